@@ -1,0 +1,165 @@
+"""Settings: the one place that reads the environment."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .domain.snapshot import SplitFractions
+from .errors import ConfigurationError
+
+__all__ = ["LOOPBACK_HOSTS", "Settings", "load_settings"]
+
+PREFIX = "LABELLOOP_"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, each as `LABELLOOP_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    home: Path = Field(Path(".labelloop"), description="Folder that holds everything a process writes.")
+    database_url: str = Field("", description="SQLAlchemy URL of the state; empty: SQLite in the home folder.")
+    mlflow_url: str = Field("", description="MLflow tracking and registry URI; empty: SQLite in the home folder.")
+
+    host: str = Field("127.0.0.1", description="Address that the backend listens on.")
+    port: int = Field(9090, ge=1, le=65535, description="Port that the backend listens on.")
+    public_url: str = Field(
+        "", description="URL under which Label Studio reaches the backend; empty: from host and port."
+    )
+    threads: int = Field(8, ge=1, le=256, description="Requests that the backend answers at the same time.")
+    user: str = Field("labelloop", description="User name of the backend's basic auth.")
+    password: SecretStr = Field(
+        SecretStr(""), description="Password of the backend's basic auth; required unless the address is loopback."
+    )
+    webhook_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password of the event webhook, user name `webhook`; it may only post events. "
+        "Required when a password is set, and different from it.",
+    )
+
+    studio_url: str = Field("http://localhost:8080", description="URL of Label Studio, as seen from the backend.")
+    studio_token: SecretStr = Field(
+        SecretStr(""), description="Label Studio token: a personal access token or a legacy token."
+    )
+    studio_timeout_s: float = Field(60.0, gt=0, description="Longest wait for one answer of Label Studio, in seconds.")
+
+    base_model: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        description="Base model: a Hugging Face name or a folder; any encoder or decoder of transformers.",
+    )
+    split: Annotated[SplitFractions, NoDecode] = Field(
+        SplitFractions(),
+        description="Shares of train, validation and test; read when a project is connected, fixed from then on.",
+    )
+    review_rule: str = Field(
+        "submitted",
+        description="Which annotations count as reviewed: `submitted`, `ground_truth`, `approved:<control>=<value>` "
+        "or `agreement:<N>` annotators.",
+    )
+    trust_ground_truth: bool = Field(
+        False, description="Whether a ground-truth annotation settles a disagreement between annotators."
+    )
+    seed: int = Field(1, ge=0, description="Seed of training and of the gate's bootstrap.")
+
+    retrain_after: int = Field(
+        50, ge=0, description="New reviewed labels after which training starts by itself; 0: never by itself."
+    )
+    retrain_debounce_s: float = Field(
+        60.0, ge=0, description="Seconds without a new label before training starts by itself."
+    )
+    retrain_interval_s: float = Field(
+        600.0, ge=0, description="Least seconds between two trainings that start by themselves."
+    )
+    job_heartbeat_timeout_s: float = Field(
+        120.0, gt=0, description="Seconds without a sign of life after which a running job counts as abandoned."
+    )
+    auto_push: bool = Field(
+        True, description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+
+    @field_validator("split", mode="before")
+    @classmethod
+    def _parse_split(cls, value: object) -> object:
+        return SplitFractions.parse(value) if isinstance(value, str) else value
+
+    @field_validator("studio_url", "public_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value!r} found; wanted a URL that starts with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _check_credentials(self) -> "Settings":
+        password, webhook = self.password.get_secret_value(), self.webhook_password.get_secret_value()
+        if not self.is_loopback and not password:
+            raise ValueError(
+                f"the backend would listen on {self.host} without a password; "
+                f"set {PREFIX}PASSWORD and {PREFIX}WEBHOOK_PASSWORD, or listen on 127.0.0.1"
+            )
+        if password and not webhook:
+            raise ValueError(f"{PREFIX}PASSWORD is set without {PREFIX}WEBHOOK_PASSWORD; set both")
+        if password and password == webhook:
+            raise ValueError(
+                f"{PREFIX}WEBHOOK_PASSWORD equals {PREFIX}PASSWORD; every member of a project can read webhook "
+                "headers in Label Studio, so choose another"
+            )
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """True where only this machine can reach the backend."""
+        return self.host in LOOPBACK_HOSTS
+
+    @property
+    def backend_url(self) -> str:
+        """URL under which Label Studio reaches the backend."""
+        host = "localhost" if self.is_loopback else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the state."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'labelloop.db'}"
+
+    @property
+    def mlflow(self) -> str:
+        """MLflow tracking and registry URI."""
+        return self.mlflow_url or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+
+    def environment(self) -> dict[str, str]:
+        """The environment that makes a child process read these same settings."""
+        values: dict[str, str] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            values[PREFIX + name.upper()] = str(self.home.resolve()) if name == "home" else text
+        return values
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, with overrides from the command line.
+
+    Raises:
+        ConfigurationError: a value cannot work, or the environment holds a `LABELLOOP_` name that is no setting.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise ConfigurationError(
+            f"unknown setting {', '.join(unknown)} in the environment; the known ones are listed in the README "
+            "(a misspelt name would otherwise be ignored)"
+        )
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" if e["loc"] else e["msg"]
+            for e in error.errors()
+        ]
+        raise ConfigurationError("; ".join(problems)) from None

@@ -1,0 +1,87 @@
+"""Rows of a snapshot: what a person said about a text, and how it came about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+__all__ = ["AnnotatorLabel", "PrelabelOutcome", "Provenance", "Row", "SelectedBy", "Source", "Target"]
+
+Target: TypeAlias = str | tuple[str, ...]
+"""What a control was answered with: a class name, or a sorted tuple of names."""
+
+
+class Source(StrEnum):
+    """Who made the row."""
+
+    HUMAN = "human"
+
+
+class PrelabelOutcome(StrEnum):
+    """What the annotator did with the pre-label."""
+
+    ACCEPTED = "accepted"
+    CHANGED = "changed"
+    NONE = "none"
+
+
+class SelectedBy(StrEnum):
+    """How the task came before the annotator. UNKNOWN: labelloop did not see the label being made."""
+
+    RANDOM = "random"
+    ACTIVE = "active"
+    SUSPECT = "suspect"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorLabel:
+    """One annotator's answers.
+
+    Attributes:
+        annotator: Label Studio's user id, as text.
+        targets: answer per control name.
+        blind: True where the annotator saw no pre-label.
+    """
+
+    annotator: str
+    targets: Mapping[str, Target]
+    blind: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a row's targets come from.
+
+    Attributes:
+        lead_time_s: seconds spent by all annotators together, None where nobody measured.
+        reviewed_at: ISO 8601 time of the last annotation, None where unknown.
+    """
+
+    annotation_ids: tuple[int, ...]
+    lead_time_s: float | None = None
+    prelabel: PrelabelOutcome = PrelabelOutcome.NONE
+    selected_by: SelectedBy = SelectedBy.UNKNOWN
+    reviewed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One reviewed task.
+
+    Attributes:
+        id: unique within a snapshot.
+        input: text per field that the label config references, no other fields.
+        targets: the agreed answer per control name; empty for an unresolved row.
+        labels: every annotator's own answers.
+        weight: factor on the row's loss.
+    """
+
+    id: str
+    task_id: int
+    input: Mapping[str, str]
+    targets: Mapping[str, Target]
+    labels: tuple[AnnotatorLabel, ...]
+    provenance: Provenance
+    weight: float = 1.0
+    source: Source = field(default=Source.HUMAN)

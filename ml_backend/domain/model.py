@@ -1,0 +1,140 @@
+"""Model versions, what they answer, and how one of them came to serve."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from .example import Target
+
+__all__ = [
+    "GateDecision",
+    "Method",
+    "ModelVersion",
+    "Promotion",
+    "PromotionState",
+    "ScoredTarget",
+    "cold_start_version",
+    "version_name",
+]
+
+
+class Method(StrEnum):
+    """How a model was made. AUTO tries regression and LoRA and keeps the better on held-out rows."""
+
+    AUTO = "auto"
+    REGRESSION = "regression"
+    LORA = "lora"
+
+
+def version_name(project_key: str, number: int) -> str:
+    """`<slug>-<project id>-v<N>`: the one string used in Label Studio, the registry and every answer."""
+    return f"{project_key}-v{number}"
+
+
+def cold_start_version(project_key: str, fingerprint: str) -> str:
+    """Version of the answers given before the first model: it changes only when the label config does."""
+    return f"{project_key}-cold-start-{fingerprint}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredTarget:
+    """A model's answer to one text.
+
+    Attributes:
+        score: calibrated confidence in the target, from 0 to 1.
+        scores: calibrated confidence per label, summing to 1 for a single choice.
+    """
+
+    target: Target
+    score: float
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered model. Immutable, except that the champion alias may point to it or not.
+
+    Attributes:
+        path: its serving bundle, on this machine.
+        run_id: the tracking run that made it.
+        metrics: measured when it was made.
+    """
+
+    name: str
+    number: int
+    project_key: str
+    method: Method
+    snapshot_id: str
+    path: Path
+    run_id: str
+    label_config_fingerprint: str
+    created_at: datetime
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    is_champion: bool = False
+    is_challenger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """What the gate found.
+
+    Attributes:
+        promote: whether the challenger may serve.
+        is_provisional: the test set was too small for an interval to decide; the point estimate did.
+        reason: the decision in a sentence, figures included.
+        rows: test rows that both were scored on.
+        champion_macro_f1: of what serves now (the cold start before the first model).
+        lower_bound: lower end of the one-sided interval of the difference; None where it was not computed.
+        earlier_gates: how many gates this test set has already decided.
+    """
+
+    promote: bool
+    is_provisional: bool
+    reason: str
+    rows: int
+    champion: str
+    challenger: str
+    champion_macro_f1: float
+    challenger_macro_f1: float
+    difference: float
+    lower_bound: float | None
+    confidence: float
+    earlier_gates: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class PromotionState(StrEnum):
+    """Steps of a promotion, in order. The alias moves between PUSHED and COMMITTED: that is the commit point."""
+
+    INTENT = "intent"
+    PUSHED = "pushed"
+    COMMITTED = "committed"
+    DONE = "done"
+    ABANDONED = "abandoned"
+
+    @property
+    def is_open(self) -> bool:
+        """True while there is still something to do, or to repair after a crash."""
+        return self not in (PromotionState.DONE, PromotionState.ABANDONED)
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A row of the promotions table.
+
+    Attributes:
+        previous: version that served before, None for the first.
+        reason: why it was promoted: the gate's sentence, or the operator's.
+    """
+
+    id: int
+    project_id: int
+    version: str
+    previous: str | None
+    state: PromotionState
+    reason: str
+    is_forced: bool
+    created_at: datetime
+    updated_at: datetime

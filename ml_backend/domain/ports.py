@@ -1,0 +1,199 @@
+"""The seams: what workflows need of the outside, each with a real implementation and a fake in the tests."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from .annotation import Prediction, ProjectInfo, Task
+from .job import Job
+from .model import Method, ModelVersion, ScoredTarget
+
+__all__ = ["JobLauncher", "LaunchedJob", "ModelRegistry", "Predictor", "Run", "Studio", "Tracker"]
+
+
+class Studio(Protocol):
+    """Label Studio's API, as far as the loop needs it.
+
+    Every method raises StudioUnreachable, StudioUnauthorized or StudioRejected.
+    """
+
+    url: str
+
+    def version(self) -> str:
+        """Version of Label Studio, such as `1.23.2`."""
+
+    def project(self, project_id: int) -> ProjectInfo:
+        """Settings of a project."""
+
+    def create_project(self, title: str, label_config: str) -> ProjectInfo:
+        """Make a project."""
+
+    def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> int:
+        """Import tasks; annotations among them are stored with `ground_truth: false` unless they say otherwise.
+
+        Returns the number of tasks that Label Studio says it made.
+        """
+
+    def reviewed_tasks(self, project_id: int) -> Iterator[Task]:
+        """Every task that has an annotation (skipped ones included), as a stream in flat memory."""
+
+    def tasks_without_prediction(self, project_id: int, model_version: str) -> Iterator[Task]:
+        """Unlabeled tasks that hold no prediction of this version, without annotations."""
+
+    def push_predictions(self, project_id: int, predictions: Sequence[tuple[int, Prediction]]) -> int:
+        """Store predictions given as (task id, prediction).
+
+        Returns how many Label Studio says it created: it drops invalid ones without a word.
+        """
+
+    def prediction_counts(self, project_id: int) -> Mapping[str, int]:
+        """Stored predictions per model version."""
+
+    def delete_predictions(self, project_id: int, model_version: str) -> int:
+        """Delete all predictions of a version; returns how many there were."""
+
+    def update_project(self, project_id: int, settings: Mapping[str, Any]) -> None:
+        """Change a project's settings, `model_version` and `sampling` among them."""
+
+    def backends(self, project_id: int) -> Sequence[Mapping[str, Any]]:
+        """ML backends of a project as JSON objects, in the order in which Label Studio uses them."""
+
+    def create_backend(self, project_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Register an ML backend; Label Studio calls its `/health` and `/setup` meanwhile."""
+
+    def update_backend(self, backend_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Change an ML backend. `settings` must hold url, project and, with basic auth, user and password."""
+
+    def start_training(self, backend_id: int) -> None:
+        """What the Start Training button does. Label Studio answers 200 with an empty body, whatever happened."""
+
+    def webhooks(self, project_id: int) -> Sequence[Mapping[str, Any]]:
+        """Webhooks of a project as JSON objects."""
+
+    def create_webhook(self, project_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a webhook."""
+
+    def update_webhook(self, webhook_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Change a webhook."""
+
+    def delete_webhook(self, webhook_id: int) -> None:
+        """Delete a webhook."""
+
+    def submit_annotation(self, task_id: int, annotation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Submit an annotation for a task, as the editor would; returns it as stored."""
+
+
+class Predictor(Protocol):
+    """A model that answers texts."""
+
+    version: str
+
+    def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
+        """One answer per text, in order; None for a text that cannot be answered (empty, for one)."""
+
+    def draw_score(self, key: int) -> float:
+        """A score drawn at random from this version's scores; the same key gives the same draw.
+
+        Blind tasks carry it, so that neither the model's opinion nor the sampling order touches them.
+        """
+
+
+class Run(Protocol):
+    """One tracked training run."""
+
+    run_id: str
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record settings, before training."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Record measurements; with a step they make a curve."""
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Record facts that are not settings: versions, ids, the machine."""
+
+    def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:
+        """Record a JSONL file of rows as an input of the run (context: `training`, `validation` or `testing`)."""
+
+    def log_figure(self, figure: Any, file_name: str) -> None:
+        """Keep a matplotlib figure."""
+
+    def log_table(self, rows: Sequence[Mapping[str, Any]], file_name: str) -> None:
+        """Keep a table as JSON."""
+
+    def log_folder(self, folder: Path, artifact_path: str) -> None:
+        """Keep a folder of files."""
+
+
+class Tracker(Protocol):
+    """Where runs are recorded."""
+
+    def run(self, experiment: str, name: str) -> AbstractContextManager[Run]:
+        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED on JobCancelled."""
+
+
+class ModelRegistry(Protocol):
+    """Where models are kept. It alone says which one is champion."""
+
+    def next_number(self, project_key: str) -> int:
+        """The number that the next registered version will get."""
+
+    def register(
+        self,
+        project_key: str,
+        *,
+        number: int,
+        run_id: str,
+        artifact_path: str,
+        method: Method,
+        snapshot_id: str,
+        label_config_fingerprint: str,
+        metrics: Mapping[str, float],
+    ) -> ModelVersion:
+        """Register the bundle that the run logged under `artifact_path`.
+
+        Raises:
+            JobError: the number was taken meanwhile.
+        """
+
+    def get(self, version: str) -> ModelVersion:
+        """A version by its name; its files are fetched if they are elsewhere.
+
+        Raises:
+            ModelNotFound: there is none.
+        """
+
+    def versions(self, project_key: str) -> Sequence[ModelVersion]:
+        """All versions of a project, newest first."""
+
+    def champion(self, project_key: str) -> ModelVersion | None:
+        """The version that serves, or None before the first promotion."""
+
+    def set_champion(self, version: str) -> None:
+        """Move the champion alias: the commit point of a promotion."""
+
+    def clear_champion(self, project_key: str) -> None:
+        """Take the champion alias away, so that the cold start serves again."""
+
+    def set_challenger(self, version: str) -> None:
+        """Move the challenger alias."""
+
+
+class LaunchedJob(Protocol):
+    """A job's process, or what stands for it."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Exit status, negative for a signal; None while it runs."""
+
+    def terminate(self) -> None:
+        """Ask it to stop, and stop it for good if it does not within a grace time."""
+
+
+class JobLauncher(Protocol):
+    """Starts jobs. The place where a cluster fits in."""
+
+    def launch(self, job: Job) -> LaunchedJob:
+        """Start the job; its output goes to its log file."""

@@ -1,0 +1,33 @@
+"""A connected project, as this backend remembers it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .snapshot import ProjectRef, SplitFractions
+
+__all__ = ["Project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A row of the projects table.
+
+    Attributes:
+        label_config: the XML last seen.
+        split: fixed when the project is connected, because a changed split would move rows between sets.
+        backend_id: the backend's row in Label Studio, None until `connect` made or found it.
+    """
+
+    id: int
+    slug: str
+    title: str
+    label_config: str
+    label_config_fingerprint: str
+    split: SplitFractions
+    connected_at: datetime
+    backend_id: int | None = None
+
+    @property
+    def ref(self) -> ProjectRef:
+        """The part of it that versions and snapshots carry."""
+        return ProjectRef(self.id, self.slug)

@@ -1,0 +1,153 @@
+"""Snapshots: immutable sets of reviewed rows, and the rule that says which split a text belongs to."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+__all__ = ["ProjectRef", "Snapshot", "SnapshotManifest", "Split", "SplitFractions", "normalised", "split_of"]
+
+SCHEMA_VERSION = 1
+
+
+class Split(StrEnum):
+    """Part of a snapshot. Validation and test together are the held-out rows."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+    @property
+    def is_held_out(self) -> bool:
+        """True for validation and test: tasks whose annotators see no pre-label."""
+        return self is not Split.TRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFractions:
+    """Shares of train, validation and test; they sum to 1.
+
+    Raises:
+        ValueError: a share is negative, train is empty, or the sum is not 1.
+    """
+
+    train: float = 0.8
+    validation: float = 0.1
+    test: float = 0.1
+
+    def __post_init__(self) -> None:
+        shares = (self.train, self.validation, self.test)
+        if min(shares) < 0 or self.train == 0 or abs(sum(shares) - 1) > 1e-9:
+            raise ValueError(
+                f"split {shares} found; wanted three shares (train, validation, test) from 0 to 1 that sum to 1, "
+                "with a train share above 0, such as 0.8,0.1,0.1"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "SplitFractions":
+        """Read `0.8,0.1,0.1`.
+
+        Raises:
+            ValueError: not three numbers, or not shares as above.
+        """
+        try:
+            train, validation, test = (float(part) for part in text.split(","))
+        except ValueError:
+            raise ValueError(f"split {text!r} found; wanted three numbers such as 0.8,0.1,0.1") from None
+        return cls(train, validation, test)
+
+    def __str__(self) -> str:
+        return f"{self.train:g},{self.validation:g},{self.test:g}"
+
+
+def normalised(text: str) -> str:
+    """The text with case, compatibility forms and runs of white space evened out.
+
+    Two texts that normalise alike are the same text to the split and to the duplicate check.
+    """
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
+
+
+def split_of(text: str, fractions: SplitFractions) -> Split:
+    """Split of a text: a stable hash of the normalised text alone, so that a row never moves.
+
+    Neither the seed, the order nor the rest of the data has a say, hence the split of a task is known before
+    anybody labels it.
+    """
+    digest = hashlib.sha256(normalised(text).encode()).digest()
+    position = int.from_bytes(digest[:8], "big") / 2**64
+    if position < fractions.train:
+        return Split.TRAIN
+    # A share of exactly 0 must stay empty, whatever the rounding of the sums.
+    if fractions.test == 0 or (fractions.validation > 0 and position < fractions.train + fractions.validation):
+        return Split.VALIDATION
+    return Split.TEST
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRef:
+    """A Label Studio project, as named in versions and snapshots.
+
+    Attributes:
+        id: Label Studio's id; 0 for rows that came from a file.
+        slug: short name, fixed when the project is connected.
+    """
+
+    id: int
+    slug: str
+
+    @property
+    def key(self) -> str:
+        """`<slug>-<id>`: the stem of model versions and the name in the registry."""
+        return f"{self.slug}-{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotManifest:
+    """What `manifest.json` says. All but `parent` and `created_at` takes part in the snapshot's id.
+
+    Attributes:
+        counts: rows per split, with `unresolved` and `dropped` beside them.
+        label_counts: rows per split, control and label.
+        dropped: dropped rows per reason.
+        files: sha256 per file name.
+        warnings: what a reader should know before trusting the rows, in sentences.
+        parent: id of the project's previous snapshot, or None.
+    """
+
+    id: str
+    project: ProjectRef
+    label_config: str
+    label_config_fingerprint: str
+    review_rule: str
+    split: SplitFractions
+    seed: int
+    counts: Mapping[str, int]
+    label_counts: Mapping[str, Mapping[str, Mapping[str, int]]]
+    dropped: Mapping[str, int]
+    files: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+    parent: str | None = None
+    created_at: str | None = None
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot on disk.
+
+    Attributes:
+        is_new: False where the same rows had been written before and nothing was written now.
+    """
+
+    path: Path
+    manifest: SnapshotManifest
+    is_new: bool = False
+
+    @property
+    def id(self) -> str:
+        """Prefix of the sha256 over everything that determines the rows."""
+        return self.manifest.id

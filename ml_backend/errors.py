@@ -1,0 +1,137 @@
+"""Every error labelloop raises on purpose.
+
+    LabelloopError
+    ├── ConfigurationError        settings or arguments that cannot work
+    ├── LabelConfigError          a Label Studio label config
+    │   ├── UnreadableLabelConfig     not the XML it should be
+    │   └── UnsupportedLabelConfig    readable, but no control can be served
+    ├── StudioError               talking to Label Studio
+    │   ├── StudioUnreachable         no answer, or not in time
+    │   ├── StudioUnauthorized        the token was refused
+    │   └── StudioRejected            it answered, with a refusal
+    ├── StudioExportError         a JSON export file that cannot be read
+    ├── SnapshotError             a snapshot that is missing, damaged or too small
+    ├── EncoderError              a base model that cannot be loaded
+    ├── BundleError               a serving bundle that is missing or damaged
+    ├── TrainingError             a training run that cannot go on
+    ├── ModelNotFound             a version that the registry does not know
+    ├── JobError                  a job that is unknown or in the wrong state
+    │   ├── JobNotFound
+    │   └── JobCancelled              raised inside the job when somebody cancelled it
+    ├── PromotionError            a promotion or rollback that cannot be done
+    └── ProjectNotFound           a project that was never connected
+
+A message says what was found, what was wanted and what to do about it.
+The web layer alone turns these into HTTP statuses.
+"""
+
+__all__ = [
+    "BundleError",
+    "ConfigurationError",
+    "EncoderError",
+    "JobCancelled",
+    "JobError",
+    "JobNotFound",
+    "LabelConfigError",
+    "LabelloopError",
+    "ModelNotFound",
+    "ProjectNotFound",
+    "PromotionError",
+    "SnapshotError",
+    "StudioError",
+    "StudioExportError",
+    "StudioRejected",
+    "StudioUnauthorized",
+    "StudioUnreachable",
+    "TrainingError",
+    "UnreadableLabelConfig",
+    "UnsupportedLabelConfig",
+]
+
+
+class LabelloopError(Exception):
+    """Root of the tree above."""
+
+
+class ConfigurationError(LabelloopError):
+    """A setting or an argument cannot work as given."""
+
+
+class LabelConfigError(LabelloopError):
+    """Something is wrong with a label config."""
+
+
+class UnreadableLabelConfig(LabelConfigError):
+    """The label config is not well-formed, or lacks what Label Studio requires of it."""
+
+
+class UnsupportedLabelConfig(LabelConfigError):
+    """The label config holds no control that labelloop can serve."""
+
+
+class StudioError(LabelloopError):
+    """A call to Label Studio did not do what it should."""
+
+
+class StudioUnreachable(StudioError):
+    """Label Studio did not answer, or not in time."""
+
+
+class StudioUnauthorized(StudioError):
+    """Label Studio refused the token."""
+
+
+class StudioRejected(StudioError):
+    """Label Studio answered with a refusal.
+
+    Attributes:
+        status: HTTP status of the answer.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class StudioExportError(LabelloopError):
+    """A file is not a JSON export of Label Studio."""
+
+
+class SnapshotError(LabelloopError):
+    """A snapshot is missing, damaged, or too small for what was asked."""
+
+
+class EncoderError(LabelloopError):
+    """A base model cannot be found, verified or loaded."""
+
+
+class BundleError(LabelloopError):
+    """A serving bundle is missing, damaged or made for something else."""
+
+
+class TrainingError(LabelloopError):
+    """A training run cannot go on."""
+
+
+class ModelNotFound(LabelloopError):
+    """The registry does not know this model version."""
+
+
+class JobError(LabelloopError):
+    """A job cannot do what was asked of it."""
+
+
+class JobNotFound(JobError):
+    """No job has this id."""
+
+
+class JobCancelled(JobError):
+    """Raised inside a running job when its row says that somebody cancelled it."""
+
+
+class PromotionError(LabelloopError):
+    """A promotion or a rollback cannot be done."""
+
+
+class ProjectNotFound(LabelloopError):
+    """The project was never connected to this backend."""

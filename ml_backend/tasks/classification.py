@@ -1,0 +1,60 @@
+"""Single-choice classification: `<Choices choice="single">` on `<Text>`."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ..domain.annotation import Region
+from ..domain.example import Target
+from ..domain.label_config import Control
+from ..domain.model import ScoredTarget
+from .base import TaskKind
+
+__all__ = ["Classification"]
+
+
+class Classification(TaskKind):
+    """One class per text. A target is the class's stored value."""
+
+    name = "classification"
+
+    def refusal(self, control: Control) -> str | None:
+        if control.tag != "Choices":
+            return "is not <Choices>"
+        choice = control.attributes.get("choice", "single")
+        if choice not in ("single", "single-radio"):
+            return f'has choice="{choice}", not choice="single"'
+        if control.attributes.get("perRegion") == "true":
+            return "is asked per region, not per task"
+        if control.object.tag != "Text" or not control.object.field:
+            return f'is about <{control.object.tag}>, not about a <Text> with value="$field"'
+        if len(control.labels) < 2:
+            return f"offers {len(control.labels)} choices, and a class needs an alternative"
+        return None
+
+    def read(self, control: Control, result: Sequence[Region]) -> Target | None:
+        for region in result:
+            if region.get("from_name") == control.name and region.get("type") == "choices":
+                choices = (region.get("value") or {}).get("choices")
+                if isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], str):
+                    return choices[0]
+        return None
+
+    def write(self, control: Control, answer: ScoredTarget) -> list[Region]:
+        if answer.target not in control.label_values:
+            return []
+        return [
+            {
+                "from_name": control.name,
+                "to_name": control.object.name,
+                "type": "choices",
+                "value": {"choices": [answer.target]},
+                "score": answer.score,
+            }
+        ]
+
+    def resolve(self, votes: Sequence[Target]) -> Target | None:
+        ((winner, count),) = Counter(votes).most_common(1)
+        return winner if count * 2 > len(votes) else None
+
+    def labels_in(self, target: Target) -> tuple[str, ...]:
+        return (target,) if isinstance(target, str) else target
