@@ -9,6 +9,7 @@
     │   ├── StudioUnreachable         no answer, or not in time
     │   ├── StudioUnauthorized        the token was refused
     │   └── StudioRejected            it answered, with a refusal
+    ├── PayloadError              a request whose body is not what Label Studio sends
     ├── StudioExportError         a JSON export file that cannot be read
     ├── SnapshotError             a snapshot that is missing, damaged or too small
     ├── EncoderError              a base model that cannot be loaded
@@ -35,6 +36,7 @@ __all__ = [
     "LabelConfigError",
     "LabelloopError",
     "ModelNotFound",
+    "PayloadError",
     "ProjectNotFound",
     "PromotionError",
     "SnapshotError",
@@ -91,6 +93,10 @@ class StudioRejected(StudioError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class PayloadError(LabelloopError):
+    """A request's body is not what Label Studio sends."""
 
 
 class StudioExportError(LabelloopError):

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -89,9 +90,9 @@ def find_kinds() -> Mapping[str, TaskKind]:
     for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
         module = importlib.import_module(f"{__package__}.{module_info.name}")
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, TaskKind) and value.__module__ == module.__name__:
-                if value is not TaskKind:
-                    kinds[value.name] = value()
+            is_kind = isinstance(value, type) and issubclass(value, TaskKind) and not isabstract(value)
+            if is_kind and value.__module__ == module.__name__:
+                kinds[value.name] = value()
     return kinds
 
 
