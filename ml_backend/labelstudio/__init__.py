@@ -1,0 +1,3 @@
+"""Label Studio: its label configs, its payloads, its export files and its API."""
+
+__all__: list[str] = []
