@@ -1,0 +1,118 @@
+"""Opening the database: the right settings per engine, and migrations to the newest schema."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import ConfigurationError
+from .repositories import (
+    EventRepository,
+    GateRepository,
+    JobRepository,
+    ProjectRepository,
+    PromotionRepository,
+    SnapshotRepository,
+)
+from .repositories.base import Clock
+
+__all__ = ["Database", "open_database"]
+
+BUSY_TIMEOUT_MS = 5_000
+MIGRATION_LOCK = 0x1ABE1  # PostgreSQL advisory lock key: an arbitrary number that only labelloop uses
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The repositories of one database. Safe to share between threads."""
+
+    engine: Engine
+    projects: ProjectRepository
+    events: EventRepository
+    jobs: JobRepository
+    snapshots: SnapshotRepository
+    gates: GateRepository
+    promotions: PromotionRepository
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+
+def open_database(url: str, clock: Clock) -> Database:
+    """The database at a SQLAlchemy URL, made or migrated to the newest schema.
+
+    Raises:
+        ConfigurationError: the URL is malformed, or nothing answers there.
+    """
+    try:
+        engine = _engine(url)
+        with _one_migration_at_a_time(engine) as connection:
+            migrate(connection)
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"cannot open the database: {type(error).__name__}: {error}. Wanted: a SQLAlchemy URL in "
+            "LABELLOOP_DATABASE_URL whose server is up (PostgreSQL needs the extra labelloop[postgres])"
+        ) from error
+    return Database(
+        engine,
+        ProjectRepository(engine, clock),
+        EventRepository(engine, clock),
+        JobRepository(engine, clock),
+        SnapshotRepository(engine, clock),
+        GateRepository(engine, clock),
+        PromotionRepository(engine, clock),
+    )
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to a revision."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, revision)
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # WAL lets the server read and write while a training child writes; NORMAL is safe with WAL.
+        cursor = connection.cursor()
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+@contextmanager
+def _one_migration_at_a_time(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction, held by one process at a time: server, worker and jobs start together."""
+    if engine.dialect.name == "sqlite":
+        database = engine.url.database
+        if not database or database == ":memory:":
+            with engine.begin() as connection:
+                yield connection
+            return
+        with Path(database + ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with engine.begin() as connection:
+                yield connection
+        return
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        yield connection

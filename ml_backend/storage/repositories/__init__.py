@@ -1,0 +1,17 @@
+"""One repository per table: rows in and out as domain values, each method one transaction."""
+
+from .events import EventRepository
+from .gates import GateRepository
+from .jobs import JobRepository
+from .projects import ProjectRepository
+from .promotions import PromotionRepository
+from .snapshots import SnapshotRepository
+
+__all__ = [
+    "EventRepository",
+    "GateRepository",
+    "JobRepository",
+    "ProjectRepository",
+    "PromotionRepository",
+    "SnapshotRepository",
+]

@@ -1,0 +1,40 @@
+"""Gates held: each one spends a little of the test set's independence, so they are counted."""
+
+import dataclasses
+from typing import Any
+
+from sqlalchemy import func, insert, select
+
+from ...domain.model import GateDecision
+from ..tables import gates
+from .base import Repository
+
+__all__ = ["GateRepository"]
+
+
+class GateRepository(Repository):
+    """Append-only."""
+
+    def add(self, project_key: str, snapshot_id: str, decision: GateDecision) -> None:
+        """Record a decision."""
+        values: dict[str, Any] = dataclasses.asdict(decision)
+        statement = insert(gates).values(
+            project_key=project_key, snapshot_id=snapshot_id, decision=values, created_at=self._now()
+        )
+        with self._engine.begin() as connection:
+            connection.execute(statement)
+
+    def count(self, project_key: str) -> int:
+        """Gates already held on the project's test rows. Rows never leave the test split, so all of them count."""
+        with self._engine.connect() as connection:
+            held = connection.execute(select(func.count()).where(gates.c.project_key == project_key))
+            return held.scalar() or 0
+
+    def last(self, project_key: str) -> GateDecision | None:
+        """The newest decision."""
+        statement = (
+            select(gates.c.decision).where(gates.c.project_key == project_key).order_by(gates.c.id.desc()).limit(1)
+        )
+        with self._engine.connect() as connection:
+            values = connection.execute(statement).scalar()
+        return GateDecision(**values | {"warnings": tuple(values["warnings"])}) if values else None

@@ -1,0 +1,87 @@
+"""Projects that were connected or seen at `/setup`."""
+
+from typing import Any
+
+from sqlalchemy import RowMapping, select, update
+
+from ...domain.project import Project
+from ...domain.snapshot import SplitFractions
+from ...errors import ProjectNotFound
+from ..tables import projects
+from .base import Repository, insert_for
+
+__all__ = ["ProjectRepository"]
+
+
+class ProjectRepository(Repository):
+    """Slug and split are written once, when the project is added; the rest may change."""
+
+    def find(self, project_id: int) -> Project | None:
+        """The project, or None."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(projects).where(projects.c.id == project_id)).mappings().first()
+        return _project(row) if row else None
+
+    def get(self, project_id: int) -> Project:
+        """The project.
+
+        Raises:
+            ProjectNotFound: it was never connected.
+        """
+        project = self.find(project_id)
+        if project is None:
+            raise ProjectNotFound(
+                f"project {project_id} is not connected to this backend; run `labelloop connect {project_id}`"
+            )
+        return project
+
+    def all(self) -> list[Project]:
+        """All projects by id."""
+        with self._engine.connect() as connection:
+            return [_project(row) for row in connection.execute(select(projects).order_by(projects.c.id)).mappings()]
+
+    def add(
+        self, project_id: int, *, slug: str, title: str, label_config: str, fingerprint: str, split: SplitFractions
+    ) -> Project:
+        """The project, added unless it is there already."""
+        statement = insert_for(self._engine, projects).values(
+            id=project_id,
+            slug=slug,
+            title=title,
+            label_config=label_config,
+            label_config_fingerprint=fingerprint,
+            split=str(split),
+            connected_at=self._now(),
+        )
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_nothing())
+        return self.get(project_id)
+
+    def set_label_config(self, project_id: int, label_config: str, fingerprint: str) -> None:
+        """Remember the label config as it is now."""
+        self._set(project_id, label_config=label_config, label_config_fingerprint=fingerprint)
+
+    def set_title(self, project_id: int, title: str) -> None:
+        """Remember the title as it is now."""
+        self._set(project_id, title=title)
+
+    def set_backend(self, project_id: int, backend_id: int) -> None:
+        """Remember under which id Label Studio knows this backend."""
+        self._set(project_id, backend_id=backend_id)
+
+    def _set(self, project_id: int, **values: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(projects).where(projects.c.id == project_id).values(**values))
+
+
+def _project(row: RowMapping) -> Project:
+    return Project(
+        id=row["id"],
+        slug=row["slug"],
+        title=row["title"],
+        label_config=row["label_config"],
+        label_config_fingerprint=row["label_config_fingerprint"],
+        split=SplitFractions.parse(row["split"]),
+        connected_at=row["connected_at"],
+        backend_id=row["backend_id"],
+    )

@@ -1,0 +1,43 @@
+"""Which snapshots a project has had. What is in them, their own files say."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from ..tables import snapshots
+from .base import Repository, insert_for
+
+__all__ = ["SnapshotRecord", "SnapshotRepository"]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRecord:
+    """A snapshot's id, and the newest event when its rows were read."""
+
+    id: str
+    last_event_id: int
+
+
+class SnapshotRepository(Repository):
+    """An index over the snapshots on disk."""
+
+    def add(self, project_id: int, snapshot_id: str, last_event_id: int) -> None:
+        """Record a snapshot. One that comes up again unchanged moves on to the newer event."""
+        statement = insert_for(self._engine, snapshots).values(
+            project_id=project_id, id=snapshot_id, last_event_id=last_event_id, created_at=self._now()
+        )
+        fresh = {"last_event_id": last_event_id, "created_at": statement.excluded.created_at}
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["project_id", "id"], set_=fresh))
+
+    def last(self, project_id: int) -> SnapshotRecord | None:
+        """The project's newest snapshot."""
+        statement = (
+            select(snapshots.c.id, snapshots.c.last_event_id)
+            .where(snapshots.c.project_id == project_id)
+            .order_by(snapshots.c.created_at.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).first()
+        return SnapshotRecord(row.id, row.last_event_id) if row else None

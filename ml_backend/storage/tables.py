@@ -1,0 +1,165 @@
+"""Tables, as the newest migration leaves them. A test compares the two."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+__all__ = ["UtcDateTime", "events", "gates", "jobs", "metadata", "projects", "promotions", "snapshots"]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC, also on SQLite, which forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002 (the base's shape)
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the base's shape)
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("slug", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("label_config", Text, nullable=False),
+    Column("label_config_fingerprint", String(64), nullable=False),
+    Column("split", String(64), nullable=False),
+    Column("backend_id", Integer),
+    Column("connected_at", UtcDateTime, nullable=False),
+)
+
+events = Table(
+    "annotation_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("annotation_id", Integer, nullable=False),
+    Column("task_id", Integer),
+    Column("annotator", String(64), nullable=False),
+    Column("was_cancelled", Boolean, nullable=False),
+    Column("ground_truth", Boolean, nullable=False),
+    Column("lead_time_s", Float),
+    Column("parent_prediction", Integer),
+    Column("prelabel", String(16), nullable=False),
+    Column("model_version", String(255)),
+    Column("selected_by", String(16), nullable=False),
+    Column("is_blind", Boolean, nullable=False),
+    Column("changed_at", String(64), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    # Label Studio gives events no id; the same change delivered twice agrees in these.
+    UniqueConstraint("project_id", "annotation_id", "action", "changed_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("project_id", Integer, nullable=False),
+    Column("dedupe_key", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("result", JSON, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("stage", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("error", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("pid", Integer),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("heartbeat_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    # Simultaneous triggers make one job: the second insert fails and finds the first.
+    Index(
+        "uq_jobs_active",
+        "dedupe_key",
+        unique=True,
+        sqlite_where=text("state IN ('queued', 'running')"),
+        postgresql_where=text("state IN ('queued', 'running')"),
+    ),
+    # One running job per project; work on files (project 0) is not limited.
+    Index(
+        "uq_jobs_running",
+        "project_id",
+        unique=True,
+        sqlite_where=text("state = 'running' AND project_id <> 0"),
+        postgresql_where=text("state = 'running' AND project_id <> 0"),
+    ),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(64), primary_key=True),
+    # The newest event when the snapshot was read: what came after it counts as new.
+    Column("last_event_id", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+gates = Table(
+    "gates",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_key", String(255), nullable=False, index=True),
+    Column("snapshot_id", String(64), nullable=False),
+    Column("decision", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("version", String(255), nullable=False),
+    Column("previous", String(255)),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("is_forced", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    # One promotion at a time per project: a second one would race for the alias.
+    Index(
+        "uq_promotions_open",
+        "project_id",
+        unique=True,
+        sqlite_where=text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0"),
+        postgresql_where=text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0"),
+    ),
+)
