@@ -1,0 +1,167 @@
+"""Texts to vectors: mean pooling over the last layer, scaled to length 1."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import torch
+
+__all__ = [
+    "DEFAULT_MAX_LENGTH_TOKENS",
+    "Floats2d",
+    "TextEncoder",
+    "compute_context",
+    "cpu_has_bf16",
+    "padded",
+    "pooled",
+    "token_batches",
+]
+
+Floats2d: TypeAlias = npt.NDArray[np.float32]
+"""Shape (N, D) or (N, K)."""
+
+DEFAULT_MAX_LENGTH_TOKENS = 256
+CHUNK_ROWS = 1024
+TOKENS_PER_BATCH = 4096
+
+
+class TextEncoder:
+    """A backbone with its tokenizer, made into a function from texts to vectors. Safe to use from several threads.
+
+    Args:
+        max_length_tokens: longer texts are cut; bounded by what the backbone can read.
+        use_bf16: None: where the CPU computes with it natively, which is then faster at no measured loss.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        max_length_tokens: int = DEFAULT_MAX_LENGTH_TOKENS,
+        use_bf16: bool | None = None,
+    ) -> None:
+        self.backbone = backbone
+        self.max_length_tokens = min(max_length_tokens, backbone.max_length_tokens or max_length_tokens)
+        self.use_bf16 = cpu_has_bf16() if use_bf16 is None else use_bf16
+        # Fast tokenizers keep truncation as state and refuse to be used by two threads at the same time.
+        self._tokenizer_lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls, base_model: str = DEFAULT_BASE_MODEL, *, max_length_tokens: int = DEFAULT_MAX_LENGTH_TOKENS
+    ) -> "TextEncoder":
+        """An encoder by the base model's name or folder.
+
+        Raises:
+            EncoderError: see `load_backbone`.
+        """
+        return cls(load_backbone(base_model), max_length_tokens=max_length_tokens)
+
+    @property
+    def width(self) -> int:
+        """Length of the vectors."""
+        return self.backbone.hidden_size
+
+    @property
+    def pad_id(self) -> int:
+        """Token id that fills up a batch; masked, so any valid one does."""
+        return int(self.backbone.tokenizer.pad_token_id)
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids per text, special tokens included, cut to the maximum length; never empty."""
+        if not texts:
+            return []
+        with self._tokenizer_lock:
+            ids = self.backbone.tokenizer(
+                list(texts),
+                truncation=True,
+                max_length=self.max_length_tokens,
+                padding=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )["input_ids"]
+        # Decoders' tokenizers add no special tokens, so an empty text would be an empty row.
+        return [row or [self.pad_id] for row in ids]
+
+    def embed(self, texts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        """One vector of length 1 per text, shape (N, D), in the order given.
+
+        Args:
+            on_rows: told how many rows are done after every batch; what it raises passes through.
+        """
+        import torch
+
+        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
+        done = 0
+        for start in range(0, len(texts), CHUNK_ROWS):
+            rows = self.tokenise(texts[start : start + CHUNK_ROWS])
+            for batch in token_batches([len(row) for row in rows]):
+                ids, mask = padded([rows[i] for i in batch], self.pad_id)
+                with torch.inference_mode(), compute_context(self.use_bf16):
+                    features = pooled(self.backbone.module, ids, mask)
+                vectors[[start + i for i in batch]] = features.float().numpy()
+                done += len(batch)
+                if on_rows is not None:
+                    on_rows(done)
+        return vectors
+
+
+def token_batches(lengths: Sequence[int], *, tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:
+    """Indices in batches of like length, longest first, each at most `tokens_per_batch` tokens with its padding."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > tokens_per_batch:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def padded(rows: Sequence[Sequence[int]], pad_id: int) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Token ids filled up on the right and their attention mask, both (N, T) of int64."""
+    import torch
+
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def pooled(module: "torch.nn.Module", ids: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+    """Mean of the last layer over the real tokens, scaled to length 1, shape (N, D), in fp32."""
+    import torch
+
+    hidden: torch.Tensor = module(input_ids=ids, attention_mask=mask).last_hidden_state
+    weights = mask.unsqueeze(-1).to(torch.float32)
+    mean = (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+    return torch.nn.functional.normalize(mean, dim=1)
+
+
+def cpu_has_bf16() -> bool:
+    """True where the CPU multiplies bf16 matrices natively (AVX512-BF16 or AMX)."""
+    import torch
+
+    # Older versions of torch cannot be asked; fp32 is always right, only slower.
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    capabilities = ask() if ask is not None else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def compute_context(use_bf16: bool) -> "AbstractContextManager[object]":
+    """The precision that matrix products run in: bf16 by autocast, or fp32."""
+    import torch
+
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=use_bf16)
