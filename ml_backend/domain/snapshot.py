@@ -77,7 +77,8 @@ def split_of(text: str, fractions: SplitFractions) -> Split:
     Neither the seed, the order nor the rest of the data has a say, hence the split of a task is known before
     anybody labels it.
     """
-    digest = hashlib.sha256(normalised(text).encode()).digest()
+    # Label Studio lets halves of surrogate pairs through, which strict UTF-8 refuses.
+    digest = hashlib.sha256(normalised(text).encode(errors="surrogatepass")).digest()
     position = int.from_bytes(digest[:8], "big") / 2**64
     if position < fractions.train:
         return Split.TRAIN

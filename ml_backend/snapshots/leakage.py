@@ -1,0 +1,129 @@
+"""Train rows that repeat a held-out row: the leak that makes a test score a lie.
+
+Likeness is the Jaccard index over the words of a text and its pairs of neighbouring words. One other word in a text
+of n words then leaves (2n - 2) / (2n + 4), so at the default threshold two texts of up to 12 words never count as
+duplicates while a word differs ("where is my card", "where is my cart"), as they would by their characters; a word
+added to a sentence, a typo in a paragraph, other punctuation or another case do. Scripts without spaces between words
+are read character by character.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ..domain.snapshot import normalised
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from datasketch import MinHash
+
+__all__ = ["DEFAULT_THRESHOLD", "Leak", "find_leaks"]
+
+DEFAULT_THRESHOLD = 0.8
+PERMUTATIONS = 128
+SEED = 1
+LARGEST_MISS_RATE = 1e-4
+
+# Thai, Lao, Myanmar, Khmer, then Japanese kana and Chinese characters.
+UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A train text that repeats a held-out one.
+
+    Attributes:
+        held_out: index of the most similar held-out text, the first of equals.
+        similarity: Jaccard index of the two, from the threshold to 1.
+        is_exact: they differ in case, white space and punctuation at most.
+    """
+
+    held_out: int
+    similarity: float
+    is_exact: bool
+
+
+def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> dict[int, Leak]:
+    """Train texts that are as similar to a held-out text as the threshold, or more, by index.
+
+    Candidates come from an index of the held-out texts alone, each is then measured exactly: nothing below the
+    threshold is ever found; at the threshold itself fewer than 1 in 10,000 are missed, equal texts never.
+
+    Raises:
+        ConfigurationError: the threshold is not above 0 and at most 1.
+    """
+    check_threshold(threshold)
+    if not train or not held_out:
+        return {}
+    from datasketch import MinHashLSH
+
+    held_out_shingles = [_shingles(text) for text in held_out]
+    train_shingles = [_shingles(text) for text in train]
+    index = MinHashLSH(num_perm=PERMUTATIONS, params=_bands_and_rows(threshold))
+    for position, sketch in enumerate(_sketches(held_out_shingles)):
+        index.insert(position, sketch, check_duplication=False)
+    leaks: dict[int, Leak] = {}
+    for position, sketch in enumerate(_sketches(train_shingles)):
+        best = _most_similar(train_shingles[position], held_out_shingles, index.query(sketch))
+        if best and best[0] >= threshold:
+            is_exact = _words(train[position]) == _words(held_out[best[1]])
+            leaks[position] = Leak(best[1], best[0], is_exact)
+    return leaks
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold that is no likeness.
+
+    Raises:
+        ConfigurationError: it is not above 0 and at most 1.
+    """
+    if not 0 < threshold <= 1:
+        raise ConfigurationError(
+            f"near-duplicate threshold {threshold} found; wanted a likeness above 0 and at most 1, such as 0.8"
+        )
+
+
+def _most_similar(
+    shingles: frozenset[str], others: Sequence[frozenset[str]], candidates: Sequence[int]
+) -> tuple[float, int] | None:
+    measured = (
+        (len(shingles & others[position]) / len(shingles | others[position]), position) for position in candidates
+    )
+    return max(measured, key=lambda found: (found[0], -found[1]), default=None)
+
+
+def _words(text: str) -> list[str]:
+    even = normalised(text)
+    return WORD.findall(even) or [even]
+
+
+def _shingles(text: str) -> frozenset[str]:
+    words = _words(text)
+    # A space on either side stands for the edge, so that the first and the last word are in two pairs as well.
+    edged = ["", *words, ""]
+    return frozenset(words) | {f"{first} {second}" for first, second in pairwise(edged)}
+
+
+def _sketches(texts: Sequence[frozenset[str]]) -> list["MinHash"]:
+    from datasketch import MinHash
+
+    encoded = ([shingle.encode(errors="surrogatepass") for shingle in shingles] for shingles in texts)
+    sketches: list[MinHash] = MinHash.bulk(encoded, num_perm=PERMUTATIONS, seed=SEED, hashfunc=_stable_hash)
+    return sketches
+
+
+def _stable_hash(shingle: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(shingle, digest_size=4).digest(), "little")
+
+
+def _bands_and_rows(threshold: float) -> tuple[int, int]:
+    """The longest rows, hence the fewest candidates, that still find a pair at the threshold."""
+    for rows in range(PERMUTATIONS // 4, 1, -1):
+        bands = PERMUTATIONS // rows
+        if (1 - threshold**rows) ** bands <= LARGEST_MISS_RATE:
+            return bands, rows
+    return PERMUTATIONS, 1

@@ -1,0 +1,130 @@
+"""When a task counts as reviewed. Label Studio Community has no review event, so a setting says."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from ..domain.annotation import Annotation, Region, Task
+from ..errors import ConfigurationError
+
+__all__ = ["ReviewMode", "ReviewRule"]
+
+UNKNOWN_ANNOTATOR = "unknown"
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+class ReviewMode(StrEnum):
+    """What makes an annotation count."""
+
+    SUBMITTED = "submitted"
+    GROUND_TRUTH = "ground_truth"
+    APPROVED = "approved"
+    AGREEMENT = "agreement"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRule:
+    """Which annotations count as reviewed. `str` gives the setting back.
+
+    Attributes:
+        control: the control that holds the approval; with APPROVED only.
+        value: the approving value; with APPROVED only.
+        annotators: how many must agree; with AGREEMENT only.
+    """
+
+    mode: ReviewMode = ReviewMode.SUBMITTED
+    control: str = ""
+    value: str = ""
+    annotators: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "ReviewRule":
+        """Read `submitted`, `ground_truth`, `approved:<control>=<value>` or `agreement:<N>`.
+
+        Raises:
+            ConfigurationError: the text is none of these.
+        """
+        mode, has_argument, argument = (part.strip() for part in text.partition(":"))
+        if mode in (ReviewMode.SUBMITTED, ReviewMode.GROUND_TRUTH) and not has_argument:
+            return cls(ReviewMode(mode))
+        if mode == ReviewMode.APPROVED:
+            control, _, value = (part.strip() for part in argument.partition("="))
+            if control and value:
+                return cls(ReviewMode.APPROVED, control=control, value=value)
+        if mode == ReviewMode.AGREEMENT and argument.isascii() and argument.isdecimal() and int(argument) > 0:
+            return cls(ReviewMode.AGREEMENT, annotators=int(argument))
+        raise ConfigurationError(
+            f"review rule {text!r} found; wanted submitted, ground_truth, approved:<control>=<value> "
+            "(such as approved:review=ok) or agreement:<N> (such as agreement:2); set LABELLOOP_REVIEW_RULE to one"
+        )
+
+    def __str__(self) -> str:
+        if self.mode is ReviewMode.APPROVED:
+            return f"{self.mode}:{self.control}={self.value}"
+        return f"{self.mode}:{self.annotators}" if self.mode is ReviewMode.AGREEMENT else str(self.mode)
+
+    def reviewed(
+        self, task: Task, answer: Callable[[Annotation], Hashable | None] | None = None
+    ) -> tuple[Annotation, ...]:
+        """The annotations that count, ordered by id; empty where the task is not reviewed.
+
+        Skipped annotations never count, and of one annotator the latest does. Annotations whose annotator is not
+        known may be anybody's, so all of them stay; towards an agreement they are one voice.
+
+        Args:
+            answer: what annotators have to agree on, None for no answer; by default their whole result.
+        """
+        submitted = [annotation for annotation in task.annotations if not annotation.was_cancelled]
+        if self.mode is ReviewMode.GROUND_TRUTH:
+            # The star is put on one annotation by hand; a newer one of the same person does not take it over.
+            return _latest_per_annotator(a for a in submitted if a.ground_truth)
+        latest = _latest_per_annotator(submitted)
+        if self.mode is ReviewMode.APPROVED:
+            return tuple(a for a in latest if any(self._is_approval(region) for region in a.result))
+        if self.mode is ReviewMode.AGREEMENT and _most_agreeing(latest, answer or _whole_result) < self.annotators:
+            return ()
+        return latest
+
+    def _is_approval(self, region: Region) -> bool:
+        if region.get("from_name") != self.control:
+            return False
+        value = region.get("value")
+        answers = value.values() if isinstance(value, dict) else [value]
+        return any(self.value in map(str, a if isinstance(a, list) else [a]) for a in answers)
+
+
+def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
+    latest: dict[object, Annotation] = {}
+    for annotation in sorted(annotations, key=_age):
+        is_known = annotation.annotator != UNKNOWN_ANNOTATOR
+        latest[annotation.annotator if is_known else annotation.id] = annotation
+    return tuple(sorted(latest.values(), key=lambda annotation: annotation.id))
+
+
+def _age(annotation: Annotation) -> tuple[datetime, int]:
+    return _time(annotation.updated_at or annotation.created_at), annotation.id
+
+
+def _time(text: str | None) -> datetime:
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return EARLIEST
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _most_agreeing(annotations: Iterable[Annotation], answer: Callable[[Annotation], Hashable | None]) -> int:
+    voices = {(found, a.annotator) for a in annotations if (found := answer(a)) is not None}
+    return max(Counter(found for found, _ in voices).values(), default=0)
+
+
+def _whole_result(annotation: Annotation) -> str | None:
+    """The result without what differs between two people who mean the same: region ids, scores, origins."""
+    essence = [
+        json.dumps([region.get("from_name"), region.get("type"), region.get("value")], sort_keys=True)
+        for region in annotation.result
+    ]
+    return "\n".join(sorted(essence)) or None
