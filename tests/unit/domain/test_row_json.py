@@ -1,0 +1,111 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Source
+from ml_backend.domain.row_json import row_from_json, row_from_line, row_to_json, row_to_line
+
+texts = st.text(st.characters(exclude_categories=()), max_size=30)
+targets = st.dictionaries(texts, texts | st.lists(texts, max_size=3).map(tuple), max_size=2)
+numbers = st.floats(0, 1e6)
+rows = st.builds(
+    Row,
+    id=texts,
+    task_id=st.integers(0),
+    input=st.dictionaries(texts, texts, max_size=2),
+    targets=targets,
+    labels=st.lists(st.builds(AnnotatorLabel, texts, targets, st.booleans()), max_size=3).map(tuple),
+    provenance=st.builds(
+        Provenance,
+        st.lists(st.integers(0), max_size=3).map(tuple),
+        st.none() | numbers,
+        st.sampled_from(PrelabelOutcome),
+        st.sampled_from(SelectedBy),
+        st.none() | texts,
+    ),
+    weight=numbers,
+    source=st.sampled_from(Source),
+)
+
+ROW = Row(
+    "task-7",
+    7,
+    {"text": "Grüße, 世界 🎉"},
+    {"topic": "billing"},
+    (AnnotatorLabel("3", {"topic": "billing"}, True),),
+    Provenance((12,), 4.5, PrelabelOutcome.NONE, SelectedBy.RANDOM, "2026-05-02T10:00:00Z"),
+)
+
+
+@given(rows)
+def test_a_row_survives_the_way_to_a_line_and_back(row: Row) -> None:
+    line = row_to_line(row)
+    assert line.endswith("\n")
+    assert "\n" not in line[:-1]
+    assert row_from_line(line.encode().decode()) == row
+
+
+def test_the_keys_are_those_of_the_published_format() -> None:
+    assert row_to_json(ROW) == {
+        "id": "task-7",
+        "task_id": 7,
+        "input": {"text": "Grüße, 世界 🎉"},
+        "targets": {"topic": "billing"},
+        "labels": [{"annotator": "3", "targets": {"topic": "billing"}, "blind": True}],
+        "weight": 1.0,
+        "source": "human",
+        "provenance": {
+            "annotation_ids": [12],
+            "lead_time_s": 4.5,
+            "prelabel": "none",
+            "selected_by": "random",
+            "reviewed_at": "2026-05-02T10:00:00Z",
+        },
+    }
+
+
+def test_text_is_kept_as_it_is() -> None:
+    assert "Grüße, 世界 🎉" in row_to_line(ROW)
+
+
+def changed(**values: Any) -> dict[str, Any]:
+    return row_to_json(ROW) | values
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([], "row: .* wanted an object"),
+        (changed(extra=1), "row: unknown extra; wanted exactly id"),
+        ({"id": "task-7"}, "row: missing task_id, input"),
+        (changed(task_id="7"), "task_id: '7' found; wanted a whole number"),
+        (changed(task_id=True), "task_id: True found"),
+        (changed(input={"text": None}), r"input\.text: None found; wanted text"),
+        (changed(targets={"topic": 3}), r"targets\.topic: 3 found"),
+        (changed(targets={"topic": ["a", 3]}), r"targets\.topic: 3 found"),
+        (changed(labels=[{"annotator": "1", "targets": {}}]), "labels: missing blind"),
+        (changed(labels=[{"annotator": "1", "targets": {}, "blind": 0}]), "blind: 0 found; wanted true or false"),
+        (changed(labels={}), "labels: {} found; wanted a list"),
+        (changed(weight="1"), "weight: '1' found; wanted a number"),
+        (changed(source="robot"), "source: 'robot' found; wanted human"),
+        (changed(provenance={}), "provenance: missing annotation_ids"),
+    ],
+)
+def test_what_is_not_a_row_is_refused_by_name(value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        row_from_json(value)
+
+
+def test_a_number_that_json_cannot_carry_is_refused() -> None:
+    row = Row("r", 1, {}, {}, (), Provenance(()), weight=float("nan"))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        row_to_line(row)
+
+
+def test_half_a_surrogate_pair_survives() -> None:
+    row = Row("r", 1, {"text": "broken \ud83d here"}, {}, (), Provenance(()))
+    assert json.loads(row_to_line(row).encode())["input"]["text"] == "broken \ud83d here"
+    assert row_from_line(row_to_line(row)) == row

@@ -1,0 +1,247 @@
+import random
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.annotation import Task
+from ml_backend.domain.event import AnnotationEvent, EventAction
+from ml_backend.domain.example import PrelabelOutcome, Row, SelectedBy
+from ml_backend.domain.snapshot import Split, SplitFractions
+from ml_backend.errors import ConfigurationError
+from ml_backend.snapshots import BuildSettings, BuiltRows, DropReason, ReviewRule
+from tests.unit.snapshots.builders import annotation, built, history_of, task, text_in
+
+
+def event(annotation_id: int, **values: Any) -> AnnotationEvent:
+    return AnnotationEvent(1, values.pop("action", EventAction.CREATED), annotation_id, **values)
+
+
+def only(rows: BuiltRows) -> Row:
+    (row,) = [row for split in Split for row in rows.splits[split]] + list(rows.unresolved)
+    return row
+
+
+def drops(rows: BuiltRows) -> list[tuple[int, str, str | None]]:
+    return [(drop.task_id, drop.reason.value, drop.of) for drop in rows.dropped]
+
+
+def test_a_reviewed_task_becomes_a_row_with_the_referenced_field_alone() -> None:
+    row = only(built([task(7, "My Text", "billing")]))
+    assert (row.id, row.task_id, row.input, row.targets) == ("task-7", 7, {"text": "My Text"}, {"topic": "billing"})
+
+
+def test_rows_land_where_the_split_rule_puts_their_text() -> None:
+    tasks = [task(number, text_in(split), "login") for number, split in enumerate(Split, start=1)]
+    rows = built(tasks)
+    assert {split: [row.task_id for row in rows.splits[split]] for split in Split} == {
+        Split.TRAIN: [1],
+        Split.VALIDATION: [2],
+        Split.TEST: [3],
+    }
+
+
+def test_the_order_of_tasks_does_not_matter() -> None:
+    tasks = [task(number, f"text {number % 30}", "login" if number % 7 else "other") for number in range(60)]
+    shuffled = random.Random(1).sample(tasks, len(tasks))
+    assert built(shuffled) == built(tasks)
+
+
+def test_tasks_that_are_not_reviewed_are_counted_and_left_out() -> None:
+    rows = built(
+        [task(1, "one"), task(2, "two", annotation(2, "login", was_cancelled=True)), task(3, "three", "login")]
+    )
+    assert (rows.not_reviewed, rows.counts["dropped"], only(rows).task_id) == (2, 0, 3)
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t ", None])
+def test_a_task_without_text_is_dropped(text: str | None) -> None:
+    assert drops(built([task(1, text, "login")])) == [(1, "empty_text", None)]
+
+
+def test_a_number_is_text() -> None:
+    assert only(built([task(1, 42, "login")])).input == {"text": "42"}
+
+
+def test_a_task_whose_annotation_skips_the_control_is_dropped() -> None:
+    assert drops(built([task(1, "one", annotation(5, None))])) == [(1, "no_answer", None)]
+
+
+def test_a_label_that_left_the_config_is_dropped() -> None:
+    assert drops(built([task(1, "one", "shipping")])) == [(1, "unknown_label", None)]
+
+
+def test_a_label_that_left_the_config_is_void_beside_a_valid_one() -> None:
+    row = only(built([task(1, "one", "shipping", "login")]))
+    assert row.targets == {"topic": "login"}
+    assert [label.annotator for label in row.labels] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("values", "targets"),
+    [
+        (("login", "login", "other"), {"topic": "login"}),
+        (("login", "other"), {}),
+        (("login", "login", "other", "other"), {}),
+        (("login", "billing", "other"), {}),
+    ],
+)
+def test_a_majority_settles_and_everything_else_is_unresolved(values: tuple[str, ...], targets: dict[str, str]) -> None:
+    rows = built([task(1, "one", *values)])
+    assert only(rows).targets == targets
+    assert rows.counts["unresolved"] == (not targets)
+    assert len(only(rows).labels) == len(values)
+
+
+def starred(**settings: Any) -> Row:
+    answers = (annotation(1, "login", "1", ground_truth=True), annotation(2, "other", "2"))
+    return only(built([task(1, "one", *answers)], **settings))
+
+
+def test_an_imported_star_settles_nothing() -> None:
+    assert starred().targets == {}
+    assert starred(history=history_of(event(1, ground_truth=True))).targets == {}
+
+
+def test_a_star_settles_where_the_setting_trusts_it() -> None:
+    assert starred(trust_ground_truth=True).targets == {"topic": "login"}
+
+
+def test_a_star_settles_where_somebody_was_seen_setting_it() -> None:
+    seen = event(1, ground_truth=True, action=EventAction.UPDATED)
+    assert starred(history=history_of(seen)).targets == {"topic": "login"}
+
+
+def test_a_trusted_star_outvotes_a_majority() -> None:
+    answers = [annotation(n, "other", str(n)) for n in (1, 2)] + [annotation(3, "login", "3", ground_truth=True)]
+    assert only(built([task(1, "one", *answers)], trust_ground_truth=True)).targets == {"topic": "login"}
+
+
+def test_the_history_tells_how_a_row_came_about() -> None:
+    seen = event(
+        1,
+        prelabel=PrelabelOutcome.ACCEPTED,
+        selected_by=SelectedBy.ACTIVE,
+        is_blind=True,
+        changed_at="2026-05-02T10:00:00Z",
+    )
+    answer = annotation(1, "login", lead_time_s=2.25, updated_at="2026-05-01T10:00:00Z")
+    row = only(built([task(1, "one", answer)], history=history_of(seen)))
+    came_from = row.provenance
+    assert (came_from.annotation_ids, came_from.lead_time_s) == ((1,), 2.25)
+    assert (came_from.prelabel, came_from.selected_by) == (PrelabelOutcome.ACCEPTED, SelectedBy.ACTIVE)
+    assert came_from.reviewed_at == "2026-05-02T10:00:00Z"
+    assert row.labels[0].blind
+
+
+def test_without_history_nothing_is_claimed() -> None:
+    answer = annotation(1, "login", prelabel=PrelabelOutcome.CHANGED, updated_at="2026-05-01T10:00:00Z")
+    row = only(built([task(1, "one", answer)]))
+    assert row.provenance.selected_by is SelectedBy.UNKNOWN
+    assert row.provenance.prelabel is PrelabelOutcome.CHANGED
+    assert row.provenance.reviewed_at == "2026-05-01T10:00:00Z"
+    assert not row.labels[0].blind
+
+
+@pytest.mark.parametrize(
+    ("ways", "way"),
+    [
+        ([SelectedBy.RANDOM, SelectedBy.RANDOM], SelectedBy.RANDOM),
+        ([SelectedBy.RANDOM, SelectedBy.ACTIVE], SelectedBy.ACTIVE),
+        ([SelectedBy.RANDOM, None], SelectedBy.UNKNOWN),
+    ],
+)
+def test_a_row_is_a_random_pick_only_if_every_label_is(ways: list[SelectedBy | None], way: SelectedBy) -> None:
+    seen = [event(101 + number, selected_by=found) for number, found in enumerate(ways) if found]
+    assert only(built([task(1, "one", "login", "login")], history=history_of(*seen))).provenance.selected_by is way
+
+
+def test_lead_times_add_up_over_annotators() -> None:
+    answers = [annotation(n, "login", str(n), lead_time_s=time) for n, time in ((1, 0.1), (2, 0.2), (3, None))]
+    assert only(built([task(1, "one", *answers)])).provenance.lead_time_s == 0.3
+
+
+def test_the_first_of_equal_texts_with_one_answer_stays() -> None:
+    rows = built([task(3, "Same  text", "login"), task(2, "same text", "login"), task(1, "other text", "login")])
+    assert drops(rows) == [(3, "duplicate", "task-2")]
+
+
+def test_equal_texts_with_different_answers_are_all_unresolved() -> None:
+    rows = built([task(1, "same text", "login"), task(2, "Same text", "other"), task(3, "SAME TEXT", "login")])
+    assert [row.task_id for row in rows.unresolved] == [1, 2, 3]
+    assert all(row.targets == {} and row.labels for row in rows.unresolved)
+    assert drops(rows) == []
+
+
+def test_a_task_that_comes_twice_gives_one_row() -> None:
+    assert drops(built([task(1, "one", "login"), task(1, "one", "login")])) == [(1, "repeated_task", "task-1")]
+
+
+def test_a_train_row_that_repeats_a_held_out_one_is_dropped_whatever_its_answer() -> None:
+    text = "where is the order that i paid for"
+    shares = SplitFractions(0.5, 0.25, 0.25)
+    train = next(t for n in range(99) if (t := text + "!" * n) and text_in(Split.TRAIN, t, shares) == f"{t} 0")
+    held_out = next(t for n in range(99) if (t := text + "?" * n) and text_in(Split.TEST, t, shares) == f"{t} 0")
+    rows = built([task(1, f"{train} 0", "login"), task(2, f"{held_out} 0", "other")], split=shares)
+    assert drops(rows) == [(1, "duplicate_of_held_out", "task-2")]
+    assert [row.task_id for row in rows.splits[Split.TEST]] == [2]
+
+
+def test_a_train_row_that_nearly_repeats_a_held_out_one_is_dropped() -> None:
+    text = "my card was charged twice for the very same order and nobody answers my mails ticket"
+    tasks = [task(1, text_in(Split.TRAIN, text), "login"), task(2, text_in(Split.VALIDATION, text), "login")]
+    assert drops(built(tasks)) == [(1, "near_duplicate_of_held_out", "task-2")]
+    assert drops(built(tasks, near_duplicate_threshold=1.0)) == []
+
+
+def test_the_review_rule_decides_which_annotations_count() -> None:
+    tasks = [task(1, "one", "login", "login", "other"), task(2, "two", "login", "other")]
+    rows = built(tasks, review_rule=ReviewRule.parse("agreement:2"))
+    assert (only(rows).task_id, rows.not_reviewed) == (1, 1)
+
+
+def test_labels_are_counted_per_split_zeros_included() -> None:
+    rows = built([task(1, text_in(Split.TRAIN), "login"), task(2, text_in(Split.TEST), "other")])
+    assert rows.label_counts["train"] == {"topic": {"billing": 0, "login": 1, "other": 0}}
+    assert rows.label_counts["test"] == {"topic": {"billing": 0, "login": 0, "other": 1}}
+    assert rows.counts == {"train": 1, "validation": 0, "test": 1, "unresolved": 0, "dropped": 0}
+
+
+def test_dropped_rows_are_counted_by_reason() -> None:
+    rows = built([task(1, "", "login"), task(2, "", "login"), task(3, "x", annotation(1, None))])
+    assert rows.dropped_counts == {DropReason.EMPTY_TEXT: 2, DropReason.NO_ANSWER: 1}
+
+
+def warnings_of(*tasks: Task, **settings: Any) -> str:
+    return "\n".join(built(tasks, **settings).warnings)
+
+
+def test_thin_classes_and_few_held_out_rows_warn() -> None:
+    found = warnings_of(task(1, text_in(Split.TRAIN), "login"))
+    assert "3 of 3 labels of 'topic' have fewer than 5 rows in train: billing (0), login (1), other (0)." in found
+    assert "have no row in test" in found
+    assert "validation holds 0 rows" in found
+    assert "test holds 0 rows" in found
+
+
+def test_a_split_that_is_switched_off_is_not_missed() -> None:
+    found = warnings_of(task(1, "one", "login"), split=SplitFractions(1, 0, 0))
+    assert "in train" in found
+    assert "validation" not in found
+    assert "test" not in found
+
+
+def test_labels_that_nobody_was_seen_making_warn() -> None:
+    seen = history_of(event(101, selected_by=SelectedBy.RANDOM))
+    found = warnings_of(task(1, "one", "login"), task(2, "two", "login"), history=seen)
+    assert "1 of 2 rows (50%) hold labels that labelloop did not see being made" in found
+    assert "did not see" not in warnings_of(task(1, "one", "login"), history=seen)
+
+
+def test_a_threshold_that_is_no_likeness_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="threshold 2 found"):
+        BuildSettings(near_duplicate_threshold=2)
+
+
+def test_no_reviewed_task_gives_empty_splits() -> None:
+    rows = built([])
+    assert rows.counts == {"train": 0, "validation": 0, "test": 0, "unresolved": 0, "dropped": 0}

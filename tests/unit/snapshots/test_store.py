@@ -1,0 +1,192 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ml_backend.domain.snapshot import ProjectRef, Snapshot, Split
+from ml_backend.errors import SnapshotError
+from ml_backend.snapshots import (
+    BuildSettings,
+    BuiltRows,
+    read_manifest,
+    read_rows,
+    read_unresolved,
+    write_snapshot,
+)
+from tests.unit.snapshots.builders import CONFIG, built, task, text_in
+
+PROJECT = ProjectRef(3, "tickets")
+TASKS = [
+    task(1, text_in(Split.TRAIN), "login"),
+    task(2, text_in(Split.VALIDATION), "other"),
+    task(3, text_in(Split.TEST, "Grüße, 世界\u2028\x85 🎉"), "billing"),
+    task(4, "torn", "login", "other"),
+    task(5, "", "login"),
+]
+
+
+def write(root: Path, rows: BuiltRows | None = None, **values: Any) -> Snapshot:
+    given = {"project": PROJECT, "config": CONFIG, "settings": BuildSettings(), "seed": 1} | values
+    return write_snapshot(root, rows or built(TASKS), **given)
+
+
+def test_a_snapshot_is_a_folder_of_jsonl_files_and_a_manifest(tmp_path: Path) -> None:
+    snapshot = write(tmp_path)
+    assert snapshot.is_new
+    assert snapshot.path == tmp_path / "tickets-3" / snapshot.id
+    assert sorted(file.name for file in snapshot.path.iterdir()) == [
+        "dropped.jsonl",
+        "manifest.json",
+        "test.jsonl",
+        "train.jsonl",
+        "unresolved.jsonl",
+        "validation.jsonl",
+    ]
+
+
+def test_rows_read_back_as_they_were(tmp_path: Path) -> None:
+    rows, path = built(TASKS), write(tmp_path).path
+    assert {split: tuple(read_rows(path, split)) for split in Split} == rows.splits
+    assert tuple(read_unresolved(path)) == rows.unresolved
+
+
+def test_text_is_kept_as_it_is_and_lines_end_at_line_feeds_alone(tmp_path: Path) -> None:
+    content = (write(tmp_path).path / "test.jsonl").read_bytes()
+    assert "Grüße, 世界\u2028\x85 🎉".encode() in content
+    assert content.count(b"\n") == 1
+    assert b"\r" not in content
+
+
+def test_the_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
+    created_at = datetime(2026, 5, 2, tzinfo=UTC)
+    snapshot = write(tmp_path, parent="abc", created_at=created_at)
+    manifest = read_manifest(snapshot.path)
+    assert manifest == snapshot.manifest
+    assert (manifest.parent, manifest.created_at) == ("abc", "2026-05-02T00:00:00+00:00")
+    assert manifest.counts == {"train": 1, "validation": 1, "test": 1, "unresolved": 1, "dropped": 1}
+    assert manifest.dropped == {"empty_text": 1}
+    assert manifest.label_config_fingerprint == CONFIG.fingerprint
+    assert set(manifest.files) == {f"{name}.jsonl" for name in ("train", "validation", "test", "unresolved", "dropped")}
+
+
+def test_dropped_tasks_are_listed_with_their_reason(tmp_path: Path) -> None:
+    line = (write(tmp_path).path / "dropped.jsonl").read_text()
+    assert json.loads(line) == {"task_id": 5, "reason": "empty_text", "of": None}
+
+
+def test_the_same_rows_have_the_same_id_and_are_written_once(tmp_path: Path) -> None:
+    first = write(tmp_path, parent=None, created_at=datetime(2026, 5, 1, tzinfo=UTC))
+    stamps = {file: file.stat().st_mtime_ns for file in first.path.iterdir()}
+    second = write(tmp_path, parent=first.id, created_at=datetime(2026, 5, 2, tzinfo=UTC))
+    assert (second.id, second.is_new) == (first.id, False)
+    assert second.manifest == first.manifest
+    assert {file: file.stat().st_mtime_ns for file in first.path.iterdir()} == stamps
+    assert [entry.name for entry in first.path.parent.iterdir()] == [first.id]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"project": ProjectRef(4, "tickets")},
+        {"seed": 2},
+        {"config": replace(CONFIG, xml="<View></View>")},
+        {"rows": built(TASKS[:-1])},
+        {"rows": built([*TASKS[1:], task(1, text_in(Split.TRAIN), "other")])},
+    ],
+)
+def test_whatever_determines_the_rows_changes_the_id(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert write(tmp_path, **change).id != write(tmp_path).id
+
+
+answers = st.lists(st.sampled_from(["login", "billing", "other"]), max_size=3)
+tables = st.lists(st.tuples(st.text(max_size=5), answers), max_size=8)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tables, st.randoms())
+def test_the_id_does_not_depend_on_the_order_of_tasks(tmp_path: Path, table: Any, chance: Any) -> None:
+    tasks = [task(number, text, *values) for number, (text, values) in enumerate(table)]
+    first = write(tmp_path, built(tasks))
+    chance.shuffle(tasks)
+    assert write(tmp_path, built(tasks)).id == first.id
+    for split in Split:
+        assert len(list(read_rows(first.path, split))) == first.manifest.counts[split]
+
+
+def test_concurrent_writers_make_one_snapshot(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        snapshots = list(pool.map(lambda _: write(tmp_path), range(16)))
+    assert sum(snapshot.is_new for snapshot in snapshots) == 1
+    assert [entry.name for entry in (tmp_path / "tickets-3").iterdir()] == [snapshots[0].id]
+
+
+def test_what_a_crashed_writer_left_is_ignored(tmp_path: Path) -> None:
+    left = tmp_path / "tickets-3" / ".unfinished-1"
+    left.mkdir(parents=True)
+    (left / "train.jsonl").write_text("{")
+    assert write(tmp_path).is_new
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    rows = built(TASKS)
+    broken = replace(rows.unresolved[0], weight=float("inf"))
+    with pytest.raises(SnapshotError, match="task-4 cannot be written"):
+        write(tmp_path, replace(rows, unresolved=(broken,)))
+    assert list((tmp_path / "tickets-3").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "validation.jsonl", "test.jsonl"])
+def test_a_changed_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path).path
+    with (path / name).open("a") as file:
+        file.write("{}\n")
+    with pytest.raises(SnapshotError, match=rf"{name} was changed.*delete the folder and export again"):
+        list(read_rows(path, Split(name.removesuffix(".jsonl"))))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path).path
+    (path / "test.jsonl").unlink()
+    with pytest.raises(SnapshotError, match=r"test\.jsonl cannot be read"):
+        list(read_rows(path, Split.TEST))
+
+
+def test_a_folder_that_is_no_snapshot_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match=r"holds no manifest\.json; wanted the folder of a snapshot"):
+        read_manifest(tmp_path)
+
+
+def edited(manifest: dict[str, Any], **values: Any) -> dict[str, Any]:
+    return manifest | values
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"extra": 1}, "wanted an object with exactly"),
+        ({"schema_version": 99}, "schema version 99 found"),
+        ({"seed": "1"}, "seed: '1' found; wanted int"),
+        ({"counts": {"train": 5}}, "do not give its id"),
+        ({"counts": []}, "counts: .* wanted an object"),
+        ({"split": {"train": 1}}, "split: "),
+    ],
+)
+def test_a_damaged_manifest_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = write(tmp_path).path
+    file = path / "manifest.json"
+    file.write_text(json.dumps(edited(json.loads(file.read_text()), **change)))
+    with pytest.raises(SnapshotError, match=rf"manifest\.json is damaged: .*{message}"):
+        read_manifest(path)
+
+
+def test_a_manifest_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path).path
+    (path / "manifest.json").write_text('{"id": ')
+    with pytest.raises(SnapshotError, match="is damaged"):
+        write(tmp_path)
