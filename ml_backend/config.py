@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         600.0, ge=0, description="Least seconds between two trainings that start by themselves."
     )
     job_heartbeat_timeout_s: float = Field(
-        120.0, gt=0, description="Seconds without a sign of life after which a running job counts as abandoned."
+        60.0, gt=0, description="Seconds without a sign of life after which a running job counts as abandoned."
     )
     auto_push: bool = Field(
         True, description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."

@@ -14,6 +14,7 @@ class JobKind(StrEnum):
 
     TRAIN = "train"
     PRELABEL = "prelabel"
+    PROMOTE = "promote"
 
 
 class JobState(StrEnum):

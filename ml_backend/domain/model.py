@@ -16,8 +16,12 @@ __all__ = [
     "PromotionState",
     "ScoredTarget",
     "cold_start_version",
+    "is_cold_start",
     "version_name",
 ]
+
+
+COLD_START = "-cold-start-"
 
 
 class Method(StrEnum):
@@ -35,7 +39,12 @@ def version_name(project_key: str, number: int) -> str:
 
 def cold_start_version(project_key: str, fingerprint: str) -> str:
     """Version of the answers given before the first model: it changes only when the label config does."""
-    return f"{project_key}-cold-start-{fingerprint}"
+    return f"{project_key}{COLD_START}{fingerprint}"
+
+
+def is_cold_start(version: str) -> bool:
+    """True for the version names of `cold_start_version`."""
+    return COLD_START in version
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +134,14 @@ class Promotion:
     """A row of the promotions table.
 
     Attributes:
-        previous: version that served before, None for the first.
+        previous: version that served before; a cold start for the first.
         reason: why it was promoted: the gate's sentence, or the operator's.
     """
 
     id: int
     project_id: int
     version: str
-    previous: str | None
+    previous: str
     state: PromotionState
     reason: str
     is_forced: bool

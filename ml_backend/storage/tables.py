@@ -148,7 +148,7 @@ promotions = Table(
     Column("id", Integer, primary_key=True),
     Column("project_id", Integer, nullable=False),
     Column("version", String(255), nullable=False),
-    Column("previous", String(255)),
+    Column("previous", String(255), nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column("is_forced", Boolean, nullable=False),

@@ -16,7 +16,7 @@ OPEN = tuple(state for state in PromotionState if state.is_open)
 class PromotionRepository(Repository):
     """One open promotion per project at a time."""
 
-    def begin(self, project_id: int, version: str, *, previous: str | None, reason: str, is_forced: bool) -> Promotion:
+    def begin(self, project_id: int, version: str, *, previous: str, reason: str, is_forced: bool) -> Promotion:
         """Write the intent, before anything else is done.
 
         Raises:

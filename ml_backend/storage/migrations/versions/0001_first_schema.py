@@ -92,7 +92,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("project_id", sa.Integer, nullable=False),
         sa.Column("version", sa.String(255), nullable=False),
-        sa.Column("previous", sa.String(255)),
+        sa.Column("previous", sa.String(255), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("is_forced", sa.Boolean, nullable=False),

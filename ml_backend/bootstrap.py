@@ -1,0 +1,103 @@
+"""Settings in, live services out: the one place where objects are built."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .config import Settings
+from .domain.model import cold_start_version
+from .domain.ports import JobLauncher, Predictor
+from .domain.project import Project
+from .jobs import SubprocessLauncher
+from .labelstudio.client import StudioClient
+from .labelstudio.label_config_xml import parse_label_config
+from .serving.champions import Champions
+from .storage import open_database
+from .tasks import serving_plan
+from .tracking.mlflow import MlflowRegistry, MlflowTracker
+from .workflows.services import BackendAccess, Options, Services
+
+__all__ = ["build_services", "configure_logging"]
+
+
+def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -> Services:
+    """Services for these settings. Nothing heavy is imported, and nobody is contacted, until it is needed.
+
+    Args:
+        launcher: replaces the one that starts child processes.
+
+    Raises:
+        ConfigurationError: the database cannot be opened.
+    """
+    home = settings.home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    registry = MlflowRegistry(settings.mlflow, cache=home / "models")
+    make_cold_start = _ColdStarts(settings.base_model)
+    return Services(
+        options=_options(settings, home),
+        database=open_database(settings.database, _utc_now),
+        studio=StudioClient(settings.studio_url, settings.studio_token.get_secret_value(), settings.studio_timeout_s),
+        tracker=MlflowTracker(settings.mlflow, artifact_root=home / "artifacts"),
+        registry=registry,
+        launcher=launcher or SubprocessLauncher(home, settings.environment()),
+        champions=Champions(registry, load_bundle_predictor, make_cold_start),
+        load_predictor=load_bundle_predictor,
+        cold_start=make_cold_start,
+        clock=_utc_now,
+    )
+
+
+def load_bundle_predictor(path: Path) -> Predictor:
+    """A predictor from a serving bundle."""
+    from .serving.bundle_predictor import BundlePredictor
+
+    return BundlePredictor(path)
+
+
+class _ColdStarts:
+    """Makes cold-start predictors that share one copy of the base model."""
+
+    def __init__(self, base_model: str) -> None:
+        self._base_model = base_model
+
+    def __call__(self, project: Project) -> Predictor:
+        from .serving.cold_start import ColdStartPredictor, shared_encoder
+
+        served = serving_plan(parse_label_config(project.label_config)).served
+        version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        return ColdStartPredictor(version, served.control.labels, shared_encoder(self._base_model))
+
+
+def configure_logging(level: str) -> None:
+    """Log to standard error; the libraries' chatter from WARNING up."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("ml_backend").setLevel(level)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _options(settings: Settings, home: Path) -> Options:
+    return Options(
+        home=home,
+        backend=BackendAccess(
+            url=settings.backend_url,
+            user=settings.user if settings.password.get_secret_value() else "",
+            password=settings.password.get_secret_value(),
+            webhook_password=settings.webhook_password.get_secret_value(),
+        ),
+        base_model=settings.base_model,
+        split=settings.split,
+        review_rule=settings.review_rule,
+        trust_ground_truth=settings.trust_ground_truth,
+        seed=settings.seed,
+        retrain_after=settings.retrain_after,
+        retrain_debounce_s=settings.retrain_debounce_s,
+        retrain_interval_s=settings.retrain_interval_s,
+        job_heartbeat_timeout_s=settings.job_heartbeat_timeout_s,
+        auto_push=settings.auto_push,
+    )

@@ -1,0 +1,99 @@
+"""The predictors of this process: one per project, loaded outside requests, swapped whole."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from ..domain.model import cold_start_version, is_cold_start
+from ..domain.ports import ModelRegistry, Predictor
+from ..domain.project import Project
+from ..errors import BundleError, EncoderError, LabelloopError
+
+__all__ = ["Champions"]
+
+log = logging.getLogger(__name__)
+
+
+class Champions:
+    """Serves, per project, the champion that the registry names, or the cold start before the first one.
+
+    A swap replaces one reference, so a request keeps the predictor that it started with.
+
+    Args:
+        registry: says which version is champion.
+        load: makes a predictor from a serving bundle.
+        cold_start: makes the predictor that answers before the first model.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        load: Callable[[Path], Predictor],
+        cold_start: Callable[[Project], Predictor],
+    ) -> None:
+        self._registry = registry
+        self._load = load
+        self._cold_start = cold_start
+        self._serving: dict[int, Predictor] = {}
+        self._locks: dict[int, threading.Lock] = {}
+        self._loading: set[int] = set()
+        self._guard = threading.Lock()
+
+    def loaded(self, project_id: int) -> Predictor | None:
+        """The predictor that serves now, None while none is loaded. Never waits."""
+        return self._serving.get(project_id)
+
+    def get(self, project: Project) -> Predictor:
+        """The predictor of a project; the first call loads it, and calls meanwhile wait for that.
+
+        Raises:
+            EncoderError: the base model cannot be loaded.
+        """
+        return self._serving.get(project.id) or self.refresh(project)
+
+    def refresh(self, project: Project) -> Predictor:
+        """Serve what the registry names now, loading it first if it is new here.
+
+        A champion that cannot be loaded does not replace one that serves.
+        """
+        with self._lock(project.id):
+            champion = self._registry.champion(project.ref.key)
+            serving = self._serving.get(project.id)
+            if champion is None:
+                wanted = self._cold_start(project)
+                if serving is None or serving.version != wanted.version:
+                    self._serving[project.id] = wanted
+            elif serving is None or serving.version != champion.name:
+                try:
+                    self._serving[project.id] = self._load(champion.path)
+                    log.info("project %s is served by %s", project.id, champion.name)
+                except (BundleError, EncoderError, OSError):
+                    log.exception("cannot load champion %s of project %s", champion.name, project.id)
+                    self._serving.setdefault(project.id, self._cold_start(project))
+            return self._serving[project.id]
+
+    def load_soon(self, project: Project) -> None:
+        """Load a project's predictor on a thread of its own, unless one that fits serves already; returns at once."""
+        serving = self._serving.get(project.id)
+        cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        if serving is not None and (serving.version == cold_start or not is_cold_start(serving.version)):
+            return
+        with self._guard:
+            if project.id in self._loading:
+                return
+            self._loading.add(project.id)
+        threading.Thread(target=self._load_and_log, args=(project,), name=f"load-{project.id}", daemon=True).start()
+
+    def _load_and_log(self, project: Project) -> None:
+        try:
+            self.refresh(project)
+        except LabelloopError:
+            log.exception("project %s has no model to serve", project.id)
+        finally:
+            with self._guard:
+                self._loading.discard(project.id)
+
+    def _lock(self, project_id: int) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(project_id, threading.Lock())

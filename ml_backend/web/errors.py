@@ -1,0 +1,77 @@
+"""Errors as HTTP answers. Nothing but the message leaves: tracebacks go to the log."""
+
+import logging
+import re
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from ..errors import (
+    JobError,
+    JobNotFound,
+    LabelConfigError,
+    LabelloopError,
+    ModelNotFound,
+    PayloadError,
+    ProjectNotFound,
+    StudioError,
+)
+from .guard import CHALLENGE
+from .metrics import Metrics
+
+__all__ = ["register_errors"]
+
+log = logging.getLogger(__name__)
+
+STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
+    (PayloadError, 400),
+    (LabelConfigError, 422),
+    (ProjectNotFound, 404),
+    (JobNotFound, 404),
+    (ModelNotFound, 404),
+    (JobError, 409),
+    (StudioError, 502),
+    (LabelloopError, 500),
+)
+MAX_REASON_LENGTH = 400
+
+
+def register_errors(app: Flask, metrics: Metrics) -> None:
+    """Answer every error as JSON, `{"error": message}`."""
+
+    @app.errorhandler(LabelloopError)
+    def known(error: LabelloopError) -> Response:
+        status = next(status for kind, status in STATUSES if isinstance(error, kind))
+        metrics.errors.labels(type(error).__name__).inc()
+        log.warning("%s %s: %s", request.method, request.path, error)
+        return _answer(status, str(error))
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        response = _answer(error.code or 500, error.description or error.name)
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            response.headers.update(CHALLENGE)
+        return response
+
+    @app.errorhandler(Exception)
+    def unknown(error: Exception) -> Response:
+        metrics.errors.labels(type(error).__name__).inc()
+        log.exception("%s %s failed", request.method, request.path)
+        return _answer(500, "labelloop failed here; its log says why")
+
+
+def _answer(status: int, message: str) -> Response:
+    """The message stands in the body and in the status line: of a failed call Label Studio shows the latter alone."""
+    body: dict[str, Any] = {"error": message}
+    response = jsonify(body)
+    response.status = f"{status} {_one_line(message)}"
+    return response
+
+
+def _one_line(message: str) -> str:
+    """What a status line can carry: printable ASCII, and not too long for the clients' header limits."""
+    text = re.sub(r"\s+", " ", message).encode("ascii", "replace").decode()
+    text = "".join(character for character in text if character.isprintable())
+    return text if len(text) <= MAX_REASON_LENGTH else text[: MAX_REASON_LENGTH - 3] + "..."

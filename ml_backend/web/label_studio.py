@@ -1,0 +1,68 @@
+"""What Label Studio calls: `/health`, `/setup`, `/predict`, `/versions`, `/webhook`."""
+
+from typing import Any
+
+from flask import Blueprint, abort, g, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from ..errors import PayloadError
+from ..labelstudio.payloads import parse_predict, parse_setup, parse_webhook, predict_response
+from ..workflows.ingest import KNOWN_ACTIONS, START_TRAINING, receive
+from ..workflows.predict import predict_for_studio
+from ..workflows.services import Services
+from ..workflows.setup import announced_version, remember_project
+from .metrics import Metrics
+
+__all__ = ["label_studio_blueprint"]
+
+
+def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
+    """The contract's endpoints."""
+    blueprint = Blueprint("label_studio", __name__)
+
+    @blueprint.get("/health")
+    def health() -> ResponseReturnValue:
+        return jsonify(status="UP", model_class="labelloop")
+
+    @blueprint.post("/setup")
+    def setup() -> ResponseReturnValue:
+        asked = parse_setup(_body())
+        project = remember_project(services, asked.project_id, asked.label_config)
+        services.champions.load_soon(project)
+        return jsonify(model_version=announced_version(services, project))
+
+    @blueprint.post("/predict")
+    def predict() -> ResponseReturnValue:
+        asked = parse_predict(_body())
+        project = remember_project(services, asked.project_id, asked.label_config)
+        prelabels = predict_for_studio(services, project, asked.tasks)
+        metrics.count_prelabels(prelabels)
+        return jsonify(predict_response(prelabels.predictions))
+
+    @blueprint.get("/versions")
+    def versions() -> ResponseReturnValue:
+        projects = services.database.projects.all()
+        return jsonify(versions=[announced_version(services, project) for project in projects])
+
+    @blueprint.post("/webhook")
+    def webhook() -> ResponseReturnValue:
+        message = parse_webhook(_body())
+        if message.action == START_TRAINING and g.may_only_post_events:
+            abort(403, "the webhook's credentials may only post events; START_TRAINING needs the backend's")
+        received = receive(services, message)
+        metrics.events.labels(message.action if message.action in KNOWN_ACTIONS else "other").inc()
+        answer: dict[str, Any] = {"status": "ok", "new_events": received.new_events}
+        if received.job is not None:
+            answer |= {"job": received.job.id, "state": received.job.state}
+        return jsonify(answer)
+
+    return blueprint
+
+
+def _body() -> object:
+    body = request.get_json(silent=True)
+    if body is None:
+        raise PayloadError(
+            f"{request.path} got a body that is not JSON; wanted the JSON object that Label Studio sends"
+        )
+    return body

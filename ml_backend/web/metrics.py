@@ -1,0 +1,86 @@
+"""Prometheus metrics of this process, and of the database at the moment of asking."""
+
+import time
+from collections.abc import Iterator
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ..serving.prelabels import Prelabels
+from ..workflows.policy import new_labels
+from ..workflows.services import Services
+from ..workflows.setup import announced_version
+
+__all__ = ["Metrics"]
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 100.0)
+
+
+class Metrics:
+    """The application's instruments. Each application has its own registry, so tests can make many."""
+
+    def __init__(self, services: Services) -> None:
+        self.registry = CollectorRegistry()
+        self.events = Counter("labelloop_events_total", "Webhook calls by action.", ["action"], registry=self.registry)
+        self.errors = Counter("labelloop_errors_total", "Failed requests by error.", ["error"], registry=self.registry)
+        self.prelabels = Counter(
+            "labelloop_prelabels_total", "Answered tasks by outcome.", ["outcome"], registry=self.registry
+        )
+        self.requests = Histogram(
+            "labelloop_request_seconds",
+            "Time to answer, by endpoint and status.",
+            ["endpoint", "status"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.registry.register(_StateCollector(services))
+
+    def observe(self, app: Flask) -> None:
+        """Time every request of the application."""
+
+        @app.before_request
+        def start() -> None:
+            g.started = time.perf_counter()
+
+        @app.after_request
+        def stop(response: Response) -> Response:
+            if "started" in g:
+                seconds = time.perf_counter() - g.started
+                self.requests.labels(request.endpoint or "none", response.status_code).observe(seconds)
+            return response
+
+    def count_prelabels(self, prelabels: Prelabels) -> None:
+        """Count what became of a request's tasks."""
+        for reason, count in prelabels.empty.items():
+            self.prelabels.labels(reason).inc(count)
+        self.prelabels.labels("answered").inc(len(prelabels.predictions) - prelabels.empty.total())
+
+
+class _StateCollector(Collector):
+    """Reads the database at each scrape, so that several processes tell the same."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: registering must not query the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        database = self._services.database
+        jobs = GaugeMetricFamily("labelloop_jobs", "Jobs by state.", labels=["state"])
+        for state, count in database.jobs.counts().items():
+            jobs.add_metric([state], count)
+        fresh = GaugeMetricFamily("labelloop_new_labels", "Labels since the last snapshot.", labels=["project"])
+        outcomes = GaugeMetricFamily(
+            "labelloop_annotations", "Annotations by what became of the pre-label.", labels=["project", "prelabel"]
+        )
+        serving = GaugeMetricFamily("labelloop_serving", "1 for what serves.", labels=["project", "model_version"])
+        for project in database.projects.all():
+            fresh.add_metric([str(project.id)], new_labels(self._services, project))
+            for outcome, count in database.events.prelabel_counts(project.id).items():
+                outcomes.add_metric([str(project.id), outcome], count)
+            serving.add_metric([str(project.id), announced_version(self._services, project)], 1)
+        yield from (jobs, fresh, outcomes, serving)

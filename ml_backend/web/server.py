@@ -1,0 +1,81 @@
+"""Serving the application with gunicorn: one process, because a process holds one copy of each model."""
+
+import atexit
+import socket
+import threading
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from ..bootstrap import build_services, configure_logging
+from ..config import Settings
+from ..errors import ConfigurationError
+from ..workflows.work import Worker
+from .app import create_app
+from .watcher import watch_champions
+
+__all__ = ["serve"]
+
+REQUEST_TIMEOUT_S = 120  # above the 100 s that Label Studio waits for predictions
+
+
+def serve(settings: Settings, *, with_worker: bool) -> None:
+    """Serve until a signal ends it.
+
+    Args:
+        with_worker: also run jobs, each in a child process of its own.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
+    _check_port(settings)
+    _Server(settings, with_worker=with_worker).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    def __init__(self, settings: Settings, *, with_worker: bool) -> None:
+        self._settings = settings
+        self._with_worker = with_worker
+        super().__init__()
+
+    def load_config(self) -> None:
+        values: dict[str, Any] = {
+            "bind": f"{self._settings.host}:{self._settings.port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": self._settings.threads,
+            "timeout": REQUEST_TIMEOUT_S,
+            "graceful_timeout": 10,
+            "proc_name": "labelloop",
+            "loglevel": self._settings.log_level.lower(),
+            "control_socket_disable": True,
+        }
+        for name, value in values.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called in the serving process: threads and database connections do not survive a fork."""
+        configure_logging(self._settings.log_level)
+        services = build_services(self._settings)
+        stop = threading.Event()
+        atexit.register(stop.set)
+        threading.Thread(target=watch_champions, args=(services, stop), name="champions", daemon=True).start()
+        if self._with_worker:
+            threading.Thread(target=Worker(services).run, args=(stop,), name="worker", daemon=True).start()
+        return create_app(services, self._settings)
+
+
+def _check_port(settings: Settings) -> None:
+    """gunicorn tries a taken port again and again; better to say so at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; stop what listens there, "
+                "or choose another with --port or LABELLOOP_PORT"
+            ) from None

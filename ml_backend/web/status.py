@@ -1,0 +1,39 @@
+"""The status page for people, `/metrics` for Prometheus, and the two buttons of the page."""
+
+from flask import Blueprint, Response, jsonify, render_template
+from flask.typing import ResponseReturnValue
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from .. import __version__
+from ..workflows.retrain import request_training
+from ..workflows.services import Services
+from ..workflows.status import project_status
+from .metrics import Metrics
+
+__all__ = ["status_blueprint"]
+
+
+def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
+    """Pages that read the database, and actions that write a job's row."""
+    blueprint = Blueprint("status", __name__)
+
+    @blueprint.get("/")
+    def index() -> ResponseReturnValue:
+        projects = [project_status(services, project) for project in services.database.projects.all()]
+        return render_template("status.html", projects=projects, studio_url=services.studio.url, version=__version__)
+
+    @blueprint.get("/metrics")
+    def prometheus() -> ResponseReturnValue:
+        return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
+
+    @blueprint.post("/projects/<int:project_id>/train")
+    def train(project_id: int) -> ResponseReturnValue:
+        job, is_new = request_training(services, project_id, trigger="page")
+        return jsonify(job=job.id, state=job.state, is_new=is_new)
+
+    @blueprint.post("/jobs/<int:job_id>/cancel")
+    def cancel(job_id: int) -> ResponseReturnValue:
+        job = services.database.jobs.cancel(job_id)
+        return jsonify(job=job.id, state=job.state)
+
+    return blueprint

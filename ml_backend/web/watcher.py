@@ -1,0 +1,48 @@
+"""The background thread of a serving process that follows the champion alias."""
+
+import logging
+import threading
+import time
+
+from ..domain.project import Project
+from ..errors import LabelloopError
+from ..workflows.services import Services
+
+__all__ = ["watch_champions"]
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+FULL_REFRESH_S = 30.0
+
+
+def watch_champions(services: Services, stop: threading.Event) -> None:
+    """Serve each promotion as soon as it commits, until `stop` is set.
+
+    The promotions table is looked at every second, since that costs next to nothing; the registry itself when a
+    row changed, and now and then in case somebody moved the alias by hand.
+    """
+    seen: dict[int, object] = {}
+    next_full = 0.0
+    while not stop.is_set():
+        try:
+            is_full = time.monotonic() >= next_full
+            for project in services.database.projects.all():
+                history = services.database.promotions.history(project.id)
+                newest = (history[0].id, history[0].state) if history else None
+                if is_full or seen.get(project.id) != newest:
+                    _refresh(services, project)
+                    seen[project.id] = newest
+            if is_full:
+                next_full = time.monotonic() + FULL_REFRESH_S
+        except Exception:
+            # The thread's outermost frame: one bad round must not end all later ones.
+            log.exception("looking for a new champion failed; trying again")
+        stop.wait(POLL_S)
+
+
+def _refresh(services: Services, project: Project) -> None:
+    try:
+        services.champions.refresh(project)
+    except LabelloopError as error:
+        log.error("project %s has no model to serve: %s", project.id, error)

@@ -1,0 +1,150 @@
+"""What happens when Label Studio tells of an event: a few rows are written, and nothing is waited for.
+
+Events are hints. They come unordered, sometimes twice and sometimes not at all, so nothing here changes what a
+snapshot holds: its rows are read from Label Studio's API. The events add what the API does not keep.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..domain.event import AnnotationEvent, EventAction
+from ..domain.example import SelectedBy
+from ..domain.job import Job
+from ..domain.project import Project
+from ..domain.snapshot import split_of
+from ..errors import LabelConfigError
+from ..labelstudio.payloads import AnnotationChange, WebhookMessage
+from .retrain import request_prelabeling, request_training
+from .services import Services
+from .setup import plan_of, remember_project
+
+__all__ = ["KNOWN_ACTIONS", "START_TRAINING", "Received", "receive"]
+
+log = logging.getLogger(__name__)
+
+START_TRAINING = "START_TRAINING"
+UNCERTAINTY_SAMPLING = "Uncertainty sampling"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What an event led to.
+
+    Attributes:
+        new_events: annotation events that were not known before.
+        job: the job that it started, or that was under way already.
+    """
+
+    action: str
+    new_events: int = 0
+    job: Job | None = None
+
+
+def receive(services: Services, message: WebhookMessage) -> Received:
+    """Store what a webhook call tells, and start what it asks for. Harmless when it comes twice.
+
+    Raises:
+        LabelConfigError: START_TRAINING for a project whose label config cannot be served.
+        ProjectNotFound: START_TRAINING for a project that nobody connected.
+    """
+    if message.project_id is None:
+        log.info("event %s names no project; nothing to do", message.action)
+        return Received(message.action)
+    if message.action == START_TRAINING:
+        if message.project is not None and message.project.label_config:
+            remember_project(services, message.project_id, message.project.label_config, title=message.project.title)
+        job, _ = request_training(services, message.project_id, trigger="label-studio")
+        return Received(message.action, job=job)
+    handler = _HANDLERS.get(message.action)
+    if handler is None:
+        log.info("event %s is not one that labelloop acts on", message.action)
+        return Received(message.action)
+    return handler(services, message, message.project_id)
+
+
+def _annotated(services: Services, message: WebhookMessage, project_id: int) -> Received:
+    action = EventAction.UPDATED if message.action.endswith("UPDATED") else EventAction.CREATED
+    project = services.database.projects.find(project_id)
+    events = [_event(message, project_id, project, change, action) for change in message.annotations]
+    return Received(message.action, new_events=services.database.events.add(events))
+
+
+def _event(
+    message: WebhookMessage, project_id: int, project: Project | None, change: AnnotationChange, action: EventAction
+) -> AnnotationEvent:
+    annotation = change.annotation
+    is_blind = project is not None and _is_held_out(project, change)
+    return AnnotationEvent(
+        project_id=project_id,
+        action=action,
+        annotation_id=annotation.id,
+        task_id=change.task_id,
+        annotator=annotation.annotator,
+        was_cancelled=annotation.was_cancelled,
+        ground_truth=annotation.ground_truth,
+        lead_time_s=annotation.lead_time_s,
+        parent_prediction=annotation.parent_prediction,
+        prelabel=annotation.prelabel,
+        model_version=change.prelabel_version,
+        selected_by=_selected_by(message, is_blind),
+        is_blind=is_blind,
+        changed_at=annotation.updated_at or "",
+    )
+
+
+def _is_held_out(project: Project, change: AnnotationChange) -> bool:
+    if change.task is None:
+        return False
+    try:
+        text = plan_of(project).served.text(change.task.data)
+    except LabelConfigError:
+        return False
+    return bool(text.strip()) and split_of(text, project.split).is_held_out
+
+
+def _selected_by(message: WebhookMessage, is_blind: bool) -> SelectedBy:
+    """ACTIVE where the model's scores chose the task. Held-out tasks carry random scores, so they are never that."""
+    is_uncertain = message.project is not None and message.project.sampling == UNCERTAINTY_SAMPLING
+    return SelectedBy.ACTIVE if is_uncertain and not is_blind else SelectedBy.RANDOM
+
+
+def _deleted(services: Services, message: WebhookMessage, project_id: int) -> Received:
+    events = [
+        AnnotationEvent(project_id=project_id, action=EventAction.DELETED, annotation_id=annotation_id)
+        for annotation_id in message.deleted_annotation_ids
+    ]
+    return Received(message.action, new_events=services.database.events.add(events))
+
+
+def _tasks_created(services: Services, message: WebhookMessage, project_id: int) -> Received:
+    """Uncertainty sampling passes over tasks without a stored prediction, so new ones get theirs pushed."""
+    if not services.options.auto_push or services.database.projects.find(project_id) is None:
+        return Received(message.action)
+    job, _ = request_prelabeling(services, project_id, trigger="import")
+    return Received(message.action, job=job)
+
+
+def _project_updated(services: Services, message: WebhookMessage, project_id: int) -> Received:
+    if message.project is not None and services.database.projects.find(project_id) is not None:
+        try:
+            remember_project(services, project_id, message.project.label_config, title=message.project.title)
+        except LabelConfigError as error:
+            # Label Studio asks `/setup` next, whose answer its users see; the old config stays until then.
+            log.warning("project %s now has a label config that cannot be served: %s", project_id, error)
+    return Received(message.action)
+
+
+_HANDLERS: dict[str, Callable[[Services, WebhookMessage, int], Received]] = {
+    "ANNOTATION_CREATED": _annotated,
+    "ANNOTATION_UPDATED": _annotated,
+    "ANNOTATIONS_CREATED": _annotated,
+    "ANNOTATIONS_UPDATED": _annotated,
+    "ANNOTATIONS_DELETED": _deleted,
+    "ANNOTATION_DELETED": _deleted,
+    "TASKS_CREATED": _tasks_created,
+    "TASK_CREATED": _tasks_created,
+    "PROJECT_UPDATED": _project_updated,
+}
+
+KNOWN_ACTIONS = frozenset(_HANDLERS) | {START_TRAINING}

@@ -1,0 +1,46 @@
+"""When training starts by itself."""
+
+import logging
+from datetime import timedelta
+
+from ..domain.job import Job, JobKind
+from ..domain.project import Project
+from .retrain import request_training
+from .services import Services
+
+__all__ = ["is_due", "new_labels", "retrain_where_due"]
+
+log = logging.getLogger(__name__)
+
+
+def new_labels(services: Services, project: Project) -> int:
+    """Reviewed labels made or changed since the project's last snapshot, as far as events told."""
+    last = services.database.snapshots.last(project.id)
+    return services.database.events.new_label_count(project.id, last.last_event_id if last else 0)
+
+
+def is_due(services: Services, project: Project) -> bool:
+    """True once enough labels are new, the last one has settled, and the last training is long enough ago."""
+    options, database, now = services.options, services.database, services.clock()
+    if not options.retrain_after or new_labels(services, project) < options.retrain_after:
+        return False
+    newest = database.events.last_received(project.id)
+    if newest and newest.received_at and now - newest.received_at < timedelta(seconds=options.retrain_debounce_s):
+        return False
+    last = database.jobs.last(JobKind.TRAIN, project.id)
+    if last is None:
+        return True
+    since = last.finished_at or last.created_at
+    return last.state.is_over and since is not None and now - since >= timedelta(seconds=options.retrain_interval_s)
+
+
+def retrain_where_due(services: Services) -> list[Job]:
+    """Request training for every project that is due."""
+    started = []
+    for project in services.database.projects.all():
+        if is_due(services, project):
+            job, is_new = request_training(services, project.id, trigger="policy")
+            if is_new:
+                log.info("project %s has %s new labels: job %s", project.id, new_labels(services, project), job.id)
+                started.append(job)
+    return started

@@ -1,0 +1,62 @@
+"""Pushing pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
+
+from collections.abc import Callable
+
+from ..domain.ports import Predictor
+from ..domain.project import Project
+from ..errors import StudioError
+from ..serving.prelabels import prelabel
+from .services import Services
+from .setup import plan_of
+
+__all__ = ["push_missing", "select_version"]
+
+TASKS_PER_PUSH = 500
+
+Report = Callable[[float, str], None]
+
+
+def push_missing(services: Services, project: Project, predictor: Predictor, report: Report) -> int:
+    """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind one.
+
+    Safe to repeat: what is there already is left alone, so an interrupted push goes on where it stopped.
+
+    Args:
+        report: told the fraction done and a sentence.
+
+    Returns:
+        The number of predictions pushed.
+
+    Raises:
+        StudioError: Label Studio stored fewer than it was sent.
+    """
+    served = plan_of(project).served
+    # Read to the end before the first push, because each push takes tasks out of what the query finds.
+    tasks = list(services.studio.tasks_without_prediction(project.id, predictor.version))
+    for start in range(0, len(tasks), TASKS_PER_PUSH):
+        batch = tasks[start : start + TASKS_PER_PUSH]
+        predictions = prelabel(batch, predictor, served, project.split).predictions
+        pairs = [(task.id, prediction) for task, prediction in zip(batch, predictions, strict=True)]
+        created = services.studio.push_predictions(project.id, pairs)
+        if created != len(batch):
+            raise StudioError(
+                f"Label Studio stored {created} of {len(batch)} predictions of {predictor.version} in project "
+                f"{project.id}; it drops those that do not fit the label config. Run `labelloop doctor {project.id}`"
+            )
+        done = start + len(batch)
+        report(done / len(tasks), f"pushed {done} of {len(tasks)} pre-labels")
+    return len(tasks)
+
+
+def select_version(services: Services, project: Project, version: str) -> bool:
+    """Make Label Studio show and sort by this version's stored predictions.
+
+    Returns:
+        False where it holds none, as in an empty project: Label Studio refuses an unknown version, and pre-labels
+        come from the live backend until the first push.
+    """
+    if not services.studio.prediction_counts(project.id).get(version):
+        return False
+    if services.studio.project(project.id).model_version != version:
+        services.studio.update_project(project.id, {"model_version": version})
+    return True

@@ -1,0 +1,138 @@
+"""Promotion and rollback: which version serves, changed so that a crash at any step can be repaired.
+
+Order: intent row, push of the missing predictions, alias (the commit point), the project's selected version,
+deletion of predictions that no one will look at again. Every step can be repeated; the row says which was the
+last one done, and whoever finds an open row goes on from there.
+"""
+
+import logging
+from collections.abc import Callable
+
+from ..domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
+from ..domain.ports import Predictor
+from ..domain.project import Project
+from ..errors import LabelloopError, PromotionError
+from .prelabel import push_missing, select_version
+from .services import Services
+
+__all__ = ["abandon_promotion", "finish_promotion", "promote", "reconcile_promotions", "rollback", "serving_version"]
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[float, str], None]
+
+
+def promote(
+    services: Services, project: Project, version: str, *, reason: str, is_forced: bool = False, report: Report
+) -> Promotion:
+    """Make a version the champion, with its predictions in Label Studio first.
+
+    Raises:
+        ModelNotFound: the registry does not know the version.
+        PromotionError: it serves already, or another promotion is under way.
+    """
+    if not is_cold_start(version):
+        services.registry.get(version)
+    previous = serving_version(services, project)
+    if version == previous:
+        raise PromotionError(f"{version} serves already; nothing was changed")
+    promotion = services.database.promotions.begin(
+        project.id, version, previous=previous, reason=reason, is_forced=is_forced
+    )
+    return finish_promotion(services, project, promotion, report)
+
+
+def finish_promotion(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
+    """Carry a promotion on from its last step to the end."""
+    promotions = services.database.promotions
+    if promotion.state is PromotionState.INTENT:
+        push_missing(services, project, _predictor(services, project, promotion.version), report)
+        promotion = promotions.advance(promotion, PromotionState.PUSHED)
+    if promotion.state is PromotionState.PUSHED:
+        if is_cold_start(promotion.version):
+            services.registry.clear_champion(project.ref.key)
+        else:
+            services.registry.set_champion(promotion.version)
+        promotion = promotions.advance(promotion, PromotionState.COMMITTED)
+        log.info("project %s: %s is champion (%s)", project.id, promotion.version, promotion.reason)
+    if promotion.state is PromotionState.COMMITTED:
+        select_version(services, project, promotion.version)
+        _delete_old_predictions(services, project, promotion)
+        promotion = promotions.advance(promotion, PromotionState.DONE)
+    return promotion
+
+
+def reconcile_promotions(services: Services) -> int:
+    """Finish every promotion that a crash or an unreachable Label Studio left half-done; returns how many.
+
+    Projects with a running job are left alone: it may be in the middle of one.
+    """
+    busy = {job.project_id for job in services.database.jobs.running()}
+    finished = 0
+    for promotion in services.database.promotions.all_open():
+        project = services.database.projects.find(promotion.project_id)
+        if promotion.project_id in busy or project is None:
+            continue
+        try:
+            finish_promotion(services, project, promotion, lambda _fraction, _message: None)
+            finished += 1
+        except LabelloopError as error:
+            log.warning("promotion of %s waits: %s", promotion.version, error)
+    return finished
+
+
+def abandon_promotion(services: Services, project: Project) -> None:
+    """Give up the open promotion of a project, if it has not reached the commit point."""
+    promotion = services.database.promotions.open(project.id)
+    if promotion is None:
+        return
+    champion = services.registry.champion(project.ref.key)
+    if promotion.state is PromotionState.COMMITTED or (champion and champion.name == promotion.version):
+        raise PromotionError(f"{promotion.version} serves already; its promotion can only be finished")
+    services.database.promotions.advance(promotion, PromotionState.ABANDONED)
+
+
+def rollback(services: Services, project: Project, *, reason: str, report: Report) -> Promotion:
+    """Make the version before the champion serve again: the cold start, where the champion is the first.
+
+    Raises:
+        PromotionError: there is no champion.
+    """
+    if services.registry.champion(project.ref.key) is None:
+        raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
+    target = _version_before(services, project)
+    return promote(services, project, target, reason=reason, is_forced=True, report=report)
+
+
+def serving_version(services: Services, project: Project) -> str:
+    """The champion, or the cold start before the first one."""
+    champion = services.registry.champion(project.ref.key)
+    return champion.name if champion else cold_start_version(project.ref.key, project.label_config_fingerprint)
+
+
+def _version_before(services: Services, project: Project) -> str:
+    """What served before the champion, rollbacks undone: after v1, v2, back to v1, that is the cold start."""
+    served: list[str] = []
+    for promotion in reversed(services.database.promotions.history(project.id)):
+        if promotion.state is not PromotionState.DONE:
+            continue
+        if promotion.version in served:
+            del served[served.index(promotion.version) + 1 :]
+        else:
+            served += [promotion.version] if served else [promotion.previous, promotion.version]
+    return served[-2]
+
+
+def _predictor(services: Services, project: Project, version: str) -> Predictor:
+    if is_cold_start(version):
+        return services.cold_start(project)
+    return services.load_predictor(services.registry.get(version).path)
+
+
+def _delete_old_predictions(services: Services, project: Project, promotion: Promotion) -> None:
+    """Keep the champion's and the previous version's; what became of older pre-labels was stored at ingest."""
+    keep = {promotion.version, promotion.previous}
+    for version in services.studio.prediction_counts(project.id):
+        if version.startswith(f"{project.ref.key}-") and version not in keep:
+            deleted = services.studio.delete_predictions(project.id, version)
+            log.info("project %s: deleted %s predictions of %s", project.id, deleted, version)

@@ -1,0 +1,74 @@
+"""What every workflow is given: the outside, through its ports, and the plain values it needs of the settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ..domain.ports import JobLauncher, ModelRegistry, Predictor, Studio, Tracker
+from ..domain.project import Project
+from ..domain.snapshot import SplitFractions
+from ..serving.champions import Champions
+from ..storage import Database
+
+__all__ = ["BackendAccess", "Options", "Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendAccess:
+    """How Label Studio reaches this backend.
+
+    Attributes:
+        password: of the basic auth, "" where none is asked for.
+        webhook_password: of the event webhook, "" likewise; it may only post events.
+    """
+
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    webhook_password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Settings that workflows need, as plain values. The README's table says what each means."""
+
+    home: Path
+    backend: BackendAccess
+    base_model: str
+    split: SplitFractions
+    review_rule: str
+    trust_ground_truth: bool
+    seed: int
+    retrain_after: int
+    retrain_debounce_s: float
+    retrain_interval_s: float
+    job_heartbeat_timeout_s: float
+    auto_push: bool
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder that holds all snapshots."""
+        return self.home / "snapshots"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Live objects. `bootstrap` builds them for real; tests hand in fakes.
+
+    Attributes:
+        champions: the predictors of this process.
+        load_predictor: makes a predictor from a serving bundle.
+        cold_start: makes the predictor that answers a project before its first model.
+    """
+
+    options: Options
+    database: Database
+    studio: Studio
+    tracker: Tracker
+    registry: ModelRegistry
+    launcher: JobLauncher
+    champions: Champions
+    load_predictor: Callable[[Path], Predictor]
+    cold_start: Callable[[Project], Predictor]
+    clock: Callable[[], datetime]

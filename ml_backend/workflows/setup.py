@@ -1,0 +1,82 @@
+"""What `/setup` asks for: remember the project, say which version answers it."""
+
+import logging
+import re
+
+from ..domain.model import PromotionState, cold_start_version, is_cold_start
+from ..domain.project import Project
+from ..domain.snapshot import SplitFractions
+from ..labelstudio.label_config_xml import parse_label_config
+from ..tasks import ServingPlan, serving_plan
+from .services import Services
+
+__all__ = ["announced_version", "plan_of", "remember_project", "slug_of"]
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SLUG = "labelloop"
+MAX_SLUG_LENGTH = 40
+
+
+def slug_of(title: str) -> str:
+    """A short name for versions: lower-case letters, digits and dashes."""
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:MAX_SLUG_LENGTH].strip("-")
+    return slug or DEFAULT_SLUG
+
+
+def plan_of(project: Project) -> ServingPlan:
+    """Which control of the project is served."""
+    return serving_plan(parse_label_config(project.label_config))
+
+
+def remember_project(
+    services: Services,
+    project_id: int,
+    label_config: str,
+    *,
+    title: str = "",
+    slug: str | None = None,
+    split: SplitFractions | None = None,
+) -> Project:
+    """The project as it stands, added if it is new, its label config brought up to date.
+
+    Slug and split of a known project stay as they are: versions and splits are built on them.
+
+    Raises:
+        UnreadableLabelConfig: the config is malformed.
+        UnsupportedLabelConfig: nothing in it can be served.
+    """
+    config = parse_label_config(label_config)
+    plan = serving_plan(config)
+    for notice in plan.notices:
+        log.info("project %s: %s", project_id, notice)
+    project = services.database.projects.find(project_id)
+    if project is None:
+        return services.database.projects.add(
+            project_id,
+            slug=slug or slug_of(title),
+            title=title or f"Project {project_id}",
+            label_config=label_config,
+            fingerprint=config.fingerprint,
+            split=split or services.options.split,
+        )
+    if project.label_config != label_config:
+        services.database.projects.set_label_config(project_id, label_config, config.fingerprint)
+    if title and project.title != title:
+        services.database.projects.set_title(project_id, title)
+    return services.database.projects.get(project_id)
+
+
+def announced_version(services: Services, project: Project) -> str:
+    """The version that `/predict` answers with, told without loading a model.
+
+    Label Studio predicts again, and stores a duplicate, whenever the two differ.
+    """
+    cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    loaded = services.champions.loaded(project.id)
+    if loaded is not None and not is_cold_start(loaded.version):
+        return loaded.version
+    for promotion in services.database.promotions.history(project.id):
+        if promotion.state in (PromotionState.COMMITTED, PromotionState.DONE):
+            return cold_start if is_cold_start(promotion.version) else promotion.version
+    return cold_start

@@ -1,0 +1,56 @@
+"""How the loop stands, project by project."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..domain.example import PrelabelOutcome
+from ..domain.job import Job
+from ..domain.model import GateDecision, Promotion
+from ..domain.project import Project
+from .policy import new_labels
+from .services import Services
+from .setup import announced_version
+
+__all__ = ["ProjectStatus", "project_status"]
+
+JOBS_SHOWN = 8
+PROMOTIONS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatus:
+    """What the status page shows of a project.
+
+    Attributes:
+        serving: version that answers now.
+        new_labels: since the last snapshot; training starts by itself at `retrain_after`, where that is not 0.
+        prelabels: annotations by what became of the pre-label.
+        gate: the last decision, None before the first.
+    """
+
+    project: Project
+    serving: str
+    new_labels: int
+    retrain_after: int
+    prelabels: Mapping[PrelabelOutcome, int]
+    gate: GateDecision | None
+    jobs: tuple[Job, ...]
+    promotions: tuple[Promotion, ...]
+    now: datetime
+
+
+def project_status(services: Services, project: Project) -> ProjectStatus:
+    """The project's status, from the database alone."""
+    database = services.database
+    return ProjectStatus(
+        project=project,
+        serving=announced_version(services, project),
+        new_labels=new_labels(services, project),
+        retrain_after=services.options.retrain_after,
+        prelabels=database.events.prelabel_counts(project.id),
+        gate=database.gates.last(project.ref.key),
+        jobs=tuple(database.jobs.newest(project_id=project.id, limit=JOBS_SHOWN)),
+        promotions=tuple(database.promotions.history(project.id)[:PROMOTIONS_SHOWN]),
+        now=services.clock(),
+    )

@@ -1,0 +1,127 @@
+"""The worker: claims queued jobs, starts their processes, and says what became of those that died."""
+
+import logging
+import os
+import signal
+import threading
+import time
+
+from ..domain.job import Job, JobState
+from ..domain.ports import LaunchedJob
+from .policy import retrain_where_due
+from .promote import reconcile_promotions
+from .services import Services
+
+__all__ = ["Worker", "explain_exit", "reap_abandoned"]
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.5
+HOUSEKEEPING_S = 5.0
+CANCEL_GRACE_S = 20.0
+
+
+class Worker:
+    """One loop over the jobs table. Several may run, in this or other processes."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._children: dict[int, LaunchedJob] = {}
+        self._cancel_seen: dict[int, float] = {}
+        self._next_housekeeping = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Children go on without a worker; the next one finds how they ended."""
+        while not stop.is_set():
+            try:
+                self.step()
+            except Exception:
+                # The loop is this thread's outermost frame: one bad round must not end all later ones.
+                log.exception("a round of the worker failed; the next one goes on")
+            stop.wait(POLL_S)
+
+    def step(self) -> None:
+        """One round: look after running children, then start what is queued."""
+        for job_id in list(self._children):
+            self._look_after(job_id)
+        now = time.monotonic()
+        if now >= self._next_housekeeping:
+            self._next_housekeeping = now + HOUSEKEEPING_S
+            reap_abandoned(self._services)
+            reconcile_promotions(self._services)
+            retrain_where_due(self._services)
+        while (job := self._services.database.jobs.claim()) is not None:
+            self._start(job)
+
+    @property
+    def is_idle(self) -> bool:
+        """True while no child of this worker runs."""
+        return not self._children
+
+    def _start(self, job: Job) -> None:
+        log.info("job %s: %s of project %s", job.id, job.kind, job.project_id)
+        try:
+            child = self._services.launcher.launch(job)
+        except OSError as error:
+            self._services.database.jobs.finish(job.id, JobState.FAILED, error=f"the process did not start: {error}")
+            return
+        self._services.database.jobs.started(job.id, child.pid)
+        self._children[job.id] = child
+
+    def _look_after(self, job_id: int) -> None:
+        jobs, child = self._services.database.jobs, self._children[job_id]
+        status = child.poll()
+        if status is None:
+            if jobs.get(job_id).cancel_requested:
+                since = self._cancel_seen.setdefault(job_id, time.monotonic())
+                if time.monotonic() - since > CANCEL_GRACE_S:
+                    child.terminate()
+            return
+        del self._children[job_id]
+        asked_to_stop = self._cancel_seen.pop(job_id, None) is not None
+        state = JobState.CANCELLED if asked_to_stop else JobState.FAILED
+        # Does nothing where the job itself wrote how it ended.
+        if jobs.finish(job_id, state, error=explain_exit(job_id, status)):
+            log.warning("job %s: %s", job_id, explain_exit(job_id, status))
+
+
+def explain_exit(job_id: int, status: int) -> str:
+    """Why a job's process is gone, in a sentence for the job's row."""
+    logs = f"its output: `labelloop jobs logs {job_id}`"
+    if status >= 0:
+        return f"the process ended with status {status} without saying how the job went; {logs}"
+    name = signal.Signals(-status).name
+    memory = " (the kernel does that to processes when memory runs out)" if name == "SIGKILL" else ""
+    return f"the process was killed by {name}{memory}; nothing of it was registered, so start it again; {logs}"
+
+
+def reap_abandoned(services: Services) -> list[Job]:
+    """End running jobs that gave no sign of life for too long: their process is gone, or hangs."""
+    jobs = services.database.jobs
+    stale = {job.id for job in jobs.stale(services.options.job_heartbeat_timeout_s)}
+    ended = []
+    for job in jobs.running():
+        if job.id in stale:
+            error = (
+                f"abandoned: no sign of life since {job.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC while {job.stage!r}; "
+                f"its output: `labelloop jobs logs {job.id}`"
+            )
+            if jobs.finish(job.id, JobState.ABANDONED, error=error):
+                log.warning("job %s was %s", job.id, error)
+                _kill_leftover(job)
+                ended.append(jobs.get(job.id))
+    return ended
+
+
+def _kill_leftover(job: Job) -> None:
+    """A hanging process that wakes up later must not write into a job that somebody started anew."""
+    if job.pid is None:
+        return
+    command = f"/proc/{job.pid}/cmdline"
+    try:
+        with open(command, "rb") as stream:  # noqa: PTH123 (a kernel file, gone at any moment)
+            words = stream.read().split(b"\0")
+        if words[-5:] == [b"ml_backend", b"job", b"run", str(job.id).encode(), b""]:
+            os.kill(job.pid, signal.SIGKILL)
+    except OSError:
+        return
