@@ -1,0 +1,242 @@
+"""One HTTP call to Label Studio: authentication, retries, and refusals as errors of our own."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from ..errors import StudioRejected, StudioUnauthorized, StudioUnreachable
+
+if TYPE_CHECKING:
+    import httpx
+    from label_studio_sdk.core.http_client import HttpClient
+    from label_studio_sdk.core.request_options import RequestOptions
+
+__all__ = ["StudioHttp"]
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+RETRIED_STATUSES = (502, 503)
+LONGEST_DETAIL = 300
+HOW_TO_GET_ACCESS = (
+    "Set LABELLOOP_STUDIO_TOKEN to a token from Label Studio's Account & Settings: a personal access token works on "
+    "every instance until it expires; a legacy token only where an administrator has enabled legacy tokens "
+    "(Organization > API Tokens Settings)"
+)
+
+
+class _NoAnswer(StudioUnreachable):
+    """The connection failed before an answer came, so that asking again can help."""
+
+
+class StudioHttp:
+    """Calls to one Label Studio with one token of either kind.
+
+    The SDK knows the two kinds of token and renews the short-lived one; its typed methods are left aside, because
+    they refuse answers that differ from the version they were made for, and retry what must not be sent twice.
+
+    Args:
+        transport: what carries the calls; the network unless a test says otherwise.
+        retry_wait_s: pause before the second attempt; it doubles before the third.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        timeout_s: float,
+        *,
+        transport: "httpx.BaseTransport | None" = None,
+        retry_wait_s: float = 0.5,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._token = token.strip()
+        self._timeout_s = timeout_s
+        self._transport = transport
+        self._retry_wait_s = retry_wait_s
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """JSON of a GET, tried up to three times where the connection fails or a proxy says 502 or 503."""
+        retrying = Retrying(
+            retry=retry_if_exception(_is_passing),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential(multiplier=self._retry_wait_s),
+            before_sleep=_warn,
+            reraise=True,
+        )
+        return retrying(self._call, "GET", path, params=params)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """JSON of a call that changes something; None where the answer has no body. Never sent twice."""
+        return self._call(method, path, params=params, body=body, timeout_s=timeout_s)
+
+    def download(self, path: str, params: Mapping[str, Any], target: IO[bytes]) -> None:
+        """Write the body of a GET to a file, piece by piece."""
+        with self._translated("GET", path), self._client.stream(path, method="GET", params=dict(params)) as response:
+            if response.status_code >= 300:
+                response.read()
+                self._refuse("GET", path, response)
+            for piece in response.iter_bytes():
+                target.write(piece)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        if "_client" in self.__dict__:
+            self._client.httpx_client.close()
+
+    @cached_property
+    def _client(self) -> "HttpClient":
+        # The SDK takes seconds to import, and most processes never talk to Label Studio.
+        import httpx
+        from label_studio_sdk.client import LabelStudio
+
+        connection = httpx.Client(transport=self._transport, timeout=self._timeout_s, follow_redirects=False)
+        # The slash: the SDK's token renewal would otherwise drop the last part of a URL with a path.
+        studio = LabelStudio(  # type: ignore[no-untyped-call]  # the SDK leaves its constructor untyped
+            base_url=f"{self.url}/", api_key=self._token, httpx_client=connection, timeout=self._timeout_s
+        )
+        # The SDK offers no public way to make a call that has no typed method.
+        return studio._client_wrapper.httpx_client
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: object = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        content = None if body is None else json.dumps(body).encode()
+        with self._translated(method, path):
+            response = self._client.request(
+                path,
+                method=method,
+                params=dict(params or {}),
+                content=content,
+                headers=None if content is None else {"Content-Type": "application/json"},
+                request_options=self._options(timeout_s),
+            )
+            if response.status_code >= 300:
+                self._refuse(method, path, response)
+            return self._json(method, path, response)
+
+    def _options(self, timeout_s: float | None) -> "RequestOptions":
+        """No retries by the SDK, and a longer wait for the answer (not for the connection) where one is given."""
+        if timeout_s is None:
+            return {"max_retries": 0}
+        import httpx
+
+        # The SDK hands the value on to httpx as it is.
+        return {"max_retries": 0, "timeout": cast("float", httpx.Timeout(timeout_s, connect=self._timeout_s))}
+
+    def _json(self, method: str, path: str, response: "httpx.Response") -> Any:
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError:
+            raise StudioRejected(
+                f"{self.url} answered {method} {path} with something that is not JSON; "
+                "check that LABELLOOP_STUDIO_URL is the address of Label Studio itself",
+                status=response.status_code,
+            ) from None
+
+    def _refuse(self, method: str, path: str, response: "httpx.Response") -> None:
+        status = response.status_code
+        if status < 400:
+            raise StudioRejected(
+                f"{self.url} redirects {method} {path} to {response.headers.get('location', 'nowhere')}; "
+                "set LABELLOOP_STUDIO_URL to the final address",
+                status=status,
+            )
+        detail = self._clean(_detail(response))
+        if status == 401:
+            raise StudioUnauthorized(f"Label Studio at {self.url} refused the token ({detail}). {HOW_TO_GET_ACCESS}.")
+        raise StudioRejected(f"Label Studio refused {method} {path} with {status}: {detail}", status=status)
+
+    @contextmanager
+    def _translated(self, method: str, path: str) -> Iterator[None]:
+        """What the SDK and httpx raise, as errors of our own."""
+        if not self._token:
+            raise StudioUnauthorized(f"no token for Label Studio at {self.url}. {HOW_TO_GET_ACCESS}.")
+        if not (self._token.isascii() and self._token.isprintable()) or " " in self._token:
+            raise StudioUnauthorized(
+                f"the token holds characters that no token has; copy it again. {HOW_TO_GET_ACCESS}."
+            )
+        import httpx
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise StudioUnreachable(
+                f"Label Studio at {self.url} did not answer {method} {path} in time ({type(error).__name__}); "
+                f"look at its load, or raise LABELLOOP_STUDIO_TIMEOUT_S ({self._timeout_s:g} now)"
+            ) from None
+        except httpx.HTTPError as error:
+            raise _NoAnswer(
+                f"Label Studio at {self.url} cannot be reached for {method} {path} ({self._clean(str(error))}); "
+                "check that it runs and that LABELLOOP_STUDIO_URL is right"
+            ) from None
+        except httpx.InvalidURL as error:
+            raise StudioUnreachable(f"{self.url} is no URL ({error}); correct LABELLOOP_STUDIO_URL") from None
+        except ApiError as error:
+            # Raised by the renewal of a personal access token, before the call itself.
+            status = error.status_code or 401
+            if status >= 500:
+                raise StudioRejected(f"Label Studio refused to renew the token with {status}", status=status) from None
+            body = error.body if isinstance(error.body, dict) else {}
+            detail = self._clean(str(body.get("detail", "no reason given")))
+            raise StudioUnauthorized(
+                f"Label Studio at {self.url} refused the token ({detail}). {HOW_TO_GET_ACCESS}."
+            ) from None
+        except json.JSONDecodeError:
+            raise StudioRejected(
+                f"{self.url} answered the renewal of the token with something that is not JSON; "
+                "check that LABELLOOP_STUDIO_URL is the address of Label Studio itself",
+                status=0,
+            ) from None
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._token, "[token]") if self._token else text
+
+
+def _is_passing(error: BaseException) -> bool:
+    """True for a failure that the next attempt may not meet."""
+    return isinstance(error, _NoAnswer) or (isinstance(error, StudioRejected) and error.status in RETRIED_STATUSES)
+
+
+def _warn(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("%s; trying again", error)
+
+
+def _detail(response: "httpx.Response") -> str:
+    """What Label Studio says about a refusal, in a line."""
+    try:
+        body = response.json()
+    except ValueError:
+        return str(response.reason_phrase) or "no reason given"
+    if not isinstance(body, dict):
+        return str(body)[:LONGEST_DETAIL]
+    detail = str(body.get("detail") or "no reason given")
+    if body.get("validation_errors"):
+        detail = f"{detail}: {json.dumps(body['validation_errors'], ensure_ascii=False)}"
+    return detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]}..."
