@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-WORDS = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] card cash lost refund late bank transfer my the is money top up where stolen please "
-    "a b c d e f g h"
-).split()
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+PLAIN = "card cash lost refund late bank transfer my the is money top up where stolen please a b c d e f g h"
+WORDS = [*SPECIAL, *PLAIN.split()]
 PAD, EOS = 0, 3
 
 

@@ -18,7 +18,7 @@ from ..errors import SnapshotError
 from .build import BuildSettings, BuiltRows
 from .manifest import manifest_from_json, manifest_to_json, snapshot_id
 
-__all__ = ["read_manifest", "read_rows", "read_unresolved", "write_snapshot"]
+__all__ = ["MANIFEST", "read_manifest", "read_rows", "read_unresolved", "write_snapshot"]
 
 MANIFEST = "manifest.json"
 UNRESOLVED = "unresolved.jsonl"

@@ -1,31 +1,33 @@
 """Reviewed tasks into snapshots, from Label Studio or from one of its export files."""
 
-from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from ..domain.annotation import Task
 from ..domain.event import AnnotationEvent
+from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
-from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
+from ..domain.snapshot import ProjectRef, Snapshot, Split, SplitFractions
 from ..errors import SnapshotError
 from ..labelstudio.export_file import read_export
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.build import BuildSettings, BuiltRows, History, build_rows
+from ..snapshots.build import BuildSettings, BuiltRows, build_rows
 from ..snapshots.review import ReviewRule
-from ..snapshots.store import write_snapshot
+from ..snapshots.store import MANIFEST, read_manifest, write_snapshot
 from ..tasks import serving_plan
 from .services import Services
 from .setup import remember_project, slug_of
 
-__all__ = ["build_from_file", "export_file", "export_project", "file_project"]
+__all__ = ["export_file", "export_project", "rows_of_file"]
 
 
 def export_project(services: Services, project: Project, out: Path | None = None) -> Snapshot:
     """A snapshot of a project's reviewed tasks as Label Studio holds them now.
 
     Args:
-        out: folder for the snapshot; None: the home folder's.
+        out: the snapshot's folder; None: one below the home folder, which then counts as the project's newest.
 
     Raises:
         StudioError: Label Studio cannot be read.
@@ -37,15 +39,15 @@ def export_project(services: Services, project: Project, out: Path | None = None
     last_event_id = services.database.events.last_id(project.id)
     history = services.database.events.history(project.id)
     config = parse_label_config(info.label_config)
-    built = _build(services, services.studio.reviewed_tasks(project.id), config, project.split, history.get)
-    if not any(built.splits.values()):
-        raise SnapshotError(
-            f"project {project.id} has no reviewed task that gives a row ({_why_empty(built)}); "
-            f"review rule: {services.options.review_rule}"
-        )
+    settings = _settings(services, project.split)
+    built = build_rows(services.studio.reviewed_tasks(project.id), serving_plan(config), settings, history.get)
+    _check_rows(built, f"project {project.id}", settings)
     previous = services.database.snapshots.last(project.id)
-    snapshot = _write(services, built, project.ref, config, project.split, out, previous.id if previous else None)
-    services.database.snapshots.add(project.id, snapshot.id, last_event_id)
+    snapshot = _written(
+        services, built, out, project=project.ref, config=config, settings=settings, parent=previous and previous.id
+    )
+    if out is None:
+        services.database.snapshots.add(project.id, snapshot.id, last_event_id)
     return snapshot
 
 
@@ -59,42 +61,83 @@ def export_file(
         SnapshotError: not one task in it is reviewed.
     """
     config = parse_label_config(label_config)
-    built = build_from_file(services, export, config, split)
-    if not any(built.splits.values()):
-        raise SnapshotError(
-            f"{export} has no reviewed task that gives a row ({_why_empty(built)}); "
-            f"review rule: {services.options.review_rule}"
-        )
-    return _write(services, built, file_project(export), config, split, out, None)
+    settings = _settings(services, split)
+    built = build_rows(read_export(export), serving_plan(config), settings, _unseen)
+    _check_rows(built, str(export), settings)
+    project = ProjectRef(0, slug_of(export.stem))
+    return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
 
 
-def file_project(export: Path) -> ProjectRef:
-    """The name under which rows of a file are kept."""
-    return ProjectRef(0, slug_of(export.stem))
+def rows_of_file(services: Services, export: Path, config: LabelConfig) -> tuple[Row, ...]:
+    """Every reviewed row of an export file, in no split and not written anywhere.
 
-
-def build_from_file(services: Services, export: Path, config: LabelConfig, split: SplitFractions) -> BuiltRows:
-    """The rows of an export file, not written anywhere."""
-    return _build(services, read_export(export), config, split, _unseen)
+    Raises:
+        StudioExportError: the file is not such an export.
+        SnapshotError: not one task in it is reviewed.
+    """
+    settings = _settings(services, SplitFractions(1, 0, 0))
+    built = build_rows(read_export(export), serving_plan(config), settings, _unseen)
+    _check_rows(built, str(export), settings)
+    return built.splits[Split.TRAIN]
 
 
 def _unseen(_annotation_id: int) -> AnnotationEvent | None:
     return None
 
 
-def _build(
-    services: Services, tasks: Iterable[Task], config: LabelConfig, split: SplitFractions, history: History
-) -> BuiltRows:
-    settings = BuildSettings(
+def _settings(services: Services, split: SplitFractions) -> BuildSettings:
+    return BuildSettings(
         split=split,
         review_rule=ReviewRule.parse(services.options.review_rule),
         trust_ground_truth=services.options.trust_ground_truth,
     )
-    return build_rows(tasks, serving_plan(config), settings, history)
 
 
-def _why_empty(built: BuiltRows) -> str:
+def _check_rows(built: BuiltRows, source: str, settings: BuildSettings) -> None:
+    if any(built.splits.values()):
+        return
     reasons = [f"{count} {reason.replace('_', ' ')}" for reason, count in built.dropped_counts.items()]
     reasons += [f"{len(built.unresolved)} unresolved"] if built.unresolved else []
     reasons += [f"{built.not_reviewed} not reviewed"] if built.not_reviewed else []
-    return ", ".join(reasons) or "no annotated task at all"
+    raise SnapshotError(
+        f"{source} holds no reviewed task that gives a row ({', '.join(reasons) or 'no annotated task at all'}); "
+        f"wanted at least one, by the review rule {str(settings.review_rule)!r}"
+    )
+
+
+def _written(
+    services: Services,
+    built: BuiltRows,
+    out: Path | None,
+    *,
+    project: ProjectRef,
+    config: LabelConfig,
+    settings: BuildSettings,
+    parent: str | None,
+) -> Snapshot:
+    write = partial(
+        write_snapshot,
+        built=built,
+        project=project,
+        config=config,
+        settings=settings,
+        seed=services.options.seed,
+        parent=parent,
+        created_at=services.clock(),
+    )
+    if out is None:
+        return write(services.options.snapshots)
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".labelloop-", dir=out.parent) as folder:
+        return _moved(write(Path(folder)), out)
+
+
+def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
+    """The snapshot at the folder that the caller named, which must be free, or hold the same one."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if (out / MANIFEST).exists() and read_manifest(out).id == snapshot.id:
+            return Snapshot(out, read_manifest(out))
+        raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")
+    snapshot.path.rename(out)
+    return replace(snapshot, path=out)

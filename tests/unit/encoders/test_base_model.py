@@ -2,7 +2,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.tiny_models import BUILDERS, save_tiny_model, tiny_model, tiny_tokenizer
 
 from ml_backend.encoders.base_model import (
     DEFAULT_BASE_MODEL,
@@ -13,6 +12,7 @@ from ml_backend.encoders.base_model import (
     weights_sha256,
 )
 from ml_backend.errors import EncoderError
+from tests.tiny_models import BUILDERS, save_tiny_model, tiny_model, tiny_tokenizer
 
 
 def test_the_default_model_comes_from_its_package_and_its_weights_are_the_expected_ones() -> None:
@@ -52,7 +52,7 @@ def test_a_tokenizer_with_neither_pad_nor_eos_token_is_refused() -> None:
     tokenizer = tiny_tokenizer(has_pad=False)
     tokenizer.eos_token = None
 
-    with pytest.raises(EncoderError, match="neither a pad nor an eos token"):
+    with pytest.raises(EncoderError, match=r"neither a pad nor an eos token"):
         backbone_of(tiny_model("bert"), tokenizer, name="x", digest="")
 
 
@@ -78,7 +78,7 @@ def test_a_path_that_is_no_folder_says_what_to_give(name: str) -> None:
 
 
 def test_a_hub_name_without_a_hub_says_so() -> None:
-    with pytest.raises(EncoderError, match="neither a folder nor in the local cache.*HF_HUB_OFFLINE"):
+    with pytest.raises(EncoderError, match=r"neither a folder nor in the local cache.*HF_HUB_OFFLINE"):
         load_backbone("nobody/no-such-model")
 
 

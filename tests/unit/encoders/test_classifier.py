@@ -3,8 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.encoders.test_bundle import MANIFEST
-from tests.tiny_models import save_tiny_model
 
 from ml_backend.domain.model import Method
 from ml_backend.encoders.base_model import load_backbone, weights_sha256
@@ -12,6 +10,8 @@ from ml_backend.encoders.bundle import Bundle, BundleManifest, Head, write_bundl
 from ml_backend.encoders.classifier import load_classifier, save_adapter
 from ml_backend.encoders.embed import TextEncoder
 from ml_backend.errors import BundleError, EncoderError
+from tests.tiny_models import save_tiny_model
+from tests.unit.encoders.test_bundle import MANIFEST
 
 TEXTS = ["where is my card", "cash please", "refund"]
 HEAD = Head(np.random.default_rng(0).normal(size=(2, 16)).astype(np.float32), np.array([0.1, -0.2], dtype=np.float32))

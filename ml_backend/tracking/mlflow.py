@@ -1,0 +1,141 @@
+"""Runs in MLflow: parameters, curves, datasets, figures and files of every training."""
+
+import json
+import posixpath
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..domain.ports import Run
+from ..errors import JobCancelled
+from .connection import Connection
+from .registry import MlflowRegistry
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["MlflowRegistry", "MlflowTracker"]
+
+# Limits of one MLflow request, and of the names and digests it stores.
+ENTRIES_PER_BATCH = 100
+METRICS_PER_BATCH = 1000
+LONGEST_KEY = 250
+LONGEST_DIGEST = 36
+
+_Entry = TypeVar("_Entry")
+
+
+class MlflowTracker:
+    """Records runs in a database or on a server. MLflow is imported by the first run, not before.
+
+    Args:
+        uri: `sqlite:///<file>`, another database, or a server's URL.
+        artifact_root: folder for figures, tables and models, unless a server keeps them.
+    """
+
+    def __init__(self, uri: str, artifact_root: Path) -> None:
+        self._connection = Connection(uri)
+        self._artifact_root = artifact_root
+
+    @contextmanager
+    def run(self, experiment: str, name: str) -> Iterator[Run]:
+        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it."""
+        client = self._connection.client()
+        run_id: str = client.create_run(self._experiment_id(client, experiment), run_name=name).info.run_id
+        state = "FAILED"
+        try:
+            yield MlflowRun(client, run_id)
+            state = "FINISHED"
+        except (JobCancelled, KeyboardInterrupt):
+            state = "KILLED"
+            raise
+        finally:
+            client.set_terminated(run_id, state)
+
+    def _experiment_id(self, client: "MlflowClient", name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        location = None if self._connection.is_server else self._artifact_root.resolve().as_uri()
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return client.create_experiment(name, artifact_location=location)
+            except MlflowException as error:
+                found = client.get_experiment_by_name(name)  # another process was first
+                if found is None:
+                    raise error from None
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+
+class MlflowRun:
+    """One run in MLflow."""
+
+    def __init__(self, client: "MlflowClient", run_id: str) -> None:
+        self.run_id = run_id
+        self._client = client
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record settings. MLflow refuses a second value for the same one."""
+        from mlflow.entities import Param
+
+        entries = [Param(_key(name), str(value)) for name, value in params.items()]
+        for batch in _batches(entries, ENTRIES_PER_BATCH):
+            self._client.log_batch(self.run_id, params=batch)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Record measurements; with a step they make a curve."""
+        from mlflow.entities import Metric
+
+        now_ms = int(time.time() * 1000)
+        entries = [Metric(_key(name), float(value), now_ms, step or 0) for name, value in metrics.items()]
+        for batch in _batches(entries, METRICS_PER_BATCH):
+            self._client.log_batch(self.run_id, metrics=batch)
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Record facts that are not settings."""
+        from mlflow.entities import RunTag
+
+        entries = [RunTag(_key(name), str(value)) for name, value in tags.items()]
+        for batch in _batches(entries, ENTRIES_PER_BATCH):
+            self._client.log_batch(self.run_id, tags=batch)
+
+    def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:
+        """Record a file of rows as an input of the run, by name and digest; its content is not copied."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        # Made by hand: the ready-made kinds of dataset load the rows into pandas to describe them.
+        source = json.dumps({"uri": path.resolve().as_uri()})
+        dataset = Dataset(name=name, digest=digest[:LONGEST_DIGEST], source_type="local", source=source)
+        dataset_input = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+        self._client.log_inputs(self.run_id, datasets=[dataset_input])
+
+    def log_figure(self, figure: Any, file_name: str) -> None:
+        """Keep a matplotlib figure."""
+        self._client.log_figure(self.run_id, figure, file_name)
+
+    def log_table(self, rows: Sequence[Mapping[str, Any]], file_name: str) -> None:
+        """Keep a table as a JSON list of objects."""
+        text = json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=1)
+        self._client.log_text(self.run_id, text, file_name)
+
+    def log_folder(self, folder: Path, artifact_path: str) -> None:
+        """Keep a folder of files."""
+        self._client.log_artifacts(self.run_id, str(folder), artifact_path)
+
+
+def _key(name: str) -> str:
+    """The name as MLflow takes it; names of classes come in all characters."""
+    key = re.sub(r"[^/\w.\- ]", "_", name)[:LONGEST_KEY]
+    return key if posixpath.normpath(key) == key and not key.startswith(("/", "..")) else key.replace("/", "_")
+
+
+def _batches(entries: Sequence[_Entry], size: int) -> Iterator[list[_Entry]]:
+    remaining = iter(entries)
+    while batch := list(islice(remaining, size)):
+        yield batch

@@ -1,0 +1,138 @@
+"""How a version is trained."""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..domain.model import Method
+from ..errors import ConfigurationError
+
+__all__ = ["TrainingSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Everything that determines a training run beside the rows and the base model.
+
+    Rates that are None follow the number of rows per class: few rows need the longer schedule.
+
+    Attributes:
+        method: auto tries regression and LoRA and keeps the better one; regression and lora make just that.
+        max_length_tokens: longer texts are cut; bounded by what the base model can read.
+        regression_c: inverse strength of the regression's L2 penalty.
+        regression_max_iterations: steps after which its solver stops.
+        lora_r: rank of the adapter; lora_alpha / lora_r scales what it adds.
+        lora_dropout: share of the adapter's inputs dropped in training.
+        adapter_learning_rate: peak rate of the adapter.
+        head_learning_rate: peak rate of the head.
+        weight_decay: of the adapter; the head has none.
+        epochs: passes over the train rows; None: `few_rows_epochs` or `many_rows_epochs`.
+        few_rows_per_class: up to this mean number of train rows per class, the rows count as few.
+        head_scale: with many rows the head starts as this multiple of the class means, with few as the regression.
+        batch_size: rows per step.
+        chunk_rows: rows that are sorted by length together before they are cut into batches.
+        warmup_fraction: share of the steps in which the rates rise; they fall linearly to 0 afterwards.
+        clip_norm: largest norm of a step's gradient.
+        patience_epochs: epochs without a better validation macro-F1 after which training stops.
+        least_validation_rows: under this many validation rows the methods are compared by folds inside train.
+        folds: number of such folds.
+        fold_rows: folds are scored until this many rows have been, since more would not change the choice.
+    """
+
+    method: Method = Method.AUTO
+    seed: int = 1
+    max_length_tokens: int = 256
+    regression_c: float = 30.0
+    regression_max_iterations: int = 1000
+    lora_r: int = 8
+    lora_alpha: int = 16
+    lora_dropout: float = 0.0
+    adapter_learning_rate: float = 2e-3
+    head_learning_rate: float = 1e-2
+    weight_decay: float = 0.01
+    epochs: int | None = None
+    few_rows_epochs: int = 5
+    many_rows_epochs: int = 3
+    few_rows_per_class: int = 50
+    head_scale: float = 20.0
+    batch_size: int = 32
+    chunk_rows: int = 1024
+    warmup_fraction: float = 0.1
+    clip_norm: float = 1.0
+    patience_epochs: int = 2
+    least_validation_rows: int = 200
+    folds: int = 5
+    fold_rows: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("warmup_fraction", "lora_dropout"):
+            self._check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        self._check("weight_decay", self.weight_decay >= 0, "0 or more")
+        self._check("seed", 0 <= self.seed < 2**32, "from 0 to 4294967295")
+        self._check("folds", self.folds >= 2, "2 or more")
+        self._check("max_length_tokens", self.max_length_tokens >= 8, "8 or more")
+        self._check("epochs", self.epochs is None or self.epochs >= 1, "1 or more")
+        for name in _ABOVE_ZERO:
+            self._check(name, 0 < getattr(self, name) < math.inf, "above 0")
+
+    def with_overrides(self, overrides: Mapping[str, str]) -> "TrainingSettings":
+        """These settings with some replaced, given as text: `{"epochs": "3"}`.
+
+        Raises:
+            ConfigurationError: a name is unknown or a value does not fit it.
+        """
+        kinds = typing.get_type_hints(type(self))
+        unknown = sorted(set(overrides) - set(kinds))
+        if unknown:
+            raise ConfigurationError(
+                f"unknown training setting {', '.join(unknown)}; the known ones are {', '.join(sorted(kinds))}"
+            )
+        values = {name: _read(name, text, kinds[name]) for name, text in overrides.items()}
+        return dataclasses.replace(self, **values)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return dataclasses.asdict(self)
+
+    def _check(self, name: str, is_fine: bool, wanted: str) -> None:
+        if not is_fine:
+            raise ConfigurationError(f"training setting {name} is {getattr(self, name)!r}; wanted a value {wanted}")
+
+
+_ABOVE_ZERO = (
+    "regression_c",
+    "regression_max_iterations",
+    "lora_r",
+    "lora_alpha",
+    "adapter_learning_rate",
+    "head_learning_rate",
+    "few_rows_epochs",
+    "many_rows_epochs",
+    "head_scale",
+    "batch_size",
+    "chunk_rows",
+    "clip_norm",
+    "patience_epochs",
+    "least_validation_rows",
+    "fold_rows",
+)
+
+
+def _read(name: str, text: str, kind: Any) -> Any:
+    kinds = [part for part in typing.get_args(kind) if part is not type(None)] or [kind]
+    is_optional = isinstance(kind, types.UnionType)
+    if is_optional and text.strip().lower() in ("", "none", "auto"):
+        return None
+    try:
+        return kinds[0](text.strip())
+    except ValueError:
+        wanted = (
+            " or ".join(Method)
+            if kinds[0] is Method
+            else {"int": "a whole number", "float": "a number"}[kinds[0].__name__]
+        )
+        raise ConfigurationError(f"training setting {name} is {text!r}; wanted {wanted}") from None
