@@ -1,0 +1,221 @@
+"""In-memory stand-ins at the ports, which record what they were told."""
+
+import dataclasses
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ml_backend.domain.model import Method, ModelVersion, ScoredTarget, version_name
+from ml_backend.domain.ports import ModelRegistry
+from ml_backend.errors import JobCancelled, JobError, ModelNotFound
+
+__all__ = ["FakeClock", "FakePredictor", "FakeRegistry", "FakeRun", "FakeTracker", "register_version"]
+
+
+class FakeClock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self, now: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class FakePredictor:
+    """Answers by a mapping from text to label; what is not in it gets the default.
+
+    Attributes:
+        asked: the texts of every call.
+    """
+
+    def __init__(
+        self, version: str, answers: Mapping[str, str] | None = None, default: str | None = None, score: float = 0.9
+    ) -> None:
+        self.version = version
+        self.asked: list[list[str]] = []
+        self._answers = dict(answers or {})
+        self._default = default
+        self._score = score
+
+    def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
+        self.asked.append(list(texts))
+        return [self._answer(text) for text in texts]
+
+    def draw_score(self, key: int) -> float:
+        return random.Random(f"{self.version}:{key}").random()
+
+    def _answer(self, text: str) -> ScoredTarget | None:
+        label = self._answers.get(text, self._default)
+        if label is None or not text.strip():
+            return None
+        others = sorted({*self._answers.values(), *([self._default] if self._default else [])} - {label})
+        score = self._score if others else 1.0
+        scores = {label: score} | {other: (1 - score) / len(others) for other in others}
+        return ScoredTarget(label, score, scores)
+
+
+class FakeRun:
+    """A run in memory; folders are copied below `folder`.
+
+    Attributes:
+        state: RUNNING, then FINISHED, FAILED or KILLED.
+        metrics: last value per name.
+        curves: (step, value) per name, for values that were given with a step.
+        datasets: (name, digest, context) in order.
+    """
+
+    def __init__(self, run_id: str, experiment: str, name: str, folder: Path) -> None:
+        self.run_id = run_id
+        self.experiment = experiment
+        self.name = name
+        self.folder = folder
+        self.state = "RUNNING"
+        self.params: dict[str, Any] = {}
+        self.metrics: dict[str, float] = {}
+        self.curves: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+        self.tags: dict[str, str] = {}
+        self.datasets: list[tuple[str, str, str]] = []
+        self.figures: dict[str, Any] = {}
+        self.tables: dict[str, list[dict[str, Any]]] = {}
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        self.params |= params
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self.metrics |= metrics
+        if step is not None:
+            for name, value in metrics.items():
+                self.curves[name].append((step, value))
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        self.tags |= tags
+
+    def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:
+        self.datasets.append((name, digest, context))
+
+    def log_figure(self, figure: Any, file_name: str) -> None:
+        self.figures[file_name] = figure
+
+    def log_table(self, rows: Sequence[Mapping[str, Any]], file_name: str) -> None:
+        self.tables[file_name] = [dict(row) for row in rows]
+
+    def log_folder(self, folder: Path, artifact_path: str) -> None:
+        shutil.copytree(folder, self.folder / artifact_path, dirs_exist_ok=True)
+
+
+class FakeTracker:
+    """Keeps runs in a list, and their folders in `<folder>/<run id>`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs: list[FakeRun] = []
+
+    @contextmanager
+    def run(self, experiment: str, name: str) -> Iterator[FakeRun]:
+        run_id = f"run-{len(self.runs) + 1}"
+        run = FakeRun(run_id, experiment, name, self.folder / run_id)
+        self.runs.append(run)
+        run.state = "FAILED"
+        try:
+            yield run
+            run.state = "FINISHED"
+        except JobCancelled:
+            run.state = "KILLED"
+            raise
+
+
+class FakeRegistry:
+    """Versions in memory. Give it the tracker's folder: a version's path is where its run logged the bundle."""
+
+    def __init__(self, folder: Path, clock: FakeClock | None = None) -> None:
+        self._folder = folder
+        self._clock = clock or FakeClock()
+        self._versions: dict[str, ModelVersion] = {}
+        self._champions: dict[str, str] = {}
+        self._challengers: dict[str, str] = {}
+
+    def next_number(self, project_key: str) -> int:
+        return 1 + max((version.number for version in self._of(project_key)), default=0)
+
+    def register(
+        self,
+        project_key: str,
+        *,
+        number: int,
+        run_id: str,
+        artifact_path: str,
+        method: Method,
+        snapshot_id: str,
+        label_config_fingerprint: str,
+        metrics: Mapping[str, float],
+    ) -> ModelVersion:
+        name = version_name(project_key, number)
+        if number != self.next_number(project_key):
+            raise JobError(f"version {number} of {project_key} was taken meanwhile")
+        self._versions[name] = ModelVersion(
+            name=name,
+            number=number,
+            project_key=project_key,
+            method=method,
+            snapshot_id=snapshot_id,
+            path=self._folder / run_id / artifact_path,
+            run_id=run_id,
+            label_config_fingerprint=label_config_fingerprint,
+            created_at=self._clock(),
+            metrics=dict(metrics),
+        )
+        return self._versions[name]
+
+    def get(self, version: str) -> ModelVersion:
+        if version not in self._versions:
+            raise ModelNotFound(f"the registry knows no model {version!r}")
+        found = self._versions[version]
+        return dataclasses.replace(
+            found,
+            is_champion=self._champions.get(found.project_key) == version,
+            is_challenger=self._challengers.get(found.project_key) == version,
+        )
+
+    def versions(self, project_key: str) -> list[ModelVersion]:
+        return sorted(map(self.get, (v.name for v in self._of(project_key))), key=lambda v: v.number, reverse=True)
+
+    def champion(self, project_key: str) -> ModelVersion | None:
+        name = self._champions.get(project_key)
+        return None if name is None else self.get(name)
+
+    def set_champion(self, version: str) -> None:
+        self._champions[self.get(version).project_key] = version
+
+    def clear_champion(self, project_key: str) -> None:
+        self._champions.pop(project_key, None)
+
+    def set_challenger(self, version: str) -> None:
+        self._challengers[self.get(version).project_key] = version
+
+    def _of(self, project_key: str) -> list[ModelVersion]:
+        return [version for version in self._versions.values() if version.project_key == project_key]
+
+
+def register_version(
+    registry: ModelRegistry, project_key: str, *, run_id: str = "run-1", metrics: Mapping[str, float] | None = None
+) -> ModelVersion:
+    """The next version of a project, registered with plausible values."""
+    return registry.register(
+        project_key,
+        number=registry.next_number(project_key),
+        run_id=run_id,
+        artifact_path="bundle",
+        method=Method.REGRESSION,
+        snapshot_id="0123456789abcdef",
+        label_config_fingerprint="0123456789ab",
+        metrics=metrics or {"test_macro_f1": 0.8},
+    )
