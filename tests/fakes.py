@@ -124,13 +124,12 @@ class FakeTracker:
         run_id = f"run-{len(self.runs) + 1}"
         run = FakeRun(run_id, experiment, name, self.folder / run_id)
         self.runs.append(run)
-        run.state = "FAILED"
         try:
             yield run
-            run.state = "FINISHED"
-        except JobCancelled:
-            run.state = "KILLED"
+        except BaseException as error:
+            run.state = "KILLED" if isinstance(error, JobCancelled | KeyboardInterrupt) else "FAILED"
             raise
+        run.state = "FINISHED"
 
 
 class FakeRegistry:
