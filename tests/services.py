@@ -1,0 +1,161 @@
+"""Services over a real database and fakes of everything outside."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_backend.domain.annotation import ProjectInfo
+from ml_backend.domain.job import JobState
+from ml_backend.domain.model import ModelVersion, cold_start_version
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split, SplitFractions, split_of
+from ml_backend.errors import BundleError
+from ml_backend.jobs import InlineLauncher
+from ml_backend.serving.champions import Champions
+from ml_backend.storage import open_database
+from ml_backend.workflows.run_job import run_job
+from ml_backend.workflows.services import BackendAccess, Options, Services
+from ml_backend.workflows.setup import remember_project
+from tests.fake_studio import FakeStudio
+from tests.fakes import FakeClock, FakePredictor, FakeRegistry, FakeTracker, register_version
+
+__all__ = [
+    "BACKEND_URL",
+    "CONFIG",
+    "PredictorShelf",
+    "add_project",
+    "add_studio_project",
+    "add_version",
+    "build_test_services",
+    "choice",
+    "texts_in",
+]
+
+BACKEND_URL = "http://localhost:9090"
+CONFIG = """<View>
+  <Text name="text" value="$text"/>
+  <Choices name="category" toName="text" choice="single">
+    <Choice value="Billing"/><Choice value="Shipping"/><Choice value="Returns"/>
+  </Choices>
+</View>"""
+LABEL = "Billing"
+
+
+class PredictorShelf:
+    """Stands for loading a bundle: gives the predictor that was put there, an error for any other path."""
+
+    def __init__(self) -> None:
+        self._predictors: dict[Path, FakePredictor] = {}
+
+    def put(self, path: Path, predictor: FakePredictor) -> None:
+        self._predictors[path] = predictor
+
+    def __call__(self, path: Path) -> FakePredictor:
+        if path not in self._predictors:
+            raise BundleError(f"{path} holds no manifest.json; give the folder of a trained version")
+        return self._predictors[path]
+
+
+class _LateServices:
+    """The launcher needs the services, and they need the launcher."""
+
+    services: Services
+
+    def run(self, job_id: int) -> int:
+        return 0 if run_job(self.services, job_id) is JobState.SUCCEEDED else 1
+
+
+def build_test_services(
+    tmp_path: Path,
+    *,
+    studio: FakeStudio | None = None,
+    clock: FakeClock | None = None,
+    backend: BackendAccess | None = None,
+    **options: Any,
+) -> Services:
+    """Services whose jobs run in-process, whose cold start answers `Billing`, and whose models are fakes.
+
+    Args:
+        options: fields of `Options` that differ from the defaults of the settings.
+    """
+    clock = clock or FakeClock()
+    home = tmp_path / "home"
+    tracker = FakeTracker(tmp_path / "runs")
+    registry = FakeRegistry(tracker.folder, clock)
+    load, late = PredictorShelf(), _LateServices()
+    settings: dict[str, Any] = {
+        "home": home,
+        "backend": backend or BackendAccess(BACKEND_URL),
+        "base_model": "sentence-transformers/all-MiniLM-L6-v2",
+        "split": SplitFractions(),
+        "review_rule": "submitted",
+        "trust_ground_truth": False,
+        "seed": 1,
+        "retrain_after": 50,
+        "retrain_debounce_s": 60.0,
+        "retrain_interval_s": 600.0,
+        "job_heartbeat_timeout_s": 60.0,
+        "auto_push": True,
+    }
+    late.services = Services(
+        options=Options(**settings | options),
+        database=open_database(f"sqlite:///{home / 'labelloop.db'}", clock),
+        studio=studio or FakeStudio(),
+        tracker=tracker,
+        registry=registry,
+        launcher=InlineLauncher(late.run),
+        champions=Champions(registry, load, _cold_start),
+        load_predictor=load,
+        cold_start=_cold_start,
+        clock=clock,
+    )
+    return late.services
+
+
+def add_studio_project(
+    services: Services, texts: Sequence[str] = (), *, title: str = "Tickets", label_config: str = CONFIG
+) -> ProjectInfo:
+    """A project in the fake Label Studio with one task per text; the backend knows nothing of it."""
+    info = services.studio.create_project(title, label_config)
+    if texts:
+        services.studio.import_tasks(info.id, [{"data": {"text": text}} for text in texts])
+    return services.studio.project(info.id)
+
+
+def add_project(
+    services: Services, texts: Sequence[str] = (), *, title: str = "Tickets", label_config: str = CONFIG
+) -> Project:
+    """The same, remembered by the backend."""
+    info = add_studio_project(services, texts, title=title, label_config=label_config)
+    return remember_project(services, info.id, info.label_config, title=info.title)
+
+
+def add_version(services: Services, project: Project, label: str = "Shipping", score: float = 0.8) -> ModelVersion:
+    """A registered version of the project, not promoted, that answers every text with one label."""
+    number = services.registry.next_number(project.ref.key)
+    version = register_version(services.registry, project.ref.key, run_id=f"run-{project.ref.key}-{number}")
+    answers = {"": "Billing"} if label != "Billing" else {"": "Shipping"}
+    services.load_predictor.put(version.path, FakePredictor(version.name, answers, label, score))
+    return version
+
+
+def texts_in(split: Split, count: int, fractions: SplitFractions | None = None) -> list[str]:
+    """Texts that the hash puts into a split."""
+    found: list[str] = []
+    number = 0
+    while len(found) < count:
+        number += 1
+        text = f"message number {number} about an order"
+        if split_of(text, fractions or SplitFractions()) is split:
+            found.append(text)
+    return found
+
+
+def choice(label: str) -> list[dict[str, Any]]:
+    """A result that ticks one label, as the editor stores it."""
+    return [{"from_name": "category", "to_name": "text", "type": "choices", "value": {"choices": [label]}}]
+
+
+def _cold_start(project: Project) -> FakePredictor:
+    version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    return FakePredictor(version, {"": "Shipping"}, LABEL, 0.6)
