@@ -15,6 +15,7 @@
     ├── EncoderError              a base model that cannot be loaded
     ├── BundleError               a serving bundle that is missing or damaged
     ├── TrainingError             a training run that cannot go on
+    ├── TrackingError             MLflow did not answer, or refused
     ├── ModelNotFound             a version that the registry does not know
     ├── JobError                  a job that is unknown or in the wrong state
     │   ├── JobNotFound
@@ -45,6 +46,7 @@ __all__ = [
     "StudioRejected",
     "StudioUnauthorized",
     "StudioUnreachable",
+    "TrackingError",
     "TrainingError",
     "UnreadableLabelConfig",
     "UnsupportedLabelConfig",
@@ -117,6 +119,10 @@ class BundleError(LabelloopError):
 
 class TrainingError(LabelloopError):
     """A training run cannot go on."""
+
+
+class TrackingError(LabelloopError):
+    """MLflow, which keeps runs and models, did not answer, or refused."""
 
 
 class ModelNotFound(LabelloopError):

@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -15,10 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 SQLITE = "sqlite:///"
+# MLflow takes these from the environment alone. What the operator has set there stays.
+MLFLOW_SETTINGS = {
+    # Read when MLflow is imported: without it, MLflow reports its use to its makers.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Standard output belongs to the command's result, standard error to its notes.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # About 15 s until a server that is away is called so; MLflow's own values make it four minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+}
 
 
 class Connection:
-    """A lazily opened MLflow client. Importing MLflow takes seconds, so nothing happens before `client` is called.
+    """A lazily opened MLflow client. Importing MLflow takes seconds, so nothing happens before the first call.
 
     Attributes:
         uri: of tracking and registry alike: `sqlite:///<file>`, another database, or a server's URL.
@@ -34,29 +49,44 @@ class Connection:
         """True where a server decides where artifacts lie."""
         return self.uri.startswith(("http://", "https://"))
 
-    def client(self) -> "MlflowClient":
-        """The client; made at the first call, together with the tables of a fresh database. Thread-safe."""
-        with self._opening:
-            if self._client is None:
-                self._client = self._open()
-            return self._client
+    @contextmanager
+    def calls(self) -> "Iterator[MlflowClient]":
+        """The client, for the calls of a block; made at the first one, with the tables of a fresh database.
 
-    def _open(self) -> "MlflowClient":
-        # Read when MLflow is imported: without it, MLflow reports its use to its makers.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        Safe to use from several threads.
+
+        Raises:
+            TrackingError: MLflow did not answer, or refused; also where a call inside the block did so.
+        """
+        for name, value in MLFLOW_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield self._opened()
+        except (MlflowException, SQLAlchemyError) as error:
+            raise TrackingError(
+                f"MLflow at {_without_password(self.uri)} did not do what it should: {error}. "
+                "Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL"
+            ) from error
+
+    def _opened(self) -> "MlflowClient":
         from mlflow import MlflowClient
 
-        for name in ("mlflow", "alembic"):
-            # Both tell every migration of a fresh database at level INFO. MLflow sets its level at import.
-            logging.getLogger(name).setLevel(logging.WARNING)
-        with _exclusive(self.uri):
-            client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-            client.search_experiments(max_results=1)
-        return client
+        with self._opening:
+            if self._client is None:
+                for name in ("mlflow", "alembic"):
+                    # Both tell every migration of a fresh database at level INFO. MLflow sets its level at import.
+                    logging.getLogger(name).setLevel(logging.WARNING)
+                with _one_process_at_a_time(self.uri):
+                    client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+                    client.search_experiments(max_results=1)
+                self._client = client
+            return self._client
 
 
 @contextmanager
-def _exclusive(uri: str) -> Iterator[None]:
+def _one_process_at_a_time(uri: str) -> Iterator[None]:
     """Let one process at a time open a SQLite file: two that make its tables together fail."""
     if not uri.startswith(SQLITE) or uri in (SQLITE, f"{SQLITE}:memory:"):
         yield
@@ -66,3 +96,8 @@ def _exclusive(uri: str) -> Iterator[None]:
     with database.with_name(f"{database.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _without_password(uri: str) -> str:
+    password = urlsplit(uri).password
+    return uri.replace(f":{password}@", ":***@") if password else uri

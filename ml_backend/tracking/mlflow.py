@@ -43,18 +43,23 @@ class MlflowTracker:
 
     @contextmanager
     def run(self, experiment: str, name: str) -> Iterator[Run]:
-        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it."""
-        client = self._connection.client()
-        run_id: str = client.create_run(self._experiment_id(client, experiment), run_name=name).info.run_id
+        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.
+
+        Raises:
+            TrackingError: MLflow did not answer, or refused; the run's methods raise it too.
+        """
+        with self._connection.calls() as client:
+            run_id: str = client.create_run(self._experiment_id(client, experiment), run_name=name).info.run_id
         state = "FAILED"
         try:
-            yield MlflowRun(client, run_id)
+            yield MlflowRun(self._connection, run_id)
             state = "FINISHED"
         except (JobCancelled, KeyboardInterrupt):
             state = "KILLED"
             raise
         finally:
-            client.set_terminated(run_id, state)
+            with self._connection.calls() as client:
+                client.set_terminated(run_id, state)
 
     def _experiment_id(self, client: "MlflowClient", name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -74,59 +79,85 @@ class MlflowTracker:
 
 
 class MlflowRun:
-    """One run in MLflow."""
+    """One run in MLflow. Every method raises TrackingError where MLflow does not answer, or refuses."""
 
-    def __init__(self, client: "MlflowClient", run_id: str) -> None:
+    def __init__(self, connection: Connection, run_id: str) -> None:
         self.run_id = run_id
-        self._client = client
+        self._connection = connection
+        self._tables: list[str] = []
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record settings. MLflow refuses a second value for the same one."""
-        from mlflow.entities import Param
+        with self._connection.calls() as client:
+            from mlflow.entities import Param
 
-        entries = [Param(_key(name), str(value)) for name, value in params.items()]
-        for batch in _batches(entries, ENTRIES_PER_BATCH):
-            self._client.log_batch(self.run_id, params=batch)
+            entries = [Param(_key(name), str(value)) for name, value in params.items()]
+            for batch in _batches(entries, ENTRIES_PER_BATCH):
+                client.log_batch(self.run_id, params=batch)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Record measurements; with a step they make a curve."""
-        from mlflow.entities import Metric
+        with self._connection.calls() as client:
+            from mlflow.entities import Metric
 
-        now_ms = int(time.time() * 1000)
-        entries = [Metric(_key(name), float(value), now_ms, step or 0) for name, value in metrics.items()]
-        for batch in _batches(entries, METRICS_PER_BATCH):
-            self._client.log_batch(self.run_id, metrics=batch)
+            now_ms = int(time.time() * 1000)
+            entries = [Metric(_key(name), float(value), now_ms, step or 0) for name, value in metrics.items()]
+            for batch in _batches(entries, METRICS_PER_BATCH):
+                client.log_batch(self.run_id, metrics=batch)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Record facts that are not settings."""
-        from mlflow.entities import RunTag
+        with self._connection.calls() as client:
+            from mlflow.entities import RunTag
 
-        entries = [RunTag(_key(name), str(value)) for name, value in tags.items()]
-        for batch in _batches(entries, ENTRIES_PER_BATCH):
-            self._client.log_batch(self.run_id, tags=batch)
+            entries = [RunTag(_key(name), str(value)) for name, value in tags.items()]
+            for batch in _batches(entries, ENTRIES_PER_BATCH):
+                client.log_batch(self.run_id, tags=batch)
 
     def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:
-        """Record a file of rows as an input of the run, by name and digest; its content is not copied."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
+        """Record a file of rows as an input of the run: name, place, digest and number of rows, not the rows."""
+        with self._connection.calls() as client:
+            from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        # Made by hand: the ready-made kinds of dataset load the rows into pandas to describe them.
-        source = json.dumps({"uri": path.resolve().as_uri()})
-        dataset = Dataset(name=name, digest=digest[:LONGEST_DIGEST], source_type="local", source=source)
-        dataset_input = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
-        self._client.log_inputs(self.run_id, datasets=[dataset_input])
+            # Made by hand: the ready-made kinds of dataset load the rows into pandas to describe them.
+            dataset = Dataset(
+                name=name,
+                digest=digest[:LONGEST_DIGEST],
+                source_type="local",
+                source=json.dumps({"uri": path.resolve().as_uri()}),
+                profile=json.dumps({"num_rows": _line_count(path)}),
+            )
+            tags = [InputTag("mlflow.data.context", context)]
+            client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
 
     def log_figure(self, figure: Any, file_name: str) -> None:
         """Keep a matplotlib figure."""
-        self._client.log_figure(self.run_id, figure, file_name)
+        with self._connection.calls() as client:
+            client.log_figure(self.run_id, figure, file_name)
 
     def log_table(self, rows: Sequence[Mapping[str, Any]], file_name: str) -> None:
-        """Keep a table as a JSON list of objects."""
-        text = json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=1)
-        self._client.log_text(self.run_id, text, file_name)
+        """Keep a table as JSON, in the form that MLflow's pages show and `mlflow.load_table` reads.
+
+        Args:
+            file_name: ends in `.json`.
+        """
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        table = {"columns": columns, "data": [[row.get(column) for column in columns] for row in rows]}
+        self._tables = [*self._tables, file_name]
+        listed = [{"path": name, "type": "table"} for name in self._tables]
+        with self._connection.calls() as client:
+            client.log_text(self.run_id, json.dumps(table), file_name)
+            client.set_tag(self.run_id, "mlflow.loggedArtifacts", json.dumps(listed))
 
     def log_folder(self, folder: Path, artifact_path: str) -> None:
         """Keep a folder of files."""
-        self._client.log_artifacts(self.run_id, str(folder), artifact_path)
+        with self._connection.calls() as client:
+            client.log_artifacts(self.run_id, str(folder), artifact_path)
+
+
+def _line_count(path: Path) -> int:
+    with path.open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
 def _key(name: str) -> str:
