@@ -34,14 +34,13 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
     home.mkdir(parents=True, exist_ok=True)
     registry = MlflowRegistry(settings.mlflow, cache=home / "models")
     make_cold_start = _ColdStarts(settings.base_model)
-    child_processes: JobLauncher = SubprocessLauncher(home, settings.environment())
     return Services(
         options=_options(settings, home),
         database=open_database(settings.database, _utc_now),
         studio=StudioClient(settings.studio_url, settings.studio_token.get_secret_value(), settings.studio_timeout_s),
         tracker=MlflowTracker(settings.mlflow, artifact_root=home / "artifacts"),
         registry=registry,
-        launcher=launcher or child_processes,
+        launcher=launcher or SubprocessLauncher(home, settings.environment()),
         champions=Champions(registry, load_bundle_predictor, make_cold_start),
         load_predictor=load_bundle_predictor,
         cold_start=make_cold_start,

@@ -184,6 +184,9 @@ class FakeRegistry:
             is_challenger=self._challengers.get(found.project_key) == version,
         )
 
+    def project_keys(self) -> list[str]:
+        return sorted({version.project_key for version in self._versions.values()})
+
     def versions(self, project_key: str) -> list[ModelVersion]:
         return sorted(map(self.get, (v.name for v in self._of(project_key))), key=lambda v: v.number, reverse=True)
 

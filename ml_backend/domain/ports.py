@@ -164,6 +164,9 @@ class ModelRegistry(Protocol):
             ModelNotFound: there is none.
         """
 
+    def project_keys(self) -> Sequence[str]:
+        """Keys of the projects that have registered a version, in alphabetical order."""
+
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
         """All versions of a project, newest first."""
 
@@ -183,7 +186,9 @@ class ModelRegistry(Protocol):
 class LaunchedJob(Protocol):
     """A job's process, or what stands for it."""
 
-    pid: int
+    @property
+    def pid(self) -> int:
+        """Its process id."""
 
     def poll(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""

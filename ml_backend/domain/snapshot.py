@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-__all__ = ["ProjectRef", "Snapshot", "SnapshotManifest", "Split", "SplitFractions", "normalised", "split_of"]
+__all__ = [
+    "ProjectRef",
+    "Snapshot",
+    "SnapshotManifest",
+    "Split",
+    "SplitFractions",
+    "normalised",
+    "split_of",
+    "text_digest",
+]
 
 SCHEMA_VERSION = 1
 
@@ -71,15 +80,19 @@ def normalised(text: str) -> str:
     return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
+def text_digest(text: str) -> str:
+    """sha256 of the normalised text, in hexadecimal."""
+    # Label Studio lets halves of surrogate pairs through, which strict UTF-8 refuses.
+    return hashlib.sha256(normalised(text).encode(errors="surrogatepass")).hexdigest()
+
+
 def split_of(text: str, fractions: SplitFractions) -> Split:
     """Split of a text: a stable hash of the normalised text alone, so that a row never moves.
 
     Neither the seed, the order nor the rest of the data has a say, hence the split of a task is known before
     anybody labels it.
     """
-    # Label Studio lets halves of surrogate pairs through, which strict UTF-8 refuses.
-    digest = hashlib.sha256(normalised(text).encode(errors="surrogatepass")).digest()
-    position = int.from_bytes(digest[:8], "big") / 2**64
+    position = int(text_digest(text)[:16], 16) / 2**64
     if position < fractions.train:
         return Split.TRAIN
     # A share of exactly 0 must stay empty, whatever the rounding of the sums.

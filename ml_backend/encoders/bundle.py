@@ -3,6 +3,7 @@
     bundle.json          facts, temperature, score quantiles, sha256 of every other file
     head.safetensors     `weight` (K, D) and `bias` (K,) of the linear head, float32
     adapter/             LoRA adapter in peft's format; absent where the features are the frozen base model's
+    trained_texts.txt    start of the sha256 of every normalised text that it was trained on, sorted, one a line
 
 Neither torch nor transformers is needed to read one.
 """
@@ -11,7 +12,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,29 @@ import numpy as np
 import numpy.typing as npt
 
 from ..domain.model import Method
+from ..domain.snapshot import text_digest
 from ..errors import BundleError
 from .embed import Floats2d
 
-__all__ = ["ADAPTER_FOLDER", "Bundle", "BundleFacts", "BundleManifest", "Head", "read_bundle", "write_bundle"]
+__all__ = [
+    "ADAPTER_FOLDER",
+    "HEAD_NAME",
+    "QUANTILES",
+    "Bundle",
+    "BundleFacts",
+    "BundleManifest",
+    "Head",
+    "confidences",
+    "read_bundle",
+    "write_bundle",
+]
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "bundle.json"
 HEAD_NAME = "head.safetensors"
 ADAPTER_FOLDER = "adapter"
+TEXTS_NAME = "trained_texts.txt"
+DIGEST_LENGTH = 16  # hex digits; a collision among a million texts has a chance of 1 in 37 million
 POOLING = "mean"
 QUANTILES = 101
 
@@ -99,6 +114,13 @@ class Head:
         return features @ self.weight.T + self.bias
 
 
+def confidences(logits: Floats2d, temperature: float) -> npt.NDArray[np.float64]:
+    """Softmax of logits (N, K) over a temperature: rows sum to 1."""
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A bundle whose digests were checked.
@@ -112,12 +134,25 @@ class Bundle:
     head: Head
     adapter: Path | None
 
+    def was_trained_on(self, texts: Sequence[str]) -> list[bool]:
+        """Per text whether the version has seen it in training, apart from case and white space."""
+        known = set((self.path / TEXTS_NAME).read_text(encoding="ascii").split())
+        return [text_digest(text)[:DIGEST_LENGTH] in known for text in texts]
 
-def write_bundle(path: Path, manifest: BundleManifest, head: Head, *, adapter: Path | None = None) -> Bundle:
+
+def write_bundle(
+    path: Path,
+    manifest: BundleManifest,
+    head: Head,
+    *,
+    trained_on: Iterable[str],
+    adapter: Path | None = None,
+) -> Bundle:
     """Write a bundle folder; it appears at `path` complete or not at all.
 
     Args:
         manifest: its `files` are filled in here.
+        trained_on: texts of the rows that it was trained on.
         adapter: folder to copy the adapter's files from.
 
     Raises:
@@ -133,6 +168,8 @@ def write_bundle(path: Path, manifest: BundleManifest, head: Head, *, adapter: P
     try:
         tensors = {"weight": np.ascontiguousarray(head.weight), "bias": np.ascontiguousarray(head.bias)}
         save_file(tensors, draft / HEAD_NAME)
+        digests = sorted({text_digest(text)[:DIGEST_LENGTH] for text in trained_on})
+        (draft / TEXTS_NAME).write_text("".join(f"{digest}\n" for digest in digests), encoding="ascii")
         if adapter is not None:
             shutil.copytree(adapter, draft / ADAPTER_FOLDER)
         document = {**asdict(manifest), "files": _digests(draft)}
@@ -196,8 +233,9 @@ def _read_manifest(path: Path) -> BundleManifest:
 
 
 def _check_files(path: Path, manifest: BundleManifest) -> None:
-    if HEAD_NAME not in manifest.files:
-        raise BundleError(f"{path / MANIFEST_NAME} does not list {HEAD_NAME}; fetch or train the version again")
+    for name in (HEAD_NAME, TEXTS_NAME):
+        if name not in manifest.files:
+            raise BundleError(f"{path / MANIFEST_NAME} does not list {name}; fetch or train the version again")
     found = _digests(path)
     found.pop(MANIFEST_NAME, None)
     for name in sorted(set(found) | set(manifest.files)):

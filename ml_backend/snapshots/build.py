@@ -1,7 +1,7 @@
 """Rows out of reviewed tasks: settled, split, freed of duplicates and leaks, and counted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from .review import ReviewRule
 from .settle import settled_row, usable_answers
 from .warn import warnings_about
 
-__all__ = ["BuildSettings", "BuiltRows", "DropReason", "DroppedRow", "History", "build_rows"]
+__all__ = ["BuildSettings", "BuiltRows", "DropReason", "DroppedRow", "History", "build_rows", "reviewed_rows"]
 
 History = Callable[[int], AnnotationEvent | None]
 """The stored event of an annotation id, None where labelloop did not see the annotation being made."""
@@ -117,6 +117,14 @@ def build_rows(tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings
         not_reviewed=not_reviewed,
         warnings=warnings_about(splits, label_counts, settings.split),
     )
+
+
+def reviewed_rows(tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History) -> Iterator[Row]:
+    """The row of every reviewed task that the annotators agree on, as a stream: in no split, duplicates included."""
+    for task in tasks:
+        result = _row_of(task, plan, settings, history)
+        if isinstance(result, Row) and result.targets:
+            yield result
 
 
 def _rows_of(

@@ -118,6 +118,11 @@ class MlflowRegistry:
                 self._files.fetch(str(found.source), json.loads(found.tags["files"]), known.path)
             return known
 
+    def project_keys(self) -> Sequence[str]:
+        """Keys of the projects that have registered a version; other models on the same server are left out."""
+        with self._connection.calls() as client:
+            return sorted(model.name for model in _models(client) if LAST_NUMBER in model.tags)
+
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
         """All versions of a project, newest first. Files that lie elsewhere are not fetched."""
         with self._connection.calls() as client:
@@ -182,6 +187,16 @@ class MlflowRegistry:
 
 def _model(client: "MlflowClient", project_key: str) -> "RegisteredModel | None":
     return _unless("RESOURCE_DOES_NOT_EXIST", lambda: client.get_registered_model(project_key))
+
+
+def _models(client: "MlflowClient") -> "Iterator[RegisteredModel]":
+    token = None
+    while True:
+        page = client.search_registered_models(max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def _aliases(client: "MlflowClient", project_key: str) -> Mapping[str, object]:

@@ -1,5 +1,6 @@
 """Reviewed tasks into snapshots, from Label Studio or from one of its export files."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,18 +10,20 @@ from ..domain.event import AnnotationEvent
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
-from ..domain.snapshot import ProjectRef, Snapshot, Split, SplitFractions
+from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ..errors import SnapshotError
+from ..exporters.base import exporter
 from ..labelstudio.export_file import read_export
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.build import BuildSettings, BuiltRows, build_rows
+from ..snapshots.build import BuildSettings, BuiltRows, build_rows, reviewed_rows
 from ..snapshots.review import ReviewRule
 from ..snapshots.store import MANIFEST, read_manifest, write_snapshot
-from ..tasks import serving_plan
+from ..tasks import ServingPlan, serving_plan
 from .services import Services
 from .setup import remember_project, slug_of
+from .whole_file import whole_file
 
-__all__ = ["export_file", "export_project", "rows_of_file"]
+__all__ = ["export_file", "export_project", "export_rows", "export_rows_of_file", "rows_of_file"]
 
 
 def export_project(services: Services, project: Project, out: Path | None = None) -> Snapshot:
@@ -44,7 +47,13 @@ def export_project(services: Services, project: Project, out: Path | None = None
     _check_rows(built, f"project {project.id}", settings)
     previous = services.database.snapshots.last(project.id)
     snapshot = _written(
-        services, built, out, project=project.ref, config=config, settings=settings, parent=previous and previous.id
+        services,
+        built,
+        out,
+        project=project.ref,
+        config=config,
+        settings=settings,
+        parent=previous.id if previous else None,
     )
     if out is None:
         services.database.snapshots.add(project.id, snapshot.id, last_event_id)
@@ -68,17 +77,40 @@ def export_file(
     return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
 
 
-def rows_of_file(services: Services, export: Path, config: LabelConfig) -> tuple[Row, ...]:
-    """Every reviewed row of an export file, in no split and not written anywhere.
+def export_rows(services: Services, project: Project, format_name: str, out: Path) -> int:
+    """Write a project's reviewed rows, as a stream, into one file of a named format; returns how many.
 
     Raises:
-        StudioExportError: the file is not such an export.
-        SnapshotError: not one task in it is reviewed.
+        ConfigurationError: there is no such format.
+        StudioError: Label Studio cannot be read.
     """
-    settings = _settings(services, SplitFractions(1, 0, 0))
-    built = build_rows(read_export(export), serving_plan(config), settings, _unseen)
-    _check_rows(built, str(export), settings)
-    return built.splits[Split.TRAIN]
+    info = services.studio.project(project.id)
+    project = remember_project(services, project.id, info.label_config, title=info.title)
+    plan = serving_plan(parse_label_config(info.label_config))
+    history = services.database.events.history(project.id)
+    tasks = services.studio.reviewed_tasks(project.id)
+    rows = reviewed_rows(tasks, plan, _settings(services, project.split), history.get)
+    return _write_format(format_name, rows, out)
+
+
+def export_rows_of_file(services: Services, export: Path, label_config: str, format_name: str, out: Path) -> int:
+    """The same for a JSON export of Label Studio. No server is asked.
+
+    Raises:
+        ConfigurationError: there is no such format.
+        StudioExportError: the file is not such an export.
+    """
+    plan = serving_plan(parse_label_config(label_config))
+    return _write_format(format_name, rows_of_file(services, export, plan), out)
+
+
+def rows_of_file(services: Services, export: Path, plan: ServingPlan) -> Iterator[Row]:
+    """Every reviewed row of an export file as a stream, in no split and not written anywhere.
+
+    Raises:
+        StudioExportError: the file is not such an export; raised when the reading gets there.
+    """
+    return reviewed_rows(read_export(export), plan, _settings(services, SplitFractions(1, 0, 0)), _unseen)
 
 
 def _unseen(_annotation_id: int) -> AnnotationEvent | None:
@@ -141,3 +173,9 @@ def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
         raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")
     snapshot.path.rename(out)
     return replace(snapshot, path=out)
+
+
+def _write_format(format_name: str, rows: Iterable[Row], out: Path) -> int:
+    wanted = exporter(format_name)
+    with whole_file(out) as target:
+        return wanted.write(rows, target)

@@ -1,61 +1,136 @@
 """Champion and challenger on the same test rows, as they are now."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ..domain.example import Row, SelectedBy
 from ..domain.model import GateDecision, ModelVersion
 from ..domain.ports import Predictor
 from ..domain.project import Project
 from ..domain.snapshot import Snapshot, Split
+from ..errors import ModelNotFound, SnapshotError
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.store import read_rows
-from ..tasks import serving_plan
+from ..snapshots.store import read_manifest, read_rows
+from ..tasks import ServedControl, serving_plan
+from .evaluate import predicted_labels, score
 from .services import Services
 
-__all__ = ["cold_start_project", "hold_gate", "predicted_targets"]
+if TYPE_CHECKING:
+    from ..training.evaluate import Evaluation
+
+__all__ = ["GateOutcome", "compare_versions", "hold_gate", "newest_snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """What came of a gate.
+
+    Attributes:
+        test: the challenger's metrics on the test rows.
+    """
+
+    decision: GateDecision
+    test: "Evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class _TestRows:
+    key: str
+    rows: Sequence[Row]
+    served: ServedControl
 
 
 def hold_gate(
     services: Services, snapshot: Snapshot, challenger: ModelVersion, project: Project | None
-) -> GateDecision | None:
+) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 
     Both are scored anew on the snapshot's test rows. Neither has trained on one of them: a text's split is a hash
     of the text, and fixed. Before the first champion the challenger meets the cold start.
     """
+    test = _test_rows(snapshot)
+    if not test.rows and snapshot.manifest.split.test == 0:
+        return None
+    champion = services.registry.champion(test.key)
+    serving = (
+        services.load_predictor(champion.path)
+        if champion is not None
+        else services.cold_start(project or _stand_in(services, snapshot))
+    )
+    candidate = services.load_predictor(challenger.path)
+    decision = _decide(services, test, serving, candidate)
+    services.database.gates.add(test.key, snapshot.id, decision)
+    return GateOutcome(decision, score(candidate, test.rows, test.served))
+
+
+def compare_versions(services: Services, champion: str, challenger: str) -> GateDecision:
+    """What the gate would say of two versions on the newest snapshot of their project. Nothing is recorded.
+
+    Raises:
+        ModelNotFound: one of them is unknown, or they belong to different projects.
+        SnapshotError: there is no snapshot, or it has no test rows.
+    """
+    first, second = services.registry.get(champion), services.registry.get(challenger)
+    if first.project_key != second.project_key:
+        raise ModelNotFound(
+            f"{champion} belongs to {first.project_key}, {challenger} to {second.project_key}; "
+            "only versions of one project can be compared"
+        )
+    project = next((each for each in services.database.projects.all() if each.ref.key == first.project_key), None)
+    if project is None:
+        raise SnapshotError(
+            f"{first.project_key} is no connected project, so it has no newest snapshot; "
+            "score each version with `labelloop evaluate --model VERSION --snapshot DIR` instead"
+        )
+    test = _test_rows(newest_snapshot(services, project))
+    if not test.rows:
+        raise SnapshotError(f"the newest snapshot of {first.project_key} has no test rows to compare versions on")
+    return _decide(services, test, services.load_predictor(first.path), services.load_predictor(second.path))
+
+
+def newest_snapshot(services: Services, project: Project) -> Snapshot:
+    """The project's newest snapshot.
+
+    Raises:
+        SnapshotError: there is none.
+    """
+    last = services.database.snapshots.last(project.id)
+    if last is None:
+        raise SnapshotError(
+            f"project {project.id} has no snapshot yet; train once: `labelloop train --project {project.id}`"
+        )
+    path = _snapshot_folder(services, project, last.id)
+    return Snapshot(path, read_manifest(path))
+
+
+def _snapshot_folder(services: Services, project: Project, snapshot_id: str) -> Path:
+    return services.options.snapshots / project.ref.key / snapshot_id
+
+
+def _test_rows(snapshot: Snapshot) -> _TestRows:
+    manifest = snapshot.manifest
+    served = serving_plan(parse_label_config(manifest.label_config)).served
+    return _TestRows(manifest.project.key, list(read_rows(snapshot.path, Split.TEST)), served)
+
+
+def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
     from ..training.gate import decide
 
-    rows = list(read_rows(snapshot.path, Split.TEST))
-    if not rows and snapshot.manifest.split.test == 0:
-        return None
-    key = snapshot.manifest.project.key
-    champion = services.registry.champion(key)
-    if champion is not None:
-        serving: Predictor = services.load_predictor(champion.path)
-    else:
-        serving = services.cold_start(project or cold_start_project(services, snapshot))
-    served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
-    name = served.control.name
-    unknown = sum(row.provenance.selected_by is SelectedBy.UNKNOWN for row in rows)
-    decision = decide(
-        [str(row.targets[name]) for row in rows],
-        predicted_targets(serving, rows, served.field),
-        predicted_targets(services.load_predictor(challenger.path), rows, served.field),
-        champion=serving.version,
-        challenger=challenger.name,
+    return decide(
+        [str(row.targets[test.served.control.name]) for row in test.rows],
+        predicted_labels(champion, test.rows, test.served),
+        predicted_labels(challenger, test.rows, test.served),
+        champion=champion.version,
+        challenger=challenger.version,
         seed=services.options.seed,
-        earlier_gates=services.database.gates.count(key),
-        unknown_origin_rows=unknown,
+        earlier_gates=services.database.gates.count(test.key),
+        unknown_origin_rows=sum(row.provenance.selected_by is SelectedBy.UNKNOWN for row in test.rows),
     )
-    services.database.gates.add(key, snapshot.id, decision)
-    return decision
 
 
-def predicted_targets(predictor: Predictor, rows: list[Row], field: str) -> list[str]:
-    """One label per row; "" where the model gives none."""
-    answers = predictor.predict([row.input[field] for row in rows]) if rows else []
-    return [str(answer.target) if answer else "" for answer in answers]
-
-
-def cold_start_project(services: Services, snapshot: Snapshot) -> Project:
+def _stand_in(services: Services, snapshot: Snapshot) -> Project:
     """A project that stands for the rows of a file, so that the cold start can be made for it."""
     manifest = snapshot.manifest
     return Project(

@@ -1,17 +1,40 @@
-"""Pre-labels for the tasks of a request."""
+"""Pre-labels for the tasks of a request, and predictions for the tasks of a file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 
-from ..domain.annotation import Task
+from ..domain.annotation import Prediction, Task
 from ..domain.project import Project
+from ..labelstudio.export_file import read_tasks
+from ..labelstudio.label_config_xml import parse_label_config
 from ..serving.prelabels import Prelabels, prelabel
+from ..tasks import serving_plan
 from .services import Services
 from .setup import plan_of
 
-__all__ = ["predict_for_studio"]
+__all__ = ["predict_file", "predict_for_studio"]
+
+TASKS_AT_ONCE = 512
 
 
 def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
     """One pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
     return prelabel(tasks, predictor, plan_of(project).served, project.split)
+
+
+def predict_file(services: Services, bundle: Path, tasks: Path) -> Iterator[tuple[Task, Prediction]]:
+    """Every task of a file with its prediction, in the file's order, as a stream. No task is blind.
+
+    Raises:
+        BundleError: the version's bundle is missing or damaged.
+        StudioExportError: the file holds no tasks; raised when the reading gets there.
+    """
+    from ..encoders.bundle import read_bundle
+
+    served = serving_plan(parse_label_config(read_bundle(bundle).manifest.facts.label_config)).served
+    predictor = services.load_predictor(bundle)
+    source = read_tasks(tasks)
+    while batch := list(islice(source, TASKS_AT_ONCE)):
+        yield from zip(batch, prelabel(batch, predictor, served, split=None).predictions, strict=True)

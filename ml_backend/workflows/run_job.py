@@ -6,7 +6,9 @@ from typing import Any
 
 from ..domain.job import Job, JobKind, JobState
 from ..domain.model import is_cold_start
-from ..errors import JobCancelled, JobError, LabelloopError
+from ..domain.project import Project
+from ..errors import JobCancelled, JobError, LabelloopError, PromotionError
+from .gate import hold_gate, newest_snapshot
 from .job_context import JobContext
 from .prelabel import push_missing, select_version
 from .promote import abandon_promotion, promote, rollback
@@ -68,8 +70,25 @@ def _promote(services: Services, job: Job, context: JobContext) -> Mapping[str, 
     if version is None:
         done = rollback(services, project, reason=reason, report=report)
     else:
+        if not job.params["is_forced"]:
+            reason = _passed_gate(services, project, version, reason)
         done = promote(services, project, version, reason=reason, is_forced=job.params["is_forced"], report=report)
     return {"model_version": done.version, "previous": done.previous, "is_cold_start": is_cold_start(done.version)}
+
+
+def _passed_gate(services: Services, project: Project, version: str, reason: str) -> str:
+    """Why the version may serve, by a gate held now.
+
+    Raises:
+        PromotionError: it did not pass, or there are no test rows to hold a gate on.
+    """
+    outcome = hold_gate(services, newest_snapshot(services, project), services.registry.get(version), project)
+    if outcome is None or not outcome.decision.promote:
+        found = outcome.decision.reason if outcome else "there are no test rows to hold a gate on"
+        raise PromotionError(
+            f"{found}. `labelloop models promote {version} --force --reason TEXT` promotes all the same"
+        )
+    return f"{reason}; {outcome.decision.reason}" if reason else outcome.decision.reason
 
 
 _RUNNERS: dict[JobKind, Callable[[Services, Job, JobContext], Mapping[str, Any]]] = {

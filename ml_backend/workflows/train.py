@@ -51,16 +51,17 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
         shutil.copytree(model.path, request.out, dirs_exist_ok=True)
     services.registry.set_challenger(model.name)
     context.report(GATE_STARTS, "gate", "scoring challenger and champion on the test rows")
-    decision = hold_gate(services, snapshot, model, project)
-    is_promoted = decision is not None and decision.promote
-    if decision is not None and is_promoted:
-        _promote(services, project, model, decision, context)
+    gate = hold_gate(services, snapshot, model, project)
+    is_promoted = gate is not None and gate.decision.promote
+    if gate is not None and is_promoted:
+        _promote(services, project, model, gate.decision, context)
     return {
         "snapshot_id": snapshot.id,
         "model_version": model.name,
         "model_dir": request.out or str(model.path),
         **outcome,
-        "gate": asdict(decision) if decision else None,
+        "metrics": {"validation": dict(model.metrics), "test": gate.test.summary() if gate else {}},
+        "gate": asdict(gate.decision) if gate else None,
         "is_promoted": is_promoted,
         "trigger": request.trigger,
     }
@@ -145,7 +146,6 @@ def _train(
     return model, {
         "method": outcome.method,
         "seconds": round(outcome.seconds, 2),
-        "metrics": {"validation": dict(outcome.metrics)},
         "warnings": [*manifest.warnings, *outcome.warnings],
     }
 

@@ -42,8 +42,7 @@ class Worker:
 
     def step(self) -> None:
         """One round: look after running children, then start what is queued."""
-        for job_id in list(self._children):
-            self._look_after(job_id)
+        self.look_after_children()
         now = time.monotonic()
         if now >= self._next_housekeeping:
             self._next_housekeeping = now + HOUSEKEEPING_S
@@ -51,14 +50,20 @@ class Worker:
             reconcile_promotions(self._services)
             retrain_where_due(self._services)
         while (job := self._services.database.jobs.claim()) is not None:
-            self._start(job)
+            self.start(job)
 
     @property
     def is_idle(self) -> bool:
         """True while no child of this worker runs."""
         return not self._children
 
-    def _start(self, job: Job) -> None:
+    def look_after_children(self) -> None:
+        """See which children have ended, and stop those that were cancelled and do not stop by themselves."""
+        for job_id in list(self._children):
+            self._look_after(job_id)
+
+    def start(self, job: Job) -> None:
+        """Start the process of a job that was claimed."""
         log.info("job %s: %s of project %s", job.id, job.kind, job.project_id)
         try:
             child = self._services.launcher.launch(job)

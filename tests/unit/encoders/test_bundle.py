@@ -25,6 +25,7 @@ MANIFEST = BundleManifest(
     created_at="2026-01-01T00:00:00+00:00",
     libraries={"torch": "2.13.0"},
 )
+TEXTS = ["Where is my card?", "cash  please"]
 HEAD = Head(np.arange(8, dtype=np.float32).reshape(2, 4), np.array([0.5, -0.5], dtype=np.float32))
 
 
@@ -33,7 +34,7 @@ def bundle(tmp_path: Path) -> Bundle:
     adapter = tmp_path / "adapter-source"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text("{}")
-    return write_bundle(tmp_path / "bundle", MANIFEST, HEAD, adapter=adapter)
+    return write_bundle(tmp_path / "bundle", MANIFEST, HEAD, trained_on=TEXTS, adapter=adapter)
 
 
 def test_a_bundle_reads_back_as_it_was_written(bundle: Bundle) -> None:
@@ -47,7 +48,7 @@ def test_a_bundle_reads_back_as_it_was_written(bundle: Bundle) -> None:
 
 
 def test_a_bundle_without_adapter_says_so(tmp_path: Path) -> None:
-    assert write_bundle(tmp_path / "plain", MANIFEST, HEAD).adapter is None
+    assert write_bundle(tmp_path / "plain", MANIFEST, HEAD, trained_on=TEXTS).adapter is None
 
 
 def _flip_byte(path: Path) -> None:
@@ -88,12 +89,12 @@ def test_a_damaged_bundle_is_refused_with_the_reason(
 
 def test_a_bundle_is_never_overwritten(bundle: Bundle) -> None:
     with pytest.raises(BundleError, match="never overwritten"):
-        write_bundle(bundle.path, MANIFEST, HEAD)
+        write_bundle(bundle.path, MANIFEST, HEAD, trained_on=TEXTS)
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        write_bundle(tmp_path / "bundle", MANIFEST, HEAD, adapter=tmp_path / "missing")
+        write_bundle(tmp_path / "bundle", MANIFEST, HEAD, trained_on=TEXTS, adapter=tmp_path / "missing")
 
     assert list(tmp_path.iterdir()) == [tmp_path / "home"] or list(tmp_path.iterdir()) == []
 
@@ -109,10 +110,14 @@ def test_a_head_that_cannot_work_is_refused_before_anything_is_written(
     tmp_path: Path, head: Head, message: str
 ) -> None:
     with pytest.raises(BundleError, match=message):
-        write_bundle(tmp_path / "bundle", MANIFEST, head)
+        write_bundle(tmp_path / "bundle", MANIFEST, head, trained_on=TEXTS)
 
     assert not (tmp_path / "bundle").exists()
 
 
 def test_other_users_may_read_a_bundle(bundle: Bundle) -> None:
     assert bundle.path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_bundle_knows_the_texts_that_it_was_trained_on(bundle: Bundle) -> None:
+    assert read_bundle(bundle.path).was_trained_on(["where is MY card?", "cash please", "cash"]) == [True, True, False]

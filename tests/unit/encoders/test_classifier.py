@@ -39,11 +39,13 @@ def lora_bundle(base: str, folder: Path) -> tuple[Bundle, np.ndarray]:
     model = get_peft_model(backbone.module, config).eval()
     save_adapter(model, folder / "adapter", base_model=base)
     logits = HEAD.logits(TextEncoder(backbone, use_bf16=False).embed(TEXTS))
-    return write_bundle(folder / "bundle", manifest_for(base), HEAD, adapter=folder / "adapter"), logits
+    return write_bundle(
+        folder / "bundle", manifest_for(base), HEAD, trained_on=TEXTS, adapter=folder / "adapter"
+    ), logits
 
 
 def test_a_reloaded_regression_is_the_frozen_encoder_with_its_head(base: str, tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "bundle", manifest_for(base, method=Method.REGRESSION), HEAD)
+    bundle = write_bundle(tmp_path / "bundle", manifest_for(base, method=Method.REGRESSION), HEAD, trained_on=TEXTS)
 
     logits = load_classifier(bundle.path, use_bf16=False).logits(TEXTS)
 
@@ -68,7 +70,7 @@ def test_an_adapter_folder_names_the_base_model_and_holds_safetensors_alone(base
 
 
 def test_other_base_weights_than_trained_on_are_refused(base: str, tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "bundle", manifest_for(base), HEAD)
+    bundle = write_bundle(tmp_path / "bundle", manifest_for(base), HEAD, trained_on=TEXTS)
     save_tiny_model("bert", Path(base), seed=5)
 
     with pytest.raises(BundleError, match="Restore the former weights, or train a new version"):
@@ -77,7 +79,7 @@ def test_other_base_weights_than_trained_on_are_refused(base: str, tmp_path: Pat
 
 def test_a_missing_base_model_names_the_version_that_needs_it(tmp_path: Path) -> None:
     manifest = replace(MANIFEST, base_model=str(tmp_path / "gone"))
-    bundle = write_bundle(tmp_path / "bundle", manifest, HEAD)
+    bundle = write_bundle(tmp_path / "bundle", manifest, HEAD, trained_on=TEXTS)
 
     with pytest.raises(EncoderError, match="tickets-1-v3 needs its base model"):
         load_classifier(bundle)
@@ -85,7 +87,7 @@ def test_a_missing_base_model_names_the_version_that_needs_it(tmp_path: Path) ->
 
 def test_a_head_of_another_width_is_refused(base: str, tmp_path: Path) -> None:
     head = Head(HEAD.weight[:, :8], HEAD.bias)
-    bundle = write_bundle(tmp_path / "bundle", manifest_for(base), head)
+    bundle = write_bundle(tmp_path / "bundle", manifest_for(base), head, trained_on=TEXTS)
 
     with pytest.raises(BundleError, match="takes 8 features"):
         load_classifier(bundle)

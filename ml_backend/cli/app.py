@@ -1,0 +1,57 @@
+"""The `labelloop` command: its sub-commands, and what an error looks like."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import LabelloopError
+from . import demo, files, jobs, models, projects, server, train
+from .output import complain
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="labelloop",
+    help="The loop between experts who label text in Label Studio and the model that learns from them.",
+    epilog="Settings are LABELLOOP_* environment variables; the README lists them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"labelloop {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """The loop between experts who label text in Label Studio and the model that learns from them."""
+
+
+for module in (demo, server, projects, files, train):
+    module.register(app)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(models.app, name="models")
+app.add_typer(jobs.child_app, name="job", hidden=True)
+
+
+def main() -> None:
+    """Run the command of the process's arguments; exit status 0 only when it did what was asked."""
+    try:
+        app()
+    except LabelloopError as error:
+        complain(str(error))
+        sys.exit(1)
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(1)

@@ -1,0 +1,88 @@
+"""A job in the foreground: run, shown and, on Ctrl-C, cancelled."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from ..errors import JobError
+from .output import note, notes
+
+if TYPE_CHECKING:
+    from ..domain.job import Job
+    from ..workflows.services import Services
+
+__all__ = ["finish_in_foreground"]
+
+POLL_S = 0.2
+
+
+def finish_in_foreground(services: "Services", job: "Job", *, is_ours: bool) -> "Job":
+    """The job once it has succeeded.
+
+    Args:
+        is_ours: it was claimed for this command, which starts its process, and cancels it on Ctrl-C. Else it runs
+            elsewhere and is only watched.
+
+    Raises:
+        JobError: it failed, was cancelled or was abandoned.
+    """
+    from ..domain.job import JobState
+    from ..workflows.work import Worker
+
+    worker = Worker(services)
+    if is_ours:
+        worker.start(job)
+    else:
+        note(f"job {job.id} is at it already; watching it (Ctrl-C stops the watching, not the job)")
+    with _ProgressDisplay() as show:
+        while not job.state.is_over:
+            try:
+                time.sleep(POLL_S)
+            except KeyboardInterrupt:
+                if not is_ours:
+                    raise
+                note(f"cancelling job {job.id}")
+                services.database.jobs.cancel(job.id)
+            worker.look_after_children()
+            job = services.database.jobs.get(job.id)
+            show(job)
+    if job.state is not JobState.SUCCEEDED:
+        raise JobError(f"job {job.id} {_ENDINGS.get(job.state, job.state)}: {job.error}")
+    return job
+
+
+_ENDINGS = {"cancelled": "was cancelled", "abandoned": "was abandoned"}
+
+
+class _ProgressDisplay:
+    """A progress bar on a terminal; elsewhere a line per stage."""
+
+    def __enter__(self) -> "Callable[[Job], None]":
+        if not notes.is_terminal:
+            self._stage = ""
+            return self._line
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[news]}"),
+        )
+        self._bar: Progress | None = Progress(*columns, console=notes, transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task("starting", total=1.0, news="")
+        return self._advance
+
+    def __exit__(self, *_: object) -> None:
+        if notes.is_terminal and self._bar is not None:
+            self._bar.stop()
+
+    def _advance(self, job: "Job") -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=job.progress, description=job.stage, news=job.message)
+
+    def _line(self, job: "Job") -> None:
+        if job.stage != self._stage:
+            self._stage = job.stage
+            note(f"{job.progress:4.0%} {job.stage}{f': {job.message}' if job.message else ''}")

@@ -1,0 +1,122 @@
+"""`labelloop jobs`, and the hidden `labelloop job run` that a worker starts."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import AsJson, OptionalProject
+from .output import emit, note, table
+from .session import open_services
+
+if TYPE_CHECKING:
+    from ..domain.job import Job
+
+__all__ = ["app", "child_app"]
+
+FOLLOW_S = 0.5
+
+app = typer.Typer(help="Look at jobs, cancel them.", no_args_is_help=True)
+child_app = typer.Typer(help="What a worker starts.")
+JobId = Annotated[int, typer.Argument(metavar="ID", help="Number of the job.")]
+
+
+@app.command("list")
+def list_jobs(
+    project: OptionalProject = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Jobs, newest first."""
+    found = open_services().database.jobs.newest(project_id=project, limit=limit)
+    rows = [
+        (
+            job.id,
+            job.kind,
+            job.project_id or "file",
+            job.state,
+            f"{job.progress:.0%}",
+            job.stage,
+            _first_line(job.error),
+        )
+        for job in found
+    ]
+    emit(found, as_json=as_json, lines=[table(("job", "kind", "project", "state", "done", "stage", "error"), rows)])
+
+
+@app.command()
+def show(job_id: JobId, as_json: AsJson = False) -> None:
+    """Everything about a job."""
+    job = open_services().database.jobs.get(job_id)
+    facts = [
+        ("job", job.id),
+        ("kind", job.kind),
+        ("project", job.project_id or "file"),
+        ("state", job.state),
+        ("progress", f"{job.progress:.0%} {job.stage} {job.message}".rstrip()),
+        ("asked", dict(job.params)),
+        ("result", dict(job.result) or None),
+        ("error", job.error),
+        ("created", job.created_at),
+        ("started", job.started_at),
+        ("last sign of life", job.heartbeat_at),
+        ("finished", job.finished_at),
+    ]
+    emit(job, as_json=as_json, lines=[table(("", ""), facts)])
+
+
+@app.command()
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel a waiting job at once; ask a running one to stop."""
+    job = open_services().database.jobs.cancel(job_id)
+    emit(job, as_json=as_json, lines=[_cancelled(job)])
+
+
+@app.command()
+def logs(
+    job_id: JobId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+) -> None:
+    """What a job's process printed."""
+    from ..jobs import log_path
+
+    services = open_services()
+    job = services.database.jobs.get(job_id)
+    path = log_path(services.options.home, job_id)
+    if not path.exists():
+        note(f"job {job_id} ({job.state}) has printed nothing, or ran on another machine: {path} is not there")
+    position = 0
+    while True:
+        is_over = services.database.jobs.get(job_id).state.is_over
+        if path.exists():
+            with path.open("rb") as stream:
+                stream.seek(position)
+                typer.echo(stream.read().decode(errors="replace"), nl=False)
+                position = stream.tell()
+        if is_over or not follow:
+            return
+        time.sleep(FOLLOW_S)
+
+
+@child_app.command("run")
+def run(job_id: JobId) -> None:
+    """Run a job that was claimed, in this process. Workers call this."""
+    from ..bootstrap import build_services, configure_logging
+    from ..config import load_settings
+    from ..domain.job import JobState
+    from ..workflows.run_job import run_job
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    if run_job(build_services(settings), job_id) is not JobState.SUCCEEDED:
+        raise typer.Exit(1)
+
+
+def _cancelled(job: "Job") -> str:
+    if job.state.is_over:
+        return f"job {job.id} is {job.state}"
+    return f"job {job.id} was asked to stop; it does at its next step"
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").split("; ", maxsplit=1)[0]

@@ -1,0 +1,138 @@
+"""`labelloop models`: look at versions, compare, promote and roll back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ConfigurationError
+from .options import AsJson, OptionalProject
+from .output import emit, note, table
+from .session import open_services
+
+if TYPE_CHECKING:
+    from ..domain.job import Job
+    from ..domain.model import GateDecision
+    from ..workflows.services import Services
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Look at model versions, compare, promote and roll back.", no_args_is_help=True)
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="Such as support-tickets-3-v2.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the promotion.")]
+
+
+@app.command("list")
+def list_models(project: OptionalProject = None, as_json: AsJson = False) -> None:
+    """Versions, newest first, project by project."""
+    services = open_services()
+    keys = (
+        [services.database.projects.get(project).ref.key] if project is not None else services.registry.project_keys()
+    )
+    found = [version for key in keys for version in services.registry.versions(key)]
+    rows = [
+        (
+            version.name,
+            "champion" if version.is_champion else "challenger" if version.is_challenger else "",
+            version.method,
+            version.snapshot_id,
+            _figure(version.metrics.get("macro_f1")),
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+        )
+        for version in found
+    ]
+    columns = ("version", "", "method", "snapshot", "validation macro-F1", "made (UTC)")
+    emit(found, as_json=as_json, lines=[table(columns, rows)])
+
+
+@app.command()
+def show(version: Version, as_json: AsJson = False) -> None:
+    """Everything about a version."""
+    model = open_services().registry.get(version)
+    emit(model, as_json=as_json, lines=[table(("", ""), [(name, str(value)) for name, value in asdict(model).items()])])
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="CHAMPION", help="The version to beat.")],
+    second: Annotated[str, typer.Argument(metavar="CHALLENGER", help="The version that wants to beat it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Two versions of a project on the test rows of its newest snapshot. Decides nothing."""
+    from ..workflows.gate import compare_versions
+
+    decision = compare_versions(open_services(), first, second)
+    emit(decision, as_json=as_json, lines=_decision_lines(decision))
+
+
+@app.command()
+def promote(
+    version: Version,
+    force: Annotated[bool, typer.Option("--force", help="Promote without the gate; needs --reason.")] = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Hold the gate anew, and promote the version if it passes."""
+    if force and not reason.strip():
+        raise ConfigurationError("--force leaves the gate out; say why with --reason TEXT")
+    services = open_services()
+    project_id = _project_of(services, version)
+    done = _run_promotion(services, project_id, version, reason=reason, is_forced=force)
+    emit(
+        done.result,
+        as_json=as_json,
+        lines=[f"{done.result['model_version']} serves; before: {done.result['previous']}"],
+    )
+
+
+@app.command()
+def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as_json: AsJson = False) -> None:
+    """Make the version before the champion serve again."""
+    if project is None:
+        raise ConfigurationError("name the project: --project ID")
+    services = open_services()
+    done = _run_promotion(services, project, None, reason=reason, is_forced=True)
+    emit(
+        done.result,
+        as_json=as_json,
+        lines=[f"{done.result['model_version']} serves; before: {done.result['previous']}"],
+    )
+
+
+def _run_promotion(
+    services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool
+) -> "Job":
+    from ..workflows.retrain import request_promotion
+    from .foreground import finish_in_foreground
+
+    job, is_new = request_promotion(services, project_id, version, reason=reason, is_forced=is_forced, claim=True)
+    if not is_new:
+        note(f"another promotion is under way: {dict(job.params)}")
+    return finish_in_foreground(services, job, is_ours=is_new)
+
+
+def _project_of(services: "Services", version: str) -> int:
+    key = services.registry.get(version).project_key
+    for project in services.database.projects.all():
+        if project.ref.key == key:
+            return project.id
+    raise ConfigurationError(
+        f"{version} was trained on files, not for a connected project; name it with --model where it is to be used"
+    )
+
+
+def _decision_lines(decision: "GateDecision") -> list[Any]:
+    facts: Mapping[str, object] = {
+        decision.champion: f"macro-F1 {decision.champion_macro_f1:.4f}",
+        decision.challenger: f"macro-F1 {decision.challenger_macro_f1:.4f}",
+        "difference": f"{decision.difference:+.4f}",
+        f"at least, with {decision.confidence:.0%} confidence": _figure(decision.lower_bound),
+        "test rows": decision.rows,
+        "gates held on them": decision.earlier_gates,
+    }
+    return [table(("", ""), list(facts.items())), *(f"note: {warning}" for warning in decision.warnings)]
+
+
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"

@@ -1,0 +1,58 @@
+"""What commands print: a result for people or as JSON, and notes beside it."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["complain", "emit", "note", "notes", "table"]
+
+UNLIMITED = 10_000
+notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def emit(result: object, *, as_json: bool, lines: Iterable[str | Table] = ()) -> None:
+    """Print a command's result on standard output: as JSON, or as lines and tables."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False, default=_jsonable) + "\n")
+        return
+    # Into a file or a pipe, a table must not be cut at a terminal's width that does not exist.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else UNLIMITED, soft_wrap=True)
+    for line in lines:
+        console.print(line)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table without frame; None is shown as a dash."""
+    made = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        made.add_row(*("-" if cell is None else str(cell) for cell in row))
+    return made
+
+
+def note(text: str) -> None:
+    """Say something that is not the result."""
+    notes.print(text)
+
+
+def complain(text: str) -> None:
+    """Say what went wrong."""
+    notes.print(f"error: {text}", style="red")
+
+
+def _jsonable(value: object) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

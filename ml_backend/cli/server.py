@@ -1,0 +1,46 @@
+"""`labelloop serve` and `labelloop worker`."""
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from ..config import load_settings
+from .output import note
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(serve)
+    app.command()(worker)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="LABELLOOP_HOST")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="LABELLOOP_PORT")] = None,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave jobs to `labelloop worker`.")] = False,
+) -> None:
+    """Serve the backend until Ctrl-C, with a worker that runs jobs in child processes."""
+    from ..web.server import serve as serve_until_signalled
+
+    settings = load_settings(host=host, port=port)
+    note(f"labelloop serves {settings.backend_url} for Label Studio at {settings.studio_url}; Ctrl-C ends it")
+    serve_until_signalled(settings, with_worker=not no_worker)
+
+
+def worker() -> None:
+    """Run jobs until Ctrl-C, beside backends started with --no-worker. Several workers may run."""
+    from ..bootstrap import build_services, configure_logging
+    from ..workflows.work import Worker
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    services = build_services(settings)
+    stop = threading.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: stop.set())
+    note(f"a worker runs the jobs of {settings.home.resolve()}; Ctrl-C ends it, and running jobs go on")
+    Worker(services).run(stop)

@@ -1,0 +1,26 @@
+"""Services for a command."""
+
+from typing import TYPE_CHECKING
+
+from ..config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from ..workflows.services import Services
+
+__all__ = ["open_services", "read_settings"]
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings of the environment and the command line, with logging set up for a command: warnings and worse."""
+    from ..bootstrap import configure_logging
+
+    settings = load_settings(**overrides)
+    configure_logging(settings.log_level if "log_level" in settings.model_fields_set else "WARNING")
+    return settings
+
+
+def open_services(**overrides: object) -> "Services":
+    """Services over these settings."""
+    from ..bootstrap import build_services
+
+    return build_services(read_settings(**overrides))

@@ -1,0 +1,120 @@
+"""`labelloop train`."""
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..domain.model import Method
+from ..errors import ConfigurationError, SnapshotError
+from .options import AsJson, OptionalProject, SnapshotFolder
+from .output import emit, note, table
+from .session import open_services
+
+if TYPE_CHECKING:
+    from ..domain.job import Job
+    from ..workflows.retrain import TrainRequest
+    from ..workflows.services import Services
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(train)
+
+
+def train(
+    project: OptionalProject = None,
+    snapshot: SnapshotFolder = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="Hugging Face name or folder.", show_default="LABELLOOP_BASE_MODEL")
+    ] = None,
+    method: Annotated[
+        Method, typer.Option(help="auto: regression and LoRA, the better one on held-out rows is kept.")
+    ] = Method.AUTO,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="LABELLOOP_SEED")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A training setting; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="New folder for a copy of the trained version.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train, hold the gate and promote the better version, with progress. Ctrl-C cancels.
+
+    Status 0 also when the gate keeps the version that serves. The version stays in the registry either way.
+    """
+    from ..workflows.retrain import TrainRequest
+
+    if (project is None) == (snapshot is None):
+        raise ConfigurationError("name what to train on: either --project ID or --snapshot DIR")
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SnapshotError(f"{out} holds something already; choose a folder that is empty or not there yet")
+    overrides = _overrides(settings or [])
+    services = open_services()
+    request = TrainRequest(
+        trigger="command",
+        base_model=base_model or services.options.base_model,
+        seed=services.options.seed if seed is None else seed,
+        method=method,
+        overrides=overrides,
+        snapshot=str(snapshot.resolve()) if snapshot else None,
+        out=str(out.resolve()) if out else None,
+    )
+    job = _run(services, project or 0, request)
+    result = {"job_id": job.id, **job.result}
+    if "same_as" in result:
+        note(f"the snapshot is unchanged since job {result['same_as']}, so nothing was trained again")
+    for warning in result.get("warnings", ()):
+        note(f"note: {warning}")
+    emit(result, as_json=as_json, lines=_lines(result))
+
+
+def _overrides(settings: list[str]) -> dict[str, str]:
+    from ..training.settings import TrainingSettings
+
+    pairs = [setting.partition("=") for setting in settings]
+    wrong = [setting for setting, (name, equals, _) in zip(settings, pairs, strict=True) if not (name and equals)]
+    if wrong:
+        raise ConfigurationError(f"--set {wrong[0]} found; wanted KEY=VALUE, such as --set epochs=3")
+    overrides = {name.strip(): value for name, _, value in pairs}
+    TrainingSettings().with_overrides(overrides)  # complains now rather than in the child
+    return overrides
+
+
+def _run(services: "Services", project_id: int, request: "TrainRequest") -> "Job":
+    from ..workflows.retrain import request_training
+    from .foreground import finish_in_foreground
+
+    # Rows of a file belong to whoever named them: two such trainings are never the same work.
+    key = None if project_id else f"train:file:{uuid.uuid4().hex}"
+    job, is_new = request_training(services, project_id, trigger="command", request=request, dedupe_key=key, claim=True)
+    return finish_in_foreground(services, job, is_ours=is_new)
+
+
+def _lines(result: Mapping[str, Any]) -> list[str | Table]:
+    lines: list[str | Table] = [
+        f"{result['model_version']} ({result['method']}, {result['seconds']:.0f} s) in {result['model_dir']}"
+    ]
+    shown = ("rows", "accuracy", "macro_f1")
+    rows = [
+        (split, *(_figure(metrics.get(name)) for name in shown))
+        for split, metrics in result["metrics"].items()
+        if metrics
+    ]
+    if rows:
+        lines.append(table(("split", *shown), rows))
+    gate = result.get("gate")
+    lines.append(gate["reason"] if gate else "no test rows, so no gate was held")
+    return lines
+
+
+def _figure(value: float | None) -> str | None:
+    if value is None:
+        return None
+    return f"{value:.0f}" if value > 1 else f"{value:.4f}"
