@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from flask import Flask, abort, g, request
 
 from ..config import LOOPBACK_HOSTS, Settings
+from ..workflows.services import WEBHOOK_USER
 
-__all__ = ["WEBHOOK_USER", "Guard"]
+__all__ = ["Guard"]
 
-WEBHOOK_USER = "webhook"
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="labelloop"'}
 
 

@@ -19,7 +19,7 @@ from .retrain import request_prelabeling, request_training
 from .services import Services
 from .setup import plan_of, remember_project
 
-__all__ = ["KNOWN_ACTIONS", "START_TRAINING", "Received", "receive"]
+__all__ = ["KNOWN_ACTIONS", "START_TRAINING", "UNCERTAINTY_SAMPLING", "Received", "receive"]
 
 log = logging.getLogger(__name__)
 

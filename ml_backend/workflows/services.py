@@ -11,7 +11,9 @@ from ..domain.snapshot import SplitFractions
 from ..serving.champions import Champions
 from ..storage import Database
 
-__all__ = ["BackendAccess", "Options", "Services"]
+__all__ = ["WEBHOOK_USER", "BackendAccess", "Options", "Services"]
+
+WEBHOOK_USER = "webhook"
 
 
 @dataclass(frozen=True, slots=True)
