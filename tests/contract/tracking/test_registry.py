@@ -1,0 +1,192 @@
+"""What every tracker and registry promises: the fakes, MLflow in a file, MLflow on a server."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.model import Method, ModelVersion
+from ml_backend.domain.ports import ModelRegistry, Tracker
+from ml_backend.errors import JobCancelled, JobError, ModelNotFound
+from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from tests.fakes import FakeRegistry, FakeTracker
+from tests.mlflow_server import mlflow_server
+
+KEYS = (f"tickets-{number}" for number in itertools.count(1))
+
+
+@dataclass(frozen=True)
+class Backend:
+    tracker: Tracker
+    registry: ModelRegistry
+
+
+@pytest.fixture(scope="module", params=["fake", "sqlite", "server"])
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    folder = tmp_path_factory.mktemp("backend")
+    if request.param == "fake":
+        yield Backend(FakeTracker(folder), FakeRegistry(folder))
+    elif request.param == "sqlite":
+        uri = f"sqlite:///{folder / 'mlflow.db'}"
+        yield Backend(MlflowTracker(uri, folder / "artifacts"), MlflowRegistry(uri, folder / "models"))
+    else:
+        with mlflow_server(folder / "server") as url:
+            yield Backend(MlflowTracker(url, folder / "unused"), MlflowRegistry(url, folder / "models"))
+
+
+@pytest.fixture
+def registry(backend: Backend) -> ModelRegistry:
+    return backend.registry
+
+
+@pytest.fixture
+def key() -> str:
+    """A project of the test's own; the backend is shared, because a new one costs seconds."""
+    return next(KEYS)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    (folder / "adapter").mkdir(parents=True)
+    (folder / "bundle.json").write_text('{"labels": ["é"]}')
+    (folder / "adapter" / "weights").write_bytes(bytes(range(256)))
+    return folder
+
+
+def register(backend: Backend, key: str, bundle: Path, number: int | None = None) -> ModelVersion:
+    with backend.tracker.run(key, "a run") as run:
+        run.log_folder(bundle, "bundle")
+        return backend.registry.register(
+            key,
+            number=number or backend.registry.next_number(key),
+            run_id=run.run_id,
+            artifact_path="bundle",
+            method=Method.LORA,
+            snapshot_id="00ff00ff00ff00ff",
+            label_config_fingerprint="abcabcabcabc",
+            metrics={"validation_macro_f1": 0.75, "validation_rows": 12.0},
+        )
+
+
+def test_a_registered_version_keeps_what_it_was_given(backend: Backend, key: str, bundle: Path) -> None:
+    registered = register(backend, key, bundle)
+    found = backend.registry.get(f"{key}-v1")
+    assert found == registered
+    assert (found.name, found.number, found.project_key) == (f"{key}-v1", 1, key)
+    assert (found.method, found.snapshot_id, found.label_config_fingerprint) == (
+        Method.LORA,
+        "00ff00ff00ff00ff",
+        "abcabcabcabc",
+    )
+    assert found.metrics == {"validation_macro_f1": 0.75, "validation_rows": 12.0}
+    assert found.run_id
+    assert found.created_at.utcoffset() == timedelta(0)
+    assert (found.is_champion, found.is_challenger) == (False, False)
+
+
+def test_the_files_of_a_version_are_those_that_its_run_logged(backend: Backend, key: str, bundle: Path) -> None:
+    path = backend.registry.get(register(backend, key, bundle).name).path
+    assert sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()) == [
+        "adapter/weights",
+        "bundle.json",
+    ]
+    assert (path / "bundle.json").read_text() == '{"labels": ["é"]}'
+    assert (path / "adapter" / "weights").read_bytes() == bytes(range(256))
+
+
+def test_versions_are_numbered_from_1_without_gaps(backend: Backend, key: str, bundle: Path) -> None:
+    assert backend.registry.next_number(key) == 1
+    assert [register(backend, key, bundle).number for _ in range(2)] == [1, 2]
+    assert backend.registry.next_number(key) == 3
+
+
+def test_the_newest_version_comes_first_also_past_nine(backend: Backend, key: str, bundle: Path) -> None:
+    for _ in range(11):
+        register(backend, key, bundle)
+    assert [version.number for version in backend.registry.versions(key)] == list(range(11, 0, -1))
+
+
+def test_a_number_that_was_taken_meanwhile_is_refused(backend: Backend, key: str, bundle: Path) -> None:
+    number = backend.registry.next_number(key)
+    theirs = register(backend, key, bundle)
+    with pytest.raises(JobError, match=f"version 1 of {key} was taken"):
+        register(backend, key, bundle, number)
+    assert backend.registry.versions(key) == [theirs]
+    again = register(backend, key, bundle)
+    assert [version.name for version in backend.registry.versions(key)] == [again.name, theirs.name]
+
+
+@pytest.mark.parametrize("ending", ["-v2", "-v0", "-v01", "-v", "", "-cold-start-abcabcabcabc", "-v999999999999"])
+def test_an_unknown_version_is_not_found(backend: Backend, key: str, bundle: Path, ending: str) -> None:
+    register(backend, key, bundle)
+    for ask in (backend.registry.get, backend.registry.set_champion, backend.registry.set_challenger):
+        with pytest.raises(ModelNotFound, match=f"{key}{ending}'"):
+            ask(key + ending)
+    assert backend.registry.champion(key) is None
+
+
+def test_an_unknown_project_has_no_versions_and_no_champion(registry: ModelRegistry, key: str) -> None:
+    assert list(registry.versions(key)) == []
+    assert registry.champion(key) is None
+    registry.clear_champion(key)
+    with pytest.raises(ModelNotFound, match=key):
+        registry.get(f"{key}-v1")
+
+
+def test_one_version_at_a_time_is_champion(backend: Backend, key: str, bundle: Path) -> None:
+    registry, names = backend.registry, [register(backend, key, bundle).name for _ in range(2)]
+    for name in (*names, names[0]):
+        registry.set_champion(name)
+        champion = registry.champion(key)
+        assert champion is not None
+        assert champion == registry.get(name)
+        assert [version.name for version in registry.versions(key) if version.is_champion] == [name]
+
+
+def test_without_the_champion_alias_nothing_serves(backend: Backend, key: str, bundle: Path) -> None:
+    name = register(backend, key, bundle).name
+    backend.registry.set_champion(name)
+    backend.registry.clear_champion(key)
+    assert backend.registry.champion(key) is None
+    assert not backend.registry.get(name).is_champion
+    backend.registry.clear_champion(key)
+
+
+def test_champion_and_challenger_are_independent(backend: Backend, key: str, bundle: Path) -> None:
+    registry, first, second = backend.registry, register(backend, key, bundle), register(backend, key, bundle)
+    registry.set_champion(first.name)
+    registry.set_challenger(second.name)
+    assert [(v.is_champion, v.is_challenger) for v in registry.versions(key)] == [(False, True), (True, False)]
+    registry.set_champion(second.name)
+    assert [(v.is_champion, v.is_challenger) for v in registry.versions(key)] == [(True, True), (False, False)]
+
+
+def test_projects_do_not_see_each_other(backend: Backend, key: str, bundle: Path) -> None:
+    longer = f"{key}0"  # its name starts with the other's
+    backend.registry.set_champion(register(backend, longer, bundle).name)
+    assert backend.registry.next_number(key) == 1
+    assert backend.registry.champion(key) is None
+    assert list(backend.registry.versions(key)) == []
+
+
+@pytest.mark.parametrize("error", [JobCancelled("stop"), ValueError("no")])
+def test_what_goes_wrong_in_a_run_is_not_swallowed(backend: Backend, key: str, error: Exception) -> None:
+    with pytest.raises(type(error), match=str(error)), backend.tracker.run(key, "a run"):
+        raise error
+
+
+def test_a_run_takes_everything_that_a_training_logs(backend: Backend, key: str, bundle: Path) -> None:
+    rows = bundle / "bundle.json"
+    with backend.tracker.run(key, "one") as first, backend.tracker.run(key, "two") as second:
+        assert first.run_id != second.run_id
+        first.log_params({"learning_rate": 1e-3, "rank": 8, "target_modules": ["query", "value"]})
+        first.log_metrics({"loss": 0.5}, step=1)
+        first.log_metrics({"macro_f1": 0.5})
+        first.log_tags({"snapshot_id": "00ff"})
+        first.log_dataset(rows, "tickets-train", "ab" * 32, "training")
+        first.log_table([{"label": "a", "f1": 0.5}, {"label": "b", "f1": None}], "per_class.json")
+        first.log_folder(bundle, "bundle")
