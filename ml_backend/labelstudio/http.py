@@ -5,7 +5,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
@@ -13,8 +14,6 @@ from ..errors import StudioRejected, StudioUnauthorized, StudioUnreachable
 
 if TYPE_CHECKING:
     import httpx
-    from label_studio_sdk.core.http_client import HttpClient
-    from label_studio_sdk.core.request_options import RequestOptions
 
 __all__ = ["StudioHttp"]
 
@@ -23,6 +22,8 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 3
 RETRIED_STATUSES = (502, 503)
 LONGEST_DETAIL = 300
+RENEWAL = "api/token/refresh/"
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 HOW_TO_GET_ACCESS = (
     "Set LABELLOOP_STUDIO_TOKEN to a token from Label Studio's Account & Settings: a personal access token works on "
     "every instance until it expires; a legacy token only where an administrator has enabled legacy tokens "
@@ -37,10 +38,11 @@ class _NoAnswer(StudioUnreachable):
 class StudioHttp:
     """Calls to one Label Studio with one token of either kind.
 
-    The SDK knows the two kinds of token and renews the short-lived one; its typed methods are left aside, because
-    they refuse answers that differ from the version they were made for, and retry what must not be sent twice.
+    Label Studio's SDK is left aside: it takes seconds to import, refuses answers that differ from the version it was
+    made for, and repeats calls that must not be made twice.
 
     Args:
+        timeout_s: longest wait for one answer, where a call does not say otherwise.
         transport: what carries the calls; the network unless a test says otherwise.
         retry_wait_s: pause before the second attempt; it doubles before the third.
     """
@@ -88,7 +90,7 @@ class StudioHttp:
 
     def download(self, path: str, params: Mapping[str, Any], target: IO[bytes]) -> None:
         """Write the body of a GET to a file, piece by piece."""
-        with self._translated("GET", path), self._client.stream(path, method="GET", params=dict(params)) as response:
+        with self._translated("GET", path), self._client.stream("GET", path, params=dict(params)) as response:
             if response.status_code >= 300:
                 response.read()
                 self._refuse("GET", path, response)
@@ -98,21 +100,23 @@ class StudioHttp:
     def close(self) -> None:
         """Close idle connections."""
         if "_client" in self.__dict__:
-            self._client.httpx_client.close()
+            self._client.close()
 
     @cached_property
-    def _client(self) -> "HttpClient":
-        # The SDK takes seconds to import, and most processes never talk to Label Studio.
+    def _client(self) -> "httpx.Client":
         import httpx
-        from label_studio_sdk.client import LabelStudio
 
-        connection = httpx.Client(transport=self._transport, timeout=self._timeout_s, follow_redirects=False)
-        # The slash: the SDK's token renewal would otherwise drop the last part of a URL with a path.
-        studio = LabelStudio(  # type: ignore[no-untyped-call]  # the SDK leaves its constructor untyped
-            base_url=f"{self.url}/", api_key=self._token, httpx_client=connection, timeout=self._timeout_s
+        from .token import TokenAuth
+
+        return httpx.Client(
+            base_url=f"{self.url}/",
+            auth=TokenAuth(self._token, f"{self.url}/{RENEWAL}", self._access_token),
+            transport=self._transport,
+            timeout=self._timeout_s,
+            headers={"User-Agent": "labelloop"},
+            # A proxy named in the environment cannot reach this machine's loopback.
+            trust_env=urlsplit(self.url).hostname not in LOOPBACK_HOSTS,
         )
-        # The SDK offers no public way to make a call that has no typed method.
-        return studio._client_wrapper.httpx_client
 
     def _call(
         self,
@@ -123,28 +127,32 @@ class StudioHttp:
         body: object = None,
         timeout_s: float | None = None,
     ) -> Any:
+        import httpx
+
+        waits = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s, connect=self._timeout_s)
+        # Written here and not by httpx, which cannot send half of a surrogate pair; texts may hold one.
         content = None if body is None else json.dumps(body).encode()
-        with self._translated(method, path):
+        headers = None if body is None else {"Content-Type": "application/json"}
+        with self._translated(method, path, timeout_s):
             response = self._client.request(
-                path,
-                method=method,
-                params=dict(params or {}),
-                content=content,
-                headers=None if content is None else {"Content-Type": "application/json"},
-                request_options=self._options(timeout_s),
+                method, path, params=dict(params or {}), content=content, headers=headers, timeout=waits
             )
             if response.status_code >= 300:
                 self._refuse(method, path, response)
             return self._json(method, path, response)
 
-    def _options(self, timeout_s: float | None) -> "RequestOptions":
-        """No retries by the SDK, and a longer wait for the answer (not for the connection) where one is given."""
-        if timeout_s is None:
-            return {"max_retries": 0}
-        import httpx
-
-        # The SDK hands the value on to httpx as it is.
-        return {"max_retries": 0, "timeout": cast("float", httpx.Timeout(timeout_s, connect=self._timeout_s))}
+    def _access_token(self, response: "httpx.Response") -> str:
+        if response.status_code >= 300:
+            self._refuse("POST", RENEWAL, response)
+        answer = self._json("POST", RENEWAL, response)
+        access = answer.get("access") if isinstance(answer, dict) else None
+        if not isinstance(access, str):
+            raise StudioRejected(
+                f"{self.url} answered POST {RENEWAL} without an access token; "
+                "check that LABELLOOP_STUDIO_URL is the address of Label Studio itself",
+                status=response.status_code,
+            )
+        return access
 
     def _json(self, method: str, path: str, response: "httpx.Response") -> Any:
         if not response.content:
@@ -172,8 +180,8 @@ class StudioHttp:
         raise StudioRejected(f"Label Studio refused {method} {path} with {status}: {detail}", status=status)
 
     @contextmanager
-    def _translated(self, method: str, path: str) -> Iterator[None]:
-        """What the SDK and httpx raise, as errors of our own."""
+    def _translated(self, method: str, path: str, timeout_s: float | None = None) -> Iterator[None]:
+        """What httpx raises, as errors of our own."""
         if not self._token:
             raise StudioUnauthorized(f"no token for Label Studio at {self.url}. {HOW_TO_GET_ACCESS}.")
         if not (self._token.isascii() and self._token.isprintable()) or " " in self._token:
@@ -181,38 +189,22 @@ class StudioHttp:
                 f"the token holds characters that no token has; copy it again. {HOW_TO_GET_ACCESS}."
             )
         import httpx
-        from label_studio_sdk.core.api_error import ApiError
 
         try:
             yield
         except httpx.TimeoutException as error:
             raise StudioUnreachable(
-                f"Label Studio at {self.url} did not answer {method} {path} in time ({type(error).__name__}); "
-                f"look at its load, or raise LABELLOOP_STUDIO_TIMEOUT_S ({self._timeout_s:g} now)"
+                f"Label Studio at {self.url} did not answer {method} {path} within {timeout_s or self._timeout_s:g} s "
+                f"({type(error).__name__}); look at its load, or raise LABELLOOP_STUDIO_TIMEOUT_S"
             ) from None
         except httpx.HTTPError as error:
             raise _NoAnswer(
-                f"Label Studio at {self.url} cannot be reached for {method} {path} ({self._clean(str(error))}); "
+                f"Label Studio at {self.url} cannot be reached for {method} {path} "
+                f"({self._clean(str(error)) or type(error).__name__}); "
                 "check that it runs and that LABELLOOP_STUDIO_URL is right"
             ) from None
         except httpx.InvalidURL as error:
             raise StudioUnreachable(f"{self.url} is no URL ({error}); correct LABELLOOP_STUDIO_URL") from None
-        except ApiError as error:
-            # Raised by the renewal of a personal access token, before the call itself.
-            status = error.status_code or 401
-            if status >= 500:
-                raise StudioRejected(f"Label Studio refused to renew the token with {status}", status=status) from None
-            body = error.body if isinstance(error.body, dict) else {}
-            detail = self._clean(str(body.get("detail", "no reason given")))
-            raise StudioUnauthorized(
-                f"Label Studio at {self.url} refused the token ({detail}). {HOW_TO_GET_ACCESS}."
-            ) from None
-        except json.JSONDecodeError:
-            raise StudioRejected(
-                f"{self.url} answered the renewal of the token with something that is not JSON; "
-                "check that LABELLOOP_STUDIO_URL is the address of Label Studio itself",
-                status=0,
-            ) from None
 
     def _clean(self, text: str) -> str:
         return text.replace(self._token, "[token]") if self._token else text
