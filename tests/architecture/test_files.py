@@ -1,0 +1,33 @@
+"""What no file of the repository may hold."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import name_of, repository_files
+
+# Put together here, so that this file does not hold them itself.
+FORBIDDEN = {
+    "a path of one machine": ["/" + "work/", "/" + "root/", "/" + "home/"],
+    "the host of a package registry": [
+        "py" + "pi.org",
+        "python" + "hosted.org",
+        "npm" + "js.org",
+        "npm" + "js.com",
+        "deb." + "debian.org",
+    ],
+    "a private key": ["-----BEGIN " + "PRIVATE KEY", "-----BEGIN RSA " + "PRIVATE KEY"],
+}
+SECRET = re.compile(
+    r"\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bAKIA[A-Z0-9]{16}\b|\bsk-[A-Za-z0-9]{32,}"
+    r"|\beyJ[\w-]{20,}\.eyJ[\w-]{20,}\.[\w-]{20,}"
+)
+
+
+@pytest.mark.parametrize("path", repository_files(), ids=name_of)
+def test_a_file_holds_no_secret_and_names_no_machine(path: Path) -> None:
+    text = path.read_bytes().decode(errors="replace")
+    found = [f"{what}: {part}" for what, parts in FORBIDDEN.items() for part in parts if part in text]
+    assert found == []
+    assert SECRET.findall(text) == []

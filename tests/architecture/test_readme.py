@@ -1,0 +1,53 @@
+"""The README, the docs and the help say what is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ml_backend.config import Settings
+from tests.architecture.tree import REPOSITORY, name_of, repository_files
+
+README = REPOSITORY / "README.md"
+PAGES = [path for path in repository_files() if path.suffix == ".md"]
+SETTING = re.compile(r"^\| `LABELLOOP_(\w+)` \| (?:`(.*?)`)? \| (.+) \|$", re.MULTILINE)
+
+
+def test_the_settings_table_is_complete_and_true() -> None:
+    defaults = Settings.model_construct()  # reads no environment
+    wanted = [
+        (name.upper(), str(getattr(defaults, name)), field.description) for name, field in Settings.model_fields.items()
+    ]
+    table = README.read_text(encoding="utf-8").partition("<!-- settings -->")[2].partition("<!-- /settings -->")[0]
+    assert SETTING.findall(table) == wanted, "scripts/format rewrites the table"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    local = [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_scripts_that_a_page_names_exist(page: Path) -> None:
+    named = set(re.findall(r"\bscripts/([\w.-]*\w)", page.read_text(encoding="utf-8")))
+    assert {name for name in named if not (REPOSITORY / "scripts" / name).exists()} == set()
+
+
+def test_the_commands_that_the_pages_name_exist() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"(?:`|^ +)labelloop ((?:jobs |models )?[a-z][a-z-]*)", text, re.MULTILINE))
+    assert "connect" in named
+    assert {command for command in named if not _is_command(command)} == set()
+
+
+def _is_command(command: str) -> bool:
+    """Whether the command line knows it: its parent's help lists it."""
+    *parents, name = command.split()
+    shown = subprocess.run(
+        [sys.executable, "-m", "ml_backend", *parents, "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    return re.search(rf"^\W*{re.escape(name)}\s", shown, re.MULTILINE) is not None
