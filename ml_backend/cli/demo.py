@@ -23,10 +23,10 @@ def demo(
     studio_port: Annotated[int | None, typer.Option(help="Port of Label Studio; a free one otherwise.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the whole loop on a fresh Label Studio with bundled support tickets.
+    """Show the whole loop on a fresh Label Studio.
 
-    Starts Label Studio and the backend on this machine, labels tickets as an expert would, presses Start Training,
-    and shows what the promoted model makes of the blind test tickets. Ctrl-C ends both.
+    Starts Label Studio and the backend on this machine, labels bundled support tickets as an expert would, presses
+    Start Training, and shows what the promoted model makes of the blind test tickets. Ctrl-C ends both.
     """
     from ..demo.run import run_demo
 

@@ -50,7 +50,7 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write reviewed tasks as a snapshot, or as one file in a named format.
+    """Write reviewed tasks as a snapshot or a single file.
 
     1,0,0 is a valid split: everything trains, so there is no early stopping and no gate.
     """
@@ -109,7 +109,10 @@ def evaluate(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a version on a snapshot's test rows, or on every reviewed row of an export."""
+    """Score a version on labeled rows.
+
+    A snapshot is scored on its test rows, an export on every reviewed row.
+    """
     from ..workflows.evaluate import evaluate_on_export, evaluate_on_snapshot
 
     _check_model(model, model_dir)
@@ -136,10 +139,10 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="File to write; standard output otherwise.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict a file of tasks: the same tasks in the same order, each with its prediction, ready for an import.
+    """Predict a file of tasks.
 
-    No task is blind here. To pre-label a project in Label Studio, use `labelloop prelabel`, which leaves held-out
-    tasks alone.
+    The same tasks come out in the same order, each with its prediction, ready for an import. No task is blind here:
+    to pre-label a project in Label Studio, use `labelloop prelabel`, which leaves held-out tasks alone.
     """
     from ..workflows.predict import predict_file
     from ..workflows.whole_file import whole_file
@@ -168,9 +171,7 @@ def _write_predictions(predicted: Iterable[tuple["Task", "Prediction"]], target:
         without += not prediction.result
     target.write("\n]\n")
     if without:
-        note(
-            f"note: {without} of {rows} tasks have no text in the field that the version reads, hence an empty prediction"
-        )
+        note(f"note: {without} of {rows} tasks got no prediction: the field that the version reads holds no text")
     return rows
 
 
@@ -212,7 +213,5 @@ def _report_lines(report: "EvaluationReport") -> list[str | Table]:
         (entry.label, f"{entry.precision:.3f}", f"{entry.recall:.3f}", f"{entry.f1:.3f}", entry.support)
         for entry in figures.per_class
     ]
-    return [
-        table(("class", "precision", "recall", "F1", "rows"), rows),
-        f"{report.model_version}: accuracy {figures.accuracy:.4f}, macro-F1 {figures.macro_f1:.4f}, {figures.rows} rows",
-    ]
+    summary = f"accuracy {figures.accuracy:.4f}, macro-F1 {figures.macro_f1:.4f} on {figures.rows} rows"
+    return [table(("class", "precision", "recall", "F1", "rows"), rows), f"{report.model_version}: {summary}"]

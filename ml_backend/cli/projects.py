@@ -32,10 +32,10 @@ def connect(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Connect a Label Studio project to the running backend, and repair what is broken between them.
+    """Connect a project, or repair its connection.
 
-    Registers the backend, gives the webhook its credentials and actions, removes stray webhooks, turns on
-    uncertainty sampling and selects the model version. Safe to repeat.
+    Registers the running backend in Label Studio, gives the webhook its credentials and actions, removes stray
+    webhooks, turns on uncertainty sampling and selects the model version. Safe to repeat.
     """
     from ..workflows.connect import connect as connect_project
     from ..workflows.connect import create_and_connect
@@ -61,7 +61,10 @@ def doctor(
     project: Annotated[int | None, typer.Argument(metavar="[PROJECT]", help="Also check this project.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every link of the chain, and say exactly how to fix what is broken. Status 1 if anything is."""
+    """Check every link of the chain, and say how to fix it.
+
+    Status 1 if anything is broken.
+    """
     from ..workflows.doctor import diagnose
 
     findings = diagnose(open_services(), project)
@@ -83,7 +86,10 @@ def prelabel(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Push pre-labels of the serving version to a project's unlabeled tasks. Goes on where a push was interrupted."""
+    """Push pre-labels to a project's unlabeled tasks.
+
+    Those of the version that serves; an interrupted push goes on where it stopped.
+    """
     from ..workflows.retrain import request_prelabeling
     from .foreground import finish_in_foreground
 

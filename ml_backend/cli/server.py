@@ -23,7 +23,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="LABELLOOP_PORT")] = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave jobs to `labelloop worker`.")] = False,
 ) -> None:
-    """Serve the backend until Ctrl-C, with a worker that runs jobs in child processes."""
+    """Serve the backend until Ctrl-C.
+
+    A worker beside it runs jobs, each in a child process of its own.
+    """
     from ..web.server import serve as serve_until_signalled
 
     settings = load_settings(host=host, port=port)
@@ -32,7 +35,10 @@ def serve(
 
 
 def worker() -> None:
-    """Run jobs until Ctrl-C, beside backends started with --no-worker. Several workers may run."""
+    """Run jobs until Ctrl-C.
+
+    For backends started with --no-worker. Several workers may run.
+    """
     from ..bootstrap import build_services, configure_logging
     from ..workflows.work import Worker
 

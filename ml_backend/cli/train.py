@@ -45,9 +45,10 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, hold the gate and promote the better version, with progress. Ctrl-C cancels.
+    """Train, hold the gate, promote the better version.
 
-    Status 0 also when the gate keeps the version that serves. The version stays in the registry either way.
+    Shows progress; Ctrl-C cancels. Status 0 also when the gate keeps the version that serves; what was trained stays
+    in the registry either way.
     """
     from ..workflows.retrain import TrainRequest
 

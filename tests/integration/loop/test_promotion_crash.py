@@ -1,0 +1,173 @@
+"""A promotion whose process is killed at any step, on a real Label Studio and a real registry."""
+
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.bootstrap import build_services
+from ml_backend.config import load_settings
+from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.model import Method, PromotionState, version_name
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import SplitFractions
+from ml_backend.labelstudio.client import StudioClient
+from ml_backend.labelstudio.local import LocalStudio
+from ml_backend.workflows.prelabel import push_missing
+from ml_backend.workflows.promote import promote, reconcile_promotions, serving_version
+from ml_backend.workflows.services import Services
+from ml_backend.workflows.setup import announced_version, remember_project
+from ml_backend.workflows.work import reap_abandoned
+from tests.fakes import FakePredictor
+from tests.studio import project_with_tasks
+
+TASKS = [f"my parcel number {number} has not arrived" for number in range(12)]
+LABEL = "Shipping"
+NAME_FILE = "version"
+STEPS = (
+    "before the intent row",
+    "after the intent row",
+    "before the push",
+    "after the push",
+    "before the row says pushed",
+    "before the alias moves",
+    "after the alias moves",
+    "before the row says committed",
+    "before the version is selected",
+    "after the version is selected",
+    "before old predictions are deleted",
+    "after old predictions are deleted",
+    "before the row says done",
+)
+
+
+@pytest.fixture(scope="module")
+def services(studio: LocalStudio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """What the server that is started again holds."""
+    made = _services(studio, tmp_path_factory.mktemp("home"))
+    yield made
+    made.studio.close()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_after_a_kill_at_any_step_one_champion_serves_everywhere(
+    step: str, services: Services, studio: LocalStudio, studio_client: StudioClient
+) -> None:
+    project = _project_with_two_versions(services, studio_client)
+    old, new = f"{project.ref.key}-v2", f"{project.ref.key}-v3"
+    job, _ = services.database.jobs.request(
+        JobKind.PROMOTE, project.id, {}, dedupe_key=f"promote:{project.id}", claim=True
+    )
+
+    died = _in_a_process(lambda: _promote_and_die(services.options.home, studio, project, new, step))
+    assert died == -signal.SIGKILL
+
+    # A new server: the killed job shows no sign of life, so it is abandoned; then half-done promotions are finished.
+    patient = replace(services, options=replace(services.options, job_heartbeat_timeout_s=1e-6))
+    reap_abandoned(patient)
+    reconcile_promotions(services)
+    reconcile_promotions(services)
+
+    expected = old if step == "before the intent row" else new
+    assert services.database.jobs.get(job.id).state is JobState.ABANDONED
+    assert serving_version(services, project) == expected
+    assert announced_version(services, project) == expected
+    assert studio_client.project(project.id).model_version == expected
+    assert services.database.promotions.open(project.id) is None
+    assert services.database.promotions.history(project.id)[0].state is PromotionState.DONE
+    counts = Counter(studio_client.prediction_counts(project.id))
+    assert counts[expected] == len(TASKS)
+    if expected == new:
+        assert counts == {old: len(TASKS), new: len(TASKS)}
+
+
+def _project_with_two_versions(services: Services, client: StudioClient) -> Project:
+    """A project that v2 serves, with predictions of v1 and v2 in Label Studio, and v3 registered."""
+    info = project_with_tasks(client, TASKS)
+    project = remember_project(services, info.id, info.label_config, title=info.title, split=SplitFractions(1, 0, 0))
+    for _ in range(3):
+        _register(services, project)
+    promote(services, project, f"{project.ref.key}-v2", reason="first", report=_silent)
+    push_missing(services, project, FakePredictor(f"{project.ref.key}-v1", {}, LABEL), _silent)
+    return project
+
+
+def _register(services: Services, project: Project) -> None:
+    """Register a version whose bundle is its name."""
+    number = services.registry.next_number(project.ref.key)
+    folder = services.options.home / f"bundle-{project.id}-{number}"
+    folder.mkdir()
+    (folder / NAME_FILE).write_text(version_name(project.ref.key, number))
+    with services.tracker.run(project.ref.key, "training") as run:
+        run.log_folder(folder, "bundle")
+        services.registry.register(
+            project.ref.key,
+            number=number,
+            run_id=run.run_id,
+            artifact_path="bundle",
+            method=Method.REGRESSION,
+            snapshot_id="0" * 12,
+            label_config_fingerprint=project.label_config_fingerprint,
+            metrics={},
+        )
+
+
+def _services(studio: LocalStudio, home: Path) -> Services:
+    settings = load_settings(home=home, studio_url=studio.url, studio_token=studio.token)
+    return replace(build_services(settings), load_predictor=_load)
+
+
+def _load(path: Path) -> FakePredictor:
+    return FakePredictor((path / NAME_FILE).read_text(), {}, LABEL)
+
+
+def _promote_and_die(home: Path, studio: LocalStudio, project: Project, version: str, step: str) -> None:
+    services = _services(studio, home)
+    when, what = step.split(" ", maxsplit=1)
+    owner, method, argument = _call(services, what)
+    original = getattr(owner, method)
+
+    def deadly(*args: Any, **kwargs: Any) -> Any:
+        if argument is not None and argument not in args:
+            return original(*args, **kwargs)
+        if when == "after":
+            original(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return None
+
+    setattr(owner, method, deadly)
+    promote(services, project, version, reason="better", report=_silent)
+
+
+def _call(services: Services, what: str) -> tuple[object, str, object]:
+    """Owner and name of the method that makes a step, and the argument that tells it from its other calls."""
+    promotions = services.database.promotions
+    calls: dict[str, tuple[object, str, object]] = {
+        "the intent row": (promotions, "begin", None),
+        "the push": (services.studio, "push_predictions", None),
+        "the row says pushed": (promotions, "advance", PromotionState.PUSHED),
+        "the alias moves": (services.registry, "set_champion", None),
+        "the row says committed": (promotions, "advance", PromotionState.COMMITTED),
+        "the version is selected": (services.studio, "update_project", None),
+        "old predictions are deleted": (services.studio, "delete_predictions", None),
+        "the row says done": (promotions, "advance", PromotionState.DONE),
+    }
+    return calls[what]
+
+
+def _in_a_process(work: Callable[[], None]) -> int | None:
+    """Exit status of a process that does the work; negative for the signal that ended it."""
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(120)
+    return process.exitcode
+
+
+def _silent(_fraction: float, _message: str) -> None:
+    """Nobody watches."""
