@@ -1,18 +1,23 @@
 """One real Label Studio for the whole test run, and what makes projects in it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
 import pytest
+from flask import Flask, request
+from werkzeug.serving import make_server
 
 from ml_backend.domain.annotation import ProjectInfo
+from ml_backend.domain.ports import Studio
 from ml_backend.errors import ConfigurationError
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, find_label_studio, free_port
 from ml_backend.tasks import template_path
 
-__all__ = ["choice", "project_with_tasks", "studio", "studio_client", "task_ids"]
+__all__ = ["StubBackend", "choice", "project_with_tasks", "stub_backend", "studio", "studio_client", "task_ids"]
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +43,7 @@ def studio_client(studio: LocalStudio) -> Iterator[StudioClient]:
 
 
 def project_with_tasks(
-    client: StudioClient,
+    client: Studio,
     texts: Sequence[str] = (),
     *,
     title: str = "Tickets",
@@ -58,7 +63,7 @@ def project_with_tasks(
     return project
 
 
-def task_ids(client: StudioClient, project_id: int) -> list[int]:
+def task_ids(client: Studio, project_id: int) -> list[int]:
     """Ids of a project's unlabeled tasks, in the order of their import."""
     return [task.id for task in client.tasks_without_prediction(project_id, "no such version")]
 
@@ -66,3 +71,50 @@ def task_ids(client: StudioClient, project_id: int) -> list[int]:
 def choice(label: str, *, control: str = "category") -> list[dict[str, Any]]:
     """A result that ticks one label, as the editor stores it."""
     return [{"from_name": control, "to_name": "text", "type": "choices", "value": {"choices": [label]}}]
+
+
+@dataclass
+class StubBackend:
+    """What an ML backend looks like to Label Studio, and nothing behind it.
+
+    Attributes:
+        received: every call as (path, Authorization header or None, body).
+    """
+
+    url: str
+    received: list[tuple[str, str | None, Any]] = field(default_factory=list)
+
+    def paths(self) -> list[str]:
+        return [path for path, _, _ in self.received]
+
+
+@contextmanager
+def stub_backend(version: str = "stub-v1") -> Iterator[StubBackend]:
+    """A backend on loopback that is healthy, names one version, and has an empty prediction for every task."""
+    app = Flask("stub-backend")
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    stub = StubBackend(f"http://localhost:{server.server_port}")
+
+    @app.before_request
+    def record() -> None:
+        stub.received.append((request.path, request.headers.get("Authorization"), request.get_json(silent=True)))
+
+    @app.post("/predict")
+    def predict() -> Any:
+        entry = {"result": [], "score": 0.5, "model_version": version}
+        return {"results": [entry for _ in request.get_json()["tasks"]]}
+
+    @app.route("/health")
+    @app.post("/setup")
+    @app.post("/webhook")
+    def rest() -> Any:
+        return {"status": "UP", "model_version": version}
+
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield stub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
