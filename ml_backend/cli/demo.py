@@ -30,4 +30,6 @@ def demo(
     """
     from ..demo.run import run_demo
 
-    run_demo(exit_at_end=exit_at_end, port=port, studio_port=studio_port, as_json=as_json)
+    is_success = run_demo(exit_at_end=exit_at_end, port=port, studio_port=studio_port, as_json=as_json)
+    if exit_at_end and not is_success:
+        raise typer.Exit(1)

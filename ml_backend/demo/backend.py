@@ -1,0 +1,150 @@
+"""The backend as a child process: `labelloop serve`, ended with everything it started."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..config import Settings
+from ..domain.job import JobState
+from ..domain.snapshot import SplitFractions
+from ..errors import ConfigurationError
+from ..storage import Database
+
+__all__ = ["BackendProcess", "demo_settings", "running_backend"]
+
+START_S = 60.0
+GRACE_S = 15.0
+POLL_S = 0.2
+QUOTED_LINES = 15
+PREFIX = "LABELLOOP_"
+SPLIT = SplitFractions(0.7, 0.1, 0.2)
+"""A fifth for the test: with 100 test rows and more the gate decides by an interval, not by a point estimate."""
+
+
+def demo_settings(home: Path, *, port: int, studio_url: str, studio_token: str) -> Settings:
+    """Settings of a backend of its own: none of the user's environment, and credentials on loopback as off it."""
+    defaults: dict[str, Any] = {
+        name: setting.get_default(call_default_factory=True) for name, setting in Settings.model_fields.items()
+    }
+    own = {
+        "home": home,
+        "port": port,
+        "password": secrets.token_urlsafe(12),
+        "webhook_password": secrets.token_urlsafe(12),
+        "studio_url": studio_url,
+        "studio_token": studio_token,
+        "split": SPLIT,
+    }
+    return Settings(**(defaults | own))
+
+
+@dataclass(frozen=True, slots=True)
+class BackendProcess:
+    """A running `labelloop serve`, in a session of its own so that a Ctrl-C at the terminal does not hit it."""
+
+    settings: Settings
+    log_file: Path
+    process: "subprocess.Popen[bytes]" = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Of the backend, and of its status page."""
+        return self.settings.backend_url
+
+    def check(self) -> None:
+        """Nothing, while it runs.
+
+        Raises:
+            ConfigurationError: it has ended; the message holds its last words.
+        """
+        status = self.process.poll()
+        if status is not None:
+            lines = self.log_file.read_text(errors="replace").strip().splitlines()[-QUOTED_LINES:]
+            raise ConfigurationError(
+                "\n".join([f"the backend ended with status {status}; its log {self.log_file} ends with:", *lines])
+            )
+
+    def wait_until_ready(self, timeout_s: float = START_S) -> None:
+        """Return once `/health` answers.
+
+        Raises:
+            ConfigurationError: it ended, or did not answer in time.
+        """
+        import httpx
+
+        deadline = time.monotonic() + timeout_s
+        # A proxy of the environment has no business on loopback.
+        with httpx.Client(timeout=5.0, trust_env=False) as client:
+            while True:
+                self.check()
+                with suppress(httpx.HTTPError):
+                    if client.get(f"{self.url}/health").status_code == httpx.codes.OK:
+                        break
+                if time.monotonic() > deadline:
+                    raise ConfigurationError(
+                        f"the backend did not answer at {self.url} within {timeout_s:g} s; see its log {self.log_file}"
+                    )
+                time.sleep(POLL_S)
+        # What answers may be another program that took the port meanwhile.
+        self.check()
+
+
+@contextmanager
+def running_backend(settings: Settings, database: Database, *, log_file: Path) -> Iterator[BackendProcess]:
+    """A backend with these settings, just started; server and jobs are ended with the block.
+
+    Args:
+        database: the one of the settings; it knows the processes of jobs.
+    """
+    process = _launch(settings, log_file)
+    try:
+        yield BackendProcess(settings, log_file, process)
+    finally:
+        _end(process)
+        _end_jobs(database)
+
+
+def _launch(settings: Settings, log_file: Path) -> "subprocess.Popen[bytes]":
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    with log_file.open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ml_backend", "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**inherited, **settings.environment()},
+            start_new_session=True,
+        )
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    _signal(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
+    _signal(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _end_jobs(database: Database) -> None:
+    """Jobs outlive their server by design, so that a restart costs no training; a demo leaves nothing behind."""
+    for job in database.jobs.running():
+        if job.pid is not None:
+            _signal(job.pid, signal.SIGKILL)
+        # One that starts at this very moment, its process not known yet, reads its row and stops by itself.
+        database.jobs.cancel(job.id)
+        database.jobs.finish(job.id, JobState.CANCELLED, error="the demo was ended")
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    # macOS answers PermissionError for a group whose processes have all ended.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

@@ -1,0 +1,84 @@
+"""What the demo shows: its story on standard output, its progress on standard error."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+__all__ = ["Advance", "Display"]
+
+UNLIMITED = 10_000
+NEWS_INTERVAL_S = 10.0
+
+Advance = Callable[[float, str], None]
+"""Told the fraction done and the latest news."""
+
+
+class Display:
+    """Progress as a bar on a terminal, as lines elsewhere.
+
+    Args:
+        tells_story: False where standard output is kept for JSON.
+    """
+
+    def __init__(self, *, tells_story: bool) -> None:
+        self._tells_story = tells_story
+        self._notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        # Into a file or a pipe, a table must not be cut at a terminal's width that does not exist.
+        width = None if sys.stdout.isatty() else UNLIMITED
+        self._story = Console(highlight=False, markup=False, width=width)
+
+    def section(self, title: str, content: Iterable[RenderableType]) -> None:
+        """One part of the story."""
+        if not self._tells_story:
+            return
+        self._story.print(f"\n{title}", style="bold")
+        for part in content:
+            self._story.print(Padding(part, (0, 0, 0, 2), expand=False))
+
+    def note(self, text: str) -> None:
+        """Something that is not part of the story."""
+        self._notes.print(text)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Advance]:
+        """Show that something is under way, and how long it took."""
+        started_s = time.monotonic()
+        with self._bar(title) if self._notes.is_terminal else self._lines(title) as advance:
+            yield advance
+        self._notes.print(f"{title}: done in {time.monotonic() - started_s:.0f} s")
+
+    @contextmanager
+    def _bar(self, title: str) -> Iterator[Advance]:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[news]}"),
+        )
+        with Progress(*columns, console=self._notes, transient=True) as progress:
+            # Without a total the bar pulses, which is all that can be said before the first figure.
+            task = progress.add_task(title, total=None, news="")
+
+            def advance(fraction: float, news: str) -> None:
+                progress.update(task, total=1.0, completed=fraction, news=news)
+
+            yield advance
+
+    @contextmanager
+    def _lines(self, title: str) -> Iterator[Advance]:
+        self._notes.print(f"{title} ...")
+        last_s = time.monotonic()
+
+        def advance(fraction: float, news: str) -> None:
+            nonlocal last_s
+            if time.monotonic() - last_s >= NEWS_INTERVAL_S:
+                last_s = time.monotonic()
+                self._notes.print(f"  {fraction:4.0%}  {news}")
+
+        yield advance
