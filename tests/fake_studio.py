@@ -56,6 +56,7 @@ class FakeStudio:
         self.backend_rows: dict[int, dict[str, Any]] = {}
         self.webhook_rows: dict[int, dict[str, Any]] = {}
         self._ticks = 0
+        self._last_ids: dict[str, int] = {}
 
     def version(self) -> str:
         self._refuse_if_told("version")
@@ -73,7 +74,7 @@ class FakeStudio:
         self._change("create_project", title)
         if len(title) < 3:
             raise _rejected(400, "title: Ensure this field has at least 3 characters.")
-        project_id = _next_id(self.projects)
+        project_id = self._next_id("projects")
         self.projects[project_id] = {
             "id": project_id,
             "title": title,
@@ -165,7 +166,7 @@ class FakeStudio:
         if self.blocks_backends:
             raise _rejected(403, BLOCKED)
         _check_basic_auth(settings)
-        backend_id = _next_id(self.backend_rows)
+        backend_id = self._next_id("backend_rows")
         row = self.backend_rows[backend_id] = {
             "id": backend_id,
             "project": project_id,
@@ -293,7 +294,7 @@ class FakeStudio:
         return any(a["task"] == task_id and not a["was_cancelled"] for a in self.annotations.values())
 
     def _import_task(self, project_id: int, item: Mapping[str, Any]) -> None:
-        task_id = _next_id(self.tasks)
+        task_id = self._next_id("tasks")
         self.tasks[task_id] = {"id": task_id, "project": project_id, "data": dict(item["data"]), "is_labeled": False}
         for annotation in item.get("annotations", ()):
             self._store_annotation(task_id, {"ground_truth": False, **annotation})
@@ -303,7 +304,7 @@ class FakeStudio:
             self._store_prediction(task_id, Prediction(result, prediction.get("score"), version))
 
     def _store_prediction(self, task_id: int, prediction: Prediction) -> dict[str, Any]:
-        number = _next_id(self.predictions)
+        number = self._next_id("predictions")
         self.predictions[number] = {
             "id": number,
             "task": task_id,
@@ -314,7 +315,7 @@ class FakeStudio:
         return self.predictions[number]
 
     def _store_annotation(self, task_id: int, annotation: Mapping[str, Any]) -> dict[str, Any]:
-        number, now = _next_id(self.annotations), self._now()
+        number, now = self._next_id("annotations"), self._now()
         task = self.tasks[task_id]
         prelabel = self.predictions.get(annotation.get("parent_prediction") or 0)
         selected = self._project(task["project"])["model_version"]
@@ -339,7 +340,7 @@ class FakeStudio:
         return self.annotations[number]
 
     def _store_webhook(self, project_id: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-        number = _next_id(self.webhook_rows)
+        number = self._next_id("webhook_rows")
         self.webhook_rows[number] = {
             "id": number,
             "organization": 1,
@@ -352,6 +353,11 @@ class FakeStudio:
             **settings,
         }
         return self.webhook_rows[number]
+
+    def _next_id(self, table: str) -> int:
+        """Ids are never given twice, those of deleted rows included."""
+        self._last_ids[table] = self._last_ids.get(table, 0) + 1
+        return self._last_ids[table]
 
     def _now(self) -> str:
         self._ticks += 1
@@ -368,10 +374,6 @@ class FakeStudio:
 
 def _rejected(status: int, detail: str) -> StudioRejected:
     return StudioRejected(f"Label Studio refused the call with {status}: {detail}", status=status)
-
-
-def _next_id(rows: Mapping[int, Any]) -> int:
-    return max(rows, default=0) + 1
 
 
 def _iso(moment: datetime) -> str:

@@ -97,9 +97,13 @@ def build_test_services(
         "job_heartbeat_timeout_s": 60.0,
         "auto_push": True,
     }
+    database = open_database(f"sqlite:///{home / 'labelloop.db'}", clock)
+    with database.engine.connect() as connection:
+        # A test's database need not survive a power cut, and waiting for the disk is most of a test's time.
+        connection.exec_driver_sql("PRAGMA synchronous = OFF")
     late.services = Services(
         options=Options(**settings | options),
-        database=open_database(f"sqlite:///{home / 'labelloop.db'}", clock),
+        database=database,
         studio=studio or FakeStudio(),
         tracker=tracker,
         registry=registry,

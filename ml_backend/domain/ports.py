@@ -23,6 +23,9 @@ class Studio(Protocol):
     def version(self) -> str:
         """Version of Label Studio, such as `1.23.2`."""
 
+    def current_user(self) -> str:
+        """Email address of the token's owner."""
+
     def project(self, project_id: int) -> ProjectInfo:
         """Settings of a project."""
 

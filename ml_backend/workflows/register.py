@@ -10,7 +10,7 @@ from ..errors import StudioError, StudioRejected
 from .services import BackendAccess, Services
 from .webhook import SSRF_FIX, is_address_refusal, same_address, wanted_webhook, webhook_url
 
-__all__ = ["Log", "own_row", "register"]
+__all__ = ["ANSWERING_STATES", "Log", "own_row", "register"]
 
 BACKEND_TITLE = "labelloop"
 ANSWERING_STATES = frozenset({"CO", "TR", "PR"})
@@ -49,10 +49,12 @@ def register(services: Services, project: Project, log: Log) -> int:
     return backend_id
 
 
-def own_row(rows: Sequence[Mapping[str, Any]], project: Project, access: BackendAccess) -> Mapping[str, Any] | None:
+def own_row(
+    rows: Sequence[Mapping[str, Any]], project: Project | None, access: BackendAccess
+) -> Mapping[str, Any] | None:
     """This backend's row among a project's: at its address, or the one it had before its address changed."""
     here = [row for row in rows if same_address(row["url"], access.url)]
-    before = [row for row in rows if row["id"] == project.backend_id]
+    before = [row for row in rows if project is not None and row["id"] == project.backend_id]
     return next(iter(here + before), None)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from .services import WEBHOOK_USER, BackendAccess
 
 __all__ = [
+    "LOOPBACK_NAMES",
     "SSRF_FIX",
     "USED_ACTIONS",
     "basic_auth",

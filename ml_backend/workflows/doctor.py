@@ -1,0 +1,40 @@
+"""Looking at every link of the chain from Label Studio to the model and back."""
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import check_connection, check_loop, check_surroundings
+from .examination import Examination, Finding, State, run_checks
+from .probe import BackendProbe
+from .services import Services
+
+__all__ = ["Finding", "State", "diagnose"]
+
+
+def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe | None = None) -> list[Finding]:
+    """How each link is, in the order of the chain; a broken one never hides those that can still be looked at.
+
+    Nothing is changed, though the running backend is sent one test event and one test task.
+
+    Args:
+        project_id: a project to look at; None: every connected one.
+        probe: calls the running backend; None: over the network.
+    """
+    probe = probe or BackendProbe(services.options.backend)
+    shared = run_checks(check_surroundings.CHECKS, Examination(services, probe), (), None)
+    findings = list(shared)
+    for each in [project_id] if project_id is not None else _connected(services):
+        checks = (*check_connection.CHECKS, *check_loop.CHECKS)
+        findings += run_checks(checks, Examination(services, probe, each), shared, each)
+    if len(findings) == len(shared):
+        findings.append(
+            Finding("project", State.SKIPPED, "no project is connected yet", "run `labelloop connect PROJECT`")
+        )
+    return findings
+
+
+def _connected(services: Services) -> list[int]:
+    try:
+        return [project.id for project in services.database.projects.all()]
+    except SQLAlchemyError:
+        # The finding about the database tells what is wrong with it.
+        return []
