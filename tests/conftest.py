@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.studio"]
+pytest_plugins = ["tests.studio", "tests.mlflow_server"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

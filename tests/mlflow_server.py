@@ -1,4 +1,4 @@
-"""A real MLflow server on loopback, for as long as a block runs."""
+"""A real MLflow server on loopback, shared by the tests that ask for it."""
 
 import os
 import socket
@@ -8,16 +8,26 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 START_TIMEOUT_S = 90.0
 
 
-@contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """URL of a server that keeps its runs in `folder/mlflow.db` and its files in `folder/files`."""
-    folder.mkdir(parents=True, exist_ok=True)
+@dataclass(frozen=True)
+class MlflowServer:
+    """A server's URL, and the folder where it keeps the files of runs."""
+
+    url: str
+    files: Path
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A server that is started once per test session; it takes about 8 s."""
+    folder = tmp_path_factory.mktemp("mlflow-server")
     port = _free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
@@ -32,7 +42,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         )
     try:
         _wait_until_healthy(f"http://127.0.0.1:{port}", server, folder / "server.log")
-        yield f"http://127.0.0.1:{port}"
+        yield MlflowServer(f"http://127.0.0.1:{port}", folder / "files")
     finally:
         server.terminate()
         server.wait(30)

@@ -3,12 +3,12 @@
 import fcntl
 import logging
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 SQLITE = "sqlite:///"
+PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 # MLflow takes these from the environment alone. What the operator has set there stays.
 MLFLOW_SETTINGS = {
     # Read when MLflow is imported: without it, MLflow reports its use to its makers.
@@ -65,10 +66,10 @@ class Connection:
         try:
             yield self._opened()
         except (MlflowException, SQLAlchemyError) as error:
+            message = PASSWORD.sub(r"\1***@", f"MLflow at {self.uri} did not do what it should: {error}")
             raise TrackingError(
-                f"MLflow at {_without_password(self.uri)} did not do what it should: {error}. "
-                "Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL"
-            ) from error
+                f"{message}. Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL"
+            ) from None  # the cause repeats the URL, password included
 
     def _opened(self) -> "MlflowClient":
         from mlflow import MlflowClient
@@ -96,8 +97,3 @@ def _one_process_at_a_time(uri: str) -> Iterator[None]:
     with database.with_name(f"{database.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _without_password(uri: str) -> str:
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@") if password else uri

@@ -1,7 +1,6 @@
 """What every tracker and registry promises: the fakes, MLflow in a file, MLflow on a server."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ from ml_backend.domain.ports import ModelRegistry, Tracker
 from ml_backend.errors import JobCancelled, JobError, ModelNotFound
 from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
 from tests.fakes import FakeRegistry, FakeTracker
-from tests.mlflow_server import mlflow_server
 
 KEYS = (f"tickets-{number}" for number in itertools.count(1))
 
@@ -25,16 +23,15 @@ class Backend:
 
 
 @pytest.fixture(scope="module", params=["fake", "sqlite", "server"])
-def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backend:
     folder = tmp_path_factory.mktemp("backend")
     if request.param == "fake":
-        yield Backend(FakeTracker(folder), FakeRegistry(folder))
-    elif request.param == "sqlite":
+        return Backend(FakeTracker(folder), FakeRegistry(folder))
+    if request.param == "sqlite":
         uri = f"sqlite:///{folder / 'mlflow.db'}"
-        yield Backend(MlflowTracker(uri, folder / "artifacts"), MlflowRegistry(uri, folder / "models"))
-    else:
-        with mlflow_server(folder / "server") as url:
-            yield Backend(MlflowTracker(url, folder / "unused"), MlflowRegistry(url, folder / "models"))
+        return Backend(MlflowTracker(uri, folder / "artifacts"), MlflowRegistry(uri, folder / "models"))
+    url = request.getfixturevalue("mlflow_server").url
+    return Backend(MlflowTracker(url, folder / "unused"), MlflowRegistry(url, folder / "models"))
 
 
 @pytest.fixture
