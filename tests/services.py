@@ -1,6 +1,7 @@
 """Services over a real database and fakes of everything outside."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,9 @@ class PredictorShelf:
     def put(self, path: Path, predictor: FakePredictor) -> None:
         self._predictors[path] = predictor
 
+    def remove(self, path: Path) -> None:
+        del self._predictors[path]
+
     def __call__(self, path: Path) -> FakePredictor:
         if path not in self._predictors:
             raise BundleError(f"{path} holds no manifest.json; give the folder of a trained version")
@@ -98,9 +102,9 @@ def build_test_services(
         "auto_push": True,
     }
     database = open_database(f"sqlite:///{home / 'labelloop.db'}", clock)
-    with database.engine.connect() as connection:
+    with closing(database.engine.raw_connection()) as connection:
         # A test's database need not survive a power cut, and waiting for the disk is most of a test's time.
-        connection.exec_driver_sql("PRAGMA synchronous = OFF")
+        connection.cursor().execute("PRAGMA synchronous = OFF")
     late.services = Services(
         options=Options(**settings | options),
         database=database,

@@ -40,9 +40,12 @@ class Champions:
         self._loading: set[int] = set()
         self._guard = threading.Lock()
 
-    def loaded(self, project_id: int) -> Predictor | None:
-        """The predictor that serves now, None while none is loaded. Never waits."""
-        return self._serving.get(project_id)
+    def loaded(self, project: Project) -> Predictor | None:
+        """The predictor that serves now; None while none is loaded that fits the label config. Never waits."""
+        serving = self._serving.get(project.id)
+        cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        is_outdated = serving is not None and is_cold_start(serving.version) and serving.version != cold_start
+        return None if is_outdated else serving
 
     def get(self, project: Project) -> Predictor:
         """The predictor of a project; the first call loads it, and calls meanwhile wait for that.
@@ -50,7 +53,8 @@ class Champions:
         Raises:
             EncoderError: the base model cannot be loaded.
         """
-        return self._serving.get(project.id) or self.refresh(project)
+        serving = self.loaded(project)
+        return self.refresh(project) if serving is None else serving
 
     def refresh(self, project: Project) -> Predictor:
         """Serve what the registry names now, loading it first if it is new here.
@@ -70,14 +74,13 @@ class Champions:
                     log.info("project %s is served by %s", project.id, champion.name)
                 except (BundleError, EncoderError, OSError):
                     log.exception("cannot load champion %s of project %s", champion.name, project.id)
-                    self._serving.setdefault(project.id, self._cold_start(project))
+                    if self.loaded(project) is None:
+                        self._serving[project.id] = self._cold_start(project)
             return self._serving[project.id]
 
     def load_soon(self, project: Project) -> None:
         """Load a project's predictor on a thread of its own, unless one that fits serves already; returns at once."""
-        serving = self._serving.get(project.id)
-        cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
-        if serving is not None and (serving.version == cold_start or not is_cold_start(serving.version)):
+        if self.loaded(project) is not None:
             return
         with self._guard:
             if project.id in self._loading:

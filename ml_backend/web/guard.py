@@ -51,7 +51,9 @@ class Guard:
         password = (credentials.password or "") if credentials else ""
         if _same(name, self._user) and _same(password, self._password):
             return
-        if _same(name, WEBHOOK_USER) and _same(password, self._webhook_password) and request.path == "/webhook":
+        if _same(name, WEBHOOK_USER) and _same(password, self._webhook_password):
+            if request.path != "/webhook":
+                abort(403, "the webhook's credentials may only post events; this needs the backend's")
             g.may_only_post_events = True
             return
         # Label Studio shows its hint about credentials for 401 alone.

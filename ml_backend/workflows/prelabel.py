@@ -28,7 +28,7 @@ def push_missing(services: Services, project: Project, predictor: Predictor, rep
         The number of predictions pushed.
 
     Raises:
-        StudioError: Label Studio stored fewer than it was sent.
+        StudioError: Label Studio dropped some.
     """
     served = plan_of(project).served
     # Read to the end before the first push, because each push takes tasks out of what the query finds.
@@ -39,13 +39,21 @@ def push_missing(services: Services, project: Project, predictor: Predictor, rep
         pairs = [(task.id, prediction) for task, prediction in zip(batch, predictions, strict=True)]
         created = services.studio.push_predictions(project.id, pairs)
         if created != len(batch):
-            raise StudioError(
-                f"Label Studio stored {created} of {len(batch)} predictions of {predictor.version} in project "
-                f"{project.id}; it drops those that do not fit the label config. Run `labelloop doctor {project.id}`"
-            )
+            _check_dropped(services, project, predictor.version, [task.id for task in batch])
         done = start + len(batch)
         report(done / len(tasks), f"pushed {done} of {len(tasks)} pre-labels")
     return len(tasks)
+
+
+def _check_dropped(services: Services, project: Project, version: str, task_ids: list[int]) -> None:
+    """Fewer predictions than sent are in order where their tasks were deleted or labeled meanwhile."""
+    missing = {task.id for task in services.studio.tasks_without_prediction(project.id, version)} & set(task_ids)
+    if missing:
+        raise StudioError(
+            f"Label Studio dropped {len(missing)} of {len(task_ids)} predictions of {version} in project {project.id}, "
+            f"that of task {min(missing)} for one; it drops those that do not fit the label config. "
+            f"Run `labelloop doctor {project.id}`"
+        )
 
 
 def select_version(services: Services, project: Project, version: str) -> bool:

@@ -31,7 +31,10 @@ def promote(
         ModelNotFound: the registry does not know the version.
         PromotionError: it serves already, or another promotion is under way.
     """
-    if not is_cold_start(version):
+    if is_cold_start(version):
+        # One of an earlier label config cannot answer any more.
+        version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    else:
         services.registry.get(version)
     previous = serving_version(services, project)
     if version == previous:
@@ -63,22 +66,25 @@ def finish_promotion(services: Services, project: Project, promotion: Promotion,
 
 
 def reconcile_promotions(services: Services) -> int:
-    """Finish every promotion that a crash or an unreachable Label Studio left half-done; returns how many.
+    """Finish every promotion that a crash or an unreachable Label Studio left half-done.
 
     Projects with a running job are left alone: it may be in the middle of one.
+
+    Returns:
+        How many could not be finished and must be tried again later.
     """
     busy = {job.project_id for job in services.database.jobs.running()}
-    finished = 0
+    waiting = 0
     for promotion in services.database.promotions.all_open():
         project = services.database.projects.find(promotion.project_id)
         if promotion.project_id in busy or project is None:
             continue
         try:
             finish_promotion(services, project, promotion, lambda _fraction, _message: None)
-            finished += 1
         except LabelloopError as error:
             log.warning("promotion of %s waits: %s", promotion.version, error)
-    return finished
+            waiting += 1
+    return waiting
 
 
 def abandon_promotion(services: Services, project: Project) -> None:
@@ -120,6 +126,11 @@ def _version_before(services: Services, project: Project) -> str:
             del served[served.index(promotion.version) + 1 :]
         else:
             served += [promotion.version] if served else [promotion.previous, promotion.version]
+    if len(served) < 2:
+        raise PromotionError(
+            f"project {project.id} has a champion that no promotion led to, so what served before is unknown; "
+            "name a version with `labelloop models promote`"
+        )
     return served[-2]
 
 

@@ -72,10 +72,10 @@ def announced_version(services: Services, project: Project) -> str:
 
     Label Studio predicts again, and stores a duplicate, whenever the two differ.
     """
-    cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
-    loaded = services.champions.loaded(project.id)
-    if loaded is not None and not is_cold_start(loaded.version):
+    loaded = services.champions.loaded(project)
+    if loaded is not None:
         return loaded.version
+    cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
     for promotion in services.database.promotions.history(project.id):
         if promotion.state in (PromotionState.COMMITTED, PromotionState.DONE):
             return cold_start if is_cold_start(promotion.version) else promotion.version

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.5
 HOUSEKEEPING_S = 5.0
 CANCEL_GRACE_S = 20.0
+RECONCILE_AGAIN_S = 60.0  # each attempt reads the project's tasks and pushes what is missing
 
 
 class Worker:
@@ -29,6 +30,7 @@ class Worker:
         self._children: dict[int, LaunchedJob] = {}
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
+        self._next_reconciling = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Children go on without a worker; the next one finds how they ended."""
@@ -47,7 +49,8 @@ class Worker:
         if now >= self._next_housekeeping:
             self._next_housekeeping = now + HOUSEKEEPING_S
             reap_abandoned(self._services)
-            reconcile_promotions(self._services)
+            if now >= self._next_reconciling and reconcile_promotions(self._services):
+                self._next_reconciling = now + RECONCILE_AGAIN_S
             retrain_where_due(self._services)
         while (job := self._services.database.jobs.claim()) is not None:
             self.start(job)

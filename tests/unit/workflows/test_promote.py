@@ -1,0 +1,342 @@
+"""Promotion and rollback, whole and interrupted at every step."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.job import JobKind
+from ml_backend.domain.model import ModelVersion, PromotionState, cold_start_version
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split
+from ml_backend.errors import ModelNotFound, PromotionError, StudioUnreachable
+from ml_backend.workflows.prelabel import push_missing, select_version
+from ml_backend.workflows.promote import (
+    abandon_promotion,
+    finish_promotion,
+    promote,
+    reconcile_promotions,
+    rollback,
+    serving_version,
+)
+from ml_backend.workflows.services import Services
+from ml_backend.workflows.setup import remember_project
+from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
+
+TEXTS = texts_in(Split.TRAIN, 3)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def project(services: Services) -> Project:
+    """Connected, and served by its cold start's stored pre-labels."""
+    project = add_project(services, TEXTS)
+    predictor = services.cold_start(project)
+    push_missing(services, project, predictor, quiet)
+    select_version(services, project, predictor.version)
+    return project
+
+
+def quiet(_fraction: float, _message: str) -> None:
+    """Progress that nobody watches."""
+
+
+def cold_start(project: Project) -> str:
+    return cold_start_version(project.ref.key, project.label_config_fingerprint)
+
+
+def serve(services: Services, project: Project, label: str = "Shipping") -> ModelVersion:
+    version = add_version(services, project, label)
+    promote(services, project, version.name, reason="better", report=quiet)
+    return version
+
+
+def assert_is_serving(services: Services, project: Project, version: str) -> None:
+    assert serving_version(services, project) == version
+    assert services.studio.project(project.id).model_version == version
+    assert services.studio.prediction_counts(project.id)[version] == len(TEXTS)
+    assert services.database.promotions.all_open() == []
+
+
+def test_a_promotion_pushes_moves_the_alias_and_selects(services: Services, project: Project) -> None:
+    version = add_version(services, project)
+
+    promotion = promote(services, project, version.name, reason="better", report=quiet)
+
+    assert_is_serving(services, project, version.name)
+    assert (promotion.state, promotion.previous, promotion.reason) == (
+        PromotionState.DONE,
+        cold_start(project),
+        "better",
+    )
+
+
+def test_the_steps_come_in_the_order_that_a_crash_forgives(services: Services, project: Project) -> None:
+    version = add_version(services, project)
+    seen: list[tuple[str, str]] = []
+    registry = services.registry
+    before = len(services.studio.changes)
+
+    def note(_fraction: float, _message: str) -> None:
+        champion = registry.champion(project.ref.key)
+        seen.append((champion.name if champion else "none", services.studio.project(project.id).model_version))
+
+    promote(services, project, version.name, reason="better", report=note)
+
+    assert seen == [("none", cold_start(project))]
+    assert [method for method, _ in services.studio.changes[before:]] == ["push_predictions", "update_project"]
+
+
+def test_predictions_older_than_the_previous_version_are_deleted(services: Services, project: Project) -> None:
+    first, second = serve(services, project), serve(services, project)
+
+    assert dict(services.studio.prediction_counts(project.id)) == {first.name: 3, second.name: 3}
+
+
+def test_predictions_of_other_models_are_never_deleted(services: Services, project: Project) -> None:
+    services.studio.import_tasks(
+        project.id, [{"text": "x", "data": {"text": "x"}, "predictions": [{"result": [], "model_version": "mine"}]}]
+    )
+    serve(services, project)
+    serve(services, project)
+
+    assert services.studio.prediction_counts(project.id)["mine"] == 1
+
+
+def test_an_unknown_version_is_refused_before_anything_happens(services: Services, project: Project) -> None:
+    with pytest.raises(ModelNotFound):
+        promote(services, project, "tickets-1-v9", reason="r", report=quiet)
+
+    assert services.database.promotions.history(project.id) == []
+
+
+def test_the_serving_version_cannot_be_promoted_again(services: Services, project: Project) -> None:
+    version = serve(services, project)
+
+    with pytest.raises(PromotionError, match=f"{version.name} serves already"):
+        promote(services, project, version.name, reason="r", report=quiet)
+
+
+def test_a_second_promotion_waits_for_the_first(services: Services, project: Project) -> None:
+    first, second = add_version(services, project), add_version(services, project)
+    services.database.promotions.begin(project.id, first.name, previous="x", reason="r", is_forced=False)
+
+    with pytest.raises(PromotionError, match=f"{first.name} is being promoted in project 1"):
+        promote(services, project, second.name, reason="r", report=quiet)
+
+
+class Crash(BaseException):
+    """The process is gone: nothing catches it."""
+
+
+def crash_in_push(services: Services) -> None:
+    services.studio.refusals["push_predictions"] = Crash()
+
+
+def crash_before_alias(services: Services) -> None:
+    services.registry.set_champion = crash
+
+
+def crash_after_alias(services: Services) -> None:
+    move = services.registry.set_champion
+
+    def move_and_crash(version: str) -> None:
+        move(version)
+        raise Crash
+
+    services.registry.set_champion = move_and_crash
+
+
+def crash_in_selection(services: Services) -> None:
+    services.studio.refusals["update_project"] = Crash()
+
+
+def crash_in_deletion(services: Services) -> None:
+    services.studio.refusals["delete_predictions"] = Crash()
+
+
+def crash(*_arguments: object) -> None:
+    raise Crash
+
+
+@pytest.mark.parametrize(
+    ("break_it", "state", "is_committed"),
+    [
+        (crash_in_push, PromotionState.INTENT, False),
+        (crash_before_alias, PromotionState.PUSHED, False),
+        (crash_after_alias, PromotionState.PUSHED, True),
+        (crash_in_selection, PromotionState.COMMITTED, True),
+        (crash_in_deletion, PromotionState.COMMITTED, True),
+    ],
+)
+def test_a_promotion_that_crashed_at_any_step_is_finished_later(
+    services: Services,
+    project: Project,
+    break_it: Callable[[Services], None],
+    state: PromotionState,
+    is_committed: bool,
+) -> None:
+    first = serve(services, project)
+    second = add_version(services, project)
+    break_it(services)
+
+    with pytest.raises(Crash):
+        promote(services, project, second.name, reason="better", report=quiet)
+
+    (open_one,) = services.database.promotions.all_open()
+    assert open_one.state is state
+    assert serving_version(services, project) == (second.name if is_committed else first.name)
+    assert services.studio.prediction_counts(project.id)[first.name] == 3
+    services.studio.refusals.clear()
+    services.registry.__dict__.pop("set_champion", None)
+
+    assert reconcile_promotions(services) == 0
+
+    assert_is_serving(services, project, second.name)
+    assert dict(services.studio.prediction_counts(project.id)) == {first.name: 3, second.name: 3}
+    changes = list(services.studio.changes)
+    assert reconcile_promotions(services) == 0
+    assert services.studio.changes == changes
+
+
+def test_finishing_a_finished_promotion_changes_nothing(services: Services, project: Project) -> None:
+    version = add_version(services, project)
+    promotion = promote(services, project, version.name, reason="r", report=quiet)
+    changes = list(services.studio.changes)
+
+    assert finish_promotion(services, project, promotion, quiet) == promotion
+    assert services.studio.changes == changes
+
+
+def test_a_promotion_waits_while_label_studio_is_away(services: Services, project: Project) -> None:
+    version = add_version(services, project)
+    services.studio.refusals["push_predictions"] = StudioUnreachable("away")
+    with pytest.raises(StudioUnreachable):
+        promote(services, project, version.name, reason="r", report=quiet)
+
+    assert reconcile_promotions(services) == 1
+
+    services.studio.refusals.clear()
+    assert reconcile_promotions(services) == 0
+    assert_is_serving(services, project, version.name)
+
+
+def test_one_stuck_promotion_does_not_hold_up_another_projects(services: Services, project: Project) -> None:
+    other = add_project(services, TEXTS, title="Other")
+    services.database.promotions.begin(project.id, "tickets-1-v9", previous="x", reason="r", is_forced=False)
+    version = add_version(services, other)
+    services.database.promotions.begin(other.id, version.name, previous="x", reason="r", is_forced=False)
+
+    assert reconcile_promotions(services) == 1
+    assert serving_version(services, other) == version.name
+
+
+def test_a_promotion_inside_a_running_job_is_left_to_the_job(services: Services, project: Project) -> None:
+    version = add_version(services, project)
+    services.database.promotions.begin(project.id, version.name, previous="x", reason="r", is_forced=False)
+    services.database.jobs.request(JobKind.TRAIN, project.id, {}, dedupe_key="x", claim=True)
+
+    assert reconcile_promotions(services) == 0
+    assert serving_version(services, project) == cold_start(project)
+
+
+def test_the_promotion_of_a_forgotten_project_is_left_alone(services: Services) -> None:
+    services.database.promotions.begin(99, "gone-99-v1", previous="x", reason="r", is_forced=False)
+
+    assert reconcile_promotions(services) == 0
+
+
+def test_a_promotion_can_be_given_up_before_its_commit_point_only(services: Services, project: Project) -> None:
+    first, second = add_version(services, project), add_version(services, project)
+    services.database.promotions.begin(project.id, first.name, previous="x", reason="r", is_forced=False)
+
+    abandon_promotion(services, project)
+    abandon_promotion(services, project)
+
+    assert services.database.promotions.history(project.id)[0].state is PromotionState.ABANDONED
+    promote(services, project, second.name, reason="r", report=quiet)
+    begun = services.database.promotions.begin(project.id, first.name, previous="x", reason="r", is_forced=False)
+    services.database.promotions.advance(begun, PromotionState.COMMITTED)
+    with pytest.raises(PromotionError, match="can only be finished"):
+        abandon_promotion(services, project)
+
+
+def test_a_promotion_whose_alias_has_moved_cannot_be_given_up(services: Services, project: Project) -> None:
+    version = add_version(services, project)
+    begun = services.database.promotions.begin(project.id, version.name, previous="x", reason="r", is_forced=False)
+    services.database.promotions.advance(begun, PromotionState.PUSHED)
+    services.registry.set_champion(version.name)
+
+    with pytest.raises(PromotionError, match="serves already"):
+        abandon_promotion(services, project)
+
+
+def test_rollback_returns_to_the_version_before(services: Services, project: Project) -> None:
+    first, _ = serve(services, project), serve(services, project)
+
+    rollback(services, project, reason="worse in practice", report=quiet)
+
+    assert_is_serving(services, project, first.name)
+    assert services.database.promotions.history(project.id)[0].is_forced
+
+
+def test_rolling_back_twice_goes_back_twice(services: Services, project: Project) -> None:
+    serve(services, project)
+    serve(services, project)
+
+    rollback(services, project, reason="r", report=quiet)
+    rollback(services, project, reason="r", report=quiet)
+
+    assert_is_serving(services, project, cold_start(project))
+    assert services.registry.champion(project.ref.key) is None
+    with pytest.raises(PromotionError, match="has no champion"):
+        rollback(services, project, reason="r", report=quiet)
+
+
+def test_after_a_rollback_and_a_new_model_rollback_skips_what_was_rolled_back(
+    services: Services, project: Project
+) -> None:
+    first, _bad = serve(services, project), serve(services, project)
+    rollback(services, project, reason="r", report=quiet)
+    serve(services, project)
+
+    rollback(services, project, reason="r", report=quiet)
+
+    assert_is_serving(services, project, first.name)
+
+
+def test_rolling_back_to_a_cold_start_of_earlier_labels_gives_the_one_of_today(
+    services: Services, project: Project
+) -> None:
+    serve(services, project)
+    config = CONFIG.replace("Returns", "Refunds")
+    services.studio.update_project(project.id, {"label_config": config})
+    project = remember_project(services, project.id, config)
+
+    rollback(services, project, reason="r", report=quiet)
+
+    assert_is_serving(services, project, cold_start(project))
+    assert services.database.promotions.history(project.id)[0].version == cold_start(project)
+
+
+def test_a_champion_set_by_hand_cannot_be_rolled_back_and_the_message_says_why(
+    services: Services, project: Project
+) -> None:
+    services.registry.set_champion(add_version(services, project).name)
+
+    with pytest.raises(PromotionError, match="has a champion that no promotion led to"):
+        rollback(services, project, reason="r", report=quiet)
+
+
+def test_promotion_in_a_fully_labeled_project_keeps_the_selection(services: Services, project: Project) -> None:
+    for number in (1, 2, 3):
+        services.studio.submit_annotation(number, {"result": choice("Billing")})
+
+    version = serve(services, project)
+
+    assert serving_version(services, project) == version.name
+    assert services.studio.project(project.id).model_version == cold_start(project)

@@ -1,0 +1,146 @@
+"""Remembering projects, and saying which version answers."""
+
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.model import PromotionState
+from ml_backend.domain.snapshot import SplitFractions
+from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
+from ml_backend.workflows.promote import promote
+from ml_backend.workflows.services import Services
+from ml_backend.workflows.setup import announced_version, plan_of, remember_project, slug_of
+from tests.services import CONFIG, add_project, add_version, build_test_services
+
+OTHER = CONFIG.replace("Returns", "Refunds")
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+def quiet(_fraction: float, _message: str) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        ("Support Tickets", "support-tickets"),
+        ("  Ä/ö -- B2B!  ", "b2b"),
+        ("東京", "labelloop"),
+        ("", "labelloop"),
+        ("x" * 39 + " yz", "x" * 39),
+        ("a" * 60, "a" * 40),
+    ],
+)
+def test_a_slug_is_short_and_plain(title: str, slug: str) -> None:
+    assert slug_of(title) == slug
+
+
+def test_a_new_project_gets_slug_and_split_and_keeps_them(services: Services) -> None:
+    first = remember_project(services, 7, CONFIG, title="Tickets", split=SplitFractions(0.6, 0.2, 0.2))
+    again = remember_project(services, 7, CONFIG, title="Renamed", slug="other", split=SplitFractions(1, 0, 0))
+
+    assert (first.ref.key, first.title, first.split) == ("tickets-7", "Tickets", SplitFractions(0.6, 0.2, 0.2))
+    assert (again.ref.key, again.title, again.split) == ("tickets-7", "Renamed", SplitFractions(0.6, 0.2, 0.2))
+
+
+def test_setup_tells_no_title_so_the_known_one_stays(services: Services) -> None:
+    remember_project(services, 7, CONFIG, title="Tickets")
+
+    assert remember_project(services, 7, CONFIG).title == "Tickets"
+    assert remember_project(services, 8, CONFIG).title == "Project 8"
+
+
+def test_a_changed_label_config_is_taken_over(services: Services) -> None:
+    before = remember_project(services, 7, CONFIG)
+    after = remember_project(services, 7, OTHER)
+
+    assert after.label_config == OTHER
+    assert after.label_config_fingerprint != before.label_config_fingerprint
+    assert plan_of(after).served.control.label_values == ("Billing", "Shipping", "Refunds")
+
+
+def test_layout_changes_the_config_and_not_its_fingerprint(services: Services) -> None:
+    before = remember_project(services, 7, CONFIG)
+    after = remember_project(services, 7, CONFIG.replace("<View>", "<View><Header value='Which?'/>"))
+
+    assert "Header" in after.label_config
+    assert after.label_config_fingerprint == before.label_config_fingerprint
+
+
+@pytest.mark.parametrize(("config", "error"), [("<View", UnreadableLabelConfig), ("<View/>", UnsupportedLabelConfig)])
+def test_a_config_that_cannot_be_served_leaves_the_known_one(
+    services: Services, config: str, error: type[Exception]
+) -> None:
+    remember_project(services, 7, CONFIG)
+
+    with pytest.raises(error):
+        remember_project(services, 7, config)
+    with pytest.raises(error):
+        remember_project(services, 8, config)
+
+    assert [project.label_config for project in services.database.projects.all()] == [CONFIG]
+
+
+def test_before_the_first_model_the_cold_start_is_announced(services: Services) -> None:
+    project = add_project(services)
+
+    assert announced_version(services, project) == (f"tickets-1-cold-start-{project.label_config_fingerprint}")
+
+
+@pytest.mark.parametrize(
+    ("state", "is_announced"),
+    [
+        (PromotionState.INTENT, False),
+        (PromotionState.PUSHED, False),
+        (PromotionState.COMMITTED, True),
+        (PromotionState.DONE, True),
+        (PromotionState.ABANDONED, False),
+    ],
+)
+def test_a_promoted_version_is_announced_from_its_commit_point_on(
+    services: Services, state: PromotionState, is_announced: bool
+) -> None:
+    project = add_project(services)
+    begun = services.database.promotions.begin(1, "tickets-1-v1", previous="x", reason="r", is_forced=False)
+    services.database.promotions.advance(begun, state)
+
+    assert (announced_version(services, project) == "tickets-1-v1") is is_announced
+
+
+def test_a_loaded_model_is_announced_even_after_the_next_one_was_promoted(services: Services) -> None:
+    project = add_project(services)
+    first, second = add_version(services, project), add_version(services, project)
+    promote(services, project, first.name, reason="r", report=quiet)
+    services.champions.get(project)
+    promote(services, project, second.name, reason="r", report=quiet)
+
+    assert announced_version(services, project) == first.name
+    services.champions.refresh(project)
+    assert announced_version(services, project) == second.name
+
+
+def test_a_champion_that_cannot_be_loaded_is_not_announced_once_the_cold_start_answers(services: Services) -> None:
+    project = add_project(services)
+    damaged = add_version(services, project)
+    promote(services, project, damaged.name, reason="r", report=quiet)
+    services.load_predictor.remove(damaged.path)
+
+    answering = services.champions.get(project).version
+
+    assert answering == f"tickets-1-cold-start-{project.label_config_fingerprint}"
+    assert announced_version(services, project) == answering
+
+
+def test_what_is_announced_answers_also_after_the_labels_changed(services: Services) -> None:
+    before = add_project(services)
+    assert services.champions.get(before).version == announced_version(services, before)
+
+    after = remember_project(services, before.id, OTHER)
+
+    announced = announced_version(services, after)
+    assert announced.endswith(after.label_config_fingerprint)
+    assert services.champions.get(after).version == announced
