@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.studio", "tests.mlflow_server"]
+pytest_plugins = ["tests.studio", "tests.mlflow_server", "tests.postgres"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

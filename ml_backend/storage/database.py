@@ -9,6 +9,7 @@ from typing import Any
 
 import alembic.command
 import alembic.config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -50,13 +51,22 @@ def open_database(url: str, clock: Clock) -> Database:
     """The database at a SQLAlchemy URL, made or migrated to the newest schema.
 
     Raises:
-        ConfigurationError: the URL is malformed, or nothing answers there.
+        ConfigurationError: the URL is malformed, nothing answers there, or a newer labelloop made the database.
     """
     try:
         engine = _engine(url)
-        with _one_migration_at_a_time(engine) as connection:
-            migrate(connection)
-    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        try:
+            with _one_migration_at_a_time(engine) as connection:
+                migrate(connection)
+        except BaseException:
+            engine.dispose()
+            raise
+    except CommandError as error:
+        raise ConfigurationError(
+            f"the database has a schema that this version does not know ({error}); a newer labelloop made it: install "
+            "that one again, or name another database in LABELLOOP_DATABASE_URL"
+        ) from error
+    except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
         raise ConfigurationError(
             f"cannot open the database: {type(error).__name__}: {error}. Wanted: a SQLAlchemy URL in "
             "LABELLOOP_DATABASE_URL whose server is up (PostgreSQL needs the extra labelloop[postgres])"
@@ -90,11 +100,17 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
-        # WAL lets the server read and write while a training child writes; NORMAL is safe with WAL.
+        # The driver's own transactions leave out DDL; with ours, a migration is applied whole or not at all.
+        connection.isolation_level = None
         cursor = connection.cursor()
+        # WAL lets the server read and write while a training child writes; NORMAL is safe with WAL.
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine
 

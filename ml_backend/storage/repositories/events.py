@@ -26,7 +26,8 @@ class EventRepository(Repository):
             for start in range(0, len(new), ROWS_PER_INSERT):
                 rows = [_values(event) | {"received_at": received_at} for event in new[start : start + ROWS_PER_INSERT]]
                 statement = insert_for(self._engine, events).values(rows).on_conflict_do_nothing()
-                added += connection.execute(statement).rowcount
+                # Counted by what comes back: PostgreSQL's driver gives no row count here.
+                added += len(connection.execute(statement.returning(events.c.id)).all())
         return added
 
     def last_id(self, project_id: int) -> int:
@@ -38,8 +39,8 @@ class EventRepository(Repository):
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
         """Per annotation, what its events say together.
 
-        The first event tells how the label was made (pre-label, selection, blindness), the last one how it stands;
-        a ground-truth star in any of them is kept.
+        The first event tells how the label came about (selection, blindness, the pre-label's version), the last one how
+        it stands; of what became of the pre-label, the last one that knows tells. A ground-truth star in any is kept.
         """
         merged: dict[int, AnnotationEvent] = {}
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id)
@@ -64,10 +65,10 @@ class EventRepository(Repository):
         return self.new_label_count(project_id, 0)
 
     def prelabel_counts(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
-        """Annotations per pre-label outcome, as of their first event."""
+        """Annotations per pre-label outcome; skipped and deleted ones are not counted."""
         counts = dict.fromkeys(PrelabelOutcome, 0)
         for event in self.history(project_id).values():
-            if not event.was_cancelled:
+            if not event.was_cancelled and event.action is not EventAction.DELETED:
                 counts[event.prelabel] += 1
         return counts
 

@@ -35,7 +35,7 @@ class SnapshotRepository(Repository):
         statement = (
             select(snapshots.c.id, snapshots.c.last_event_id)
             .where(snapshots.c.project_id == project_id)
-            .order_by(snapshots.c.created_at.desc())
+            .order_by(snapshots.c.created_at.desc(), snapshots.c.last_event_id.desc())
             .limit(1)
         )
         with self._engine.connect() as connection:

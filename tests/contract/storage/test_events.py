@@ -1,0 +1,147 @@
+import dataclasses
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.event import AnnotationEvent, EventAction
+from ml_backend.domain.example import PrelabelOutcome, SelectedBy
+from ml_backend.storage import Database
+from tests.fakes import FakeClock
+
+MADE = AnnotationEvent(
+    project_id=7,
+    action=EventAction.CREATED,
+    annotation_id=31,
+    task_id=5,
+    annotator="2",
+    lead_time_s=1.5,
+    parent_prediction=9,
+    prelabel=PrelabelOutcome.ACCEPTED,
+    model_version="tickets-7-v1",
+    selected_by=SelectedBy.ACTIVE,
+    changed_at="2026-01-01T12:00:00.123456Z",
+)
+CHANGED = dataclasses.replace(
+    MADE,
+    action=EventAction.UPDATED,
+    prelabel=PrelabelOutcome.NONE,
+    model_version=None,
+    selected_by=SelectedBy.RANDOM,
+    is_blind=True,
+    lead_time_s=4.0,
+    changed_at="2026-01-01T12:05:00Z",
+)
+DELETED = AnnotationEvent(project_id=7, action=EventAction.DELETED, annotation_id=31)
+
+
+def made(annotation_id: int, **more: Any) -> AnnotationEvent:
+    return dataclasses.replace(MADE, annotation_id=annotation_id, **more)
+
+
+def test_an_event_is_kept_as_it_came_with_the_time_of_its_arrival(database: Database, clock: FakeClock) -> None:
+    assert database.events.add([MADE]) == 1
+    kept = database.events.last_received(7)
+    assert kept == dataclasses.replace(MADE, received_at=clock())
+    assert kept is not None
+    assert kept.received_at is not None
+    assert kept.received_at.utcoffset() == timedelta(0)
+
+
+def test_a_repeated_delivery_changes_nothing(database: Database, clock: FakeClock) -> None:
+    database.events.add([MADE])
+    last_id = database.events.last_id(7)
+    clock.advance(60)
+    assert database.events.add([MADE, dataclasses.replace(MADE, annotator="other")]) == 0
+    assert database.events.last_id(7) == last_id
+    assert database.events.last_received(7) != dataclasses.replace(MADE, received_at=clock())
+
+
+def test_the_same_event_twice_in_one_delivery_counts_once(database: Database) -> None:
+    assert database.events.add([MADE, MADE, CHANGED]) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"project_id": 8}, {"annotation_id": 32}, {"action": EventAction.UPDATED}, {"changed_at": "2026-01-01T12:00:01Z"}],
+)
+def test_another_change_is_another_event(database: Database, other: dict[str, Any]) -> None:
+    assert database.events.add([MADE, dataclasses.replace(MADE, **other)]) == 2
+
+
+def test_a_delivery_of_thousands_is_stored_whole(database: Database) -> None:
+    assert database.events.add([made(number) for number in range(1234)]) == 1234
+    assert database.events.add([made(number) for number in range(1000, 1300)]) == 66
+    assert database.events.label_count(7) == 1300
+
+
+def test_no_event_is_no_delivery(database: Database) -> None:
+    assert database.events.add([]) == 0
+    assert database.events.last_id(7) == 0
+    assert database.events.last_received(7) is None
+    assert database.events.history(7) == {}
+
+
+def test_the_history_of_an_annotation_merges_its_events(database: Database, clock: FakeClock) -> None:
+    database.events.add([MADE])
+    clock.advance(300)
+    database.events.add([CHANGED])
+    assert database.events.history(7) == {
+        31: AnnotationEvent(
+            project_id=7,
+            action=EventAction.UPDATED,
+            annotation_id=31,
+            task_id=5,
+            annotator="2",
+            lead_time_s=4.0,
+            parent_prediction=9,
+            prelabel=PrelabelOutcome.ACCEPTED,
+            model_version="tickets-7-v1",
+            selected_by=SelectedBy.ACTIVE,
+            is_blind=False,
+            changed_at="2026-01-01T12:05:00Z",
+            received_at=clock(),
+        )
+    }
+
+
+def test_the_last_event_that_knows_says_what_became_of_the_pre_label(database: Database) -> None:
+    later = dataclasses.replace(CHANGED, prelabel=PrelabelOutcome.CHANGED)
+    database.events.add([MADE, later, dataclasses.replace(CHANGED, changed_at="2026-01-01T12:06:00Z")])
+    assert database.events.history(7)[31].prelabel is PrelabelOutcome.CHANGED
+
+
+def test_a_star_once_given_stays(database: Database) -> None:
+    database.events.add([dataclasses.replace(MADE, ground_truth=True), CHANGED])
+    assert database.events.history(7)[31].ground_truth
+
+
+def test_a_deletion_keeps_the_task_that_it_does_not_name(database: Database) -> None:
+    database.events.add([MADE, DELETED])
+    history = database.events.history(7)[31]
+    assert (history.action, history.task_id) == (EventAction.DELETED, 5)
+
+
+def test_new_labels_are_annotations_made_or_changed_since_an_event(database: Database) -> None:
+    database.events.add([made(1), made(2)])
+    last_id = database.events.last_id(7)
+    assert database.events.new_label_count(7, last_id) == 0
+    updated = [made(1, action=EventAction.UPDATED, changed_at=f"2026-01-02T00:00:0{n}Z") for n in range(2)]
+    database.events.add([*updated, made(3), made(4, was_cancelled=True), made(5, project_id=8)])
+    database.events.add([made(2, action=EventAction.DELETED, changed_at="")])
+    assert database.events.new_label_count(7, last_id) == 2
+    assert database.events.label_count(7) == 3
+    assert database.events.label_count(8) == 1
+
+
+def test_pre_label_outcomes_count_annotations_that_stand(database: Database) -> None:
+    database.events.add(
+        [made(1), made(2), made(3), made(4, prelabel=PrelabelOutcome.NONE), made(5, was_cancelled=True)]
+    )
+    database.events.add([made(1, action=EventAction.UPDATED, prelabel=PrelabelOutcome.CHANGED)])
+    database.events.add([made(3, action=EventAction.DELETED)])
+    assert database.events.prelabel_counts(7) == {
+        PrelabelOutcome.ACCEPTED: 1,
+        PrelabelOutcome.CHANGED: 1,
+        PrelabelOutcome.NONE: 1,
+    }

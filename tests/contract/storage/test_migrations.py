@@ -1,0 +1,106 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, MetaData, inspect, text
+
+from ml_backend.errors import ConfigurationError
+from ml_backend.storage import open_database
+from ml_backend.storage.tables import metadata
+from tests.fakes import FakeClock
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+OPEN = """
+import sys
+from datetime import UTC, datetime
+from ml_backend.storage import open_database
+
+open_database(sys.argv[1], lambda: datetime.now(UTC)).close()
+"""
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[Engine]:
+    """An engine on a database without any table."""
+    engine = open_database(database_url, FakeClock()).engine
+    _drop_everything(engine)
+    yield engine
+    _drop_everything(engine)
+    engine.dispose()
+
+
+def _drop_everything(engine: Engine) -> None:
+    found = MetaData()
+    found.reflect(engine)
+    found.drop_all(engine)
+
+
+def test_the_migrations_make_the_tables_that_the_code_describes(empty: Engine, database_url: str) -> None:
+    open_database(database_url, FakeClock()).close()
+    with empty.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrations_make_the_indexes_that_the_code_describes(empty: Engine, database_url: str) -> None:
+    """Alembic's comparison leaves out the conditions of partial indexes."""
+    metadata.create_all(empty)
+    described = _indexes(empty)
+    _drop_everything(empty)
+    open_database(database_url, FakeClock()).close()
+    assert _indexes(empty) == described
+    assert {name for name in described if name.startswith("uq_")} >= {
+        "uq_jobs_active",
+        "uq_jobs_running",
+        "uq_promotions_open",
+    }
+
+
+def _indexes(engine: Engine) -> dict[str, str]:
+    catalogue = {
+        "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+        "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    }[engine.dialect.name]
+    with engine.connect() as connection:
+        found = {name: " ".join(sql.split()) for name, sql in connection.execute(text(catalogue))}
+    found.pop("alembic_version_pkc", None)
+    return found
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty: Engine, database_url: str) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE promotions (mine INTEGER)"))
+    with pytest.raises(ConfigurationError, match="cannot open the database"):
+        open_database(database_url, FakeClock())
+    assert inspect(empty).get_table_names() == ["promotions"]
+
+
+def test_a_database_that_is_up_to_date_is_left_as_it_is(empty: Engine, database_url: str) -> None:
+    first = open_database(database_url, FakeClock())
+    first.snapshots.add(7, "00ff", 3)
+    first.close()
+    second = open_database(database_url, FakeClock())
+    assert second.snapshots.last(7) is not None
+    second.close()
+
+
+def test_a_database_of_a_newer_version_is_refused(empty: Engine, database_url: str) -> None:
+    open_database(database_url, FakeClock()).close()
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match=r"9999.*a newer labelloop made it"):
+        open_database(database_url, FakeClock())
+
+
+def test_processes_that_open_a_fresh_database_at_once_all_succeed(empty: Engine, database_url: str) -> None:
+    command = [sys.executable, "-c", OPEN, database_url]
+    children = [
+        subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for _ in range(3)
+    ]
+    assert [(child.communicate(timeout=60)[0], child.returncode) for child in children] == [("", 0)] * 3
+    assert set(metadata.tables) < set(inspect(empty).get_table_names())

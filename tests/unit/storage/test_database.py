@@ -1,0 +1,70 @@
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from ml_backend.domain.job import JobKind
+from ml_backend.errors import ConfigurationError
+from ml_backend.storage import open_database
+from tests.fakes import FakeClock
+
+
+def test_sqlite_lets_readers_and_a_writer_work_side_by_side_and_waits_for_locks(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'home' / 'labelloop.db'}", FakeClock())
+    with database.engine.connect() as connection:
+        pragmas = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "busy_timeout")
+        }
+    database.close()
+    assert pragmas == {"journal_mode": "wal", "busy_timeout": 5000}
+
+
+def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'labelloop.db'}", FakeClock())
+    database.snapshots.add(7, "00ff", 3)
+    with database.engine.begin() as writing:
+        writing.execute(text("DELETE FROM snapshots"))
+        assert database.snapshots.last(7) is not None
+    assert database.snapshots.last(7) is None
+    database.close()
+
+
+def test_a_writer_waits_for_another_one(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'labelloop.db'}", FakeClock())
+    with database.engine.begin() as writing:
+        writing.execute(text("DELETE FROM snapshots"))
+        second = threading.Thread(target=database.snapshots.add, args=(7, "00ff", 3))
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+    second.join(10)
+    assert database.snapshots.last(7) is not None
+    database.close()
+
+
+def test_a_clock_of_another_zone_is_stored_in_utc(tmp_path: Path) -> None:
+    noon = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    database = open_database(f"sqlite:///{tmp_path / 'labelloop.db'}", lambda: noon)
+    job, _ = database.jobs.request(JobKind.TRAIN, 7, {}, dedupe_key="a")
+    with database.engine.connect() as connection:
+        stored = connection.execute(text("SELECT created_at FROM jobs")).scalar()
+    database.close()
+    assert job.created_at == datetime(2026, 7, 1, 6, 30, tzinfo=UTC)
+    assert stored == "2026-07-01 06:30:00.000000"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "sqlite:////proc/labelloop/labelloop.db", "oracle+nodriver://host/db", "postgresql://127.0.0.1:1/db"],
+)
+def test_a_database_that_cannot_be_opened_is_a_configuration_error(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="LABELLOOP_DATABASE_URL"):
+        open_database(url, FakeClock())
+
+
+def test_a_password_does_not_show_in_the_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        open_database("postgresql+psycopg://ada:secret@127.0.0.1:1/db", FakeClock())
+    assert "secret" not in str(raised.value)
