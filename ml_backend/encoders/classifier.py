@@ -1,6 +1,8 @@
 """A classifier in memory: encoder, then a linear head."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from .embed import Floats2d, TextEncoder
 if TYPE_CHECKING:
     from peft import PeftModel
 
-__all__ = ["TextClassifier", "load_classifier", "save_adapter"]
+__all__ = ["TextClassifier", "load_classifier", "save_adapter", "without_peft_noise"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +60,14 @@ def load_classifier(bundle: Bundle | Path, *, use_bf16: bool | None = None) -> T
     return TextClassifier(encoder, bundle.head)
 
 
+@contextmanager
+def without_peft_noise() -> Iterator[None]:
+    """Silences a warning that concerns peft's authors: it asks transformers for a property that was renamed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        yield
+
+
 def save_adapter(model: "PeftModel", folder: Path, *, base_model: str) -> None:
     """Write the LoRA adapter of a peft model: `adapter_config.json` and `adapter_model.safetensors`.
 
@@ -77,7 +87,8 @@ def _merged(backbone: Backbone, adapter: Path) -> Backbone:
     from peft import PeftModel
 
     try:
-        model = PeftModel.from_pretrained(backbone.module, str(adapter), is_trainable=False)
+        with without_peft_noise():
+            model = PeftModel.from_pretrained(backbone.module, str(adapter), is_trainable=False)
         merged = model.merge_and_unload(safe_merge=True)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BundleError(f"the adapter in {adapter} does not fit {backbone.name}: {error}; train again") from error

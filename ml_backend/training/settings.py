@@ -41,6 +41,7 @@ class TrainingSettings:
         least_validation_rows: under this many validation rows the methods are compared by folds inside train.
         folds: number of such folds.
         fold_rows: folds are scored until this many rows have been, since more would not change the choice.
+        fold_train_rows: most rows that a fold's models are trained on.
     """
 
     method: Method = Method.AUTO
@@ -67,6 +68,7 @@ class TrainingSettings:
     least_validation_rows: int = 200
     folds: int = 5
     fold_rows: int = 1000
+    fold_train_rows: int = 4000
 
     def __post_init__(self) -> None:
         for name in ("warmup_fraction", "lora_dropout"):
@@ -78,6 +80,16 @@ class TrainingSettings:
         self._check("epochs", self.epochs is None or self.epochs >= 1, "1 or more")
         for name in _ABOVE_ZERO:
             self._check(name, 0 < getattr(self, name) < math.inf, "above 0")
+
+    def has_few_rows(self, rows: int, classes: int) -> bool:
+        """True where so many train rows of so many classes count as few."""
+        return rows <= self.few_rows_per_class * classes
+
+    def epochs_for(self, rows: int, classes: int) -> int:
+        """Passes over so many train rows of so many classes."""
+        if self.epochs is not None:
+            return self.epochs
+        return self.few_rows_epochs if self.has_few_rows(rows, classes) else self.many_rows_epochs
 
     def with_overrides(self, overrides: Mapping[str, str]) -> "TrainingSettings":
         """These settings with some replaced, given as text: `{"epochs": "3"}`.
@@ -119,6 +131,7 @@ _ABOVE_ZERO = (
     "patience_epochs",
     "least_validation_rows",
     "fold_rows",
+    "fold_train_rows",
 )
 
 

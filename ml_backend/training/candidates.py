@@ -1,0 +1,174 @@
+"""The models that a training makes, and which of them is kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..domain.model import Method
+from ..encoders.bundle import Head
+from ..encoders.embed import Floats2d, TextEncoder
+from .calibration import LEAST_CALIBRATION_ROWS, Ints
+from .data import TrainingData
+from .evaluate import Evaluation
+from .fit import EpochResult, Workshop, evaluate_logits
+from .lora import Step
+from .plan import FORWARD_SHARE, Plan
+from .progress import Pace
+from .record import Curves
+from .select import Choice, HeldOut, choose, out_of_fold
+from .settings import TrainingSettings
+
+__all__ = ["CROSS_VALIDATION", "VALIDATION", "Candidate", "Candidates"]
+
+VALIDATION, CROSS_VALIDATION = "validation", "cross_validation"
+CHECKED_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A fitted model.
+
+    Attributes:
+        adapter: folder with its adapter; None for the regression.
+        validation_logits: shape (validation rows, K).
+        checked_logits: of the texts that its bundle is checked with, in full precision.
+        trainable_share: parameters that training changed, of all.
+    """
+
+    method: Method
+    head: Head
+    adapter: Path | None
+    validation_logits: Floats2d
+    checked_logits: Floats2d
+    trainable_share: float
+
+
+class Candidates:
+    """Fits regression and LoRA as the plan says, and keeps one.
+
+    Args:
+        scratch: folder for adapters that are not in a bundle yet.
+
+    Attributes:
+        checked_texts: train texts, spread over all of them, that a bundle is checked with.
+        held_out: what the folds gave; None where the plan has none, or before `best`.
+    """
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        data: TrainingData,
+        settings: TrainingSettings,
+        plan: Plan,
+        *,
+        pace: Pace,
+        curves: Curves,
+        scratch: Path,
+    ) -> None:
+        self.checked_texts = data.train.texts[:: -(-len(data.train) // CHECKED_ROWS)]
+        self.held_out: HeldOut | None = None
+        self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
+        self._workshop = Workshop(encoder, data.labels, settings)
+        self._data, self._settings, self._plan = data, settings, plan
+        self._pace, self._curves, self._scratch = pace, curves, scratch
+
+    def best(self) -> tuple[Candidate, Choice]:
+        """The model that is kept, and why.
+
+        Raises:
+            TrainingError: LoRA cannot be trained on this base model, or its loss is not finite.
+        """
+        data, plan, method = self._data, self._plan, self._settings.method
+        features = self._embed(data.train.texts, "train")
+        head = self._workshop.regression(data.train, features)
+        if plan.folds:
+            self.held_out = out_of_fold(
+                self._workshop, data.train, features, plan.folds, with_lora=plan.uses_lora, on_step=self._on_fold_step
+            )
+        if method is Method.LORA:
+            return self._lora(features, head), Choice(method, {}, "LoRA was asked for")
+        regression = self._regression(head)
+        if method is Method.REGRESSION:
+            return regression, Choice(method, {}, "regression was asked for")
+        if plan.stops_early:
+            lora = self._lora(features, head)
+            logits = {candidate.method: candidate.validation_logits for candidate in (regression, lora)}
+            choice = choose(HeldOut(data.validation, logits), data.labels, where="validation rows")
+            return (lora if choice.method is Method.LORA else regression), choice
+        if self.held_out is None:
+            reason = "regression is kept: every class has one row only, so none can be held out to try LoRA on"
+            return regression, Choice(Method.REGRESSION, {}, reason)
+        choice = choose(self.held_out, data.labels, where="train rows that were held out in turn")
+        return (self._lora(features, head) if choice.method is Method.LORA else regression), choice
+
+    def calibration_rows(self, candidate: Candidate) -> tuple[Floats2d, Ints]:
+        """Logits (N, K) and classes (N,) of rows to calibrate on, which it was not trained on; may be empty.
+
+        They are the validation rows; with under 30 of them, those of the folds, scored by models like it.
+        """
+        if len(self._data.validation) >= LEAST_CALIBRATION_ROWS or self.held_out is None:
+            return candidate.validation_logits, self._data.validation.indices
+        return self.held_out.logits[candidate.method], self.held_out.rows.indices
+
+    def evaluations(self, candidate: Candidate) -> dict[str, Evaluation]:
+        """Metrics of the model on the validation rows, and of models like it on the folds, where there are any."""
+        found = {}
+        if len(self._data.validation):
+            found[VALIDATION] = evaluate_logits(candidate.validation_logits, self._data.validation, self._data.labels)
+        if self.held_out is not None:
+            logits = self.held_out.logits[candidate.method]
+            found[CROSS_VALIDATION] = evaluate_logits(logits, self.held_out.rows, self._data.labels)
+        return found
+
+    def _regression(self, head: Head) -> Candidate:
+        validation = self._embed(self._data.validation.texts, "validation")
+        checked = head.logits(self._exact.embed(self.checked_texts))
+        share = (head.weight.size + head.bias.size) / self._parameters()
+        return Candidate(Method.REGRESSION, head, None, head.logits(validation), checked, share)
+
+    def _lora(self, features: Floats2d, regression: Head) -> Candidate:
+        data = self._data
+        with self._workshop.lora(
+            data.train,
+            features,
+            regression,
+            validation=data.validation if self._plan.stops_early else None,
+            on_step=self._on_step,
+            on_epoch=self._on_epoch,
+        ) as model:
+            adapter = self._scratch / "adapter"
+            model.save(adapter)
+            validation = model.logits(data.validation.texts)
+            checked = model.head.logits(self._exact.embed(self.checked_texts))
+            return Candidate(Method.LORA, model.head, adapter, validation, checked, model.trainable_share)
+
+    def _embed(self, texts: tuple[str, ...], name: str) -> Floats2d:
+        return self._workshop.encoder.embed(texts, on_rows=self._rows_counter("embedding", f"{name} rows", len(texts)))
+
+    def _rows_counter(self, stage: str, what: str, total: int) -> Callable[[int], None]:
+        done = 0
+
+        def count(rows: int) -> None:
+            nonlocal done
+            self._pace.advance((rows - done) * FORWARD_SHARE, stage, f"{rows} of {total} {what}")
+            done = rows
+
+        return count
+
+    def _on_fold_step(self, fold: int, step: Step) -> None:
+        self._count(step, "comparing", f"fold {fold} of {len(self._plan.folds)}, ")
+
+    def _on_step(self, step: Step) -> None:
+        self._curves.step(step)
+        self._count(step, "training", "")
+
+    def _on_epoch(self, result: EpochResult) -> None:
+        self._curves.epoch(result)
+
+    def _count(self, step: Step, stage: str, where: str) -> None:
+        message = f"{where}step {step.number} of {step.of}, loss {step.loss:.3f}"
+        self._pace.advance(step.rows, stage, message, {"loss": step.loss})
+
+    def _parameters(self) -> int:
+        module = self._workshop.encoder.backbone.module
+        return sum(parameter.numel() for parameter in module.parameters())

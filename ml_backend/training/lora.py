@@ -1,0 +1,199 @@
+"""LoRA on any base model: adapters inside it, a linear head on its pooled features.
+
+Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; the adapters are peft's.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..encoders.bundle import Head
+from ..encoders.classifier import save_adapter, without_peft_noise
+from ..encoders.embed import Floats2d, TextEncoder, compute_context, padded, pooled
+from ..errors import TrainingError
+from .data import LabeledTexts
+from .schedule import batches_of_like_length, learning_rate_factor
+from .settings import TrainingSettings
+from .target_modules import lora_target_modules
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from torch import nn
+
+__all__ = ["LoraModel", "Step", "adapted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a training step did.
+
+    Attributes:
+        number: from 1 to `of`.
+        rows: in its batch.
+        loss: mean over the batch, weighted.
+        learning_rate: of the adapter.
+        epoch: the epoch that this step ended, from 1; None within one.
+    """
+
+    number: int
+    of: int
+    rows: int
+    loss: float
+    learning_rate: float
+    epoch: int | None
+
+
+class LoraModel:
+    """An encoder with adapters in its layers, and the head trained with them.
+
+    Args:
+        encoder: shared with the caller; it gives adapted features for as long as the adapters are in it.
+    """
+
+    def __init__(self, encoder: TextEncoder, peft_model: "PeftModel", head: Head) -> None:
+        import torch
+
+        self.encoder = encoder
+        self._peft_model = peft_model
+        self._weight = torch.nn.Parameter(torch.from_numpy(head.weight.copy()))
+        self._bias = torch.nn.Parameter(torch.from_numpy(head.bias.copy()))
+
+    @property
+    def head(self) -> Head:
+        """The head as it is now."""
+        return Head(self._weight.detach().numpy().copy(), self._bias.detach().numpy().copy())
+
+    @property
+    def trainable_share(self) -> float:
+        """Parameters that training changes, of all."""
+        trainable, total = self._peft_model.get_nb_trainable_parameters()
+        head = self._weight.numel() + self._bias.numel()
+        return (trainable + head) / (total + head)
+
+    def logits(self, texts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        """Uncalibrated logits, shape (N, K)."""
+        return self.head.logits(self.encoder.embed(texts, on_rows=on_rows))
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter in peft's format."""
+        save_adapter(self._peft_model, folder, base_model=self.encoder.backbone.name)
+
+    def state(self) -> "dict[str, torch.Tensor]":
+        """A copy of everything that training changes."""
+        return {name: parameter.detach().clone() for name, parameter in self._parameters()}
+
+    def restore(self, state: "dict[str, torch.Tensor]") -> None:
+        """Go back to a former state."""
+        import torch
+
+        with torch.no_grad():
+            for name, parameter in self._parameters():
+                parameter.copy_(state[name])
+
+    def train(self, data: LabeledTexts, settings: TrainingSettings, *, epochs: int, seed: int) -> Iterator[Step]:
+        """Train, one step per item taken; a caller that takes no more stops it.
+
+        The schedule: AdamW, a linear warm-up and a linear fall to 0 over all steps, clipped gradients, batches of
+        texts of like length.
+
+        Raises:
+            TrainingError: the loss is no longer a finite number.
+        """
+        import torch
+
+        rows = self.encoder.tokenise(data.texts)
+        targets = torch.from_numpy(data.indices)
+        weights = torch.from_numpy(data.weights / data.weights.mean()).float()
+        optimizer = self._optimizer(settings)
+        rng = np.random.default_rng(seed)
+        lengths = [len(row) for row in rows]
+        steps_per_epoch = -(-len(rows) // settings.batch_size)
+        total = epochs * steps_per_epoch
+        rates = [group["lr"] for group in optimizer.param_groups]
+        number = 0
+        for epoch in range(1, epochs + 1):
+            batches = batches_of_like_length(lengths, settings.batch_size, settings.chunk_rows, rng)
+            for position, batch in enumerate(batches, start=1):
+                factor = learning_rate_factor(number, total, settings.warmup_fraction)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor
+                tokens = padded([rows[i] for i in batch], self.encoder.pad_id)
+                batch_loss = self._loss(tokens, targets[batch], weights[batch])
+                loss = self._update(optimizer, batch_loss, settings.clip_norm)
+                number += 1
+                if not np.isfinite(loss):
+                    raise TrainingError(
+                        f"the loss is {loss} at step {number} of {total}; wanted a finite number. Lower "
+                        f"adapter_learning_rate (now {settings.adapter_learning_rate:g}) or head_learning_rate "
+                        f"(now {settings.head_learning_rate:g}), or train with method regression."
+                    )
+                ended = epoch if position == steps_per_epoch else None
+                yield Step(number, total, len(batch), loss, rates[0] * factor, ended)
+
+    def _loss(
+        self, tokens: "tuple[torch.Tensor, torch.Tensor]", targets: "torch.Tensor", weights: "torch.Tensor"
+    ) -> "torch.Tensor":
+        from torch.nn import functional
+
+        with compute_context(self.encoder.use_bf16):
+            features = pooled(self.encoder.backbone.module, *tokens)
+        logits = functional.linear(features, self._weight, self._bias)
+        return (functional.cross_entropy(logits, targets, reduction="none") * weights).mean()
+
+    def _update(self, optimizer: "torch.optim.Optimizer", loss: "torch.Tensor", clip_norm: float) -> float:
+        import torch
+
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._parameters()], clip_norm)
+        optimizer.step()
+        return float(loss.detach())
+
+    def _optimizer(self, settings: TrainingSettings) -> "torch.optim.Optimizer":
+        import torch
+
+        adapter = [parameter for parameter in self._peft_model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(
+            [
+                {"params": adapter, "lr": settings.adapter_learning_rate, "weight_decay": settings.weight_decay},
+                {"params": [self._weight, self._bias], "lr": settings.head_learning_rate, "weight_decay": 0.0},
+            ]
+        )
+
+    def _parameters(self) -> "Iterator[tuple[str, nn.Parameter]]":
+        for name, parameter in self._peft_model.named_parameters():
+            if parameter.requires_grad:
+                yield name, parameter
+        yield "head.weight", self._weight
+        yield "head.bias", self._bias
+
+
+@contextmanager
+def adapted(encoder: TextEncoder, head: Head, settings: TrainingSettings, *, seed: int) -> Iterator[LoraModel]:
+    """The encoder with fresh adapters in it, which change nothing before training; they are taken out at the end.
+
+    Raises:
+        TrainingError: the base model has no layers to adapt.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=settings.lora_r,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=lora_target_modules(encoder.backbone.module),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        with without_peft_noise():
+            peft_model = get_peft_model(encoder.backbone.module, config)
+        try:
+            yield LoraModel(encoder, peft_model, head)
+        finally:
+            encoder.backbone.module = peft_model.unload()

@@ -1,0 +1,61 @@
+"""How far a training is, and how long it will take."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Pace", "Progress", "Report"]
+
+LEAST_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sign of life.
+
+    Attributes:
+        fraction: of the work, from 0 to 1.
+        stage: one word on what is being done.
+        message: a sentence, with the time left where it can be told.
+        metrics: figures of the moment, such as the loss.
+    """
+
+    fraction: float
+    stage: str
+    message: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+Report = Callable[[Progress], None]
+"""Told of every step; cheap. What it raises (JobCancelled) stops the training."""
+
+
+class Pace:
+    """Turns rows worked on into fractions and the time left.
+
+    Args:
+        work: rows to be worked on, each counted as often as a pass over it costs a forward and backward pass.
+        start: fraction at which the work begins, and `end` where it ends.
+    """
+
+    def __init__(self, report: Report, work: float, *, start: float, end: float) -> None:
+        self._report = report
+        self._work = max(work, 1.0)
+        self._start, self._end = start, end
+        self._done = 0.0
+        self._began_s = time.monotonic()
+
+    def advance(self, rows: float, stage: str, message: str, metrics: Mapping[str, float] | None = None) -> None:
+        """Count rows as done and report."""
+        self._done = min(self._done + rows, self._work)
+        share = self._done / self._work
+        spent_s = time.monotonic() - self._began_s
+        left = ""
+        if spent_s > LEAST_S and share > 0:
+            left = f", about {_duration(spent_s / share * (1 - share))} left"
+        fraction = self._start + share * (self._end - self._start)
+        self._report(Progress(fraction, stage, message + left, metrics or {}))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

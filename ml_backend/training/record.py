@@ -1,0 +1,110 @@
+"""What a training run leaves in the tracker."""
+
+import platform
+import resource
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+
+from .. import __version__
+from ..domain.ports import Run
+from .data import TrainingData
+from .evaluate import Evaluation
+from .figures import confusion_figure, curves_figure
+from .fit import EpochResult
+from .lora import Step
+from .select import Choice
+from .settings import TrainingSettings
+
+__all__ = [
+    "Curves",
+    "library_versions",
+    "log_choice",
+    "log_evaluation",
+    "log_start",
+    "peak_memory_mb",
+]
+
+LIBRARIES = ("numpy", "peft", "scikit-learn", "torch", "transformers")
+POINTS = 200
+"""About as many points as a curve is drawn with; one write each."""
+
+
+class Curves:
+    """Collects the points of a run's curves and sends them to the tracker as they come."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.losses: list[tuple[int, float]] = []
+        self.epochs: list[tuple[int, Mapping[str, float]]] = []
+
+    def step(self, step: Step) -> None:
+        """The loss of every step is kept; about 200 of them are sent."""
+        self.losses.append((step.number, step.loss))
+        if step.number % max(1, step.of // POINTS) == 0 or step.number == step.of:
+            self._run.log_metrics({"train_loss": step.loss, "learning_rate": step.learning_rate}, step=step.number)
+
+    def epoch(self, result: EpochResult) -> None:
+        """Validation metrics after an epoch."""
+        summary = result.evaluation.summary()
+        self.epochs.append((result.step, summary))
+        self._run.log_metrics({f"epoch_validation_{name}": value for name, value in summary.items()}, step=result.step)
+
+    def draw(self) -> None:
+        """Keep the curves as a figure, if there are any."""
+        if self.losses:
+            self._run.log_figure(curves_figure(self.losses, self.epochs), "training_curves.png")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of labelloop, Python and the libraries that shape the result."""
+    return {
+        "labelloop": __version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def log_start(run: Run, settings: TrainingSettings, data: TrainingData, *, base_model: str) -> None:
+    """Parameters and facts that are known before training."""
+    run.log_params(
+        {
+            **settings.to_json(),
+            "base_model": base_model,
+            "classes": len(data.labels),
+            "train_rows": len(data.train),
+            "validation_rows": len(data.validation),
+        }
+    )
+    run.log_tags({f"version_{name}": version for name, version in library_versions().items()})
+
+
+def log_evaluation(run: Run, evaluation: Evaluation, name: str) -> None:
+    """Metrics under a prefix, the table per class and the confusion matrix."""
+    run.log_metrics({f"{name}_{key}": value for key, value in evaluation.summary().items()})
+    table = [
+        {
+            "label": entry.label,
+            "precision": round(entry.precision, 4),
+            "recall": round(entry.recall, 4),
+            "f1": round(entry.f1, 4),
+            "support": entry.support,
+        }
+        for entry in evaluation.per_class
+    ]
+    run.log_table(table, f"{name}_per_class.json")
+    run.log_figure(confusion_figure(evaluation), f"{name}_confusion.png")
+
+
+def log_choice(run: Run, choice: Choice) -> None:
+    """Which method was kept and why, with the metrics of every method that was compared."""
+    run.log_tags({"method": choice.method, "method_reason": choice.reason})
+    for method, evaluation in choice.evaluations.items():
+        run.log_metrics({f"compared_{method}_{name}": value for name, value in evaluation.summary().items()})
+
+
+def peak_memory_mb() -> float:
+    """Most memory that this process has held so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
