@@ -1,8 +1,11 @@
 """One real Label Studio for the whole test run, and what makes projects in it."""
 
+import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -19,19 +22,51 @@ from ml_backend.tasks import template_path
 
 __all__ = ["StubBackend", "choice", "project_with_tasks", "stub_backend", "studio", "studio_client", "task_ids"]
 
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+PASSWORD = "only-for-tests-1"
+
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStudio]:
-    """A Label Studio that all tests of the run share (half a minute to start): make a project of your own in it."""
+def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStudio]:
+    """A Label Studio that all tests of the run share: make a project of your own in it.
+
+    An empty database takes it half a minute, so one is kept in pytest's cache and copied.
+    """
     try:
         executable = find_label_studio()
     except ConfigurationError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("label-studio")
-    with LocalStudio.start(
-        folder / "data", free_port(), executable=executable, log_file=folder / "label-studio.log"
-    ) as running:
+    cache = request.config.cache
+    kept = (cache.mkdir("label-studio") if cache else folder) / str(Path(executable).stat().st_mtime_ns)
+    if not kept.exists():
+        _keep_empty_database(kept, folder / "first", executable)
+    shutil.copytree(kept, folder / "data")
+    with _started(folder / "data", executable) as running:
         yield running
+
+
+def _started(data_dir: Path, executable: str) -> LocalStudio:
+    return LocalStudio.start(
+        data_dir,
+        free_port(),
+        executable=executable,
+        token=TOKEN,
+        password=PASSWORD,
+        log_file=data_dir.with_suffix(".log"),
+        timeout_s=300,
+    )
+
+
+def _keep_empty_database(kept: Path, data_dir: Path, executable: str) -> None:
+    _started(data_dir, executable).stop()
+    copy = kept.with_name(f"{kept.name}-{os.getpid()}")
+    shutil.copytree(data_dir, copy)
+    try:
+        copy.rename(kept)
+    except OSError:
+        # Another run was faster, and its database is as good.
+        shutil.rmtree(copy)
 
 
 @pytest.fixture(scope="session")

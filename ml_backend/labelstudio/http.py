@@ -130,8 +130,7 @@ class StudioHttp:
         import httpx
 
         waits = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s, connect=self._timeout_s)
-        # Written here and not by httpx, which cannot send half of a surrogate pair; texts may hold one.
-        content = None if body is None else json.dumps(body).encode()
+        content = None if body is None else _json_bytes(method, path, body)
         headers = None if body is None else {"Content-Type": "application/json"}
         with self._translated(method, path, timeout_s):
             response = self._client.request(
@@ -208,6 +207,20 @@ class StudioHttp:
 
     def _clean(self, text: str) -> str:
         return text.replace(self._token, "[token]") if self._token else text
+
+
+def _json_bytes(method: str, path: str, body: object) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        # Label Studio would store it, and then fail to show the whole project.
+        raise StudioRejected(
+            f"{method} {path} was not sent: it holds half of a surrogate pair ({error.object[error.start]!a}), "
+            "which is no text; correct the file that it comes from",
+            status=400,
+        ) from None
+    except ValueError as error:
+        raise StudioRejected(f"{method} {path} was not sent: {error}", status=400) from None
 
 
 def _is_passing(error: BaseException) -> bool:
