@@ -11,7 +11,8 @@ from .setup import plan_of
 
 __all__ = ["push_missing", "select_version"]
 
-TASKS_PER_PUSH = 500
+TASKS_PER_PUSH = 5000
+"""With every push Label Studio counts the predictions of the whole project again, so a few large ones are faster."""
 
 Report = Callable[[float, str], None]
 
