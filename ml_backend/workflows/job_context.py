@@ -20,9 +20,10 @@ class JobContext:
     The thread also learns of a cancellation; `report` raises it in the thread that does the work.
     """
 
-    def __init__(self, database: Database, job: Job) -> None:
+    def __init__(self, database: Database, job: Job, *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self.job = job
         self._database = database
+        self._heartbeat_s = heartbeat_s
         self._cancelled = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{job.id}", daemon=True)
@@ -53,6 +54,6 @@ class JobContext:
             self._last_stage, self._last_write = stage, now
 
     def _beat(self) -> None:
-        while not self._over.wait(HEARTBEAT_S):
+        while not self._over.wait(self._heartbeat_s):
             if self._database.jobs.beat(self.job.id):
                 self._cancelled.set()

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import dataclass
 
 from ..domain.job import Job, JobState
 from ..domain.ports import LaunchedJob
@@ -12,21 +13,32 @@ from .policy import retrain_where_due
 from .promote import reconcile_promotions
 from .services import Services
 
-__all__ = ["Worker", "explain_exit", "reap_abandoned"]
+__all__ = ["Timing", "Worker", "explain_exit", "reap_abandoned"]
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.5
-HOUSEKEEPING_S = 5.0
-CANCEL_GRACE_S = 20.0
-RECONCILE_AGAIN_S = 60.0  # each attempt reads the project's tasks and pushes what is missing
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How often the worker does what, in seconds.
+
+    Attributes:
+        cancel_grace_s: what a cancelled job has to stop by itself.
+        reconcile_again_s: pause after a promotion could not be finished; each attempt reads the project's tasks.
+    """
+
+    poll_s: float = 0.5
+    housekeeping_s: float = 5.0
+    cancel_grace_s: float = 20.0
+    reconcile_again_s: float = 60.0
 
 
 class Worker:
     """One loop over the jobs table. Several may run, in this or other processes."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, timing: Timing | None = None) -> None:
         self._services = services
+        self._timing = timing or Timing()
         self._children: dict[int, LaunchedJob] = {}
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
@@ -40,17 +52,17 @@ class Worker:
             except Exception:
                 # The loop is this thread's outermost frame: one bad round must not end all later ones.
                 log.exception("a round of the worker failed; the next one goes on")
-            stop.wait(POLL_S)
+            stop.wait(self._timing.poll_s)
 
     def step(self) -> None:
         """One round: look after running children, then start what is queued."""
         self.look_after_children()
         now = time.monotonic()
         if now >= self._next_housekeeping:
-            self._next_housekeeping = now + HOUSEKEEPING_S
+            self._next_housekeeping = now + self._timing.housekeeping_s
             reap_abandoned(self._services)
             if now >= self._next_reconciling and reconcile_promotions(self._services):
-                self._next_reconciling = now + RECONCILE_AGAIN_S
+                self._next_reconciling = now + self._timing.reconcile_again_s
             retrain_where_due(self._services)
         while (job := self._services.database.jobs.claim()) is not None:
             self.start(job)
@@ -82,7 +94,7 @@ class Worker:
         if status is None:
             if jobs.get(job_id).cancel_requested:
                 since = self._cancel_seen.setdefault(job_id, time.monotonic())
-                if time.monotonic() - since > CANCEL_GRACE_S:
+                if time.monotonic() - since > self._timing.cancel_grace_s:
                     child.terminate()
             return
         del self._children[job_id]

@@ -1,0 +1,210 @@
+"""Reviewed tasks into snapshots and into files of a format."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.example import SelectedBy
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split, SplitFractions
+from ml_backend.errors import ConfigurationError, SnapshotError, StudioExportError, StudioUnreachable
+from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.snapshots.store import read_rows
+from ml_backend.workflows.export import export_file, export_project, export_rows, export_rows_of_file
+from ml_backend.workflows.ingest import receive
+from ml_backend.workflows.services import Services
+from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+
+TEXTS = [*texts_in(Split.TRAIN, 4), *texts_in(Split.VALIDATION, 1), *texts_in(Split.TEST, 1)]
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def project(services: Services) -> Project:
+    """Every task but the fourth is labeled; an event told of the first."""
+    project = add_project(services, TEXTS)
+    for task_id in (1, 2, 3, 5, 6):
+        services.studio.submit_annotation(task_id, {"result": choice("Billing"), "lead_time": 2.0})
+    receive(services, parse_webhook(services.studio.event("ANNOTATION_CREATED", 1)))
+    return project
+
+
+@pytest.fixture
+def export(services: Services, project: Project, tmp_path: Path) -> Path:
+    path = tmp_path / "Support Tickets.json"
+    path.write_text(json.dumps([services.studio.task_json(task_id) for task_id in services.studio.tasks]))
+    return path
+
+
+def test_a_snapshot_holds_the_reviewed_tasks_in_their_splits(services: Services, project: Project) -> None:
+    snapshot = export_project(services, project)
+
+    assert dict(snapshot.manifest.counts) == {"train": 3, "validation": 1, "test": 1, "unresolved": 0, "dropped": 0}
+    rows = list(read_rows(snapshot.path, Split.TRAIN))
+    assert [(row.input, row.targets) for row in rows] == [({"text": t}, {"category": "Billing"}) for t in TEXTS[:3]]
+    assert snapshot.path.parent.parent == services.options.snapshots
+
+
+def test_rows_say_what_the_events_told(services: Services, project: Project) -> None:
+    rows = list(read_rows(export_project(services, project).path, Split.TRAIN))
+
+    assert [row.provenance.selected_by for row in rows] == [SelectedBy.RANDOM, SelectedBy.UNKNOWN, SelectedBy.UNKNOWN]
+
+
+def test_the_same_labels_give_the_same_snapshot(services: Services, project: Project) -> None:
+    first, second = export_project(services, project), export_project(services, project)
+
+    assert (first.id, first.is_new, second.id, second.is_new) == (first.id, True, first.id, False)
+
+
+def test_a_snapshot_counts_what_came_before_it_and_names_its_parent(services: Services, project: Project) -> None:
+    first = export_project(services, project)
+    services.clock.advance(60)
+    services.studio.submit_annotation(4, {"result": choice("Shipping")})
+    receive(services, parse_webhook(services.studio.event("ANNOTATION_CREATED", 6)))
+
+    second = export_project(services, project)
+
+    assert (second.manifest.parent, first.manifest.parent) == (first.id, None)
+    last = services.database.snapshots.last(project.id)
+    assert last is not None
+    assert (last.id, last.last_event_id) == (second.id, services.database.events.last_id(project.id))
+
+
+def test_a_label_that_arrives_while_tasks_are_read_counts_as_new(services: Services, project: Project) -> None:
+    read = services.studio.reviewed_tasks
+    services.studio.submit_annotation(4, {"result": choice("Shipping")})
+
+    def read_slowly(project_id: int) -> Any:
+        receive(services, parse_webhook(services.studio.event("ANNOTATION_CREATED", 6)))
+        return read(project_id)
+
+    services.studio.reviewed_tasks = read_slowly
+    export_project(services, project)
+
+    last = services.database.snapshots.last(project.id)
+    assert last is not None
+    assert services.database.events.new_label_count(project.id, last.last_event_id) == 1
+
+
+def test_a_project_keeps_the_split_of_its_connection(services: Services, tmp_path: Path) -> None:
+    later = build_test_services(tmp_path, studio=services.studio, split=SplitFractions(1, 0, 0))
+    project = add_project(services, TEXTS)
+    services.studio.submit_annotation(6, {"result": choice("Billing")})
+
+    assert export_project(later, project).manifest.split == SplitFractions()
+
+
+def test_the_newest_label_config_is_read(services: Services, project: Project) -> None:
+    services.studio.update_project(1, {"label_config": CONFIG.replace("Returns", "Refunds")})
+
+    snapshot = export_project(services, project)
+
+    assert "Refunds" in snapshot.manifest.label_config
+    assert "Refunds" in services.database.projects.get(1).label_config
+
+
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [
+        (None, "no annotated task at all"),
+        ({"result": choice("Billing"), "was_cancelled": True}, "1 not reviewed"),
+    ],
+)
+def test_nothing_reviewed_is_an_error_that_says_why(
+    services: Services, annotation: dict[str, Any] | None, reason: str
+) -> None:
+    project = add_project(services, TEXTS[:1])
+    if annotation:
+        services.studio.submit_annotation(1, annotation)
+
+    with pytest.raises(SnapshotError, match=f"project 1 holds no reviewed task that gives a row \\({reason}"):
+        export_project(services, project)
+
+    assert services.database.snapshots.last(1) is None
+
+
+def test_a_chosen_folder_gets_the_snapshot_and_is_not_the_newest_of_the_project(
+    services: Services, project: Project, tmp_path: Path
+) -> None:
+    out = tmp_path / "deep" / "snapshot"
+
+    first, again = export_project(services, project, out), export_project(services, project, out)
+
+    assert (first.path, first.is_new, again.id, again.is_new) == (out, True, first.id, False)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "dropped.jsonl",
+        "manifest.json",
+        "test.jsonl",
+        "train.jsonl",
+        "unresolved.jsonl",
+        "validation.jsonl",
+    ]
+    assert services.database.snapshots.last(1) is None
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(services: Services, project: Project, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+
+    with pytest.raises(SnapshotError, match="holds something else already"):
+        export_project(services, project, tmp_path / "mine")
+
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".labelloop-")]
+
+
+def test_an_unreachable_label_studio_leaves_no_snapshot(services: Services, project: Project) -> None:
+    services.studio.refusals["reviewed_tasks"] = StudioUnreachable("away")
+
+    with pytest.raises(StudioUnreachable):
+        export_project(services, project)
+
+    assert services.database.snapshots.last(1) is None
+
+
+def test_an_export_file_gives_the_same_rows_without_a_server(
+    services: Services, project: Project, export: Path
+) -> None:
+    services.studio.refusals["project"] = StudioUnreachable("away")
+
+    snapshot = export_file(services, export, CONFIG, SplitFractions())
+
+    assert (snapshot.manifest.project.id, snapshot.manifest.project.slug) == (0, "support-tickets")
+    assert snapshot.manifest.counts["train"] == 3
+    assert {row.provenance.selected_by for row in read_rows(snapshot.path, Split.TRAIN)} == {SelectedBy.UNKNOWN}
+
+
+def test_a_file_that_is_no_export_is_refused(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+
+    with pytest.raises(StudioExportError):
+        export_file(services, tmp_path / "x.json", CONFIG, SplitFractions())
+
+
+def test_rows_go_into_a_file_of_a_format(services: Services, project: Project, export: Path, tmp_path: Path) -> None:
+    live, offline = tmp_path / "live.jsonl", tmp_path / "offline.jsonl"
+
+    counts = (
+        export_rows(services, project, "rows", live),
+        export_rows_of_file(services, export, CONFIG, "rows", offline),
+    )
+
+    assert counts == (5, 5)
+    texts = [json.loads(line)["input"]["text"] for line in live.read_text().splitlines()]
+    assert texts == [json.loads(line)["input"]["text"] for line in offline.read_text().splitlines()]
+    assert texts == [*TEXTS[:3], *TEXTS[4:]]
+
+
+def test_an_unknown_format_leaves_no_file(services: Services, project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nonesuch"):
+        export_rows(services, project, "nonesuch", tmp_path / "out.jsonl")
+
+    assert not (tmp_path / "out.jsonl").exists()

@@ -1,0 +1,144 @@
+"""Champion and challenger on the same test rows."""
+
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.model import ModelVersion
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
+from ml_backend.errors import ModelNotFound, SnapshotError
+from ml_backend.workflows.export import export_project
+from ml_backend.workflows.gate import compare_versions, hold_gate, newest_snapshot
+from ml_backend.workflows.services import Services
+from tests.services import add_project, add_version, build_test_services, choice, texts_in
+
+TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 6)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def project(services: Services) -> Project:
+    """All test rows are labeled Shipping, which the cold start (Billing) gets wrong."""
+    project = add_project(services, [*TRAIN, *TEST])
+    for task_id in services.studio.tasks:
+        services.studio.submit_annotation(task_id, {"result": choice("Shipping")})
+    return project
+
+
+@pytest.fixture
+def snapshot(services: Services, project: Project) -> Snapshot:
+    return export_project(services, project)
+
+
+def promoted(services: Services, project: Project, label: str) -> ModelVersion:
+    version = add_version(services, project, label)
+    services.registry.set_champion(version.name)
+    return version
+
+
+def test_the_first_challenger_meets_the_cold_start(services: Services, project: Project, snapshot: Snapshot) -> None:
+    challenger = add_version(services, project, "Shipping")
+
+    outcome = hold_gate(services, snapshot, challenger, project)
+
+    assert outcome is not None
+    decision = outcome.decision
+    assert (decision.promote, decision.is_provisional, decision.rows) == (True, True, 6)
+    assert (decision.champion, decision.challenger) == (services.cold_start(project).version, challenger.name)
+    assert (decision.champion_macro_f1, decision.challenger_macro_f1) == (0.0, 1.0)
+    assert outcome.test.accuracy == 1.0
+    assert services.database.gates.last(project.ref.key) == decision
+
+
+@pytest.mark.parametrize("label", ["Shipping", "Returns"])
+def test_a_challenger_that_is_not_better_than_the_champion_stays_out(
+    services: Services, project: Project, snapshot: Snapshot, label: str
+) -> None:
+    champion = promoted(services, project, "Shipping")
+
+    outcome = hold_gate(services, snapshot, add_version(services, project, label), project)
+
+    assert outcome is not None
+    assert (outcome.decision.champion, outcome.decision.promote) == (champion.name, False)
+
+
+def test_gates_on_the_same_rows_are_counted(services: Services, project: Project, snapshot: Snapshot) -> None:
+    counts = []
+    for _ in range(3):
+        outcome = hold_gate(services, snapshot, add_version(services, project), project)
+        assert outcome is not None
+        counts.append(outcome.decision.earlier_gates)
+
+    assert counts == [0, 1, 2]
+
+
+def test_labels_that_were_not_seen_being_made_give_a_warning(
+    services: Services, project: Project, snapshot: Snapshot
+) -> None:
+    outcome = hold_gate(services, snapshot, add_version(services, project), project)
+
+    assert outcome is not None
+    assert any("6" in warning for warning in outcome.decision.warnings)
+
+
+def test_without_a_test_split_there_is_no_gate(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, split=SplitFractions(1, 0, 0))
+    project = add_project(services, TRAIN)
+    services.studio.submit_annotation(1, {"result": choice("Shipping")})
+    snapshot = export_project(services, project)
+
+    assert hold_gate(services, snapshot, add_version(services, project), project) is None
+    assert services.database.gates.count(project.ref.key) == 0
+
+
+def test_an_empty_test_split_promotes_nobody(services: Services) -> None:
+    project = add_project(services, TRAIN)
+    services.studio.submit_annotation(1, {"result": choice("Shipping")})
+
+    outcome = hold_gate(services, export_project(services, project), add_version(services, project), project)
+
+    assert outcome is not None
+    assert (outcome.decision.rows, outcome.decision.promote) == (0, False)
+
+
+def test_rows_of_a_file_meet_a_cold_start_of_their_own(
+    services: Services, project: Project, snapshot: Snapshot
+) -> None:
+    outcome = hold_gate(services, snapshot, add_version(services, project), None)
+
+    assert outcome is not None
+    assert outcome.decision.champion == services.cold_start(project).version
+
+
+def test_two_versions_are_compared_without_spending_the_test_set(
+    services: Services, project: Project, snapshot: Snapshot
+) -> None:
+    first, second = add_version(services, project, "Billing"), add_version(services, project, "Shipping")
+
+    decision = compare_versions(services, first.name, second.name)
+
+    assert (decision.champion, decision.challenger, decision.promote) == (first.name, second.name, True)
+    assert services.database.gates.count(project.ref.key) == 0
+
+
+def test_versions_of_different_projects_are_not_compared(services: Services, project: Project) -> None:
+    other = add_project(services, title="Other")
+
+    with pytest.raises(ModelNotFound, match="only versions of one project can be compared"):
+        compare_versions(services, add_version(services, project).name, add_version(services, other).name)
+
+
+def test_versions_without_a_snapshot_cannot_be_compared(services: Services, project: Project) -> None:
+    first, second = add_version(services, project), add_version(services, project)
+
+    with pytest.raises(SnapshotError, match="project 1 has no snapshot yet"):
+        compare_versions(services, first.name, second.name)
+
+
+def test_the_newest_snapshot_is_found_on_disk(services: Services, project: Project, snapshot: Snapshot) -> None:
+    assert newest_snapshot(services, project).path == snapshot.path

@@ -1,0 +1,304 @@
+"""What becomes of webhook calls: of every action, in any order, twice, and garbled."""
+
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.annotation import Prediction
+from ml_backend.domain.event import EventAction
+from ml_backend.domain.example import PrelabelOutcome, SelectedBy
+from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split
+from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelConfig
+from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.workflows.ingest import Received, receive
+from ml_backend.workflows.services import Services
+from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+
+(TRAIN,), (HELD_OUT,) = texts_in(Split.TRAIN, 1), texts_in(Split.TEST, 1)
+UNSERVABLE = CONFIG.replace('choice="single"', 'choice="multiple"')
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def project(services: Services) -> Project:
+    """Task 1 is for training, task 2 is held out."""
+    return add_project(services, [TRAIN, HELD_OUT])
+
+
+def send(services: Services, body: object) -> Received:
+    return receive(services, parse_webhook(body))
+
+
+def submit(services: Services, task_id: int = 1, label: str = "Billing", **more: Any) -> dict[str, Any]:
+    annotation = {"result": choice(label), "lead_time": 3.5, "completed_by": 7, **more}
+    return dict(services.studio.submit_annotation(task_id, annotation))
+
+
+def test_a_created_annotation_is_stored_with_what_the_api_will_not_tell_later(
+    services: Services, project: Project
+) -> None:
+    predicted = services.studio.predict_in_editor(1, Prediction(tuple(choice("Billing")), 0.9, "tickets-1-v1"))
+    services.studio.update_project(1, {"model_version": "tickets-1-v1", "sampling": "Uncertainty sampling"})
+    stored = submit(services, parent_prediction=predicted)
+
+    received = send(services, services.studio.event("ANNOTATION_CREATED", stored["id"]))
+
+    assert received == Received("ANNOTATION_CREATED", new_events=1)
+    event = services.database.events.last_received(project.id)
+    assert event is not None
+    assert (event.action, event.annotation_id, event.task_id, event.annotator) == (EventAction.CREATED, 1, 1, "7")
+    assert (event.prelabel, event.model_version) == (PrelabelOutcome.ACCEPTED, "tickets-1-v1")
+    assert (event.selected_by, event.is_blind) == (SelectedBy.ACTIVE, False)
+    assert (event.lead_time_s, event.parent_prediction, event.was_cancelled) == (3.5, predicted, False)
+    assert event.received_at == services.clock()
+
+
+def test_a_changed_pre_label_is_told_from_an_accepted_one(services: Services, project: Project) -> None:
+    predicted = services.studio.predict_in_editor(1, Prediction(tuple(choice("Shipping")), 0.9, "tickets-1-v1"))
+    services.studio.update_project(1, {"model_version": "tickets-1-v1"})
+    stored = submit(services, label="Billing", parent_prediction=predicted)
+
+    send(services, services.studio.event("ANNOTATION_CREATED", stored["id"]))
+
+    assert services.database.events.history(1)[1].prelabel is PrelabelOutcome.CHANGED
+
+
+def test_held_out_tasks_are_blind_and_never_actively_selected(services: Services, project: Project) -> None:
+    services.studio.update_project(1, {"sampling": "Uncertainty sampling"})
+    stored = submit(services, task_id=2)
+
+    send(services, services.studio.event("ANNOTATION_CREATED", stored["id"]))
+
+    event = services.database.events.history(1)[stored["id"]]
+    assert (event.is_blind, event.selected_by) == (True, SelectedBy.RANDOM)
+
+
+def test_a_skip_is_stored_and_counts_as_no_label(services: Services, project: Project) -> None:
+    stored = submit(services, was_cancelled=True)
+
+    assert send(services, services.studio.event("ANNOTATION_CREATED", stored["id"])).new_events == 1
+    assert services.database.events.new_label_count(1, 0) == 0
+
+
+def test_the_same_event_twice_is_one_event(services: Services, project: Project) -> None:
+    body = services.studio.event("ANNOTATION_CREATED", submit(services)["id"])
+
+    assert [send(services, body).new_events for _ in range(3)] == [1, 0, 0]
+    assert services.database.events.new_label_count(1, 0) == 1
+
+
+def test_several_annotations_in_one_event(services: Services, project: Project) -> None:
+    first, second = submit(services), submit(services, task_id=2)
+
+    received = send(services, services.studio.event("ANNOTATIONS_CREATED", first["id"], second["id"]))
+
+    assert received.new_events == 2
+    history = services.database.events.history(1)
+    assert {number: (event.task_id, event.is_blind) for number, event in history.items()} == {
+        first["id"]: (1, False),
+        second["id"]: (2, True),
+    }
+
+
+def test_events_in_any_order_say_the_same_about_how_a_label_stands(services: Services, project: Project) -> None:
+    stored = submit(services)
+    created = services.studio.event("ANNOTATION_CREATED", stored["id"])
+    services.studio.annotations[stored["id"]] |= {"updated_at": "2026-01-01T13:00:00Z", "ground_truth": True}
+    updated = services.studio.event("ANNOTATION_UPDATED", stored["id"])
+    created["annotation"] = stored
+    deleted = {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": stored["id"]}], "project": created["project"]}
+
+    for bodies in permutations([created, updated, deleted, created]):
+        other = add_project(services, [TRAIN])
+        told = [send(services, {**body, "project": {**body["project"], "id": other.id}}).new_events for body in bodies]
+
+        event = services.database.events.history(other.id)[stored["id"]]
+        assert sum(told) == 3
+        assert (event.task_id, event.ground_truth) == (1, True)
+        assert services.database.events.new_label_count(other.id, 0) == 1
+
+
+def test_a_deletion_of_an_annotation_never_heard_of_is_stored_without_a_task(
+    services: Services, project: Project
+) -> None:
+    body = {
+        "action": "ANNOTATIONS_DELETED",
+        "annotations": [{"id": 41}, {"id": 42}],
+        "project": services.studio.project_json(1),
+    }
+
+    assert send(services, body).new_events == 2
+    assert {event.task_id for event in services.database.events.history(1).values()} == {None}
+    assert send(services, body).new_events == 0
+
+
+def test_events_of_a_project_never_connected_are_kept_for_later(services: Services, project: Project) -> None:
+    body = services.studio.event("ANNOTATION_CREATED", submit(services, task_id=2)["id"])
+    body["project"]["id"] = 99
+
+    assert send(services, body).new_events == 1
+    assert services.database.events.history(99)[1].is_blind is False
+    assert services.database.projects.find(99) is None
+
+
+@pytest.mark.parametrize("action", ["TASKS_CREATED", "TASK_CREATED"])
+def test_new_tasks_get_their_pre_labels_pushed(services: Services, project: Project, action: str) -> None:
+    body = {"action": action, "tasks": [{"id": 3}], "project": services.studio.project_json(1)}
+
+    first, second = send(services, body), send(services, body)
+
+    assert first.job is not None
+    assert (first.job.kind, first.job.state) == (JobKind.PRELABEL, JobState.QUEUED)
+    assert first.job.params == {"trigger": "import"}
+    assert second.job == first.job
+
+
+def test_new_tasks_start_nothing_where_pushing_is_switched_off(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, auto_push=False)
+    add_project(services)
+
+    body = {"action": "TASKS_CREATED", "tasks": [{"id": 3}], "project": services.studio.project_json(1)}
+
+    assert send(services, body) == Received("TASKS_CREATED")
+
+
+def test_new_tasks_of_an_unknown_project_start_nothing(services: Services) -> None:
+    body = {"action": "TASKS_CREATED", "tasks": [{"id": 3}], "project": {"id": 99}}
+
+    assert send(services, body).job is None
+
+
+def test_a_changed_project_is_taken_over(services: Services, project: Project) -> None:
+    config = CONFIG.replace("Returns", "Refunds")
+    services.studio.update_project(1, {"label_config": config, "title": "Renamed"})
+
+    send(services, {"action": "PROJECT_UPDATED", "project": services.studio.project_json(1)})
+
+    after = services.database.projects.get(1)
+    assert (after.title, after.label_config, after.slug) == ("Renamed", config, "tickets")
+
+
+def test_a_label_config_that_cannot_be_served_does_not_replace_the_last_good_one(
+    services: Services, project: Project
+) -> None:
+    body = {**services.studio.project_json(1), "label_config": UNSERVABLE}
+
+    assert send(services, {"action": "PROJECT_UPDATED", "project": body}) == Received("PROJECT_UPDATED")
+    assert services.database.projects.get(1).label_config == CONFIG
+
+
+def test_a_change_of_an_unknown_project_does_not_connect_it(services: Services) -> None:
+    send(services, {"action": "PROJECT_UPDATED", "project": {"id": 99, "label_config": CONFIG}})
+
+    assert services.database.projects.all() == []
+
+
+def test_start_training_queues_a_job_and_a_second_click_returns_it(services: Services, project: Project) -> None:
+    body = {"action": "START_TRAINING", "project": services.studio.project_json(1)}
+
+    first, second = send(services, body), send(services, body)
+
+    assert first.job is not None
+    assert (first.job.kind, first.job.project_id) == (JobKind.TRAIN, 1)
+    assert first.job.params["trigger"] == "label-studio"
+    assert second.job == first.job
+
+
+def test_start_training_connects_a_project_that_was_never_seen(services: Services) -> None:
+    body = {"action": "START_TRAINING", "project": {"id": 5, "title": "Fresh", "label_config": CONFIG}}
+
+    received = send(services, body)
+
+    assert received.job is not None
+    assert services.database.projects.get(5).ref.key == "fresh-5"
+
+
+def test_start_training_of_what_cannot_be_served_is_an_error(services: Services) -> None:
+    with pytest.raises(UnsupportedLabelConfig):
+        send(services, {"action": "START_TRAINING", "project": {"id": 5, "label_config": UNSERVABLE}})
+    with pytest.raises(ProjectNotFound, match="labelloop connect 5"):
+        send(services, {"action": "START_TRAINING", "project": {"id": 5}})
+
+    assert services.database.jobs.newest() == []
+
+
+@pytest.mark.parametrize(
+    "action", ["TASKS_DELETED", "LABEL_LINK_CREATED", "LABELLOOP_DOCTOR", "PROJECT_CREATED", "something else"]
+)
+def test_other_actions_change_nothing(services: Services, project: Project, action: str) -> None:
+    body = {"action": action, "tasks": [{"id": 1}], "project": services.studio.project_json(1)}
+
+    assert send(services, body) == Received(action)
+    assert services.database.events.last_id(1) == 0
+    assert services.database.jobs.newest() == []
+
+
+@pytest.mark.parametrize("action", ["ANNOTATION_CREATED", "TASKS_CREATED", "START_TRAINING", "PROJECT_UPDATED"])
+def test_a_webhook_without_payload_changes_nothing(services: Services, project: Project, action: str) -> None:
+    assert send(services, {"action": action}) == Received(action)
+    assert services.database.jobs.newest() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"result": None},
+        {"result": [None, "text", {}]},
+        {"completed_by": None},
+        {"completed_by": {"id": 3, "email": "a@example.com"}},
+        {"lead_time": None},
+        {"updated_at": None},
+        {"prediction": None},
+        {"parent_prediction": 999},
+    ],
+)
+def test_annotations_with_holes_are_stored_as_far_as_they_go(
+    services: Services, project: Project, change: dict[str, Any]
+) -> None:
+    body = services.studio.event("ANNOTATION_CREATED", submit(services)["id"])
+    body["annotation"] = body["annotation"] | change
+
+    assert send(services, body).new_events == 1
+
+
+@pytest.mark.parametrize("data", [{}, {"text": None}, {"text": " "}, {"text": ""}, {"body": HELD_OUT}])
+def test_tasks_without_a_text_are_not_blind(services: Services, project: Project, data: dict[str, Any]) -> None:
+    body = services.studio.event("ANNOTATION_CREATED", submit(services)["id"])
+    body["task"] = {"id": 1, "data": data}
+
+    assert send(services, body).new_events == 1
+    assert services.database.events.history(1)[1].is_blind is False
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        "START_TRAINING",
+        {},
+        {"action": ""},
+        {"action": None},
+        {"action": 5},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": "x"}, "project": {"id": 1}},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": -1}, "project": {"id": 1}},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": 2**63}, "project": {"id": 1}},
+        {"action": "ANNOTATIONS_DELETED", "annotations": [{"no": "id"}], "project": {"id": 1}},
+        {"action": "TASKS_CREATED", "tasks": ["x"], "project": {"id": 1}},
+        {"action": "START_TRAINING", "project": {"id": "one"}},
+    ],
+)
+def test_garbage_is_refused_and_leaves_no_trace(services: Services, project: Project, body: object) -> None:
+    with pytest.raises(PayloadError):
+        send(services, body)
+
+    assert services.database.events.last_id(1) == 0
+    assert services.database.jobs.newest() == []

@@ -1,0 +1,199 @@
+"""One path for every request for work, and the policy that asks by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.event import AnnotationEvent, EventAction
+from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.model import Method
+from ml_backend.domain.project import Project
+from ml_backend.errors import JobError, ProjectNotFound
+from ml_backend.workflows.policy import is_due, new_labels, retrain_where_due
+from ml_backend.workflows.retrain import TrainRequest, request_prelabeling, request_promotion, request_training
+from ml_backend.workflows.services import Services
+from tests.services import add_project, build_test_services
+
+REQUEST = TrainRequest("command", "base", 3, Method.LORA, {"epochs": "2"}, snapshot="/snapshots/x", out="/out")
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path, retrain_after=3)
+
+
+@pytest.fixture
+def project(services: Services) -> Project:
+    return add_project(services)
+
+
+def label(services: Services, *annotation_ids: int, action: EventAction = EventAction.CREATED, at: str = "") -> None:
+    services.database.events.add(
+        [AnnotationEvent(1, action, number, task_id=number, changed_at=at) for number in annotation_ids]
+    )
+
+
+def end(services: Services, job_id: int, state: JobState) -> None:
+    while (job := services.database.jobs.claim()) is not None:
+        if job.id == job_id:
+            services.database.jobs.finish(job_id, state)
+
+
+def test_a_request_survives_the_jobs_row() -> None:
+    assert TrainRequest.from_params(REQUEST.params()) == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        (TrainRequest("policy", "base", 3, Method.LORA, {"epochs": "2"}), True),
+        (TrainRequest("command", "other", 3, Method.LORA, {"epochs": "2"}), False),
+        (TrainRequest("command", "base", 4, Method.LORA, {"epochs": "2"}), False),
+        (TrainRequest("command", "base", 3, Method.AUTO, {"epochs": "2"}), False),
+        (TrainRequest("command", "base", 3, Method.LORA, {"epochs": "3"}), False),
+        (TrainRequest("command", "base", 3, Method.LORA), False),
+    ],
+)
+def test_what_trains_alike_is_known(other: TrainRequest, is_same: bool) -> None:
+    assert REQUEST.trains_like(other) is is_same
+
+
+def test_a_training_takes_base_model_and_seed_from_the_settings(services: Services, project: Project) -> None:
+    job, is_new = request_training(services, 1, trigger="page")
+
+    assert is_new
+    assert TrainRequest.from_params(job.params) == TrainRequest("page", services.options.base_model, 1)
+    assert (job.kind, job.state, job.project_id) == (JobKind.TRAIN, JobState.QUEUED, 1)
+
+
+def test_triggers_while_one_waits_or_runs_return_that_one(services: Services, project: Project) -> None:
+    first, _ = request_training(services, 1, trigger="page")
+    waiting, is_new_while_waiting = request_training(services, 1, trigger="label-studio")
+    claimed = services.database.jobs.claim()
+    running, is_new_while_running = request_training(services, 1, trigger="policy")
+
+    assert (waiting.id, is_new_while_waiting) == (first.id, False)
+    assert claimed is not None
+    assert (running.id, running.state, is_new_while_running) == (first.id, JobState.RUNNING, False)
+
+
+def test_a_trigger_after_the_end_starts_a_new_one(services: Services, project: Project) -> None:
+    first, _ = request_training(services, 1, trigger="page")
+    end(services, first.id, JobState.FAILED)
+
+    second, is_new = request_training(services, 1, trigger="page")
+
+    assert is_new
+    assert second.id != first.id
+
+
+def test_projects_and_kinds_of_work_do_not_stand_in_for_each_other(services: Services, project: Project) -> None:
+    add_project(services, title="Other")
+
+    jobs = [
+        request_training(services, 1, trigger="page"),
+        request_training(services, 2, trigger="page"),
+        request_prelabeling(services, 1, trigger="page"),
+        request_promotion(services, 1, "tickets-1-v1", reason="r", is_forced=False),
+    ]
+
+    assert [is_new for _, is_new in jobs] == [True] * 4
+    assert len({job.id for job, _ in jobs}) == 4
+
+
+def test_work_on_files_is_told_apart_by_its_key(services: Services) -> None:
+    first, _ = request_training(services, 0, trigger="command", request=REQUEST, dedupe_key="a", claim=True)
+    second, is_new = request_training(services, 0, trigger="command", request=REQUEST, dedupe_key="b", claim=True)
+
+    assert is_new
+    assert (first.state, second.state) == (JobState.RUNNING, JobState.RUNNING)
+
+
+def test_a_command_does_not_run_beside_another_job_of_the_project(services: Services, project: Project) -> None:
+    request_prelabeling(services, 1, trigger="page", claim=True)
+
+    with pytest.raises(JobError, match="project 1 is busy with job 1"):
+        request_training(services, 1, trigger="command", claim=True)
+
+
+def test_unknown_projects_get_no_jobs(services: Services) -> None:
+    for ask in (
+        lambda: request_training(services, 9, trigger="page"),
+        lambda: request_prelabeling(services, 9, trigger="page"),
+        lambda: request_promotion(services, 9, None, reason="r", is_forced=True),
+    ):
+        with pytest.raises(ProjectNotFound):
+            ask()
+    assert services.database.jobs.newest() == []
+
+
+def test_a_promotion_keeps_what_was_asked(services: Services, project: Project) -> None:
+    job, _ = request_promotion(services, 1, None, reason="worse", is_forced=True)
+
+    assert job.params == {"version": None, "reason": "worse", "is_forced": True}
+
+
+def test_training_is_due_when_enough_labels_have_settled(services: Services, project: Project) -> None:
+    label(services, 1, 2)
+    services.clock.advance(3600)
+    assert not is_due(services, project)
+
+    label(services, 3)
+    assert not is_due(services, project)
+    services.clock.advance(59)
+    assert not is_due(services, project)
+    services.clock.advance(1)
+
+    assert is_due(services, project)
+    (job,) = retrain_where_due(services)
+    assert TrainRequest.from_params(job.params).trigger == "policy"
+    assert retrain_where_due(services) == []
+
+
+def test_an_annotation_changed_twice_is_one_new_label(services: Services, project: Project) -> None:
+    label(services, 1)
+    label(services, 1, action=EventAction.UPDATED, at="a")
+    label(services, 1, action=EventAction.UPDATED, at="b")
+
+    assert new_labels(services, project) == 1
+
+
+def test_labels_count_from_the_last_snapshot_on(services: Services, project: Project) -> None:
+    label(services, 1, 2, 3)
+    services.database.snapshots.add(1, "abc", services.database.events.last_id(1))
+    label(services, 4)
+
+    assert new_labels(services, project) == 1
+
+
+@pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.ABANDONED])
+def test_two_trainings_keep_their_distance(services: Services, project: Project, state: JobState) -> None:
+    label(services, 1, 2, 3)
+    services.clock.advance(60)
+    (job,) = retrain_where_due(services)
+    services.clock.advance(3600)
+    assert not is_due(services, project)
+    end(services, job.id, state)
+
+    services.clock.advance(599)
+    assert not is_due(services, project)
+    services.clock.advance(1)
+    assert is_due(services, project)
+
+
+def test_no_policy_no_training(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, retrain_after=0)
+    project = add_project(services)
+    label(services, *range(100))
+    services.clock.advance(3600)
+
+    assert not is_due(services, project)
+    assert retrain_where_due(services) == []
+
+
+def test_projects_are_judged_one_by_one(services: Services, project: Project) -> None:
+    add_project(services, title="Quiet")
+    label(services, 1, 2, 3)
+    services.clock.advance(60)
+
+    assert [job.project_id for job in retrain_where_due(services)] == [1]
