@@ -170,6 +170,15 @@ def test_projects_do_not_see_each_other(backend: Backend, key: str, bundle: Path
     assert list(backend.registry.versions(key)) == []
 
 
+def test_a_project_is_listed_once_it_has_registered_a_version(backend: Backend, key: str, bundle: Path) -> None:
+    assert key not in backend.registry.project_keys()
+    for _ in range(2):
+        register(backend, key, bundle)
+    keys = list(backend.registry.project_keys())
+    assert keys.count(key) == 1
+    assert keys == sorted(keys)
+
+
 @pytest.mark.parametrize("error", [JobCancelled("stop"), ValueError("no")])
 def test_what_goes_wrong_in_a_run_is_not_swallowed(backend: Backend, key: str, error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)), backend.tracker.run(key, "a run"):
