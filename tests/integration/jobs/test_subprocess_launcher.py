@@ -21,6 +21,11 @@ JOB = Job(id=41, kind=JobKind.TRAIN, project_id=7, state=JobState.RUNNING, param
 SLEEP = "import time; print('ready'); time.sleep(60)"
 IGNORE_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
 START_ANOTHER = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid); " + SLEEP
+LIST_FILES = """
+import os
+print(*(os.readlink(f"/proc/self/fd/{n}") for n in (0, 1, 2)))
+print(os.listdir("/proc/self/fd"))
+"""
 
 Launch = Callable[..., ChildProcess]
 
@@ -119,9 +124,7 @@ def test_the_child_inherits_no_socket_and_no_input(launch: Launch, tmp_path: Pat
         server.bind(("127.0.0.1", 0))
         server.listen()
         server.set_inheritable(True)
-        folder = "'/proc/self/fd'"
-        standard = f"*(os.readlink(f'/proc/self/fd/{{n}}') for n in (0, 1, 2))"
-        launch(f"import os; print({standard}); print(os.listdir({folder}))").process.wait(30)
+        launch(LIST_FILES).process.wait(30)
     standard, listed = log_path(tmp_path, 41).read_text().splitlines()
     log = str(log_path(tmp_path, 41))
     assert standard.split() == ["/dev/null", log, log]
