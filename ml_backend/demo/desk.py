@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from ..domain.ports import Studio
@@ -67,11 +68,11 @@ class Desk:
         unanswered = [_is_zero("total_annotations"), _is_zero("cancelled_annotations")]
         query = {"filters": {"conjunction": "and", "items": unanswered}, "ordering": ["tasks:id"]}
         found: list[OpenTask] = []
-        while True:
+        for page_number in count(1):
             params = {
                 "project": self._project_id,
                 "query": json.dumps(query),
-                "page": len(found) // PAGE + 1,
+                "page": page_number,
                 "page_size": PAGE,
                 "fields": "all",
                 "include": "id,data,predictions",
@@ -79,13 +80,14 @@ class Desk:
             page = self._http.get("api/tasks", params)
             found += [_open_task(task) for task in page["tasks"]]
             if len(found) >= page["total"]:
-                return found
+                break
+        return found
 
     def label(
         self,
         expert: Expert,
         tickets: Mapping[str, Ticket],
-        count: int,
+        wanted: int,
         on_answer: Callable[[Ticket, Answer], None],
     ) -> None:
         """Let the expert answer that many tasks, in the order in which uncertainty sampling serves them.
@@ -95,7 +97,7 @@ class Desk:
             on_answer: told of each answer once Label Studio has stored it.
         """
         version = self._studio.project(self._project_id).model_version
-        for task in by_uncertainty(self.open_tasks(), version)[:count]:
+        for task in by_uncertainty(self.open_tasks(), version)[:wanted]:
             ticket = tickets[task.text]
             shown = task.prelabel_of(version)
             answer = expert.answer(ticket, shown.label if shown else None)

@@ -73,12 +73,13 @@ class Display:
     @contextmanager
     def _lines(self, title: str) -> Iterator[Advance]:
         self._notes.print(f"{title} ...")
-        last_s = time.monotonic()
+        last_s, last_line = time.monotonic(), ""
 
         def advance(fraction: float, news: str) -> None:
-            nonlocal last_s
-            if time.monotonic() - last_s >= NEWS_INTERVAL_S:
-                last_s = time.monotonic()
-                self._notes.print(f"  {fraction:4.0%}  {news}")
+            nonlocal last_s, last_line
+            line = f"  {fraction:4.0%}  {news}"
+            if line != last_line and time.monotonic() - last_s >= NEWS_INTERVAL_S:
+                last_s, last_line = time.monotonic(), line
+                self._notes.print(line)
 
         yield advance

@@ -91,7 +91,7 @@ def _set_up(stack: ExitStack, folder: Path, port: int, studio_port: int, display
         log_file = folder / "backend.log"
         backend = stack.enter_context(running_backend(settings, services.database, log_file=log_file))
         backend.wait_until_ready()
-    with display.step("Starting Label Studio, which takes half a minute the first time"):
+    with display.step("Starting Label Studio (half a minute)"):
         studio = stack.enter_context(
             LocalStudio.start(folder / "label-studio", studio_port, log_file=folder / "label-studio.log", token=token)
         )
@@ -153,8 +153,8 @@ def _open_project(stage: Stage, tickets: Mapping[str, Ticket]) -> tuple[Project,
             finish(services, stage.backend, connection.job, advance)
     counts = {split: sum(split_of(text, project.split) is split for text in tickets) for split in Split}
     told = (
-        f"{len(tickets)} support tickets without labels. By a hash of their texts, {counts[Split.TEST]} are for the test "
-        f"and {counts[Split.VALIDATION]} for validation: these stay blind, without pre-label. The other "
+        f"{len(tickets)} support tickets without labels. By a hash of their texts, {counts[Split.TEST]} are for the "
+        f"test and {counts[Split.VALIDATION]} for validation: these stay blind, without pre-label. The other "
         f"{counts[Split.TRAIN]} have one of {serving_version(services, project)}, which has seen no label at all."
     )
     display.section("The project", [told])

@@ -1,0 +1,96 @@
+"""The simulated expert behaves as it says it does."""
+
+from statistics import mean
+
+import pytest
+
+from ml_backend.demo.expert import CONFUSABLE, Answer, Expert
+from ml_backend.demo.tickets import Ticket, load_tickets
+
+TICKETS = load_tickets()
+EXPERTS = [Expert(seed) for seed in range(8)]
+
+
+def _wrong(ticket: Ticket) -> str:
+    return CONFUSABLE[ticket.label][-1]
+
+
+def _answers(prelabel: str) -> list[tuple[Ticket, str | None, Answer]]:
+    """Every ticket, answered by all experts; the pre-label is `none`, `right` or `wrong`."""
+    shown = {"none": lambda _ticket: None, "right": lambda ticket: ticket.label, "wrong": _wrong}[prelabel]
+    return [(ticket, shown(ticket), expert.answer(ticket, shown(ticket))) for expert in EXPERTS for ticket in TICKETS]
+
+
+def _share(flags: list[bool]) -> float:
+    return mean(map(float, flags))
+
+
+def test_the_same_seed_ticket_and_prelabel_give_the_same_answer_in_any_order() -> None:
+    forwards = [Expert(1).answer(ticket, None) for ticket in TICKETS]
+    expert = Expert(1)
+    backwards = [expert.answer(ticket, None) for ticket in reversed(TICKETS)]
+
+    assert forwards == backwards[::-1]
+
+
+def test_another_seed_is_another_expert() -> None:
+    assert [Expert(1).answer(ticket, None) for ticket in TICKETS] != [
+        Expert(2).answer(ticket, None) for ticket in TICKETS
+    ]
+
+
+def test_about_four_in_a_hundred_labels_made_without_a_prelabel_are_wrong() -> None:
+    wrong = [answer.label != ticket.label for ticket, _, answer in _answers("none") if answer.label]
+
+    assert 0.025 < _share(wrong) < 0.055
+
+
+def test_hard_tickets_are_mistaken_more_often_than_easy_ones() -> None:
+    answers = _answers("none")
+    hard = [answer.label != ticket.label for ticket, _, answer in answers if answer.label and ticket.is_hard]
+    easy = [answer.label != ticket.label for ticket, _, answer in answers if answer.label and not ticket.is_hard]
+
+    assert _share(hard) > 3 * _share(easy) > 0
+
+
+def test_a_mistake_names_a_class_that_people_mix_up_with_the_right_one() -> None:
+    mistakes = [(ticket, answer) for ticket, _, answer in _answers("none") if answer.label not in (None, ticket.label)]
+
+    assert mistakes
+    assert all(answer.label in CONFUSABLE[ticket.label] for ticket, answer in mistakes)
+
+
+def test_right_prelabels_are_accepted_but_for_slips() -> None:
+    accepted = [answer.label == shown for _, shown, answer in _answers("right") if answer.label]
+
+    assert 0.985 < _share(accepted) < 1.0
+
+
+def test_some_wrong_prelabels_are_accepted_and_most_are_corrected() -> None:
+    answers = [(ticket, shown, answer) for ticket, shown, answer in _answers("wrong") if answer.label]
+
+    assert 0.03 < _share([answer.label == shown for _, shown, answer in answers]) < 0.1
+    assert _share([answer.label == ticket.label for ticket, _, answer in answers]) > 0.88
+
+
+def test_only_hard_tickets_are_skipped_and_few_of_them() -> None:
+    skipped = [ticket for ticket, _, answer in _answers("none") if answer.label is None]
+
+    assert 0 < len(skipped) < 0.05 * len(TICKETS) * len(EXPERTS)
+    assert all(ticket.is_hard for ticket in skipped)
+
+
+@pytest.mark.parametrize(("slower", "faster"), [("wrong", "none"), ("none", "right")])
+def test_a_right_prelabel_saves_time_and_a_wrong_one_costs_some(slower: str, faster: str) -> None:
+    def seconds(prelabel: str) -> float:
+        return mean(answer.lead_time_s for _, _, answer in _answers(prelabel))
+
+    assert seconds(slower) > 1.1 * seconds(faster) > 0
+
+
+def test_hard_tickets_take_longer() -> None:
+    answers = _answers("none")
+
+    assert mean(answer.lead_time_s for ticket, _, answer in answers if ticket.is_hard) > 1.5 * mean(
+        answer.lead_time_s for ticket, _, answer in answers if not ticket.is_hard
+    )

@@ -1,0 +1,46 @@
+"""How signals end the demo."""
+
+import os
+import signal
+
+import pytest
+
+from ml_backend.demo.interrupts import one_interrupt
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_interrupts_and_a_second_one_does_not_cut_the_ending_short(number: signal.Signals) -> None:
+    ending = []
+    with one_interrupt(), pytest.raises(KeyboardInterrupt):  # noqa: PT012 (what happens in between is the point)
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(number)
+            ending.append("finished")
+
+    assert ending == ["finished"]
+
+
+def test_no_signal_interrupts_an_ending_that_has_begun_by_itself() -> None:
+    with one_interrupt() as end_in_peace:
+        end_in_peace()
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_handlers_are_as_before_after_the_block() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+    with one_interrupt():
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with one_interrupt():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
