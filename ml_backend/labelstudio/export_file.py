@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import ijson
+from ijson.common import ObjectBuilder
 
 from ..domain.annotation import Task
 from ..errors import PayloadError, StudioExportError
@@ -13,6 +14,8 @@ from .payloads import task_from_export
 
 __all__ = ["read_export", "read_tasks", "stream_objects"]
 
+MAX_DEPTH = 200
+DEPTH_CHANGES = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 WANTED = "wanted a JSON list of tasks, as Label Studio's Export > JSON writes it"
 
 
@@ -27,10 +30,7 @@ def read_export(path: Path) -> Iterator[Task]:
         if not isinstance(item.get("data"), dict):
             raise StudioExportError(_not_a_task(path, number, item))
         if not isinstance(item.get("annotations"), list):
-            raise StudioExportError(
-                f"{path}, item {number}: a task without a list of annotations, so this is no export of labeled "
-                f"tasks; {WANTED}"
-            )
+            raise StudioExportError(_not_labeled(path, number, item))
         yield _task(path, number, item)
 
 
@@ -56,9 +56,23 @@ def stream_objects(source: IO[bytes]) -> Iterator[Any]:
     """Items of a JSON list one after another, floats as floats.
 
     Raises:
-        ijson.JSONError: not well-formed, or cut short.
+        ijson.JSONError: no list, not well-formed, cut short, or more than `MAX_DEPTH` levels deep.
     """
-    yield from ijson.items(source, "item", use_float=True)
+    # `ijson.items` would do, but spends gigabytes on a small file of nested brackets.
+    events = ijson.basic_parse(source, use_float=True)
+    if next(events)[0] != "start_array":
+        raise ijson.JSONError("not a list")
+    depth, builder = 0, ObjectBuilder()
+    for event, value in events:
+        depth += DEPTH_CHANGES.get(event, 0)
+        if depth < 0:
+            continue
+        if depth > MAX_DEPTH:
+            raise ijson.JSONError(f"more than {MAX_DEPTH} levels inside one another")
+        builder.event(event, value)
+        if depth == 0:
+            yield builder.value
+            builder = ObjectBuilder()
 
 
 def _items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -110,10 +124,16 @@ def _not_a_task(path: Path, number: int, item: Mapping[str, Any]) -> str:
             f"{path}, item {number}: this is the JSON_MIN format, which leaves out skipped annotations and "
             "pre-labels; export the project again and choose JSON"
         )
-    if "completions" in item:
-        return f"{path}, item {number}: written by Label Studio before 1.0; import it into 1.x and export it again"
     keys = ", ".join(sorted(map(str, item))[:8]) or "none"
     return f"{path}, item {number}: no object under `data` (keys found: {keys}); {WANTED}"
+
+
+def _not_labeled(path: Path, number: int, item: Mapping[str, Any]) -> str:
+    if "completions" in item:
+        return f"{path}, item {number}: written by Label Studio before 1.0; import it into 1.x and export it again"
+    return (
+        f"{path}, item {number}: a task without a list of annotations, so this is no export of labeled tasks; {WANTED}"
+    )
 
 
 def _has_id(item: object) -> bool:

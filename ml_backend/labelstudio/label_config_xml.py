@@ -74,7 +74,7 @@ def _tree(xml: str) -> Element:
         raise UnreadableLabelConfig("the label config is empty; save one in Label Studio under Settings > Labeling")
     parser = DefusedXMLParser(target=_BoundedTreeBuilder(), forbid_dtd=True)
     try:
-        parser.feed(xml.strip().removeprefix("\ufeff"))
+        parser.feed(xml.removeprefix("\ufeff").strip())
         root: Element = parser.close()
     except ParseError as error:
         raise UnreadableLabelConfig(f"the label config is not well-formed XML: {error.msg}; correct it there") from None

@@ -183,6 +183,11 @@ def _regions(value: object) -> object:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+def _whole_predictions(value: object) -> object:
+    """Default exports list predictions by id alone."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _project_id(value: object) -> object:
     """Label Studio writes `<id>.<time of creation>`."""
     return value.split(".")[0] if isinstance(value, str) else value
@@ -226,13 +231,12 @@ class _Prediction(_Model):
 class _Annotation(_Model):
     id: Id
     task: Id | None = None
-    project: Id | None = None
     completed_by: Annotated[str, BeforeValidator(_annotator)] = "unknown"
     updated_by: Any = None
     result: Regions = ()
     was_cancelled: bool | None = False
     ground_truth: bool | None = False
-    lead_time: float | None = None
+    lead_time: Annotated[float, Field(allow_inf_nan=False)] | None = None
     parent_prediction: Id | None = None
     prediction: Annotated[_Prediction | None, BeforeValidator(_object_or_none)] = None
     created_at: str | None = None
@@ -276,12 +280,10 @@ class _Task(_Model):
     id: Id = 0
     data: dict[str, Any]
     annotations: Annotated[tuple[_Annotation, ...], BeforeValidator(_none_to_empty)] = ()
-    predictions: Annotated[tuple[Any, ...], BeforeValidator(_none_to_empty)] = ()
+    predictions: Annotated[tuple[_Prediction, ...], BeforeValidator(_whole_predictions)] = ()
 
     def value(self) -> Task:
-        # Default exports list predictions by id alone.
-        full = [_Prediction.model_validate(each) for each in self.predictions if isinstance(each, dict)]
-        return Task(self.id, self.data, tuple(annotation.value(full) for annotation in self.annotations))
+        return Task(self.id, self.data, tuple(annotation.value(self.predictions) for annotation in self.annotations))
 
 
 class _ExportedTask(_Task):
@@ -355,8 +357,7 @@ def _parse(model: type[ModelT], body: object, what: str) -> ModelT:
         ]
         more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise PayloadError(
-            f"{what}: not what Label Studio sends: {'; '.join(problems[:3])}{more}; "
-            "check that the caller is Label Studio 1.x"
+            f"{what}: not what Label Studio sends: {'; '.join(problems[:3])}{more}; wanted it as version 1.x has it"
         ) from None
 
 

@@ -1,0 +1,248 @@
+"""Label configs: what is read from them, and what is refused, hostile ones among it."""
+
+import time
+
+import pytest
+
+from ml_backend.domain.label_config import Control, Label, LabelConfig
+from ml_backend.errors import UnreadableLabelConfig
+from ml_backend.labelstudio.label_config_xml import MAX_DEPTH, MAX_XML_BYTES, parse_label_config
+from tests.recordings import recorded
+
+CHOICES = '<Choices name="c" toName="text"><Choice value="A"/><Choice value="B"/></Choices>'
+TEXT = '<Text name="text" value="$text"/>'
+
+
+def parsed(inside: str) -> LabelConfig:
+    return parse_label_config(f"<View>{inside}</View>")
+
+
+def control(inside: str) -> Control:
+    (found,) = parsed(inside).controls
+    return found
+
+
+def test_a_control_knows_its_object_its_labels_and_its_attributes() -> None:
+    found = control(
+        '<Header value="Which?"/><Text name="text" value="$body"/>'
+        '<Choices name="topic" toName="text" choice="single" showInLine="true">'
+        '<Choice value="Sports" hint="Games and players"/><Choice value="Politics" alias="pol"/></Choices>'
+    )
+
+    assert (found.name, found.tag) == ("topic", "Choices")
+    assert (found.object.name, found.object.tag, found.object.field) == ("text", "Text", "body")
+    assert found.labels == (Label("Sports", "Sports", "Games and players"), Label("pol", "Politics", None))
+    assert found.attributes == {"name": "topic", "toName": "text", "choice": "single", "showInLine": "true"}
+
+
+def test_the_xml_is_kept_as_it_was() -> None:
+    xml = f"<!-- a -->\n<View>{TEXT}{CHOICES}</View>\n<!-- b -->"
+
+    assert parse_label_config(xml).xml == xml
+
+
+def test_several_controls_come_in_document_order_wherever_they_stand() -> None:
+    config = parsed(
+        '<View style="x"><Rating name="r" toName="text"/></View>'
+        f'{TEXT}<View visibleWhen="choice-selected"><View>{CHOICES}</View></View>'
+        '<Labels name="l" toName="text"><Label value="PER" background="red"/><Label value="ORG"/></Labels>'
+        '<TextArea name="t" toName="text" perRegion="true"/>'
+    )
+
+    assert [(each.name, each.tag, each.label_values) for each in config.controls] == [
+        ("r", "Rating", ()),
+        ("c", "Choices", ("A", "B")),
+        ("l", "Labels", ("PER", "ORG")),
+        ("t", "TextArea", ()),
+    ]
+
+
+def test_labels_inside_layout_tags_are_found_and_nested_choices_follow_their_parent() -> None:
+    found = control(
+        f'{TEXT}<Choices name="c" toName="text"><View><Choice value="Animal"><Choice value="Dog"/>'
+        '<Choice value="Cat" alias="feline"/></Choice></View><Choice value="Plant"/></Choices>'
+    )
+
+    assert found.label_values == ("Animal", "Dog", "feline", "Plant")
+
+
+def test_branches_of_a_taxonomy_may_repeat_a_value() -> None:
+    found = control(
+        f'{TEXT}<Taxonomy name="t" toName="text"><Choice value="Dog"><Choice value="Other"/></Choice>'
+        '<Choice value="Cat"><Choice value="Other"/></Choice></Taxonomy>'
+    )
+
+    assert found.label_values == ("Dog", "Other", "Cat")
+
+
+def test_labels_of_a_control_inside_another_are_its_own() -> None:
+    config = parsed(
+        f'{TEXT}<Choices name="outer" toName="text"><Choice value="A"/>'
+        '<Choices name="inner" toName="text"><Choice value="B"/></Choices></Choices>'
+    )
+
+    assert {each.name: each.label_values for each in config.controls} == {"outer": ("A",), "inner": ("B",)}
+
+
+@pytest.mark.parametrize("value", ["$options", " $options "])
+def test_labels_that_come_from_task_data_are_unknown(value: str) -> None:
+    found = control(f'{TEXT}<Choices name="c" toName="text" value="{value}"><Choice value="Fixed"/></Choices>')
+
+    assert found.labels == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [("$text", "text"), (" $text ", "text"), ("Always this", None), ("$", None), ("", None), ("$a.b[0]", "a.b[0]")],
+)
+def test_an_object_shows_a_field_or_a_constant(value: str, field: str | None) -> None:
+    assert control(f'<Text name="text" value="{value}"/>{CHOICES}').object.field == field
+
+
+def test_the_first_of_several_objects_counts() -> None:
+    found = control('<Text name="a" value="$a"/><Text name="b" value="$b"/><Pairwise name="p" toName="b, a"/>')
+
+    assert found.object.name == "b"
+
+
+def test_an_object_may_stand_after_its_control_and_take_a_list_of_values() -> None:
+    found = control(f'{CHOICES}<Paragraphs name="text" valueList="$turns"/>')
+
+    assert (found.object.tag, found.object.field) == ("Paragraphs", "turns")
+
+
+def test_a_config_without_controls_is_readable() -> None:
+    assert parsed(TEXT).controls == ()
+
+
+@pytest.mark.parametrize(
+    "xml", ["\ufeff<View/>", "  \n<View/>\n ", '\ufeff\n<?xml version="1.0" encoding="latin-1"?><View/>']
+)
+def test_byte_order_marks_space_and_declared_encodings_do_not_matter(xml: str) -> None:
+    assert parse_label_config(xml).controls == ()
+
+
+def test_values_hold_any_text() -> None:
+    found = control(
+        f'{TEXT}<Choices name="c" toName="text"><Choice value="Zoë 👩‍👩‍👧"/>'
+        '<Choice value="&lt;b&gt; &amp; &#x41;"/></Choices>'
+    )
+
+    assert found.label_values == ("Zoë 👩‍👩‍👧", "<b> & A")
+
+
+def test_the_recorded_configs_can_be_read() -> None:
+    found = {
+        name: [(each.tag, each.object.field, each.label_values) for each in parse_label_config(xml).controls]
+        for name, xml in {
+            "setup": recorded("setup")["schema"],
+            "entities": recorded("webhook_annotation_created_entities")["project"]["label_config"],
+            "textarea": recorded("webhook_annotation_created_textarea")["project"]["label_config"],
+        }.items()
+    }
+
+    assert found == {
+        "setup": [("Choices", "text", ("Positive", "Negative", "Neutral"))],
+        "entities": [("Labels", "text", ("PER", "LOC", "ORG"))],
+        "textarea": [("TextArea", "prompt", ())],
+    }
+
+
+@pytest.mark.parametrize(
+    ("xml", "message"),
+    [
+        ("", "the label config is empty"),
+        (" \n ", "the label config is empty"),
+        ("<View>", "not well-formed XML: no element found"),
+        ("<View></Veiw>", "not well-formed XML: mismatched tag"),
+        ("<View/><View/>", "not well-formed XML: junk after document element"),
+        ("just text", "not well-formed XML: syntax error"),
+        ('<View a="1" a="2"/>', "not well-formed XML: duplicate attribute"),
+        ("<View>&unknown;</View>", "not well-formed XML: undefined entity"),
+        ("<View>\x00</View>", "not well-formed XML"),
+        ("<View>\ud800</View>", "not text that XML can hold"),
+        ("<view/>", "outermost tag is <view>; Label Studio wants <View>"),
+        (f"<Root>{TEXT}</Root>", "outermost tag is <Root>"),
+        ('<View><Choices toName="text"/></View>', r"<Choices toName='text'> has no name"),
+        (f"<View>{CHOICES}</View>", r"has toName='text', but no object tag has that name \(objects found: none\)"),
+        (f'<View><Text name="t" value="$t"/>{CHOICES}</View>', r"no object tag has that name \(objects found: 't'\)"),
+        (f'<View>{TEXT}<Choices name="c" toName=""/></View>', "has toName=''"),
+        (f"<View>{TEXT}{TEXT}{CHOICES}</View>", "the name 'text' twice, for <Text> and for <Text>"),
+        (f"<View>{TEXT}{CHOICES}{CHOICES}</View>", "the name 'c' twice, for <Choices> and for <Choices>"),
+        (
+            f'<View>{TEXT}<Rating name="text" toName="text"/></View>',
+            "the name 'text' twice, for <Text> and for <Rating>",
+        ),
+        (f'<View>{TEXT}<Choices name="c" toName="text"><Choice/></Choices></View>', "a <Choice> without a value"),
+        (
+            f'<View>{TEXT}<Choices name="c" toName="text"><Choice value="A"/><Choice value="A"/></Choices></View>',
+            "has the label 'A' twice",
+        ),
+        (
+            f'<View>{TEXT}<Labels name="c" toName="text"><Label value="A"/><Label value="B" alias="A"/></Labels></View>',
+            "has the label 'A' twice",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_reason(xml: str, message: str) -> None:
+    with pytest.raises(UnreadableLabelConfig, match=message):
+        parse_label_config(xml)
+
+
+def test_the_text_that_a_control_points_to_may_not_be_missing() -> None:
+    with pytest.raises(UnreadableLabelConfig, match=r"an object tag looks like <Text name='text' value=\"\$text\"/>"):
+        parsed(f'<Text name="text"/>{CHOICES}')
+
+
+BILLION_LAUGHS = (
+    '<!DOCTYPE View [<!ENTITY a0 "ha">'
+    + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
+    + "]><View>&a9;</View>"
+)
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        BILLION_LAUGHS,
+        '<!DOCTYPE View [<!ENTITY x SYSTEM "file:///etc/passwd">]><View>&x;</View>',
+        '<!DOCTYPE View [<!ENTITY % x SYSTEM "http://localhost:1/x.dtd"> %x;]><View/>',
+        '<!DOCTYPE View SYSTEM "http://localhost:1/x.dtd"><View/>',
+        "<!DOCTYPE View><View/>",
+    ],
+    ids=["billion laughs", "file", "parameter entity", "external DTD", "plain doctype"],
+)
+def test_entities_and_doctypes_are_refused_without_being_expanded(xml: str) -> None:
+    before = time.perf_counter()
+
+    with pytest.raises(UnreadableLabelConfig, match=r"remove the <!DOCTYPE \.\.\.> part"):
+        parse_label_config(xml)
+
+    assert time.perf_counter() - before < 1
+
+
+def test_deep_nesting_is_refused_before_it_can_do_harm() -> None:
+    at_the_limit = "<View>" * MAX_DEPTH + "</View>" * MAX_DEPTH
+    beyond = "<View>" * 50_000 + "</View>" * 50_000
+
+    assert parse_label_config(at_the_limit).controls == ()
+    with pytest.raises(UnreadableLabelConfig, match="more than 100 tags inside one another, at <View>"):
+        parse_label_config(beyond)
+
+
+def test_a_config_beyond_a_megabyte_is_refused_by_its_bytes() -> None:
+    padding = "é" * (MAX_XML_BYTES // 2 - 10)
+
+    assert parse_label_config(f"<View>{padding}</View>").controls == ()
+    with pytest.raises(UnreadableLabelConfig, match=f"at most {MAX_XML_BYTES} are read"):
+        parse_label_config(f"<View>{padding}éééé</View>")
+
+
+def test_thousands_of_labels_are_read_quickly() -> None:
+    choices = "".join(f'<Choice value="Label {number}"/>' for number in range(10_000))
+    before = time.perf_counter()
+
+    found = control(f'{TEXT}<Choices name="c" toName="text">{choices}</Choices>')
+
+    assert len(found.labels) == 10_000
+    assert time.perf_counter() - before < 2

@@ -1,0 +1,82 @@
+"""What an annotator did with a pre-label."""
+
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.example import PrelabelOutcome
+from ml_backend.labelstudio.prelabel import outcome_by_comparison, outcome_by_origin
+
+ACCEPTED, CHANGED, NONE = PrelabelOutcome.ACCEPTED, PrelabelOutcome.CHANGED, PrelabelOutcome.NONE
+
+
+def region(value: dict[str, Any], *, name: str = "topic", kind: str = "choices", **more: Any) -> dict[str, Any]:
+    return {"from_name": name, "to_name": "text", "type": kind, "value": value, **more}
+
+
+def ticked(*labels: str, **more: Any) -> dict[str, Any]:
+    return region({"choices": list(labels)}, **more)
+
+
+def span(start: int, end: int, label: str, **more: Any) -> dict[str, Any]:
+    return region({"start": start, "end": end, "labels": [label], **more}, name="ner", kind="labels")
+
+
+@pytest.mark.parametrize(
+    ("result", "prelabel", "outcome"),
+    [
+        ([ticked("A")], [ticked("A")], ACCEPTED),
+        ([ticked("A", id="x", origin="prediction")], [ticked("A", score=0.9)], ACCEPTED),
+        ([ticked("B")], [ticked("A")], CHANGED),
+        ([], [ticked("A")], CHANGED),
+        ([ticked("A")], [], NONE),
+        ([], [], NONE),
+        ([ticked("B", "A")], [ticked("A", "B")], ACCEPTED),
+        ([ticked("A")], [ticked("A", "B")], CHANGED),
+        ([ticked("A"), region({"text": ["why"]}, name="comment", kind="textarea")], [ticked("A")], ACCEPTED),
+        ([ticked("A"), ticked("A")], [ticked("A")], CHANGED),
+        ([ticked("A", name="other")], [ticked("A")], CHANGED),
+        ([span(0, 3, "PER", text="Bob")], [span(0, 3, "PER")], ACCEPTED),
+        ([span(5, 8, "LOC"), span(0, 3, "PER")], [span(0, 3, "PER"), span(5, 8, "LOC")], ACCEPTED),
+        ([span(0, 3, "PER")], [span(0, 3, "PER"), span(5, 8, "LOC")], CHANGED),
+        ([span(0, 4, "PER")], [span(0, 3, "PER")], CHANGED),
+        ([span(0, 3, "ORG")], [span(0, 3, "PER")], CHANGED),
+        ([region({"text": ["yes"]})], [region({"text": "yes"})], ACCEPTED),
+        ([region({"text": ["yes", "no"]})], [region({"text": "yes"})], CHANGED),
+        ([region({"rating": 4})], [region({"rating": 4})], ACCEPTED),
+        ([{"from_name": "topic", "value": None}], [{"from_name": "topic", "value": None}], ACCEPTED),
+    ],
+    ids=[
+        "same choice", "ids, origins and scores aside", "other choice", "choice taken away", "nothing was shown",
+        "nothing at all", "order of choices aside", "one of two", "a comment beside it", "twice", "another control",
+        "the span's text aside", "order of spans aside", "a span deleted", "a span moved", "a span renamed",
+        "text as string or list", "text added", "numbers", "malformed",
+    ],
+)  # fmt: skip
+def test_only_meaning_is_compared(result: list[Any], prelabel: list[Any], outcome: PrelabelOutcome) -> None:
+    assert outcome_by_comparison(result, prelabel) is outcome
+
+
+@pytest.mark.parametrize(
+    ("result", "was_copied", "outcome"),
+    [
+        ([ticked("A", origin="prediction")], False, ACCEPTED),
+        ([ticked("A", origin="prediction-changed")], False, CHANGED),
+        ([ticked("A", origin="manual")], False, CHANGED),
+        ([ticked("A", origin="prediction"), ticked("B", origin="manual")], False, CHANGED),
+        ([ticked("A", origin="prediction"), ticked("x", name="comment", origin="manual")], False, ACCEPTED),
+        ([ticked("A")], False, CHANGED),
+        ([], False, CHANGED),
+        ([ticked("A")], True, ACCEPTED),
+        ([], True, ACCEPTED),
+        ([ticked("A", origin="manual")], True, CHANGED),
+    ],
+    ids=[
+        "untouched", "changed", "drawn anew", "added to", "a comment beside it", "over the API", "all deleted",
+        "copied", "copied empty", "copied and then edited",
+    ],
+)  # fmt: skip
+def test_the_editor_s_marks_tell_where_the_prelabel_is_not_at_hand(
+    result: list[Any], was_copied: bool, outcome: PrelabelOutcome
+) -> None:
+    assert outcome_by_origin(result, was_copied=was_copied) is outcome
