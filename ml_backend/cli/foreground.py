@@ -29,8 +29,10 @@ def finish_in_foreground(services: "Services", job: "Job", *, is_ours: bool) -> 
         JobError: it failed, was cancelled or was abandoned.
     """
     from ..domain.job import JobState
-    from ..workflows.work import Worker
+    from ..workflows.work import Worker, reap_abandoned
 
+    # Where no worker ever runs, nobody else says so of jobs that died.
+    reap_abandoned(services)
     worker = Worker(services)
     if is_ours:
         worker.start(job)

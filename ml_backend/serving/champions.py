@@ -8,7 +8,7 @@ from pathlib import Path
 from ..domain.model import cold_start_version, is_cold_start
 from ..domain.ports import ModelRegistry, Predictor
 from ..domain.project import Project
-from ..errors import BundleError, EncoderError, LabelloopError
+from ..errors import BundleError, EncoderError, LabelloopError, TrackingError
 
 __all__ = ["Champions"]
 
@@ -59,24 +59,37 @@ class Champions:
     def refresh(self, project: Project) -> Predictor:
         """Serve what the registry names now, loading it first if it is new here.
 
-        A champion that cannot be loaded does not replace one that serves.
+        A champion that cannot be loaded does not replace what serves; where nothing does, the cold start answers.
+
+        Raises:
+            EncoderError: the base model cannot be loaded.
+            TrackingError: the registry does not answer, and nothing serves that could go on.
         """
         with self._lock(project.id):
-            champion = self._registry.champion(project.ref.key)
-            serving = self._serving.get(project.id)
-            if champion is None:
-                wanted = self._cold_start(project)
-                if serving is None or serving.version != wanted.version:
-                    self._serving[project.id] = wanted
-            elif serving is None or serving.version != champion.name:
-                try:
-                    self._serving[project.id] = self._load(champion.path)
-                    log.info("project %s is served by %s", project.id, champion.name)
-                except (BundleError, EncoderError, OSError):
-                    log.exception("cannot load champion %s of project %s", champion.name, project.id)
-                    if self.loaded(project) is None:
-                        self._serving[project.id] = self._cold_start(project)
+            fitting = self.loaded(project)
+            try:
+                self._serving[project.id] = self._wanted(project)
+            except (BundleError, EncoderError, OSError):
+                log.exception("the champion of project %s cannot be loaded", project.id)
+                self._serving[project.id] = fitting or self._cold_start(project)
+            except TrackingError as error:
+                if fitting is None:
+                    raise
+                log.warning("%s goes on serving project %s: %s", fitting.version, project.id, error)
             return self._serving[project.id]
+
+    def _wanted(self, project: Project) -> Predictor:
+        """The predictor of the version that the registry names: the one that serves, where that is it."""
+        champion = self._registry.champion(project.ref.key)
+        serving = self._serving.get(project.id)
+        cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        if serving is not None and serving.version == (champion.name if champion else cold_start):
+            return serving
+        if champion is None:
+            return self._cold_start(project)
+        predictor = self._load(champion.path)
+        log.info("project %s is served by %s", project.id, champion.name)
+        return predictor
 
     def load_soon(self, project: Project) -> None:
         """Load a project's predictor on a thread of its own, unless one that fits serves already; returns at once."""

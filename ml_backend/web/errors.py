@@ -17,6 +17,7 @@ from ..errors import (
     PayloadError,
     ProjectNotFound,
     StudioError,
+    TrackingError,
 )
 from .guard import CHALLENGE
 from .metrics import Metrics
@@ -33,6 +34,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (ModelNotFound, 404),
     (JobError, 409),
     (StudioError, 502),
+    (TrackingError, 502),
     (LabelloopError, 500),
 )
 MAX_REASON_LENGTH = 400

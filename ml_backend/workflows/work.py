@@ -142,6 +142,6 @@ def _kill_leftover(job: Job) -> None:
         with open(command, "rb") as stream:  # noqa: PTH123 (a kernel file, gone at any moment)
             words = stream.read().split(b"\0")
         if words[-5:] == [b"ml_backend", b"job", b"run", str(job.id).encode(), b""]:
-            os.kill(job.pid, signal.SIGKILL)
+            os.killpg(job.pid, signal.SIGKILL)
     except OSError:
         return

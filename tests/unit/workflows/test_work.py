@@ -213,8 +213,8 @@ def test_the_hanging_process_of_a_given_up_job_is_stopped_and_no_other(services:
     jobs = [request_training(services, 0, trigger="test", dedupe_key=str(n), claim=True)[0] for n in range(2)]
     words = ["ml_backend", "job", "run", str(jobs[0].id)]
     with (
-        subprocess.Popen([sys.executable, "-c", wait, *words]) as hanging,
-        subprocess.Popen([sys.executable, "-c", wait]) as unrelated,
+        subprocess.Popen([sys.executable, "-c", wait, *words], start_new_session=True) as hanging,
+        subprocess.Popen([sys.executable, "-c", wait], start_new_session=True) as unrelated,
     ):
         try:
             services.database.jobs.started(jobs[0].id, hanging.pid)
