@@ -1,12 +1,13 @@
 """The README, the docs and the help say what is there."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from ml_backend.cli.app import app
 from ml_backend.config import Settings
 from tests.architecture.tree import REPOSITORY, name_of, repository_files
 
@@ -44,10 +45,10 @@ def test_the_commands_that_the_pages_name_exist() -> None:
     assert {command for command in named if not _is_command(command)} == set()
 
 
-def _is_command(command: str) -> bool:
-    """Whether the command line knows it: its parent's help lists it."""
-    *parents, name = command.split()
-    shown = subprocess.run(
-        [sys.executable, "-m", "ml_backend", *parents, "--help"], capture_output=True, text=True, check=True
-    ).stdout
-    return re.search(rf"^\W*{re.escape(name)}\s", shown, re.MULTILINE) is not None
+def _is_command(name: str) -> bool:
+    command: Any = get_command(app)
+    for part in name.split():
+        command = command.commands.get(part)
+        if command is None:
+            return False
+    return True
