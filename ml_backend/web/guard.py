@@ -44,9 +44,9 @@ class Guard:
             self._authenticate()
 
     def _authenticate(self) -> None:
-        credentials = request.authorization
-        if credentials is None and request.path == "/health":
+        if "Authorization" not in request.headers and request.path == "/health":
             return  # container probes carry none; Label Studio does, and theirs are checked
+        credentials = request.authorization
         name = (credentials.username or "") if credentials else ""
         password = (credentials.password or "") if credentials else ""
         if _same(name, self._user) and _same(password, self._password):

@@ -16,7 +16,9 @@ POLL_S = 1.0
 FULL_REFRESH_S = 30.0
 
 
-def watch_champions(services: Services, stop: threading.Event) -> None:
+def watch_champions(
+    services: Services, stop: threading.Event, *, poll_s: float = POLL_S, full_refresh_s: float = FULL_REFRESH_S
+) -> None:
     """Serve each promotion as soon as it commits, until `stop` is set.
 
     The promotions table is looked at every second, since that costs next to nothing; the registry itself when a
@@ -34,11 +36,11 @@ def watch_champions(services: Services, stop: threading.Event) -> None:
                     _refresh(services, project)
                     seen[project.id] = newest
             if is_full:
-                next_full = time.monotonic() + FULL_REFRESH_S
+                next_full = time.monotonic() + full_refresh_s
         except Exception:
             # The thread's outermost frame: one bad round must not end all later ones.
             log.exception("looking for a new champion failed; trying again")
-        stop.wait(POLL_S)
+        stop.wait(poll_s)
 
 
 def _refresh(services: Services, project: Project) -> None:

@@ -1,6 +1,8 @@
 """What doctor finds when one link after another is broken."""
 
+import copy
 import dataclasses
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -61,11 +63,20 @@ def quiet(_fraction: float, _message: str) -> None:
     """Progress that nobody watches."""
 
 
-@pytest.fixture
-def loop(tmp_path: Path) -> Loop:
-    base_model = small_base_model(tmp_path / "base")
+@dataclasses.dataclass
+class Original:
+    """A healthy loop that every test gets a copy of."""
+
+    folder: Path
+    studio: FakeStudio
+    base_model: str
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
+    folder = tmp_path_factory.mktemp("healthy")
     studio = FakeStudio("http://localhost:8080")
-    services = build_test_services(tmp_path, studio=studio, backend=ACCESS, base_model=base_model)
+    services = build_test_services(folder, studio=studio, backend=ACCESS)
     info = add_studio_project(services, TEXTS)
     connect(services, info.id)
     project = services.database.projects.get(info.id)
@@ -73,7 +84,16 @@ def loop(tmp_path: Path) -> Loop:
     push_missing(services, project, predictor, quiet)
     select_version(services, project, predictor.version)
     services.database.jobs.cancel(1)
-    return Loop(services, info.id, app_transport(services, **SETTINGS))
+    services.database.close()
+    return Original(folder, studio, small_base_model(folder / "base"))
+
+
+@pytest.fixture
+def loop(original: Original, tmp_path: Path) -> Loop:
+    shutil.copytree(original.folder / "home", tmp_path / "home")
+    studio = copy.deepcopy(original.studio)
+    services = build_test_services(tmp_path, studio=studio, backend=ACCESS, base_model=original.base_model)
+    return Loop(services, 1, app_transport(services, **SETTINGS))
 
 
 def answering(respond: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:

@@ -1,0 +1,205 @@
+"""Who may ask for what."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from ml_backend.config import Settings
+from ml_backend.web import create_app
+from ml_backend.workflows.services import Services
+from ml_backend.workflows.webhook import basic_auth
+from tests.services import CONFIG, build_test_services
+
+PROJECT = {"id": 3, "title": "Tickets", "label_config": CONFIG}
+SETUP = {"project": "3.1", "schema": CONFIG, "hostname": "http://localhost:8080"}
+PREDICT = {"project": "3.1", "label_config": CONFIG, "tasks": [{"id": 1, "data": {"text": "a"}}]}
+START = {"action": "START_TRAINING", "project": PROJECT}
+EVENT = {"action": "PROJECT_UPDATED", "project": PROJECT}
+GUARDED = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}
+
+CREDENTIALS = {
+    "none": None,
+    "backend": basic_auth("labelloop", "secret-of-backend"),
+    "webhook": basic_auth("webhook", "secret-of-webhook"),
+    "wrong password": basic_auth("labelloop", "wrong"),
+    "wrong user": basic_auth("admin", "secret-of-backend"),
+    "webhook's password": basic_auth("labelloop", "secret-of-webhook"),
+    "backend's password": basic_auth("webhook", "secret-of-backend"),
+    "no password": basic_auth("labelloop", ""),
+    "nothing in it": basic_auth("", ""),
+    "not ASCII": basic_auth("labelloop", "pässwörd"),
+    "bearer": "Bearer secret-of-backend",
+    "not base64": "Basic %%%",
+    "scheme only": "Basic",
+}
+REQUESTS: dict[str, tuple[str, str, Any]] = {
+    "health": ("GET", "/health", None),
+    "setup": ("POST", "/setup", SETUP),
+    "predict": ("POST", "/predict", PREDICT),
+    "versions": ("GET", "/versions", None),
+    "event": ("POST", "/webhook", EVENT),
+    "start training": ("POST", "/webhook", START),
+    "page": ("GET", "/", None),
+    "metrics": ("GET", "/metrics", None),
+    "train": ("POST", "/projects/3/train", {}),
+    "style sheet": ("GET", "/static/status.css", None),
+}
+OPEN_TO = {"health": {"none", "backend"}, "event": {"backend", "webhook"}}
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+def app_of(services: Services, **settings: Any) -> Flask:
+    return create_app(services, Settings(**settings))
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    """One backend for the whole matrix, whose project is connected."""
+    client = app_of(build_test_services(tmp_path_factory.mktemp("guarded")), host="0.0.0.0", **GUARDED).test_client()
+    assert client.post("/setup", json=SETUP, headers={"Authorization": CREDENTIALS["backend"]}).status_code == 200
+    return client
+
+
+def ask(client: FlaskClient, request: str, authorization: str | None) -> TestResponse:
+    method, path, body = REQUESTS[request]
+    headers: Mapping[str, str] = {"Authorization": authorization} if authorization is not None else {}
+    return client.open(path, method=method, json=body, headers=headers, buffered=True)
+
+
+@pytest.mark.parametrize("credentials", CREDENTIALS)
+@pytest.mark.parametrize("request_name", REQUESTS)
+def test_credentials_open_what_they_are_for(guarded: FlaskClient, request_name: str, credentials: str) -> None:
+    response = ask(guarded, request_name, CREDENTIALS[credentials])
+
+    if credentials in OPEN_TO.get(request_name, {"backend"}):
+        assert response.status_code == 200
+    elif credentials == "webhook":
+        assert response.status_code == 403
+        assert "may only post events" in response.get_json()["error"]
+    else:
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"] == 'Basic realm="labelloop"'
+        assert "LABELLOOP_PASSWORD" in response.get_json()["error"]
+
+
+def test_every_route_but_health_is_closed(services: Services) -> None:
+    app = app_of(services, **GUARDED)
+    client = app.test_client()
+    closed = {}
+
+    for rule in app.url_map.iter_rules():
+        path = rule.rule.replace("<int:project_id>", "1").replace("<int:job_id>", "1").replace("<path:filename>", "x")
+        for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
+            closed[method, path] = client.open(path, method=method, json={}).status_code
+
+    assert closed.pop(("GET", "/health")) == 200
+    assert set(closed.values()) == {401}
+    assert len(closed) >= 9
+
+
+def test_unknown_paths_are_closed_too(guarded: FlaskClient) -> None:
+    assert guarded.get("/nothing").status_code == 401
+    assert guarded.get("/webhook/../metrics", headers={"Authorization": CREDENTIALS["webhook"]}).status_code == 403
+    assert guarded.post("/webhook/", json=EVENT, headers={"Authorization": CREDENTIALS["webhook"]}).status_code == 403
+
+
+def test_start_training_with_the_webhooks_credentials_makes_no_job(services: Services) -> None:
+    client = app_of(services, **GUARDED).test_client()
+
+    assert ask(client, "start training", CREDENTIALS["webhook"]).status_code == 403
+    assert services.database.jobs.newest() == []
+    assert ask(client, "start training", CREDENTIALS["backend"]).status_code == 200
+    assert len(services.database.jobs.newest()) == 1
+
+
+@pytest.mark.parametrize("request_name", REQUESTS)
+def test_on_loopback_no_password_is_needed(services: Services, request_name: str) -> None:
+    client = app_of(services).test_client()
+    client.post("/setup", json=SETUP)
+
+    assert ask(client, request_name, None).status_code == 200
+
+
+def test_without_a_password_the_webhooks_user_is_nobody_special(services: Services) -> None:
+    client = app_of(services).test_client()
+
+    assert ask(client, "start training", basic_auth("webhook", "")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:9090", "LOCALHOST", "127.0.0.1:1", "127.0.0.1", "[::1]:9090", "loop.example.com"]
+)
+def test_on_loopback_the_hosts_own_names_are_answered(services: Services, host: str) -> None:
+    client = app_of(services, public_url="https://loop.example.com/labelloop").test_client()
+
+    assert client.get("/health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.test",
+        "evil.test:9090",
+        "localhost.evil.test",
+        "127.0.0.1.evil.test",
+        "127.0.0.2",
+        "0.0.0.0",
+        "localhost@evil.test",
+    ],
+)
+@pytest.mark.parametrize("request_name", ["health", "setup", "start training", "page"])
+def test_on_loopback_a_foreign_host_is_refused(services: Services, host: str, request_name: str) -> None:
+    method, path, body = REQUESTS[request_name]
+    client = app_of(services).test_client()
+
+    response = client.open(path, method=method, json=body, headers={"Host": host})
+
+    assert response.status_code in (400, 403)
+    assert services.database.projects.all() == []
+
+
+def test_on_loopback_with_a_password_the_host_is_checked_first(services: Services) -> None:
+    client = app_of(services, **GUARDED).test_client()
+    headers = {"Host": "evil.test", "Authorization": str(CREDENTIALS["backend"])}
+
+    assert client.get("/", headers=headers).status_code == 403
+
+
+def test_off_loopback_any_host_name_will_do(guarded: FlaskClient) -> None:
+    headers = {"Host": "behind-a-proxy.example.com", "Authorization": str(CREDENTIALS["backend"])}
+
+    assert guarded.get("/", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook", "/projects/3/train", "/jobs/1/cancel"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp", "", None],
+)
+def test_bodies_that_a_foreign_page_could_send_unasked_are_refused(
+    services: Services, path: str, content_type: str | None
+) -> None:
+    response = app_of(services).test_client().post(path, data="{}", content_type=content_type)
+
+    assert response.status_code == 415
+    assert "wanted application/json" in response.get_json()["error"]
+
+
+def test_a_charset_beside_the_content_type_is_in_order(services: Services) -> None:
+    response = (
+        app_of(services)
+        .test_client()
+        .post("/setup", data=json.dumps(SETUP), content_type="application/json; charset=utf-8")
+    )
+
+    assert response.status_code == 200

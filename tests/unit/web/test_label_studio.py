@@ -1,0 +1,261 @@
+"""What Label Studio calls."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from ml_backend.config import Settings
+from ml_backend.domain.snapshot import Split
+from ml_backend.errors import EncoderError
+from ml_backend.web import create_app
+from ml_backend.workflows.promote import promote
+from ml_backend.workflows.services import Services
+from tests.fakes import FakePredictor
+from tests.services import CONFIG, add_project, add_version, build_test_services, texts_in
+
+TRAIN, (HELD_OUT,) = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 1)
+SETUP = {"project": "1.1795198252", "schema": CONFIG, "hostname": "http://localhost:8080", "access_token": "TOKEN-1"}
+MULTIPLE = CONFIG.replace('choice="single"', 'choice="multiple"')
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def client(services: Services) -> FlaskClient:
+    return create_app(services, Settings()).test_client()
+
+
+def predict(client: FlaskClient, *data: dict[str, Any], **more: Any) -> Any:
+    tasks = [{"id": number, "data": each} for number, each in enumerate(data, start=1)]
+    response = client.post("/predict", json={"project": "1.1", "label_config": CONFIG, "tasks": tasks, **more})
+    assert response.status_code == 200, response.get_json()
+    return response.get_json()
+
+
+def test_health_is_up_and_loads_nothing(services: Services, client: FlaskClient) -> None:
+    project = add_project(services)
+
+    assert client.get("/health").get_json() == {"status": "UP", "model_class": "labelloop"}
+    assert services.champions.loaded(project) is None
+
+
+def test_setup_remembers_the_project_and_names_the_version_that_predict_answers_with(
+    services: Services, client: FlaskClient
+) -> None:
+    version = client.post("/setup", json=SETUP).get_json()["model_version"]
+
+    project = services.database.projects.get(1)
+    assert version == f"labelloop-1-cold-start-{project.label_config_fingerprint}"
+    assert [entry["model_version"] for entry in predict(client, {"text": TRAIN[0]})["results"]] == [version]
+    assert client.post("/setup", json=SETUP).get_json() == {"model_version": version}
+    assert client.get("/versions").get_json() == {"versions": [version]}
+
+
+def test_setup_predict_and_versions_follow_a_promotion_together(services: Services, client: FlaskClient) -> None:
+    client.post("/setup", json=SETUP)
+    project = services.database.projects.get(1)
+    services.studio.create_project("Tickets", CONFIG)
+    version = add_version(services, project, "Returns")
+    promote(services, project, version.name, reason="r", report=lambda _done, _text: None)
+    services.champions.refresh(project)
+
+    assert client.post("/setup", json=SETUP).get_json() == {"model_version": version.name}
+    assert predict(client, {"text": TRAIN[0]})["results"][0]["model_version"] == version.name
+    assert client.get("/versions").get_json() == {"versions": [version.name]}
+
+
+def test_setup_answers_while_the_model_is_still_loading(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path)
+    started, finished = [], []
+
+    def load_slowly(project: object) -> FakePredictor:
+        started.append(project)
+        time.sleep(0.5)
+        finished.append(project)
+        return FakePredictor("labelloop-1-cold-start-x", {}, "Billing")
+
+    services.champions._cold_start = load_slowly
+    client = create_app(services, Settings()).test_client()
+
+    response = client.post("/setup", json=SETUP)
+
+    assert response.status_code == 200
+    assert finished == []
+
+
+def test_a_model_that_cannot_be_loaded_fails_predict_and_not_setup(services: Services, client: FlaskClient) -> None:
+    def fail(project: object) -> FakePredictor:
+        raise EncoderError("base model 'x' is not a folder; give one")
+
+    services.champions._cold_start = fail
+
+    assert client.post("/setup", json=SETUP).status_code == 200
+    response = client.post("/predict", json={"project": "1.1", "label_config": CONFIG, "tasks": []})
+    assert response.status == "500 base model 'x' is not a folder; give one"
+    assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (MULTIPLE, '<Choices name=\'category\'> has choice="multiple", not choice="single"'),
+        ("<View><Text name='t' value='$t'/></View>", "there is no control at all"),
+        ("<View", "not well-formed XML"),
+        ("", "the label config is empty"),
+        ('<!DOCTYPE x [<!ENTITY e "e">]><View>&e;</View>', "label config"),
+    ],
+)
+def test_a_label_config_that_cannot_be_served_is_said_in_the_status_line(
+    services: Services, client: FlaskClient, schema: str, said: str
+) -> None:
+    response = client.post("/setup", json=SETUP | {"schema": schema})
+
+    assert response.status_code == 422
+    assert said in response.get_json()["error"]
+    assert said in response.status
+    assert services.database.projects.all() == []
+
+
+@pytest.mark.parametrize(
+    "body", [[], "x", 5, {}, {"project": "1.1"}, {"project": "x.1", "schema": CONFIG}, {"project": "1.1", "schema": 5}]
+)
+def test_a_setup_that_is_none_is_a_bad_request(client: FlaskClient, body: object) -> None:
+    assert client.post("/setup", json=body).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook"])
+@pytest.mark.parametrize("data", ["", "{", "null", "NaN}"])
+def test_bodies_that_are_not_json_are_bad_requests(client: FlaskClient, path: str, data: str) -> None:
+    response = client.post(path, data=data, content_type="application/json")
+
+    assert response.status_code == 400
+    assert "not JSON" in response.get_json()["error"]
+
+
+def test_the_host_named_in_setup_is_neither_called_nor_kept(services: Services, client: FlaskClient) -> None:
+    services.studio.refusals = dict.fromkeys(("project", "version", "backends"), AssertionError("called"))
+
+    assert client.post("/setup", json=SETUP | {"hostname": "http://evil.test"}).status_code == 200
+    assert "evil.test" not in client.get("/").get_data(as_text=True)
+
+
+def test_predict_gives_one_entry_per_task_in_order(client: FlaskClient) -> None:
+    results = predict(
+        client, {"text": TRAIN[0]}, {"text": HELD_OUT}, {"text": ""}, {}, {"text": None}, {"text": TRAIN[1]}
+    )["results"]
+
+    assert [[region["value"]["choices"] for region in entry["result"]] for entry in results] == [
+        [["Billing"]],
+        [],
+        [],
+        [],
+        [],
+        [["Billing"]],
+    ]
+    assert [set(entry) for entry in results] == [{"result", "score", "model_version"}] * 6
+
+
+def test_a_held_out_task_gets_an_empty_result_and_a_score_between_0_and_1(client: FlaskClient) -> None:
+    (entry,) = predict(client, {"text": HELD_OUT})["results"]
+
+    assert entry["result"] == []
+    assert 0 <= entry["score"] <= 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 700])
+def test_as_many_answers_as_tasks(client: FlaskClient, count: int) -> None:
+    assert len(predict(client, *({"text": f"text {n}"} for n in range(count)))["results"]) == count
+
+
+def test_tasks_carry_annotations_and_predictions_of_all_shapes(client: FlaskClient) -> None:
+    task = {
+        "id": 1,
+        "data": {"text": TRAIN[0]},
+        "annotations": [{"id": 5, "result": None, "completed_by": {"id": 1}}],
+        "predictions": [7, {"id": 8, "result": []}],
+        "meta": {},
+        "unknown": 1,
+    }
+    params = {"login": None, "password": None, "context": {"result": [{"x": 1}]}}
+
+    body = {"project": "1.1", "label_config": CONFIG, "tasks": [task], "params": params}
+
+    assert len(client.post("/predict", json=body).get_json()["results"]) == 1
+
+
+@pytest.mark.parametrize("tasks", [None, {}, [{"id": 1}], [{"id": 1, "data": []}], ["x"]])
+def test_tasks_that_are_none_are_a_bad_request(client: FlaskClient, tasks: object) -> None:
+    body = {"project": "1.1", "label_config": CONFIG, "tasks": tasks}
+
+    assert client.post("/predict", json=body).status_code == 400
+
+
+def test_one_bad_event_does_not_spoil_the_next(services: Services, client: FlaskClient) -> None:
+    assert client.post("/webhook", json={"action": "ANNOTATION_CREATED", "annotation": {}}).status_code == 400
+    assert client.post("/webhook", json={"action": "TASKS_DELETED"}).get_json() == {"status": "ok", "new_events": 0}
+
+
+def test_start_training_answers_with_an_object_that_names_the_job(services: Services, client: FlaskClient) -> None:
+    add_project(services)
+    body = {"action": "START_TRAINING", "project": {"id": 1, "label_config": CONFIG}}
+
+    first, second = client.post("/webhook", json=body), client.post("/webhook", json=body)
+
+    assert first.get_json() == {"status": "ok", "new_events": 0, "job": 1, "state": "queued"}
+    assert second.get_json() == first.get_json()
+
+
+def test_start_training_of_an_unknown_project_says_how_to_connect_it(client: FlaskClient) -> None:
+    response = client.post("/webhook", json={"action": "START_TRAINING", "project": {"id": 9}})
+
+    assert response.status_code == 404
+    assert "labelloop connect 9" in response.status
+
+
+def test_events_are_counted_under_known_names_alone(services: Services, client: FlaskClient) -> None:
+    for action in ("TASKS_CREATED", "x" * 50, "<script>"):
+        client.post("/webhook", json={"action": action})
+
+    metrics = client.get("/metrics").get_data(as_text=True)
+
+    assert 'labelloop_events_total{action="TASKS_CREATED"} 1.0' in metrics
+    assert 'labelloop_events_total{action="other"} 2.0' in metrics
+    assert "script" not in metrics
+
+
+def test_no_secret_reaches_log_page_or_metrics(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    services = build_test_services(tmp_path)
+    settings = Settings(password="SECRET-1", webhook_password="SECRET-2", studio_token="SECRET-3")
+    client = create_app(services, settings).test_client()
+    project = {"id": 1, "title": "Tickets", "label_config": MULTIPLE, "token": "SECRET-4"}
+    setup = SETUP | {"access_token": "SECRET-5", "extra_params": {"key": "SECRET-6"}}
+    params = {"login": "SECRET-7", "password": "SECRET-8"}
+    requests: list[tuple[str, Any]] = [
+        ("/setup", setup),
+        ("/setup", setup | {"schema": MULTIPLE}),
+        ("/setup", {"access_token": "SECRET-5", "project": "SECRET-9"}),
+        ("/predict", {"project": "1.1", "label_config": CONFIG, "tasks": [{}], "params": params}),
+        ("/predict", {"project": "1.1", "label_config": CONFIG, "tasks": [{"data": {}}], "params": params}),
+        ("/webhook", {"action": "START_TRAINING", "project": project}),
+        ("/webhook", {"action": "PROJECT_UPDATED", "project": project}),
+        ("/webhook", {"action": "ANNOTATION_CREATED", "annotation": {"id": "SECRET-10"}, "project": project}),
+    ]
+    answers = []
+    for auth in (("labelloop", "SECRET-1"), ("labelloop", "SECRET-wrong"), ("webhook", "SECRET-2")):
+        for path, body in requests:
+            response = client.post(path, json=body, auth=auth)
+            answers.append(response.status + response.get_data(as_text=True))
+        answers += [client.get(path, auth=auth).get_data(as_text=True) for path in ("/", "/metrics", "/versions")]
+
+    assert len(caplog.messages) >= 4
+    assert "SECRET" not in caplog.text
+    assert "SECRET" not in "".join(answers)
+    assert "SECRET" not in repr(settings)
