@@ -1,6 +1,7 @@
 """What commands print: a result for people or as JSON, and notes beside it."""
 
 import dataclasses
+import io
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +23,13 @@ def emit(result: object, *, as_json: bool, lines: Iterable[str | Table] = ()) ->
     if as_json:
         sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False, default=_jsonable) + "\n")
         return
+    if sys.stdout.isatty():
+        Console(highlight=False, markup=False).print(*lines, sep="\n")
+        return
     # Into a file or a pipe, a table must not be cut at a terminal's width that does not exist.
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else UNLIMITED, soft_wrap=True)
-    for line in lines:
-        console.print(line)
+    text = io.StringIO()
+    Console(file=text, highlight=False, markup=False, width=UNLIMITED).print(*lines, sep="\n")
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

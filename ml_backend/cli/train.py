@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+FIGURES = ("rows", "accuracy", "macro_f1")
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -102,20 +104,19 @@ def _lines(result: Mapping[str, Any]) -> list[str | Table]:
     lines: list[str | Table] = [
         f"{result['model_version']} ({result['method']}, {result['seconds']:.0f} s) in {result['model_dir']}"
     ]
-    shown = ("rows", "accuracy", "macro_f1")
+    validation, test = result["metrics"]["validation"], result["metrics"]["test"]
+    scored = (("folds of train", "cross_validation_", validation), ("validation", "", validation), ("test", "", test))
     rows = [
-        (split, *(_figure(metrics.get(name)) for name in shown))
-        for split, metrics in result["metrics"].items()
-        if metrics
+        (name, *(_figure(metrics[prefix + figure]) for figure in FIGURES))
+        for name, prefix, metrics in scored
+        if f"{prefix}rows" in metrics
     ]
     if rows:
-        lines.append(table(("split", *shown), rows))
+        lines.append(table(("scored on", "rows", "accuracy", "macro-F1"), rows))
     gate = result.get("gate")
     lines.append(gate["reason"] if gate else "no test rows, so no gate was held")
     return lines
 
 
-def _figure(value: float | None) -> str | None:
-    if value is None:
-        return None
+def _figure(value: float) -> str:
     return f"{value:.0f}" if value > 1 else f"{value:.4f}"
