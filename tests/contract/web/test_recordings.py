@@ -1,0 +1,196 @@
+"""What Label Studio 1.23.2 really sent to a backend, sent to this one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from ml_backend.config import Settings
+from ml_backend.domain.event import EventAction
+from ml_backend.domain.example import PrelabelOutcome
+from ml_backend.web import create_app
+from ml_backend.workflows.services import Services
+from ml_backend.workflows.webhook import basic_auth
+from tests.services import build_test_services
+
+PAYLOADS = Path(__file__).parents[2] / "payloads"
+ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
+GUARDED = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}
+NEW_EVENTS = {
+    "webhook_annotation_created": 1,
+    "webhook_annotation_created_entities": 1,
+    "webhook_annotation_created_prelabel_accepted": 1,
+    "webhook_annotation_created_prelabel_changed": 1,
+    "webhook_annotation_created_skipped": 1,
+    "webhook_annotation_created_textarea": 1,
+    "webhook_annotation_updated": 1,
+    "webhook_annotation_updated_prelabel_changed": 1,
+    "webhook_annotation_updated_starred": 1,
+    "webhook_annotations_created": 1,
+    "webhook_annotations_deleted_many": 3,
+    "webhook_annotations_deleted_one": 1,
+    "webhook_no_payload": 0,
+    "webhook_project_updated": 0,
+    "webhook_start_training": 0,
+    "webhook_tasks_created": 0,
+    "webhook_tasks_created_one": 0,
+    "webhook_tasks_deleted": 0,
+}
+
+
+def recorded(name: str) -> Any:
+    return json.loads((PAYLOADS / f"{name}.json").read_text())
+
+
+def names(kind: str) -> list[str]:
+    return sorted(path.stem for path in PAYLOADS.glob(f"{kind}*.json"))
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def client(services: Services) -> FlaskClient:
+    return create_app(services, Settings()).test_client()
+
+
+def send(client: FlaskClient, name: str, path: str | None = None, **headers: str) -> TestResponse:
+    """As Label Studio sends it: its headers, and no more."""
+    sent = {"User-Agent": "heartex/1.23.2+0.gdf96d79.dirty", "Host": "localhost:9090", **headers}
+    return client.post(path or ENDPOINTS[name.partition("_")[0]], json=recorded(name), headers=sent)
+
+
+def test_every_kind_of_call_is_recorded() -> None:
+    assert len(names("setup")) == 2
+    assert len(names("predict")) == 4
+    assert names("webhook") == sorted(NEW_EVENTS)
+
+
+@pytest.mark.parametrize("name", names("setup") + names("predict") + names("webhook"))
+@pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook", "/projects/1/train", "/jobs/1/cancel"])
+def test_no_recorded_call_makes_any_endpoint_fail(client: FlaskClient, name: str, path: str) -> None:
+    response = send(client, name, path)
+
+    assert response.status_code < 500
+    assert isinstance(response.get_json(), dict)
+
+
+def test_setup_of_a_single_choice_project_is_accepted(services: Services, client: FlaskClient) -> None:
+    response = send(client, "setup")
+
+    project = services.database.projects.get(1)
+    assert response.get_json() == {"model_version": f"labelloop-1-cold-start-{project.label_config_fingerprint}"}
+    assert project.label_config == recorded("setup")["schema"]
+
+
+def test_setup_of_another_kind_of_project_is_refused_in_words(client: FlaskClient) -> None:
+    response = send(client, "setup_extra_params")
+
+    assert response.status_code == 422
+    assert 'has choice="multiple", not choice="single"' in response.status
+
+
+@pytest.mark.parametrize("name", ["predict_one_task", "predict_several_tasks", "predict_test_request"])
+def test_predict_answers_what_label_studio_accepts(client: FlaskClient, name: str) -> None:
+    version = send(client, "setup").get_json()["model_version"]
+
+    results = send(client, name).get_json()["results"]
+
+    assert len(results) == len(recorded(name)["tasks"])
+    for entry in results:
+        assert set(entry) == {"result", "score", "model_version"}
+        assert entry["model_version"] == version
+        assert entry["score"] is None or 0 <= entry["score"] <= 1
+        assert isinstance(entry["result"], list)
+
+
+def test_an_interactive_call_of_another_kind_of_project_is_refused_in_words(client: FlaskClient) -> None:
+    assert send(client, "predict_interactive").status_code == 422
+
+
+@pytest.mark.parametrize("name", names("webhook"))
+def test_a_call_of_the_webhook_is_acknowledged_once_and_harmless_twice(
+    services: Services, client: FlaskClient, name: str
+) -> None:
+    first, second = send(client, name), send(client, name)
+
+    assert first.status_code == second.status_code == 200
+    assert (first.get_json()["status"], first.get_json()["new_events"]) == ("ok", NEW_EVENTS[name])
+    assert second.get_json()["new_events"] == 0
+    assert len(services.database.jobs.newest()) == (name == "webhook_start_training")
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("annotation_created", (EventAction.CREATED, PrelabelOutcome.NONE, False, False)),
+        ("annotation_created_prelabel_accepted", (EventAction.CREATED, PrelabelOutcome.ACCEPTED, False, False)),
+        ("annotation_created_prelabel_changed", (EventAction.CREATED, PrelabelOutcome.CHANGED, False, False)),
+        ("annotation_created_skipped", (EventAction.CREATED, PrelabelOutcome.ACCEPTED, True, False)),
+        ("annotation_updated_prelabel_changed", (EventAction.UPDATED, PrelabelOutcome.CHANGED, False, False)),
+        ("annotation_updated_starred", (EventAction.UPDATED, PrelabelOutcome.NONE, False, True)),
+        ("annotations_created", (EventAction.CREATED, PrelabelOutcome.ACCEPTED, False, False)),
+    ],
+)
+def test_what_happened_to_an_annotation_is_kept(
+    services: Services, client: FlaskClient, name: str, facts: tuple[EventAction, PrelabelOutcome, bool, bool]
+) -> None:
+    body = recorded(f"webhook_{name}")
+    sent = body["annotation"][0] if isinstance(body["annotation"], list) else body["annotation"]
+
+    send(client, f"webhook_{name}")
+
+    event = services.database.events.history(body["project"]["id"])[sent["id"]]
+    assert (event.action, event.prelabel, event.was_cancelled, event.ground_truth) == facts
+    assert (event.task_id, event.annotator, event.lead_time_s) == (sent["task"], "1", sent["lead_time"])
+    assert (event.parent_prediction, event.changed_at) == (sent["parent_prediction"], sent["updated_at"])
+
+
+def test_start_training_queues_a_job_for_a_project_seen_for_the_first_time(
+    services: Services, client: FlaskClient
+) -> None:
+    answer = send(client, "webhook_start_training").get_json()
+
+    (job,) = services.database.jobs.newest()
+    assert answer == {"status": "ok", "new_events": 0, "job": job.id, "state": "queued"}
+    assert services.database.projects.get(1).ref.key == "p-choices-1"
+
+
+def test_imported_tasks_of_a_connected_project_queue_a_push(services: Services, client: FlaskClient) -> None:
+    body = recorded("setup") | {"project": "6.1795198252"}
+    client.post("/setup", json=body)
+
+    answers = [send(client, name).get_json() for name in ("webhook_tasks_created", "webhook_tasks_created_one")]
+
+    (job,) = services.database.jobs.newest()
+    assert [(answer["job"], answer["state"]) for answer in answers] == [(job.id, "queued")] * 2
+
+
+def test_a_changed_label_config_of_a_connected_project_is_taken_over(services: Services, client: FlaskClient) -> None:
+    client.post("/setup", json=recorded("setup") | {"project": "6.1795198252"})
+
+    send(client, "webhook_project_updated")
+
+    project = services.database.projects.get(6)
+    assert project.label_config == recorded("webhook_project_updated")["project"]["label_config"]
+    assert project.title == recorded("webhook_project_updated")["project"]["title"]
+
+
+@pytest.mark.parametrize("name", names("webhook"))
+def test_the_webhooks_credentials_are_enough_for_every_event_and_not_for_training(
+    services: Services, name: str
+) -> None:
+    client = create_app(services, Settings(**GUARDED)).test_client()
+    own = basic_auth("webhook", "secret-of-webhook")
+
+    bare, known = send(client, name), send(client, name, Authorization=own)
+
+    assert bare.status_code == 401
+    assert known.status_code == (403 if name == "webhook_start_training" else 200)
+    backends = basic_auth("labelloop", "secret-of-backend")
+    assert send(client, name, Authorization=backends).status_code == 200
