@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
@@ -115,7 +114,7 @@ class StudioHttp:
             timeout=self._timeout_s,
             headers={"User-Agent": "labelloop"},
             # A proxy named in the environment cannot reach this machine's loopback.
-            trust_env=urlsplit(self.url).hostname not in LOOPBACK_HOSTS,
+            trust_env=httpx.URL(self.url).host not in LOOPBACK_HOSTS,
         )
 
     def _call(

@@ -19,8 +19,8 @@ def outcome_by_comparison(result: Sequence[Region], prelabel: Sequence[Region]) 
     """
     if not prelabel:
         return PrelabelOutcome.NONE
-    controls = {region.get("from_name") for region in prelabel}
-    answered = [region for region in result if region.get("from_name") in controls]
+    controls = {_control(region) for region in prelabel}
+    answered = [region for region in result if _control(region) in controls]
     is_same = Counter(map(_meaning, answered)) == Counter(map(_meaning, prelabel))
     return PrelabelOutcome.ACCEPTED if is_same else PrelabelOutcome.CHANGED
 
@@ -34,12 +34,17 @@ def outcome_by_origin(result: Sequence[Region], *, was_copied: bool) -> Prelabel
     Args:
         was_copied: Label Studio made the annotation from the prediction by itself, without the editor.
     """
-    origins = [(region.get("from_name"), region.get("origin")) for region in result]
+    origins = [(_control(region), str(region.get("origin") or "")) for region in result]
     if was_copied and not any(origin for _, origin in origins):
         return PrelabelOutcome.ACCEPTED
     controls = {name for name, origin in origins if origin in ("prediction", "prediction-changed")}
     marks = {origin for name, origin in origins if name in controls}
     return PrelabelOutcome.ACCEPTED if marks == {"prediction"} else PrelabelOutcome.CHANGED
+
+
+def _control(region: Region) -> str:
+    """Name of the control; a person's name for it is text, but a payload may hold anything."""
+    return str(region.get("from_name"))
 
 
 def _meaning(region: Region) -> str:

@@ -1,0 +1,369 @@
+"""One call at a time: tokens, retries, timeouts, and refusals in words."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from threading import Barrier, Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from ml_backend.errors import StudioError, StudioRejected, StudioUnauthorized, StudioUnreachable
+from ml_backend.labelstudio.http import StudioHttp
+from ml_backend.labelstudio.token import is_personal_token
+
+LEGACY = "0123456789abcdef0123456789abcdef01234567"
+PERSONAL = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCJ9.c2lnbmF0dXJl"
+RENEWAL = "/api/token/refresh/"
+DETAIL = "Label Studio refused GET api/x with 400: "
+
+Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+class Scripted(httpx.BaseTransport):
+    """Answers calls one after another from a script, and keeps what it was sent."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+        self.sent: list[tuple[str, str | None, bytes]] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        self.requests.append(request)
+        # Kept apart, because a request that is made again is the same object with another header.
+        self.sent.append((request.url.path, request.headers.get("Authorization"), request.content))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(request) if callable(answer) else answer
+
+
+@pytest.fixture
+def http_over() -> Iterator[Callable[..., StudioHttp]]:
+    """Makes the object under test over a transport, and closes it after the test."""
+    with ExitStack() as made:
+
+        def make(transport: httpx.BaseTransport, token: str = LEGACY, url: str = "http://studio.test/") -> StudioHttp:
+            http = StudioHttp(url, token, 5, transport=transport, retry_wait_s=0)
+            return made.enter_context(closing(http))
+
+        yield make
+
+
+def ok(body: Any = None) -> httpx.Response:
+    return httpx.Response(200, json={"ok": True} if body is None else body)
+
+
+def refused(status: int, body: Any = None) -> httpx.Response:
+    return httpx.Response(status, json=body) if body is not None else httpx.Response(status)
+
+
+Make = Callable[..., StudioHttp]
+
+
+def test_a_legacy_token_is_sent_as_it_is(http_over: Make) -> None:
+    transport = Scripted(ok())
+
+    assert http_over(transport, f" {LEGACY}\n").get("api/x", {"a": 1}) == {"ok": True}
+
+    (request,) = transport.requests
+    assert str(request.url) == "http://studio.test/api/x?a=1"
+    assert request.headers["Authorization"] == f"Token {LEGACY}"
+    assert request.headers["User-Agent"] == "labelloop"
+
+
+@pytest.mark.parametrize(
+    ("token", "is_personal"),
+    [(PERSONAL, True), (LEGACY, False), ("my.own.token", False), ("eyJhbGciOi", False), ("", False)],
+)
+def test_the_two_kinds_of_token_are_told_apart(token: str, is_personal: bool) -> None:
+    assert is_personal_token(token) is is_personal
+
+
+def test_a_url_may_have_a_path(http_over: Make) -> None:
+    transport = Scripted(ok({"access": "one"}), ok())
+
+    http_over(transport, PERSONAL, "https://tools.test/label-studio").get("api/x")
+
+    assert [str(request.url) for request in transport.requests] == [
+        f"https://tools.test/label-studio{RENEWAL}",
+        "https://tools.test/label-studio/api/x",
+    ]
+
+
+def test_a_personal_token_buys_an_access_token_once(http_over: Make) -> None:
+    transport = Scripted(ok({"access": "one"}), ok(), ok())
+    http = http_over(transport, PERSONAL)
+
+    http.get("api/x")
+    http.send("POST", "api/y", {"b": 2})
+
+    (path, authorization, content), *calls = transport.sent
+    assert (path, authorization, json.loads(content)) == (RENEWAL, None, {"refresh": PERSONAL})
+    assert calls == [("/api/x", "Bearer one", b""), ("/api/y", "Bearer one", b'{"b": 2}')]
+    assert PERSONAL not in str(transport.requests[1].headers)
+
+
+def test_an_access_token_that_ran_out_is_renewed_and_the_call_made_again(http_over: Make) -> None:
+    transport = Scripted(ok({"access": "one"}), ok(), refused(401), ok({"access": "two"}), ok({"made": 1}), ok())
+    http = http_over(transport, PERSONAL)
+    http.get("api/x")
+
+    assert http.send("POST", "api/y", {"b": 2}) == {"made": 1}
+    http.get("api/z")
+
+    assert [call for call in transport.sent if call[0] != RENEWAL] == [
+        ("/api/x", "Bearer one", b""),
+        ("/api/y", "Bearer one", b'{"b": 2}'),
+        ("/api/y", "Bearer two", b'{"b": 2}'),
+        ("/api/z", "Bearer two", b""),
+    ]
+
+
+def test_a_fresh_access_token_that_is_refused_is_not_renewed_again(http_over: Make) -> None:
+    transport = Scripted(ok({"access": "one"}), refused(401, {"detail": "no"}))
+
+    with pytest.raises(StudioUnauthorized, match=r"refused the token \(no\)"):
+        http_over(transport, PERSONAL).get("api/x")
+
+
+def test_threads_that_find_the_token_run_out_renew_it_once(http_over: Make) -> None:
+    current = "one"
+    renewals = []
+    both_refused = Barrier(2, timeout=10)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal current
+        if request.url.path == RENEWAL:
+            renewals.append(request)
+            current = "one" if len(renewals) == 1 else "two"
+            return ok({"access": current})
+        if request.url.path == "/api/first" or request.headers["Authorization"] == "Bearer two":
+            return ok()
+        both_refused.wait()
+        return refused(401)
+
+    http = http_over(httpx.MockTransport(answer), PERSONAL)
+    http.get("api/first")
+    answers: list[Any] = []
+    threads = [Thread(target=lambda: answers.append(http.get("api/x"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert answers == [{"ok": True}] * 2
+    assert len(renewals) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (refused(401, {"detail": "Token is expired"}), StudioUnauthorized, r"\(Token is expired\).*Account & Settings"),
+        (refused(404), StudioRejected, "POST api/token/refresh/ with 404: Not Found"),
+        (refused(500), StudioRejected, "with 500"),
+        (ok({"detail": "?"}), StudioRejected, "without an access token; check that LABELLOOP_STUDIO_URL"),
+        (ok(["access"]), StudioRejected, "without an access token"),
+        (httpx.Response(200, text="<html>"), StudioRejected, "something that is not JSON; check"),
+        (
+            httpx.Response(302, headers={"location": "/login"}),
+            StudioRejected,
+            "redirects POST api/token/refresh/ to /login",
+        ),
+        (httpx.ReadTimeout("slow"), StudioUnreachable, "did not answer GET api/x within 5 s"),
+    ],
+)
+def test_a_renewal_that_fails_is_told(http_over: Make, answer: Answer, error: type[StudioError], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        http_over(Scripted(answer), PERSONAL).get("api/x")
+
+    assert PERSONAL not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", "  ", "two words", "caf\xe9", "tab\there"])
+def test_what_can_be_no_token_is_refused_before_anything_is_sent(http_over: Make, token: str) -> None:
+    transport = Scripted()
+
+    with pytest.raises(StudioUnauthorized, match="Set LABELLOOP_STUDIO_TOKEN"):
+        http_over(transport, token).get("api/x")
+
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ConnectError("refused"),
+        httpx.RemoteProtocolError("cut"),
+        httpx.ReadError("reset"),
+        refused(502),
+        refused(503),
+    ],
+)
+def test_a_read_is_tried_again_twice(http_over: Make, failure: Answer, caplog: pytest.LogCaptureFixture) -> None:
+    transport = Scripted(failure, failure, ok())
+
+    with caplog.at_level(logging.WARNING, "ml_backend"):
+        assert http_over(transport).get("api/x") == {"ok": True}
+
+    assert len([record for record in caplog.messages if record.endswith("trying again")]) == 2
+
+
+def test_a_read_is_given_up_after_the_third_attempt(http_over: Make) -> None:
+    transport = Scripted(*[httpx.ConnectError("refused")] * 3, ok())
+
+    with pytest.raises(StudioUnreachable, match=r"cannot be reached for GET api/x \(refused\); check that it runs"):
+        http_over(transport).get("api/x")
+
+    assert len(transport.requests) == 3
+
+
+@pytest.mark.parametrize("failure", [httpx.ReadTimeout("slow"), refused(500), refused(404), refused(400)])
+def test_a_read_that_will_not_get_better_is_not_tried_again(http_over: Make, failure: Answer) -> None:
+    transport = Scripted(failure, ok())
+
+    with pytest.raises(StudioError):
+        http_over(transport).get("api/x")
+
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "failure", [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), refused(502), refused(503)]
+)
+def test_a_change_is_never_sent_twice(http_over: Make, failure: Answer) -> None:
+    transport = Scripted(failure, ok())
+
+    with pytest.raises(StudioError):
+        http_over(transport).send("POST", "api/x", {})
+
+    assert len(transport.requests) == 1
+
+
+def test_a_timeout_names_the_call_the_limit_and_the_setting(http_over: Make) -> None:
+    with pytest.raises(StudioUnreachable, match=r"GET api/x within 5 s \(ReadTimeout\).*LABELLOOP_STUDIO_TIMEOUT_S"):
+        http_over(Scripted(httpx.ReadTimeout("slow"))).get("api/x")
+
+
+def test_a_call_may_wait_longer_for_the_answer_but_not_for_the_connection(http_over: Make) -> None:
+    transport = Scripted(ok(), httpx.ReadTimeout("slow"))
+    http = http_over(transport)
+
+    http.send("POST", "api/x", {}, timeout_s=900)
+
+    assert transport.requests[0].extensions["timeout"] == {"connect": 5, "read": 900, "write": 900, "pool": 900}
+    with pytest.raises(StudioUnreachable, match="within 900 s"):
+        http.send("POST", "api/x", {}, timeout_s=900)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            refused(400, {"detail": "Validation error", "validation_errors": {"title": ["Too short"]}}),
+            DETAIL + r'Validation error: {"title": \["Too short"\]}',
+        ),
+        (refused(400, {"detail": "x" * 1000}), DETAIL + "x" * 300 + r"\.\.\.$"),
+        (refused(400, ["a", "b"]), DETAIL + r"\['a', 'b'\]"),
+        (refused(400, {}), DETAIL + "no reason given"),
+        (refused(400, {"detail": f"bad {LEGACY}"}), DETAIL + r"bad \[token\]$"),
+        (httpx.Response(400, text="<html>a long page</html>"), DETAIL + "Bad Request$"),
+        (
+            httpx.Response(302, headers={"location": "/login"}),
+            "redirects GET api/x to /login; set LABELLOOP_STUDIO_URL",
+        ),
+        (httpx.Response(200, text="<html>"), "something that is not JSON; check that LABELLOOP_STUDIO_URL"),
+        (httpx.Response(200, content=b"\xff\xfe"), "something that is not JSON"),
+    ],
+)
+def test_a_refusal_says_what_label_studio_said(http_over: Make, answer: Answer, message: str) -> None:
+    with pytest.raises(StudioRejected, match=message) as caught:
+        http_over(Scripted(answer)).get("api/x")
+
+    assert isinstance(answer, httpx.Response)
+    assert caught.value.status == answer.status_code
+
+
+def test_disabled_legacy_tokens_are_told_with_the_way_out(http_over: Make) -> None:
+    detail = "Authentication token no longer valid: legacy token authentication has been disabled for this organization"
+
+    with pytest.raises(StudioUnauthorized, match=f"{detail}.*a personal access token works on every instance"):
+        http_over(Scripted(refused(401, {"detail": detail}))).get("api/x")
+
+
+def test_an_answer_without_a_body_is_none(http_over: Make) -> None:
+    assert http_over(Scripted(httpx.Response(204))).send("DELETE", "api/x") is None
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[", "http://a b", "ftp://studio.test", "http://x:notaport"])
+def test_what_is_no_url_is_told(http_over: Make, url: str) -> None:
+    with pytest.raises(StudioUnreachable, match="LABELLOOP_STUDIO_URL"):
+        http_over(None, LEGACY, url).get("api/x")
+
+
+@pytest.mark.parametrize("body", [{"n": float("nan")}, {"text": "half \ud83d"}])
+def test_what_json_cannot_hold_is_not_sent(http_over: Make, body: Any) -> None:
+    transport = Scripted(ok())
+
+    with pytest.raises(StudioRejected, match="POST api/x was not sent: "):
+        http_over(transport).send("POST", "api/x", body)
+
+    assert transport.requests == []
+
+
+def test_a_download_goes_into_the_file(http_over: Make) -> None:
+    target = io.BytesIO()
+
+    http_over(Scripted(httpx.Response(200, content=b"[1, 2]" * 100_000))).download("api/x", {"a": 1}, target)
+
+    assert target.getvalue() == b"[1, 2]" * 100_000
+
+
+def test_a_refused_download_says_why_and_writes_nothing(http_over: Make) -> None:
+    target = io.BytesIO()
+
+    with pytest.raises(StudioRejected, match="Label Studio refused GET api/x with 404: gone"):
+        http_over(Scripted(refused(404, {"detail": "gone"}))).download("api/x", {}, target)
+
+    assert target.getvalue() == b""
+
+
+def test_a_download_with_a_token_that_ran_out_is_made_again(http_over: Make) -> None:
+    transport = Scripted(
+        ok({"access": "one"}), ok(), refused(401), ok({"access": "two"}), httpx.Response(200, text="[]")
+    )
+    http = http_over(transport, PERSONAL)
+    http.get("api/x")
+    target = io.BytesIO()
+
+    http.download("api/file", {}, target)
+
+    assert target.getvalue() == b"[]"
+
+
+@pytest.mark.parametrize(
+    ("url", "uses_proxy"),
+    [
+        ("http://localhost:8080", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]:8080", False),
+        ("http://studio.test", True),
+    ],
+)
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch, url: str, uses_proxy: bool
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with closing(StudioHttp(url, LEGACY, 5)) as http:
+        assert http._client.trust_env is uses_proxy
+
+
+def test_neither_token_nor_password_is_in_the_representation(http_over: Make) -> None:
+    assert repr(http_over(Scripted())) == "StudioHttp('http://studio.test')"
