@@ -1,0 +1,148 @@
+"""Connecting to a real Label Studio, and what doctor finds there."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import make_server
+
+from ml_backend.config import Settings
+from ml_backend.domain.snapshot import Split
+from ml_backend.errors import StudioRejected
+from ml_backend.labelstudio.client import StudioClient
+from ml_backend.labelstudio.local import LocalStudio, free_port
+from ml_backend.web import create_app
+from ml_backend.workflows.connect import Connection, connect, create_and_connect
+from ml_backend.workflows.doctor import Finding, State, diagnose
+from ml_backend.workflows.services import BackendAccess, Services
+from ml_backend.workflows.work import Worker
+from tests.services import CONFIG, build_test_services, choice, texts_in
+
+TASKS = [{"text": text} for text in (*texts_in(Split.TRAIN, 3), *texts_in(Split.TEST, 1))]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A backend that answers on loopback, and a project that is connected to it."""
+
+    services: Services
+    connection: Connection
+
+    @property
+    def project_id(self) -> int:
+        return self.connection.project.id
+
+    def work(self) -> None:
+        """Run the jobs that wait."""
+        Worker(self.services).step()
+
+    def findings(self) -> dict[str, Finding]:
+        return {finding.check: finding for finding in diagnose(self.services, self.project_id)}
+
+
+def backend_at(port: int, folder: Path, client: StudioClient) -> Services:
+    (folder / "base").mkdir(parents=True)
+    (folder / "base" / "config.json").write_text("{}")
+    (folder / "base" / "model.safetensors").write_bytes(b"weights")
+    access = BackendAccess(f"http://localhost:{port}", "labelloop", "secret-of-backend", "secret-of-webhook")
+    return build_test_services(folder, studio=client, backend=access, base_model=str(folder / "base"))
+
+
+@pytest.fixture(scope="module")
+def running(
+    studio: LocalStudio, studio_client: StudioClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    port = free_port()
+    services = backend_at(port, tmp_path_factory.mktemp("backend"), studio_client)
+    settings = Settings(port=port, password="secret-of-backend", webhook_password="secret-of-webhook")
+    server = make_server("127.0.0.1", port, create_app(services, settings), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Running(services, create_and_connect(services, "Live tickets", CONFIG, TASKS))
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+def test_a_new_project_is_connected_and_served(running: Running) -> None:
+    running.work()
+
+    project = running.services.studio.project(running.project_id)
+    version = running.services.cold_start(running.connection.project).version
+    assert (project.model_version, project.sampling) == (version, "Uncertainty sampling")
+    assert running.services.studio.prediction_counts(running.project_id) == {version: len(TASKS)}
+
+
+def test_connecting_again_changes_nothing(running: Running) -> None:
+    running.work()
+
+    assert connect(running.services, running.project_id).changes == ()
+
+
+def test_doctor_finds_nothing_to_mend(running: Running) -> None:
+    running.work()
+
+    faults = {name: finding for name, finding in running.findings().items() if finding.state is not State.OK}
+
+    assert faults == {}
+
+
+def test_an_annotation_arrives_as_an_event_of_the_webhook(running: Running) -> None:
+    project_id = running.project_id
+    running.work()
+    prelabels = running.services.studio.tasks_without_prediction(project_id, "no such version")
+    task = next(iter(prelabels))
+
+    stored = running.services.studio.submit_annotation(task.id, {"result": choice("Billing"), "lead_time": 2.5})
+
+    assert stored["id"] in running.services.database.events.history(project_id)
+    assert running.findings()["events"].state is State.OK
+
+
+def test_what_somebody_broke_is_found_and_mended(running: Running) -> None:
+    running.work()
+    studio, project_id = running.services.studio, running.project_id
+    (hook,) = studio.webhooks(project_id)
+    before = {name: hook[name] for name in ("headers", "actions", "send_payload", "is_active")}
+    studio.update_webhook(hook["id"], {"headers": {}, "actions": ["TASKS_CREATED"]})
+    studio.update_project(project_id, {"sampling": "Sequential sampling", "model_version": "labelloop"})
+    studio.create_webhook(project_id, {"url": hook["url"].replace("localhost", "127.0.0.1"), "send_payload": True})
+
+    findings = running.findings()
+    connection = connect(running.services, project_id)
+
+    assert {name for name, finding in findings.items() if finding.state is not State.OK} == {
+        "webhook",
+        "private_addresses",
+        "delivery",
+        "selection",
+        "sampling",
+    }
+    assert "carries no Authorization header" in findings["webhook"].found
+    assert len(connection.changes) == 4
+    (mended,) = studio.webhooks(project_id)
+    assert {name: mended[name] for name in before} | {"actions": sorted(mended["actions"])} == before | {
+        "actions": sorted(before["actions"])
+    }
+    assert {name for name, finding in running.findings().items() if finding.state is not State.OK} == set()
+
+
+def test_a_backend_that_is_not_running_is_named_and_leaves_nothing_behind(
+    studio_client: StudioClient, tmp_path: Path
+) -> None:
+    services = backend_at(free_port(), tmp_path, studio_client)
+    project_id = studio_client.create_project("Nobody there", CONFIG).id
+
+    with pytest.raises(StudioRejected, match="start `labelloop serve`") as caught:
+        connect(services, project_id)
+
+    assert services.options.backend.url in str(caught.value)
+    assert list(studio_client.backends(project_id)) == []
+    assert list(studio_client.webhooks(project_id)) == []
+    findings = {finding.check: finding for finding in diagnose(services, project_id)}
+    assert findings["backend"].found.startswith("nobody answers at")
+    assert findings["registration"].found.startswith("the project has no backend at")
