@@ -1,0 +1,209 @@
+"""The commands on files, with no server anywhere: a real child process, a real registry, a tiny base model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.demo.tickets import load_tickets
+from ml_backend.tasks import template_path
+from tests.backend_process import command
+from tests.tiny_models import save_tiny_model
+
+CONFIG = template_path("classification")
+ROWS = 200
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a Label Studio export of tickets, a tiny base model, and a snapshot of the export."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "tickets.json").write_text(json.dumps(_export()), encoding="utf-8")
+    save_tiny_model("bert", folder / "tiny")
+    made = _json(folder, "export", *_source(folder), "--split", "0.6,0.2,0.2", "--out", str(folder / "snapshot"))
+    assert sum(made["counts"].values()) == ROWS
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(files: Path) -> dict[str, Any]:
+    """What `train` said of a version trained on the snapshot."""
+    return _json(files, "train", *_training(files), "--set", "epochs=2", "--out", str(files / "model"))
+
+
+def test_the_same_export_gives_the_same_snapshot_and_writes_nothing(files: Path) -> None:
+    before = sorted((path, path.stat().st_mtime_ns) for path in (files / "snapshot").iterdir())
+
+    again = _json(files, "export", *_source(files), "--split", "0.6,0.2,0.2", "--out", str(files / "snapshot"))
+
+    assert again["path"] == str(files / "snapshot")
+    assert sorted((path, path.stat().st_mtime_ns) for path in (files / "snapshot").iterdir()) == before
+
+
+def test_another_snapshot_does_not_overwrite_one(files: Path) -> None:
+    done = command(files / "home", "export", *_source(files), "--split", "1,0,0", "--out", str(files / "snapshot"))
+
+    assert done.returncode == 1
+    assert "holds something else already" in done.stderr
+
+
+def test_train_reports_both_splits_the_gate_and_where_the_version_is(files: Path, trained: dict[str, Any]) -> None:
+    assert trained["model_version"] == "tickets-0-v1"
+    assert trained["model_dir"] == str(files / "model")
+    assert trained["method"] in ("regression", "lora")
+    assert trained["metrics"]["test"]["rows"] == trained["gate"]["rows"] > 0
+    assert trained["gate"]["champion"].startswith("tickets-0-cold-start-")
+    assert trained["is_promoted"] == trained["gate"]["promote"]
+    assert (files / "model" / "bundle.json").is_file()
+
+
+def test_evaluate_agrees_with_the_gate_about_the_test_rows(files: Path, trained: dict[str, Any]) -> None:
+    report = _json(files, "evaluate", "--model-dir", str(files / "model"), "--snapshot", str(files / "snapshot"))
+    by_version = _json(files, "evaluate", "--model", trained["model_version"], "--snapshot", str(files / "snapshot"))
+
+    assert report == by_version
+    assert report["overlap"] == 0
+    assert report["rows"] == trained["gate"]["rows"]
+    assert report["macro_f1"] == pytest.approx(trained["metrics"]["test"]["macro_f1"])
+    assert sum(entry["support"] for entry in report["per_class"]) == report["rows"]
+
+
+def test_evaluate_says_which_rows_of_an_export_were_trained_on(files: Path, trained: dict[str, Any]) -> None:
+    report = _json(files, "evaluate", "--model-dir", trained["model_dir"], *_source(files))
+    counts = json.loads((files / "snapshot" / "manifest.json").read_text())["counts"]
+
+    assert report["rows"] == ROWS
+    assert report["overlap"] == counts["train"]
+    assert "trained on" in report["warnings"][0]
+
+
+def test_predict_answers_every_task_in_order_and_ready_for_an_import(files: Path, trained: dict[str, Any]) -> None:
+    texts = ["where is my parcel", "", "I want my money back", "  "]
+    tasks = files / "tasks.json"
+    tasks.write_text(json.dumps([{"data": {"text": text}} for text in texts]))
+
+    done = command(files / "home", "predict", "--model-dir", trained["model_dir"], "--tasks", str(tasks))
+    predicted = json.loads(done.stdout)
+
+    assert [task["data"]["text"] for task in predicted] == texts
+    assert [bool(task["predictions"][0]["result"]) for task in predicted] == [True, False, True, False]
+    assert {task["predictions"][0]["model_version"] for task in predicted} == {"tickets-0-v1"}
+    assert "2 of 4 tasks got no prediction" in done.stderr
+
+
+def test_models_list_names_the_version_and_its_standing(files: Path, trained: dict[str, Any]) -> None:
+    (version,) = _json(files, "models", "list")
+
+    assert version["name"] == trained["model_version"]
+    assert version["is_champion"] == trained["is_promoted"]
+
+
+@pytest.mark.parametrize("format_name", ["rows", "csv"])
+def test_export_writes_every_reviewed_row_in_a_named_format(files: Path, format_name: str) -> None:
+    out = files / f"rows.{format_name}"
+
+    made = _json(files, "export", *_source(files), "--format", format_name, "--out", str(out))
+
+    assert made == {"path": str(out), "rows": ROWS}
+    assert load_tickets()[0].text[:20] in out.read_text(encoding="utf-8")
+
+
+def test_a_training_whose_process_is_killed_says_so(files: Path, tmp_path: Path) -> None:
+    process, job = _start_training(files, tmp_path)
+    os.kill(job["pid"], signal.SIGKILL)
+    _, notes = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert f"job {job['id']} failed: the process was killed by SIGKILL" in notes
+    (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
+    assert after["state"] == "failed"
+    assert "SIGKILL" in after["error"]
+    assert json.loads(command(tmp_path, "models", "list", "--json").stdout) == []
+
+
+def test_ctrl_c_cancels_a_training_and_leaves_nothing_half_written(files: Path, tmp_path: Path) -> None:
+    process, job = _start_training(files, tmp_path)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
+    assert after["state"] == "cancelled"
+    assert after["id"] == job["id"]
+    assert json.loads(command(tmp_path, "models", "list", "--json").stdout) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def _start_training(files: Path, home: Path) -> tuple["subprocess.Popen[str]", dict[str, Any]]:
+    """A `labelloop train` in a home of its own that would take very long, and its job once it trains."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ml_backend", "train", *_training(files), "--set", "epochs=100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LABELLOOP_HOME": str(home)},
+    )
+    jobs = _until(lambda: _working(home), process)
+    return process, jobs[0]
+
+
+def _working(home: Path) -> list[dict[str, Any]]:
+    listed = command(home, "jobs", "list", "--json")
+    jobs = json.loads(listed.stdout) if listed.returncode == 0 else []
+    return [job for job in jobs if job["pid"] and job["stage"] in ("comparing", "training")]
+
+
+def _until(look: Callable[[], list[dict[str, Any]]], process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 120
+    while not (found := look()):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"the training never got to work: {process.communicate()}")
+        time.sleep(0.2)
+    return found
+
+
+def _training(files: Path) -> list[str]:
+    return ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny")]
+
+
+def _source(files: Path) -> list[str]:
+    return ["--studio-export", str(files / "tickets.json"), "--config", str(CONFIG)]
+
+
+def _json(files: Path, *arguments: str) -> Any:
+    done = command(files / "home", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _export() -> list[dict[str, Any]]:
+    """Tickets as Label Studio exports them once an expert has labeled them."""
+    return [
+        {
+            "id": number,
+            "data": {"text": ticket.text},
+            "annotations": [
+                {
+                    "id": number,
+                    "completed_by": 1,
+                    "result": [
+                        {
+                            "from_name": "category",
+                            "to_name": "text",
+                            "type": "choices",
+                            "value": {"choices": [ticket.label]},
+                        }
+                    ],
+                }
+            ],
+        }
+        for number, ticket in enumerate(load_tickets()[:ROWS], start=1)
+    ]
