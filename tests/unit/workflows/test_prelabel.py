@@ -1,10 +1,12 @@
 """Pushing pre-labels in bulk, and selecting their version."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.annotation import Prediction
+from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioError, StudioUnreachable
@@ -72,15 +74,17 @@ def test_dropped_predictions_are_an_error_that_names_one(services: Services, pro
         push(services, project)
 
 
-def test_a_task_deleted_meanwhile_is_no_error(services: Services, project: Project) -> None:
+def test_a_task_deleted_meanwhile_is_no_error(services: Services) -> None:
+    project = add_project(services, [f"text {n}" for n in range(TASKS_PER_PUSH + 1)])
+
     class Deleting(FakePredictor):
-        def predict(self, texts):  # type: ignore[no-untyped-def]
-            services.studio.remove_task(2)
+        def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
+            services.studio.tasks.pop(2, None)
             return super().predict(texts)
 
     push_missing(services, project, Deleting("m1", {"": "Returns"}, "Billing"), quiet)
 
-    assert services.studio.prediction_counts(project.id) == {"m1": 3}
+    assert services.studio.prediction_counts(project.id) == {"m1": TASKS_PER_PUSH}
 
 
 def test_large_projects_are_pushed_in_parts_with_progress(services: Services) -> None:
