@@ -18,7 +18,7 @@ from ..domain.snapshot import SplitFractions
 from ..errors import ConfigurationError
 from ..storage import Database
 
-__all__ = ["BackendProcess", "demo_settings", "running_backend"]
+__all__ = ["SPLIT", "BackendProcess", "demo_settings", "running_backend"]
 
 START_S = 60.0
 GRACE_S = 15.0

@@ -63,6 +63,10 @@ class Desk:
         self._control_name = control_name
         self._object_name = object_name
 
+    def close(self) -> None:
+        """Close idle connections."""
+        self._http.close()
+
     def open_tasks(self) -> list[OpenTask]:
         """All tasks without an annotation, with their predictions, by id."""
         unanswered = [_is_zero("total_annotations"), _is_zero("cancelled_annotations")]

@@ -1,0 +1,211 @@
+"""One pass of the whole loop: a real Label Studio, a real browser, the backend in a process of its own."""
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ml_backend.bootstrap import build_services
+from ml_backend.demo.acts import desk_of, finish
+from ml_backend.demo.backend import SPLIT, BackendProcess, demo_settings, running_backend
+from ml_backend.demo.desk import Desk, OpenTask
+from ml_backend.demo.expert import Expert
+from ml_backend.demo.tickets import load_tickets
+from ml_backend.domain.event import AnnotationEvent
+from ml_backend.domain.example import PrelabelOutcome, SelectedBy
+from ml_backend.domain.job import Job, JobKind
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split, split_of
+from ml_backend.labelstudio.local import LocalStudio, free_port
+from ml_backend.tasks import template_path
+from ml_backend.workflows.connect import create_and_connect
+from ml_backend.workflows.services import Services
+from tests.studio import choice
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCREENSHOTS = REPOSITORY / "artifacts" / "e2e"
+SIZE = {"width": 1280, "height": 800}
+CHROMIUM_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_MS = 60_000
+WAITING = 60
+EVENT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A connected project whose tickets an expert has labeled in part."""
+
+    services: Services
+    backend: BackendProcess
+    project: Project
+    desk: Desk
+
+
+@pytest.fixture
+def browser() -> "Iterator[Browser]":
+    """A headless Chromium of this machine."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on PATH")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_OPTIONS))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Loop]:
+    """The backend on a home folder of its own, up to the point where there is something to train on."""
+    settings = demo_settings(
+        tmp_path / "backend", port=free_port(), studio_url=studio.url, studio_token=studio.token
+    ).model_copy(update={"retrain_after": 0})  # the button alone starts training
+    services = build_services(settings)
+    with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
+        backend.wait_until_ready()
+        label_config = template_path("classification").read_text(encoding="utf-8")
+        connection = create_and_connect(services, "Support tickets", label_config, _tasks())
+        assert connection.job is not None
+        finish(services, backend, connection.job, lambda *_: None)
+        desk = desk_of(services, connection.project, studio.token)
+        yield Loop(services, backend, connection.project, desk)
+        desk.close()
+    services.studio.close()
+
+
+def _tasks() -> list[dict[str, Any]]:
+    """All tickets with an expert's label, but for some that nobody has labeled yet; those are to be trained on."""
+    tickets = load_tickets()
+    waiting = {ticket.text for ticket in [t for t in tickets if split_of(t.text, SPLIT) is Split.TRAIN][-WAITING:]}
+    tasks: list[dict[str, Any]] = []
+    for ticket in tickets:
+        label = Expert(1).answer(ticket, None).label
+        is_labeled = label is not None and ticket.text not in waiting
+        tasks.append({"data": {"text": ticket.text}, "annotations": [{"result": choice(label)}] if is_labeled else []})
+    return tasks
+
+
+def test_a_model_trained_from_label_studio_prelabels_the_next_ticket(
+    browser: "Browser", studio: LocalStudio, loop: Loop
+) -> None:
+    page = _logged_in(browser, studio)
+    _see_the_backend_connected(page, studio, loop)
+
+    _press_start_training(page)
+    job = _wait_for_training(loop)
+    version = job.result["model_version"]
+    assert job.result["is_promoted"] is True
+    _see_the_new_version_on_the_status_page(browser, loop, version)
+
+    task = _ticket_with_prelabel(loop, version)
+    _see_the_prelabel_and_submit(page, studio, loop, task, version)
+
+    event = _event_of(loop, task)
+    shown = task.prelabel_of(version)
+    assert shown is not None
+    assert event.parent_prediction == shown.id
+    assert event.model_version == version
+    assert event.prelabel is PrelabelOutcome.ACCEPTED
+    assert event.selected_by is SelectedBy.ACTIVE
+    assert event.lead_time_s
+    assert event.lead_time_s > 0
+
+
+def _logged_in(browser: "Browser", studio: LocalStudio) -> "Page":
+    page = _new_context(browser).new_page()
+    page.goto(f"{studio.url}/user/login/")
+    page.locator("input[name=email]").fill(studio.email)
+    page.locator("input[name=password]").fill(studio.password)
+    page.get_by_role("button", name=re.compile("log ?in", re.IGNORECASE)).click()
+    page.wait_for_url(re.compile(r"/projects|/$"))
+    return page
+
+
+def _new_context(browser: "Browser", **options: object) -> "BrowserContext":
+    context = browser.new_context(viewport=SIZE, **options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
+def _see_the_backend_connected(page: "Page", studio: LocalStudio, loop: Loop) -> None:
+    page.goto(f"{studio.url}/projects/{loop.project.id}/settings/ml")
+    page.get_by_text("Connected", exact=True).wait_for()
+    _keep(page, "1-model-connected")
+
+
+def _press_start_training(page: "Page") -> None:
+    page.get_by_label("Machine learning model options").click()
+    page.get_by_text("Start Training", exact=True).click()
+    page.get_by_text("Start Model Training", exact=True).wait_for()
+    _keep(page, "2-start-training")
+    page.get_by_role("button", name="Start Training").click()
+    page.get_by_text("Request Sent!").wait_for()
+    _keep(page, "3-request-sent")
+
+
+def _wait_for_training(loop: Loop) -> Job:
+    job = loop.services.database.jobs.last(JobKind.TRAIN, loop.project.id)
+    assert job is not None, "Start Training in the browser led to no job"
+    assert job.params["trigger"] == "label-studio"
+    return finish(loop.services, loop.backend, job, lambda *_: None)
+
+
+def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, version: str) -> None:
+    settings = loop.backend.settings
+    credentials = {"username": settings.user, "password": settings.password.get_secret_value()}
+    page = _new_context(browser, http_credentials=credentials).new_page()
+    page.goto(loop.backend.url)
+    page.get_by_role("definition").get_by_text(version, exact=True).wait_for()
+    _keep(page, "4-status-page")
+
+
+def _ticket_with_prelabel(loop: Loop, version: str) -> OpenTask:
+    tasks = [task for task in loop.desk.open_tasks() if (shown := task.prelabel_of(version)) and shown.label]
+    assert tasks, "the promotion pushed no pre-label of the new version"
+    return tasks[0]
+
+
+def _see_the_prelabel_and_submit(page: "Page", studio: LocalStudio, loop: Loop, task: OpenTask, version: str) -> None:
+    shown = task.prelabel_of(version)
+    assert shown is not None
+    assert shown.label is not None
+    page.goto(f"{studio.url}/projects/{loop.project.id}/data?task={task.id}")
+    page.get_by_text("seconds ago").wait_for()
+    page.get_by_text(f"{shown.score:.2%}").wait_for()
+    _keep(page, "5-prelabel")
+    ticked = [box.get_attribute("name") for box in page.locator("input[name]:checked").all()]
+    assert ticked == [shown.label]
+    page.get_by_role("button", name=re.compile("submit", re.IGNORECASE)).click()
+    page.get_by_role("button", name=re.compile("update", re.IGNORECASE)).wait_for()
+    _keep(page, "6-submitted")
+
+
+def _event_of(loop: Loop, task: OpenTask) -> AnnotationEvent:
+    deadline = time.monotonic() + EVENT_S
+    while time.monotonic() < deadline:
+        for event in loop.services.database.events.history(loop.project.id).values():
+            if event.task_id == task.id:
+                return event
+        time.sleep(0.1)
+    raise AssertionError("the annotation's event never arrived at the backend")
+
+
+def _keep(page: "Page", name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
