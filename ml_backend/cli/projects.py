@@ -58,7 +58,7 @@ def connect(
 
 
 def doctor(
-    project: Annotated[int | None, typer.Argument(metavar="[PROJECT]", help="Also check this project.")] = None,
+    project: Annotated[int | None, typer.Argument(metavar="[PROJECT]", help="Left out: every connected one.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every link of the chain, and say how to fix it.
@@ -70,7 +70,8 @@ def doctor(
     findings = diagnose(open_services(), project)
     lines = []
     for finding in findings:
-        lines.append(f"{MARKS[finding.state]}  {finding.check}: {finding.found}")
+        whose = f" of project {finding.project_id}" if finding.project_id is not None else ""
+        lines.append(f"{MARKS[finding.state]}  {finding.check}{whose}: {finding.found}")
         if finding.fix:
             lines.append(f"         fix: {finding.fix}")
     emit(findings, as_json=as_json, lines=lines)
