@@ -38,6 +38,7 @@ class Finding:
         found: what was found, in a sentence.
         fix: exactly what to do; empty where nothing is to be done.
         project_id: the project it is about, None for what all projects share.
+        because: names of the broken links that kept this one from being looked at.
     """
 
     check: str
@@ -45,6 +46,12 @@ class Finding:
     found: str
     fix: str = ""
     project_id: int | None = None
+    because: tuple[str, ...] = ()
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """True where checks that need this link can find nothing out."""
+        return self.state in (State.BROKEN, State.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +157,21 @@ def run_checks(
     Args:
         earlier: findings that `needs` may name besides those of these checks.
     """
-    states = {finding.check: finding.state for finding in earlier}
+    blocked = {finding.check: finding.because or (finding.check,) for finding in earlier if finding.is_in_the_way}
     findings = []
     for check in checks:
-        missing = [name for name in check.needs if states[name] in (State.BROKEN, State.SKIPPED)]
-        verdict = _skipped(missing, states) if missing else _verdict(check, examination)
-        states[check.name] = verdict.state
-        findings.append(Finding(check.name, verdict.state, verdict.found, verdict.fix, project_id))
+        because = tuple(dict.fromkeys(cause for name in check.needs for cause in blocked.get(name, ())))
+        verdict = _skipped(because) if because else _verdict(check, examination)
+        finding = Finding(check.name, verdict.state, verdict.found, verdict.fix, project_id, because)
+        if finding.is_in_the_way:
+            blocked[check.name] = because or (check.name,)
+        findings.append(finding)
     return findings
 
 
-def _skipped(missing: Sequence[str], states: Mapping[str, State]) -> Verdict:
-    reasons = ", ".join(f"{name} is {states[name]}" for name in missing)
-    return Verdict(State.SKIPPED, f"not looked at, because {reasons}")
+def _skipped(because: Sequence[str]) -> Verdict:
+    are = "is" if len(because) == 1 else "are"
+    return Verdict(State.SKIPPED, f"not looked at while {' and '.join(because)} {are} broken")
 
 
 def _verdict(check: Check, examination: Examination) -> Verdict:

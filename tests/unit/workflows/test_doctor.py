@@ -17,6 +17,7 @@ from ml_backend.domain.job import JobKind, JobState
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected, StudioUnauthorized, StudioUnreachable
 from ml_backend.web import create_app
+from ml_backend.workflows import check_connection, check_loop, check_surroundings
 from ml_backend.workflows.connect import connect
 from ml_backend.workflows.doctor import Finding, State, diagnose
 from ml_backend.workflows.prelabel import push_missing, select_version
@@ -160,6 +161,26 @@ def test_no_finding_repeats_a_secret(loop: Loop) -> None:
     assert "c2VjcmV0" not in text
 
 
+def test_two_broken_links_are_both_named_where_they_stand_in_the_way(loop: Loop) -> None:
+    loop.services.studio.refusals["current_user"] = StudioUnauthorized("refused the token")
+    loop.transport = answering(refuse_connection)
+
+    finding = loop.finding("delivery")
+
+    assert (finding.found, finding.because) == (
+        "not looked at while token and backend are broken",
+        ("token", "backend"),
+    )
+
+
+def test_every_check_needs_only_checks_that_come_before_it() -> None:
+    seen: set[str] = set()
+    for check in (*check_surroundings.CHECKS, *check_connection.CHECKS, *check_loop.CHECKS):
+        assert set(check.needs) <= seen, check.name
+        assert check.name not in seen
+        seen.add(check.name)
+
+
 def test_without_a_project_every_connected_one_is_looked_at(loop: Loop) -> None:
     other = add_studio_project(loop.services, title="Other")
     connect(loop.services, other.id)
@@ -188,8 +209,8 @@ def test_a_silent_label_studio_does_not_hide_the_rest(loop: Loop) -> None:
 
     assert findings["label_studio"].state is State.BROKEN
     assert "nothing listens there: start Label Studio" in findings["label_studio"].fix
-    assert findings["token"].found == "not looked at, because label_studio is broken"
-    assert findings["project"].found == "not looked at, because token is skipped"
+    assert findings["token"].found == "not looked at while label_studio is broken"
+    assert findings["delivery"].because == ("label_studio",)
     assert findings["webhook"].state is State.SKIPPED
     for check in ("backend", "credentials", "base_model", "registry", "worker", "connected", "model", "jobs"):
         assert findings[check].state is State.OK, check
@@ -291,7 +312,7 @@ def test_a_backend_that_is_not_running_is_to_be_started(loop: Loop) -> None:
     assert findings["backend"].found == f"nobody answers at {BACKEND_URL} ([Errno 111] Connection refused)"
     assert findings["backend"].fix.startswith("start `labelloop serve`")
     assert findings["credentials"].state is State.SKIPPED
-    assert findings["delivery"].found == "not looked at, because backend is broken"
+    assert findings["delivery"].found == "not looked at while backend is broken"
     assert findings["webhook"].state is State.OK
 
 
