@@ -1,0 +1,98 @@
+"""A connected project whose every link is in order, for the tests of doctor."""
+
+import copy
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ml_backend.config import Settings
+from ml_backend.domain.snapshot import Split
+from ml_backend.web import create_app
+from ml_backend.workflows.connect import connect
+from ml_backend.workflows.doctor import Finding, diagnose
+from ml_backend.workflows.prelabel import push_missing, select_version
+from ml_backend.workflows.probe import BackendProbe
+from ml_backend.workflows.services import BackendAccess, Services
+from tests.fake_studio import FakeStudio
+from tests.services import BACKEND_URL, add_studio_project, build_test_services, texts_in
+
+ACCESS = BackendAccess(BACKEND_URL, "labelloop", "secret-of-backend", "secret-of-webhook")
+SETTINGS = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}
+TEXTS = texts_in(Split.TRAIN, 3)
+
+
+@dataclasses.dataclass
+class Loop:
+    """A connected project, and the running backend that doctor talks to."""
+
+    services: Services
+    project_id: int
+    transport: httpx.BaseTransport
+
+    def findings(self, project_id: int | None = None) -> dict[str, Finding]:
+        probe = BackendProbe(self.services.options.backend, self.transport)
+        found = diagnose(self.services, project_id or self.project_id, probe=probe)
+        return {finding.check: finding for finding in found}
+
+    def finding(self, check: str) -> Finding:
+        return self.findings()[check]
+
+
+def app_transport(services: Services, **settings: Any) -> httpx.WSGITransport:
+    return httpx.WSGITransport(app=create_app(services, Settings(**settings)))
+
+
+def small_base_model(folder: Path) -> str:
+    """Enough of a base model for its digest."""
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return str(folder)
+
+
+@dataclasses.dataclass
+class Original:
+    """A healthy loop that every test gets a copy of."""
+
+    folder: Path
+    studio: FakeStudio
+    base_model: str
+
+
+def quiet(_fraction: float, _message: str) -> None:
+    """Progress that nobody watches."""
+
+
+def answering(respond: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:
+    return httpx.MockTransport(respond)
+
+
+def refuse_connection(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+
+
+def make_original(folder: Path) -> Original:
+    """Connect a project, push its pre-labels and select them."""
+    studio = FakeStudio("http://localhost:8080")
+    services = build_test_services(folder, studio=studio, backend=ACCESS)
+    info = add_studio_project(services, TEXTS)
+    connect(services, info.id)
+    project = services.database.projects.get(info.id)
+    predictor = services.cold_start(project)
+    push_missing(services, project, predictor, quiet)
+    select_version(services, project, predictor.version)
+    services.database.jobs.cancel(1)
+    services.database.close()
+    return Original(folder, studio, small_base_model(folder / "base"))
+
+
+def copy_of(original: Original, folder: Path) -> Loop:
+    """A loop of the test's own, to be broken at will."""
+    shutil.copytree(original.folder / "home", folder / "home")
+    studio = copy.deepcopy(original.studio)
+    services = build_test_services(folder, studio=studio, backend=ACCESS, base_model=original.base_model)
+    return Loop(services, 1, app_transport(services, **SETTINGS))

@@ -1,0 +1,191 @@
+"""What doctor finds of a project's loop."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ml_backend.domain.annotation import Prediction
+from ml_backend.domain.job import JobKind, JobState
+from ml_backend.errors import StudioRejected
+from ml_backend.workflows.connect import connect
+from ml_backend.workflows.doctor import State
+from tests.services import add_studio_project, add_version, build_test_services, choice
+from tests.unit.workflows.healthy_loop import Loop, answering, app_transport
+
+
+def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:
+    project = loop.services.database.projects.get(loop.project_id)
+    loop.services.registry.set_champion(add_version(loop.services, project).name)
+
+    finding = loop.finding("model")
+
+    assert finding.state is State.BROKEN
+    assert "labelloop models rollback" in finding.fix
+
+
+def test_a_backend_that_serves_another_version_than_the_registry_says_is_broken(loop: Loop) -> None:
+    project = loop.services.database.projects.get(loop.project_id)
+    loop.services.registry.set_champion(add_version(loop.services, project).name)
+
+    finding = loop.finding("versions")
+
+    assert finding.state is State.BROKEN
+    assert "the registry says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-" in (
+        finding.found
+    )
+
+
+def test_setup_and_predict_that_disagree_are_broken(loop: Loop) -> None:
+    version = loop.findings()["selection"].found.split()[0]
+    answers = {
+        "/health": {"model_class": "labelloop"},
+        "/versions": {"versions": [version]},
+        "/setup": {"model_version": version},
+        "/predict": {"results": [{"result": [], "score": None, "model_version": "another"}]},
+        "/webhook": {"status": "ok"},
+    }
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if "authorization" not in request.headers:
+            return httpx.Response(401)
+        return httpx.Response(200, json=answers[request.url.path])
+
+    loop.transport = answering(respond)
+
+    finding = loop.finding("versions")
+
+    assert finding.state is State.BROKEN
+    assert f"/setup promises {version} and /predict answers with another" in finding.found
+
+
+def test_a_failing_setup_is_broken(loop: Loop) -> None:
+    version = loop.findings()["selection"].found.split()[0]
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if "authorization" not in request.headers:
+            return httpx.Response(401)
+        if request.url.path == "/versions":
+            return httpx.Response(200, json={"versions": [version]})
+        return httpx.Response(200 if request.url.path == "/health" else 500, json={"model_class": "labelloop"})
+
+    loop.transport = answering(respond)
+
+    assert loop.finding("versions").found.startswith("the running backend fails with 500")
+
+
+def test_tasks_without_pre_labels_are_counted(loop: Loop) -> None:
+    loop.services.studio.import_tasks(loop.project_id, [{"data": {"text": "new"}}])
+
+    finding = loop.finding("predictions")
+
+    assert finding.state is State.WARNING
+    assert finding.found.startswith("1 unlabeled tasks have no pre-label of tickets-1-cold-start-")
+    assert finding.fix == "run `labelloop prelabel --project 1`"
+
+
+def test_counting_stops_above_a_thousand(loop: Loop) -> None:
+    loop.services.studio.import_tasks(loop.project_id, [{"data": {"text": str(n)}} for n in range(1200)])
+
+    assert loop.finding("predictions").found.startswith("more than 1000 unlabeled tasks")
+
+
+def test_a_selected_live_backend_is_a_warning_that_says_why(loop: Loop) -> None:
+    loop.services.studio.update_project(loop.project_id, {"model_version": "labelloop"})
+
+    finding = loop.finding("selection")
+
+    assert finding.state is State.WARNING
+    assert "draws the next task at random, whatever the sampling says" in finding.found
+
+
+def test_a_selected_live_backend_is_right_for_an_empty_project(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path)
+    info = add_studio_project(services)
+    connect(services, info.id)
+
+    findings = Loop(services, info.id, app_transport(services)).findings()
+
+    assert findings["selection"].state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("selected", "state", "found"),
+    [("", State.BROKEN, "no version is selected"), ("other", State.WARNING, "see the pre-labels of other, while")],
+)
+def test_another_selection_is_named(loop: Loop, selected: str, state: State, found: str) -> None:
+    loop.services.studio.predict_in_editor(1, Prediction(tuple(choice("Billing")), 0.5, "other"))
+    loop.services.studio.update_project(loop.project_id, {"model_version": selected})
+
+    finding = loop.finding("selection")
+
+    assert finding.state is state
+    assert found in finding.found
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({"sampling": "Sequential sampling"}, "'Sequential sampling', so annotators do not get"),
+        ({"show_collab_predictions": False}, "predictions do not prelabel tasks"),
+    ],
+)
+def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings: dict[str, Any], found: str) -> None:
+    loop.services.studio.update_project(loop.project_id, settings)
+
+    finding = loop.finding("sampling")
+
+    assert finding.state is State.WARNING
+    assert found in finding.found
+
+
+def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
+    jobs = loop.services.database.jobs
+    job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+    jobs.finish(job.id, JobState.FAILED, error="one label only")
+
+    finding = loop.finding("jobs")
+
+    assert (finding.state, finding.found) == (State.WARNING, f"job {job.id} (train) failed: one label only")
+    assert f"labelloop jobs logs {job.id}" in finding.fix
+
+
+def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
+    jobs = loop.services.database.jobs
+    for state in (JobState.FAILED, JobState.SUCCEEDED):
+        job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+        jobs.finish(job.id, state, error=None)
+
+    assert loop.finding("jobs").state is State.OK
+
+
+def test_annotations_that_no_event_told_of_show_that_webhooks_do_not_arrive(loop: Loop) -> None:
+    annotation = {"result": choice("Billing"), "lead_time": 4.2}
+    stored = loop.services.studio.submit_annotation(1, annotation)
+
+    finding = loop.finding("events")
+
+    assert finding.state is State.BROKEN
+    assert (
+        f"holds 1 annotations made since the project was connected that no event told of, such as {stored['id']}"
+        in (finding.found)
+    )
+
+
+def test_imported_annotations_are_not_expected_to_send_events(loop: Loop) -> None:
+    loop.services.studio.import_tasks(
+        loop.project_id, [{"data": {"text": "x"}, "annotations": [{"result": choice("Billing")}]}]
+    )
+
+    assert loop.finding("events").state is State.OK
+
+
+def test_a_large_project_is_not_exported_for_the_comparison(loop: Loop) -> None:
+    loop.services.studio.import_tasks(loop.project_id, [{"data": {"text": str(n)}} for n in range(5001)])
+    loop.services.studio.refusals["reviewed_tasks"] = StudioRejected("too much", status=500)
+
+    finding = loop.finding("events")
+
+    assert finding.state is State.OK
+    assert "because there are many tasks" in finding.found

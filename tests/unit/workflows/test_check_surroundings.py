@@ -1,0 +1,238 @@
+"""What doctor finds of settings, Label Studio, the running backend, models and the worker."""
+
+import dataclasses
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ml_backend.domain.job import JobKind
+from ml_backend.errors import StudioUnauthorized, StudioUnreachable
+from ml_backend.workflows.doctor import State, diagnose
+from ml_backend.workflows.probe import BackendProbe, why_unreachable
+from tests.services import BACKEND_URL, build_test_services
+from tests.unit.workflows.healthy_loop import SETTINGS, Loop, answering, app_transport, refuse_connection
+
+
+def test_a_silent_label_studio_does_not_hide_the_rest(loop: Loop) -> None:
+    error = StudioUnreachable("Label Studio at http://localhost:8080 cannot be reached")
+    loop.services.studio.refusals = {"version": error, "current_user": error, "project": error}
+    loop.services.studio.url = "http://127.0.0.1:9"
+
+    findings = loop.findings()
+
+    assert findings["label_studio"].state is State.BROKEN
+    assert "nothing listens there: start Label Studio" in findings["label_studio"].fix
+    assert findings["token"].found == "not looked at while label_studio is broken"
+    assert findings["delivery"].because == ("label_studio",)
+    assert findings["webhook"].state is State.SKIPPED
+    for check in ("backend", "credentials", "base_model", "registry", "worker", "connected", "model", "jobs"):
+        assert findings[check].state is State.OK, check
+
+
+def test_a_misspelt_host_is_called_by_its_name(loop: Loop) -> None:
+    loop.services.studio.url = "http://no-such-host.invalid:8080"
+    loop.services.studio.refusals["version"] = StudioUnreachable("cannot be reached")
+
+    assert loop.finding("label_studio").fix.startswith(
+        "no machine is called 'no-such-host.invalid': correct LABELLOOP_STUDIO_URL"
+    )
+
+
+def test_without_a_token_the_address_is_still_looked_at(loop: Loop) -> None:
+    no_token = StudioUnauthorized("no token for Label Studio at http://x. Set LABELLOOP_STUDIO_TOKEN")
+    loop.services.studio.refusals = {"version": no_token, "current_user": no_token}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        loop.services.studio.url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        findings = loop.findings()
+
+    assert findings["label_studio"].state is State.OK
+    assert (findings["token"].state, findings["token"].found) == (State.BROKEN, "LABELLOOP_STUDIO_TOKEN is not set")
+    assert "Personal Access Token, Create New Token" in findings["token"].fix
+
+
+def test_a_missing_token_and_a_wrong_address_are_told_apart(loop: Loop) -> None:
+    loop.services.studio.refusals["version"] = StudioUnauthorized("no token")
+    loop.services.studio.url = "http://127.0.0.1:9"
+
+    found = loop.finding("label_studio")
+
+    assert (found.state, found.found) == (State.BROKEN, "http://127.0.0.1:9 is refused")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (
+            "refused the token (legacy token authentication has been disabled for this organization)",
+            "the token is a legacy token, and this Label Studio has those switched off (its default)",
+        ),
+        ("refused the token (Invalid token)", "refused the token (Invalid token)"),
+    ],
+)
+def test_a_refused_token_is_explained(loop: Loop, said: str, found: str) -> None:
+    loop.services.studio.refusals["current_user"] = StudioUnauthorized(said)
+
+    finding = loop.finding("token")
+
+    assert (finding.state, finding.found) == (State.BROKEN, found)
+    assert "set LABELLOOP_STUDIO_TOKEN to it" in finding.fix
+
+
+def test_an_untested_release_is_a_warning(loop: Loop) -> None:
+    loop.services.studio.release = "1.30.0"
+
+    finding = loop.finding("label_studio")
+
+    assert (finding.state, finding.found[:14]) == (State.WARNING, "version 1.30.0")
+
+
+def test_a_review_rule_that_is_none_is_named(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, review_rule="sometimes")
+
+    findings = diagnose(services, None, probe=BackendProbe(services.options.backend, app_transport(services)))
+
+    assert (findings[0].check, findings[0].state) == ("settings", State.BROKEN)
+    assert "'sometimes' found" in findings[0].found
+
+
+def test_a_backend_on_loopback_for_a_label_studio_elsewhere_is_a_warning(loop: Loop) -> None:
+    loop.services.studio.url = "https://studio.example.com"
+
+    finding = loop.finding("settings")
+
+    assert finding.state is State.WARNING
+    assert "LABELLOOP_PUBLIC_URL" in finding.fix
+
+
+def test_a_database_that_went_away_hides_only_what_needs_it(loop: Loop, tmp_path: Path) -> None:
+    with loop.services.database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+
+    findings = loop.findings()
+
+    assert findings["database"].state is State.BROKEN
+    assert "OperationalError" in findings["database"].found
+    assert findings["connected"].state is State.SKIPPED
+    assert findings["registration"].state is State.OK
+    assert findings["delivery"].state is State.OK
+
+
+def test_a_backend_that_is_not_running_is_to_be_started(loop: Loop) -> None:
+    loop.transport = answering(refuse_connection)
+
+    findings = loop.findings()
+
+    assert findings["backend"].found == f"nobody answers at {BACKEND_URL} ([Errno 111] Connection refused)"
+    assert findings["backend"].fix.startswith("start `labelloop serve`")
+    assert findings["credentials"].state is State.SKIPPED
+    assert findings["delivery"].found == "not looked at while backend is broken"
+    assert findings["webhook"].state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("response", "found"),
+    [
+        (httpx.Response(401, json={"error": "x"}), "refuses the user and password that are set here"),
+        (httpx.Response(403, json={"error": "Host 'x' found"}), "does not answer to the name in"),
+        (httpx.Response(200, json={"status": "UP"}), "is not labelloop (status 200)"),
+        (httpx.Response(200, text="hello"), "is not labelloop (status 200)"),
+        (httpx.Response(404, text="nothing"), "is not labelloop (status 404)"),
+    ],
+)
+def test_what_answers_in_place_of_the_backend_is_told(loop: Loop, response: httpx.Response, found: str) -> None:
+    loop.transport = answering(lambda _request: response)
+
+    finding = loop.finding("backend")
+
+    assert finding.state is State.BROKEN
+    assert found in finding.found
+
+
+def test_other_passwords_of_the_running_backend_are_noticed(loop: Loop) -> None:
+    loop.transport = app_transport(loop.services, password="other", webhook_password="another")
+
+    findings = loop.findings()
+
+    assert "refuses the user and password that are set here" in findings["backend"].found
+    assert findings["webhook"].state is State.OK
+
+
+def test_a_running_backend_without_the_password_is_noticed(loop: Loop) -> None:
+    loop.transport = app_transport(loop.services)
+
+    assert loop.finding("credentials").found == "the running backend asks for no password, though one is set here"
+
+
+def test_a_password_that_is_not_set_here_is_noticed(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path)
+    probe = BackendProbe(services.options.backend, app_transport(services, **SETTINGS))
+
+    findings = {f.check: f for f in diagnose(services, None, probe=probe)}
+
+    assert findings["credentials"].found == "the backend asks for a password, and none is set here"
+
+
+def test_a_missing_base_model_is_named(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, base_model=str(tmp_path / "nowhere"))
+
+    findings = diagnose(services, None, probe=BackendProbe(services.options.backend, app_transport(services)))
+
+    (finding,) = [f for f in findings if f.check == "base_model"]
+    assert finding.state is State.BROKEN
+    assert "is not a folder" in finding.found
+
+
+def test_a_registry_that_fails_hides_only_what_needs_it(loop: Loop) -> None:
+    class AwayRegistry:
+        def project_keys(self) -> list[str]:
+            raise ConnectionError("no route to the registry")
+
+    loop.services = dataclasses.replace(loop.services, registry=AwayRegistry())
+
+    findings = loop.findings()
+
+    assert findings["registry"].found == "ConnectionError: no route to the registry"
+    assert "LABELLOOP_MLFLOW_URL" in findings["registry"].fix
+    assert findings["model"].state is State.SKIPPED
+    assert findings["sampling"].state is State.OK
+
+
+def test_a_job_that_waits_shows_that_no_worker_runs(loop: Loop) -> None:
+    loop.services.database.jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x")
+    assert loop.finding("worker").state is State.OK
+    loop.services.clock.advance(31)
+
+    finding = loop.finding("worker")
+
+    assert finding.found == "job 2 (train of project 1) has waited for 31 s; nobody runs it"
+    assert "labelloop worker" in finding.fix
+
+
+def test_a_job_behind_a_running_one_of_its_project_waits_rightly(loop: Loop) -> None:
+    jobs = loop.services.database.jobs
+    jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+    jobs.request(JobKind.PRELABEL, loop.project_id, {}, dedupe_key="y")
+    loop.services.clock.advance(31)
+
+    assert loop.finding("worker").state is State.OK
+
+
+def test_a_job_without_a_sign_of_life_is_a_warning(loop: Loop) -> None:
+    loop.services.database.jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+    loop.services.clock.advance(61)
+
+    finding = loop.finding("worker")
+
+    assert finding.state is State.WARNING
+    assert finding.found == "job 2 runs, but gave no sign of life since 2026-01-01 12:00:00 UTC"
+
+
+def test_why_an_address_is_unreachable_is_found_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert why_unreachable(f"http://127.0.0.1:{port}") == "reachable"
+    assert why_unreachable(f"http://127.0.0.1:{port}") == "refused"
+    assert why_unreachable("http://no-such-host.invalid") == "unknown_host"
+    assert why_unreachable("http://localhost:notaport") == "unknown_host"
