@@ -64,9 +64,12 @@ def free_port() -> int:
 class LocalStudio:
     """A running Label Studio, a child of this process. As a context manager it stops at the end of the block.
 
+    It also stops when this process ends in any other way, killed or crashed.
+
     Attributes:
         token: a legacy token of the first user.
         log_file: its output, of this run alone.
+        leash: the process that stops it when this one is gone.
     """
 
     url: str
@@ -75,6 +78,7 @@ class LocalStudio:
     password: str = field(repr=False)
     log_file: Path
     process: "subprocess.Popen[bytes]" = field(repr=False)
+    leash: "subprocess.Popen[bytes]" = field(repr=False)
 
     @classmethod
     def start(
@@ -112,7 +116,7 @@ class LocalStudio:
             folder.mkdir(parents=True, exist_ok=True)
         url = f"http://localhost:{port}"
         process = _launch(command, data_dir, port, log_file, _environment(data_dir, url, email, password, token))
-        studio = cls(url, token, email, password, log_file, process)
+        studio = cls(url, token, email, password, log_file, process, _leash(process.pid))
         try:
             studio._wait_until_ready(f"http://{LOOPBACK}:{port}", data_dir, timeout_s)
         except BaseException:
@@ -127,8 +131,11 @@ class LocalStudio:
 
     def stop(self) -> None:
         """End Label Studio and whatever it started. Safe to call twice."""
-        if self.process.returncode is not None:
+        if self.leash.returncode is not None:
             return
+        # First, because it would act on whatever has the process id by then.
+        self.leash.kill()
+        self.leash.communicate()
         self._signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(GRACE_S)
@@ -214,6 +221,17 @@ def _launch(
             )
     except OSError as error:
         raise ConfigurationError(f"{command} cannot be started ({error.strerror}); wanted Label Studio") from None
+
+
+def _leash(group: int) -> "subprocess.Popen[bytes]":
+    """A shell that waits for its input to end, which it does when this process ends, and then ends the group."""
+    return subprocess.Popen(  # noqa: S603 (a fixed command and a number)
+        ["/bin/sh", "-c", 'read -r _; kill -s TERM -- "-$0"', str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _environment(data_dir: Path, url: str, email: str, password: str, token: str) -> dict[str, str]:

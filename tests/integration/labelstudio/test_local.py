@@ -159,6 +159,30 @@ def test_it_stops_at_the_end_of_the_block_and_stopping_twice_is_fine(tmp_path: P
     assert is_gone(running.pid)
 
 
+def test_it_does_not_outlive_the_process_that_started_it(tmp_path: Path, stand_in: str) -> None:
+    program = f"""
+import time
+from pathlib import Path
+from ml_backend.labelstudio.local import LocalStudio, free_port
+running = LocalStudio.start(
+    Path("data"), free_port(), executable={stand_in!r}, token="right-token", log_file=Path("studio.log")
+)
+print(running.pid, flush=True)
+time.sleep(600)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        was_running = Path(f"/proc/{pid}").exists()
+        starter.kill()
+
+    assert was_running
+    assert is_gone(pid)
+
+
 def test_children_that_do_not_listen_are_stopped_with_it(tmp_path: Path) -> None:
     stubborn = "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
     script = _script(
@@ -200,6 +224,27 @@ def test_moving_on_to_another_port_is_noticed(tmp_path: Path) -> None:
     )
 
     with pytest.raises(StudioUnreachable, match=r"another program took port \d+ while Label Studio started"):
+        start(tmp_path, script)
+
+
+def test_what_answers_in_its_place_is_not_taken_for_it(tmp_path: Path) -> None:
+    script = _script(
+        tmp_path,
+        """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+port = int(sys.argv[sys.argv.index("--port") + 1])
+server = HTTPServer(("127.0.0.1", port), Handler)
+print(f"* Port {port} is in use.")
+server.serve_forever()
+""",
+    )
+
+    with pytest.raises(StudioUnreachable, match=r"another program took port \d+"):
         start(tmp_path, script)
 
 
