@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 __all__ = ["Control", "Label", "LabelConfig", "ObjectTag"]
+
+PHRASE_END = re.compile(r"[.,:;!?]+\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,13 @@ class Label:
     value: str
     display: str
     hint: str | None = None
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """Its name and the phrases of its hint: short texts that stand for the label where few rows do."""
+        name = self.display.replace("_", " ").strip()
+        phrases = (phrase.strip(" \t\n.,:;!?") for phrase in PHRASE_END.split(self.hint or ""))
+        return tuple(text for text in (name, *phrases) if text)
 
 
 @dataclass(frozen=True, slots=True)

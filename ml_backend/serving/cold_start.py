@@ -1,6 +1,5 @@
 """Answers before the first trained version: how close a text is to the labels' names and hints."""
 
-import re
 import threading
 from collections.abc import Sequence
 
@@ -17,7 +16,6 @@ __all__ = ["ColdStartPredictor", "label_vectors", "shared_encoder"]
 
 TEMPERATURE = 1 / 16
 """Near the best likelihood on two labeled sets, 8 and 77 classes, all-MiniLM-L6-v2; other base models may differ."""
-PHRASE_END = re.compile(r"[.,:;!?]+\s")
 
 _encoders: dict[str, TextEncoder] = {}
 _encoders_lock = threading.Lock()
@@ -65,9 +63,8 @@ def label_vectors(labels: Sequence[Label], encoder: TextEncoder) -> Floats2d:
     """
     vectors = np.zeros((len(labels), encoder.width), dtype=np.float32)
     for k, label in enumerate(labels):
-        name, hint = label.display.replace("_", " ").strip(), (label.hint or "").strip()
-        phrases = [phrase.strip() for phrase in PHRASE_END.split(hint) if phrase.strip()]
-        described = encoder.embed([f"{name}: {hint}" if hint else name, *phrases])
+        name, *phrases = label.descriptions or ("",)
+        described = encoder.embed([f"{name}: {label.hint}" if phrases else name, *phrases])
         vectors[k] = described[0]
         if phrases:
             vectors[k] += _scaled(described[1:].mean(axis=0))

@@ -70,31 +70,28 @@ def calibrated(logits: Floats2d, indices: Ints) -> Calibration:
 
     Args:
         logits: shape (N, K), of rows that the model was not trained on.
-        indices: class per row, shape (N,), below 0 where the model lacks the class.
+        indices: class per row, shape (N,).
     """
     temperature = fit_temperature(logits, indices) if len(logits) >= LEAST_CALIBRATION_ROWS else 1.0
     return Calibration(temperature, logits, indices)
 
 
 def fit_temperature(logits: Floats2d, indices: Ints) -> float:
-    """The temperature that gives held-out rows their highest likelihood, from 0.05 to 20; 1 without rows.
+    """The temperature that gives held-out rows their highest likelihood, from 0.05 to 20.
 
     Args:
-        logits: shape (N, K), of rows that the model was not trained on.
-        indices: class per row, shape (N,); rows of a class that the model lacks (below 0) are not counted.
+        logits: shape (N, K), N above 0, of rows that the model was not trained on.
+        indices: class per row, shape (N,).
     """
     from scipy.optimize import minimize_scalar
 
-    known = indices >= 0
-    if not known.any():
-        return 1.0
-    rows, truth = logits[known].astype(np.float64), indices[known]
+    rows = logits.astype(np.float64)
 
     def loss(log_temperature: float) -> float:
         scaled = rows / np.exp(log_temperature)
         scaled -= scaled.max(axis=1, keepdims=True)
         normaliser = np.log(np.exp(scaled).sum(axis=1))
-        return float((normaliser - scaled[np.arange(len(truth)), truth]).mean())
+        return float((normaliser - scaled[np.arange(len(rows)), indices]).mean())
 
     found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
     return float(np.exp(found.x))

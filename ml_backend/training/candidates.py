@@ -70,6 +70,7 @@ class Candidates:
         self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
         self._workshop = Workshop(encoder, data.labels, settings)
         self._data, self._settings, self._plan = data, settings, plan
+        self._learned = data.learned(settings.description_weight)
         self._pace, self._curves, self._scratch = pace, curves, scratch
 
     def best(self) -> tuple[Candidate, Choice]:
@@ -79,11 +80,16 @@ class Candidates:
             TrainingError: LoRA cannot be trained on this base model, or its loss is not finite.
         """
         data, plan, method = self._data, self._plan, self._settings.method
-        features = self._embed(data.train.texts, "train")
-        head = self._workshop.regression(data.train, features)
+        features = self._embed(self._learned.texts, "train")
+        head = self._workshop.regression(self._learned, features)
         if plan.folds:
             self.held_out = out_of_fold(
-                self._workshop, data.train, features, plan.folds, with_lora=plan.uses_lora, on_step=self._on_fold_step
+                self._workshop,
+                self._learned,
+                features,
+                plan.folds,
+                with_lora=plan.uses_lora,
+                on_step=self._on_fold_step,
             )
         if method is Method.LORA:
             return self._lora(features, head), Choice(method, {}, "LoRA was asked for")
@@ -98,7 +104,7 @@ class Candidates:
         if self.held_out is None:
             reason = "regression is kept: every class has one row only, so none can be held out to try LoRA on"
             return regression, Choice(Method.REGRESSION, {}, reason)
-        choice = choose(self.held_out, data.labels, where="train rows that were held out in turn")
+        choice = choose(self.held_out, data.labels, where="train rows held out in turn")
         return (self._lora(features, head) if choice.method is Method.LORA else regression), choice
 
     def calibration_rows(self, candidate: Candidate) -> tuple[Floats2d, Ints]:
@@ -129,7 +135,7 @@ class Candidates:
     def _lora(self, features: Floats2d, regression: Head) -> Candidate:
         data = self._data
         with self._workshop.lora(
-            data.train,
+            self._learned,
             features,
             regression,
             validation=data.validation if self._plan.stops_early else None,

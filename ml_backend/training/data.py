@@ -1,4 +1,7 @@
-"""What a classifier is trained on: texts with class indices and weights, taken from the rows of a snapshot."""
+"""What a classifier is trained on: texts with class indices and weights, taken from the rows of a snapshot.
+
+To the rows come the labels' own descriptions, their names and the phrases of their hints, as further train texts.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,9 +14,8 @@ from ..domain.example import Row
 from ..domain.label_config import Control
 from ..errors import TrainingError
 
-__all__ = ["UNKNOWN_CLASS", "LabeledTexts", "TrainingData", "training_data"]
+__all__ = ["LabeledTexts", "TrainingData", "training_data"]
 
-UNKNOWN_CLASS = -1
 THIN_CLASS_ROWS = 5
 SHOWN = 5
 
@@ -24,7 +26,7 @@ class LabeledTexts:
 
     Attributes:
         targets: class per text.
-        indices: position of the class among the head's labels, UNKNOWN_CLASS where the head lacks it.
+        indices: position of the class among the head's labels.
         weights: factor on the text's loss.
     """
 
@@ -46,50 +48,71 @@ class LabeledTexts:
             self.weights[chosen],
         )
 
+    def plus(self, other: "LabeledTexts", *, weight: float) -> "LabeledTexts":
+        """These texts, then the other ones with their weights multiplied; without them for weight 0."""
+        if weight == 0:
+            return self
+        return LabeledTexts(
+            self.texts + other.texts,
+            self.targets + other.targets,
+            np.concatenate([self.indices, other.indices]),
+            np.concatenate([self.weights, weight * other.weights]),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingData:
     """Train and validation rows of one control.
 
     Attributes:
-        labels: classes of the head, in the order of the label config: those that a train row has.
-        validation: may be empty, and may hold classes that the head lacks.
+        labels: classes of the head: all of the label config, in its order.
+        described: the labels' descriptions, of weight 1; trained on beside the rows, never scored.
+        validation: may be empty.
         warnings: sentences on what was left out or is thin.
     """
 
     labels: tuple[str, ...]
     train: LabeledTexts
+    described: LabeledTexts
     validation: LabeledTexts
     warnings: tuple[str, ...] = ()
+
+    def learned(self, description_weight: float) -> LabeledTexts:
+        """All that is trained on: the train rows, then the descriptions."""
+        return self.train.plus(self.described, weight=description_weight)
 
 
 def training_data(train_rows: Sequence[Row], validation_rows: Sequence[Row], control: Control) -> TrainingData:
     """The rows' texts and classes for one control.
 
     Rows that cannot be learned from (an empty text, no answer, an answer that the config lacks, weight 0) are left
-    out with a warning. Classes of the config without a train row are left out of the head, so that no answer is
-    made up for them; they never block training.
+    out with a warning. Classes without a train row never block training: they are learned from their descriptions.
 
     Raises:
         TrainingError: no usable train row, or all of them are of one class.
     """
-    known = control.label_values
+    labels = control.label_values
     train, left_out = _usable(train_rows, control)
     counts = Counter(target for _, target, _ in train)
-    labels = tuple(label for label in known if counts[label])
     if not train:
         raise TrainingError(
             f"none of the {len(train_rows)} train rows can be learned from ({_reasons(left_out) or 'there is none'}); "
             "wanted a text and one of the config's choices in each: review more tasks and train again"
         )
-    if len(labels) < 2:
+    if len(counts) < 2:
         raise TrainingError(
-            f"all {len(train)} train rows are labeled {labels[0]!r}; wanted rows of at least 2 classes: "
+            f"all {len(train)} train rows are labeled {train[0][1]!r}; wanted rows of at least 2 classes: "
             "review tasks of another class and train again"
         )
     validation, _ = _usable(validation_rows, control)
-    warnings = _warnings(known, counts, left_out, [target for _, target, _ in validation])
-    return TrainingData(labels, _labeled(train, labels), _labeled(validation, labels), tuple(warnings))
+    described = [(text, label.value, 1.0) for label in control.labels for text in label.descriptions]
+    return TrainingData(
+        labels,
+        _labeled(train, labels),
+        _labeled(described, labels),
+        _labeled(validation, labels),
+        tuple(_warnings(labels, counts, left_out)),
+    )
 
 
 def _usable(rows: Sequence[Row], control: Control) -> tuple[list[tuple[str, str, float]], Counter[str]]:
@@ -118,23 +141,19 @@ def _labeled(rows: Sequence[tuple[str, str, float]], labels: Sequence[str]) -> L
     return LabeledTexts(
         tuple(text for text, _, _ in rows),
         tuple(target for _, target, _ in rows),
-        np.array([index.get(target, UNKNOWN_CLASS) for _, target, _ in rows], dtype=np.int64),
+        np.array([index[target] for _, target, _ in rows], dtype=np.int64),
         np.array([weight for _, _, weight in rows], dtype=np.float64),
     )
 
 
-def _warnings(
-    known: Sequence[str], counts: Counter[str], left_out: Counter[str], validation: Sequence[str]
-) -> list[str]:
+def _warnings(labels: Sequence[str], counts: Counter[str], left_out: Counter[str]) -> list[str]:
     warnings = []
     if left_out:
         warnings.append(f"{left_out.total()} train rows were left out: {_reasons(left_out)}")
-    absent = [label for label in known if not counts[label]]
+    absent = [label for label in labels if not counts[label]]
     if absent:
-        unseen = sum(target in absent for target in validation)
-        also = f"; {unseen} validation rows of theirs count as wrong" if unseen else ""
-        warnings.append(f"no train row is labeled {_listed(absent)}, so the model never answers with it{also}")
-    thin = [f"{label} {counts[label]}" for label in known if 0 < counts[label] < THIN_CLASS_ROWS]
+        warnings.append(f"no train row is labeled {_listed(absent)}: the model knows such labels by name and hint only")
+    thin = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < THIN_CLASS_ROWS]
     if thin:
         warnings.append(f"under {THIN_CLASS_ROWS} train rows each for {_listed(thin)}: answers there are little tested")
     return warnings

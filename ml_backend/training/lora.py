@@ -15,6 +15,7 @@ from ..encoders.bundle import Head
 from ..encoders.classifier import save_adapter, without_peft_noise
 from ..encoders.embed import Floats2d, TextEncoder, compute_context, padded, pooled
 from ..errors import TrainingError
+from .attention import AttentionSwitch, attention_switch
 from .data import LabeledTexts
 from .schedule import batches_of_like_length, learning_rate_factor
 from .settings import TrainingSettings
@@ -104,6 +105,12 @@ class LoraModel:
         Raises:
             TrainingError: the loss is no longer a finite number.
         """
+        with attention_switch(self.encoder.backbone.module) as switch:
+            yield from self._steps(data, settings, switch, epochs=epochs, seed=seed)
+
+    def _steps(
+        self, data: LabeledTexts, settings: TrainingSettings, switch: AttentionSwitch, *, epochs: int, seed: int
+    ) -> Iterator[Step]:
         import torch
 
         rows = self.encoder.tokenise(data.texts)
@@ -123,6 +130,7 @@ class LoraModel:
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor
                 tokens = padded([rows[i] for i in batch], self.encoder.pad_id)
+                switch.set_for(tokens[0].shape[1])
                 batch_loss = self._loss(tokens, targets[batch], weights[batch])
                 loss = self._update(optimizer, batch_loss, settings.clip_norm)
                 number += 1
@@ -133,6 +141,8 @@ class LoraModel:
                         f"(now {settings.head_learning_rate:g}), or train with method regression."
                     )
                 ended = epoch if position == steps_per_epoch else None
+                if ended:
+                    switch.reset()  # the caller may embed validation texts of any length now
                 yield Step(number, total, len(batch), loss, rates[0] * factor, ended)
 
     def _loss(

@@ -21,7 +21,8 @@ class Plan:
     """The course of a training.
 
     Attributes:
-        folds: of train rows to compare and calibrate on; empty where the validation rows do for both.
+        folds: of train rows to compare and calibrate on; empty where the validation rows do for both. Every fold
+            trains on all descriptions as well: their positions follow those of the rows.
         uses_lora: False where the regression alone was asked for.
         stops_early: True where validation decides which epoch is kept.
         work: training passes, in rows, that all of it takes at most; computing features counts a third.
@@ -41,6 +42,7 @@ def make_plan(data: TrainingData, settings: TrainingSettings) -> Plan:
     folds left out do. Folds need a LoRA training each, so they score at most about `fold_rows` rows in all and
     train on at most `fold_train_rows`.
     """
+    learned = len(data.learned(settings.description_weight))
     train, validation, classes = len(data.train), len(data.validation), len(data.labels)
     uses_lora = settings.method is not Method.REGRESSION
     stops_early = validation >= settings.least_validation_rows
@@ -56,11 +58,13 @@ def make_plan(data: TrainingData, settings: TrainingSettings) -> Plan:
             train_rows=settings.fold_train_rows,
             rng=rng,
         )
-    work = (train + validation) * FORWARD_SHARE
+        descriptions = np.arange(train, learned)
+        folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
+    work = (learned + validation) * FORWARD_SHARE
     if uses_lora:
         for fold in folds:
             rows = len(fold.train)
             work += rows * settings.epochs_for(rows, classes) + len(fold.scored) * FORWARD_SHARE
-        epochs = settings.epochs_for(train, classes)
-        work += train * epochs + validation * FORWARD_SHARE * (epochs if stops_early else 1)
+        epochs = settings.epochs_for(learned, classes)
+        work += learned * epochs + validation * FORWARD_SHARE * (epochs if stops_early else 1)
     return Plan(tuple(folds), uses_lora, stops_early, work)

@@ -73,6 +73,7 @@ def log_start(run: Run, settings: TrainingSettings, data: TrainingData, *, base_
             "base_model": base_model,
             "classes": len(data.labels),
             "train_rows": len(data.train),
+            "descriptions": len(data.described),
             "validation_rows": len(data.validation),
         }
     )

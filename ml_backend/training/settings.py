@@ -23,6 +23,7 @@ class TrainingSettings:
     Attributes:
         method: auto tries regression and LoRA and keeps the better one; regression and lora make just that.
         max_length_tokens: longer texts are cut; bounded by what the base model can read.
+        description_weight: weight of a label's name and of each phrase of its hint as a train text; 0 leaves them out.
         regression_c: inverse strength of the regression's L2 penalty.
         regression_max_iterations: steps after which its solver stops.
         lora_r: rank of the adapter; lora_alpha / lora_r scales what it adds.
@@ -47,6 +48,7 @@ class TrainingSettings:
     method: Method = Method.AUTO
     seed: int = 1
     max_length_tokens: int = 256
+    description_weight: float = 1.0
     regression_c: float = 30.0
     regression_max_iterations: int = 1000
     lora_r: int = 8
@@ -73,7 +75,8 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         for name in ("warmup_fraction", "lora_dropout"):
             self._check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
-        self._check("weight_decay", self.weight_decay >= 0, "0 or more")
+        for name in ("weight_decay", "description_weight"):
+            self._check(name, 0 <= getattr(self, name) < math.inf, "0 or more")
         self._check("seed", 0 <= self.seed < 2**32, "from 0 to 4294967295")
         self._check("folds", self.folds >= 2, "2 or more")
         self._check("max_length_tokens", self.max_length_tokens >= 8, "8 or more")
