@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import ModelVersion, cold_start_version
+from ml_backend.domain.model import Method, ModelVersion, cold_start_version
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import BundleError
@@ -22,7 +22,7 @@ from ml_backend.workflows.run_job import run_job
 from ml_backend.workflows.services import BackendAccess, Options, Services
 from ml_backend.workflows.setup import remember_project
 from tests.fake_studio import FakeStudio
-from tests.fakes import FakeClock, FakePredictor, FakeRegistry, FakeTracker, register_version
+from tests.fakes import FakeClock, FakePredictor, FakeRegistry, FakeTracker
 
 __all__ = [
     "BACKEND_URL",
@@ -149,7 +149,16 @@ def add_project(
 def add_version(services: Services, project: Project, label: str = "Shipping", score: float = 0.8) -> ModelVersion:
     """A registered version of the project, not promoted, that answers every text with one label."""
     number = services.registry.next_number(project.ref.key)
-    version = register_version(services.registry, project.ref.key, run_id=f"run-{project.ref.key}-{number}")
+    version = services.registry.register(
+        project.ref.key,
+        number=number,
+        run_id=f"run-{project.ref.key}-{number}",
+        artifact_path="bundle",
+        method=Method.REGRESSION,
+        snapshot_id="0123456789abcdef",
+        label_config_fingerprint=project.label_config_fingerprint,
+        metrics={"test_macro_f1": 0.8},
+    )
     answers = {"": "Billing"} if label != "Billing" else {"": "Shipping"}
     services.load_predictor.put(version.path, FakePredictor(version.name, answers, label, score))
     return version

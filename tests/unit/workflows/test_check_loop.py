@@ -11,8 +11,29 @@ from ml_backend.domain.job import JobKind, JobState
 from ml_backend.errors import StudioRejected
 from ml_backend.workflows.connect import connect
 from ml_backend.workflows.doctor import State
-from tests.services import add_studio_project, add_version, build_test_services, choice
+from ml_backend.workflows.setup import remember_project
+from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice
+from tests.unit.workflows.bundles import add_whole_version
 from tests.unit.workflows.healthy_loop import Loop, answering, app_transport
+
+
+def test_a_whole_champion_is_in_order(loop: Loop) -> None:
+    project = loop.services.database.projects.get(loop.project_id)
+    version = add_whole_version(loop.services, project)
+    loop.services.registry.set_champion(version.name)
+
+    assert loop.finding("model").found == f"{version.name} serves, its files are whole"
+
+
+def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
+    project = loop.services.database.projects.get(loop.project_id)
+    loop.services.registry.set_champion(add_whole_version(loop.services, project).name)
+    remember_project(loop.services, project.id, CONFIG.replace("Returns", "Refunds"))
+
+    finding = loop.finding("model")
+
+    assert finding.state is State.WARNING
+    assert finding.fix == "train again: `labelloop train --project 1`"
 
 
 def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:

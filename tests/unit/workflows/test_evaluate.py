@@ -1,0 +1,129 @@
+"""How well a version does on rows that were kept apart, and predictions for a file."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split
+from ml_backend.errors import BundleError, SnapshotError, StudioExportError, UnsupportedLabelConfig
+from ml_backend.workflows.evaluate import evaluate_on_export, evaluate_on_snapshot
+from ml_backend.workflows.export import export_project
+from ml_backend.workflows.predict import predict_file
+from ml_backend.workflows.services import Services
+from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.unit.workflows.bundles import add_whole_version
+
+TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 4)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def project(services: Services) -> Project:
+    """Three of four test rows are Shipping, one is Billing."""
+    project = add_project(services, [*TRAIN, *TEST])
+    for task_id, label in enumerate(["Shipping"] * 5 + ["Billing"], start=1):
+        services.studio.submit_annotation(task_id, {"result": choice(label)})
+    return project
+
+
+@pytest.fixture
+def export(services: Services, project: Project, tmp_path: Path) -> Path:
+    return written(tmp_path / "export.json", [services.studio.task_json(task_id) for task_id in services.studio.tasks])
+
+
+def written(path: Path, content: Sequence[object]) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_snapshot_is_scored_on_its_test_rows(services: Services, project: Project) -> None:
+    version = add_whole_version(services, project, "Shipping")
+
+    report = evaluate_on_snapshot(services, version.path, export_project(services, project).path)
+
+    assert (report.model_version, report.overlap, report.warnings) == (version.name, 0, ())
+    found = report.to_json()
+    assert (found["rows"], found["accuracy"], found["overlap"]) == (4, 0.75, 0)
+
+
+def test_an_export_is_scored_on_every_reviewed_row_and_training_rows_are_pointed_out(
+    services: Services, project: Project, export: Path
+) -> None:
+    version = add_whole_version(services, project, "Shipping", trained_on=[TRAIN[0], TRAIN[1].upper()])
+
+    report = evaluate_on_export(services, version.path, export, CONFIG)
+
+    assert (report.to_json()["rows"], report.overlap) == (6, 2)
+    assert report.warnings == (
+        "2 of 6 rows have a text that this version was trained on, so its metrics are flattered",
+    )
+
+
+def test_labels_that_the_version_cannot_give_are_pointed_out(
+    services: Services, project: Project, export: Path
+) -> None:
+    version = add_whole_version(services, project, "Shipping")
+    config = CONFIG.replace('<Choice value="Returns"/>', '<Choice value="Refunds"/>')
+    tasks = json.loads(export.read_text())
+    tasks[0]["annotations"][0]["result"] = choice("Refunds")
+
+    report = evaluate_on_export(services, version.path, written(export, tasks), config)
+
+    assert report.warnings == ("1 rows have a label that this version cannot give (Refunds)",)
+
+
+def test_a_snapshot_without_test_rows_is_refused(services: Services) -> None:
+    project = add_project(services, TRAIN)
+    services.studio.submit_annotation(1, {"result": choice("Billing")})
+    version = add_whole_version(services, project)
+
+    with pytest.raises(SnapshotError, match="has no test rows"):
+        evaluate_on_snapshot(services, version.path, export_project(services, project).path)
+
+
+def test_rows_of_another_control_are_refused(services: Services, project: Project, export: Path) -> None:
+    version = add_whole_version(services, project)
+    other = CONFIG.replace('name="category"', 'name="topic"')
+    export.write_text(export.read_text().replace('"category"', '"topic"'))
+
+    with pytest.raises(UnsupportedLabelConfig, match="answers the control 'category', the rows hold 'topic'"):
+        evaluate_on_export(services, version.path, export, other)
+
+
+def test_an_export_without_a_reviewed_row_is_refused(services: Services, project: Project, tmp_path: Path) -> None:
+    path = written(tmp_path / "empty.json", [{"id": 1, "data": {"text": "a"}, "annotations": []}])
+
+    with pytest.raises(SnapshotError, match="holds no reviewed task"):
+        evaluate_on_export(services, add_whole_version(services, project).path, path, CONFIG)
+
+
+def test_a_file_of_tasks_is_answered_in_order_and_nobody_is_blind(
+    services: Services, project: Project, tmp_path: Path
+) -> None:
+    version = add_whole_version(services, project, "Returns")
+    texts = [TEST[0], "", TRAIN[0]]
+    path = written(tmp_path / "tasks.json", [{"id": 10 + n, "data": {"text": text}} for n, text in enumerate(texts)])
+
+    answers = list(predict_file(services, version.path, path))
+
+    assert [task.data["text"] for task, _ in answers] == texts
+    labels = [[region["value"]["choices"][0] for region in prediction.result] for _, prediction in answers]
+    assert labels == [["Returns"], [], ["Returns"]]
+    assert {prediction.model_version for _, prediction in answers} == {version.name}
+
+
+def test_what_cannot_be_read_is_said(services: Services, project: Project, tmp_path: Path) -> None:
+    broken = tmp_path / "tasks.json"
+    broken.write_text("{")
+
+    with pytest.raises(BundleError):
+        list(predict_file(services, tmp_path / "nowhere", broken))
+    with pytest.raises(StudioExportError):
+        list(predict_file(services, add_whole_version(services, project).path, broken))
