@@ -1,74 +1,20 @@
-"""What Label Studio promises at its port: the real one, and the one in memory that other tests use."""
+"""What Label Studio promises at its port of projects, tasks, annotations and predictions."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from ml_backend.domain.annotation import Prediction, Task
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.ports import Studio
 from ml_backend.errors import StudioRejected
-from tests.fake_studio import FakeStudio
-from tests.studio import StubBackend, choice, project_with_tasks, stub_backend, task_ids
+from tests.contract.labelstudio.instances import Instance, missing, prediction, prelabel_ids, reviewed
+from tests.studio import choice, project_with_tasks, task_ids
 
 UNKNOWN = 10**6
 OTHER_CONTROL = [{"from_name": "unknown", "to_name": "text", "type": "choices", "value": {"choices": ["Billing"]}}]
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A Label Studio, and what a person does in its interface.
-
-    Attributes:
-        delete_task: deletes a task by id.
-    """
-
-    port: Studio
-    delete_task: Callable[[int], None]
-
-
-@pytest.fixture(scope="module", params=["in memory", "real"])
-def instance(request: pytest.FixtureRequest) -> Instance:
-    if request.param == "in memory":
-        fake = FakeStudio()
-        return Instance(fake, fake.remove_task)
-    running, client = request.getfixturevalue("studio"), request.getfixturevalue("studio_client")
-
-    def delete_task(task_id: int) -> None:
-        headers = {"Authorization": f"Token {running.token}"}
-        httpx.delete(f"{running.url}/api/tasks/{task_id}/", headers=headers).raise_for_status()
-
-    return Instance(client, delete_task)
-
-
-@pytest.fixture
-def port(instance: Instance) -> Studio:
-    return instance.port
-
-
-@pytest.fixture(scope="module")
-def stub() -> Iterator[StubBackend]:
-    with stub_backend() as backend:
-        yield backend
-
-
-def prediction(version: str, label: str = "Billing", score: float | None = 0.8) -> Prediction:
-    return Prediction(tuple(choice(label)), score, version)
-
-
-def reviewed(port: Studio, project_id: int) -> dict[str, Task]:
-    tasks = list(port.reviewed_tasks(project_id))
-    by_text = {str(task.data["text"]): task for task in tasks}
-    assert len(by_text) == len(tasks)
-    return by_text
-
-
-def missing(port: Studio, project_id: int, version: str) -> Counter[str]:
-    return Counter(str(task.data["text"]) for task in port.tasks_without_prediction(project_id, version))
 
 
 def test_it_tells_its_version_and_the_owner_of_the_token(port: Studio) -> None:
@@ -179,14 +125,6 @@ def test_reviewed_tasks_tell_what_became_of_the_prelabel(port: Studio) -> None:
         "alone": PrelabelOutcome.NONE,
     }
     assert found["accepted"].annotations[0].parent_prediction == shown[accepted]
-
-
-def prelabel_ids(port: Studio, project_id: int) -> dict[int, int]:
-    """Id of the one prediction per task, as the interface has it."""
-    if isinstance(port, FakeStudio):
-        return {row["task"]: number for number, row in port.predictions.items()}
-    pages = port._http.get("api/tasks", {"project": project_id, "fields": "all"})  # type: ignore[attr-defined]
-    return {task["id"]: task["predictions"][0]["id"] for task in pages["tasks"] if task["predictions"]}
 
 
 def test_labeled_tasks_need_no_prediction_and_skipped_ones_still_do(port: Studio) -> None:
@@ -312,110 +250,3 @@ def test_a_submitted_annotation_comes_back_as_stored(port: Studio) -> None:
     assert (stored["task"], stored["parent_prediction"], stored["lead_time"]) == (task, shown, 3.25)
     assert (stored["ground_truth"], stored["was_cancelled"], stored["completed_by"]) == (True, False, 1)
     assert stored["result"][0]["value"] == {"choices": ["Billing"]}
-
-
-def test_a_new_backend_is_selected_and_gets_a_webhook_without_credentials(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    settings = {"url": stub.url, "title": "labelloop", "auth_method": "BASIC_AUTH"}
-
-    made = port.create_backend(project.id, {**settings, "basic_auth_user": "u", "basic_auth_pass": "secret"})
-
-    (found,) = port.backends(project.id)
-    (hook,) = port.webhooks(project.id)
-    assert found["id"] == made["id"]
-    assert (found["url"], found["title"], found["state"]) == (stub.url, "labelloop", "CO")
-    assert found["basic_auth_pass_is_set"]
-    assert "basic_auth_pass" not in found
-    assert port.project(project.id).model_version == "labelloop"
-    assert (hook["url"], hook["headers"], hook["send_for_all_actions"]) == (f"{stub.url}/webhook", {}, True)
-
-
-def test_backends_come_in_the_order_in_which_they_were_made(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    made = [port.create_backend(project.id, {"url": stub.url, "title": title}) for title in ("first", "second")]
-
-    assert [row["id"] for row in port.backends(project.id)] == [row["id"] for row in made]
-
-
-def test_renaming_a_backend_renames_what_is_selected(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    made = port.create_backend(project.id, {"url": stub.url, "title": "old name"})
-
-    changed = port.update_backend(made["id"], {"url": stub.url, "project": project.id, "title": "new name"})
-
-    assert changed["title"] == "new name"
-    assert port.project(project.id).model_version == "new name"
-
-
-def test_changing_a_backend_without_its_url_is_refused(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    made = port.create_backend(project.id, {"url": stub.url, "title": "labelloop"})
-
-    with pytest.raises(StudioRejected) as caught:
-        port.update_backend(made["id"], {"title": "other"})
-
-    assert caught.value.status == 500
-
-
-def test_basic_auth_without_a_password_is_refused(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    settings = {"url": stub.url, "title": "labelloop", "auth_method": "BASIC_AUTH", "basic_auth_user": "u"}
-
-    with pytest.raises(StudioRejected, match="password") as caught:
-        port.create_backend(project.id, settings)
-
-    assert caught.value.status == 400
-
-
-def test_start_training_answers_with_nothing(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    made = port.create_backend(project.id, {"url": stub.url, "title": "labelloop"})
-
-    port.start_training(made["id"])
-
-    assert [row["id"] for row in port.backends(project.id)] == [made["id"]]
-
-
-def test_a_webhook_can_be_made_changed_and_deleted(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    url = f"{stub.url}/webhook"
-    made = port.create_webhook(project.id, {"url": url, "headers": {"Authorization": "Basic dTpw"}})
-
-    changed = port.update_webhook(made["id"], {"url": url, "headers": {"X-One": "1"}})
-    (found,) = port.webhooks(project.id)
-    port.delete_webhook(made["id"])
-
-    assert made["headers"] == {"Authorization": "Basic dTpw"}
-    assert changed["headers"] == found["headers"] == {"X-One": "1"}
-    assert (found["url"], found["is_active"], found["send_payload"]) == (url, True, True)
-    assert port.webhooks(project.id) == []
-
-
-def test_a_webhook_that_is_there_already_is_left_alone_by_a_new_backend(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    port.create_webhook(project.id, {"url": f"{stub.url}/webhook", "headers": {"Authorization": "Basic dTpw"}})
-
-    port.create_backend(project.id, {"url": stub.url, "title": "labelloop"})
-
-    (hook,) = port.webhooks(project.id)
-    assert hook["headers"] == {"Authorization": "Basic dTpw"}
-
-
-def test_webhook_headers_must_be_text(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-
-    with pytest.raises(StudioRejected) as caught:
-        port.create_webhook(project.id, {"url": f"{stub.url}/webhook", "headers": {"X-One": 1}})
-
-    assert caught.value.status == 400
-
-
-def test_changing_a_webhook_without_naming_actions_empties_them(port: Studio, stub: StubBackend) -> None:
-    project = project_with_tasks(port)
-    settings = {"url": f"{stub.url}/webhook", "send_for_all_actions": False, "actions": ["ANNOTATION_CREATED"]}
-    made = port.create_webhook(project.id, settings)
-
-    changed = port.update_webhook(made["id"], {"headers": {"X-One": "1"}})
-
-    assert made["actions"] == ["ANNOTATION_CREATED"]
-    assert changed["actions"] == []

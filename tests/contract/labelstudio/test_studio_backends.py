@@ -1,0 +1,114 @@
+"""What Label Studio promises at its port of ML backends and webhooks."""
+
+import pytest
+
+from ml_backend.domain.ports import Studio
+from ml_backend.errors import StudioRejected
+from tests.studio import StubBackend, project_with_tasks
+
+
+def test_a_new_backend_is_selected_and_gets_a_webhook_without_credentials(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    settings = {"url": stub.url, "title": "labelloop", "auth_method": "BASIC_AUTH"}
+
+    made = port.create_backend(project.id, {**settings, "basic_auth_user": "u", "basic_auth_pass": "secret"})
+
+    (found,) = port.backends(project.id)
+    (hook,) = port.webhooks(project.id)
+    assert found["id"] == made["id"]
+    assert (found["url"], found["title"], found["state"]) == (stub.url, "labelloop", "CO")
+    assert found["basic_auth_pass_is_set"]
+    assert "basic_auth_pass" not in found
+    assert port.project(project.id).model_version == "labelloop"
+    assert (hook["url"], hook["headers"], hook["send_for_all_actions"]) == (f"{stub.url}/webhook", {}, True)
+
+
+def test_backends_come_in_the_order_in_which_they_were_made(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    made = [port.create_backend(project.id, {"url": stub.url, "title": title}) for title in ("first", "second")]
+
+    assert [row["id"] for row in port.backends(project.id)] == [row["id"] for row in made]
+
+
+def test_renaming_a_backend_renames_what_is_selected(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    made = port.create_backend(project.id, {"url": stub.url, "title": "old name"})
+
+    changed = port.update_backend(made["id"], {"url": stub.url, "project": project.id, "title": "new name"})
+
+    assert changed["title"] == "new name"
+    assert port.project(project.id).model_version == "new name"
+
+
+def test_changing_a_backend_without_its_url_is_refused(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    made = port.create_backend(project.id, {"url": stub.url, "title": "labelloop"})
+
+    with pytest.raises(StudioRejected) as caught:
+        port.update_backend(made["id"], {"title": "other"})
+
+    assert caught.value.status == 500
+
+
+def test_basic_auth_without_a_password_is_refused(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    settings = {"url": stub.url, "title": "labelloop", "auth_method": "BASIC_AUTH", "basic_auth_user": "u"}
+
+    with pytest.raises(StudioRejected, match="password") as caught:
+        port.create_backend(project.id, settings)
+
+    assert caught.value.status == 400
+
+
+def test_start_training_answers_with_nothing(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    made = port.create_backend(project.id, {"url": stub.url, "title": "labelloop"})
+
+    port.start_training(made["id"])
+
+    assert [row["id"] for row in port.backends(project.id)] == [made["id"]]
+
+
+def test_a_webhook_can_be_made_changed_and_deleted(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    url = f"{stub.url}/webhook"
+    made = port.create_webhook(project.id, {"url": url, "headers": {"Authorization": "Basic dTpw"}})
+
+    changed = port.update_webhook(made["id"], {"url": url, "headers": {"X-One": "1"}})
+    (found,) = port.webhooks(project.id)
+    port.delete_webhook(made["id"])
+
+    assert made["headers"] == {"Authorization": "Basic dTpw"}
+    assert changed["headers"] == found["headers"] == {"X-One": "1"}
+    assert (found["url"], found["is_active"], found["send_payload"]) == (url, True, True)
+    assert port.webhooks(project.id) == []
+
+
+def test_a_webhook_that_is_there_already_is_left_alone_by_a_new_backend(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    port.create_webhook(project.id, {"url": f"{stub.url}/webhook", "headers": {"Authorization": "Basic dTpw"}})
+
+    port.create_backend(project.id, {"url": stub.url, "title": "labelloop"})
+
+    (hook,) = port.webhooks(project.id)
+    assert hook["headers"] == {"Authorization": "Basic dTpw"}
+
+
+def test_webhook_headers_must_be_text(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+
+    with pytest.raises(StudioRejected) as caught:
+        port.create_webhook(project.id, {"url": f"{stub.url}/webhook", "headers": {"X-One": 1}})
+
+    assert caught.value.status == 400
+
+
+def test_changing_a_webhook_without_naming_actions_empties_them(port: Studio, stub: StubBackend) -> None:
+    project = project_with_tasks(port)
+    settings = {"url": f"{stub.url}/webhook", "send_for_all_actions": False, "actions": ["ANNOTATION_CREATED"]}
+    made = port.create_webhook(project.id, settings)
+
+    changed = port.update_webhook(made["id"], {"headers": {"X-One": "1"}})
+
+    assert made["actions"] == ["ANNOTATION_CREATED"]
+    assert changed["actions"] == []

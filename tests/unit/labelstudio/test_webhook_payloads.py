@@ -1,0 +1,301 @@
+"""What the event webhook tells: as it was recorded, and as it must not be."""
+
+import math
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.annotation import Annotation
+from ml_backend.domain.example import PrelabelOutcome
+from ml_backend.errors import PayloadError
+from ml_backend.labelstudio.payloads import AnnotationChange, WebhookMessage, parse_webhook
+from tests.recordings import recorded, recorded_names
+
+TICKED = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["Positive"]}}
+
+
+def only_change(message: WebhookMessage) -> AnnotationChange:
+    (change,) = message.annotations
+    return change
+
+
+def event(action: str = "ANNOTATION_CREATED", **changes: Any) -> dict[str, Any]:
+    annotation = {"id": 7, "task": 3, "completed_by": 2, "result": [TICKED], "updated_by": 2, **changes}
+    return {"action": action, "annotation": annotation, "task": {"id": 3, "data": {"text": "a"}}, "project": {"id": 1}}
+
+
+def with_prelabel(choice: str = "Positive", **changes: Any) -> dict[str, Any]:
+    shown = {**TICKED, "value": {"choices": [choice]}}
+    prelabel = {"id": 40, "result": [shown], "model_version": "m-v1"}
+    return event(parent_prediction=40, prediction=prelabel, **changes)
+
+
+@pytest.mark.parametrize("name", recorded_names("webhook_"))
+def test_every_recorded_event_names_its_action_and_project(name: str) -> None:
+    body = recorded(name)
+
+    message = parse_webhook(body)
+
+    assert message.action == body["action"]
+    assert message.project_id == body.get("project", {}).get("id")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("annotation_created", (10, 2519, PrelabelOutcome.NONE, 1.5, False, False)),
+        ("annotation_created_prelabel_accepted", (5, 1, PrelabelOutcome.ACCEPTED, 5.636, False, False)),
+        ("annotation_created_prelabel_changed", (6, 2, PrelabelOutcome.CHANGED, 6.105, False, False)),
+        ("annotation_created_skipped", (7, 3, PrelabelOutcome.ACCEPTED, 4.228, True, False)),
+        ("annotation_updated", (10, 2519, PrelabelOutcome.NONE, 1.5, False, False)),
+        ("annotation_updated_prelabel_changed", (5, 1, PrelabelOutcome.CHANGED, 12.231, False, False)),
+        ("annotation_updated_starred", (10, 2519, PrelabelOutcome.NONE, 1.5, False, True)),
+        ("annotation_created_entities", (8, 13, PrelabelOutcome.CHANGED, 8.958, False, False)),
+        ("annotation_created_textarea", (60, 2835, PrelabelOutcome.ACCEPTED, 25.198, False, False)),
+        ("annotations_created", (12, 2520, PrelabelOutcome.ACCEPTED, None, False, False)),
+    ],
+)
+def test_recorded_annotations_say_who_did_what(name: str, expected: tuple[Any, ...]) -> None:
+    change = only_change(parse_webhook(recorded(f"webhook_{name}")))
+    annotation = change.annotation
+
+    assert change.task is not None
+    assert change.task.id == change.task_id
+    assert annotation.annotator == "1"
+    assert (
+        annotation.id,
+        change.task_id,
+        annotation.prelabel,
+        annotation.lead_time_s,
+        annotation.was_cancelled,
+        annotation.ground_truth,
+    ) == expected
+
+
+def test_a_recorded_annotation_keeps_its_regions_and_times() -> None:
+    body = recorded("webhook_annotation_created")
+
+    change = only_change(parse_webhook(body))
+
+    assert change.task is not None
+    assert change.task.data == {"text": "a", "label_issue": True, "label_quality": 0.12}
+    assert change.annotation == Annotation(
+        id=10,
+        annotator="1",
+        result=(TICKED,),
+        lead_time_s=1.5,
+        created_at="2026-11-20T18:29:51.160807Z",
+        updated_at="2026-11-20T18:29:51.160836Z",
+    )
+
+
+@pytest.mark.parametrize("name", ["annotations_deleted_one", "annotations_deleted_many"])
+def test_deleted_annotations_are_told_by_id_alone(name: str) -> None:
+    body = recorded(f"webhook_{name}")
+
+    message = parse_webhook(body)
+
+    assert message.deleted_annotation_ids == tuple(each["id"] for each in body["annotations"])
+    assert message.annotations == ()
+
+
+@pytest.mark.parametrize("name", ["tasks_created", "tasks_created_one", "tasks_deleted"])
+def test_created_and_deleted_tasks_are_told_by_id(name: str) -> None:
+    body = recorded(f"webhook_{name}")
+
+    assert parse_webhook(body).task_ids == tuple(each["id"] for each in body["tasks"])
+
+
+def test_a_changed_project_comes_with_its_new_label_config() -> None:
+    body = recorded("webhook_project_updated")
+
+    project = parse_webhook(body).project
+
+    assert project is not None
+    assert (project.label_config, project.title) == (body["project"]["label_config"], "P-events")
+    assert (project.task_count, project.sampling) == (body["project"]["task_number"], "Sequential sampling")
+
+
+def test_start_training_names_the_project_and_nothing_else() -> None:
+    message = parse_webhook(recorded("webhook_start_training"))
+
+    assert message.action == "START_TRAINING"
+    assert message.project_id == recorded("webhook_start_training")["project"]["id"]
+    assert (message.annotations, message.task_ids, message.deleted_annotation_ids) == ((), (), ())
+
+
+def test_a_webhook_without_payload_still_names_the_action() -> None:
+    assert parse_webhook(recorded("webhook_no_payload")) == WebhookMessage("ANNOTATION_CREATED")
+
+
+@pytest.mark.parametrize("action", ["ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATIONS_UPDATED"])
+@pytest.mark.parametrize("is_list", [False, True])
+def test_one_annotation_and_several_come_under_the_same_key(action: str, is_list: bool) -> None:
+    body = event(action)
+    if is_list:
+        second = {**body["annotation"], "id": 8, "task": 4}
+        body["annotation"], body["task"] = [body["annotation"], second], [body["task"], {"id": 4, "data": {}}]
+
+    found = [(each.annotation.id, each.task_id) for each in parse_webhook(body).annotations]
+
+    assert found == ([(7, 3), (8, 4)] if is_list else [(7, 3)])
+
+
+@pytest.mark.parametrize("action", ["ANNOTATION_DELETED", "ANNOTATIONS_DELETED"])
+@pytest.mark.parametrize("annotations", [{"id": 5}, [{"id": 5}]])
+def test_one_deletion_and_several_come_under_the_same_key(action: str, annotations: Any) -> None:
+    assert parse_webhook({"action": action, "annotations": annotations}).deleted_annotation_ids == (5,)
+
+
+@pytest.mark.parametrize("action", ["LABEL_LINK_CREATED", "PROJECT_CREATED", "SOMETHING_NEW"])
+def test_actions_that_are_not_known_pass_through_unread(action: str) -> None:
+    body = {"action": action, "annotation": "nonsense", "project": {"id": 3}}
+
+    message = parse_webhook(body)
+
+    assert (message.action, message.project_id, message.annotations) == (action, 3, ())
+
+
+def test_tasks_are_matched_by_id_and_not_by_position() -> None:
+    body = event("ANNOTATIONS_CREATED")
+    body["annotation"] = [body["annotation"], {**body["annotation"], "id": 8, "task": 4}]
+    body["task"] = [{"id": 4, "data": {"text": "four"}}, {"id": 3, "data": {"text": "three"}}]
+
+    found = {each.annotation.id: each.task.data["text"] for each in parse_webhook(body).annotations if each.task}
+
+    assert found == {7: "three", 8: "four"}
+
+
+def test_the_only_task_counts_where_the_annotation_names_none() -> None:
+    body = event()
+    del body["annotation"]["task"]
+
+    change = only_change(parse_webhook(body))
+
+    assert (change.task_id, change.task and change.task.data) == (3, {"text": "a"})
+
+
+def test_a_task_that_is_not_there_leaves_its_id() -> None:
+    body = event()
+    body["task"] = None
+
+    change = only_change(parse_webhook(body))
+
+    assert (change.task, change.task_id) == (None, 3)
+
+
+@pytest.mark.parametrize("result", [None, [], "text", {}, 5])
+def test_an_annotation_without_regions_has_none(result: Any) -> None:
+    assert only_change(parse_webhook(event(result=result))).annotation.result == ()
+
+
+def test_holes_in_a_result_are_left_out() -> None:
+    assert only_change(parse_webhook(event(result=[None, TICKED, "x"]))).annotation.result == (TICKED,)
+
+
+@pytest.mark.parametrize(
+    ("completed_by", "annotator"),
+    [
+        (3, "3"),
+        ({"id": 3, "email": "a@example.com"}, "3"),
+        ({"email": "a@example.com"}, "a@example.com"),
+        (None, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_the_annotator_is_told_in_every_form(completed_by: Any, annotator: str) -> None:
+    assert only_change(parse_webhook(event(completed_by=completed_by))).annotation.annotator == annotator
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "version"),
+    [
+        (with_prelabel("Positive"), PrelabelOutcome.ACCEPTED, "m-v1"),
+        (with_prelabel("Negative"), PrelabelOutcome.CHANGED, "m-v1"),
+        (event(parent_prediction=40), PrelabelOutcome.CHANGED, None),
+        (event(parent_prediction=40, prediction={}), PrelabelOutcome.CHANGED, None),
+        (event(parent_prediction=40, result=[{**TICKED, "origin": "prediction"}]), PrelabelOutcome.ACCEPTED, None),
+        (event(parent_prediction=40, updated_by=None, lead_time=None), PrelabelOutcome.ACCEPTED, None),
+        (event(), PrelabelOutcome.NONE, None),
+    ],
+    ids=[
+        "same",
+        "different",
+        "not at hand",
+        "empty copy",
+        "untouched by the editor",
+        "copied by a bulk action",
+        "none",
+    ],
+)
+def test_what_became_of_the_prelabel_is_told(
+    body: dict[str, Any], outcome: PrelabelOutcome, version: str | None
+) -> None:
+    change = only_change(parse_webhook(body))
+
+    assert (change.annotation.prelabel, change.prelabel_version) == (outcome, version)
+
+
+def test_the_copy_of_another_prediction_is_not_taken_for_the_prelabel() -> None:
+    body = with_prelabel()
+    body["annotation"]["prediction"]["id"] = 41
+
+    change = only_change(parse_webhook(body))
+
+    assert (change.annotation.prelabel, change.prelabel_version) == (PrelabelOutcome.CHANGED, None)
+
+
+def test_an_empty_prediction_is_no_prelabel() -> None:
+    body = with_prelabel()
+    body["annotation"]["prediction"]["result"] = []
+
+    change = only_change(parse_webhook(body))
+
+    assert (change.annotation.prelabel, change.prelabel_version) == (PrelabelOutcome.NONE, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"action": None},
+        {"action": ""},
+        {"action": 5},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": "x"}},
+        {"action": "ANNOTATION_CREATED", "annotation": ["x"]},
+        {"action": "ANNOTATION_CREATED", "annotation": {}},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": -1}},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": 2**63}},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": 1, "lead_time": "long"}},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": 1, "lead_time": math.nan}},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": 1}, "task": {"id": 2, "data": "text"}},
+        {"action": "ANNOTATIONS_DELETED", "annotations": [5]},
+        {"action": "TASKS_CREATED", "tasks": [{"id": None}]},
+        {"action": "START_TRAINING", "project": {"title": "no id"}},
+    ],
+    ids=str,
+)
+def test_a_webhook_that_label_studio_would_not_send_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(PayloadError, match="webhook: not what Label Studio sends"):
+        parse_webhook(body)
+
+
+def test_a_refusal_names_the_place_and_repeats_no_value() -> None:
+    body = event(id="token-abc", lead_time="secret text")
+    body["task"]["data"] = "a person's text"
+
+    with pytest.raises(PayloadError) as caught:
+        parse_webhook(body)
+
+    assert "annotation.0.id: Input should be a valid integer" in str(caught.value)
+    assert "annotation.0.lead_time" in str(caught.value)
+    assert not [secret for secret in ("token-abc", "secret text", "person") if secret in str(caught.value)]
+
+
+def test_many_problems_are_counted_and_not_all_told() -> None:
+    body = {"action": "TASKS_DELETED", "tasks": [{"id": "x"}] * 10}
+
+    with pytest.raises(PayloadError, match="and 7 more") as caught:
+        parse_webhook(body)
+
+    assert len(str(caught.value)) < 500
