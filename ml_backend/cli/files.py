@@ -163,13 +163,12 @@ def _write_predictions(predicted: Iterable[tuple["Task", "Prediction"]], target:
     from ..labelstudio.payloads import predict_response
 
     rows = without = 0
-    target.write("[")
     for task, prediction in predicted:
         item = {"id": task.id, "data": task.data, "predictions": predict_response([prediction])["results"]}
-        target.write(f"{',' if rows else ''}\n{json.dumps(item, ensure_ascii=False)}")
+        target.write(f"{',' if rows else '['}\n{json.dumps(item, ensure_ascii=False)}")
         rows += 1
         without += not prediction.result
-    target.write("\n]\n")
+    target.write("\n]\n" if rows else "[]\n")
     if without:
         note(f"note: {without} of {rows} tasks got no prediction: the field that the version reads holds no text")
     return rows
