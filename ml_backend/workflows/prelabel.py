@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from ..domain.annotation import Prediction
 from ..domain.ports import Predictor
 from ..domain.project import Project
 from ..errors import StudioError
+from ..labelstudio.validation import misfits
 from ..serving.prelabels import prelabel
 from .services import Services
 from .setup import plan_of
@@ -29,7 +31,7 @@ def push_missing(services: Services, project: Project, predictor: Predictor, rep
         The number of predictions pushed.
 
     Raises:
-        StudioError: Label Studio dropped some.
+        StudioError: some do not fit the label config, or Label Studio dropped some.
     """
     served = plan_of(project).served
     # Read to the end before the first push, because each push takes tasks out of what the query finds.
@@ -38,12 +40,24 @@ def push_missing(services: Services, project: Project, predictor: Predictor, rep
         batch = tasks[start : start + TASKS_PER_PUSH]
         predictions = prelabel(batch, predictor, served, project.split).predictions
         pairs = [(task.id, prediction) for task, prediction in zip(batch, predictions, strict=True)]
+        _check_fit(project, predictor.version, pairs)
         created = services.studio.push_predictions(project.id, pairs)
         if created != len(batch):
             _check_dropped(services, project, predictor.version, [task.id for task in batch])
         done = start + len(batch)
         report(done / len(tasks), f"pushed {done} of {len(tasks)} pre-labels")
     return len(tasks)
+
+
+def _check_fit(project: Project, version: str, pairs: list[tuple[int, Prediction]]) -> None:
+    """Label Studio drops what does not fit its label config without a word, so nothing of the kind is sent."""
+    unfit = misfits(project.label_config, pairs)
+    if unfit:
+        task_id, reason = next(iter(unfit.items()))
+        raise StudioError(
+            f"{len(unfit)} of {len(pairs)} predictions of {version} do not fit the label config of project "
+            f"{project.id}, that of task {task_id} for one: {reason}. Train again on the labels as they are now"
+        )
 
 
 def _check_dropped(services: Services, project: Project, version: str, task_ids: list[int]) -> None:

@@ -1,0 +1,35 @@
+"""Predictions held against a label config before they are sent, by the rules that Label Studio applies to them.
+
+Label Studio's bulk endpoint drops what does not fit without a word; its own validator, which the SDK holds, says why.
+Source: https://labelstud.io/sdk (`LabelInterface.validate_prediction`).
+"""
+
+from collections.abc import Sequence
+
+from ..domain.annotation import Prediction
+from .payloads import region_list
+
+__all__ = ["misfits"]
+
+
+def misfits(label_config: str, predictions: Sequence[tuple[int, Prediction]]) -> dict[int, str]:
+    """Why Label Studio would drop a prediction, by task id, for those that it would.
+
+    Args:
+        label_config: XML of the project.
+        predictions: (task id, prediction).
+    """
+    from label_studio_sdk.label_interface.interface import LabelInterface
+
+    interface = LabelInterface(label_config)
+    found: dict[int, str] = {}
+    for task_id, prediction in predictions:
+        document = {
+            "result": region_list(prediction),
+            "score": prediction.score,
+            "model_version": prediction.model_version,
+        }
+        errors = interface.validate_prediction(document, return_errors=True)  # type: ignore[no-untyped-call]
+        if errors:
+            found[task_id] = "; ".join(map(str, errors))
+    return found
