@@ -19,7 +19,7 @@ from .attention import AttentionSwitch, attention_switch
 from .data import LabeledTexts
 from .schedule import batches_of_like_length, learning_rate_factor
 from .settings import TrainingSettings
-from .target_modules import lora_target_modules
+from .target_modules import has_transposed_weights, lora_target_modules
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +106,10 @@ class LoraModel:
             TrainingError: the loss is no longer a finite number.
         """
         with attention_switch(self.encoder.backbone.module) as switch:
-            yield from self._steps(data, settings, switch, epochs=epochs, seed=seed)
+            try:
+                yield from self._steps(data, settings, switch, epochs=epochs, seed=seed)
+            finally:
+                self._use_dropout(False)
 
     def _steps(
         self, data: LabeledTexts, settings: TrainingSettings, switch: AttentionSwitch, *, epochs: int, seed: int
@@ -125,6 +128,7 @@ class LoraModel:
         number = 0
         for epoch in range(1, epochs + 1):
             batches = batches_of_like_length(lengths, settings.batch_size, settings.chunk_rows, rng)
+            self._use_dropout(True)
             for position, batch in enumerate(batches, start=1):
                 factor = learning_rate_factor(number, total, settings.warmup_fraction)
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -142,7 +146,9 @@ class LoraModel:
                     )
                 ended = epoch if position == steps_per_epoch else None
                 if ended:
-                    switch.reset()  # the caller may embed validation texts of any length now
+                    # The caller may embed validation texts now, of any length.
+                    switch.reset()
+                    self._use_dropout(False)
                 yield Step(number, total, len(batch), loss, rates[0] * factor, ended)
 
     def _loss(
@@ -163,6 +169,12 @@ class LoraModel:
         torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._parameters()], clip_norm)
         optimizer.step()
         return float(loss.detach())
+
+    def _use_dropout(self, is_used: bool) -> None:
+        """The adapters' dropout alone: the base model's own made results worse."""
+        for name, module in self._peft_model.named_modules():
+            if "lora_dropout" in name:
+                module.train(is_used)
 
     def _optimizer(self, settings: TrainingSettings) -> "torch.optim.Optimizer":
         import torch
@@ -198,11 +210,12 @@ def adapted(encoder: TextEncoder, head: Head, settings: TrainingSettings, *, see
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=lora_target_modules(encoder.backbone.module),
+        fan_in_fan_out=has_transposed_weights(encoder.backbone.module),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         with without_peft_noise():
-            peft_model = get_peft_model(encoder.backbone.module, config)
+            peft_model = get_peft_model(encoder.backbone.module, config).eval()
         try:
             yield LoraModel(encoder, peft_model, head)
         finally:

@@ -36,20 +36,24 @@ class Pace:
     Args:
         work: rows to be worked on, each counted as often as a pass over it costs a forward and backward pass.
         start: fraction at which the work begins, and `end` where it ends.
+        clock: seconds from any origin.
     """
 
-    def __init__(self, report: Report, work: float, *, start: float, end: float) -> None:
+    def __init__(
+        self, report: Report, work: float, *, start: float, end: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._report = report
         self._work = max(work, 1.0)
         self._start, self._end = start, end
         self._done = 0.0
-        self._began_s = time.monotonic()
+        self._clock = clock
+        self._began_s = clock()
 
     def advance(self, rows: float, stage: str, message: str, metrics: Mapping[str, float] | None = None) -> None:
         """Count rows as done and report."""
         self._done = min(self._done + rows, self._work)
         share = self._done / self._work
-        spent_s = time.monotonic() - self._began_s
+        spent_s = self._clock() - self._began_s
         left = ""
         if spent_s > LEAST_S and share > 0:
             left = f", about {_duration(spent_s / share * (1 - share))} left"

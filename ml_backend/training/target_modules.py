@@ -9,7 +9,7 @@ from ..errors import TrainingError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["lora_target_modules"]
+__all__ = ["has_transposed_weights", "lora_target_modules"]
 
 LAYER_INDEX = re.compile(r"^(?P<stem>.*?)\.(?P<index>\d+)\.(?P<rest>.+)$")
 
@@ -32,6 +32,13 @@ def lora_target_modules(model: "nn.Module") -> list[str]:
         )
     ((stem, _),) = stems.most_common(1)
     return [name for name in linear if (match := LAYER_INDEX.match(name)) and match["stem"] == stem]
+
+
+def has_transposed_weights(model: "nn.Module") -> bool:
+    """True where linear layers keep weights as (in, out), as GPT-2's do; peft has to be told."""
+    from transformers.pytorch_utils import Conv1D
+
+    return any(isinstance(module, Conv1D) for module in model.modules())
 
 
 def _is_linear(module: "nn.Module") -> bool:

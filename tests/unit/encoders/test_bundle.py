@@ -41,7 +41,7 @@ def test_a_bundle_reads_back_as_it_was_written(bundle: Bundle) -> None:
     again = read_bundle(bundle.path)
 
     assert again.manifest == replace(MANIFEST, files=again.manifest.files)
-    assert set(again.manifest.files) == {"head.safetensors", "adapter/adapter_config.json"}
+    assert set(again.manifest.files) == {"head.safetensors", "trained_texts.txt", "adapter/adapter_config.json"}
     np.testing.assert_array_equal(again.head.weight, HEAD.weight)
     np.testing.assert_array_equal(again.head.bias, HEAD.bias)
     assert again.adapter == bundle.path / "adapter"
