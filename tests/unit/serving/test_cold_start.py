@@ -1,0 +1,93 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.label_config import Label
+from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
+from ml_backend.encoders.embed import TextEncoder
+from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.serving.cold_start import ColdStartPredictor, label_vectors, shared_encoder
+from ml_backend.tasks import serving_plan, template_path
+from tests.tiny_models import save_tiny_model
+
+LABELS = (Label("card", "card", "Lost card, or late."), Label("cash", "cash"), Label("refund", "my_refund"))
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TextEncoder:
+    return shared_encoder(DEFAULT_BASE_MODEL)
+
+
+def test_the_bundled_tickets_are_answered_far_above_chance_before_any_label(encoder: TextEncoder) -> None:
+    lines = (REPOSITORY / "ml_backend" / "demo" / "tickets.jsonl").read_text(encoding="utf-8").splitlines()
+    tickets = [json.loads(line) for line in lines][:240]
+    config = parse_label_config(template_path("classification").read_text(encoding="utf-8"))
+    predictor = ColdStartPredictor("v", serving_plan(config).served.control.labels, encoder)
+
+    answers = predictor.predict([ticket["text"] for ticket in tickets])
+
+    right = [answer.target == ticket["label"] for answer, ticket in zip(answers, tickets, strict=True) if answer]
+    assert np.mean(right) > 0.55
+    scores = [answer.score for answer in answers if answer]
+    assert 0.3 < np.median(scores) < 0.8
+
+
+def test_the_stored_value_is_answered_and_the_shown_name_is_read(encoder: TextEncoder) -> None:
+    labels = (Label("A1", "lost_card"), Label("B2", "weather"))
+
+    (answer,) = ColdStartPredictor("v", labels, encoder).predict(["I cannot find my bank card anywhere"])
+
+    assert answer is not None
+    assert answer.target == "A1"
+    assert set(answer.scores) == {"A1", "B2"}
+    assert sum(answer.scores.values()) == pytest.approx(1)
+
+
+def test_a_hint_tells_what_a_name_does_not(encoder: TextEncoder) -> None:
+    text = ["the parcel has not arrived"]
+    plain = (Label("a", "Type 1"), Label("b", "Type 2"))
+    hinted = (Label("a", "Type 1", "A delivery is late."), Label("b", "Type 2", "A password is lost."))
+
+    before, after = (ColdStartPredictor("v", labels, encoder).predict(text)[0] for labels in (plain, hinted))
+
+    assert before is not None
+    assert after is not None
+    assert after.target == "a"
+    assert after.score > before.scores["a"] + 0.2
+
+
+def test_empty_texts_have_no_answer(encoder: TextEncoder) -> None:
+    answers = ColdStartPredictor("v", LABELS, encoder).predict(["", "cash", "  "])
+
+    assert [answer is None for answer in answers] == [True, False, True]
+
+
+def test_label_vectors_have_length_1_whatever_the_label_says(encoder: TextEncoder) -> None:
+    labels = (*LABELS, Label("", ""), Label("🙂", "🙂", "?!"), Label("x", "_", "..."))
+
+    vectors = label_vectors(labels, encoder)
+
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_draws_lie_between_chance_and_1_and_repeat(encoder: TextEncoder) -> None:
+    predictor = ColdStartPredictor("tickets-1-cold-start-abc", LABELS, encoder)
+
+    draws = [predictor.draw_score(key) for key in range(500)]
+
+    assert draws == [predictor.draw_score(key) for key in range(500)]
+    assert min(draws) >= 1 / 3
+    np.testing.assert_allclose(np.quantile(draws, [0.25, 0.75]), [0.5, 0.833], atol=0.06)
+
+
+def test_one_encoder_per_base_model_is_shared_by_all_threads(tmp_path: Path) -> None:
+    base = save_tiny_model("bert", tmp_path / "bert")
+
+    with ThreadPoolExecutor(4) as pool:
+        encoders = list(pool.map(shared_encoder, [base] * 4))
+
+    assert len({id(encoder) for encoder in encoders}) == 1
