@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -91,17 +91,21 @@ class Desk:
         self,
         expert: Expert,
         tickets: Mapping[str, Ticket],
-        wanted: int,
         on_answer: Callable[[Ticket, Answer], None],
+        *,
+        leave: Collection[str] = (),
     ) -> None:
-        """Let the expert answer that many tasks, in the order in which uncertainty sampling serves them.
+        """Let the expert answer the open tasks, in the order in which uncertainty sampling serves them.
 
         Args:
             tickets: by text.
             on_answer: told of each answer once Label Studio has stored it.
+            leave: texts to pass over.
         """
         version = self._studio.project(self._project_id).model_version
-        for task in by_uncertainty(self.open_tasks(), version)[:wanted]:
+        for task in by_uncertainty(self.open_tasks(), version):
+            if task.text in leave:
+                continue
             ticket = tickets[task.text]
             shown = task.prelabel_of(version)
             answer = expert.answer(ticket, shown.label if shown else None)

@@ -97,9 +97,9 @@ def leftover_section(leftover: Leftover) -> list[RenderableType]:
         )
     shown = min(EXAMPLES, len(leftover.changes))
     summary = (
-        f"Of {leftover.tickets} tickets that nobody has labeled, the pre-label was right for {leftover.right_before} "
-        f"before and is right for {leftover.right_after} now. The first {shown} of {len(leftover.changes)} that "
-        "changed, with the models' confidence:"
+        f"Of {leftover.tickets} tickets that nobody has labeled (drawn at random), the pre-label was right for "
+        f"{leftover.right_before} before and is right for {leftover.right_after} now. "
+        f"The first {shown} of {len(leftover.changes)} that changed, with the models' confidence:"
     )
     return [summary, table]
 

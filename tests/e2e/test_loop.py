@@ -113,7 +113,7 @@ def test_a_model_trained_from_label_studio_prelabels_the_next_ticket(
     assert job.result["is_promoted"] is True
     _see_the_new_version_on_the_status_page(browser, loop, version)
 
-    task = _ticket_with_prelabel(loop, version)
+    task = _ticket_with_changed_prelabel(loop, job.result["gate"]["champion"], version)
     _see_the_prelabel_and_submit(page, studio, loop, task, version)
 
     event = _event_of(loop, task)
@@ -175,10 +175,15 @@ def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, vers
     _keep(page, "4-status-page")
 
 
-def _ticket_with_prelabel(loop: Loop, version: str) -> OpenTask:
-    tasks = [task for task in loop.desk.open_tasks() if (shown := task.prelabel_of(version)) and shown.label]
-    assert tasks, "the promotion pushed no pre-label of the new version"
-    return tasks[0]
+def _ticket_with_changed_prelabel(loop: Loop, cold_start: str, version: str) -> OpenTask:
+    """The one that the new version is surest of, among those where the page would show the other class before it."""
+    found = []
+    for task in loop.desk.open_tasks():
+        before, after = task.prelabel_of(cold_start), task.prelabel_of(version)
+        if before and after and before.label and after.label and before.label != after.label:
+            found.append((after.score, task))
+    assert found, "the promotion pushed no pre-label of the new version, or none that differs"
+    return max(found, key=lambda pair: pair[0])[1]
 
 
 def _see_the_prelabel_and_submit(page: "Page", studio: LocalStudio, loop: Loop, task: OpenTask, version: str) -> None:
@@ -186,13 +191,14 @@ def _see_the_prelabel_and_submit(page: "Page", studio: LocalStudio, loop: Loop, 
     assert shown is not None
     assert shown.label is not None
     page.goto(f"{studio.url}/projects/{loop.project.id}/data?task={task.id}")
-    page.get_by_text("seconds ago").wait_for()
+    # The tab of the prediction, beside the annotation that Label Studio has begun with it.
     page.get_by_text(f"{shown.score:.2%}").wait_for()
+    ticked = page.locator("input[type=checkbox][name]:checked")
+    ticked.wait_for(state="attached")
     _keep(page, "5-prelabel")
-    ticked = [box.get_attribute("name") for box in page.locator("input[name]:checked").all()]
-    assert ticked == [shown.label]
+    assert [box.get_attribute("name") for box in ticked.all()] == [shown.label]
     page.get_by_role("button", name=re.compile("submit", re.IGNORECASE)).click()
-    page.get_by_role("button", name=re.compile("update", re.IGNORECASE)).wait_for()
+    page.get_by_text("Update", exact=True).wait_for()
     _keep(page, "6-submitted")
 
 

@@ -74,7 +74,7 @@ def test_tasks_come_least_certain_first_and_those_without_a_prediction_do_not_co
     assert [each.id for each in by_uncertainty(tasks, VERSION)] == [2, 4, 1]
 
 
-def test_the_expert_answers_as_many_tasks_as_asked_for_with_the_selected_versions_prelabel_before_it() -> None:
+def test_the_expert_answers_all_tasks_but_those_to_leave_with_the_selected_versions_prelabel_before_it() -> None:
     studio = _studio(EASY)
     for task_id, score in ((1, 0.9), (2, 0.3), (3, 0.5)):
         _predict(studio, task_id, "Returns", 0.1, "tickets-1-v0")
@@ -83,7 +83,7 @@ def test_the_expert_answers_as_many_tasks_as_asked_for_with_the_selected_version
     expert = ScriptedExpert(dict.fromkeys(EASY, "Billing"))
     told: list[str] = []
 
-    _desk(studio).label(expert, _tickets(EASY), 2, lambda ticket, _answer: told.append(ticket.text))
+    _desk(studio).label(expert, _tickets(EASY), lambda ticket, _answer: told.append(ticket.text), leave={EASY[0]})
 
     assert told == [EASY[1], EASY[2]]
     assert expert.shown == {EASY[1]: "Billing", EASY[2]: None}
@@ -103,7 +103,7 @@ def test_submit_sends_what_the_editor_sends(shown: str | None, said: str, origin
     prediction_id = _predict(studio, 1, shown, 0.4)
     studio.update_project(1, {"model_version": VERSION})
 
-    _desk(studio).label(ScriptedExpert({EASY[0]: said}), _tickets(EASY), 1, lambda *_: None)
+    _desk(studio).label(ScriptedExpert({EASY[0]: said}), _tickets(EASY), lambda *_: None)
 
     (annotation,) = studio.annotations.values()
     (region,) = annotation["result"]
@@ -119,7 +119,7 @@ def test_a_skipped_task_carries_the_untouched_prelabel(shown: str | None, carrie
     _predict(studio, 1, shown, 0.4)
     studio.update_project(1, {"model_version": VERSION})
 
-    _desk(studio).label(ScriptedExpert({EASY[0]: None}), _tickets(EASY), 1, lambda *_: None)
+    _desk(studio).label(ScriptedExpert({EASY[0]: None}), _tickets(EASY), lambda *_: None)
 
     (annotation,) = studio.annotations.values()
     assert annotation["was_cancelled"] is True
@@ -133,7 +133,7 @@ def test_answered_and_skipped_tasks_are_not_open() -> None:
     studio.update_project(1, {"model_version": VERSION})
     desk = _desk(studio)
 
-    desk.label(ScriptedExpert({EASY[0]: "Billing", EASY[1]: None}), _tickets(EASY), 2, lambda *_: None)
+    desk.label(ScriptedExpert({EASY[0]: "Billing", EASY[1]: None}), _tickets(EASY), lambda *_: None, leave={EASY[2]})
 
     (task,) = desk.open_tasks()
     assert task == OpenTask(3, EASY[2], (ShownPrelabel(3, VERSION, "Billing", 0.3),))
