@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 __all__ = ["Advance", "Display"]
 
@@ -33,12 +34,15 @@ class Display:
         self._story = Console(highlight=False, markup=False, width=width)
 
     def section(self, title: str, content: Iterable[RenderableType]) -> None:
-        """One part of the story."""
+        """One part of the story; a `Text` in it is a line that stays one, however long."""
         if not self._tells_story:
             return
         self._story.print(f"\n{title}", style="bold")
         for part in content:
-            self._story.print(Padding(part, (0, 0, 0, 2), expand=False))
+            if isinstance(part, Text):
+                self._story.print(Text("  ") + part, soft_wrap=True)
+            else:
+                self._story.print(Padding(part, (0, 0, 0, 2), expand=False))
 
     def note(self, text: str) -> None:
         """Something that is not part of the story."""

@@ -27,8 +27,10 @@ def one_interrupt() -> Iterator[Callable[[], None]]:
             end_in_peace()
             raise KeyboardInterrupt
 
-    # A hang-up that nohup told us to ignore stays ignored.
-    caught = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    # A hang-up that nohup told us to ignore stays ignored. The same of SIGINT only means that a shell script started
+    # us in the background, and there, too, somebody who sends it means it.
+    is_hang_up_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    caught = [number for number in SIGNALS if number is not signal.SIGHUP or not is_hang_up_ignored]
     before = {number: signal.signal(number, interrupt) for number in caught}
     try:
         yield end_in_peace

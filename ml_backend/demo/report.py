@@ -8,14 +8,16 @@ from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from ..domain.example import PrelabelOutcome
-from .figures import Labeling, Leftover, Training
+from .figures import Change, Labeling, Leftover, Training
 
 __all__ = ["Places", "labeling_section", "leftover_section", "places_section", "to_json", "training_section"]
 
 EXAMPLES = 6
-LONGEST_TEXT = 60
+LONGEST_TEXT = 72
+NUMBERS = frozenset({"tickets", "seconds each", "macro-F1", "accuracy"})
 HOW_ANSWERED = {
     PrelabelOutcome.ACCEPTED: "pre-label accepted",
     PrelabelOutcome.CHANGED: "pre-label changed",
@@ -87,30 +89,26 @@ def leftover_section(leftover: Leftover) -> list[RenderableType]:
     """What became of the pre-labels of tickets that wait for a label."""
     if not leftover.tickets:
         return ["No unlabeled ticket holds pre-labels of both versions."]
-    table = _table("ticket", "before", "after", "truth")
-    for change in leftover.changes[:EXAMPLES]:
-        table.add_row(
-            _short(change.text),
-            f"{change.before} {change.before_score:.2f}",
-            f"{change.after} {change.after_score:.2f}",
-            change.label,
-        )
     shown = min(EXAMPLES, len(leftover.changes))
     summary = (
         f"Of {leftover.tickets} tickets that nobody has labeled (drawn at random), the pre-label was right for "
         f"{leftover.right_before} before and is right for {leftover.right_after} now. "
         f"The first {shown} of {len(leftover.changes)} that changed, with the models' confidence:"
     )
-    return [summary, table]
+    return [summary, *(_example(change) for change in leftover.changes[:EXAMPLES])]
 
 
 def places_section(places: Places) -> list[RenderableType]:
-    """Where to look."""
-    table = _table("", "", "")
-    table.show_header = False
-    table.add_row("Label Studio", places.project, f"{places.email} / {places.password}")
-    table.add_row("backend", places.status_page, f"{places.backend_user} / {places.backend_password}")
-    return [table, f"MLflow: {places.mlflow_command}", f"logs and data: {places.folder}"]
+    """Where to look; lines to copy from, so none is ever broken."""
+    lines = (
+        f"Label Studio: {places.project}",
+        f"  log in as {places.email} with password {places.password}",
+        f"backend: {places.status_page}",
+        f"  log in as {places.backend_user} with password {places.backend_password}",
+        f"MLflow: {places.mlflow_command}",
+        f"logs and data: {places.folder}",
+    )
+    return [Text(line) for line in lines]
 
 
 def to_json(
@@ -132,20 +130,22 @@ def to_json(
     }
 
 
+def _example(change: Change) -> str:
+    line = " ".join(change.text.split())
+    text = line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 3]}..."
+    verdict = "right" if change.after == change.label else f"it is {change.label}"
+    return (
+        f'"{text}"\n  {change.after} {change.after_score:.2f} ({verdict}), '
+        f"before {change.before} {change.before_score:.2f}"
+    )
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 or column not in _NUMBERS else "right")
+    for column in columns:
+        table.add_column(column, justify="right" if column in NUMBERS else "left")
     return table
-
-
-_NUMBERS = {"tickets", "seconds each", "macro-F1", "accuracy"}
 
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 3]}..."

@@ -101,7 +101,15 @@ def test_examples_are_the_first_changes_one_line_each() -> None:
     text = _text(leftover_section(LEFTOVER))
 
     assert "right for 30 before and is right for 38 now. The first 6 of 8 that changed" in text
-    assert text.count("in two lines  Returns 0.31  Billing 0.92  Billing") == 6
+    assert text.count('in two lines"\n  Billing 0.92 (right), before Returns 0.31\n') == 6
+
+
+def test_an_example_that_is_wrong_says_what_is_right() -> None:
+    wrong = replace(CHANGES[0], text="long " * 40, label="Returns", before="Billing", after="Shipping")
+
+    text = _text(leftover_section(replace(LEFTOVER, changes=(wrong,))))
+
+    assert f'"{("long " * 40)[:69]}..."\n  Shipping 0.92 (it is Returns), before Billing 0.31\n' in text
 
 
 def test_without_a_version_that_prelabels_there_is_nothing_to_compare() -> None:
@@ -114,8 +122,10 @@ def test_places_tell_addresses_credentials_and_how_to_open_mlflow(tmp_path: Path
     folder = tmp_path / "with space"
     text = _text(places_section(_places(folder)))
 
-    assert "http://localhost:8080/projects/1/data  admin@example.com / studio-secret" in text
-    assert "labelloop / backend-secret" in text
+    assert "Label Studio: http://localhost:8080/projects/1/data\n" in text
+    assert "log in as admin@example.com with password studio-secret\n" in text
+    assert "backend: http://localhost:9090\n" in text
+    assert "log in as labelloop with password backend-secret\n" in text
     assert f"mlflow ui --backend-store-uri 'sqlite:///{folder}/mlflow.db'" in text
 
 
