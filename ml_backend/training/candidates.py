@@ -68,7 +68,8 @@ class Candidates:
         self.checked_texts = data.train.texts[:: -(-len(data.train) // CHECKED_ROWS)]
         self.held_out: HeldOut | None = None
         self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
-        self._workshop = Workshop(encoder, data.labels, settings)
+        learned = len(data.learned(settings.description_weight))
+        self._workshop = Workshop(encoder, data.labels, settings, learned)
         self._data, self._settings, self._plan = data, settings, plan
         self._learned = data.learned(settings.description_weight)
         self._pace, self._curves, self._scratch = pace, curves, scratch

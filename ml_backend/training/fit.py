@@ -30,11 +30,14 @@ class Workshop:
 
     Attributes:
         labels: classes of every head that is fitted here.
+        learned_rows: rows of the whole training, which decide on LoRA's recipe; parts of them are trained likewise,
+            because what is found of a part should hold for the whole.
     """
 
     encoder: TextEncoder
     labels: tuple[str, ...]
     settings: TrainingSettings
+    learned_rows: int
 
     def regression(self, rows: LabeledTexts, features: Floats2d) -> Head:
         """The regression's head."""
@@ -46,10 +49,6 @@ class Workshop:
             c=self.settings.regression_c,
             max_iterations=self.settings.regression_max_iterations,
         )
-
-    def lora_epochs(self, rows: int) -> int:
-        """Passes that LoRA makes over so many train rows."""
-        return self.settings.epochs_for(rows, len(self.labels))
 
     @contextmanager
     def lora(
@@ -73,7 +72,7 @@ class Workshop:
         """
         settings = self.settings
         head = regression
-        if not settings.has_few_rows(len(rows), len(self.labels)):
+        if not settings.has_few_rows(self.learned_rows, len(self.labels)):
             head = class_mean_head(
                 features, rows.indices, rows.weights, classes=len(self.labels), scale=settings.head_scale
             )
@@ -91,7 +90,8 @@ class Workshop:
     ) -> None:
         settings = self.settings
         best_score, best_epoch, best_state = -1.0, 0, None
-        for step in model.train(rows, settings, epochs=self.lora_epochs(len(rows)), seed=settings.seed):
+        epochs = settings.epochs_for(self.learned_rows, len(self.labels))
+        for step in model.train(rows, settings, epochs=epochs, seed=settings.seed):
             on_step(step)
             if step.epoch is None or validation is None:
                 continue

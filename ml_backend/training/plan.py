@@ -62,9 +62,7 @@ def make_plan(data: TrainingData, settings: TrainingSettings) -> Plan:
         folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
     work = (learned + validation) * FORWARD_SHARE
     if uses_lora:
-        for fold in folds:
-            rows = len(fold.train)
-            work += rows * settings.epochs_for(rows, classes) + len(fold.scored) * FORWARD_SHARE
         epochs = settings.epochs_for(learned, classes)
+        work += sum(len(fold.train) * epochs + len(fold.scored) * FORWARD_SHARE for fold in folds)
         work += learned * epochs + validation * FORWARD_SHARE * (epochs if stops_early else 1)
     return Plan(tuple(folds), uses_lora, stops_early, work)

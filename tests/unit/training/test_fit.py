@@ -20,7 +20,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
 def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncoder) -> None:
     results: list[EpochResult] = []
     settings = replace(FAST, epochs=6, adapter_learning_rate=5e-2, patience_epochs=6)
-    workshop = Workshop(encoder, DATA.labels, settings)
+    workshop = Workshop(encoder, DATA.labels, settings, len(DATA.train))
     features = encoder.embed(DATA.train.texts)
 
     with workshop.lora(
@@ -42,7 +42,7 @@ def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncod
 def test_training_ends_when_patience_does(encoder: TextEncoder) -> None:
     results: list[EpochResult] = []
     settings = replace(FAST, epochs=40, adapter_learning_rate=1e-7, head_learning_rate=10.0, patience_epochs=1)
-    workshop = Workshop(encoder, DATA.labels, settings)
+    workshop = Workshop(encoder, DATA.labels, settings, len(DATA.train))
     features = encoder.embed(DATA.train.texts)
 
     with workshop.lora(
@@ -62,7 +62,7 @@ def test_training_ends_when_patience_does(encoder: TextEncoder) -> None:
 
 def test_without_validation_every_epoch_runs(encoder: TextEncoder) -> None:
     steps: list[Step] = []
-    workshop = Workshop(encoder, DATA.labels, replace(FAST, epochs=3))
+    workshop = Workshop(encoder, DATA.labels, replace(FAST, epochs=3), len(DATA.train))
     features = encoder.embed(DATA.train.texts)
 
     with workshop.lora(DATA.train, features, workshop.regression(DATA.train, features), on_step=steps.append):
@@ -77,7 +77,7 @@ def test_the_head_starts_as_the_regression_with_few_rows_and_as_class_means_with
     encoder: TextEncoder, few_rows_per_class: int, starts_as: str
 ) -> None:
     settings = replace(FAST, epochs=1, few_rows_per_class=few_rows_per_class, head_learning_rate=1e-9)
-    workshop = Workshop(encoder, DATA.labels, settings)
+    workshop = Workshop(encoder, DATA.labels, settings, len(DATA.train))
     features = encoder.embed(DATA.train.texts)
     regression = workshop.regression(DATA.train, features)
 

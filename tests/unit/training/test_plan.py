@@ -57,14 +57,14 @@ def test_the_same_seed_plans_the_same() -> None:
 
 def test_the_work_is_bounded_by_the_settings() -> None:
     data = keyword_data(100)
-    settings = replace(FAST, folds=5, fold_rows=60, fold_train_rows=30, description_weight=0.0)
+    settings = replace(FAST, folds=5, fold_rows=60, fold_train_rows=30, description_weight=0.0, few_rows_per_class=50)
 
     plan = make_plan(data, settings)
 
     (fold,) = plan.folds
     assert (len(fold.train), len(fold.scored)) == (30, 60)
-    # 300 rows embedded, 2 passes over 30 rows, 60 rows scored, then 3 passes over all (they count as many).
-    assert plan.work == pytest.approx(300 / 3 + 30 * 2 + 60 / 3 + 300 * 3)
+    # 300 rows embedded, 3 passes over 30 rows as over all of them (they count as many), 60 rows scored, then all.
+    assert plan.work == pytest.approx(300 / 3 + 30 * 3 + 60 / 3 + 300 * 3)
 
 
 def test_rows_that_are_each_alone_in_their_class_give_no_folds() -> None:

@@ -93,7 +93,7 @@ def test_rows_of_single_classes_alone_make_no_fold() -> None:
 def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path) -> None:
     data = keyword_data(8)
     encoder = tiny_encoder(tmp_path / "bert")
-    workshop = Workshop(encoder, data.labels, FAST)
+    workshop = Workshop(encoder, data.labels, FAST, len(data.train))
     features = encoder.embed(data.train.texts)
     folds = folds_of(data.train.indices.tolist(), folds=2)
     steps: list[tuple[int, Step]] = []
