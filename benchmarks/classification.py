@@ -1,0 +1,227 @@
+"""Quality and speed of training a classifier, on Banking77, beside full fine-tuning of the same base model.
+
+    python benchmarks/classification.py --data BANKING77_FOLDER [--full] [--seeds 1 2 3]
+
+The folder holds `train.csv` and `test.csv` with columns `text,category` (Casanueva et al. 2020, CC BY 4.0; the
+files of PolyAI's task-specific-datasets). The environment variable BANKING77 can name it as well. By default 10 rows
+per class are drawn for each seed and trained on as `labelloop train` would without a validation split; `--full` trains
+on the whole file instead, once. Every version is scored on the official test file.
+
+The speed of a training step is measured in pairs, on the same rows, against the recipe of label-studio-ml's
+bert_classifier example: all weights trained, in fp32, 8 rows a step, every text padded to the longest of 1,000.
+"""
+
+import argparse
+import csv
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml_backend.domain.example import Provenance, Row
+from ml_backend.domain.label_config import Control, Label, ObjectTag
+from ml_backend.domain.model import Method
+from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.encoders.bundle import BundleFacts
+from ml_backend.encoders.embed import TextEncoder
+from ml_backend.serving.bundle_predictor import BundlePredictor
+from ml_backend.training.data import LabeledTexts, training_data
+from ml_backend.training.evaluate import classification_metrics
+from ml_backend.training.lora import adapted
+from ml_backend.training.progress import Progress
+from ml_backend.training.regression import class_mean_head
+from ml_backend.training.run import train_classifier
+from ml_backend.training.settings import TrainingSettings
+
+ROWS_PER_CLASS = 10
+SPEED_ROWS = 256
+PEER_BATCH, PEER_PADDED_WITH, PEER_LEARNING_RATE = 8, 1000, 2e-5
+
+
+class Unrecorded:
+    """A run that keeps nothing: tracking is not what is measured here."""
+
+    run_id = "benchmark"
+
+    def log_params(self, params: Mapping[str, Any]) -> None: ...
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None: ...
+    def log_tags(self, tags: Mapping[str, str]) -> None: ...
+    def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None: ...
+    def log_figure(self, figure: Any, file_name: str) -> None: ...
+    def log_table(self, rows: Sequence[Mapping[str, Any]], file_name: str) -> None: ...
+    def log_folder(self, folder: Path, artifact_path: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One version on the official test file."""
+
+    method: Method
+    accuracy: float
+    macro_f1: float
+    seconds: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("BANKING77"), help="folder of the two files")
+    parser.add_argument("--full", action="store_true", help="train on the whole file")
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: 1 2 3; with --full 1")
+    parser.add_argument("--skip-speed", action="store_true", help="leave the step's speed out")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("give --data or set BANKING77")
+    train, test = (read_rows(Path(arguments.data) / name) for name in ("train.csv", "test.csv"))
+    control = control_of(train)
+    for seed in arguments.seeds or ([1] if arguments.full else [1, 2, 3]):
+        rows = train if arguments.full else few_rows(train, seed)
+        for method in (Method.REGRESSION, Method.AUTO):
+            show(f"{len(rows)} rows, seed {seed}, {method}", train_and_score(rows, test, control, method, seed))
+    if not arguments.skip_speed:
+        show_speed(train)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Row(str(n), n, {"text": line["text"]}, {"intent": line["category"]}, (), Provenance(()))
+            for n, line in enumerate(csv.DictReader(file))
+        ]
+
+
+def control_of(rows: Sequence[Row]) -> Control:
+    """The control whose choices are the rows' classes."""
+    names = sorted({str(row.targets["intent"]) for row in rows})
+    labels = tuple(Label(name, name) for name in names)
+    return Control("intent", "Choices", ObjectTag("text", "Text", "text"), labels, {"choice": "single"})
+
+
+def few_rows(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Ten rows of every class, drawn with the seed; the same draw as pandas' `groupby.sample`."""
+    targets = np.array([row.targets["intent"] for row in rows])
+    random = np.random.RandomState(seed)
+    chosen = [
+        position
+        for name in sorted(set(targets.tolist()))
+        for position in random.choice(np.flatnonzero(targets == name), ROWS_PER_CLASS, replace=False)
+    ]
+    return [rows[position] for position in chosen]
+
+
+def train_and_score(rows: list[Row], test: Sequence[Row], control: Control, method: Method, seed: int) -> Result:
+    """Train without a validation split, as on a snapshot with the split 1,0,0, and score on the test rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = train_classifier(
+            training_data(rows, [], control),
+            TrainingSettings(method=method, seed=seed),
+            model_version="banking77-1-v1",
+            facts=BundleFacts("intent", "text", "text", "", "", ""),
+            base_model=DEFAULT_BASE_MODEL,
+            out=Path(folder) / "bundle",
+            report=show_progress,
+            run=Unrecorded(),
+        )
+        answers = BundlePredictor(outcome.bundle).predict([row.input["text"] for row in test])
+    true = [str(row.targets["intent"]) for row in test]
+    found = classification_metrics(true, [str(answer.target) if answer else None for answer in answers])
+    return Result(outcome.method, found.accuracy, found.macro_f1, outcome.seconds)
+
+
+def show_speed(train: Sequence[Row], *, pairs: int = 5) -> None:
+    """Time per row of a training step, ours and the peer's, in alternation."""
+    sample = [train[i] for i in np.random.default_rng(0).permutation(len(train))]
+    ours, peer = our_rows(sample[:SPEED_ROWS]), peer_rows(sample)
+    ratios, times = [], []
+    for _ in range(pairs + 1):
+        times.append((seconds_of(ours), seconds_of(peer)))
+        ratios.append(times[-1][1] / times[-1][0])
+    # The first pair warms up caches and is not counted.
+    ours_ms, peer_ms = (1000 * statistics.median(pair[k] for pair in times[1:]) for k in (0, 1))
+    print(
+        f"training step per row: {ours_ms:.1f} ms, full fine-tuning {peer_ms:.1f} ms, "
+        f"ratio {statistics.median(ratios[1:]):.1f} ({min(ratios[1:]):.1f} to {max(ratios[1:]):.1f}, {pairs} pairs)"
+    )
+
+
+def our_rows(sample: Sequence[Row]) -> Callable[[], Iterator[int]]:
+    """Trains LoRA on the sample; gives the rows of every step."""
+    encoder = TextEncoder.load()
+    names = sorted({str(row.targets["intent"]) for row in sample})
+    indices = np.array([names.index(str(row.targets["intent"])) for row in sample])
+    texts, weights = tuple(row.input["text"] for row in sample), np.ones(len(sample))
+    data = LabeledTexts(texts, tuple(names[k] for k in indices), indices, weights)
+    head = class_mean_head(encoder.embed(texts), indices, weights, classes=len(names), scale=20.0)
+
+    def steps() -> Iterator[int]:
+        settings = TrainingSettings()
+        with adapted(encoder, head, settings, seed=1) as model:
+            for step in model.train(data, settings, epochs=1, seed=1):
+                yield step.rows
+
+    return steps
+
+
+def peer_rows(sample: Sequence[Row]) -> Callable[[], Iterator[int]]:
+    """Trains all weights on the first rows of the sample as the peer does; gives the rows of every step."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    source = model_source(DEFAULT_BASE_MODEL)
+    names = sorted({str(row.targets["intent"]) for row in sample[:SPEED_ROWS]})
+    model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(names), dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    texts = [row.input["text"] for row in sample[:PEER_PADDED_WITH]]
+    batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    labels = torch.tensor([names.index(str(row.targets["intent"])) for row in sample[:SPEED_ROWS]])
+
+    def steps() -> Iterator[int]:
+        model.train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=PEER_LEARNING_RATE)
+        for start in range(0, SPEED_ROWS, PEER_BATCH):
+            part = {name: tensor[start : start + PEER_BATCH] for name, tensor in batch.items()}
+            optimizer.zero_grad()
+            model(**part, labels=labels[start : start + PEER_BATCH]).loss.backward()
+            optimizer.step()
+            yield PEER_BATCH
+
+    return steps
+
+
+def seconds_of(steps: Callable[[], Iterator[int]]) -> float:
+    """Seconds per row of one pass, its preparation left out."""
+    running = steps()
+    next(running)  # the first step brings the optimiser's state and the adapters into being
+    began, rows = time.perf_counter(), 0
+    for count in running:
+        rows += count
+    return (time.perf_counter() - began) / rows
+
+
+def show_progress(progress: Progress) -> None:
+    """Progress on the standard error, on one line."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{progress.fraction:4.0%} {progress.stage} {progress.message}")
+
+
+def show(title: str, result: Result) -> None:
+    """One line per version."""
+    print(
+        f"{title}: kept {result.method}, accuracy {result.accuracy:.4f}, macro-F1 {result.macro_f1:.4f}, "
+        f"{result.seconds:.0f} s on {os.cpu_count()} cores ({platform.machine()})",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
