@@ -136,23 +136,26 @@ def train_and_score(rows: list[Row], test: Sequence[Row], control: Control, meth
     return Result(outcome.method, found.accuracy, found.macro_f1, outcome.seconds)
 
 
-def show_speed(train: Sequence[Row], *, pairs: int = 5) -> None:
-    """Time per row of a training step, ours and the peer's, in alternation."""
+def show_speed(train: Sequence[Row], *, rounds: int = 5) -> None:
+    """How much faster a training step is per row than the peer's, measured in alternation."""
     sample = [train[i] for i in np.random.default_rng(0).permutation(len(train))]
-    ours, peer = our_rows(sample[:SPEED_ROWS]), peer_rows(sample)
-    ratios, times = [], []
-    for _ in range(pairs + 1):
-        times.append((seconds_of(ours), seconds_of(peer)))
-        ratios.append(times[-1][1] / times[-1][0])
-    # The first pair warms up caches and is not counted.
-    ours_ms, peer_ms = (1000 * statistics.median(pair[k] for pair in times[1:]) for k in (0, 1))
-    print(
-        f"training step per row: {ours_ms:.1f} ms, full fine-tuning {peer_ms:.1f} ms, "
-        f"ratio {statistics.median(ratios[1:]):.1f} ({min(ratios[1:]):.1f} to {max(ratios[1:]):.1f}, {pairs} pairs)"
-    )
+    peer = peer_rows(sample)
+    kinds = {"plain": 0.0, "adversarial, as with few rows": TrainingSettings().adversarial_size}
+    ours = {name: our_rows(sample[:SPEED_ROWS], adversarial_size=size) for name, size in kinds.items()}
+    ratios: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(rounds + 1):
+        peer_s = seconds_of(peer)
+        for name, steps in ours.items():
+            ratios[name].append(peer_s / seconds_of(steps))
+    for name, found in ratios.items():
+        counted = found[1:]  # the first round warms up caches
+        print(
+            f"training step per row, {name}: {statistics.median(counted):.1f} times as fast as full fine-tuning "
+            f"({min(counted):.1f} to {max(counted):.1f}, {rounds} rounds)"
+        )
 
 
-def our_rows(sample: Sequence[Row]) -> Callable[[], Iterator[int]]:
+def our_rows(sample: Sequence[Row], *, adversarial_size: float) -> Callable[[], Iterator[int]]:
     """Trains LoRA on the sample; gives the rows of every step."""
     encoder = TextEncoder.load()
     names = sorted({str(row.targets["intent"]) for row in sample})
@@ -162,7 +165,7 @@ def our_rows(sample: Sequence[Row]) -> Callable[[], Iterator[int]]:
     head = class_mean_head(encoder.embed(texts), indices, weights, classes=len(names), scale=20.0)
 
     def steps() -> Iterator[int]:
-        settings = TrainingSettings()
+        settings = TrainingSettings(adversarial_size=adversarial_size)
         with adapted(encoder, head, settings, seed=1) as model:
             for step in model.train(data, settings, epochs=1, seed=1):
                 yield step.rows

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..encoders.bundle import Head
 from ..encoders.embed import Floats2d, TextEncoder
@@ -88,9 +88,12 @@ class Workshop:
         on_step: Callable[[Step], None],
         on_epoch: Callable[[EpochResult], None] | None,
     ) -> None:
-        settings = self.settings
+        classes = len(self.labels)
+        settings = replace(
+            self.settings, adversarial_size=self.settings.adversarial_size_for(self.learned_rows, classes)
+        )
         best_score, best_epoch, best_state = -1.0, 0, None
-        epochs = settings.epochs_for(self.learned_rows, len(self.labels))
+        epochs = settings.epochs_for(self.learned_rows, classes)
         for step in model.train(rows, settings, epochs=epochs, seed=settings.seed):
             on_step(step)
             if step.epoch is None or validation is None:

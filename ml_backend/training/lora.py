@@ -6,6 +6,7 @@ Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; th
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ..encoders.bundle import Head
 from ..encoders.classifier import save_adapter, without_peft_noise
 from ..encoders.embed import Floats2d, TextEncoder, compute_context, padded, pooled
 from ..errors import TrainingError
+from .adversarial import WordVectors, word_vectors
 from .attention import AttentionSwitch, attention_switch
 from .data import LabeledTexts
 from .schedule import batches_of_like_length, learning_rate_factor
@@ -105,14 +107,22 @@ class LoraModel:
         Raises:
             TrainingError: the loss is no longer a finite number.
         """
-        with attention_switch(self.encoder.backbone.module) as switch:
+        module = self.encoder.backbone.module
+        with attention_switch(module) as switch, word_vectors(module) as vectors:
             try:
-                yield from self._steps(data, settings, switch, epochs=epochs, seed=seed)
+                yield from self._steps(data, settings, switch, vectors, epochs=epochs, seed=seed)
             finally:
                 self._use_dropout(False)
 
     def _steps(
-        self, data: LabeledTexts, settings: TrainingSettings, switch: AttentionSwitch, *, epochs: int, seed: int
+        self,
+        data: LabeledTexts,
+        settings: TrainingSettings,
+        switch: AttentionSwitch,
+        vectors: WordVectors,
+        *,
+        epochs: int,
+        seed: int,
     ) -> Iterator[Step]:
         import torch
 
@@ -135,8 +145,15 @@ class LoraModel:
                     group["lr"] = rate * factor
                 tokens = padded([rows[i] for i in batch], self.encoder.pad_id)
                 switch.set_for(tokens[0].shape[1])
-                batch_loss = self._loss(tokens, targets[batch], weights[batch])
-                loss = self._update(optimizer, batch_loss, settings.clip_norm)
+                optimizer.zero_grad(set_to_none=True)
+                loss = self._add_gradients(
+                    partial(self._loss, tokens, targets[batch], weights[batch]),
+                    vectors,
+                    tokens[1],
+                    settings.adversarial_size,
+                )
+                torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._parameters()], settings.clip_norm)
+                optimizer.step()
                 number += 1
                 if not np.isfinite(loss):
                     raise TrainingError(
@@ -161,13 +178,21 @@ class LoraModel:
         logits = functional.linear(features, self._weight, self._bias)
         return (functional.cross_entropy(logits, targets, reduction="none") * weights).mean()
 
-    def _update(self, optimizer: "torch.optim.Optimizer", loss: "torch.Tensor", clip_norm: float) -> float:
+    def _add_gradients(
+        self, compute_loss: "Callable[[], torch.Tensor]", vectors: WordVectors, mask: "torch.Tensor", size: float
+    ) -> float:
+        """Add the gradients of the loss and, for a size above 0, of the loss under adversarial word vectors."""
         import torch
 
-        optimizer.zero_grad(set_to_none=True)
+        if size == 0:
+            loss = compute_loss()
+            torch.autograd.backward(loss)
+            return float(loss.detach())
+        with vectors.watched():
+            loss = compute_loss()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._parameters()], clip_norm)
-        optimizer.step()
+        with vectors.shifted(mask, size=size):
+            torch.autograd.backward(compute_loss())
         return float(loss.detach())
 
     def _use_dropout(self, is_used: bool) -> None:

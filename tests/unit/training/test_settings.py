@@ -50,3 +50,10 @@ def test_a_value_that_cannot_work_is_refused_by_name(name: str, text: str, wante
 
 def test_settings_are_plain_json() -> None:
     assert json.loads(json.dumps(TrainingSettings().to_json()))["method"] == "auto"
+
+
+def test_the_adversarial_pass_is_for_few_rows() -> None:
+    settings = TrainingSettings(adversarial_size=0.2, few_rows_per_class=10)
+
+    assert settings.adversarial_size_for(30, 3) == 0.2
+    assert settings.adversarial_size_for(31, 3) == 0.0
