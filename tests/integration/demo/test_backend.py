@@ -45,8 +45,8 @@ def test_it_serves_with_its_own_settings_and_ends_with_its_jobs(
     with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
         backend.wait_until_ready()
         credentials = (settings.user, settings.password.get_secret_value())
-        assert httpx.get(backend.url).status_code == 401
-        assert "No project is connected" in httpx.get(backend.url, auth=credentials).text
+        assert httpx.get(backend.url, trust_env=False).status_code == 401
+        assert "No project is connected" in httpx.get(backend.url, auth=credentials, trust_env=False).text
         # A job's process lives in a session of its own, which the end of the server does not touch.
         job, _ = jobs.request(JobKind.TRAIN, 0, {}, dedupe_key="x", claim=True)
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -59,7 +59,7 @@ def test_it_serves_with_its_own_settings_and_ends_with_its_jobs(
     with pytest.raises(ProcessLookupError):
         os.killpg(server, 0)
     with pytest.raises(httpx.ConnectError):
-        httpx.get(backend.url)
+        httpx.get(backend.url, trust_env=False)
     assert not (tmp_path / "the users home").exists()
 
 
