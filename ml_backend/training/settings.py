@@ -43,7 +43,7 @@ class TrainingSettings:
         patience_epochs: epochs without a better validation macro-F1 after which training stops.
         least_validation_rows: under this many validation rows the methods are compared by folds inside train.
         folds: number of such folds.
-        fold_rows: folds are scored until this many rows have been, since more would not change the choice.
+        fold_rows: as many folds are scored as fit into this many rows, at least one; each costs a LoRA training.
         fold_train_rows: most rows that a fold's models are trained on.
     """
 
@@ -72,7 +72,7 @@ class TrainingSettings:
     patience_epochs: int = 2
     least_validation_rows: int = 200
     folds: int = 5
-    fold_rows: int = 1000
+    fold_rows: int = 400
     fold_train_rows: int = 4000
 
     def __post_init__(self) -> None:
