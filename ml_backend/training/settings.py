@@ -63,7 +63,7 @@ class TrainingSettings:
     epochs: int | None = None
     few_rows_epochs: int = 5
     many_rows_epochs: int = 3
-    few_rows_per_class: int = 100
+    few_rows_per_class: int = 50
     head_scale: float = 20.0
     batch_size: int = 32
     chunk_rows: int = 1024
