@@ -187,4 +187,4 @@ def measure_leftover(tasks: Sequence[OpenTask], tickets: Mapping[str, Ticket], *
 
 
 def _seconds(events: Sequence[AnnotationEvent]) -> float:
-    return sum(event.lead_time_s or 0.0 for event in events)
+    return round(sum(event.lead_time_s or 0.0 for event in events), 1)
