@@ -19,8 +19,10 @@
     ├── ModelNotFound             a version that the registry does not know
     ├── JobError                  a job that is unknown or in the wrong state
     │   ├── JobNotFound
-    │   └── JobCancelled              raised inside the job when somebody cancelled it
+    │   ├── JobCancelled              raised inside the job when somebody cancelled it
+    │   └── JobLost                   raised inside the job when another process has taken it up
     ├── PromotionError            a promotion or rollback that cannot be done
+    ├── StateError                a state that cannot be moved, backed up or restored as it stands
     └── ProjectNotFound           a project that was never connected
 
 A message says what was found, what was wanted and what to do about it.
@@ -33,6 +35,7 @@ __all__ = [
     "EncoderError",
     "JobCancelled",
     "JobError",
+    "JobLost",
     "JobNotFound",
     "LabelConfigError",
     "LabelloopError",
@@ -41,6 +44,7 @@ __all__ = [
     "ProjectNotFound",
     "PromotionError",
     "SnapshotError",
+    "StateError",
     "StudioError",
     "StudioExportError",
     "StudioRejected",
@@ -141,8 +145,16 @@ class JobCancelled(JobError):
     """Raised inside a running job when its row says that somebody cancelled it."""
 
 
+class JobLost(JobError):
+    """Raised inside a running job when it is over for everybody else, or another process works on it."""
+
+
 class PromotionError(LabelloopError):
     """A promotion or a rollback cannot be done."""
+
+
+class StateError(LabelloopError):
+    """The state on disk or in a database cannot be moved, backed up or restored as it stands."""
 
 
 class ProjectNotFound(LabelloopError):

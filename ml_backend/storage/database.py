@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from .repositories import (
     SnapshotRepository,
 )
 from .repositories.base import Clock
+from .use import FileUse, alone_without_file
 
 __all__ = ["Database", "open_database"]
 
@@ -32,9 +33,14 @@ MIGRATION_LOCK = 0x1ABE1  # PostgreSQL advisory lock key: an arbitrary number th
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The repositories of one database. Safe to share between threads."""
+    """The repositories of one database. Safe to share between threads.
+
+    Attributes:
+        use: what tells other processes that this one uses a SQLite file; None for other databases.
+    """
 
     engine: Engine
+    use: FileUse | None
     projects: ProjectRepository
     events: EventRepository
     jobs: JobRepository
@@ -42,9 +48,19 @@ class Database:
     gates: GateRepository
     promotions: PromotionRepository
 
+    def alone(self) -> AbstractContextManager[None]:
+        """A block during which no other process uses the database.
+
+        Raises:
+            StateError: another one does; raised as the block is entered.
+        """
+        return self.use.alone() if self.use else alone_without_file(self.engine)
+
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+        if self.use:
+            self.use.close()
 
 
 def open_database(url: str, clock: Clock) -> Database:
@@ -52,14 +68,19 @@ def open_database(url: str, clock: Clock) -> Database:
 
     Raises:
         ConfigurationError: the URL is malformed, nothing answers there, or a newer labelloop made the database.
+        StateError: another process works alone on it.
     """
+    use = None
     try:
         engine = _engine(url)
         try:
+            use = _use(engine)
             with _one_migration_at_a_time(engine) as connection:
                 migrate(connection)
         except BaseException:
             engine.dispose()
+            if use:
+                use.close()
             raise
     except CommandError as error:
         raise ConfigurationError(
@@ -73,6 +94,7 @@ def open_database(url: str, clock: Clock) -> Database:
         ) from error
     return Database(
         engine,
+        use,
         ProjectRepository(engine, clock),
         EventRepository(engine, clock),
         JobRepository(engine, clock),
@@ -94,9 +116,9 @@ def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url)
+    if file := _file(engine):
+        file.parent.mkdir(parents=True, exist_ok=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -115,16 +137,28 @@ def _engine(url: str) -> Engine:
     return engine
 
 
+def _file(engine: Engine) -> Path | None:
+    """The file of a SQLite database; None for one in memory, and for other databases."""
+    database = engine.url.database
+    is_file = engine.dialect.name == "sqlite" and database and database != ":memory:"
+    return Path(str(database)) if is_file else None
+
+
+def _use(engine: Engine) -> FileUse | None:
+    file = _file(engine)
+    return FileUse(file) if file else None
+
+
 @contextmanager
 def _one_migration_at_a_time(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction, held by one process at a time: server, worker and jobs start together."""
     if engine.dialect.name == "sqlite":
-        database = engine.url.database
-        if not database or database == ":memory:":
+        file = _file(engine)
+        if file is None:
             with engine.begin() as connection:
                 yield connection
             return
-        with Path(database + ".lock").open("w") as lock:
+        with file.with_name(f"{file.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with engine.begin() as connection:
                 yield connection
