@@ -22,7 +22,7 @@ from ..errors import (
 from .guard import CHALLENGE
 from .metrics import Metrics
 
-__all__ = ["register_errors"]
+__all__ = ["register_errors", "status_line"]
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,9 @@ def register_errors(app: Flask, metrics: Metrics) -> None:
 
     @app.errorhandler(LabelloopError)
     def known(error: LabelloopError) -> Response:
-        status = next(status for kind, status in STATUSES if isinstance(error, kind))
         metrics.errors.labels(type(error).__name__).inc()
         log.warning("%s %s: %s", request.method, request.path, error)
-        return _answer(status, str(error))
+        return _answer(_status(error), str(error))
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
@@ -62,6 +61,15 @@ def register_errors(app: Flask, metrics: Metrics) -> None:
         metrics.errors.labels(type(error).__name__).inc()
         log.exception("%s %s failed", request.method, request.path)
         return _answer(500, "labelloop failed here; its log says why")
+
+
+def status_line(error: LabelloopError) -> str:
+    """Status and reason, such as `404 project 3 was never connected`."""
+    return f"{_status(error)} {_one_line(str(error))}"
+
+
+def _status(error: LabelloopError) -> int:
+    return next(status for kind, status in STATUSES if isinstance(error, kind))
 
 
 def _answer(status: int, message: str) -> Response:

@@ -14,7 +14,7 @@ from flask import Flask, abort, g, request
 from ..config import LOOPBACK_HOSTS, Settings
 from ..workflows.services import WEBHOOK_USER
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "refuse_training_by_events"]
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="labelloop"'}
 
@@ -58,6 +58,12 @@ class Guard:
             return
         # Label Studio shows its hint about credentials for 401 alone.
         abort(401, "the credentials are missing or wrong; set those of LABELLOOP_USER and LABELLOOP_PASSWORD")
+
+
+def refuse_training_by_events() -> None:
+    """Answer 403 where the request carries the webhook's credentials."""
+    if g.get("may_only_post_events", False):
+        abort(403, "the webhook's credentials may only post events; START_TRAINING needs the backend's")
 
 
 def _host_name(host: str) -> str:

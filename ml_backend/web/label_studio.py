@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, g, jsonify, request
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ..errors import PayloadError
 from ..labelstudio.payloads import parse_predict, parse_setup, parse_webhook, predict_response
-from ..workflows.ingest import KNOWN_ACTIONS, START_TRAINING, receive
+from ..workflows.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
 from ..workflows.predict import predict_for_studio
 from ..workflows.services import Services
 from ..workflows.setup import announced_version, remember_project
+from .guard import refuse_training_by_events
 from .metrics import Metrics
 
-__all__ = ["label_studio_blueprint"]
+__all__ = ["label_studio_blueprint", "versions_answer", "webhook_answer"]
 
 
 def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
@@ -41,22 +42,31 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
     @blueprint.get("/versions")
     def versions() -> ResponseReturnValue:
-        projects = services.database.projects.all()
-        return jsonify(versions=[announced_version(services, project) for project in projects])
+        return jsonify(versions_answer(services))
 
     @blueprint.post("/webhook")
     def webhook() -> ResponseReturnValue:
         message = parse_webhook(_body())
-        if message.action == START_TRAINING and g.may_only_post_events:
-            abort(403, "the webhook's credentials may only post events; START_TRAINING needs the backend's")
+        if message.action == START_TRAINING:
+            refuse_training_by_events()
         received = receive(services, message)
         metrics.events.labels(message.action if message.action in KNOWN_ACTIONS else "other").inc()
-        answer: dict[str, Any] = {"status": "ok", "new_events": received.new_events}
-        if received.job is not None:
-            answer |= {"job": received.job.id, "state": received.job.state}
-        return jsonify(answer)
+        return jsonify(webhook_answer(received))
 
     return blueprint
+
+
+def versions_answer(services: Services) -> dict[str, Any]:
+    """What serves each project."""
+    return {"versions": [announced_version(services, project) for project in services.database.projects.all()]}
+
+
+def webhook_answer(received: Received) -> dict[str, Any]:
+    """What Label Studio is told about an event."""
+    answer: dict[str, Any] = {"status": "ok", "new_events": received.new_events}
+    if received.job is not None:
+        answer |= {"job": received.job.id, "state": received.job.state}
+    return answer
 
 
 def _body() -> object:

@@ -17,6 +17,7 @@ __all__ = ["CHECKS"]
 
 TESTED_RELEASE = "1.23"
 LONGEST_WAIT_S = 30.0
+MODEL_CLASSES = ("labelloop", "LabelloopModel")  # the latter where label-studio-ml serves it
 JOBS_READ = 1000
 HOW_TO_GET_ACCESS = (
     "in Label Studio click your initials (top right), Account & Settings, Personal Access Token, Create New Token, "
@@ -115,7 +116,7 @@ def _backend(exam: Examination) -> Verdict:
             f"the backend does not answer to the name in {access.url}: {answer.get('error')}",
             "set LABELLOOP_PUBLIC_URL for `labelloop serve` as it is set here, and restart it",
         )
-    if answer.get("model_class") != "labelloop":
+    if answer.get("model_class") not in MODEL_CLASSES:
         return broken(
             f"what answers at {access.url} is not labelloop (status {answer.status})",
             "stop it, or choose another LABELLOOP_PORT; then start `labelloop serve`",

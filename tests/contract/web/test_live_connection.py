@@ -1,4 +1,4 @@
-"""Connecting to a real Label Studio, and what doctor finds there."""
+"""Connecting both applications to a real Label Studio, and what doctor finds there."""
 
 import threading
 from collections.abc import Iterator
@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from werkzeug.serving import make_server
 
-from ml_backend.config import Settings
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
-from ml_backend.web import create_app
 from ml_backend.workflows.connect import Connection, connect, create_and_connect
 from ml_backend.workflows.doctor import Finding, State, diagnose
 from ml_backend.workflows.services import BackendAccess, Services
 from ml_backend.workflows.work import Worker
+from tests.contract.web.applications import APPLICATIONS
 from tests.services import CONFIG, build_test_services, choice, texts_in
 
 TASKS = [{"text": text} for text in (*texts_in(Split.TRAIN, 3), *texts_in(Split.TEST, 1))]
@@ -50,14 +49,21 @@ def backend_at(port: int, folder: Path, client: StudioClient) -> Services:
     return build_test_services(folder, studio=client, backend=access, base_model=str(folder / "base"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=APPLICATIONS, ids=lambda application: application.name)
 def running(
-    studio: LocalStudio, studio_client: StudioClient, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    studio: LocalStudio,
+    studio_client: StudioClient,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Running]:
     port = free_port()
     services = backend_at(port, tmp_path_factory.mktemp("backend"), studio_client)
-    settings = Settings(port=port, password="secret-of-backend", webhook_password="secret-of-webhook")
-    server = make_server("127.0.0.1", port, create_app(services, settings), threaded=True)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LABELLOOP_HOME", str(services.options.home))
+        environment.setenv("LABELLOOP_PASSWORD", "secret-of-backend")
+        environment.setenv("LABELLOOP_WEBHOOK_PASSWORD", "secret-of-webhook")
+        app = request.param.make(services)
+    server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""What Label Studio 1.23.2 really sent to a backend, sent to this one."""
+"""What Label Studio 1.23.2 really sent to a backend, sent to both applications that answer for this one."""
 
 import json
 from pathlib import Path
@@ -8,17 +8,16 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ml_backend.config import Settings
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
-from ml_backend.web import create_app
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth
+from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
 from tests.services import build_test_services
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
-GUARDED = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}
+GUARDED = {"LABELLOOP_PASSWORD": "secret-of-backend", "LABELLOOP_WEBHOOK_PASSWORD": "secret-of-webhook"}
 NEW_EVENTS = {
     "webhook_annotation_created": 1,
     "webhook_annotation_created_entities": 1,
@@ -39,6 +38,16 @@ NEW_EVENTS = {
     "webhook_tasks_created_one": 0,
     "webhook_tasks_deleted": 0,
 }
+# Action, what became of the pre-label, whether it was a skip, whether it is starred.
+OUTCOMES = {
+    "webhook_annotation_created": (EventAction.CREATED, PrelabelOutcome.NONE, False, False),
+    "webhook_annotation_created_prelabel_accepted": (EventAction.CREATED, PrelabelOutcome.ACCEPTED, False, False),
+    "webhook_annotation_created_prelabel_changed": (EventAction.CREATED, PrelabelOutcome.CHANGED, False, False),
+    "webhook_annotation_created_skipped": (EventAction.CREATED, PrelabelOutcome.ACCEPTED, True, False),
+    "webhook_annotation_updated_prelabel_changed": (EventAction.UPDATED, PrelabelOutcome.CHANGED, False, False),
+    "webhook_annotation_updated_starred": (EventAction.UPDATED, PrelabelOutcome.NONE, False, True),
+    "webhook_annotations_created": (EventAction.CREATED, PrelabelOutcome.ACCEPTED, False, False),
+}
 
 
 def recorded(name: str) -> Any:
@@ -54,9 +63,31 @@ def services(tmp_path: Path) -> Services:
     return build_test_services(tmp_path)
 
 
+@pytest.fixture(params=APPLICATIONS, ids=lambda application: application.name)
+def application(request: pytest.FixtureRequest) -> Application:
+    chosen: Application = request.param
+    return chosen
+
+
 @pytest.fixture
-def client(services: Services) -> FlaskClient:
-    return create_app(services, Settings()).test_client()
+def client(services: Services, application: Application) -> FlaskClient:
+    return application.make(services).test_client()
+
+
+def only(*applications: Application) -> pytest.MarkDecorator:
+    """For what the others do not do."""
+    return pytest.mark.parametrize("application", applications, indirect=True, ids=lambda each: each.name)
+
+
+def heard_calls(*recordings: str) -> pytest.MarkDecorator:
+    """Every application with each of these calls of the webhook that it hands to labelloop."""
+    calls = [
+        pytest.param(application, name, id=f"{application.name}-{name}")
+        for application in APPLICATIONS
+        for name in recordings
+        if name not in application.deaf_to | application.refused
+    ]
+    return pytest.mark.parametrize(("application", "name"), calls, indirect=["application"])
 
 
 def send(client: FlaskClient, name: str, path: str | None = None, **headers: str) -> TestResponse:
@@ -71,6 +102,7 @@ def test_every_kind_of_call_is_recorded() -> None:
     assert names("webhook") == sorted(NEW_EVENTS)
 
 
+@only(OWN)
 @pytest.mark.parametrize("name", names("setup") + names("predict") + names("webhook"))
 @pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook", "/projects/1/train", "/jobs/1/cancel"])
 def test_no_recorded_call_makes_any_endpoint_fail(client: FlaskClient, name: str, path: str) -> None:
@@ -113,54 +145,63 @@ def test_an_interactive_call_of_another_kind_of_project_is_refused_in_words(clie
     assert send(client, "predict_interactive").status_code == 422
 
 
-@pytest.mark.parametrize("name", names("webhook"))
+@heard_calls(*names("webhook"))
 def test_a_call_of_the_webhook_is_acknowledged_once_and_harmless_twice(
-    services: Services, client: FlaskClient, name: str
+    services: Services, application: Application, client: FlaskClient, name: str
 ) -> None:
     first, second = send(client, name), send(client, name)
 
-    assert first.status_code == second.status_code == 200
-    assert (first.get_json()["status"], first.get_json()["new_events"]) == ("ok", NEW_EVENTS[name])
-    assert second.get_json()["new_events"] == 0
+    assert first.status_code == second.status_code == application.acknowledged
+    answer = application.heard(first)
+    assert (answer["status"], answer["new_events"]) == ("ok", NEW_EVENTS[name])
+    assert application.heard(second)["new_events"] == 0
     assert len(services.database.jobs.newest()) == (name == "webhook_start_training")
 
 
-@pytest.mark.parametrize(
-    ("name", "facts"),
-    [
-        ("annotation_created", (EventAction.CREATED, PrelabelOutcome.NONE, False, False)),
-        ("annotation_created_prelabel_accepted", (EventAction.CREATED, PrelabelOutcome.ACCEPTED, False, False)),
-        ("annotation_created_prelabel_changed", (EventAction.CREATED, PrelabelOutcome.CHANGED, False, False)),
-        ("annotation_created_skipped", (EventAction.CREATED, PrelabelOutcome.ACCEPTED, True, False)),
-        ("annotation_updated_prelabel_changed", (EventAction.UPDATED, PrelabelOutcome.CHANGED, False, False)),
-        ("annotation_updated_starred", (EventAction.UPDATED, PrelabelOutcome.NONE, False, True)),
-        ("annotations_created", (EventAction.CREATED, PrelabelOutcome.ACCEPTED, False, False)),
-    ],
-)
-def test_what_happened_to_an_annotation_is_kept(
-    services: Services, client: FlaskClient, name: str, facts: tuple[EventAction, PrelabelOutcome, bool, bool]
-) -> None:
-    body = recorded(f"webhook_{name}")
+@only(LABEL_STUDIO_ML)
+@pytest.mark.parametrize("name", sorted(LABEL_STUDIO_ML.deaf_to))
+def test_label_studio_ml_drops_these_events(services: Services, client: FlaskClient, name: str) -> None:
+    client.post("/setup", json=recorded("setup") | {"project": "6.1795198252"})
+    project = services.database.projects.get(6)
+
+    response = send(client, name)
+
+    assert (response.status_code, response.get_json()) == (200, {"status": "Unknown event"})
+    assert services.database.events.history(recorded(name)["project"]["id"]) == {}
+    assert services.database.jobs.newest() == []
+    assert services.database.projects.all() == [project]
+
+
+@only(LABEL_STUDIO_ML)
+@pytest.mark.parametrize("name", sorted(LABEL_STUDIO_ML.refused))
+def test_label_studio_ml_fails_at_an_event_without_its_project(client: FlaskClient, name: str) -> None:
+    assert send(client, name).status_code == 500
+
+
+@heard_calls(*OUTCOMES)
+def test_what_happened_to_an_annotation_is_kept(services: Services, client: FlaskClient, name: str) -> None:
+    body = recorded(name)
     sent = body["annotation"][0] if isinstance(body["annotation"], list) else body["annotation"]
 
-    send(client, f"webhook_{name}")
+    send(client, name)
 
     event = services.database.events.history(body["project"]["id"])[sent["id"]]
-    assert (event.action, event.prelabel, event.was_cancelled, event.ground_truth) == facts
+    assert (event.action, event.prelabel, event.was_cancelled, event.ground_truth) == OUTCOMES[name]
     assert (event.task_id, event.annotator, event.lead_time_s) == (sent["task"], "1", sent["lead_time"])
     assert (event.parent_prediction, event.changed_at) == (sent["parent_prediction"], sent["updated_at"])
 
 
 def test_start_training_queues_a_job_for_a_project_seen_for_the_first_time(
-    services: Services, client: FlaskClient
+    services: Services, application: Application, client: FlaskClient
 ) -> None:
-    answer = send(client, "webhook_start_training").get_json()
+    answer = application.heard(send(client, "webhook_start_training"))
 
     (job,) = services.database.jobs.newest()
     assert answer == {"status": "ok", "new_events": 0, "job": job.id, "state": "queued"}
     assert services.database.projects.get(1).ref.key == "p-choices-1"
 
 
+@only(OWN)
 def test_imported_tasks_of_a_connected_project_queue_a_push(services: Services, client: FlaskClient) -> None:
     body = recorded("setup") | {"project": "6.1795198252"}
     client.post("/setup", json=body)
@@ -171,6 +212,7 @@ def test_imported_tasks_of_a_connected_project_queue_a_push(services: Services, 
     assert [(answer["job"], answer["state"]) for answer in answers] == [(job.id, "queued")] * 2
 
 
+@only(OWN)
 def test_a_changed_label_config_of_a_connected_project_is_taken_over(services: Services, client: FlaskClient) -> None:
     client.post("/setup", json=recorded("setup") | {"project": "6.1795198252"})
 
@@ -181,16 +223,56 @@ def test_a_changed_label_config_of_a_connected_project_is_taken_over(services: S
     assert project.title == recorded("webhook_project_updated")["project"]["title"]
 
 
-@pytest.mark.parametrize("name", names("webhook"))
+def test_a_changed_label_config_is_taken_over_at_the_next_setup(services: Services, client: FlaskClient) -> None:
+    before = send(client, "setup").get_json()["model_version"]
+    schema = recorded("setup")["schema"].replace("Negative", "Bad")
+
+    after = client.post("/setup", json=recorded("setup") | {"schema": schema}).get_json()["model_version"]
+
+    project = services.database.projects.get(1)
+    assert project.label_config == schema
+    assert after == f"labelloop-1-cold-start-{project.label_config_fingerprint}" != before
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting, password in GUARDED.items():
+        monkeypatch.setenv(setting, password)
+
+
+@heard_calls(*names("webhook"))
 def test_the_webhooks_credentials_are_enough_for_every_event_and_not_for_training(
-    services: Services, name: str
+    guarded: None, application: Application, client: FlaskClient, name: str
 ) -> None:
-    client = create_app(services, Settings(**GUARDED)).test_client()
-    own = basic_auth("webhook", "secret-of-webhook")
+    own = basic_auth("webhook", GUARDED["LABELLOOP_WEBHOOK_PASSWORD"])
 
     bare, known = send(client, name), send(client, name, Authorization=own)
 
     assert bare.status_code == 401
-    assert known.status_code == (403 if name == "webhook_start_training" else 200)
-    backends = basic_auth("labelloop", "secret-of-backend")
+    assert known.status_code == (403 if name == "webhook_start_training" else application.acknowledged)
+    backends = basic_auth("labelloop", GUARDED["LABELLOOP_PASSWORD"])
+    assert send(client, name, Authorization=backends).status_code == application.acknowledged
+
+
+@pytest.mark.parametrize("name", ["setup", "predict_one_task"])
+def test_only_the_backends_credentials_are_enough_for_setup_and_predict(
+    guarded: None, client: FlaskClient, name: str
+) -> None:
+    webhooks = basic_auth("webhook", GUARDED["LABELLOOP_WEBHOOK_PASSWORD"])
+    backends = basic_auth("labelloop", GUARDED["LABELLOOP_PASSWORD"])
+
+    answers = [send(client, name, **headers) for headers in ({}, {"Authorization": webhooks})]
+
+    assert [answer.status_code for answer in answers] == [401, 403]
     assert send(client, name, Authorization=backends).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["setup", "predict_one_task", "webhook_annotation_created"])
+def test_a_foreign_host_name_is_refused_on_loopback(client: FlaskClient, name: str) -> None:
+    assert send(client, name, Host="evil.example").status_code == 403
+
+
+def test_versions_names_what_serves_each_project(client: FlaskClient) -> None:
+    version = send(client, "setup").get_json()["model_version"]
+
+    assert client.get("/versions").get_json() == {"versions": [version]}
