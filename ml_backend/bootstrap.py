@@ -99,5 +99,7 @@ def _options(settings: Settings, home: Path) -> Options:
         retrain_debounce_s=settings.retrain_debounce_s,
         retrain_interval_s=settings.retrain_interval_s,
         job_heartbeat_timeout_s=settings.job_heartbeat_timeout_s,
+        job_attempts=settings.job_attempts,
+        jobs_at_once=settings.jobs_at_once,
         auto_push=settings.auto_push,
     )

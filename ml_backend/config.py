@@ -75,8 +75,14 @@ class Settings(BaseSettings):
         600.0, ge=0, description="Least seconds between two trainings that start by themselves."
     )
     job_heartbeat_timeout_s: float = Field(
-        60.0, gt=0, description="Seconds without a sign of life after which a running job counts as abandoned."
+        60.0, gt=0, description="Seconds without a sign of life after which a running job's process counts as dead."
     )
+    job_attempts: int = Field(
+        3,
+        ge=1,
+        description="Processes of a job that may die in a row, none leaving a new checkpoint, before the job is over.",
+    )
+    jobs_at_once: int = Field(2, ge=1, description="Jobs that one worker runs at the same time.")
     auto_push: bool = Field(
         True, description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
     )

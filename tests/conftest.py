@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.studio", "tests.mlflow_server", "tests.postgres"]
+pytest_plugins = ["tests.databases", "tests.mlflow_server", "tests.postgres", "tests.studio"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

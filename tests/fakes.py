@@ -120,16 +120,26 @@ class FakeTracker:
         self.runs: list[FakeRun] = []
 
     @contextmanager
-    def run(self, experiment: str, name: str) -> Iterator[FakeRun]:
-        run_id = f"run-{len(self.runs) + 1}"
-        run = FakeRun(run_id, experiment, name, self.folder / run_id)
-        self.runs.append(run)
+    def run(self, experiment: str, name: str, *, resume: str | None = None) -> Iterator[FakeRun]:
+        known = [run for run in self.runs if run.run_id == resume]
+        if known:
+            run = known[0]
+            run.state, run.name = "RUNNING", name
+        else:
+            run_id = f"run-{len(self.runs) + 1}"
+            run = FakeRun(run_id, experiment, name, self.folder / run_id)
+            self.runs.append(run)
         try:
             yield run
         except BaseException as error:
             run.state = "KILLED" if isinstance(error, JobCancelled | KeyboardInterrupt) else "FAILED"
             raise
         run.state = "FINISHED"
+
+    def close(self, run_id: str, *, was_cancelled: bool) -> None:
+        for run in self.runs:
+            if run.run_id == run_id and run.state == "RUNNING":
+                run.state = "KILLED" if was_cancelled else "FAILED"
 
 
 class FakeRegistry:

@@ -17,7 +17,7 @@ from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import BundleError
 from ml_backend.jobs import InlineLauncher
 from ml_backend.serving.champions import Champions
-from ml_backend.storage import open_database
+from ml_backend.storage import Database, open_database
 from ml_backend.workflows.run_job import run_job
 from ml_backend.workflows.services import BackendAccess, Options, Services
 from ml_backend.workflows.setup import remember_project
@@ -80,11 +80,13 @@ def build_test_services(
     studio: FakeStudio | None = None,
     clock: FakeClock | None = None,
     backend: BackendAccess | None = None,
+    database_url: str | None = None,
     **options: Any,
 ) -> Services:
     """Services whose jobs run in-process, whose cold start answers `Billing`, and whose models are fakes.
 
     Args:
+        database_url: None: a SQLite database of their own.
         options: fields of `Options` that differ from the defaults of the settings.
     """
     clock = clock or FakeClock()
@@ -104,15 +106,12 @@ def build_test_services(
         "retrain_debounce_s": 60.0,
         "retrain_interval_s": 600.0,
         "job_heartbeat_timeout_s": 60.0,
+        "job_attempts": 3,
+        "jobs_at_once": 2,
         "auto_push": True,
     }
     home.mkdir(exist_ok=True)
-    if not (home / DATABASE).exists():
-        shutil.copyfile(_empty_database(), home / DATABASE)
-    database = open_database(f"sqlite:///{home / DATABASE}", clock)
-    with closing(database.engine.raw_connection()) as connection:
-        # A test's database need not survive a power cut, and waiting for the disk is most of a test's time.
-        connection.cursor().execute("PRAGMA synchronous = OFF")
+    database = open_database(database_url, clock) if database_url else _own_database(home, clock)
     late.services = Services(
         options=Options(**settings | options),
         database=database,
@@ -179,6 +178,16 @@ def texts_in(split: Split, count: int, fractions: SplitFractions | None = None) 
 def choice(label: str) -> list[dict[str, Any]]:
     """A result that ticks one label, as the editor stores it."""
     return [{"from_name": "category", "to_name": "text", "type": "choices", "value": {"choices": [label]}}]
+
+
+def _own_database(home: Path, clock: FakeClock) -> Database:
+    if not (home / DATABASE).exists():
+        shutil.copyfile(_empty_database(), home / DATABASE)
+    database = open_database(f"sqlite:///{home / DATABASE}", clock)
+    with closing(database.engine.raw_connection()) as connection:
+        # A test's database need not survive a power cut, and waiting for the disk is most of a test's time.
+        connection.cursor().execute("PRAGMA synchronous = OFF")
+    return database
 
 
 @cache

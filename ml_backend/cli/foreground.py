@@ -22,17 +22,18 @@ def finish_in_foreground(services: "Services", job: "Job", *, is_ours: bool) -> 
     """The job once it has succeeded.
 
     Args:
-        is_ours: it was claimed for this command, which starts its process, and cancels it on Ctrl-C. Else it runs
-            elsewhere and is only watched.
+        is_ours: it was claimed for this command, which starts its process, again where that dies, and cancels it on
+            Ctrl-C. Else it runs elsewhere and is only watched.
 
     Raises:
         JobError: it failed, was cancelled or was abandoned.
     """
     from ..domain.job import JobState
-    from ..workflows.work import Worker, reap_abandoned
+    from ..workflows.recover import reap_dead
+    from ..workflows.work import Worker
 
     # Where no worker ever runs, nobody else says so of jobs that died.
-    reap_abandoned(services)
+    reap_dead(services)
     worker = Worker(services)
     if is_ours:
         worker.start(job)
@@ -49,6 +50,8 @@ def finish_in_foreground(services: "Services", job: "Job", *, is_ours: bool) -> 
                 services.database.jobs.cancel(job.id)
             worker.look_after_children()
             job = services.database.jobs.get(job.id)
+            if is_ours and job.state is JobState.QUEUED and (again := services.database.jobs.claim(job.id)):
+                worker.start(again)
             show(job)
     if job.state is not JobState.SUCCEEDED:
         raise JobError(f"job {job.id} {_ENDINGS.get(job.state, job.state)}: {job.error}")

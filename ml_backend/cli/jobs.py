@@ -16,7 +16,7 @@ __all__ = ["app", "child_app"]
 
 FOLLOW_S = 0.5
 
-app = typer.Typer(help="Look at jobs, cancel them.", no_args_is_help=True)
+app = typer.Typer(help="Look at jobs, cancel and resume them.", no_args_is_help=True)
 child_app = typer.Typer(help="What a worker starts.")
 JobId = Annotated[int, typer.Argument(metavar="ID", help="Number of the job.")]
 
@@ -57,6 +57,8 @@ def show(job_id: JobId, as_json: AsJson = False) -> None:
         ("asked", dict(job.params)),
         ("result", dict(job.result) or None),
         ("error", job.error),
+        ("attempt", job.attempt),
+        ("process", f"{job.pid} on {job.host}" if job.pid else None),
         ("created", job.created_at),
         ("started", job.started_at),
         ("last sign of life", job.heartbeat_at),
@@ -70,6 +72,20 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
     """Cancel a waiting job at once; ask a running one to stop."""
     job = open_services().database.jobs.cancel(job_id)
     emit(job, as_json=as_json, lines=[_cancelled(job)])
+
+
+@app.command()
+def resume(job_id: JobId, as_json: AsJson = False) -> None:
+    """Go on with a job that failed or was abandoned.
+
+    What it had finished is not done again: of a training, everything up to the last checkpoint. Runs here and shows
+    progress; Ctrl-C cancels.
+    """
+    from .foreground import finish_in_foreground
+
+    services = open_services()
+    job = finish_in_foreground(services, services.database.jobs.resume(job_id, claim=True), is_ours=True)
+    emit(job, as_json=as_json, lines=[f"job {job.id} has succeeded: {dict(job.result)}"])
 
 
 @app.command()

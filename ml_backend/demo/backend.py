@@ -141,7 +141,7 @@ def _end_jobs(database: Database) -> None:
             _signal(job.pid, signal.SIGKILL)
         # One that starts at this very moment, its process not known yet, reads its row and stops by itself.
         database.jobs.cancel(job.id)
-        database.jobs.finish(job.id, JobState.CANCELLED, error="the demo was ended")
+        database.jobs.finish(job, JobState.CANCELLED, error="the demo was ended")
 
 
 def _signal(group: int, number: signal.Signals) -> None:

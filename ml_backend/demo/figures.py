@@ -11,7 +11,7 @@ from ..domain.project import Project
 from ..domain.snapshot import Split
 from ..snapshots.store import read_rows
 from ..workflows.evaluate import score
-from ..workflows.gate import newest_snapshot
+from ..workflows.export import newest_snapshot
 from ..workflows.services import Services
 from ..workflows.setup import plan_of
 from .desk import OpenTask

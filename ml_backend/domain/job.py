@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Job", "JobKind", "JobState"]
+__all__ = ["Heard", "Job", "JobKind", "JobState"]
 
 
 class JobKind(StrEnum):
@@ -18,7 +18,11 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
-    """queued -> running -> succeeded | failed | cancelled | abandoned (the process went away without a word)."""
+    """queued -> running -> succeeded | failed | cancelled | abandoned (its processes went away without a word).
+
+    A job whose process died goes back to queued, unless that happened too often. One that failed or was abandoned
+    does so when somebody resumes it.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -29,8 +33,24 @@ class JobState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """True once the job will not change any more."""
+        """True once the job will not change by itself any more."""
         return self not in (JobState.QUEUED, JobState.RUNNING)
+
+    @property
+    def is_resumable(self) -> bool:
+        """True where somebody may ask for another attempt; what was cancelled is not wanted any more."""
+        return self in (JobState.FAILED, JobState.ABANDONED)
+
+
+class Heard(StrEnum):
+    """What a process hears when it gives a sign of life.
+
+    LOST: the job is over, or another process has taken it up since; this one must not change anything any more.
+    """
+
+    GO_ON = "go on"
+    STOP = "stop"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +65,10 @@ class Job:
         stage: what it is doing now, in a word or two.
         message: the latest news, ETA included, in a sentence.
         error: why it failed, None otherwise.
-        attempt: 1 for the first try.
-        pid: process id of the child while it runs.
+        attempt: 1 for the first process that worked on it; id and attempt together name what one process does.
+        pid: id of that process, on the machine `host`.
+        deaths: processes in a row that died before they left a new checkpoint.
+        checkpoint: what is done already, JSON values only, for the next attempt to go on from.
     """
 
     id: int
@@ -61,6 +83,9 @@ class Job:
     error: str | None = None
     attempt: int = 1
     pid: int | None = None
+    host: str | None = None
+    deaths: int = 0
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
     cancel_requested: bool = False
     created_at: datetime | None = None
     started_at: datetime | None = None

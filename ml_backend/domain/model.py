@@ -136,6 +136,7 @@ class Promotion:
     Attributes:
         previous: version that served before; a cold start for the first.
         reason: why it was promoted: the gate's sentence, or the operator's.
+        job_id: the job that began it.
     """
 
     id: int
@@ -147,3 +148,4 @@ class Promotion:
     is_forced: bool
     created_at: datetime
     updated_at: datetime
+    job_id: int | None = None

@@ -132,8 +132,16 @@ class Run(Protocol):
 class Tracker(Protocol):
     """Where runs are recorded."""
 
-    def run(self, experiment: str, name: str) -> AbstractContextManager[Run]:
-        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED on JobCancelled."""
+    def run(self, experiment: str, name: str, *, resume: str | None = None) -> AbstractContextManager[Run]:
+        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED on JobCancelled.
+
+        Args:
+            resume: id of a run to go on with, whose process died. It is recorded anew from there; None, or where the
+                tracker does not know it: a new run.
+        """
+
+    def close(self, run_id: str, *, was_cancelled: bool) -> None:
+        """End a run whose process died: KILLED where somebody stopped it, FAILED otherwise. Over already: nothing."""
 
 
 class ModelRegistry(Protocol):
@@ -193,6 +201,10 @@ class LaunchedJob(Protocol):
     def pid(self) -> int:
         """Its process id."""
 
+    @property
+    def host(self) -> str:
+        """Name of the machine that it runs on."""
+
     def poll(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""
 
@@ -205,3 +217,9 @@ class JobLauncher(Protocol):
 
     def launch(self, job: Job) -> LaunchedJob:
         """Start the job; its output goes to its log file."""
+
+    def is_gone(self, job: Job) -> bool:
+        """True where the job's process is known to have ended; False where nobody here can tell."""
+
+    def kill(self, job: Job) -> None:
+        """Kill what is left of the job's process, where it can be reached."""

@@ -2,17 +2,26 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from ..domain.job import Job
 
-__all__ = ["InlineLauncher", "SubprocessLauncher", "log_path"]
+__all__ = ["InlineLauncher", "SubprocessLauncher", "job_folder", "log_path"]
 
 GRACE_S = 10.0
+
+
+def job_folder(home: Path, job_id: int) -> Path:
+    """The folder that a job keeps what its next attempt goes on from in."""
+    return home / "jobs" / str(job_id)
 
 
 def log_path(home: Path, job_id: int) -> Path:
@@ -31,6 +40,11 @@ class ChildProcess:
     def pid(self) -> int:
         """Its process id."""
         return self.process.pid
+
+    @property
+    def host(self) -> str:
+        """Name of this machine."""
+        return socket.gethostname()
 
     def poll(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""
@@ -56,7 +70,7 @@ class SubprocessLauncher:
 
     A child goes on when the process that launched it ends, by SIGKILL even: training that is under way is not lost
     with a server. Nobody polls it any more then; its row in the jobs table, kept fresh by its heartbeat, says how it
-    stands, and a worker that finds the row without a heartbeat kills what is left and calls the job abandoned.
+    stands. A worker of the same machine sees when the process is gone, one of another machine when the heartbeat is.
 
     Attributes:
         environment: settings for the child, added to this process's environment.
@@ -92,6 +106,27 @@ class SubprocessLauncher:
             )
         return ChildProcess(process, self.grace_s)
 
+    def is_gone(self, job: Job) -> bool:
+        """True where the job's process ran on this machine and has ended; False where this machine cannot tell."""
+        return job.pid is not None and job.host == socket.gethostname() and self._process(job) is None
+
+    def kill(self, job: Job) -> None:
+        """Kill the job's process and what it started, where it runs on this machine."""
+        process = self._process(job) if job.host == socket.gethostname() else None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def _process(self, job: Job) -> psutil.Process | None:
+        """The process that the row names, unless another program has its id by now."""
+        try:
+            process = psutil.Process(job.pid)
+            # The interpreter may have been started by another path; what it was told to run is the job's name.
+            words = [*self.command[1:], str(job.id)]
+            return process if process.cmdline()[-len(words) :] == words else None
+        except psutil.Error:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class FinishedInline:
@@ -99,6 +134,7 @@ class FinishedInline:
 
     exit_status: int
     pid: int
+    host: str
 
     def poll(self) -> int | None:
         """Its exit status."""
@@ -120,4 +156,11 @@ class InlineLauncher:
 
     def launch(self, job: Job) -> FinishedInline:
         """Run the job to its end."""
-        return FinishedInline(self.run(job.id), os.getpid())
+        return FinishedInline(self.run(job.id), os.getpid(), socket.gethostname())
+
+    def is_gone(self, job: Job) -> bool:  # noqa: ARG002 (the port's shape)
+        """False: a job never outlives `launch`, and one that another process runs, only that one knows."""
+        return False
+
+    def kill(self, job: Job) -> None:
+        """Nothing is left to kill."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import ConfigurationError
+from .locks import Locks
 from .repositories import (
     EventRepository,
     GateRepository,
@@ -47,6 +48,7 @@ class Database:
     snapshots: SnapshotRepository
     gates: GateRepository
     promotions: PromotionRepository
+    locks: Locks
 
     def alone(self) -> AbstractContextManager[None]:
         """A block during which no other process uses the database.
@@ -101,6 +103,7 @@ def open_database(url: str, clock: Clock) -> Database:
         SnapshotRepository(engine, clock),
         GateRepository(engine, clock),
         PromotionRepository(engine, clock),
+        Locks(engine),
     )
 
 

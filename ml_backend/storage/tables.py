@@ -99,6 +99,9 @@ jobs = Table(
     Column("error", Text),
     Column("attempt", Integer, nullable=False),
     Column("pid", Integer),
+    Column("host", String(255)),
+    Column("deaths", Integer, nullable=False, server_default="0"),
+    Column("checkpoint", JSON, nullable=False, server_default="{}"),
     Column("cancel_requested", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
@@ -152,6 +155,8 @@ promotions = Table(
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column("is_forced", Boolean, nullable=False),
+    # None for promotions begun before jobs were remembered here.
+    Column("job_id", Integer),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     # One promotion at a time per project: a second one would race for the alias.

@@ -42,14 +42,21 @@ class MlflowTracker:
         self._artifact_root = artifact_root
 
     @contextmanager
-    def run(self, experiment: str, name: str) -> Iterator[Run]:
+    def run(self, experiment: str, name: str, *, resume: str | None = None) -> Iterator[Run]:
         """A run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.
+
+        Args:
+            resume: id of a run to go on with, whose process died; None, or where MLflow does not know it: a new run.
 
         Raises:
             TrackingError: MLflow did not answer, or refused; the run's methods raise it too.
         """
         with self._connection.calls() as client:
-            run_id: str = client.create_run(self._experiment_id(client, experiment), run_name=name).info.run_id
+            if resume is not None and _found(client, resume):
+                client.update_run(resume, status="RUNNING", name=name)
+                run_id = resume
+            else:
+                run_id = client.create_run(self._experiment_id(client, experiment), run_name=name).info.run_id
         state = "FAILED"
         try:
             yield MlflowRun(self._connection, run_id)
@@ -60,6 +67,18 @@ class MlflowTracker:
         finally:
             with self._connection.calls() as client:
                 client.set_terminated(run_id, state)
+
+    def close(self, run_id: str, *, was_cancelled: bool) -> None:
+        """End a run whose process died: KILLED where somebody stopped it, FAILED otherwise.
+
+        One that is over, or that MLflow does not know, stays as it is.
+
+        Raises:
+            TrackingError: MLflow did not answer, or refused.
+        """
+        with self._connection.calls() as client:
+            if _found(client, run_id) == "RUNNING":
+                client.set_terminated(run_id, "KILLED" if was_cancelled else "FAILED")
 
     def _experiment_id(self, client: "MlflowClient", name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -153,6 +172,18 @@ class MlflowRun:
         """Keep a folder of files."""
         with self._connection.calls() as client:
             client.log_artifacts(self.run_id, str(folder), artifact_path)
+
+
+def _found(client: "MlflowClient", run_id: str) -> str | None:
+    """A run's status; None where there is no such run."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run_id).info.status)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
 
 
 def _line_count(path: Path) -> int:

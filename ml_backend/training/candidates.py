@@ -1,21 +1,23 @@
 """The models that a training makes, and which of them is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..domain.model import Method
 from ..encoders.bundle import Head
 from ..encoders.embed import Floats2d, TextEncoder
 from .calibration import LEAST_CALIBRATION_ROWS, Ints
+from .checkpoints import Checkpoints
 from .data import TrainingData
 from .evaluate import Evaluation
-from .fit import EpochResult, Workshop, evaluate_logits
+from .fit import Observer, Workshop, evaluate_logits
 from .lora import Step
-from .plan import FORWARD_SHARE, Plan
+from .plan import FORWARD_SHARE, Plan, fold_work
 from .progress import Pace
 from .record import Curves
-from .select import Choice, HeldOut, choose, out_of_fold
+from .select import Choice, Fold, HeldOut, choose, out_of_fold
 from .settings import TrainingSettings
 
 __all__ = ["CROSS_VALIDATION", "VALIDATION", "Candidate", "Candidates"]
@@ -47,6 +49,7 @@ class Candidates:
     """Fits regression and LoRA as the plan says, and keeps one.
 
     Args:
+        checkpoints: where finished pieces are kept, and those of an earlier attempt are found.
         scratch: folder for adapters that are not in a bundle yet.
 
     Attributes:
@@ -63,6 +66,7 @@ class Candidates:
         *,
         pace: Pace,
         curves: Curves,
+        checkpoints: Checkpoints,
         scratch: Path,
     ) -> None:
         self.checked_texts = data.train.texts[:: -(-len(data.train) // CHECKED_ROWS)]
@@ -72,7 +76,7 @@ class Candidates:
         self._workshop = Workshop(encoder, data.labels, settings, learned)
         self._data, self._settings, self._plan = data, settings, plan
         self._learned = data.learned(settings.description_weight)
-        self._pace, self._curves, self._scratch = pace, curves, scratch
+        self._pace, self._curves, self._checkpoints, self._scratch = pace, curves, checkpoints, scratch
 
     def best(self) -> tuple[Candidate, Choice]:
         """The model that is kept, and why.
@@ -81,7 +85,7 @@ class Candidates:
             TrainingError: LoRA cannot be trained on this base model, or its loss is not finite.
         """
         data, plan, method = self._data, self._plan, self._settings.method
-        features = self._embed(self._learned.texts, "train")
+        features = self._features()
         head = self._workshop.regression(self._learned, features)
         if plan.folds:
             self.held_out = out_of_fold(
@@ -90,7 +94,9 @@ class Candidates:
                 features,
                 plan.folds,
                 with_lora=plan.uses_lora,
-                on_step=self._on_fold_step,
+                observer=self._fold_observer,
+                checkpoints=self._checkpoints,
+                on_known=self._skip_fold,
             )
         if method is Method.LORA:
             return self._lora(features, head), Choice(method, {}, "LoRA was asked for")
@@ -139,15 +145,23 @@ class Candidates:
             self._learned,
             features,
             regression,
+            observer=self._observer(),
             validation=data.validation if self._plan.stops_early else None,
-            on_step=self._on_step,
-            on_epoch=self._on_epoch,
+            checkpoints=self._checkpoints.epochs("lora"),
         ) as model:
             adapter = self._scratch / "adapter"
             model.save(adapter)
             validation = model.logits(data.validation.texts)
             checked = model.head.logits(self._exact.embed(self.checked_texts))
             return Candidate(Method.LORA, model.head, adapter, validation, checked, model.trainable_share)
+
+    def _features(self) -> Floats2d:
+        """Of all rows that are trained on, from the frozen encoder."""
+        texts = self._learned.texts
+        found, is_known = self._checkpoints.arrays("features", lambda: {"train": self._embed(texts, "train")})
+        if is_known:
+            self._pace.skip(len(texts) * FORWARD_SHARE)
+        return found["train"]
 
     def _embed(self, texts: tuple[str, ...], name: str) -> Floats2d:
         return self._workshop.encoder.embed(texts, on_rows=self._rows_counter("embedding", f"{name} rows", len(texts)))
@@ -162,15 +176,29 @@ class Candidates:
 
         return count
 
-    def _on_fold_step(self, fold: int, step: Step) -> None:
-        self._count(step, "comparing", f"fold {fold} of {len(self._plan.folds)}, ")
+    def _fold_observer(self, fold: int) -> Observer:
+        where = f"fold {fold} of {len(self._plan.folds)}, "
+        rows = len(self._plan.folds[fold - 1].train)
+        return Observer(
+            on_step=lambda step: self._count(step, "comparing", where),
+            on_resume=lambda epoch, _: self._pace.skip(epoch * rows),
+        )
+
+    def _skip_fold(self, fold: Fold) -> None:
+        self._pace.skip(fold_work(fold, self._plan.epochs if self._plan.uses_lora else 0))
+
+    def _observer(self) -> Observer:
+        return Observer(
+            on_step=self._on_step, on_epoch=self._curves.epoch, on_resume=self._on_resume, memory=self._curves.memory
+        )
 
     def _on_step(self, step: Step) -> None:
         self._curves.step(step)
         self._count(step, "training", "")
 
-    def _on_epoch(self, result: EpochResult) -> None:
-        self._curves.epoch(result)
+    def _on_resume(self, epoch: int, memory: Mapping[str, Any]) -> None:
+        self._curves.recall(memory)
+        self._pace.skip(epoch * len(self._learned))
 
     def _count(self, step: Step, stage: str, where: str) -> None:
         message = f"{where}step {step.number} of {step.of}, loss {step.loss:.3f}"

@@ -3,7 +3,7 @@
 Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; the adapters are peft's.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from ..encoders.embed import Floats2d, TextEncoder, compute_context, padded, poo
 from ..errors import TrainingError
 from .adversarial import WordVectors, word_vectors
 from .attention import AttentionSwitch, attention_switch
+from .checkpoints import EpochState
 from .data import LabeledTexts
 from .schedule import batches_of_like_length, learning_rate_factor
 from .settings import TrainingSettings
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["LoraModel", "Step", "adapted"]
+
+# Names of tensors in a checkpoint.
+PARAMETER, OPTIMIZER, RANDOM = "parameter.", "optimizer.", "random"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class LoraModel:
         self._peft_model = peft_model
         self._weight = torch.nn.Parameter(torch.from_numpy(head.weight.copy()))
         self._bias = torch.nn.Parameter(torch.from_numpy(head.bias.copy()))
+        self._optimizer: torch.optim.Optimizer | None = None
 
     @property
     def head(self) -> Head:
@@ -98,11 +103,49 @@ class LoraModel:
             for name, parameter in self._parameters():
                 parameter.copy_(state[name])
 
-    def train(self, data: LabeledTexts, settings: TrainingSettings, *, epochs: int, seed: int) -> Iterator[Step]:
+    def course(self) -> "dict[str, torch.Tensor]":
+        """A copy of everything that the next epoch of a training under way depends on."""
+        import torch
+
+        tensors = {f"{PARAMETER}{name}": tensor for name, tensor in self.state().items()} | {
+            RANDOM: torch.random.get_rng_state()
+        }
+        moments = self._optimizer.state_dict()["state"] if self._optimizer else {}
+        for position, values in moments.items():
+            tensors |= {f"{OPTIMIZER}{position}.{name}": tensor.clone() for name, tensor in values.items()}
+        return tensors
+
+    def _resume(self, course: "Mapping[str, torch.Tensor]", optimizer: "torch.optim.Optimizer") -> None:
+        import torch
+
+        self.restore(
+            {name.removeprefix(PARAMETER): tensor for name, tensor in course.items() if name.startswith(PARAMETER)}
+        )
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for key, tensor in course.items():
+            if key.startswith(OPTIMIZER):
+                position, name = key.removeprefix(OPTIMIZER).split(".", 1)
+                moments.setdefault(int(position), {})[name] = tensor
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+        torch.random.set_rng_state(course[RANDOM])
+
+    def train(
+        self,
+        data: LabeledTexts,
+        settings: TrainingSettings,
+        *,
+        epochs: int,
+        seed: int,
+        after: EpochState | None = None,
+    ) -> Iterator[Step]:
         """Train, one step per item taken; a caller that takes no more stops it.
 
         The schedule: AdamW, a linear warm-up and a linear fall to 0 over all steps, clipped gradients, batches of
         texts of like length.
+
+        Args:
+            after: go on after this epoch, whose tensors include those of `course` then: the steps that follow are
+                those that would have followed.
 
         Raises:
             TrainingError: the loss is no longer a finite number.
@@ -110,7 +153,7 @@ class LoraModel:
         module = self.encoder.backbone.module
         with attention_switch(module) as switch, word_vectors(module) as vectors:
             try:
-                yield from self._steps(data, settings, switch, vectors, epochs=epochs, seed=seed)
+                yield from self._steps(data, settings, switch, vectors, epochs=epochs, seed=seed, after=after)
             finally:
                 self._use_dropout(False)
 
@@ -123,21 +166,27 @@ class LoraModel:
         *,
         epochs: int,
         seed: int,
+        after: EpochState | None,
     ) -> Iterator[Step]:
         import torch
 
         rows = self.encoder.tokenise(data.texts)
         targets = torch.from_numpy(data.indices)
         weights = torch.from_numpy(data.weights / data.weights.mean()).float()
-        optimizer = self._optimizer(settings)
+        self._optimizer = optimizer = self._new_optimizer(settings)
         rng = np.random.default_rng(seed)
         lengths = [len(row) for row in rows]
         steps_per_epoch = -(-len(rows) // settings.batch_size)
         total = epochs * steps_per_epoch
         rates = [group["lr"] for group in optimizer.param_groups]
+        if after is not None:
+            self._resume(after.tensors, optimizer)
         number = 0
         for epoch in range(1, epochs + 1):
             batches = batches_of_like_length(lengths, settings.batch_size, settings.chunk_rows, rng)
+            if after is not None and epoch <= after.epoch:
+                number += len(batches)  # drawn all the same: the later epochs' draws come after these
+                continue
             self._use_dropout(True)
             for position, batch in enumerate(batches, start=1):
                 factor = learning_rate_factor(number, total, settings.warmup_fraction)
@@ -201,7 +250,7 @@ class LoraModel:
             if "lora_dropout" in name:
                 module.train(is_used)
 
-    def _optimizer(self, settings: TrainingSettings) -> "torch.optim.Optimizer":
+    def _new_optimizer(self, settings: TrainingSettings) -> "torch.optim.Optimizer":
         import torch
 
         adapter = [parameter for parameter in self._peft_model.parameters() if parameter.requires_grad]

@@ -10,7 +10,7 @@ from .data import TrainingData
 from .select import Fold, stratified_folds
 from .settings import TrainingSettings
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "fold_work", "make_plan"]
 
 FORWARD_SHARE = 1 / 3
 """Work of computing features, as a share of a training pass over the same rows."""
@@ -24,12 +24,14 @@ class Plan:
         folds: of train rows to compare and calibrate on; empty where the validation rows do for both. Every fold
             trains on all descriptions as well: their positions follow those of the rows.
         uses_lora: False where the regression alone was asked for.
+        epochs: passes over the rows of a LoRA training, at most.
         stops_early: True where validation decides which epoch is kept.
         work: training passes, in rows, that all of it takes at most; computing features counts a third.
     """
 
     folds: tuple[Fold, ...]
     uses_lora: bool
+    epochs: int
     stops_early: bool
     work: float
 
@@ -60,9 +62,14 @@ def make_plan(data: TrainingData, settings: TrainingSettings) -> Plan:
         )
         descriptions = np.arange(train, learned)
         folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
+    epochs = settings.epochs_for(learned, classes)
     work = (learned + validation) * FORWARD_SHARE
     if uses_lora:
-        epochs = settings.epochs_for(learned, classes)
-        work += sum(len(fold.train) * epochs + len(fold.scored) * FORWARD_SHARE for fold in folds)
+        work += sum(fold_work(fold, epochs) for fold in folds)
         work += learned * epochs + validation * FORWARD_SHARE * (epochs if stops_early else 1)
-    return Plan(tuple(folds), uses_lora, stops_early, work)
+    return Plan(tuple(folds), uses_lora, epochs, stops_early, work)
+
+
+def fold_work(fold: Fold, epochs: int) -> float:
+    """Training passes, in rows, that comparing the methods on a fold takes with so many epochs of LoRA."""
+    return len(fold.train) * epochs + len(fold.scored) * FORWARD_SHARE

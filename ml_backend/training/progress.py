@@ -45,18 +45,23 @@ class Pace:
         self._report = report
         self._work = max(work, 1.0)
         self._start, self._end = start, end
-        self._done = 0.0
+        self._done = self._known = 0.0
         self._clock = clock
         self._began_s = clock()
+
+    def skip(self, rows: float) -> None:
+        """Count rows as done that an earlier attempt has worked on: they say nothing about how fast this one is."""
+        self._known += rows
+        self._done = min(self._done + rows, self._work)
 
     def advance(self, rows: float, stage: str, message: str, metrics: Mapping[str, float] | None = None) -> None:
         """Count rows as done and report."""
         self._done = min(self._done + rows, self._work)
         share = self._done / self._work
-        spent_s = self._clock() - self._began_s
+        spent_s, worked = self._clock() - self._began_s, self._done - self._known
         left = ""
-        if spent_s > LEAST_S and share > 0:
-            left = f", about {_duration(spent_s / share * (1 - share))} left"
+        if spent_s > LEAST_S and worked > 0:
+            left = f", about {_duration(spent_s / worked * (self._work - self._done))} left"
         fraction = self._start + share * (self._end - self._start)
         self._report(Progress(fraction, stage, message + left, metrics or {}))
 

@@ -5,6 +5,7 @@ import resource
 import sys
 from collections.abc import Mapping
 from importlib import metadata
+from typing import Any
 
 from .. import __version__
 from ..domain.ports import Run
@@ -49,6 +50,15 @@ class Curves:
         summary = result.evaluation.summary()
         self.epochs.append((result.step, summary))
         self._run.log_metrics({f"epoch_validation_{name}": value for name, value in summary.items()}, step=result.step)
+
+    def memory(self) -> dict[str, Any]:
+        """All points so far as JSON values, for `recall` in a later attempt."""
+        return {"losses": list(self.losses), "epochs": [[step, dict(metrics)] for step, metrics in self.epochs]}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take over the points of an earlier attempt, which the tracker has already."""
+        self.losses = [(step, loss) for step, loss in memory["losses"]]
+        self.epochs = [(step, metrics) for step, metrics in memory["epochs"]]
 
     def draw(self) -> None:
         """Keep the curves as a figure, if there are any."""

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from ..encoders.embed import Floats2d, TextEncoder
 from ..errors import BundleError, TrainingError
 from .calibration import Calibration, calibrated
 from .candidates import VALIDATION, Candidates
+from .checkpoints import Checkpoints
 from .data import TrainingData
 from .evaluate import Evaluation
 from .figures import reliability_figure
@@ -61,15 +62,19 @@ def train_classifier(
     facts: BundleFacts,
     base_model: str,
     out: Path,
+    checkpoints: Path,
     report: Report,
     run: Run,
+    on_checkpoint: Callable[[str], None] = lambda _: None,
 ) -> TrainingOutcome:
     """Train, choose, calibrate, write the serving bundle and check it.
 
     Args:
         out: folder that the bundle becomes; it must not exist.
+        checkpoints: folder for what a later attempt goes on from; what an earlier one left there is gone on from.
         report: told of every step; what it raises stops the training.
         run: where parameters, curves, tables and figures are recorded.
+        on_checkpoint: told of every checkpoint that is on disk.
 
     Raises:
         TrainingError: the loss is not finite, the base model cannot be adapted, or the bundle answers otherwise
@@ -82,10 +87,20 @@ def train_classifier(
     log_start(run, settings, data, base_model=base_model)
     plan = make_plan(data, settings)
     curves = Curves(run)
+    libraries = library_versions()
+    origin = {
+        "settings": settings.to_json(),
+        "base_model_sha256": encoder.backbone.weights_sha256,
+        "snapshot_id": facts.snapshot_id,
+        "libraries": libraries,
+    }
+    kept = Checkpoints(checkpoints, origin, on_checkpoint)
     pace = Pace(report, plan.work, start=WORK_STARTS, end=WORK_ENDS)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="adapter-", dir=out.parent) as scratch:
-        candidates = Candidates(encoder, data, settings, plan, pace=pace, curves=curves, scratch=Path(scratch))
+        candidates = Candidates(
+            encoder, data, settings, plan, pace=pace, curves=curves, checkpoints=kept, scratch=Path(scratch)
+        )
         best, choice = candidates.best()
         calibration = calibrated(*candidates.calibration_rows(best))
         manifest = BundleManifest(
@@ -101,7 +116,7 @@ def train_classifier(
             settings=settings.to_json(),
             score_quantiles=calibration.score_quantiles(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            libraries=library_versions(),
+            libraries=libraries,
         )
         report(Progress(WORK_ENDS, "saving", "writing the bundle and reading it back"))
         write_bundle(out, manifest, best.head, adapter=best.adapter, trained_on=data.train.texts)

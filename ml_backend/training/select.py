@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from ..domain.model import Method
 from ..encoders.embed import Floats2d
+from .checkpoints import Checkpoints, EpochCheckpoints
 from .data import LabeledTexts
 from .evaluate import Evaluation
-from .fit import Workshop, evaluate_logits
-from .lora import Step
+from .fit import Observer, Workshop, evaluate_logits
 
 __all__ = ["Choice", "Fold", "HeldOut", "choose", "out_of_fold", "stratified_folds"]
 
@@ -117,26 +117,63 @@ def out_of_fold(
     folds: Sequence[Fold],
     *,
     with_lora: bool,
-    on_step: Callable[[int, Step], None],
+    observer: Callable[[int], Observer],
+    checkpoints: Checkpoints,
+    on_known: Callable[[Fold], None],
 ) -> HeldOut:
     """Logits of train rows from models that were trained without them.
 
     Args:
         features: of the rows, from the frozen encoder.
-        on_step: told of every LoRA step with the number of its fold, from 1.
+        observer: of the LoRA training in the fold with this number, from 1.
+        checkpoints: where every fold's logits are kept.
+        on_known: told of a fold that an earlier attempt has finished.
     """
     methods = (Method.REGRESSION, Method.LORA) if with_lora else (Method.REGRESSION,)
     logits: dict[Method, list[Floats2d]] = {method: [] for method in methods}
     for number, fold in enumerate(folds, start=1):
-        part, part_features = rows.take(fold.train), features[fold.train]
-        head = workshop.regression(part, part_features)
-        logits[Method.REGRESSION].append(head.logits(features[fold.scored]))
-        if with_lora:
-            with workshop.lora(part, part_features, head, on_step=partial(on_step, number)) as model:
-                logits[Method.LORA].append(model.logits(rows.take(fold.scored).texts))
-    scored = [fold.scored for fold in folds]
+        name = f"fold-{number}"
+        scored, is_known = checkpoints.arrays(
+            name,
+            partial(
+                _scored,
+                workshop,
+                rows,
+                features,
+                fold,
+                with_lora=with_lora,
+                observer=observer(number),
+                epochs=checkpoints.epochs(name),
+            ),
+        )
+        if is_known:
+            on_known(fold)
+        checkpoints.epochs(name).clear()
+        for method in methods:
+            logits[method].append(scored[method])
+    positions = [fold.scored for fold in folds]
     empty = np.zeros((0, len(workshop.labels)), dtype=np.float32)
     return HeldOut(
-        rows.take(np.concatenate([np.zeros(0, dtype=np.int64), *scored])),
+        rows.take(np.concatenate([np.zeros(0, dtype=np.int64), *positions])),
         {method: np.concatenate([empty, *parts]) for method, parts in logits.items()},
     )
+
+
+def _scored(
+    workshop: Workshop,
+    rows: LabeledTexts,
+    features: Floats2d,
+    fold: Fold,
+    *,
+    with_lora: bool,
+    observer: Observer,
+    epochs: EpochCheckpoints,
+) -> dict[str, Floats2d]:
+    """Logits of a fold's scored rows, by method."""
+    part, part_features = rows.take(fold.train), features[fold.train]
+    head = workshop.regression(part, part_features)
+    logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[fold.scored])}
+    if with_lora:
+        with workshop.lora(part, part_features, head, observer=observer, checkpoints=epochs) as model:
+            logits[Method.LORA] = model.logits(rows.take(fold.scored).texts)
+    return logits

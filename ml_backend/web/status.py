@@ -1,4 +1,4 @@
-"""The status page for people, `/metrics` for Prometheus, and the two buttons of the page."""
+"""The status page for people, `/metrics` for Prometheus, and the buttons of the page."""
 
 from flask import Blueprint, Response, jsonify, render_template
 from flask.typing import ResponseReturnValue
@@ -34,6 +34,11 @@ def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
     @blueprint.post("/jobs/<int:job_id>/cancel")
     def cancel(job_id: int) -> ResponseReturnValue:
         job = services.database.jobs.cancel(job_id)
+        return jsonify(job=job.id, state=job.state)
+
+    @blueprint.post("/jobs/<int:job_id>/resume")
+    def resume(job_id: int) -> ResponseReturnValue:
+        job = services.database.jobs.resume(job_id)
         return jsonify(job=job.id, state=job.state)
 
     return blueprint

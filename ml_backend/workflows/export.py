@@ -23,7 +23,15 @@ from .services import Services
 from .setup import remember_project, slug_of
 from .whole_file import whole_file
 
-__all__ = ["export_file", "export_project", "export_rows", "export_rows_of_file", "rows_of_file"]
+__all__ = [
+    "export_file",
+    "export_project",
+    "export_rows",
+    "export_rows_of_file",
+    "newest_snapshot",
+    "rows_of_file",
+    "stored_snapshot",
+]
 
 
 def export_project(services: Services, project: Project, out: Path | None = None) -> Snapshot:
@@ -58,6 +66,30 @@ def export_project(services: Services, project: Project, out: Path | None = None
     if out is None:
         services.database.snapshots.add(project.id, snapshot.id, last_event_id)
     return snapshot
+
+
+def newest_snapshot(services: Services, project: Project) -> Snapshot:
+    """The project's newest snapshot.
+
+    Raises:
+        SnapshotError: there is none.
+    """
+    last = services.database.snapshots.last(project.id)
+    if last is None:
+        raise SnapshotError(
+            f"project {project.id} has no snapshot yet; train once: `labelloop train --project {project.id}`"
+        )
+    return stored_snapshot(services, project, last.id)
+
+
+def stored_snapshot(services: Services, project: Project, snapshot_id: str) -> Snapshot:
+    """One of the project's snapshots below the home folder.
+
+    Raises:
+        SnapshotError: it is not there, or damaged.
+    """
+    path = services.options.snapshots / project.ref.key / snapshot_id
+    return Snapshot(path, read_manifest(path))
 
 
 def export_file(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..domain.example import Row, SelectedBy
@@ -12,15 +11,16 @@ from ..domain.project import Project
 from ..domain.snapshot import Snapshot, Split
 from ..errors import ModelNotFound, SnapshotError
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.store import read_manifest, read_rows
+from ..snapshots.store import read_rows
 from ..tasks import ServedControl, serving_plan
 from .evaluate import predicted_labels, score
+from .export import newest_snapshot
 from .services import Services
 
 if TYPE_CHECKING:
     from ..training.evaluate import Evaluation
 
-__all__ = ["GateOutcome", "compare_versions", "hold_gate", "newest_snapshot"]
+__all__ = ["GateOutcome", "compare_versions", "hold_gate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +88,6 @@ def compare_versions(services: Services, champion: str, challenger: str) -> Gate
     if not test.rows:
         raise SnapshotError(f"the newest snapshot of {first.project_key} has no test rows to compare versions on")
     return _decide(services, test, services.load_predictor(first.path), services.load_predictor(second.path))
-
-
-def newest_snapshot(services: Services, project: Project) -> Snapshot:
-    """The project's newest snapshot.
-
-    Raises:
-        SnapshotError: there is none.
-    """
-    last = services.database.snapshots.last(project.id)
-    if last is None:
-        raise SnapshotError(
-            f"project {project.id} has no snapshot yet; train once: `labelloop train --project {project.id}`"
-        )
-    path = _snapshot_folder(services, project, last.id)
-    return Snapshot(path, read_manifest(path))
-
-
-def _snapshot_folder(services: Services, project: Project, snapshot_id: str) -> Path:
-    return services.options.snapshots / project.ref.key / snapshot_id
 
 
 def _test_rows(snapshot: Snapshot) -> _TestRows:

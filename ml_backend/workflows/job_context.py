@@ -1,14 +1,21 @@
-"""A running job's side of its row: progress, signs of life, and the question whether to stop."""
+"""A running job's side of its row: progress, what is done already, signs of life, and the question whether to stop."""
 
+import logging
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from ..domain.job import Job
-from ..errors import JobCancelled
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..domain.job import Heard, Job
+from ..errors import JobCancelled, JobLost
 from ..storage import Database
 
 __all__ = ["JobContext"]
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0
 WRITE_INTERVAL_S = 0.5
@@ -17,14 +24,23 @@ WRITE_INTERVAL_S = 0.5
 class JobContext:
     """Used as a context manager: a thread gives signs of life for as long as the block runs.
 
-    The thread also learns of a cancellation; `report` raises it in the thread that does the work.
+    The thread also learns whether to stop; `report` raises that in the thread that does the work. A database that is
+    away for a while costs news, not the job.
+
+    Args:
+        folder: of the job's own, for what a later attempt goes on from.
+
+    Attributes:
+        checkpoint: what this attempt and the ones before it have done.
     """
 
-    def __init__(self, database: Database, job: Job, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, database: Database, job: Job, folder: Path, *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self.job = job
+        self.folder = folder
+        self.checkpoint: dict[str, Any] = dict(job.checkpoint)
         self._database = database
         self._heartbeat_s = heartbeat_s
-        self._cancelled = threading.Event()
+        self._heard = Heard.GO_ON
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{job.id}", daemon=True)
         self._last_write = 0.0
@@ -45,15 +61,37 @@ class JobContext:
 
         Raises:
             JobCancelled: somebody asked the job to stop.
+            JobLost: another process works on the job by now.
         """
-        if self._cancelled.is_set():
-            raise JobCancelled(f"job {self.job.id} was cancelled while {stage}")
+        self._obey(stage)
         now = time.monotonic()
         if stage != self._last_stage or now - self._last_write >= WRITE_INTERVAL_S:
-            self._database.jobs.progress(self.job.id, fraction, stage, message)
             self._last_stage, self._last_write = stage, now
+            try:
+                self._database.jobs.progress(self.job, fraction, stage, message)
+            except SQLAlchemyError as error:
+                log.warning("the progress of job %s was not written: %s", self.job.id, error)
+
+    def keep(self, **done: Any) -> None:
+        """Add to the checkpoint, JSON values only; it is in the database when this returns.
+
+        Raises:
+            JobLost: another process works on the job by now.
+        """
+        self.checkpoint |= done
+        if not self._database.jobs.keep(self.job, self.checkpoint):
+            self._heard = Heard.LOST
+            self._obey("keeping a checkpoint")
+
+    def _obey(self, stage: str) -> None:
+        if self._heard is Heard.STOP:
+            raise JobCancelled(f"job {self.job.id} was cancelled while {stage}")
+        if self._heard is Heard.LOST:
+            raise JobLost(f"job {self.job.id} is over or in other hands since attempt {self.job.attempt} was {stage}")
 
     def _beat(self) -> None:
         while not self._over.wait(self._heartbeat_s):
-            if self._database.jobs.beat(self.job.id):
-                self._cancelled.set()
+            try:
+                self._heard = self._database.jobs.beat(self.job)
+            except SQLAlchemyError as error:
+                log.warning("no sign of life of job %s could be written: %s", self.job.id, error)

@@ -6,8 +6,10 @@ last one done, and whoever finds an open row goes on from there.
 """
 
 import logging
+import time
 from collections.abc import Callable
 
+from ..domain.job import Job, JobState
 from ..domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
 from ..domain.ports import Predictor
 from ..domain.project import Project
@@ -15,17 +17,38 @@ from ..errors import LabelloopError, PromotionError
 from .prelabel import push_missing, select_version
 from .services import Services
 
-__all__ = ["abandon_promotion", "finish_promotion", "promote", "reconcile_promotions", "rollback", "serving_version"]
+__all__ = [
+    "Report",
+    "abandon_promotion",
+    "finish_promotion",
+    "promote",
+    "reconcile_promotions",
+    "rollback",
+    "serving_version",
+    "withdraw_promotion",
+]
 
 log = logging.getLogger(__name__)
+
+WAIT_S = 0.5
 
 Report = Callable[[float, str], None]
 
 
 def promote(
-    services: Services, project: Project, version: str, *, reason: str, is_forced: bool = False, report: Report
+    services: Services,
+    project: Project,
+    version: str,
+    *,
+    reason: str,
+    is_forced: bool = False,
+    job_id: int | None = None,
+    report: Report,
 ) -> Promotion:
     """Make a version the champion, with its predictions in Label Studio first.
+
+    Args:
+        job_id: the job that does it, by which a later attempt finds the promotion.
 
     Raises:
         ModelNotFound: the registry does not know the version.
@@ -40,14 +63,24 @@ def promote(
     if version == previous:
         raise PromotionError(f"{version} serves already; nothing was changed")
     promotion = services.database.promotions.begin(
-        project.id, version, previous=previous, reason=reason, is_forced=is_forced
+        project.id, version, previous=previous, reason=reason, is_forced=is_forced, job_id=job_id
     )
     return finish_promotion(services, project, promotion, report)
 
 
 def finish_promotion(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
-    """Carry a promotion on from its last step to the end."""
+    """Carry a promotion on from its last step to the end, once no other process is at it."""
+    while True:
+        with services.database.locks.attempt(_lock(project.id)) as is_free:
+            if is_free:
+                return _finish(services, project, promotion, report)
+        report(0.0, "another process is finishing it")
+        time.sleep(WAIT_S)
+
+
+def _finish(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
     promotions = services.database.promotions
+    promotion = promotions.get(promotion.id)  # another process may have brought it on meanwhile
     if promotion.state is PromotionState.INTENT:
         push_missing(services, project, _predictor(services, project, promotion.version), report)
         promotion = promotions.advance(promotion, PromotionState.PUSHED)
@@ -65,10 +98,15 @@ def finish_promotion(services: Services, project: Project, promotion: Promotion,
     return promotion
 
 
+def _lock(project_id: int) -> str:
+    return f"promotion-{project_id}"
+
+
 def reconcile_promotions(services: Services) -> int:
     """Finish every promotion that a crash or an unreachable Label Studio left half-done.
 
-    Projects with a running job are left alone: it may be in the middle of one.
+    Projects with a running job are left alone, since it may be in the middle of one, and so are promotions that
+    another process is at.
 
     Returns:
         How many could not be finished and must be tried again later.
@@ -80,15 +118,30 @@ def reconcile_promotions(services: Services) -> int:
         if promotion.project_id in busy or project is None:
             continue
         try:
-            finish_promotion(services, project, promotion, lambda _fraction, _message: None)
+            with services.database.locks.attempt(_lock(project.id)) as is_free:
+                if is_free and _is_unwanted(services, promotion):
+                    _withdraw(services, project, promotion)
+                elif is_free:
+                    _finish(services, project, promotion, lambda _fraction, _message: None)
         except LabelloopError as error:
             log.warning("promotion of %s waits: %s", promotion.version, error)
             waiting += 1
     return waiting
 
 
+def _is_unwanted(services: Services, promotion: Promotion) -> bool:
+    """True where its job was cancelled before all predictions were pushed."""
+    if promotion.state is not PromotionState.INTENT or promotion.job_id is None:
+        return False
+    return services.database.jobs.get(promotion.job_id).state is JobState.CANCELLED
+
+
 def abandon_promotion(services: Services, project: Project) -> None:
-    """Give up the open promotion of a project, if it has not reached the commit point."""
+    """Give up the open promotion of a project.
+
+    Raises:
+        PromotionError: it has reached the commit point, so it can only be finished.
+    """
     promotion = services.database.promotions.open(project.id)
     if promotion is None:
         return
@@ -98,7 +151,32 @@ def abandon_promotion(services: Services, project: Project) -> None:
     services.database.promotions.advance(promotion, PromotionState.ABANDONED)
 
 
-def rollback(services: Services, project: Project, *, reason: str, report: Report) -> Promotion:
+def withdraw_promotion(services: Services, job: Job) -> None:
+    """Give up the promotion that a cancelled job was in the middle of, its predictions included.
+
+    One that has pushed all of them is finished instead, by `reconcile_promotions`, as after a crash.
+    """
+    promotion = services.database.promotions.of_job(job.id)
+    if promotion is None or promotion.state is not PromotionState.INTENT:
+        return
+    with services.database.locks.attempt(_lock(promotion.project_id)) as is_free:
+        if is_free:
+            _withdraw(services, services.database.projects.get(promotion.project_id), promotion)
+
+
+def _withdraw(services: Services, project: Project, promotion: Promotion) -> None:
+    if services.database.promotions.get(promotion.id).state is not PromotionState.INTENT:
+        return  # another process brought it on before it let go of the lock
+    history = services.database.promotions.history(project.id)
+    has_served = {each.version for each in history if each.state is PromotionState.DONE} | {promotion.previous}
+    if promotion.version not in has_served:
+        services.studio.delete_predictions(project.id, promotion.version)
+    services.database.promotions.advance(promotion, PromotionState.ABANDONED)
+
+
+def rollback(
+    services: Services, project: Project, *, reason: str, job_id: int | None = None, report: Report
+) -> Promotion:
     """Make the version before the champion serve again: the cold start, where the champion is the first.
 
     Raises:
@@ -107,7 +185,7 @@ def rollback(services: Services, project: Project, *, reason: str, report: Repor
     if services.registry.champion(project.ref.key) is None:
         raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
     target = _version_before(services, project)
-    return promote(services, project, target, reason=reason, is_forced=True, report=report)
+    return promote(services, project, target, reason=reason, is_forced=True, job_id=job_id, report=report)
 
 
 def serving_version(services: Services, project: Project) -> str:

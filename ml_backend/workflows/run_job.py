@@ -4,20 +4,28 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
+
 from ..domain.job import Job, JobKind, JobState
-from ..domain.model import is_cold_start
+from ..domain.model import Promotion, is_cold_start
 from ..domain.project import Project
-from ..errors import JobCancelled, JobError, LabelloopError, PromotionError
-from .gate import hold_gate, newest_snapshot
+from ..errors import JobCancelled, JobError, JobLost, LabelloopError, PromotionError
+from ..jobs import job_folder
+from .export import newest_snapshot
+from .gate import hold_gate
 from .job_context import JobContext
 from .prelabel import push_missing, select_version
-from .promote import abandon_promotion, promote, rollback
+from .promote import Report, abandon_promotion, finish_promotion, promote, rollback
+from .recover import tidy
 from .services import Services
 from .train import run_training
 
 __all__ = ["run_job"]
 
 log = logging.getLogger(__name__)
+
+FINISH_WITHIN_S = 300.0
 
 
 def run_job(services: Services, job_id: int) -> JobState:
@@ -31,22 +39,35 @@ def run_job(services: Services, job_id: int) -> JobState:
     if job.state is not JobState.RUNNING:
         raise JobError(f"job {job_id} is {job.state}; only a job that a worker or a command has claimed can be run")
     try:
-        with JobContext(services.database, job) as context:
+        with JobContext(services.database, job, job_folder(services.options.home, job_id)) as context:
             result = _RUNNERS[job.kind](services, job, context)
     except JobCancelled as cancelled:
-        jobs.finish(job_id, JobState.CANCELLED, error=str(cancelled))
+        _finish(services, job, JobState.CANCELLED, error=str(cancelled))
+    except JobLost as lost:
+        log.error("%s; this process ends without a trace", lost)
     except LabelloopError as error:
         log.error("job %s failed: %s", job_id, error)
-        jobs.finish(job_id, JobState.FAILED, error=str(error))
+        _finish(services, job, JobState.FAILED, error=str(error))
     except Exception as error:
         # The process's outermost frame: whatever it was belongs in the row, with the traceback in the log.
         log.exception("job %s failed", job_id)
-        jobs.finish(
-            job_id, JobState.FAILED, error=f"{type(error).__name__}: {error}; see `labelloop jobs logs {job_id}`"
-        )
+        message = f"{type(error).__name__}: {error}; see `labelloop jobs logs {job_id}`"
+        _finish(services, job, JobState.FAILED, error=message)
     else:
-        jobs.finish(job_id, JobState.SUCCEEDED, result=result)
+        _finish(services, job, JobState.SUCCEEDED, result=result)
     return jobs.get(job_id).state
+
+
+@retry(
+    retry=retry_if_exception_type(SQLAlchemyError),
+    wait=wait_exponential(max=15),
+    stop=stop_after_delay(FINISH_WITHIN_S),
+    reraise=True,
+)
+def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> None:
+    """Write how the attempt ended: hours of work must not be lost to a database that is away for a minute."""
+    if services.database.jobs.finish(job, state, **outcome):
+        tidy(services, services.database.jobs.get(job.id))
 
 
 def _prelabel(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
@@ -60,20 +81,26 @@ def _prelabel(services: Services, job: Job, context: JobContext) -> Mapping[str,
 
 def _promote(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
     project = services.database.projects.get(job.project_id)
-    reason, version = str(job.params["reason"]), job.params["version"]
-    if job.params["is_forced"]:
-        abandon_promotion(services, project)
 
     def report(done: float, text: str) -> None:
         context.report(done, "promoting", text)
 
-    if version is None:
-        done = rollback(services, project, reason=reason, report=report)
-    else:
-        if not job.params["is_forced"]:
-            reason = _passed_gate(services, project, version, reason)
-        done = promote(services, project, version, reason=reason, is_forced=job.params["is_forced"], report=report)
+    begun = services.database.promotions.of_job(job.id)
+    done = (
+        finish_promotion(services, project, begun, report) if begun else _promote_anew(services, job, project, report)
+    )
     return {"model_version": done.version, "previous": done.previous, "is_cold_start": is_cold_start(done.version)}
+
+
+def _promote_anew(services: Services, job: Job, project: Project, report: Report) -> Promotion:
+    reason, version, is_forced = str(job.params["reason"]), job.params["version"], bool(job.params["is_forced"])
+    if is_forced:
+        abandon_promotion(services, project)
+    if version is None:
+        return rollback(services, project, reason=reason, job_id=job.id, report=report)
+    if not is_forced:
+        reason = _passed_gate(services, project, version, reason)
+    return promote(services, project, version, reason=reason, is_forced=is_forced, job_id=job.id, report=report)
 
 
 def _passed_gate(services: Services, project: Project, version: str, reason: str) -> str:

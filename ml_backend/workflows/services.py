@@ -46,6 +46,8 @@ class Options:
     retrain_debounce_s: float
     retrain_interval_s: float
     job_heartbeat_timeout_s: float
+    job_attempts: int
+    jobs_at_once: int
     auto_push: bool
 
     @property

@@ -2,14 +2,14 @@
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .. import __version__
 from ..domain.job import Job, JobKind, JobState
-from ..domain.model import GateDecision, ModelVersion, version_name
+from ..domain.model import ModelVersion, PromotionState, version_name
 from ..domain.ports import Run
 from ..domain.project import Project
 from ..domain.snapshot import Snapshot, Split
@@ -17,12 +17,15 @@ from ..errors import ModelNotFound, SnapshotError
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_manifest, read_rows
 from ..tasks import ServedControl, serving_plan
-from .export import export_project
+from .export import export_project, stored_snapshot
 from .gate import hold_gate
 from .job_context import JobContext
-from .promote import promote
+from .promote import finish_promotion, promote, serving_version
 from .retrain import TrainRequest
 from .services import Services
+
+if TYPE_CHECKING:
+    from ..training.run import TrainingOutcome
 
 __all__ = ["run_training"]
 
@@ -37,7 +40,7 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
     """Train on the job's snapshot; the result says what came of it.
 
     A snapshot that the last successful job trained on in the same way is not trained on again: the result is
-    that job's, with `same_as` naming it.
+    that job's, with `same_as` naming it. A later attempt at the job does what the ones before it have not done.
     """
     request = TrainRequest.from_params(job.params)
     project = services.database.projects.get(job.project_id) if job.project_id else None
@@ -48,20 +51,18 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
         return {**earlier.result, "same_as": earlier.id}
     model, outcome = _train(services, request, snapshot, context)
     if request.out:
-        shutil.copytree(model.path, request.out, dirs_exist_ok=True)
+        _deliver(model, Path(request.out))
     services.registry.set_challenger(model.name)
-    context.report(GATE_STARTS, "gate", "scoring challenger and champion on the test rows")
-    gate = hold_gate(services, snapshot, model, project)
-    is_promoted = gate is not None and gate.decision.promote
-    if gate is not None and is_promoted:
-        _promote(services, project, model, gate.decision, context)
+    gate = _gate(services, project, snapshot, model, context)
+    decision = gate["decision"]
+    is_promoted = bool(decision and decision["promote"]) and _promote(services, project, model, decision, context)
     return {
         "snapshot_id": snapshot.id,
         "model_version": model.name,
         "model_dir": request.out or str(model.path),
         **outcome,
-        "metrics": {"validation": dict(model.metrics), "test": gate.test.summary() if gate else {}},
-        "gate": asdict(gate.decision) if gate else None,
+        "metrics": {"validation": dict(model.metrics), "test": gate["test"]},
+        "gate": decision,
         "is_promoted": is_promoted,
         "trigger": request.trigger,
     }
@@ -73,8 +74,16 @@ def _snapshot(services: Services, project: Project | None, request: TrainRequest
         return Snapshot(path, read_manifest(path))
     if project is None:
         raise SnapshotError("neither a project nor a snapshot was given; name one of them")
+    if known := context.checkpoint.get("snapshot_id"):
+        try:
+            # Labels that came since then belong to the next training.
+            return stored_snapshot(services, project, known)
+        except SnapshotError as error:
+            log.warning("taking a new snapshot, since that of the attempt before is not here: %s", error)
     context.report(0.0, "snapshot", "reading the reviewed tasks from Label Studio")
-    return export_project(services, project)
+    snapshot = export_project(services, project)
+    context.keep(snapshot_id=snapshot.id)
+    return snapshot
 
 
 def _same_work(services: Services, job: Job, request: TrainRequest, snapshot: Snapshot) -> Job | None:
@@ -92,47 +101,27 @@ def _same_work(services: Services, job: Job, request: TrainRequest, snapshot: Sn
 
 def _train(
     services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext
-) -> tuple[ModelVersion, dict[str, Any]]:
-    from ..encoders.bundle import BundleFacts
-    from ..training.data import training_data
-    from ..training.run import Progress, train_classifier
-    from ..training.settings import TrainingSettings
-
-    context.report(TRAINING_STARTS, "loading", "loading the base model")
-    manifest = snapshot.manifest
-    key = manifest.project.key
-    served = serving_plan(parse_label_config(manifest.label_config)).served
+) -> tuple[ModelVersion, Mapping[str, Any]]:
+    """The registered version, and what the job's result says of its making."""
+    key = snapshot.manifest.project.key
+    run_id = _resumable_run(services, context)
+    for version in services.registry.versions(key) if run_id else ():
+        if version.run_id == run_id:
+            return services.registry.get(version.name), context.checkpoint["trained"]
     number = services.registry.next_number(key)
-    version = version_name(key, number)
-    settings = TrainingSettings(method=request.method, seed=request.seed).with_overrides(request.overrides)
-    data = training_data(
-        list(read_rows(snapshot.path, Split.TRAIN)),
-        list(read_rows(snapshot.path, Split.VALIDATION)),
-        served.control,
-    )
-
-    def report(progress: Progress) -> None:
-        share = TRAINING_STARTS + progress.fraction * (GATE_STARTS - TRAINING_STARTS)
-        context.report(share, progress.stage, progress.message)
-
-    scratch = services.options.home / "tmp"
-    scratch.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=f"job-{context.job.id}-", dir=scratch) as folder,
-        services.tracker.run(key, version) as run,
-    ):
+    name = version_name(key, number)
+    context.folder.mkdir(parents=True, exist_ok=True)  # its presence tells that there may be something to clear up
+    with services.tracker.run(key, name, resume=run_id) as run:
+        context.keep(run_id=run.run_id, made_by=__version__)
         _log_inputs(run, snapshot, context.job)
-        outcome = train_classifier(
-            data,
-            settings,
-            model_version=version,
-            facts=_facts(BundleFacts, served, snapshot),
-            base_model=request.base_model,
-            out=Path(folder) / BUNDLE_ARTIFACT,
-            report=report,
-            run=run,
-        )
+        outcome = _fit(request, snapshot, context, run, name)
         run.log_folder(outcome.bundle, BUNDLE_ARTIFACT)
+        trained = {
+            "method": outcome.method,
+            "seconds": round(outcome.seconds, 2),
+            "warnings": [*snapshot.manifest.warnings, *outcome.warnings],
+        }
+        context.keep(trained=trained)
         model = services.registry.register(
             key,
             number=number,
@@ -140,14 +129,54 @@ def _train(
             artifact_path=BUNDLE_ARTIFACT,
             method=outcome.method,
             snapshot_id=snapshot.id,
-            label_config_fingerprint=manifest.label_config_fingerprint,
+            label_config_fingerprint=snapshot.manifest.label_config_fingerprint,
             metrics=outcome.metrics,
         )
-    return model, {
-        "method": outcome.method,
-        "seconds": round(outcome.seconds, 2),
-        "warnings": [*manifest.warnings, *outcome.warnings],
-    }
+    return model, trained
+
+
+def _resumable_run(services: Services, context: JobContext) -> str | None:
+    """The tracking run of the attempt before, if its parameters can be those of this one."""
+    run_id: str | None = context.checkpoint.get("run_id")
+    if run_id and context.checkpoint.get("made_by") != __version__:
+        services.tracker.close(run_id, was_cancelled=False)
+        return None
+    return run_id
+
+
+def _fit(request: TrainRequest, snapshot: Snapshot, context: JobContext, run: Run, version: str) -> "TrainingOutcome":
+    from ..encoders.bundle import BundleFacts
+    from ..training.data import training_data
+    from ..training.run import Progress, train_classifier
+    from ..training.settings import TrainingSettings
+
+    context.report(TRAINING_STARTS, "loading", "loading the base model")
+    served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
+    settings = TrainingSettings(method=request.method, seed=request.seed).with_overrides(request.overrides)
+    data = training_data(
+        list(read_rows(snapshot.path, Split.TRAIN)),
+        list(read_rows(snapshot.path, Split.VALIDATION)),
+        served.control,
+    )
+    bundle = context.folder / BUNDLE_ARTIFACT
+    shutil.rmtree(bundle, ignore_errors=True)  # the attempt before may have been killed while writing it
+
+    def report(progress: Progress) -> None:
+        share = TRAINING_STARTS + progress.fraction * (GATE_STARTS - TRAINING_STARTS)
+        context.report(share, progress.stage, progress.message)
+
+    return train_classifier(
+        data,
+        settings,
+        model_version=version,
+        facts=_facts(BundleFacts, served, snapshot),
+        base_model=request.base_model,
+        out=bundle,
+        checkpoints=context.folder / "checkpoints",
+        on_checkpoint=lambda name: context.keep(saved=name),
+        report=report,
+        run=run,
+    )
 
 
 def _facts(facts: type[Any], served: ServedControl, snapshot: Snapshot) -> Any:
@@ -172,16 +201,58 @@ def _log_inputs(run: Run, snapshot: Snapshot, job: Job) -> None:
             run.log_dataset(snapshot.path / name, f"{snapshot.manifest.project.key}-{split}", digest, context)
 
 
+def _deliver(model: ModelVersion, out: Path) -> None:
+    """Put a copy of the serving bundle where it was asked for, whole or not at all."""
+    unfinished = out.with_name(f".unfinished-{model.name}-{out.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(model.path, unfinished)
+    # A folder takes the place of an empty one; an attempt before this one may have delivered already.
+    if not out.exists() or not any(out.iterdir()):
+        unfinished.rename(out)
+    else:
+        shutil.rmtree(unfinished)
+
+
+def _gate(
+    services: Services, project: Project | None, snapshot: Snapshot, model: ModelVersion, context: JobContext
+) -> Mapping[str, Any]:
+    """The gate's decision as JSON values, None where there are no test rows; and the version's test metrics."""
+    kept: Mapping[str, Any] | None = context.checkpoint.get("gate")
+    if kept is not None and _still_holds(services, project, kept["decision"], context.job):
+        return kept
+    context.report(GATE_STARTS, "gate", "scoring challenger and champion on the test rows")
+    outcome = hold_gate(services, snapshot, model, project)
+    gate = {
+        "decision": asdict(outcome.decision) if outcome else None,
+        "test": outcome.test.summary() if outcome else {},
+    }
+    context.keep(gate=gate)
+    return gate
+
+
+def _still_holds(services: Services, project: Project | None, decision: Mapping[str, Any] | None, job: Job) -> bool:
+    """False where another champion serves than the one that was beaten, and not because of this job."""
+    if decision is None or project is None or services.database.promotions.of_job(job.id) is not None:
+        return True
+    return bool(decision["champion"] == serving_version(services, project))
+
+
 def _promote(
-    services: Services, project: Project | None, model: ModelVersion, decision: GateDecision, context: JobContext
-) -> None:
+    services: Services, project: Project | None, model: ModelVersion, decision: Mapping[str, Any], context: JobContext
+) -> bool:
+    """Promote the version; False where somebody's forced promotion came before it."""
     if project is None:
         # Rows of a file: there is no Label Studio to tell, so moving the alias is all of it.
         services.registry.set_champion(model.name)
-        return
+        return True
 
     def report(done: float, text: str) -> None:
         context.report(PROMOTION_STARTS + done * (1 - PROMOTION_STARTS), "promoting", text)
 
     report(0.0, f"pushing the pre-labels of {model.name}")
-    promote(services, project, model.name, reason=decision.reason, report=report)
+    begun = services.database.promotions.of_job(context.job.id)
+    if begun is not None:
+        return finish_promotion(services, project, begun, report).state is PromotionState.DONE
+    reason = str(decision["reason"])
+    promote(services, project, model.name, reason=reason, job_id=context.job.id, report=report)
+    return True

@@ -1,7 +1,6 @@
 """The worker: claims queued jobs, starts their processes, and says what became of those that died."""
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -11,9 +10,10 @@ from ..domain.job import Job, JobState
 from ..domain.ports import LaunchedJob
 from .policy import retrain_where_due
 from .promote import reconcile_promotions
+from .recover import reap_dead, recover, sweep_folders
 from .services import Services
 
-__all__ = ["Timing", "Worker", "explain_exit", "reap_abandoned"]
+__all__ = ["Timing", "Worker", "explain_exit"]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Worker:
     def __init__(self, services: Services, timing: Timing | None = None) -> None:
         self._services = services
         self._timing = timing or Timing()
-        self._children: dict[int, LaunchedJob] = {}
+        self._children: dict[int, tuple[Job, LaunchedJob]] = {}
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
@@ -60,11 +60,15 @@ class Worker:
         now = time.monotonic()
         if now >= self._next_housekeeping:
             self._next_housekeeping = now + self._timing.housekeeping_s
-            reap_abandoned(self._services)
+            reap_dead(self._services)
+            sweep_folders(self._services)
             if now >= self._next_reconciling and reconcile_promotions(self._services):
                 self._next_reconciling = now + self._timing.reconcile_again_s
             retrain_where_due(self._services)
-        while (job := self._services.database.jobs.claim()) is not None:
+        while len(self._children) < self._services.options.jobs_at_once:
+            job = self._services.database.jobs.claim()
+            if job is None:
+                break
             self.start(job)
 
     @property
@@ -79,69 +83,34 @@ class Worker:
 
     def start(self, job: Job) -> None:
         """Start the process of a job that was claimed."""
-        log.info("job %s: %s of project %s", job.id, job.kind, job.project_id)
+        log.info("job %s: %s of project %s, attempt %s", job.id, job.kind, job.project_id, job.attempt)
         try:
             child = self._services.launcher.launch(job)
         except OSError as error:
-            self._services.database.jobs.finish(job.id, JobState.FAILED, error=f"the process did not start: {error}")
+            self._services.database.jobs.finish(job, JobState.FAILED, error=f"the process did not start: {error}")
             return
-        self._services.database.jobs.started(job.id, child.pid)
-        self._children[job.id] = child
+        self._services.database.jobs.started(job, child.pid, child.host)
+        self._children[job.id] = (job, child)
 
     def _look_after(self, job_id: int) -> None:
-        jobs, child = self._services.database.jobs, self._children[job_id]
+        job, child = self._children[job_id]
         status = child.poll()
         if status is None:
-            if jobs.get(job_id).cancel_requested:
+            if self._services.database.jobs.get(job_id).cancel_requested:
                 since = self._cancel_seen.setdefault(job_id, time.monotonic())
                 if time.monotonic() - since > self._timing.cancel_grace_s:
                     child.terminate()
             return
         del self._children[job_id]
-        asked_to_stop = self._cancel_seen.pop(job_id, None) is not None
-        state = JobState.CANCELLED if asked_to_stop else JobState.FAILED
+        self._cancel_seen.pop(job_id, None)
         # Does nothing where the job itself wrote how it ended.
-        if jobs.finish(job_id, state, error=explain_exit(job_id, status)):
-            log.warning("job %s: %s", job_id, explain_exit(job_id, status))
+        recover(self._services, job, explain_exit(status), otherwise=JobState.FAILED)
 
 
-def explain_exit(job_id: int, status: int) -> str:
-    """Why a job's process is gone, in a sentence for the job's row."""
-    logs = f"its output: `labelloop jobs logs {job_id}`"
+def explain_exit(status: int) -> str:
+    """Why a job's process is gone, in a few words for the job's row."""
     if status >= 0:
-        return f"the process ended with status {status} without saying how the job went; {logs}"
+        return f"its process ended with status {status} without saying how the job went"
     name = signal.Signals(-status).name
     memory = " (the kernel does that to processes when memory runs out)" if name == "SIGKILL" else ""
-    return f"the process was killed by {name}{memory}; nothing of it was registered, so start it again; {logs}"
-
-
-def reap_abandoned(services: Services) -> list[Job]:
-    """End running jobs that gave no sign of life for too long: their process is gone, or hangs."""
-    jobs = services.database.jobs
-    stale = {job.id for job in jobs.stale(services.options.job_heartbeat_timeout_s)}
-    ended = []
-    for job in jobs.running():
-        if job.id in stale:
-            error = (
-                f"abandoned: no sign of life since {job.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC while {job.stage!r}; "
-                f"its output: `labelloop jobs logs {job.id}`"
-            )
-            if jobs.finish(job.id, JobState.ABANDONED, error=error):
-                log.warning("job %s was %s", job.id, error)
-                _kill_leftover(job)
-                ended.append(jobs.get(job.id))
-    return ended
-
-
-def _kill_leftover(job: Job) -> None:
-    """A hanging process that wakes up later must not write into a job that somebody started anew."""
-    if job.pid is None:
-        return
-    command = f"/proc/{job.pid}/cmdline"
-    try:
-        with open(command, "rb") as stream:  # noqa: PTH123 (a kernel file, gone at any moment)
-            words = stream.read().split(b"\0")
-        if words[-5:] == [b"ml_backend", b"job", b"run", str(job.id).encode(), b""]:
-            os.killpg(job.pid, signal.SIGKILL)
-    except OSError:
-        return
+    return f"its process was killed by {name}{memory}"

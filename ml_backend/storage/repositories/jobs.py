@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ...domain.job import Job, JobKind, JobState
+from ...domain.job import Heard, Job, JobKind, JobState
 from ...errors import JobError, JobNotFound
 from ..tables import jobs
 from .base import Repository
@@ -18,7 +18,11 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobRepository(Repository):
-    """Every change of state is one UPDATE that names the state it leaves, so that two processes cannot both win."""
+    """Every change of state is one UPDATE that names the state it leaves, so that two processes cannot both win.
+
+    Methods that take a `Job` act for the attempt that the value names: once another process has taken the job up,
+    they change nothing.
+    """
 
     def request(
         self, kind: JobKind, project_id: int, params: Mapping[str, Any], *, dedupe_key: str, claim: bool = False
@@ -34,23 +38,22 @@ class JobRepository(Repository):
         Raises:
             JobError: `claim`, and another kind of job is running in the project.
         """
-        now = self._now()
         values = {
             "kind": kind,
             "project_id": project_id,
             "dedupe_key": dedupe_key,
-            "state": JobState.RUNNING if claim else JobState.QUEUED,
+            "state": JobState.QUEUED,
             "params": dict(params),
             "result": {},
             "progress": 0.0,
-            "stage": "starting" if claim else "waiting",
+            "stage": "waiting",
             "message": "",
             "attempt": 1,
             "cancel_requested": False,
-            "created_at": now,
+            "created_at": self._now(),
         }
         if claim:
-            values |= {"started_at": now, "heartbeat_at": now}
+            values |= self._running()
         while True:
             try:
                 with self._engine.begin() as connection:
@@ -111,59 +114,94 @@ class JobRepository(Repository):
             found = {JobState(state): count for state, count in connection.execute(statement)}
         return {state: found.get(state, 0) for state in JobState}
 
-    def claim(self) -> Job | None:
-        """The oldest queued job whose project has no running one, now running; None where there is none."""
+    def claim(self, job_id: int | None = None) -> Job | None:
+        """The oldest queued job whose project has no running one, now running; None where there is none.
+
+        Args:
+            job_id: take this one or none.
+        """
         other = jobs.alias()
         busy = exists().where(
             other.c.state == JobState.RUNNING, other.c.project_id == jobs.c.project_id, other.c.project_id != 0
         )
         free = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, ~busy).order_by(jobs.c.id).limit(1)
-        now = self._now()
+        if job_id is not None:
+            free = free.where(jobs.c.id == job_id)
         with self._engine.connect() as connection:
-            job_id = connection.execute(free).scalar()
-        if job_id is None:
+            found = connection.execute(free).scalar()
+        if found is None:
             return None
         try:
-            won = self._update(
-                and_(jobs.c.id == job_id, jobs.c.state == JobState.QUEUED),
-                state=JobState.RUNNING,
-                stage="starting",
-                started_at=now,
-                heartbeat_at=now,
-            )
+            won = self._update(and_(jobs.c.id == found, jobs.c.state == JobState.QUEUED), **self._running())
         except IntegrityError:
             return None  # another worker started a job of this project at the same moment
-        return self.get(job_id) if won else None
+        return self.get(found) if won else None
 
-    def started(self, job_id: int, pid: int) -> None:
+    def started(self, job: Job, pid: int, host: str) -> None:
         """Remember the process that runs the job."""
-        self._update(jobs.c.id == job_id, pid=pid)
+        self._update(_attempt(job), pid=pid, host=host)
 
-    def beat(self, job_id: int) -> bool:
-        """A sign of life; True where somebody asked the job to stop."""
-        self._update(and_(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING), heartbeat_at=self._now())
-        return self.get(job_id).cancel_requested
+    def beat(self, job: Job) -> Heard:
+        """A sign of life of the process that runs the job; returns what it should do."""
+        if not self._update(_attempt(job), heartbeat_at=self._now()):
+            return Heard.LOST
+        return Heard.STOP if self.get(job.id).cancel_requested else Heard.GO_ON
 
-    def progress(self, job_id: int, fraction: float, stage: str, message: str) -> None:
+    def progress(self, job: Job, fraction: float, stage: str, message: str) -> None:
         """How far a running job is."""
         self._update(
-            and_(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING),
+            _attempt(job),
             progress=min(max(fraction, 0.0), 1.0),
             stage=stage,
             message=message,
             heartbeat_at=self._now(),
         )
 
+    def keep(self, job: Job, checkpoint: Mapping[str, Any]) -> bool:
+        """Remember what is done, for the next attempt; False where another process works on the job by now."""
+        return self._update(_attempt(job), checkpoint=dict(checkpoint), deaths=0, heartbeat_at=self._now())
+
     def finish(
-        self, job_id: int, state: JobState, *, result: Mapping[str, Any] | None = None, error: str | None = None
+        self, job: Job, state: JobState, *, result: Mapping[str, Any] | None = None, error: str | None = None
     ) -> bool:
-        """End a running job; False where it was over already."""
+        """End a running job; False where it was over already, or another process works on it by now."""
         values: dict[str, Any] = {"state": state, "error": error, "finished_at": self._now()}
         if result is not None:
             values["result"] = dict(result)
         if state is JobState.SUCCEEDED:
             values |= {"progress": 1.0, "stage": "done"}
-        return self._update(and_(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING), **values)
+        return self._update(_attempt(job), **values)
+
+    def requeue(self, job: Job, reason: str) -> bool:
+        """Queue a running job again, whose process died; False where that process was not the last one."""
+        return self._update(_attempt(job), **_waiting(job, f"goes on by itself: {reason}"), deaths=job.deaths + 1)
+
+    def resume(self, job_id: int, *, claim: bool = False) -> Job:
+        """Another attempt at a job that failed or was abandoned, from what the last one left.
+
+        Args:
+            claim: start it as running, for a caller that runs it itself.
+
+        Raises:
+            JobError: it is in another state, or another job is at the same work, or (with `claim`) runs in its project.
+        """
+        job = self.get(job_id)
+        values = _waiting(job, "resumed") | (self._running() if claim else {})
+        fresh = {"deaths": 0, "cancel_requested": False, "error": None, "finished_at": None}
+        resumable = [state for state in JobState if state.is_resumable]
+        try:
+            won = self._update(
+                and_(jobs.c.id == job_id, jobs.c.attempt == job.attempt, jobs.c.state.in_(resumable)), **values, **fresh
+            )
+        except IntegrityError:
+            raise JobError(
+                f"job {job_id} cannot go on beside another job of project {job.project_id}, which waits or runs; "
+                "wait for that one, or cancel it"
+            ) from None
+        job = self.get(job_id)
+        if not won:
+            raise JobError(f"job {job_id} is {job.state}; only a job that {' or was '.join(resumable)} can be resumed")
+        return job
 
     def cancel(self, job_id: int) -> Job:
         """Cancel a queued job at once; ask a running one to stop. Over already: nothing changes."""
@@ -187,6 +225,10 @@ class JobRepository(Repository):
         with self._engine.connect() as connection:
             return [_job(row) for row in connection.execute(select(jobs).where(condition)).mappings()]
 
+    def _running(self) -> dict[str, Any]:
+        now = self._now()
+        return {"state": JobState.RUNNING, "stage": "starting", "started_at": now, "heartbeat_at": now}
+
     def _active(self, condition: ColumnElement[bool]) -> Job | None:
         statement = select(jobs).where(condition, jobs.c.state.in_(ACTIVE)).limit(1)
         with self._engine.connect() as connection:
@@ -196,6 +238,24 @@ class JobRepository(Repository):
     def _update(self, condition: ColumnElement[bool], **values: Any) -> bool:
         with self._engine.begin() as connection:
             return _changed(connection, condition, values)
+
+
+def _attempt(job: Job) -> ColumnElement[bool]:
+    """True of the job for as long as nobody else has taken it up, and it is not over."""
+    return and_(jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == JobState.RUNNING)
+
+
+def _waiting(job: Job, message: str) -> dict[str, Any]:
+    """Values of a job that waits for its next attempt."""
+    return {
+        "state": JobState.QUEUED,
+        "attempt": job.attempt + 1,
+        "stage": "waiting",
+        "message": message,
+        "pid": None,
+        "host": None,
+        "heartbeat_at": None,
+    }
 
 
 def _changed(connection: Connection, condition: ColumnElement[bool], values: Mapping[str, Any]) -> bool:

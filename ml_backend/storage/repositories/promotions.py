@@ -16,7 +16,16 @@ OPEN = tuple(state for state in PromotionState if state.is_open)
 class PromotionRepository(Repository):
     """One open promotion per project at a time."""
 
-    def begin(self, project_id: int, version: str, *, previous: str, reason: str, is_forced: bool) -> Promotion:
+    def begin(
+        self,
+        project_id: int,
+        version: str,
+        *,
+        previous: str,
+        reason: str,
+        is_forced: bool,
+        job_id: int | None = None,
+    ) -> Promotion:
         """Write the intent, before anything else is done.
 
         Raises:
@@ -30,6 +39,7 @@ class PromotionRepository(Repository):
             state=PromotionState.INTENT,
             reason=reason,
             is_forced=is_forced,
+            job_id=job_id,
             created_at=now,
             updated_at=now,
         )
@@ -58,6 +68,13 @@ class PromotionRepository(Repository):
         with self._engine.connect() as connection:
             row = connection.execute(select(promotions).where(promotions.c.id == promotion_id)).mappings().one()
         return _promotion(row)
+
+    def of_job(self, job_id: int) -> Promotion | None:
+        """The promotion that a job began."""
+        statement = select(promotions).where(promotions.c.job_id == job_id).order_by(promotions.c.id.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).mappings().first()
+        return _promotion(row) if row else None
 
     def open(self, project_id: int) -> Promotion | None:
         """The project's promotion that is not finished."""

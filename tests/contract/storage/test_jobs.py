@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.job import Heard, Job, JobKind, JobState
 from ml_backend.errors import JobError, JobNotFound
 from ml_backend.storage import Database, open_database
 from tests.fakes import FakeClock
@@ -64,7 +64,7 @@ def test_a_second_request_for_the_same_work_gets_the_first_job(database: Databas
 @pytest.mark.parametrize("state", [state for state in JobState if state.is_over])
 def test_work_that_is_over_can_be_requested_again(database: Database, state: JobState) -> None:
     first = running(database)
-    database.jobs.finish(first.id, state)
+    database.jobs.finish(first, state)
     again, is_new = database.jobs.request(JobKind.TRAIN, 7, {}, dedupe_key="train-7")
     assert is_new
     assert again.id > first.id
@@ -128,7 +128,7 @@ def test_a_project_s_second_job_is_claimed_after_its_first(database: Database) -
     first, second, other = request(database, "a", 7), request(database, "b", 7), request(database, "c", 8)
     assert [job.id for job in (database.jobs.claim(), database.jobs.claim()) if job] == [first.id, other.id]
     assert database.jobs.claim() is None
-    database.jobs.finish(first.id, JobState.SUCCEEDED)
+    database.jobs.finish(first, JobState.SUCCEEDED)
     claimed = database.jobs.claim()
     assert claimed is not None
     assert claimed.id == second.id
@@ -149,32 +149,33 @@ def test_workers_never_start_two_jobs_of_a_project(database: Database) -> None:
         assert sorted(job.project_id for job in claimed) == [7, 8]
         assert {job.id for job in database.jobs.running()} == {job.id for job in claimed}
         for job in claimed:
-            database.jobs.finish(job.id, JobState.SUCCEEDED)
+            database.jobs.finish(job, JobState.SUCCEEDED)
     assert database.jobs.counts()[JobState.SUCCEEDED] == 8
 
 
 def test_a_running_job_tells_how_far_it_is(database: Database, clock: FakeClock) -> None:
     job = running(database)
-    database.jobs.started(job.id, 4711)
+    database.jobs.started(job, 4711, "host-a")
     clock.advance(3)
-    database.jobs.progress(job.id, 0.25, "training", "epoch 1 of 4")
+    database.jobs.progress(job, 0.25, "training", "epoch 1 of 4")
     found = database.jobs.get(job.id)
-    assert (found.pid, found.progress, found.stage, found.message) == (4711, 0.25, "training", "epoch 1 of 4")
+    assert (found.pid, found.host) == (4711, "host-a")
+    assert (found.progress, found.stage, found.message) == (0.25, "training", "epoch 1 of 4")
     assert found.heartbeat_at == clock()
 
 
 @pytest.mark.parametrize(("given", "kept"), [(-0.5, 0.0), (1.5, 1.0)])
 def test_progress_stays_between_0_and_1(database: Database, given: float, kept: float) -> None:
     job = running(database)
-    database.jobs.progress(job.id, given, "training", "")
+    database.jobs.progress(job, given, "training", "")
     assert database.jobs.get(job.id).progress == kept
 
 
 def test_a_job_ends_once(database: Database, clock: FakeClock) -> None:
     job = running(database)
     clock.advance(9)
-    assert database.jobs.finish(job.id, JobState.SUCCEEDED, result={"model_version": "t-7-v1"})
-    assert not database.jobs.finish(job.id, JobState.FAILED, error="too late")
+    assert database.jobs.finish(job, JobState.SUCCEEDED, result={"model_version": "t-7-v1"})
+    assert not database.jobs.finish(job, JobState.FAILED, error="too late")
     found = database.jobs.get(job.id)
     assert (found.state, found.result, found.error) == (JobState.SUCCEEDED, {"model_version": "t-7-v1"}, None)
     assert (found.progress, found.stage, found.finished_at) == (1.0, "done", clock())
@@ -182,8 +183,8 @@ def test_a_job_ends_once(database: Database, clock: FakeClock) -> None:
 
 def test_a_failed_job_keeps_how_far_it_got_and_why_it_failed(database: Database) -> None:
     job = running(database)
-    database.jobs.progress(job.id, 0.25, "training", "")
-    assert database.jobs.finish(job.id, JobState.FAILED, error="no memory left")
+    database.jobs.progress(job, 0.25, "training", "")
+    assert database.jobs.finish(job, JobState.FAILED, error="no memory left")
     found = database.jobs.get(job.id)
     assert (found.state, found.progress, found.stage, found.error) == (
         JobState.FAILED,
@@ -195,11 +196,13 @@ def test_a_failed_job_keeps_how_far_it_got_and_why_it_failed(database: Database)
 
 def test_a_job_that_is_over_takes_no_more_news(database: Database, clock: FakeClock) -> None:
     job = running(database)
-    database.jobs.finish(job.id, JobState.ABANDONED)
+    database.jobs.finish(job, JobState.ABANDONED)
     over = database.jobs.get(job.id)
     clock.advance(1)
-    database.jobs.progress(job.id, 0.9, "training", "still here")
-    database.jobs.beat(job.id)
+    database.jobs.progress(job, 0.9, "training", "still here")
+    assert database.jobs.beat(job) is Heard.LOST
+    assert not database.jobs.keep(job, {"epoch": 3})
+    assert not database.jobs.requeue(job, "it died")
     assert database.jobs.get(job.id) == over
 
 
@@ -213,15 +216,15 @@ def test_a_queued_job_is_cancelled_at_once(database: Database, clock: FakeClock)
 
 def test_a_running_job_is_asked_to_stop_and_hears_of_it_with_its_next_beat(database: Database) -> None:
     job = running(database)
-    assert not database.jobs.beat(job.id)
+    assert database.jobs.beat(job) is Heard.GO_ON
     cancelled = database.jobs.cancel(job.id)
     assert (cancelled.state, cancelled.cancel_requested) == (JobState.RUNNING, True)
-    assert database.jobs.beat(job.id)
+    assert database.jobs.beat(job) is Heard.STOP
 
 
 def test_cancelling_what_is_over_changes_nothing(database: Database) -> None:
     job = running(database)
-    database.jobs.finish(job.id, JobState.SUCCEEDED)
+    database.jobs.finish(job, JobState.SUCCEEDED)
     over = database.jobs.get(job.id)
     assert database.jobs.cancel(job.id) == over
 
@@ -242,14 +245,14 @@ def test_a_running_job_without_a_sign_of_life_is_stale(database: Database, clock
     clock.advance(60)
     assert database.jobs.stale(60) == []
     clock.advance(1)
-    database.jobs.beat(alive.id)
+    database.jobs.beat(alive)
     assert [job.id for job in database.jobs.stale(60)] == [silent.id]
-    database.jobs.finish(silent.id, JobState.ABANDONED)
+    database.jobs.finish(silent, JobState.ABANDONED)
     assert database.jobs.stale(60) == []
 
 
 def test_an_unknown_job_is_not_found(database: Database) -> None:
-    for ask in (database.jobs.get, database.jobs.cancel, database.jobs.beat):
+    for ask in (database.jobs.get, database.jobs.cancel, database.jobs.resume):
         with pytest.raises(JobNotFound, match="there is no job 4711"):
             ask(4711)
 
@@ -263,9 +266,9 @@ def test_jobs_are_listed_newest_first(database: Database) -> None:
 
 def test_the_newest_job_of_a_kind_is_found_by_its_state(database: Database) -> None:
     first = running(database, "a")
-    database.jobs.finish(first.id, JobState.SUCCEEDED)
+    database.jobs.finish(first, JobState.SUCCEEDED)
     second = running(database, "b")
-    database.jobs.finish(second.id, JobState.FAILED)
+    database.jobs.finish(second, JobState.FAILED)
     last = database.jobs.last
     assert [job.id for job in (last(JobKind.TRAIN, 7), last(JobKind.TRAIN, 7, JobState.SUCCEEDED)) if job] == [
         second.id,
@@ -278,7 +281,7 @@ def test_the_newest_job_of_a_kind_is_found_by_its_state(database: Database) -> N
 
 def test_jobs_are_counted_per_state(database: Database) -> None:
     request(database, "a")
-    database.jobs.finish(running(database, "b", 8).id, JobState.FAILED)
+    database.jobs.finish(running(database, "b", 8), JobState.FAILED)
     counts = database.jobs.counts()
     assert set(counts) == set(JobState)
     assert {state: count for state, count in counts.items() if count} == {JobState.QUEUED: 1, JobState.FAILED: 1}
@@ -286,8 +289,119 @@ def test_jobs_are_counted_per_state(database: Database) -> None:
 
 def test_times_of_a_job_are_in_utc(database: Database) -> None:
     job = running(database)
-    database.jobs.finish(job.id, JobState.SUCCEEDED)
+    database.jobs.finish(job, JobState.SUCCEEDED)
     found = database.jobs.get(job.id)
     for moment in (found.created_at, found.started_at, found.heartbeat_at, found.finished_at):
         assert moment is not None
         assert moment.utcoffset() == timedelta(0)
+
+
+def test_a_job_whose_process_died_waits_for_its_next_attempt(database: Database) -> None:
+    first = running(database)
+    database.jobs.started(first, 4711, "host-a")
+    assert database.jobs.requeue(first, "its process was killed by SIGKILL")
+    waiting = database.jobs.get(first.id)
+    assert (waiting.state, waiting.attempt, waiting.deaths) == (JobState.QUEUED, 2, 1)
+    assert (waiting.pid, waiting.host, waiting.heartbeat_at) == (None, None, None)
+    assert waiting.message == "goes on by itself: its process was killed by SIGKILL"
+    claimed = database.jobs.claim()
+    assert claimed is not None
+    assert (claimed.id, claimed.attempt, claimed.state) == (first.id, 2, JobState.RUNNING)
+
+
+def test_a_process_that_was_given_up_changes_nothing_any_more(database: Database) -> None:
+    first = running(database)
+    database.jobs.requeue(first, "no sign of life")
+    second = database.jobs.claim()
+    assert second is not None
+    assert database.jobs.beat(first) is Heard.LOST
+    database.jobs.progress(first, 0.9, "training", "woke up")
+    database.jobs.started(first, 4711, "host-a")
+    assert not database.jobs.keep(first, {"epoch": 9})
+    assert not database.jobs.requeue(first, "again")
+    assert not database.jobs.finish(first, JobState.SUCCEEDED)
+    assert database.jobs.get(first.id) == second
+
+
+def test_a_checkpoint_is_kept_and_says_that_the_job_gets_on(database: Database, clock: FakeClock) -> None:
+    first = running(database)
+    database.jobs.requeue(first, "it died")
+    second = database.jobs.claim()
+    assert second is not None
+    clock.advance(5)
+    assert database.jobs.keep(second, {"run_id": "r1", "epoch": 2})
+    found = database.jobs.get(first.id)
+    assert (found.checkpoint, found.deaths, found.heartbeat_at) == ({"run_id": "r1", "epoch": 2}, 0, clock())
+
+
+def test_a_death_is_counted_once_however_many_notice_it(database: Database) -> None:
+    job = running(database)
+    assert sorted(at_once(8, lambda _: database.jobs.requeue(job, "it died"))) == [False] * 7 + [True]
+    assert (database.jobs.get(job.id).attempt, database.jobs.get(job.id).deaths) == (2, 1)
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.ABANDONED])
+def test_a_job_that_failed_can_be_resumed(database: Database, state: JobState) -> None:
+    job = running(database)
+    database.jobs.keep(job, {"epoch": 2})
+    database.jobs.finish(job, state, error="no memory left")
+    resumed = database.jobs.resume(job.id)
+    assert (resumed.state, resumed.attempt, resumed.deaths) == (JobState.QUEUED, 2, 0)
+    assert (resumed.error, resumed.finished_at, resumed.checkpoint) == (None, None, {"epoch": 2})
+    claimed = database.jobs.claim()
+    assert claimed is not None
+    assert claimed.id == job.id
+
+
+def test_a_job_is_resumed_by_one_of_many(database: Database) -> None:
+    job = running(database)
+    database.jobs.finish(job, JobState.FAILED)
+
+    def resume(_: int) -> bool:
+        try:
+            database.jobs.resume(job.id)
+        except JobError:
+            return False
+        return True
+
+    assert sorted(at_once(8, resume)) == [False] * 7 + [True]
+    assert database.jobs.get(job.id).attempt == 2
+
+
+def test_a_job_resumed_by_a_command_runs_at_once(database: Database, clock: FakeClock) -> None:
+    job = running(database)
+    database.jobs.finish(job, JobState.FAILED)
+    clock.advance(9)
+    resumed = database.jobs.resume(job.id, claim=True)
+    assert (resumed.state, resumed.attempt, resumed.heartbeat_at) == (JobState.RUNNING, 2, clock())
+
+
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED, JobState.CANCELLED])
+def test_no_other_job_can_be_resumed(database: Database, state: JobState) -> None:
+    job = request(database)
+    if state is not JobState.QUEUED:
+        job = database.jobs.claim() or job
+    if state.is_over:
+        database.jobs.finish(job, state)
+    before = database.jobs.get(job.id)
+    with pytest.raises(JobError, match=f"job {job.id} is {state}; only a job that failed or was abandoned"):
+        database.jobs.resume(job.id)
+    assert database.jobs.get(job.id) == before
+
+
+def test_a_job_is_not_resumed_beside_another_one_at_the_same_work(database: Database) -> None:
+    failed = running(database)
+    database.jobs.finish(failed, JobState.FAILED)
+    request(database)
+    with pytest.raises(JobError, match=f"job {failed.id} cannot go on beside another job of project 7"):
+        database.jobs.resume(failed.id)
+    assert database.jobs.get(failed.id).state is JobState.FAILED
+
+
+def test_a_job_can_be_claimed_by_name(database: Database) -> None:
+    first, second = request(database, "a", 7), request(database, "b", 8)
+    claimed = database.jobs.claim(second.id)
+    assert claimed is not None
+    assert claimed.id == second.id
+    assert database.jobs.claim(second.id) is None
+    assert database.jobs.get(first.id).state is JobState.QUEUED

@@ -1,18 +1,24 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, MetaData, inspect, text
+from sqlalchemy import Column, Engine, MetaData, inspect, text
 
+from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ConfigurationError
 from ml_backend.storage import open_database
+from ml_backend.storage.database import migrate
+from ml_backend.storage.repositories.snapshots import SnapshotRecord
 from ml_backend.storage.tables import metadata
 from tests.fakes import FakeClock
 
+MADE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parents[3]
 OPEN = """
 import sys
@@ -104,3 +110,52 @@ def test_processes_that_open_a_fresh_database_at_once_all_succeed(empty: Engine,
     ]
     assert [(child.communicate(timeout=60)[0], child.returncode) for child in children] == [("", 0)] * 3
     assert set(metadata.tables) < set(inspect(empty).get_table_names())
+
+
+def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empty: Engine, database_url: str) -> None:
+    with empty.begin() as connection:
+        migrate(connection, "0001")
+    _fill_first_schema(empty)
+
+    database = open_database(database_url, FakeClock())
+    try:
+        job = database.jobs.get(1)
+        assert (job.kind, job.state, job.params, job.attempt) == (JobKind.TRAIN, JobState.RUNNING, {"seed": 1}, 1)
+        assert (job.host, job.deaths, job.checkpoint) == (None, 0, {})
+        assert job.created_at == MADE
+        assert database.jobs.requeue(job, "labelloop was upgraded")
+        assert database.projects.get(7).split == SplitFractions(0.7, 0.1, 0.2)
+        assert [event.annotation_id for event in database.events.history(7).values()] == [5]
+        assert database.snapshots.last(7) == SnapshotRecord("00ff", 1)
+        assert database.gates.count("tickets-7") == 1
+        promotion = database.promotions.open(7)
+        assert promotion is not None
+        assert (promotion.version, promotion.job_id) == ("tickets-7-v1", None)
+    finally:
+        database.close()
+
+
+def _fill_first_schema(engine: Engine) -> None:
+    """One row in every table, with values in every column of the schema as it was."""
+    schema = MetaData()
+    schema.reflect(engine)
+    rows: dict[str, dict[str, object]] = {
+        "projects": {"id": 7, "slug": "tickets", "split": "0.7,0.1,0.2", "backend_id": 3},
+        "annotation_events": {"project_id": 7, "action": "created", "annotation_id": 5, "prelabel": "accepted"}
+        | {"selected_by": "random", "lead_time_s": 1.5},
+        "jobs": {"kind": "train", "project_id": 7, "state": "running", "params": {"seed": 1}, "result": {}, "pid": 41},
+        "snapshots": {"project_id": 7, "id": "00ff", "last_event_id": 1},
+        "gates": {"project_key": "tickets-7", "decision": {}},
+        "promotions": {"project_id": 7, "version": "tickets-7-v1", "state": "intent"},
+    }
+    assert set(rows) == set(schema.tables) - {"alembic_version"}
+    with engine.begin() as connection:
+        for name, given in rows.items():
+            table = schema.tables[name]
+            values = {column.name: _some_value(column) for column in table.columns} | given
+            connection.execute(table.insert().values(**{"id": 1} | values if "id" in table.columns else values))
+
+
+def _some_value(column: Column[object]) -> object:
+    kind = column.type.python_type
+    return MADE if kind is datetime else kind(1) if kind in (int, float, bool) else {} if kind is dict else "x"

@@ -59,7 +59,7 @@ def test_the_page_shows_what_serves_and_what_runs(services: Services, client: Fl
     promote(services, project, version.name, reason="better by 0.2", report=quiet)
     services.database.events.add([AnnotationEvent(1, EventAction.CREATED, 1, prelabel=PrelabelOutcome.ACCEPTED)])
     job, _ = services.database.jobs.request(JobKind.TRAIN, 1, {}, dedupe_key="x", claim=True)
-    services.database.jobs.progress(job.id, 0.42, "training", "epoch 2 of 5")
+    services.database.jobs.progress(job, 0.42, "training", "epoch 2 of 5")
 
     shown = page(client)
 
@@ -82,7 +82,7 @@ def test_a_finished_job_cannot_be_cancelled_from_the_page(
     services: Services, client: FlaskClient, project: Project
 ) -> None:
     job, _ = services.database.jobs.request(JobKind.TRAIN, 1, {}, dedupe_key="x", claim=True)
-    services.database.jobs.finish(job.id, JobState.FAILED, error="one label only")
+    services.database.jobs.finish(job, JobState.FAILED, error="one label only")
 
     assert "one label only" in page(client)
     assert "/cancel" not in page(client)
@@ -95,8 +95,8 @@ def test_whatever_people_typed_is_escaped(services: Services, client: FlaskClien
     decision = GateDecision(True, True, EVIL, 1, "a", "b", 0.1, 0.2, 0.1, None, 0.95, 0, (EVIL,))
     services.database.gates.add(project.ref.key, "abc", decision)
     job, _ = services.database.jobs.request(JobKind.TRAIN, 1, {}, dedupe_key="x", claim=True)
-    services.database.jobs.progress(job.id, 0.1, EVIL, EVIL)
-    services.database.jobs.finish(job.id, JobState.FAILED, error=EVIL, result={"model_version": EVIL})
+    services.database.jobs.progress(job, 0.1, EVIL, EVIL)
+    services.database.jobs.finish(job, JobState.FAILED, error=EVIL, result={"model_version": EVIL})
 
     shown = page(client)
 

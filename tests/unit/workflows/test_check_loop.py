@@ -164,7 +164,7 @@ def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings
 def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
     jobs = loop.services.database.jobs
     job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
-    jobs.finish(job.id, JobState.FAILED, error="one label only")
+    jobs.finish(job, JobState.FAILED, error="one label only")
 
     finding = loop.finding("jobs")
 
@@ -176,7 +176,7 @@ def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
     jobs = loop.services.database.jobs
     for state in (JobState.FAILED, JobState.SUCCEEDED):
         job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
-        jobs.finish(job.id, state, error=None)
+        jobs.finish(job, state, error=None)
 
     assert loop.finding("jobs").state is State.OK
 

@@ -17,14 +17,9 @@ from ml_backend.workflows.promote import promote
 from ml_backend.workflows.retrain import request_prelabeling, request_promotion, request_training
 from ml_backend.workflows.run_job import run_job
 from ml_backend.workflows.services import Services
-from tests.services import add_project, add_version, build_test_services, choice, texts_in
+from tests.services import add_project, add_version, choice, texts_in
 
 TRAIN, TEST = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 4)
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture
@@ -106,7 +101,7 @@ def test_a_cancelled_job_ends_as_cancelled(services: Services, project: Project)
 def test_only_a_claimed_job_is_run(services: Services, project: Project, state: JobState) -> None:
     job, _ = request_prelabeling(services, 1, trigger="test", claim=state.is_over)
     if state.is_over:
-        services.database.jobs.finish(job.id, state)
+        services.database.jobs.finish(job, state)
 
     with pytest.raises(JobError, match=f"job 1 is {state}"):
         run_job(services, job.id)
@@ -119,7 +114,7 @@ def test_a_job_given_up_meanwhile_stays_given_up(services: Services, project: Pr
     read = services.studio.tasks_without_prediction
 
     def read_too_slowly(*arguments: Any) -> Any:
-        services.database.jobs.finish(job.id, JobState.ABANDONED, error="no sign of life")
+        services.database.jobs.finish(job, JobState.ABANDONED, error="no sign of life")
         return read(*arguments)
 
     services.studio.tasks_without_prediction = read_too_slowly
@@ -211,10 +206,12 @@ def report_for(context: JobContext, *, seconds: float) -> None:
         time.sleep(0.005)
 
 
-def test_progress_is_written_at_each_new_stage_and_not_at_every_step(services: Services, project: Project) -> None:
+def test_progress_is_written_at_each_new_stage_and_not_at_every_step(
+    services: Services, project: Project, tmp_path: Path
+) -> None:
     job = prelabel_job(services)
 
-    with JobContext(services.database, job) as context:
+    with JobContext(services.database, job, tmp_path) as context:
         context.report(0.1, "loading", "a")
         context.report(0.2, "loading", "b")
         first = services.database.jobs.get(job.id)
@@ -225,13 +222,15 @@ def test_progress_is_written_at_each_new_stage_and_not_at_every_step(services: S
     assert (second.progress, second.stage, second.message) == (0.3, "pushing", "c")
 
 
-def test_a_running_job_gives_signs_of_life_and_hears_of_its_cancellation(services: Services, project: Project) -> None:
+def test_a_running_job_gives_signs_of_life_and_hears_of_its_cancellation(
+    services: Services, project: Project, tmp_path: Path
+) -> None:
     job = prelabel_job(services)
     services.clock.advance(10)
     services.database.jobs.cancel(job.id)
 
     with (
-        JobContext(services.database, job, heartbeat_s=0.005) as context,
+        JobContext(services.database, job, tmp_path, heartbeat_s=0.005) as context,
         pytest.raises(JobCancelled, match=f"job {job.id} was cancelled while pushing"),
     ):
         report_for(context, seconds=5)

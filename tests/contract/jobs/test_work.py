@@ -1,13 +1,9 @@
 """The worker, its children, and those that died."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +14,9 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.workflows.retrain import request_prelabeling, request_training
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.work import Timing, Worker, explain_exit, reap_abandoned
-from tests.services import add_project, add_version, build_test_services, texts_in
+from ml_backend.workflows.work import Timing, Worker, explain_exit
+from tests.contract.jobs.conftest import MakeServices
+from tests.services import add_project, add_version, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 2)
 
@@ -29,6 +26,7 @@ class FakeChild:
     """A job's process that ends when it is told to."""
 
     pid: int
+    host: str = "here"
     status: int | None = None
     was_terminated: bool = False
 
@@ -46,11 +44,20 @@ class FakeLauncher:
 
     children: dict[int, FakeChild] = field(default_factory=dict)
     error: OSError | None = None
+    gone: set[int] = field(default_factory=set)
+    killed: list[int] = field(default_factory=list)
 
     def launch(self, job: Job) -> FakeChild:
         if self.error:
             raise self.error
-        return self.children.setdefault(job.id, FakeChild(pid=5000 + job.id))
+        self.children[job.id] = FakeChild(pid=5000 + 10 * job.id + job.attempt)
+        return self.children[job.id]
+
+    def is_gone(self, job: Job) -> bool:
+        return job.id in self.gone
+
+    def kill(self, job: Job) -> None:
+        self.killed.append(job.id)
 
 
 @pytest.fixture
@@ -59,8 +66,8 @@ def launcher() -> FakeLauncher:
 
 
 @pytest.fixture
-def services(tmp_path: Path, launcher: FakeLauncher) -> Services:
-    services = replace(build_test_services(tmp_path, retrain_after=2), launcher=launcher)
+def services(make_services: MakeServices, launcher: FakeLauncher) -> Services:
+    services = replace(make_services(retrain_after=2), launcher=launcher)
     add_project(services, TEXTS)
     return services
 
@@ -74,8 +81,8 @@ def state(services: Services, job: Job) -> JobState:
     return services.database.jobs.get(job.id).state
 
 
-def test_a_queued_job_runs_to_its_end_in_process(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path)
+def test_a_queued_job_runs_to_its_end_in_process(make_services: MakeServices) -> None:
+    services = make_services()
     add_project(services, TEXTS)
     job, _ = request_prelabeling(services, 1, trigger="test")
     worker = Worker(services)
@@ -85,7 +92,6 @@ def test_a_queued_job_runs_to_its_end_in_process(tmp_path: Path) -> None:
 
     assert state(services, job) is JobState.SUCCEEDED
     assert worker.is_idle
-    assert services.database.jobs.get(job.id).pid == os.getpid()
 
 
 def test_a_project_has_one_running_job_and_projects_do_not_wait_for_each_other(
@@ -104,7 +110,7 @@ def test_a_project_has_one_running_job_and_projects_do_not_wait_for_each_other(
         JobState.QUEUED,
         JobState.RUNNING,
     ]
-    services.database.jobs.finish(first.id, JobState.SUCCEEDED)
+    services.database.jobs.finish(first, JobState.SUCCEEDED)
     launcher.children[first.id].status = 0
     worker.step()
     assert state(services, second) is JobState.RUNNING
@@ -137,34 +143,85 @@ def test_a_process_that_cannot_be_started_fails_its_job(services: Services, laun
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (1, "the process ended with status 1 without saying how the job went"),
-        (0, "the process ended with status 0 without saying how the job went"),
-        (-signal.SIGKILL, "the process was killed by SIGKILL (the kernel does that to processes when memory runs out)"),
-        (-signal.SIGSEGV, "the process was killed by SIGSEGV; nothing of it was registered"),
+        (1, "its process ended with status 1 without saying how the job went"),
+        (0, "its process ended with status 0 without saying how the job went"),
+        (-signal.SIGKILL, "its process was killed by SIGKILL (the kernel does that to processes when memory runs out)"),
+        (-signal.SIGSEGV, "its process was killed by SIGSEGV"),
     ],
 )
-def test_a_process_that_died_without_a_word_fails_its_job(
-    services: Services, launcher: FakeLauncher, status: int, said: str
-) -> None:
+def test_the_exit_of_a_process_is_told_in_words(status: int, said: str) -> None:
+    assert explain_exit(status) == said
+
+
+def test_a_job_whose_process_died_goes_on_by_itself(services: Services, launcher: FakeLauncher) -> None:
     job, _ = request_prelabeling(services, 1, trigger="test")
     worker = Worker(services)
     worker.step()
-    launcher.children[job.id].status = status
+    launcher.children[job.id].status = -signal.SIGKILL
 
     worker.step()
 
     found = services.database.jobs.get(job.id)
-    assert found.state is JobState.FAILED
-    assert found.error == explain_exit(job.id, status)
-    assert found.error.startswith(said)
-    assert f"labelloop jobs logs {job.id}" in found.error
+    assert (found.state, found.attempt, found.pid) == (JobState.RUNNING, 2, launcher.children[job.id].pid)
+    services.database.jobs.finish(found, JobState.SUCCEEDED)
+    launcher.children[job.id].status = 0
+    worker.step()
+    assert (state(services, job), worker.is_idle) == (JobState.SUCCEEDED, True)
+
+
+def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: FakeLauncher) -> None:
+    job, _ = request_prelabeling(services, 1, trigger="test")
+    worker = Worker(services)
+    for _ in range(services.options.job_attempts):
+        worker.step()
+        launcher.children[job.id].status = -signal.SIGSEGV
+
+    worker.step()
+
+    found = services.database.jobs.get(job.id)
+    assert (found.state, found.attempt) == (JobState.FAILED, 3)
+    assert found.error == (
+        "its process was killed by SIGSEGV, while 'starting'; death number 3 without progress, so it is over; "
+        f"its output: `labelloop jobs logs {job.id}`; `labelloop jobs resume {job.id}` tries again"
+    )
+    worker.step()
+    assert state(services, job) is JobState.FAILED
+
+
+def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services, launcher: FakeLauncher) -> None:
+    job, _ = request_prelabeling(services, 1, trigger="test")
+    worker = Worker(services)
+    for attempt in range(1, 8):
+        worker.step()
+        running = services.database.jobs.get(job.id)
+        assert (running.state, running.attempt) == (JobState.RUNNING, attempt)
+        services.database.jobs.keep(running, {"epoch": attempt})
+        launcher.children[job.id].status = -signal.SIGKILL
+
+    worker.step()
+
+    assert services.database.jobs.get(job.id).checkpoint == {"epoch": 7}
+
+
+def test_a_worker_runs_no_more_jobs_at_once_than_it_may(make_services: MakeServices, launcher: FakeLauncher) -> None:
+    services = replace(make_services(jobs_at_once=2), launcher=launcher)
+    jobs = [request_training(services, 0, trigger="test", dedupe_key=str(number))[0] for number in range(3)]
+    worker = Worker(services)
+
+    worker.step()
+    assert [state(services, job) for job in jobs] == [JobState.RUNNING, JobState.RUNNING, JobState.QUEUED]
+    services.database.jobs.finish(jobs[0], JobState.SUCCEEDED)
+    launcher.children[jobs[0].id].status = 0
+    worker.step()
+
+    assert [state(services, job) for job in jobs] == [JobState.SUCCEEDED, JobState.RUNNING, JobState.RUNNING]
 
 
 def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLauncher) -> None:
     job, _ = request_prelabeling(services, 1, trigger="test")
     worker = Worker(services)
     worker.step()
-    services.database.jobs.finish(job.id, JobState.FAILED, error="one label only")
+    services.database.jobs.finish(job, JobState.FAILED, error="one label only")
     launcher.children[job.id].status = 1
 
     worker.step()
@@ -189,48 +246,6 @@ def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Service
     assert worker.is_idle
 
 
-def test_jobs_without_a_sign_of_life_are_given_up(services: Services) -> None:
-    stale, _ = request_training(services, 1, trigger="test", claim=True)
-    services.database.jobs.progress(stale.id, 0.5, "training", "epoch 2")
-    services.clock.advance(61)
-    add_project(services, title="Other")
-    alive, _ = request_training(services, 2, trigger="test", claim=True)
-
-    ended = reap_abandoned(services)
-
-    assert [job.id for job in ended] == [stale.id]
-    assert (ended[0].state, state(services, alive)) == (JobState.ABANDONED, JobState.RUNNING)
-    assert ended[0].error == (
-        "abandoned: no sign of life since 2026-01-01 12:00:00 UTC while 'training'; "
-        f"its output: `labelloop jobs logs {stale.id}`"
-    )
-    assert reap_abandoned(services) == []
-
-
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc, which this system lacks")
-def test_the_hanging_process_of_a_given_up_job_is_stopped_and_no_other(services: Services) -> None:
-    wait = "import time; time.sleep(60)"
-    jobs = [request_training(services, 0, trigger="test", dedupe_key=str(n), claim=True)[0] for n in range(2)]
-    words = ["ml_backend", "job", "run", str(jobs[0].id)]
-    with (
-        subprocess.Popen([sys.executable, "-c", wait, *words], start_new_session=True) as hanging,
-        subprocess.Popen([sys.executable, "-c", wait], start_new_session=True) as unrelated,
-    ):
-        try:
-            services.database.jobs.started(jobs[0].id, hanging.pid)
-            services.database.jobs.started(jobs[1].id, unrelated.pid)
-            services.clock.advance(61)
-
-            assert len(reap_abandoned(services)) == 2
-
-            assert hanging.wait(10) == -signal.SIGKILL
-            with pytest.raises(subprocess.TimeoutExpired):
-                unrelated.wait(0.3)
-        finally:
-            hanging.kill()
-            unrelated.kill()
-
-
 def test_the_worker_keeps_house(services: Services, project: Project, launcher: FakeLauncher) -> None:
     busy, waiting = add_project(services, title="Busy"), add_project(services, title="Waiting")
     stale, _ = request_training(services, busy.id, trigger="test", claim=True)
@@ -241,7 +256,7 @@ def test_the_worker_keeps_house(services: Services, project: Project, launcher: 
 
     Worker(services).step()
 
-    assert state(services, stale) is JobState.ABANDONED
+    assert services.database.jobs.get(stale.id).attempt == 2
     assert services.registry.champion(project.ref.key) == services.registry.get(version.name)
     started = services.database.jobs.last(JobKind.TRAIN, waiting.id)
     assert started is not None

@@ -1,7 +1,6 @@
 """Promotion and rollback, whole and interrupted at every step."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -21,14 +20,9 @@ from ml_backend.workflows.promote import (
 )
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.setup import remember_project
-from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, add_version, choice, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 3)
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture

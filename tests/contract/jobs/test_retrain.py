@@ -1,7 +1,5 @@
 """One path for every request for work, and the policy that asks by itself."""
 
-from pathlib import Path
-
 import pytest
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
@@ -12,14 +10,15 @@ from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.workflows.policy import is_due, new_labels, retrain_where_due
 from ml_backend.workflows.retrain import TrainRequest, request_prelabeling, request_promotion, request_training
 from ml_backend.workflows.services import Services
-from tests.services import add_project, build_test_services
+from tests.contract.jobs.conftest import MakeServices
+from tests.services import add_project
 
 REQUEST = TrainRequest("command", "base", 3, Method.LORA, {"epochs": "2"}, snapshot="/snapshots/x", out="/out")
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path, retrain_after=3)
+def services(make_services: MakeServices) -> Services:
+    return make_services(retrain_after=3)
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def label(services: Services, *annotation_ids: int, action: EventAction = EventA
 def end(services: Services, job_id: int, state: JobState) -> None:
     while (job := services.database.jobs.claim()) is not None:
         if job.id == job_id:
-            services.database.jobs.finish(job_id, state)
+            services.database.jobs.finish(job, state)
 
 
 def test_a_request_survives_the_jobs_row() -> None:
@@ -181,8 +180,8 @@ def test_two_trainings_keep_their_distance(services: Services, project: Project,
     assert is_due(services, project)
 
 
-def test_no_policy_no_training(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path, retrain_after=0)
+def test_no_policy_no_training(make_services: MakeServices) -> None:
+    services = make_services(retrain_after=0)
     project = add_project(services)
     label(services, *range(100))
     services.clock.advance(3600)

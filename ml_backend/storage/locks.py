@@ -1,0 +1,52 @@
+"""Locks by name, which one process holds at a time among all that use the same database."""
+
+import fcntl
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+__all__ = ["Locks"]
+
+
+class Locks:
+    """Held as long as a block runs, and given back by the system where the holder's process dies.
+
+    PostgreSQL keeps them itself (advisory locks of a session), so they hold across machines; beside a SQLite
+    database they are locked files, as the database itself is for one machine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[bool]:
+        """True where the lock was free and is held for the block; False, at once, where somebody else holds it."""
+        database = self._engine.url.database
+        if self._engine.dialect.name == "postgresql":
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                key = {"key": _key(name)}
+                is_held = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar())
+                try:
+                    yield is_held
+                finally:
+                    # The connection goes back to the pool and would keep the lock.
+                    if is_held:
+                        connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+        elif not database or database == ":memory:":
+            yield True  # nobody else can see such a database
+        else:
+            with Path(f"{database}.{name}.lock").open("w") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    yield False
+                else:
+                    yield True
+
+
+def _key(name: str) -> int:
+    """PostgreSQL names such locks by a signed number of 64 bits, shared by everybody who uses the database."""
+    return int.from_bytes(hashlib.sha256(f"labelloop {name}".encode()).digest()[:8], "big", signed=True)
