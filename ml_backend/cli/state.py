@@ -1,0 +1,117 @@
+"""`labelloop move`, `labelloop backup` and `labelloop restore`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from sqlalchemy import make_url
+
+from ..errors import ConfigurationError
+from .options import AsJson
+from .output import emit, note
+from .session import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(move)
+    app.command()(backup)
+    app.command()(restore)
+
+
+def move(
+    database_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Empty database for the state, such as postgresql+psycopg://user@host/db."),
+    ] = None,
+    mlflow_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Another empty database, for MLflow's runs and registry.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the state into other databases.
+
+    From those of the settings, with everything stopped. They are left as they are; the settings that make the copies
+    count are printed at the end. Files stay in the home folder.
+    """
+    from ..bootstrap import build_services
+    from ..workflows.move import Targets, move_state
+
+    targets, settings = Targets(database_url, mlflow_url), read_settings()
+    services = build_services(settings)
+    try:
+        moved = move_state(services, settings.mlflow, targets)
+    finally:
+        services.database.close()
+    urls = {"LABELLOOP_DATABASE_URL": database_url, "LABELLOOP_MLFLOW_URL": mlflow_url}
+    shown = {name: make_url(url).render_as_string() for name, url in urls.items() if url}
+    home = services.options.home
+    emit(
+        {"database": moved.database, "mlflow": moved.mlflow, "settings": shown, "home": home},
+        as_json=as_json,
+        lines=[
+            *_counts("state", moved.database),
+            *_counts("MLflow", moved.mlflow),
+            "set for every process from now on:",
+            *(f"  {name}={url}" for name, url in shown.items()),
+        ],
+    )
+    if any("***" in url for url in shown.values()):
+        note("with the password where *** stands")
+    if not mlflow_url:
+        note(f"MLflow stays where it is, which is right for as long as every process has the home folder {home}")
+    note(f"models and snapshots stay in {home}; the databases from before are untouched")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write: .tar, .tar.gz or .tgz.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the whole state into one file.
+
+    The two SQLite databases, models and snapshots, while everything runs. Left out is what can be had again: fetched
+    bundles, logs, temporary files, and what unfinished jobs have done so far. The file holds the experts' texts.
+    """
+    from ..workflows.backup import Places, back_up
+
+    settings = read_settings()
+    places = Places(settings.home.resolve(), settings.database, settings.mlflow)
+    made = back_up(places, file, datetime.now(UTC))
+    emit(made, as_json=as_json, lines=[f"{made.files} files, {made.bytes / 1e6:.1f} MB, in {made.path}"])
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A backup.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a backup the state of an empty LABELLOOP_HOME.
+
+    The path may be another one than that of the backup; then the places of the models are changed accordingly.
+    """
+    from ..workflows.restore import restore as restore_backup
+
+    settings = read_settings()
+    if settings.database_url or settings.mlflow_url:
+        raise ConfigurationError(
+            "LABELLOOP_DATABASE_URL or LABELLOOP_MLFLOW_URL is set, so what is restored into the home folder would not "
+            "be used; restore without them, then move the state with `labelloop move`"
+        )
+    done = restore_backup(file, settings.home, lambda: datetime.now(UTC))
+    manifest = done.manifest
+    emit(
+        {"home": done.home, "files": len(manifest.files), "moved_paths": done.moved_paths}
+        | {"labelloop": manifest.labelloop, "created_at": manifest.created_at, "original_home": manifest.home},
+        as_json=as_json,
+        lines=[f"{len(manifest.files)} files of {manifest.created_at} in {done.home}"],
+    )
+
+
+def _counts(what: str, rows: "Mapping[str, int]") -> list[str]:
+    filled = {name: count for name, count in rows.items() if count}
+    return [f"{what}: {', '.join(f'{count} {name}' for name, count in filled.items()) or 'no rows'}"] if rows else []

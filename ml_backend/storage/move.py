@@ -1,0 +1,109 @@
+"""Rows of one database into another, whatever engines the two have."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, NullPool, Table, create_engine, func, insert, inspect, make_url, select, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from ..errors import ConfigurationError, StateError
+
+__all__ = ["check_database", "copy_tables", "reading", "row_counts"]
+
+ENGINES = ("sqlite", "postgresql")
+VERSION_TABLE = "alembic_version"
+ROWS_AT_ONCE = 1000
+
+
+def check_database(url: str, known_tables: Collection[str]) -> None:
+    """Return if a database answers at the URL that holds no other tables than these; it need not hold any.
+
+    Raises:
+        ConfigurationError: the URL is malformed, of another engine, or nothing answers there.
+        StateError: there are other tables.
+    """
+    try:
+        shown = make_url(url).render_as_string()
+        if make_url(url).get_backend_name() not in ENGINES:
+            raise ConfigurationError(f"{shown} is no database for this; wanted a URL of {' or '.join(ENGINES)}")
+        with reading(url) as connection:
+            found = set(inspect(connection).get_table_names()) - {VERSION_TABLE, *known_tables}
+    except ArgumentError:
+        raise ConfigurationError(
+            "the URL is none that SQLAlchemy reads; wanted one such as postgresql+psycopg://user@host/database"
+        ) from None
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"cannot open {shown}: {getattr(error, 'orig', None) or error}. Wanted: a database that was made and "
+            "whose server is up (PostgreSQL needs the extra labelloop[postgres])"
+        ) from None
+    if found:
+        raise StateError(
+            f"{shown} holds other tables already ({', '.join(sorted(found)[:5])}); wanted an empty database"
+        )
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Connection]:
+    """A connection whose reads all see the database as it was at the first of them."""
+    engine = create_engine(url, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                # The driver by itself begins a transaction only before it writes.
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+            else:
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
+    finally:
+        engine.dispose()
+
+
+def copy_tables(source: Connection, target: Connection, tables: Sequence[Table]) -> Mapping[str, int]:
+    """Copy all rows of these tables, ids included, within the two transactions; returns how many of each.
+
+    Args:
+        target: holds the tables, empty. Nothing is committed here.
+        tables: in the order in which they refer to each other.
+
+    Raises:
+        StateError: a row does not fit, or the target does not hold in the end what the source holds.
+    """
+    _keep_writers_out(source, tables)
+    try:
+        for table in tables:
+            rows = source.execute(select(table), execution_options={"yield_per": ROWS_AT_ONCE})
+            for batch in rows.mappings().partitions():
+                target.execute(insert(table), [dict(row) for row in batch])
+            _set_sequence(target, table)
+    except SQLAlchemyError as error:
+        raise StateError(
+            f"table {table.name} cannot be copied: {getattr(error, 'orig', None) or error}; the target was left as it "
+            "was. Repair the row that the message names in the source, then try again"
+        ) from None
+    wanted, found = row_counts(source, tables), row_counts(target, tables)
+    if wanted != found:
+        names = [name for name in wanted if wanted[name] != found[name]]
+        raise StateError(f"{', '.join(names)} did not arrive whole; the target was left as it was, so try again")
+    return found
+
+
+def row_counts(connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
+    """Number of rows per table."""
+    return {table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables}
+
+
+def _keep_writers_out(source: Connection, tables: Sequence[Table]) -> None:
+    """PostgreSQL lets others write beside a reader; what they wrote would be missing in the copy."""
+    if source.dialect.name == "postgresql":
+        quoted = ", ".join(source.dialect.identifier_preparer.format_table(table) for table in tables)
+        source.execute(text(f"LOCK TABLE {quoted} IN SHARE MODE"))
+
+
+def _set_sequence(target: Connection, table: Table) -> None:
+    """Rows that bring their ids do not advance the sequence that gives out the next one."""
+    column = table.autoincrement_column
+    if target.dialect.name == "postgresql" and column is not None:
+        quoted = target.dialect.identifier_preparer.format_table(table)
+        sequence = func.pg_get_serial_sequence(quoted, column.name)
+        target.execute(select(func.setval(sequence, func.max(column))))
