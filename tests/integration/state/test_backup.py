@@ -1,0 +1,361 @@
+"""A backup of a real state, taken and restored by the real commands."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.project import Project
+from tests.backend_process import command, post, running_backend
+from tests.live_state import CHAMPION, make_live_state, predict_request, write_tasks
+
+LARGE_BYTES = 96_000_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state with a space")
+
+
+@pytest.fixture(scope="module")
+def project(folder: Path) -> Project:
+    """The project of a state in `<folder>/home`."""
+    return make_live_state(folder / "home", folder / "tiny")
+
+
+@pytest.fixture(scope="module")
+def home(folder: Path, project: Project) -> Path:
+    return folder / "home"
+
+
+@pytest.fixture(scope="module")
+def archive(folder: Path, home: Path) -> Path:
+    """A backup of it."""
+    return Path(result(home, "backup", str(folder / "backup.tar.gz"))["path"])
+
+
+def result(home: Path, *arguments: str) -> Any:
+    done = command(home, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def rows(home: Path, database: str) -> dict[str, list[Any]]:
+    """Every row of every table."""
+    with closing(sqlite3.connect(home / database)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for name in names}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What is in the files of a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_restored_state_has_every_row_and_file_and_nothing_that_can_be_had_again(
+    folder: Path, home: Path, archive: Path
+) -> None:
+    (home / "jobs").mkdir()
+    (home / "jobs" / "1.log").write_text("a log")
+    shutil.copytree(home, folder / "before")
+    done = result(folder / "there", "restore", str(archive))
+
+    assert done["original_home"] == str(home)
+    assert rows(folder / "there", "labelloop.db") == rows(folder / "before", "labelloop.db")
+    for part in ("snapshots", "artifacts"):
+        kept = files(folder / "before" / part)
+        assert kept
+        assert files(folder / "there" / part) == kept
+    assert {path.name for path in (folder / "there").iterdir()} == {
+        *("artifacts", "snapshots", "labelloop.db", "mlflow.db")
+    }
+
+
+def test_at_another_path_the_same_champion_gives_the_same_predictions(
+    folder: Path, home: Path, project: Project, archive: Path
+) -> None:
+    tasks, there = write_tasks(folder), folder / "moved" / "deeper"
+    before = command(home, "predict", "--model", CHAMPION, "--tasks", str(tasks))
+    versions = result(home, "models", "list")
+    hidden = home.rename(folder / "gone")
+    try:
+        result(there, "restore", str(archive))
+        after = command(there, "predict", "--model", CHAMPION, "--tasks", str(tasks))
+        with running_backend(there, "--no-worker") as backend:
+            assert backend.get("/versions") == {"versions": [CHAMPION]}
+            answer = post(f"{backend.url}/predict", predict_request(project))
+    finally:
+        hidden.rename(home)
+
+    assert before.returncode == after.returncode == 0, after.stderr
+    assert json.loads(after.stdout) == json.loads(before.stdout)
+    assert {entry["model_version"] for entry in answer["results"]} == {CHAMPION}
+    listed = result(there, "models", "list")
+    assert [version["name"] for version in listed if version["is_champion"]] == [CHAMPION]
+    assert listed == [version | {"path": version["path"].replace(str(home), str(there), 1)} for version in versions]
+    assert str(home) not in {place for row in rows(there, "mlflow.db")["runs"] for place in row}
+
+
+def test_at_the_same_path_no_stored_path_changes(folder: Path, home: Path, archive: Path) -> None:
+    stored = rows(home, "mlflow.db")
+    hidden = home.rename(folder / "gone")
+    try:
+        home.mkdir()
+        assert result(home, "restore", str(archive))["moved_paths"] == 0
+        assert rows(home, "mlflow.db") == stored
+    finally:
+        shutil.rmtree(home)
+        hidden.rename(home)
+
+
+def test_a_backup_that_is_taken_while_rows_are_written_is_consistent(folder: Path, home: Path) -> None:
+    writing = """
+import sqlite3, sys, itertools
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+connection.execute("PRAGMA journal_mode = WAL")
+for number in itertools.count(1000):
+    connection.execute("BEGIN IMMEDIATE")
+    for part in ("a", "b"):
+        connection.execute("INSERT INTO snapshots VALUES (?, ?, 0, '2026-01-01 00:00:00.000000')", (number, part))
+    connection.execute("COMMIT")
+    print(number, flush=True)
+"""
+    copy = folder / "busy"
+    shutil.copytree(home, copy)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", writing, str(copy / "labelloop.db")], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "1000\n"
+        result(copy, "backup", str(folder / "busy.tar"))
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.communicate()
+    result(folder / "from-busy", "restore", str(folder / "busy.tar"))
+
+    with closing(sqlite3.connect(folder / "from-busy" / "labelloop.db")) as connection:
+        counted = connection.execute("SELECT project_id, count(*) FROM snapshots WHERE project_id > 99 GROUP BY 1")
+        pairs = dict(counted.fetchall())
+    assert len(pairs) >= 1
+    assert set(pairs.values()) == {2}
+
+
+def test_a_backup_that_is_killed_leaves_no_file_of_its_name(folder: Path, home: Path) -> None:
+    copy, out = folder / "large", folder / "killed" / "backup.tar.gz"
+    shutil.copytree(home, copy)
+    (copy / "artifacts" / "large.bin").write_bytes(os.urandom(LARGE_BYTES))
+    kill_half_way(copy, ["backup", str(out)], lambda: sum(size(path) for path in out.parent.glob(f".{out.name}-*")))
+
+    assert not out.exists()
+    assert result(copy, "backup", str(out))["bytes"] > LARGE_BYTES * 0.9
+
+
+def test_a_restore_that_is_killed_leaves_the_home_folder_as_it_was(folder: Path, home: Path) -> None:
+    copy, out, there = folder / "larger", folder / "larger.tar", folder / "never" / "home"
+    shutil.copytree(home, copy)
+    (copy / "artifacts" / "large.bin").write_bytes(os.urandom(LARGE_BYTES * 2))
+    result(copy, "backup", str(out))
+    there.mkdir(parents=True)
+    unfinished = there.with_name(".home.restoring")
+    kill_half_way(there, ["restore", str(out)], lambda: size(unfinished / "artifacts" / "large.bin"))
+
+    assert list(there.iterdir()) == []
+    refused = command(there, "restore", str(out))
+    assert refused.returncode == 1
+    assert f"{unfinished} exists" in refused.stderr
+    shutil.rmtree(unfinished)
+    assert result(there, "restore", str(out))["files"] > 4
+
+
+def kill_half_way(home: Path, arguments: list[str], written: Callable[[], int]) -> None:
+    """Start a command and kill it as soon as it has written something."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ml_backend", *arguments], env={**os.environ, "LABELLOOP_HOME": str(home)}
+    )
+    deadline = time.monotonic() + 60
+    while not written() > 1_000_000:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def test_a_home_folder_that_holds_something_is_not_restored_into(folder: Path, archive: Path) -> None:
+    there = folder / "taken"
+    there.mkdir()
+    (there / "notes.txt").write_text("mine")
+    done = command(there, "restore", str(archive))
+
+    assert done.returncode == 1
+    assert "holds notes.txt already" in done.stderr
+    assert [path.name for path in there.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"LABELLOOP_DATABASE_URL": "postgresql+psycopg://u:secret@127.0.0.1:1/db"}, ["pg_dump", "artifacts"]),
+        ({"LABELLOOP_MLFLOW_URL": "http://127.0.0.1:1"}, ["LABELLOOP_MLFLOW_URL", "pg_dump"]),
+    ],
+)
+def test_what_no_file_holds_is_not_backed_up_by_halves(
+    folder: Path, home: Path, settings: dict[str, str], words: list[str]
+) -> None:
+    done = command(home, "backup", str(folder / "half.tar"), environment=settings)
+
+    assert done.returncode == 1
+    assert [word for word in words if word not in done.stderr] == []
+    assert "secret" not in done.stderr
+    assert not (folder / "half.tar").exists()
+    refused = command(folder / "unused", "restore", str(folder / "backup.tar.gz"), environment=settings)
+    assert "would not be used" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("backup.zip", "wanted one of .tar"), ("home/artifacts/a.tar", "lies in the folder artifacts")]
+)
+def test_a_name_that_cannot_work_is_refused(folder: Path, home: Path, name: str, words: str) -> None:
+    done = command(home, "backup", str(folder / name))
+
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert not (folder / name).exists()
+
+
+def test_without_a_state_there_is_no_backup_and_none_is_made(folder: Path) -> None:
+    done = command(folder / "nothing", "backup", str(folder / "nothing.tar"))
+
+    assert done.returncode == 1
+    assert "nothing to back up" in done.stderr
+    assert not (folder / "nothing").exists()
+
+
+def test_a_backup_is_for_its_owner_alone(archive: Path) -> None:
+    assert archive.stat().st_mode & 0o777 == 0o600
+
+
+def cut_short(source: Path, target: Path) -> None:
+    target.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+
+
+def not_a_backup(source: Path, target: Path) -> None:
+    target.write_bytes(b"something else " * 1000)
+
+
+def changed(source: Path, target: Path) -> None:
+    """One byte of a file differs, and the manifest does not."""
+
+    def change(member: tarfile.TarInfo, content: bytes) -> tuple[tarfile.TarInfo, bytes]:
+        return member, content[:-1] + b"!" if member.name == "mlflow.db" else content
+
+    rewrite(source, target, change)
+
+
+def without_manifest(source: Path, target: Path) -> None:
+    rewrite(source, target, lambda member, content: None if member.name == "manifest.json" else (member, content))
+
+
+def with_member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Callable[[Path, Path], None]:
+    def write(source: Path, target: Path) -> None:
+        extra = tarfile.TarInfo(name)
+        extra.type, extra.linkname = kind, link
+        rewrite(source, target, lambda member, content: (member, content), extra)
+
+    return write
+
+
+def rewrite(
+    source: Path,
+    target: Path,
+    change: Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes] | None],
+    *extra: tarfile.TarInfo,
+) -> None:
+    with tarfile.open(source) as old, tarfile.open(target, "w") as new:
+        for member in extra:
+            new.addfile(member)
+        for member in old:
+            content = old.extractfile(member)
+            assert content is not None
+            if kept := change(member, content.read()):
+                new.addfile(kept[0], io.BytesIO(kept[1]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (cut_short, "cut short"),
+        (not_a_backup, "is no backup"),
+        (changed, "mlflow.db is not what its manifest says"),
+        (without_manifest, "holds no manifest.json"),
+        (with_member("artifacts/new.bin"), "artifacts/new.bin is not what its manifest says"),
+        (with_member("../evil"), "holds '../evil'"),
+        (with_member("artifacts/../../evil"), "which no backup holds"),
+        (with_member("/tmp/labelloop-evil"), "which no backup holds"),
+        (with_member("artifacts/link", tarfile.SYMTYPE, "/etc"), "which no backup holds"),
+        (with_member("artifacts/link", tarfile.LNKTYPE, "labelloop.db"), "which no backup holds"),
+        (with_member("artifacts/pipe", tarfile.FIFOTYPE), "which no backup holds"),
+        (with_member("crontab"), "which no backup holds"),
+    ],
+)
+def test_a_backup_that_is_not_sound_is_refused_and_nothing_is_left(
+    tmp_path: Path, archive: Path, damage: Callable[[Path, Path], None], words: str
+) -> None:
+    from datetime import UTC, datetime
+
+    from ml_backend.errors import StateError
+    from ml_backend.workflows.restore import restore
+
+    bad = tmp_path / "bad.tar"
+    damage(archive, bad)
+    with pytest.raises(StateError) as refused:
+        restore(bad, tmp_path / "home", lambda: datetime.now(UTC))
+
+    assert words in str(refused.value)
+    assert list(tmp_path.iterdir()) == [bad]
+
+
+def test_a_backup_of_a_newer_version_is_refused_and_nothing_is_left(tmp_path: Path, folder: Path, home: Path) -> None:
+    newer = tmp_path / "newer"
+    shutil.copytree(home, newer)
+    with closing(sqlite3.connect(newer / "labelloop.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    result(newer, "backup", str(tmp_path / "newer.tar"))
+    done = command(tmp_path / "there", "restore", str(tmp_path / "newer.tar"))
+
+    assert done.returncode == 1
+    assert "a newer labelloop made it" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["newer", "newer.tar"]
+
+
+def test_into_a_folder_whose_parent_is_somebody_elses_a_backup_is_restored_all_the_same(
+    tmp_path: Path, archive: Path
+) -> None:
+    if os.getuid() == 0:
+        pytest.skip("the superuser may write anywhere")
+    parent, there = tmp_path / "parent", tmp_path / "parent" / "home"
+    there.mkdir(parents=True)
+    parent.chmod(0o555)
+    try:
+        result(there, "restore", str(archive))
+        assert {path.name for path in there.iterdir()} == {"artifacts", "snapshots", "labelloop.db", "mlflow.db"}
+    finally:
+        parent.chmod(0o755)
