@@ -36,7 +36,7 @@ try:
 except ImportError as error:
     raise ImportError(
         f"ml_backend.model needs label-studio-ml 2.x, which cannot be imported ({error}); `labelloop serve` does "
-        'without. To install it: pip install "colorama~=0.4" "semver~=3.0", and then '
+        "without. To install it: pip install colorama pillow semver, and then "
         "pip install --no-deps git+https://github.com/HumanSignal/label-studio-ml-backend",
         name=error.name,
     ) from error
@@ -197,7 +197,7 @@ def _refusals_as_answers() -> Iterator[None]:
         if not has_request_context():
             raise
         log.warning("%s", error)
-        raise AnswerException(status_line(error), str(error), {"traceback": None}) from error
+        raise AnswerException(status_line(error), str(error), {"traceback": None}) from None
 
 
 def _answer(error: LabelloopError) -> Response:

@@ -42,7 +42,7 @@ def need_label_studio_ml() -> None:
     """Skip the test where label-studio-ml is missing."""
     pytest.importorskip(
         "label_studio_ml",
-        reason='label-studio-ml is not installed; to get it: pip install "colorama~=0.4" "semver~=3.0", then '
+        reason="label-studio-ml is not installed; to get it: pip install colorama pillow semver, and then "
         "pip install --no-deps git+https://github.com/HumanSignal/label-studio-ml-backend",
     )
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from werkzeug.serving import make_server
 
+from ml_backend.domain.job import JobKind, JobState
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
@@ -135,6 +137,35 @@ def test_what_somebody_broke_is_found_and_mended(running: Running) -> None:
         "actions": sorted(before["actions"])
     }
     assert {name for name, finding in running.findings().items() if finding.state is not State.OK} == set()
+
+
+def asked(studio: LocalStudio, method: str, path: str) -> httpx.Response:
+    """What Label Studio answers to its first user."""
+    headers = {"Authorization": f"Token {studio.token}"}
+    return httpx.request(method, f"{studio.url}{path}", headers=headers, timeout=60).raise_for_status()
+
+
+def test_label_studio_fetches_a_prediction_of_a_task_that_has_none(running: Running, studio: LocalStudio) -> None:
+    connection = create_and_connect(running.services, "Live answers", CONFIG, TASKS[:1])
+    (task,) = running.services.studio.tasks_without_prediction(connection.project.id, "no such version")
+
+    opened = asked(studio, "GET", f"/api/tasks/{task.id}/").json()
+
+    (prediction,) = opened["predictions"]
+    assert [region["value"] for region in prediction["result"]] == [{"choices": ["Billing"]}]
+    assert prediction["score"] == 0.6
+    assert prediction["model_version"] == running.services.cold_start(connection.project).version
+
+
+def test_start_training_in_label_studio_queues_a_job(running: Running, studio: LocalStudio) -> None:
+    (row,) = running.services.studio.backends(running.project_id)
+
+    asked(studio, "POST", f"/api/ml/{row['id']}/train")
+
+    jobs = running.services.database.jobs
+    (job,) = (job for job in jobs.newest() if job.kind is JobKind.TRAIN)
+    assert (job.project_id, job.state) == (running.project_id, JobState.QUEUED)
+    jobs.cancel(job.id)
 
 
 def test_a_backend_that_is_not_running_is_named_and_leaves_nothing_behind(

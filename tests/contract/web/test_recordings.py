@@ -1,6 +1,7 @@
 """What Label Studio 1.23.2 really sent to a backend, sent to both applications that answer for this one."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ from werkzeug.test import TestResponse
 
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
+from ml_backend.domain.snapshot import Split
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
-from tests.services import build_test_services
+from tests.services import CONFIG, build_test_services, texts_in
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
+HEADERS = {"User-Agent": "heartex/1.23.2+0.gdf96d79.dirty", "Host": "localhost:9090"}
 GUARDED = {"LABELLOOP_PASSWORD": "secret-of-backend", "LABELLOOP_WEBHOOK_PASSWORD": "secret-of-webhook"}
 NEW_EVENTS = {
     "webhook_annotation_created": 1,
@@ -92,8 +95,7 @@ def heard_calls(*recordings: str) -> pytest.MarkDecorator:
 
 def send(client: FlaskClient, name: str, path: str | None = None, **headers: str) -> TestResponse:
     """As Label Studio sends it: its headers, and no more."""
-    sent = {"User-Agent": "heartex/1.23.2+0.gdf96d79.dirty", "Host": "localhost:9090", **headers}
-    return client.post(path or ENDPOINTS[name.partition("_")[0]], json=recorded(name), headers=sent)
+    return client.post(path or ENDPOINTS[name.partition("_")[0]], json=recorded(name), headers=HEADERS | headers)
 
 
 def test_every_kind_of_call_is_recorded() -> None:
@@ -127,6 +129,26 @@ def test_setup_of_another_kind_of_project_is_refused_in_words(client: FlaskClien
     assert 'has choice="multiple", not choice="single"' in response.status
 
 
+def test_setup_starts_loading_the_model_that_answers(services: Services, client: FlaskClient) -> None:
+    version = send(client, "setup").get_json()["model_version"]
+
+    deadline = time.monotonic() + 10
+    while (loaded := services.champions.loaded(services.database.projects.get(1))) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert loaded.version == version
+
+
+@pytest.mark.parametrize(
+    "schema", ["<View", '<!DOCTYPE View [<!ENTITY e "x">]><View><Text name="text" value="$text"/>&e;</View>', ""]
+)
+def test_a_label_config_that_is_not_plain_xml_is_refused_in_words(client: FlaskClient, schema: str) -> None:
+    response = client.post("/setup", json=recorded("setup") | {"schema": schema}, headers=HEADERS)
+
+    assert response.status_code == 422
+    assert "label config" in response.status
+
+
 @pytest.mark.parametrize("name", ["predict_one_task", "predict_several_tasks", "predict_test_request"])
 def test_predict_answers_what_label_studio_accepts(client: FlaskClient, name: str) -> None:
     version = send(client, "setup").get_json()["model_version"]
@@ -139,6 +161,56 @@ def test_predict_answers_what_label_studio_accepts(client: FlaskClient, name: st
         assert entry["model_version"] == version
         assert entry["score"] is None or 0 <= entry["score"] <= 1
         assert isinstance(entry["result"], list)
+
+
+def test_each_task_gets_its_entry_in_order_also_where_nothing_can_be_said(client: FlaskClient) -> None:
+    (seen,), (held_out,) = texts_in(Split.TRAIN, 1), texts_in(Split.TEST, 1)
+    body = recorded("predict_several_tasks")
+    tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(("", seen, held_out, seen), start=1)]
+    body |= {"label_config": CONFIG, "tasks": tasks}
+
+    results = client.post("/predict", json=body, headers=HEADERS).get_json()["results"]
+
+    ticked = [[region["value"]["choices"] for region in entry["result"]] for entry in results]
+    assert ticked == [[], [["Billing"]], [], [["Billing"]]]
+    assert [entry["score"] for entry in results][:2] == [None, 0.6]
+    assert 0 <= results[2]["score"] <= 1
+
+
+def test_an_interactive_call_is_answered_like_any_other(client: FlaskClient) -> None:
+    body = recorded("predict_one_task")
+    plain = client.post("/predict", json=body, headers=HEADERS)
+    body["params"]["context"] = recorded("predict_interactive")["params"]["context"]
+
+    interactive = client.post("/predict", json=body, headers=HEADERS)
+
+    assert body["params"]["context"]
+    assert interactive.status_code == 200
+    assert interactive.get_json() == plain.get_json()
+
+
+@pytest.mark.parametrize("extra_params", [{"threshold": 0.5}, '{"threshold": 0.5}', "not JSON", ["a"]])
+def test_extra_params_of_any_shape_do_no_harm(client: FlaskClient, extra_params: object) -> None:
+    version = send(client, "setup").get_json()["model_version"]
+
+    answer = client.post("/setup", json=recorded("setup") | {"extra_params": extra_params}, headers=HEADERS)
+
+    assert answer.get_json() == {"model_version": version}
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [("/setup", {"project": "x"}), ("/predict", {"project": "x"}), ("/predict", {"tasks": [{"id": 1}]})],
+)
+def test_what_label_studio_never_sends_is_refused_in_words(
+    client: FlaskClient, path: str, change: dict[str, object]
+) -> None:
+    body = recorded("setup" if path == "/setup" else "predict_one_task") | change
+
+    response = client.post(path, json=body, headers=HEADERS)
+
+    assert response.status_code == 400
+    assert f"{path}: not what Label Studio sends" in response.status
 
 
 def test_an_interactive_call_of_another_kind_of_project_is_refused_in_words(client: FlaskClient) -> None:
@@ -189,6 +261,27 @@ def test_what_happened_to_an_annotation_is_kept(services: Services, client: Flas
     assert (event.action, event.prelabel, event.was_cancelled, event.ground_truth) == OUTCOMES[name]
     assert (event.task_id, event.annotator, event.lead_time_s) == (sent["task"], "1", sent["lead_time"])
     assert (event.parent_prediction, event.changed_at) == (sent["parent_prediction"], sent["updated_at"])
+
+
+@heard_calls(*OUTCOMES)
+def test_an_event_of_an_unknown_project_adds_no_project(services: Services, client: FlaskClient, name: str) -> None:
+    send(client, name)
+
+    assert services.database.projects.all() == []
+
+
+def test_start_training_of_a_project_that_cannot_be_served_is_refused_in_words(
+    services: Services, client: FlaskClient
+) -> None:
+    body = recorded("webhook_start_training")
+    body["project"]["label_config"] = "<View/>"
+
+    response = client.post("/webhook", json=body, headers=HEADERS)
+
+    assert response.status_code == 422
+    assert "there is no control at all" in response.status
+    assert "there is no control at all" in response.get_json()["error"]
+    assert services.database.jobs.newest() == []
 
 
 def test_start_training_queues_a_job_for_a_project_seen_for_the_first_time(

@@ -1,0 +1,76 @@
+"""label-studio-ml's application behind a real WSGI server."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_backend.labelstudio.local import free_port
+from ml_backend.tasks import template_path
+from tests.backend_process import command, post
+from tests.contract.web.applications import need_label_studio_ml
+
+need_label_studio_ml()
+
+CONFIG = template_path("classification").read_text()
+SETUP = {"project": "3.1700000000", "schema": CONFIG, "hostname": "http://localhost:8080", "access_token": "x"}
+START = {"action": "START_TRAINING", "project": {"id": 3, "title": "Support tickets", "label_config": CONFIG}}
+START_S = 60.0
+
+
+@pytest.fixture(params=[[], ["--preload"]], ids=["plain", "preloaded"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, clean_environment: Path) -> Iterator[str]:
+    """A backend started as the docs say, in a working directory of its own."""
+    folder = tmp_path / "working-directory"
+    folder.mkdir()
+    url = f"http://localhost:{(port := free_port())}"
+    options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket", *request.param]
+    environment = {name: value for name, value in os.environ.items() if name != "MODEL_DIR"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", *options, "ml_backend.model:wsgi_app()"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=environment,
+        )
+    try:
+        _wait_until_healthy(process, url, tmp_path / "log")
+        yield url
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+    assert list(folder.iterdir()) == []
+    assert (clean_environment / "label-studio-ml" / "cache.db").exists()
+
+
+def test_the_documented_command_serves_setup_and_hands_training_to_a_worker(url: str, clean_environment: Path) -> None:
+    version = post(f"{url}/setup", SETUP)["model_version"]
+    answer = post(f"{url}/webhook", START)
+
+    assert version.startswith("labelloop-3-cold-start-")
+    with urllib.request.urlopen(f"{url}/versions", timeout=10) as versions:
+        assert json.load(versions) == {"versions": [version]}
+    assert answer["result"] == {"status": "ok", "new_events": 0, "job": 1, "state": "queued"}
+    listed = json.loads(command(clean_environment, "jobs", "list", "--json").stdout)
+    assert '"state": "queued"' in json.dumps(listed)
+
+
+def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
+                assert json.load(answer) == {"model_class": "LabelloopModel", "status": "UP"}
+            return
+        except (urllib.error.URLError, ConnectionError):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the backend did not start:\n{log.read_text()}") from None
+            time.sleep(0.1)
