@@ -9,18 +9,23 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ml_backend.domain.project import Project
+from ml_backend.errors import StateError
+from ml_backend.workflows.restore import restore
 from tests.backend_process import command, post, running_backend
 from tests.live_state import CHAMPION, make_live_state, predict_request, write_tasks
 
+NOBODY = 65534
 LARGE_BYTES = 96_000_000
 
 
@@ -319,11 +324,6 @@ def rewrite(
 def test_a_backup_that_is_not_sound_is_refused_and_nothing_is_left(
     tmp_path: Path, archive: Path, damage: Callable[[Path, Path], None], words: str
 ) -> None:
-    from datetime import UTC, datetime
-
-    from ml_backend.errors import StateError
-    from ml_backend.workflows.restore import restore
-
     bad = tmp_path / "bad.tar"
     damage(archive, bad)
     with pytest.raises(StateError) as refused:
@@ -346,16 +346,25 @@ def test_a_backup_of_a_newer_version_is_refused_and_nothing_is_left(tmp_path: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["newer", "newer.tar"]
 
 
-def test_into_a_folder_whose_parent_is_somebody_elses_a_backup_is_restored_all_the_same(
-    tmp_path: Path, archive: Path
-) -> None:
-    if os.getuid() == 0:
-        pytest.skip("the superuser may write anywhere")
-    parent, there = tmp_path / "parent", tmp_path / "parent" / "home"
-    there.mkdir(parents=True)
-    parent.chmod(0o555)
-    try:
-        result(there, "restore", str(archive))
+def test_into_a_folder_whose_parent_is_somebody_elses_a_backup_is_restored_all_the_same(archive: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only the superuser can make folders of two users")
+    with tempfile.TemporaryDirectory(prefix="labelloop-restore-") as parent:
+        there, readable = Path(parent, "home"), Path(parent, "backup.tar.gz")
+        Path(parent).chmod(0o755)
+        shutil.copy(archive, readable)
+        readable.chmod(0o644)
+        there.mkdir()
+        os.chown(there, NOBODY, NOBODY)
+        if (child := os.fork()) == 0:
+            try:
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+                restore(readable, there, lambda: datetime.now(UTC))
+                os._exit(0)
+            finally:
+                os._exit(1)
+
+        assert os.waitpid(child, 0)[1] == 0
         assert {path.name for path in there.iterdir()} == {"artifacts", "snapshots", "labelloop.db", "mlflow.db"}
-    finally:
-        parent.chmod(0o755)
+        assert {path.name for path in Path(parent).iterdir()} == {"home", "backup.tar.gz"}

@@ -1,0 +1,207 @@
+"""Copies between the engines: every row, of every type, in every direction."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, insert, inspect, select, text
+
+from ml_backend.domain.job import JobKind
+from ml_backend.errors import ConfigurationError, StateError
+from ml_backend.storage import Database, open_database
+from ml_backend.storage.move import check_database, copy_tables, reading
+from ml_backend.storage.tables import events, gates, jobs, metadata, projects, promotions, snapshots
+from tests.fakes import FakeClock
+
+MOMENT = datetime(2026, 7, 1, 23, 59, 59, 999999, UTC)
+EVENTS = 2500
+numbers = count(1)
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Database]]:
+    """Makes empty databases of an engine."""
+    with ExitStack() as opened:
+
+        def make_one(engine: str) -> Database:
+            number = next(numbers)
+            url = f"sqlite:///{tmp_path / f'{number}.db'}"
+            if engine == "postgresql":
+                server = str(request.getfixturevalue("postgres_url"))
+                url = _made(server, f"copy_{number}")
+            database = open_database(url, FakeClock())
+            opened.callback(database.close)
+            return database
+
+        yield make_one
+
+
+def _made(server: str, name: str) -> str:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(params=["sqlite to postgresql", "postgresql to sqlite", "sqlite to sqlite"])
+def pair(request: pytest.FixtureRequest, make: Callable[[str], Database]) -> tuple[Database, Database]:
+    """A database with rows in every table, and an empty one."""
+    first, second = request.param.split(" to ")
+    source, target = make(first), make(second)
+    fill(source)
+    return source, target
+
+
+def fill(database: Database) -> None:
+    job = {
+        "kind": "train",
+        "project_id": 7,
+        "progress": 0.1,
+        "stage": "é",
+        "message": "",
+        "attempt": 1,
+        "cancel_requested": True,
+        "created_at": MOMENT,
+    }
+    promotion = {"project_id": 7, "previous": "", "reason": "", "created_at": MOMENT, "updated_at": MOMENT}
+    event = {
+        "project_id": 7,
+        "action": "created",
+        "annotator": "7",
+        "was_cancelled": False,
+        "ground_truth": True,
+        "prelabel": "none",
+        "selected_by": "random",
+        "is_blind": False,
+        "changed_at": "",
+        "received_at": MOMENT,
+    }
+    with database.engine.begin() as connection:
+        connection.execute(
+            insert(projects),
+            {"id": 7, "slug": "a", "title": "Ünï ✓ 🎫", "label_config": "<View/>", "label_config_fingerprint": "f"}
+            | {"split": "1,0,0", "backend_id": None, "connected_at": MOMENT},
+        )
+        connection.execute(
+            insert(jobs),
+            [
+                job | {"id": 5, "dedupe_key": "a", "state": "succeeded", "params": {"x": None}, "result": {"y": [1.5]}},
+                job | {"id": 9, "dedupe_key": "b", "state": "queued", "params": {}, "result": {}},
+            ],
+        )
+        rows = [event | {"id": 3 * number, "annotation_id": number} for number in range(1, EVENTS + 1)]
+        rows[0] |= {"lead_time_s": 0.1 + 0.2, "parent_prediction": 2**31 - 1, "model_version": "a-7-v1"}
+        connection.execute(insert(events).values({"lead_time_s": None}), rows[1:])
+        connection.execute(insert(events), rows[:1])
+        connection.execute(insert(snapshots), {"project_id": 7, "id": "s", "last_event_id": 3, "created_at": MOMENT})
+        connection.execute(
+            insert(gates), {"project_key": "a-7", "snapshot_id": "s", "decision": {"a": None}, "created_at": MOMENT}
+        )
+        connection.execute(
+            insert(promotions),
+            [
+                promotion | {"id": number, "version": f"v{number}", "state": state, "is_forced": number == 2}
+                for number, state in ((2, "done"), (4, "pushed"))
+            ],
+        )
+
+
+def all_rows(database: Database) -> dict[str, list[Any]]:
+    with database.engine.connect() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for table in metadata.sorted_tables
+        }
+
+
+def url_of(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=False)
+
+
+def copy(source: Database, target: Database) -> Any:
+    with reading(url_of(source)) as rows, target.engine.begin() as connection:
+        return copy_tables(rows, connection, metadata.sorted_tables)
+
+
+def test_every_row_of_every_table_arrives_as_it_was(pair: tuple[Database, Database]) -> None:
+    source, target = pair
+    before = all_rows(source)
+    counts = copy(source, target)
+
+    assert all_rows(target) == before
+    assert counts == {name: len(rows) for name, rows in before.items()}
+    assert min(counts.values()) == 1
+    assert counts["annotation_events"] == EVENTS
+    assert all_rows(source) == before
+
+
+def test_new_rows_get_ids_above_those_that_were_copied(pair: tuple[Database, Database]) -> None:
+    copy(*pair)
+    _, target = pair
+    job, is_new = target.jobs.request(JobKind.TRAIN, 8, {}, dedupe_key="new")
+
+    assert is_new
+    assert job.id == 10
+    assert target.jobs.request(JobKind.TRAIN, 7, {}, dedupe_key="b")[0].id == 9
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_empty_database_can_be_copied_and_its_first_id_is_1(make: Callable[[str], Database], engine: str) -> None:
+    target = make(engine)
+    assert set(copy(make("sqlite"), target).values()) == {0}
+    assert target.jobs.request(JobKind.TRAIN, 8, {}, dedupe_key="new")[0].id == 1
+
+
+def test_a_row_that_does_not_fit_is_named_and_nothing_arrives(make: Callable[[str], Database]) -> None:
+    source, target = make("sqlite"), make("postgresql")
+    fill(source)
+    with source.engine.begin() as connection:
+        connection.execute(snapshots.update().values(id="x" * 65))
+    with pytest.raises(StateError, match=r"table snapshots cannot be copied: .*too long.*left as it was"):
+        copy(source, target)
+    assert {name for name, rows in all_rows(target).items() if rows} == set()
+
+
+def test_what_is_written_while_a_copy_runs_waits_or_is_left_out_whole(pair: tuple[Database, Database]) -> None:
+    source, target = pair
+    with reading(url_of(source)) as rows, target.engine.begin() as connection:
+        copy_tables(rows, connection, [projects])
+        if source.engine.dialect.name == "sqlite":  # PostgreSQL would let the writer wait for the reader
+            source.snapshots.add(8, "late", 0)
+        assert copy_tables(rows, connection, [snapshots]) == {"snapshots": 1}
+
+
+def test_a_database_with_other_tables_is_not_taken(make: Callable[[str], Database]) -> None:
+    for engine in ("sqlite", "postgresql"):
+        database = make(engine)
+        check_database(url_of(database), metadata.tables)
+        with database.engine.begin() as connection:
+            connection.execute(text("CREATE TABLE mine (id INTEGER)"))
+        with pytest.raises(StateError, match=r"holds other tables already \(mine\)"):
+            check_database(url_of(database), metadata.tables)
+        assert "mine" in inspect(database.engine).get_table_names()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nonsense", "none that SQLAlchemy reads"),
+        ("mysql://host/db", "wanted a URL of sqlite or postgresql"),
+        ("postgresql+psycopg://ada:secret@127.0.0.1:1/db", r"cannot open postgresql\+psycopg://ada:\*\*\*@127"),
+    ],
+)
+def test_a_target_that_cannot_be_opened_is_a_configuration_error(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        check_database(url, ())
+    assert "secret" not in str(raised.value)
+
+
+def test_on_postgresql_nobody_is_alone_while_somebody_is_connected(make: Callable[[str], Database]) -> None:
+    database = make("postgresql")
+    with reading(url_of(database)), pytest.raises(StateError, match="another process uses"), database.alone():
+        pass
