@@ -135,6 +135,7 @@ def test_its_own_basic_auth_knows_one_pair_of_credentials(services: Services) ->
         "backend's": 201,
     }
     assert client.post("/webhook", json=START, headers=sent["backend's"]).status_code == 201
+    assert client.get("/health").status_code == 401
 
 
 def test_started_by_label_studio_ml_there_is_no_guard_and_no_versions(
@@ -147,6 +148,13 @@ def test_started_by_label_studio_ml_there_is_no_guard_and_no_versions(
     assert client.post("/setup", json=SETUP, headers={"Host": "evil.example"}).status_code == 200
     assert client.post("/webhook", json=START).status_code == 201
     assert client.get("/versions").status_code == 404
+
+
+def test_there_is_no_page_and_no_metric(services: Services) -> None:
+    client = bare_client(services)
+
+    assert client.get("/").get_json() == client.get("/health").get_json()
+    assert client.get("/metrics").get_json() == {}
 
 
 def test_an_error_nobody_foresaw_is_told_with_its_traceback(services: Services) -> None:
