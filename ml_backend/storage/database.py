@@ -24,6 +24,7 @@ from .repositories import (
     SnapshotRepository,
 )
 from .repositories.base import Clock
+from .sqlite_file import sqlite_file
 from .use import FileUse, alone_without_file
 
 __all__ = ["Database", "open_database"]
@@ -120,7 +121,7 @@ def _engine(url: str) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url)
-    if file := _file(engine):
+    if file := sqlite_file(engine.url):
         file.parent.mkdir(parents=True, exist_ok=True)
 
     @event.listens_for(engine, "connect")
@@ -140,15 +141,8 @@ def _engine(url: str) -> Engine:
     return engine
 
 
-def _file(engine: Engine) -> Path | None:
-    """The file of a SQLite database; None for one in memory, and for other databases."""
-    database = engine.url.database
-    is_file = engine.dialect.name == "sqlite" and database and database != ":memory:"
-    return Path(str(database)) if is_file else None
-
-
 def _use(engine: Engine) -> FileUse | None:
-    file = _file(engine)
+    file = sqlite_file(engine.url)
     return FileUse(file) if file else None
 
 
@@ -156,7 +150,7 @@ def _use(engine: Engine) -> FileUse | None:
 def _one_migration_at_a_time(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction, held by one process at a time: server, worker and jobs start together."""
     if engine.dialect.name == "sqlite":
-        file = _file(engine)
+        file = sqlite_file(engine.url)
         if file is None:
             with engine.begin() as connection:
                 yield connection

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..errors import StateError
@@ -12,7 +12,7 @@ from ..errors import StateError
 __all__ = ["copy_sqlite_file", "schema_revision", "sqlite_file"]
 
 
-def sqlite_file(url: str) -> Path | None:
+def sqlite_file(url: str | URL) -> Path | None:
     """The file behind a SQLAlchemy URL; None for anything but a SQLite database in a file."""
     try:
         parsed = make_url(url)
