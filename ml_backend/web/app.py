@@ -10,7 +10,7 @@ from .label_studio import label_studio_blueprint
 from .metrics import Metrics
 from .status import status_blueprint
 
-__all__ = ["create_app"]
+__all__ = ["MAX_BODY_BYTES", "create_app"]
 
 MAX_BODY_BYTES = 128 * 1024 * 1024  # 2,500 tasks of 340 characters are 1.2 MB; one text may have 2 MB
 

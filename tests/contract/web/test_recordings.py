@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.snapshot import Split
+from ml_backend.web.app import MAX_BODY_BYTES
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
@@ -358,6 +359,17 @@ def test_only_the_backends_credentials_are_enough_for_setup_and_predict(
 
     assert [answer.status_code for answer in answers] == [401, 403]
     assert send(client, name, Authorization=backends).status_code == 200
+
+
+def test_a_body_that_no_label_studio_sends_is_not_read(client: FlaskClient) -> None:
+    length = {"CONTENT_LENGTH": str(MAX_BODY_BYTES + 1)}
+
+    body = json.dumps(recorded("webhook_annotation_created"))
+    response = client.post(
+        "/webhook", data=body, content_type="application/json", headers=HEADERS, environ_overrides=length
+    )
+
+    assert response.status_code == 413
 
 
 @pytest.mark.parametrize("name", ["setup", "predict_one_task", "webhook_annotation_created"])

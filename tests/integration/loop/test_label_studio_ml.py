@@ -20,7 +20,12 @@ from tests.contract.web.applications import need_label_studio_ml
 need_label_studio_ml()
 
 CONFIG = template_path("classification").read_text()
-SETUP = {"project": "3.1700000000", "schema": CONFIG, "hostname": "http://localhost:8080", "access_token": "x"}
+SETUP = {
+    "project": "3.1700000000",
+    "schema": CONFIG,
+    "hostname": "http://localhost:8080",
+    "access_token": "token-secret-1",
+}
 START = {"action": "START_TRAINING", "project": {"id": 3, "title": "Support tickets", "label_config": CONFIG}}
 START_S = 60.0
 
@@ -33,6 +38,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, clean_environment: Path)
     url = f"http://localhost:{(port := free_port())}"
     options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket", *request.param]
     environment = {name: value for name, value in os.environ.items() if name != "MODEL_DIR"}
+    environment["LABELLOOP_LOG_LEVEL"] = "DEBUG"
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", *options, "ml_backend.model:wsgi_app()"],
@@ -48,6 +54,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, clean_environment: Path)
         process.terminate()
         assert process.wait(20) == 0
     assert list(folder.iterdir()) == []
+    assert "token-secret-1" not in (tmp_path / "log").read_text()
     assert (clean_environment / "label-studio-ml" / "cache.db").exists()
 
 
