@@ -150,6 +150,12 @@ def test_what_answers_in_place_of_the_backend_is_told(loop: Loop, response: http
     assert found in finding.found
 
 
+def test_the_backend_is_known_by_the_name_that_label_studio_ml_gives_it_too(loop: Loop) -> None:
+    loop.transport = answering(lambda _request: httpx.Response(200, json={"model_class": "LabelloopModel"}))
+
+    assert loop.finding("backend").state is State.OK
+
+
 def test_other_passwords_of_the_running_backend_are_noticed(loop: Loop) -> None:
     loop.transport = app_transport(loop.services, password="other", webhook_password="another")
 
