@@ -127,6 +127,7 @@ def train_and_score(rows: list[Row], test: Sequence[Row], control: Control, meth
             facts=BundleFacts("intent", "text", "text", "", "", ""),
             base_model=DEFAULT_BASE_MODEL,
             out=Path(folder) / "bundle",
+            checkpoints=Path(folder) / "checkpoints",
             report=show_progress,
             run=Unrecorded(),
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_backend.labelstudio.local import free_port
 
-__all__ = ["Backend", "command", "post", "running_backend"]
+__all__ = ["Backend", "WorkerProcess", "command", "post", "running_backend", "running_worker"]
 
 START_S = 30.0
 
@@ -67,6 +67,40 @@ def running_backend(
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 backend.kill()
+
+
+class WorkerProcess:
+    """A running `labelloop worker`."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+
+    def kill(self) -> None:
+        """End it at once; the children that it has started live in sessions of their own, and go on."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def running_worker(home: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[WorkerProcess]:
+    """A worker that has just been started; it is ended with the block."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "worker.log").open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ml_backend", "worker"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LABELLOOP_HOME": str(home), **(environment or {})},
+        )
+    worker = WorkerProcess(process)
+    try:
+        yield worker
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            worker.kill()
 
 
 def command(

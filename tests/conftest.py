@@ -10,6 +10,16 @@ pytest_plugins = ["tests.databases", "tests.mlflow_server", "tests.postgres", "t
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run repeated tests as often as docs/ quotes them")
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    """True where tests that repeat themselves should do it many times."""
+    return bool(pytestconfig.getoption("--long"))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No `LABELLOOP_` setting leaks in; what is written goes to the test's own folder."""

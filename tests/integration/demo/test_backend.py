@@ -50,7 +50,7 @@ def test_it_serves_with_its_own_settings_and_ends_with_its_jobs(
         # A job's process lives in a session of its own, which the end of the server does not touch.
         job, _ = jobs.request(JobKind.TRAIN, 0, {}, dedupe_key="x", claim=True)
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-        jobs.started(job.id, child.pid)
+        jobs.started(job, child.pid, "another machine")
         server = backend.process.pid
 
     assert child.wait(BAD_LUCK_S) == -9

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,50 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_program_that_does_not_exist_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SubprocessLauncher(tmp_path, {}, niceness=0, command=("/nowhere/python",)).launch(JOB)
+
+
+def job_of(child: ChildProcess, **changes: object) -> Job:
+    return replace(JOB, pid=child.pid, host=child.host, **changes)
+
+
+def launcher_of(home: Path, script: str) -> SubprocessLauncher:
+    return SubprocessLauncher(home, {}, niceness=0, command=(sys.executable, "-c", script))
+
+
+def test_a_process_that_ended_is_seen_to_be_gone(launch: Launch, tmp_path: Path) -> None:
+    child = launch(SLEEP)
+    wait_until_ready(tmp_path)
+    launcher = launcher_of(tmp_path, SLEEP)
+    assert not launcher.is_gone(job_of(child))
+    os.kill(child.pid, signal.SIGKILL)
+    # Also while nobody has asked the kernel for its exit status yet.
+    wait_for(lambda: launcher.is_gone(job_of(child)))
+    child.process.wait(10)
+    assert launcher.is_gone(job_of(child))
+
+
+def test_another_machine_s_process_and_one_that_is_not_known_yet_are_not_seen(launch: Launch, tmp_path: Path) -> None:
+    child = launch("pass")
+    child.process.wait(30)
+    launcher = launcher_of(tmp_path, "pass")
+    assert not launcher.is_gone(replace(job_of(child), host="another-machine"))
+    assert not launcher.is_gone(JOB)
+
+
+def test_a_process_that_runs_something_else_under_the_same_id_is_not_the_job_s(launch: Launch, tmp_path: Path) -> None:
+    child = launch(SLEEP)
+    wait_until_ready(tmp_path)
+    launcher = launcher_of(tmp_path, SLEEP)
+    other = replace(job_of(child), id=42)
+    assert launcher.is_gone(other)
+    launcher.kill(other)
+    launcher.kill(replace(job_of(child), host="another-machine"))
+    assert child.poll() is None
+
+
+def test_killing_a_hanging_process_ends_what_it_started(launch: Launch, tmp_path: Path) -> None:
+    child = launch(START_ANOTHER)
+    grandchild = int(wait_until_ready(tmp_path).split()[0])
+    launcher_of(tmp_path, START_ANOTHER).kill(job_of(child))
+    assert child.process.wait(10) == -signal.SIGKILL
+    wait_for(lambda: not is_alive(grandchild))

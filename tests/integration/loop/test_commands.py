@@ -7,25 +7,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ml_backend.demo.tickets import load_tickets
-from ml_backend.tasks import template_path
+from ml_backend.storage import open_database
 from tests.backend_process import command
+from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model
 
-CONFIG = template_path("classification")
 ROWS = 200
+EPOCHS = 20
+"""Takes long enough to be caught at work, and not much longer."""
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a Label Studio export of tickets, a tiny base model, and a snapshot of the export."""
     folder = tmp_path_factory.mktemp("files")
-    (folder / "tickets.json").write_text(json.dumps(_export()), encoding="utf-8")
+    write_export(folder / "tickets.json", rows=ROWS)
     save_tiny_model("bert", folder / "tiny")
     made = _json(folder, "export", *_source(folder), "--split", "0.6,0.2,0.2", "--out", str(folder / "snapshot"))
     assert sum(made["counts"].values()) == ROWS
@@ -115,17 +118,38 @@ def test_export_writes_every_reviewed_row_in_a_named_format(files: Path, format_
     assert load_tickets()[0].text[:20] in out.read_text(encoding="utf-8")
 
 
-def test_a_training_whose_process_is_killed_says_so(files: Path, tmp_path: Path) -> None:
-    process, job = _start_training(files, tmp_path)
+def test_a_training_whose_process_is_killed_goes_on_by_itself(files: Path, tmp_path: Path) -> None:
+    process, job = _start_training(files, tmp_path, epochs=EPOCHS)
+    os.kill(job["pid"], signal.SIGKILL)
+    _, notes = process.communicate(timeout=120)
+
+    assert process.returncode == 0, notes
+    (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
+    assert (after["id"], after["state"], after["attempt"]) == (job["id"], "succeeded", 2)
+    assert [model["name"] for model in json.loads(command(tmp_path, "models", "list", "--json").stdout)] == [
+        "tickets-0-v1"
+    ]
+
+
+def test_a_training_that_was_given_up_says_so_and_can_be_resumed(files: Path, tmp_path: Path) -> None:
+    process, job = _start_training(files, tmp_path, epochs=EPOCHS, LABELLOOP_JOB_ATTEMPTS="1")
     os.kill(job["pid"], signal.SIGKILL)
     _, notes = process.communicate(timeout=60)
 
     assert process.returncode == 1
-    assert f"job {job['id']} failed: the process was killed by SIGKILL" in notes
-    (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
-    assert after["state"] == "failed"
-    assert "SIGKILL" in after["error"]
+    assert f"job {job['id']} failed: its process was killed by SIGKILL" in notes
+    assert f"`labelloop jobs resume {job['id']}` tries again" in notes
     assert json.loads(command(tmp_path, "models", "list", "--json").stdout) == []
+
+    resumed = command(tmp_path, "jobs", "resume", str(job["id"]), "--json")
+
+    assert resumed.returncode == 0, resumed.stderr
+    after = json.loads(resumed.stdout)
+    assert (after["id"], after["state"], after["attempt"]) == (job["id"], "succeeded", 2)
+    assert after["result"]["model_version"] == "tickets-0-v1"
+    refused = command(tmp_path, "jobs", "resume", str(job["id"]))
+    assert refused.returncode == 1
+    assert f"job {job['id']} is succeeded; only a job that failed or was abandoned can be resumed" in refused.stderr
 
 
 def test_ctrl_c_cancels_a_training_and_leaves_nothing_half_written(files: Path, tmp_path: Path) -> None:
@@ -138,26 +162,33 @@ def test_ctrl_c_cancels_a_training_and_leaves_nothing_half_written(files: Path, 
     assert after["state"] == "cancelled"
     assert after["id"] == job["id"]
     assert json.loads(command(tmp_path, "models", "list", "--json").stdout) == []
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == [f"{job['id']}.log"]
 
 
-def _start_training(files: Path, home: Path) -> tuple["subprocess.Popen[str]", dict[str, Any]]:
-    """A `labelloop train` in a home of its own that would take very long, and its job once it trains."""
+def _start_training(
+    files: Path, home: Path, *, epochs: int = 100_000, **environment: str
+) -> tuple["subprocess.Popen[str]", dict[str, Any]]:
+    """A `labelloop train` in a home of its own, by default one that would take very long; and its job at work."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ml_backend", "train", *_training(files), "--set", "epochs=100000"],
+        [sys.executable, "-m", "ml_backend", "train", *_training(files), "--set", f"epochs={epochs}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "LABELLOOP_HOME": str(home)},
+        env={**os.environ, "LABELLOOP_HOME": str(home), **environment},
     )
     jobs = _until(lambda: _working(home), process)
     return process, jobs[0]
 
 
 def _working(home: Path) -> list[dict[str, Any]]:
-    listed = command(home, "jobs", "list", "--json")
-    jobs = json.loads(listed.stdout) if listed.returncode == 0 else []
-    return [job for job in jobs if job["pid"] and job["stage"] in ("comparing", "training")]
+    if not (home / "labelloop.db").exists():
+        return []
+    database = open_database(f"sqlite:///{home / 'labelloop.db'}", lambda: datetime.now(UTC))
+    try:
+        jobs = database.jobs.running()
+        return [{"id": job.id, "pid": job.pid} for job in jobs if job.pid and job.stage in ("comparing", "training")]
+    finally:
+        database.close()
 
 
 def _until(look: Callable[[], list[dict[str, Any]]], process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
@@ -182,28 +213,3 @@ def _json(files: Path, *arguments: str) -> Any:
     done = command(files / "home", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def _export() -> list[dict[str, Any]]:
-    """Tickets as Label Studio exports them once an expert has labeled them."""
-    return [
-        {
-            "id": number,
-            "data": {"text": ticket.text},
-            "annotations": [
-                {
-                    "id": number,
-                    "completed_by": 1,
-                    "result": [
-                        {
-                            "from_name": "category",
-                            "to_name": "text",
-                            "type": "choices",
-                            "value": {"choices": [ticket.label]},
-                        }
-                    ],
-                }
-            ],
-        }
-        for number, ticket in enumerate(load_tickets()[:ROWS], start=1)
-    ]

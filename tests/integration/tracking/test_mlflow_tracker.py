@@ -207,3 +207,42 @@ def test_a_version_carries_the_time_of_its_registration(
         run.log_folder(tmp_path, "bundle")
         version = register_version(registry, "timed-1", run_id=run.run_id)
     assert timedelta(seconds=-1) < datetime.now(UTC) - version.created_at < timedelta(seconds=30)
+
+
+def test_a_run_whose_process_died_goes_on(tracker: MlflowTracker, client: "MlflowClient") -> None:
+    with tracker.run("resumed", "resumed-v1") as first:
+        first.log_params({"epochs": 3})
+        first.log_metrics({"loss": 0.9}, step=1)
+
+    with tracker.run("resumed", "resumed-v2", resume=first.run_id) as again:
+        assert again.run_id == first.run_id
+        assert client.get_run(first.run_id).info.status == "RUNNING"
+        again.log_params({"epochs": 3})
+        again.log_metrics({"loss": 0.5}, step=2)
+
+    found = client.get_run(first.run_id)
+    assert (found.info.status, found.info.run_name) == ("FINISHED", "resumed-v2")
+    assert [(entry.step, entry.value) for entry in client.get_metric_history(first.run_id, "loss")] == [
+        (1, 0.9),
+        (2, 0.5),
+    ]
+
+
+def test_a_run_that_mlflow_does_not_know_is_begun_anew(tracker: MlflowTracker) -> None:
+    with tracker.run("resumed", "resumed-v3", resume="0123456789abcdef0123456789abcdef") as run:
+        assert run.run_id != "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(("was_cancelled", "state"), [(True, "KILLED"), (False, "FAILED")])
+def test_a_run_whose_process_died_is_closed(
+    tracker: MlflowTracker, client: "MlflowClient", was_cancelled: bool, state: str
+) -> None:
+    experiment = client.get_experiment_by_name("warm-up")
+    run_id = client.create_run(experiment.experiment_id).info.run_id
+
+    tracker.close(run_id, was_cancelled=was_cancelled)
+    assert client.get_run(run_id).info.status == state
+    tracker.close(run_id, was_cancelled=not was_cancelled)
+
+    assert client.get_run(run_id).info.status == state
+    tracker.close("0123456789abcdef0123456789abcdef", was_cancelled=True)

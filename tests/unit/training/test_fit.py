@@ -5,7 +5,7 @@ import pytest
 
 from ml_backend.encoders.embed import TextEncoder
 from ml_backend.training.evaluate import classification_metrics
-from ml_backend.training.fit import EpochResult, Workshop, evaluate_logits
+from ml_backend.training.fit import EpochResult, Observer, Workshop, evaluate_logits
 from ml_backend.training.lora import Step
 from tests.unit.training.builders import FAST, keyword_data, labeled, tiny_encoder
 
@@ -27,8 +27,7 @@ def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncod
         DATA.train,
         features,
         workshop.regression(DATA.train, features),
-        on_step=lambda _: None,
-        on_epoch=results.append,
+        observer=Observer(on_epoch=results.append),
         validation=DATA.validation,
     ) as model:
         kept = evaluate_logits(model.logits(DATA.validation.texts), DATA.validation, DATA.labels)
@@ -49,8 +48,7 @@ def test_training_ends_when_patience_does(encoder: TextEncoder) -> None:
         DATA.train,
         features,
         workshop.regression(DATA.train, features),
-        on_step=lambda _: None,
-        on_epoch=results.append,
+        observer=Observer(on_epoch=results.append),
         validation=DATA.validation,
     ):
         pass
@@ -65,7 +63,9 @@ def test_without_validation_every_epoch_runs(encoder: TextEncoder) -> None:
     workshop = Workshop(encoder, DATA.labels, replace(FAST, epochs=3), len(DATA.train))
     features = encoder.embed(DATA.train.texts)
 
-    with workshop.lora(DATA.train, features, workshop.regression(DATA.train, features), on_step=steps.append):
+    with workshop.lora(
+        DATA.train, features, workshop.regression(DATA.train, features), observer=Observer(on_step=steps.append)
+    ):
         pass
 
     assert len(steps) == 9
@@ -81,7 +81,7 @@ def test_the_head_starts_as_the_regression_with_few_rows_and_as_class_means_with
     features = encoder.embed(DATA.train.texts)
     regression = workshop.regression(DATA.train, features)
 
-    with workshop.lora(DATA.train, features, regression, on_step=lambda _: None) as model:
+    with workshop.lora(DATA.train, features, regression, observer=Observer()) as model:
         head = model.head
 
     if starts_as == "regression":

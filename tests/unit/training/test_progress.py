@@ -34,3 +34,15 @@ def test_a_cancelled_job_stops_the_work() -> None:
 
     with pytest.raises(JobCancelled):
         Pace(cancelled, 10, start=0, end=1).advance(1, "training", "")
+
+
+def test_work_of_an_earlier_attempt_counts_as_done_and_not_as_speed() -> None:
+    seen: list[Progress] = []
+    times = iter([1000.0, 1030.0])
+    pace = Pace(seen.append, 100, start=0, end=1, clock=lambda: next(times))
+
+    pace.skip(50)
+    pace.advance(25, "training", "step 3 of 4")
+
+    assert seen[0].fraction == 0.75
+    assert seen[0].message == "step 3 of 4, about 30 s left"

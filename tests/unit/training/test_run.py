@@ -39,6 +39,7 @@ class Trial:
         settings: TrainingSettings = FAST,
         *,
         report: Callable[[Progress], None] | None = None,
+        on_checkpoint: Callable[[str], None] = lambda _: None,
         base: str | None = None,
     ) -> TrainingOutcome:
         return train_classifier(
@@ -48,6 +49,8 @@ class Trial:
             facts=FACTS,
             base_model=base or self._base,
             out=self.out,
+            checkpoints=self.out.with_name("checkpoints"),
+            on_checkpoint=on_checkpoint,
             report=report or self.reports.append,
             run=self.run,
         )
@@ -142,7 +145,7 @@ def test_progress_only_rises_and_tells_the_loss(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize("stage", ["loading", "embedding", "comparing", "training", "saving"])
-def test_cancelling_at_any_stage_passes_through_and_leaves_nothing(trial: Trial, stage: str) -> None:
+def test_cancelling_at_any_stage_passes_through_and_leaves_checkpoints_alone(trial: Trial, stage: str) -> None:
     def report(progress: Progress) -> None:
         if progress.stage == stage:
             raise JobCancelled("job 1 was cancelled")
@@ -151,7 +154,9 @@ def test_cancelling_at_any_stage_passes_through_and_leaves_nothing(trial: Trial,
     with pytest.raises(JobCancelled, match="job 1 was cancelled"):
         trial.train(keyword_data(6), settings, report=report)
 
-    assert not trial.out.parent.exists() or list(trial.out.parent.iterdir()) == []
+    left = list(trial.out.parent.iterdir()) if trial.out.parent.exists() else []
+    assert {path.name for path in left} <= {"checkpoints"}
+    assert list(trial.out.parent.rglob(".unfinished*")) == []
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path: Path, base: str) -> None:

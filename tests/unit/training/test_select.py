@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.model import Method
-from ml_backend.training.fit import Workshop
+from ml_backend.training.checkpoints import Checkpoints
+from ml_backend.training.fit import Observer, Workshop
 from ml_backend.training.lora import Step
-from ml_backend.training.select import HeldOut, choose, out_of_fold, stratified_folds
+from ml_backend.training.select import Fold, HeldOut, choose, out_of_fold, stratified_folds
 from tests.unit.training.builders import FAST, keyword_data, labeled, tiny_encoder
 
 NAMES = ("card", "cash", "refund")
@@ -97,13 +98,22 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path) -> None:
     features = encoder.embed(data.train.texts)
     folds = folds_of(data.train.indices.tolist(), folds=2)
     steps: list[tuple[int, Step]] = []
+    known: list[Fold] = []
 
     held_out = out_of_fold(
-        workshop, data.train, features, folds, with_lora=True, on_step=lambda fold, step: steps.append((fold, step))
+        workshop,
+        data.train,
+        features,
+        folds,
+        with_lora=True,
+        observer=lambda fold: Observer(on_step=lambda step: steps.append((fold, step))),
+        checkpoints=Checkpoints(tmp_path / "checkpoints", {}, lambda _: None),
+        on_known=known.append,
     )
 
     assert sorted(held_out.rows.texts) == sorted(data.train.texts)
     assert {fold for fold, _ in steps} == {1, 2}
+    assert known == []
     for number, fold in enumerate(folds):
         head = workshop.regression(data.train.take(fold.train), features[fold.train])
         part = slice(number * 12, number * 12 + 12)

@@ -213,3 +213,14 @@ def test_an_alias_moved_by_hand_is_found_at_the_next_full_look(services: Service
         stop.set()
         thread.join(5)
     assert not thread.is_alive()
+
+
+def test_the_resume_button_lets_a_failed_job_go_on(services: Services, client: FlaskClient, project: Project) -> None:
+    job, _ = services.database.jobs.request(JobKind.TRAIN, 1, {}, dedupe_key="x", claim=True)
+    assert "/resume" not in page(client)
+    services.database.jobs.finish(job, JobState.FAILED, error="no memory left")
+    assert 'data-post="/jobs/1/resume"' in page(client)
+
+    assert client.post("/jobs/1/resume", json={}).get_json() == {"job": 1, "state": "queued"}
+    assert client.post("/jobs/1/resume", json={}).status_code == 409
+    assert services.database.jobs.get(1).attempt == 2

@@ -1,0 +1,38 @@
+"""Bundled tickets as Label Studio exports them once an expert has labeled them."""
+
+import json
+from pathlib import Path
+
+from ml_backend.demo.tickets import load_tickets
+from ml_backend.tasks import template_path
+
+__all__ = ["CONFIG", "write_export"]
+
+CONFIG = template_path("classification")
+
+
+def write_export(path: Path, *, rows: int) -> Path:
+    """A JSON export of the first tickets, each with one annotation."""
+    tasks = [
+        {
+            "id": number,
+            "data": {"text": ticket.text},
+            "annotations": [
+                {
+                    "id": number,
+                    "completed_by": 1,
+                    "result": [
+                        {
+                            "from_name": "category",
+                            "to_name": "text",
+                            "type": "choices",
+                            "value": {"choices": [ticket.label]},
+                        }
+                    ],
+                }
+            ],
+        }
+        for number, ticket in enumerate(load_tickets()[:rows], start=1)
+    ]
+    path.write_text(json.dumps(tasks), encoding="utf-8")
+    return path
