@@ -80,6 +80,14 @@ class TestComposeFile:
         ports = [port for ports in published.values() for port in ports]
         assert [port for port in ports if not port.startswith("${BIND_ADDRESS:-127.0.0.1}:")] == []
 
+    def test_label_studio_is_given_an_address_of_the_gateway_that_it_accepts(self) -> None:
+        services = _services()
+        host, port = services["backend"]["environment"]["LABELLOOP_PUBLIC_URL"].removeprefix("http://").split(":")
+        aliases = services["gateway"]["networks"]["studio"]["aliases"]
+        assert "." in host
+        assert (host in aliases, port) == (True, "9090")
+        assert "studio" in services["label-studio"]["networks"]
+
     def test_label_studio_cannot_reach_the_server_that_has_no_login(self) -> None:
         services = _services()
         assert set(services["label-studio"]["networks"]) & set(services["mlflow"]["networks"]) == set()
