@@ -5,14 +5,14 @@
 ARG PYTHON_IMAGE=python:3.12-slim
 
 FROM ${PYTHON_IMAGE} AS builder
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_CACHE_DIR=/var/cache/pip
 WORKDIR /build
 # Two environments: the one that is shipped, and the one that builds packages for it.
 RUN python -m venv /opt/labelloop && python -m venv /opt/builder
 
 # The slow steps first: they are repeated only when a lock changes. A pip.conf can be given as the secret `pip_config`.
 COPY locks/ locks/
-RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip_config,target=/etc/pip.conf \
+RUN --mount=type=cache,target=/var/cache/pip --mount=type=secret,id=pip_config,target=/etc/pip.conf \
     /opt/labelloop/bin/pip install --no-deps --require-hashes -r locks/image.txt \
     && /opt/builder/bin/pip install --no-deps --require-hashes -r locks/build.txt
 
@@ -20,7 +20,7 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip_config
 # TORCH_INDEX_URL: the index of CPU builds that PyTorch's installation page names; empty: pip looks where it always does.
 ARG TORCH_INDEX_URL=
 ARG ALLOW_CUDA=0
-RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip_config,target=/etc/pip.conf \
+RUN --mount=type=cache,target=/var/cache/pip --mount=type=secret,id=pip_config,target=/etc/pip.conf \
     /opt/labelloop/bin/pip install ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} -r locks/torch.txt \
     && /opt/labelloop/bin/python -c "import sys, torch; cuda = torch.version.cuda; \
 sys.exit(f'torch {torch.__version__} is a build for CUDA {cuda}, which makes the image several gigabytes larger; set ' \
