@@ -1,0 +1,38 @@
+"""Asking for jobs, once and from many threads."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ml_backend.domain.job import Job, JobKind
+from ml_backend.storage import Database
+
+__all__ = ["at_once", "request", "running"]
+
+Answer = TypeVar("Answer")
+
+
+def request(database: Database, key: str = "train-7", project_id: int = 7, **more: Any) -> Job:
+    job, _ = database.jobs.request(JobKind.TRAIN, project_id, {"seed": 1}, dedupe_key=key, **more)
+    return job
+
+
+def running(database: Database, key: str = "train-7", project_id: int = 7) -> Job:
+    return request(database, key, project_id, claim=True)
+
+
+def at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:
+    """What a call returns on many threads that start it at the same moment."""
+    answers: list[Answer] = []
+    gate = threading.Barrier(count)
+
+    def work(number: int) -> None:
+        gate.wait()
+        answers.append(call(number))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return answers
