@@ -106,4 +106,5 @@ def _set_sequence(target: Connection, table: Table) -> None:
     if target.dialect.name == "postgresql" and column is not None:
         quoted = target.dialect.identifier_preparer.format_table(table)
         sequence = func.pg_get_serial_sequence(quoted, column.name)
-        target.execute(select(func.setval(sequence, func.max(column))))
+        # A sequence starts at 1; where no id has got there, it stays as it is.
+        target.execute(select(func.setval(sequence, func.max(column))).where(column > 0))

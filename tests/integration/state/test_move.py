@@ -148,6 +148,19 @@ def test_new_jobs_and_experiments_get_numbers_of_their_own(home: Path, targets: 
     assert next_id == 2
 
 
+def test_a_state_without_any_training_moves_to_postgresql_and_back(tmp_path: Path, targets: dict[str, str]) -> None:
+    home, back = tmp_path / "home", tmp_path / "back"
+    result(home, "move", *options(targets))
+    there = state_rows(targets["LABELLOOP_DATABASE_URL"]), mlflow_rows(targets["LABELLOOP_MLFLOW_URL"])
+    ours, mlflow = sqlite_urls(back)
+    back.mkdir()
+    result(home, "move", "--database-url", ours, "--mlflow-url", mlflow, environment=targets)
+
+    assert there == (state_rows(ours), mlflow_rows(mlflow))
+    assert [row[:2] for row in there[1]["experiments"]] == [(0, "Default")]
+    assert result(back, "models", "list") == []
+
+
 def test_without_a_url_for_mlflow_its_store_stays_where_it_is(home: Path, targets: dict[str, str]) -> None:
     database = {"LABELLOOP_DATABASE_URL": targets["LABELLOOP_DATABASE_URL"]}
     done = command(home, "move", "--database-url", database["LABELLOOP_DATABASE_URL"])
