@@ -122,7 +122,7 @@ def _train(
             "warnings": [*snapshot.manifest.warnings, *outcome.warnings],
         }
         context.keep(trained=trained)
-        model = services.registry.register(
+        registered = services.registry.register(
             key,
             number=number,
             run_id=run.run_id,
@@ -132,7 +132,8 @@ def _train(
             label_config_fingerprint=snapshot.manifest.label_config_fingerprint,
             metrics=outcome.metrics,
         )
-    return model, trained
+    # The gate reads its files, which a server may keep.
+    return services.registry.get(registered.name), trained
 
 
 def _resumable_run(services: Services, context: JobContext) -> str | None:

@@ -1,0 +1,28 @@
+"""A training whose files an MLflow server keeps."""
+
+import json
+from pathlib import Path
+
+from ml_backend.tracking.mlflow import MlflowRegistry
+from tests.backend_process import command
+from tests.integration.tickets import CONFIG, write_export
+from tests.mlflow_server import MlflowServer
+from tests.tiny_models import save_tiny_model
+
+
+def test_the_gate_has_the_files_of_a_version_that_a_server_keeps(mlflow_server: MlflowServer, tmp_path: Path) -> None:
+    home, base_model = tmp_path / "home", save_tiny_model("bert", tmp_path / "tiny")
+    export = write_export(tmp_path / "tickets.json", rows=120)
+    source = ["--studio-export", str(export), "--config", str(CONFIG), "--split", "0.6,0.2,0.2"]
+    made = command(home, "export", *source, "--out", str(tmp_path / "snapshot"), "--json")
+    assert made.returncode == 0, made.stderr
+
+    training = ["--snapshot", str(tmp_path / "snapshot"), "--base-model", base_model, "--method", "regression"]
+    done = command(home, "train", *training, "--json", environment={"LABELLOOP_MLFLOW_URL": mlflow_server.url})
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["gate"]["rows"] == result["metrics"]["test"]["rows"] > 0
+    version = MlflowRegistry(mlflow_server.url, home / "models").get(result["model_version"])
+    assert version.path.is_relative_to(home / "models")
+    assert (version.path / "bundle.json").is_file()
