@@ -1,7 +1,6 @@
 """The image and the compose file: what can be held against the rest of the project without a container engine."""
 
 import re
-import shutil
 import subprocess
 import sys
 from functools import cache
@@ -15,6 +14,7 @@ from packaging.requirements import Requirement
 
 from ml_backend.config import Settings
 from tests.architecture.tree import REPOSITORY, project_table
+from tests.gateway import find_nginx, gateway_config
 
 COMPOSE_FILE = REPOSITORY / "docker-compose.yml"
 COMPOSE_TEXT = COMPOSE_FILE.read_text(encoding="utf-8")
@@ -209,18 +209,8 @@ class TestDockerfile:
 
 
 def test_nginx_accepts_the_gateway_s_configuration(tmp_path: Path) -> None:
-    # Debian's package puts it where only root's PATH leads.
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if nginx is None:
-        pytest.skip("nginx is not installed on this machine")
-    content = _compose()["configs"]["gateway"]["content"].replace("$$", "$")
-    # `resolve` in the open-source nginx came with 1.27.3, and distributions have older ones.
-    old, count = re.subn(r"resolver 127[^;]*;\s*server backend:9090 resolve ", "server 127.0.0.1:9 ", content)
-    assert count == 1
-    config = tmp_path / "nginx.conf"
-    folders = "".join(f"{kind}_temp_path {tmp_path};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    old = old.replace("/dev/stdout", str(tmp_path / "access.log")).replace("http {", f"http {{ {folders}", 1)
-    config.write_text(f"pid {tmp_path}/nginx.pid;\n{old}", encoding="utf-8")
+    nginx, config = find_nginx(), tmp_path / "nginx.conf"
+    config.write_text(gateway_config(tmp_path, [9]), encoding="utf-8")
     checked = subprocess.run(
         [nginx, "-t", "-c", config, "-p", tmp_path], capture_output=True, text=True, check=False, cwd=tmp_path
     )

@@ -21,9 +21,9 @@ from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.workflows.prelabel import push_missing
 from ml_backend.workflows.promote import promote, reconcile_promotions, serving_version
+from ml_backend.workflows.recover import reap_dead
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.setup import announced_version, remember_project
-from ml_backend.workflows.work import reap_abandoned
 from tests.fakes import FakePredictor
 from tests.studio import project_with_tasks
 
@@ -68,9 +68,9 @@ def test_after_a_kill_at_any_step_one_champion_serves_everywhere(
     died = _in_a_process(lambda: _promote_and_die(services.options.home, studio, project, new, step))
     assert died == -signal.SIGKILL
 
-    # A new server: the killed job shows no sign of life, so it is abandoned; then half-done promotions are finished.
-    patient = replace(services, options=replace(services.options, job_heartbeat_timeout_s=1e-6))
-    reap_abandoned(patient)
+    # A new server: the killed job shows no sign of life, so it is given up; then half-done promotions are finished.
+    patient = replace(services, options=replace(services.options, job_heartbeat_timeout_s=1e-6, job_attempts=1))
+    reap_dead(patient)
     reconcile_promotions(services)
     reconcile_promotions(services)
 
