@@ -14,9 +14,17 @@ import psutil
 
 from ..domain.job import Job
 
-__all__ = ["InlineLauncher", "SubprocessLauncher", "job_folder", "log_path"]
+__all__ = ["InlineLauncher", "SubprocessLauncher", "job_folder", "log_path", "machine_name"]
 
 GRACE_S = 10.0
+
+
+def machine_name() -> str:
+    """Where process ids mean the same: the host, and on Linux its process namespace, since containers may share one."""
+    try:
+        return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()
 
 
 def job_folder(home: Path, job_id: int) -> Path:
@@ -44,7 +52,7 @@ class ChildProcess:
     @property
     def host(self) -> str:
         """Name of this machine."""
-        return socket.gethostname()
+        return machine_name()
 
     def poll(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""
@@ -108,11 +116,11 @@ class SubprocessLauncher:
 
     def is_gone(self, job: Job) -> bool:
         """True where the job's process ran on this machine and has ended; False where this machine cannot tell."""
-        return job.pid is not None and job.host == socket.gethostname() and self._process(job) is None
+        return job.pid is not None and job.host == machine_name() and self._process(job) is None
 
     def kill(self, job: Job) -> None:
         """Kill the job's process and what it started, where it runs on this machine."""
-        process = self._process(job) if job.host == socket.gethostname() else None
+        process = self._process(job) if job.host == machine_name() else None
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -156,7 +164,7 @@ class InlineLauncher:
 
     def launch(self, job: Job) -> FinishedInline:
         """Run the job to its end."""
-        return FinishedInline(self.run(job.id), os.getpid(), socket.gethostname())
+        return FinishedInline(self.run(job.id), os.getpid(), machine_name())
 
     def is_gone(self, job: Job) -> bool:  # noqa: ARG002 (the port's shape)
         """False: a job never outlives `launch`, and one that another process runs, only that one knows."""

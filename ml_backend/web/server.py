@@ -27,9 +27,12 @@ def serve(settings: Settings, *, with_worker: bool) -> None:
         with_worker: also run jobs, each in a child process of its own.
 
     Raises:
-        ConfigurationError: the port is taken.
+        ConfigurationError: the port is taken, or the database cannot be opened.
+        StateError: another process works alone on the database.
     """
     _check_port(settings)
+    # Opened once here, since of an error in the serving process gunicorn would make a traceback.
+    build_services(settings).database.close()
     _Server(settings, with_worker=with_worker).run()
 
 

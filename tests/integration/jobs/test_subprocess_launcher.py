@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from ml_backend.domain.job import Job, JobKind, JobState
 from ml_backend.jobs import SubprocessLauncher, log_path
-from ml_backend.jobs.launcher import ChildProcess
+from ml_backend.jobs.launcher import ChildProcess, machine_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 JOB = Job(id=41, kind=JobKind.TRAIN, project_id=7, state=JobState.RUNNING, params={})
@@ -202,6 +203,28 @@ def job_of(child: ChildProcess, **changes: object) -> Job:
 
 def launcher_of(home: Path, script: str) -> SubprocessLauncher:
     return SubprocessLauncher(home, {}, niceness=0, command=(sys.executable, "-c", script))
+
+
+def test_the_machine_is_named_by_host_and_process_namespace() -> None:
+    assert machine_name().startswith(socket.gethostname())
+    inherited = subprocess.run(
+        [sys.executable, "-c", "from ml_backend.jobs.launcher import machine_name; print(machine_name())"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+    )
+    assert inherited.stdout.strip() == machine_name()
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
+def test_a_container_with_the_same_host_name_is_another_machine() -> None:
+    script = "from ml_backend.jobs.launcher import machine_name; print(machine_name())"
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]
+    inside = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    if inside.returncode != 0:
+        pytest.skip(f"this machine makes no process namespaces: {inside.stderr.strip()}")
+    assert inside.stdout.strip() != machine_name()
 
 
 def test_a_process_that_ended_is_seen_to_be_gone(launch: Launch, tmp_path: Path) -> None:
