@@ -14,10 +14,11 @@ from .data import TrainingData
 from .evaluate import Evaluation
 from .fit import Observer, Workshop, evaluate_logits
 from .lora import Step
+from .out_of_fold import Fold, HeldOut, out_of_fold
 from .plan import FORWARD_SHARE, Plan, fold_work
 from .progress import Pace
 from .record import Curves
-from .select import Choice, Fold, HeldOut, choose, out_of_fold
+from .select import Choice, choose
 from .settings import TrainingSettings
 
 __all__ = ["CROSS_VALIDATION", "VALIDATION", "Candidate", "Candidates"]

@@ -7,7 +7,7 @@ import numpy as np
 from ..domain.model import Method
 from .calibration import LEAST_CALIBRATION_ROWS
 from .data import TrainingData
-from .select import Fold, stratified_folds
+from .out_of_fold import Fold, stratified_folds
 from .settings import TrainingSettings
 
 __all__ = ["Plan", "fold_work", "make_plan"]

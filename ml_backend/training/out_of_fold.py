@@ -1,0 +1,156 @@
+"""Logits of rows from models that were trained without them, fold by fold."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from ..domain.model import Method
+from ..encoders.embed import Floats2d
+from .checkpoints import Checkpoints, EpochCheckpoints
+from .data import LabeledTexts
+from .fit import Observer, Workshop
+
+__all__ = ["Fold", "HeldOut", "dealt_out", "out_of_fold", "stratified_folds"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Rows with the logits of models that were not trained on them.
+
+    Attributes:
+        logits: shape (N, K) per method.
+    """
+
+    rows: LabeledTexts
+    logits: Mapping[Method, Floats2d]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """Positions of train rows: those to train on, and those to score."""
+
+    train: Ints
+    scored: Ints
+
+
+def stratified_folds(
+    indices: Ints, *, folds: int, scored_rows: int, train_rows: int, rng: np.random.Generator
+) -> list[Fold]:
+    """Folds enough to score about `scored_rows` rows, at most `folds`; no row is scored twice.
+
+    Every class is dealt out over the folds evenly. A class's only row is always trained on, so every fold knows
+    every class. With many rows a fold's train and scored parts are cut down at random, each class in proportion.
+    """
+    assigned = dealt_out(indices, folds, rng, least=2)
+    fold_size = -(-int((assigned >= 0).sum()) // folds)
+    made = []
+    for number in range(min(folds, max(1, scored_rows // max(fold_size, 1)))):
+        scored, train = np.flatnonzero(assigned == number), np.flatnonzero(assigned != number)
+        if len(scored):
+            made.append(
+                Fold(
+                    train=_proportional(train, indices, train_rows, rng),
+                    scored=_proportional(scored, indices, scored_rows, rng),
+                )
+            )
+    return made
+
+
+def dealt_out(indices: Ints, folds: int, rng: np.random.Generator, *, least: int = 1) -> Ints:
+    """A fold's number from 0 per member, every class dealt out over the folds evenly; -1 for classes under `least`."""
+    assigned = np.full(len(indices), -1, dtype=np.int64)
+    offset = 0
+    for k in np.unique(indices):
+        members = rng.permutation(np.flatnonzero(indices == k))
+        if len(members) >= least:
+            assigned[members] = (offset + np.arange(len(members))) % folds
+            offset += len(members)
+    return assigned
+
+
+def _proportional(positions: Ints, indices: Ints, count: int, rng: np.random.Generator) -> Ints:
+    """About `count` of the positions, each class in proportion and none left without a row."""
+    if count >= len(positions):
+        return positions
+    shuffled = rng.permutation(positions)
+    classes = indices[shuffled]
+    # The share of its class that comes before a row, in shuffled order: the lowest shares are kept.
+    rank = np.zeros(len(shuffled))
+    for k in np.unique(classes):
+        members = np.flatnonzero(classes == k)
+        rank[members] = np.arange(len(members)) / len(members)
+    return np.sort(shuffled[np.argsort(rank, kind="stable")[:count]])
+
+
+def out_of_fold(
+    workshop: Workshop,
+    rows: LabeledTexts,
+    features: Floats2d,
+    folds: Sequence[Fold],
+    *,
+    with_lora: bool,
+    observer: Callable[[int], Observer],
+    checkpoints: Checkpoints,
+    on_known: Callable[[Fold], None],
+) -> HeldOut:
+    """Logits of train rows from models that were trained without them.
+
+    Args:
+        features: of the rows, from the frozen encoder.
+        observer: of the LoRA training in the fold with this number, from 1.
+        checkpoints: where every fold's logits are kept.
+        on_known: told of a fold that an earlier attempt has finished.
+    """
+    methods = (Method.REGRESSION, Method.LORA) if with_lora else (Method.REGRESSION,)
+    logits: dict[Method, list[Floats2d]] = {method: [] for method in methods}
+    for number, fold in enumerate(folds, start=1):
+        name = f"fold-{number}"
+        scored, is_known = checkpoints.arrays(
+            name,
+            partial(
+                _scored,
+                workshop,
+                rows,
+                features,
+                fold,
+                with_lora=with_lora,
+                observer=observer(number),
+                epochs=checkpoints.epochs(name),
+            ),
+        )
+        if is_known:
+            on_known(fold)
+        checkpoints.epochs(name).clear()
+        for method in methods:
+            logits[method].append(scored[method])
+    positions = [fold.scored for fold in folds]
+    empty = np.zeros((0, len(workshop.labels)), dtype=np.float32)
+    return HeldOut(
+        rows.take(np.concatenate([np.zeros(0, dtype=np.int64), *positions])),
+        {method: np.concatenate([empty, *parts]) for method, parts in logits.items()},
+    )
+
+
+def _scored(
+    workshop: Workshop,
+    rows: LabeledTexts,
+    features: Floats2d,
+    fold: Fold,
+    *,
+    with_lora: bool,
+    observer: Observer,
+    epochs: EpochCheckpoints,
+) -> dict[str, Floats2d]:
+    """Logits of a fold's scored rows, by method."""
+    part, part_features = rows.take(fold.train), features[fold.train]
+    head = workshop.regression(part, part_features)
+    logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[fold.scored])}
+    if with_lora:
+        with workshop.lora(part, part_features, head, observer=observer, checkpoints=epochs) as model:
+            logits[Method.LORA] = model.logits(rows.take(fold.scored).texts)
+    return logits

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.domain.model import Method
+from ml_backend.training.checkpoints import Checkpoints
+from ml_backend.training.fit import Observer, Workshop
+from ml_backend.training.lora import Step
+from ml_backend.training.out_of_fold import Fold, out_of_fold, stratified_folds
+from tests.unit.training.builders import FAST, keyword_data, tiny_encoder
+
+
+def folds_of(indices: list[int], folds: int = 5, scored: int = 1000, train: int = 4000, seed: int = 0):
+    return stratified_folds(
+        np.array(indices), folds=folds, scored_rows=scored, train_rows=train, rng=np.random.default_rng(seed)
+    )
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=120), st.integers(2, 6), st.integers(0, 99))
+def test_no_row_is_scored_twice_or_by_a_model_that_saw_it_and_every_class_is_always_trained_on(
+    indices: list[int], folds: int, seed: int
+) -> None:
+    made = folds_of(indices, folds=folds, seed=seed)
+
+    scored = [row for fold in made for row in fold.scored.tolist()]
+    assert len(scored) == len(set(scored))
+    assert len(made) <= folds
+    for fold in made:
+        assert not set(fold.scored.tolist()) & set(fold.train.tolist())
+        assert {indices[row] for row in fold.train} == set(indices)
+    singles = {row for row, k in enumerate(indices) if indices.count(k) == 1}
+    assert set(scored) == set(range(len(indices))) - singles
+
+
+def test_every_class_is_spread_evenly_over_the_folds() -> None:
+    indices = [0] * 50 + [1] * 10
+
+    made = folds_of(indices)
+
+    assert [sum(indices[row] == 0 for row in fold.scored) for fold in made] == [10] * 5
+    assert [sum(indices[row] == 1 for row in fold.scored) for fold in made] == [2] * 5
+
+
+def test_many_rows_are_cut_down_with_each_class_in_proportion() -> None:
+    indices = [0] * 8000 + [1] * 1990 + [2] * 10
+
+    made = folds_of(indices, scored=1000, train=4000)
+
+    (fold,) = made
+    assert len(fold.scored) == 1000
+    assert len(fold.train) == 4000
+    counts = np.bincount(np.array(indices)[fold.train], minlength=3)
+    assert counts[0] == pytest.approx(3200, abs=5)
+    assert counts[2] >= 1
+
+
+def test_rows_of_single_classes_alone_make_no_fold() -> None:
+    assert folds_of([0, 1, 2]) == []
+
+
+def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path) -> None:
+    data = keyword_data(8)
+    encoder = tiny_encoder(tmp_path / "bert")
+    workshop = Workshop(encoder, data.labels, FAST, len(data.train))
+    features = encoder.embed(data.train.texts)
+    folds = folds_of(data.train.indices.tolist(), folds=2)
+    steps: list[tuple[int, Step]] = []
+    known: list[Fold] = []
+
+    held_out = out_of_fold(
+        workshop,
+        data.train,
+        features,
+        folds,
+        with_lora=True,
+        observer=lambda fold: Observer(on_step=lambda step: steps.append((fold, step))),
+        checkpoints=Checkpoints(tmp_path / "checkpoints", {}, lambda _: None),
+        on_known=known.append,
+    )
+
+    assert sorted(held_out.rows.texts) == sorted(data.train.texts)
+    assert {fold for fold, _ in steps} == {1, 2}
+    assert known == []
+    for number, fold in enumerate(folds):
+        head = workshop.regression(data.train.take(fold.train), features[fold.train])
+        part = slice(number * 12, number * 12 + 12)
+        np.testing.assert_allclose(
+            held_out.logits[Method.REGRESSION][part], head.logits(features[fold.scored]), atol=1e-4
+        )
+        assert held_out.rows.targets[part] == data.train.take(fold.scored).targets
+    assert held_out.logits[Method.LORA].shape == (24, 3)
+    assert not np.allclose(held_out.logits[Method.LORA], held_out.logits[Method.REGRESSION], atol=1e-3)
+    np.testing.assert_allclose(encoder.embed(data.train.texts), features, atol=1e-6)
