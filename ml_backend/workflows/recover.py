@@ -58,8 +58,8 @@ def recover(services: Services, job: Job, reason: str, *, otherwise: JobState = 
         is_over = False
     else:
         logs = f"its output: `labelloop jobs logs {job.id}`; `labelloop jobs resume {job.id}` tries again"
-        times = "the first death" if current.deaths == 0 else f"death number {current.deaths + 1} without progress"
-        is_over = jobs.finish(current, otherwise, error=f"{reason}; {times}, so it is over; {logs}")
+        count = f"death {current.deaths + 1} of {services.options.job_attempts} without progress, so the job is over"
+        is_over = jobs.finish(current, otherwise, error=f"{reason}; {count}; {logs}")
     current = jobs.get(job.id)
     if is_over:
         log.warning("job %s is %s: %s", job.id, current.state, current.error)

@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from ml_backend.domain.job import Job, JobState
+from ml_backend.domain.job import Heard, Job, JobState
 from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
@@ -89,7 +90,7 @@ def test_an_abandoned_job_keeps_what_it_can_go_on_from_and_its_run_is_ended(make
 
     assert now(services, job).state is JobState.ABANDONED
     assert now(services, job).error == (
-        "no sign of life, while 'starting'; the first death, so it is over; "
+        "no sign of life, while 'starting'; death 1 of 1 without progress, so the job is over; "
         f"its output: `labelloop jobs logs {job.id}`; `labelloop jobs resume {job.id}` tries again"
     )
     assert services.tracker.runs[0].state == "FAILED"
@@ -276,3 +277,41 @@ def test_a_job_that_was_lost_writes_nothing(services: Services, project: Project
 
     assert run_job(services, job.id) is JobState.RUNNING
     assert now(services, job).error is None
+
+
+def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
+    services: Services, project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository = type(services.database.jobs)
+    finish, failures = repository.finish, ["progress", "beat", "finish"]
+
+    def away(name: str) -> OperationalError:
+        failures.remove(name)
+        return OperationalError("UPDATE jobs", {}, Exception(f"the server closed the connection ({name})"))
+
+    def progress(*_: object) -> None:
+        if "progress" in failures:
+            raise away("progress")
+
+    def beat(*_: object) -> Heard:
+        if "beat" in failures:
+            raise away("beat")
+        return Heard.GO_ON
+
+    def finish_at_last(*arguments: object, **more: object) -> bool:
+        if "finish" in failures:
+            raise away("finish")
+        return finish(*arguments, **more)
+
+    for name, method in {"progress": progress, "beat": beat, "finish": finish_at_last}.items():
+        monkeypatch.setattr(repository, name, method)
+    monkeypatch.setattr(JobContext.__init__, "__kwdefaults__", {"heartbeat_s": 0.005})
+    stop_after(services, 1, lambda: time.sleep(0.1))
+    version = add_version(services, project)
+    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+
+    assert run_job(services, job.id) is JobState.SUCCEEDED
+
+    assert failures == []
+    assert f"the progress of job {job.id} was not written" in caplog.text
+    assert f"no sign of life of job {job.id} could be written" in caplog.text

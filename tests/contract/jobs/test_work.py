@@ -181,7 +181,7 @@ def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: Fa
     found = services.database.jobs.get(job.id)
     assert (found.state, found.attempt) == (JobState.FAILED, 3)
     assert found.error == (
-        "its process was killed by SIGSEGV, while 'starting'; death number 3 without progress, so it is over; "
+        "its process was killed by SIGSEGV, while 'starting'; death 3 of 3 without progress, so the job is over; "
         f"its output: `labelloop jobs logs {job.id}`; `labelloop jobs resume {job.id}` tries again"
     )
     worker.step()
