@@ -1,7 +1,8 @@
 """Label Studio in memory: what its API does with projects, tasks, predictions, backends and webhooks."""
 # Longer than 400 lines because one class implements the whole Studio port.
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,27 @@ ALL_ACTIONS = (
     "PROJECT_UPDATED",
     "TASKS_CREATED",
     "TASKS_DELETED",
+)
+STANDARD_COLUMNS = (
+    "id",
+    "inner_id",
+    "completed_at",
+    "total_annotations",
+    "cancelled_annotations",
+    "total_predictions",
+    "annotators",
+    "annotations_results",
+    "annotations_ids",
+    "predictions_score",
+    "predictions_model_versions",
+    "predictions_results",
+    "file_upload",
+    "storage_filename",
+    "created_at",
+    "updated_at",
+    "updated_by",
+    "avg_lead_time",
+    "draft_exists",
 )
 BLOCKED = "URL resolves to a reserved network address (block: 127.0.0.0/8)"
 FIRST_TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -56,6 +78,7 @@ class FakeStudio:
         self.annotations: dict[int, dict[str, Any]] = {}
         self.backend_rows: dict[int, dict[str, Any]] = {}
         self.webhook_rows: dict[int, dict[str, Any]] = {}
+        self.view_rows: dict[int, dict[str, Any]] = {}
         self._ticks = 0
         self._last_ids: dict[str, int] = {}
 
@@ -121,6 +144,53 @@ class FakeStudio:
             held = {p["model_version"] for p in self.predictions.values() if p["task"] == task["id"]}
             if not self._is_labeled(task["id"]) and model_version not in held:
                 yield Task(task["id"], task["data"])
+
+    def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
+        self._refuse_if_told("tasks_by_id")
+        self._project(project_id)
+        wanted = set(task_ids)
+        return [task_from_export(self.task_json(t["id"])) for t in self._tasks_of(project_id) if t["id"] in wanted]
+
+    def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
+        self._refuse_if_told("tasks_with")
+        self._project(project_id)
+        for task in self._tasks_of(project_id):
+            held = task["data"].get(field)
+            if (held if isinstance(held, str) else json.dumps(held)) == value and field in task["data"]:
+                yield task_from_export(self.task_json(task["id"]))
+
+    def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
+        self._change("replace_data", task_id)
+        if task_id not in self.tasks:
+            raise _rejected(404, "No Task matches the given query.")
+        self.tasks[task_id]["data"] = dict(data)
+
+    def columns(self, project_id: int) -> Sequence[str]:
+        self._refuse_if_told("columns")
+        self._project(project_id)
+        keys = dict.fromkeys(key for task in self._tasks_of(project_id) for key in task["data"])
+        return [f"tasks:data.{key}" for key in keys] + [f"tasks:{name}" for name in STANDARD_COLUMNS]
+
+    def views(self, project_id: int) -> Sequence[Mapping[str, Any]]:
+        self._refuse_if_told("views")
+        return [dict(row) for row in self.view_rows.values() if row["project"] == project_id]
+
+    def create_view(self, project_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._change("create_view", dict(data))
+        self._project(project_id)
+        view_id = self._next_id("view_rows")
+        self.view_rows[view_id] = {"id": view_id, "data": dict(data), "order": 0, "user": 1, "project": project_id}
+        return dict(self.view_rows[view_id])
+
+    def update_view(self, project_id: int, view_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._change("update_view", dict(data))
+        self._project(project_id)
+        if view_id not in self.view_rows:
+            raise _rejected(404, "No View matches the given query.")
+        row = self.view_rows[view_id]
+        kept = {key: row["data"][key] for key in ("filters", "ordering") if key in row["data"]}
+        row["data"] = kept | dict(data)
+        return dict(row)
 
     def push_predictions(self, project_id: int, predictions: Sequence[tuple[int, Prediction]]) -> int:
         self._change("push_predictions", [task_id for task_id, _ in predictions])
@@ -234,6 +304,17 @@ class FakeStudio:
         if task_id not in self.tasks:
             raise _rejected(404, "No Task matches the given query.")
         return dict(self._store_annotation(task_id, annotation))
+
+    def update_annotation(self, annotation_id: int, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What Update in the editor does, and with `ground_truth` the star."""
+        annotation = self.annotations[annotation_id]
+        annotation |= {**(changes or {}), "updated_at": self._now()}
+        return annotation
+
+    def remove_annotation(self, annotation_id: int) -> None:
+        """What Delete in the editor does."""
+        task = self.tasks[self.annotations.pop(annotation_id)["task"]]
+        task["is_labeled"] = self._is_labeled(task["id"])
 
     def remove_backend(self, backend_id: int) -> None:
         """What Delete in the interface does: the webhook stays."""

@@ -1,6 +1,6 @@
 """The seams: what workflows need of the outside, each with a real implementation and a fake in the tests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +43,27 @@ class Studio(Protocol):
 
     def tasks_without_prediction(self, project_id: int, model_version: str) -> Iterator[Task]:
         """Unlabeled tasks that hold no prediction of this version, without annotations."""
+
+    def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
+        """These tasks as they are now, with annotations, by id; those that are gone are left out."""
+
+    def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
+        """Tasks whose data holds this text, or the JSON value spelled so, under the key; with annotations, by id."""
+
+    def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
+        """Put other data in place of a task's; what is left out is gone. Nobody is told by an event."""
+
+    def columns(self, project_id: int) -> Sequence[str]:
+        """Columns that the Data Manager can show, such as `tasks:id` and `tasks:data.text`."""
+
+    def views(self, project_id: int) -> Sequence[Mapping[str, Any]]:
+        """Saved tabs of the Data Manager as JSON objects, by id; what they show is under `data`."""
+
+    def create_view(self, project_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a tab, which all members see."""
+
+    def update_view(self, project_id: int, view_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put other data in place of a tab's; of what is left out, Label Studio keeps filters and ordering alone."""
 
     def push_predictions(self, project_id: int, predictions: Sequence[tuple[int, Prediction]]) -> int:
         """Store predictions given as (task id, prediction).

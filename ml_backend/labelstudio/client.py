@@ -1,7 +1,7 @@
 """Label Studio's API, as the Studio port wants it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,7 +9,7 @@ from ..domain.annotation import Prediction, ProjectInfo, Task
 from ..errors import StudioRejected
 from .exports import exported_tasks
 from .http import StudioHttp
-from .payloads import parse_project, region_list
+from .payloads import parse_project, region_list, task_from_export
 
 if TYPE_CHECKING:
     import httpx
@@ -24,8 +24,11 @@ large ones are faster: 3,000 predictions take 10 s in calls of 500, and 2 s in o
 BULK_TIMEOUT_S = 3600.0
 """Storing predictions takes Label Studio about 1 ms each, and deleting them 4 ms, all inside the request."""
 PAGE = 500
+IDS_PER_QUERY = 200
+"""Ids travel in the address, which must stay below 4 KiB for the strictest proxies."""
 Item = TypeVar("Item")
 VERSIONS_COLUMN = "filter:tasks:predictions_model_versions"
+BARE = "id,data"
 
 
 class StudioClient:
@@ -115,9 +118,47 @@ class StudioClient:
         ]
         if not lookalikes:
             return
-        for task in self._unlabeled(project_id, "contains", lookalikes, with_predictions=True):
+        for task in self._unlabeled(project_id, "contains", lookalikes, fields="id,data,predictions"):
             if all(prediction.get("model_version") != model_version for prediction in task["predictions"]):
                 yield _bare_task(task)
+
+    def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
+        """These tasks as they are now, with annotations, by id; those that are gone are left out.
+
+        A task is never asked for by its own address: there Label Studio first asks a backend for the prediction that
+        the task lacks.
+        """
+        found: list[Task] = []
+        for batch in _batches(sorted(task_ids), IDS_PER_QUERY):
+            found += map(task_from_export, self._tasks(project_id, [], fields=None, task_ids=batch))
+        return found
+
+    def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
+        """Tasks whose data holds this text, or the JSON value spelled so, under the key; with annotations, by id."""
+        filters = [{"filter": f"filter:tasks:data.{field}", "operator": "equal", "type": "String", "value": value}]
+        yield from map(task_from_export, self._tasks(project_id, filters, fields=None))
+
+    def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
+        """Put other data in place of a task's; what is left out is gone. Nobody is told by an event."""
+        self._http.send("PATCH", f"api/tasks/{task_id}/", {"data": dict(data)})
+
+    def columns(self, project_id: int) -> Sequence[str]:
+        """Columns that the Data Manager can show, such as `tasks:id` and `tasks:data.text`."""
+        columns = _object(self._http.get("api/dm/columns", {"project": project_id}))["columns"]
+        return [_column_name(column) for column in columns if "children" not in column]
+
+    def views(self, project_id: int) -> Sequence[Mapping[str, Any]]:
+        """Saved tabs of the Data Manager as JSON objects, by id; what they show is under `data`."""
+        return _by_id(self._http.get("api/dm/views/", {"project": project_id}))
+
+    def create_view(self, project_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a tab, which all members see."""
+        return _object(self._http.send("POST", "api/dm/views/", {"project": project_id, "data": dict(data)}))
+
+    def update_view(self, project_id: int, view_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put other data in place of a tab's; of what is left out, Label Studio keeps filters and ordering alone."""
+        body = {"project": project_id, "data": dict(data)}
+        return _object(self._http.send("PATCH", f"api/dm/views/{view_id}/", body))
 
     def push_predictions(self, project_id: int, predictions: Sequence[tuple[int, Prediction]]) -> int:
         """Store predictions given as (task id, prediction); those of deleted tasks are left out.
@@ -205,13 +246,13 @@ class StudioClient:
         return _count(self._http.send("POST", path, items, timeout_s=BULK_TIMEOUT_S), "created")
 
     def _unlabeled(
-        self, project_id: int, operator: str, versions: Sequence[str], *, with_predictions: bool = False
+        self, project_id: int, operator: str, versions: Sequence[str], *, fields: str = BARE
     ) -> Iterator[Mapping[str, Any]]:
         filters: list[Mapping[str, Any]] = [
             {"filter": "filter:tasks:completed_at", "operator": "empty", "type": "Datetime", "value": True},
             {"filter": VERSIONS_COLUMN, "operator": operator, "type": "List", "value": list(versions)},
         ]
-        return self._tasks(project_id, filters, with_predictions=with_predictions)
+        return self._tasks(project_id, filters, fields=fields)
 
     def _existing(self, project_id: int, task_ids: Sequence[int]) -> set[int]:
         span = {"min": min(task_ids), "max": max(task_ids)}
@@ -221,22 +262,35 @@ class StudioClient:
         return {int(task["id"]) for task in self._tasks(project_id, filters)}
 
     def _tasks(
-        self, project_id: int, filters: Sequence[Mapping[str, Any]], *, with_predictions: bool = False
+        self,
+        project_id: int,
+        filters: Sequence[Mapping[str, Any]],
+        *,
+        fields: str | None = BARE,
+        task_ids: Sequence[int] | None = None,
     ) -> Iterator[Mapping[str, Any]]:
-        """Tasks that pass the filters, by id."""
+        """Tasks that pass the filters, by id.
+
+        Args:
+            fields: what to read of each; None: everything. Annotations are whole with everything else alone.
+            task_ids: only these; None: all.
+        """
+        params: dict[str, Any] = {
+            "project": project_id,
+            "page_size": PAGE,
+            "resolve_uri": "false",
+            "fields": "task_only" if fields == BARE else "all",
+        }
+        if fields is not None:
+            params["include"] = fields
+        query: dict[str, Any] = {"ordering": ["tasks:id"]}
+        if task_ids is not None:
+            query["selectedItems"] = {"all": False, "included": list(task_ids)}
         last_id = 0
         while True:
             after = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": last_id}
-            query = {"filters": {"conjunction": "and", "items": [*filters, after]}, "ordering": ["tasks:id"]}
-            params = {
-                "project": project_id,
-                "query": json.dumps(query),
-                "page_size": PAGE,
-                "resolve_uri": "false",
-                "fields": "all" if with_predictions else "task_only",
-                "include": "id,data,predictions" if with_predictions else "id,data",
-            }
-            page = self._http.get("api/tasks", params)
+            query["filters"] = {"conjunction": "and", "items": [*filters, after]}
+            page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
             yield from page["tasks"]
             # An instance may cap pages below what was asked; the total counts what this query still matched.
             if not page["tasks"] or len(page["tasks"]) >= page["total"]:
@@ -260,6 +314,11 @@ def _without_ground_truth(task: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bare_task(task: Mapping[str, Any]) -> Task:
     return Task(int(task["id"]), task["data"])
+
+
+def _column_name(column: Mapping[str, Any]) -> str:
+    parent = f"{column['parent']}." if column.get("parent") else ""
+    return f"{column['target']}:{parent}{column['id']}"
 
 
 def _by_id(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from ..errors import ConfigurationError
 from .locks import Locks
 from .repositories import (
     EventRepository,
+    FlagRepository,
     GateRepository,
     JobRepository,
     ProjectRepository,
@@ -49,6 +50,7 @@ class Database:
     snapshots: SnapshotRepository
     gates: GateRepository
     promotions: PromotionRepository
+    flags: FlagRepository
     locks: Locks
 
     def alone(self) -> AbstractContextManager[None]:
@@ -104,6 +106,7 @@ def open_database(url: str, clock: Clock) -> Database:
         SnapshotRepository(engine, clock),
         GateRepository(engine, clock),
         PromotionRepository(engine, clock),
+        FlagRepository(engine, clock),
         Locks(engine),
     )
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-__all__ = ["UtcDateTime", "events", "gates", "jobs", "metadata", "projects", "promotions", "snapshots"]
+__all__ = ["UtcDateTime", "events", "flags", "gates", "jobs", "metadata", "projects", "promotions", "snapshots"]
 
 metadata = MetaData(
     naming_convention={
@@ -167,4 +167,35 @@ promotions = Table(
         sqlite_where=text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0"),
         postgresql_where=text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0"),
     ),
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("task_id", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("given", JSON, nullable=False),
+    Column("suggested", JSON(none_as_null=True)),
+    Column("quality", Float, nullable=False),
+    Column("is_held_out", Boolean, nullable=False),
+    Column("is_decoy", Boolean, nullable=False),
+    Column("snapshot_id", String(64), nullable=False),
+    Column("probabilities_from", String(255), nullable=False),
+    Column("labeled_at", String(64), nullable=False),
+    Column("flagged_at", UtcDateTime, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("answer", JSON(none_as_null=True)),
+    Column("decided_at", UtcDateTime),
+    # One open flag per task; the webhook asks for it with every event.
+    Index(
+        "uq_flags_open",
+        "project_id",
+        "task_id",
+        unique=True,
+        sqlite_where=text("outcome = 'open'"),
+        postgresql_where=text("outcome = 'open'"),
+    ),
+    Index("ix_flags_project_id", "project_id", "outcome"),
 )

@@ -1,6 +1,7 @@
 """One repository per table: rows in and out as domain values, each method one transaction."""
 
 from .events import EventRepository
+from .flags import FlagRepository
 from .gates import GateRepository
 from .jobs import JobRepository
 from .projects import ProjectRepository
@@ -9,6 +10,7 @@ from .snapshots import SnapshotRepository
 
 __all__ = [
     "EventRepository",
+    "FlagRepository",
     "GateRepository",
     "JobRepository",
     "ProjectRepository",

@@ -1,6 +1,7 @@
 """The Label Studio in memory, and the real one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httpx
 import pytest
@@ -15,14 +16,18 @@ from tests.studio import StubBackend, stub_backend
 def instance(request: pytest.FixtureRequest) -> Instance:
     if request.param == "in memory":
         fake = FakeStudio()
-        return Instance(fake, fake.remove_task)
+        return Instance(fake, fake.remove_task, fake.update_annotation)
     running, client = request.getfixturevalue("studio"), request.getfixturevalue("studio_client")
+    headers = {"Authorization": f"Token {running.token}"}
 
     def delete_task(task_id: int) -> None:
-        headers = {"Authorization": f"Token {running.token}"}
         httpx.delete(f"{running.url}/api/tasks/{task_id}/", headers=headers).raise_for_status()
 
-    return Instance(client, delete_task)
+    def update_annotation(annotation_id: int, changes: Mapping[str, Any]) -> None:
+        url = f"{running.url}/api/annotations/{annotation_id}/"
+        httpx.patch(url, headers=headers, json=dict(changes)).raise_for_status()
+
+    return Instance(client, delete_task, update_annotation)
 
 
 @pytest.fixture

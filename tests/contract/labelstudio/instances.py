@@ -1,8 +1,9 @@
 """The Label Studios that the tests of the port run against, and what these tests ask of them."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ml_backend.domain.annotation import Prediction, Task
 from ml_backend.domain.ports import Studio
@@ -19,10 +20,12 @@ class Instance:
 
     Attributes:
         delete_task: deletes a task by id.
+        update_annotation: changes an annotation by id, as Update and the star in the editor do.
     """
 
     port: Studio
     delete_task: Callable[[int], None]
+    update_annotation: Callable[[int, Mapping[str, Any]], object]
 
 
 def prediction(version: str, label: str = "Billing", score: float | None = 0.8) -> Prediction:

@@ -63,6 +63,7 @@ def test_the_migrations_make_the_indexes_that_the_code_describes(empty: Engine, 
         "uq_jobs_active",
         "uq_jobs_running",
         "uq_promotions_open",
+        "uq_flags_open",
     }
 
 
@@ -131,6 +132,7 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
         promotion = database.promotions.open(7)
         assert promotion is not None
         assert (promotion.version, promotion.job_id) == ("tickets-7-v1", None)
+        assert database.flags.all(7) == []
     finally:
         database.close()
 
