@@ -7,7 +7,7 @@ from enum import StrEnum
 from .example import Target
 from .snapshot import Split
 
-__all__ = ["AnnotatorQuality", "Audit", "ClassNoise", "ClassPair", "Issue", "IssueKind"]
+__all__ = ["AnnotatorQuality", "Audit", "ClassNoise", "ClassPair", "Disagreement", "Issue", "IssueKind"]
 
 
 class IssueKind(StrEnum):
@@ -64,12 +64,35 @@ class ClassPair:
     """Two classes that people or model take for each other: their guidelines may overlap.
 
     Attributes:
-        rows: labeled as one and suspected to be the other.
+        rows: labeled `given` and suspected to be `suggested`.
+        disagreements: texts that some annotators answered with one and some with the other.
     """
 
     given: str
     suggested: str
     rows: int
+    disagreements: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A task about whose text annotators gave different answers, in this task or in another one of the same text.
+
+    Attributes:
+        answers: every annotator's answer, with the number of annotators who gave it, the most frequent first.
+        is_settled: the rows have an answer all the same, such as that of the majority.
+        consensus: the answer that is most likely right by the annotators' records and the model; None for held-out
+            rows, whose annotators must stay free of the model's opinion.
+        quality: how sure that is, 0 to 1.
+    """
+
+    task_id: int
+    row_id: str
+    split: Split
+    answers: Sequence[tuple[Target, int]]
+    is_settled: bool
+    consensus: Target | None
+    quality: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +100,7 @@ class AnnotatorQuality:
     """How one annotator agrees with the others and with the model.
 
     Attributes:
+        rows: answered by them.
         quality: from 0 to 1, estimated by CROWDLAB; None where no text has several annotators.
         agreement: share of their answers on shared texts that equal another's; None where they shared none.
     """
@@ -93,9 +117,12 @@ class Audit:
 
     Attributes:
         control: name of the control whose answers were looked at.
+        rows: looked at, those without an agreed answer included.
+        probabilities_from: what the model's opinion comes from, in words.
         quality: label quality per task id, 0 to 1, low is suspect; tasks without a label are not in it.
         issues: the most suspicious first, kind by kind in the order of `IssueKind`.
         health: estimated share of rows that are labeled right, 0 to 1; None where it cannot be estimated.
+        disagreements: the unsettled ones first, then by quality, the lowest first.
         warnings: sentences on what could not be looked at, and why.
     """
 
@@ -110,4 +137,5 @@ class Audit:
     classes: Sequence[ClassNoise] = ()
     pairs: Sequence[ClassPair] = ()
     annotators: Sequence[AnnotatorQuality] = ()
+    disagreements: Sequence[Disagreement] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
