@@ -81,7 +81,7 @@ class TextEncoder:
             return []
         with self._tokenizer_lock:
             ids = self.backbone.tokenizer(
-                list(texts),
+                [_whole(text) for text in texts],
                 truncation=True,
                 max_length=self.max_length_tokens,
                 padding=False,
@@ -113,6 +113,11 @@ class TextEncoder:
                 if on_rows is not None:
                     on_rows(done)
         return vectors
+
+
+def _whole(text: str) -> str:
+    """The text with halves of surrogate pairs replaced: Label Studio lets them through, and tokenizers refuse them."""
+    return text.encode(errors="replace").decode()
 
 
 def token_batches(lengths: Sequence[int], *, tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:

@@ -97,7 +97,7 @@ class Candidates:
                 with_lora=plan.uses_lora,
                 observer=self._fold_observer,
                 checkpoints=self._checkpoints,
-                on_known=self._skip_fold,
+                on_fold=self._count_fold,
             )
         if method is Method.LORA:
             return self._lora(features, head), Choice(method, {}, "LoRA was asked for")
@@ -185,8 +185,9 @@ class Candidates:
             on_resume=lambda epoch, _: self._pace.skip(epoch * rows),
         )
 
-    def _skip_fold(self, fold: Fold) -> None:
-        self._pace.skip(fold_work(fold, self._plan.epochs if self._plan.uses_lora else 0))
+    def _count_fold(self, fold: Fold, is_known: bool) -> None:
+        if is_known:
+            self._pace.skip(fold_work(fold, self._plan.epochs if self._plan.uses_lora else 0))
 
     def _observer(self) -> Observer:
         return Observer(

@@ -29,6 +29,11 @@ class HeldOut:
     rows: LabeledTexts
     logits: Mapping[Method, Floats2d]
 
+    def parts(self, folds: "Sequence[Fold]", method: Method) -> list[Floats2d]:
+        """A method's logits, of every fold by itself."""
+        ends = np.cumsum([len(fold.scored) for fold in folds])
+        return np.split(self.logits[method], ends[:-1]) if folds else []
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
@@ -96,7 +101,7 @@ def out_of_fold(
     with_lora: bool,
     observer: Callable[[int], Observer],
     checkpoints: Checkpoints,
-    on_known: Callable[[Fold], None],
+    on_fold: Callable[[Fold, bool], None],
 ) -> HeldOut:
     """Logits of train rows from models that were trained without them.
 
@@ -104,7 +109,7 @@ def out_of_fold(
         features: of the rows, from the frozen encoder.
         observer: of the LoRA training in the fold with this number, from 1.
         checkpoints: where every fold's logits are kept.
-        on_known: told of a fold that an earlier attempt has finished.
+        on_fold: told of every fold that is finished, with True where an earlier attempt did that.
     """
     methods = (Method.REGRESSION, Method.LORA) if with_lora else (Method.REGRESSION,)
     logits: dict[Method, list[Floats2d]] = {method: [] for method in methods}
@@ -123,8 +128,7 @@ def out_of_fold(
                 epochs=checkpoints.epochs(name),
             ),
         )
-        if is_known:
-            on_known(fold)
+        on_fold(fold, is_known)
         checkpoints.epochs(name).clear()
         for method in methods:
             logits[method].append(scored[method])

@@ -68,7 +68,7 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path) -> None:
     features = encoder.embed(data.train.texts)
     folds = folds_of(data.train.indices.tolist(), folds=2)
     steps: list[tuple[int, Step]] = []
-    known: list[Fold] = []
+    done: list[tuple[Fold, bool]] = []
 
     held_out = out_of_fold(
         workshop,
@@ -78,12 +78,12 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path) -> None:
         with_lora=True,
         observer=lambda fold: Observer(on_step=lambda step: steps.append((fold, step))),
         checkpoints=Checkpoints(tmp_path / "checkpoints", {}, lambda _: None),
-        on_known=known.append,
+        on_fold=lambda fold, is_known: done.append((fold, is_known)),
     )
 
     assert sorted(held_out.rows.texts) == sorted(data.train.texts)
     assert {fold for fold, _ in steps} == {1, 2}
-    assert known == []
+    assert done == [(fold, False) for fold in folds]
     for number, fold in enumerate(folds):
         head = workshop.regression(data.train.take(fold.train), features[fold.train])
         part = slice(number * 12, number * 12 + 12)

@@ -1,0 +1,209 @@
+"""Probabilities of reviewed rows by models that were trained without them: what an audit judges labels by."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+
+from ..domain.model import Method
+from ..encoders.base_model import weights_sha256
+from ..encoders.embed import Floats2d, TextEncoder
+from .checkpoints import Checkpoints
+from .fit import Observer, Workshop
+from .out_of_fold import Fold, out_of_fold
+from .plan import FORWARD_SHARE, fold_work
+from .progress import Pace, Progress, Report
+from .record import library_versions
+from .reviewed import NO_CLASS, Bools, ReviewedTexts, grouped_folds, judged
+from .settings import TrainingSettings
+
+__all__ = ["JudgedRows", "audit_settings", "out_of_fold_probabilities"]
+
+AUDIT_C = 10.0
+"""A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
+WORK_STARTS, WORK_ENDS = 0.05, 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedRows:
+    """What models say of rows that they were not trained on.
+
+    Attributes:
+        probabilities: shape (N, K), rows summing to 1, in the order of the classes. Rows that no model could be
+            trained for have the classes' shares instead.
+        features: shape (N, D), of the frozen base model.
+        is_judged: shape (N,); False where the label cannot be judged: no class, or no other text of its class.
+        warnings: sentences on what that leaves out.
+    """
+
+    probabilities: Floats2d
+    features: Floats2d
+    is_judged: Bools
+    warnings: tuple[str, ...]
+
+
+def audit_settings(*, deep: bool, seed: int) -> TrainingSettings:
+    """How the models of an audit are trained: the regression on frozen features, or LoRA anew for every fold."""
+    if deep:
+        return TrainingSettings(method=Method.LORA, seed=seed)
+    return TrainingSettings(method=Method.REGRESSION, seed=seed, regression_c=AUDIT_C)
+
+
+def out_of_fold_probabilities(
+    reviewed: ReviewedTexts,
+    settings: TrainingSettings,
+    *,
+    base_model: str,
+    cache: Path,
+    report: Report,
+) -> JudgedRows:
+    """Judge every row by a model that saw neither it nor a text that normalises alike.
+
+    Args:
+        settings: those of `audit_settings`.
+        cache: folder for what this gives, and for what a later attempt goes on from. It holds one set of features,
+            and probabilities once per method; those of other rows or settings are replaced.
+        report: told of every step; what it raises stops the work, and what is finished stays in the cache.
+
+    Raises:
+        EncoderError: the base model cannot be loaded.
+        TrainingError: LoRA cannot be trained on it, or its loss is not finite.
+    """
+    report(Progress(0.0, "loading", f"loading {base_model}"))
+    learned = reviewed.learned()
+    embedded = {
+        "base_model_sha256": weights_sha256(base_model),
+        "max_length_tokens": settings.max_length_tokens,
+        "texts_sha256": _texts_sha256(learned.texts),
+    }
+    judged_by = {
+        **embedded,
+        "labels": reviewed.labels,
+        "indices_sha256": hashlib.sha256(learned.indices.tobytes()).hexdigest(),
+        "settings": settings.to_json(),
+        "libraries": library_versions(),
+    }
+    judge = _Judge(
+        reviewed,
+        settings,
+        base_model,
+        features=Checkpoints(cache / "features", embedded, lambda _: None),
+        kept=Checkpoints(cache / settings.method, judged_by, lambda _: None),
+        report=report,
+    )
+    return judge.judged()
+
+
+def _texts_sha256(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        # The length first: otherwise two rows could be told from one only by a character that no text holds.
+        digest.update(f"{len(text)}:{text}".encode(errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+class _Judge:
+    """Embeds and trains what the cache lacks."""
+
+    def __init__(
+        self,
+        reviewed: ReviewedTexts,
+        settings: TrainingSettings,
+        base_model: str,
+        *,
+        features: Checkpoints,
+        kept: Checkpoints,
+        report: Report,
+    ) -> None:
+        self._reviewed, self._settings, self._base_model = reviewed, settings, base_model
+        self._features, self._kept = features, kept
+        self._folds = grouped_folds(reviewed, folds=settings.folds, seed=settings.seed)
+        self._learned = reviewed.learned()
+        usable = int((reviewed.indices != NO_CLASS).sum())
+        self._learned_rows = usable + len(reviewed.described)
+        self._epochs = settings.epochs_for(self._learned_rows, len(reviewed.labels)) if self._is_deep else 0
+        work = len(self._learned) * FORWARD_SHARE + sum(fold_work(fold, self._epochs) for fold in self._folds)
+        self._pace = Pace(report, work, start=WORK_STARTS, end=WORK_ENDS)
+
+    @property
+    def _is_deep(self) -> bool:
+        return self._settings.method is Method.LORA
+
+    @cached_property
+    def _encoder(self) -> TextEncoder:
+        return TextEncoder.load(self._base_model, max_length_tokens=self._settings.max_length_tokens)
+
+    def judged(self) -> JudgedRows:
+        """The rows' probabilities and features."""
+        features, is_known = self._features.arrays("features", lambda: {"rows": self._embedded()})
+        if is_known:
+            self._pace.skip(len(self._learned) * FORWARD_SHARE)
+        found, _ = self._kept.arrays("probabilities", partial(self._probabilities, features["rows"]))
+        is_judged, warnings = judged(self._reviewed)
+        is_scored = np.zeros(len(self._reviewed.texts), dtype=bool)
+        for fold in self._folds:
+            is_scored[fold.scored] = True
+        is_judged &= is_scored
+        return JudgedRows(found["rows"], features["rows"][: len(self._reviewed.texts)], is_judged, warnings)
+
+    def _embedded(self) -> Floats2d:
+        done, texts = 0, self._learned.texts
+
+        def count(rows: int) -> None:
+            nonlocal done
+            self._pace.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(texts)} texts")
+            done = rows
+
+        return self._encoder.embed(texts, on_rows=count)
+
+    def _probabilities(self, features: Floats2d) -> dict[str, Floats2d]:
+        reviewed = self._reviewed
+        if len(np.unique(reviewed.indices[reviewed.indices != NO_CLASS])) < 2:
+            return {"rows": _shares(reviewed)}  # nothing that people said tells two classes apart
+        held_out = out_of_fold(
+            Workshop(self._encoder, reviewed.labels, self._settings, self._learned_rows),
+            self._learned,
+            features,
+            self._folds,
+            with_lora=self._is_deep,
+            observer=self._observer,
+            checkpoints=self._kept,
+            on_fold=self._count_fold,
+        )
+        found = _shares(reviewed)
+        for fold, logits in zip(self._folds, held_out.parts(self._folds, self._settings.method), strict=True):
+            found[fold.scored] = _softmax(logits)
+        is_empty = [not text.strip() for text in reviewed.texts]
+        found[is_empty] = _shares(reviewed)[is_empty]
+        return {"rows": found}
+
+    def _observer(self, number: int) -> Observer:
+        where = f"fold {number} of {len(self._folds)}"
+        self._pace.advance(0, "judging", where)
+        rows = len(self._folds[number - 1].train)
+        return Observer(
+            on_step=lambda step: self._pace.advance(
+                step.rows, "judging", f"{where}, step {step.number} of {step.of}, loss {step.loss:.3f}"
+            ),
+            on_resume=lambda epoch, _: self._pace.skip(epoch * rows),
+        )
+
+    def _count_fold(self, fold: Fold, is_known: bool) -> None:
+        if is_known:
+            self._pace.skip(fold_work(fold, self._epochs))
+        else:
+            self._pace.advance(fold_work(fold, 0), "judging", f"{len(fold.scored)} rows judged")
+
+
+def _shares(reviewed: ReviewedTexts) -> Floats2d:
+    """The classes' shares of the rows for every row, none of them 0 (Laplace's rule of succession)."""
+    counts = np.bincount(reviewed.indices[reviewed.indices != NO_CLASS], minlength=len(reviewed.labels)) + 1
+    return np.tile((counts / counts.sum()).astype(np.float32), (len(reviewed.texts), 1))
+
+
+def _softmax(logits: Floats2d) -> Floats2d:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)

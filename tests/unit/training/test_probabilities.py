@@ -1,0 +1,248 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.example import Row
+from ml_backend.domain.label_config import Control, Label, ObjectTag
+from ml_backend.domain.model import Method
+from ml_backend.errors import JobCancelled
+from ml_backend.training.probabilities import JudgedRows, audit_settings, out_of_fold_probabilities
+from ml_backend.training.progress import Progress
+from ml_backend.training.reviewed import ReviewedTexts, grouped_folds, judged
+from ml_backend.training.settings import TrainingSettings
+from tests.tiny_models import save_tiny_model
+from tests.unit.training.builders import CONTROL, FAST, keyword_rows, make_row
+
+NAMELESS = Control("intent", "Choices", ObjectTag("text", "Text", "body"), (Label("", ""), Label(" ", " ")), {})
+
+
+@pytest.fixture(scope="module")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
+
+
+def judge(
+    rows: Sequence[Row],
+    base_model: str,
+    cache: Path,
+    *,
+    settings: TrainingSettings | None = None,
+    report: list[Progress] | None = None,
+) -> JudgedRows:
+    return out_of_fold_probabilities(
+        ReviewedTexts.of(rows, CONTROL),
+        settings or audit_settings(deep=False, seed=1),
+        base_model=base_model,
+        cache=cache,
+        report=([] if report is None else report).append,
+    )
+
+
+def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(20)
+
+    found = judge(rows, base_model, tmp_path)
+
+    assert found.probabilities.shape == (60, 3)
+    assert found.probabilities.dtype == np.float32
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert found.features.shape == (60, 16)
+    assert found.is_judged.all()
+    assert found.warnings == ()
+    assert (found.probabilities.argmax(axis=1) == np.repeat([0, 1, 2], 20)).mean() > 0.7
+
+
+def test_a_row_is_judged_by_a_model_that_knows_neither_it_nor_its_copies(base_model: str, tmp_path: Path) -> None:
+    words = "bank transfer my money"
+    rows = keyword_rows(10)
+    copies = [make_row(100 + n, text, "card") for n, text in enumerate([words, words.upper(), f"  {words}  "])]
+    relabeled = [make_row(row.task_id, row.input["body"], "refund") for row in copies]
+
+    as_card = judge([*rows, *copies], base_model, tmp_path / "a").probabilities[-3:]
+    as_refund = judge([*rows, *relabeled], base_model, tmp_path / "b").probabilities[-3:]
+
+    np.testing.assert_allclose(as_card[0], as_card[2], atol=1e-4)
+    # Folds are dealt out by class, so other rows are learned from; but not these: neither label wins for them.
+    assert abs(as_card[:, 0] - as_refund[:, 0]).max() < 0.3
+
+
+def test_copies_of_a_text_are_always_in_one_fold_and_every_row_is_scored_once() -> None:
+    texts = ["a b", "A  b", "c", "d", "e", "ａ ｂ", "c"]
+    rows = [
+        make_row(n, text, target) for n, (text, target) in enumerate(zip(texts, ["card", "cash"] * 4, strict=False))
+    ]
+
+    folds = grouped_folds(ReviewedTexts.of(rows, CONTROL), folds=5, seed=3)
+
+    scored = [set(fold.scored.tolist()) for fold in folds]
+    assert sorted(row for part in scored for row in part) == list(range(7))
+    assert any({0, 1, 5} <= part for part in scored)
+    assert any({2, 6} <= part for part in scored)
+    for fold in folds:
+        assert not set(fold.scored.tolist()) & set(fold.train.tolist())
+
+
+def test_rows_without_a_usable_answer_are_scored_and_never_trained_on() -> None:
+    rows = [
+        *keyword_rows(5),
+        make_row(20, "card please", None),
+        make_row(21, "   ", "card"),
+        make_row(22, "cash please", "not in the config"),
+    ]
+
+    reviewed = ReviewedTexts.of(rows, CONTROL)
+    folds = grouped_folds(reviewed, folds=5, seed=1)
+
+    assert reviewed.indices[-3:].tolist() == [-1, -1, -1]
+    assert not {15, 16, 17} & {row for fold in folds for row in fold.train.tolist()}
+    assert {15, 16, 17} <= {row for fold in folds for row in fold.scored.tolist()}
+
+
+def test_an_empty_text_gets_the_shares_of_the_classes(base_model: str, tmp_path: Path) -> None:
+    found = judge([*keyword_rows(9), make_row(90, "", "card")], base_model, tmp_path)
+
+    np.testing.assert_allclose(found.probabilities[-1], [10 / 30] * 3, atol=1e-6)
+    assert not found.is_judged[-1]
+
+
+def test_one_class_alone_is_not_judged(base_model: str, tmp_path: Path) -> None:
+    found = judge(keyword_rows(6, classes=["cash"]), base_model, tmp_path)
+
+    assert not found.is_judged.any()
+    assert found.probabilities.argmax(axis=1).tolist() == [1] * 6
+    assert found.warnings == ("every label is 'cash': no label was judged, which takes rows of at least 2 classes",)
+
+
+def test_a_class_with_a_single_text_is_not_judged_and_the_others_are(base_model: str, tmp_path: Path) -> None:
+    rows = [*keyword_rows(6, classes=["card", "cash"]), make_row(50, "refund please", "refund")]
+
+    found = judge(rows, base_model, tmp_path)
+
+    assert found.is_judged.tolist() == [True] * 12 + [False]
+    assert found.warnings == ("labels whose class has a single text were not judged, since there is no other: refund",)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_two_rows_give_probabilities_and_a_warning(base_model: str, tmp_path: Path) -> None:
+    found = judge([make_row(1, "card", "card"), make_row(2, "cash", "cash")], base_model, tmp_path)
+
+    assert found.probabilities.shape == (2, 3)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert not found.is_judged.any()
+    assert found.warnings[0].endswith("since there is no other: card, cash")
+
+
+def test_no_row_at_all_is_an_empty_answer(base_model: str, tmp_path: Path) -> None:
+    found = judge([], base_model, tmp_path)
+
+    assert found.probabilities.shape == (0, 3)
+    assert found.warnings == ("no row has a text and a label: no label was judged",)
+
+
+def test_without_descriptions_a_fold_that_knows_one_class_only_judges_nothing() -> None:
+    rows = [make_row(1, "a", ""), make_row(2, "b", ""), make_row(3, "c", " ")]
+    reviewed = ReviewedTexts.of(rows, NAMELESS)
+
+    folds = grouped_folds(reviewed, folds=5, seed=1)
+
+    assert len(reviewed.described) == 0
+    assert all(len({reviewed.indices[row] for row in fold.train}) == 2 for fold in folds)
+    assert judged(reviewed)[0].tolist() == [True, True, False]
+
+
+def test_very_long_texts_and_emoji_are_judged(base_model: str, tmp_path: Path) -> None:
+    rows = [
+        *keyword_rows(5),
+        make_row(60, "card 😀 " * 15000, "card"),
+        make_row(61, "😀", "cash"),
+        make_row(62, "\ud83d", "cash"),
+    ]
+
+    found = judge(rows, base_model, tmp_path)
+
+    assert np.isfinite(found.probabilities).all()
+    assert found.is_judged.all()
+
+
+def test_a_second_time_everything_comes_from_the_cache(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(8)
+    first = judge(rows, base_model, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+
+    second = judge(rows, base_model, tmp_path)
+
+    assert {path.relative_to(tmp_path).as_posix() for path in before} >= {
+        "features/features.safetensors",
+        "regression/probabilities.safetensors",
+    }
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    np.testing.assert_array_equal(first.features, second.features)
+
+
+def test_other_texts_are_not_served_from_the_cache(base_model: str, tmp_path: Path) -> None:
+    first = judge(keyword_rows(8), base_model, tmp_path)
+
+    second = judge(keyword_rows(8, seed=5), base_model, tmp_path)
+
+    assert not np.allclose(first.features, second.features)
+
+
+def test_other_labels_are_judged_anew_from_the_same_features(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(8)
+    first = judge(rows, base_model, tmp_path)
+    features = (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns
+
+    second = judge([make_row(1, rows[0].input["body"], "refund"), *rows[1:]], base_model, tmp_path)
+
+    assert (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns == features
+    assert not np.allclose(first.probabilities, second.probabilities, atol=1e-4)
+
+
+def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(8)
+
+    def stop(progress: Progress) -> None:
+        if progress.message.startswith("fold 3"):
+            raise JobCancelled("enough")
+
+    reviewed = ReviewedTexts.of(rows, CONTROL)
+    settings = audit_settings(deep=False, seed=1)
+    with pytest.raises(JobCancelled):
+        out_of_fold_probabilities(reviewed, settings, base_model=base_model, cache=tmp_path, report=stop)
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "regression").glob("fold-*")}
+
+    found = judge(rows, base_model, tmp_path)
+
+    assert sorted(kept) == ["fold-1.safetensors", "fold-2.safetensors"]
+    assert {name: (tmp_path / "regression" / name).stat().st_mtime_ns for name in kept} == kept
+    np.testing.assert_array_equal(found.probabilities, judge(rows, base_model, tmp_path / "other").probabilities)
+
+
+def test_progress_rises_from_nothing_to_all(base_model: str, tmp_path: Path) -> None:
+    told: list[Progress] = []
+
+    judge(keyword_rows(8), base_model, tmp_path, report=told)
+
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0.0
+    assert fractions[-1] == pytest.approx(1.0)
+    assert [*dict.fromkeys(progress.stage for progress in told)] == ["loading", "embedding", "judging"]
+
+
+def test_lora_is_trained_anew_for_every_fold(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(8)
+    told: list[Progress] = []
+    settings = TrainingSettings(**FAST.to_json() | {"method": Method.LORA})
+
+    found = judge(rows, base_model, tmp_path, settings=settings, report=told)
+
+    assert audit_settings(deep=True, seed=1).method is Method.LORA
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    folds = {progress.message.split(",")[0] for progress in told if "loss" in progress.message}
+    assert folds == {"fold 1 of 2", "fold 2 of 2"}
+    assert not np.allclose(found.probabilities, judge(rows, base_model, tmp_path / "frozen").probabilities, atol=1e-3)
+    assert told[-1].fraction == pytest.approx(1.0)
