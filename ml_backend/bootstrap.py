@@ -102,4 +102,6 @@ def _options(settings: Settings, home: Path) -> Options:
         job_attempts=settings.job_attempts,
         jobs_at_once=settings.jobs_at_once,
         auto_push=settings.auto_push,
+        push_flags_at_most=settings.push_flags_at_most,
+        flag_precision_floor=settings.flag_precision_floor,
     )

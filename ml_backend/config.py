@@ -86,6 +86,16 @@ class Settings(BaseSettings):
     auto_push: bool = Field(
         True, description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
     )
+    push_flags_at_most: int = Field(
+        300, ge=0, description="Likely label errors that are shown in Label Studio at a time, the most suspicious ones."
+    )
+    flag_precision_floor: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of flags that must prove right: a kind of issue that is surely below it is not flagged any "
+        "more.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     @field_validator("split", mode="before")

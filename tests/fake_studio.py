@@ -47,6 +47,9 @@ STANDARD_COLUMNS = (
     "avg_lead_time",
     "draft_exists",
 )
+VISIBLE_COLUMNS = frozenset(
+    {"id", "completed_at", "total_annotations", "cancelled_annotations", "total_predictions", "annotators"}
+)
 BLOCKED = "URL resolves to a reserved network address (block: 127.0.0.0/8)"
 FIRST_TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -165,11 +168,12 @@ class FakeStudio:
             raise _rejected(404, "No Task matches the given query.")
         self.tasks[task_id]["data"] = dict(data)
 
-    def columns(self, project_id: int) -> Sequence[str]:
+    def columns(self, project_id: int) -> Mapping[str, bool]:
         self._refuse_if_told("columns")
         self._project(project_id)
         keys = dict.fromkeys(key for task in self._tasks_of(project_id) for key in task["data"])
-        return [f"tasks:data.{key}" for key in keys] + [f"tasks:{name}" for name in STANDARD_COLUMNS]
+        standard = {f"tasks:{name}": name in VISIBLE_COLUMNS for name in STANDARD_COLUMNS}
+        return {f"tasks:data.{key}": True for key in keys} | standard
 
     def views(self, project_id: int) -> Sequence[Mapping[str, Any]]:
         self._refuse_if_told("views")

@@ -109,6 +109,8 @@ def build_test_services(
         "job_attempts": 3,
         "jobs_at_once": 2,
         "auto_push": True,
+        "push_flags_at_most": 300,
+        "flag_precision_floor": 0.2,
     }
     home.mkdir(exist_ok=True)
     database = open_database(database_url, clock) if database_url else _own_database(home, clock)

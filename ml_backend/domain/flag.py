@@ -62,3 +62,12 @@ class Flag:
     answer: Target | None = None
     decided_at: datetime | None = None
     id: int = 0
+
+    def says_the_same_as(self, other: "Flag") -> bool:
+        """True where nothing differs but the times and what became of it."""
+        return _sayings(self) == _sayings(other)
+
+
+def _sayings(flag: Flag) -> tuple[object, ...]:
+    shown = (flag.task_id, flag.kind, flag.given, flag.suggested, flag.quality, flag.is_held_out, flag.is_decoy)
+    return (flag.project_id, *shown, flag.snapshot_id, flag.probabilities_from)

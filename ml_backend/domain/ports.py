@@ -53,8 +53,8 @@ class Studio(Protocol):
     def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
         """Put other data in place of a task's; what is left out is gone. Nobody is told by an event."""
 
-    def columns(self, project_id: int) -> Sequence[str]:
-        """Columns that the Data Manager can show, such as `tasks:id` and `tasks:data.text`."""
+    def columns(self, project_id: int) -> Mapping[str, bool]:
+        """Columns that the Data Manager has, such as `tasks:id` and `tasks:data.text`, and whether it shows each."""
 
     def views(self, project_id: int) -> Sequence[Mapping[str, Any]]:
         """Saved tabs of the Data Manager as JSON objects, by id; what they show is under `data`."""

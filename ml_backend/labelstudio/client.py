@@ -142,10 +142,14 @@ class StudioClient:
         """Put other data in place of a task's; what is left out is gone. Nobody is told by an event."""
         self._http.send("PATCH", f"api/tasks/{task_id}/", {"data": dict(data)})
 
-    def columns(self, project_id: int) -> Sequence[str]:
-        """Columns that the Data Manager can show, such as `tasks:id` and `tasks:data.text`."""
+    def columns(self, project_id: int) -> Mapping[str, bool]:
+        """Columns that the Data Manager has, such as `tasks:id` and `tasks:data.text`, and whether it shows each."""
         columns = _object(self._http.get("api/dm/columns", {"project": project_id}))["columns"]
-        return [_column_name(column) for column in columns if "children" not in column]
+        return {
+            _column_name(column): bool(column["visibility_defaults"]["explore"])
+            for column in columns
+            if "children" not in column
+        }
 
     def views(self, project_id: int) -> Sequence[Mapping[str, Any]]:
         """Saved tabs of the Data Manager as JSON objects, by id; what they show is under `data`."""

@@ -1,4 +1,4 @@
-"""The database: projects, annotation events, jobs, snapshots, gates and promotions."""
+"""The database: projects, annotation events, jobs, snapshots, gates, promotions and flags."""
 
 from .database import Database, open_database
 

@@ -6,7 +6,7 @@ snapshot holds: its rows are read from Label Studio's API. The events add what t
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import SelectedBy
@@ -67,7 +67,13 @@ def _annotated(services: Services, message: WebhookMessage, project_id: int) -> 
     action = EventAction.UPDATED if message.action.endswith("UPDATED") else EventAction.CREATED
     project = services.database.projects.find(project_id)
     events = [_event(message, project_id, project, change, action) for change in message.annotations]
-    return Received(message.action, new_events=services.database.events.add(events))
+    return Received(message.action, new_events=services.database.events.add(_suspects(services, project_id, events)))
+
+
+def _suspects(services: Services, project_id: int, events: list[AnnotationEvent]) -> list[AnnotationEvent]:
+    """The events, with SUSPECT where the task stood among the likely label errors when it was answered."""
+    flagged = services.database.flags.flagged(project_id, {event.task_id for event in events if event.task_id})
+    return [replace(event, selected_by=SelectedBy.SUSPECT) if event.task_id in flagged else event for event in events]
 
 
 def _event(

@@ -49,6 +49,8 @@ class Options:
     job_attempts: int
     jobs_at_once: int
     auto_push: bool
+    push_flags_at_most: int
+    flag_precision_floor: float
 
     @property
     def snapshots(self) -> Path:

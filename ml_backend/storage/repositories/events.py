@@ -40,7 +40,8 @@ class EventRepository(Repository):
         """Per annotation, what its events say together.
 
         The first event tells how the label came about (selection, blindness, the pre-label's version), the last one how
-        it stands; of what became of the pre-label, the last one that knows tells. A ground-truth star in any is kept.
+        it stands; of what became of the pre-label, the last one that knows tells. A ground-truth star in any is kept,
+        and so is that somebody looked at the label again because it was suspect.
         """
         merged: dict[int, AnnotationEvent] = {}
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id)
@@ -91,7 +92,7 @@ def _merged(first: AnnotationEvent, later: AnnotationEvent) -> AnnotationEvent:
         task_id=later.task_id or first.task_id,
         prelabel=first.prelabel if later.prelabel is PrelabelOutcome.NONE else later.prelabel,
         model_version=first.model_version or later.model_version,
-        selected_by=first.selected_by,
+        selected_by=SelectedBy.SUSPECT if later.selected_by is SelectedBy.SUSPECT else first.selected_by,
         is_blind=first.is_blind,
         ground_truth=first.ground_truth or later.ground_truth,
     )

@@ -124,7 +124,23 @@ def test_a_new_key_of_the_data_is_a_column_at_once(port: Studio) -> None:
 
     assert set(port.columns(project.id)) - before == {"tasks:data.flag", "tasks:data.data"}
     assert {"tasks:id", "tasks:data.text", "tasks:annotations_results", "tasks:annotators"} <= before
+    assert port.columns(project.id)["tasks:data.flag"]
     assert "tasks:data" not in before
+
+
+def test_columns_say_whether_they_are_shown_without_a_tab(port: Studio) -> None:
+    columns = port.columns(project_with_tasks(port, ["a"]).id)
+
+    assert {name for name, is_visible in columns.items() if is_visible} == {
+        "tasks:data.text",
+        "tasks:id",
+        "tasks:completed_at",
+        "tasks:total_annotations",
+        "tasks:cancelled_annotations",
+        "tasks:total_predictions",
+        "tasks:annotators",
+    }
+    assert not columns["tasks:annotations_results"]
 
 
 def test_a_tab_is_kept_as_it_was_made(port: Studio) -> None:

@@ -14,7 +14,7 @@ from ml_backend.domain.job import JobKind
 from ml_backend.errors import ConfigurationError, StateError
 from ml_backend.storage import Database, open_database
 from ml_backend.storage.move import check_database, copy_tables, reading
-from ml_backend.storage.tables import events, gates, jobs, metadata, projects, promotions, snapshots
+from ml_backend.storage.tables import events, flags, gates, jobs, metadata, projects, promotions, snapshots
 from tests.fakes import FakeClock
 
 MOMENT = datetime(2026, 7, 1, 23, 59, 59, 999999, UTC)
@@ -93,6 +93,12 @@ def fill(database: Database) -> None:
                 job | {"id": 5, "dedupe_key": "a", "state": "succeeded", "params": {"x": None}, "result": {"y": [1.5]}},
                 job | {"id": 9, "dedupe_key": "b", "state": "queued", "params": {}, "result": {}},
             ],
+        )
+        connection.execute(
+            insert(flags),
+            {"project_id": 7, "task_id": 5, "kind": "label_error", "given": "é", "suggested": None, "quality": 0.1}
+            | {"is_held_out": True, "is_decoy": False, "snapshot_id": "s", "probabilities_from": "", "labeled_at": ""}
+            | {"flagged_at": MOMENT, "outcome": "changed", "answer": ["a", "b"], "decided_at": MOMENT},
         )
         rows = [event | {"id": 3 * number, "annotation_id": number} for number in range(1, EVENTS + 1)]
         rows[0] |= {"lead_time_s": 0.1 + 0.2, "parent_prediction": 2**31 - 1, "model_version": "a-7-v1"}

@@ -1,0 +1,109 @@
+"""Which tasks people are asked to look at again: the worst issues, and decoys among which held-out ones hide."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..domain.example import Target
+from ..domain.flag import Flag, FlagOutcome
+from ..domain.quality import Audit, Issue, IssueKind
+from ..domain.snapshot import Split
+
+__all__ = ["ASKED_KINDS", "Candidate", "Labeled", "choose"]
+
+ASKED_KINDS = (IssueKind.LABEL_ERROR, IssueKind.CONFLICTING_LABELS)
+"""What a person can settle by another label or by keeping the present one; the rest is for the report."""
+QUALITY_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Labeled:
+    """A task's label in the snapshot that was audited."""
+
+    target: Target
+    split: Split
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A task to be flagged, with what the tab shows of it."""
+
+    task_id: int
+    kind: IssueKind
+    given: Target
+    suggested: Target | None
+    quality: float
+    is_held_out: bool
+    is_decoy: bool = False
+
+
+def choose(
+    audit: Audit,
+    labeled: Mapping[int, Labeled],
+    history: Sequence[Flag],
+    *,
+    at_most: int,
+    silenced: Collection[IssueKind] = (),
+) -> list[Candidate]:
+    """The tasks to be flagged, the most suspicious first, the decoys at the end.
+
+    A label that somebody has decided on is left in peace for as long as it stays. Decoys are as many as held-out
+    tasks with an issue, where there are enough; they carry kind and quality of one of them each. Those that are open
+    stay, so that it is not the persistent ones that have an issue; further ones are drawn by a hash of snapshot and
+    task, hence the same ones again for the same audit.
+
+    Args:
+        labeled: every row of the snapshot that has a label, by task.
+        history: all flags of the project, in any order.
+        at_most: flagged tasks; decoys come on top.
+        silenced: kinds of which no flag is added; open ones stay while the audit finds them.
+    """
+    decided = {(flag.task_id, flag.answer) for flag in history if flag.outcome.is_decision}
+    is_open = {flag.task_id: flag for flag in history if flag.outcome is FlagOutcome.OPEN}
+    found: dict[int, Candidate] = {}
+    for issue in audit.issues:
+        if len(found) >= at_most:
+            break
+        row = labeled.get(issue.task_id)
+        if row is None or issue.kind not in ASKED_KINDS or issue.task_id in found:
+            continue
+        if (issue.task_id, row.target) in decided or (issue.kind in silenced and issue.task_id not in is_open):
+            continue
+        found[issue.task_id] = _candidate(issue, row)
+    suspicious = {issue.task_id for issue in audit.issues} | {each.task_id for each in audit.disagreements}
+    spare = [
+        task_id
+        for task_id, row in labeled.items()
+        if row.split.is_held_out and task_id not in suspicious and (task_id, row.target) not in decided
+    ]
+    return [*found.values(), *_decoys(audit.snapshot_id, list(found.values()), spare, labeled, is_open)]
+
+
+def _candidate(issue: Issue, row: Labeled) -> Candidate:
+    is_held_out = row.split.is_held_out
+    return Candidate(
+        issue.task_id,
+        issue.kind,
+        row.target,
+        None if is_held_out else issue.suggested,
+        round(issue.quality, QUALITY_DIGITS),
+        is_held_out,
+    )
+
+
+def _decoys(
+    snapshot_id: str,
+    found: Sequence[Candidate],
+    spare: Sequence[int],
+    labeled: Mapping[int, Labeled],
+    is_open: Mapping[int, Flag],
+) -> list[Candidate]:
+    def draw(task_id: int) -> str:
+        return hashlib.sha256(f"{snapshot_id}:{task_id}".encode()).hexdigest()
+
+    models = sorted((each for each in found if each.is_held_out), key=lambda each: draw(each.task_id))
+    drawn = sorted(spare, key=lambda task_id: (task_id not in is_open, draw(task_id)))
+    return [
+        Candidate(task_id, model.kind, labeled[task_id].target, None, model.quality, is_held_out=True, is_decoy=True)
+        for task_id, model in zip(drawn, models, strict=False)
+    ]

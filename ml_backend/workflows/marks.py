@@ -1,0 +1,162 @@
+"""Marks in tasks: what stands in Label Studio is compared with what should, and only the difference is written."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..domain.annotation import Task
+from ..domain.flag import Flag, FlagOutcome
+from ..domain.project import Project
+from ..domain.quality import Audit, Disagreement
+from ..errors import StudioRejected
+from ..labelstudio.quality_fields import (
+    DISAGREEMENT,
+    GIVEN,
+    ISSUE,
+    QUALITY,
+    SUGGESTED,
+    SUSPECT,
+    TRUE,
+    cleared,
+    marked,
+    readable,
+)
+from ..quality.flagging import QUALITY_DIGITS, Candidate
+from .decisions import label_reader, labeled_at
+from .services import Services
+
+__all__ = ["Marker", "Report"]
+
+TASKS_PER_READ = 10
+"""Read just before they are written, a second's worth at a time: what others write in between would be lost."""
+NOT_FOUND = 404
+
+Report = Callable[[float, str], None]
+
+
+class Marker:
+    """Brings the marks of a project's tasks, and the flags behind them, to what is wanted.
+
+    Killed half-way, it leaves marks that the next one finds and goes on from.
+
+    Attributes:
+        written: tasks that were marked, or whose mark was brought up to date.
+        cleared: tasks whose mark was taken away.
+        unchanged: tasks whose mark was right already.
+    """
+
+    def __init__(self, services: Services, project: Project, audit: Audit) -> None:
+        self._studio, self._flags, self._now = services.studio, services.database.flags, services.clock
+        self._project_id, self._audit = project.id, audit
+        self._labels = label_reader(services, project)
+        self._chosen: dict[int, Candidate] = {}
+        self._fields: dict[int, dict[str, Any]] = {}
+        self._open = {flag.task_id: flag for flag in self._flags.open(project.id)}
+        self.written = self.cleared = self.unchanged = 0
+
+    def want(self, chosen: Iterable[Candidate], disagreements: Iterable[Disagreement]) -> None:
+        """Say which tasks are to be marked: suspects, and beside them those that annotators disagree about."""
+        self._chosen = {each.task_id: each for each in chosen}
+        self._fields = {task_id: _suspect_fields(each) for task_id, each in self._chosen.items()}
+        for each in disagreements:
+            self._fields.setdefault(each.task_id, _disagreement_fields(each))
+
+    def write(self, report: Report) -> None:
+        """Clear what is not wanted any more, then mark what is wanted, the most suspicious first.
+
+        Raises:
+            StudioError: Label Studio did not answer or refused.
+        """
+        for task_id in self._open.keys() - self._chosen.keys():
+            self._flags.close(self._open[task_id], FlagOutcome.WITHDRAWN)
+        present = self._marked_now()
+        right = self._right_ones(present)
+        self.unchanged = len(right)
+        pending = [*(present.keys() - self._fields.keys()), *(each for each in self._fields if each not in right)]
+        for start in range(0, len(pending), TASKS_PER_READ):
+            self._write_batch(pending[start : start + TASKS_PER_READ])
+            done = min(start + TASKS_PER_READ, len(pending))
+            report(done / len(pending), f"brought {done} of {len(pending)} tasks up to date")
+
+    def _marked_now(self) -> dict[int, Task]:
+        found: dict[int, Task] = {}
+        for name in (SUSPECT, DISAGREEMENT):
+            found |= {task.id: task for task in self._studio.tasks_with(self._project_id, name, TRUE)}
+        return found
+
+    def _right_ones(self, present: Mapping[int, Task]) -> set[int]:
+        labels = self._labels(present.values())
+        right = set()
+        for task_id, task in present.items():
+            fields = self._fields.get(task_id)
+            if fields is not None and marked(task.data, fields) == task.data and self._stands(task_id, labels):
+                right.add(task_id)
+                self._remember(task)
+        return right
+
+    def _write_batch(self, task_ids: list[int]) -> None:
+        tasks = {task.id: task for task in self._studio.tasks_by_id(self._project_id, task_ids)}
+        labels = self._labels(tasks.values())
+        for task_id in task_ids:
+            task = tasks.get(task_id)
+            if task is None:
+                continue  # deleted since the snapshot
+            is_wanted = task_id in self._fields and self._stands(task_id, labels)
+            data = marked(task.data, self._fields[task_id]) if is_wanted else cleared(task.data)
+            if data != task.data and not self._replaced(task_id, data):
+                continue
+            if is_wanted:
+                self.written += data != task.data
+                self._remember(task)
+            else:
+                self.cleared += data != task.data
+
+    def _stands(self, task_id: int, labels: Mapping[int, Any]) -> bool:
+        """False where the label was changed after the snapshot, so that the suspicion is out of date."""
+        candidate = self._chosen.get(task_id)
+        return candidate is None or labels.get(task_id) == candidate.given
+
+    def _replaced(self, task_id: int, data: Mapping[str, Any]) -> bool:
+        try:
+            self._studio.replace_data(task_id, data)
+        except StudioRejected as error:
+            if error.status != NOT_FOUND:
+                raise
+            return False  # deleted this very moment
+        return True
+
+    def _remember(self, task: Task) -> None:
+        """Only once people can see the mark: a flag written before it could count a change that has nothing to do."""
+        candidate = self._chosen.get(task.id)
+        if candidate is None:
+            return
+        flag = Flag(
+            project_id=self._project_id,
+            task_id=task.id,
+            kind=candidate.kind,
+            given=candidate.given,
+            suggested=candidate.suggested,
+            quality=candidate.quality,
+            is_held_out=candidate.is_held_out,
+            is_decoy=candidate.is_decoy,
+            snapshot_id=self._audit.snapshot_id,
+            probabilities_from=self._audit.probabilities_from,
+            labeled_at=labeled_at(task),
+            flagged_at=self._now(),
+        )
+        known = self._open.get(task.id)
+        if known is None or not known.says_the_same_as(flag):
+            self._flags.put(flag)
+
+
+def _suspect_fields(each: Candidate) -> dict[str, Any]:
+    fields: dict[str, Any] = {GIVEN: readable(each.given)}
+    if each.suggested is not None:
+        fields[SUGGESTED] = readable(each.suggested)
+    return fields | {ISSUE: each.kind.value, QUALITY: each.quality, SUSPECT: True}
+
+
+def _disagreement_fields(each: Disagreement) -> dict[str, Any]:
+    fields: dict[str, Any] = {GIVEN: "; ".join(f"{readable(answer)} ({count})" for answer, count in each.answers)}
+    if each.consensus is not None:
+        fields[SUGGESTED] = readable(each.consensus)
+    return fields | {QUALITY: round(each.quality, QUALITY_DIGITS), DISAGREEMENT: True}
