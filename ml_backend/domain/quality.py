@@ -101,8 +101,8 @@ class AnnotatorQuality:
 
     Attributes:
         rows: answered by them.
-        quality: from 0 to 1, estimated by CROWDLAB; None where no text has several annotators.
-        agreement: share of their answers on shared texts that equal another's; None where they shared none.
+        quality: from 0 to 1, estimated by CROWDLAB; None where they shared no text with another annotator.
+        agreement: share of the other annotators of a text who gave the same answer, on average; None as above.
     """
 
     annotator: str
@@ -119,7 +119,8 @@ class Audit:
         control: name of the control whose answers were looked at.
         rows: looked at, those without an agreed answer included.
         probabilities_from: what the model's opinion comes from, in words.
-        quality: label quality per task id, 0 to 1, low is suspect; tasks without a label are not in it.
+        quality: label quality per task id, 0 to 1, low is suspect; tasks without a label, or with one that could not be
+            judged, are not in it.
         issues: the most suspicious first, kind by kind in the order of `IssueKind`.
         health: estimated share of rows that are labeled right, 0 to 1; None where it cannot be estimated.
         disagreements: the unsettled ones first, then by quality, the lowest first.

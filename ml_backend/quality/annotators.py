@@ -1,0 +1,101 @@
+"""How far annotators can be relied on, and what they agree on together, by CROWDLAB."""
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["UNANSWERED", "Crowd", "crowd"]
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.floating]
+
+UNANSWERED = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crowd:
+    """What annotators are worth together and each.
+
+    Attributes:
+        consensus: the class that is most likely right, shape (N,); that of the only answer where there is one.
+        confidence: how likely that is, shape (N,), 0 to 1, never NaN; 1 where nobody answered or nothing is shared.
+        quality: per annotator, shape (M,), 0 to 1; None where no text has several answers.
+        agreement: mean share of the others who gave the same answer to the same text, per annotator, shape (M,); None
+            where they shared no text.
+    """
+
+    consensus: Ints
+    confidence: npt.NDArray[np.float64]
+    quality: tuple[float | None, ...]
+    agreement: tuple[float | None, ...]
+
+
+def crowd(answers: Ints, probabilities: Floats | None, *, classes: int) -> Crowd:
+    """Consensus and annotators' quality.
+
+    Estimated by CROWDLAB (Goh, Tkachenko and Mueller 2022; `cleanlab.multiannotator`), which weighs annotators by
+    how they agree with each other and the model by how it agrees with them; without a model by agreement alone.
+
+    Args:
+        answers: class per text and annotator, shape (N, M), `UNANSWERED` where there is none.
+        probabilities: the model's, shape (N, K), out of fold; None: there is no model.
+        classes: K.
+    """
+    agreement = _agreement(answers)
+    answered = np.flatnonzero((answers != UNANSWERED).any(axis=1))
+    consensus = answers.max(axis=1, initial=UNANSWERED)
+    confidence = np.ones(len(answers))
+    if all(share is None for share in agreement):
+        return Crowd(consensus, confidence, (None,) * answers.shape[1], agreement)
+    given = np.where(answers == UNANSWERED, np.nan, answers.astype(np.float64))[answered]
+    prior = None if probabilities is None else probabilities[answered]
+    consensus[answered], confidence[answered], quality = _estimate(given, prior, classes)
+    return Crowd(
+        consensus,
+        confidence,
+        tuple(float(np.clip(value, 0, 1)) if np.isfinite(value) else None for value in quality),
+        agreement,
+    )
+
+
+def _estimate(
+    given: npt.NDArray[np.float64], probabilities: Floats | None, classes: int
+) -> tuple[Ints, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Consensus and confidence per text, quality per annotator."""
+    from cleanlab.multiannotator import get_label_quality_multiannotator
+
+    # cleanlab breaks ties by the probabilities, and by chance where they tie too: so they never do.
+    prior = np.ones((len(given), classes)) if probabilities is None else probabilities.astype(np.float64)
+    prior = prior + np.linspace(1e-9, 0.0, classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = get_label_quality_multiannotator(
+            given,
+            prior / prior.sum(axis=1, keepdims=True),
+            consensus_method="best_quality",
+            quality_method="agreement" if probabilities is None else "crowdlab",
+            return_detailed_quality=False,
+            verbose=False,
+        )
+    texts = found["label_quality"]
+    confidence = np.nan_to_num(texts["consensus_quality_score"].to_numpy(dtype=np.float64))
+    quality = found["annotator_stats"]["annotator_quality"].reindex(range(given.shape[1]))
+    return (
+        texts["consensus_label"].to_numpy(dtype=np.int64),
+        np.clip(confidence, 0.0, 1.0),
+        quality.to_numpy(dtype=np.float64),
+    )
+
+
+def _agreement(answers: Ints) -> tuple[float | None, ...]:
+    shares: list[list[float]] = [[] for _ in range(answers.shape[1])]
+    for row in answers[(answers != UNANSWERED).sum(axis=1) > 1]:
+        by = np.flatnonzero(row != UNANSWERED).tolist()
+        counts = Counter(row[by].tolist())
+        for annotator in by:
+            shares[annotator].append((counts[int(row[annotator])] - 1) / (len(by) - 1))
+    return tuple(float(np.mean(share)) if share else None for share in shares)
