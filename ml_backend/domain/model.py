@@ -15,6 +15,7 @@ __all__ = [
     "Promotion",
     "PromotionState",
     "ScoredTarget",
+    "Suspects",
     "cold_start_version",
     "is_cold_start",
     "version_name",
@@ -30,6 +31,14 @@ class Method(StrEnum):
     AUTO = "auto"
     REGRESSION = "regression"
     LORA = "lora"
+
+
+class Suspects(StrEnum):
+    """What a training does with train rows whose label an audit suspects to be wrong."""
+
+    KEEP = "keep"
+    DOWNWEIGHT = "downweight"
+    EXCLUDE = "exclude"
 
 
 def version_name(project_key: str, number: int) -> str:

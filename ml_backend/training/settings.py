@@ -6,9 +6,10 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import EnumType
 from typing import Any
 
-from ..domain.model import Method
+from ..domain.model import Method, Suspects
 from ..errors import ConfigurationError
 
 __all__ = ["TrainingSettings"]
@@ -22,6 +23,7 @@ class TrainingSettings:
 
     Attributes:
         method: auto tries regression and LoRA and keeps the better one; regression and lora make just that.
+        suspects: train rows whose label an audit of the same rows suspects are kept, weighted down or excluded.
         max_length_tokens: longer texts are cut; bounded by what the base model can read.
         description_weight: weight of a label's name and of each phrase of its hint as a train text; 0 leaves them out.
         regression_c: inverse strength of the regression's L2 penalty.
@@ -49,6 +51,7 @@ class TrainingSettings:
 
     method: Method = Method.AUTO
     seed: int = 1
+    suspects: Suspects = Suspects.KEEP
     max_length_tokens: int = 256
     description_weight: float = 1.0
     regression_c: float = 30.0
@@ -145,6 +148,9 @@ _ABOVE_ZERO = (
 )
 
 
+_NUMBERS: Mapping[type, str] = {int: "a whole number", float: "a number"}
+
+
 def _read(name: str, text: str, kind: Any) -> Any:
     kinds = [part for part in typing.get_args(kind) if part is not type(None)] or [kind]
     is_optional = isinstance(kind, types.UnionType)
@@ -153,9 +159,6 @@ def _read(name: str, text: str, kind: Any) -> Any:
     try:
         return kinds[0](text.strip())
     except ValueError:
-        wanted = (
-            " or ".join(Method)
-            if kinds[0] is Method
-            else {"int": "a whole number", "float": "a number"}[kinds[0].__name__]
-        )
+        kind = kinds[0]
+        wanted = " or ".join(kind) if isinstance(kind, EnumType) else _NUMBERS[kind]
         raise ConfigurationError(f"training setting {name} is {text!r}; wanted {wanted}") from None
