@@ -76,7 +76,8 @@ def _estimate(
         found = get_label_quality_multiannotator(
             given,
             prior / prior.sum(axis=1, keepdims=True),
-            consensus_method="best_quality",
+            # Without a model nothing is known beyond the votes, and cleanlab miscounts them for its other method.
+            consensus_method="majority_vote" if probabilities is None else "best_quality",
             quality_method="agreement" if probabilities is None else "crowdlab",
             return_detailed_quality=False,
             verbose=False,

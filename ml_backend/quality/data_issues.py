@@ -30,6 +30,8 @@ a neighbour, 3 of them with another label; from .95 on, texts that say the oppos
 OUTLIER_QUALITY = 1 / 2.7
 """As far beyond the median as the outliers of cleanlab's Datalab; 96 of Banking77's 10,003 training texts are."""
 FEWEST_ROWS_FOR_OUTLIERS = 20
+SAME = 1e-5
+"""Distance that equal features may have from rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,8 +136,10 @@ def outliers(neighbours: Neighbours) -> Outliers:
     count = len(neighbours.indices)
     if count < FEWEST_ROWS_FOR_OUTLIERS:
         return Outliers(np.ones(count), np.zeros(count, np.bool_))
-    distances = np.maximum(1.0 - neighbours.similarities.mean(axis=1), np.finfo(np.float64).eps)
-    # Where most texts are equal the median is 0, and every other text would be an outlier.
-    ordinary = max(float(np.median(distances)), float(distances.mean()) / 2.0)
-    quality = np.minimum(ordinary / distances, 1.0)
+    distances = np.maximum(1.0 - neighbours.similarities.mean(axis=1), 0.0)
+    # Texts that were said ten times over say nothing about how far apart the other ones ordinarily are.
+    apart = distances[distances > SAME]
+    if not len(apart):
+        return Outliers(np.ones(count), np.zeros(count, np.bool_))
+    quality = np.minimum(np.median(apart) / np.maximum(distances, SAME), 1.0)
     return Outliers(quality, quality < OUTLIER_QUALITY)
