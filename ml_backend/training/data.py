@@ -14,7 +14,7 @@ from ..domain.example import Row
 from ..domain.label_config import Control
 from ..errors import TrainingError
 
-__all__ = ["LabeledTexts", "TrainingData", "listed", "training_data"]
+__all__ = ["LabeledTexts", "TrainingData", "training_data"]
 
 THIN_CLASS_ROWS = 5
 SHOWN = 5
@@ -152,10 +152,10 @@ def _warnings(labels: Sequence[str], counts: Counter[str], left_out: Counter[str
         warnings.append(f"{left_out.total()} train rows were left out: {_reasons(left_out)}")
     absent = [label for label in labels if not counts[label]]
     if absent:
-        warnings.append(f"no train row is labeled {listed(absent)}: the model knows such labels by name and hint only")
+        warnings.append(f"no train row is labeled {_listed(absent)}: the model knows such labels by name and hint only")
     thin = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < THIN_CLASS_ROWS]
     if thin:
-        warnings.append(f"under {THIN_CLASS_ROWS} train rows each for {listed(thin)}: answers there are little tested")
+        warnings.append(f"under {THIN_CLASS_ROWS} train rows each for {_listed(thin)}: answers there are little tested")
     return warnings
 
 
@@ -163,6 +163,5 @@ def _reasons(left_out: Counter[str]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
 
 
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

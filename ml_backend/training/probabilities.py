@@ -17,7 +17,7 @@ from .out_of_fold import Fold, out_of_fold
 from .plan import FORWARD_SHARE, fold_work
 from .progress import Pace, Progress, Report
 from .record import library_versions
-from .reviewed import NO_CLASS, Bools, ReviewedTexts, grouped_folds, judged
+from .reviewed import NO_CLASS, ReviewedTexts, grouped_folds
 from .settings import TrainingSettings
 
 __all__ = ["JudgedRows", "audit_settings", "out_of_fold_probabilities"]
@@ -35,14 +35,10 @@ class JudgedRows:
         probabilities: shape (N, K), rows summing to 1, in the order of the classes. Rows that no model could be
             trained for have the classes' shares instead.
         features: shape (N, D), of the frozen base model.
-        is_judged: shape (N,); False where the label cannot be judged: no class, or no other text of its class.
-        warnings: sentences on what that leaves out.
     """
 
     probabilities: Floats2d
     features: Floats2d
-    is_judged: Bools
-    warnings: tuple[str, ...]
 
 
 def audit_settings(*, deep: bool, seed: int) -> TrainingSettings:
@@ -142,12 +138,7 @@ class _Judge:
         if is_known:
             self._pace.skip(len(self._learned) * FORWARD_SHARE)
         found, _ = self._kept.arrays("probabilities", partial(self._probabilities, features["rows"]))
-        is_judged, warnings = judged(self._reviewed)
-        is_scored = np.zeros(len(self._reviewed.texts), dtype=bool)
-        for fold in self._folds:
-            is_scored[fold.scored] = True
-        is_judged &= is_scored
-        return JudgedRows(found["rows"], features["rows"][: len(self._reviewed.texts)], is_judged, warnings)
+        return JudgedRows(found["rows"], features["rows"][: len(self._reviewed.texts)])
 
     def _embedded(self) -> Floats2d:
         done, texts = 0, self._learned.texts

@@ -1,4 +1,4 @@
-"""Reviewed rows as an audit of their labels sees them: which can be judged, and by models trained on which others."""
+"""Reviewed rows as an audit of their labels sees them, and the folds that judge them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -10,13 +10,12 @@ import numpy.typing as npt
 from ..domain.example import Row
 from ..domain.label_config import Control
 from ..domain.snapshot import normalised
-from .data import LabeledTexts, listed
+from .data import LabeledTexts
 from .out_of_fold import Fold, dealt_out
 
-__all__ = ["NO_CLASS", "Bools", "ReviewedTexts", "grouped_folds", "judged"]
+__all__ = ["NO_CLASS", "ReviewedTexts", "grouped_folds"]
 
 Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 NO_CLASS = -1
 
@@ -98,27 +97,3 @@ def grouped_folds(reviewed: ReviewedTexts, *, folds: int, seed: int) -> list[Fol
 def _main_class(counts: Counter[int]) -> int:
     usable = sorted((-count, k) for k, count in counts.items() if k != NO_CLASS)
     return usable[0][1] if usable else NO_CLASS
-
-
-def judged(reviewed: ReviewedTexts) -> tuple[Bools, tuple[str, ...]]:
-    """True per row whose label can be judged, shape (N,), and sentences on what cannot.
-
-    A label cannot where there is none, or where no other text is labeled so: no model that was trained without the
-    row would know its class.
-    """
-    texts_of: defaultdict[int, set[int]] = defaultdict(set)
-    for group, k in zip(reviewed.groups().tolist(), reviewed.indices.tolist(), strict=True):
-        texts_of[k].add(group)
-    classes = sorted(texts_of.keys() - {NO_CLASS})
-    if not classes:
-        return np.zeros(len(reviewed.texts), dtype=bool), ("no row has a text and a label: no label was judged",)
-    if len(classes) == 1:
-        one = reviewed.labels[classes[0]]
-        sentence = f"every label is {one!r}: no label was judged, which takes rows of at least 2 classes"
-        return np.zeros(len(reviewed.texts), dtype=bool), (sentence,)
-    alone = [k for k in classes if len(texts_of[k]) == 1]
-    warnings = []
-    if alone:
-        names = listed([reviewed.labels[k] for k in alone])
-        warnings.append(f"labels whose class has a single text were not judged, since there is no other: {names}")
-    return (reviewed.indices != NO_CLASS) & ~np.isin(reviewed.indices, alone), tuple(warnings)

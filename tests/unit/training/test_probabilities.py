@@ -10,7 +10,7 @@ from ml_backend.domain.model import Method
 from ml_backend.errors import JobCancelled
 from ml_backend.training.probabilities import JudgedRows, audit_settings, out_of_fold_probabilities
 from ml_backend.training.progress import Progress
-from ml_backend.training.reviewed import ReviewedTexts, grouped_folds, judged
+from ml_backend.training.reviewed import ReviewedTexts, grouped_folds
 from ml_backend.training.settings import TrainingSettings
 from tests.tiny_models import save_tiny_model
 from tests.unit.training.builders import CONTROL, FAST, keyword_rows, make_row
@@ -49,8 +49,6 @@ def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(b
     assert found.probabilities.dtype == np.float32
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     assert found.features.shape == (60, 16)
-    assert found.is_judged.all()
-    assert found.warnings == ()
     assert (found.probabilities.argmax(axis=1) == np.repeat([0, 1, 2], 20)).mean() > 0.7
 
 
@@ -104,44 +102,36 @@ def test_an_empty_text_gets_the_shares_of_the_classes(base_model: str, tmp_path:
     found = judge([*keyword_rows(9), make_row(90, "", "card")], base_model, tmp_path)
 
     np.testing.assert_allclose(found.probabilities[-1], [10 / 30] * 3, atol=1e-6)
-    assert not found.is_judged[-1]
 
 
-def test_one_class_alone_is_not_judged(base_model: str, tmp_path: Path) -> None:
+def test_one_class_alone_gives_its_share(base_model: str, tmp_path: Path) -> None:
     found = judge(keyword_rows(6, classes=["cash"]), base_model, tmp_path)
 
-    assert not found.is_judged.any()
     assert found.probabilities.argmax(axis=1).tolist() == [1] * 6
-    assert found.warnings == ("every label is 'cash': no label was judged, which takes rows of at least 2 classes",)
 
 
-def test_a_class_with_a_single_text_is_not_judged_and_the_others_are(base_model: str, tmp_path: Path) -> None:
+def test_a_class_with_a_single_text_is_known_by_its_description(base_model: str, tmp_path: Path) -> None:
     rows = [*keyword_rows(6, classes=["card", "cash"]), make_row(50, "refund please", "refund")]
 
     found = judge(rows, base_model, tmp_path)
 
-    assert found.is_judged.tolist() == [True] * 12 + [False]
-    assert found.warnings == ("labels whose class has a single text were not judged, since there is no other: refund",)
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def test_two_rows_give_probabilities_and_a_warning(base_model: str, tmp_path: Path) -> None:
+def test_two_rows_give_probabilities(base_model: str, tmp_path: Path) -> None:
     found = judge([make_row(1, "card", "card"), make_row(2, "cash", "cash")], base_model, tmp_path)
 
     assert found.probabilities.shape == (2, 3)
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
-    assert not found.is_judged.any()
-    assert found.warnings[0].endswith("since there is no other: card, cash")
 
 
 def test_no_row_at_all_is_an_empty_answer(base_model: str, tmp_path: Path) -> None:
     found = judge([], base_model, tmp_path)
 
     assert found.probabilities.shape == (0, 3)
-    assert found.warnings == ("no row has a text and a label: no label was judged",)
 
 
-def test_without_descriptions_a_fold_that_knows_one_class_only_judges_nothing() -> None:
+def test_without_descriptions_a_fold_that_knows_one_class_only_is_left_out() -> None:
     rows = [make_row(1, "a", ""), make_row(2, "b", ""), make_row(3, "c", " ")]
     reviewed = ReviewedTexts.of(rows, NAMELESS)
 
@@ -149,7 +139,6 @@ def test_without_descriptions_a_fold_that_knows_one_class_only_judges_nothing() 
 
     assert len(reviewed.described) == 0
     assert all(len({reviewed.indices[row] for row in fold.train}) == 2 for fold in folds)
-    assert judged(reviewed)[0].tolist() == [True, True, False]
 
 
 def test_very_long_texts_and_emoji_are_judged(base_model: str, tmp_path: Path) -> None:
@@ -163,7 +152,6 @@ def test_very_long_texts_and_emoji_are_judged(base_model: str, tmp_path: Path) -
     found = judge(rows, base_model, tmp_path)
 
     assert np.isfinite(found.probabilities).all()
-    assert found.is_judged.all()
 
 
 def test_a_second_time_everything_comes_from_the_cache(base_model: str, tmp_path: Path) -> None:
