@@ -39,8 +39,8 @@ TRUE = "true"
 """How a filter of type String spells the JSON value; the interface edits such a filter correctly, unlike others."""
 
 SHOWN_BESIDE_THE_TEXT = (GIVEN, SUGGESTED, ISSUE, QUALITY)
-WIDTHS = {"id": 80, GIVEN: 190, SUGGESTED: 190, ISSUE: 150, QUALITY: 110}
-TEXT_WIDTH = 420
+WIDTHS = {"id": 80, GIVEN: 180, SUGGESTED: 190, ISSUE: 140, QUALITY: 170}
+TEXT_WIDTH = 340
 
 
 def readable(target: Target) -> str:
@@ -69,7 +69,14 @@ def review_tab(title: str, field: str, text_field: str, columns: Collection[str]
     if field == DISAGREEMENT:
         shown = shown - {f"tasks:data.{ISSUE}"} | {"tasks:annotators"}
     widths = {f"tasks:{name}" if name == "id" else f"tasks:data.{name}": width for name, width in WIDTHS.items()}
-    return _tab(title, [name for name in _all(columns) if name not in shown]) | {
+    beside_editor = {"tasks:id", f"tasks:data.{SUGGESTED}"}
+    hidden = {
+        "explore": [name for name in _all(columns) if name not in shown],
+        "labeling": [name for name in _all(columns) if name not in beside_editor],
+    }
+    return {
+        **_list(title),
+        "hiddenColumns": hidden,
         "columnsWidth": widths | {f"tasks:data.{text_field}": TEXT_WIDTH},
         "filters": {
             "conjunction": "and",
@@ -88,17 +95,12 @@ def default_tab(columns: Mapping[str, bool]) -> dict[str, Any]:
         columns: whether each is visible unless a tab says otherwise.
     """
     ours = {f"tasks:data.{name}" for name in QUALITY_FIELDS}
-    return _tab(DEFAULT_TAB, [name for name in _all(columns) if name in ours or not columns.get(name, True)])
+    hidden = [name for name in _all(columns) if name in ours or not columns.get(name, True)]
+    return {**_list(DEFAULT_TAB), "hiddenColumns": {"explore": hidden, "labeling": hidden}}
 
 
-def _tab(title: str, hidden: list[str]) -> dict[str, Any]:
-    # Without a list of its own, the labeling view takes over the other one.
-    return {
-        "title": title,
-        "type": "list",
-        "target": "tasks",
-        "hiddenColumns": {"explore": hidden, "labeling": hidden},
-    }
+def _list(title: str) -> dict[str, Any]:
+    return {"title": title, "type": "list", "target": "tasks"}
 
 
 def _all(columns: Collection[str]) -> list[str]:

@@ -111,6 +111,12 @@ def test_the_last_event_that_knows_says_what_became_of_the_pre_label(database: D
     assert database.events.history(7)[31].prelabel is PrelabelOutcome.CHANGED
 
 
+def test_a_label_that_was_looked_at_as_a_suspect_stays_one(database: Database) -> None:
+    suspect = dataclasses.replace(CHANGED, selected_by=SelectedBy.SUSPECT)
+    database.events.add([MADE, suspect, dataclasses.replace(CHANGED, changed_at="2026-01-01T12:06:00Z")])
+    assert database.events.history(7)[31].selected_by is SelectedBy.SUSPECT
+
+
 def test_a_star_once_given_stays(database: Database) -> None:
     database.events.add([dataclasses.replace(MADE, ground_truth=True), CHANGED])
     assert database.events.history(7)[31].ground_truth

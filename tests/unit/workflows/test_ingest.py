@@ -9,8 +9,10 @@ import pytest
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
+from ml_backend.domain.flag import Flag
 from ml_backend.domain.job import JobKind, JobState
 from ml_backend.domain.project import Project
+from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelConfig
 from ml_backend.labelstudio.payloads import parse_webhook
@@ -79,6 +81,37 @@ def test_held_out_tasks_are_blind_and_never_actively_selected(services: Services
 
     event = services.database.events.history(1)[stored["id"]]
     assert (event.is_blind, event.selected_by) == (True, SelectedBy.RANDOM)
+
+
+def test_a_label_of_a_suspect_is_known_to_be_one_from_then_on(services: Services, project: Project) -> None:
+    stored, other = submit(services, 1), submit(services, 2)
+    send(services, services.studio.event("ANNOTATION_CREATED", stored["id"]))
+    services.database.flags.put(
+        Flag(
+            project_id=project.id,
+            task_id=1,
+            kind=IssueKind.LABEL_ERROR,
+            given="Billing",
+            suggested=None,
+            quality=0.1,
+            is_held_out=False,
+            is_decoy=False,
+            snapshot_id="00ff",
+            probabilities_from="frozen base",
+            labeled_at="",
+            flagged_at=services.clock(),
+        )
+    )
+
+    services.studio.update_annotation(stored["id"])
+    send(services, services.studio.event("ANNOTATION_UPDATED", stored["id"]))
+    send(services, services.studio.event("ANNOTATION_UPDATED", other["id"]))
+
+    history = services.database.events.history(project.id)
+    assert {each.task_id: each.selected_by for each in history.values()} == {
+        1: SelectedBy.SUSPECT,
+        2: SelectedBy.RANDOM,
+    }
 
 
 def test_a_skip_is_stored_and_counts_as_no_label(services: Services, project: Project) -> None:

@@ -1,0 +1,403 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.flag import FlagOutcome
+from ml_backend.domain.quality import Disagreement, IssueKind
+from ml_backend.domain.snapshot import Split
+from ml_backend.errors import StudioError, StudioUnreachable
+from ml_backend.workflows.decisions import precision_table
+from ml_backend.workflows.export import export_project
+from ml_backend.workflows.review import push_audit
+from tests.services import CONFIG, add_project, build_test_services
+from tests.unit.workflows.audits import Case, audit_of, labeled_case, push, rows_of, suspects_in
+
+FIELDS = (
+    "labelloop_suspect",
+    "labelloop_disagreement",
+    "labelloop_given_label",
+    "labelloop_suggested_label",
+    "labelloop_issue",
+    "labelloop_label_quality",
+)
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return labeled_case(build_test_services(tmp_path), customer=7)
+
+
+def suspects(case: Case) -> set[int]:
+    return {task.id for task in case.studio.tasks_with(case.project.id, "labelloop_suspect", "true")}
+
+
+def outcomes(case: Case) -> dict[int, FlagOutcome]:
+    return {flag.task_id: flag.outcome for flag in case.services.database.flags.all(case.project.id)}
+
+
+def test_a_suspect_gets_its_fields_beside_the_data_that_it_had(case: Case) -> None:
+    snapshot = case.snapshot()
+    (task,) = suspects_in(snapshot, 1)
+    before = dict(case.data(task))
+
+    pushed = push(case, snapshot, audit_of(snapshot, [task]))
+
+    assert case.data(task) == before | {
+        "labelloop_given_label": "Billing",
+        "labelloop_suggested_label": "Returns",
+        "labelloop_issue": "label_error",
+        "labelloop_label_quality": 0.0123,
+        "labelloop_suspect": True,
+    }
+    assert (pushed.written, pushed.cleared, pushed.unchanged) == (1, 0, 0)
+    assert case.writes() == [task]
+
+
+def test_a_second_push_writes_nothing(case: Case) -> None:
+    snapshot = case.snapshot()
+    audit = audit_of(snapshot, suspects_in(snapshot, 12, 3))
+    first = push(case, snapshot, audit)
+    flags = case.services.database.flags.all(case.project.id)
+
+    second = push(case, snapshot, audit)
+
+    assert (first.written, first.unchanged) == (18, 0)
+    assert (second.written, second.cleared, second.unchanged, second.decided) == (0, 0, 18, 0)
+    assert case.studio.changes == []
+    assert case.services.database.flags.all(case.project.id) == flags
+    assert second.tabs == first.tabs
+
+
+def test_a_push_that_was_killed_half_way_is_gone_on_with(case: Case) -> None:
+    snapshot = case.snapshot()
+    tasks = suspects_in(snapshot, 25)
+    audit = audit_of(snapshot, tasks)
+
+    def die(_fraction: float, message: str) -> None:
+        if message.startswith("brought 20"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        push_audit(case.services, case.project, audit, snapshot, die)
+    assert case.writes() == tasks[:20]
+
+    pushed = push(case, snapshot, audit)
+
+    assert case.writes() == tasks[20:]
+    assert (pushed.written, pushed.unchanged) == (5, 20)
+    assert set(outcomes(case)) == set(tasks)
+
+
+def test_a_mark_whose_flag_was_never_stored_gets_it_with_the_next_push(case: Case) -> None:
+    snapshot = case.snapshot()
+    tasks = suspects_in(snapshot, 2)
+    audit = audit_of(snapshot, tasks)
+    push(case, snapshot, audit)
+    with case.services.database.engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM flags WHERE task_id = {tasks[1]}")
+
+    push(case, snapshot, audit)
+
+    assert case.writes() == []
+    assert set(outcomes(case)) == set(tasks)
+
+
+def test_a_key_that_somebody_wrote_between_two_pushes_stays(case: Case) -> None:
+    snapshot = case.snapshot()
+    first, second = suspects_in(snapshot, 2)
+    push(case, snapshot, audit_of(snapshot, [first, second]))
+    case.studio.tasks[first]["data"]["note"] = "theirs"
+    case.studio.tasks[second]["data"]["note"] = "theirs"
+
+    push(case, snapshot, audit_of(snapshot, [second], qualities={second: 0.5}))
+
+    assert case.data(first)["note"] == case.data(second)["note"] == "theirs"
+    assert case.data(second)["labelloop_label_quality"] == 0.5
+
+
+def test_what_an_audit_no_longer_finds_is_cleared_and_its_flag_withdrawn(case: Case) -> None:
+    snapshot = case.snapshot()
+    first, second = suspects_in(snapshot, 2)
+    before = dict(case.data(first))
+    push(case, snapshot, audit_of(snapshot, [first, second]))
+
+    pushed = push(case, snapshot, audit_of(snapshot, [second]))
+
+    assert case.data(first) == before | {"labelloop_suspect": False}
+    assert (pushed.written, pushed.cleared, pushed.unchanged) == (1, 1, 0)  # the second one is the worst now
+    assert outcomes(case) == {first: FlagOutcome.WITHDRAWN, second: FlagOutcome.OPEN}
+    assert suspects(case) == {second}
+
+
+def test_a_label_that_was_changed_leaves_the_tab_and_counts_as_found(case: Case) -> None:
+    first = case.snapshot()
+    to_suggestion, to_other, left = suspects_in(first, 3)
+    push(case, first, audit_of(first, [to_suggestion, to_other, left]))
+    case.relabel(to_suggestion, "Returns")
+    case.relabel(to_other, "Shipping")
+    second = case.snapshot()
+
+    pushed = push(case, second, audit_of(second, [left]))
+
+    assert pushed.decided == 2
+    assert suspects(case) == {left}
+    assert outcomes(case) == {
+        to_suggestion: FlagOutcome.CHANGED_TO_SUGGESTION,
+        to_other: FlagOutcome.CHANGED,
+        left: FlagOutcome.OPEN,
+    }
+
+
+@pytest.mark.parametrize("how", [{}, {"ground_truth": True}], ids=["update", "star"])
+def test_a_label_that_was_confirmed_leaves_the_tab_though_the_audit_still_suspects_it(
+    case: Case, how: dict[str, Any]
+) -> None:
+    snapshot = case.snapshot()
+    task, other = suspects_in(snapshot, 2)
+    push(case, snapshot, audit_of(snapshot, [task, other]))
+    case.studio.update_annotation(case.annotation(task)["id"], how)
+
+    pushed = push(case, snapshot, audit_of(snapshot, [task, other]))
+
+    assert pushed.decided == 1
+    assert suspects(case) == {other}
+    assert outcomes(case) == {task: FlagOutcome.CONFIRMED, other: FlagOutcome.OPEN}
+
+
+def test_a_confirmed_label_is_left_in_peace_until_it_is_another_one(case: Case) -> None:
+    first = case.snapshot()
+    (task,) = suspects_in(first, 1)
+    push(case, first, audit_of(first, [task]))
+    case.confirm(task)
+    push(case, first, audit_of(first, [task]))
+    assert suspects(case) == set()
+
+    case.relabel(task, "Shipping")
+    second = case.snapshot()
+    push(case, second, audit_of(second, [task]))
+
+    assert suspects(case) == {task}
+    assert case.data(task)["labelloop_given_label"] == "Shipping"
+
+
+def test_a_label_that_an_expert_chose_against_the_suggestion_is_not_flagged_at_once_again(case: Case) -> None:
+    first = case.snapshot()
+    (task,) = suspects_in(first, 1)
+    push(case, first, audit_of(first, [task]))
+    case.relabel(task, "Shipping")
+    second = case.snapshot()
+
+    push(case, second, audit_of(second, [task]))
+
+    assert suspects(case) == set()
+
+
+def test_a_label_that_changed_after_the_snapshot_is_not_flagged(case: Case) -> None:
+    snapshot = case.snapshot()
+    (task,) = suspects_in(snapshot, 1)
+    audit = audit_of(snapshot, [task])
+    case.relabel(task, "Shipping")
+
+    pushed = push(case, snapshot, audit)
+
+    assert (pushed.written, pushed.cleared) == (0, 0)
+    assert case.writes() == []
+    assert outcomes(case) == {}
+
+
+def test_a_task_that_was_deleted_is_passed_over(case: Case) -> None:
+    snapshot = case.snapshot()
+    gone, stays = suspects_in(snapshot, 2)
+    audit = audit_of(snapshot, [gone, stays])
+    case.studio.remove_task(gone)
+
+    assert push(case, snapshot, audit).written == 1
+    assert suspects(case) == {stays}
+
+
+def test_held_out_suspects_are_shown_without_a_suggestion_among_as_many_others(case: Case) -> None:
+    snapshot = case.snapshot()
+    held_out = suspects_in(snapshot, 0, 4)
+    audit = audit_of(snapshot, held_out)
+    # Even an audit that suggests something for them is not shown.
+    audit = replace(audit, issues=[replace(issue, suggested="Returns") for issue in audit.issues])
+
+    push(case, snapshot, audit)
+
+    shown = [{key: case.data(task).get(key) for key in FIELDS} for task in held_out]
+    decoys = suspects(case) - set(held_out)
+    looks = sorted(str(fields) for fields in shown)
+    assert looks == sorted(str({key: case.data(task).get(key) for key in FIELDS}) for task in decoys)
+    assert {fields["labelloop_suggested_label"] for fields in shown} == {None}
+    assert decoys <= {row.task_id for row in rows_of(snapshot, held_out=True)}
+    flags = {flag.task_id: flag for flag in case.services.database.flags.open(case.project.id)}
+    assert {task for task, flag in flags.items() if flag.is_decoy} == decoys
+
+
+def test_decoys_stay_in_the_tab_as_the_suspects_do(case: Case) -> None:
+    first = case.snapshot()
+    held_out = suspects_in(first, 0, 3)
+    push(case, first, audit_of(first, held_out))
+    decoys = suspects(case) - set(held_out)
+    case.relabel(suspects_in(first, 1)[0], "Shipping")
+    second = case.snapshot()
+    assert second.id != first.id
+
+    push(case, second, audit_of(second, held_out))
+
+    assert suspects(case) == set(held_out) | decoys
+
+
+def test_only_the_most_suspicious_are_shown(tmp_path: Path) -> None:
+    case = labeled_case(build_test_services(tmp_path, push_flags_at_most=3))
+    snapshot = case.snapshot()
+    tasks = suspects_in(snapshot, 5)
+
+    push(case, snapshot, audit_of(snapshot, tasks))
+
+    assert suspects(case) == set(tasks[:3])
+
+
+def test_no_flag_is_shown_where_the_setting_says_none(tmp_path: Path) -> None:
+    case = labeled_case(build_test_services(tmp_path, push_flags_at_most=0))
+    snapshot = case.snapshot()
+
+    assert push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 5))).written == 0
+
+
+def test_findings_that_no_label_settles_are_not_flagged(case: Case) -> None:
+    snapshot = case.snapshot()
+    tasks = suspects_in(snapshot, 6)
+    kinds = dict(zip(tasks, IssueKind, strict=True))
+
+    push(case, snapshot, audit_of(snapshot, tasks, kinds=kinds))
+
+    shown = {kinds[task] for task in suspects(case)}
+    assert shown == {IssueKind.LABEL_ERROR, IssueKind.CONFLICTING_LABELS}
+
+
+def test_a_kind_that_people_keep_rejecting_is_not_added_any_more(case: Case) -> None:
+    snapshot = case.snapshot()
+    tasks = suspects_in(snapshot, 32)
+    good, new = tasks[30], tasks[31]
+    push(case, snapshot, audit_of(snapshot, tasks[:30]))
+    for task in tasks[:29]:
+        case.confirm(task)
+    kinds = {good: IssueKind.CONFLICTING_LABELS}
+
+    push(case, snapshot, audit_of(snapshot, [tasks[29], good, new], kinds=kinds))
+
+    (row,) = [row for row in precision_table(case.services, case.project) if row.kind is IssueKind.LABEL_ERROR]
+    assert (row.decided, row.confirmed, row.value, row.is_silenced) == (29, 29, 0.0, True)
+    assert suspects(case) == {tasks[29], good}  # the open one stays, the other kind comes in
+
+
+def disagreement(snapshot_row: Any, split: Split, **more: Any) -> Disagreement:
+    values: dict[str, Any] = {
+        "answers": (("Billing", 2), ("Returns", 1)),
+        "is_settled": False,
+        "consensus": "Billing",
+        "quality": 0.61237,
+    }
+    return Disagreement(task_id=snapshot_row.task_id, row_id=snapshot_row.id, split=split, **values | more)
+
+
+def test_tasks_that_annotators_disagree_about_get_a_mark_of_their_own(case: Case) -> None:
+    snapshot = case.snapshot()
+    row, held_out = rows_of(snapshot, held_out=False)[0], rows_of(snapshot, held_out=True)[0]
+    settled = rows_of(snapshot, held_out=False)[1]
+    found = [
+        disagreement(row, Split.TRAIN),
+        disagreement(held_out, Split.TEST, consensus=None),
+        disagreement(settled, Split.TRAIN, is_settled=True),
+    ]
+
+    push(case, snapshot, audit_of(snapshot, [], disagreements=found))
+
+    def fields(task_id: int) -> dict[str, Any]:
+        return {key: value for key, value in case.data(task_id).items() if key in FIELDS}
+
+    assert fields(row.task_id) == {
+        "labelloop_given_label": "Billing (2); Returns (1)",
+        "labelloop_suggested_label": "Billing",
+        "labelloop_label_quality": 0.6124,
+        "labelloop_disagreement": True,
+    }
+    assert "labelloop_suggested_label" not in fields(held_out.task_id)
+    assert fields(settled.task_id) == {}
+    assert case.services.database.flags.all(case.project.id) == []
+
+    push(case, snapshot, audit_of(snapshot, []))
+
+    assert fields(row.task_id) == {"labelloop_disagreement": False}
+
+
+def test_a_project_without_tabs_keeps_one_of_all_tasks_before_the_two_new_ones(case: Case) -> None:
+    snapshot = case.snapshot()
+
+    tabs = push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 1))).tabs
+
+    default, errors, disagree = case.studio.views(case.project.id)
+    titles = [view["data"]["title"] for view in (default, errors, disagree)]
+    assert titles == ["Default", "Likely label errors", "Annotators disagree"]
+    assert "filters" not in default["data"]
+    assert "tasks:data.labelloop_suspect" in default["data"]["hiddenColumns"]["explore"]
+    assert "tasks:data.customer" not in default["data"]["hiddenColumns"]["explore"]
+    assert errors["data"]["ordering"] == ["tasks:data.labelloop_label_quality"]
+    (condition,) = errors["data"]["filters"]["items"]
+    assert (condition["filter"], condition["value"]) == ("filter:tasks:data.labelloop_suspect", "true")
+    shown = set(case.studio.columns(case.project.id)) - set(errors["data"]["hiddenColumns"]["explore"])
+    assert shown == {"tasks:id", "tasks:data.text"} | {
+        f"tasks:data.labelloop_{name}" for name in ("given_label", "suggested_label", "issue", "label_quality")
+    }
+    address = f"http://studio.test:8080/projects/{case.project.id}/data?tab="
+    assert tabs == {
+        "Likely label errors": f"{address}{errors['id']}",
+        "Annotators disagree": f"{address}{disagree['id']}",
+    }
+
+
+def test_a_tab_that_somebody_changed_keeps_its_looks_and_gets_its_filter_back(case: Case) -> None:
+    snapshot = case.snapshot()
+    audit = audit_of(snapshot, suspects_in(snapshot, 1))
+    case.studio.create_view(case.project.id, {"title": "Mine"})
+    push(case, snapshot, audit)
+    view = next(v for v in case.studio.view_rows.values() if v["data"]["title"] == "Likely label errors")
+    wanted = dict(view["data"])
+    view["data"] = wanted | {"ordering": [], "columnsWidth": {"tasks:id": 33}}
+
+    push(case, snapshot, audit)
+
+    assert case.studio.view_rows[view["id"]]["data"] == wanted | {"columnsWidth": {"tasks:id": 33}}
+    assert [method for method, _ in case.studio.changes] == ["update_view"]
+    assert case.studio.views(case.project.id)[0]["data"] == {"title": "Mine"}
+
+
+def test_a_project_whose_texts_lie_under_such_a_name_is_refused(case: Case) -> None:
+    snapshot = case.snapshot()
+    project = add_project(case.services, label_config=CONFIG.replace("$text", "$labelloop_issue"))
+
+    with pytest.raises(StudioError, match=r"shows labelloop_issue.*rename that field"):
+        push_audit(case.services, project, audit_of(snapshot, []), snapshot, lambda *_: None)
+
+
+def test_marks_change_neither_the_snapshot_nor_what_is_predicted(case: Case) -> None:
+    first = case.snapshot()
+    push(case, first, audit_of(first, suspects_in(first, 5, 2)))
+
+    second = export_project(case.services, case.project)
+
+    assert second.id == first.id
+    assert not second.is_new
+
+
+def test_label_studio_s_refusal_ends_the_push(case: Case) -> None:
+    snapshot = case.snapshot()
+    case.studio.refusals["replace_data"] = StudioUnreachable("gone")
+
+    with pytest.raises(StudioUnreachable, match="gone"):
+        push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 1)))
+
+    assert outcomes(case) == {}
