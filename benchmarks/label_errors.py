@@ -149,7 +149,7 @@ def prepared(data: Path, cache: Path) -> Bench:
     control = control_of(train)
     reviewed = ReviewedTexts.of(train, control)
     began = time.perf_counter()
-    settings = audit_settings(deep=False, seed=1)
+    settings = audit_settings(is_deep=False, seed=1)
     judged = out_of_fold_probabilities(
         reviewed, replace(settings, folds=2), base_model=DEFAULT_BASE_MODEL, cache=cache, report=unheard
     )
@@ -226,7 +226,7 @@ def timed(given: Ints, probabilities: Callable[[], Floats2d]) -> Found:
 def judged_by(bench: Bench, given: Ints, *, deep: bool) -> Floats2d:
     """Out-of-fold probabilities as the audit makes them; its cache gives the features."""
     reviewed = replace(ReviewedTexts.of(bench.rows, bench.control), indices=given)
-    settings = audit_settings(deep=deep, seed=1)
+    settings = audit_settings(is_deep=deep, seed=1)
     return out_of_fold_probabilities(
         reviewed, settings, base_model=DEFAULT_BASE_MODEL, cache=bench.cache, report=unheard
     ).probabilities

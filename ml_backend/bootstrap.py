@@ -102,6 +102,7 @@ def _options(settings: Settings, home: Path) -> Options:
         job_attempts=settings.job_attempts,
         jobs_at_once=settings.jobs_at_once,
         auto_push=settings.auto_push,
+        audit_after_training=settings.audit_after_training,
         push_flags_at_most=settings.push_flags_at_most,
         flag_precision_floor=settings.flag_precision_floor,
     )

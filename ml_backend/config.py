@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     auto_push: bool = Field(
         True, description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
     )
+    audit_after_training: bool = Field(
+        True,
+        description="Whether an audit of the labels follows every training of a project by itself, and its findings "
+        "are shown in Label Studio.",
+    )
     push_flags_at_most: int = Field(
         300, ge=0, description="Likely label errors that are shown in Label Studio at a time, the most suspicious ones."
     )

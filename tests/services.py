@@ -109,6 +109,7 @@ def build_test_services(
         "job_attempts": 3,
         "jobs_at_once": 2,
         "auto_push": True,
+        "audit_after_training": True,
         "push_flags_at_most": 300,
         "flag_precision_floor": 0.2,
     }

@@ -15,6 +15,7 @@ class JobKind(StrEnum):
     TRAIN = "train"
     PRELABEL = "prelabel"
     PROMOTE = "promote"
+    AUDIT = "audit"
 
 
 class JobState(StrEnum):

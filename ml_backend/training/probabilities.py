@@ -41,9 +41,9 @@ class JudgedRows:
     features: Floats2d
 
 
-def audit_settings(*, deep: bool, seed: int) -> TrainingSettings:
+def audit_settings(*, is_deep: bool, seed: int) -> TrainingSettings:
     """How the models of an audit are trained: the regression on frozen features, or LoRA anew for every fold."""
-    if deep:
+    if is_deep:
         return TrainingSettings(method=Method.LORA, seed=seed)
     return TrainingSettings(method=Method.REGRESSION, seed=seed, regression_c=AUDIT_C)
 

@@ -34,11 +34,14 @@ __all__ = [
 ]
 
 
-def export_project(services: Services, project: Project, out: Path | None = None) -> Snapshot:
+def export_project(
+    services: Services, project: Project, out: Path | None = None, *, is_for_training: bool = True
+) -> Snapshot:
     """A snapshot of a project's reviewed tasks as Label Studio holds them now.
 
     Args:
         out: the snapshot's folder; None: one below the home folder, which then counts as the project's newest.
+        is_for_training: False: it does not count as the newest, so that its labels still count as new to training.
 
     Raises:
         StudioError: Label Studio cannot be read.
@@ -63,7 +66,7 @@ def export_project(services: Services, project: Project, out: Path | None = None
         settings=settings,
         parent=previous.id if previous else None,
     )
-    if out is None:
+    if out is None and is_for_training:
         services.database.snapshots.add(project.id, snapshot.id, last_event_id)
     return snapshot
 

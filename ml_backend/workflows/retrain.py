@@ -1,5 +1,6 @@
 """Asking for work: one path for Start Training, the policy, the page and the command line."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,7 +9,14 @@ from ..domain.job import Job, JobKind
 from ..domain.model import Method
 from .services import Services
 
-__all__ = ["TrainRequest", "request_prelabeling", "request_promotion", "request_training"]
+__all__ = [
+    "AuditRequest",
+    "TrainRequest",
+    "request_audit",
+    "request_prelabeling",
+    "request_promotion",
+    "request_training",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,32 @@ class TrainRequest:
             other.method,
             dict(other.overrides),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """What an audit job was asked to do; the job's row keeps it.
+
+    Attributes:
+        trigger: who asked: `training` or `command`.
+        is_deep: LoRA is trained anew for every fold, rather than a regression on frozen features.
+        is_pushed: what is found is shown in Label Studio.
+        snapshot: folder of a snapshot; None: take one of the project first.
+    """
+
+    trigger: str
+    is_deep: bool = False
+    is_pushed: bool = False
+    snapshot: str | None = None
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> "AuditRequest":
+        """What a job's row says."""
+        return cls(**params)
+
+    def params(self) -> dict[str, Any]:
+        """For a job's row."""
+        return asdict(self)
 
 
 def request_training(
@@ -93,3 +127,22 @@ def request_promotion(
     return services.database.jobs.request(
         JobKind.PROMOTE, project_id, params, dedupe_key=f"promote:{project_id}", claim=claim
     )
+
+
+def request_audit(
+    services: Services, project_id: int, request: AuditRequest, *, claim: bool = False
+) -> tuple[Job, bool]:
+    """A job that audits the labels of a project or a snapshot, and True where it is new.
+
+    While an equal one waits or runs, everybody gets that one.
+
+    Raises:
+        ProjectNotFound: the project was never connected.
+    """
+    if project_id:
+        services.database.projects.get(project_id)
+    wanted = [name for name, is_wanted in (("deep", request.is_deep), ("push", request.is_pushed)) if is_wanted]
+    # Paths may be longer than a key.
+    of = hashlib.sha256(request.snapshot.encode()).hexdigest()[:16] if request.snapshot else str(project_id)
+    key = ":".join(("audit", of, *wanted))
+    return services.database.jobs.request(JobKind.AUDIT, project_id, request.params(), dedupe_key=key, claim=claim)

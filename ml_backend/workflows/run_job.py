@@ -12,12 +12,14 @@ from ..domain.model import Promotion, is_cold_start
 from ..domain.project import Project
 from ..errors import JobCancelled, JobError, JobLost, LabelloopError, PromotionError
 from ..jobs import job_folder
+from .audit import run_audit
 from .export import newest_snapshot
 from .gate import hold_gate
 from .job_context import JobContext
 from .prelabel import push_missing, select_version
 from .promote import Report, abandon_promotion, finish_promotion, promote, rollback
 from .recover import tidy
+from .retrain import AuditRequest, request_audit
 from .services import Services
 from .train import run_training
 
@@ -55,6 +57,7 @@ def run_job(services: Services, job_id: int) -> JobState:
         _finish(services, job, JobState.FAILED, error=message)
     else:
         _finish(services, job, JobState.SUCCEEDED, result=result)
+        _follow_up(services, job)
     return jobs.get(job_id).state
 
 
@@ -68,6 +71,16 @@ def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> No
     """Write how the attempt ended: hours of work must not be lost to a database that is away for a minute."""
     if services.database.jobs.finish(job, state, **outcome):
         tidy(services, services.database.jobs.get(job.id))
+
+
+def _follow_up(services: Services, job: Job) -> None:
+    """Ask for the audit that follows a training: a job of its own, so that it holds up neither model nor pre-labels."""
+    if job.kind is not JobKind.TRAIN or not job.project_id or not services.options.audit_after_training:
+        return
+    try:
+        request_audit(services, job.project_id, AuditRequest("training", is_pushed=True))
+    except SQLAlchemyError as error:
+        log.warning("no audit follows job %s: %s", job.id, error)
 
 
 def _prelabel(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
@@ -122,4 +135,5 @@ _RUNNERS: dict[JobKind, Callable[[Services, Job, JobContext], Mapping[str, Any]]
     JobKind.TRAIN: run_training,
     JobKind.PRELABEL: _prelabel,
     JobKind.PROMOTE: _promote,
+    JobKind.AUDIT: run_audit,
 }

@@ -49,6 +49,7 @@ class Options:
     job_attempts: int
     jobs_at_once: int
     auto_push: bool
+    audit_after_training: bool
     push_flags_at_most: int
     flag_precision_floor: float
 

@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,17 @@ from ..domain.model import ModelVersion, PromotionState, version_name
 from ..domain.ports import Run
 from ..domain.project import Project
 from ..domain.snapshot import Snapshot, Split
-from ..errors import ModelNotFound, SnapshotError
+from ..errors import ModelNotFound
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.store import read_manifest, read_rows
+from ..snapshots.store import read_rows
 from ..tasks import ServedControl, serving_plan
-from .export import export_project, stored_snapshot
 from .gate import hold_gate
 from .job_context import JobContext
+from .job_snapshot import job_snapshot
 from .promote import finish_promotion, promote, serving_version
 from .retrain import TrainRequest
 from .services import Services
+from .suspects import trusted_rows
 
 if TYPE_CHECKING:
     from ..training.run import TrainingOutcome
@@ -44,7 +45,7 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
     """
     request = TrainRequest.from_params(job.params)
     project = services.database.projects.get(job.project_id) if job.project_id else None
-    snapshot = _snapshot(services, project, request, context)
+    snapshot = job_snapshot(services, project, request.snapshot, context)
     earlier = _same_work(services, job, request, snapshot)
     if earlier is not None:
         log.info("snapshot %s is unchanged since job %s", snapshot.id, earlier.id)
@@ -66,24 +67,6 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
         "is_promoted": is_promoted,
         "trigger": request.trigger,
     }
-
-
-def _snapshot(services: Services, project: Project | None, request: TrainRequest, context: JobContext) -> Snapshot:
-    if request.snapshot:
-        path = Path(request.snapshot)
-        return Snapshot(path, read_manifest(path))
-    if project is None:
-        raise SnapshotError("neither a project nor a snapshot was given; name one of them")
-    if known := context.checkpoint.get("snapshot_id"):
-        try:
-            # Labels that came since then belong to the next training.
-            return stored_snapshot(services, project, known)
-        except SnapshotError as error:
-            log.warning("taking a new snapshot, since that of the attempt before is not here: %s", error)
-    context.report(0.0, "snapshot", "reading the reviewed tasks from Label Studio")
-    snapshot = export_project(services, project)
-    context.keep(snapshot_id=snapshot.id)
-    return snapshot
 
 
 def _same_work(services: Services, job: Job, request: TrainRequest, snapshot: Snapshot) -> Job | None:
@@ -114,7 +97,7 @@ def _train(
     with services.tracker.run(key, name, resume=run_id) as run:
         context.keep(run_id=run.run_id, made_by=__version__)
         _log_inputs(run, snapshot, context.job)
-        outcome = _fit(request, snapshot, context, run, name)
+        outcome = _fit(services, request, snapshot, context, run=run, version=name)
         run.log_folder(outcome.bundle, BUNDLE_ARTIFACT)
         trained = {
             "method": outcome.method,
@@ -145,20 +128,21 @@ def _resumable_run(services: Services, context: JobContext) -> str | None:
     return run_id
 
 
-def _fit(request: TrainRequest, snapshot: Snapshot, context: JobContext, run: Run, version: str) -> "TrainingOutcome":
+def _fit(
+    services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, *, run: Run, version: str
+) -> "TrainingOutcome":
     from ..encoders.bundle import BundleFacts
     from ..training.data import training_data
     from ..training.run import Progress, train_classifier
     from ..training.settings import TrainingSettings
 
-    context.report(TRAINING_STARTS, "loading", "loading the base model")
     served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
     settings = TrainingSettings(method=request.method, seed=request.seed).with_overrides(request.overrides)
-    data = training_data(
-        list(read_rows(snapshot.path, Split.TRAIN)),
-        list(read_rows(snapshot.path, Split.VALIDATION)),
-        served.control,
-    )
+    train, notes = trusted_rows(services, request, snapshot, context, settings.suspects)
+    context.report(TRAINING_STARTS, "loading", "loading the base model")
+    # Held-out rows keep all labels: what they measure must not be what the model likes.
+    data = training_data(train, list(read_rows(snapshot.path, Split.VALIDATION)), served.control)
+    data = replace(data, warnings=(*data.warnings, *notes))
     bundle = context.folder / BUNDLE_ARTIFACT
     shutil.rmtree(bundle, ignore_errors=True)  # the attempt before may have been killed while writing it
 

@@ -33,7 +33,7 @@ def judge(
 ) -> JudgedRows:
     return out_of_fold_probabilities(
         ReviewedTexts.of(rows, CONTROL),
-        settings or audit_settings(deep=False, seed=1),
+        settings or audit_settings(is_deep=False, seed=1),
         base_model=base_model,
         cache=cache,
         report=([] if report is None else report).append,
@@ -197,7 +197,7 @@ def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_
             raise JobCancelled("enough")
 
     reviewed = ReviewedTexts.of(rows, CONTROL)
-    settings = audit_settings(deep=False, seed=1)
+    settings = audit_settings(is_deep=False, seed=1)
     with pytest.raises(JobCancelled):
         out_of_fold_probabilities(reviewed, settings, base_model=base_model, cache=tmp_path, report=stop)
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "regression").glob("fold-*")}
@@ -228,7 +228,7 @@ def test_lora_is_trained_anew_for_every_fold(base_model: str, tmp_path: Path) ->
 
     found = judge(rows, base_model, tmp_path, settings=settings, report=told)
 
-    assert audit_settings(deep=True, seed=1).method is Method.LORA
+    assert audit_settings(is_deep=True, seed=1).method is Method.LORA
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     folds = {progress.message.split(",")[0] for progress in told if "loss" in progress.message}
     assert folds == {"fold 1 of 2", "fold 2 of 2"}

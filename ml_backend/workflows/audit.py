@@ -1,0 +1,170 @@
+"""An audit of labels: what may be wrong with the reviewed rows of a snapshot."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..domain.example import Row
+from ..domain.job import Job
+from ..domain.quality import Audit
+from ..domain.snapshot import Snapshot, Split, split_of
+from ..labelstudio.label_config_xml import parse_label_config
+from ..snapshots.store import read_rows, read_unresolved
+from ..tasks import ServedControl, serving_plan
+from .job_context import JobContext
+from .job_snapshot import job_snapshot
+from .retrain import AuditRequest
+from .review import push_audit
+from .services import Services
+from .whole_file import whole_file
+
+if TYPE_CHECKING:
+    from ..training.probabilities import JudgedRows
+
+__all__ = ["AUDIT_CSV", "AUDIT_HTML", "AUDIT_JSON", "Report", "audit_folder", "audit_snapshot", "run_audit"]
+
+Report = Callable[[float, str, str], None]
+"""Told the fraction done, a stage in a word, and a sentence; what it raises stops the work."""
+
+# Shares of the progress bar, from rough shares of the time.
+JUDGING_STARTS, EXAMINING_STARTS, PUSH_STARTS = 0.05, 0.7, 0.8
+WAIT_S = 0.5
+AUDIT_JSON, AUDIT_CSV, AUDIT_HTML = "audit.json", "audit.csv", "audit.html"
+FROZEN = "logistic regression on frozen features of {base_model}, {folds} folds"
+DEEP = "LoRA of {base_model}, trained anew in each of {folds} folds"
+
+
+def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
+    """Audit the job's snapshot, write the reports and, where that was asked for, show the findings in Label Studio.
+
+    A later attempt does what the ones before it have not done.
+    """
+    request = AuditRequest.from_params(job.params)
+    project = services.database.projects.get(job.project_id) if job.project_id else None
+    snapshot = job_snapshot(services, project, request.snapshot, context, is_for_training=False)
+    audit = audit_snapshot(services, snapshot, is_deep=request.is_deep, report=context.report)
+    _write_reports(services, snapshot, audit)
+    pushed = None
+    if request.is_pushed and project is not None:
+
+        def report(done: float, text: str) -> None:
+            context.report(PUSH_STARTS + done * (1 - PUSH_STARTS), "pushing", text)
+
+        pushed = push_audit(services, project, audit, snapshot, report)
+    return {
+        "snapshot_id": snapshot.id,
+        "path": str(audit_folder(services, snapshot)),
+        "rows": audit.rows,
+        "seconds": round(audit.seconds, 2),
+        "health": audit.health,
+        "counts": dict(Counter(issue.kind for issue in audit.issues)),
+        "pushed": asdict(pushed) if pushed else None,
+        "trigger": request.trigger,
+    }
+
+
+def audit_folder(services: Services, snapshot: Snapshot) -> Path:
+    """Folder of what an audit of the snapshot gives and keeps."""
+    return services.options.home / "audits" / snapshot.manifest.project.key / snapshot.id
+
+
+def audit_snapshot(
+    services: Services, snapshot: Snapshot, *, is_deep: bool = False, base_model: str | None = None, report: Report
+) -> Audit:
+    """What may be wrong with the labels of a snapshot, in all its splits.
+
+    The probabilities are kept below the home folder: a second audit of the same snapshot takes them from there, and
+    one that was stopped is gone on with.
+
+    Args:
+        base_model: None: that of the settings.
+
+    Raises:
+        SnapshotError: it is damaged.
+        EncoderError: the base model cannot be loaded.
+        TrainingError: LoRA cannot be trained on it.
+    """
+    from ..quality.examine import examine
+
+    began_s = time.monotonic()
+    base_model = base_model or services.options.base_model
+    served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
+    rows, splits = _rows(snapshot, served)
+    with _alone(services, snapshot, report):
+        judged, opinion = _judged(services, snapshot, rows, served, base_model, is_deep=is_deep, report=report)
+    report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
+    findings = examine(rows, splits, served.control, judged.probabilities, judged.features)
+    return findings.audit(snapshot_id=snapshot.id, seconds=time.monotonic() - began_s, probabilities_from=opinion)
+
+
+def _write_reports(services: Services, snapshot: Snapshot, audit: Audit) -> None:
+    from ..quality.report import audit_to_json, write_csv
+
+    served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
+    texts = {row.task_id: row.input.get(served.field, "") for row in _rows(snapshot, served)[0]}
+    folder = audit_folder(services, snapshot)
+    with whole_file(folder / AUDIT_JSON) as file:
+        # Half surrogate pairs, which labels may hold, have no form in UTF-8 but this one.
+        json.dump(audit_to_json(audit), file, ensure_ascii=True, indent=1)
+    with whole_file(folder / AUDIT_CSV) as file:
+        write_csv(audit, texts, file)
+
+
+def _rows(snapshot: Snapshot, served: ServedControl) -> tuple[list[Row], list[Split]]:
+    """All rows and the split of each, those without an agreed answer at the end."""
+    rows, splits = [], []
+    for split in Split:
+        for row in read_rows(snapshot.path, split):
+            rows.append(row)
+            splits.append(split)
+    for row in read_unresolved(snapshot.path):
+        rows.append(row)
+        splits.append(split_of(row.input.get(served.field, ""), snapshot.manifest.split))
+    return rows, splits
+
+
+def _judged(
+    services: Services,
+    snapshot: Snapshot,
+    rows: Sequence[Row],
+    served: ServedControl,
+    base_model: str,
+    *,
+    is_deep: bool,
+    report: Report,
+) -> tuple["JudgedRows", str]:
+    """What models say of the rows, and what these models are."""
+    from ..training.probabilities import audit_settings, out_of_fold_probabilities
+    from ..training.progress import Progress
+    from ..training.reviewed import ReviewedTexts
+
+    def told(progress: Progress) -> None:
+        share = JUDGING_STARTS + progress.fraction * (EXAMINING_STARTS - JUDGING_STARTS)
+        report(share, progress.stage, progress.message)
+
+    settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
+    judged = out_of_fold_probabilities(
+        ReviewedTexts.of(rows, served.control),
+        settings,
+        base_model=base_model,
+        cache=audit_folder(services, snapshot) / "cache",
+        report=told,
+    )
+    return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
+
+
+@contextmanager
+def _alone(services: Services, snapshot: Snapshot, report: Report) -> Iterator[None]:
+    """Two processes must not write the same cache at the same time; the second finds it filled."""
+    while True:
+        with services.database.locks.attempt(f"audit-{snapshot.manifest.project.key}") as is_free:
+            if is_free:
+                yield
+                return
+        report(JUDGING_STARTS, "waiting", "another audit of the same project is running")
+        time.sleep(WAIT_S)
