@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..domain.example import Target
 from ..domain.flag import Flag, FlagOutcome
@@ -45,12 +45,15 @@ def choose(
     at_most: int,
     silenced: Collection[IssueKind] = (),
 ) -> list[Candidate]:
-    """The tasks to be flagged, the most suspicious first, the decoys at the end.
+    """The tasks to be flagged, the most suspicious first, the held-out ones and their decoys at the end.
 
-    A label that somebody has decided on is left in peace for as long as it stays. Decoys are as many as held-out
-    tasks with an issue, where there are enough; they carry kind and quality of one of them each. Those that are open
-    stay, so that it is not the persistent ones that have an issue; further ones are drawn by a hash of snapshot and
-    task, hence the same ones again for the same audit.
+    A label that somebody has decided on is left in peace for as long as it stays.
+
+    What is shown of a held-out task must not depend on the model's opinion. So there are as many decoys as held-out
+    tasks with an issue, as far as there are tasks; they carry the kind of one of them each, and all of them a quality
+    drawn at random above that of the others, which is also their order. Decoys that are open stay, lest those that
+    persist be the ones with an issue; further ones are drawn by a hash of snapshot and task, hence the same ones again
+    for the same audit.
 
     Args:
         labeled: every row of the snapshot that has a label, by task.
@@ -70,13 +73,21 @@ def choose(
         if (issue.task_id, row.target) in decided or (issue.kind in silenced and issue.task_id not in is_open):
             continue
         found[issue.task_id] = _candidate(issue, row)
+    shown = [each for each in found.values() if not each.is_held_out]
+    issues = [each for each in found.values() if each.is_held_out]
     suspicious = {issue.task_id for issue in audit.issues} | {each.task_id for each in audit.disagreements}
     spare = [
         task_id
         for task_id, row in labeled.items()
         if row.split.is_held_out and task_id not in suspicious and (task_id, row.target) not in decided
     ]
-    return [*found.values(), *_decoys(audit.snapshot_id, list(found.values()), spare, labeled, is_open)]
+    spare.sort(key=lambda task_id: (task_id not in is_open, _digest(audit.snapshot_id, task_id)))
+    issues.sort(key=lambda each: _digest(audit.snapshot_id, each.task_id))
+    decoys = [
+        replace(model, task_id=task_id, given=labeled[task_id].target, is_decoy=True)
+        for task_id, model in zip(spare, issues, strict=False)
+    ]
+    return [*shown, *_in_random_order([*issues, *decoys], above=max((each.quality for each in shown), default=0.0))]
 
 
 def _candidate(issue: Issue, row: Labeled) -> Candidate:
@@ -91,19 +102,16 @@ def _candidate(issue: Issue, row: Labeled) -> Candidate:
     )
 
 
-def _decoys(
-    snapshot_id: str,
-    found: Sequence[Candidate],
-    spare: Sequence[int],
-    labeled: Mapping[int, Labeled],
-    is_open: Mapping[int, Flag],
-) -> list[Candidate]:
-    def draw(task_id: int) -> str:
-        return hashlib.sha256(f"{snapshot_id}:{task_id}".encode()).hexdigest()
-
-    models = sorted((each for each in found if each.is_held_out), key=lambda each: draw(each.task_id))
-    drawn = sorted(spare, key=lambda task_id: (task_id not in is_open, draw(task_id)))
-    return [
-        Candidate(task_id, model.kind, labeled[task_id].target, None, model.quality, is_held_out=True, is_decoy=True)
-        for task_id, model in zip(drawn, models, strict=False)
+def _in_random_order(candidates: Sequence[Candidate], *, above: float) -> list[Candidate]:
+    """The candidates with drawn qualities, which stay with their tasks from one audit to the next."""
+    drawn = [
+        replace(
+            each, quality=round(above + (1 - above) * int(_digest("", each.task_id)[:8], 16) / 2**32, QUALITY_DIGITS)
+        )
+        for each in candidates
     ]
+    return sorted(drawn, key=lambda each: (each.quality, each.task_id))
+
+
+def _digest(salt: str, task_id: int) -> str:
+    return hashlib.sha256(f"{salt}:{task_id}".encode()).hexdigest()

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -226,14 +227,38 @@ def test_held_out_suspects_are_shown_without_a_suggestion_among_as_many_others(c
 
     push(case, snapshot, audit)
 
-    shown = [{key: case.data(task).get(key) for key in FIELDS} for task in held_out]
     decoys = suspects(case) - set(held_out)
-    looks = sorted(str(fields) for fields in shown)
-    assert looks == sorted(str({key: case.data(task).get(key) for key in FIELDS}) for task in decoys)
-    assert {fields["labelloop_suggested_label"] for fields in shown} == {None}
+    assert len(decoys) == 4
+
+    def looks(task_ids: Iterable[int]) -> list[tuple[Any, ...]]:
+        return [
+            tuple(case.data(task).get(key) for key in FIELDS if key != "labelloop_label_quality") for task in task_ids
+        ]
+
+    assert set(looks(held_out)) == set(looks(decoys)) == {(True, None, "Billing", None, "label_error")}
     assert decoys <= {row.task_id for row in rows_of(snapshot, held_out=True)}
     flags = {flag.task_id: flag for flag in case.services.database.flags.open(case.project.id)}
     assert {task for task, flag in flags.items() if flag.is_decoy} == decoys
+
+
+def test_held_out_tasks_come_last_in_an_order_that_says_nothing(case: Case) -> None:
+    snapshot = case.snapshot()
+    train, held_out = suspects_in(snapshot, 5), suspects_in(snapshot, 0, 8)
+    worst_first = audit_of(snapshot, [*held_out, *train])
+    push(case, snapshot, worst_first)
+
+    def tab() -> list[int]:
+        return sorted(suspects(case), key=lambda task: case.data(task)["labelloop_label_quality"])
+
+    order = tab()
+    assert order[:5] == train
+    assert len(order) == 5 + 8 + 8
+    is_suspect = [task in held_out for task in order[5:]]
+    assert is_suspect not in (sorted(is_suspect), sorted(is_suspect, reverse=True))
+
+    push(case, snapshot, audit_of(snapshot, [*reversed(held_out), *train]))
+
+    assert [task for task in tab() if task not in train] == order[5:]
 
 
 def test_decoys_stay_in_the_tab_as_the_suspects_do(case: Case) -> None:
