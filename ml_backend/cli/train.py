@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ..domain.model import Method
+from ..domain.model import Method, Suspects
 from ..errors import ConfigurationError, SnapshotError
 from .options import AsJson, OptionalProject, SnapshotFolder
 from .output import emit, note, table
@@ -42,6 +42,10 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A training setting; may be repeated.")
     ] = None,
+    suspects: Annotated[
+        Suspects | None,
+        typer.Option(help="Train rows whose label an audit suspects: kept, weighted down or left out."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="New folder for a copy of the trained version.")
     ] = None,
@@ -58,7 +62,7 @@ def train(
         raise ConfigurationError("name what to train on: either --project ID or --snapshot DIR")
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SnapshotError(f"{out} holds something already; choose a folder that is empty or not there yet")
-    overrides = _overrides(settings or [])
+    overrides = _overrides([*(settings or []), *([f"suspects={suspects}"] if suspects else [])])
     services = open_services()
     request = TrainRequest(
         trigger="command",

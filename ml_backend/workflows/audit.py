@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.example import Row
 from ..domain.job import Job
+from ..domain.project import Project
 from ..domain.quality import Audit
 from ..domain.snapshot import Snapshot, Split, split_of
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_rows, read_unresolved
 from ..tasks import ServedControl, serving_plan
+from .decisions import precision_table
 from .job_context import JobContext
 from .job_snapshot import job_snapshot
 from .retrain import AuditRequest
@@ -24,6 +26,7 @@ from .services import Services
 from .whole_file import whole_file
 
 if TYPE_CHECKING:
+    from ..quality.precision import KindPrecision
     from ..training.probabilities import JudgedRows
 
 __all__ = ["AUDIT_CSV", "AUDIT_HTML", "AUDIT_JSON", "Report", "audit_folder", "audit_snapshot", "run_audit"]
@@ -48,7 +51,8 @@ def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str,
     project = services.database.projects.get(job.project_id) if job.project_id else None
     snapshot = job_snapshot(services, project, request.snapshot, context, is_for_training=False)
     audit = audit_snapshot(services, snapshot, is_deep=request.is_deep, report=context.report)
-    _write_reports(services, snapshot, audit)
+    reports = _Reports(services, project, snapshot, audit)
+    reports.write()
     pushed = None
     if request.is_pushed and project is not None:
 
@@ -56,13 +60,15 @@ def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str,
             context.report(PUSH_STARTS + done * (1 - PUSH_STARTS), "pushing", text)
 
         pushed = push_audit(services, project, audit, snapshot, report)
+        reports.write()  # what people decided about earlier flags has been learned meanwhile
     return {
         "snapshot_id": snapshot.id,
-        "path": str(audit_folder(services, snapshot)),
+        "path": str(reports.folder),
         "rows": audit.rows,
         "seconds": round(audit.seconds, 2),
         "health": audit.health,
         "counts": dict(Counter(issue.kind for issue in audit.issues)),
+        "precision": [asdict(entry) for entry in reports.precision()],
         "pushed": asdict(pushed) if pushed else None,
         "trigger": request.trigger,
     }
@@ -102,17 +108,38 @@ def audit_snapshot(
     return findings.audit(snapshot_id=snapshot.id, seconds=time.monotonic() - began_s, probabilities_from=opinion)
 
 
-def _write_reports(services: Services, snapshot: Snapshot, audit: Audit) -> None:
-    from ..quality.report import audit_to_json, write_csv
+class _Reports:
+    """The files that an audit leaves for people and programs."""
 
-    served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
-    texts = {row.task_id: row.input.get(served.field, "") for row in _rows(snapshot, served)[0]}
-    folder = audit_folder(services, snapshot)
-    with whole_file(folder / AUDIT_JSON) as file:
-        # Half surrogate pairs, which labels may hold, have no form in UTF-8 but this one.
-        json.dump(audit_to_json(audit), file, ensure_ascii=True, indent=1)
-    with whole_file(folder / AUDIT_CSV) as file:
-        write_csv(audit, texts, file)
+    def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
+        self.folder = audit_folder(services, snapshot)
+        self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
+        served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
+        self._texts = {row.task_id: served.text(row.input) for row in _rows(snapshot, served)[0]}
+
+    def precision(self) -> list["KindPrecision"]:
+        """Of the project's past flags, as far as decisions have been learned; empty for rows of a file."""
+        return precision_table(self._services, self._project) if self._project else []
+
+    def write(self) -> None:
+        """Write all of them, each whole or not at all."""
+        from ..quality.html_report import html_report
+        from ..quality.report import audit_to_json, write_csv
+
+        with whole_file(self.folder / AUDIT_JSON) as file:
+            # Escaped, because half a surrogate pair, which a text or label may hold, has no other form in UTF-8.
+            json.dump(audit_to_json(self._audit), file, indent=1)
+        with whole_file(self.folder / AUDIT_CSV) as file:
+            write_csv(self._audit, self._texts, file)
+        page = html_report(
+            self._audit,
+            self._texts,
+            title=self._project.title if self._project else self._snapshot.manifest.project.slug,
+            project_url=f"{self._services.studio.url}/projects/{self._project.id}" if self._project else None,
+            precision=self.precision(),
+        )
+        with whole_file(self.folder / AUDIT_HTML) as file:
+            file.write(page)
 
 
 def _rows(snapshot: Snapshot, served: ServedControl) -> tuple[list[Row], list[Split]]:

@@ -1,0 +1,180 @@
+"""`labelloop audit`."""
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..errors import ConfigurationError, SnapshotError
+from .options import AsJson, OptionalProject, SnapshotFolder
+from .output import emit, note, table
+from .session import open_services
+
+if TYPE_CHECKING:
+    from ..domain.job import Job
+    from ..workflows.retrain import AuditRequest
+    from ..workflows.services import Services
+
+__all__ = ["register"]
+
+SHOWN_ISSUES, SHOWN_CLASSES, TEXT_CHARACTERS = 20, 5, 70
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(audit)
+
+
+def audit(
+    project: OptionalProject = None,
+    snapshot: SnapshotFolder = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Judge by LoRA, trained anew in every fold: better, and much slower.")
+    ] = False,
+    push: Annotated[
+        bool, typer.Option("--push", help="Show the findings in Label Studio: quality fields in the tasks, two tabs.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Folder for copies of the reports.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find likely label errors in reviewed tasks, and what else may be wrong with them.
+
+    Every label is judged by models that were not trained on it. Nothing is changed: findings are for people to look
+    at. Writes audit.json, audit.csv and audit.html. Shows progress; Ctrl-C cancels, and the next audit of the same
+    labels goes on from there.
+    """
+    from ..workflows.retrain import AuditRequest
+
+    if (project is None) == (snapshot is None):
+        raise ConfigurationError("name what to audit: either --project ID or --snapshot DIR")
+    if push and project is None:
+        raise ConfigurationError("--push shows findings in Label Studio; give the project: --project ID")
+    services = open_services()
+    folder = str(snapshot.resolve()) if snapshot else None
+    job = _run(services, project or 0, AuditRequest("command", is_deep=deep, is_pushed=push, snapshot=folder))
+    reports = Path(job.result["path"])
+    found = _read(reports)
+    if out is not None:
+        reports = _copied(reports, out)
+    for warning in found["warnings"]:
+        note(f"note: {warning}")
+    more = {name: job.result[name] for name in ("counts", "precision", "pushed")}
+    result = {"job_id": job.id, "path": str(reports), **more, **found}
+    emit(result, as_json=as_json, lines=() if as_json else _lines(result, reports))
+
+
+def _run(services: "Services", project_id: int, request: "AuditRequest") -> "Job":
+    from ..domain.job import JobState
+    from ..workflows.retrain import request_audit
+    from .foreground import finish_in_foreground
+
+    job, is_new = request_audit(services, project_id, request, claim=True)
+    if not is_new and job.state is JobState.QUEUED and (claimed := services.database.jobs.claim(job.id)):
+        # It waits for a worker, and there may be none.
+        job, is_new = claimed, True
+    return finish_in_foreground(services, job, is_ours=is_new)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    from ..workflows.audit import AUDIT_JSON
+
+    path = folder / AUDIT_JSON
+    if not path.is_file():
+        raise SnapshotError(f"{path} is not on this machine; the job ran on another one, with another home folder")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _copied(folder: Path, out: Path) -> Path:
+    from ..workflows.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON
+
+    out = out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (AUDIT_JSON, AUDIT_CSV, AUDIT_HTML):
+        shutil.copyfile(folder / name, out / name)
+    return out
+
+
+def _lines(result: Mapping[str, Any], reports: Path) -> Iterator[str | Table]:
+    from ..domain.quality import IssueKind
+
+    health = "" if result["health"] is None else f"; about {result['health']:.1%} of the labels look right"
+    yield f"{result['rows']} rows in {result['seconds']:.0f} s{health}"
+    yield f"judged by {result['probabilities_from']}"
+    counts = result["counts"]
+    if counts:
+        yield table(
+            ("issue", "found"), [(kind.replace("_", " "), counts[kind]) for kind in IssueKind if kind in counts]
+        )
+        yield ""
+        yield from _worst(reports)
+    else:
+        yield "no issue was found"
+    yield from _noisy_classes(result["classes"])
+    yield from _precision(result["precision"])
+    pushed = result["pushed"]
+    if pushed:
+        yield f"{pushed['written']} tasks marked, {pushed['cleared']} cleared, {pushed['unchanged']} as before"
+        yield from (f"{title}: {url}" for title, url in pushed["tabs"].items())
+    yield f"reports: {reports}"
+
+
+def _worst(reports: Path) -> Iterator[str | Table]:
+    """The first issues with their texts, which audit.csv has."""
+    from ..workflows.audit import AUDIT_CSV
+
+    with (reports / AUDIT_CSV).open(encoding="utf-8", newline="") as file:
+        first = [line for line, _ in zip(csv.DictReader(file), range(SHOWN_ISSUES), strict=False)]
+    columns = ("task", "issue", "quality", "given", "suggested", "text")
+    yield table(
+        columns,
+        [
+            (
+                line["task_id"],
+                line["issue"].replace("_", " "),
+                line["quality"],
+                line["given"] or None,
+                line["suggested"] or None,
+                _short(line["text"]),
+            )
+            for line in first
+        ],
+    )
+    yield ""
+
+
+def _noisy_classes(classes: list[Mapping[str, Any]]) -> Iterator[str | Table]:
+    worst = sorted((noise for noise in classes if noise["suspects"]), key=lambda noise: -noise["suspects"])
+    if worst:
+        rows = [(noise["label"], noise["rows"], noise["suspects"], noise["missed"]) for noise in worst[:SHOWN_CLASSES]]
+        yield table(("most suspects in class", "rows", "suspects", "suggested elsewhere"), rows)
+        yield ""
+
+
+def _precision(entries: list[Mapping[str, Any]]) -> Iterator[str | Table]:
+    decided = [entry for entry in entries if entry["value"] is not None]
+    if decided:
+        rows = [
+            (
+                (entry["kind"] or "no issue (decoys)").replace("_", " "),
+                entry["changed_to_suggestion"] + entry["changed"],
+                entry["confirmed"],
+                f"{entry['value']:.0%} ({entry['low']:.0%} to {entry['high']:.0%})",
+                "no longer flagged" if entry["is_silenced"] else None,
+            )
+            for entry in decided
+        ]
+        yield table(("past flags", "changed", "confirmed", "precision (95% interval)", ""), rows)
+        yield ""
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT_CHARACTERS else f"{line[: TEXT_CHARACTERS - 1]}…"
