@@ -34,6 +34,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: ZipFile) -> None:
         ("ml_backend/label_config/classification.xml", "label_config/classification.xml"),
         ("ml_backend/demo/tickets.jsonl", "ml_backend/demo/tickets.jsonl"),
         ("ml_backend/py.typed", "ml_backend/py.typed"),
+        ("ml_backend/quality/report.html", "ml_backend/quality/report.html"),
         ("ml_backend/storage/migrations/env.py", "ml_backend/storage/migrations/env.py"),
         ("ml_backend/web/static/status.css", "ml_backend/web/static/status.css"),
         ("ml_backend/web/templates/status.html", "ml_backend/web/templates/status.html"),

@@ -1,0 +1,125 @@
+"""An audit as one HTML page that needs nothing else: styles and pictures are in it, and no script."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..domain.quality import Audit, ClassNoise, Issue, IssueKind
+from ..errors import ConfigurationError
+from .charts import noise_chart, pairs_chart, quality_chart
+from .precision import KindPrecision
+from .report import NOT_FOR_FILES, readable
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+__all__ = ["html_report"]
+
+TEMPLATE = Path(__file__).with_name("report.html")
+TEXT_CHARACTERS = 280
+SHOWN_SUSPECTS = 100
+SHOWN_OTHERS = 25
+SHOWN_PAIRS = 20
+
+TITLES = {
+    IssueKind.LABEL_ERROR: "Likely label errors",
+    IssueKind.CONFLICTING_LABELS: "Conflicting labels",
+    IssueKind.NEAR_DUPLICATE: "Near duplicates",
+    IssueKind.OUTLIER: "Outliers",
+    IssueKind.EMPTY: "Empty texts",
+    IssueKind.AMBIGUOUS: "Ambiguous texts",
+}
+MEANINGS = {
+    IssueKind.LABEL_ERROR: "A model that was not trained on the text answers otherwise; the label's quality is low.",
+    IssueKind.CONFLICTING_LABELS: "The same text, or nearly the same, has another label elsewhere.",
+    IssueKind.NEAR_DUPLICATE: "The text says what another one says; it teaches the model nothing new.",
+    IssueKind.OUTLIER: "The text is unlike all others; it may not belong to this project.",
+    IssueKind.EMPTY: "There is nothing to read.",
+    IssueKind.AMBIGUOUS: "Annotators disagree, and no answer is likelier than all others together.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The issues of one kind, the first of them shown."""
+
+    title: str
+    meaning: str
+    shown: Sequence[Issue]
+    count: int
+
+    @property
+    def has_others(self) -> bool:
+        """True where issues name another task."""
+        return any(issue.other_task_id is not None for issue in self.shown)
+
+
+def html_report(
+    audit: Audit,
+    texts: Mapping[int, str],
+    *,
+    title: str,
+    project_url: str | None = None,
+    precision: Sequence[KindPrecision] = (),
+) -> str:
+    """The page. Whatever comes from tasks, labels and annotators is escaped.
+
+    Args:
+        texts: by task id; cut for the page, empty where one is missing.
+        title: of the project, in the heading.
+        project_url: `<Label Studio>/projects/<id>`, for links to the tasks; None: there are none.
+        precision: of past flags; empty where nothing was pushed yet.
+
+    Raises:
+        ConfigurationError: the URL is not of http or https.
+    """
+    if project_url is not None and not project_url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"project URL {project_url!r} found; wanted one that starts with http:// or https://")
+    found, suspects = {issue.kind for issue in audit.issues}, IssueKind.LABEL_ERROR
+    page = _template().render(
+        audit=audit,
+        title=title,
+        text=lambda task_id: _cut(texts.get(task_id, "")),
+        link=lambda task_id: None if project_url is None else f"{project_url.rstrip('/')}/data?task={task_id}",
+        readable=readable,
+        titles=TITLES,
+        labeled=len(audit.quality),
+        suspects=_section(audit, suspects, SHOWN_SUSPECTS),
+        others=[_section(audit, kind, SHOWN_OTHERS) for kind in TITLES if kind in found and kind is not suspects],
+        classes=_noisiest(audit.classes),
+        pairs=audit.pairs[:SHOWN_PAIRS],
+        disagreements=audit.disagreements[:SHOWN_OTHERS],
+        precision=precision,
+        charts={
+            "quality": quality_chart(audit) if audit.quality else "",
+            "noise": noise_chart(audit.classes) if any(one.suspects for one in audit.classes) else "",
+            "pairs": pairs_chart(audit.pairs) if any(pair.rows for pair in audit.pairs) else "",
+        },
+    )
+    return NOT_FOR_FILES.sub("\ufffd", page)
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["percent"] = lambda share: "" if share is None else f"{share:.1%}"
+    environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["quality"] = lambda value: "" if value is None else f"{value:.3f}"
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _section(audit: Audit, kind: IssueKind, most: int) -> Section:
+    issues = [issue for issue in audit.issues if issue.kind is kind]
+    return Section(TITLES[kind], MEANINGS[kind], issues[:most], len(issues))
+
+
+def _noisiest(classes: Sequence[ClassNoise]) -> list[ClassNoise]:
+    return sorted(classes, key=lambda one: (-(one.suspects + one.missed), one.label))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_CHARACTERS else text[: TEXT_CHARACTERS - 1] + "…"

@@ -1,0 +1,208 @@
+"""An audit as JSON, both ways, and as a table for spreadsheets."""
+
+import csv
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import IO, Any, TypeVar
+
+from ..domain.example import Target
+from ..domain.quality import AnnotatorQuality, Audit, ClassNoise, ClassPair, Disagreement, Issue, IssueKind
+from ..domain.snapshot import Split
+
+__all__ = ["audit_from_json", "audit_to_json", "readable", "write_csv"]
+
+_Value = TypeVar("_Value")
+
+CSV_HEADER = ("task_id", "issue", "quality", "given", "suggested", "split", "other_task_id", "text")
+CSV_TEXT_CHARACTERS = 1000
+"""A cell of a spreadsheet holds 32,767 characters and is read by people."""
+FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
+NOT_FOR_FILES = re.compile("[\ud800-\udfff]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Half surrogate pairs, which UTF-8 lacks, and control characters, which neither CSV readers nor HTML take."""
+
+
+def audit_to_json(audit: Audit) -> dict[str, Any]:
+    """The audit as a JSON object: numbers, texts, lists and objects alone."""
+    return {
+        "snapshot_id": audit.snapshot_id,
+        "control": audit.control,
+        "rows": audit.rows,
+        "seconds": audit.seconds,
+        "probabilities_from": audit.probabilities_from,
+        "health": audit.health,
+        "issues": [_issue_to_json(issue) for issue in audit.issues],
+        "quality": {str(task_id): quality for task_id, quality in audit.quality.items()},
+        "classes": [asdict(noise) for noise in audit.classes],
+        "pairs": [asdict(pair) for pair in audit.pairs],
+        "annotators": [asdict(annotator) for annotator in audit.annotators],
+        "disagreements": [_disagreement_to_json(disagreement) for disagreement in audit.disagreements],
+        "warnings": list(audit.warnings),
+    }
+
+
+def audit_from_json(value: object) -> Audit:
+    """The audit that a JSON object describes; keys that it does not know are left aside.
+
+    Raises:
+        ValueError: a key is missing or its value is of the wrong type.
+    """
+    found = _object(value, "audit")
+    try:
+        health = found["health"]
+        return Audit(
+            snapshot_id=_text(found["snapshot_id"]),
+            control=_text(found["control"]),
+            rows=_whole(found["rows"]),
+            seconds=_number(found["seconds"]),
+            probabilities_from=_text(found["probabilities_from"]),
+            quality={int(task): _number(quality) for task, quality in _object(found["quality"], "quality").items()},
+            issues=_each(found["issues"], _issue),
+            health=None if health is None else _number(health),
+            classes=_each(found["classes"], lambda one: ClassNoise(**one)),
+            pairs=_each(found["pairs"], lambda one: ClassPair(**one)),
+            annotators=_each(found["annotators"], lambda one: AnnotatorQuality(**one)),
+            disagreements=_each(found["disagreements"], _disagreement),
+            warnings=_each(found["warnings"], _text),
+        )
+    except KeyError as error:
+        raise ValueError(f"audit: no {error} found; wanted an audit as `labelloop audit --json` writes it") from None
+    except TypeError as error:
+        raise ValueError(f"audit: {error}; wanted an audit as `labelloop audit --json` writes it") from None
+
+
+def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str]) -> None:
+    """Write a header and a line per issue, in the audit's order, as RFC 4180 has it.
+
+    A cell that a spreadsheet would take for a formula starts with an apostrophe. Texts are cut at 1,000 characters.
+
+    Args:
+        texts: by task id; empty where one is missing.
+        target: opened with `newline=""`.
+    """
+    writer = csv.writer(target)
+    writer.writerow(CSV_HEADER)
+    for issue in audit.issues:
+        text = _shortened(texts.get(issue.task_id, ""), CSV_TEXT_CHARACTERS)
+        given, suggested = (readable(target) for target in (issue.given, issue.suggested))
+        writer.writerow(
+            [
+                issue.task_id,
+                issue.kind.value,
+                f"{issue.quality:.4f}",
+                _plain(given),
+                _plain(suggested),
+                issue.split.value,
+                "" if issue.other_task_id is None else issue.other_task_id,
+                _plain(text),
+            ]
+        )
+
+
+def readable(target: Target | None) -> str:
+    """An answer as one cell shows it; empty for none."""
+    return "" if target is None else target if isinstance(target, str) else ", ".join(target)
+
+
+def _plain(text: str) -> str:
+    """The text so that a spreadsheet shows it as it is."""
+    shown = NOT_FOR_FILES.sub("\ufffd", text)
+    is_formula = shown[:1] in FORMULA_STARTS or shown.lstrip()[:1] in FORMULA_STARTS
+    return f"'{shown}" if shown and is_formula else shown
+
+
+def _shortened(text: str, characters: int) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
+def _issue_to_json(issue: Issue) -> dict[str, Any]:
+    return {
+        "task_id": issue.task_id,
+        "row_id": issue.row_id,
+        "split": issue.split.value,
+        "issue": issue.kind.value,
+        "quality": issue.quality,
+        "given": _target_to_json(issue.given),
+        "suggested": _target_to_json(issue.suggested),
+        "other_task_id": issue.other_task_id,
+    }
+
+
+def _issue(found: Mapping[str, Any]) -> Issue:
+    other = found["other_task_id"]
+    return Issue(
+        task_id=_whole(found["task_id"]),
+        row_id=_text(found["row_id"]),
+        split=Split(found["split"]),
+        kind=IssueKind(found["issue"]),
+        quality=_number(found["quality"]),
+        given=_target(found["given"]),
+        suggested=_target(found["suggested"]),
+        other_task_id=None if other is None else _whole(other),
+    )
+
+
+def _disagreement_to_json(found: Disagreement) -> dict[str, Any]:
+    return {
+        "task_id": found.task_id,
+        "row_id": found.row_id,
+        "split": found.split.value,
+        "answers": [{"answer": _target_to_json(answer), "annotators": count} for answer, count in found.answers],
+        "is_settled": found.is_settled,
+        "consensus": _target_to_json(found.consensus),
+        "quality": found.quality,
+    }
+
+
+def _disagreement(found: Mapping[str, Any]) -> Disagreement:
+    answers = _each(found["answers"], lambda one: (_target(one["answer"]), _whole(one["annotators"])))
+    return Disagreement(
+        task_id=_whole(found["task_id"]),
+        row_id=_text(found["row_id"]),
+        split=Split(found["split"]),
+        answers=tuple((answer, count) for answer, count in answers if answer is not None),
+        is_settled=bool(found["is_settled"]),
+        consensus=_target(found["consensus"]),
+        quality=_number(found["quality"]),
+    )
+
+
+def _target_to_json(target: Target | None) -> str | list[str] | None:
+    return list(target) if isinstance(target, tuple) else target
+
+
+def _target(value: object) -> Target | None:
+    if value is None or isinstance(value, str):
+        return value
+    return tuple(_each(value, _text))
+
+
+def _each(value: object, read: Callable[[Any], _Value]) -> tuple[_Value, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} found where a list was wanted")
+    return tuple(read(one) for one in value)
+
+
+def _object(value: object, key: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{key}: {value!r} found; wanted an object")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} found where text was wanted")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} found where a whole number was wanted")
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise TypeError(f"{value!r} found where a number was wanted")
+    return float(value)

@@ -1,0 +1,212 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree.ElementTree import Element
+
+import pytest
+from defusedxml.ElementTree import fromstring
+
+from ml_backend.domain.quality import AnnotatorQuality, Audit, ClassNoise, ClassPair, Disagreement, Issue, IssueKind
+from ml_backend.domain.snapshot import Split
+from ml_backend.errors import ConfigurationError
+from ml_backend.quality.charts import noise_chart, pairs_chart, quality_chart
+from ml_backend.quality.html_report import html_report
+from ml_backend.quality.precision import KindPrecision
+
+HOSTILE = "<script>alert('x')</script>\"&<img src=x onerror=y>"
+EMPTY = Audit("id", "topic", 0, 0.0, "nothing", {}, (), None, warnings=("there is nothing",))
+AUDIT = Audit(
+    snapshot_id="0123456789abcdef",
+    control="topic",
+    rows=40,
+    seconds=1.25,
+    probabilities_from="logistic regression",
+    quality={task: task / 40 for task in range(1, 41)},
+    issues=(
+        Issue(1, "r1", Split.TRAIN, IssueKind.LABEL_ERROR, 0.025, "cards", "loans"),
+        Issue(2, "r2", Split.TEST, IssueKind.LABEL_ERROR, 0.05, "cards", None),
+        Issue(3, "r3", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.2, "cards", "loans", 4),
+        Issue(5, "r5", Split.TRAIN, IssueKind.OUTLIER, 0.3, "loans"),
+    ),
+    health=0.95,
+    classes=(ClassNoise("cards", 30, 2, 0), ClassNoise("loans", 10, 0, 2)),
+    pairs=(ClassPair("cards", "loans", 2, 1),),
+    annotators=(AnnotatorQuality("ann", 40, 0.875, 0.5), AnnotatorQuality("bob", 3, None, None)),
+    disagreements=(Disagreement(6, "r6", Split.TRAIN, (("cards", 2), ("loans", 1)), True, "cards", 0.625),),
+    warnings=("mind this",),
+)
+TEXTS = {1: "Where is my card?", 6: "Whose turn?"}
+
+
+class _Page(HTMLParser):
+    """What a browser would make of the page: elements with their attributes, and the words between them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("b", "div", "li", "p", "td", "th"):
+            self.words.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+
+def _page(audit: Audit = AUDIT, **options: object) -> _Page:
+    return _Page(html_report(audit, TEXTS, title="Tickets", **options))  # type: ignore[arg-type]
+
+
+def _texts(svg: str) -> list[str]:
+    root: Element = fromstring(svg)
+    return [element.text or "" for element in root.iter() if element.tag.endswith("}text")]
+
+
+def _titles(svg: str) -> list[str]:
+    return [element.text or "" for element in fromstring(svg).iter() if element.tag.endswith("}title")]
+
+
+def test_the_page_tells_health_suspects_classes_annotators_and_warnings() -> None:
+    text = _page().text
+    for told in (
+        "Label audit of Tickets",
+        "95.0% label health",
+        "2 likely label errors among 40 judged labels",
+        "mind this",
+        "0.025 1 Where is my card? cards loans",
+        "cards 30 2 6.7% 0",
+        "ann 40 0.875 50.0%",
+        "bob 3 – –",
+        "0.625 6 Whose turn? cards × 2loans × 1 cards",
+        "Outliers",
+    ):
+        assert told in text.replace("\xa0", " "), told
+
+
+def test_the_suggestion_for_a_held_out_text_is_not_shown() -> None:
+    assert re.search(r"0\.050 2 cards held out", _page().text)
+
+
+def test_tasks_are_linked_into_label_studio() -> None:
+    links = [link["href"] for link in _page(project_url="https://studio.example/projects/3/").named("a")]
+    assert links[0] == "https://studio.example/projects/3/data?task=1"
+    assert "https://studio.example/projects/3/data?task=4" in links
+    assert _page().named("a") == []
+
+
+def test_a_link_that_would_run_something_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="wanted one that starts with http"):
+        html_report(AUDIT, TEXTS, title="Tickets", project_url="javascript:alert(1)//")
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
+    page = _page(project_url="https://studio.example/projects/3")
+    assert {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.elements} == set()
+    for tag, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+        assert "src" not in attributes
+        assert "href" not in attributes or tag == "a"
+    assert [meta["content"] for meta in page.named("meta") if meta.get("http-equiv")] == [
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    ]
+
+
+def test_hostile_texts_stay_texts_wherever_they_come_from() -> None:
+    audit = replace(
+        AUDIT,
+        control=HOSTILE,
+        probabilities_from=HOSTILE,
+        issues=(Issue(1, "r", Split.TRAIN, IssueKind.LABEL_ERROR, 0.1, HOSTILE, HOSTILE),),
+        classes=(ClassNoise(HOSTILE, 3, 1, 1),),
+        pairs=(ClassPair(HOSTILE, "loans", 1, 1),),
+        annotators=(AnnotatorQuality(HOSTILE, 1, 0.5, 0.5),),
+        disagreements=(Disagreement(1, "r", Split.TRAIN, ((HOSTILE, 1),), True, HOSTILE, 0.5),),
+        warnings=(HOSTILE,),
+    )
+    page = html_report(audit, {1: HOSTILE}, title=HOSTILE)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert _Page(page).text.count("<script>alert('x')</script>") >= 12
+
+
+def test_texts_of_any_direction_and_length_stay_within_their_cell() -> None:
+    page = html_report(AUDIT, {1: "\u202eevil", 2: "long " * 20_000}, title="\u05e9\u05dc\u05d5\u05dd")
+    parsed = _Page(page)
+    assert {cell["dir"] for cell in parsed.named("td") if cell.get("class") == "text"} == {"auto"}
+    assert len(page) < 40_000
+    assert "<h1>Label audit of <bdi>\u05e9\u05dc\u05d5\u05dd</bdi></h1>" in page
+
+
+def test_what_no_file_can_hold_is_replaced() -> None:
+    page = html_report(AUDIT, {1: "half \ud83d and \x00"}, title="Tickets")
+    assert "half \ufffd and \ufffd" in page
+    page.encode()
+
+
+def test_an_audit_of_nothing_says_so() -> None:
+    text = _page(EMPTY).text
+    assert "there is nothing" in text
+    assert "No label could be judged; the notes above say why." in text
+    assert "None were found." in text
+    assert "<svg" not in html_report(EMPTY, {}, title="Tickets")
+
+
+def test_the_first_hundred_suspects_are_shown_and_all_are_counted() -> None:
+    issues = tuple(Issue(i, f"r{i}", Split.TRAIN, IssueKind.LABEL_ERROR, 0.1, "a", "b") for i in range(150))
+    assert "The first 100 of 150; the JSON and CSV files hold all." in _page(replace(AUDIT, issues=issues)).text
+
+
+def test_measured_precision_is_told_with_its_interval() -> None:
+    rows = [
+        KindPrecision(IssueKind.LABEL_ERROR, 5, 6, 1, 3, 0, 0.7, 0.348, 0.933),
+        KindPrecision(IssueKind.OUTLIER, 0, 0, 1, 24, 0, 0.04, 0.001, 0.204, is_silenced=True),
+        KindPrecision(None, 4, 0, 0, 0, 0, None, 0.0, 1.0),
+    ]
+    text = _page(precision=rows).text
+    assert "Likely label errors 5 6 1 3 70.0% 34.8% to 93.3%" in text
+    assert "Outliers (below the floor: no longer added) 0 0 1 24 4.0% 0.1% to 20.4%" in text
+    assert "Unflagged held-out rows, for comparison 4 0 0 0 – –" in text
+    assert "How often flags were right" not in _page().text
+
+
+def test_the_quality_chart_counts_labels_and_flags() -> None:
+    titles = _titles(quality_chart(AUDIT))
+    assert "0.00 to 0.05: 1 labels" in titles
+    assert "0.05 to 0.10: 2 labels" in titles
+    assert "0.05 to 0.10: 1 flagged" in titles
+    assert sum(int(title.split()[-2]) for title in titles if title.endswith("labels")) == 40
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 10_000])
+def test_the_quality_chart_stays_within_its_frame(count: int) -> None:
+    root = fromstring(quality_chart(replace(AUDIT, quality=dict.fromkeys(range(count), 1.0), issues=())))
+    frame = float(root.get("viewBox").split()[3])
+    boxes = [element for element in root.iter() if element.tag.endswith("}rect")]
+    assert len(boxes) == 1
+    assert 0 <= float(boxes[0].get("y")) < float(boxes[0].get("y")) + float(boxes[0].get("height")) <= frame
+
+
+def test_the_noise_chart_shows_the_noisiest_classes_first_and_no_quiet_ones() -> None:
+    classes = [ClassNoise("quiet", 9, 0, 0), ClassNoise("some", 9, 1, 0), ClassNoise("<most>", 9, 2, 3)]
+    assert _texts(noise_chart(classes)) == ["", "2 + 3", "", "1 + 0"]
+    assert "<most>" in _titles(noise_chart(classes))
+    assert "quiet" not in noise_chart(classes)
+
+
+def test_the_pairs_chart_writes_each_count_where_given_and_suggested_meet() -> None:
+    titles = _titles(pairs_chart([ClassPair("a", "b", 3), ClassPair("b", "a", 1), ClassPair("c", "a", 0, 5)]))
+    assert "3 labeled a look like b" in titles
+    assert "1 labeled b look like a" in titles
+    assert not [title for title in titles if "c" in title.split()]
