@@ -77,7 +77,8 @@ def html_report(
     """
     if project_url is not None and not project_url.startswith(("http://", "https://")):
         raise ConfigurationError(f"project URL {project_url!r} found; wanted one that starts with http:// or https://")
-    found, suspects = {issue.kind for issue in audit.issues}, IssueKind.LABEL_ERROR
+    found = {kind: [issue for issue in audit.issues if issue.kind is kind] for kind in IssueKind}
+    suspects = IssueKind.LABEL_ERROR
     page = _template().render(
         audit=audit,
         title=title,
@@ -86,8 +87,12 @@ def html_report(
         readable=readable,
         titles=TITLES,
         labeled=len(audit.quality),
-        suspects=_section(audit, suspects, SHOWN_SUSPECTS),
-        others=[_section(audit, kind, SHOWN_OTHERS) for kind in TITLES if kind in found and kind is not suspects],
+        # A list of held-out suspects alone would have the test set cleaned by the model's opinion.
+        suspects=_section(
+            [issue for issue in found[suspects] if not issue.split.is_held_out], suspects, SHOWN_SUSPECTS
+        ),
+        suspect_count=len(found[suspects]),
+        others=[_section(found[kind], kind, SHOWN_OTHERS) for kind in found if found[kind] and kind is not suspects],
         classes=_noisiest(audit.classes),
         pairs=audit.pairs[:SHOWN_PAIRS],
         disagreements=audit.disagreements[:SHOWN_OTHERS],
@@ -112,8 +117,7 @@ def _template() -> "Template":
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
-def _section(audit: Audit, kind: IssueKind, most: int) -> Section:
-    issues = [issue for issue in audit.issues if issue.kind is kind]
+def _section(issues: Sequence[Issue], kind: IssueKind, most: int) -> Section:
     return Section(TITLES[kind], MEANINGS[kind], issues[:most], len(issues))
 
 
