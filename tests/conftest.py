@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.databases", "tests.mlflow_server", "tests.postgres", "tests.studio"]
+pytest_plugins = ["tests.browser", "tests.databases", "tests.mlflow_server", "tests.postgres", "tests.studio"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--banking77", type=Path, help="folder with train.csv of Banking77, for the tests that use it")
     parser.addoption("--long", action="store_true", help="run repeated tests as often as docs/ quotes them")
 
 

@@ -1,7 +1,6 @@
 """One pass of the whole loop: a real Label Studio, a real browser, the backend in a process of its own."""
 
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,24 +24,12 @@ from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.tasks import template_path
 from ml_backend.workflows.connect import create_and_connect
 from ml_backend.workflows.services import Services
+from tests.browser import keep, logged_in, new_context
 from tests.studio import choice
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, Page
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SCREENSHOTS = REPOSITORY / "artifacts" / "e2e"
-SIZE = {"width": 1280, "height": 800}
-CHROMIUM_OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-PATIENCE_MS = 60_000
 WAITING = 60
 EVENT_S = 10.0
 
@@ -55,19 +42,6 @@ class Loop:
     backend: BackendProcess
     project: Project
     desk: Desk
-
-
-@pytest.fixture
-def browser() -> "Iterator[Browser]":
-    """A headless Chromium of this machine."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on PATH")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_OPTIONS))
-        yield running
-        running.close()
 
 
 @pytest.fixture
@@ -104,7 +78,7 @@ def _tasks() -> list[dict[str, Any]]:
 def test_a_model_trained_from_label_studio_prelabels_the_next_ticket(
     browser: "Browser", studio: LocalStudio, loop: Loop
 ) -> None:
-    page = _logged_in(browser, studio)
+    page = logged_in(browser, studio)
     _see_the_backend_connected(page, studio, loop)
 
     _press_start_training(page)
@@ -127,36 +101,20 @@ def test_a_model_trained_from_label_studio_prelabels_the_next_ticket(
     assert event.lead_time_s > 0
 
 
-def _logged_in(browser: "Browser", studio: LocalStudio) -> "Page":
-    page = _new_context(browser).new_page()
-    page.goto(f"{studio.url}/user/login/")
-    page.locator("input[name=email]").fill(studio.email)
-    page.locator("input[name=password]").fill(studio.password)
-    page.get_by_role("button", name=re.compile("log ?in", re.IGNORECASE)).click()
-    page.wait_for_url(re.compile(r"/projects|/$"))
-    return page
-
-
-def _new_context(browser: "Browser", **options: object) -> "BrowserContext":
-    context = browser.new_context(viewport=SIZE, **options)
-    context.set_default_timeout(PATIENCE_MS)
-    return context
-
-
 def _see_the_backend_connected(page: "Page", studio: LocalStudio, loop: Loop) -> None:
     page.goto(f"{studio.url}/projects/{loop.project.id}/settings/ml")
     page.get_by_text("Connected", exact=True).wait_for()
-    _keep(page, "1-model-connected")
+    keep(page, "1-model-connected")
 
 
 def _press_start_training(page: "Page") -> None:
     page.get_by_label("Machine learning model options").click()
     page.get_by_text("Start Training", exact=True).click()
     page.get_by_text("Start Model Training", exact=True).wait_for()
-    _keep(page, "2-start-training")
+    keep(page, "2-start-training")
     page.get_by_role("button", name="Start Training").click()
     page.get_by_text("Request Sent!").wait_for()
-    _keep(page, "3-request-sent")
+    keep(page, "3-request-sent")
 
 
 def _wait_for_training(loop: Loop) -> Job:
@@ -169,10 +127,10 @@ def _wait_for_training(loop: Loop) -> Job:
 def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, version: str) -> None:
     settings = loop.backend.settings
     credentials = {"username": settings.user, "password": settings.password.get_secret_value()}
-    page = _new_context(browser, http_credentials=credentials).new_page()
+    page = new_context(browser, http_credentials=credentials).new_page()
     page.goto(loop.backend.url)
     page.get_by_role("definition").get_by_text(version, exact=True).wait_for()
-    _keep(page, "4-status-page")
+    keep(page, "4-status-page")
 
 
 def _ticket_with_changed_prelabel(loop: Loop, cold_start: str, version: str) -> OpenTask:
@@ -195,11 +153,11 @@ def _see_the_prelabel_and_submit(page: "Page", studio: LocalStudio, loop: Loop, 
     page.get_by_text(f"{shown.score:.2%}").wait_for()
     ticked = page.locator("input[type=checkbox][name]:checked")
     ticked.wait_for(state="attached")
-    _keep(page, "5-prelabel")
+    keep(page, "5-prelabel")
     assert [box.get_attribute("name") for box in ticked.all()] == [shown.label]
     page.get_by_role("button", name=re.compile("submit", re.IGNORECASE)).click()
     page.get_by_text("Update", exact=True).wait_for()
-    _keep(page, "6-submitted")
+    keep(page, "6-submitted")
 
 
 def _event_of(loop: Loop, task: OpenTask) -> AnnotationEvent:
@@ -210,8 +168,3 @@ def _event_of(loop: Loop, task: OpenTask) -> AnnotationEvent:
                 return event
         time.sleep(0.1)
     raise AssertionError("the annotation's event never arrived at the backend")
-
-
-def _keep(page: "Page", name: str) -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png")

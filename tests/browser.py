@@ -1,0 +1,66 @@
+"""A real Chromium, and what everybody does with it first."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ml_backend.labelstudio.local import LocalStudio
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+__all__ = ["browser", "keep", "logged_in", "new_context"]
+
+SCREENSHOTS = Path(__file__).resolve().parents[1] / "artifacts" / "e2e"
+SIZE = {"width": 1280, "height": 800}
+CHROMIUM_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def browser() -> "Iterator[Browser]":
+    """A headless Chromium of this machine."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on PATH")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_OPTIONS))
+        yield running
+        running.close()
+
+
+def new_context(browser: "Browser", **options: object) -> "BrowserContext":
+    """A context with a window of the usual size."""
+    context = browser.new_context(viewport=SIZE, **options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
+def logged_in(browser: "Browser", studio: LocalStudio) -> "Page":
+    """A page of Label Studio's first user."""
+    page = new_context(browser).new_page()
+    page.goto(f"{studio.url}/user/login/")
+    page.locator("input[name=email]").fill(studio.email)
+    page.locator("input[name=password]").fill(studio.password)
+    page.get_by_role("button", name=re.compile("log ?in", re.IGNORECASE)).click()
+    page.wait_for_url(re.compile(r"/projects|/$"))
+    return page
+
+
+def keep(page: "Page", name: str) -> None:
+    """Keep a screenshot among the artifacts."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
