@@ -30,7 +30,9 @@ def treated(
     trusted: Counter[Target | None] = Counter(row.targets.get(control_name) for row in rows if row.id not in suspects)
     concerned = {row.id for row in rows if row.id in suspects and trusted[row.targets.get(control_name)]}
     if not concerned:
-        return list(rows), (f"an audit suspects the label of no train row, so none was {_DONE[handling]}",)
+        return list(rows), (
+            f"an audit suspects the label of no train row that can be spared, so none was {_DONE[handling]}",
+        )
     sentence = f"{len(concerned)} train rows were {_DONE[handling]}, since an audit suspects their labels to be wrong"
     if handling is Suspects.EXCLUDE:
         return [row for row in rows if row.id not in concerned], (sentence,)

@@ -1,0 +1,280 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.example import Row
+from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.model import Method, Suspects
+from ml_backend.domain.quality import IssueKind
+from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
+from ml_backend.errors import JobError, ProjectNotFound
+from ml_backend.snapshots.store import read_rows
+from ml_backend.training.suspects import SUSPECT_WEIGHT
+from ml_backend.workflows.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON, audit_folder, audit_snapshot
+from ml_backend.workflows.job_context import JobContext
+from ml_backend.workflows.retrain import AuditRequest, TrainRequest, request_audit
+from ml_backend.workflows.run_job import run_job
+from ml_backend.workflows.services import Services
+from ml_backend.workflows.suspects import suspected_rows, trusted_rows
+from tests.services import add_project, build_test_services, choice
+from tests.tiny_models import save_tiny_model
+from tests.unit.workflows.audits import Case
+
+WORDS = {"Billing": "card", "Shipping": "late", "Returns": "refund"}
+FILLERS = ["my", "the", "is", "where", "please", "a", "b", "c", "d", "e", "f", "g", "h", "lost", "bank", "money"]
+ROWS_PER_CLASS = 30
+WRONG = 3
+"""Tasks whose label is not that of their word."""
+
+
+def quiet(*_: object) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
+
+
+@pytest.fixture
+def services(base_model: str, tmp_path: Path) -> Services:
+    return build_test_services(tmp_path, base_model=base_model)
+
+
+@pytest.fixture
+def case(services: Services) -> Case:
+    return labeled_by_word(services)
+
+
+def labeled_by_word(services: Services) -> Case:
+    """A project whose labels follow one word of the text, some of them not."""
+    project = add_project(services)
+    items = []
+    for position in range(ROWS_PER_CLASS):
+        for label, word in WORDS.items():
+            filler = [FILLERS[(position * step + step) % len(FILLERS)] for step in (1, 3, 5)]
+            text = " ".join([word, *filler, word, f"{word} number{position}", word])
+            items.append((text, label))
+    wrong = {position * 31 + 4: "Returns" for position in range(WRONG)}
+    services.studio.import_tasks(
+        project.id,
+        [
+            {
+                "data": {"text": text},
+                "annotations": [{"result": choice(wrong.get(n, label) if label != "Returns" else label)}],
+            }
+            for n, (text, label) in enumerate(items)
+        ],
+    )
+    return Case(services, project, services.studio)
+
+
+def audit_job(services: Services, **request: object) -> Job:
+    return request_audit(services, 1, AuditRequest("command", **request), claim=True)[0]  # type: ignore[arg-type]
+
+
+def ended(services: Services, job: Job) -> Job:
+    run_job(services, job.id)
+    return services.database.jobs.get(job.id)
+
+
+def train_rows(snapshot: Snapshot) -> list[Row]:
+    return list(read_rows(snapshot.path, Split.TRAIN))
+
+
+def context_of(services: Services, tmp_path: Path) -> JobContext:
+    job, _ = services.database.jobs.request(JobKind.TRAIN, 0, {}, dedupe_key="t", claim=True)
+    return JobContext(services.database, job, tmp_path)
+
+
+def test_an_audit_of_a_project_writes_three_reports(services: Services, case: Case) -> None:
+    job = ended(services, audit_job(services))
+
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    folder = Path(job.result["path"])
+    assert {AUDIT_JSON, AUDIT_CSV, AUDIT_HTML} <= {path.name for path in folder.iterdir()}
+    found = json.loads((folder / AUDIT_JSON).read_text())
+    assert found["snapshot_id"] == job.result["snapshot_id"]
+    assert found["rows"] == job.result["rows"] == 3 * ROWS_PER_CLASS
+    assert found["probabilities_from"].startswith("logistic regression on frozen features of ")
+    assert job.result["counts"] == {
+        kind: sum(issue["issue"] == kind for issue in found["issues"])
+        for kind in dict.fromkeys(issue["issue"] for issue in found["issues"])
+    }
+    assert job.result["pushed"] is None
+    assert case.writes() == []
+
+
+def test_labels_still_count_as_new_to_training_after_an_audit(services: Services, case: Case) -> None:
+    job = ended(services, audit_job(services))
+
+    assert job.state is JobState.SUCCEEDED
+    assert services.database.snapshots.last(case.project.id) is None
+
+
+def test_held_out_rows_get_no_suggestion(services: Services, case: Case) -> None:
+    audit = audit_snapshot(services, case.snapshot(), report=quiet)
+
+    assert {issue.suggested for issue in audit.issues if issue.split.is_held_out} <= {None}
+    assert len(audit.quality) == 3 * ROWS_PER_CLASS
+
+
+def test_a_second_audit_takes_the_probabilities_of_the_first(services: Services, case: Case) -> None:
+    snapshot = case.snapshot()
+    stages: list[str] = []
+    first = audit_snapshot(services, snapshot, report=quiet)
+
+    second = audit_snapshot(services, snapshot, report=lambda _share, stage, _message: stages.append(stage))
+
+    assert replace(second, seconds=first.seconds) == first
+    assert "embedding" not in stages
+    assert "judging" not in stages
+
+
+def test_an_audit_is_pushed_where_that_was_asked_for(services: Services, case: Case) -> None:
+    job = ended(services, audit_job(services, is_pushed=True))
+
+    assert job.state is JobState.SUCCEEDED
+    assert set(job.result["pushed"]["tabs"]) == {"Likely label errors", "Annotators disagree"}
+    assert len(case.writes()) == job.result["pushed"]["written"] > 0
+
+
+def test_an_audit_waits_for_another_of_the_same_project(services: Services, case: Case) -> None:
+    snapshot = case.snapshot()
+    told: list[str] = []
+
+    class GivenUp(Exception):
+        pass
+
+    def report(_share: float, stage: str, _message: str) -> None:
+        told.append(stage)
+        raise GivenUp
+
+    with services.database.locks.attempt(f"audit-{case.project.ref.key}"), pytest.raises(GivenUp):
+        audit_snapshot(services, snapshot, report=report)
+
+    assert told == ["waiting"]
+
+
+def test_equal_audits_are_one_job_and_other_ones_are_not(services: Services, case: Case) -> None:
+    first, _ = request_audit(services, case.project.id, AuditRequest("training"))
+
+    assert request_audit(services, case.project.id, AuditRequest("command")) == (first, False)
+    assert request_audit(services, case.project.id, AuditRequest("command", is_deep=True))[1]
+    assert request_audit(services, case.project.id, AuditRequest("command", is_pushed=True))[1]
+    assert request_audit(services, 0, AuditRequest("command", snapshot="/a"))[1]
+    assert request_audit(services, 0, AuditRequest("command", snapshot="/b" * 300))[1]
+    with pytest.raises(ProjectNotFound):
+        request_audit(services, 99, AuditRequest("command"))
+
+
+def test_the_folder_of_an_audit_is_that_of_its_snapshot(services: Services, case: Case) -> None:
+    snapshot = case.snapshot()
+
+    folder = audit_folder(services, snapshot)
+
+    assert folder == services.options.home / "audits" / case.project.ref.key / snapshot.id
+
+
+class TestSuspects:
+    def test_they_are_the_train_rows_with_a_likely_error(self, services: Services, case: Case) -> None:
+        snapshot = case.snapshot()
+        audit = audit_snapshot(services, snapshot, report=quiet)
+
+        found = suspected_rows(services, snapshot, base_model=services.options.base_model, report=quiet)
+
+        errors = [issue for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR]
+        assert found == [issue.row_id for issue in errors if issue.split is Split.TRAIN]
+        assert found
+
+    def test_a_label_that_somebody_confirmed_is_trusted(self, services: Services, case: Case) -> None:
+        ended(services, audit_job(services, is_pushed=True))
+        flag = next(flag for flag in services.database.flags.open(case.project.id) if not flag.is_held_out)
+        services.clock.advance(3600)  # type: ignore[attr-defined]
+        case.confirm(flag.task_id)
+        ended(services, audit_job(services, is_pushed=True))
+        snapshot = case.snapshot()
+
+        found = suspected_rows(services, snapshot, base_model=services.options.base_model, report=quiet)
+
+        (row,) = (row for row in train_rows(snapshot) if row.task_id == flag.task_id)
+        assert row.id not in found
+
+    def test_they_are_left_out_or_weighted_down_as_the_training_says(
+        self, services: Services, case: Case, tmp_path: Path
+    ) -> None:
+        snapshot = case.snapshot()
+        request = TrainRequest("test", services.options.base_model, 1)
+        context = context_of(services, tmp_path / "job")
+
+        less, left_out = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
+        lighter, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
+        kept, nothing = trusted_rows(services, request, snapshot, context, Suspects.KEEP)
+
+        suspects = context.checkpoint["suspects"]
+        assert {row.id for row in train_rows(snapshot)} - {row.id for row in less} == set(suspects)
+        assert {row.id for row in lighter if row.weight == SUSPECT_WEIGHT} == set(suspects)
+        assert kept == train_rows(snapshot)
+        assert left_out[0].startswith(f"{len(suspects)} train rows were left out")
+        assert nothing == ()
+
+    def test_a_later_attempt_has_the_suspects_of_the_first(
+        self, services: Services, case: Case, tmp_path: Path
+    ) -> None:
+        snapshot = case.snapshot()
+        request = TrainRequest("test", services.options.base_model, 1)
+        context = context_of(services, tmp_path / "job")
+        first_row = train_rows(snapshot)[0].id
+        context.keep(suspects=[first_row])
+
+        rows, _ = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
+
+        assert {row.id for row in train_rows(snapshot)} - {row.id for row in rows} == {first_row}
+
+
+class TestAfterTraining:
+    @pytest.fixture
+    def make_case(self, base_model: str, tmp_path: Path) -> Callable[..., Case]:
+        """Makes the project with train rows alone: without test rows there is no gate, which needs real models."""
+        return lambda **options: labeled_by_word(
+            build_test_services(tmp_path, base_model=base_model, split=SplitFractions(1, 0, 0), **options)
+        )
+
+    def trained(self, case: Case) -> Job:
+        jobs, request = case.services.database.jobs, TrainRequest("test", case.services.options.base_model, 1)
+        params = replace(request, method=Method.REGRESSION).params()
+        return ended(case.services, jobs.request(JobKind.TRAIN, 1, params, dedupe_key="t", claim=True)[0])
+
+    def audits(self, case: Case) -> list[Job]:
+        return [job for job in case.services.database.jobs.newest() if job.kind is JobKind.AUDIT]
+
+    def test_an_audit_is_asked_for_that_is_pushed(self, make_case: Callable[..., Case]) -> None:
+        case = make_case()
+
+        assert self.trained(case).state is JobState.SUCCEEDED
+
+        (job,) = self.audits(case)
+        assert (job.state, job.params["trigger"], job.params["is_pushed"]) == (JobState.QUEUED, "training", True)
+
+    def test_not_where_the_setting_says_so(self, make_case: Callable[..., Case]) -> None:
+        case = make_case(audit_after_training=False)
+
+        assert self.trained(case).state is JobState.SUCCEEDED
+        assert self.audits(case) == []
+
+    def test_not_after_a_training_that_failed(self, make_case: Callable[..., Case]) -> None:
+        case = make_case()
+        case.studio.tasks.clear()
+
+        assert self.trained(case).state is JobState.FAILED
+        assert self.audits(case) == []
+
+
+def test_a_job_that_is_not_claimed_cannot_be_run(services: Services, case: Case) -> None:
+    job, _ = request_audit(services, case.project.id, AuditRequest("command"))
+
+    with pytest.raises(JobError, match="only a job that a worker or a command has claimed"):
+        run_job(services, job.id)
