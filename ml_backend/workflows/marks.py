@@ -71,7 +71,7 @@ class Marker:
         present = self._marked_now()
         right = self._right_ones(present)
         self.unchanged = len(right)
-        pending = [*(present.keys() - self._fields.keys()), *(each for each in self._fields if each not in right)]
+        pending = [*sorted(present.keys() - self._fields.keys()), *(each for each in self._fields if each not in right)]
         for start in range(0, len(pending), TASKS_PER_READ):
             self._write_batch(pending[start : start + TASKS_PER_READ])
             done = min(start + TASKS_PER_READ, len(pending))

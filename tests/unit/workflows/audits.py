@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_backend.domain.example import Row
+from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import Audit, Disagreement, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
@@ -51,6 +52,14 @@ class Case:
     def confirm(self, task_id: int) -> None:
         """What an expert does who presses Update with the same label."""
         self.studio.update_annotation(self.annotation(task_id)["id"])
+
+    def suspects(self) -> set[int]:
+        """Tasks in the tab of likely label errors."""
+        return {task.id for task in self.studio.tasks_with(self.project.id, "labelloop_suspect", "true")}
+
+    def outcomes(self) -> dict[int, FlagOutcome]:
+        """What became of each task's last flag."""
+        return {flag.task_id: flag.outcome for flag in self.services.database.flags.all(self.project.id)}
 
     def writes(self) -> list[int]:
         """Tasks whose data was written, in order."""

@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.quality import Disagreement, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioError, StudioUnreachable
-from ml_backend.workflows.decisions import precision_table
 from ml_backend.workflows.export import export_project
 from ml_backend.workflows.review import push_audit
 from tests.services import CONFIG, add_project, build_test_services
@@ -28,14 +26,6 @@ FIELDS = (
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
     return labeled_case(build_test_services(tmp_path), customer=7)
-
-
-def suspects(case: Case) -> set[int]:
-    return {task.id for task in case.studio.tasks_with(case.project.id, "labelloop_suspect", "true")}
-
-
-def outcomes(case: Case) -> dict[int, FlagOutcome]:
-    return {flag.task_id: flag.outcome for flag in case.services.database.flags.all(case.project.id)}
 
 
 def test_a_suspect_gets_its_fields_beside_the_data_that_it_had(case: Case) -> None:
@@ -88,7 +78,7 @@ def test_a_push_that_was_killed_half_way_is_gone_on_with(case: Case) -> None:
 
     assert case.writes() == tasks[20:]
     assert (pushed.written, pushed.unchanged) == (5, 20)
-    assert set(outcomes(case)) == set(tasks)
+    assert set(case.outcomes()) == set(tasks)
 
 
 def test_a_mark_whose_flag_was_never_stored_gets_it_with_the_next_push(case: Case) -> None:
@@ -102,7 +92,7 @@ def test_a_mark_whose_flag_was_never_stored_gets_it_with_the_next_push(case: Cas
     push(case, snapshot, audit)
 
     assert case.writes() == []
-    assert set(outcomes(case)) == set(tasks)
+    assert set(case.outcomes()) == set(tasks)
 
 
 def test_a_key_that_somebody_wrote_between_two_pushes_stays(case: Case) -> None:
@@ -118,96 +108,6 @@ def test_a_key_that_somebody_wrote_between_two_pushes_stays(case: Case) -> None:
     assert case.data(second)["labelloop_label_quality"] == 0.5
 
 
-def test_what_an_audit_no_longer_finds_is_cleared_and_its_flag_withdrawn(case: Case) -> None:
-    snapshot = case.snapshot()
-    first, second = suspects_in(snapshot, 2)
-    before = dict(case.data(first))
-    push(case, snapshot, audit_of(snapshot, [first, second]))
-
-    pushed = push(case, snapshot, audit_of(snapshot, [second]))
-
-    assert case.data(first) == before | {"labelloop_suspect": False}
-    assert (pushed.written, pushed.cleared, pushed.unchanged) == (1, 1, 0)  # the second one is the worst now
-    assert outcomes(case) == {first: FlagOutcome.WITHDRAWN, second: FlagOutcome.OPEN}
-    assert suspects(case) == {second}
-
-
-def test_a_label_that_was_changed_leaves_the_tab_and_counts_as_found(case: Case) -> None:
-    first = case.snapshot()
-    to_suggestion, to_other, left = suspects_in(first, 3)
-    push(case, first, audit_of(first, [to_suggestion, to_other, left]))
-    case.relabel(to_suggestion, "Returns")
-    case.relabel(to_other, "Shipping")
-    second = case.snapshot()
-
-    pushed = push(case, second, audit_of(second, [left]))
-
-    assert pushed.decided == 2
-    assert suspects(case) == {left}
-    assert outcomes(case) == {
-        to_suggestion: FlagOutcome.CHANGED_TO_SUGGESTION,
-        to_other: FlagOutcome.CHANGED,
-        left: FlagOutcome.OPEN,
-    }
-
-
-@pytest.mark.parametrize("how", [{}, {"ground_truth": True}], ids=["update", "star"])
-def test_a_label_that_was_confirmed_leaves_the_tab_though_the_audit_still_suspects_it(
-    case: Case, how: dict[str, Any]
-) -> None:
-    snapshot = case.snapshot()
-    task, other = suspects_in(snapshot, 2)
-    push(case, snapshot, audit_of(snapshot, [task, other]))
-    case.studio.update_annotation(case.annotation(task)["id"], how)
-
-    pushed = push(case, snapshot, audit_of(snapshot, [task, other]))
-
-    assert pushed.decided == 1
-    assert suspects(case) == {other}
-    assert outcomes(case) == {task: FlagOutcome.CONFIRMED, other: FlagOutcome.OPEN}
-
-
-def test_a_confirmed_label_is_left_in_peace_until_it_is_another_one(case: Case) -> None:
-    first = case.snapshot()
-    (task,) = suspects_in(first, 1)
-    push(case, first, audit_of(first, [task]))
-    case.confirm(task)
-    push(case, first, audit_of(first, [task]))
-    assert suspects(case) == set()
-
-    case.relabel(task, "Shipping")
-    second = case.snapshot()
-    push(case, second, audit_of(second, [task]))
-
-    assert suspects(case) == {task}
-    assert case.data(task)["labelloop_given_label"] == "Shipping"
-
-
-def test_a_label_that_an_expert_chose_against_the_suggestion_is_not_flagged_at_once_again(case: Case) -> None:
-    first = case.snapshot()
-    (task,) = suspects_in(first, 1)
-    push(case, first, audit_of(first, [task]))
-    case.relabel(task, "Shipping")
-    second = case.snapshot()
-
-    push(case, second, audit_of(second, [task]))
-
-    assert suspects(case) == set()
-
-
-def test_a_label_that_changed_after_the_snapshot_is_not_flagged(case: Case) -> None:
-    snapshot = case.snapshot()
-    (task,) = suspects_in(snapshot, 1)
-    audit = audit_of(snapshot, [task])
-    case.relabel(task, "Shipping")
-
-    pushed = push(case, snapshot, audit)
-
-    assert (pushed.written, pushed.cleared) == (0, 0)
-    assert case.writes() == []
-    assert outcomes(case) == {}
-
-
 def test_a_task_that_was_deleted_is_passed_over(case: Case) -> None:
     snapshot = case.snapshot()
     gone, stays = suspects_in(snapshot, 2)
@@ -215,7 +115,7 @@ def test_a_task_that_was_deleted_is_passed_over(case: Case) -> None:
     case.studio.remove_task(gone)
 
     assert push(case, snapshot, audit).written == 1
-    assert suspects(case) == {stays}
+    assert case.suspects() == {stays}
 
 
 def test_held_out_suspects_are_shown_without_a_suggestion_among_as_many_others(case: Case) -> None:
@@ -227,7 +127,7 @@ def test_held_out_suspects_are_shown_without_a_suggestion_among_as_many_others(c
 
     push(case, snapshot, audit)
 
-    decoys = suspects(case) - set(held_out)
+    decoys = case.suspects() - set(held_out)
     assert len(decoys) == 4
 
     def looks(task_ids: Iterable[int]) -> list[tuple[Any, ...]]:
@@ -248,7 +148,7 @@ def test_held_out_tasks_come_last_in_an_order_that_says_nothing(case: Case) -> N
     push(case, snapshot, worst_first)
 
     def tab() -> list[int]:
-        return sorted(suspects(case), key=lambda task: case.data(task)["labelloop_label_quality"])
+        return sorted(case.suspects(), key=lambda task: case.data(task)["labelloop_label_quality"])
 
     order = tab()
     assert order[:5] == train
@@ -265,14 +165,14 @@ def test_decoys_stay_in_the_tab_as_the_suspects_do(case: Case) -> None:
     first = case.snapshot()
     held_out = suspects_in(first, 0, 3)
     push(case, first, audit_of(first, held_out))
-    decoys = suspects(case) - set(held_out)
+    decoys = case.suspects() - set(held_out)
     case.relabel(suspects_in(first, 1)[0], "Shipping")
     second = case.snapshot()
     assert second.id != first.id
 
     push(case, second, audit_of(second, held_out))
 
-    assert suspects(case) == set(held_out) | decoys
+    assert case.suspects() == set(held_out) | decoys
 
 
 def test_only_the_most_suspicious_are_shown(tmp_path: Path) -> None:
@@ -282,7 +182,7 @@ def test_only_the_most_suspicious_are_shown(tmp_path: Path) -> None:
 
     push(case, snapshot, audit_of(snapshot, tasks))
 
-    assert suspects(case) == set(tasks[:3])
+    assert case.suspects() == set(tasks[:3])
 
 
 def test_no_flag_is_shown_where_the_setting_says_none(tmp_path: Path) -> None:
@@ -299,24 +199,8 @@ def test_findings_that_no_label_settles_are_not_flagged(case: Case) -> None:
 
     push(case, snapshot, audit_of(snapshot, tasks, kinds=kinds))
 
-    shown = {kinds[task] for task in suspects(case)}
+    shown = {kinds[task] for task in case.suspects()}
     assert shown == {IssueKind.LABEL_ERROR, IssueKind.CONFLICTING_LABELS}
-
-
-def test_a_kind_that_people_keep_rejecting_is_not_added_any_more(case: Case) -> None:
-    snapshot = case.snapshot()
-    tasks = suspects_in(snapshot, 32)
-    good, new = tasks[30], tasks[31]
-    push(case, snapshot, audit_of(snapshot, tasks[:30]))
-    for task in tasks[:29]:
-        case.confirm(task)
-    kinds = {good: IssueKind.CONFLICTING_LABELS}
-
-    push(case, snapshot, audit_of(snapshot, [tasks[29], good, new], kinds=kinds))
-
-    (row,) = [row for row in precision_table(case.services, case.project) if row.kind is IssueKind.LABEL_ERROR]
-    assert (row.decided, row.confirmed, row.value, row.is_silenced) == (29, 29, 0.0, True)
-    assert suspects(case) == {tasks[29], good}  # the open one stays, the other kind comes in
 
 
 def disagreement(snapshot_row: Any, split: Split, **more: Any) -> Disagreement:
@@ -425,4 +309,4 @@ def test_label_studio_s_refusal_ends_the_push(case: Case) -> None:
     with pytest.raises(StudioUnreachable, match="gone"):
         push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 1)))
 
-    assert outcomes(case) == {}
+    assert case.outcomes() == {}

@@ -1,0 +1,180 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.flag import FlagOutcome
+from ml_backend.domain.quality import IssueKind
+from ml_backend.workflows.decisions import learn_decisions, precision_table
+from tests.services import build_test_services, choice
+from tests.unit.workflows.audits import Case, audit_of, labeled_case, push, suspects_in
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return labeled_case(build_test_services(tmp_path), customer=7)
+
+
+def test_what_an_audit_no_longer_finds_is_cleared_and_its_flag_withdrawn(case: Case) -> None:
+    snapshot = case.snapshot()
+    first, second = suspects_in(snapshot, 2)
+    before = dict(case.data(first))
+    push(case, snapshot, audit_of(snapshot, [first, second]))
+
+    pushed = push(case, snapshot, audit_of(snapshot, [second]))
+
+    assert case.data(first) == before | {"labelloop_suspect": False}
+    assert (pushed.written, pushed.cleared, pushed.unchanged) == (1, 1, 0)  # the second one is the worst now
+    assert case.outcomes() == {first: FlagOutcome.WITHDRAWN, second: FlagOutcome.OPEN}
+    assert case.suspects() == {second}
+
+
+def test_a_label_that_was_changed_leaves_the_tab_and_counts_as_found(case: Case) -> None:
+    first = case.snapshot()
+    to_suggestion, to_other, left = suspects_in(first, 3)
+    push(case, first, audit_of(first, [to_suggestion, to_other, left]))
+    case.relabel(to_suggestion, "Returns")
+    case.relabel(to_other, "Shipping")
+    second = case.snapshot()
+
+    pushed = push(case, second, audit_of(second, [left]))
+
+    assert pushed.decided == 2
+    assert case.suspects() == {left}
+    assert case.outcomes() == {
+        to_suggestion: FlagOutcome.CHANGED_TO_SUGGESTION,
+        to_other: FlagOutcome.CHANGED,
+        left: FlagOutcome.OPEN,
+    }
+
+
+@pytest.mark.parametrize("how", [{}, {"ground_truth": True}], ids=["update", "star"])
+def test_a_label_that_was_confirmed_leaves_the_tab_though_the_audit_still_suspects_it(
+    case: Case, how: dict[str, Any]
+) -> None:
+    snapshot = case.snapshot()
+    task, other = suspects_in(snapshot, 2)
+    push(case, snapshot, audit_of(snapshot, [task, other]))
+    case.studio.update_annotation(case.annotation(task)["id"], how)
+
+    pushed = push(case, snapshot, audit_of(snapshot, [task, other]))
+
+    assert pushed.decided == 1
+    assert case.suspects() == {other}
+    assert case.outcomes() == {task: FlagOutcome.CONFIRMED, other: FlagOutcome.OPEN}
+
+
+def test_a_confirmed_label_is_left_in_peace_until_it_is_another_one(case: Case) -> None:
+    first = case.snapshot()
+    (task,) = suspects_in(first, 1)
+    push(case, first, audit_of(first, [task]))
+    case.confirm(task)
+    push(case, first, audit_of(first, [task]))
+    assert case.suspects() == set()
+
+    case.relabel(task, "Shipping")
+    second = case.snapshot()
+    push(case, second, audit_of(second, [task]))
+
+    assert case.suspects() == {task}
+    assert case.data(task)["labelloop_given_label"] == "Shipping"
+
+
+def test_a_label_that_an_expert_chose_against_the_suggestion_is_not_flagged_at_once_again(case: Case) -> None:
+    first = case.snapshot()
+    (task,) = suspects_in(first, 1)
+    push(case, first, audit_of(first, [task]))
+    case.relabel(task, "Shipping")
+    second = case.snapshot()
+
+    push(case, second, audit_of(second, [task]))
+
+    assert case.suspects() == set()
+
+
+def test_a_label_that_changed_after_the_snapshot_is_not_flagged(case: Case) -> None:
+    snapshot = case.snapshot()
+    (task,) = suspects_in(snapshot, 1)
+    audit = audit_of(snapshot, [task])
+    case.relabel(task, "Shipping")
+
+    pushed = push(case, snapshot, audit)
+
+    assert (pushed.written, pushed.cleared) == (0, 0)
+    assert case.writes() == []
+    assert case.outcomes() == {}
+
+
+def test_a_kind_that_people_keep_rejecting_is_not_added_any_more(case: Case) -> None:
+    snapshot = case.snapshot()
+    tasks = suspects_in(snapshot, 32)
+    good, new = tasks[30], tasks[31]
+    push(case, snapshot, audit_of(snapshot, tasks[:30]))
+    for task in tasks[:29]:
+        case.confirm(task)
+    kinds = {good: IssueKind.CONFLICTING_LABELS}
+
+    push(case, snapshot, audit_of(snapshot, [tasks[29], good, new], kinds=kinds))
+
+    (row,) = [row for row in precision_table(case.services, case.project) if row.kind is IssueKind.LABEL_ERROR]
+    assert (row.decided, row.confirmed, row.value, row.is_silenced) == (29, 29, 0.0, True)
+    assert case.suspects() == {tasks[29], good}  # the open one stays, the other kind comes in
+
+
+def test_a_second_annotator_s_equal_answer_confirms(case: Case) -> None:
+    snapshot = case.snapshot()
+    (task,) = suspects_in(snapshot, 1)
+    push(case, snapshot, audit_of(snapshot, [task]))
+    case.studio.submit_annotation(task, {"result": choice("Billing"), "completed_by": 2})
+
+    push(case, snapshot, audit_of(snapshot, [task]))
+
+    assert case.outcomes() == {task: FlagOutcome.CONFIRMED}
+
+
+def test_a_second_annotator_s_other_answer_decides_nothing(case: Case) -> None:
+    first = case.snapshot()
+    (task,) = suspects_in(first, 1)
+    push(case, first, audit_of(first, [task]))
+    case.studio.submit_annotation(task, {"result": choice("Returns"), "completed_by": 2})
+    second = case.snapshot()
+
+    pushed = push(case, second, audit_of(second, []))
+
+    assert (pushed.decided, pushed.cleared) == (0, 1)
+    assert case.outcomes() == {task: FlagOutcome.WITHDRAWN}
+
+
+def test_flags_of_deleted_tasks_and_annotations_are_not_decided(case: Case) -> None:
+    snapshot = case.snapshot()
+    gone, unlabeled = suspects_in(snapshot, 2)
+    push(case, snapshot, audit_of(snapshot, [gone, unlabeled]))
+    case.studio.remove_task(gone)
+    case.studio.remove_annotation(case.annotation(unlabeled)["id"])
+
+    assert learn_decisions(case.services, case.project) == 0
+    assert set(case.outcomes().values()) == {FlagOutcome.OPEN}
+
+
+def test_labels_that_nobody_touched_stay_undecided_whatever_else_is_written_to_the_task(case: Case) -> None:
+    snapshot = case.snapshot()
+    (task,) = suspects_in(snapshot, 1)
+    push(case, snapshot, audit_of(snapshot, [task]))
+    case.studio.replace_data(task, {**case.data(task), "note": "theirs"})
+
+    assert learn_decisions(case.services, case.project) == 0
+
+
+def test_what_people_decided_about_decoys_counts_apart(case: Case) -> None:
+    snapshot = case.snapshot()
+    held_out = suspects_in(snapshot, 0, 2)
+    push(case, snapshot, audit_of(snapshot, held_out))
+    decoys = sorted(case.suspects() - set(held_out))
+    case.relabel(held_out[0], "Shipping")
+    case.relabel(decoys[0], "Shipping")
+    case.confirm(decoys[1])
+
+    assert learn_decisions(case.services, case.project) == 3
+
+    found = [(row.kind, row.decided, row.value) for row in precision_table(case.services, case.project)]
+    assert found == [(IssueKind.LABEL_ERROR, 1, 1.0), (None, 2, 0.5)]
