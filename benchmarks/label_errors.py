@@ -33,7 +33,7 @@ from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control
 from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
 from ml_backend.encoders.embed import Floats2d, TextEncoder
-from ml_backend.quality.label_errors import label_errors
+from ml_backend.quality.label_errors import label_errors, trust
 from ml_backend.training.evaluate import classification_metrics
 from ml_backend.training.probabilities import AUDIT_C, audit_settings, out_of_fold_probabilities
 from ml_backend.training.progress import Progress
@@ -228,7 +228,7 @@ def judged_by(bench: Bench, given: Ints, *, deep: bool) -> Floats2d:
     reviewed = replace(ReviewedTexts.of(bench.rows, bench.control), indices=given)
     settings = audit_settings(is_deep=deep, seed=1)
     return out_of_fold_probabilities(
-        reviewed, settings, base_model=DEFAULT_BASE_MODEL, cache=bench.cache, report=unheard
+        reviewed, settings, base_model=DEFAULT_BASE_MODEL, cache=bench.cache, report=unheard, trust=trust
     ).probabilities
 
 

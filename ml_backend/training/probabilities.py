@@ -1,9 +1,9 @@
 """Probabilities of reviewed rows by models that were trained without them: what an audit judges labels by."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +12,26 @@ from ..domain.model import Method
 from ..encoders.base_model import weights_sha256
 from ..encoders.embed import Floats2d, TextEncoder
 from .checkpoints import Checkpoints
+from .data import LabeledTexts
 from .fit import Observer, Workshop
 from .out_of_fold import Fold, out_of_fold
 from .plan import FORWARD_SHARE, fold_work
 from .progress import Pace, Progress, Report
 from .record import library_versions
-from .reviewed import NO_CLASS, ReviewedTexts, grouped_folds
+from .reviewed import NO_CLASS, Floats, Ints, ReviewedTexts, grouped_folds
 from .settings import TrainingSettings
 
-__all__ = ["JudgedRows", "audit_settings", "out_of_fold_probabilities"]
+__all__ = ["JudgedRows", "Trust", "audit_settings", "out_of_fold_probabilities"]
+
+Trust = Callable[[Ints, Floats2d], Floats]
+"""How far to believe each label, shape (N,), above 0 to 1; from classes (N,), -1 for none, and probabilities (N, K)."""
 
 AUDIT_C = 10.0
 """A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
 WORK_STARTS, WORK_ENDS = 0.05, 1.0
+FIRST_ROUND = "first-round"
+FIRST_ROUND_ENDS, FIRST_ROUND_ENDS_DEEP = 0.7, 0.15
+"""Embedding, which takes most of the time unless LoRA is trained, is done in the first of two rounds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +62,7 @@ def out_of_fold_probabilities(
     base_model: str,
     cache: Path,
     report: Report,
+    trust: Trust | None = None,
 ) -> JudgedRows:
     """Judge every row by a model that saw neither it nor a text that normalises alike.
 
@@ -63,34 +71,66 @@ def out_of_fold_probabilities(
         cache: folder for what this gives, and for what a later attempt goes on from. It holds one set of features,
             and probabilities once per method; those of other rows or settings are replaced.
         report: told of every step; what it raises stops the work, and what is finished stays in the cache.
+        trust: what it makes of a first round of regressions decides how much the models that judge learn from each
+            label; None: they learn from all labels alike, in one round.
 
     Raises:
         EncoderError: the base model cannot be loaded.
         TrainingError: LoRA cannot be trained on it, or its loss is not finite.
     """
     report(Progress(0.0, "loading", f"loading {base_model}"))
-    learned = reviewed.learned()
-    embedded = {
-        "base_model_sha256": weights_sha256(base_model),
-        "max_length_tokens": settings.max_length_tokens,
-        "texts_sha256": _texts_sha256(learned.texts),
-    }
-    judged_by = {
-        **embedded,
-        "labels": reviewed.labels,
-        "indices_sha256": hashlib.sha256(learned.indices.tobytes()).hexdigest(),
-        "settings": settings.to_json(),
-        "libraries": library_versions(),
-    }
-    judge = _Judge(
-        reviewed,
-        settings,
-        base_model,
-        features=Checkpoints(cache / "features", embedded, lambda _: None),
-        kept=Checkpoints(cache / settings.method, judged_by, lambda _: None),
-        report=report,
-    )
-    return judge.judged()
+    rounds = _Rounds(reviewed, base_model, cache, report)
+    if trust is None:
+        return rounds.judged(settings, settings.method, None, WORK_STARTS, WORK_ENDS)
+    cheap, middle = settings, FIRST_ROUND_ENDS
+    if settings.method is Method.LORA:
+        cheap, middle = replace(settings, method=Method.REGRESSION, regression_c=AUDIT_C), FIRST_ROUND_ENDS_DEEP
+    first = rounds.judged(cheap, FIRST_ROUND, None, WORK_STARTS, middle)
+    weights = trust(reviewed.indices, first.probabilities)
+    return rounds.judged(settings, settings.method, weights, middle, WORK_ENDS)
+
+
+class _Rounds:
+    """Judges the same rows, with one encoder and one set of features."""
+
+    def __init__(self, reviewed: ReviewedTexts, base_model: str, cache: Path, report: Report) -> None:
+        self._reviewed, self._base_model, self._cache, self._report = reviewed, base_model, cache, report
+        self._encoder: TextEncoder | None = None
+
+    def encoder(self, max_length_tokens: int) -> TextEncoder:
+        """Loaded when something is to be computed for the first time."""
+        self._encoder = self._encoder or TextEncoder.load(self._base_model, max_length_tokens=max_length_tokens)
+        return self._encoder
+
+    def judged(
+        self, settings: TrainingSettings, name: str, weights: Floats | None, start: float, end: float
+    ) -> JudgedRows:
+        """One round, kept under this name; progress goes from `start` to `end`."""
+        learned = self._reviewed.learned(weights)
+        embedded = {
+            "base_model_sha256": weights_sha256(self._base_model),
+            "max_length_tokens": settings.max_length_tokens,
+            "texts_sha256": _texts_sha256(learned.texts),
+        }
+        judged_by = {
+            **embedded,
+            "labels": self._reviewed.labels,
+            "indices_sha256": hashlib.sha256(learned.indices.tobytes()).hexdigest(),
+            "weights_sha256": hashlib.sha256(learned.weights.tobytes()).hexdigest(),
+            "settings": settings.to_json(),
+            "libraries": library_versions(),
+        }
+        judge = _Judge(
+            self._reviewed,
+            learned,
+            settings,
+            partial(self.encoder, settings.max_length_tokens),
+            features=Checkpoints(self._cache / "features", embedded, lambda _: None),
+            kept=Checkpoints(self._cache / name, judged_by, lambda _: None),
+            report=self._report,
+            share=(start, end),
+        )
+        return judge.judged()
 
 
 def _texts_sha256(texts: Sequence[str]) -> str:
@@ -107,30 +147,28 @@ class _Judge:
     def __init__(
         self,
         reviewed: ReviewedTexts,
+        learned: LabeledTexts,
         settings: TrainingSettings,
-        base_model: str,
+        encoder: Callable[[], TextEncoder],
         *,
         features: Checkpoints,
         kept: Checkpoints,
         report: Report,
+        share: tuple[float, float],
     ) -> None:
-        self._reviewed, self._settings, self._base_model = reviewed, settings, base_model
+        self._reviewed, self._settings, self._encoder = reviewed, settings, encoder
         self._features, self._kept = features, kept
         self._folds = grouped_folds(reviewed, folds=settings.folds, seed=settings.seed)
-        self._learned = reviewed.learned()
+        self._learned = learned
         usable = int((reviewed.indices != NO_CLASS).sum())
         self._learned_rows = usable + len(reviewed.described)
         self._epochs = settings.epochs_for(self._learned_rows, len(reviewed.labels)) if self._is_deep else 0
         work = len(self._learned) * FORWARD_SHARE + sum(fold_work(fold, self._epochs) for fold in self._folds)
-        self._pace = Pace(report, work, start=WORK_STARTS, end=WORK_ENDS)
+        self._pace = Pace(report, work, start=share[0], end=share[1])
 
     @property
     def _is_deep(self) -> bool:
         return self._settings.method is Method.LORA
-
-    @cached_property
-    def _encoder(self) -> TextEncoder:
-        return TextEncoder.load(self._base_model, max_length_tokens=self._settings.max_length_tokens)
 
     def judged(self) -> JudgedRows:
         """The rows' probabilities and features."""
@@ -148,14 +186,14 @@ class _Judge:
             self._pace.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(texts)} texts")
             done = rows
 
-        return self._encoder.embed(texts, on_rows=count)
+        return self._encoder().embed(texts, on_rows=count)
 
     def _probabilities(self, features: Floats2d) -> dict[str, Floats2d]:
         reviewed = self._reviewed
         if len(np.unique(reviewed.indices[reviewed.indices != NO_CLASS])) < 2:
             return {"rows": _shares(reviewed)}  # nothing that people said tells two classes apart
         held_out = out_of_fold(
-            Workshop(self._encoder, reviewed.labels, self._settings, self._learned_rows),
+            Workshop(self._encoder(), reviewed.labels, self._settings, self._learned_rows),
             self._learned,
             features,
             self._folds,

@@ -16,6 +16,7 @@ from .out_of_fold import Fold, dealt_out
 __all__ = ["NO_CLASS", "ReviewedTexts", "grouped_folds"]
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 NO_CLASS = -1
 
@@ -64,10 +65,15 @@ class ReviewedTexts:
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(normalised(text), len(numbers)) for text in self.texts], dtype=np.int64)
 
-    def learned(self) -> LabeledTexts:
-        """The rows, then the descriptions; those of class -1 must not be trained on."""
+    def learned(self, trust: Floats | None = None) -> LabeledTexts:
+        """The rows, then the descriptions; those of class -1 must not be trained on.
+
+        Args:
+            trust: factor on the loss per row, shape (N,); None: all alike.
+        """
+        weights = np.ones(len(self.texts)) if trust is None else trust
         targets = tuple(self.labels[k] if k != NO_CLASS else "" for k in self.indices)
-        rows = LabeledTexts(self.texts, targets, self.indices, np.ones(len(self.texts)))
+        rows = LabeledTexts(self.texts, targets, self.indices, weights)
         return rows.plus(self.described, weight=1.0)
 
 

@@ -166,6 +166,7 @@ def _judged(
     report: Report,
 ) -> tuple["JudgedRows", str]:
     """What models say of the rows, and what these models are."""
+    from ..quality.label_errors import trust
     from ..training.probabilities import audit_settings, out_of_fold_probabilities
     from ..training.progress import Progress
     from ..training.reviewed import ReviewedTexts
@@ -181,6 +182,7 @@ def _judged(
         base_model=base_model,
         cache=audit_folder(services, snapshot) / "cache",
         report=told,
+        trust=trust,
     )
     return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ml_backend.errors import ConfigurationError
-from ml_backend.quality.label_errors import LabelErrors, label_errors, multilabel_errors
+from ml_backend.quality.label_errors import LabelErrors, label_errors, multilabel_errors, trust
 from tests.reviewed_rows import separable, spoilt
 
 
@@ -149,3 +149,29 @@ def test_answers_to_no_choices_at_all_are_all_right() -> None:
     found = multilabel_errors(np.zeros((3, 0), np.bool_), np.zeros((3, 0)))
     assert found.quality.tolist() == [1.0] * 3
     assert not found.is_error.any()
+
+
+def test_labels_are_trusted_by_their_quality_and_never_not_at_all() -> None:
+    true = np.repeat(np.arange(4), 20)
+    labels = spoilt(true, 8, of=4, seed=2)
+    probabilities, _ = separable(true.tolist(), of=4, seed=2)
+    weights = trust(labels, probabilities)
+    assert weights == pytest.approx(np.maximum(label_errors(labels, probabilities).quality, 1e-3))
+    assert weights.min() >= 1e-3
+    assert weights[labels != true].mean() < 0.3
+    assert weights[labels == true].mean() > 0.9
+
+
+def test_rows_without_a_label_leave_the_trust_in_the_others_alone() -> None:
+    true = np.repeat(np.arange(3), 10)
+    labels = spoilt(true, 3, of=3, seed=4)
+    probabilities, _ = separable([*true.tolist(), 0, 1], of=3, seed=4)
+    weights = trust(np.append(labels, [-1, -1]), probabilities)
+    assert weights[:-2] == pytest.approx(trust(labels, probabilities[:-2]))
+    assert weights[-2:].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("labels", [[], [-1, -1], [0, -1], [1, 1, 1, 1]])
+def test_labels_that_cannot_be_judged_are_trusted(labels: list[int]) -> None:
+    weights = trust(np.array(labels, dtype=np.int64), np.full((len(labels), 2), 0.5))
+    assert weights.tolist() == [1.0] * len(labels)

@@ -8,7 +8,7 @@ from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control, Label, ObjectTag
 from ml_backend.domain.model import Method
 from ml_backend.errors import JobCancelled
-from ml_backend.training.probabilities import JudgedRows, audit_settings, out_of_fold_probabilities
+from ml_backend.training.probabilities import JudgedRows, Trust, audit_settings, out_of_fold_probabilities
 from ml_backend.training.progress import Progress
 from ml_backend.training.reviewed import ReviewedTexts, grouped_folds
 from ml_backend.training.settings import TrainingSettings
@@ -30,6 +30,7 @@ def judge(
     *,
     settings: TrainingSettings | None = None,
     report: list[Progress] | None = None,
+    trust: Trust | None = None,
 ) -> JudgedRows:
     return out_of_fold_probabilities(
         ReviewedTexts.of(rows, CONTROL),
@@ -37,6 +38,7 @@ def judge(
         base_model=base_model,
         cache=cache,
         report=([] if report is None else report).append,
+        trust=trust,
     )
 
 
@@ -234,3 +236,38 @@ def test_lora_is_trained_anew_for_every_fold(base_model: str, tmp_path: Path) ->
     assert folds == {"fold 1 of 2", "fold 2 of 2"}
     assert not np.allclose(found.probabilities, judge(rows, base_model, tmp_path / "frozen").probabilities, atol=1e-3)
     assert told[-1].fraction == pytest.approx(1.0)
+
+
+def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_model: str, tmp_path: Path) -> None:
+    right, wrong = keyword_rows(20), [make_row(100 + n, f"bank card my money {n}", "refund") for n in range(12)]
+
+    def trust(indices: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        assert probabilities.shape == (72, 3)
+        return np.where(np.arange(len(indices)) < 60, 1.0, 1e-3)
+
+    once = judge([*right, *wrong], base_model, tmp_path / "a").probabilities[60:]
+    twice = judge([*right, *wrong], base_model, tmp_path / "b", trust=trust).probabilities[60:]
+    without = judge(
+        right + [make_row(row.task_id, row.input["body"], None) for row in wrong], base_model, tmp_path / "c"
+    )
+
+    refund = CONTROL.label_values.index("refund")
+    assert twice[:, refund].mean() < once[:, refund].mean() - 0.2
+    np.testing.assert_allclose(twice, without.probabilities[60:], atol=0.15)
+
+
+def test_both_rounds_are_kept_and_progress_never_goes_back(base_model: str, tmp_path: Path) -> None:
+    rows, asked, told = keyword_rows(12), [], list[Progress]()
+
+    def trust(indices: np.ndarray, _: np.ndarray) -> np.ndarray:
+        asked.append(len(indices))
+        return np.linspace(0.5, 1.0, len(indices))
+
+    first = judge(rows, base_model, tmp_path, trust=trust, report=told)
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+    again = list[Progress]()
+    second = judge(rows, base_model, tmp_path, trust=trust, report=again)
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    assert asked == [36, 36]
+    assert {progress.stage for progress in again} == {"loading"}
