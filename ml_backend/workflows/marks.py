@@ -1,5 +1,6 @@
 """Marks in tasks: what stands in Label Studio is compared with what should, and only the difference is written."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -26,9 +27,12 @@ from .services import Services
 
 __all__ = ["Marker", "Report"]
 
+log = logging.getLogger(__name__)
+
 TASKS_PER_READ = 10
 """Read just before they are written, a second's worth at a time: what others write in between would be lost."""
-NOT_FOUND = 404
+PASSED_OVER = (400, 404)
+"""Data that Label Studio does not take, and a task that was deleted this very moment: no reason to leave the others."""
 
 Report = Callable[[float, str], None]
 
@@ -119,9 +123,10 @@ class Marker:
         try:
             self._studio.replace_data(task_id, data)
         except StudioRejected as error:
-            if error.status != NOT_FOUND:
+            if error.status not in PASSED_OVER:
                 raise
-            return False  # deleted this very moment
+            log.warning("task %s was not marked: %s", task_id, error)
+            return False
         return True
 
     def _remember(self, task: Task) -> None:

@@ -112,7 +112,7 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     views, columns = studio.views(project.id), studio.columns(project.id)
     if not views:
         studio.create_view(project.id, default_tab(columns))
-    known = {view["data"].get("title"): view for view in views}
+    known = {(view["data"] or {}).get("title"): view for view in views}
     text_field = plan_of(project).served.field
     addresses = {}
     for title, name in ((SUSPECT_TAB, SUSPECT), (DISAGREEMENT_TAB, DISAGREEMENT)):

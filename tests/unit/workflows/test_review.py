@@ -7,7 +7,7 @@ import pytest
 
 from ml_backend.domain.quality import Disagreement, IssueKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import StudioError, StudioUnreachable
+from ml_backend.errors import StudioError, StudioRejected, StudioUnreachable
 from ml_backend.workflows.export import export_project
 from ml_backend.workflows.review import push_audit
 from tests.services import CONFIG, add_project, build_test_services
@@ -310,3 +310,32 @@ def test_label_studio_s_refusal_ends_the_push(case: Case) -> None:
         push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 1)))
 
     assert case.outcomes() == {}
+
+
+def test_a_task_whose_data_label_studio_does_not_take_is_passed_over(
+    case: Case, caplog: pytest.LogCaptureFixture
+) -> None:
+    snapshot = case.snapshot()
+    (task,) = suspects_in(snapshot, 1)
+    case.studio.refusals["replace_data"] = StudioRejected("no text", status=400)
+
+    assert push(case, snapshot, audit_of(snapshot, [task])).written == 0
+
+    assert f"task {task} was not marked: no text" in caplog.text
+    assert case.outcomes() == {}
+
+
+def test_any_other_refusal_ends_the_push(case: Case) -> None:
+    snapshot = case.snapshot()
+    case.studio.refusals["replace_data"] = StudioRejected("not yours", status=403)
+
+    with pytest.raises(StudioRejected, match="not yours"):
+        push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 1)))
+
+
+def test_a_tab_without_settings_is_no_obstacle(case: Case) -> None:
+    snapshot = case.snapshot()
+    view = case.studio.create_view(case.project.id, {})
+    case.studio.view_rows[view["id"]]["data"] = None
+
+    assert len(push(case, snapshot, audit_of(snapshot, [])).tabs) == 2
