@@ -144,6 +144,8 @@ def test_an_expert_settles_likely_label_errors_in_label_studio(
     order = desk.suspects()
     found = sum(task_id in desk.wrong for task_id in order[:FIRST_ROWS])
     assert found >= material.least_found, f"{found} of the first {FIRST_ROWS} rows are wrong labels"
+    repeated = desk.audit_and_push()
+    assert (repeated.written, repeated.cleared, repeated.unchanged) == (0, 0, pushed.written)
 
     page = logged_in(browser, studio)
     _see_the_tab(page, pushed.tabs[SUSPECT_TAB], order, material.name)

@@ -1,0 +1,100 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ml_backend.domain.flag import Flag, FlagOutcome
+from ml_backend.domain.quality import Audit, Issue, IssueKind
+from ml_backend.domain.snapshot import Split
+from ml_backend.quality.flagging import Labeled, choose
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def audit(issues: Sequence[Issue], snapshot_id: str = "00ff") -> Audit:
+    return Audit(snapshot_id, "category", 100, 1.0, "frozen base", {}, issues, 0.9)
+
+
+def issue(task_id: int, split: Split = Split.TRAIN, quality: float = 0.1) -> Issue:
+    return Issue(task_id, f"task-{task_id}", split, IssueKind.LABEL_ERROR, quality, "Billing", "Returns")
+
+
+def labeled(train: int = 0, held_out: int = 0) -> dict[int, Labeled]:
+    """Train tasks from 1 up, held-out ones from 101 up."""
+    rows = {number: Labeled("Billing", Split.TRAIN) for number in range(1, train + 1)}
+    return rows | {number: Labeled("Billing", Split.TEST) for number in range(101, 101 + held_out)}
+
+
+def flag(task_id: int, outcome: FlagOutcome, *, answer: str | None = None, decoy: bool = True) -> Flag:
+    return Flag(
+        project_id=7,
+        task_id=task_id,
+        kind=IssueKind.LABEL_ERROR,
+        given="Billing",
+        suggested=None,
+        quality=0.1,
+        is_held_out=True,
+        is_decoy=decoy,
+        snapshot_id="00ff",
+        probabilities_from="frozen base",
+        labeled_at="",
+        flagged_at=MOMENT,
+        outcome=outcome,
+        answer=answer,
+    )
+
+
+def decoys(found: Sequence[object]) -> set[int]:
+    return {each.task_id for each in found if each.is_decoy}  # type: ignore[attr-defined]
+
+
+def test_decoys_are_as_many_as_there_are_tasks_for() -> None:
+    issues = [issue(number, Split.TEST) for number in range(101, 104)]
+
+    assert decoys(choose(audit(issues), labeled(held_out=3), [], at_most=10)) == set()
+    assert decoys(choose(audit(issues), labeled(held_out=4), [], at_most=10)) == {104}
+    assert len(decoys(choose(audit(issues), labeled(held_out=50), [], at_most=10))) == 3
+
+
+def test_train_suspects_need_no_decoys() -> None:
+    assert decoys(choose(audit([issue(1)]), labeled(train=5, held_out=5), [], at_most=10)) == set()
+
+
+def test_the_draw_is_the_same_for_the_same_snapshot_and_another_for_another() -> None:
+    issues = [issue(number, Split.TEST) for number in range(101, 106)]
+    first = decoys(choose(audit(issues), labeled(held_out=60), [], at_most=10))
+
+    assert decoys(choose(audit(issues), labeled(held_out=60), [], at_most=10)) == first
+    assert decoys(choose(audit(issues, "11ee"), labeled(held_out=60), [], at_most=10)) != first
+
+
+def test_a_decoy_that_somebody_has_looked_at_gives_way_to_another() -> None:
+    issues, rows = [issue(101, Split.TEST)], labeled(held_out=20)
+    (first,) = decoys(choose(audit(issues), rows, [], at_most=10))
+
+    (second,) = decoys(choose(audit(issues), rows, [flag(first, FlagOutcome.CONFIRMED, answer="Billing")], at_most=10))
+
+    assert second != first
+
+
+def test_an_open_decoy_that_an_audit_now_suspects_is_one_no_longer() -> None:
+    rows = labeled(held_out=20)
+    found = choose(audit([issue(101, Split.TEST)]), rows, [flag(101, FlagOutcome.OPEN)], at_most=10)
+
+    assert [each.is_decoy for each in found if each.task_id == 101] == [False]
+
+
+def test_a_withdrawn_flag_may_come_back() -> None:
+    past = [flag(1, FlagOutcome.WITHDRAWN, decoy=False)]
+
+    assert [each.task_id for each in choose(audit([issue(1)]), labeled(train=1), past, at_most=10)] == [1]
+
+
+def test_a_task_with_several_issues_is_flagged_once_by_the_first() -> None:
+    issues = [issue(1), Issue(1, "task-1", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.0, "Billing", "Shipping")]
+
+    (found,) = choose(audit(issues), labeled(train=1), [], at_most=10)
+
+    assert (found.kind, found.suggested, found.quality) == (IssueKind.LABEL_ERROR, "Returns", 0.1)
+
+
+def test_a_task_without_a_label_in_the_snapshot_is_not_flagged() -> None:
+    assert choose(audit([issue(9)]), labeled(train=1), [], at_most=10) == []
