@@ -40,7 +40,7 @@ from ml_backend.training.progress import Progress
 from ml_backend.training.regression import fit_regression
 from ml_backend.training.reviewed import ReviewedTexts
 from ml_backend.training.settings import TrainingSettings
-from ml_backend.training.suspects import SUSPECT_WEIGHT
+from ml_backend.training.suspects import LEAST_WEIGHT
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -117,7 +117,7 @@ Ways = Mapping[str, Callable[[Bench, Ints], Found]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("BANKING77"), help="folder of the two files")
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.05, 0.1], help="shares of wrong labels")
+    parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.05, 0.1], help="shares of wrong labels")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the noise")
     parser.add_argument("--deep", action="store_true", help="LoRA per fold as well: a quarter of an hour each")
@@ -139,8 +139,10 @@ def main() -> None:
         confused = most_confused(bench) if "confusable" in arguments.kinds else np.zeros(0, dtype=np.int64)
         for kind in arguments.kinds:
             for share in arguments.noise:
+                if not share and kind != arguments.kinds[0]:
+                    continue  # no noise is the same in every kind
                 noise = Noise(kind, share, confused)
-                run(bench, noise, ways, arguments.seeds, with_worth=not arguments.skip_worth)
+                run(bench, noise, ways, arguments.seeds if share else [1], with_worth=not arguments.skip_worth)
 
 
 def prepared(data: Path, cache: Path) -> Bench:
@@ -180,13 +182,15 @@ def run(bench: Bench, noise: Noise, ways: Ways, seeds: Sequence[int], *, with_wo
         is_wrong = given != bench.truth
         for name, way in ways.items():
             found = way(bench, given)
-            finding[name].append(figures(found, is_wrong))
+            if noise.share:
+                finding[name].append(figures(found, is_wrong))
             if name == "labelloop" and with_worth:
                 for what, macro_f1 in trained(bench, given, found):
                     worth.setdefault(what, []).append(macro_f1)
     print(f"\n{noise.kind} {noise.share:.0%}, means over {len(seeds)} seeds\n")
-    print(f"| | {' | '.join(FINDING)} |\n|{' --- |' * (len(FINDING) + 1)}")
-    for name, measured in finding.items():
+    if noise.share:
+        print(f"| | {' | '.join(FINDING)} |\n|{' --- |' * (len(FINDING) + 1)}")
+    for name, measured in finding.items() if noise.share else ():
         means = [statistics.mean(values) for values in zip(*measured, strict=True)]
         cells = [f"{means[0]:.0f}", *(f"{value:.3f}" for value in means[1:-1]), f"{means[-1]:.0f}"]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
@@ -278,8 +282,8 @@ def trained(bench: Bench, given: Ints, found: Found) -> Iterator[tuple[str, floa
     fixed[worst] = bench.truth[worst]
     kept = ~found.is_error
     yield "the labels as they are", scored(bench, bench.features, given, ones)
-    weights = np.where(found.is_error, SUSPECT_WEIGHT, 1.0)
-    yield f"flagged rows weighted {SUSPECT_WEIGHT:g}", scored(bench, bench.features, given, weights)
+    weights = np.maximum(found.quality, LEAST_WEIGHT)
+    yield "rows weighted by their labels' quality", scored(bench, bench.features, given, weights)
     yield "flagged rows excluded", scored(bench, bench.features[kept], given[kept], ones[kept])
     yield f"the worst {FIXED_SHARE:.0%} set right", scored(bench, bench.features, fixed, ones)
     yield "no wrong label", scored(bench, bench.features, bench.truth, ones)

@@ -1,44 +1,55 @@
-"""Train rows whose label is suspected to be wrong: kept, weighted down or left out."""
+"""Train rows whose label is suspected to be wrong: learned from like others, weighted down or left out."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ..domain.example import Row, Target
 from ..domain.model import Suspects
 
-__all__ = ["SUSPECT_WEIGHT", "treated"]
+__all__ = ["LEAST_WEIGHT", "Suspicion", "treated"]
 
-SUSPECT_WEIGHT = 0.2
-"""Factor on the loss of a suspected row, where such rows are weighted down."""
+LEAST_WEIGHT = 0.05
+"""Of the weight of a row whose label is surely wrong: what is suspected is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What an audit says of train rows, by row id.
+
+    Attributes:
+        quality: of labels, 0 to 1, low is suspect; rows that were not judged are not in it.
+        suspects: rows whose label is likely wrong.
+    """
+
+    quality: Mapping[str, float]
+    suspects: frozenset[str]
 
 
 def treated(
-    rows: Sequence[Row], suspects: Collection[str], handling: Suspects, control_name: str
+    rows: Sequence[Row], suspicion: Suspicion, handling: Suspects, control_name: str
 ) -> tuple[list[Row], tuple[str, ...]]:
-    """The rows to train on, and sentences on what became of the suspected ones.
+    """The rows to train on, and a sentence on what became of the suspected ones.
 
-    A class whose rows are all suspected keeps them: without them the model could not answer it at all.
+    They are left out, or every row is weighted by the quality of its label: a soft form of the same, which also takes
+    in those that are only a little suspicious. A class whose rows are all suspected is left as it is: without them the
+    model could not answer it at all.
 
     Args:
-        suspects: ids of rows.
         control_name: whose answers the suspicion is about.
     """
     if handling is Suspects.KEEP:
         return list(rows), ()
-    suspects = set(suspects)
-    trusted: Counter[Target | None] = Counter(row.targets.get(control_name) for row in rows if row.id not in suspects)
-    concerned = {row.id for row in rows if row.id in suspects and trusted[row.targets.get(control_name)]}
-    if not concerned:
-        return list(rows), (
-            f"an audit suspects the label of no train row that can be spared, so none was {_DONE[handling]}",
-        )
-    sentence = f"{len(concerned)} train rows were {_DONE[handling]}, since an audit suspects their labels to be wrong"
-    if handling is Suspects.EXCLUDE:
-        return [row for row in rows if row.id not in concerned], (sentence,)
-    return [replace(row, weight=row.weight * SUSPECT_WEIGHT) if row.id in concerned else row for row in rows], (
-        sentence,
+    trusted: Counter[Target | None] = Counter(
+        row.targets.get(control_name) for row in rows if row.id not in suspicion.suspects
     )
-
-
-_DONE = {Suspects.EXCLUDE: "left out", Suspects.DOWNWEIGHT: f"given {SUSPECT_WEIGHT:g} of their weight"}
+    treatable = {row.id for row in rows if trusted[row.targets.get(control_name)]}
+    concerned = treatable & suspicion.suspects
+    if handling is Suspects.EXCLUDE:
+        sentence = f"{len(concerned)} train rows were left out, since an audit suspects their labels to be wrong"
+        return [row for row in rows if row.id not in concerned], (sentence,)
+    weights = {
+        row.id: max(suspicion.quality.get(row.id, 1.0), LEAST_WEIGHT) if row.id in treatable else 1.0 for row in rows
+    }
+    sentence = f"train rows were weighted by their labels' quality: an audit suspects {len(concerned)} of them to be wrong"
+    return [replace(row, weight=row.weight * weights[row.id]) for row in rows], (sentence,)

@@ -1,42 +1,44 @@
 import pytest
 
 from ml_backend.domain.model import Suspects
-from ml_backend.training.suspects import SUSPECT_WEIGHT, treated
+from ml_backend.training.suspects import LEAST_WEIGHT, Suspicion, treated
 from tests.unit.training.builders import make_row
 
-ROWS = [make_row(1, "a", "card"), make_row(2, "b", "card", weight=2.0), make_row(3, "c", "cash")]
+ROWS = [
+    make_row(1, "a", "card"),
+    make_row(2, "b", "card", weight=2.0),
+    make_row(3, "c", "cash"),
+    make_row(4, "d", "card"),
+]
+QUALITY = {"r1": 0.9, "r2": 0.3, "r3": 0.2, "r4": 0.0}
+
+
+def suspicion_of(*suspects: str) -> Suspicion:
+    return Suspicion(QUALITY, frozenset(suspects))
 
 
 def test_suspects_that_are_kept_change_nothing() -> None:
-    assert treated(ROWS, ["r1"], Suspects.KEEP, "intent") == (ROWS, ())
+    assert treated(ROWS, suspicion_of("r1"), Suspects.KEEP, "intent") == (ROWS, ())
 
 
 def test_suspects_are_left_out_and_counted() -> None:
-    rows, notes = treated(ROWS, ["r2", "r9"], Suspects.EXCLUDE, "intent")
+    rows, notes = treated(ROWS, suspicion_of("r2", "r9"), Suspects.EXCLUDE, "intent")
 
-    assert [row.id for row in rows] == ["r1", "r3"]
+    assert [row.id for row in rows] == ["r1", "r3", "r4"]
     assert notes == ("1 train rows were left out, since an audit suspects their labels to be wrong",)
 
 
-def test_suspects_are_weighted_down_from_the_weight_that_they_had() -> None:
-    rows, notes = treated(ROWS, ["r2"], Suspects.DOWNWEIGHT, "intent")
+def test_rows_are_weighted_by_quality_from_the_weight_that_they_had_and_never_not_at_all() -> None:
+    rows, notes = treated([*ROWS, make_row(5, "e", "card")], suspicion_of("r2", "r4"), Suspects.DOWNWEIGHT, "intent")
 
-    assert [row.weight for row in rows] == [1.0, 2.0 * SUSPECT_WEIGHT, 1.0]
-    assert notes == (
-        f"1 train rows were given {SUSPECT_WEIGHT:g} of their weight, since an audit suspects their labels to be wrong",
-    )
+    assert [row.weight for row in rows] == pytest.approx([0.9, 2.0 * 0.3, 0.2, LEAST_WEIGHT, 1.0])
+    assert notes == ("train rows were weighted by their labels' quality: an audit suspects 2 of them to be wrong",)
 
 
-@pytest.mark.parametrize("handling", [Suspects.EXCLUDE, Suspects.DOWNWEIGHT])
-def test_a_class_that_is_suspected_as_a_whole_keeps_its_rows(handling: Suspects) -> None:
-    rows, notes = treated(ROWS, ["r3"], handling, "intent")
+def test_a_class_that_is_suspected_as_a_whole_keeps_its_rows() -> None:
+    kept, _ = treated(ROWS, suspicion_of("r3"), Suspects.EXCLUDE, "intent")
+    weighted, notes = treated(ROWS, suspicion_of("r3"), Suspects.DOWNWEIGHT, "intent")
 
-    assert rows == ROWS
-    assert notes[0].startswith("an audit suspects the label of no train row that can be spared")
-
-
-def test_no_suspect_is_said_too() -> None:
-    rows, notes = treated(ROWS, [], Suspects.EXCLUDE, "intent")
-
-    assert rows == ROWS
-    assert notes == ("an audit suspects the label of no train row that can be spared, so none was left out",)
+    assert kept == ROWS
+    assert weighted[2].weight == 1.0
+    assert "suspects 0 of them" in notes[0]

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,12 @@ from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
 from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.snapshots.store import read_rows
-from ml_backend.training.suspects import SUSPECT_WEIGHT
 from ml_backend.workflows.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON, audit_folder, audit_snapshot
 from ml_backend.workflows.job_context import JobContext
 from ml_backend.workflows.retrain import AuditRequest, TrainRequest, request_audit
 from ml_backend.workflows.run_job import run_job
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.suspects import suspected_rows, trusted_rows
+from ml_backend.workflows.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services, choice
 from tests.tiny_models import save_tiny_model
 from tests.unit.workflows.audits import Case
@@ -184,13 +184,14 @@ class TestSuspects:
         snapshot = case.snapshot()
         audit = audit_snapshot(services, snapshot, report=quiet)
 
-        found = suspected_rows(services, snapshot, base_model=services.options.base_model, report=quiet)
+        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)
 
         errors = [issue for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR]
-        assert found == [issue.row_id for issue in errors if issue.split is Split.TRAIN]
-        assert found
+        assert found.suspects == {issue.row_id for issue in errors if issue.split is Split.TRAIN}
+        assert found.suspects
+        assert found.quality == {row.id: audit.quality[row.task_id] for row in train_rows(snapshot)}
 
-    def test_a_label_that_somebody_confirmed_is_trusted(self, services: Services, case: Case) -> None:
+    def test_a_label_that_somebody_confirmed_is_beyond_doubt(self, services: Services, case: Case) -> None:
         ended(services, audit_job(services, is_pushed=True))
         flag = next(flag for flag in services.database.flags.open(case.project.id) if not flag.is_held_out)
         services.clock.advance(3600)  # type: ignore[attr-defined]
@@ -198,10 +199,11 @@ class TestSuspects:
         ended(services, audit_job(services, is_pushed=True))
         snapshot = case.snapshot()
 
-        found = suspected_rows(services, snapshot, base_model=services.options.base_model, report=quiet)
+        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)
 
         (row,) = (row for row in train_rows(snapshot) if row.task_id == flag.task_id)
-        assert row.id not in found
+        assert row.id not in found.suspects
+        assert row.id not in found.quality
 
     def test_they_are_left_out_or_weighted_down_as_the_training_says(
         self, services: Services, case: Case, tmp_path: Path
@@ -209,16 +211,16 @@ class TestSuspects:
         snapshot = case.snapshot()
         request = TrainRequest("test", services.options.base_model, 1)
         context = context_of(services, tmp_path / "job")
+        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)
 
         less, left_out = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
         lighter, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
         kept, nothing = trusted_rows(services, request, snapshot, context, Suspects.KEEP)
 
-        suspects = context.checkpoint["suspects"]
-        assert {row.id for row in train_rows(snapshot)} - {row.id for row in less} == set(suspects)
-        assert {row.id for row in lighter if row.weight == SUSPECT_WEIGHT} == set(suspects)
+        assert {row.id for row in train_rows(snapshot)} - {row.id for row in less} == found.suspects
+        assert [row.weight for row in lighter] == pytest.approx([max(found.quality[row.id], 0.05) for row in lighter])
         assert kept == train_rows(snapshot)
-        assert left_out[0].startswith(f"{len(suspects)} train rows were left out")
+        assert left_out[0].startswith(f"{len(found.suspects)} train rows were left out")
         assert nothing == ()
 
     def test_a_later_attempt_has_the_suspects_of_the_first(
@@ -227,12 +229,13 @@ class TestSuspects:
         snapshot = case.snapshot()
         request = TrainRequest("test", services.options.base_model, 1)
         context = context_of(services, tmp_path / "job")
-        first_row = train_rows(snapshot)[0].id
-        context.keep(suspects=[first_row])
+        first, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
+        shutil.rmtree(audit_folder(services, snapshot))
+        elsewhere = replace(request, base_model="/nowhere")
 
-        rows, _ = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
+        again, _ = trusted_rows(services, elsewhere, snapshot, context, Suspects.DOWNWEIGHT)
 
-        assert {row.id for row in train_rows(snapshot)} - {row.id for row in rows} == {first_row}
+        assert again == first
 
 
 class TestAfterTraining:
