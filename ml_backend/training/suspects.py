@@ -51,5 +51,6 @@ def treated(
     weights = {
         row.id: max(suspicion.quality.get(row.id, 1.0), LEAST_WEIGHT) if row.id in treatable else 1.0 for row in rows
     }
-    sentence = f"train rows were weighted by their labels' quality: an audit suspects {len(concerned)} of them to be wrong"
+    said = f"an audit suspects {len(concerned)} of them to be wrong"
+    sentence = f"train rows were weighted by their labels' quality: {said}"
     return [replace(row, weight=row.weight * weights[row.id]) for row in rows], (sentence,)
