@@ -46,6 +46,7 @@ def trusted_rows(
         found = suspicion(services, snapshot, base_model=request.base_model, report=report)
         with whole_file(context.folder / KEPT) as file:
             json.dump({"quality": found.quality, "suspects": sorted(found.suspects)}, file)
+        context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
     control = serving_plan(parse_label_config(snapshot.manifest.label_config)).served.control
     return treated(rows, found, handling, control.name)
 
