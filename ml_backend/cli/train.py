@@ -44,7 +44,10 @@ def train(
     ] = None,
     suspects: Annotated[
         Suspects | None,
-        typer.Option(help="Train rows whose label an audit suspects: kept, weighted down or left out."),
+        typer.Option(
+            help="Train rows whose label an audit suspects: kept, weighted down or left out.",
+            show_default="downweight",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="New folder for a copy of the trained version.")

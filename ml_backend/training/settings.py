@@ -51,7 +51,7 @@ class TrainingSettings:
 
     method: Method = Method.AUTO
     seed: int = 1
-    suspects: Suspects = Suspects.KEEP
+    suspects: Suspects = Suspects.DOWNWEIGHT
     max_length_tokens: int = 256
     description_weight: float = 1.0
     regression_c: float = 30.0
