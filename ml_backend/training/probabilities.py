@@ -30,6 +30,8 @@ AUDIT_C = 10.0
 """A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
 WORK_STARTS, WORK_ENDS = 0.05, 1.0
 FIRST_ROUND = "first-round"
+FIRST_ROUND_ITERATIONS = 50
+"""Short of the solver's end, and close enough to tell how far to trust each label."""
 FIRST_ROUND_ENDS, FIRST_ROUND_ENDS_DEEP = 0.7, 0.15
 """Embedding, which takes most of the time unless LoRA is trained, is done in the first of two rounds."""
 
@@ -82,9 +84,10 @@ def out_of_fold_probabilities(
     rounds = _Rounds(reviewed, base_model, cache, report)
     if trust is None:
         return rounds.judged(settings, settings.method, None, WORK_STARTS, WORK_ENDS)
-    cheap, middle = settings, FIRST_ROUND_ENDS
-    if settings.method is Method.LORA:
-        cheap, middle = replace(settings, method=Method.REGRESSION, regression_c=AUDIT_C), FIRST_ROUND_ENDS_DEEP
+    cheap = replace(
+        settings, method=Method.REGRESSION, regression_c=AUDIT_C, regression_max_iterations=FIRST_ROUND_ITERATIONS
+    )
+    middle = FIRST_ROUND_ENDS_DEEP if settings.method is Method.LORA else FIRST_ROUND_ENDS
     first = rounds.judged(cheap, FIRST_ROUND, None, WORK_STARTS, middle)
     weights = trust(reviewed.indices, first.probabilities)
     return rounds.judged(settings, settings.method, weights, middle, WORK_ENDS)
