@@ -26,7 +26,7 @@ __all__ = ["JudgedRows", "Trust", "audit_settings", "out_of_fold_probabilities"]
 Trust = Callable[[Ints, Floats2d], Floats]
 """How far to believe each label, shape (N,), above 0 to 1; from classes (N,), -1 for none, and probabilities (N, K)."""
 
-AUDIT_C = 10.0
+AUDIT_C = 4.0
 """A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
 WORK_STARTS, WORK_ENDS = 0.05, 1.0
 FIRST_ROUND = "first-round"
