@@ -32,9 +32,11 @@ def fit_regression(
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     model = LogisticRegression(C=c, max_iter=max_iterations)
-    with warnings.catch_warnings():
+    # Its matrices are small: on two cores a second thread makes it take twice as long.
+    with warnings.catch_warnings(), threadpool_limits(1):
         # A solver that stops early is still a usable head, and held-out rows judge it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(features, indices, sample_weight=weights / weights.mean())
