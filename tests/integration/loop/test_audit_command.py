@@ -9,7 +9,6 @@ import pytest
 
 from tests.backend_process import command
 from tests.integration.tickets import CONFIG, write_export
-from tests.tiny_models import save_tiny_model
 
 ROWS = 120
 
@@ -18,9 +17,11 @@ ROWS = 120
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny base model and a snapshot of tickets."""
     folder = tmp_path_factory.mktemp("files")
-    save_tiny_model("bert", folder / "tiny")
     write_export(folder / "tickets.json", rows=ROWS)
-    snapshot_of(folder, "tickets")
+    labels = given_labels(folder)
+    # Every eighth label is that of the ticket after it, so that there is something to find.
+    wrong = [labels[(n + 1) % ROWS] if n % 8 == 0 else label for n, label in enumerate(labels)]
+    write_tickets(folder, "tickets", wrong)
     return folder
 
 
@@ -43,7 +44,7 @@ def as_json(files: Path, *arguments: str) -> Any:
 
 
 def run(files: Path, *arguments: str) -> Any:
-    return command(files / "home", *arguments, environment={"LABELLOOP_BASE_MODEL": str(files / "tiny")})
+    return command(files / "home", *arguments)
 
 
 def write_tickets(files: Path, name: str, labels: list[str], texts: list[str] | None = None) -> str:
@@ -57,9 +58,13 @@ def write_tickets(files: Path, name: str, labels: list[str], texts: list[str] | 
     return str(files / name)
 
 
-def label_values(files: Path) -> list[str]:
+def given_labels(files: Path) -> list[str]:
     tasks = json.loads((files / "tickets.json").read_text(encoding="utf-8"))
-    return sorted({task["annotations"][0]["result"][0]["value"]["choices"][0] for task in tasks})
+    return [task["annotations"][0]["result"][0]["value"]["choices"][0] for task in tasks]
+
+
+def label_values(files: Path) -> list[str]:
+    return sorted(set(given_labels(files)))
 
 
 def test_the_result_has_every_issue_and_the_quality_of_every_judged_task(audited: dict[str, Any]) -> None:
@@ -91,7 +96,10 @@ def test_for_people_it_prints_counts_and_the_worst_rows_with_their_texts(files: 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{ROWS} rows in ")
     assert "judged by logistic regression on frozen features of " in done.stdout
-    worst = audited["issues"][0]
+    worst = next(issue for issue in audited["issues"] if issue["split"] == "train")
+    held_out = [issue for issue in audited["issues"] if issue["split"] != "train" and issue["issue"] == "label_error"]
+    assert held_out
+    assert not [issue for issue in held_out if f"\n{issue['task_id']} " in done.stdout]
     assert any(line.startswith(f"{worst['task_id']} ") and worst["given"] in line for line in done.stdout.splitlines())
     assert done.stdout.rstrip().splitlines()[-1].startswith("reports: ")
 
