@@ -115,13 +115,16 @@ jobs = Table(
         sqlite_where=text("state IN ('queued', 'running')"),
         postgresql_where=text("state IN ('queued', 'running')"),
     ),
-    # One running job per project; work on files (project 0) is not limited.
-    Index(
-        "uq_jobs_running",
-        "project_id",
-        unique=True,
-        sqlite_where=text("state = 'running' AND project_id <> 0"),
-        postgresql_where=text("state = 'running' AND project_id <> 0"),
+    # One running job per project, and beside it one audit, which only advises; work on files (project 0) is free.
+    *(
+        Index(
+            name,
+            "project_id",
+            unique=True,
+            sqlite_where=text(f"state = 'running' AND project_id <> 0 AND {kind}"),
+            postgresql_where=text(f"state = 'running' AND project_id <> 0 AND {kind}"),
+        )
+        for name, kind in (("uq_jobs_running", "kind <> 'audit'"), ("uq_jobs_auditing", "kind = 'audit'"))
     ),
 )
 

@@ -4,7 +4,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    RowMapping,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ...domain.job import Heard, Job, JobKind, JobState
@@ -63,7 +76,7 @@ class JobRepository(Repository):
                 active = self._active(jobs.c.dedupe_key == dedupe_key)
                 if active is not None:
                     return active, False
-                other = self._active(jobs.c.project_id == project_id) if claim and project_id else None
+                other = self._active(_rivals(jobs, project_id, literal(kind))) if claim and project_id else None
                 if other is not None:
                     raise JobError(
                         f"project {project_id} is busy with job {other.id} ({other.kind}, {other.stage}); "
@@ -115,15 +128,15 @@ class JobRepository(Repository):
         return {state: found.get(state, 0) for state in JobState}
 
     def claim(self, job_id: int | None = None) -> Job | None:
-        """The oldest queued job whose project has no running one, now running; None where there is none.
+        """The oldest queued job that may start, now running; None where there is none.
+
+        A project has one running job at a time, and beside it one audit.
 
         Args:
             job_id: take this one or none.
         """
         other = jobs.alias()
-        busy = exists().where(
-            other.c.state == JobState.RUNNING, other.c.project_id == jobs.c.project_id, other.c.project_id != 0
-        )
+        busy = exists().where(other.c.project_id != 0, _rivals(other, jobs.c.project_id, jobs.c.kind))
         free = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, ~busy).order_by(jobs.c.id).limit(1)
         if job_id is not None:
             free = free.where(jobs.c.id == job_id)
@@ -243,6 +256,15 @@ class JobRepository(Repository):
 def _attempt(job: Job) -> ColumnElement[bool]:
     """True of the job for as long as nobody else has taken it up, and it is not over."""
     return and_(jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == JobState.RUNNING)
+
+
+def _rivals(table: FromClause, project_id: ColumnElement[int] | int, kind: ColumnElement[str]) -> ColumnElement[bool]:
+    """True of running jobs beside which one of this kind must not run: audits only keep audits waiting."""
+    return and_(
+        table.c.state == JobState.RUNNING,
+        table.c.project_id == project_id,
+        (table.c.kind == JobKind.AUDIT) == (kind == JobKind.AUDIT),
+    )
 
 
 def _waiting(job: Job, message: str) -> dict[str, Any]:

@@ -74,6 +74,21 @@ def test_a_job_cannot_start_while_another_one_runs_in_the_project(database: Data
     assert running(database, "train-8", project_id=8).state is JobState.RUNNING
 
 
+def test_an_audit_keeps_only_other_audits_of_its_project_waiting(database: Database) -> None:
+    audit = database.jobs.request(JobKind.AUDIT, 7, {}, dedupe_key="audit-7", claim=True)[0]
+    with pytest.raises(JobError, match=rf"project 7 is busy with job {audit.id} \(audit, starting\)"):
+        database.jobs.request(JobKind.AUDIT, 7, {}, dedupe_key="audit-7-deep", claim=True)
+    deep = database.jobs.request(JobKind.AUDIT, 7, {}, dedupe_key="audit-7-deep")[0]
+    assert database.jobs.claim() is None
+
+    promotion = database.jobs.request(JobKind.PROMOTE, 7, {}, dedupe_key="promote-7", claim=True)[0]
+    assert promotion.state is JobState.RUNNING
+    database.jobs.finish(audit, JobState.SUCCEEDED)
+    claimed = database.jobs.claim()
+    assert claimed is not None
+    assert claimed.id == deep.id
+
+
 def test_work_on_files_is_not_limited_to_one_job(database: Database) -> None:
     assert {running(database, key, project_id=0).state for key in ("a", "b", "c")} == {JobState.RUNNING}
     for key in ("d", "e"):
