@@ -64,9 +64,9 @@ class _ColdStarts:
     def __call__(self, project: Project) -> Predictor:
         from .serving.cold_start import ColdStartPredictor, shared_encoder
 
-        served = serving_plan(parse_label_config(project.label_config)).served
+        plan = serving_plan(parse_label_config(project.label_config))
         version = cold_start_version(project.ref.key, project.label_config_fingerprint)
-        return ColdStartPredictor(version, served.control.labels, shared_encoder(self._base_model))
+        return ColdStartPredictor(version, plan, shared_encoder(self._base_model))
 
 
 def configure_logging(level: str) -> None:

@@ -32,7 +32,7 @@ def make_project(services: Services, tickets: Sequence[Ticket]) -> Connection:
 
 def desk_of(services: Services, project: Project, studio_token: str) -> Desk:
     """The desk of an annotator of the project."""
-    control = plan_of(project).served.control
+    control = plan_of(project).controls[0].control
     http = StudioHttp(services.studio.url, studio_token, STUDIO_TIMEOUT_S)
     return Desk(services.studio, http, project.id, control_name=control.name, object_name=control.object.name)
 

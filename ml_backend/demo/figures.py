@@ -146,7 +146,7 @@ def measure_training(services: Services, project: Project, job: Job) -> Training
     """
     gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
     rows = list(read_rows(newest_snapshot(services, project).path, Split.TEST))
-    cold_start = score(services.cold_start(project), rows, plan_of(project).served)
+    cold_start = score(services.cold_start(project), rows, plan_of(project).controls[0])
     return Training(
         job_id=job.id,
         method=str(job.result["method"]),

@@ -113,13 +113,17 @@ class Predictor(Protocol):
 
     version: str
 
-    def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
-        """One answer per text, in order; None for a text that cannot be answered (empty, for one)."""
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        """Answers per control name for each text, in order; None for a text that cannot be answered (an empty one).
 
-    def draw_score(self, key: int) -> float:
+        A control that the version does not answer is absent.
+        """
+
+    def draw_score(self, key: int) -> float | None:
         """A score drawn at random from this version's scores; the same key gives the same draw.
 
-        Blind tasks carry it, so that neither the model's opinion nor the sampling order touches them.
+        Blind tasks carry it, so that neither the model's opinion nor the sampling order touches them. None where the
+        version gives no task a score.
         """
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..domain.example import Target
+from ..domain.example import Span, Target, parts_of
 
 __all__ = [
     "DEFAULT_TAB",
@@ -45,7 +45,8 @@ TEXT_WIDTH = 340
 
 def readable(target: Target) -> str:
     """An answer as one cell shows it."""
-    return target if isinstance(target, str) else ", ".join(target)
+    parts = parts_of(target)
+    return ", ".join(f"{part.label} {part.start}-{part.end}" if isinstance(part, Span) else part for part in parts)
 
 
 def marked(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.example import Target
+from ..domain.example import Target, label_of, parts_of
 from ..domain.quality import ClassNoise, ClassPair, Issue, IssueKind
 from .ambiguity import choice_noise, class_noise, class_pairs, health
 from .answers import Answered
@@ -144,7 +144,7 @@ def _class_warnings(names: Sequence[str], labels: npt.NDArray[np.int64]) -> list
 
 
 def _choices(target: Target | None) -> tuple[str, ...]:
-    return (target,) if isinstance(target, str) else target or ()
+    return () if target is None else tuple(label_of(part) for part in parts_of(target))
 
 
 def _listed(names: Sequence[str]) -> str:

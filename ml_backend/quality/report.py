@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import IO, Any, TypeVar
 
-from ..domain.example import Target
+from ..domain.example import Span, Target, parts_of
 from ..domain.quality import AnnotatorQuality, Audit, ClassNoise, ClassPair, Disagreement, Issue, IssueKind
+from ..domain.row_json import target_from_json, target_to_json
 from ..domain.snapshot import Split
 
 __all__ = ["audit_from_json", "audit_to_json", "readable", "write_csv"]
@@ -102,7 +103,10 @@ def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str]) -> None:
 
 def readable(target: Target | None) -> str:
     """An answer as one cell shows it; empty for none."""
-    return "" if target is None else target if isinstance(target, str) else ", ".join(target)
+    if target is None:
+        return ""
+    parts = parts_of(target)
+    return ", ".join(f"{part.label} {part.start}-{part.end}" if isinstance(part, Span) else part for part in parts)
 
 
 def _plain(text: str) -> str:
@@ -168,14 +172,12 @@ def _disagreement(found: Mapping[str, Any]) -> Disagreement:
     )
 
 
-def _target_to_json(target: Target | None) -> str | list[str] | None:
-    return list(target) if isinstance(target, tuple) else target
+def _target_to_json(target: Target | None) -> Any:
+    return None if target is None else target_to_json(target)
 
 
 def _target(value: object) -> Target | None:
-    if value is None or isinstance(value, str):
-        return value
-    return tuple(_each(value, _text))
+    return None if value is None else target_from_json(value)
 
 
 def _each(value: object, read: Callable[[Any], _Value]) -> tuple[_Value, ...]:

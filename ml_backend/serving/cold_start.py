@@ -1,16 +1,18 @@
 """Answers before the first trained version: how close a text is to the labels' names and hints."""
 
+import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ..domain.label_config import Label
-from ..domain.model import ScoredTarget
-from ..encoders.bundle import confidences
+from ..domain.model import HeadKind, ScoredTarget
+from ..encoders.confidence import confidences
 from ..encoders.embed import Floats2d, TextEncoder
-from .scores import draw_from_quantiles, scored_targets
+from ..tasks import ServingPlan
+from .scores import draw_from_quantiles
 
 __all__ = ["ColdStartPredictor", "label_vectors", "shared_encoder"]
 
@@ -24,35 +26,63 @@ _encoders_lock = threading.Lock()
 class ColdStartPredictor:
     """Zero-shot classification by similarity. Safe to use from several threads.
 
+    It answers the single-choice controls; which of several labels apply, and where in a text, it cannot tell.
     Cheap to make: the labels are embedded when the first text is asked about.
 
     Args:
-        labels: in the order of the label config; their hints are worth writing, see `label_vectors`.
+        plan: hints of its labels are worth writing, see `label_vectors`.
     """
 
-    def __init__(self, version: str, labels: Sequence[Label], encoder: TextEncoder) -> None:
+    def __init__(self, version: str, plan: ServingPlan, encoder: TextEncoder) -> None:
         self.version = version
-        self._labels = tuple(labels)
+        self._labels = {each.name: each.control.labels for each in plan.controls if each.kind.head is HeadKind.SOFTMAX}
         self._encoder = encoder
-        self._vectors: Floats2d | None = None
+        self._vectors: dict[str, Floats2d] = {}
         self._lock = threading.Lock()
 
-    def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
-        """The closest label per text; None for an empty text.
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        """The closest label per single-choice control; None for an empty text.
 
         Scores are plausible but not calibrated: no row is labeled yet.
         """
-        return scored_targets(texts, [label.value for label in self._labels], self._confidences)
+        answers: list[Mapping[str, ScoredTarget] | None] = [{} if text.strip() else None for text in texts]
+        asked = [position for position, answer in enumerate(answers) if answer is not None]
+        if not asked or not self._labels:
+            return answers
+        per_control = self._answers([texts[position] for position in asked])
+        for row, position in enumerate(asked):
+            answers[position] = {name: given[row] for name, given in per_control.items()}
+        return answers
 
-    def draw_score(self, key: int) -> float:
-        """A score drawn evenly between chance and 1, much as cold-start scores lie; the same key, the same draw."""
-        return draw_from_quantiles((1 / len(self._labels), 1.0), self.version, key)
+    def draw_score(self, key: int) -> float | None:
+        """A score drawn evenly between chance and 1, much as cold-start scores lie; the same key, the same draw.
 
-    def _confidences(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        None where no control is answered, for then no task has a score.
+        """
+        if not self._labels:
+            return None
+        chance = math.prod(1 / len(labels) for labels in self._labels.values())
+        return draw_from_quantiles((chance, 1.0), self.version, key)
+
+    def _answers(self, texts: Sequence[str]) -> dict[str, list[ScoredTarget]]:
         with self._lock:
-            if self._vectors is None:
-                self._vectors = label_vectors(self._labels, self._encoder)
-        return confidences(self._encoder.embed(texts) @ self._vectors.T, TEMPERATURE)
+            if not self._vectors:
+                self._vectors = {name: label_vectors(labels, self._encoder) for name, labels in self._labels.items()}
+        embedded = self._encoder.embed(texts)
+        return {
+            name: _scored(confidences(embedded @ vectors.T, TEMPERATURE), [each.value for each in self._labels[name]])
+            for name, vectors in self._vectors.items()
+        }
+
+
+def _scored(rows: npt.NDArray[np.float64], values: Sequence[str]) -> list[ScoredTarget]:
+    """The likeliest value per row of confidences, shape (N, K)."""
+    return [
+        ScoredTarget(
+            values[int(row.argmax())], float(row.max()), dict(zip(values, map(float, row.tolist()), strict=True))
+        )
+        for row in rows
+    ]
 
 
 def label_vectors(labels: Sequence[Label], encoder: TextEncoder) -> Floats2d:

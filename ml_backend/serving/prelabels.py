@@ -1,19 +1,23 @@
 """From tasks to pre-labels: one per task, in order; held-out tasks blind."""
 
 import logging
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..domain.annotation import Prediction, Task
+from ..domain.annotation import Prediction, Region, Task
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
 from ..domain.snapshot import SplitFractions, split_of
-from ..tasks import ServedControl
+from ..tasks import ServingPlan
 
 __all__ = ["Prelabels", "prelabel"]
 
 log = logging.getLogger(__name__)
+
+LOGGED = frozenset({"no_text", "unknown_label"})
+"""Reasons that say something about the task; the others are as things should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +26,23 @@ class Prelabels:
 
     Attributes:
         predictions: one per task, in the order of the tasks.
-        empty: how many have no result, per reason: `blind`, `no_text`, `unknown_label`.
+        empty: how many have no result, per reason: `blind`; `no_text`; `no_model`, no control is answered by what
+            serves; `unknown_label`, every answer names labels that the config lacks; `nothing_found`, the answer is
+            that no label applies.
     """
 
     predictions: tuple[Prediction, ...]
     empty: Counter[str]
 
 
-def prelabel(
-    tasks: Sequence[Task], predictor: Predictor, served: ServedControl, split: SplitFractions | None
-) -> Prelabels:
+def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, split: SplitFractions | None) -> Prelabels:
     """Pre-labels for tasks.
 
     Args:
         split: the project's split; tasks that it holds out get an empty result and a score drawn at random.
             None: no task is blind, for predictions that no annotator will see.
     """
-    texts = [served.text(task.data) for task in tasks]
+    texts = [plan.text(task.data) for task in tasks]
     blind = [split is not None and bool(text.strip()) and split_of(text, split).is_held_out for text in texts]
     asked = [index for index, is_blind in enumerate(blind) if not is_blind]
     answers = dict(zip(asked, predictor.predict([texts[index] for index in asked]), strict=True)) if asked else {}
@@ -49,16 +53,35 @@ def prelabel(
             empty["blind"] += 1
             predictions.append(Prediction((), predictor.draw_score(task.id), predictor.version))
         else:
-            prediction, reason = _shown(answers[index], served, predictor.version)
+            prediction, reason = _shown(answers[index], plan, texts[index], predictor.version)
             predictions.append(prediction)
             if reason:
                 empty[reason] += 1
+            if reason in LOGGED:
                 log.warning("task %s gets no pre-label from %s: %s", task.id, predictor.version, reason)
     return Prelabels(tuple(predictions), empty)
 
 
-def _shown(answer: ScoredTarget | None, served: ServedControl, version: str) -> tuple[Prediction, str | None]:
-    if answer is None:
+def _shown(
+    answers: Mapping[str, ScoredTarget] | None, plan: ServingPlan, text: str, version: str
+) -> tuple[Prediction, str | None]:
+    """One pre-label of all controls, and why it is empty where it is.
+
+    Its score is the product of the controls' scores, as if they were right independently of each other.
+    """
+    if answers is None:
         return Prediction((), None, version), "no_text"
-    regions = served.kind.write(served.control, answer)
-    return Prediction(tuple(regions), answer.score, version), None if regions else "unknown_label"
+    regions: list[Region] = []
+    given = [(served, answers[served.name]) for served in plan.controls if served.name in answers]
+    for served, answer in given:
+        regions += served.kind.write(served.control, answer, text)
+    score = math.prod(answer.score for _, answer in given) if given else None
+    if regions:
+        reason = None
+    elif not given:
+        reason = "no_model"
+    elif any(served.kind.labels_in(answer.target) for served, answer in given):
+        reason = "unknown_label"
+    else:
+        reason = "nothing_found"
+    return Prediction(tuple(regions), score, version), reason

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from ..domain.annotation import Task
+from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent
 from ..domain.example import Row, Target
 from ..domain.snapshot import Split, SplitFractions, normalised, split_of
-from ..tasks import ServingPlan
+from ..tasks import ServedControl, ServingPlan
 from .leakage import DEFAULT_THRESHOLD, check_threshold, find_leaks
 from .review import ReviewRule
-from .settle import settled_row, usable_answers
+from .settle import Void, read_answers, settled_row
 from .warn import warnings_about
 
 __all__ = ["BuildSettings", "BuiltRows", "DropReason", "DroppedRow", "History", "build_rows", "reviewed_rows"]
@@ -75,8 +75,8 @@ class BuiltRows:
 
     Attributes:
         splits: rows per split; every split is there, if empty.
-        unresolved: rows whose annotators disagree, with empty targets.
-        label_counts: rows per split, control and label; labels without a row count 0.
+        unresolved: rows whose annotators agree on no control, with empty targets.
+        label_counts: rows per split, control and label that they hold; labels without a row count 0.
         not_reviewed: tasks that the review rule left out. They are no part of the snapshot.
         warnings: what a reader should know before trusting the rows, in sentences.
     """
@@ -103,7 +103,7 @@ class BuiltRows:
 
 def build_rows(tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History) -> BuiltRows:
     """Rows of all reviewed tasks, the same ones whatever order the tasks come in."""
-    rows, dropped, not_reviewed = _rows_of(tasks, plan, settings, history)
+    rows, dropped, not_reviewed, voids = _rows_of(tasks, plan, settings, history)
     rows, duplicates = _without_duplicates(rows, plan)
     splits = _split(rows, plan, settings.split)
     train, leaks = _without_leaks(splits, plan, settings.near_duplicate_threshold)
@@ -115,26 +115,27 @@ def build_rows(tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings
         dropped=tuple(sorted([*dropped, *duplicates, *leaks], key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
         not_reviewed=not_reviewed,
-        warnings=warnings_about(splits, label_counts, settings.split),
+        warnings=warnings_about(splits, label_counts, settings.split, voids),
     )
 
 
 def reviewed_rows(tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History) -> Iterator[Row]:
-    """The row of every reviewed task that the annotators agree on, as a stream: in no split, duplicates included."""
+    """The row of every reviewed task with an agreed answer, as a stream: in no split, duplicates included."""
     for task in tasks:
-        result = _row_of(task, plan, settings, history)
+        result = _row_of(task, plan, settings, history, Counter())
         if isinstance(result, Row) and result.targets:
             yield result
 
 
 def _rows_of(
     tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History
-) -> tuple[list[Row], list[DroppedRow], int]:
+) -> tuple[list[Row], list[DroppedRow], int, Counter[Void]]:
     rows: dict[int, Row] = {}
     dropped: list[DroppedRow] = []
+    voids: Counter[Void] = Counter()
     not_reviewed = 0
     for task in tasks:
-        result = _row_of(task, plan, settings, history)
+        result = _row_of(task, plan, settings, history, voids)
         if result is None:
             not_reviewed += 1
         elif isinstance(result, DropReason):
@@ -144,52 +145,79 @@ def _rows_of(
             dropped.append(DroppedRow(task.id, DropReason.REPEATED_TASK, rows[task.id].id))
         else:
             rows[task.id] = result
-    return [rows[task_id] for task_id in sorted(rows)], dropped, not_reviewed
+    return [rows[task_id] for task_id in sorted(rows)], dropped, not_reviewed, voids
 
 
-def _row_of(task: Task, plan: ServingPlan, settings: BuildSettings, history: History) -> Row | DropReason | None:
-    served = plan.served
-    reviewed = settings.review_rule.reviewed(task, lambda a: served.kind.read(served.control, a.result))
+def _row_of(
+    task: Task, plan: ServingPlan, settings: BuildSettings, history: History, voids: Counter[Void]
+) -> Row | DropReason | None:
+    text = plan.text(task.data)
+    reviewed = settings.review_rule.reviewed(task, lambda annotation: _answers(annotation, plan, text))
     if not reviewed:
         return None
-    if not normalised(served.text(task.data)):
+    if not normalised(text):
         return DropReason.EMPTY_TEXT
-    answers = usable_answers(reviewed, served, history)
-    if not answers:
-        had_answer = any(served.kind.read(served.control, annotation.result) is not None for annotation in reviewed)
-        return DropReason.UNKNOWN_LABEL if had_answer else DropReason.NO_ANSWER
-    return settled_row(task, served, answers, trust_ground_truth=settings.trust_ground_truth)
+    reading = read_answers(reviewed, plan, text, history)
+    voids.update(reading.voids)
+    if not reading.answers:
+        return DropReason.UNKNOWN_LABEL if any(void.label for void in reading.voids) else DropReason.NO_ANSWER
+    return settled_row(task, plan, reading.answers, trust_ground_truth=settings.trust_ground_truth)
+
+
+def _answers(annotation: Annotation, plan: ServingPlan, text: str) -> tuple[Target | None, ...] | None:
+    """An annotation's answers to all controls together, None where it answers none."""
+    answers = tuple(served.kind.read(served.control, annotation.result, text) for served in plan.controls)
+    return None if all(answer is None for answer in answers) else answers
 
 
 def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:
-    """One row per text, the first, where all rows of the text agree.
+    """One row per text, the fullest and of equals the first, where all rows of the text agree.
 
-    Equal texts share a split, so this never moves a row. Where the answers differ, annotators disagree about the
-    text, whichever task they saw it in: all its rows become unresolved, because any one of them in train would
-    contradict what other people said, and one in test would make that test's truth a matter of the order of tasks.
-    Rows that are unresolved already take no side.
+    Equal texts share a split, so this never moves a row. Where the answers to a control differ, annotators disagree
+    about the text, whichever task they saw it in: all its rows lose that answer, because any one of them in train
+    would contradict what other people said, and one in test would make that test's truth a matter of the order of
+    tasks. Rows that are unresolved already take no side.
     """
     by_text: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.targets:
-            by_text[normalised(row.input[plan.served.field])].append(row)
+            by_text[normalised(row.input[plan.field])].append(row)
     kept = {row.id: row for row in rows}
     dropped = []
-    for first, *others in by_text.values():
-        if all(other.targets == first.targets for other in others):
-            for other in others:
-                del kept[other.id]
-                dropped.append(DroppedRow(other.task_id, DropReason.DUPLICATE, first.id))
-        else:
-            kept.update({row.id: replace(row, targets={}) for row in (first, *others)})
+    for same in by_text.values():
+        agreed = _without_conflicts(same)
+        kept.update({row.id: row for row in agreed})
+        fullest: list[Row] = []
+        for row in sorted((row for row in agreed if row.targets), key=lambda row: -len(row.targets)):
+            known = next((each for each in fullest if row.targets.items() <= each.targets.items()), None)
+            if known is None:
+                fullest.append(row)
+            else:
+                del kept[row.id]
+                dropped.append(DroppedRow(row.task_id, DropReason.DUPLICATE, known.id))
     return list(kept.values()), dropped
+
+
+def _without_conflicts(rows: Sequence[Row]) -> list[Row]:
+    """Rows of one text without the answers that differ between them."""
+    given: dict[str, set[Target]] = defaultdict(set)
+    for row in rows:
+        for name, target in row.targets.items():
+            given[name].add(target)
+    conflicts = {name for name, targets in given.items() if len(targets) > 1}
+    if not conflicts:
+        return list(rows)
+    return [
+        replace(row, targets={name: target for name, target in row.targets.items() if name not in conflicts})
+        for row in rows
+    ]
 
 
 def _split(rows: Iterable[Row], plan: ServingPlan, fractions: SplitFractions) -> dict[Split, list[Row]]:
     splits: dict[Split, list[Row]] = {split: [] for split in Split}
     for row in rows:
         if row.targets:
-            splits[split_of(row.input[plan.served.field], fractions)].append(row)
+            splits[split_of(row.input[plan.field], fractions)].append(row)
     return splits
 
 
@@ -198,7 +226,7 @@ def _without_leaks(
 ) -> tuple[list[Row], list[DroppedRow]]:
     train = splits[Split.TRAIN]
     held_out = [row for split in Split if split.is_held_out for row in splits[split]]
-    name = plan.served.field
+    name = plan.field
     leaks = find_leaks([row.input[name] for row in train], [row.input[name] for row in held_out], threshold)
     dropped = [
         DroppedRow(
@@ -212,10 +240,13 @@ def _without_leaks(
 
 
 def _label_counts(splits: Mapping[Split, Sequence[Row]], plan: ServingPlan) -> LabelCounts:
-    control, kind = plan.served.control, plan.served.kind
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for split in Split:
-        targets: list[Target] = [row.targets[control.name] for row in splits[split]]
-        found = Counter(label for target in targets for label in kind.labels_in(target))
-        counts[split.value] = {control.name: {label: found[label] for label in control.label_values}}
-    return counts
+    return {
+        split.value: {served.name: _rows_per_label(splits[split], served) for served in plan.controls}
+        for split in Split
+    }
+
+
+def _rows_per_label(rows: Iterable[Row], served: ServedControl) -> dict[str, int]:
+    targets = (row.targets[served.name] for row in rows if served.name in row.targets)
+    found = Counter(label for target in targets for label in set(served.kind.labels_in(target)))
+    return {label: found[label] for label in served.control.label_values}

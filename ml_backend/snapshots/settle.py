@@ -1,25 +1,30 @@
-"""One task's answers made into one row: who said what, and which answer stands."""
+"""One task's answers made into one row: who said what, and which answers stand."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
-from ..tasks import ServedControl
+from ..tasks import ServedControl, ServingPlan
 
-__all__ = ["Answer", "settled_row", "usable_answers"]
+__all__ = ["Answer", "Reading", "Void", "read_answers", "settled_row"]
 
 SELECTION_BIAS = (SelectedBy.UNKNOWN, SelectedBy.SUSPECT, SelectedBy.ACTIVE, SelectedBy.RANDOM)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one annotation says, and what is known of its making (event None: nothing)."""
+    """What one annotation says, and what is known of its making (event None: nothing).
+
+    Attributes:
+        targets: answer per control that it answers; at least one.
+    """
 
     annotation: Annotation
     event: AnnotationEvent | None
-    target: Target
+    targets: Mapping[str, Target]
 
     @property
     def was_starred(self) -> bool:
@@ -44,35 +49,76 @@ class Answer:
         return seen_at or self.annotation.updated_at or self.annotation.created_at
 
 
-def usable_answers(
-    annotations: Sequence[Annotation], served: ServedControl, history: Callable[[int], AnnotationEvent | None]
-) -> list[Answer]:
-    """The answers to the control that use its labels only.
+@dataclass(frozen=True, slots=True, order=True)
+class Void:
+    """Why an annotation's answer to a control does not count.
+
+    Attributes:
+        label: the label that the config no longer has; empty for an answer that cannot be read.
+    """
+
+    control: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the annotations of a task say.
+
+    Attributes:
+        answers: of the annotations that answer at least one control.
+        voids: how many answers are void, for each reason.
+    """
+
+    answers: tuple[Answer, ...]
+    voids: Counter[Void]
+
+
+def read_answers(
+    annotations: Sequence[Annotation], plan: ServingPlan, text: str, history: Callable[[int], AnnotationEvent | None]
+) -> Reading:
+    """The annotations' answers to the controls, as far as they use the controls' labels only.
 
     An answer with a label that has left the config is void rather than a dissent: its annotator could not have
-    chosen among today's labels.
+    chosen among today's labels. The same annotation's answers to other controls count.
     """
-    known = set(served.control.label_values)
-    answers = []
+    answers, voids = [], Counter[Void]()
     for annotation in annotations:
-        target = served.kind.read(served.control, annotation.result)
-        if target is not None and known.issuperset(served.kind.labels_in(target)):
-            answers.append(Answer(annotation, history(annotation.id), target))
-    return answers
+        targets: dict[str, Target] = {}
+        for served in plan.controls:
+            target = served.kind.read(served.control, annotation.result, text)
+            reasons = _voids(served, annotation, target)
+            voids.update(reasons)
+            if target is not None and not reasons:
+                targets[served.name] = target
+        if targets:
+            answers.append(Answer(annotation, history(annotation.id), targets))
+    return Reading(tuple(answers), voids)
 
 
-def settled_row(task: Task, served: ServedControl, answers: Sequence[Answer], *, trust_ground_truth: bool) -> Row:
-    """The row of a task; its targets are empty where the annotators disagree and no ground truth settles it."""
-    target = _settled(answers, served, trust_ground_truth)
-    name = served.control.name
+def _voids(served: ServedControl, annotation: Annotation, target: Target | None) -> set[Void]:
+    if target is None:
+        has_region = any(region.get("from_name") == served.name for region in annotation.result)
+        return {Void(served.name, "")} if has_region else set()
+    unknown = set(served.kind.labels_in(target)).difference(served.control.label_values)
+    return {Void(served.name, label) for label in unknown}
+
+
+def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, trust_ground_truth: bool) -> Row:
+    """The row of a task.
+
+    Its targets lack each control that the annotators disagree on, with no ground truth to settle it, and each that
+    nobody answered.
+    """
+    targets = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
     return Row(
         id=f"task-{task.id}",
         task_id=task.id,
-        input={served.field: served.text(task.data)},
-        targets={} if target is None else {name: target},
+        input={plan.field: plan.text(task.data)},
+        targets={name: target for name, target in targets.items() if target is not None},
         labels=tuple(
             AnnotatorLabel(
-                answer.annotation.annotator, {name: answer.target}, answer.event.is_blind if answer.event else False
+                answer.annotation.annotator, dict(answer.targets), answer.event.is_blind if answer.event else False
             )
             for answer in answers
         ),
@@ -81,8 +127,10 @@ def settled_row(task: Task, served: ServedControl, answers: Sequence[Answer], *,
 
 
 def _settled(answers: Sequence[Answer], served: ServedControl, trust_ground_truth: bool) -> Target | None:
-    starred = [a for a in answers if a.annotation.ground_truth and (trust_ground_truth or a.was_starred)]
-    return served.kind.resolve([answer.target for answer in starred or answers])
+    given = [answer for answer in answers if served.name in answer.targets]
+    starred = [a for a in given if a.annotation.ground_truth and (trust_ground_truth or a.was_starred)]
+    votes = [answer.targets[served.name] for answer in starred or given]
+    return served.kind.resolve(votes) if votes else None
 
 
 def _provenance(answers: Sequence[Answer]) -> Provenance:

@@ -1,9 +1,11 @@
 """What a reader should know before trusting a snapshot, in sentences. Warnings never block."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..domain.example import Row, SelectedBy
 from ..domain.snapshot import Split, SplitFractions
+from .settle import Void
 
 __all__ = ["warnings_about"]
 
@@ -17,8 +19,9 @@ def warnings_about(
     splits: Mapping[Split, Sequence[Row]],
     label_counts: Mapping[str, Mapping[str, Mapping[str, int]]],
     fractions: SplitFractions,
+    voids: Counter[Void],
 ) -> tuple[str, ...]:
-    """Sentences about thin classes, few held-out rows and labels that nobody was seen making.
+    """Sentences about void answers, thin classes, few held-out rows and labels that nobody was seen making.
 
     A held-out split that is switched off by a share of 0 is not missed.
     """
@@ -29,24 +32,41 @@ def warnings_about(
     }
     wanted = [split for split in Split if shares[split] > 0]
     return (
-        *_few_held_out(splits, wanted),
+        *_void_answers(voids),
+        *_few_held_out(splits, wanted, list(label_counts[Split.TRAIN.value])),
         *_thin_classes(label_counts, wanted),
         *_unseen(splits),
     )
 
 
-def _few_held_out(splits: Mapping[Split, Sequence[Row]], wanted: Iterable[Split]) -> Iterator[str]:
-    validation, test = len(splits[Split.VALIDATION]), len(splits[Split.TEST])
-    if Split.VALIDATION in wanted and validation < FULL_VALIDATION_ROWS:
-        yield (
-            f"validation holds {validation} rows; under {FULL_VALIDATION_ROWS}, models are compared by "
-            "cross-validation inside train."
-        )
-    if Split.TEST in wanted and test < FULL_TEST_ROWS:
-        yield (
-            f"test holds {test} rows; under {FULL_TEST_ROWS}, the gate decides by point estimate and its decision "
-            "is provisional."
-        )
+def _void_answers(voids: Counter[Void]) -> Iterator[str]:
+    by_control: dict[str, list[Void]] = defaultdict(list)
+    for void in sorted(voids):
+        by_control[void.control].append(void)
+    for control, found in by_control.items():
+        if labels := [f"{void.label} ({voids[void]})" for void in found if void.label]:
+            yield (
+                f"answers to {control!r} with labels that the label config no longer has are left out: "
+                f"{_listed(labels)}; put the labels back, or label these tasks again."
+            )
+        if unreadable := voids[Void(control, "")]:
+            yield f"{unreadable} answers to {control!r} cannot be read and are left out."
+
+
+def _few_held_out(
+    splits: Mapping[Split, Sequence[Row]], wanted: Iterable[Split], controls: Sequence[str]
+) -> Iterator[str]:
+    consequences = {
+        Split.VALIDATION: (FULL_VALIDATION_ROWS, "models are compared by cross-validation inside train."),
+        Split.TEST: (FULL_TEST_ROWS, "the gate decides by point estimate and its decision is provisional."),
+    }
+    for split in wanted:
+        enough, consequence = consequences.get(split, (0, ""))
+        counts = {name: sum(name in row.targets for row in splits[split]) for name in controls}
+        if set(counts.values()) == {len(splits[split])} and len(splits[split]) < enough:
+            yield f"{split} holds {len(splits[split])} rows; under {enough}, {consequence}"
+        elif thin := [f"{name!r} ({count})" for name, count in counts.items() if count < enough]:
+            yield f"{split} holds few rows that answer {_listed(thin)}; under {enough}, {consequence}"
 
 
 def _thin_classes(

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ..domain.annotation import Region
 from ..domain.example import Target
 from ..domain.label_config import Control, LabelConfig
-from ..domain.model import ScoredTarget
+from ..domain.model import HeadKind, ScoredTarget
 from ..errors import UnsupportedLabelConfig
 
 __all__ = ["ServedControl", "ServingPlan", "TaskKind", "find_kinds", "serving_plan", "template_path"]
@@ -24,24 +24,31 @@ class TaskKind(ABC):
 
     Attributes:
         name: as in `label_config/<name>.xml`.
+        head: what a model computes for it.
+        example: the control that it serves, as it is written in a label config.
     """
 
     name: ClassVar[str]
+    head: ClassVar[HeadKind]
+    example: ClassVar[str]
 
     @abstractmethod
     def refusal(self, control: Control) -> str | None:
         """None where this kind serves the control, else why not, as a clause that follows the control's name."""
 
     @abstractmethod
-    def read(self, control: Control, result: Sequence[Region]) -> Target | None:
+    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:
         """The answer an annotation's result gives to the control; None where it gives none, or a malformed one.
 
         The answer may hold labels that the config no longer knows: see `labels_in`.
+
+        Args:
+            text: what the task's text was.
         """
 
     @abstractmethod
-    def write(self, control: Control, answer: ScoredTarget) -> list[Region]:
-        """The regions that show the answer in Label Studio; empty where it holds a label that the config lacks."""
+    def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:
+        """The regions that show the answer in Label Studio, without labels that the config lacks."""
 
     @abstractmethod
     def resolve(self, votes: Sequence[Target]) -> Target | None:
@@ -60,27 +67,33 @@ class ServedControl:
     kind: TaskKind
 
     @property
+    def name(self) -> str:
+        """The control's name."""
+        return self.control.name
+
+
+@dataclass(frozen=True, slots=True)
+class ServingPlan:
+    """Which controls of a label config are served. They are all about one text.
+
+    Attributes:
+        controls: at least one, in the order of the config.
+        notices: sentences about controls that are not served.
+    """
+
+    config: LabelConfig
+    controls: tuple[ServedControl, ...]
+    notices: tuple[str, ...] = ()
+
+    @property
     def field(self) -> str:
-        """Key of the task's data that the control is about."""
-        return self.control.object.field or ""
+        """Key of the task's data that holds the text."""
+        return self.controls[0].control.object.field or ""
 
     def text(self, data: Mapping[str, Any]) -> str:
         """The text of a task; empty where the field is missing or null. Label Studio also lets numbers through."""
         value = data.get(self.field)
         return "" if value is None else str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class ServingPlan:
-    """Which controls of a label config are served.
-
-    Attributes:
-        notices: sentences about controls that are not.
-    """
-
-    config: LabelConfig
-    served: ServedControl
-    notices: tuple[str, ...] = ()
 
 
 @cache
@@ -97,7 +110,7 @@ def find_kinds() -> Mapping[str, TaskKind]:
 
 
 def serving_plan(config: LabelConfig) -> ServingPlan:
-    """The first control that a kind can serve, with a notice for every other one.
+    """The controls that a kind can serve and that are about the first such one's text; a notice for every other one.
 
     Raises:
         UnsupportedLabelConfig: no kind serves any control; the message says why, control by control.
@@ -105,27 +118,36 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
     served: list[ServedControl] = []
     notices: list[str] = []
     for control in config.controls:
-        refusals = []
-        for kind in find_kinds().values():
-            refusal = kind.refusal(control)
-            if refusal is None:
-                served.append(ServedControl(control, kind))
-                break
-            refusals.append(refusal)
+        found = _kind_of(control)
+        about = served[0].control.object if served else control.object
+        if isinstance(found, str):
+            notices.append(f"<{control.tag} name={control.name!r}> {found}")
+        elif control.object.field != about.field:
+            notices.append(
+                f"<{control.tag} name={control.name!r}> is about ${control.object.field}, and the controls that are "
+                f"served are about ${about.field}"
+            )
         else:
-            notices.append(f"<{control.tag} name={control.name!r}> {' and '.join(refusals)}")
+            served.append(ServedControl(control, found))
     if not served:
-        found = "; ".join(notices) or "there is no control at all"
+        reasons = "; ".join(notices) or "there is no control at all"
         raise UnsupportedLabelConfig(
-            f"labelloop cannot serve this label config: {found}. Wanted: at least one "
-            '<Choices choice="single"> on a <Text value="$field">; label_config/ holds working templates.'
+            f"labelloop cannot serve this label config: {reasons}. Wanted: at least one "
+            f'{" or ".join(kind.example for kind in find_kinds().values())} on a <Text value="$field">; '
+            "label_config/ holds working templates."
         )
-    notices += [
-        f"<{other.control.tag} name={other.control.name!r}> is not served: one control per project is, "
-        f"here {served[0].control.name!r}"
-        for other in served[1:]
-    ]
-    return ServingPlan(config, served[0], tuple(notices))
+    return ServingPlan(config, tuple(served), tuple(notices))
+
+
+def _kind_of(control: Control) -> TaskKind | str:
+    """The kind that serves the control, or why none does, as a clause that follows the control's name."""
+    refusals = []
+    for kind in find_kinds().values():
+        refusal = kind.refusal(control)
+        if refusal is None:
+            return kind
+        refusals.append(refusal)
+    return " and ".join(dict.fromkeys(refusals))
 
 
 def template_path(kind: str) -> Path:

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..domain.annotation import Region
-from ..domain.example import Target
+from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
-from ..domain.model import ScoredTarget
+from ..domain.model import HeadKind, ScoredTarget
 from .base import TaskKind
 
 __all__ = ["Classification"]
@@ -16,6 +16,8 @@ class Classification(TaskKind):
     """One class per text. A target is the class's stored value."""
 
     name = "classification"
+    head = HeadKind.SOFTMAX
+    example = '<Choices choice="single">'
 
     def refusal(self, control: Control) -> str | None:
         if control.tag != "Choices":
@@ -31,7 +33,7 @@ class Classification(TaskKind):
             return f"offers {len(control.labels)} choices, and a class needs an alternative"
         return None
 
-    def read(self, control: Control, result: Sequence[Region]) -> Target | None:
+    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
         for region in result:
             if region.get("from_name") == control.name and region.get("type") == "choices":
                 choices = (region.get("value") or {}).get("choices")
@@ -39,7 +41,7 @@ class Classification(TaskKind):
                     return choices[0]
         return None
 
-    def write(self, control: Control, answer: ScoredTarget) -> list[Region]:
+    def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         if answer.target not in control.label_values:
             return []
         return [
@@ -57,4 +59,4 @@ class Classification(TaskKind):
         return winner if count * 2 > len(votes) else None
 
     def labels_in(self, target: Target) -> tuple[str, ...]:
-        return (target,) if isinstance(target, str) else target
+        return tuple(label_of(part) for part in parts_of(target))

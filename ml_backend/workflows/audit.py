@@ -16,7 +16,7 @@ from ..domain.quality import Audit
 from ..domain.snapshot import Snapshot, Split, split_of
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_rows, read_unresolved
-from ..tasks import ServedControl, serving_plan
+from ..tasks import ServedControl, ServingPlan, serving_plan
 from .decisions import precision_table
 from .job_context import JobContext
 from .job_snapshot import job_snapshot
@@ -99,8 +99,9 @@ def audit_snapshot(
 
     began_s = time.monotonic()
     base_model = base_model or services.options.base_model
-    served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
-    rows, splits = _rows(snapshot, served)
+    plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+    served = plan.controls[0]
+    rows, splits = _rows(snapshot, plan)
     with _alone(services, snapshot, report):
         judged, opinion = _judged(services, snapshot, rows, served, base_model, is_deep=is_deep, report=report)
     report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
@@ -114,8 +115,8 @@ class _Reports:
     def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
         self.folder = audit_folder(services, snapshot)
         self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
-        served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
-        self._texts = {row.task_id: served.text(row.input) for row in _rows(snapshot, served)[0]}
+        plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+        self._texts = {row.task_id: plan.text(row.input) for row in _rows(snapshot, plan)[0]}
 
     def precision(self) -> list["KindPrecision"]:
         """Of the project's past flags, as far as decisions have been learned; empty for rows of a file."""
@@ -142,7 +143,7 @@ class _Reports:
             file.write(page)
 
 
-def _rows(snapshot: Snapshot, served: ServedControl) -> tuple[list[Row], list[Split]]:
+def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]]:
     """All rows and the split of each, those without an agreed answer at the end."""
     rows, splits = [], []
     for split in Split:
@@ -151,7 +152,7 @@ def _rows(snapshot: Snapshot, served: ServedControl) -> tuple[list[Row], list[Sp
             splits.append(split)
     for row in read_unresolved(snapshot.path):
         rows.append(row)
-        splits.append(split_of(row.input.get(served.field, ""), snapshot.manifest.split))
+        splits.append(split_of(row.input.get(plan.field, ""), snapshot.manifest.split))
     return rows, splits
 
 

@@ -46,7 +46,8 @@ def _label_config(exam: Examination) -> Verdict:
             f"run `labelloop connect {exam.project_id}`",
         )
     ignored = f"; {'; '.join(plan.notices)}" if plan.notices else ""
-    return fine(f"serves {plan.served.control.name!r} with {len(plan.served.control.labels)} labels{ignored}")
+    served = ", ".join(f"{each.name!r} with {len(each.control.labels)} labels" for each in plan.controls)
+    return fine(f"serves {served}{ignored}")
 
 
 def _connected(exam: Examination) -> Verdict:

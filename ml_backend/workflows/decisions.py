@@ -55,10 +55,11 @@ def label_reader(services: Services, project: Project) -> LabelReader:
         trust_ground_truth=services.options.trust_ground_truth,
     )
     history = services.database.events.history(project.id)
-    control = plan.served.control.name
+    control = plan.controls[0].name
 
     def read(tasks: Iterable[Task]) -> dict[int, Target]:
-        return {row.task_id: row.targets[control] for row in reviewed_rows(tasks, plan, settings, history.get)}
+        rows = reviewed_rows(tasks, plan, settings, history.get)
+        return {row.task_id: row.targets[control] for row in rows if control in row.targets}
 
     return read
 

@@ -103,7 +103,7 @@ def _is_held_out(project: Project, change: AnnotationChange) -> bool:
     if change.task is None:
         return False
     try:
-        text = plan_of(project).served.text(change.task.data)
+        text = plan_of(project).text(change.task.data)
     except LabelConfigError:
         return False
     return bool(text.strip()) and split_of(text, project.split).is_held_out

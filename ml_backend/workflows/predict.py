@@ -21,7 +21,7 @@ TASKS_AT_ONCE = 512
 def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
     """One pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
-    return prelabel(tasks, predictor, plan_of(project).served, project.split)
+    return prelabel(tasks, predictor, plan_of(project), project.split)
 
 
 def predict_file(services: Services, bundle: Path, tasks: Path) -> Iterator[tuple[Task, Prediction]]:
@@ -33,8 +33,8 @@ def predict_file(services: Services, bundle: Path, tasks: Path) -> Iterator[tupl
     """
     from ..encoders.bundle import read_bundle
 
-    served = serving_plan(parse_label_config(read_bundle(bundle).manifest.facts.label_config)).served
+    plan = serving_plan(parse_label_config(read_bundle(bundle).manifest.facts.label_config))
     predictor = services.load_predictor(bundle)
     source = read_tasks(tasks)
     while batch := list(islice(source, TASKS_AT_ONCE)):
-        yield from zip(batch, prelabel(batch, predictor, served, split=None).predictions, strict=True)
+        yield from zip(batch, prelabel(batch, predictor, plan, split=None).predictions, strict=True)

@@ -33,12 +33,12 @@ def push_missing(services: Services, project: Project, predictor: Predictor, rep
     Raises:
         StudioError: some do not fit the label config, or Label Studio dropped some.
     """
-    served = plan_of(project).served
+    plan = plan_of(project)
     # Read to the end before the first push, because each push takes tasks out of what the query finds.
     tasks = list(services.studio.tasks_without_prediction(project.id, predictor.version))
     for start in range(0, len(tasks), TASKS_PER_PUSH):
         batch = tasks[start : start + TASKS_PER_PUSH]
-        predictions = prelabel(batch, predictor, served, project.split).predictions
+        predictions = prelabel(batch, predictor, plan, project.split).predictions
         pairs = [(task.id, prediction) for task, prediction in zip(batch, predictions, strict=True)]
         _check_fit(project, predictor.version, pairs)
         created = services.studio.push_predictions(project.id, pairs)

@@ -113,7 +113,7 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     if not views:
         studio.create_view(project.id, default_tab(columns))
     known = {(view["data"] or {}).get("title"): view for view in views}
-    text_field = plan_of(project).served.field
+    text_field = plan_of(project).field
     addresses = {}
     for title, name in ((SUSPECT_TAB, SUSPECT), (DISAGREEMENT_TAB, DISAGREEMENT)):
         wanted = review_tab(title, name, text_field, columns)

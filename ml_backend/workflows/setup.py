@@ -25,7 +25,7 @@ def slug_of(title: str) -> str:
 
 
 def plan_of(project: Project) -> ServingPlan:
-    """Which control of the project is served."""
+    """Which controls of the project are served."""
     return serving_plan(parse_label_config(project.label_config))
 
 

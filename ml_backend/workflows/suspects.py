@@ -47,7 +47,7 @@ def trusted_rows(
         with whole_file(context.folder / KEPT) as file:
             json.dump({"quality": found.quality, "suspects": sorted(found.suspects)}, file)
         context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
-    control = serving_plan(parse_label_config(snapshot.manifest.label_config)).served.control
+    control = serving_plan(parse_label_config(snapshot.manifest.label_config)).controls[0].control
     return treated(rows, found, handling, control.name)
 
 

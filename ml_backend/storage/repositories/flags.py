@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, RowMapping, TextClause, select, text, upda
 from ...domain.example import Target
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.quality import IssueKind
+from ...domain.row_json import target_from_json, target_to_json
 from ..tables import flags
 from .base import Repository, insert_for
 
@@ -84,12 +85,12 @@ def _values(flag: Flag) -> dict[str, Any]:
     return values | {name: _json(values[name]) for name in ("given", "suggested", "answer")}
 
 
-def _json(target: Target | None) -> str | list[str] | None:
-    return list(target) if isinstance(target, tuple) else target
+def _json(target: Target | None) -> Any:
+    return None if target is None else target_to_json(target)
 
 
 def _target(value: Any) -> Target | None:
-    return tuple(value) if isinstance(value, list) else value
+    return None if value is None else target_from_json(value)
 
 
 def _flag(row: RowMapping) -> Flag:
