@@ -54,6 +54,8 @@ class Control:
         object: the object tag that `toName` points to.
         labels: the values on offer, in the order of the config.
         attributes: the tag's XML attributes as written, `choice="single"` among them.
+        is_nested: some labels lie inside others.
+        is_conditional: it, or a tag around it, is shown only when something else was answered (`visibleWhen`).
     """
 
     name: str
@@ -61,6 +63,8 @@ class Control:
     object: ObjectTag
     labels: tuple[Label, ...]
     attributes: Mapping[str, str] = field(default_factory=dict)
+    is_nested: bool = False
+    is_conditional: bool = False
 
     @property
     def label_values(self) -> tuple[str, ...]:

@@ -38,7 +38,12 @@ def parse_label_config(xml: str) -> LabelConfig:
         )
     elements = list(root.iter())
     objects = _objects(elements)
-    controls = tuple(_control(element, objects) for element in elements if element.get("toName") is not None)
+    conditional = {id(inner) for outer in elements if outer.get("visibleWhen") for inner in outer.iter()}
+    controls = tuple(
+        _control(element, objects, is_conditional=id(element) in conditional)
+        for element in elements
+        if element.get("toName") is not None
+    )
     _check_names(controls, objects)
     return LabelConfig(xml, controls)
 
@@ -106,7 +111,7 @@ def _field(value: str) -> str | None:
     return value[1:] or None if value.startswith("$") else None
 
 
-def _control(element: Element, objects: dict[str, ObjectTag]) -> Control:
+def _control(element: Element, objects: dict[str, ObjectTag], *, is_conditional: bool) -> Control:
     name = element.get("name")
     if not name:
         raise UnreadableLabelConfig(
@@ -119,7 +124,15 @@ def _control(element: Element, objects: dict[str, ObjectTag]) -> Control:
             f"<{element.tag} name={name!r}> has toName={target!r}, but no object tag has that name "
             f'(objects found: {known}); an object tag looks like <Text name={target or "text"!r} value="$text"/>'
         )
-    return Control(name, element.tag, objects[target], _labels(element), dict(element.attrib))
+    return Control(
+        name,
+        element.tag,
+        objects[target],
+        _labels(element),
+        dict(element.attrib),
+        is_nested=any(branch for branch, _ in _label_elements(element, ())),
+        is_conditional=is_conditional,
+    )
 
 
 def _labels(control: Element) -> tuple[Label, ...]:

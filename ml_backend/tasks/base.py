@@ -16,7 +16,16 @@ from ..domain.label_config import Control, LabelConfig
 from ..domain.model import HeadKind, ScoredTarget
 from ..errors import UnsupportedLabelConfig
 
-__all__ = ["ServedControl", "ServingPlan", "TaskKind", "find_kinds", "serving_plan", "template_path"]
+__all__ = [
+    "ServedControl",
+    "ServingPlan",
+    "TaskKind",
+    "find_kinds",
+    "may_be_left_empty",
+    "object_refusal",
+    "serving_plan",
+    "template_path",
+]
 
 
 class TaskKind(ABC):
@@ -148,6 +157,22 @@ def _kind_of(control: Control) -> TaskKind | str:
             return kind
         refusals.append(refusal)
     return " and ".join(dict.fromkeys(refusals))
+
+
+def object_refusal(control: Control) -> str | None:
+    """Why a control is not about a text of the task's data, as a clause that follows its name; None where it is."""
+    if control.object.tag == "Text" and control.object.field:
+        return None
+    return f'is about <{control.object.tag}>, not about a <Text> with value="$field"'
+
+
+def may_be_left_empty(control: Control) -> bool:
+    """True where an annotation that leaves the control empty answers it: nothing applies.
+
+    One that must be answered was not there when such an annotation was made, and one that is shown under conditions
+    only may not have been shown.
+    """
+    return control.attributes.get("required") != "true" and not control.is_conditional
 
 
 def template_path(kind: str) -> Path:

@@ -7,7 +7,7 @@ from ..domain.annotation import Region
 from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
-from .base import TaskKind
+from .base import TaskKind, object_refusal
 
 __all__ = ["Classification"]
 
@@ -27,11 +27,9 @@ class Classification(TaskKind):
             return f'has choice="{choice}", not choice="single"'
         if control.attributes.get("perRegion") == "true":
             return "is asked per region, not per task"
-        if control.object.tag != "Text" or not control.object.field:
-            return f'is about <{control.object.tag}>, not about a <Text> with value="$field"'
         if len(control.labels) < 2:
             return f"offers {len(control.labels)} choices, and a class needs an alternative"
-        return None
+        return object_refusal(control)
 
     def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
         for region in result:

@@ -1,0 +1,81 @@
+"""Multiple choice: `<Choices choice="multiple">` on `<Text>`."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ..domain.annotation import Region
+from ..domain.example import Target, label_of, parts_of
+from ..domain.label_config import Control
+from ..domain.model import HeadKind, ScoredTarget
+from .base import TaskKind, may_be_left_empty, object_refusal
+
+__all__ = ["MultipleChoice"]
+
+
+class MultipleChoice(TaskKind):
+    """Any number of labels per text. A target is the sorted tuple of their stored values, empty for none.
+
+    In Label Studio no label is no region, so a submitted annotation without one says that no label applies.
+    """
+
+    name = "multiple_choice"
+    head = HeadKind.SIGMOID
+    example = '<Choices choice="multiple">'
+
+    def refusal(self, control: Control) -> str | None:
+        if control.tag != "Choices":
+            return "is not <Choices>"
+        if (choice := control.attributes.get("choice", "single")) != "multiple":
+            return f'has choice="{choice}", not choice="multiple"'
+        if control.attributes.get("perRegion") == "true":
+            return "is asked per region, not per task"
+        if control.is_nested:
+            return "has choices inside choices, which say the same thing twice: put all of them side by side"
+        if not control.labels:
+            return "offers no choices of its own"
+        return object_refusal(control)
+
+    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
+        regions = [region for region in result if region.get("from_name") == control.name]
+        if not regions:
+            return () if may_be_left_empty(control) else None
+        chosen: set[str] = set()
+        for region in regions:
+            value = region.get("value")
+            choices = value.get("choices") if isinstance(value, Mapping) and region.get("type") == "choices" else None
+            if not isinstance(choices, list) or not all(isinstance(choice, str) for choice in choices):
+                return None
+            chosen.update(choices)
+        return tuple(sorted(chosen))
+
+    def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
+        chosen = set(self.labels_in(answer.target))
+        choices = [value for value in control.label_values if value in chosen]
+        if not choices:
+            return []
+        return [
+            {
+                "from_name": control.name,
+                "to_name": control.object.name,
+                "type": "choices",
+                "value": {"choices": choices},
+                "score": answer.score,
+            }
+        ]
+
+    def resolve(self, votes: Sequence[Target]) -> Target | None:
+        """The labels that more than half of the annotators chose.
+
+        None where exactly half chose a label, and where no label is left although at least half chose something: then
+        they disagree about which.
+        """
+        chosen = Counter(label for vote in votes for label in set(self.labels_in(vote)))
+        if any(count * 2 == len(votes) for count in chosen.values()):
+            return None
+        agreed = tuple(sorted(label for label, count in chosen.items() if count * 2 > len(votes)))
+        if not agreed and sum(bool(vote) for vote in votes) * 2 >= len(votes):
+            return None
+        return agreed
+
+    def labels_in(self, target: Target) -> tuple[str, ...]:
+        return tuple(label_of(part) for part in parts_of(target))
