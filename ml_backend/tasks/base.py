@@ -22,7 +22,6 @@ __all__ = [
     "TaskKind",
     "find_kinds",
     "may_be_left_empty",
-    "object_refusal",
     "serving_plan",
     "template_path",
 ]
@@ -43,7 +42,10 @@ class TaskKind(ABC):
 
     @abstractmethod
     def refusal(self, control: Control) -> str | None:
-        """None where this kind serves the control, else why not, as a clause that follows the control's name."""
+        """None where this kind serves the control, else why not, as a clause that follows the control's name.
+
+        Only asked about controls of a text of the task's data that are asked once per task.
+        """
 
     @abstractmethod
     def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:
@@ -150,20 +152,19 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
 
 def _kind_of(control: Control) -> TaskKind | str:
     """The kind that serves the control, or why none does, as a clause that follows the control's name."""
-    refusals = []
-    for kind in find_kinds().values():
+    if control.object.tag != "Text" or not control.object.field:
+        return f'is about <{control.object.tag}>, not about a <Text> with value="$field"'
+    if control.attributes.get("perRegion") == "true":
+        return "is asked per region, not per task"
+    refusals: dict[str, str] = {}
+    for name, kind in find_kinds().items():
         refusal = kind.refusal(control)
         if refusal is None:
             return kind
-        refusals.append(refusal)
-    return " and ".join(dict.fromkeys(refusals))
-
-
-def object_refusal(control: Control) -> str | None:
-    """Why a control is not about a text of the task's data, as a clause that follows its name; None where it is."""
-    if control.object.tag == "Text" and control.object.field:
-        return None
-    return f'is about <{control.object.tag}>, not about a <Text> with value="$field"'
+        refusals[name] = refusal
+    # What kinds of another tag have to say about it helps nobody.
+    near = [refusals[name] for name, kind in find_kinds().items() if kind.example.startswith(f"<{control.tag}")]
+    return " and ".join(dict.fromkeys(near or refusals.values()))
 
 
 def may_be_left_empty(control: Control) -> bool:

@@ -7,7 +7,7 @@ from ..domain.annotation import Region
 from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
-from .base import TaskKind, object_refusal
+from .base import TaskKind
 
 __all__ = ["Classification"]
 
@@ -25,11 +25,13 @@ class Classification(TaskKind):
         choice = control.attributes.get("choice", "single")
         if choice not in ("single", "single-radio"):
             return f'has choice="{choice}", not choice="single"'
-        if control.attributes.get("perRegion") == "true":
-            return "is asked per region, not per task"
+        if control.is_nested:
+            return (
+                "has choices inside choices, and wanted are all of them side by side"
+            )
         if len(control.labels) < 2:
             return f"offers {len(control.labels)} choices, and a class needs an alternative"
-        return object_refusal(control)
+        return None
 
     def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
         for region in result:

@@ -7,7 +7,7 @@ from ..domain.annotation import Region
 from ..domain.example import Span, Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
-from .base import TaskKind, may_be_left_empty, object_refusal
+from .base import TaskKind, may_be_left_empty
 
 __all__ = ["Entities", "overlap", "without_overlaps"]
 
@@ -28,7 +28,7 @@ class Entities(TaskKind):
             return "is not <Labels>"
         if not control.labels:
             return "offers no labels of its own"
-        return object_refusal(control)
+        return None
 
     def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:
         """The spans of an annotation's result; None as well where one of them lies outside the text.

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..domain.annotation import Region
-from ..domain.example import Target, label_of, parts_of
+from ..domain.example import Part, Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
-from .base import TaskKind, may_be_left_empty, object_refusal
+from .base import TaskKind, may_be_left_empty
 
 __all__ = ["MultipleChoice"]
+
+DIGITS = 4
 
 
 class MultipleChoice(TaskKind):
@@ -27,13 +29,13 @@ class MultipleChoice(TaskKind):
             return "is not <Choices>"
         if (choice := control.attributes.get("choice", "single")) != "multiple":
             return f'has choice="{choice}", not choice="multiple"'
-        if control.attributes.get("perRegion") == "true":
-            return "is asked per region, not per task"
         if control.is_nested:
-            return "has choices inside choices, which say the same thing twice: put all of them side by side"
+            return (
+                "has choices inside choices, and wanted are all of them side by side"
+            )
         if not control.labels:
             return "offers no choices of its own"
-        return object_refusal(control)
+        return None
 
     def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
         regions = [region for region in result if region.get("from_name") == control.name]
@@ -60,6 +62,8 @@ class MultipleChoice(TaskKind):
                 "type": "choices",
                 "value": {"choices": choices},
                 "score": answer.score,
+                # The editor shows no score of a choice; it keeps what stands here, so exports hold it.
+                "meta": {"scores": _rounded(answer.scores, control.label_values)},
             }
         ]
 
@@ -79,3 +83,7 @@ class MultipleChoice(TaskKind):
 
     def labels_in(self, target: Target) -> tuple[str, ...]:
         return tuple(label_of(part) for part in parts_of(target))
+
+
+def _rounded(scores: Mapping[Part, float], labels: Sequence[str]) -> dict[str, float]:
+    return {label: round(scores[label], DIGITS) for label in labels if label in scores}
