@@ -31,24 +31,32 @@ class FakeClock:
 
 
 class FakePredictor:
-    """Answers by a mapping from text to label; what is not in it gets the default.
+    """Answers one control by a mapping from text to label; what is not in it gets the default.
 
     Attributes:
         asked: the texts of every call.
     """
 
     def __init__(
-        self, version: str, answers: Mapping[str, str] | None = None, default: str | None = None, score: float = 0.9
+        self,
+        version: str,
+        answers: Mapping[str, str] | None = None,
+        default: str | None = None,
+        score: float = 0.9,
+        *,
+        control: str = "category",
     ) -> None:
         self.version = version
+        self._control = control
         self.asked: list[list[str]] = []
         self._answers = dict(answers or {})
         self._default = default
         self._score = score
 
-    def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         self.asked.append(list(texts))
-        return [self._answer(text) for text in texts]
+        answers = [self._answer(text) for text in texts]
+        return [None if answer is None else {self._control: answer} for answer in answers]
 
     def draw_score(self, key: int) -> float:
         return random.Random(f"{self.version}:{key}").random()
