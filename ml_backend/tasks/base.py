@@ -162,9 +162,14 @@ def _kind_of(control: Control) -> TaskKind | str:
         if refusal is None:
             return kind
         refusals[name] = refusal
-    # What kinds of another tag have to say about it helps nobody.
-    near = [refusals[name] for name, kind in find_kinds().items() if kind.example.startswith(f"<{control.tag}")]
+    # What kinds of quite other controls have to say about it helps nobody.
+    near = [refusals[name] for name, kind in find_kinds().items() if _is_alike(kind.example, control)]
     return " and ".join(dict.fromkeys(near or refusals.values()))
+
+
+def _is_alike(example: str, control: Control) -> bool:
+    choice = control.attributes.get("choice", "single")
+    return example.startswith(f"<{control.tag}") and ("choice=" not in example or f'choice="{choice}"' in example)
 
 
 def may_be_left_empty(control: Control) -> bool:

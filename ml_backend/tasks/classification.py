@@ -26,9 +26,7 @@ class Classification(TaskKind):
         if choice not in ("single", "single-radio"):
             return f'has choice="{choice}", not choice="single"'
         if control.is_nested:
-            return (
-                "has choices inside choices, and wanted are all of them side by side"
-            )
+            return "has choices inside choices, and wanted are all of them side by side"
         if len(control.labels) < 2:
             return f"offers {len(control.labels)} choices, and a class needs an alternative"
         return None

@@ -30,9 +30,7 @@ class MultipleChoice(TaskKind):
         if (choice := control.attributes.get("choice", "single")) != "multiple":
             return f'has choice="{choice}", not choice="multiple"'
         if control.is_nested:
-            return (
-                "has choices inside choices, and wanted are all of them side by side"
-            )
+            return "has choices inside choices, and wanted are all of them side by side"
         if not control.labels:
             return "offers no choices of its own"
         return None

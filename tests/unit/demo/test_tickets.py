@@ -14,7 +14,7 @@ TICKETS = load_tickets()
 def test_every_label_is_a_choice_of_the_template_and_every_choice_has_tickets() -> None:
     config = parse_label_config(template_path("classification").read_text(encoding="utf-8"))
 
-    assert {ticket.label for ticket in TICKETS} == set(serving_plan(config).served.control.label_values)
+    assert {ticket.label for ticket in TICKETS} == set(serving_plan(config).controls[0].control.label_values)
 
 
 def test_no_two_tickets_are_the_same_text_to_the_split() -> None:

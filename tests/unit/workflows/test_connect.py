@@ -186,18 +186,18 @@ def test_a_changed_label_config_is_read_again(services: Services) -> None:
 
 
 def test_controls_that_are_not_served_are_named(services: Services) -> None:
-    config = CONFIG.replace("</View>", '<TextArea name="note" toName="text"/></View>')
+    config = CONFIG.replace("</View>", '<Rating name="stars" toName="text" perRegion="true"/></View>')
     info = add_studio_project(services, label_config=config)
 
-    assert connect(services, info.id).notices == ("<TextArea name='note'> is not <Choices>.",)
+    assert connect(services, info.id).notices == ("<Rating name='stars'> is asked per region, not per task.",)
 
 
 def test_a_label_config_that_cannot_be_served_stops_before_anything_is_done(services: Services) -> None:
-    config = CONFIG.replace('choice="single"', 'choice="multiple"')
+    config = CONFIG.replace('choice="single"', 'choice="single" perRegion="true"')
     info = add_studio_project(services, label_config=config)
     before = list(services.studio.changes)
 
-    with pytest.raises(UnsupportedLabelConfig, match='has choice="multiple", not choice="single"'):
+    with pytest.raises(UnsupportedLabelConfig, match="is asked per region, not per task"):
         connect(services, info.id)
 
     assert services.studio.changes == before

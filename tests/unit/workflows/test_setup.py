@@ -60,7 +60,7 @@ def test_a_changed_label_config_is_taken_over(services: Services) -> None:
 
     assert after.label_config == OTHER
     assert after.label_config_fingerprint != before.label_config_fingerprint
-    assert plan_of(after).served.control.label_values == ("Billing", "Shipping", "Refunds")
+    assert plan_of(after).controls[0].control.label_values == ("Billing", "Shipping", "Refunds")
 
 
 def test_layout_changes_the_config_and_not_its_fingerprint(services: Services) -> None:

@@ -1,0 +1,189 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.domain.example import Span, Target
+from ml_backend.domain.model import ScoredTarget
+from ml_backend.tasks.entities import Entities, overlap, without_overlaps
+from tests.unit.tasks.plans import TEXT, control, labels_region
+
+KIND = Entities()
+XML = '<Labels name="spans" toName="text"><Label value="PER"/><Label value="LOC" alias="place"/></Labels>'
+SPANS = control(XML)
+PARIS, ROME = Span(14, 19, "place"), Span(57, 61, "place")
+
+names = st.sampled_from(["LOC", "ORG", "PER"])
+spans = st.builds(
+    lambda start, length, label: Span(start, start + length, label), st.integers(0, 30), st.integers(1, 12), names
+)
+answers = st.frozensets(spans, max_size=6).map(lambda found: tuple(sorted(found)))
+
+
+def read(*regions: Any, text: str = TEXT) -> Target | None:
+    return KIND.read(SPANS, regions, text)
+
+
+def test_offsets_are_code_points_as_the_editor_stores_them() -> None:
+    assert (TEXT[14:19], TEXT[57:61]) == ("Paris", "Rome")
+    assert read(labels_region(57, 61, ["place"]), labels_region(14, 19, ["place"])) == (PARIS, ROME)
+
+
+def test_touching_overlapping_and_nested_spans_all_stay() -> None:
+    found = read(*(labels_region(*span, ["PER"]) for span in [(0, 5), (5, 9), (3, 7), (4, 5), (0, 9)]))
+
+    assert found == tuple(Span(*span, "PER") for span in [(0, 5), (0, 9), (3, 7), (4, 5), (5, 9)])
+
+
+def test_a_region_with_two_labels_is_two_spans_and_the_same_one_twice_is_one() -> None:
+    found = read(labels_region(0, 3, ["place", "PER"]), labels_region(0, 3, ["PER"]))
+
+    assert found == (Span(0, 3, "PER"), Span(0, 3, "place"))
+
+
+def test_a_label_that_left_the_config_is_read_for_others_to_judge() -> None:
+    assert KIND.labels_in(read(labels_region(0, 3, ["GONE"])) or ()) == ("GONE",)
+
+
+@pytest.mark.parametrize("others", [[], [labels_region(0, 3, ["PER"], name="others")]])
+def test_nothing_marked_is_an_answer_unless_something_must_be(others: list[Any]) -> None:
+    assert KIND.read(SPANS, others, TEXT) == ()
+    assert KIND.read(control(XML.replace("<Labels ", '<Labels required="true" ')), others, TEXT) is None
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        labels_region(-1, 3, ["PER"]),
+        labels_region(3, 3, ["PER"]),
+        labels_region(5, 3, ["PER"]),
+        labels_region(0, len(TEXT) + 1, ["PER"]),
+        labels_region(10**30, 10**31, ["PER"]),
+        labels_region("0", "3", ["PER"]),
+        labels_region(0.0, 3.0, ["PER"]),
+        labels_region(False, True, ["PER"]),
+        labels_region(None, 3, ["PER"]),
+        labels_region(0, 3, []),
+        labels_region(0, 3, "PER"),
+        labels_region(0, 3, [7]),
+        labels_region(0, 3, None),
+        {"from_name": "spans", "type": "labels", "value": {"labels": ["PER"]}},
+        {"from_name": "spans", "type": "labels", "value": "PER"},
+        {"from_name": "spans", "type": "labels"},
+        {**labels_region(0, 3, ["PER"]), "type": "hypertextlabels"},
+    ],
+)
+def test_one_region_that_cannot_be_read_voids_the_answer(region: Any) -> None:
+    assert read(labels_region(0, 3, ["PER"]), region) is None
+
+
+def test_a_span_may_end_where_the_text_ends() -> None:
+    assert read(labels_region(0, len(TEXT), ["PER"])) == (Span(0, len(TEXT), "PER"),)
+
+
+def test_every_span_is_a_region_with_its_text_and_its_score() -> None:
+    regions = KIND.write(SPANS, ScoredTarget((PARIS, ROME), 0.5, {PARIS: 0.8}), TEXT)
+
+    assert regions[0] == {
+        "id": "spans-0",
+        "from_name": "spans",
+        "to_name": "text",
+        "type": "labels",
+        "value": {"start": 14, "end": 19, "text": "Paris", "labels": ["place"]},
+        "score": 0.8,
+    }
+    assert [(region["id"], region["score"]) for region in regions] == [("spans-0", 0.8), ("spans-1", 0.5)]
+
+
+def test_spans_with_unknown_labels_or_outside_the_text_are_not_written() -> None:
+    target = (Span(0, 3, "GONE"), Span(2, 2, "PER"), PARIS, Span(60, 99, "PER"))
+
+    regions = KIND.write(SPANS, ScoredTarget(target, 0.5, {}), TEXT)
+
+    assert [region["value"]["text"] for region in regions] == ["Paris"]
+
+
+@given(st.text(min_size=1, max_size=40), st.data())
+def test_what_is_written_reads_back_whatever_the_text(text: str, data: st.DataObject) -> None:
+    bounds = st.tuples(st.integers(0, len(text) - 1), st.integers(1, len(text))).filter(lambda pair: pair[0] < pair[1])
+    drawn = data.draw(st.frozensets(st.builds(lambda b, n: Span(*b, n), bounds, st.sampled_from(["PER", "place"]))))
+    target = tuple(sorted(drawn))
+
+    regions = KIND.write(SPANS, ScoredTarget(target, 0.5, {}), text)
+
+    assert KIND.read(SPANS, regions, text) == target
+    assert all(region["value"]["text"] == text[region["value"]["start"] : region["value"]["end"]] for region in regions)
+
+
+A, B, LONG_A, OTHER_A = Span(0, 3, "PER"), Span(9, 12, "PER"), Span(0, 5, "PER"), Span(0, 3, "ORG")
+
+
+@pytest.mark.parametrize(
+    ("votes", "agreed"),
+    [
+        ([(A, B)], (A, B)),
+        ([()], ()),
+        ([(A,), (A,)], (A,)),
+        ([(A, B), (A,)], None),
+        ([(A,), ()], None),
+        ([(A, B), (A,), (A,)], (A,)),
+        ([(A,), (A,), (LONG_A,)], (A,)),
+        ([(A,), (LONG_A,), ()], None),
+        ([(A,), (OTHER_A,), (LONG_A, B)], None),
+        ([(A,), (), ()], ()),
+        ([(A, B), (A, LONG_A), (A,), ()], (A,)),
+    ],
+)
+def test_a_span_stands_that_more_than_half_marked_alike(votes: list[Target], agreed: Target | None) -> None:
+    assert KIND.resolve(votes) == agreed
+
+
+@given(st.lists(answers, min_size=1, max_size=5), st.randoms())
+def test_settling_asks_neither_for_order_nor_for_what_nobody_marked(votes: list[Target], random: Any) -> None:
+    agreed = KIND.resolve(votes)
+    shuffled = list(votes)
+    random.shuffle(shuffled)
+
+    assert KIND.resolve(shuffled) == agreed
+    assert agreed is None or set(agreed) <= {span for vote in votes for span in vote}
+
+
+@given(answers, st.integers(1, 4))
+def test_annotators_who_all_mark_the_same_agree(vote: Target, count: int) -> None:
+    assert KIND.resolve([vote] * count) == vote
+
+
+def test_of_overlapping_spans_the_longest_stays_then_the_earliest_then_the_first_label() -> None:
+    whole, part = Span(0, 9, "ORG"), Span(2, 5, "LOC")
+    early, late = Span(20, 24, "PER"), Span(22, 26, "PER")
+    first, second = Span(30, 33, "LOC"), Span(30, 33, "PER")
+
+    assert without_overlaps([part, second, late, first, whole, early]) == (whole, early, first)
+
+
+def test_touching_spans_do_not_overlap() -> None:
+    assert without_overlaps([Span(0, 3, "PER"), Span(3, 6, "PER")]) == (Span(0, 3, "PER"), Span(3, 6, "PER"))
+
+
+@given(st.lists(spans, max_size=12), st.randoms())
+def test_what_is_left_is_in_order_free_of_overlaps_and_as_much_as_fits(found: list[Span], random: Any) -> None:
+    kept = without_overlaps(found)
+    shuffled = list(found)
+    random.shuffle(shuffled)
+
+    assert without_overlaps(shuffled) == kept
+    assert list(kept) == sorted(kept)
+    assert set(kept) <= set(found)
+    assert not any(overlap(one, other) for one in kept for other in kept if one != other)
+    assert all(any(overlap(span, other) for other in kept) for span in found)
+    assert without_overlaps(kept) == kept
+
+
+@given(st.lists(spans, max_size=12))
+def test_no_dropped_span_is_longer_than_all_that_stand_in_its_way(found: list[Span]) -> None:
+    kept = without_overlaps(found)
+
+    for span in set(found) - set(kept):
+        in_the_way = [other for other in kept if overlap(span, other)]
+        assert max(other.end - other.start for other in in_the_way) >= span.end - span.start

@@ -1,0 +1,119 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.domain.example import Target
+from ml_backend.domain.model import ScoredTarget
+from ml_backend.tasks.multiple_choice import MultipleChoice
+from tests.unit.tasks.plans import choices_region, control
+
+KIND = MultipleChoice()
+XML = (
+    '<Choices name="tags" toName="text" choice="multiple">'
+    '<Choice value="Price"/><Choice value="Looks"/><Choice value="Delivery" alias="late"/></Choices>'
+)
+TAGS = control(XML)
+REQUIRED = control(XML.replace("<Choices ", '<Choices required="true" '))
+
+
+def test_choices_are_read_in_order_of_their_names_and_unknown_ones_are_kept() -> None:
+    assert KIND.read(TAGS, [choices_region(["late", "Price", "Gone"])], "a text") == ("Gone", "Price", "late")
+
+
+@pytest.mark.parametrize("result", [[], [choices_region([])], [choices_region(["Price"], name="others")]])
+def test_nothing_ticked_is_an_answer(result: list[Any]) -> None:
+    assert KIND.read(TAGS, result, "a text") == ()
+
+
+def test_nothing_ticked_is_no_answer_where_something_must_be() -> None:
+    assert KIND.read(REQUIRED, [], "a text") is None
+    assert KIND.read(REQUIRED, [choices_region(["Price"])], "a text") == ("Price",)
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        XML.replace("<Choices ", '<Choices visibleWhen="choice-selected" whenTagName="other" '),
+        f'<View visibleWhen="choice-selected" whenTagName="other">{XML}</View>',
+    ],
+)
+def test_nothing_ticked_is_no_answer_where_the_question_may_not_have_been_shown(xml: str) -> None:
+    assert KIND.read(control(xml), [], "a text") is None
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        choices_region("Price"),
+        choices_region([["Price", "Inner"]]),
+        choices_region([1]),
+        choices_region(None),
+        {**choices_region(["Price"]), "type": "labels"},
+        {"from_name": "tags", "type": "choices"},
+        {"from_name": "tags", "type": "choices", "value": None},
+        {"from_name": "tags", "type": "choices", "value": ["Price"]},
+    ],
+)
+def test_what_is_malformed_is_no_answer(region: Any) -> None:
+    assert KIND.read(TAGS, [region], "a text") is None
+
+
+def test_one_region_holds_all_known_choices_in_the_order_of_the_config_and_the_score_of_every_label() -> None:
+    scores = {"Looks": 0.04, "Price": 0.90129, "late": 0.8, "Gone": 0.7}
+
+    regions = KIND.write(TAGS, ScoredTarget(("Gone", "Price", "late"), 0.66, scores), "a text")
+
+    assert regions == [
+        {
+            "from_name": "tags",
+            "to_name": "text",
+            "type": "choices",
+            "value": {"choices": ["Price", "late"]},
+            "score": 0.66,
+            "meta": {"scores": {"Price": 0.9013, "Looks": 0.04, "late": 0.8}},
+        }
+    ]
+
+
+@pytest.mark.parametrize("target", [(), ("Gone",)])
+def test_nothing_to_tick_is_no_region(target: Target) -> None:
+    assert KIND.write(TAGS, ScoredTarget(target, 0.9, {}), "a text") == []
+
+
+@pytest.mark.parametrize(
+    ("votes", "agreed"),
+    [
+        ([("a", "b")], ("a", "b")),
+        ([()], ()),
+        ([("a",), ("a",)], ("a",)),
+        ([("a",), ("a", "b")], None),
+        ([("a",), ()], None),
+        ([("a", "b"), ("a", "c"), ("a",)], ("a",)),
+        ([("a",), (), ()], ()),
+        ([("a",), ("b",), ("c",)], None),
+        ([("a",), ("b",), (), (), ()], ()),
+        ([("a",), ("b",), ("c",), ()], None),
+    ],
+)
+def test_a_label_stands_that_more_than_half_chose(votes: list[Target], agreed: Target | None) -> None:
+    assert KIND.resolve(votes) == agreed
+
+
+answers = st.frozensets(st.sampled_from("abc")).map(lambda names: tuple(sorted(names)))
+
+
+@given(st.lists(answers, min_size=1, max_size=6), st.randoms())
+def test_settling_asks_neither_for_order_nor_for_what_nobody_said(votes: list[Target], random: Any) -> None:
+    agreed = KIND.resolve(votes)
+    shuffled = list(votes)
+    random.shuffle(shuffled)
+
+    assert KIND.resolve(shuffled) == agreed
+    assert agreed is None or set(agreed) <= {name for vote in votes for name in vote}
+
+
+@given(answers, st.integers(1, 5))
+def test_annotators_who_all_say_the_same_agree(vote: Target, count: int) -> None:
+    assert KIND.resolve([vote] * count) == vote

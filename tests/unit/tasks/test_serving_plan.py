@@ -1,0 +1,77 @@
+import pytest
+
+from ml_backend.domain.model import HeadKind
+from ml_backend.errors import UnsupportedLabelConfig
+from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.tasks import find_kinds, serving_plan
+from tests.unit.tasks.plans import plan
+
+SINGLE = '<Choices name="topic" toName="text"><Choice value="a"/><Choice value="b"/></Choices>'
+MULTIPLE = '<Choices name="tags" toName="text" choice="multiple"><Choice value="a"/><Choice value="b"/></Choices>'
+LABELS = '<Labels name="spans" toName="text"><Label value="a"/></Labels>'
+
+
+def test_all_controls_of_a_config_are_served_in_its_order_each_by_its_kind() -> None:
+    found = plan(LABELS + MULTIPLE + SINGLE)
+
+    assert [(each.name, each.kind.name, each.kind.head) for each in found.controls] == [
+        ("spans", "entities", HeadKind.TAGS),
+        ("tags", "multiple_choice", HeadKind.SIGMOID),
+        ("topic", "classification", HeadKind.SOFTMAX),
+    ]
+    assert found.notices == ()
+
+
+def test_a_control_about_another_field_is_not_served_and_said_so() -> None:
+    config = parse_label_config(
+        '<View><Text name="text" value="$text"/><Text name="title" value="$title"/>'
+        + SINGLE
+        + LABELS.replace('toName="text"', 'toName="title"')
+        + "</View>"
+    )
+
+    found = serving_plan(config)
+
+    assert [each.name for each in found.controls] == ["topic"]
+    assert found.notices == ("<Labels name='spans'> is about $title, and the controls that are served are about $text",)
+
+
+@pytest.mark.parametrize(
+    ("control", "reason"),
+    [
+        (SINGLE.replace("<Choices ", '<Choices perRegion="true" '), "is asked per region, not per task"),
+        (MULTIPLE.replace("<Choices ", '<Choices perRegion="true" '), "is asked per region, not per task"),
+        (MULTIPLE.replace("<Choices ", '<Choices value="$options" '), "offers no choices of its own"),
+        (LABELS.replace("<Labels ", '<Labels value="$options" '), "offers no labels of its own"),
+        (
+            MULTIPLE.replace('<Choice value="a"/>', '<Choice value="a"><Choice value="c"/></Choice>'),
+            "has choices inside choices, and wanted are all of them side by side",
+        ),
+        (
+            SINGLE.replace('<Choice value="a"/>', '<Choice value="a"><Choice value="c"/></Choice>'),
+            "has choices inside choices, and wanted are all of them side by side",
+        ),
+        ('<Rating name="stars" toName="text"/>', "is not <Choices> and is not <Labels>"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_the_reason(control: str, reason: str) -> None:
+    with pytest.raises(UnsupportedLabelConfig) as error:
+        plan(control)
+
+    assert f"> {reason}" in str(error.value)
+
+
+@pytest.mark.parametrize("control", [SINGLE, MULTIPLE, LABELS])
+@pytest.mark.parametrize(
+    "shown", ['<Image name="text" value="$text"/>', '<Text name="text" value="the same for all"/>']
+)
+def test_only_texts_of_the_tasks_are_served(control: str, shown: str) -> None:
+    with pytest.raises(UnsupportedLabelConfig, match='not about a <Text> with value="\\$field"'):
+        serving_plan(parse_label_config(f"<View>{shown}{control}</View>"))
+
+
+def test_the_refusal_of_a_whole_config_names_what_would_be_served() -> None:
+    with pytest.raises(UnsupportedLabelConfig) as error:
+        plan("")
+
+    assert all(kind.example in str(error.value) for kind in find_kinds().values())
