@@ -22,6 +22,7 @@
     │   ├── JobCancelled              raised inside the job when somebody cancelled it
     │   └── JobLost                   raised inside the job when another process has taken it up
     ├── PromotionError            a promotion or rollback that cannot be done
+    ├── HookError                 a hook that raised, took too long or gave back what it must not
     ├── StateError                a state that cannot be moved, backed up or restored as it stands
     └── ProjectNotFound           a project that was never connected
 
@@ -33,6 +34,7 @@ __all__ = [
     "BundleError",
     "ConfigurationError",
     "EncoderError",
+    "HookError",
     "JobCancelled",
     "JobError",
     "JobLost",
@@ -151,6 +153,18 @@ class JobLost(JobError):
 
 class PromotionError(LabelloopError):
     """A promotion or a rollback cannot be done."""
+
+
+class HookError(LabelloopError):
+    """A hook raised, took too long, or gave back what it must not.
+
+    Attributes:
+        hook: its name, with that of the turning point.
+    """
+
+    def __init__(self, message: str, *, hook: str) -> None:
+        super().__init__(message)
+        self.hook = hook
 
 
 class StateError(LabelloopError):

@@ -1,0 +1,131 @@
+"""The hook that posts signed messages to a URL."""
+
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..domain.snapshot import Snapshot
+from ..errors import ConfigurationError
+from .specs import Training, hookimpl
+
+__all__ = ["SIGNATURE", "TIMESTAMP", "WebhookNotifier", "is_genuine", "signature"]
+
+TIMESTAMP, SIGNATURE, DELIVERY = "X-Labelloop-Timestamp", "X-Labelloop-Signature", "X-Labelloop-Delivery"
+SHORTEST_SECRET = 16
+ATTEMPTS = 3
+FIRST_PAUSE_S = 0.5
+ANSWER_TIMEOUT_S = 5.0
+TOLERANCE_S = 300.0
+WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
+
+
+class WebhookNotifier:
+    """Posts JSON to a URL when a snapshot is written and a version trained or promoted: names and figures, no texts.
+
+    The relay calls it beside the loop, so nobody waits while it tries: three times at most, and 5 s for each answer.
+
+    Args:
+        secret: what both sides sign with.
+
+    Raises:
+        ConfigurationError: the URL is none, or the secret is too short.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        *,
+        now: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"LABELLOOP_NOTIFY_URL: {url!r} found; wanted http:// or https://")
+        if len(secret) < SHORTEST_SECRET:
+            raise ConfigurationError(
+                f"LABELLOOP_NOTIFY_SECRET has {len(secret)} characters; wanted at least {SHORTEST_SECRET}, for "
+                "instance those of `openssl rand -hex 32`"
+            )
+        self._url, self._secret, self._now, self._pause = url, secret, now, pause
+
+    @hookimpl
+    def snapshot_written(self, snapshot: Snapshot) -> None:
+        """Post `snapshot_written`, unless the snapshot was there before."""
+        if snapshot.is_new:
+            counts = dict(snapshot.manifest.counts)
+            self._post(
+                "snapshot_written",
+                {"project": snapshot.manifest.project.key, "snapshot_id": snapshot.id, "counts": counts},
+            )
+
+    @hookimpl
+    def model_trained(self, training: Training) -> None:
+        """Post `model_trained`."""
+        self._post(
+            "model_trained",
+            {
+                "project": training.project,
+                "model_version": training.model_version,
+                "snapshot_id": training.snapshot.id,
+                "metrics": dict(training.metrics),
+            },
+        )
+
+    @hookimpl
+    def model_promoted(self, project: str, model_version: str, previous: str, reason: str) -> None:
+        """Post `model_promoted`."""
+        self._post(
+            "model_promoted",
+            {"project": project, "model_version": model_version, "previous": previous, "reason": reason},
+        )
+
+    def _post(self, event: str, data: Mapping[str, Any]) -> None:
+        import httpx
+
+        body = json.dumps({"event": event, "data": data}, ensure_ascii=False).encode()
+        delivery = str(uuid.uuid4())
+        problem = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._pause(FIRST_PAUSE_S * 2 ** (attempt - 1))
+            timestamp = str(int(self._now()))
+            headers = {
+                "Content-Type": "application/json",
+                DELIVERY: delivery,
+                TIMESTAMP: timestamp,
+                SIGNATURE: signature(self._secret, timestamp, body),
+            }
+            try:
+                answer = httpx.post(self._url, content=body, headers=headers, timeout=ANSWER_TIMEOUT_S)
+            except httpx.HTTPError as error:
+                problem = f"{type(error).__name__}: {error}"
+                continue
+            if answer.is_success:
+                return
+            problem = f"it answered {answer.status_code}"
+            if answer.status_code not in WORTH_ANOTHER_TRY:
+                break
+        raise NotDelivered(f"{event} was not delivered to the URL of LABELLOOP_NOTIFY_URL: {problem}")
+
+
+class NotDelivered(Exception):
+    """The other side did not take a message."""
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """`v1=` and the HMAC-SHA256 of timestamp, dot and body under the secret, in hexadecimal."""
+    return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def is_genuine(
+    secret: str, headers: Mapping[str, str], body: bytes, *, now: float, tolerance_s: float = TOLERANCE_S
+) -> bool:
+    """True where the message was signed with the secret, and not long ago: what a receiver checks first."""
+    timestamp = headers.get(TIMESTAMP, "")
+    if not (timestamp.isascii() and timestamp.isdecimal()) or abs(now - int(timestamp)) > tolerance_s:
+        return False
+    return hmac.compare_digest(signature(secret, timestamp, body), headers.get(SIGNATURE, ""))
