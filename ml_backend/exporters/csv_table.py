@@ -2,64 +2,64 @@
 
 import csv
 import json
-import re
-from collections.abc import Iterable, Mapping
-from typing import IO
+from collections.abc import Iterable
+from pathlib import Path
 
-from ..domain.example import Row, Target
-from ..errors import SnapshotError
-from .base import Exporter
+from ..domain.example import Row
+from ..domain.row_json import target_to_json
+from .base import Exporter, ExportReport, ExportWish, Tally, encodable
 
 __all__ = ["CsvTable"]
 
-HALF_SURROGATES = re.compile("[\ud800-\udfff]")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""As OWASP lists them under "CSV Injection", with the full-width forms that some spreadsheets take alike."""
+ESCAPE = "'"
 
 
 class CsvTable(Exporter):
     r"""A header, then a line per row, as RFC 4180 has it; texts keep their line breaks, inside quotes.
 
-    Values are written as they are. A spreadsheet takes a text that starts with `=`, `+`, `-` or `@` for a formula
-    unless its column is imported as text. Half a surrogate pair has no UTF-8 form and becomes `\ufffd`.
+    A cell that a spreadsheet would take for a formula gets an apostrophe in front, unless the wish says otherwise.
+    Half a surrogate pair has no UTF-8 form and becomes `\ufffd`.
     """
 
     name = "csv"
-    description = "A header, then a line per row: one column per input field and one per target."
+    description = "A header, then a line per row: one column per input field and one per control."
+    limits = (
+        "Several names and entities are JSON inside a cell. A cell that starts like a formula gets an apostrophe in "
+        "front, since spreadsheets run what stands there; --raw-cells leaves all cells as they are. Annotators and "
+        "provenance are left out."
+    )
     suffix = ".csv"
+    needs_config = False
 
-    def write(self, rows: Iterable[Row], target: IO[str]) -> int:
-        """Write the rows under the columns of the first one.
+    def write(self, rows: Iterable[Row], path: Path, wish: ExportWish) -> ExportReport:
+        """Write the rows; a row without an answer to a control has an empty cell there."""
+        names = [served.name for served in wish.controls] or [wish.control]
+        tally = Tally()
+        escaped = 0
 
-        Raises:
-            SnapshotError: a later row has other fields or targets than the first.
-        """
-        writer = csv.writer(target)
-        header: list[str] = []
-        count = 0
-        for row in rows:
-            cells = _cells(row)
-            if not count:
-                header = list(cells)
-                writer.writerow(header)
-            elif cells.keys() != set(header):
-                raise SnapshotError(
-                    f"row {row.id} has the columns {', '.join(cells)}, the first row has {', '.join(header)}; "
-                    "wanted rows of one label config (the format `rows` takes any)"
-                )
-            writer.writerow([cells[name] for name in header])
-            count += 1
-        return count
+        def cell(text: str) -> str:
+            nonlocal escaped
+            text = encodable(text)
+            if wish.keeps_formulas or not text.startswith(FORMULA_STARTS):
+                return text
+            escaped += 1
+            return ESCAPE + text
 
-
-def _cells(row: Row) -> dict[str, str]:
-    """The row's values by column. A target that is named like a field gets `_target` added to its name."""
-    targets = {f"{name}_target" if name in row.input else name: _text(value) for name, value in row.targets.items()}
-    cells: Mapping[str, str] = {**row.input, **targets}
-    return {_encodable(name): _encodable(value) for name, value in cells.items()}
+        with path.open("w", encoding="utf-8", newline="") as target:
+            writer = csv.writer(target)
+            # A control may be named like the field.
+            writer.writerow([cell(wish.field), *(cell(f"{n}_target" if n == wish.field else n) for n in names)])
+            writer.writerows(
+                tally.made(rows, lambda row: [cell(wish.text(row)), *(cell(_text(row, n)) for n in names)])
+            )
+        notice = f"{escaped} cells start like a formula and got an apostrophe in front (--raw-cells keeps them)"
+        return tally.report([notice] if escaped else [])
 
 
-def _text(target: Target) -> str:
-    return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
-
-
-def _encodable(text: str) -> str:
-    return HALF_SURROGATES.sub("\ufffd", text)
+def _text(row: Row, control: str) -> str:
+    if control not in row.targets:
+        return ""
+    target = row.targets[control]
+    return target if isinstance(target, str) else json.dumps(target_to_json(target), ensure_ascii=False)

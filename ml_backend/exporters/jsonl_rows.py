@@ -1,25 +1,25 @@
 """`rows`: everything labelloop knows of a row, in the shape that snapshots have."""
 
-from collections.abc import Iterable
-from typing import IO
-
 from ..domain.example import Row
 from ..domain.row_json import row_to_line
-from .base import Exporter
+from .base import ExportWish, LineExporter, Lines
 
 __all__ = ["JsonlRows"]
 
 
-class JsonlRows(Exporter):
+class JsonlRows(LineExporter):
     """One JSON object per line; `domain.row_json` reads it back."""
 
     name = "rows"
     description = "One JSON object per line: input, targets, every annotator's answers, provenance."
+    limits = "Fields of the task that the label config does not name are left out."
     suffix = ".jsonl"
+    needs_config = False
 
-    def write(self, rows: Iterable[Row], target: IO[str]) -> int:
-        count = 0
-        for row in rows:
-            target.write(row_to_line(row))
-            count += 1
-        return count
+    def lines(self, wish: ExportWish) -> Lines:  # noqa: ARG002 (everything is written)
+        return _Rows()
+
+
+class _Rows(Lines):
+    def text_of(self, row: Row) -> str:
+        return row_to_line(row)

@@ -1,0 +1,90 @@
+"""`conll`: one token per line with its IOB2 tag, as CoNLL-2003 has it."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ..domain.example import Row, Span, parts_of
+from .base import ExportWish, LineExporter, Lines, NotCarried, encodable
+from .spans import check_entities
+
+__all__ = ["Conll"]
+
+DOCUMENT_START = "-DOCSTART- -X- _ O\n\n"
+TOKEN = re.compile(r"\w+|[^\w\s]")
+WHITE_SPACE = re.compile(r"\s+")
+
+
+class Conll(LineExporter):
+    """Words and punctuation marks, further cut wherever a span starts or ends within one."""
+
+    name = "conll"
+    description = "CoNLL-2003 columns (token, -X-, _, IOB2 tag), a line per token, an empty line after each text."
+    limits = (
+        "One control's entities. White space and positions are lost. Of entities that overlap, the longest is kept (of "
+        "equals the first), since a token has one tag; rows where that happened are counted. Spaces in labels become "
+        "underscores."
+    )
+    suffix = ".conll"
+    carries_one_control = True
+
+    def check(self, wish: ExportWish) -> None:
+        """Refuse a control that is not answered with entities.
+
+        Raises:
+            ConfigurationError: it is another kind.
+        """
+        check_entities(self.name, wish)
+
+    def lines(self, wish: ExportWish) -> Lines:
+        return _Sentences(wish)
+
+
+class _Sentences(Lines):
+    def __init__(self, wish: ExportWish) -> None:
+        self._wish = wish
+        self._is_first = True
+        self._rows_cut = self._spans_cut = 0
+
+    def text_of(self, row: Row) -> str:
+        text = encodable(self._wish.text(row))
+        given = [part for part in parts_of(self._wish.target(row)) if isinstance(part, Span)]
+        spans = _without_overlaps(given)
+        lines = [f"{token} -X- _ {tag}\n" for token, tag in _tagged(text, spans)]
+        if not lines:
+            raise NotCarried("the text has no token")
+        if len(spans) < len(given):
+            self._rows_cut += 1
+            self._spans_cut += len(given) - len(spans)
+        head, self._is_first = DOCUMENT_START if self._is_first else "", False
+        return f"{head}{''.join(lines)}\n"
+
+    def notices(self) -> Iterator[str]:
+        if self._rows_cut:
+            yield f"{self._spans_cut} entities in {self._rows_cut} rows overlap a longer one and are left out"
+
+
+def _without_overlaps(spans: Sequence[Span]) -> list[Span]:
+    """The longest first, of equals the first, as long as they share no character with one chosen before."""
+    chosen: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span)):
+        if all(span.end <= other.start or other.end <= span.start for other in chosen):
+            chosen.append(span)
+    return sorted(chosen)
+
+
+def _tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
+    """Tokens in order, with their tags.
+
+    Raises:
+        NotCarried: a span holds white space alone, so no token can carry its tag.
+    """
+    position = 0
+    for span in spans:
+        yield from ((token, "O") for token in TOKEN.findall(text[position : span.start]))
+        tokens = TOKEN.findall(text[span.start : span.end])
+        if not tokens:
+            raise NotCarried("an entity holds no token")
+        label = WHITE_SPACE.sub("_", span.label)
+        yield from ((token, f"{'I' if number else 'B'}-{label}") for number, token in enumerate(tokens))
+        position = span.end
+    yield from ((token, "O") for token in TOKEN.findall(text[position:]))

@@ -1,0 +1,90 @@
+"""`label-studio`: tasks with annotations, as Label Studio imports them."""
+
+from collections.abc import Iterable
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+from ..domain.example import AnnotatorLabel, Row
+from ..domain.model import ScoredTarget
+from ..domain.row_json import to_line
+from .base import Exporter, ExportReport, ExportWish, Tally
+
+__all__ = ["LabelStudioTasks"]
+
+
+class LabelStudioTasks(Exporter):
+    """A JSON list of tasks, an annotation per annotator. labelloop reads the same rows out of it again."""
+
+    name = "label-studio"
+    description = "A JSON list of tasks with one annotation per annotator, ready for Label Studio's import."
+    limits = (
+        "Fields of the task that the label config does not name, regions of controls that are not served, skipped "
+        "annotations and pre-labels are left out. Where a star settled a disagreement, the annotations that stand are "
+        "ground truth. Annotators are named by their ids, which Label Studio refuses where it has no such user; "
+        "--no-annotators leaves them out."
+    )
+    suffix = ".json"
+
+    def write(self, rows: Iterable[Row], path: Path, wish: ExportWish) -> ExportReport:
+        """Write the list, a task a line, in flat memory."""
+        tally = Tally()
+        with path.open("w", encoding="utf-8", newline="") as target:
+            for line in tally.made(rows, lambda row: _line(_task(row, wish))):
+                target.write((",\n" if tally.rows > 1 else "[\n") + line)
+            target.write("\n]\n" if tally.rows else "[]\n")
+        return tally.report()
+
+
+def _line(task: dict[str, Any]) -> str:
+    return to_line(task).removesuffix("\n")
+
+
+def _task(row: Row, wish: ExportWish) -> dict[str, Any]:
+    came_from = row.provenance
+    is_starred = _needs_stars(row, wish)
+    # Only the sum is known, and a sum it stays.
+    lead_times = chain([came_from.lead_time_s], repeat(None))
+    annotations = []
+    for label, annotation_id, lead_time_s in zip(row.labels, came_from.annotation_ids, lead_times, strict=False):
+        annotation: dict[str, Any] = {
+            "id": annotation_id,
+            "result": _result(label, row, wish),
+            "was_cancelled": False,
+            "ground_truth": is_starred and _stands(label, row),
+            "lead_time": lead_time_s,
+            "updated_at": came_from.reviewed_at,
+        }
+        if wish.names_annotators and label.annotator.isascii() and label.annotator.isdecimal():
+            annotation["completed_by"] = int(label.annotator)
+        annotations.append(annotation)
+    return {"id": row.task_id, "data": dict(row.input), "annotations": annotations}
+
+
+def _result(label: AnnotatorLabel, row: Row, wish: ExportWish) -> list[dict[str, Any]]:
+    """The regions of all answers. What only predictions have, a score, is left out, and every region has an id."""
+    regions = [
+        region
+        for served in wish.controls
+        if served.name in label.targets
+        for region in served.kind.write(
+            served.control, ScoredTarget(label.targets[served.name], 1.0, {}), wish.text(row)
+        )
+    ]
+    return [
+        {"id": f"{row.task_id}-{number}", **{key: value for key, value in region.items() if key != "score"}}
+        for number, region in enumerate(regions)
+    ]
+
+
+def _needs_stars(row: Row, wish: ExportWish) -> bool:
+    """True where the votes alone do not give the row's answers."""
+    for served in wish.controls:
+        votes = [label.targets[served.name] for label in row.labels if served.name in label.targets]
+        if served.name in row.targets and votes and served.kind.resolve(votes) != row.targets[served.name]:
+            return True
+    return False
+
+
+def _stands(label: AnnotatorLabel, row: Row) -> bool:
+    return all(row.targets.get(name) == target for name, target in label.targets.items())
