@@ -12,7 +12,7 @@ from ..domain.annotation import Task
 from ..errors import PayloadError, StudioExportError
 from .payloads import task_from_export
 
-__all__ = ["read_export", "read_tasks", "stream_objects"]
+__all__ = ["read_export", "read_items", "read_tasks", "stream_objects"]
 
 MAX_DEPTH = 200
 DEPTH_CHANGES = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
@@ -26,7 +26,7 @@ def read_export(path: Path) -> Iterator[Task]:
         StudioExportError: not there, no JSON, cut short, JSON_MIN or another format; raised when the reading
             gets there.
     """
-    for number, item in _items(path):
+    for number, item in read_items(path):
         if not isinstance(item.get("data"), dict):
             raise StudioExportError(_not_a_task(path, number, item))
         if not isinstance(item.get("annotations"), list):
@@ -43,7 +43,7 @@ def read_tasks(path: Path) -> Iterator[Task]:
     Raises:
         StudioExportError: not there, no JSON list of objects, or cut short; raised when the reading gets there.
     """
-    for number, item in _items(path):
+    for number, item in read_items(path):
         task: dict[str, Any] = dict(item) if isinstance(item.get("data"), dict) else {"data": dict(item)}
         # Import files name annotations' authors and leave ids out; only the data counts here.
         task["annotations"] = [each for each in task.get("annotations") or () if _has_id(each)]
@@ -75,7 +75,12 @@ def stream_objects(source: IO[bytes]) -> Iterator[Any]:
             builder = ObjectBuilder()
 
 
-def _items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def read_items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The objects of a JSON list, each with its number from 1, in flat memory.
+
+    Raises:
+        StudioExportError: not there, no JSON list of objects, or cut short; raised when the reading gets there.
+    """
     number = 0
     try:
         with path.open("rb") as source:
