@@ -5,107 +5,157 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.example import Target
+from ml_backend.domain.annotation import Prediction, Region
+from ml_backend.domain.example import Span, Target
 from ml_backend.domain.label_config import Control, LabelConfig
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.tasks import ServedControl, find_kinds, serving_plan, template_path
+from ml_backend.labelstudio.validation import misfits
+from ml_backend.tasks import ServedControl, ServingPlan, find_kinds, serving_plan, template_path
 from tests.studio import project_with_tasks, task_ids
 
 KINDS = sorted(find_kinds())
+TEMPLATES = sorted(path.stem for path in template_path(KINDS[0]).parent.glob("*.xml"))
 
-# Answers that a kind must be able to give; a new kind adds its own here.
+# Characters of two UTF-16 units, joined ones, combining ones, a CR LF, a tab, and right-to-left script.
+TEXT = "😀 Bob went to Paris 👩‍👩‍👧 with Zoe\u0308.\r\nLine two: Ann\tsaw 𝒳 שלום\u200f Rome."
+
+
+def _choices(control: Control) -> list[Target]:
+    return list(control.label_values)
+
+
+def _sets_of_choices(control: Control) -> list[Target]:
+    return [(), *((value,) for value in control.label_values), tuple(sorted(control.label_values))]
+
+
+def _spans(control: Control) -> list[Target]:
+    """None; one per label; touching ones; nested, overlapping and two of one place; the whole text."""
+    first, last = control.label_values[0], control.label_values[-1]
+    middle = TEXT.index("Paris")
+    per_label = tuple(Span(middle, middle + 5, label) for label in sorted(control.label_values))
+    touching = (Span(0, 1, first), Span(1, 2, first))
+    nested = tuple(sorted([Span(2, 9, first), Span(4, 6, last), Span(5, 12, first), Span(5, 12, last)]))
+    return [(), per_label, touching, nested, (Span(0, len(TEXT), first),)]
+
+
+# Answers that a kind must be able to give about the text above; a new kind adds its own here.
 ANSWERS: dict[str, Callable[[Control], list[Target]]] = {
-    "classification": lambda control: list(control.label_values),
+    "classification": _choices,
+    "multiple_choice": _sets_of_choices,
+    "entities": _spans,
 }
 
 
-def template(kind: str) -> LabelConfig:
-    return parse_label_config(template_path(kind).read_text())
+def template(name: str) -> LabelConfig:
+    return parse_label_config(template_path(name).read_text())
 
 
 def served(kind: str) -> ServedControl:
-    return serving_plan(template(kind)).served
+    (only,) = serving_plan(template(kind)).controls
+    return only
 
 
 def scored(target: Target) -> ScoredTarget:
     return ScoredTarget(target, 0.75, {})
 
 
-def test_every_kind_has_a_template_and_every_template_a_kind() -> None:
-    folder = template_path(KINDS[0]).parent
+def written(plan: ServingPlan, number: int) -> list[Region]:
+    """Regions of the answers that have this number, of all controls."""
+    regions: list[Region] = []
+    for each in plan.controls:
+        targets = ANSWERS[each.kind.name](each.control)
+        regions += each.kind.write(each.control, scored(targets[number % len(targets)]), TEXT)
+    return regions
 
-    assert sorted(path.stem for path in folder.glob("*.xml")) == KINDS
+
+def read(plan: ServingPlan, result: Any) -> dict[str, Target | None]:
+    return {each.name: each.kind.read(each.control, result, TEXT) for each in plan.controls}
+
+
+def expected(plan: ServingPlan, number: int) -> dict[str, Target]:
+    targets = {each.name: ANSWERS[each.kind.name](each.control) for each in plan.controls}
+    return {name: found[number % len(found)] for name, found in targets.items()}
+
+
+def answer_numbers(plan: ServingPlan) -> range:
+    return range(max(len(ANSWERS[each.kind.name](each.control)) for each in plan.controls))
+
+
+def test_every_kind_has_a_template_and_answers_to_be_tried() -> None:
+    assert set(KINDS) <= set(TEMPLATES)
     assert sorted(ANSWERS) == KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_template_is_served_by_its_kind_with_nothing_left_over(kind: str) -> None:
-    plan = serving_plan(template(kind))
+def test_the_template_of_a_kind_holds_one_control_which_is_of_the_kind(kind: str) -> None:
+    assert served(kind).kind is find_kinds()[kind]
 
-    assert plan.served.kind is find_kinds()[kind]
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_is_served_with_nothing_left_over(name: str) -> None:
+    plan = serving_plan(template(name))
+
     assert plan.notices == ()
-    assert plan.served.field
-    assert plan.served.text({plan.served.field: "a text", "other": "x"}) == "a text"
+    assert plan.field
+    assert plan.text({plan.field: "a text", "other": "x"}) == "a text"
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_label_of_a_template_has_a_hint(name: str) -> None:
+    controls = serving_plan(template(name)).controls
+
+    assert [label.value for each in controls for label in each.control.labels if not label.hint] == []
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_what_is_written_reads_back(name: str) -> None:
+    plan = serving_plan(template(name))
+
+    for number in answer_numbers(plan):
+        assert read(plan, written(plan, number)) == expected(plan, number)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_label_of_a_template_has_a_hint(kind: str) -> None:
-    assert [label.value for label in served(kind).control.labels if not label.hint] == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_a_kind_writes_it_reads_back(kind: str) -> None:
+def test_a_label_that_the_config_lacks_is_not_written(kind: str) -> None:
     control, writer = served(kind).control, served(kind).kind
-
-    for target in ANSWERS[kind](control):
-        regions = writer.write(control, scored(target))
-        assert regions
-        assert writer.read(control, regions) == target
-        assert set(writer.labels_in(target)) <= set(control.label_values)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_answer_with_a_label_that_the_config_lacks_is_not_written(kind: str) -> None:
-    control, writer = served(kind).control, served(kind).kind
-
-    assert writer.write(control, scored("no such label")) == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_a_kind_writes_passes_label_studio_s_own_check_of_the_config(kind: str) -> None:
-    interface = pytest.importorskip("label_studio_sdk.label_interface").LabelInterface(template(kind).xml)
-    control, writer = served(kind).control, served(kind).kind
-
-    def problems(regions: list[Any]) -> list[str]:
-        prediction = {"result": regions, "score": 0.75, "model_version": "m-v1"}
-        return list(interface.validate_prediction(prediction, return_errors=True))
-
-    for target in ANSWERS[kind](control):
-        regions = [dict(region) for region in writer.write(control, scored(target))]
-        assert problems(regions) == []
-        assert problems([{**regions[0], "from_name": "unknown"}]) != []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_label_studio_stores_every_answer_and_gives_back_what_was_meant(kind: str, studio_client: StudioClient) -> None:
-    control, writer = served(kind).control, served(kind).kind
-    targets = ANSWERS[kind](control)
-    tasks = [{"data": {served(kind).field: f"text {number}"}} for number in range(len(targets))]
-    project = project_with_tasks(studio_client, tasks=tasks, label_config=template(kind).xml)
-    ids = task_ids(studio_client, project.id)
-    predictions = {
-        task: Prediction(tuple(writer.write(control, scored(target))), 0.75, "m-v1")
-        for task, target in zip(ids, targets, strict=True)
+    gone: dict[str, Target] = {
+        "classification": "gone",
+        "multiple_choice": ("gone",),
+        "entities": (Span(0, 1, "gone"),),
     }
 
-    assert studio_client.push_predictions(project.id, list(predictions.items())) == len(targets)
+    assert writer.labels_in(gone[kind]) == ("gone",)
+    assert writer.write(control, scored(gone[kind]), TEXT) == []
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_what_is_written_passes_label_studio_s_own_check_of_the_config(name: str) -> None:
+    plan = serving_plan(template(name))
+    predictions = [Prediction(tuple(written(plan, number)), 0.75, "m-v1") for number in answer_numbers(plan)]
+
+    assert misfits(template(name).xml, list(enumerate(predictions))) == {}
+    wrong = [Prediction(({**region, "from_name": "unknown"},), 0.75, "m") for region in written(plan, 1)]
+    assert sorted(misfits(template(name).xml, list(enumerate(wrong)))) == list(range(len(wrong)))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_label_studio_stores_every_answer_and_gives_back_what_was_meant(name: str, studio_client: StudioClient) -> None:
+    plan = serving_plan(template(name))
+    numbers = answer_numbers(plan)
+    tasks = [{"data": {plan.field: TEXT}} for _ in numbers]
+    project = project_with_tasks(studio_client, tasks=tasks, label_config=template(name).xml)
+    ids = task_ids(studio_client, project.id)
+    predictions = {
+        task: Prediction(tuple(written(plan, number)), 0.75, "m-v1") for task, number in zip(ids, numbers, strict=True)
+    }
+
+    assert studio_client.push_predictions(project.id, list(predictions.items())) == len(ids)
     for task, prediction in predictions.items():
         studio_client.submit_annotation(task, {"result": [dict(region) for region in prediction.result]})
 
-    read = {
-        task.id: writer.read(control, task.annotations[0].result) for task in studio_client.reviewed_tasks(project.id)
-    }
-    assert read == dict(zip(ids, targets, strict=True))
+    reviewed = {task.id: task for task in studio_client.reviewed_tasks(project.id)}
+    assert {plan.text(task.data) for task in reviewed.values()} == {TEXT}
+    found = {task.id: read(plan, task.annotations[0].result) for task in reviewed.values()}
+    assert found == {task: expected(plan, number) for task, number in zip(ids, numbers, strict=True)}
