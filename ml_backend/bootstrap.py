@@ -9,6 +9,9 @@ from .config import Settings
 from .domain.model import cold_start_version
 from .domain.ports import JobLauncher, Predictor
 from .domain.project import Project
+from .hooks import Hooks, load_hooks
+from .hooks.notifier import WebhookNotifier
+from .hooks.redaction import Redaction
 from .jobs import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.label_config_xml import parse_label_config
@@ -28,7 +31,7 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
         launcher: replaces the one that starts child processes.
 
     Raises:
-        ConfigurationError: the database cannot be opened.
+        ConfigurationError: the database cannot be opened, or a hook cannot be used.
     """
     home = settings.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -45,6 +48,7 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
         load_predictor=load_bundle_predictor,
         cold_start=make_cold_start,
         clock=_utc_now,
+        hooks=_hooks(settings),
     )
 
 
@@ -75,6 +79,15 @@ def configure_logging(level: str) -> None:
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("ml_backend").setLevel(level)
+
+
+def _hooks(settings: Settings) -> Hooks:
+    shipped: dict[str, object] = {}
+    if settings.redact:
+        shipped["redaction"] = Redaction(settings.redact, settings.redact_region)
+    if settings.notify_url:
+        shipped["notify"] = WebhookNotifier(settings.notify_url, settings.notify_secret.get_secret_value())
+    return load_hooks(settings.hooks, settings.hook_timeout_s, shipped)
 
 
 def _utc_now() -> datetime:

@@ -101,6 +101,25 @@ class Settings(BaseSettings):
         description="Share of flags that must prove right: a kind of issue that is surely below it is not flagged any "
         "more.",
     )
+    hooks: str = Field("", description="Hooks as `module:object`, separated by commas, besides those of entry points.")
+    hook_timeout_s: float = Field(
+        30.0, gt=0, description="Longest time that one call of a hook may take, such as for one row, in seconds."
+    )
+    redact: str = Field(
+        "",
+        description="Personal data that is masked in snapshots, exports and all that is made of them: some of `email`, "
+        "`phone`, `iban`, `card`, separated by commas; empty: none.",
+    )
+    redact_region: str = Field(
+        "",
+        description="Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone.",
+    )
+    notify_url: str = Field(
+        "", description="URL that gets a signed message when a snapshot is written, a version trained or promoted."
+    )
+    notify_secret: SecretStr = Field(
+        SecretStr(""), description="Secret of at least 16 characters that those messages are signed with."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     @field_validator("split", mode="before")

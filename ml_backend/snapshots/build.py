@@ -15,10 +15,22 @@ from .review import ReviewRule
 from .settle import Void, read_answers, settled_row
 from .warn import warnings_about
 
-__all__ = ["BuildSettings", "BuiltRows", "DropReason", "DroppedRow", "History", "build_rows", "reviewed_rows"]
+__all__ = [
+    "BuildSettings",
+    "BuiltRows",
+    "DropReason",
+    "DroppedRow",
+    "History",
+    "RowChange",
+    "build_rows",
+    "reviewed_rows",
+]
 
 History = Callable[[int], AnnotationEvent | None]
 """The stored event of an annotation id, None where labelloop did not see the annotation being made."""
+
+RowChange = Callable[[Iterable[Row]], Iterable[Row]]
+"""Gives the rows back in order, changed or not, without those that are to be left out."""
 
 LabelCounts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
@@ -30,6 +42,7 @@ class DropReason(StrEnum):
     NO_ANSWER = "no_answer"
     UNKNOWN_LABEL = "unknown_label"
     REPEATED_TASK = "repeated_task"
+    LEFT_OUT_BY_HOOK = "left_out_by_hook"
     DUPLICATE = "duplicate"
     DUPLICATE_OF_HELD_OUT = "duplicate_of_held_out"
     NEAR_DUPLICATE_OF_HELD_OUT = "near_duplicate_of_held_out"
@@ -101,17 +114,32 @@ class BuiltRows:
         return {reason.value: found[reason] for reason in DropReason if found[reason]}
 
 
-def build_rows(tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History) -> BuiltRows:
-    """Rows of all reviewed tasks, the same ones whatever order the tasks come in."""
+def build_rows(
+    tasks: Iterable[Task],
+    plan: ServingPlan,
+    settings: BuildSettings,
+    history: History,
+    change: RowChange = lambda rows: rows,
+) -> BuiltRows:
+    """Rows of all reviewed tasks, the same ones whatever order the tasks come in.
+
+    Args:
+        change: applied to every row, after its text has decided on its split and before leaks are looked for, which
+            are leaks to those who read the changed text.
+    """
     rows, dropped, not_reviewed, voids = _rows_of(tasks, plan, settings, history)
     rows, duplicates = _without_duplicates(rows, plan)
     splits = _split(rows, plan, settings.split)
+    splits = {split: list(change(splits[split])) for split in Split}
+    unresolved = tuple(change(row for row in rows if not row.targets))
+    kept = {row.task_id for found in (*splits.values(), unresolved) for row in found}
+    dropped += [DroppedRow(row.task_id, DropReason.LEFT_OUT_BY_HOOK) for row in rows if row.task_id not in kept]
     train, leaks = _without_leaks(splits, plan, settings.near_duplicate_threshold)
     splits[Split.TRAIN] = train
     label_counts = _label_counts(splits, plan)
     return BuiltRows(
         splits={split: tuple(splits[split]) for split in Split},
-        unresolved=tuple(row for row in rows if not row.targets),
+        unresolved=unresolved,
         dropped=tuple(sorted([*dropped, *duplicates, *leaks], key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
         not_reviewed=not_reviewed,

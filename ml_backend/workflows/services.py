@@ -8,6 +8,7 @@ from pathlib import Path
 from ..domain.ports import JobLauncher, ModelRegistry, Predictor, Studio, Tracker
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
+from ..hooks import Hooks
 from ..serving.champions import Champions
 from ..storage import Database
 
@@ -67,6 +68,7 @@ class Services:
         champions: the predictors of this process.
         load_predictor: makes a predictor from a serving bundle.
         cold_start: makes the predictor that answers a project before its first model.
+        hooks: other people's code at the loop's turning points.
     """
 
     options: Options
@@ -79,3 +81,4 @@ class Services:
     load_predictor: Callable[[Path], Predictor]
     cold_start: Callable[[Project], Predictor]
     clock: Callable[[], datetime]
+    hooks: Hooks = field(default_factory=Hooks)
