@@ -1,0 +1,59 @@
+"""Annotations may be made over the API, where a result can hold anything that is JSON."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.domain.example import Span, parts_of
+from ml_backend.domain.model import ScoredTarget
+from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.tasks import find_kinds, serving_plan, template_path
+from tests.unit.tasks.plans import TEXT
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def regions_of(control: str, labels: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """Regions that are right in some parts and anything in the others."""
+    names = st.lists(st.sampled_from([*labels, "gone"]) | anything, max_size=4)
+    offsets = st.integers(-5, len(TEXT) + 5) | anything
+    value = st.fixed_dictionaries(
+        {}, optional={"choices": names | anything, "labels": names | anything, "start": offsets, "end": offsets}
+    )
+    return st.fixed_dictionaries(
+        {"from_name": st.just(control) | anything},
+        optional={
+            "to_name": anything,
+            "type": st.sampled_from(["choices", "labels"]) | anything,
+            "value": value | anything,
+            "score": anything,
+            "meta": anything,
+        },
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(find_kinds()))
+@given(data=st.data())
+def test_whatever_a_result_holds_it_is_an_answer_or_none(kind: str, data: st.DataObject) -> None:
+    (served,) = serving_plan(parse_label_config(template_path(kind).read_text())).controls
+    result = data.draw(st.lists(regions_of(served.name, list(served.control.label_values)), max_size=4))
+
+    target = served.kind.read(served.control, result, TEXT)
+
+    if target is None:
+        return
+    parts = parts_of(target)
+    assert all(isinstance(part, str | Span) for part in parts)
+    assert list(parts) == sorted(set(parts))
+    assert all(0 <= part.start < part.end <= len(TEXT) for part in parts if isinstance(part, Span))
+    known = [part for part in parts if set(served.kind.labels_in((part,))) <= set(served.control.label_values)]  # type: ignore[arg-type]
+    if len(known) == len(parts):
+        written = served.kind.write(served.control, ScoredTarget(target, 0.5, {}), TEXT)
+        assert served.kind.read(served.control, written, TEXT) == target
+    assert served.kind.resolve([target]) == target
