@@ -1,0 +1,180 @@
+"""Prompts to responses: greedy decoding with a key-value cache, in batches, within a time budget."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .chat_format import ChatFormat, chat_format_of
+from .language_model import LanguageModel
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["DEFAULT_MAX_NEW_TOKENS", "Draft", "TextGenerator", "format_of", "left_padded"]
+
+DEFAULT_MAX_NEW_TOKENS = 256
+TOKENS_PER_BATCH = 4096
+"""Tokens of prompts, with their padding, and of responses that a batch holds; a bound on its memory."""
+PROMPT_SHARE = 0.75
+"""Most of the model's length that a prompt may take, where prompt and response do not both fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a model wrote.
+
+    Attributes:
+        tokens: that it took, the ending included.
+        is_complete: True where the model ended by itself; False where the time or the tokens ran out.
+        is_prompt_cut: True where the prompt lost its beginning, because the model cannot read that much.
+    """
+
+    text: str
+    tokens: int
+    is_complete: bool
+    is_prompt_cut: bool = False
+
+
+class TextGenerator:
+    """Responses of a language model. Safe to use from several threads, one after the other.
+
+    Args:
+        max_new_tokens: most tokens of a response.
+        budget_s: seconds per prompt, by the wall clock; what is there by then is the draft. None: no bound.
+        max_length_tokens: most tokens of prompt and response together; bounded by what the model can read.
+        clock: seconds from any origin.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        *,
+        max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
+        budget_s: float | None = None,
+        max_length_tokens: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.model = model
+        self.format = format_of(model)
+        self.max_new_tokens = max_new_tokens
+        self.budget_s = budget_s
+        limits = [limit for limit in (max_length_tokens, model.max_length_tokens) if limit is not None]
+        self.max_length_tokens = min(limits, default=None)
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def generate(self, prompts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> list[Draft]:
+        """One draft per prompt, in the order given.
+
+        Batches hold prompts of like length, padded on the left; a batch of n prompts may take n times the budget.
+
+        Args:
+            on_rows: told how many rows are done after every batch; what it raises passes through.
+        """
+        with self._lock:
+            most = self._most_prompt_tokens()
+            rows = [self.format.prompt_ids(prompt, most=most) for prompt in prompts]
+            drafts: list[Draft | None] = [None] * len(rows)
+            done = 0
+            for batch in self._batches([len(ids) for ids, _ in rows]):
+                written = self._generate([rows[i][0] for i in batch])
+                for i, ids in zip(batch, written, strict=True):
+                    drafts[i] = self._draft(ids, is_prompt_cut=rows[i][1])
+                done += len(batch)
+                if on_rows is not None:
+                    on_rows(done)
+        return [draft for draft in drafts if draft is not None]
+
+    def _most_prompt_tokens(self) -> int | None:
+        if self.max_length_tokens is None:
+            return None
+        return max(self.max_length_tokens - self.max_new_tokens, int(self.max_length_tokens * PROMPT_SHARE))
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Indices in batches of like length, longest first."""
+        batch: list[int] = []
+        for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+            if batch and (len(batch) + 1) * (lengths[batch[0]] + self.max_new_tokens) > TOKENS_PER_BATCH:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _generate(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
+        """New token ids per row, up to and with the one that ends it."""
+        import torch
+        from transformers import GenerationConfig
+
+        pad = int(self.model.tokenizer.pad_token_id)
+        ids, mask = left_padded(rows, pad)
+        room = self.max_new_tokens
+        if self.max_length_tokens is not None:
+            room = max(1, min(room, self.max_length_tokens - ids.shape[1]))
+        config = GenerationConfig(  # type: ignore[no-untyped-call]
+            do_sample=False,
+            num_beams=1,
+            use_cache=True,
+            max_new_tokens=room,
+            pad_token_id=pad,
+            eos_token_id=list(self.format.stop_ids) or None,
+        )
+        with torch.inference_mode():
+            whole = self.model.module.generate(
+                input_ids=ids.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                generation_config=config,
+                stopping_criteria=self._deadline(len(rows)),
+            )
+        stops = set(self.format.stop_ids)
+        return [_until(new, stops) for new in whole[:, ids.shape[1] :].tolist()]
+
+    def _deadline(self, rows: int) -> Any:
+        """What stops a batch of so many rows when its time is up."""
+        import torch
+        from transformers import StoppingCriteria, StoppingCriteriaList
+
+        if self.budget_s is None:
+            return None
+        clock, end_s = self._clock, self._clock() + self.budget_s * rows
+
+        class Deadline(StoppingCriteria):
+            def __call__(self, input_ids: "torch.Tensor", *_: object, **__: object) -> "torch.Tensor":
+                return torch.full((input_ids.shape[0],), clock() >= end_s, dtype=torch.bool, device=input_ids.device)
+
+        return StoppingCriteriaList([Deadline()])
+
+    def _draft(self, ids: list[int], *, is_prompt_cut: bool) -> Draft:
+        is_complete = bool(ids) and ids[-1] in self.format.stop_ids
+        return Draft(self.format.decode(ids), len(ids), is_complete, is_prompt_cut)
+
+
+def format_of(model: LanguageModel) -> ChatFormat:
+    """The chat format of a model, whose own settings may name further tokens that end a response."""
+    # Settings for sampling, which instruction-tuned models bring along, are not for drafts that should be the same
+    # every time; the tokens that end a turn are.
+    found = getattr(model.module.generation_config, "eos_token_id", None)
+    stops = found if isinstance(found, list) else [found] if found is not None else []
+    return chat_format_of(model.tokenizer, tuple(int(stop) for stop in stops))
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Token ids filled up on the left, so that all rows go on from their last column, and their mask, both (N, T)."""
+    import torch
+
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
+        mask[index, longest - len(row) :] = 1
+    return ids, mask
+
+
+def _until(ids: list[int], stops: set[int]) -> list[int]:
+    for position, token in enumerate(ids):
+        if token in stops:
+            return ids[: position + 1]
+    return ids

@@ -1,0 +1,91 @@
+"""How close written responses come to those of experts."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...errors import TrainingError
+
+__all__ = ["TextEvaluation", "rouge_l", "text_metrics", "words"]
+
+# Scripts that put no space between words count character by character: kana, Chinese, Thai, Lao, Burmese, Khmer.
+WORD = re.compile(
+    "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
+    "|[^\\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextEvaluation:
+    """Metrics over a set of rows.
+
+    Attributes:
+        rouge_l: mean ROUGE-L F1 of the rows, from 0 to 1 (Lin 2004).
+        bleu: of the whole set, from 0 to 100, as sacrebleu computes it by default (Post 2018).
+        exact: share of the rows with just the expert's words.
+        unanswered: rows without a response; they count as empty ones.
+        per_row: ROUGE-L F1, in the order given.
+    """
+
+    rows: int
+    rouge_l: float
+    bleu: float
+    exact: float
+    unanswered: int
+    per_row: tuple[float, ...]
+
+    def summary(self) -> dict[str, float]:
+        """The figures that a run logs."""
+        return {"rows": float(self.rows), "rouge_l": self.rouge_l, "bleu": self.bleu, "exact": self.exact}
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+def text_metrics(references: Sequence[str], responses: Sequence[str | None]) -> TextEvaluation:
+    """Metrics of responses against those of experts; None where there is none.
+
+    Raises:
+        TrainingError: the two differ in length.
+    """
+    if len(references) != len(responses):
+        raise TrainingError(
+            f"{len(references)} responses of experts and {len(responses)} of a model found; wanted one of each per row"
+        )
+    from sacrebleu.metrics.bleu import BLEU
+
+    written = [response or "" for response in responses]
+    scores = rouge_l(references, written)
+    rows = len(scores)
+    # `force`: responses that look tokenised already are the experts' own affair.
+    bleu = BLEU(force=True).corpus_score(written, [list(references)]).score if rows else 0.0
+    return TextEvaluation(
+        rows=rows,
+        rouge_l=sum(scores) / max(rows, 1),
+        bleu=float(bleu),
+        exact=sum(words(a) == words(b) for a, b in zip(references, written, strict=True)) / max(rows, 1),
+        unanswered=sum(not (response or "").strip() for response in responses),
+        per_row=tuple(scores),
+    )
+
+
+def rouge_l(references: Sequence[str], responses: Sequence[str]) -> list[float]:
+    """ROUGE-L F1 per row, from 0 to 1: the longest common subsequence of words, over the lengths of both.
+
+    Words are compared in lower case, in any script; the customary tokenisation knows those of English alone.
+    """
+    from torchmetrics.functional.text import rouge_score
+
+    scores = []
+    for reference, response in zip(references, responses, strict=True):
+        found = rouge_score(response, reference, rouge_keys="rougeL", tokenizer=words, normalizer=str.lower)
+        scores.append(float(found["rougeL_fmeasure"]))
+    return scores
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case; its signs, where there is no word."""
+    text = text.lower()
+    return WORD.findall(text) or text.split()
