@@ -7,7 +7,7 @@ import typer
 
 from .. import __version__
 from ..errors import LabelloopError
-from . import audit, demo, files, jobs, models, projects, server, state, train
+from . import audit, demo, export, files, jobs, models, projects, server, state, train
 from .output import complain
 
 __all__ = ["app", "main"]
@@ -38,7 +38,7 @@ def _root(
     """The loop between experts who label text in Label Studio and the model that learns from them."""
 
 
-for module in (demo, server, projects, files, train, audit, state):
+for module in (demo, server, projects, export, files, train, audit, state):
     module.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")

@@ -124,8 +124,8 @@ def _project_of(services: "Services", version: str) -> int:
 
 def _decision_lines(decision: "GateDecision") -> list[Any]:
     facts: Mapping[str, object] = {
-        decision.champion: f"macro-F1 {decision.champion_macro_f1:.4f}",
-        decision.challenger: f"macro-F1 {decision.challenger_macro_f1:.4f}",
+        decision.champion: f"{decision.metric} {decision.champion_score:.4f}",
+        decision.challenger: f"{decision.metric} {decision.challenger_score:.4f}",
         "difference": f"{decision.difference:+.4f}",
         f"at least, with {decision.confidence:.0%} confidence": _figure(decision.lower_bound),
         "test rows": decision.rows,

@@ -16,7 +16,7 @@ from ..domain.label_config import Control, LabelConfig
 from ..errors import StudioExportError
 from .export_file import read_items
 
-__all__ = ["is_flat_export", "read_flat_export", "read_records"]
+__all__ = ["integer", "is_flat_export", "read_flat_export", "read_records"]
 
 DIALECTS = {".csv": ",", ".tsv": "\t"}
 ABOUT_ANNOTATION = frozenset({"id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement"})
@@ -75,7 +75,7 @@ def read_flat_export(path: Path, config: LabelConfig) -> Iterator[Task]:
         StudioExportError: as `read_records`, or no column is a control of the config.
     """
     numbered = enumerate(read_records(path), start=1)
-    for task_id, group in groupby(numbered, key=lambda found: _integer(found[1].get("id"), found[0])):
+    for task_id, group in groupby(numbered, key=lambda found: integer(found[1].get("id"), found[0])):
         records = list(group)
         names = {control.name for control in config.controls}
         if not names & records[0][1].keys():
@@ -92,7 +92,7 @@ def _annotation(number: int, record: Mapping[str, Any], config: LabelConfig) -> 
     result = [region for control in config.controls for region in _regions(control, record.get(control.name))]
     annotator = record.get("annotator")
     return Annotation(
-        id=_integer(record.get("annotation_id"), number),
+        id=integer(record.get("annotation_id"), number),
         annotator="unknown" if annotator in (None, "") else str(annotator),
         result=tuple(result),
         lead_time_s=_seconds(record.get("lead_time")),
@@ -132,7 +132,8 @@ def _is_wrapped(parsed: object) -> bool:
     return bool(found) and all(isinstance(each, dict) and isinstance(each.get("text"), list) for each in found)
 
 
-def _integer(value: object, otherwise: int) -> int:
+def integer(value: object, otherwise: int) -> int:
+    """The whole number that a cell or a JSON value holds, if any."""
     text = str(value)
     return int(text) if text.isascii() and text.isdecimal() else otherwise
 

@@ -1,36 +1,38 @@
 """Reviewed tasks into snapshots, from Label Studio or from one of its export files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..domain.annotation import Task
 from ..domain.event import AnnotationEvent
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
 from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ..errors import SnapshotError
-from ..exporters.base import exporter
 from ..labelstudio.export_file import read_export
+from ..labelstudio.flat_export import is_flat_export, read_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.build import BuildSettings, BuiltRows, build_rows, reviewed_rows
+from ..snapshots.build import BuildSettings, BuiltRows, RowChange, build_rows, reviewed_rows
 from ..snapshots.review import ReviewRule
 from ..snapshots.store import MANIFEST, read_manifest, write_snapshot
 from ..tasks import ServingPlan, serving_plan
 from .services import Services
 from .setup import remember_project, slug_of
-from .whole_file import whole_file
 
 __all__ = [
+    "build_settings",
     "export_file",
     "export_project",
-    "export_rows",
-    "export_rows_of_file",
     "newest_snapshot",
+    "row_change",
     "rows_of_file",
     "stored_snapshot",
+    "studio_tasks",
+    "unseen",
 ]
 
 
@@ -46,6 +48,7 @@ def export_project(
     Raises:
         StudioError: Label Studio cannot be read.
         SnapshotError: not one task is reviewed.
+        HookError: a hook failed with a row.
     """
     info = services.studio.project(project.id)
     project = remember_project(services, project.id, info.label_config, title=info.title)
@@ -53,8 +56,10 @@ def export_project(
     last_event_id = services.database.events.last_id(project.id)
     history = services.database.events.history(project.id)
     config = parse_label_config(info.label_config)
-    settings = _settings(services, project.split)
-    built = build_rows(services.studio.reviewed_tasks(project.id), serving_plan(config), settings, history.get)
+    plan = serving_plan(config)
+    settings = build_settings(services, project.split)
+    tasks = services.studio.reviewed_tasks(project.id)
+    built = build_rows(tasks, plan, settings, history.get, row_change(services, plan))
     _check_rows(built, f"project {project.id}", settings)
     previous = services.database.snapshots.last(project.id)
     snapshot = _written(
@@ -98,61 +103,57 @@ def stored_snapshot(services: Services, project: Project, snapshot_id: str) -> S
 def export_file(
     services: Services, export: Path, label_config: str, split: SplitFractions, out: Path | None = None
 ) -> Snapshot:
-    """A snapshot of a JSON export of Label Studio. No server is asked.
+    """A snapshot of an export of Label Studio. No server is asked.
 
     Raises:
         StudioExportError: the file is not such an export.
         SnapshotError: not one task in it is reviewed.
+        HookError: a hook failed with a row.
     """
     config = parse_label_config(label_config)
-    settings = _settings(services, split)
-    built = build_rows(read_export(export), serving_plan(config), settings, _unseen)
+    plan = serving_plan(config)
+    settings = build_settings(services, split)
+    tasks = studio_tasks(export, config)
+    built = build_rows(tasks, plan, settings, unseen, row_change(services, plan))
     _check_rows(built, str(export), settings)
     project = ProjectRef(0, slug_of(export.stem))
     return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
 
 
-def export_rows(services: Services, project: Project, format_name: str, out: Path) -> int:
-    """Write a project's reviewed rows, as a stream, into one file of a named format; returns how many.
-
-    Raises:
-        ConfigurationError: there is no such format.
-        StudioError: Label Studio cannot be read.
-    """
-    info = services.studio.project(project.id)
-    project = remember_project(services, project.id, info.label_config, title=info.title)
-    plan = serving_plan(parse_label_config(info.label_config))
-    history = services.database.events.history(project.id)
-    tasks = services.studio.reviewed_tasks(project.id)
-    rows = reviewed_rows(tasks, plan, _settings(services, project.split), history.get)
-    return _write_format(format_name, rows, out)
-
-
-def export_rows_of_file(services: Services, export: Path, label_config: str, format_name: str, out: Path) -> int:
-    """The same for a JSON export of Label Studio. No server is asked.
-
-    Raises:
-        ConfigurationError: there is no such format.
-        StudioExportError: the file is not such an export.
-    """
-    plan = serving_plan(parse_label_config(label_config))
-    return _write_format(format_name, rows_of_file(services, export, plan), out)
-
-
 def rows_of_file(services: Services, export: Path, plan: ServingPlan) -> Iterator[Row]:
-    """Every reviewed row of an export file as a stream, in no split and not written anywhere.
+    """Every reviewed row of an export file as a stream, as the hooks leave it, in no split and not written anywhere.
 
     Raises:
         StudioExportError: the file is not such an export; raised when the reading gets there.
+        HookError: a hook failed with a row; likewise.
     """
-    return reviewed_rows(read_export(export), plan, _settings(services, SplitFractions(1, 0, 0)), _unseen)
+    tasks = studio_tasks(export, plan.config)
+    rows = reviewed_rows(tasks, plan, build_settings(services, SplitFractions(1, 0, 0)), unseen)
+    yield from row_change(services, plan)(rows)
 
 
-def _unseen(_annotation_id: int) -> AnnotationEvent | None:
+def studio_tasks(export: Path, config: LabelConfig) -> Iterator[Task]:
+    """Every task of an export of Label Studio, be it JSON, JSON_MIN, CSV or TSV, in flat memory.
+
+    Raises:
+        StudioExportError: the file is no such export; raised when the reading gets there.
+    """
+    yield from read_flat_export(export, config) if is_flat_export(export) else read_export(export)
+
+
+def row_change(services: Services, plan: ServingPlan) -> RowChange:
+    """What hooks do to rows."""
+    labels = {served.name: frozenset(served.control.label_values) for served in plan.controls}
+    return partial(services.hooks.change_rows, labels=labels)
+
+
+def unseen(_annotation_id: int) -> AnnotationEvent | None:
+    """The history of annotations that labelloop did not see being made."""
     return None
 
 
-def _settings(services: Services, split: SplitFractions) -> BuildSettings:
+def build_settings(services: Services, split: SplitFractions) -> BuildSettings:
+    """What decides on rows, by the settings."""
     return BuildSettings(
         split=split,
         review_rule=ReviewRule.parse(services.options.review_rule),
@@ -193,11 +194,14 @@ def _written(
         created_at=services.clock(),
     )
     if out is None:
-        return write(services.options.snapshots)
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".labelloop-", dir=out.parent) as folder:
-        return _moved(write(Path(folder)), out)
+        snapshot = write(services.options.snapshots)
+    else:
+        out = out.resolve()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".labelloop-", dir=out.parent) as folder:
+            snapshot = _moved(write(Path(folder)), out)
+    services.hooks.snapshot_written(snapshot)
+    return snapshot
 
 
 def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
@@ -208,9 +212,3 @@ def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
         raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")
     snapshot.path.rename(out)
     return replace(snapshot, path=out)
-
-
-def _write_format(format_name: str, rows: Iterable[Row], out: Path) -> int:
-    wanted = exporter(format_name)
-    with whole_file(out) as target:
-        return wanted.write(rows, target)

@@ -1,0 +1,170 @@
+"""`labelloop export`: reviewed tasks as a snapshot, or in a format of other tools."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigurationError
+from .files import StudioExport, check_source, config_text
+from .options import AsJson, ConfigFile, OptionalProject
+from .output import emit, note
+from .session import open_services
+
+if TYPE_CHECKING:
+    from ..domain.project import Project
+    from ..domain.snapshot import Snapshot, SplitFractions
+    from ..workflows.export_format import Exported, FormatRequest
+    from ..workflows.services import Services
+
+__all__ = ["register"]
+
+NAMED_TASKS = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(export)
+
+
+def export(
+    out: Annotated[Path, typer.Option(help="Folder of the snapshot, or the file where --format is given.")],
+    project: OptionalProject = None,
+    studio_export: StudioExport = None,
+    config: ConfigFile = None,
+    split: Annotated[
+        str | None, typer.Option(help="Shares of train, validation and test.", show_default="LABELLOOP_SPLIT")
+    ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="Write one file in this format; with --split a file per split."),
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose answers are written; needed where a format carries one.")
+    ] = None,
+    system: Annotated[
+        str, typer.Option(metavar="TEXT", help="System prompt that opens every conversation of openai-chat.")
+    ] = "",
+    raw_cells: Annotated[
+        bool, typer.Option("--raw-cells", help="Leave cells of csv as they are, even formulas.")
+    ] = False,
+    no_annotators: Annotated[
+        bool, typer.Option("--no-annotators", help="Leave the annotators' ids out of label-studio.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write reviewed tasks as a snapshot, or in a format of other tools.
+
+    Formats: conll, csv, datasets, label-studio, openai-chat, prompt-completion, rows, spans. What a format cannot carry
+    is said on standard error. 1,0,0 is a valid split: everything trains, so there is no early stopping and no gate.
+    """
+    fractions = _fractions(split)
+    check_source(project, studio_export, None if studio_export is None else config or studio_export)
+    services = open_services()
+    connected = services.database.projects.get(project) if project is not None else None
+    if connected is not None and fractions is not None and fractions != connected.split:
+        raise ConfigurationError(
+            f"--split {fractions} found; project {connected.id} has been split {connected.split} since it was "
+            "connected, and a row never moves: leave --split out"
+        )
+    if format_name is not None:
+        from ..workflows.export_format import FormatRequest
+
+        request = FormatRequest(format_name, control, fractions, system, raw_cells, not no_annotators)
+        _show_file(_exported(services, connected, studio_export, config, request, out), as_json)
+        return
+    _refuse_options(control=control, system=system, raw_cells=raw_cells, no_annotators=no_annotators)
+    from ..workflows import export as exports
+
+    if connected is not None:
+        _show_snapshot(exports.export_project(services, connected, out), as_json)
+        return
+    check_source(project, studio_export, config)
+    file, xml = studio_export or Path(), config_text(config)
+    _show_snapshot(exports.export_file(services, file, xml, fractions or services.options.split, out), as_json)
+
+
+def _exported(
+    services: "Services",
+    project: "Project | None",
+    studio_export: Path | None,
+    config: Path | None,
+    request: "FormatRequest",
+    out: Path,
+) -> "Exported":
+    from ..workflows.export_format import export_columns, export_format, export_format_of_file
+
+    if project is not None:
+        return export_format(services, project, request, out)
+    if config is not None:
+        return export_format_of_file(services, studio_export or Path(), config_text(config), request, out)
+    return export_columns(services, studio_export or Path(), request, out)
+
+
+def _refuse_options(**options: object) -> None:
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if given:
+        raise ConfigurationError(f"{', '.join(given)} found without --format; a snapshot always holds everything")
+
+
+def _show_file(exported: "Exported", as_json: bool) -> None:
+    note(f"note: {exported.limits}")
+    for text in exported.notices:
+        note(f"note: {text}")
+    for reason, task_ids in exported.left_out.items():
+        note(f"left out: {len(task_ids)}, {reason}: {_named(task_ids)}")
+    if exported.without_row:
+        note(
+            f"without a row: {exported.without_row} tasks, not reviewed, disagreed upon, repeated or left out by a hook"
+        )
+    rows = sum(exported.rows.values())
+    emit(
+        {
+            "path": exported.path,
+            "rows": rows,
+            "splits": {name: count for name, count in exported.rows.items() if name != "rows"},
+            "left_out": dict(exported.left_out),
+            "without_row": exported.without_row,
+            "limits": exported.limits,
+            "notices": exported.notices,
+        },
+        as_json=as_json,
+        lines=[f"{rows} rows in {exported.path}"],
+    )
+
+
+def _named(task_ids: Sequence[int]) -> str:
+    more = len(task_ids) - NAMED_TASKS
+    named = ", ".join(map(str, task_ids[:NAMED_TASKS]))
+    return f"tasks {named}" + (f" and {more} more (--json lists all)" if more > 0 else "")
+
+
+def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
+    manifest = snapshot.manifest
+    for warning in manifest.warnings:
+        note(f"note: {warning}")
+    for reason, count in manifest.dropped.items():
+        note(f"dropped: {count} {reason.replace('_', ' ')}")
+    counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
+    emit(
+        {
+            "snapshot_id": snapshot.id,
+            "path": snapshot.path,
+            "counts": dict(manifest.counts),
+            "dropped": dict(manifest.dropped),
+            "label_counts": manifest.label_counts,
+            "warnings": manifest.warnings,
+        },
+        as_json=as_json,
+        lines=[f"snapshot {snapshot.id} in {snapshot.path}: {counts}"],
+    )
+
+
+def _fractions(split: str | None) -> "SplitFractions | None":
+    from ..domain.snapshot import SplitFractions
+
+    try:
+        return SplitFractions.parse(split) if split else None
+    except ValueError as error:
+        raise ConfigurationError(f"--split: {error}") from None

@@ -1,0 +1,235 @@
+"""Reviewed rows into one file of a named format, or a file per split."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ..domain.annotation import Task
+from ..domain.example import Provenance, Row
+from ..domain.project import Project
+from ..domain.snapshot import Split, SplitFractions
+from ..errors import ConfigurationError, StudioExportError
+from ..exporters import Exporter, ExportReport, ExportWish, exporter
+from ..labelstudio.flat_export import integer, is_flat_export, read_records
+from ..labelstudio.label_config_xml import parse_label_config
+from ..snapshots.build import History, build_rows, reviewed_rows
+from ..tasks import ServingPlan, serving_plan
+from .export import build_settings, row_change, studio_tasks, unseen
+from .services import Services
+from .setup import remember_project
+from .whole_file import whole_draft, whole_folder
+
+__all__ = ["Exported", "FormatRequest", "export_columns", "export_format", "export_format_of_file"]
+
+Item = TypeVar("Item")
+
+PROMPT, ANSWER = "prompt", "instruction"
+"""What Label Studio's template for fine-tuning data calls the two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatRequest:
+    """What was asked for.
+
+    Attributes:
+        control: whose answers a format that carries one control gets; None: the only one there is.
+        split: a file per split, with duplicates and leaks dropped as in a snapshot; None: one file of all rows.
+        system_prompt, keeps_formulas, names_annotators: as `ExportWish` has them.
+    """
+
+    format_name: str
+    control: str | None = None
+    split: SplitFractions | None = None
+    system_prompt: str = ""
+    keeps_formulas: bool = False
+    names_annotators: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What came of it.
+
+    Attributes:
+        rows: written, per split where there are splits, else under `rows`.
+        left_out: task ids by reason, of rows that the format cannot carry.
+        without_row: tasks that were read and gave no row: not reviewed, disagreed upon, or left out by a hook.
+        limits: what the format cannot carry in general.
+        notices: what else a reader should know, in sentences.
+    """
+
+    path: Path
+    rows: Mapping[str, int]
+    left_out: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    without_row: int = 0
+    limits: str = ""
+    notices: tuple[str, ...] = ()
+
+
+def export_format(services: Services, project: Project, request: FormatRequest, out: Path) -> Exported:
+    """Write a project's reviewed rows as Label Studio holds them now.
+
+    Raises:
+        ConfigurationError: there is no such format, or it cannot carry what was asked for.
+        StudioError: Label Studio cannot be read.
+        HookError: a hook failed with a row. Nothing is written then.
+    """
+    info = services.studio.project(project.id)
+    project = remember_project(services, project.id, info.label_config, title=info.title)
+    plan = serving_plan(parse_label_config(info.label_config))
+    wish = _wish(plan, request)
+    history = services.database.events.history(project.id)
+    source = _Source(services.studio.reviewed_tasks(project.id), plan, history.get)
+    return _export(services, source, wish, request, out)
+
+
+def export_format_of_file(
+    services: Services, export: Path, label_config: str, request: FormatRequest, out: Path
+) -> Exported:
+    """The same for an export of Label Studio: JSON, JSON_MIN, CSV or TSV. No server is asked.
+
+    Raises:
+        ConfigurationError: there is no such format, or it cannot carry what was asked for.
+        StudioExportError: the file is not such an export.
+        HookError: a hook failed with a row. Nothing is written then.
+    """
+    config = parse_label_config(label_config)
+    plan = serving_plan(config)
+    wish = _wish(plan, request)
+    return _export(services, _Source(studio_tasks(export, config), plan, unseen), wish, request, out)
+
+
+def export_columns(services: Services, export: Path, request: FormatRequest, out: Path) -> Exported:
+    """The same for a flat export (CSV, TSV, JSON_MIN) without its label config: every record is a row.
+
+    The column `prompt` is the text, and the control's column, `instruction` unless another is named, the answer.
+
+    Raises:
+        ConfigurationError: the format needs the label config, or rows in splits were asked for.
+        StudioExportError: the file is no flat export, or lacks a column.
+        HookError: a hook failed with a row. Nothing is written then.
+    """
+    wanted = exporter(request.format_name)
+    if wanted.needs_config or request.split is not None or not is_flat_export(export):
+        raise ConfigurationError(
+            "--studio-export needs --config FILE here: without the label config, only flat exports (CSV, TSV, "
+            "JSON_MIN) can be read, into the formats that need no labels, and in no split"
+        )
+    control = request.control or ANSWER
+    wish = ExportWish(PROMPT, (), control, request.system_prompt, request.keeps_formulas, request.names_annotators)
+    counted = _Counted(_rows_of_columns(export, control))
+    rows = services.hooks.change_rows(counted, labels={control: frozenset()})
+    return _written({None: rows}, wanted, wish, out, counted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where rows come from."""
+
+    tasks: Iterable[Task]
+    plan: ServingPlan
+    history: History
+
+
+class _Counted(Generic[Item]):
+    """A stream that knows how much of it has passed."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.count = 0
+        self._items = items
+
+    def __iter__(self) -> Iterator[Item]:
+        for item in self._items:
+            self.count += 1
+            yield item
+
+
+def _wish(plan: ServingPlan, request: FormatRequest) -> ExportWish:
+    wanted = exporter(request.format_name)
+    names = [served.name for served in plan.controls]
+    if request.control is not None and request.control not in names:
+        raise ConfigurationError(f"--control {request.control} found; wanted one of {', '.join(names)}")
+    if request.control is None and wanted.carries_one_control and len(names) > 1:
+        raise ConfigurationError(
+            f"the format {wanted.name} carries the answers to one control, and there are {', '.join(names)}; choose "
+            "one: --control NAME"
+        )
+    wish = ExportWish(
+        plan.field,
+        tuple(served for served in plan.controls if request.control in (None, served.name)),
+        request.control or names[0],
+        request.system_prompt,
+        request.keeps_formulas,
+        request.names_annotators,
+    )
+    wanted.check(wish)
+    return wish
+
+
+def _export(services: Services, source: _Source, wish: ExportWish, request: FormatRequest, out: Path) -> Exported:
+    wanted = exporter(request.format_name)
+    settings = build_settings(services, request.split or SplitFractions(1, 0, 0))
+    change = row_change(services, source.plan)
+    counted = _Counted(source.tasks)
+    if request.split is None:
+        rows = change(reviewed_rows(counted, source.plan, settings, source.history))
+        return _written({None: rows}, wanted, wish, out, counted)
+    built = build_rows(counted, source.plan, settings, source.history, change)
+    return _written({split: built.splits[split] for split in Split}, wanted, wish, out, counted)
+
+
+def _written(
+    rows: Mapping[Split | None, Iterable[Row]], wanted: Exporter, wish: ExportWish, out: Path, read: _Counted[Any]
+) -> Exported:
+    """Write one file, or a folder with a file per split."""
+    out = out.resolve()
+    reports: dict[Split | None, ExportReport] = {}
+    if None in rows and not wanted.is_folder:
+        with whole_draft(out) as draft:
+            reports[None] = wanted.write(rows[None], draft, wish)
+    else:
+        with whole_folder(out) as folder:
+            for split, found in rows.items():
+                path = folder / wanted.file_of(split or Split.TRAIN)
+                path.parent.mkdir(exist_ok=True)
+                reports[split] = wanted.write(found, path, wish)
+            wanted.finish(folder)
+    return _summed(reports, wanted, out, read.count)
+
+
+def _summed(reports: Mapping[Split | None, ExportReport], wanted: Exporter, out: Path, tasks: int) -> Exported:
+    left_out: dict[str, list[int]] = {}
+    for report in reports.values():
+        for reason, task_ids in report.left_out.items():
+            left_out.setdefault(reason, []).extend(task_ids)
+    notices = (
+        f"{split}: {notice}" if split else notice for split, report in reports.items() for notice in report.notices
+    )
+    written = sum(report.rows for report in reports.values())
+    return Exported(
+        out,
+        {split or "rows": report.rows for split, report in reports.items()},
+        left_out,
+        tasks - written - sum(map(len, left_out.values())),
+        wanted.limits,
+        tuple(notices),
+    )
+
+
+def _rows_of_columns(export: Path, answer: str) -> Iterator[Row]:
+    for number, record in enumerate(read_records(export), start=1):
+        missing = [name for name in (PROMPT, answer) if name not in record]
+        if missing:
+            raise StudioExportError(
+                f"{export}: no column {' and no column '.join(missing)}, but {', '.join(record)}; name the answers' "
+                "column with --control NAME, or the project's label config with --config FILE"
+            )
+        targets = {answer: str(record[answer])} if record[answer] not in (None, "") else {}
+        yield Row(
+            id=f"record-{number}",
+            task_id=integer(record.get("id"), number),
+            input={PROMPT: "" if record[PROMPT] is None else str(record[PROMPT])},
+            targets=targets,
+            labels=(),
+            provenance=Provenance(()),
+        )
