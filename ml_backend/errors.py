@@ -11,6 +11,9 @@
     │   └── StudioRejected            it answered, with a refusal
     ├── PayloadError              a request whose body is not what Label Studio sends
     ├── StudioExportError         a JSON export file that cannot be read
+    ├── TextServerError           talking to a server that writes drafts
+    │   ├── TextServerUnreachable     no answer, or not in time
+    │   └── TextServerRejected        it answered, with a refusal or with nonsense
     ├── SnapshotError             a snapshot that is missing, damaged or too small
     ├── EncoderError              a base model that cannot be loaded
     ├── BundleError               a serving bundle that is missing or damaged
@@ -52,6 +55,9 @@ __all__ = [
     "StudioRejected",
     "StudioUnauthorized",
     "StudioUnreachable",
+    "TextServerError",
+    "TextServerRejected",
+    "TextServerUnreachable",
     "TrackingError",
     "TrainingError",
     "UnreadableLabelConfig",
@@ -109,6 +115,26 @@ class PayloadError(LabelloopError):
 
 class StudioExportError(LabelloopError):
     """A file is not a JSON export of Label Studio."""
+
+
+class TextServerError(LabelloopError):
+    """A call to a server that writes drafts did not do what it should."""
+
+
+class TextServerUnreachable(TextServerError):
+    """The server did not answer, or not in time."""
+
+
+class TextServerRejected(TextServerError):
+    """The server answered with a refusal, or with something that is no answer.
+
+    Attributes:
+        status: HTTP status of the answer.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class SnapshotError(LabelloopError):

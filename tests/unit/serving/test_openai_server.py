@@ -1,0 +1,157 @@
+import pytest
+
+from ml_backend.encoders.generate import Draft
+from ml_backend.errors import TextServerRejected, TextServerUnreachable
+from ml_backend.serving.openai_server import OpenAiServer
+from tests.openai_server import Script, openai_server
+
+
+def client(url: str, **options: object) -> OpenAiServer:
+    return OpenAiServer(url, **{"retry_wait_s": 0.01, "budget_s": 5.0, **options})
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_every_prompt_gets_its_draft_in_order(streams: bool) -> None:
+    script = Script(streams=streams)
+    with openai_server(script) as url:
+        drafts = client(url).generate(["one", "two", "three"])
+
+    assert [draft.text for draft in drafts] == ["You said one", "You said two", "You said three"]
+    assert all(draft.is_complete for draft in drafts)
+
+
+def test_a_prompt_is_sent_as_the_turn_of_a_user_and_answered_greedily() -> None:
+    script = Script()
+    with openai_server(script) as url:
+        client(url, max_new_tokens=17).generate(["Why?"])
+
+    assert script.requests == [
+        {
+            "model": "tuned",
+            "messages": [{"role": "user", "content": "Why?"}],
+            "max_tokens": 17,
+            "temperature": 0,
+            "stream": True,
+        }
+    ]
+
+
+def test_no_prompts_ask_nothing() -> None:
+    assert client("http://127.0.0.1:9/v1").generate([]) == []
+
+
+def test_a_response_that_ran_into_the_token_limit_is_marked_incomplete() -> None:
+    with openai_server(Script(most_tokens=2)) as url:
+        assert client(url).generate(["now"]) == [Draft("You said", 2, is_complete=False)]
+
+
+def test_what_is_there_when_the_time_is_up_is_the_draft() -> None:
+    script = Script(answer=lambda _: " ".join(["word"] * 200), pauses_s=(0.02,))
+    with openai_server(script) as url:
+        (draft,) = client(url, budget_s=0.3).generate(["go on"])
+
+    assert 1 <= draft.tokens < 100
+    assert draft.text == " ".join(["word"] * draft.tokens)
+    assert not draft.is_complete
+
+
+def test_a_response_that_stalls_keeps_what_it_began_with() -> None:
+    script = Script(answer=lambda _: "a b c d", pauses_s=(0.0, 0.0, 1.0))
+    with openai_server(script) as url:
+        (draft,) = client(url, budget_s=0.3).generate(["go on"])
+
+    assert (draft.text, draft.is_complete) == ("a b", False)
+
+
+def test_a_server_that_writes_nothing_in_time_is_unreachable() -> None:
+    with (
+        openai_server(Script(pauses_s=(0.5,), streams=False)) as url,
+        pytest.raises(TextServerUnreachable, match=r"wrote nothing within 0\.2 s"),
+    ):
+        client(url, budget_s=0.2).generate(["hello"])
+
+
+def test_no_more_prompts_are_with_the_server_than_allowed() -> None:
+    script = Script(pauses_s=(0.01,))
+    with openai_server(script) as url:
+        client(url, concurrency=2).generate([str(number) for number in range(8)])
+
+    assert script.most_at_a_time == 2
+
+
+def test_rows_are_counted_as_they_are_done() -> None:
+    told: list[int] = []
+    with openai_server(Script()) as url:
+        client(url).generate(["a", "b", "c"], on_rows=told.append)
+
+    assert told == [1, 2, 3]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_is_busy_is_asked_again(status: int) -> None:
+    script = Script(refusals=[(status, "busy"), (status, "busy")])
+    with openai_server(script) as url:
+        (draft,) = client(url).generate(["now"])
+
+    assert draft.text == "You said now"
+    assert len(script.requests) == 3
+
+
+def test_a_server_that_stays_busy_is_asked_three_times() -> None:
+    script = Script(refusals=[(503, "busy")] * 5)
+    with openai_server(script) as url, pytest.raises(TextServerRejected, match="answered 503: busy") as caught:
+        client(url).generate(["now"])
+
+    assert len(script.requests) == 3
+    assert caught.value.status == 503
+
+
+def test_a_refusal_is_told_at_once_with_what_the_server_said() -> None:
+    script = Script(refusals=[(400, "max_tokens is too large")])
+    with openai_server(script) as url, pytest.raises(TextServerRejected, match="400: max_tokens is too large"):
+        client(url).generate(["now"])
+
+    assert len(script.requests) == 1
+
+
+def test_the_api_key_is_sent_and_a_wrong_one_is_explained() -> None:
+    with openai_server(Script(api_key="secret")) as url:
+        assert client(url, api_key="secret").generate(["x"])[0].text == "You said x"
+        with pytest.raises(TextServerRejected, match=r"401: .*give its API key"):
+            client(url, api_key="another").generate(["x"])
+
+
+def test_a_key_shows_up_in_no_representation() -> None:
+    assert "secret" not in repr(client("http://127.0.0.1:9/v1", api_key="secret"))
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with pytest.raises(TextServerUnreachable, match=r"127\.0\.0\.1:9/v1/chat/completions did not answer"):
+        client("http://127.0.0.1:9/v1", model="tuned").generate(["x"])
+
+
+def test_the_only_model_needs_no_name_and_one_of_several_does() -> None:
+    with openai_server(Script(models=("base", "tuned"))) as url:
+        assert client(url).models() == ["base", "tuned"]
+        assert client(url, model="tuned").model == "tuned"
+        with pytest.raises(TextServerRejected, match="has several models or none: base, tuned"):
+            client(url).generate(["x"])
+
+
+def test_a_url_without_the_version_is_explained() -> None:
+    with openai_server(Script()) as url, pytest.raises(TextServerRejected, match=r"404.*ends in /v1"):
+        client(url.removesuffix("/v1")).generate(["x"])
+
+
+def test_an_answer_of_something_else_is_explained() -> None:
+    script = Script(refusals=[(200, "<html>It works!</html>")])
+    with openai_server(script) as url, pytest.raises(TextServerRejected, match="something else than chat completions"):
+        client(url).generate(["x"])
+
+
+def test_what_a_listener_raises_stops_the_work() -> None:
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with openai_server(Script()) as url, pytest.raises(KeyboardInterrupt):
+        client(url).generate(["a", "b"], on_rows=stop)
