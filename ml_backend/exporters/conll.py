@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..domain.example import Row, Span, parts_of
+from ..tasks.entities import without_overlaps
 from .base import ExportWish, LineExporter, Lines, NotCarried, encodable
 from .spans import check_entities
 
@@ -48,7 +49,7 @@ class _Sentences(Lines):
     def text_of(self, row: Row) -> str:
         text = encodable(self._wish.text(row))
         given = [part for part in parts_of(self._wish.target(row)) if isinstance(part, Span)]
-        spans = _without_overlaps(given)
+        spans = without_overlaps(given)
         lines = [f"{token} -X- _ {tag}\n" for token, tag in _tagged(text, spans)]
         if not lines:
             raise NotCarried("the text has no token")
@@ -61,15 +62,6 @@ class _Sentences(Lines):
     def notices(self) -> Iterator[str]:
         if self._rows_cut:
             yield f"{self._spans_cut} entities in {self._rows_cut} rows overlap a longer one and are left out"
-
-
-def _without_overlaps(spans: Sequence[Span]) -> list[Span]:
-    """The longest first, of equals the first, as long as they share no character with one chosen before."""
-    chosen: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span.start - span.end, span)):
-        if all(span.end <= other.start or other.end <= span.start for other in chosen):
-            chosen.append(span)
-    return sorted(chosen)
 
 
 def _tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:

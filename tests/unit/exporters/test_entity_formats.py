@@ -1,0 +1,104 @@
+"""`spans` and `conll`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.example import Row, Span
+from ml_backend.errors import ConfigurationError
+from ml_backend.exporters import exporter
+from tests.unit.exporters.builders import export, row, wish, written
+
+LABELS = '<Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/><Label value="FULL NAME"/></Labels>'
+ASKED = wish(LABELS)
+TEXT = "😀 Bob went to Paris 👩‍👩‍👧 with Zoë."
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "entities"
+
+
+def marked(text: str, *spans: Span, number: int = 1) -> Row:
+    return row(text, tuple(sorted(spans)), number, control="who")
+
+
+def tags(path: Path, text: str, *spans: Span) -> list[tuple[str, str]]:
+    lines = written("conll", [marked(text, *spans)], path, ASKED).splitlines()
+    assert (lines[:2], lines[-1]) == (["-DOCSTART- -X- _ O", ""], "")
+    columns = [line.split(" ") for line in lines[2:-1]]
+    assert {(len(column), column[1], column[2]) for column in columns} == {(4, "-X-", "_")}
+    return [(column[0], column[3]) for column in columns]
+
+
+def test_spans_keep_positions_overlaps_and_any_character(path: Path) -> None:
+    spans = (Span(2, 5, "PER"), Span(14, 19, "LOC"), Span(31, 34, "PER"), Span(2, 19, "LOC"))
+    assert json.loads(written("spans", [marked(TEXT, *spans)], path, ASKED)) == {
+        "id": "task-1",
+        "task_id": 1,
+        "text": TEXT,
+        "spans": [
+            {"start": 2, "end": 5, "label": "PER", "text": "Bob"},
+            {"start": 2, "end": 19, "label": "LOC", "text": "Bob went to Paris"},
+            {"start": 14, "end": 19, "label": "LOC", "text": "Paris"},
+            {"start": 31, "end": 34, "label": "PER", "text": "Zoë"},
+        ],
+    }
+
+
+def test_a_text_without_entities_is_written(path: Path) -> None:
+    assert json.loads(written("spans", [marked("nobody")], path, ASKED))["spans"] == []
+    assert tags(path, "nobody") == [("nobody", "O")]
+
+
+def test_tokens_have_iob2_tags(path: Path) -> None:
+    assert tags(path, "Ann Lee lives in Paris.", Span(0, 7, "PER"), Span(17, 22, "LOC")) == [
+        ("Ann", "B-PER"),
+        ("Lee", "I-PER"),
+        ("lives", "O"),
+        ("in", "O"),
+        ("Paris", "B-LOC"),
+        (".", "O"),
+    ]
+
+
+def test_neighbours_of_one_label_stay_two_entities(path: Path) -> None:
+    assert [tag for _, tag in tags(path, "Ann Lee", Span(0, 3, "PER"), Span(4, 7, "PER"))] == ["B-PER", "B-PER"]
+
+
+def test_a_span_within_a_word_cuts_the_word(path: Path) -> None:
+    assert tags(path, "Berlinreise", Span(0, 6, "LOC")) == [("Berlin", "B-LOC"), ("reise", "O")]
+
+
+def test_spaces_in_a_label_do_not_make_a_column(path: Path) -> None:
+    assert tags(path, "Ann", Span(0, 3, "FULL NAME")) == [("Ann", "B-FULL_NAME")]
+
+
+def test_of_overlapping_entities_the_longest_is_kept_and_the_others_are_counted(path: Path) -> None:
+    rows = [marked("Bob Lee of Paris", Span(0, 7, "PER"), Span(4, 7, "PER"), Span(4, 16, "LOC")), marked("Ann")]
+    report = export("conll", rows, path, ASKED)
+    assert [line.rpartition(" ")[2] for line in path.read_text().splitlines()[2:6]] == ["O", "B-LOC", "I-LOC", "I-LOC"]
+    assert report.notices == ("2 entities in 1 rows overlap a longer one and are left out",)
+
+
+def test_texts_without_a_token_are_left_out_by_task(path: Path) -> None:
+    report = export("conll", [marked(" \n", number=4), marked("a b", Span(1, 2, "PER"), number=5)], path, ASKED)
+    assert report.rows == 0
+    assert {reason: list(ids) for reason, ids in report.left_out.items()} == {
+        "the text has no token": [4],
+        "an entity holds no token": [5],
+    }
+
+
+def test_the_document_starts_once(path: Path) -> None:
+    assert written("conll", [marked("a"), marked("b")], path, ASKED) == (
+        "-DOCSTART- -X- _ O\n\na -X- _ O\n\nb -X- _ O\n\n"
+    )
+
+
+@pytest.mark.parametrize("format_name", ["conll", "spans"])
+def test_a_control_without_entities_is_refused(format_name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"the format {format_name} holds entities, and 'topic' is answered"):
+        exporter(format_name).check(wish())
+    exporter(format_name).check(ASKED)

@@ -1,0 +1,87 @@
+"""`label-studio`: what is written is read again as it was."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
+from ml_backend.exporters import ExportWish
+from ml_backend.labelstudio.export_file import read_export
+from ml_backend.snapshots.build import BuildSettings, reviewed_rows
+from ml_backend.tasks import ServingPlan
+from tests.recordings import recording_path
+from tests.unit.exporters.builders import TOPIC, export, row, text_plan, wish, written
+
+CONFIGS = {
+    "export_choices": '<Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/>'
+    '<Choice value="Neutral"/></Choices>',
+    "export_entities": '<Labels name="label" toName="text"><Label value="PER"/><Label value="LOC"/><Label value="ORG"/>'
+    "</Labels>",
+    "export_multiple_choices": '<Choices name="topics" toName="text" choice="multiple"><Choice value="Sports"/>'
+    '<Choice value="Economy"/><Choice value="Politics"/></Choices>',
+    "export_several_annotators": '<Choices name="sentiment" toName="text"><Choice value="Positive"/>'
+    '<Choice value="Negative"/><Choice value="Neutral"/></Choices>',
+}
+
+
+def read(path: Path, plan: ServingPlan, *, trust_ground_truth: bool = False) -> list[Row]:
+    settings = BuildSettings(trust_ground_truth=trust_ground_truth)
+    return list(reviewed_rows(read_export(path), plan, settings, lambda _: None))
+
+
+def carried(rows: Sequence[Row]) -> list[Row]:
+    """The rows without what the format says that it leaves out: pre-labels."""
+    return [replace(row, provenance=replace(row.provenance, prelabel=PrelabelOutcome.NONE)) for row in rows]
+
+
+@pytest.mark.parametrize("recording", CONFIGS)
+def test_what_label_studio_exported_is_read_again_as_it_was(recording: str, tmp_path: Path) -> None:
+    plan = text_plan(CONFIGS[recording])
+    rows = read(recording_path(recording), plan)
+    assert rows
+    asked = ExportWish(plan.field, plan.controls, plan.controls[0].name)
+
+    assert export("label-studio", rows, tmp_path / "again.json", asked).rows == len(rows)
+
+    assert carried(read(tmp_path / "again.json", plan)) == carried(rows)
+
+
+def test_several_controls_and_annotators_are_read_again(tmp_path: Path) -> None:
+    controls = f'{TOPIC}<Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>'
+    first = {"topic": "login", "who": (Span(0, 4, "PER"), Span(0, 14, "LOC"))}
+    rows = [
+        Row(
+            "task-5",
+            5,
+            {"text": "Anna saw Paris 🙂"},
+            first,
+            (AnnotatorLabel("3", first, False), AnnotatorLabel("4", first, False)),
+            Provenance((50, 51), 4.5, reviewed_at="2026-01-01T12:00:00Z"),
+        )
+    ]
+    export("label-studio", rows, tmp_path / "x.json", wish(controls))
+
+    assert read(tmp_path / "x.json", text_plan(controls)) == rows
+
+
+def test_a_disagreement_that_a_star_settled_is_settled_again(tmp_path: Path) -> None:
+    labels = (AnnotatorLabel("3", {"topic": "login"}, False), AnnotatorLabel("4", {"topic": "billing"}, False))
+    settled = Row("task-5", 5, {"text": "a"}, {"topic": "login"}, labels, Provenance((50, 51)))
+    tasks = json.loads(written("label-studio", [settled, row("b")], tmp_path / "x.json"))
+
+    assert [[each["ground_truth"] for each in task["annotations"]] for task in tasks] == [[True, False], [False]]
+    assert read(tmp_path / "x.json", text_plan(TOPIC), trust_ground_truth=True)[0] == settled
+
+
+def test_annotators_can_be_left_out(tmp_path: Path) -> None:
+    for names_annotators, wanted in ((True, [3]), (False, [])):
+        asked = wish(names_annotators=names_annotators)
+        (task,) = json.loads(written("label-studio", [row("a")], tmp_path / "x.json", asked))
+        assert [each["completed_by"] for each in task["annotations"] if "completed_by" in each] == wanted
+
+
+def test_no_row_is_an_empty_list(tmp_path: Path) -> None:
+    assert json.loads(written("label-studio", [], tmp_path / "x.json")) == []
