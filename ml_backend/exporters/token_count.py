@@ -1,6 +1,7 @@
 """How many tokens OpenAI's models make of a text."""
 
 import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -35,5 +36,8 @@ def _encoding() -> Callable[[str], Any] | None:
         library: Any = importlib.import_module("bpe_openai")
     except ModuleNotFoundError:
         return None
-    encode: Callable[[str], Any] = library.get_encoding(ENCODING).encode_ordinary
+    with warnings.catch_warnings():
+        # It reads its data in a way that Python 3.11 calls deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        encode: Callable[[str], Any] = library.get_encoding(ENCODING).encode_ordinary
     return encode
