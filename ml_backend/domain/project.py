@@ -5,7 +5,16 @@ from datetime import datetime
 
 from .snapshot import ProjectRef, SplitFractions
 
-__all__ = ["Project"]
+__all__ = ["Project", "SeenConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenConfig:
+    """A label config that a project has had, from the time on when this backend first saw it."""
+
+    label_config: str
+    fingerprint: str
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

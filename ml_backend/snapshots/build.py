@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
 from ..domain.annotation import Annotation, Task
@@ -12,7 +13,7 @@ from ..domain.snapshot import Split, SplitFractions, normalised, split_of
 from ..tasks import ServedControl, ServingPlan
 from .leakage import DEFAULT_THRESHOLD, check_threshold, find_leaks
 from .review import ReviewRule
-from .settle import Void, read_answers, settled_row
+from .settle import Void, all_answers, read_answers, settled_row
 from .warn import warnings_about
 
 __all__ = [
@@ -67,6 +68,8 @@ class BuildSettings:
 
     Attributes:
         trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
+        appeared: when controls came into the label config, for those that were not in it from the start; an annotation
+            from before that says nothing about them.
         near_duplicate_threshold: likeness from which a train row repeats a held-out one; see `leakage`.
 
     Raises:
@@ -77,6 +80,7 @@ class BuildSettings:
     review_rule: ReviewRule = field(default_factory=ReviewRule)
     trust_ground_truth: bool = False
     near_duplicate_threshold: float = DEFAULT_THRESHOLD
+    appeared: Mapping[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_threshold(self.near_duplicate_threshold)
@@ -180,22 +184,21 @@ def _row_of(
     task: Task, plan: ServingPlan, settings: BuildSettings, history: History, voids: Counter[Void]
 ) -> Row | DropReason | None:
     text = plan.text(task.data)
-    reviewed = settings.review_rule.reviewed(task, lambda annotation: _answers(annotation, plan, text))
+
+    def answers(annotation: Annotation) -> tuple[Target | None, ...] | None:
+        found = all_answers(annotation, plan, text, settings.appeared)
+        return None if all(answer is None for answer in found) else found
+
+    reviewed = settings.review_rule.reviewed(task, answers)
     if not reviewed:
         return None
     if not normalised(text):
         return DropReason.EMPTY_TEXT
-    reading = read_answers(reviewed, plan, text, history)
+    reading = read_answers(reviewed, plan, text, history, settings.appeared)
     voids.update(reading.voids)
     if not reading.answers:
         return DropReason.UNKNOWN_LABEL if any(void.label for void in reading.voids) else DropReason.NO_ANSWER
     return settled_row(task, plan, reading.answers, trust_ground_truth=settings.trust_ground_truth)
-
-
-def _answers(annotation: Annotation, plan: ServingPlan, text: str) -> tuple[Target | None, ...] | None:
-    """An annotation's answers to all controls together, None where it answers none."""
-    answers = tuple(served.kind.read(served.control, annotation.result, text) for served in plan.controls)
-    return None if all(answer is None for answer in answers) else answers
 
 
 def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from ..domain.annotation import Annotation, Region, Task
 from ..errors import ConfigurationError
 
-__all__ = ["ReviewMode", "ReviewRule"]
+__all__ = ["ReviewMode", "ReviewRule", "last_change"]
 
 UNKNOWN_ANNOTATOR = "unknown"
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -104,8 +104,13 @@ def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation
     return tuple(sorted(latest.values(), key=lambda annotation: annotation.id))
 
 
+def last_change(annotation: Annotation) -> datetime:
+    """When the annotation was last changed, or else made; before all time where nobody wrote that down."""
+    return _time(annotation.updated_at or annotation.created_at)
+
+
 def _age(annotation: Annotation) -> tuple[datetime, int]:
-    return _time(annotation.updated_at or annotation.created_at), annotation.id
+    return last_change(annotation), annotation.id
 
 
 def _time(text: str | None) -> datetime:

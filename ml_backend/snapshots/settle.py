@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
 from ..tasks import ServedControl, ServingPlan
+from .review import last_change
 
-__all__ = ["Answer", "Reading", "Void", "read_answers", "settled_row"]
+__all__ = ["Answer", "Reading", "Void", "all_answers", "read_answers", "settled_row"]
 
 SELECTION_BIAS = (SelectedBy.UNKNOWN, SelectedBy.SUSPECT, SelectedBy.ACTIVE, SelectedBy.RANDOM)
 
@@ -75,18 +77,24 @@ class Reading:
 
 
 def read_answers(
-    annotations: Sequence[Annotation], plan: ServingPlan, text: str, history: Callable[[int], AnnotationEvent | None]
+    annotations: Sequence[Annotation],
+    plan: ServingPlan,
+    text: str,
+    history: Callable[[int], AnnotationEvent | None],
+    appeared: Mapping[str, datetime],
 ) -> Reading:
     """The annotations' answers to the controls, as far as they use the controls' labels only.
 
     An answer with a label that has left the config is void rather than a dissent: its annotator could not have
     chosen among today's labels. The same annotation's answers to other controls count.
+
+    Args:
+        appeared: when controls came into the label config, for those that were not in it from the start.
     """
     answers, voids = [], Counter[Void]()
     for annotation in annotations:
         targets: dict[str, Target] = {}
-        for served in plan.controls:
-            target = served.kind.read(served.control, annotation.result, text)
+        for served, target in zip(plan.controls, all_answers(annotation, plan, text, appeared), strict=True):
             reasons = _voids(served, annotation, target)
             voids.update(reasons)
             if target is not None and not reasons:
@@ -96,10 +104,28 @@ def read_answers(
     return Reading(tuple(answers), voids)
 
 
+def all_answers(
+    annotation: Annotation, plan: ServingPlan, text: str, appeared: Mapping[str, datetime]
+) -> tuple[Target | None, ...]:
+    """One annotation's answer to each control, whatever labels it uses.
+
+    None as well where it leaves a control empty that was not there yet when it was made.
+    """
+    return tuple(_read(served, annotation, text, appeared.get(served.name)) for served in plan.controls)
+
+
+def _read(served: ServedControl, annotation: Annotation, text: str, appeared: datetime | None) -> Target | None:
+    was_asked = appeared is None or last_change(annotation) >= appeared or _is_mentioned(served, annotation)
+    return served.kind.read(served.control, annotation.result, text) if was_asked else None
+
+
+def _is_mentioned(served: ServedControl, annotation: Annotation) -> bool:
+    return any(region.get("from_name") == served.name for region in annotation.result)
+
+
 def _voids(served: ServedControl, annotation: Annotation, target: Target | None) -> set[Void]:
     if target is None:
-        has_region = any(region.get("from_name") == served.name for region in annotation.result)
-        return {Void(served.name, "")} if has_region else set()
+        return {Void(served.name, "")} if _is_mentioned(served, annotation) else set()
     unknown = set(served.kind.labels_in(target)).difference(served.control.label_values)
     return {Void(served.name, label) for label in unknown}
 

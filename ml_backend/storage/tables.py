@@ -60,6 +60,16 @@ projects = Table(
     Column("connected_at", UtcDateTime, nullable=False),
 )
 
+label_configs = Table(
+    "label_configs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", Integer, nullable=False, index=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("label_config", Text, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
 events = Table(
     "annotation_events",
     metadata,
@@ -160,6 +170,8 @@ promotions = Table(
     Column("is_forced", Boolean, nullable=False),
     # None for promotions begun before jobs were remembered here.
     Column("job_id", Integer),
+    # None for cold starts, and for promotions begun before this was remembered here.
+    Column("label_config_fingerprint", String(64)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     # One promotion at a time per project: a second one would race for the alias.

@@ -6,6 +6,7 @@ from typing import Any
 from ..errors import LabelConfigError, StudioRejected
 from ..labelstudio.label_config_xml import parse_label_config
 from ..tasks import serving_plan
+from .config_history import changes_between
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .register import ANSWERING_STATES
 from .webhook import SSRF_FIX, is_address_refusal, same_address, webhook_faults, webhook_url
@@ -41,8 +42,9 @@ def _label_config(exam: Examination) -> Verdict:
         )
     known = exam.services.database.projects.find(exam.project_id)
     if known is not None and known.label_config_fingerprint != config.fingerprint:
+        changes = changes_between(known.label_config, config.xml) or ("controls or labels stand in another order.",)
         return warning(
-            "controls or labels have changed since this backend last read them",
+            f"it has changed since this backend last read it: {' '.join(changes)}",
             f"run `labelloop connect {exam.project_id}`",
         )
     ignored = f"; {'; '.join(plan.notices)}" if plan.notices else ""

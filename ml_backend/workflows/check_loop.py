@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from ..domain.annotation import Annotation
 from ..domain.job import Job, JobKind, JobState
+from .config_history import changes_between
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .ingest import UNCERTAINTY_SAMPLING
 from .probe import PREDICT_TIMEOUT_S, Answer
@@ -21,11 +22,11 @@ def _model(exam: Examination) -> Verdict:
     champion = exam.services.registry.champion(exam.project.ref.key)
     if champion is None:
         return fine("none yet: the cold start answers until a first model is trained and passes the gate")
-    read_bundle(champion.path)
-    if champion.label_config_fingerprint != exam.project.label_config_fingerprint:
+    trained_for = read_bundle(champion.path).manifest.facts.label_config
+    if changes := changes_between(trained_for, exam.project.label_config):
         return warning(
-            f"{champion.name} was trained for other controls or labels than the project has now",
-            f"train again: `labelloop train --project {exam.project_id}`",
+            f"{champion.name} serves what is left of what it was trained for. Since then, {' '.join(changes)}",
+            f"label what is new, then train again: `labelloop train --project {exam.project_id}`",
         )
     return fine(f"{champion.name} serves, its files are whole")
 

@@ -8,8 +8,8 @@ from ..domain.example import Target
 from ..domain.flag import Flag, FlagOutcome
 from ..domain.project import Project
 from ..quality.precision import KindPrecision, measured_precision
-from ..snapshots.build import BuildSettings, reviewed_rows
-from ..snapshots.review import ReviewRule
+from ..snapshots.build import reviewed_rows
+from .export import build_settings
 from .services import Services
 from .setup import plan_of
 
@@ -49,11 +49,7 @@ def precision_table(services: Services, project: Project) -> list[KindPrecision]
 def label_reader(services: Services, project: Project) -> LabelReader:
     """What tells the agreed label of each task that has one, by the rule that a snapshot follows."""
     plan = plan_of(project)
-    settings = BuildSettings(
-        split=project.split,
-        review_rule=ReviewRule.parse(services.options.review_rule),
-        trust_ground_truth=services.options.trust_ground_truth,
-    )
+    settings = build_settings(services, project.split, project)
     history = services.database.events.history(project.id)
     control = plan.controls[0].name
 

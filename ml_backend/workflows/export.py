@@ -20,6 +20,7 @@ from ..snapshots.build import BuildSettings, BuiltRows, RowChange, build_rows, r
 from ..snapshots.review import ReviewRule
 from ..snapshots.store import MANIFEST, read_manifest, write_snapshot
 from ..tasks import ServingPlan, serving_plan
+from .config_history import control_appearances
 from .services import Services
 from .setup import remember_project, slug_of
 
@@ -57,7 +58,7 @@ def export_project(
     history = services.database.events.history(project.id)
     config = parse_label_config(info.label_config)
     plan = serving_plan(config)
-    settings = build_settings(services, project.split)
+    settings = build_settings(services, project.split, project)
     tasks = services.studio.reviewed_tasks(project.id)
     built = build_rows(tasks, plan, settings, history.get, row_change(services, plan))
     _check_rows(built, f"project {project.id}", settings)
@@ -152,12 +153,13 @@ def unseen(_annotation_id: int) -> AnnotationEvent | None:
     return None
 
 
-def build_settings(services: Services, split: SplitFractions) -> BuildSettings:
-    """What decides on rows, by the settings."""
+def build_settings(services: Services, split: SplitFractions, project: Project | None = None) -> BuildSettings:
+    """What decides on rows, by the settings; and by the project's history, where the rows are one's."""
     return BuildSettings(
         split=split,
         review_rule=ReviewRule.parse(services.options.review_rule),
         trust_ground_truth=services.options.trust_ground_truth,
+        appeared=control_appearances(services, project) if project else {},
     )
 
 

@@ -79,7 +79,7 @@ def export_format(services: Services, project: Project, request: FormatRequest, 
     plan = serving_plan(parse_label_config(info.label_config))
     wish = _wish(plan, request)
     history = services.database.events.history(project.id)
-    source = _Source(services.studio.reviewed_tasks(project.id), plan, history.get)
+    source = _Source(services.studio.reviewed_tasks(project.id), plan, history.get, project)
     return _export(services, source, wish, request, out)
 
 
@@ -124,11 +124,12 @@ def export_columns(services: Services, export: Path, request: FormatRequest, out
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where rows come from."""
+    """Where rows come from; project None: a file."""
 
     tasks: Iterable[Task]
     plan: ServingPlan
     history: History
+    project: Project | None = None
 
 
 class _Counted(Generic[Item]):
@@ -168,7 +169,7 @@ def _wish(plan: ServingPlan, request: FormatRequest) -> ExportWish:
 
 def _export(services: Services, source: _Source, wish: ExportWish, request: FormatRequest, out: Path) -> Exported:
     wanted = exporter(request.format_name)
-    settings = build_settings(services, request.split or SplitFractions(1, 0, 0))
+    settings = build_settings(services, request.split or SplitFractions(1, 0, 0), source.project)
     change = row_change(services, source.plan)
     counted = _Counted(source.tasks)
     if request.split is None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import SelectedBy
 from ..domain.job import Job
+from ..domain.model import is_cold_start
 from ..domain.project import Project
 from ..domain.snapshot import split_of
 from ..errors import LabelConfigError
 from ..labelstudio.payloads import AnnotationChange, WebhookMessage
 from .retrain import request_prelabeling, request_training
 from .services import Services
-from .setup import plan_of, remember_project
+from .setup import announced_version, plan_of, remember_project
 
 __all__ = ["KNOWN_ACTIONS", "START_TRAINING", "UNCERTAINTY_SAMPLING", "Received", "receive"]
 
@@ -132,13 +133,21 @@ def _tasks_created(services: Services, message: WebhookMessage, project_id: int)
 
 
 def _project_updated(services: Services, message: WebhookMessage, project_id: int) -> Received:
-    if message.project is not None and services.database.projects.find(project_id) is not None:
-        try:
-            remember_project(services, project_id, message.project.label_config, title=message.project.title)
-        except LabelConfigError as error:
-            # Label Studio asks `/setup` next, whose answer its users see; the old config stays until then.
-            log.warning("project %s now has a label config that cannot be served: %s", project_id, error)
-    return Received(message.action)
+    """Another label config makes another cold start, whose pre-labels have to be stored as the first ones were."""
+    known = services.database.projects.find(project_id)
+    if message.project is None or known is None:
+        return Received(message.action)
+    try:
+        project = remember_project(services, project_id, message.project.label_config, title=message.project.title)
+    except LabelConfigError as error:
+        # Label Studio asks `/setup` next, whose answer its users see; the old config stays until then.
+        log.warning("project %s now has a label config that cannot be served: %s", project_id, error)
+        return Received(message.action)
+    is_changed = project.label_config_fingerprint != known.label_config_fingerprint
+    if not is_changed or not services.options.auto_push or not is_cold_start(announced_version(services, project)):
+        return Received(message.action)
+    job, _ = request_prelabeling(services, project_id, trigger="label-config")
+    return Received(message.action, job=job)
 
 
 _HANDLERS: dict[str, Callable[[Services, WebhookMessage, int], Received]] = {

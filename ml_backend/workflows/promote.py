@@ -57,13 +57,20 @@ def promote(
     if is_cold_start(version):
         # One of an earlier label config cannot answer any more.
         version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        fingerprint = None
     else:
-        services.registry.get(version)
+        fingerprint = services.registry.get(version).label_config_fingerprint
     previous = serving_version(services, project)
     if version == previous:
         raise PromotionError(f"{version} serves already; nothing was changed")
     promotion = services.database.promotions.begin(
-        project.id, version, previous=previous, reason=reason, is_forced=is_forced, job_id=job_id
+        project.id,
+        version,
+        previous=previous,
+        reason=reason,
+        is_forced=is_forced,
+        job_id=job_id,
+        label_config_fingerprint=fingerprint,
     )
     return finish_promotion(services, project, promotion, report)
 

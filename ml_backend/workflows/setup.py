@@ -8,6 +8,7 @@ from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
 from ..labelstudio.label_config_xml import parse_label_config
 from ..tasks import ServingPlan, serving_plan
+from .config_history import changes_between
 from .services import Services
 
 __all__ = ["announced_version", "plan_of", "remember_project", "slug_of"]
@@ -61,6 +62,8 @@ def remember_project(
             split=split or services.options.split,
         )
     if project.label_config != label_config:
+        for sentence in changes_between(project.label_config, label_config):
+            log.warning("the label config of project %s has changed: %s", project_id, sentence)
         services.database.projects.set_label_config(project_id, label_config, config.fingerprint)
     if title and project.title != title:
         services.database.projects.set_title(project_id, title)

@@ -8,6 +8,7 @@ from ..domain.example import PrelabelOutcome
 from ..domain.job import Job
 from ..domain.model import GateDecision, Promotion
 from ..domain.project import Project
+from .config_history import changes_since_training
 from .policy import new_labels
 from .services import Services
 from .setup import announced_version
@@ -27,6 +28,7 @@ class ProjectStatus:
         new_labels: since the last snapshot; training starts by itself at `retrain_after`, where that is not 0.
         prelabels: annotations by what became of the pre-label.
         gate: the last decision, None before the first.
+        config_changes: of the label config since the serving version was trained, in sentences.
     """
 
     project: Project
@@ -38,6 +40,7 @@ class ProjectStatus:
     jobs: tuple[Job, ...]
     promotions: tuple[Promotion, ...]
     now: datetime
+    config_changes: tuple[str, ...] = ()
 
 
 def project_status(services: Services, project: Project) -> ProjectStatus:
@@ -53,4 +56,5 @@ def project_status(services: Services, project: Project) -> ProjectStatus:
         jobs=tuple(database.jobs.newest(project_id=project.id, limit=JOBS_SHOWN)),
         promotions=tuple(database.promotions.history(project.id)[:PROMOTIONS_SHOWN]),
         now=services.clock(),
+        config_changes=changes_since_training(services, project),
     )

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from ...domain.project import Project
+from ...domain.project import Project, SeenConfig
 from ...domain.snapshot import SplitFractions
 from ...errors import ProjectNotFound
-from ..tables import projects
+from ..tables import label_configs, projects
 from .base import Repository, insert_for
 
 __all__ = ["ProjectRepository"]
@@ -54,12 +54,26 @@ class ProjectRepository(Repository):
             connected_at=self._now(),
         )
         with self._engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_nothing())
+            if connection.execute(statement.on_conflict_do_nothing().returning(projects.c.id)).first():
+                self._add_config(connection, project_id, label_config, fingerprint)
         return self.get(project_id)
 
     def set_label_config(self, project_id: int, label_config: str, fingerprint: str) -> None:
-        """Remember the label config as it is now."""
-        self._set(project_id, label_config=label_config, label_config_fingerprint=fingerprint)
+        """Remember the label config as it is now, and when it became another one by its fingerprint."""
+        is_another = (projects.c.id == project_id) & (projects.c.label_config_fingerprint != fingerprint)
+        with self._engine.begin() as connection:
+            values = {"label_config": label_config, "label_config_fingerprint": fingerprint}
+            if connection.execute(update(projects).where(is_another).values(values)).rowcount:
+                self._add_config(connection, project_id, label_config, fingerprint)
+            else:
+                connection.execute(update(projects).where(projects.c.id == project_id).values(values))
+
+    def label_configs(self, project_id: int) -> list[SeenConfig]:
+        """The label configs that the project has had, oldest first; of those that differ in layout alone, the first."""
+        statement = select(label_configs).where(label_configs.c.project_id == project_id).order_by(label_configs.c.id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement).all()
+        return [SeenConfig(row.label_config, row.fingerprint, row.seen_at) for row in rows]
 
     def set_title(self, project_id: int, title: str) -> None:
         """Remember the title as it is now."""
@@ -68,6 +82,13 @@ class ProjectRepository(Repository):
     def set_backend(self, project_id: int, backend_id: int) -> None:
         """Remember under which id Label Studio knows this backend."""
         self._set(project_id, backend_id=backend_id)
+
+    def _add_config(self, connection: Connection, project_id: int, label_config: str, fingerprint: str) -> None:
+        connection.execute(
+            insert(label_configs).values(
+                project_id=project_id, fingerprint=fingerprint, label_config=label_config, seen_at=self._now()
+            )
+        )
 
     def _set(self, project_id: int, **values: Any) -> None:
         with self._engine.begin() as connection:

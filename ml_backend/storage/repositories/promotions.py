@@ -25,6 +25,7 @@ class PromotionRepository(Repository):
         reason: str,
         is_forced: bool,
         job_id: int | None = None,
+        label_config_fingerprint: str | None = None,
     ) -> Promotion:
         """Write the intent, before anything else is done.
 
@@ -40,6 +41,7 @@ class PromotionRepository(Repository):
             reason=reason,
             is_forced=is_forced,
             job_id=job_id,
+            label_config_fingerprint=label_config_fingerprint,
             created_at=now,
             updated_at=now,
         )

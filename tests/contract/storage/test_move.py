@@ -14,7 +14,17 @@ from ml_backend.domain.job import JobKind
 from ml_backend.errors import ConfigurationError, StateError
 from ml_backend.storage import Database, open_database
 from ml_backend.storage.move import check_database, copy_tables, reading
-from ml_backend.storage.tables import events, flags, gates, jobs, metadata, projects, promotions, snapshots
+from ml_backend.storage.tables import (
+    events,
+    flags,
+    gates,
+    jobs,
+    label_configs,
+    metadata,
+    projects,
+    promotions,
+    snapshots,
+)
 from tests.fakes import FakeClock
 
 MOMENT = datetime(2026, 7, 1, 23, 59, 59, 999999, UTC)
@@ -86,6 +96,10 @@ def fill(database: Database) -> None:
             insert(projects),
             {"id": 7, "slug": "a", "title": "Ünï ✓ 🎫", "label_config": "<View/>", "label_config_fingerprint": "f"}
             | {"split": "1,0,0", "backend_id": None, "connected_at": MOMENT},
+        )
+        connection.execute(
+            insert(label_configs),
+            {"id": 3, "project_id": 7, "fingerprint": "f", "label_config": "<View/>", "seen_at": MOMENT},
         )
         connection.execute(
             insert(jobs),

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from ml_backend.domain.project import Project
+from ml_backend.domain.project import Project, SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ProjectNotFound
 from ml_backend.storage import Database
@@ -55,6 +55,35 @@ def test_config_title_and_backend_of_a_project_may_change(database: Database) ->
         backend_id=3,
     )
     assert database.projects.get(8) == other
+
+
+def test_label_configs_are_kept_in_the_order_in_which_they_came(database: Database, clock: FakeClock) -> None:
+    add(database), add(database, 8)
+    began = clock()
+    for seconds, config, fingerprint in (
+        (60, "<View>2</View>", "22"),
+        (60, "<View>3</View>", "22"),
+        (60, "<A/>", "33"),
+    ):
+        clock.advance(seconds)
+        database.projects.set_label_config(7, config, fingerprint)
+    clock.advance(60)
+    database.projects.set_label_config(7, "<View/>", "abcabcabcabc")
+
+    assert database.projects.label_configs(7) == [
+        SeenConfig("<View/>", "abcabcabcabc", began),
+        SeenConfig("<View>2</View>", "22", began + timedelta(seconds=60)),
+        SeenConfig("<A/>", "33", began + timedelta(seconds=180)),
+        SeenConfig("<View/>", "abcabcabcabc", began + timedelta(seconds=240)),
+    ]
+    assert [each.fingerprint for each in database.projects.label_configs(8)] == ["abcabcabcabc"]
+    assert database.projects.label_configs(9) == []
+
+
+def test_a_project_that_is_added_twice_has_one_label_config(database: Database) -> None:
+    add(database), add(database)
+
+    assert len(database.projects.label_configs(7)) == 1
 
 
 def test_projects_are_listed_by_id(database: Database) -> None:

@@ -1,0 +1,139 @@
+"""What the change of a label config means for labels that people gave and models that learned from them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from .label_config import Control, LabelConfig
+
+__all__ = ["appearances", "config_changes"]
+
+SHOWN = 5
+
+
+def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
+    """Sentences on what differs for people and models; empty where nothing does.
+
+    A control that vanished beside one that came with mostly the same labels counts as renamed; so does a label whose
+    place another one has taken. The sentences then tell how to keep the old annotations.
+    """
+    old, new = ({control.name: control for control in config.controls} for config in (before, after))
+    renamed = dict(_renamed(old, new))
+    pairs = [(old[name], new[name]) for name in old if name in new] + [(old[a], new[b]) for a, b in renamed.items()]
+    return (
+        *(_renamed_sentence(name, other) for name, other in renamed.items()),
+        *(_gone_sentence(name) for name in old if name not in new and name not in renamed),
+        *(_new_sentence(name) for name in new if name not in old and name not in renamed.values()),
+        *(sentence for pair in pairs for sentence in _control_changes(*pair)),
+    )
+
+
+def appearances(seen: Sequence[tuple[LabelConfig, datetime]]) -> dict[str, datetime]:
+    """When each control of the last config came into it, for those that were not in the first one already.
+
+    A control that changed its kind or its field has come anew.
+
+    Args:
+        seen: configs of a project in the order in which they were seen, and when.
+    """
+    came: dict[str, datetime] = {}
+    known: dict[str, tuple[str, ...]] = {}
+    for position, (config, moment) in enumerate(seen):
+        now = {control.name: _nature(control) for control in config.controls}
+        came = {name: came[name] for name in now if name in came and known[name] == now[name]} | {
+            name: moment for name in now if position and known.get(name) != now[name]
+        }
+        known = now
+    return came
+
+
+def _nature(control: Control) -> tuple[str, ...]:
+    return (control.tag, control.attributes.get("choice", ""), control.object.tag, control.object.field or "")
+
+
+def _renamed(old: Mapping[str, Control], new: Mapping[str, Control]) -> Iterator[tuple[str, str]]:
+    free = [control for name, control in new.items() if name not in old]
+    for name, control in old.items():
+        if name in new:
+            continue
+        labels = set(control.label_values)
+        for other in free:
+            shared = labels & set(other.label_values)
+            if _nature(other) == _nature(control) and 2 * len(shared) > len(labels | set(other.label_values)):
+                free.remove(other)
+                yield name, other.name
+                break
+
+
+def _renamed_sentence(before: str, after: str) -> str:
+    return (
+        f"the control {before!r} seems to be called {after!r} now: annotations and versions know it under its old "
+        f"name alone, so both are left out; name it {before!r} again to keep them."
+    )
+
+
+def _gone_sentence(name: str) -> str:
+    return f"the control {name!r} is gone: its annotations are left out, and no answer to it is shown any more."
+
+
+def _new_sentence(name: str) -> str:
+    return (
+        f"the control {name!r} is new: no version answers it before a training on rows that do, and annotations made "
+        "before it came say nothing about it."
+    )
+
+
+def _control_changes(before: Control, after: Control) -> Iterator[str]:
+    if _nature(before) != _nature(after):
+        yield (
+            f"the control {after.name!r} was {_described(before)} and is {_described(after)}: annotations are read as "
+            "what it is now, and no version answers it before the next training."
+        )
+    removed = [value for value in before.label_values if value not in after.label_values]
+    added = [value for value in after.label_values if value not in before.label_values]
+    for gone, come in _replaced(before.label_values, after.label_values):
+        removed.remove(gone)
+        added.remove(come)
+        yield (
+            f"the label {gone!r} of {after.name!r} seems to be {come!r} now: annotations with {gone!r} are left out, "
+            f'and {come!r} is new to every version; to rename what people see and keep both, write value="{come}" '
+            f'alias="{gone}".'
+        )
+    if removed:
+        yield (
+            f"{after.name!r} no longer has {_listed(removed)}: annotations with such a label are left out, and it is "
+            "never suggested."
+        )
+    if added:
+        yield f"{after.name!r} now has {_listed(added)}, too: {_consequence(after)}"
+
+
+def _replaced(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]:
+    """Labels in whose place another one stands, in configs that have as many labels as before."""
+    if len(before) != len(after):
+        return []
+    return [
+        (gone, come)
+        for gone, come in zip(before, after, strict=True)
+        if gone != come and gone not in after and come not in before
+    ]
+
+
+def _consequence(control: Control) -> str:
+    if control.tag == "Choices" and control.attributes.get("choice", "single") != "multiple":
+        return "no version gives it before a training on rows that have it."
+    return (
+        "no version gives it before a training on rows that have it, and annotations made before count as not having "
+        "it; label some of those again."
+    )
+
+
+def _described(control: Control) -> str:
+    choice = control.attributes.get("choice")
+    written = f'<{control.tag} choice="{choice}">' if choice else f"<{control.tag}>"
+    return f"{written} about ${control.object.field}" if control.object.field else written
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [repr(name) for name in names]
+    more = len(shown) - SHOWN
+    return ", ".join(shown[:SHOWN]) + (f" and {more} more" if more > 0 else "")

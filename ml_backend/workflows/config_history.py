@@ -1,0 +1,62 @@
+"""What the label configs that a project has had mean for its rows and for what serves it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ..domain.config_changes import appearances, config_changes
+from ..domain.label_config import LabelConfig
+from ..domain.model import PromotionState, is_cold_start
+from ..domain.project import Project
+from ..errors import LabelConfigError
+from ..labelstudio.label_config_xml import parse_label_config
+from ..tasks import serving_plan
+from .services import Services
+
+__all__ = ["changes_between", "changes_since_training", "control_appearances"]
+
+UNKNOWN = "what serves was trained for other controls or labels than the label config has now."
+
+
+def changes_between(before: str, after: str) -> tuple[str, ...]:
+    """What differs for people and models between two label configs, in sentences about the controls that are served.
+
+    Raises:
+        LabelConfigError: the later one cannot be served.
+    """
+    now = _served(after)
+    try:
+        return config_changes(_served(before), now)
+    except LabelConfigError:
+        return (UNKNOWN,)
+
+
+def changes_since_training(services: Services, project: Project) -> tuple[str, ...]:
+    """What has changed in the label config since the serving version was trained, from the database alone.
+
+    Nothing for a cold start, which follows the config.
+    """
+    promotions = services.database.promotions.history(project.id)
+    serving = next((p for p in promotions if p.state in (PromotionState.COMMITTED, PromotionState.DONE)), None)
+    if serving is None or is_cold_start(serving.version) or serving.label_config_fingerprint is None:
+        return ()
+    if serving.label_config_fingerprint == project.label_config_fingerprint:
+        return ()
+    seen = {each.fingerprint: each.label_config for each in services.database.projects.label_configs(project.id)}
+    trained_for = seen.get(serving.label_config_fingerprint)
+    return changes_between(trained_for, project.label_config) if trained_for else (UNKNOWN,)
+
+
+def control_appearances(services: Services, project: Project) -> Mapping[str, datetime]:
+    """When each served control came into the label config, for those that were not there from the start.
+
+    Label Studio stores nothing for a control that was left empty, so the time alone tells an annotation that was made
+    before the control came from one that says that nothing applies.
+    """
+    seen = services.database.projects.label_configs(project.id)
+    return appearances([(_served(each.label_config), each.seen_at) for each in seen])
+
+
+def _served(label_config: str) -> LabelConfig:
+    """The label config with its served controls alone."""
+    plan = serving_plan(parse_label_config(label_config))
+    return LabelConfig(plan.config.xml, tuple(each.control for each in plan.controls))

@@ -1,0 +1,166 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.domain.config_changes import appearances, config_changes
+from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
+
+TEXT = ObjectTag("text", "Text", "text")
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def choices(name: str, *labels: str, choice: str = "single", shown: ObjectTag = TEXT) -> Control:
+    return Control(name, "Choices", shown, tuple(Label(label, label) for label in labels), {"choice": choice})
+
+
+def spans(name: str, *labels: str) -> Control:
+    return Control(name, "Labels", TEXT, tuple(Label(label, label) for label in labels))
+
+
+def config(*controls: Control) -> LabelConfig:
+    return LabelConfig("<View/>", controls)
+
+
+TOPIC = choices("topic", "Billing", "Shipping", "Returns")
+
+
+NEW_PARTS = (
+    "the control 'parts' is new: no version answers it before a training on rows that do, and annotations made before "
+    "it came say nothing about it."
+)
+RENAMED = (
+    "the control 'topic' seems to be called 'subject' now: annotations and versions know it under its old name alone, "
+    "so both are left out; name it 'topic' again to keep them."
+)
+
+
+def changes(*after: Control, before: Control = TOPIC) -> tuple[str, ...]:
+    return config_changes(config(before), config(*after))
+
+
+def test_nothing_has_changed_where_labels_stand_in_another_order() -> None:
+    assert changes(choices("topic", "Returns", "Billing", "Shipping")) == ()
+    assert config_changes(config(TOPIC, spans("parts", "A")), config(spans("parts", "A"), TOPIC)) == ()
+
+
+def test_a_label_that_was_added_waits_for_a_training() -> None:
+    assert changes(choices("topic", "Billing", "Shipping", "Returns", "Tax", "Legal")) == (
+        "'topic' now has 'Tax', 'Legal', too: no version gives it before a training on rows that have it.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (spans("parts", "A"), spans("parts", "A", "B")),
+        (choices("parts", "A", choice="multiple"), choices("parts", "A", "B", choice="multiple")),
+    ],
+)
+def test_old_annotations_deny_a_new_label_where_several_may_apply(before: Control, after: Control) -> None:
+    (sentence,) = changes(after, before=before)
+
+    assert sentence == (
+        "'parts' now has 'B', too: no version gives it before a training on rows that have it, and annotations made "
+        "before count as not having it; label some of those again."
+    )
+
+
+def test_a_label_that_was_removed_leaves_its_annotations_out() -> None:
+    assert changes(choices("topic", "Billing", "Shipping")) == (
+        "'topic' no longer has 'Returns': annotations with such a label are left out, and it is never suggested.",
+    )
+
+
+def test_a_label_in_the_place_of_another_is_taken_for_its_new_name() -> None:
+    (sentence,) = changes(choices("topic", "Billing", "Shipping", "Refunds"))
+
+    assert sentence == (
+        "the label 'Returns' of 'topic' seems to be 'Refunds' now: annotations with 'Returns' are left out, and "
+        "'Refunds' is new to every version; to rename what people see and keep both, write value=\"Refunds\" "
+        'alias="Returns".'
+    )
+
+
+def test_many_labels_are_not_all_listed() -> None:
+    (sentence,) = changes(choices("topic", *TOPIC.label_values, *(f"new {n}" for n in range(9))))
+
+    assert "'new 4' and 4 more" in sentence
+
+
+def test_controls_come_and_go() -> None:
+    assert changes(spans("parts", "A")) == (
+        "the control 'topic' is gone: its annotations are left out, and no answer to it is shown any more.",
+        NEW_PARTS,
+    )
+
+
+def test_a_control_with_the_labels_of_one_that_is_gone_is_taken_for_its_new_name() -> None:
+    found = changes(choices("subject", "Billing", "Shipping", "Returns", "Tax"), spans("parts", "A"))
+
+    assert found == (
+        RENAMED,
+        NEW_PARTS,
+        "'subject' now has 'Tax', too: no version gives it before a training on rows that have it.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "described"),
+    [
+        (choices("topic", *TOPIC.label_values, choice="multiple"), '<Choices choice="multiple"> about $text'),
+        (spans("topic", *TOPIC.label_values), "<Labels> about $text"),
+        (choices("topic", *TOPIC.label_values, shown=ObjectTag("text", "Text", "body")), "about $body"),
+    ],
+)
+def test_a_control_may_become_another_kind_or_be_about_another_field(after: Control, described: str) -> None:
+    (sentence,) = changes(after)
+
+    assert sentence.startswith("the control 'topic' was <Choices choice=\"single\"> about $text and is ")
+    assert described in sentence
+
+
+names = st.sampled_from("abcdef")
+controls = st.builds(
+    lambda name, labels, choice: choices(name, *sorted(labels), choice=choice),
+    names,
+    st.frozensets(names, min_size=1),
+    st.sampled_from(["single", "multiple"]),
+)
+configs = st.lists(controls, max_size=4, unique_by=lambda control: control.name).map(lambda found: config(*found))
+
+
+@given(configs, configs)
+def test_there_is_something_to_say_exactly_where_something_differs(before: LabelConfig, after: LabelConfig) -> None:
+    def essence(each: LabelConfig) -> dict[str, tuple[str, frozenset[str]]]:
+        return {c.name: (c.attributes["choice"], frozenset(c.label_values)) for c in each.controls}
+
+    assert bool(config_changes(before, after)) == (essence(before) != essence(after))
+
+
+def seen(*configs_in_order: LabelConfig) -> list[tuple[LabelConfig, datetime]]:
+    return [(each, NOON + timedelta(hours=hours)) for hours, each in enumerate(configs_in_order)]
+
+
+def test_controls_that_were_there_from_the_start_did_not_appear() -> None:
+    assert appearances([]) == {}
+    assert appearances(seen(config(TOPIC))) == {}
+    assert appearances(seen(config(TOPIC), config(choices("topic", "A", "B")))) == {}
+
+
+def test_a_control_appears_when_it_is_first_seen_and_again_after_it_was_gone() -> None:
+    parts = spans("parts", "A")
+    both = config(TOPIC, parts)
+
+    assert appearances(seen(config(TOPIC), both, both)) == {"parts": NOON + timedelta(hours=1)}
+    assert appearances(seen(both, config(TOPIC), both)) == {"parts": NOON + timedelta(hours=2)}
+    assert appearances(seen(config(TOPIC), both, config(TOPIC))) == {}
+
+
+def test_a_control_of_another_kind_or_field_has_come_anew() -> None:
+    multiple = choices("topic", *TOPIC.label_values, choice="multiple")
+    other_field = choices("topic", *TOPIC.label_values, shown=ObjectTag("text", "Text", "body"))
+
+    assert appearances(seen(config(TOPIC), config(multiple))) == {"topic": NOON + timedelta(hours=1)}
+    assert appearances(seen(config(TOPIC), config(TOPIC), config(other_field))) == {"topic": NOON + timedelta(hours=2)}
