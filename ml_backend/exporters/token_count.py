@@ -32,12 +32,12 @@ class TokenCounter:
 
 
 def _encoding() -> Callable[[str], Any] | None:
-    try:
-        library: Any = importlib.import_module("bpe_openai")
-    except ModuleNotFoundError:
-        return None
     with warnings.catch_warnings():
-        # It reads its data in a way that Python 3.11 calls deprecated.
+        # It reads its data in a way that Python calls deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            library: Any = importlib.import_module("bpe_openai")
+        except ModuleNotFoundError:
+            return None
         encode: Callable[[str], Any] = library.get_encoding(ENCODING).encode_ordinary
     return encode

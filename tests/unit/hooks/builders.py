@@ -1,0 +1,66 @@
+"""Rows and hooks, made short for the tests of hooks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ml_backend.domain.example import AnnotatorLabel, Provenance, Row, Target
+from ml_backend.hooks import DROP, Hooks, Training, hookimpl
+
+__all__ = ["Listener", "Marking", "changed", "hooks_of", "row"]
+
+
+def row(text: str, number: int = 1, targets: Mapping[str, Target] | None = None, annotator: str = "3") -> Row:
+    found = targets or {"topic": "billing"}
+    return Row(
+        f"task-{number}", number, {"text": text}, found, (AnnotatorLabel(annotator, found, False),), Provenance((7,))
+    )
+
+
+def hooks_of(*plugins: object, timeout_s: float = 5.0) -> Hooks:
+    hooks = Hooks(timeout_s)
+    for plugin in plugins:
+        hooks.register(plugin, type(plugin).__name__)
+    return hooks
+
+
+def changed(hooks: Hooks, *rows: Row) -> list[Row]:
+    return list(hooks.change_rows(rows, {"topic": frozenset({"billing"})}))
+
+
+class Marking:
+    """Adds a mark to every text, and drops those that say so."""
+
+    def __init__(self, mark: str = "!") -> None:
+        self.mark = mark
+
+    @hookimpl
+    def row_read(self, row: Row) -> Any:
+        text = row.input["text"]
+        return DROP if text == "drop me" else replace(row, input={"text": text + self.mark})
+
+
+class Listener:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    @hookimpl
+    def snapshot_written(self, snapshot: Any) -> None:
+        self.told.append(("snapshot_written", snapshot.id))
+
+    @hookimpl
+    def model_trained(self, training: Training) -> None:
+        self.told.append(("model_trained", training.model_version))
+
+    @hookimpl
+    def model_promoted(self, project: str, model_version: str, previous: str) -> None:
+        self.told.append(("model_promoted", project, model_version, previous))
+
+    @hookimpl
+    def predictions_made(self, model_version: str, predictions: Any) -> None:
+        self.told.append(("predictions_made", model_version, [task_id for task_id, _ in predictions]))
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return iter(self.told)
