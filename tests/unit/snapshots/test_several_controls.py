@@ -1,0 +1,220 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.annotation import Annotation, Region, Task
+from ml_backend.domain.example import Row, Span
+from ml_backend.domain.snapshot import Split, SplitFractions
+from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
+from tests.unit.snapshots.builders import text_in
+from tests.unit.tasks.plans import choices_region, labels_region, plan
+
+PLAN = plan(
+    '<Choices name="topic" toName="text"><Choice value="login"/><Choice value="other"/></Choices>'
+    '<Choices name="tags" toName="text" choice="multiple"><Choice value="angry"/><Choice value="urgent"/></Choices>'
+    '<Labels name="spans" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>'
+)
+ALL_TRAIN = SplitFractions(1, 0, 0)
+
+
+def topic(label: str) -> Region:
+    return choices_region([label], "topic")
+
+
+def tags(*labels: str) -> Region:
+    return choices_region(list(labels))
+
+
+def span(start: int, end: int, label: str = "PER") -> Region:
+    return labels_region(start, end, [label])
+
+
+def task(number: int, text: str, *answers: Sequence[Region] | Annotation) -> Task:
+    """A task whose answers are those of annotators "1", "2" and so on, or whole annotations."""
+    annotations = [
+        answer if isinstance(answer, Annotation) else Annotation(100 * number + place, str(place), tuple(answer))
+        for place, answer in enumerate(answers, start=1)
+    ]
+    return Task(number, {"text": text}, tuple(annotations))
+
+
+def built(*tasks: Task, **settings: Any) -> BuiltRows:
+    return build_rows(tasks, PLAN, BuildSettings(**{"split": ALL_TRAIN} | settings), lambda _id: None)
+
+
+def only(rows: BuiltRows) -> Row:
+    (row,) = [*rows.splits[Split.TRAIN], *rows.unresolved]
+    return row
+
+
+def test_a_row_holds_the_answers_to_all_controls() -> None:
+    row = only(built(task(1, "Anna is here", [topic("login"), tags("urgent", "angry"), span(0, 4)])))
+
+    assert row.targets == {"topic": "login", "tags": ("angry", "urgent"), "spans": (Span(0, 4, "PER"),)}
+    assert row.labels[0].targets == row.targets
+    assert row.input == {"text": "Anna is here"}
+
+
+def test_controls_left_empty_are_answered_with_nothing_where_that_can_be_said() -> None:
+    row = only(built(task(1, "a text", [tags("urgent")])))
+
+    assert row.targets == {"tags": ("urgent",), "spans": ()}
+
+
+def test_a_text_without_any_label_is_a_row() -> None:
+    rows = built(task(1, "a text", []))
+
+    assert only(rows).targets == {"tags": (), "spans": ()}
+    assert rows.counts["train"] == 1
+
+
+def test_each_control_is_settled_by_itself() -> None:
+    first = [topic("login"), tags("urgent"), span(0, 4)]
+    second = [topic("other"), tags("urgent"), span(0, 3)]
+
+    row = only(built(task(1, "Anna is here", first, second)))
+
+    assert row.targets == {"tags": ("urgent",)}
+    assert [label.targets["topic"] for label in row.labels] == ["login", "other"]
+
+
+def test_a_row_is_unresolved_only_where_nothing_is_settled() -> None:
+    first, second = [topic("login"), tags("urgent"), span(0, 4)], [topic("other"), tags(), span(0, 3)]
+
+    rows = built(task(1, "Anna is here", first, second))
+
+    assert [row.targets for row in rows.unresolved] == [{}]
+
+
+def test_a_label_that_left_the_config_voids_the_answer_to_its_control_alone() -> None:
+    rows = built(task(1, "a text", [topic("gone"), tags("gone", "urgent"), span(0, 3, "PER")]))
+
+    assert only(rows).targets == {"spans": (Span(0, 3, "PER"),)}
+    assert "answers to 'topic' with labels that the label config no longer has are left out: gone (1);" in (
+        "\n".join(rows.warnings)
+    )
+    assert "answers to 'tags' with labels that the label config no longer has are left out: gone (1);" in (
+        "\n".join(rows.warnings)
+    )
+
+
+def test_labels_that_left_the_config_are_counted_over_all_annotations_the_dropped_ones_too() -> None:
+    choice_alone = plan('<Choices name="topic" toName="text"><Choice value="a"/><Choice value="b"/></Choices>')
+    tasks = [task(number, f"text {number}", [topic("old" if number % 2 else "older")]) for number in range(1, 6)]
+
+    rows = build_rows(tasks, choice_alone, BuildSettings(split=ALL_TRAIN), lambda _id: None)
+
+    assert rows.dropped_counts == {"unknown_label": 5}
+    assert rows.warnings[0].startswith(
+        "answers to 'topic' with labels that the label config no longer has are left out: old (3), older (2);"
+    )
+
+
+def test_an_answer_that_cannot_be_read_is_left_out_and_counted() -> None:
+    rows = built(task(1, "a text", [topic("login"), span(3, 999)]), task(2, "another", [topic("login"), span(-1, 2)]))
+
+    assert [row.targets for row in rows.splits[Split.TRAIN]] == [{"topic": "login", "tags": ()}] * 2
+    assert "2 answers to 'spans' cannot be read and are left out." in rows.warnings
+
+
+def test_a_task_whose_only_answer_cannot_be_read_is_dropped() -> None:
+    spans_alone = plan('<Labels name="spans" toName="text"><Label value="PER"/></Labels>')
+
+    rows = build_rows([task(1, "a text", [span(3, 999)])], spans_alone, BuildSettings(), lambda _id: None)
+
+    assert rows.dropped_counts == {"no_answer": 1}
+
+
+def test_equal_texts_lose_the_answers_that_differ_and_keep_the_others() -> None:
+    rows = built(
+        task(1, "same text", [topic("login"), tags("urgent")]), task(2, "Same text", [topic("other"), tags("urgent")])
+    )
+
+    assert [(row.task_id, row.targets) for row in rows.splits[Split.TRAIN]] == [(1, {"tags": ("urgent",), "spans": ()})]
+    assert [(drop.task_id, drop.reason, drop.of) for drop in rows.dropped] == [(2, "duplicate", "task-1")]
+
+
+def test_of_equal_texts_the_row_with_the_most_answers_stays() -> None:
+    rows = built(task(1, "same text", []), task(2, "same text", [topic("login")]), task(3, "same text", []))
+
+    assert [row.task_id for row in rows.splits[Split.TRAIN]] == [2]
+    assert [(drop.task_id, drop.of) for drop in rows.dropped] == [(1, "task-2"), (3, "task-2")]
+
+
+def test_equal_texts_that_answer_different_controls_both_stay() -> None:
+    torn = [[topic("login"), tags("urgent"), span(0, 2)], [topic("login"), tags(), span(0, 3)]]
+
+    rows = built(task(1, "same text", *torn), task(2, "same text", [tags("urgent"), span(0, 2)]))
+
+    assert [(row.task_id, sorted(row.targets)) for row in rows.splits[Split.TRAIN]] == [
+        (1, ["topic"]),
+        (2, ["spans", "tags"]),
+    ]
+
+
+def test_labels_are_counted_per_control_once_per_row() -> None:
+    rows = built(
+        task(1, "Anna met Bob", [topic("login"), tags("angry", "urgent"), span(0, 4), span(9, 12)]),
+        task(2, "nothing", [tags("angry")]),
+    )
+
+    assert rows.label_counts["train"] == {
+        "topic": {"login": 1, "other": 0},
+        "tags": {"angry": 2, "urgent": 1},
+        "spans": {"PER": 1, "LOC": 0},
+    }
+
+
+def test_few_held_out_rows_are_told_per_control_where_controls_differ() -> None:
+    answers = {1: [topic("login")], 2: []}
+    fractions = SplitFractions()
+    tasks = [task(n, text_in(Split.TEST, f"held out {n}", fractions), answers[n]) for n in (1, 2)]
+
+    found = built(*tasks, split=fractions).warnings
+
+    assert "test holds few rows that answer 'topic' (1), 'tags' (2), 'spans' (2); under 100," in "\n".join(found)
+    assert "validation holds 0 rows; under 200, models are compared" in "\n".join(found)
+
+
+def test_annotators_agree_only_where_they_say_the_same_of_every_control() -> None:
+    same, other = [topic("login"), tags("urgent")], [topic("login"), tags("urgent"), span(0, 2)]
+    rule = {"review_rule": BuildSettings().review_rule.parse("agreement:2")}
+
+    assert built(task(1, "a text", same, other), **rule).not_reviewed == 1
+    assert built(task(1, "a text", same, list(reversed(same))), **rule).not_reviewed == 0
+
+
+CAME = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "regions", "has_spans"),
+    [
+        ("2026-03-01T11:59:59Z", [], False),
+        ("2026-03-01T12:00:01Z", [], True),
+        ("2026-03-01T14:59:59+03:00", [], False),
+        (None, [], False),
+        ("not a time", [], False),
+        ("2026-03-01T11:59:59Z", [span(0, 2)], True),
+    ],
+)
+def test_an_annotation_from_before_a_control_came_says_nothing_about_it(
+    updated_at: str | None, regions: list[Region], has_spans: bool
+) -> None:
+    annotation = Annotation(1, "1", (topic("login"), *regions), updated_at=updated_at)
+
+    row = only(built(task(1, "a text", annotation), appeared={"spans": CAME}))
+
+    assert ("spans" in row.targets) == has_spans
+    assert row.targets["tags"] == ()
+
+
+def test_old_annotations_do_not_outvote_those_that_could_answer() -> None:
+    old = Annotation(1, "1", (topic("login"),), updated_at="2026-02-01T00:00:00Z")
+    new = Annotation(2, "2", (topic("login"), span(0, 2)), updated_at="2026-04-01T00:00:00Z")
+
+    row = only(built(task(1, "a text", old, new), appeared={"spans": CAME}))
+
+    assert row.targets["spans"] == (Span(0, 2, "PER"),)
