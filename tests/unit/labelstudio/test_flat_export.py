@@ -1,0 +1,139 @@
+"""Flat exports give the same answers as the JSON export of the same tasks."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.label_config import LabelConfig
+from ml_backend.errors import StudioExportError
+from ml_backend.labelstudio.flat_export import is_flat_export, read_flat_export, read_records
+from ml_backend.labelstudio.label_config_xml import parse_label_config
+
+ABOUT = {"annotator": 1, "annotation_id": 49, "created_at": "2026-11-20", "updated_at": "2026-11-21", "lead_time": 4.0}
+
+
+def config(control: str, name: str = "text") -> LabelConfig:
+    return parse_label_config(f'<View><Text name="{name}" value="${name}"/>{control}</View>')
+
+
+SINGLE = config('<Choices name="topics" toName="text"><Choice value="a"/></Choices>')
+LABELS = config('<Labels name="label" toName="text"><Label value="PER"/></Labels>')
+DRAFT = config('<TextArea name="instruction" toName="prompt"/>', "prompt")
+
+
+def json_min(tmp_path: Path, *records: Mapping[str, Any]) -> Path:
+    path = tmp_path / "min.json"
+    path.write_text(json.dumps([{"id": 9, **ABOUT, **record} for record in records]))
+    return path
+
+
+def table(tmp_path: Path, *records: Mapping[str, Any], delimiter: str = ",") -> Path:
+    """As Label Studio writes it: columns in alphabetical order, JSON for what is no single value."""
+    path = tmp_path / ("export.tsv" if delimiter == "\t" else "export.csv")
+    rows = [{"id": 9, **ABOUT, **record} for record in records]
+    with path.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, sorted(rows[0]), quoting=csv.QUOTE_NONNUMERIC, delimiter=delimiter)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()})
+    return path
+
+
+CASES = [
+    (SINGLE, {"text": "t", "topics": "Sports"}, [{"choices": ["Sports"]}]),
+    (
+        SINGLE,
+        {"text": "t", "topics": {"choices": ["Economy", "Politics"]}},
+        [{"choices": ["Economy", "Politics"]}],
+    ),
+    (
+        LABELS,
+        {"text": "Bob in 東京", "label": [{"start": 0, "end": 3, "text": "Bob", "labels": ["PER"]}]},
+        [{"start": 0, "end": 3, "text": "Bob", "labels": ["PER"]}],
+    ),
+    (DRAFT, {"prompt": "p", "instruction": 'An "answer"\nin two'}, [{"text": ['An "answer"\nin two']}]),
+    (DRAFT, {"prompt": "p", "instruction": '{"a": [1]}'}, [{"text": ['{"a": [1]}']}]),
+    (DRAFT, {"prompt": "p", "instruction": [{"text": ["a", "b"]}]}, [{"text": ["a", "b"]}]),
+    (SINGLE, {"text": "t", "topics": ""}, []),
+]
+
+
+@pytest.mark.parametrize("write", [json_min, table], ids=["JSON_MIN", "CSV"])
+@pytest.mark.parametrize(("label_config", "record", "values"), CASES)
+def test_a_record_is_an_annotation_with_its_answer(
+    write: Any, label_config: LabelConfig, record: dict[str, Any], values: list[Any], tmp_path: Path
+) -> None:
+    path = write(tmp_path, record)
+    (task,) = read_flat_export(path, label_config)
+    (control,) = label_config.controls
+    (annotation,) = task.annotations
+    assert (task.id, task.data) == (9, {control.object.field: record[control.object.field or ""]})
+    assert (annotation.id, annotation.annotator, annotation.lead_time_s) == (49, "1", 4.0)
+    assert (annotation.created_at, annotation.updated_at) == ("2026-11-20", "2026-11-21")
+    assert [dict(region) for region in annotation.result] == [
+        {"from_name": control.name, "to_name": control.object.name, "type": control.tag.lower(), "value": value}
+        for value in values
+    ]
+
+
+def test_records_of_a_task_are_annotations_of_one_task(tmp_path: Path) -> None:
+    records = [{"text": "t", "topics": topic, "annotation_id": n} for n, topic in enumerate(("a", "b", "a"), 3)]
+    path = json_min(tmp_path, *records, {"id": 10, "text": "u", "topics": "a"})
+    assert [(task.id, [each.id for each in task.annotations]) for task in read_flat_export(path, SINGLE)] == [
+        (9, [3, 4, 5]),
+        (10, [49]),
+    ]
+
+
+def test_tab_separated_values_are_told_by_the_name(tmp_path: Path) -> None:
+    path = table(tmp_path, {"text": "a\tb, c", "topics": "a"}, delimiter="\t")
+    assert next(iter(read_flat_export(path, SINGLE))).data == {"text": "a\tb, c"}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes("\ufefftext,topics\r\nt,a\r\n".encode())
+    (task,) = read_flat_export(path, SINGLE)
+    assert (task.id, task.data, len(task.annotations[0].result)) == (1, {"text": "t"}, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_flat"),
+    [
+        ('[{"id": 1, "text": "t", "annotation_id": 3, "annotator": 1}]', True),
+        ('[{"id": 1, "data": {"annotation_id": 3}, "annotations": []}]', False),
+        ("[]", False),
+    ],
+)
+def test_json_min_is_told_from_the_json_export(tmp_path: Path, content: str, is_flat: bool) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    assert is_flat_export(path) is is_flat
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the columns none found; wanted a header"),
+        (b"text\nt\n", r"the columns \['text'\] found; wanted a header"),
+        (b"text,topics\na,b,c\n", "line 2: another number of cells than the header has"),
+        (b"text,topics\na\n", "line 2: another number of cells"),
+        (b"text,topics\n\xff,a\n", "not a table in UTF-8"),
+        (b'text,topics\n"a,b\n', "not a table in UTF-8"),
+        (b"text,other\na,b\n", "the columns text, other found; wanted an answer to one of .* controls, topics"),
+    ],
+)
+def test_what_is_no_such_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    with pytest.raises(StudioExportError, match=message):
+        list(read_flat_export(path, SINGLE))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudioExportError, match="cannot be read"):
+        list(read_records(tmp_path / "x.csv"))
