@@ -10,7 +10,7 @@ from ..domain.job import Job
 from ..domain.project import Project
 from ..domain.snapshot import Split
 from ..snapshots.store import read_rows
-from ..workflows.evaluate import score
+from ..workflows.evaluate import evaluations
 from ..workflows.export import newest_snapshot
 from ..workflows.services import Services
 from ..workflows.setup import plan_of
@@ -146,16 +146,16 @@ def measure_training(services: Services, project: Project, job: Job) -> Training
     """
     gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
     rows = list(read_rows(newest_snapshot(services, project).path, Split.TEST))
-    cold_start = score(services.cold_start(project), rows, plan_of(project).controls[0])
+    (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project)).values()
     return Training(
         job_id=job.id,
         method=str(job.result["method"]),
         seconds=float(job.result["seconds"]),
         test_rows=int(gate["rows"]),
-        before=Measured(str(gate["champion"]), float(gate["champion_macro_f1"]), cold_start.accuracy),
+        before=Measured(str(gate["champion"]), float(gate["champion_score"]), cold_start.accuracy),
         after=Measured(
             str(gate["challenger"]),
-            float(gate["challenger_macro_f1"]),
+            float(gate["challenger_score"]),
             float(job.result["metrics"]["test"]["accuracy"]),
         ),
         is_promoted=bool(job.result["is_promoted"]),

@@ -5,10 +5,40 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-__all__ = ["AnnotatorLabel", "PrelabelOutcome", "Provenance", "Row", "SelectedBy", "Source", "Target"]
+__all__ = [
+    "AnnotatorLabel",
+    "Part",
+    "PrelabelOutcome",
+    "Provenance",
+    "Row",
+    "SelectedBy",
+    "Source",
+    "Span",
+    "Target",
+    "label_of",
+    "parts_of",
+]
 
-Target: TypeAlias = str | tuple[str, ...]
-"""What a control was answered with: a class name, or a sorted tuple of names."""
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A labeled piece of a text.
+
+    Attributes:
+        start: position of its first character, in Unicode code points, as Python counts them.
+        end: position after its last character.
+    """
+
+    start: int
+    end: int
+    label: str
+
+
+Target: TypeAlias = str | tuple[str, ...] | tuple[Span, ...]
+"""What a control was answered with: a class name or text, a sorted tuple of names, or a sorted tuple of spans."""
+
+Part: TypeAlias = str | Span
+"""What a model may get right or wrong by itself within an answer: a name, or a span."""
 
 
 class Source(StrEnum):
@@ -85,3 +115,13 @@ class Row:
     provenance: Provenance
     weight: float = 1.0
     source: Source = field(default=Source.HUMAN)
+
+
+def parts_of(target: Target) -> tuple[Part, ...]:
+    """The names or spans that an answer consists of."""
+    return (target,) if isinstance(target, str) else target
+
+
+def label_of(part: Part) -> str:
+    """The label that a part of an answer carries."""
+    return part if isinstance(part, str) else part.label

@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from .example import Target
+from .example import Part, Target
 
 __all__ = [
     "GateDecision",
+    "HeadKind",
     "Method",
     "ModelVersion",
     "Promotion",
@@ -26,11 +27,26 @@ COLD_START = "-cold-start-"
 
 
 class Method(StrEnum):
-    """How a model was made. AUTO tries regression and LoRA and keeps the better on held-out rows."""
+    """How a model was made. AUTO tries regression and LoRA and keeps the better on held-out rows.
+
+    FULL trains all weights of the base model: what LoRA is compared with.
+    """
 
     AUTO = "auto"
     REGRESSION = "regression"
     LORA = "lora"
+    FULL = "full"
+
+
+class HeadKind(StrEnum):
+    """What a model computes for a control.
+
+    SOFTMAX: one of the labels. SIGMOID: each label or not. TAGS: which pieces of the text carry which label.
+    """
+
+    SOFTMAX = "softmax"
+    SIGMOID = "sigmoid"
+    TAGS = "tags"
 
 
 class Suspects(StrEnum):
@@ -58,16 +74,17 @@ def is_cold_start(version: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ScoredTarget:
-    """A model's answer to one text.
+    """A model's answer to one control for one text.
 
     Attributes:
-        score: calibrated confidence in the target, from 0 to 1.
-        scores: calibrated confidence per label, summing to 1 for a single choice.
+        score: calibrated confidence that the whole target is right, from 0 to 1.
+        scores: calibrated confidence per label that could have been chosen, summing to 1 for a single choice; or per
+            span of the target.
     """
 
     target: Target
     score: float
-    scores: Mapping[str, float]
+    scores: Mapping[Part, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +119,9 @@ class GateDecision:
         promote: whether the challenger may serve.
         is_provisional: the test set was too small for an interval to decide; the point estimate did.
         reason: the decision in a sentence, figures included.
+        metric: what the scores are, such as `macro-F1`; with several controls the mean over them.
         rows: test rows that both were scored on.
-        champion_macro_f1: of what serves now (the cold start before the first model).
+        champion_score: of what serves now (the cold start before the first model).
         lower_bound: lower end of the one-sided interval of the difference; None where it was not computed.
         earlier_gates: how many gates this test set has already decided.
     """
@@ -114,13 +132,14 @@ class GateDecision:
     rows: int
     champion: str
     challenger: str
-    champion_macro_f1: float
-    challenger_macro_f1: float
+    champion_score: float
+    challenger_score: float
     difference: float
     lower_bound: float | None
     confidence: float
     earlier_gates: int = 0
     warnings: tuple[str, ...] = ()
+    metric: str = "macro-F1"
 
 
 class PromotionState(StrEnum):
@@ -146,6 +165,8 @@ class Promotion:
         previous: version that served before; a cold start for the first.
         reason: why it was promoted: the gate's sentence, or the operator's.
         job_id: the job that began it.
+        label_config_fingerprint: of the label config that the version was trained for; None for a cold start, which
+            follows the project's, and where nobody wrote it down.
     """
 
     id: int
@@ -158,3 +179,4 @@ class Promotion:
     created_at: datetime
     updated_at: datetime
     job_id: int | None = None
+    label_config_fingerprint: str | None = None

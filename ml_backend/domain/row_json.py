@@ -8,12 +8,21 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from .example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Source, Target
+from .example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Source, Span, Target
 
-__all__ = ["row_from_json", "row_from_line", "row_to_json", "row_to_line", "to_line"]
+__all__ = [
+    "row_from_json",
+    "row_from_line",
+    "row_to_json",
+    "row_to_line",
+    "target_from_json",
+    "target_to_json",
+    "to_line",
+]
 
 ROW_KEYS = ("id", "task_id", "input", "targets", "labels", "weight", "source", "provenance")
 LABEL_KEYS = ("annotator", "targets", "blind")
+SPAN_KEYS = ("start", "end", "label")
 PROVENANCE_KEYS = ("annotation_ids", "lead_time_s", "prelabel", "selected_by", "reviewed_at")
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
@@ -101,18 +110,44 @@ def to_line(value: Mapping[str, Any]) -> str:
     return line + "\n"
 
 
-def _targets_to_json(targets: Mapping[str, Target]) -> dict[str, str | list[str]]:
-    return {name: target if isinstance(target, str) else list(target) for name, target in targets.items()}
+def target_to_json(target: Target) -> Any:
+    """The answer as a JSON value: text, a list of texts, or a list of spans as objects."""
+    if isinstance(target, str):
+        return target
+    return [
+        {"start": part.start, "end": part.end, "label": part.label} if isinstance(part, Span) else part
+        for part in target
+    ]
+
+
+def target_from_json(value: object, key: str = "target") -> Target:
+    """The answer that a JSON value describes.
+
+    Raises:
+        ValueError: it is neither text nor a list of texts or of spans; the message starts with the key.
+    """
+    if not isinstance(value, list):
+        return _text(value, key)
+    if value and all(isinstance(part, dict) for part in value):
+        return tuple(_span(part, key) for part in value)
+    return tuple(_text(name, key) for name in value)
+
+
+def _span(value: object, key: str) -> Span:
+    fields = _object(value, SPAN_KEYS, key)
+    return Span(
+        _integer(fields["start"], f"{key}.start"),
+        _integer(fields["end"], f"{key}.end"),
+        _text(fields["label"], f"{key}.label"),
+    )
+
+
+def _targets_to_json(targets: Mapping[str, Target]) -> dict[str, Any]:
+    return {name: target_to_json(target) for name, target in targets.items()}
 
 
 def _targets(value: object, key: str) -> dict[str, Target]:
-    return {name: _target(target, f"{key}.{name}") for name, target in _any_object(value, key).items()}
-
-
-def _target(value: object, key: str) -> Target:
-    if isinstance(value, list):
-        return tuple(_text(name, key) for name in value)
-    return _text(value, key)
+    return {name: target_from_json(target, f"{key}.{name}") for name, target in _any_object(value, key).items()}
 
 
 def _label(value: object) -> AnnotatorLabel:

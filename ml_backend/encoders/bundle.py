@@ -1,9 +1,10 @@
 """The serving bundle: a folder with all that a version needs except the base model's weights.
 
-    bundle.json          facts, temperature, score quantiles, sha256 of every other file
-    head.safetensors     `weight` (K, D) and `bias` (K,) of the linear head, float32
-    adapter/             LoRA adapter in peft's format; absent where the features are the frozen base model's
-    trained_texts.txt    start of the sha256 of every normalised text that it was trained on, sorted, one a line
+    bundle.json                       facts, one entry per control, sha256 of every other file
+    controls/<n>/head.safetensors     of the n-th entry: `weight` (K, D) and `bias` (K,) of the linear head, float32
+    controls/<n>/adapter/             LoRA adapter in peft's format; absent where the weights are the base model's
+    controls/<n>/weights.safetensors  the whole model's weights; only where all of them were trained
+    trained_texts.txt                 start of the sha256 of every normalised text it was trained on, sorted, one a line
 
 Neither torch nor transformers is needed to read one.
 """
@@ -13,14 +14,14 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.model import Method
+from ..domain.model import HeadKind, Method
 from ..domain.snapshot import text_digest
 from ..errors import BundleError
 from .embed import Floats2d
@@ -29,22 +30,26 @@ __all__ = [
     "ADAPTER_FOLDER",
     "HEAD_NAME",
     "QUANTILES",
+    "WEIGHTS_NAME",
     "Bundle",
     "BundleFacts",
     "BundleManifest",
     "Head",
-    "confidences",
+    "PartFacts",
+    "TrainedPart",
     "read_bundle",
     "write_bundle",
+    "write_head",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_NAME = "bundle.json"
+PARTS_FOLDER = "controls"
 HEAD_NAME = "head.safetensors"
 ADAPTER_FOLDER = "adapter"
+WEIGHTS_NAME = "weights.safetensors"
 TEXTS_NAME = "trained_texts.txt"
 DIGEST_LENGTH = 16  # hex digits; a collision among a million texts has a chance of 1 in 37 million
-POOLING = "mean"
 QUANTILES = 101
 
 
@@ -53,12 +58,9 @@ class BundleFacts:
     """What a bundle says about where its rows came from, known before training.
 
     Attributes:
-        control_name: name of the control that the model answers, and `to_name` of the object that it is about.
         field: key of the task's data that holds the text.
     """
 
-    control_name: str
-    to_name: str
     field: str
     label_config: str
     label_config_fingerprint: str
@@ -66,35 +68,66 @@ class BundleFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PartFacts:
+    """What a bundle says about one control.
+
+    Attributes:
+        control: its name in the label config.
+        head: what is computed for it.
+        method: how the part was made, never auto.
+        readout: what turns the head's numbers into answers, see `encoders.readouts`; its form depends on the head.
+        score_quantiles: the 0th to 100th percentile of the confidence in its answers.
+        settings: that it was trained with.
+    """
+
+    control: str
+    head: HeadKind
+    method: Method
+    readout: Mapping[str, Any]
+    max_length_tokens: int
+    score_quantiles: tuple[float, ...]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class BundleManifest:
     """What `bundle.json` says.
 
     Attributes:
-        method: regression or lora.
-        labels: classes in the order of the head's rows.
-        temperature: the logits are divided by it before the softmax.
-        score_quantiles: the 0th to 100th percentile of the version's confidence scores.
+        parts: one per control that the version answers, in the order of the label config.
         created_at: ISO 8601.
         libraries: versions of the libraries it was made with.
         files: sha256 per file, by path relative to the bundle.
     """
 
     model_version: str
-    method: Method
     base_model: str
     base_model_sha256: str
     facts: BundleFacts
-    labels: tuple[str, ...]
-    max_length_tokens: int
-    temperature: float
+    parts: tuple[PartFacts, ...]
     seed: int
-    settings: Mapping[str, Any]
-    score_quantiles: tuple[float, ...]
     created_at: str
     libraries: Mapping[str, str]
     files: Mapping[str, str] = field(default_factory=dict)
-    pooling: str = POOLING
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def method(self) -> Method:
+        """How all parts were made; auto where some were made otherwise than others."""
+        methods = {part.method for part in self.parts}
+        return methods.pop() if len(methods) == 1 else Method.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedPart:
+    """A part that is not in a bundle yet.
+
+    Attributes:
+        folder: of its files, named as in a bundle.
+    """
+
+    facts: PartFacts
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,25 +147,44 @@ class Head:
         return features @ self.weight.T + self.bias
 
 
-def confidences(logits: Floats2d, temperature: float) -> npt.NDArray[np.float64]:
-    """Softmax of logits (N, K) over a temperature: rows sum to 1."""
-    scaled = logits.astype(np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """A bundle whose digests were checked.
-
-    Attributes:
-        adapter: folder of the LoRA adapter, None where there is none.
-    """
+    """A bundle whose digests were checked."""
 
     path: Path
     manifest: BundleManifest
-    head: Head
-    adapter: Path | None
+
+    def part_folder(self, position: int) -> Path:
+        """Folder of the files of a part."""
+        return self.path / PARTS_FOLDER / str(position)
+
+    def head(self, position: int) -> Head:
+        """The linear head of a part.
+
+        Raises:
+            BundleError: there is none that can be read.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        file = self.part_folder(position) / HEAD_NAME
+        try:
+            tensors = load_file(file)
+            head = Head(tensors["weight"], tensors["bias"])
+        except (SafetensorError, KeyError, OSError) as error:
+            raise BundleError(f"{file} does not hold a head's weight and bias: {error}; train again") from error
+        _check_head(file, head)
+        return head
+
+    def adapter(self, position: int) -> Path | None:
+        """Folder of the LoRA adapter of a part, None where it has none."""
+        folder = self.part_folder(position) / ADAPTER_FOLDER
+        return folder if folder.is_dir() else None
+
+    def weights(self, position: int) -> Path | None:
+        """File with the whole model's weights of a part, None where it has none."""
+        file = self.part_folder(position) / WEIGHTS_NAME
+        return file if file.is_file() else None
 
     def was_trained_on(self, texts: Sequence[str]) -> list[bool]:
         """Per text whether the version has seen it in training, apart from case and white space."""
@@ -140,40 +192,40 @@ class Bundle:
         return [text_digest(text)[:DIGEST_LENGTH] in known for text in texts]
 
 
+def write_head(folder: Path, head: Head) -> None:
+    """Write a linear head into a part's folder."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {"weight": np.ascontiguousarray(head.weight), "bias": np.ascontiguousarray(head.bias)}
+    save_file(tensors, folder / HEAD_NAME)
+
+
 def write_bundle(
-    path: Path,
-    manifest: BundleManifest,
-    head: Head,
-    *,
-    trained_on: Iterable[str],
-    adapter: Path | None = None,
+    path: Path, manifest: BundleManifest, parts: Sequence[TrainedPart], *, trained_on: Iterable[str]
 ) -> Bundle:
     """Write a bundle folder; it appears at `path` complete or not at all.
 
     Args:
-        manifest: its `files` are filled in here.
+        manifest: its `parts` and `files` are filled in here.
         trained_on: texts of the rows that it was trained on.
-        adapter: folder to copy the adapter's files from.
 
     Raises:
-        BundleError: there is something at `path` already, or the parts do not fit each other.
+        BundleError: there is something at `path` already, or a part is not as it should be.
     """
-    from safetensors.numpy import save_file
-
     if path.exists():
         raise BundleError(f"{path} exists already; a model version is never overwritten, so choose another folder")
-    _check_parts(path, manifest, head)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        tensors = {"weight": np.ascontiguousarray(head.weight), "bias": np.ascontiguousarray(head.bias)}
-        save_file(tensors, draft / HEAD_NAME)
+        for position, part in enumerate(parts):
+            shutil.copytree(part.folder, draft / PARTS_FOLDER / str(position))
         digests = sorted({text_digest(text)[:DIGEST_LENGTH] for text in trained_on})
         (draft / TEXTS_NAME).write_text("".join(f"{digest}\n" for digest in digests), encoding="ascii")
-        if adapter is not None:
-            shutil.copytree(adapter, draft / ADAPTER_FOLDER)
-        document = {**asdict(manifest), "files": _digests(draft)}
-        (draft / MANIFEST_NAME).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        full = replace(manifest, parts=tuple(part.facts for part in parts), files=_digests(draft))
+        _check_parts(path, full)
+        document = json.dumps(asdict(full), indent=2, ensure_ascii=False) + "\n"
+        (draft / MANIFEST_NAME).write_text(document, encoding="utf-8")
         # mkdtemp makes folders that only this user can enter; a bundle is read by the server's user as well.
         draft.chmod(0o755)
         draft.rename(path)
@@ -189,19 +241,10 @@ def read_bundle(path: Path) -> Bundle:
     Raises:
         BundleError: it is missing, of another schema, incomplete, or a file has changed since it was written.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     manifest = _read_manifest(path)
     _check_files(path, manifest)
-    try:
-        tensors = load_file(path / HEAD_NAME)
-        head = Head(tensors["weight"], tensors["bias"])
-    except (SafetensorError, KeyError) as error:
-        raise BundleError(f"{path / HEAD_NAME} does not hold a head's weight and bias: {error}; train again") from error
-    _check_parts(path, manifest, head)
-    adapter = path / ADAPTER_FOLDER
-    return Bundle(path, manifest, head, adapter if adapter.is_dir() else None)
+    _check_parts(path, manifest)
+    return Bundle(path, manifest)
 
 
 def _read_manifest(path: Path) -> BundleManifest:
@@ -222,20 +265,28 @@ def _read_manifest(path: Path) -> BundleManifest:
         return BundleManifest(
             **{
                 **document,
-                "method": Method(document["method"]),
                 "facts": BundleFacts(**document["facts"]),
-                "labels": tuple(document["labels"]),
-                "score_quantiles": tuple(document["score_quantiles"]),
+                "parts": tuple(_part_facts(part) for part in document["parts"]),
             }
         )
     except (TypeError, ValueError, KeyError) as error:
         raise BundleError(f"{file} lacks a fact or holds an unknown one ({error}); fetch or train it again") from error
 
 
+def _part_facts(document: Mapping[str, Any]) -> PartFacts:
+    return PartFacts(
+        **{
+            **document,
+            "head": HeadKind(document["head"]),
+            "method": Method(document["method"]),
+            "score_quantiles": tuple(document["score_quantiles"]),
+        }
+    )
+
+
 def _check_files(path: Path, manifest: BundleManifest) -> None:
-    for name in (HEAD_NAME, TEXTS_NAME):
-        if name not in manifest.files:
-            raise BundleError(f"{path / MANIFEST_NAME} does not list {name}; fetch or train the version again")
+    if TEXTS_NAME not in manifest.files:
+        raise BundleError(f"{path / MANIFEST_NAME} does not list {TEXTS_NAME}; fetch or train the version again")
     found = _digests(path)
     found.pop(MANIFEST_NAME, None)
     for name in sorted(set(found) | set(manifest.files)):
@@ -250,25 +301,32 @@ def _check_files(path: Path, manifest: BundleManifest) -> None:
             )
 
 
-def _check_parts(path: Path, manifest: BundleManifest, head: Head) -> None:
-    classes = len(manifest.labels)
-    if head.weight.ndim != 2 or head.weight.shape[0] != classes or head.bias.shape != (classes,):
+def _check_parts(path: Path, manifest: BundleManifest) -> None:
+    if not manifest.parts:
+        raise BundleError(f"{path}: the version answers no control; train again")
+    for position, part in enumerate(manifest.parts):
+        folder = f"{PARTS_FOLDER}/{position}/"
+        if not any(name.startswith(folder) for name in manifest.files):
+            raise BundleError(f"{path}: there are no files for the control {part.control!r} in {folder}; train again")
+        if len(part.score_quantiles) != QUANTILES:
+            raise BundleError(
+                f"{path}: {len(part.score_quantiles)} score quantiles found for {part.control!r}; wanted {QUANTILES}"
+            )
+
+
+def _check_head(file: Path, head: Head) -> None:
+    if head.weight.ndim != 2 or head.bias.shape != head.weight.shape[:1]:
         raise BundleError(
-            f"{path}: the head has weight {head.weight.shape} and bias {head.bias.shape}; "
-            f"wanted {classes} rows for {classes} labels"
+            f"{file}: the head has weight {head.weight.shape} and bias {head.bias.shape}; wanted as many rows in both"
         )
     if not (np.isfinite(head.weight).all() and np.isfinite(head.bias).all()):
-        raise BundleError(f"{path}: the head holds values that are not finite; train again")
-    if len(manifest.score_quantiles) != QUANTILES or not manifest.temperature > 0:
-        raise BundleError(
-            f"{path}: {len(manifest.score_quantiles)} score quantiles and temperature {manifest.temperature} found; "
-            f"wanted {QUANTILES} quantiles and a temperature above 0"
-        )
+        raise BundleError(f"{file}: the head holds values that are not finite; train again")
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    return {
-        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }
+    return {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

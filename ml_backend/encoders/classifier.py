@@ -1,4 +1,4 @@
-"""A classifier in memory: encoder, then a linear head."""
+"""One control's model in memory: an encoder, then a linear head, then what its logits say."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -7,38 +7,51 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..domain.model import ScoredTarget
 from ..errors import BundleError, EncoderError
 from .base_model import Backbone, load_backbone
-from .bundle import Bundle, Head, read_bundle
+from .bundle import ADAPTER_FOLDER, WEIGHTS_NAME, Bundle, Head
 from .embed import Floats2d, TextEncoder
+from .reading import Reading
+from .readouts import Readout, readout_from_json
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import nn
 
-__all__ = ["TextClassifier", "load_classifier", "save_adapter", "without_peft_noise"]
+__all__ = ["TextClassifier", "load_classifier", "save_adapter", "save_weights", "without_peft_noise"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextClassifier:
-    """Texts to logits. Safe to use from several threads, as its encoder is."""
+    """Texts to answers. Safe to use from several threads, as its encoder is."""
 
     encoder: TextEncoder
     head: Head
+    readout: Readout
 
-    def logits(self, texts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        """Uncalibrated logits, shape (N, K), in the order given."""
-        return self.head.logits(self.encoder.embed(texts, on_rows=on_rows))
+    def read(self, texts: Sequence[str]) -> Reading:
+        """The texts as this model reads them."""
+        return self.readout.reading(self.encoder, texts)
+
+    def logits(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        """Uncalibrated logits per unit, shape (U, K)."""
+        return self.head.logits(self.encoder.vectors(reading, on_rows=on_rows))
+
+    def answers(self, texts: Sequence[str]) -> list[ScoredTarget]:
+        """One answer per text, in the order given."""
+        reading = self.read(texts)
+        return self.readout.answers(self.logits(reading), reading)
 
 
-def load_classifier(bundle: Bundle | Path, *, use_bf16: bool | None = None) -> TextClassifier:
-    """The classifier of a bundle, its adapter merged into the base weights.
+def load_classifier(bundle: Bundle, position: int, *, use_bf16: bool | None = None) -> TextClassifier:
+    """The model of a bundle's part with a linear head, its adapter merged into the base weights.
 
     Raises:
         BundleError: the bundle is damaged, or was trained on other base weights than the ones found here.
         EncoderError: the base model cannot be loaded.
     """
-    bundle = read_bundle(bundle) if isinstance(bundle, Path) else bundle
-    manifest = bundle.manifest
+    manifest, part = bundle.manifest, bundle.manifest.parts[position]
     try:
         backbone = load_backbone(manifest.base_model)
     except EncoderError as error:
@@ -49,15 +62,20 @@ def load_classifier(bundle: Bundle | Path, *, use_bf16: bool | None = None) -> T
             f"{manifest.base_model_sha256[:12]}; found {backbone.weights_sha256[:12]}. "
             "Restore the former weights, or train a new version on these."
         )
-    if bundle.head.weight.shape[1] != backbone.hidden_size:
+    head, readout = bundle.head(position), readout_from_json(part.head, part.readout)
+    if head.weight.shape[0] != readout.columns or head.weight.shape[1] < backbone.hidden_size:
         raise BundleError(
-            f"{manifest.model_version}: the head takes {bundle.head.weight.shape[1]} features, "
-            f"{manifest.base_model} gives {backbone.hidden_size}; train again"
+            f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
+            f"{head.weight.shape[1]} features; wanted {readout.columns} from the {backbone.hidden_size} that "
+            f"{manifest.base_model} gives; train again"
         )
-    if bundle.adapter is not None:
-        backbone = _merged(backbone, bundle.adapter)
-    encoder = TextEncoder(backbone, max_length_tokens=manifest.max_length_tokens, use_bf16=use_bf16)
-    return TextClassifier(encoder, bundle.head)
+    adapter, weights = bundle.adapter(position), bundle.weights(position)
+    if adapter is not None:
+        backbone = _merged(backbone, adapter)
+    if weights is not None:
+        _replace_weights(backbone, weights)
+    encoder = TextEncoder(backbone, max_length_tokens=part.max_length_tokens, use_bf16=use_bf16)
+    return TextClassifier(encoder, head, readout)
 
 
 @contextmanager
@@ -68,7 +86,7 @@ def without_peft_noise() -> Iterator[None]:
         yield
 
 
-def save_adapter(model: "PeftModel", folder: Path, *, base_model: str) -> None:
+def save_adapter(model: "PeftModel", part_folder: Path, *, base_model: str) -> None:
     """Write the LoRA adapter of a peft model: `adapter_config.json` and `adapter_model.safetensors`.
 
     peft's own `save_pretrained` would add a model card and the local path of the base model.
@@ -76,11 +94,29 @@ def save_adapter(model: "PeftModel", folder: Path, *, base_model: str) -> None:
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
+    folder = part_folder / ADAPTER_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     config = replace(model.peft_config["default"], base_model_name_or_path=base_model, inference_mode=True)
     config.save_pretrained(str(folder))
     tensors = {name: tensor.detach().contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
     save_file(tensors, folder / "adapter_model.safetensors")
+
+
+def save_weights(module: "nn.Module", part_folder: Path) -> None:
+    """Write all weights of a model."""
+    from safetensors.torch import save_model
+
+    part_folder.mkdir(parents=True, exist_ok=True)
+    save_model(module, str(part_folder / WEIGHTS_NAME))
+
+
+def _replace_weights(backbone: Backbone, weights: Path) -> None:
+    from safetensors.torch import load_model
+
+    try:
+        load_model(backbone.module, str(weights))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BundleError(f"the weights in {weights} do not fit {backbone.name}: {error}; train again") from error
 
 
 def _merged(backbone: Backbone, adapter: Path) -> Backbone:
@@ -92,11 +128,4 @@ def _merged(backbone: Backbone, adapter: Path) -> Backbone:
         merged = model.merge_and_unload(safe_merge=True)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BundleError(f"the adapter in {adapter} does not fit {backbone.name}: {error}; train again") from error
-    return Backbone(
-        backbone.name,
-        merged.eval(),
-        backbone.tokenizer,
-        backbone.weights_sha256,
-        backbone.hidden_size,
-        backbone.max_length_tokens,
-    )
+    return replace(backbone, module=merged.eval())

@@ -1,13 +1,16 @@
-"""Texts to vectors: mean pooling over the last layer, scaled to length 1."""
+"""Texts to vectors of the last layer, scaled to length 1: one per text by mean pooling, or one per piece of a text."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import EncoderError
 from .base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
+from .reading import Places, Reading, whole_texts
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -17,12 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MAX_LENGTH_TOKENS",
     "Floats2d",
+    "LocatedTokens",
     "TextEncoder",
     "compute_context",
     "cpu_has_bf16",
     "padded",
-    "pooled",
     "token_batches",
+    "unit_vectors",
+    "whole",
 ]
 
 Floats2d: TypeAlias = npt.NDArray[np.float32]
@@ -53,6 +58,7 @@ class TextEncoder:
         self.use_bf16 = cpu_has_bf16() if use_bf16 is None else use_bf16
         # Fast tokenizers keep truncation as state and refuse to be used by two threads at the same time.
         self._tokenizer_lock = threading.Lock()
+        self._frame: tuple[list[int], list[int]] | None = None
 
     @classmethod
     def load(
@@ -81,7 +87,7 @@ class TextEncoder:
             return []
         with self._tokenizer_lock:
             ids = self.backbone.tokenizer(
-                [_whole(text) for text in texts],
+                [whole(text) for text in texts],
                 truncation=True,
                 max_length=self.max_length_tokens,
                 padding=False,
@@ -92,30 +98,103 @@ class TextEncoder:
         # Decoders' tokenizers add no special tokens, so an empty text would be an empty row.
         return [row or [self.pad_id] for row in ids]
 
+    def locate(self, texts: Sequence[str]) -> list["LocatedTokens"]:
+        """Every token of every text with where it stands, special tokens left out, nothing cut.
+
+        Raises:
+            EncoderError: the model's tokenizer cannot tell where its tokens stand.
+        """
+        tokenizer = self.backbone.tokenizer
+        if not tokenizer.is_fast:
+            raise EncoderError(
+                f"the tokenizer of {self.backbone.name!r} cannot tell where in a text its tokens stand, which entities "
+                "need; choose a base model that has a tokenizer.json"
+            )
+        if not texts:
+            return []
+        with self._tokenizer_lock:
+            found = tokenizer(
+                [whole(text) for text in texts],
+                add_special_tokens=False,
+                truncation=False,
+                padding=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                return_offsets_mapping=True,
+                verbose=False,
+            )
+        return [
+            LocatedTokens(ids, np.array(offsets, dtype=np.int64).reshape(-1, 2), found.word_ids(i))
+            for i, (ids, offsets) in enumerate(zip(found["input_ids"], found["offset_mapping"], strict=True))
+        ]
+
+    def framed(self, ids: Sequence[int]) -> tuple[list[int], int]:
+        """Token ids with the special tokens that the model expects around them, and how many of these come first."""
+        if self._frame is None:
+            with self._tokenizer_lock:
+                probe = self.backbone.tokenizer("a", return_special_tokens_mask=True)
+            ids_and_marks = list(zip(probe["input_ids"], probe["special_tokens_mask"], strict=True))
+            first = next(i for i, (_, is_mark) in enumerate(ids_and_marks) if not is_mark)
+            rest = ids_and_marks[first:]
+            self._frame = [i for i, _ in ids_and_marks[:first]], [i for i, is_mark in rest if is_mark]
+        before, after = self._frame
+        return [*before, *ids, *after] or [self.pad_id], len(before)
+
     def embed(self, texts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         """One vector of length 1 per text, shape (N, D), in the order given.
 
         Args:
             on_rows: told how many rows are done after every batch; what it raises passes through.
         """
-        import torch
-
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        done = 0
         for start in range(0, len(texts), CHUNK_ROWS):
-            rows = self.tokenise(texts[start : start + CHUNK_ROWS])
-            for batch in token_batches([len(row) for row in rows]):
-                ids, mask = padded([rows[i] for i in batch], self.pad_id)
-                with torch.inference_mode(), compute_context(self.use_bf16):
-                    features = pooled(self.backbone.module, ids, mask)
-                vectors[[start + i for i in batch]] = features.float().numpy()
-                done += len(batch)
-                if on_rows is not None:
-                    on_rows(done)
+            reading = whole_texts(self.tokenise(texts[start : start + CHUNK_ROWS]))
+            vectors[start : start + len(reading.sequences)] = self.vectors(
+                reading, on_rows=_counted_from(start, on_rows)
+            )
         return vectors
 
+    def vectors(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with what the reading adds.
 
-def _whole(text: str) -> str:
+        Args:
+            on_rows: told how many sequences are done after every batch; what it raises passes through.
+        """
+        import torch
+
+        found = np.zeros((reading.units, self.width), dtype=np.float32)
+        done = 0
+        for batch in token_batches([len(row) for row in reading.sequences]):
+            ids, mask = padded([reading.sequences[i] for i in batch], self.pad_id)
+            with torch.inference_mode(), compute_context(self.use_bf16):
+                features = unit_vectors(self.backbone.module, ids, mask, reading.places_of(batch))
+            found[reading.units_of_sequences(batch)] = features.float().numpy()
+            done += len(batch)
+            if on_rows is not None:
+                on_rows(done)
+        return found if reading.added is None else np.concatenate([found, reading.added], axis=1)
+
+
+def _counted_from(start: int, on_rows: Callable[[int], None] | None) -> Callable[[int], None] | None:
+    return None if on_rows is None else lambda rows: on_rows(start + rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocatedTokens:
+    """The tokens of a text.
+
+    Attributes:
+        ids: of the tokens.
+        spans: the characters that each token stands for, from and to, in code points, shape (T, 2).
+        words: number of the word that each token belongs to, None where the tokenizer knows no words.
+    """
+
+    ids: Sequence[int]
+    spans: npt.NDArray[np.int64]
+    words: Sequence[int | None]
+
+
+def whole(text: str) -> str:
     """The text with halves of surrogate pairs replaced: Label Studio lets them through, and tokenizers refuse them."""
     return text.encode(errors="replace").decode()
 
@@ -145,14 +224,25 @@ def padded(rows: Sequence[Sequence[int]], pad_id: int) -> "tuple[torch.Tensor, t
     return ids, mask
 
 
-def pooled(module: "torch.nn.Module", ids: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
-    """Mean of the last layer over the real tokens, scaled to length 1, shape (N, D), in fp32."""
+def unit_vectors(
+    module: "torch.nn.Module", ids: "torch.Tensor", mask: "torch.Tensor", places: Places | None
+) -> "torch.Tensor":
+    """The last layer's vectors that a head reads, scaled to length 1, shape (U, D), in fp32.
+
+    Args:
+        ids: shape (N, T), `mask` likewise: 1 for real tokens.
+        places: rows and columns of the tokens to read; None: the mean over the real tokens of each row.
+    """
     import torch
 
     hidden: torch.Tensor = module(input_ids=ids, attention_mask=mask).last_hidden_state
-    weights = mask.unsqueeze(-1).to(torch.float32)
-    mean = (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
-    return torch.nn.functional.normalize(mean, dim=1)
+    if places is None:
+        weights = mask.unsqueeze(-1).to(torch.float32)
+        read = (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+    else:
+        rows, columns = (torch.from_numpy(place) for place in places)
+        read = hidden[rows, columns].float()
+    return torch.nn.functional.normalize(read, dim=1)
 
 
 def cpu_has_bf16() -> bool:

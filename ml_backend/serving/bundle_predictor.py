@@ -1,15 +1,13 @@
 """Answers of a trained version."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from ..domain.model import ScoredTarget
-from ..encoders.bundle import confidences, read_bundle
+from ..encoders.bundle import read_bundle
 from ..encoders.classifier import load_classifier
-from .scores import draw_from_quantiles, scored_targets
+from .scores import draw_from_quantiles
 
 __all__ = ["BundlePredictor"]
 
@@ -28,16 +26,22 @@ class BundlePredictor:
     def __init__(self, path: Path) -> None:
         bundle = read_bundle(path)
         self.version = bundle.manifest.model_version
-        self._manifest = bundle.manifest
-        self._classifier = load_classifier(bundle)
+        self._parts = bundle.manifest.parts
+        self._models = {
+            part.control: load_classifier(bundle, position) for position, part in enumerate(bundle.manifest.parts)
+        }
 
-    def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
-        """The most likely class per text with its calibrated confidence; None for an empty text."""
-        return scored_targets(texts, self._manifest.labels, self._confidences)
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        """Answers per control for each text, in order; None for an empty text."""
+        asked = [position for position, text in enumerate(texts) if text.strip()]
+        answers: list[Mapping[str, ScoredTarget] | None] = [None] * len(texts)
+        by_control = {name: model.answers([texts[i] for i in asked]) for name, model in self._models.items()}
+        for number, position in enumerate(asked):
+            answers[position] = {name: found[number] for name, found in by_control.items()}
+        return answers
 
     def draw_score(self, key: int) -> float:
         """A score drawn from those of the held-out rows; the same key gives the same draw."""
-        return draw_from_quantiles(self._manifest.score_quantiles, self.version, key)
-
-    def _confidences(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        return confidences(self._classifier.logits(texts), self._manifest.temperature)
+        return math.prod(
+            draw_from_quantiles(part.score_quantiles, f"{self.version}:{part.control}", key) for part in self._parts
+        )

@@ -1,35 +1,11 @@
-"""What every predictor does alike: confidences into answers, and draws for blind tasks."""
+"""Scores of blind tasks: draws from those of a version."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from ..domain.model import ScoredTarget
-
-__all__ = ["draw_from_quantiles", "scored_targets"]
-
-
-def scored_targets(
-    texts: Sequence[str],
-    labels: Sequence[str],
-    confidences: Callable[[Sequence[str]], npt.NDArray[np.float64]],
-) -> list[ScoredTarget | None]:
-    """One answer per text, in order; None for an empty text.
-
-    Args:
-        confidences: of texts, shape (N, K), rows summing to 1; not asked about empty texts.
-    """
-    asked = [position for position, text in enumerate(texts) if text.strip()]
-    answers: list[ScoredTarget | None] = [None] * len(texts)
-    if not asked:
-        return answers
-    for position, row in zip(asked, confidences([texts[i] for i in asked]), strict=True):
-        best = int(row.argmax())
-        scores = {label: float(score) for label, score in zip(labels, row, strict=True)}
-        answers[position] = ScoredTarget(labels[best], float(row[best]), scores)
-    return answers
+__all__ = ["draw_from_quantiles"]
 
 
 def draw_from_quantiles(quantiles: Sequence[float], version: str, key: int) -> float:

@@ -1,6 +1,7 @@
 """From logits to confidences that mean what they say.
 
-Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (temperature scaling, expected calibration error).
+Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (temperature scaling, expected calibration error);
+Platt 1999, "Probabilistic Outputs for Support Vector Machines" (the logistic map).
 """
 
 from dataclasses import dataclass
@@ -8,54 +9,57 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..encoders.bundle import QUANTILES, confidences
+from ..encoders.bundle import QUANTILES
+from ..encoders.confidence import Floats, Logistic
 from ..encoders.embed import Floats2d
+from ..encoders.reading import Ints
 
 __all__ = [
     "LEAST_CALIBRATION_ROWS",
-    "Calibration",
-    "Ints",
-    "calibrated",
+    "Bools",
+    "Reliability",
     "expected_calibration_error",
+    "fit_logistic",
     "fit_temperature",
 ]
 
-Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 LEAST_CALIBRATION_ROWS = 30
 """With fewer rows a temperature says more about chance than about the model."""
 LOWEST, HIGHEST = 0.05, 20.0
+STEEPEST = 20.0
 BINS = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """A temperature and the rows that it was fitted on.
+class Reliability:
+    """How confident a model is in its answers to held-out rows, and which of them are right; all of shape (N,).
 
     Attributes:
-        logits: shape (N, K).
-        indices: class per row, shape (N,).
+        raw: the confidences before calibration.
+        scores: those after it.
     """
 
-    temperature: float
-    logits: Floats2d
-    indices: Ints
+    raw: Floats
+    scores: Floats
+    is_right: Bools
 
     @property
     def rows(self) -> int:
-        """How many rows it was fitted on."""
-        return len(self.logits)
+        """How many rows there are."""
+        return len(self.scores)
 
     def score_quantiles(self) -> tuple[float, ...]:
-        """The 0th to 100th percentile of the confidence in the answers; evenly spread ones without rows."""
+        """The 0th to 100th percentile of the confidences; evenly spread ones without rows."""
         shares = np.linspace(0.0, 1.0, QUANTILES)
         if not self.rows:
             return tuple(shares.tolist())
-        return tuple(np.quantile(confidences(self.logits, self.temperature).max(axis=1), shares).tolist())
+        return tuple(np.quantile(self.scores, shares).tolist())
 
     def expected_error(self) -> float:
         """See `expected_calibration_error`."""
-        return expected_calibration_error(self.logits, self.indices, self.temperature)
+        return expected_calibration_error(self.scores, self.is_right)
 
     def warnings(self) -> list[str]:
         """A sentence where the rows were too few."""
@@ -63,17 +67,6 @@ class Calibration:
             return []
         found = f"{self.rows} held-out rows calibrate the confidence scores, {LEAST_CALIBRATION_ROWS} are wanted"
         return [f"{found}: read the scores as a ranking until more tasks are reviewed"]
-
-
-def calibrated(logits: Floats2d, indices: Ints) -> Calibration:
-    """A temperature fitted on held-out rows; 1 with too few of them to tell.
-
-    Args:
-        logits: shape (N, K), of rows that the model was not trained on.
-        indices: class per row, shape (N,).
-    """
-    temperature = fit_temperature(logits, indices) if len(logits) >= LEAST_CALIBRATION_ROWS else 1.0
-    return Calibration(temperature, logits, indices)
 
 
 def fit_temperature(logits: Floats2d, indices: Ints) -> float:
@@ -97,12 +90,39 @@ def fit_temperature(logits: Floats2d, indices: Ints) -> float:
     return float(np.exp(found.x))
 
 
-def expected_calibration_error(logits: Floats2d, indices: Ints, temperature: float) -> float:
+def fit_logistic(log_odds: Floats, is_right: Bools) -> Logistic:
+    """The rising logistic map under which right and wrong answers are likeliest; unchanged odds without both kinds.
+
+    As Platt has it, right answers count as a little less than surely right, and wrong ones likewise, so that few
+    rows never make a model certain.
+
+    Args:
+        log_odds: of the answers' raw confidences, shape (N,); infinite ones are bounded.
+        is_right: shape (N,).
+    """
+    from scipy.optimize import minimize
+
+    right = int(is_right.sum())
+    wrong = len(is_right) - right
+    if not right or not wrong:
+        return Logistic()
+    odds = np.clip(log_odds.astype(np.float64), -50.0, 50.0)
+    aim = np.where(is_right, (right + 1) / (right + 2), 1 / (wrong + 2))
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        scaled = parameters[0] * odds + parameters[1]
+        value = float((np.logaddexp(0, scaled) - aim * scaled).mean())
+        error = 1 / (1 + np.exp(-np.clip(scaled, -500, 500))) - aim
+        return value, np.array([(error * odds).mean(), error.mean()])
+
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=((0.0, STEEPEST), (None, None)), method="L-BFGS-B")
+    return Logistic(float(found.x[0]), float(found.x[1]))
+
+
+def expected_calibration_error(scores: Floats, is_right: Bools) -> float:
     """Mean distance between confidence and accuracy over 15 bins of equal width, weighted by rows; 0 without rows."""
-    if not len(logits):
+    if not len(scores):
         return 0.0
-    probabilities = confidences(logits, temperature)
-    scores, is_right = probabilities.max(axis=1), probabilities.argmax(axis=1) == indices
     bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     return float(
         sum(abs(is_right[bins == b].mean() - scores[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins))

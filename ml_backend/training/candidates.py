@@ -1,25 +1,30 @@
-"""The models that a training makes, and which of them is kept."""
+"""The models that a training makes for one control, and which of them is kept."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..domain.model import Method
 from ..encoders.bundle import Head
 from ..encoders.embed import Floats2d, TextEncoder
-from .calibration import LEAST_CALIBRATION_ROWS, Ints
+from ..encoders.reading import Reading
+from .calibration import LEAST_CALIBRATION_ROWS
 from .checkpoints import Checkpoints
 from .data import TrainingData
 from .evaluate import Evaluation
-from .fit import Observer, Workshop, evaluate_logits
-from .lora import Step
+from .fit import Observer, Workshop
+from .lesson import Lesson
+from .objectives import Objective
 from .out_of_fold import Fold, HeldOut, out_of_fold
-from .plan import FORWARD_SHARE, Plan, fold_work
-from .progress import Pace
+from .plan import FORWARD_SHARE, fold_work, make_plan
+from .progress import Pace, Report
 from .record import Curves
 from .select import Choice, choose
 from .settings import TrainingSettings
+from .tuned import Step
 
 __all__ = ["CROSS_VALIDATION", "VALIDATION", "Candidate", "Candidates"]
 
@@ -32,140 +37,161 @@ class Candidate:
     """A fitted model.
 
     Attributes:
-        adapter: folder with its adapter; None for the regression.
-        validation_logits: shape (validation rows, K).
+        changes: folder with what training changed in the base model; None for the regression.
+        validation_logits: of the validation lesson's units, shape (U, K).
         checked_logits: of the texts that its bundle is checked with, in full precision.
         trainable_share: parameters that training changed, of all.
     """
 
     method: Method
     head: Head
-    adapter: Path | None
+    changes: Path | None
     validation_logits: Floats2d
     checked_logits: Floats2d
     trainable_share: float
 
 
 class Candidates:
-    """Fits regression and LoRA as the plan says, and keeps one.
+    """Fits the regression and a tuned model as the plan says, and keeps one.
 
     Args:
+        encoder: of the base model, frozen; it is so again after every method.
+        report: told of every step.
+        share: fractions of the progress at which the work begins and ends.
         checkpoints: where finished pieces are kept, and those of an earlier attempt are found.
-        scratch: folder for adapters that are not in a bundle yet.
+        scratch: folder for what is not in a bundle yet.
 
     Attributes:
-        checked_texts: train texts, spread over all of them, that a bundle is checked with.
+        checked: train texts, spread over all of them, that a bundle is checked with.
         held_out: what the folds gave; None where the plan has none, or before `best`.
     """
 
     def __init__(
         self,
         encoder: TextEncoder,
+        objective: Objective,
         data: TrainingData,
         settings: TrainingSettings,
-        plan: Plan,
         *,
-        pace: Pace,
+        report: Report,
+        share: tuple[float, float],
         curves: Curves,
         checkpoints: Checkpoints,
         scratch: Path,
     ) -> None:
-        self.checked_texts = data.train.texts[:: -(-len(data.train) // CHECKED_ROWS)]
         self.held_out: HeldOut | None = None
         self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
-        learned = len(data.learned(settings.description_weight))
-        self._workshop = Workshop(encoder, data.labels, settings, learned)
-        self._data, self._settings, self._plan = data, settings, plan
-        self._learned = data.learned(settings.description_weight)
-        self._pace, self._curves, self._checkpoints, self._scratch = pace, curves, checkpoints, scratch
+        objective.prepare(encoder, data.train)
+        learned = data.learned(settings.description_weight)
+        described = len(learned) - len(data.train)
+        self._workshop = Workshop.for_rows(encoder, objective, settings, len(learned))
+        self._learned = objective.lesson(encoder, learned)
+        self._validation = objective.lesson(encoder, data.validation)
+        rows = objective.sample_for_regression(self._learned, np.random.default_rng(settings.seed))
+        self._frozen = self._learned if len(rows) == len(self._learned) else self._learned.take(rows)
+        self._plan = make_plan(
+            objective.strata(self._frozen.rows.targets[: len(self._frozen) - described]),
+            described,
+            len(learned),
+            len(data.validation),
+            settings,
+            epochs=self._workshop.epochs,
+        )
+        self.checked = self._learned.reading.take(np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS)))
+        self.checked_texts = data.train.texts[:: -(-len(data.train) // CHECKED_ROWS)]
+        self._objective, self._settings = objective, settings
+        self._pace = Pace(report, self._plan.work, start=share[0], end=share[1])
+        self._curves, self._checkpoints, self._scratch = curves, checkpoints, scratch
 
     def best(self) -> tuple[Candidate, Choice]:
         """The model that is kept, and why.
 
         Raises:
-            TrainingError: LoRA cannot be trained on this base model, or its loss is not finite.
+            TrainingError: this base model cannot be tuned, or its loss is not finite.
         """
-        data, plan, method = self._data, self._plan, self._settings.method
+        plan, method = self._plan, self._settings.method
         features = self._features()
-        head = self._workshop.regression(self._learned, features)
+        head = self._workshop.regression(self._frozen, features)
         if plan.folds:
             self.held_out = out_of_fold(
                 self._workshop,
-                self._learned,
+                self._frozen,
                 features,
                 plan.folds,
-                with_lora=plan.uses_lora,
+                tuned=plan.tuned,
                 observer=self._fold_observer,
                 checkpoints=self._checkpoints,
                 on_fold=self._count_fold,
             )
-        if method is Method.LORA:
-            return self._lora(features, head), Choice(method, {}, "LoRA was asked for")
+        if method is not Method.AUTO and plan.tuned:
+            return self._tuned(plan.tuned, features, head), Choice(method, {}, f"{method} was asked for")
         regression = self._regression(head)
-        if method is Method.REGRESSION:
+        if not plan.tuned:
             return regression, Choice(method, {}, "regression was asked for")
         if plan.stops_early:
-            lora = self._lora(features, head)
-            logits = {candidate.method: candidate.validation_logits for candidate in (regression, lora)}
-            choice = choose(HeldOut(data.validation, logits), data.labels, where="validation rows")
-            return (lora if choice.method is Method.LORA else regression), choice
+            tuned = self._tuned(plan.tuned, features, head)
+            logits = {candidate.method: candidate.validation_logits for candidate in (regression, tuned)}
+            choice = choose(HeldOut(self._validation, logits), self._objective, where="validation rows")
+            return (tuned if choice.method is tuned.method else regression), choice
         if self.held_out is None:
-            reason = "regression is kept: every class has one row only, so none can be held out to try LoRA on"
+            reason = f"regression is kept: no class has two rows, so none can be held out to try {plan.tuned} on"
             return regression, Choice(Method.REGRESSION, {}, reason)
-        choice = choose(self.held_out, data.labels, where="train rows held out in turn")
-        return (self._lora(features, head) if choice.method is Method.LORA else regression), choice
+        choice = choose(self.held_out, self._objective, where="train rows held out in turn")
+        return (self._tuned(plan.tuned, features, head) if choice.method is plan.tuned else regression), choice
 
-    def calibration_rows(self, candidate: Candidate) -> tuple[Floats2d, Ints]:
-        """Logits (N, K) and classes (N,) of rows to calibrate on, which it was not trained on; may be empty.
+    def calibration_rows(self, candidate: Candidate) -> tuple[Floats2d, Lesson]:
+        """Rows to calibrate on, which the model was not trained on, with the logits of their units; may be empty.
 
         They are the validation rows; with under 30 of them, those of the folds, scored by models like it.
         """
-        if len(self._data.validation) >= LEAST_CALIBRATION_ROWS or self.held_out is None:
-            return candidate.validation_logits, self._data.validation.indices
-        return self.held_out.logits[candidate.method], self.held_out.rows.indices
+        if len(self._validation) >= LEAST_CALIBRATION_ROWS or self.held_out is None:
+            return candidate.validation_logits, self._validation
+        return self.held_out.logits[candidate.method], self.held_out.lesson
 
     def evaluations(self, candidate: Candidate) -> dict[str, Evaluation]:
         """Metrics of the model on the validation rows, and of models like it on the folds, where there are any."""
         found = {}
-        if len(self._data.validation):
-            found[VALIDATION] = evaluate_logits(candidate.validation_logits, self._data.validation, self._data.labels)
+        if len(self._validation):
+            found[VALIDATION] = self._objective.evaluation(candidate.validation_logits, self._validation)
         if self.held_out is not None:
             logits = self.held_out.logits[candidate.method]
-            found[CROSS_VALIDATION] = evaluate_logits(logits, self.held_out.rows, self._data.labels)
+            found[CROSS_VALIDATION] = self._objective.evaluation(logits, self.held_out.lesson)
         return found
 
     def _regression(self, head: Head) -> Candidate:
-        validation = self._embed(self._data.validation.texts, "validation")
-        checked = head.logits(self._exact.embed(self.checked_texts))
+        validation = head.logits(self._embed(self._validation.reading, "validation"))
+        checked = head.logits(self._exact.vectors(self.checked))
         share = (head.weight.size + head.bias.size) / self._parameters()
-        return Candidate(Method.REGRESSION, head, None, head.logits(validation), checked, share)
+        return Candidate(Method.REGRESSION, head, None, validation, checked, share)
 
-    def _lora(self, features: Floats2d, regression: Head) -> Candidate:
-        data = self._data
-        with self._workshop.lora(
+    def _tuned(self, method: Method, features: Floats2d, regression: Head) -> Candidate:
+        with self._workshop.tuned(
+            method,
             self._learned,
-            features,
-            regression,
+            self._workshop.first_head(self._frozen, features, regression),
             observer=self._observer(),
-            validation=data.validation if self._plan.stops_early else None,
-            checkpoints=self._checkpoints.epochs("lora"),
+            validation=self._validation if self._plan.stops_early else None,
+            checkpoints=self._checkpoints.epochs(method),
         ) as model:
-            adapter = self._scratch / "adapter"
-            model.save(adapter)
-            validation = model.logits(data.validation.texts)
-            checked = model.head.logits(self._exact.embed(self.checked_texts))
-            return Candidate(Method.LORA, model.head, adapter, validation, checked, model.trainable_share)
+            changes = self._scratch / method
+            model.save(changes)
+            validation = model.logits(self._validation.reading)
+            checked = model.head.logits(self._exact.vectors(self.checked))
+            return Candidate(method, model.head, changes, validation, checked, model.trainable_share)
 
     def _features(self) -> Floats2d:
-        """Of all rows that are trained on, from the frozen encoder."""
-        texts = self._learned.texts
-        found, is_known = self._checkpoints.arrays("features", lambda: {"train": self._embed(texts, "train")})
+        """Of all rows that the regression learns from, from the frozen encoder."""
+        rows = len(self._frozen)
+        found, is_known = self._checkpoints.arrays(
+            "features", lambda: {"train": self._embed(self._frozen.reading, "train")}
+        )
         if is_known:
-            self._pace.skip(len(texts) * FORWARD_SHARE)
+            self._pace.skip(rows * FORWARD_SHARE)
         return found["train"]
 
-    def _embed(self, texts: tuple[str, ...], name: str) -> Floats2d:
-        return self._workshop.encoder.embed(texts, on_rows=self._rows_counter("embedding", f"{name} rows", len(texts)))
+    def _embed(self, reading: Reading, name: str) -> Floats2d:
+        counter = self._rows_counter("embedding", f"{name} texts", len(reading.sequences))
+        return self._workshop.encoder.vectors(reading, on_rows=counter)
 
     def _rows_counter(self, stage: str, what: str, total: int) -> Callable[[int], None]:
         done = 0
@@ -187,7 +213,7 @@ class Candidates:
 
     def _count_fold(self, fold: Fold, is_known: bool) -> None:
         if is_known:
-            self._pace.skip(fold_work(fold, self._plan.epochs if self._plan.uses_lora else 0))
+            self._pace.skip(fold_work(fold, self._plan.epochs if self._plan.tuned else 0))
 
     def _observer(self) -> Observer:
         return Observer(

@@ -1,24 +1,33 @@
-"""Metrics of single-choice classification."""
+"""Metrics of answers against the truth, over the parts that answers consist of: classes, labels, or exact spans."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..domain.example import Target, label_of, parts_of
 from ..errors import TrainingError
 
-__all__ = ["ClassMetrics", "Evaluation", "classification_metrics"]
+__all__ = ["Average", "ClassMetrics", "Evaluation", "PartCounts", "count_parts", "evaluate"]
+
+
+class Average(StrEnum):
+    """How F1 is averaged: over labels, each counting alike, or over all parts, each counting alike."""
+
+    MACRO = "macro"
+    MICRO = "micro"
 
 
 @dataclass(frozen=True, slots=True)
 class ClassMetrics:
-    """How one class came out. A ratio without any case (0 of 0) counts as 0, as scikit-learn has it.
+    """How one label came out. A ratio without any case (0 of 0) counts as 0, as scikit-learn has it.
 
     Attributes:
-        support: rows whose true class this is.
+        support: rows that truly carry the label, or true spans with it.
     """
 
     label: str
@@ -28,21 +37,43 @@ class ClassMetrics:
     support: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PartCounts:
+    """What answers got right, row by row and label by label; all of shape (N, L).
+
+    Attributes:
+        labels: of the columns.
+        support: true parts.
+        named: parts in the answer.
+        hits: parts in both.
+    """
+
+    labels: tuple[str, ...]
+    support: npt.NDArray[np.int64]
+    named: npt.NDArray[np.int64]
+    hits: npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Metrics over a set of rows.
 
     Attributes:
-        macro_f1: mean F1 of the classes in `per_class`: those that occur among the true or the predicted ones.
-        micro_f1: F1 over all decisions; equals the accuracy where every row was answered.
-        per_class: one entry per occurring class, in the order of the labels given.
-        confusion: rows per true class (first index) and predicted class, in the order of `per_class`; rows without
-            an answer are in no column.
+        accuracy: share of rows whose answer is exactly right.
+        precision: of all parts that were answered, those that are right.
+        recall: of all true parts, those that were answered.
+        macro_f1: mean F1 of the labels in `per_class`: those that occur among the true or the predicted parts.
+        micro_f1: F1 over all parts; for classes it equals the accuracy where every row was answered.
+        per_class: one entry per occurring label, in the order of the labels given.
+        confusion: for classes only: rows per true class (first index) and predicted class, in the order of
+            `per_class`; rows without an answer are in no column. Empty for other answers.
         unanswered: rows for which the model gave no answer; they count as wrong.
     """
 
     rows: int
     accuracy: float
+    precision: float
+    recall: float
     macro_f1: float
     micro_f1: float
     per_class: tuple[ClassMetrics, ...]
@@ -51,8 +82,12 @@ class Evaluation:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The occurring classes, in order."""
+        """The occurring labels, in order."""
         return tuple(entry.label for entry in self.per_class)
+
+    def averaged(self, average: Average) -> float:
+        """F1 in one of its averages."""
+        return self.macro_f1 if average is Average.MACRO else self.micro_f1
 
     def summary(self) -> dict[str, float]:
         """The figures that a run logs."""
@@ -68,58 +103,72 @@ class Evaluation:
         return asdict(self)
 
 
-def classification_metrics(
-    true: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str] = ()
-) -> Evaluation:
+def evaluate(true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()) -> Evaluation:
     """Metrics of predictions against the truth.
 
-    Macro-F1 averages over the classes that occur in `true` or in `predicted`, as scikit-learn does when it is given
-    no labels: a class that nobody named counts neither way, and a class predicted but never true counts as 0.
+    Macro-F1 averages over the labels that occur in `true` or in `predicted`, as scikit-learn does when it is given
+    no labels: a label that nobody named counts neither way, and one predicted but never true counts as 0. A span is
+    right where start, end and label all are.
 
     Args:
-        predicted: None where the model gave no answer; such a row is wrong for its true class.
-        labels: order of the classes; occurring classes beyond it follow in alphabetical order.
+        predicted: None where the model gave no answer; such a row is wrong.
+        labels: order of the labels; occurring ones beyond it follow in alphabetical order.
 
     Raises:
         TrainingError: the two differ in length.
     """
     if len(true) != len(predicted):
         raise TrainingError(
-            f"{len(true)} true and {len(predicted)} predicted classes found; wanted one of each per row"
+            f"{len(true)} true and {len(predicted)} predicted answers found; wanted one of each per row"
         )
-    occurring = set(true) | {label for label in predicted if label is not None}
-    order = [label for label in dict.fromkeys(labels) if label in occurring]
-    order += sorted(occurring - set(order))
-    confusion = _confusion(true, predicted, order)
-    counts = Counter(true)
-    support = np.array([counts[label] for label in order], dtype=np.int64)
-    hits = np.diag(confusion)
-    named = confusion.sum(axis=0)
-    precision, recall = _ratio(hits, named), _ratio(hits, support)
-    f1 = _ratio(2 * hits, named + support)
-    answered = int(confusion.sum())
-    correct = int(hits.sum())
+    counts = count_parts(true, predicted, labels)
+    support, named, hits = (each.sum(axis=0) for each in (counts.support, counts.named, counts.hits))
+    precision, recall, f1 = _ratio(hits, named), _ratio(hits, support), _ratio(2 * hits, named + support)
+    all_hits, all_named, all_support = int(hits.sum()), int(named.sum()), int(support.sum())
+    right = sum(given == answer for given, answer in zip(true, predicted, strict=True))
     return Evaluation(
         rows=len(true),
-        accuracy=correct / max(len(true), 1),
-        macro_f1=float(f1.mean()) if order else 0.0,
-        micro_f1=2 * correct / max(len(true) + answered, 1),
+        accuracy=right / max(len(true), 1),
+        precision=all_hits / max(all_named, 1),
+        recall=all_hits / max(all_support, 1),
+        macro_f1=float(f1.mean()) if counts.labels else 0.0,
+        micro_f1=2 * all_hits / max(all_named + all_support, 1),
         per_class=tuple(
             ClassMetrics(label, float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
-            for k, label in enumerate(order)
+            for k, label in enumerate(counts.labels)
         ),
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        unanswered=len(true) - answered,
+        confusion=_confusion(true, predicted, counts.labels),
+        unanswered=sum(answer is None for answer in predicted),
     )
 
 
-def _confusion(true: Sequence[str], predicted: Sequence[str | None], order: Sequence[str]) -> npt.NDArray[np.int64]:
+def count_parts(true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()) -> PartCounts:
+    """True, answered and right parts per row and label; the labels are those that occur, ordered as in `evaluate`."""
+    given = [Counter(parts_of(target)) for target in true]
+    answered = [Counter(() if target is None else parts_of(target)) for target in predicted]
+    occurring = {label_of(part) for parts in (*given, *answered) for part in parts}
+    order = [label for label in dict.fromkeys(labels) if label in occurring]
+    order += sorted(occurring - set(order))
+    index = {label: k for k, label in enumerate(order)}
+    support, named, hits = (np.zeros((len(given), len(order)), dtype=np.int64) for _ in range(3))
+    for row, (parts, answer) in enumerate(zip(given, answered, strict=True)):
+        for counts, found in ((support, parts), (named, answer), (hits, parts & answer)):
+            for part, count in found.items():
+                counts[row, index[label_of(part)]] += count
+    return PartCounts(tuple(order), support, named, hits)
+
+
+def _confusion(
+    true: Sequence[Target], predicted: Sequence[Target | None], order: Sequence[str]
+) -> tuple[tuple[int, ...], ...]:
+    if not all(isinstance(target, str) for target in (*true, *(p for p in predicted if p is not None))):
+        return ()
     index = {label: k for k, label in enumerate(order)}
     confusion = np.zeros((len(order), len(order)), dtype=np.int64)
     for given, answer in zip(true, predicted, strict=True):
-        if answer is not None:
+        if isinstance(given, str) and isinstance(answer, str):
             confusion[index[given], index[answer]] += 1
-    return confusion
+    return tuple(tuple(int(count) for count in row) for row in confusion)
 
 
 def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..encoders.bundle import confidences
-from .calibration import Calibration
+from .calibration import Reliability
 from .evaluate import Evaluation
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def curves_figure(losses: Sequence[tuple[int, float]], epochs: Sequence[tuple[in
     figure = _figure(7.0, 4.0)
     axes = figure.add_subplot()
     axes.plot([step for step, _ in losses], [loss for _, loss in losses], color="tab:blue", linewidth=1)
-    axes.set(xlabel="step", ylabel="training loss", title="LoRA training")
+    axes.set(xlabel="step", ylabel="training loss", title="training")
     if epochs:
         right = axes.twinx()
         scores = [metrics["macro_f1"] for _, metrics in epochs]
@@ -59,24 +58,22 @@ def curves_figure(losses: Sequence[tuple[int, float]], epochs: Sequence[tuple[in
     return figure
 
 
-def reliability_figure(calibration: Calibration, *, bins: int = 10) -> "Figure":
-    """Accuracy over confidence, before and after the temperature; the diagonal is perfect."""
+def reliability_figure(reliability: Reliability, *, bins: int = 10) -> "Figure":
+    """Accuracy over confidence, before and after calibration; the diagonal is perfect."""
     figure = _figure(5.0, 5.0)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="gray", linestyle=":")
-    for value, name in ((1.0, "raw"), (calibration.temperature, f"temperature {calibration.temperature:.2f}")):
-        probabilities = confidences(calibration.logits, value)
-        scores, is_right = probabilities.max(axis=1), probabilities.argmax(axis=1) == calibration.indices
+    for scores, name in ((reliability.raw, "raw"), (reliability.scores, "calibrated")):
         place = np.minimum((scores * bins).astype(np.int64), bins - 1)
         filled = np.unique(place)
         axes.plot(
             [scores[place == b].mean() for b in filled],
-            [is_right[place == b].mean() for b in filled],
+            [reliability.is_right[place == b].mean() for b in filled],
             marker="o",
             label=name,
         )
     axes.set(
-        xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title=f"{calibration.rows} held-out rows"
+        xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title=f"{reliability.rows} held-out rows"
     )
     axes.legend()
     return figure

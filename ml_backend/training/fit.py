@@ -2,22 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..domain.model import Method
 from ..encoders.bundle import Head
 from ..encoders.embed import Floats2d, TextEncoder
 from .checkpoints import EpochCheckpoints, EpochState
-from .data import LabeledTexts
-from .evaluate import Evaluation, classification_metrics
-from .lora import LoraModel, Step, adapted
-from .regression import class_mean_head, fit_regression
+from .evaluate import Evaluation
+from .lesson import Lesson
+from .objectives import Objective
 from .settings import TrainingSettings
+from .tuned import Step, TunedModel, tuned
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["EpochResult", "Observer", "Workshop", "answers", "evaluate_logits"]
+__all__ = ["EpochResult", "Observer", "Workshop"]
 
 # Names in a checkpoint: of the best epoch's tensors, and of what the observer wants kept.
 BEST, MEMORY = "best.", "memory"
@@ -25,7 +26,7 @@ BEST, MEMORY = "best.", "memory"
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """Where LoRA stood on the validation rows after an epoch."""
+    """Where a tuned model stood on the validation rows after an epoch."""
 
     epoch: int
     step: int
@@ -38,7 +39,7 @@ def _nothing(*_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Who is told of a LoRA training's course; what they raise stops it.
+    """Who is told of the course of tuning; what they raise stops it.
 
     Attributes:
         on_resume: told of the epoch after which a training goes on that an earlier attempt began, and of what
@@ -57,83 +58,85 @@ class Workshop:
     """What fitting needs beside the rows.
 
     Attributes:
-        labels: classes of every head that is fitted here.
-        learned_rows: rows of the whole training, which decide on LoRA's recipe; parts of them are trained likewise,
-            because what is found of a part should hold for the whole.
+        settings: settled for the rows of the whole training; parts of them are trained likewise, because what is
+            found of a part should hold for the whole.
+        has_few_rows: whether these rows count as few.
     """
 
     encoder: TextEncoder
-    labels: tuple[str, ...]
+    objective: Objective
     settings: TrainingSettings
-    learned_rows: int
+    has_few_rows: bool
 
-    def regression(self, rows: LabeledTexts, features: Floats2d) -> Head:
+    @classmethod
+    def for_rows(cls, encoder: TextEncoder, objective: Objective, settings: TrainingSettings, rows: int) -> "Workshop":
+        """A workshop for a training on so many rows."""
+        has_few_rows = settings.has_few_rows(rows, len(objective.labels))
+        return cls(encoder, objective, objective.settled(settings, rows), has_few_rows)
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the rows when a model is tuned."""
+        return self.settings.epochs or 0
+
+    def regression(self, lesson: Lesson, features: Floats2d) -> Head:
         """The regression's head."""
-        return fit_regression(
-            features,
-            rows.indices,
-            rows.weights,
-            classes=len(self.labels),
-            c=self.settings.regression_c,
-            max_iterations=self.settings.regression_max_iterations,
-        )
+        return self.objective.regression(features, lesson, self.settings)
 
     @contextmanager
-    def lora(
+    def tuned(
         self,
-        rows: LabeledTexts,
-        features: Floats2d,
-        regression: Head,
+        method: Method,
+        lesson: Lesson,
+        first_head: Head,
         *,
         observer: Observer,
-        validation: LabeledTexts | None = None,
+        validation: Lesson | None = None,
         checkpoints: EpochCheckpoints | None = None,
-    ) -> Iterator[LoraModel]:
-        """A trained LoRA model; its adapters leave the encoder with the block.
+    ) -> Iterator[TunedModel]:
+        """A tuned model; the encoder is frozen again with the block.
 
         Args:
-            features: of the rows, from the frozen encoder.
-            regression: the regression's head on the same rows, where the LoRA head starts with few rows.
-            validation: the epoch with the best macro-F1 on them is kept (of equal ones the later), and training
-                ends after `patience_epochs` without a better one. None: all epochs, and the last is kept.
+            method: LORA or FULL.
+            first_head: where its head starts, see `first_head`.
+            validation: the epoch with the best F1 on them is kept (of equal ones the later), and training ends after
+                `patience_epochs` without a better one. None: all epochs, and the last is kept.
             checkpoints: where every epoch is kept; the training goes on after the newest that is there already.
         """
-        settings = self.settings
-        head = regression
-        if not settings.has_few_rows(self.learned_rows, len(self.labels)):
-            head = class_mean_head(
-                features, rows.indices, rows.weights, classes=len(self.labels), scale=settings.head_scale
-            )
-        with adapted(self.encoder, head, settings, seed=settings.seed) as model:
-            self._train(model, rows, observer, validation, checkpoints)
+        with tuned(self.encoder, first_head, self.objective, self.settings, method) as model:
+            self._train(model, lesson, observer, validation, checkpoints)
             yield model
+
+    def first_head(self, lesson: Lesson, features: Floats2d, regression: Head) -> Head:
+        """Where the head of a tuned model starts.
+
+        Args:
+            features: of the lesson's units, from the frozen encoder.
+            regression: the regression's head on the same rows.
+        """
+        return self.objective.first_head(regression, features, lesson, self.settings, self.has_few_rows)
 
     def _train(
         self,
-        model: LoraModel,
-        rows: LabeledTexts,
+        model: TunedModel,
+        lesson: Lesson,
         observer: Observer,
-        validation: LabeledTexts | None,
+        validation: Lesson | None,
         checkpoints: EpochCheckpoints | None,
     ) -> None:
-        classes = len(self.labels)
-        settings = replace(
-            self.settings, adversarial_size=self.settings.adversarial_size_for(self.learned_rows, classes)
-        )
-        epochs = settings.epochs_for(self.learned_rows, classes)
-        after = checkpoints.newest() if checkpoints else None
+        settings, after = self.settings, checkpoints.newest() if checkpoints else None
         best = _Best.of(after)
         if after is not None:
             observer.on_resume(after.epoch, after.facts[MEMORY])
         is_over = after is not None and best.is_past(after.epoch, settings.patience_epochs)
-        for step in () if is_over else model.train(rows, settings, epochs=epochs, seed=settings.seed, after=after):
+        for step in () if is_over else model.train(lesson, settings, epochs=self.epochs, after=after):
             observer.on_step(step)
             if step.epoch is None:
                 continue
             if validation is not None:
-                evaluation = evaluate_logits(model.logits(validation.texts), validation, self.labels)
+                evaluation = self.objective.evaluation(model.logits(validation.reading), validation)
                 observer.on_epoch(EpochResult(step.epoch, step.number, evaluation))
-                best.see(evaluation.macro_f1, step.epoch, model)
+                best.see(self.objective.score(evaluation), step.epoch, model)
             if checkpoints is not None:
                 facts = {MEMORY: dict(observer.memory()), **best.facts()}
                 checkpoints.save(EpochState(step.epoch, model.course() | best.tensors(), facts))
@@ -145,7 +148,7 @@ class Workshop:
 
 @dataclass(slots=True)
 class _Best:
-    """The best epoch so far by validation macro-F1; none without validation rows."""
+    """The best epoch so far by validation F1; none without validation rows."""
 
     score: float = -1.0
     epoch: int = 0
@@ -160,7 +163,7 @@ class _Best:
         }
         return cls(checkpoint.facts["best_score"], checkpoint.facts["best_epoch"], state or None)
 
-    def see(self, score: float, epoch: int, model: LoraModel) -> None:
+    def see(self, score: float, epoch: int, model: TunedModel) -> None:
         if score >= self.score:
             self.score, self.epoch, self.state = score, epoch, model.state()
 
@@ -172,13 +175,3 @@ class _Best:
 
     def tensors(self) -> "dict[str, torch.Tensor]":
         return {f"{BEST}{name}": tensor for name, tensor in (self.state or {}).items()}
-
-
-def answers(logits: Floats2d, labels: tuple[str, ...]) -> list[str]:
-    """The label with the highest logit, per row."""
-    return [labels[k] for k in logits.argmax(axis=1)]
-
-
-def evaluate_logits(logits: Floats2d, rows: LabeledTexts, labels: tuple[str, ...]) -> Evaluation:
-    """Metrics of logits (N, K) on rows."""
-    return classification_metrics(rows.targets, answers(logits, labels), labels)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from ..domain.model import Method
 from ..encoders.embed import Floats2d
 from .checkpoints import Checkpoints, EpochCheckpoints
-from .data import LabeledTexts
 from .fit import Observer, Workshop
+from .lesson import Lesson
 
 __all__ = ["Fold", "HeldOut", "dealt_out", "out_of_fold", "stratified_folds"]
 
@@ -23,16 +23,11 @@ class HeldOut:
     """Rows with the logits of models that were not trained on them.
 
     Attributes:
-        logits: shape (N, K) per method.
+        logits: per method, of the lesson's units, shape (U, K).
     """
 
-    rows: LabeledTexts
+    lesson: Lesson
     logits: Mapping[Method, Floats2d]
-
-    def parts(self, folds: "Sequence[Fold]", method: Method) -> list[Floats2d]:
-        """A method's logits, of every fold by itself."""
-        ends = np.cumsum([len(fold.scored) for fold in folds])
-        return np.split(self.logits[method], ends[:-1]) if folds else []
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,25 +89,27 @@ def _proportional(positions: Ints, indices: Ints, count: int, rng: np.random.Gen
 
 def out_of_fold(
     workshop: Workshop,
-    rows: LabeledTexts,
+    lesson: Lesson,
     features: Floats2d,
     folds: Sequence[Fold],
     *,
-    with_lora: bool,
+    tuned: Method | None,
     observer: Callable[[int], Observer],
     checkpoints: Checkpoints,
     on_fold: Callable[[Fold, bool], None],
 ) -> HeldOut:
-    """Logits of train rows from models that were trained without them.
+    """Logits of train rows from models that were trained without them, fold after fold.
 
     Args:
-        features: of the rows, from the frozen encoder.
-        observer: of the LoRA training in the fold with this number, from 1.
+        features: of the lesson's units, from the frozen encoder.
+        tuned: the method that is tried beside the regression; None: the regression alone.
+        observer: of tuning in the fold with this number, from 1.
         checkpoints: where every fold's logits are kept.
         on_fold: told of every fold that is finished, with True where an earlier attempt did that.
     """
-    methods = (Method.REGRESSION, Method.LORA) if with_lora else (Method.REGRESSION,)
-    logits: dict[Method, list[Floats2d]] = {method: [] for method in methods}
+    methods = [Method.REGRESSION, *([tuned] if tuned else [])]
+    empty = np.zeros((0, workshop.objective.readout.columns), dtype=np.float32)
+    logits: dict[Method, list[Floats2d]] = {method: [empty] for method in methods}
     for number, fold in enumerate(folds, start=1):
         name = f"fold-{number}"
         scored, is_known = checkpoints.arrays(
@@ -120,10 +117,10 @@ def out_of_fold(
             partial(
                 _scored,
                 workshop,
-                rows,
+                lesson,
                 features,
                 fold,
-                with_lora=with_lora,
+                tuned=tuned,
                 observer=observer(number),
                 epochs=checkpoints.epochs(name),
             ),
@@ -132,29 +129,27 @@ def out_of_fold(
         checkpoints.epochs(name).clear()
         for method in methods:
             logits[method].append(scored[method])
-    positions = [fold.scored for fold in folds]
-    empty = np.zeros((0, len(workshop.labels)), dtype=np.float32)
-    return HeldOut(
-        rows.take(np.concatenate([np.zeros(0, dtype=np.int64), *positions])),
-        {method: np.concatenate([empty, *parts]) for method, parts in logits.items()},
-    )
+    positions = np.concatenate([np.zeros(0, dtype=np.int64), *(fold.scored for fold in folds)])
+    return HeldOut(lesson.take(positions), {method: np.concatenate(parts) for method, parts in logits.items()})
 
 
 def _scored(
     workshop: Workshop,
-    rows: LabeledTexts,
+    lesson: Lesson,
     features: Floats2d,
     fold: Fold,
     *,
-    with_lora: bool,
+    tuned: Method | None,
     observer: Observer,
     epochs: EpochCheckpoints,
 ) -> dict[str, Floats2d]:
     """Logits of a fold's scored rows, by method."""
-    part, part_features = rows.take(fold.train), features[fold.train]
+    part, part_features = lesson.take(fold.train), features[lesson.reading.units_of(fold.train)]
     head = workshop.regression(part, part_features)
-    logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[fold.scored])}
-    if with_lora:
-        with workshop.lora(part, part_features, head, observer=observer, checkpoints=epochs) as model:
-            logits[Method.LORA] = model.logits(rows.take(fold.scored).texts)
+    scored = lesson.reading.units_of(fold.scored)
+    logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[scored])}
+    if tuned:
+        first = workshop.first_head(part, part_features, head)
+        with workshop.tuned(tuned, part, first, observer=observer, checkpoints=epochs) as model:
+            logits[tuned] = model.logits(lesson.reading.take(fold.scored))
     return logits

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..domain.model import Method
+from ..encoders.reading import Ints
 from .calibration import LEAST_CALIBRATION_ROWS
-from .data import TrainingData
 from .out_of_fold import Fold, stratified_folds
 from .settings import TrainingSettings
 
@@ -21,55 +21,60 @@ class Plan:
     """The course of a training.
 
     Attributes:
-        folds: of train rows to compare and calibrate on; empty where the validation rows do for both. Every fold
-            trains on all descriptions as well: their positions follow those of the rows.
-        uses_lora: False where the regression alone was asked for.
-        epochs: passes over the rows of a LoRA training, at most.
+        folds: of the rows that the regression learns from, to compare and calibrate on; empty where the validation
+            rows do for both. Every fold trains on all descriptions as well.
+        tuned: the method tried beside the regression; None where the regression alone was asked for.
+        epochs: passes over the rows when a model is tuned, at most.
         stops_early: True where validation decides which epoch is kept.
         work: training passes, in rows, that all of it takes at most; computing features counts a third.
     """
 
     folds: tuple[Fold, ...]
-    uses_lora: bool
+    tuned: Method | None
     epochs: int
     stops_early: bool
     work: float
 
 
-def make_plan(data: TrainingData, settings: TrainingSettings) -> Plan:
-    """The plan for these rows and settings.
+def make_plan(
+    strata: Ints, described: int, learned: int, validation: int, settings: TrainingSettings, *, epochs: int
+) -> Plan:
+    """The plan for so many rows and these settings.
 
     Enough validation rows (`least_validation_rows`) compare the methods, pick the epoch and calibrate. With fewer,
     folds inside train compare; 30 validation rows still do for the temperature, and without them the rows that the
-    folds left out do. Folds need a LoRA training each, so they score at most about `fold_rows` rows in all and
-    train on at most `fold_train_rows`.
+    folds left out do. Folds need a tuned model each, so they score at most about `fold_rows` rows in all and train on
+    at most `fold_train_rows`.
+
+    Args:
+        strata: a class per train row that the regression learns from, by which folds are dealt out.
+        described: descriptions, whose positions follow those of the rows.
+        learned: rows and descriptions that a tuned model learns from.
+        validation: validation rows.
+        epochs: passes over the rows when a model is tuned.
     """
-    learned = len(data.learned(settings.description_weight))
-    train, validation, classes = len(data.train), len(data.validation), len(data.labels)
-    uses_lora = settings.method is not Method.REGRESSION
+    tuned = {Method.AUTO: Method.LORA, Method.REGRESSION: None}.get(settings.method, settings.method)
     stops_early = validation >= settings.least_validation_rows
     can_calibrate = validation >= LEAST_CALIBRATION_ROWS
     is_open = settings.method is Method.AUTO and not stops_early
     folds: list[Fold] = []
     if is_open or not can_calibrate:
-        rng = np.random.default_rng(settings.seed)
         folds = stratified_folds(
-            data.train.indices,
+            strata,
             folds=settings.folds,
             scored_rows=settings.fold_rows,
             train_rows=settings.fold_train_rows,
-            rng=rng,
+            rng=np.random.default_rng(settings.seed),
         )
-        descriptions = np.arange(train, learned)
+        descriptions = np.arange(len(strata), len(strata) + described)
         folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
-    epochs = settings.epochs_for(learned, classes)
-    work = (learned + validation) * FORWARD_SHARE
-    if uses_lora:
+    work = (len(strata) + described + validation) * FORWARD_SHARE
+    if tuned:
         work += sum(fold_work(fold, epochs) for fold in folds)
         work += learned * epochs + validation * FORWARD_SHARE * (epochs if stops_early else 1)
-    return Plan(tuple(folds), uses_lora, epochs, stops_early, work)
+    return Plan(tuple(folds), tuned, epochs, stops_early, work)
 
 
 def fold_work(fold: Fold, epochs: int) -> float:
-    """Training passes, in rows, that comparing the methods on a fold takes with so many epochs of LoRA."""
+    """Training passes, in rows, that comparing the methods on a fold takes with so many epochs of tuning."""
     return len(fold.train) * epochs + len(fold.scored) * FORWARD_SHARE

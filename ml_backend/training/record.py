@@ -1,10 +1,12 @@
 """What a training run leaves in the tracker."""
 
 import platform
+import re
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from .. import __version__
@@ -13,15 +15,17 @@ from .data import TrainingData
 from .evaluate import Evaluation
 from .figures import confusion_figure, curves_figure
 from .fit import EpochResult
-from .lora import Step
 from .select import Choice
 from .settings import TrainingSettings
+from .tuned import Step
 
 __all__ = [
+    "ControlRun",
     "Curves",
     "library_versions",
     "log_choice",
     "log_evaluation",
+    "log_libraries",
     "log_start",
     "peak_memory_mb",
 ]
@@ -75,6 +79,48 @@ def library_versions() -> dict[str, str]:
     }
 
 
+class ControlRun:
+    """A run as one of several controls sees it: everything is recorded under the control's name.
+
+    Args:
+        control: its name; characters that trackers do not take become dashes.
+    """
+
+    def __init__(self, run: Run, control: str) -> None:
+        self.run_id = run.run_id
+        self._run = run
+        self._prefix = re.sub(r"[^\w-]+", "-", control, flags=re.ASCII)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        self._run.log_params(self._named(params))
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self._run.log_metrics(self._named(metrics), step=step)
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        self._run.log_tags(self._named(tags))
+
+    def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:
+        self._run.log_dataset(path, name, digest, context)
+
+    def log_figure(self, figure: Any, file_name: str) -> None:
+        self._run.log_figure(figure, f"{self._prefix}.{file_name}")
+
+    def log_table(self, rows: Sequence[Mapping[str, Any]], file_name: str) -> None:
+        self._run.log_table(rows, f"{self._prefix}.{file_name}")
+
+    def log_folder(self, folder: Path, artifact_path: str) -> None:
+        self._run.log_folder(folder, artifact_path)
+
+    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"{self._prefix}.{name}": value for name, value in values.items()}
+
+
+def log_libraries(run: Run) -> None:
+    """Versions of what shapes the result."""
+    run.log_tags({f"version_{name}": version for name, version in library_versions().items()})
+
+
 def log_start(run: Run, settings: TrainingSettings, data: TrainingData, *, base_model: str) -> None:
     """Parameters and facts that are known before training."""
     run.log_params(
@@ -87,7 +133,6 @@ def log_start(run: Run, settings: TrainingSettings, data: TrainingData, *, base_
             "validation_rows": len(data.validation),
         }
     )
-    run.log_tags({f"version_{name}": version for name, version in library_versions().items()})
 
 
 def log_evaluation(run: Run, evaluation: Evaluation, name: str) -> None:
@@ -104,7 +149,8 @@ def log_evaluation(run: Run, evaluation: Evaluation, name: str) -> None:
         for entry in evaluation.per_class
     ]
     run.log_table(table, f"{name}_per_class.json")
-    run.log_figure(confusion_figure(evaluation), f"{name}_confusion.png")
+    if evaluation.confusion:
+        run.log_figure(confusion_figure(evaluation), f"{name}_confusion.png")
 
 
 def log_choice(run: Run, choice: Choice) -> None:

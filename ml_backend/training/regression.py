@@ -6,7 +6,7 @@ import numpy.typing as npt
 from ..encoders.bundle import Head
 from ..encoders.embed import Floats2d
 
-__all__ = ["class_mean_head", "fit_regression"]
+__all__ = ["class_mean_head", "fit_label_regressions", "fit_regression"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -61,3 +61,36 @@ def class_mean_head(features: Floats2d, indices: Ints, weights: Floats, *, class
         np.asarray(scale * means / np.maximum(lengths, 1e-12), dtype=np.float32),
         np.where(is_present, 0.0, NEVER).astype(np.float32),
     )
+
+
+def fit_label_regressions(
+    features: Floats2d, chosen: npt.NDArray[np.bool_], weights: Floats, *, c: float, max_iterations: int
+) -> Head:
+    """A head of one logistic regression with L2 penalty per label (scikit-learn's `LogisticRegression`, lbfgs).
+
+    A label that no row or every row carries gets the same logit for all texts, by Laplace's rule of succession.
+
+    Args:
+        features: shape (N, D).
+        chosen: which labels a row carries, shape (N, K).
+        weights: as in `fit_regression`, `c` likewise.
+    """
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    rows, labels = chosen.shape
+    head = Head(np.zeros((labels, features.shape[1]), dtype=np.float32), np.zeros(labels, dtype=np.float32))
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for k in range(labels):
+            carrying = int(chosen[:, k].sum())
+            if carrying in (0, rows):
+                head.bias[k] = np.log((carrying + 1) / (rows - carrying + 1))
+                continue
+            model = LogisticRegression(C=c, max_iter=max_iterations)
+            model.fit(features, chosen[:, k], sample_weight=weights / weights.mean())
+            head.weight[k], head.bias[k] = model.coef_[0], model.intercept_[0]
+    return head

@@ -1,11 +1,11 @@
-"""Regression or LoRA: the better one on rows that neither was trained on."""
+"""Regression or a tuned model: the better one on rows that neither was trained on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..domain.model import Method
 from .evaluate import Evaluation
-from .fit import evaluate_logits
+from .objectives import Objective
 from .out_of_fold import HeldOut
 
 __all__ = ["Choice", "choose"]
@@ -24,16 +24,19 @@ class Choice:
     reason: str
 
 
-def choose(held_out: HeldOut, labels: tuple[str, ...], *, where: str) -> Choice:
-    """LoRA where its macro-F1 is higher, else the regression: it is the simpler one.
+def choose(held_out: HeldOut, objective: Objective, *, where: str) -> Choice:
+    """The tuned model where its F1 is higher, else the regression: it is the simpler one.
 
     Args:
+        held_out: with the logits of the regression and of one other method.
         where: what the rows are, for the reason.
     """
-    evaluations = {method: evaluate_logits(logits, held_out.rows, labels) for method, logits in held_out.logits.items()}
-    regression, lora = (evaluations[method].macro_f1 for method in (Method.REGRESSION, Method.LORA))
-    method = Method.LORA if lora > regression else Method.REGRESSION
+    evaluations = {method: objective.evaluation(logits, held_out.lesson) for method, logits in held_out.logits.items()}
+    scores = {method: objective.score(evaluation) for method, evaluation in evaluations.items()}
+    tuned = next(method for method in scores if method is not Method.REGRESSION)
+    best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
     reason = (
-        f"{method} is kept: macro-F1 of regression {regression:.3f}, of LoRA {lora:.3f} on {len(held_out.rows)} {where}"
+        f"{best} is kept: {objective.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
+        f"of {tuned} {scores[tuned]:.3f} on {len(held_out.lesson)} {where}"
     )
-    return Choice(method, evaluations, reason)
+    return Choice(best, evaluations, reason)

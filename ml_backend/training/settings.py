@@ -22,7 +22,7 @@ class TrainingSettings:
     Rates that are None follow the number of rows per class: few rows need the longer schedule.
 
     Attributes:
-        method: auto tries regression and LoRA and keeps the better one; regression and lora make just that.
+        method: auto tries regression and LoRA and keeps the better one; the others make just that.
         suspects: train rows whose label an audit of the same rows suspects are kept, weighted down or excluded.
         max_length_tokens: longer texts are cut; bounded by what the base model can read.
         description_weight: weight of a label's name and of each phrase of its hint as a train text; 0 leaves them out.
@@ -31,18 +31,20 @@ class TrainingSettings:
         lora_r: rank of the adapter; lora_alpha / lora_r scales what it adds.
         lora_dropout: share of the adapter's inputs dropped in training.
         adapter_learning_rate: peak rate of the adapter.
+        full_learning_rate: peak rate of the base model's weights, where all of them are trained.
         head_learning_rate: peak rate of the head.
-        adversarial_size: with few rows every step also sees its batch with the word vectors moved, by this share of
-            their length, to where the loss rises fastest; that doubles its time, and 0 leaves it out.
-        weight_decay: of the adapter; the head has none.
-        epochs: passes over the train rows; None: `few_rows_epochs` or `many_rows_epochs`.
+        adversarial_size: with few rows of a single choice every step also sees its batch with the word vectors moved,
+            by this share of their length, to where the loss rises fastest; that doubles its time, and 0 leaves it out.
+        weight_decay: of what is trained in the base model; the head has none.
+        epochs: passes over the train rows; None: `few_rows_epochs` or `many_rows_epochs` for a single choice,
+            `choices_epochs` for a multiple one, `tags_epochs` for entities.
         few_rows_per_class: up to this mean number of train rows per class, the rows count as few.
         head_scale: with many rows the head starts as this multiple of the class means, with few as the regression.
         batch_size: rows per step.
         chunk_rows: rows that are sorted by length together before they are cut into batches.
         warmup_fraction: share of the steps in which the rates rise; they fall linearly to 0 afterwards.
         clip_norm: largest norm of a step's gradient.
-        patience_epochs: epochs without a better validation macro-F1 after which training stops.
+        patience_epochs: epochs without a better validation F1 after which training stops.
         least_validation_rows: under this many validation rows the methods are compared by folds inside train.
         folds: number of such folds.
         fold_rows: as many folds are scored as fit into this many rows, at least one; each costs a LoRA training.
@@ -60,12 +62,15 @@ class TrainingSettings:
     lora_alpha: int = 16
     lora_dropout: float = 0.0
     adapter_learning_rate: float = 2e-3
+    full_learning_rate: float = 1e-4
     head_learning_rate: float = 1e-2
     adversarial_size: float = 0.1
     weight_decay: float = 0.01
     epochs: int | None = None
     few_rows_epochs: int = 5
     many_rows_epochs: int = 3
+    choices_epochs: int = 8
+    tags_epochs: int = 5
     few_rows_per_class: int = 50
     head_scale: float = 20.0
     batch_size: int = 32
@@ -93,16 +98,6 @@ class TrainingSettings:
     def has_few_rows(self, rows: int, classes: int) -> bool:
         """True where so many train rows of so many classes count as few."""
         return rows <= self.few_rows_per_class * classes
-
-    def adversarial_size_for(self, rows: int, classes: int) -> float:
-        """Size of the adversarial shift for so many train rows of so many classes."""
-        return self.adversarial_size if self.has_few_rows(rows, classes) else 0.0
-
-    def epochs_for(self, rows: int, classes: int) -> int:
-        """Passes over so many train rows of so many classes."""
-        if self.epochs is not None:
-            return self.epochs
-        return self.few_rows_epochs if self.has_few_rows(rows, classes) else self.many_rows_epochs
 
     def with_overrides(self, overrides: Mapping[str, str]) -> "TrainingSettings":
         """These settings with some replaced, given as text: `{"epochs": "3"}`.
@@ -134,9 +129,12 @@ _ABOVE_ZERO = (
     "lora_r",
     "lora_alpha",
     "adapter_learning_rate",
+    "full_learning_rate",
     "head_learning_rate",
     "few_rows_epochs",
     "many_rows_epochs",
+    "choices_epochs",
+    "tags_epochs",
     "head_scale",
     "batch_size",
     "chunk_rows",

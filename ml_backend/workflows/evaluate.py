@@ -1,25 +1,24 @@
 """How well a version does on rows that were kept apart, and whether they really were."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..domain.example import Row
+from ..domain.example import Row, Target
 from ..domain.ports import Predictor
 from ..domain.snapshot import Split
 from ..errors import SnapshotError, UnsupportedLabelConfig
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_manifest, read_rows
-from ..tasks import ServedControl, serving_plan
+from ..tasks import ServingPlan, serving_plan
 from .export import rows_of_file
 from .services import Services
 
 if TYPE_CHECKING:
     from ..training.evaluate import Evaluation
 
-__all__ = ["EvaluationReport", "evaluate_on_export", "evaluate_on_snapshot", "predicted_labels", "score"]
+__all__ = ["EvaluationReport", "answers_of", "evaluate_on_export", "evaluate_on_snapshot", "evaluations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +26,21 @@ class EvaluationReport:
     """Metrics of a version.
 
     Attributes:
+        evaluations: per control that the version answers.
         overlap: rows whose text the version was trained on; they flatter its metrics.
         warnings: sentences about what makes the metrics less than they seem.
     """
 
     model_version: str
-    evaluation: "Evaluation"
+    evaluations: Mapping[str, "Evaluation"]
     overlap: int
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object, with the metrics at its top."""
+        """As a JSON object: the metrics of the only control at its top, those of several under `controls`."""
         facts = {"model_version": self.model_version, "overlap": self.overlap, "warnings": list(self.warnings)}
-        return {**facts, **asdict(self.evaluation)}
+        documents = {control: evaluation.to_json() for control, evaluation in self.evaluations.items()}
+        return {**facts, **(next(iter(documents.values())) if len(documents) == 1 else {"controls": documents})}
 
 
 def evaluate_on_snapshot(services: Services, bundle: Path, snapshot: Path) -> EvaluationReport:
@@ -47,7 +48,7 @@ def evaluate_on_snapshot(services: Services, bundle: Path, snapshot: Path) -> Ev
 
     Raises:
         SnapshotError: it is damaged, or has no test rows.
-        UnsupportedLabelConfig: its rows do not answer the version's control.
+        UnsupportedLabelConfig: its rows answer none of the version's controls.
     """
     manifest = read_manifest(snapshot)
     rows = list(read_rows(snapshot, Split.TEST))
@@ -56,7 +57,7 @@ def evaluate_on_snapshot(services: Services, bundle: Path, snapshot: Path) -> Ev
             f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "
             "or score every reviewed row of an export file: --studio-export FILE --config FILE"
         )
-    return _report(services, bundle, rows, serving_plan(parse_label_config(manifest.label_config)).served)
+    return _report(services, bundle, rows, serving_plan(parse_label_config(manifest.label_config)))
 
 
 def evaluate_on_export(services: Services, bundle: Path, export: Path, label_config: str) -> EvaluationReport:
@@ -65,58 +66,83 @@ def evaluate_on_export(services: Services, bundle: Path, export: Path, label_con
     Raises:
         StudioExportError: the file is not such an export.
         SnapshotError: not one task in it is reviewed.
-        UnsupportedLabelConfig: its rows do not answer the version's control.
+        UnsupportedLabelConfig: its rows answer none of the version's controls.
     """
     plan = serving_plan(parse_label_config(label_config))
     rows = list(rows_of_file(services, export, plan))
     if not rows:
         raise SnapshotError(f"{export} holds no reviewed task; wanted some that are labeled and not skipped")
-    return _report(services, bundle, rows, plan.served)
+    return _report(services, bundle, rows, plan)
 
 
-def score(predictor: Predictor, rows: Sequence[Row], served: ServedControl) -> "Evaluation":
-    """A predictor's metrics on rows."""
-    from ..training.evaluate import classification_metrics
+def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, "Evaluation"]:
+    """A predictor's metrics per control, on the rows that answer it; a control that no row answers is left out."""
+    from ..training.evaluate import evaluate
 
-    true = [str(row.targets[served.control.name]) for row in rows]
-    return classification_metrics(true, predicted_labels(predictor, rows, served), served.control.label_values)
+    found = {}
+    predicted = answers_of(predictor, rows, plan)
+    for served in plan.controls:
+        pairs = [
+            (row.targets[served.name], answer)
+            for row, answer in zip(rows, predicted[served.name], strict=True)
+            if served.name in row.targets
+        ]
+        if pairs or len(plan.controls) == 1:
+            true, answers = [target for target, _ in pairs], [answer for _, answer in pairs]
+            found[served.name] = evaluate(true, answers, served.control.label_values)
+    return found
 
 
-def predicted_labels(predictor: Predictor, rows: Sequence[Row], served: ServedControl) -> list[str | None]:
-    """One label per row; None where the predictor gives none."""
-    answers = predictor.predict([row.input[served.field] for row in rows]) if rows else []
-    return [str(answer.target) if answer else None for answer in answers]
+def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, list[Target | None]]:
+    """Per control one answer per row; None where the predictor gives none."""
+    predicted = predictor.predict([row.input[plan.field] for row in rows]) if rows else []
+    return {
+        served.name: [
+            answers[served.name].target if answers and served.name in answers else None for answers in predicted
+        ]
+        for served in plan.controls
+    }
 
 
-def _report(services: Services, path: Path, rows: Sequence[Row], served: ServedControl) -> EvaluationReport:
+def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPlan) -> EvaluationReport:
     from ..encoders.bundle import read_bundle
 
     bundle = read_bundle(path)
-    facts = bundle.manifest.facts
-    if facts.control_name != served.control.name:
+    known = {part.control: part.readout.get("labels", ()) for part in bundle.manifest.parts}
+    shared = [served for served in plan.controls if served.name in known]
+    if not shared:
         raise UnsupportedLabelConfig(
-            f"{bundle.manifest.model_version} answers the control {facts.control_name!r}, the rows hold "
-            f"{served.control.name!r}; give the label config that the version was trained with"
+            f"{bundle.manifest.model_version} answers {_named(known)}, the rows hold "
+            f"{_named([served.name for served in plan.controls])}; give the label config that it was trained with"
         )
-    seen = sum(bundle.was_trained_on([row.input[served.field] for row in rows]))
+    plan = replace(plan, controls=tuple(shared))
+    seen = sum(bundle.was_trained_on([row.input[plan.field] for row in rows]))
     return EvaluationReport(
         bundle.manifest.model_version,
-        score(services.load_predictor(path), rows, served),
+        evaluations(services.load_predictor(path), rows, plan),
         seen,
-        tuple(_warnings(rows, served, bundle.manifest.labels, seen)),
+        tuple(_warnings(rows, plan, known, seen)),
     )
 
 
-def _warnings(rows: Sequence[Row], served: ServedControl, known: Sequence[str], seen: int) -> list[str]:
+def _named(controls: Iterable[str]) -> str:
+    return ", ".join(repr(control) for control in controls)
+
+
+def _warnings(rows: Sequence[Row], plan: ServingPlan, known: Mapping[str, Sequence[str]], seen: int) -> list[str]:
     warnings = []
     if seen:
         warnings.append(
             f"{seen} of {len(rows)} rows have a text that this version was trained on, so its metrics are flattered"
         )
-    unknown: Mapping[str, int] = Counter(
-        label for row in rows if (label := str(row.targets[served.control.name])) not in known
-    )
-    if unknown:
-        names = ", ".join(sorted(unknown)[:5])
-        warnings.append(f"{sum(unknown.values())} rows have a label that this version cannot give ({names})")
+    for served in plan.controls:
+        unknown = [
+            sorted(set(served.kind.labels_in(row.targets[served.name])) - set(known[served.name]))
+            for row in rows
+            if served.name in row.targets
+        ]
+        concerned = sum(bool(labels) for labels in unknown)
+        if concerned:
+            names = ", ".join(sorted({label for labels in unknown for label in labels})[:5])
+            warnings.append(f"{concerned} rows have a label that this version cannot give ({names})")
     return warnings

@@ -1,6 +1,6 @@
 """Champion and challenger on the same test rows, as they are now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ from ..domain.snapshot import Snapshot, Split
 from ..errors import ModelNotFound, SnapshotError
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_rows
-from ..tasks import ServedControl, serving_plan
-from .evaluate import predicted_labels, score
+from ..tasks import ServingPlan, serving_plan
+from .evaluate import answers_of, evaluations
 from .export import newest_snapshot
 from .services import Services
 
@@ -28,18 +28,18 @@ class GateOutcome:
     """What came of a gate.
 
     Attributes:
-        test: the challenger's metrics on the test rows.
+        test: the challenger's metrics on the test rows, per control.
     """
 
     decision: GateDecision
-    test: "Evaluation"
+    test: Mapping[str, "Evaluation"]
 
 
 @dataclass(frozen=True, slots=True)
 class _TestRows:
     key: str
     rows: Sequence[Row]
-    served: ServedControl
+    plan: ServingPlan
 
 
 def hold_gate(
@@ -62,7 +62,7 @@ def hold_gate(
     candidate = services.load_predictor(challenger.path)
     decision = _decide(services, test, serving, candidate)
     services.database.gates.add(test.key, snapshot.id, decision)
-    return GateOutcome(decision, score(candidate, test.rows, test.served))
+    return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
 
 
 def compare_versions(services: Services, champion: str, challenger: str) -> GateDecision:
@@ -92,17 +92,22 @@ def compare_versions(services: Services, champion: str, challenger: str) -> Gate
 
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
-    served = serving_plan(parse_label_config(manifest.label_config)).served
-    return _TestRows(manifest.project.key, list(read_rows(snapshot.path, Split.TEST)), served)
+    plan = serving_plan(parse_label_config(manifest.label_config))
+    return _TestRows(manifest.project.key, list(read_rows(snapshot.path, Split.TEST)), plan)
 
 
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
     from ..training.gate import decide
+    from ..training.measures import measure_for
 
+    first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
+    contests = {}
+    for served in test.plan.controls:
+        true = [row.targets.get(served.name) for row in test.rows]
+        if any(target is not None for target in true) or len(test.plan.controls) == 1:
+            contests[served.name] = measure_for(served.kind.head).contest(true, first[served.name], second[served.name])
     return decide(
-        [str(row.targets[test.served.control.name]) for row in test.rows],
-        predicted_labels(champion, test.rows, test.served),
-        predicted_labels(challenger, test.rows, test.served),
+        contests,
         champion=champion.version,
         challenger=challenger.version,
         seed=services.options.seed,

@@ -2,21 +2,22 @@
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..domain.example import Row
 from ..domain.job import Job, JobKind, JobState
 from ..domain.model import ModelVersion, PromotionState, version_name
 from ..domain.ports import Run
 from ..domain.project import Project
 from ..domain.snapshot import Snapshot, Split
-from ..errors import ModelNotFound
+from ..errors import ModelNotFound, TrainingError
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_rows
-from ..tasks import ServedControl, serving_plan
+from ..tasks import ServingPlan, serving_plan
 from .gate import hold_gate
 from .job_context import JobContext
 from .job_snapshot import job_snapshot
@@ -26,6 +27,8 @@ from .services import Services
 from .suspects import trusted_rows
 
 if TYPE_CHECKING:
+    from ..training.data import TrainingData
+    from ..training.evaluate import Evaluation
     from ..training.run import TrainingOutcome
 
 __all__ = ["run_training"]
@@ -132,17 +135,16 @@ def _fit(
     services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, *, run: Run, version: str
 ) -> "TrainingOutcome":
     from ..encoders.bundle import BundleFacts
-    from ..training.data import training_data
-    from ..training.run import Progress, train_classifier
+    from ..training.run import Progress, train_version
     from ..training.settings import TrainingSettings
 
-    served = serving_plan(parse_label_config(snapshot.manifest.label_config)).served
+    manifest = snapshot.manifest
+    plan = serving_plan(parse_label_config(manifest.label_config))
     settings = TrainingSettings(method=request.method, seed=request.seed).with_overrides(request.overrides)
     train, notes = trusted_rows(services, request, snapshot, context, settings.suspects)
     context.report(TRAINING_STARTS, "loading", "loading the base model")
     # Held-out rows keep all labels: what they measure must not be what the model likes.
-    data = training_data(train, list(read_rows(snapshot.path, Split.VALIDATION)), served.control)
-    data = replace(data, warnings=(*data.warnings, *notes))
+    parts, left_out = _parts(plan, train, list(read_rows(snapshot.path, Split.VALIDATION)))
     bundle = context.folder / BUNDLE_ARTIFACT
     shutil.rmtree(bundle, ignore_errors=True)  # the attempt before may have been killed while writing it
 
@@ -150,11 +152,11 @@ def _fit(
         share = TRAINING_STARTS + progress.fraction * (GATE_STARTS - TRAINING_STARTS)
         context.report(share, progress.stage, progress.message)
 
-    return train_classifier(
-        data,
+    outcome = train_version(
+        parts,
         settings,
         model_version=version,
-        facts=_facts(BundleFacts, served, snapshot),
+        facts=BundleFacts(plan.field, manifest.label_config, manifest.label_config_fingerprint, snapshot.id),
         base_model=request.base_model,
         out=bundle,
         checkpoints=context.folder / "checkpoints",
@@ -162,18 +164,29 @@ def _fit(
         report=report,
         run=run,
     )
+    return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out))
 
 
-def _facts(facts: type[Any], served: ServedControl, snapshot: Snapshot) -> Any:
-    manifest = snapshot.manifest
-    return facts(
-        control_name=served.control.name,
-        to_name=served.control.object.name,
-        field=served.field,
-        label_config=manifest.label_config,
-        label_config_fingerprint=manifest.label_config_fingerprint,
-        snapshot_id=snapshot.id,
-    )
+def _parts(
+    plan: ServingPlan, train: Sequence[Row], validation: Sequence[Row]
+) -> tuple[list["TrainingData"], tuple[str, ...]]:
+    """What is trained on per control, and a sentence for every control that cannot be learned yet.
+
+    Raises:
+        TrainingError: none can.
+    """
+    from ..training.collect import training_data
+
+    parts: list[TrainingData] = []
+    faults: list[TrainingError] = []
+    for served in plan.controls:
+        try:
+            parts.append(training_data(train, validation, served, plan.field))
+        except TrainingError as error:
+            faults.append(error)
+    if not parts:
+        raise TrainingError("; ".join(map(str, faults))) from faults[0]
+    return parts, tuple(f"not trained: {fault}" for fault in faults)
 
 
 def _log_inputs(run: Run, snapshot: Snapshot, job: Job) -> None:
@@ -209,10 +222,21 @@ def _gate(
     outcome = hold_gate(services, snapshot, model, project)
     gate = {
         "decision": asdict(outcome.decision) if outcome else None,
-        "test": outcome.test.summary() if outcome else {},
+        "test": _test_metrics(outcome.test) if outcome else {},
     }
     context.keep(gate=gate)
     return gate
+
+
+def _test_metrics(evaluations: Mapping[str, "Evaluation"]) -> dict[str, float]:
+    """The figures of the only control, or those of several, each under its control's name."""
+    if len(evaluations) == 1:
+        return next(iter(evaluations.values())).summary()
+    return {
+        f"{control}.{name}": value
+        for control, evaluation in evaluations.items()
+        for name, value in evaluation.summary().items()
+    }
 
 
 def _still_holds(services: Services, project: Project | None, decision: Mapping[str, Any] | None, job: Job) -> bool:

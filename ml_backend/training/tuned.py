@@ -1,10 +1,10 @@
-"""LoRA on any base model: adapters inside it, a linear head on its pooled features.
+"""A base model tuned together with a linear head: by adapters inside it (LoRA), or with all of its weights.
 
 Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; the adapters are peft's.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..domain.model import Method
 from ..encoders.bundle import Head
-from ..encoders.classifier import save_adapter, without_peft_noise
-from ..encoders.embed import Floats2d, TextEncoder, compute_context, padded, pooled
+from ..encoders.classifier import save_adapter, save_weights, without_peft_noise
+from ..encoders.embed import Floats2d, TextEncoder, compute_context, padded, unit_vectors
+from ..encoders.reading import Places, Reading
 from ..errors import TrainingError
 from .adversarial import WordVectors, word_vectors
 from .attention import AttentionSwitch, attention_switch
 from .checkpoints import EpochState
-from .data import LabeledTexts
+from .lesson import Lesson
+from .objectives import Objective
 from .schedule import batches_of_like_length, learning_rate_factor
 from .settings import TrainingSettings
 from .target_modules import has_transposed_weights, lora_target_modules
 
 if TYPE_CHECKING:
     import torch
-    from peft import PeftModel
     from torch import nn
 
-__all__ = ["LoraModel", "Step", "adapted"]
+__all__ = ["Step", "TunedModel", "tuned"]
 
 # Names of tensors in a checkpoint.
 PARAMETER, OPTIMIZER, RANDOM = "parameter.", "optimizer.", "random"
@@ -41,9 +43,9 @@ class Step:
 
     Attributes:
         number: from 1 to `of`.
-        rows: in its batch.
-        loss: mean over the batch, weighted.
-        learning_rate: of the adapter.
+        rows: token sequences in its batch.
+        loss: mean over the batch's units, weighted.
+        learning_rate: of the base model's part.
         epoch: the epoch that this step ended, from 1; None within one.
     """
 
@@ -55,18 +57,33 @@ class Step:
     epoch: int | None
 
 
-class LoraModel:
-    """An encoder with adapters in its layers, and the head trained with them.
+class TunedModel:
+    """An encoder whose weights, or adapters in its layers, are trained together with a head.
 
     Args:
-        encoder: shared with the caller; it gives adapted features for as long as the adapters are in it.
+        encoder: shared with the caller; it gives tuned features for as long as the model lives.
+        module: holds the parameters to train, those that require a gradient.
+        save: writes what training has changed in the base model into a part's folder.
+        learning_rate: peak rate of the module's parameters.
     """
 
-    def __init__(self, encoder: TextEncoder, peft_model: "PeftModel", head: Head) -> None:
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        module: "nn.Module",
+        head: Head,
+        objective: Objective,
+        *,
+        save: Callable[[Path], None],
+        learning_rate: float,
+    ) -> None:
         import torch
 
         self.encoder = encoder
-        self._peft_model = peft_model
+        self.save = save
+        self._module = module
+        self._objective = objective
+        self._learning_rate = learning_rate
         self._weight = torch.nn.Parameter(torch.from_numpy(head.weight.copy()))
         self._bias = torch.nn.Parameter(torch.from_numpy(head.bias.copy()))
         self._optimizer: torch.optim.Optimizer | None = None
@@ -79,17 +96,13 @@ class LoraModel:
     @property
     def trainable_share(self) -> float:
         """Parameters that training changes, of all."""
-        trainable, total = self._peft_model.get_nb_trainable_parameters()
         head = self._weight.numel() + self._bias.numel()
-        return (trainable + head) / (total + head)
+        trainable = sum(parameter.numel() for _, parameter in self._parameters())
+        return trainable / (sum(parameter.numel() for parameter in self._module.parameters()) + head)
 
-    def logits(self, texts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        """Uncalibrated logits, shape (N, K)."""
-        return self.head.logits(self.encoder.embed(texts, on_rows=on_rows))
-
-    def save(self, folder: Path) -> None:
-        """Write the adapter in peft's format."""
-        save_adapter(self._peft_model, folder, base_model=self.encoder.backbone.name)
+    def logits(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        """Uncalibrated logits, shape (U, K)."""
+        return self.head.logits(self.encoder.vectors(reading, on_rows=on_rows))
 
     def state(self) -> "dict[str, torch.Tensor]":
         """A copy of everything that training changes."""
@@ -131,11 +144,10 @@ class LoraModel:
 
     def train(
         self,
-        data: LabeledTexts,
+        lesson: Lesson,
         settings: TrainingSettings,
         *,
         epochs: int,
-        seed: int,
         after: EpochState | None = None,
     ) -> Iterator[Step]:
         """Train, one step per item taken; a caller that takes no more stops it.
@@ -153,30 +165,31 @@ class LoraModel:
         module = self.encoder.backbone.module
         with attention_switch(module) as switch, word_vectors(module) as vectors:
             try:
-                yield from self._steps(data, settings, switch, vectors, epochs=epochs, seed=seed, after=after)
+                yield from self._steps(lesson, settings, switch, vectors, epochs=epochs, after=after)
             finally:
                 self._use_dropout(False)
 
     def _steps(
         self,
-        data: LabeledTexts,
+        lesson: Lesson,
         settings: TrainingSettings,
         switch: AttentionSwitch,
         vectors: WordVectors,
         *,
         epochs: int,
-        seed: int,
         after: EpochState | None,
     ) -> Iterator[Step]:
         import torch
 
-        rows = self.encoder.tokenise(data.texts)
-        targets = torch.from_numpy(data.indices)
-        weights = torch.from_numpy(data.weights / data.weights.mean()).float()
+        reading, rows = lesson.reading, lesson.reading.sequences
+        codes = torch.from_numpy(lesson.codes)
+        weights = torch.from_numpy(lesson.unit_weights / lesson.rows.weights.mean()).float()
+        added = None if reading.added is None else torch.from_numpy(reading.added)
         self._optimizer = optimizer = self._new_optimizer(settings)
-        rng = np.random.default_rng(seed)
-        lengths = [len(row) for row in rows]
-        steps_per_epoch = -(-len(rows) // settings.batch_size)
+        rng = np.random.default_rng(settings.seed)
+        read = [i for i in range(len(rows)) if len(reading.units_of_sequences([i]))]
+        lengths = [len(rows[i]) for i in read]
+        steps_per_epoch = -(-len(read) // settings.batch_size)
         total = epochs * steps_per_epoch
         rates = [group["lr"] for group in optimizer.param_groups]
         if after is not None:
@@ -188,15 +201,24 @@ class LoraModel:
                 number += len(batches)  # drawn all the same: the later epochs' draws come after these
                 continue
             self._use_dropout(True)
-            for position, batch in enumerate(batches, start=1):
+            for position, members in enumerate(batches, start=1):
+                batch = [read[i] for i in members]
                 factor = learning_rate_factor(number, total, settings.warmup_fraction)
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor
                 tokens = padded([rows[i] for i in batch], self.encoder.pad_id)
+                units = torch.from_numpy(reading.units_of_sequences(batch))
                 switch.set_for(tokens[0].shape[1])
                 optimizer.zero_grad(set_to_none=True)
                 loss = self._add_gradients(
-                    partial(self._loss, tokens, targets[batch], weights[batch]),
+                    partial(
+                        self._loss,
+                        tokens,
+                        reading.places_of(batch),
+                        None if added is None else added[units],
+                        codes[units],
+                        weights[units],
+                    ),
                     vectors,
                     tokens[1],
                     settings.adversarial_size,
@@ -207,7 +229,7 @@ class LoraModel:
                 if not np.isfinite(loss):
                     raise TrainingError(
                         f"the loss is {loss} at step {number} of {total}; wanted a finite number. Lower "
-                        f"adapter_learning_rate (now {settings.adapter_learning_rate:g}) or head_learning_rate "
+                        f"the learning rate of the base model (now {self._learning_rate:g}) or head_learning_rate "
                         f"(now {settings.head_learning_rate:g}), or train with method regression."
                     )
                 ended = epoch if position == steps_per_epoch else None
@@ -218,14 +240,22 @@ class LoraModel:
                 yield Step(number, total, len(batch), loss, rates[0] * factor, ended)
 
     def _loss(
-        self, tokens: "tuple[torch.Tensor, torch.Tensor]", targets: "torch.Tensor", weights: "torch.Tensor"
+        self,
+        tokens: "tuple[torch.Tensor, torch.Tensor]",
+        places: Places | None,
+        added: "torch.Tensor | None",
+        codes: "torch.Tensor",
+        weights: "torch.Tensor",
     ) -> "torch.Tensor":
+        import torch
         from torch.nn import functional
 
         with compute_context(self.encoder.use_bf16):
-            features = pooled(self.encoder.backbone.module, *tokens)
+            features = unit_vectors(self.encoder.backbone.module, *tokens, places)
+        if added is not None:
+            features = torch.cat([features, added], dim=1)
         logits = functional.linear(features, self._weight, self._bias)
-        return (functional.cross_entropy(logits, targets, reduction="none") * weights).mean()
+        return (self._objective.loss(logits, codes) * weights).mean()
 
     def _add_gradients(
         self, compute_loss: "Callable[[], torch.Tensor]", vectors: WordVectors, mask: "torch.Tensor", size: float
@@ -246,36 +276,47 @@ class LoraModel:
 
     def _use_dropout(self, is_used: bool) -> None:
         """The adapters' dropout alone: the base model's own made results worse."""
-        for name, module in self._peft_model.named_modules():
+        for name, module in self._module.named_modules():
             if "lora_dropout" in name:
                 module.train(is_used)
 
     def _new_optimizer(self, settings: TrainingSettings) -> "torch.optim.Optimizer":
         import torch
 
-        adapter = [parameter for parameter in self._peft_model.parameters() if parameter.requires_grad]
+        tuned = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
         return torch.optim.AdamW(
             [
-                {"params": adapter, "lr": settings.adapter_learning_rate, "weight_decay": settings.weight_decay},
+                {"params": tuned, "lr": self._learning_rate, "weight_decay": settings.weight_decay},
                 {"params": [self._weight, self._bias], "lr": settings.head_learning_rate, "weight_decay": 0.0},
             ]
         )
 
     def _parameters(self) -> "Iterator[tuple[str, nn.Parameter]]":
-        for name, parameter in self._peft_model.named_parameters():
+        for name, parameter in self._module.named_parameters():
             if parameter.requires_grad:
                 yield name, parameter
         yield "head.weight", self._weight
         yield "head.bias", self._bias
 
 
-@contextmanager
-def adapted(encoder: TextEncoder, head: Head, settings: TrainingSettings, *, seed: int) -> Iterator[LoraModel]:
-    """The encoder with fresh adapters in it, which change nothing before training; they are taken out at the end.
+def tuned(
+    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings, method: Method
+) -> AbstractContextManager[TunedModel]:
+    """The encoder ready to be trained with a head; with the block it is frozen again, as it was before.
+
+    Args:
+        method: LORA puts fresh adapters into its layers, which change nothing before training; FULL trains its weights.
 
     Raises:
         TrainingError: the base model has no layers to adapt.
     """
+    return (_unfrozen if method is Method.FULL else _adapted)(encoder, head, objective, settings)
+
+
+@contextmanager
+def _adapted(
+    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings
+) -> Iterator[TunedModel]:
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -287,10 +328,42 @@ def adapted(encoder: TextEncoder, head: Head, settings: TrainingSettings, *, see
         fan_in_fan_out=has_transposed_weights(encoder.backbone.module),
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(settings.seed)
         with without_peft_noise():
-            peft_model = get_peft_model(encoder.backbone.module, config).eval()
+            model = get_peft_model(encoder.backbone.module, config).eval()
         try:
-            yield LoraModel(encoder, peft_model, head)
+            yield TunedModel(
+                encoder,
+                model,
+                head,
+                objective,
+                save=partial(save_adapter, model, base_model=encoder.backbone.name),
+                learning_rate=settings.adapter_learning_rate,
+            )
         finally:
-            encoder.backbone.module = peft_model.unload()
+            encoder.backbone.module = model.unload()
+
+
+@contextmanager
+def _unfrozen(
+    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings
+) -> Iterator[TunedModel]:
+    import torch
+
+    module = encoder.backbone.module
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        module.requires_grad_(True)
+        try:
+            yield TunedModel(
+                encoder,
+                module,
+                head,
+                objective,
+                save=partial(save_weights, module),
+                learning_rate=settings.full_learning_rate,
+            )
+        finally:
+            module.requires_grad_(False)
+            module.load_state_dict(before)

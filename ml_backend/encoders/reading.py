@@ -1,0 +1,98 @@
+"""Tokenised texts, and what of them a head reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Ints", "Places", "Reading", "whole_texts"]
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Places: TypeAlias = tuple[Ints, Ints]
+"""Rows and columns of tokens in a batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Texts as token sequences, and the units that a head answers: a whole text, or a piece of one.
+
+    Sequences and units are numbered text by text, in order; every unit is read from one sequence.
+
+    Attributes:
+        sequences: token ids, at least one in each.
+        places: per sequence, the positions of the tokens that are read, one per unit; None: every sequence is one
+            unit, read as the mean over its tokens.
+        sequence_starts: shape (N + 1,); those of text n are `sequence_starts[n]` up to the next entry.
+        spans: characters of every unit, from and to, in code points, shape (U, 2); None for whole texts.
+        added: features that the model does not see, shape (U, S); None: there are none.
+    """
+
+    sequences: Sequence[Sequence[int]]
+    places: Sequence[Ints] | None
+    sequence_starts: Ints
+    spans: Ints | None = None
+    added: npt.NDArray[np.float32] | None = None
+
+    @property
+    def texts(self) -> int:
+        """How many texts there are."""
+        return len(self.sequence_starts) - 1
+
+    @property
+    def units(self) -> int:
+        """How many units there are."""
+        return int(self._unit_starts[-1])
+
+    @cached_property
+    def _unit_starts(self) -> Ints:
+        """Per sequence the number of its first unit, and how many units there are at the end."""
+        counts = [1] * len(self.sequences) if self.places is None else [len(place) for place in self.places]
+        return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])
+
+    @cached_property
+    def unit_starts(self) -> Ints:
+        """Per text the number of its first unit, and how many units there are at the end; shape (N + 1,)."""
+        return self._unit_starts[self.sequence_starts]
+
+    def units_of(self, texts: Sequence[int] | Ints) -> Ints:
+        """Numbers of the units of these texts, in their order."""
+        return _ranges(self.unit_starts, texts)
+
+    def units_of_sequences(self, sequences: Sequence[int]) -> Ints:
+        """Numbers of the units of these sequences, in their order."""
+        return _ranges(self._unit_starts, sequences)
+
+    def places_of(self, sequences: Sequence[int]) -> Places | None:
+        """Where a batch of these sequences is read, unit by unit; None for whole texts."""
+        if self.places is None:
+            return None
+        columns = [self.places[i] for i in sequences]
+        rows = np.repeat(np.arange(len(columns)), [len(each) for each in columns])
+        return rows, np.concatenate([np.zeros(0, dtype=np.int64), *columns])
+
+    def take(self, texts: Sequence[int] | Ints) -> "Reading":
+        """These texts alone, in their order."""
+        sequences = _ranges(self.sequence_starts, texts)
+        counts = np.diff(self.sequence_starts)[np.asarray(texts, dtype=np.int64)]
+        units = self.units_of(texts)
+        return Reading(
+            [self.sequences[i] for i in sequences],
+            None if self.places is None else [self.places[i] for i in sequences],
+            np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]),
+            None if self.spans is None else self.spans[units],
+            None if self.added is None else self.added[units],
+        )
+
+
+def whole_texts(sequences: Sequence[Sequence[int]]) -> Reading:
+    """Every text one sequence and one unit."""
+    return Reading(sequences, None, np.arange(len(sequences) + 1))
+
+
+def _ranges(starts: Ints, chosen: Sequence[int] | Ints) -> Ints:
+    """The numbers from a start up to the next one, for each of the chosen starts."""
+    picked = np.asarray(chosen, dtype=np.int64)
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(starts[i], starts[i + 1]) for i in picked)])

@@ -1,0 +1,98 @@
+"""Texts of any length as windows that a model can read, and the pieces of them that tags are given to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .embed import LocatedTokens, TextEncoder
+from .reading import Ints, Reading
+
+__all__ = ["stands_on_words", "tag_reading"]
+
+OVERLAP_SHARE = 0.25
+"""Of a window: what it shares with the next one, so that every token has neighbours on both sides."""
+
+
+def tag_reading(encoder: TextEncoder, texts: Sequence[str], *, whole_words: bool) -> Reading:
+    """The texts' words, or tokens, as units. Nothing is cut: a long text has several windows that overlap.
+
+    A unit is read at its first token, in the window where that has the most context.
+
+    Raises:
+        EncoderError: the model's tokenizer cannot tell where its tokens stand.
+    """
+    sequences: list[list[int]] = []
+    places: list[Ints] = []
+    spans: list[Ints] = []
+    starts = [0]
+    for text, tokens in zip(texts, encoder.locate(texts), strict=True):
+        firsts, unit_spans = _units(tokens, text, whole_words=whole_words)
+        for start, end, read_from, read_to in _windows(len(tokens.ids), encoder):
+            framed, before = encoder.framed(tokens.ids[start:end])
+            is_read = (firsts >= read_from) & (firsts < read_to)
+            sequences.append(framed)
+            places.append(firsts[is_read] - start + before)
+        spans.append(unit_spans)
+        starts.append(len(sequences))
+    return Reading(
+        sequences, places, np.array(starts, dtype=np.int64), np.concatenate([np.zeros((0, 2), dtype=np.int64), *spans])
+    )
+
+
+def stands_on_words(encoder: TextEncoder, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """True where every span begins and ends where words of the tokenizer do.
+
+    Args:
+        spans: characters from and to, per text.
+    """
+    for text, tokens, wanted in zip(texts, encoder.locate(texts), spans, strict=True):
+        _, found = _units(tokens, text, whole_words=True)
+        begins, ends = set(found[:, 0].tolist()), set(found[:, 1].tolist())
+        if any(start not in begins or end not in ends for start, end in wanted):
+            return False
+    return True
+
+
+def _units(tokens: LocatedTokens, text: str, *, whole_words: bool) -> tuple[Ints, Ints]:
+    """First token and characters of every unit; tokens that stand for no character, or for white space, are none."""
+    firsts: list[int] = []
+    spans: list[tuple[int, int]] = []
+    last_word: int | None = None
+    for position, (covered, word) in enumerate(zip(tokens.spans.tolist(), tokens.words, strict=True)):
+        start, end = _stripped(text, *covered)
+        if start == end:
+            continue
+        if whole_words and word is not None and word == last_word and spans:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+            continue
+        last_word = word
+        if spans and start < spans[-1][1]:
+            # Several tokens of one character (an emoji in bytes, say) are one unit: a span cannot end within it.
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+            continue
+        firsts.append(position)
+        spans.append((start, end))
+    return np.array(firsts, dtype=np.int64), np.array(spans, dtype=np.int64).reshape(-1, 2)
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    """Without white space at either end: some tokenizers count the space before a word as part of it."""
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _windows(tokens: int, encoder: TextEncoder) -> list[tuple[int, int, int, int]]:
+    """(start, end, read from, read to) of every window over so many tokens; at least one."""
+    marks = len(encoder.framed([])[0]) if tokens else 0
+    room = max(encoder.max_length_tokens - marks, 1)
+    if tokens <= room:
+        return [(0, tokens, 0, tokens)]
+    step = max(room - int(room * OVERLAP_SHARE), 1)
+    starts = [*range(0, tokens - room, step), tokens - room]
+    ends = [start + room for start in starts]
+    # Between two windows the reading changes over in the middle of what they share.
+    turns = [0, *((end + start) // 2 for end, start in zip(ends, starts[1:], strict=False)), tokens]
+    return [(start, start + room, turns[i], turns[i + 1]) for i, start in enumerate(starts)]

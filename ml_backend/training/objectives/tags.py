@@ -1,0 +1,197 @@
+"""Which pieces of a text carry which label: cross-entropy over the tags of its words or tokens."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...domain.example import Span, Target
+from ...domain.model import HeadKind
+from ...encoders.bundle import Head
+from ...encoders.confidence import log_odds
+from ...encoders.embed import Floats2d, TextEncoder
+from ...encoders.reading import Ints, Reading
+from ...encoders.readouts import Readout
+from ...encoders.readouts.tags import OUTSIDE, TagsReadout
+from ...encoders.windows import stands_on_words
+from ...tasks.entities import without_overlaps
+from ..calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic, fit_temperature
+from ..data import LabeledTexts
+from ..evaluate import Average, evaluate
+from ..lesson import Codes, Lesson
+from ..regression import fit_regression
+from ..settings import TrainingSettings
+from .base import Objective
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TagsObjective", "tags_of"]
+
+MOST_REGRESSION_UNITS = 200_000
+"""Words whose frozen vectors are held at a time: 300 MB at 384 numbers each."""
+BIASES = np.arange(-1.0, 3.01, 0.25)
+LEAST_SPANS = 20
+"""With fewer spans in the held-out rows the balance of found and missed ones cannot be told from chance."""
+
+
+class TagsObjective(Objective):
+    """A code is a tag per unit: O, then B and I of each label in turn. Of spans that overlap one is learned."""
+
+    head = HeadKind.TAGS
+    average = Average.MICRO
+
+    def why_unusable(self, targets: Sequence[Target]) -> str | None:
+        if any(targets):
+            return None
+        return f"none of the {len(targets)} train rows marks anything; wanted at least one span: review more tasks"
+
+    def first_readout(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Readout:
+        """Of words, unless people marked parts of words."""
+        spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
+        return TagsReadout(self.labels, whole_words=stands_on_words(encoder, rows.texts, spans))
+
+    def codes(self, targets: Sequence[Target | None], reading: Reading, /) -> Codes:
+        index = {label: k for k, label in enumerate(self.labels)}
+        codes = np.zeros(reading.units, dtype=np.int64)
+        if reading.spans is None:
+            return codes
+        for target, start, end in zip(targets, reading.unit_starts[:-1], reading.unit_starts[1:], strict=True):
+            codes[start:end] = tags_of(_spans(target), reading.spans[start:end], index)
+        return codes
+
+    def strata(self, targets: Sequence[Target]) -> Ints:
+        """The rarest label of each row; rows without a span are a class of their own."""
+        counts = Counter(span.label for target in targets for span in _spans(target))
+        index = {label: k for k, label in enumerate(self.labels)}
+        return np.array(
+            [
+                min(
+                    (index[span.label] for span in _spans(target)),
+                    key=lambda k: (counts[self.labels[k]], k),
+                    default=len(index),
+                )
+                for target in targets
+            ],
+            dtype=np.int64,
+        )
+
+    def settled(self, settings: TrainingSettings, _rows: int, /) -> TrainingSettings:
+        return replace(settings, epochs=settings.epochs or settings.tags_epochs, adversarial_size=0.0)
+
+    def regression(self, features: Floats2d, lesson: Lesson, settings: TrainingSettings) -> Head:
+        return fit_regression(
+            features,
+            np.asarray(lesson.codes, dtype=np.int64),
+            lesson.unit_weights,
+            classes=self.readout.columns,
+            c=settings.regression_c,
+            max_iterations=settings.regression_max_iterations,
+        )
+
+    def loss(self, logits: "torch.Tensor", codes: "torch.Tensor") -> "torch.Tensor":
+        from torch.nn import functional
+
+        return functional.cross_entropy(logits, codes, reduction="none")
+
+    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
+        """A temperature of tags, the bias of the highest strict F1, and logistic maps for spans and for whole texts."""
+        readout = self._tags_readout()
+        if len(lesson) < LEAST_CALIBRATION_ROWS:
+            return readout
+        codes = np.asarray(lesson.codes, dtype=np.int64)
+        readout = replace(readout, temperature=fit_temperature(logits, codes))
+        if sum(len(target) for target in lesson.rows.targets) >= LEAST_SPANS:
+            readout = replace(readout, entity_bias=self._best_bias(readout, logits, lesson))
+        tagged = readout.tagged(logits, lesson.reading)
+        given = [set(_spans(target)) for target in lesson.rows.targets]
+        found = [
+            (score, span in truth) for (spans, _), truth in zip(tagged, given, strict=True) for span, score in spans
+        ]
+        of_span = fit_logistic(
+            log_odds(np.array([score for score, _ in found])),
+            np.array([is_right for _, is_right in found], dtype=np.bool_),
+        )
+        of_task = fit_logistic(log_odds(np.array([joint for _, joint in tagged])), _exact(tagged, given))
+        return replace(
+            readout,
+            span_slope=of_span.slope,
+            span_offset=of_span.offset,
+            task_slope=of_task.slope,
+            task_offset=of_task.offset,
+        )
+
+    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
+        answers = readout.answers(logits, lesson.reading)
+        tagged = self._tags_readout().tagged(logits, lesson.reading)
+        return Reliability(
+            np.array([joint for _, joint in tagged], dtype=np.float64),
+            np.array([answer.score for answer in answers], dtype=np.float64),
+            np.array(
+                [
+                    set(answer.target) == set(target)
+                    for answer, target in zip(answers, lesson.rows.targets, strict=True)
+                ],
+                dtype=np.bool_,
+            ),
+        )
+
+    def sample_for_regression(self, lesson: Lesson, rng: np.random.Generator, /) -> Ints:
+        counts = np.diff(lesson.reading.unit_starts)
+        if counts.sum() <= MOST_REGRESSION_UNITS:
+            return np.arange(len(lesson))
+        order = rng.permutation(len(lesson))
+        return np.sort(order[: max(int((np.cumsum(counts[order]) <= MOST_REGRESSION_UNITS).sum()), 1)])
+
+    def _best_bias(self, readout: TagsReadout, logits: Floats2d, lesson: Lesson) -> float:
+        """The bias of the highest strict F1; of equal ones the one nearest to 0."""
+        best, best_score = 0.0, -1.0
+        for bias in sorted(BIASES.tolist(), key=abs):
+            tagged = replace(readout, entity_bias=bias).tagged(logits, lesson.reading)
+            answers: list[Target] = [tuple(span for span, _ in spans) for spans, _ in tagged]
+            score = self.score(evaluate(lesson.rows.targets, answers))
+            if score > best_score:
+                best, best_score = bias, score
+        return best
+
+    def _tags_readout(self) -> TagsReadout:
+        if not isinstance(self.readout, TagsReadout):
+            raise TypeError(f"{self.readout} found; wanted the readout of a tags head")
+        return self.readout
+
+
+def tags_of(spans: Sequence[Span], unit_spans: Ints, index: dict[str, int]) -> Ints:
+    """A tag per unit, shape (T,), for the spans of a text.
+
+    A unit belongs to a span that covers at least half of its characters; a span that covers no unit so far gets the
+    one that it covers most of, unless another span has it. Spans that cover no unit at all are lost.
+
+    Args:
+        spans: that may overlap; see `without_overlaps`.
+        unit_spans: characters of the text's units, in order, shape (T, 2).
+        index: number of each label.
+    """
+    tags = np.full(len(unit_spans), OUTSIDE, dtype=np.int64)
+    for span in sorted(without_overlaps(spans)):
+        covered = np.minimum(unit_spans[:, 1], span.end) - np.maximum(unit_spans[:, 0], span.start)
+        share = covered / np.maximum(unit_spans[:, 1] - unit_spans[:, 0], 1)
+        own = np.flatnonzero((share >= 0.5) & (tags == OUTSIDE))
+        if not len(own) and len(share):
+            nearest = int(share.argmax())
+            own = np.array([nearest] if share[nearest] > 0 and tags[nearest] == OUTSIDE else [], dtype=np.int64)
+        if len(own):
+            tags[own] = 2 * index[span.label] + 2
+            tags[own[0]] -= 1
+    return tags
+
+
+def _spans(target: Target | None) -> list[Span]:
+    return [part for part in target or () if isinstance(part, Span)]
+
+
+def _exact(tagged: Sequence[tuple[Sequence[tuple[Span, float]], float]], given: Sequence[set[Span]]) -> Bools:
+    return np.array(
+        [{span for span, _ in spans} == truth for (spans, _), truth in zip(tagged, given, strict=True)], dtype=np.bool_
+    )
