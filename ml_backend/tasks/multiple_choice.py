@@ -49,7 +49,8 @@ class MultipleChoice(TaskKind):
         return tuple(sorted(chosen))
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
-        chosen = set(self.labels_in(answer.target))
+        # One name alone is what a model of a single choice says, as the control may have been one.
+        chosen = () if isinstance(answer.target, str) else answer.target
         choices = [value for value in control.label_values if value in chosen]
         if not choices:
             return []

@@ -33,7 +33,20 @@ def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
     finding = loop.finding("model")
 
     assert finding.state is State.WARNING
-    assert finding.fix == "train again: `labelloop train --project 1`"
+    assert "serves what is left of what it was trained for. Since then, the label 'Returns'" in finding.found
+    assert finding.fix == "label what is new, then train again: `labelloop train --project 1`"
+
+
+def test_a_champion_trained_for_the_same_labels_in_another_order_is_in_order(loop: Loop) -> None:
+    project = loop.services.database.projects.get(loop.project_id)
+    version = add_whole_version(loop.services, project)
+    loop.services.registry.set_champion(version.name)
+    billing = '<Choice value="Billing"/>'
+    remember_project(
+        loop.services, project.id, CONFIG.replace(billing, "").replace("</Choices>", f"{billing}</Choices>")
+    )
+
+    assert loop.finding("model").found == f"{version.name} serves, its files are whole"
 
 
 def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:

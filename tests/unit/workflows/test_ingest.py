@@ -21,7 +21,7 @@ from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 
 (TRAIN,), (HELD_OUT,) = texts_in(Split.TRAIN, 1), texts_in(Split.TEST, 1)
-UNSERVABLE = CONFIG.replace('choice="single"', 'choice="multiple"')
+UNSERVABLE = CONFIG.replace('choice="single"', 'choice="single" perRegion="true"')
 
 
 @pytest.fixture

@@ -63,6 +63,19 @@ def test_a_changed_label_config_is_taken_over(services: Services) -> None:
     assert plan_of(after).controls[0].control.label_values == ("Billing", "Shipping", "Refunds")
 
 
+def test_what_a_changed_label_config_means_is_logged(services: Services, caplog: pytest.LogCaptureFixture) -> None:
+    remember_project(services, 7, CONFIG)
+    caplog.clear()
+
+    remember_project(services, 7, CONFIG.replace('<Choice value="Returns"/>', ""))
+
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "the label config of project 7 has changed: 'category' no longer has 'Returns': annotations with such a label "
+        "are left out, and it is never suggested."
+    )
+
+
 def test_layout_changes_the_config_and_not_its_fingerprint(services: Services) -> None:
     before = remember_project(services, 7, CONFIG)
     after = remember_project(services, 7, CONFIG.replace("<View>", "<View><Header value='Which?'/>"))

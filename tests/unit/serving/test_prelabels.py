@@ -1,0 +1,95 @@
+import logging
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from ml_backend.domain.annotation import Task
+from ml_backend.domain.example import Span
+from ml_backend.domain.model import ScoredTarget
+from ml_backend.domain.snapshot import Split, SplitFractions
+from ml_backend.labelstudio.validation import misfits
+from ml_backend.serving.prelabels import prelabel
+from tests.services import texts_in
+from tests.unit.tasks.plans import plan
+
+PLAN = plan(
+    '<Choices name="topic" toName="text"><Choice value="login"/><Choice value="other"/></Choices>'
+    '<Choices name="tags" toName="text" choice="multiple"><Choice value="angry"/><Choice value="urgent"/></Choices>'
+    '<Labels name="spans" toName="text"><Label value="PER"/></Labels>'
+)
+LOGIN = ScoredTarget("login", 0.8, {"login": 0.8, "other": 0.2})
+URGENT = ScoredTarget(("urgent",), 0.5, {"angry": 0.1, "urgent": 0.6})
+ANNA = ScoredTarget((Span(0, 4, "PER"),), 0.25, {Span(0, 4, "PER"): 0.9})
+
+
+class Answering:
+    """Gives the same answers to every text, and no scores to draw."""
+
+    version = "m-v1"
+
+    def __init__(self, answers: Mapping[str, ScoredTarget]) -> None:
+        self._answers = answers
+
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        return [self._answers if text.strip() else None for text in texts]
+
+    def draw_score(self, key: int) -> float | None:
+        return None
+
+
+def one(answers: Mapping[str, ScoredTarget], text: str = "Anna is here") -> tuple[list[str], float | None, list[str]]:
+    """Names of the regions' controls, the score, and the reasons for an empty result."""
+    found = prelabel([Task(1, {"text": text})], Answering(answers), PLAN, split=None)
+    (prediction,) = found.predictions
+    assert misfits(PLAN.config.xml, [(1, prediction)]) == {}
+    assert bool(found.empty) == (prediction.result == ())
+    return [region["from_name"] for region in prediction.result], prediction.score, list(found.empty)
+
+
+def test_a_pre_label_holds_the_regions_of_all_controls_and_the_product_of_their_scores() -> None:
+    assert one({"spans": ANNA, "topic": LOGIN, "tags": URGENT}) == (["topic", "tags", "spans"], 0.8 * 0.5 * 0.25, [])
+
+
+def test_controls_that_the_version_does_not_answer_are_left_alone() -> None:
+    assert one({"tags": URGENT, "long gone": LOGIN}) == (["tags"], 0.5, [])
+
+
+def test_an_answer_of_nothing_counts_in_the_score_and_has_no_region() -> None:
+    nothing = ScoredTarget((), 0.9, {})
+
+    assert one({"topic": LOGIN, "spans": nothing}) == (["topic"], 0.8 * 0.9, [])
+    assert one({"tags": nothing, "spans": nothing}) == ([], 0.9 * 0.9, ["nothing_found"])
+
+
+def test_labels_that_the_config_lacks_are_not_shown() -> None:
+    gone = ScoredTarget(("gone", "urgent"), 0.5, {})
+
+    assert one({"topic": ScoredTarget("gone", 0.9, {}), "tags": gone}) == (["tags"], 0.45, [])
+    assert one({"topic": ScoredTarget("gone", 0.9, {})}) == ([], 0.9, ["unknown_label"])
+
+
+def test_what_an_earlier_version_said_to_a_control_of_another_kind_is_not_shown() -> None:
+    assert one({"topic": URGENT, "tags": ANNA, "spans": LOGIN})[0] == []
+    assert one({"tags": ScoredTarget("urgent", 0.9, {})})[0] == []
+    assert one({"tags": ScoredTarget((Span(0, 4, "urgent"),), 0.9, {})})[0] == []
+
+
+def test_where_no_control_is_answered_there_is_no_score_and_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    assert one({}) == ([], None, ["no_model"])
+    assert caplog.records == []
+
+
+def test_an_empty_text_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    assert one({"topic": LOGIN}, text=" ") == ([], None, ["no_text"])
+    assert "task 1 gets no pre-label from m-v1: no_text" in caplog.text
+
+
+def test_held_out_tasks_carry_what_is_drawn_for_them() -> None:
+    tasks = [Task(number, {"text": text}) for number, text in enumerate(texts_in(Split.TEST, 2), start=1)]
+
+    found = prelabel(tasks, Answering({"topic": LOGIN}), PLAN, SplitFractions())
+
+    assert [(each.result, each.score) for each in found.predictions] == [((), None)] * 2
+    assert dict(found.empty) == {"blind": 2}
