@@ -9,10 +9,10 @@ import pytest
 from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
-from ml_backend.errors import ConfigurationError, SnapshotError, StudioExportError, StudioUnreachable
+from ml_backend.errors import SnapshotError, StudioExportError, StudioUnreachable
 from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.export import export_file, export_project, export_rows, export_rows_of_file
+from ml_backend.workflows.export import export_file, export_project
 from ml_backend.workflows.ingest import receive
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
@@ -187,24 +187,3 @@ def test_a_file_that_is_no_export_is_refused(services: Services, tmp_path: Path)
 
     with pytest.raises(StudioExportError):
         export_file(services, tmp_path / "x.json", CONFIG, SplitFractions())
-
-
-def test_rows_go_into_a_file_of_a_format(services: Services, project: Project, export: Path, tmp_path: Path) -> None:
-    live, offline = tmp_path / "live.jsonl", tmp_path / "offline.jsonl"
-
-    counts = (
-        export_rows(services, project, "rows", live),
-        export_rows_of_file(services, export, CONFIG, "rows", offline),
-    )
-
-    assert counts == (5, 5)
-    texts = [json.loads(line)["input"]["text"] for line in live.read_text().splitlines()]
-    assert texts == [json.loads(line)["input"]["text"] for line in offline.read_text().splitlines()]
-    assert texts == [*TEXTS[:3], *TEXTS[4:]]
-
-
-def test_an_unknown_format_leaves_no_file(services: Services, project: Project, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="nonesuch"):
-        export_rows(services, project, "nonesuch", tmp_path / "out.jsonl")
-
-    assert not (tmp_path / "out.jsonl").exists()

@@ -1,0 +1,162 @@
+"""Reviewed tasks into files of a format, live and offline."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split, SplitFractions
+from ml_backend.errors import ConfigurationError, StudioExportError
+from ml_backend.workflows.export_format import FormatRequest, export_columns, export_format, export_format_of_file
+from ml_backend.workflows.services import Services
+from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+
+TEXTS = [*texts_in(Split.TRAIN, 4), *texts_in(Split.VALIDATION, 1), *texts_in(Split.TEST, 1)]
+TWO_CONTROLS = CONFIG.replace(
+    "</View>", '<Choices name="tone" toName="text"><Choice value="calm"/><Choice value="cross"/></Choices></View>'
+)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def project(services: Services) -> Project:
+    """Every task but the fourth is labeled."""
+    project = add_project(services, TEXTS)
+    for task_id in (1, 2, 3, 5, 6):
+        services.studio.submit_annotation(task_id, {"result": choice("Billing"), "lead_time": 2.0})
+    return project
+
+
+@pytest.fixture
+def export(services: Services, project: Project, tmp_path: Path) -> Path:
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([services.studio.task_json(task_id) for task_id in services.studio.tasks]))
+    return path
+
+
+def lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_live_and_offline_give_the_same_rows(
+    services: Services, project: Project, export: Path, tmp_path: Path
+) -> None:
+    live, offline = tmp_path / "live.jsonl", tmp_path / "offline.jsonl"
+    request = FormatRequest("prompt-completion")
+
+    found = export_format(services, project, request, live)
+    again = export_format_of_file(services, export, CONFIG, request, offline)
+
+    assert (found.path, dict(found.rows), dict(again.rows)) == (live, {"rows": 5}, {"rows": 5})
+    assert lines(live) == lines(offline)
+    assert [line["prompt"] for line in lines(live)] == [*TEXTS[:3], *TEXTS[4:]]
+
+
+def test_tasks_without_a_row_are_counted(services: Services, export: Path, tmp_path: Path) -> None:
+    assert export_format_of_file(services, export, CONFIG, FormatRequest("csv"), tmp_path / "x").without_row == 1
+
+
+def test_a_split_is_that_of_a_snapshot(services: Services, export: Path, tmp_path: Path) -> None:
+    request = FormatRequest("prompt-completion", split=SplitFractions())
+
+    found = export_format_of_file(services, export, CONFIG, request, tmp_path / "splits")
+
+    assert dict(found.rows) == {"train": 3, "validation": 1, "test": 1}
+    prompts = {path.name: [line["prompt"] for line in lines(path)] for path in (tmp_path / "splits").iterdir()}
+    assert prompts == {"train.jsonl": TEXTS[:3], "validation.jsonl": TEXTS[4:5], "test.jsonl": TEXTS[5:]}
+
+
+def test_a_folder_format_has_one_split_where_none_is_asked_for(
+    services: Services, export: Path, tmp_path: Path
+) -> None:
+    found = export_format_of_file(services, export, CONFIG, FormatRequest("datasets"), tmp_path / "out")
+
+    assert dict(found.rows) == {"rows": 5}
+    files = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
+    assert files == ["README.md", "data/train-00000-of-00001.parquet"]
+
+
+def test_a_folder_that_holds_something_is_left_alone(services: Services, export: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+
+    with pytest.raises(ConfigurationError, match="mine holds something already"):
+        export_format_of_file(services, export, CONFIG, FormatRequest("datasets"), tmp_path / "mine")
+
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_rows_that_cannot_be_carried_are_named(services: Services, tmp_path: Path) -> None:
+    project = add_project(services, TEXTS[:2], label_config=TWO_CONTROLS)
+    services.studio.submit_annotation(1, {"result": choice("Billing")})
+    services.studio.submit_annotation(2, {"result": [{**choice("calm")[0], "from_name": "tone"}]})
+
+    found = export_format(services, project, FormatRequest("openai-chat", control="tone"), tmp_path / "x")
+
+    assert (dict(found.rows), {reason: list(ids) for reason, ids in found.left_out.items()}) == (
+        {"rows": 1},
+        {"no agreed answer to tone": [1]},
+    )
+    assert found.without_row == 0
+
+
+def test_a_format_of_one_control_asks_which(services: Services, tmp_path: Path) -> None:
+    project = add_project(services, TEXTS[:1], label_config=TWO_CONTROLS)
+
+    with pytest.raises(ConfigurationError, match="there are category, tone; choose one: --control NAME"):
+        export_format(services, project, FormatRequest("openai-chat"), tmp_path / "x")
+    with pytest.raises(ConfigurationError, match="--control mood found; wanted one of category, tone"):
+        export_format(services, project, FormatRequest("csv", control="mood"), tmp_path / "x")
+
+
+@pytest.mark.parametrize(("format_name", "message"), [("nonesuch", "unknown export format"), ("conll", "entities")])
+def test_what_a_format_cannot_do_is_said_before_anything_is_read(
+    services: Services, project: Project, tmp_path: Path, format_name: str, message: str
+) -> None:
+    services.studio.refusals["reviewed_tasks"] = AssertionError("it was read")
+
+    with pytest.raises(ConfigurationError, match=message):
+        export_format(services, project, FormatRequest(format_name), tmp_path / "out.jsonl")
+
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_flat_export_needs_no_label_config_to_become_conversations(services: Services, tmp_path: Path) -> None:
+    path = tmp_path / "project-4.csv"
+    path.write_text(
+        '"annotation_id","annotator","id","instruction","prompt"\r\n50,"1",16,"Rain,\nsoft","Write a haiku"\r\n'
+        '51,"1",17,"","Explain TCP"\r\n52,"1",18,"It is a protocol","Explain IP"\r\n',
+        newline="",
+    )
+
+    found = export_columns(services, path, FormatRequest("openai-chat", system_prompt="Be brief"), tmp_path / "chat")
+
+    assert [[(each["role"], each["content"]) for each in line["messages"]] for line in lines(tmp_path / "chat")] == [
+        [("system", "Be brief"), ("user", "Write a haiku"), ("assistant", "Rain,\nsoft")],
+        [("system", "Be brief"), ("user", "Explain IP"), ("assistant", "It is a protocol")],
+    ]
+    assert {reason: list(ids) for reason, ids in found.left_out.items()} == {"no agreed answer to instruction": [17]}
+    assert found.without_row == 0
+
+
+def test_columns_that_are_not_there_are_named(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("text,answer\na,b\n")
+
+    with pytest.raises(StudioExportError, match="no column prompt and no column instruction, but text, answer"):
+        export_columns(services, tmp_path / "x.csv", FormatRequest("openai-chat"), tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("format_name", ["datasets", "spans", "label-studio"])
+def test_formats_that_need_labels_need_the_label_config(services: Services, tmp_path: Path, format_name: str) -> None:
+    (tmp_path / "x.csv").write_text("prompt,instruction\na,b\n")
+
+    with pytest.raises(ConfigurationError, match="--config FILE"):
+        export_columns(services, tmp_path / "x.csv", FormatRequest(format_name), tmp_path / "out")

@@ -1,0 +1,193 @@
+"""What hooks do to snapshots and exports, and what redaction keeps out of them."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.example import Row
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split, SplitFractions, split_of
+from ml_backend.errors import HookError
+from ml_backend.exporters import exporter_names
+from ml_backend.hooks import DROP, Hooks, hookimpl
+from ml_backend.hooks.redaction import Redaction
+from ml_backend.snapshots.store import read_rows
+from ml_backend.workflows.export import export_file, export_project
+from ml_backend.workflows.export_format import FormatRequest, export_format
+from ml_backend.workflows.services import Services
+from tests.services import add_project, build_test_services, choice
+
+MAIL, CARD = "jane.doe@example.org", "4111 1111 1111 1111"
+ENTITIES = """<View><Text name="text" value="$text"/>
+  <Choices name="category" toName="text"><Choice value="Billing"/><Choice value="Shipping"/></Choices>
+  <Labels name="who" toName="text"><Label value="CONTACT"/><Label value="LOC"/></Labels></View>"""
+
+
+class Dropping:
+    @hookimpl
+    def row_read(self, row: Row) -> Any:
+        return DROP if row.task_id % 2 else row
+
+
+class Failing:
+    @hookimpl
+    def row_read(self, row: Row) -> Row:
+        raise ValueError("out of order")
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+def with_hook(services: Services, plugin: object) -> Services:
+    hooks = Hooks(5)
+    hooks.register(plugin, type(plugin).__name__)
+    return replace(services, hooks=hooks)
+
+
+def planted(services: Services, count: int = 40) -> Project:
+    """Labeled tasks in all splits, each with an address and a card number, both marked as entities."""
+    words = [" ".join(f"w{number}x{position}" for position in range(12)) for number in range(count)]  # no duplicates
+    texts = [f"{some}: write to {MAIL} about card {CARD} in Paris" for some in words]
+    project = add_project(services, texts, label_config=ENTITIES)
+    for number, text in enumerate(texts, start=1):
+        spans = [(text.index(found), found) for found in (MAIL, "Paris")]
+        regions = [
+            {
+                "from_name": "who",
+                "to_name": "text",
+                "type": "labels",
+                "value": {"start": start, "end": start + len(found), "text": found, "labels": ["LOC"]},
+            }
+            for start, found in spans
+        ]
+        services.studio.submit_annotation(number, {"result": [*choice("Billing"), *regions]})
+    return project
+
+
+def contents(folder: Path) -> Iterator[bytes]:
+    yield from (path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_redaction_keeps_personal_data_out_of_snapshots(services: Services, tmp_path: Path) -> None:
+    snapshot = export_project(with_hook(services, Redaction("email,card")), planted(services), tmp_path / "snapshot")
+
+    assert snapshot.manifest.counts["train"] > 0
+    assert not any(leak.encode() in content for content in contents(tmp_path / "snapshot") for leak in (MAIL, CARD))
+
+
+@pytest.mark.parametrize("format_name", exporter_names())
+def test_redaction_keeps_personal_data_out_of_every_format(
+    services: Services, tmp_path: Path, format_name: str
+) -> None:
+    request = FormatRequest(format_name, control="who")
+    out = tmp_path / "out" / "file"
+
+    found = export_format(with_hook(services, Redaction("email,card")), planted(services), request, out)
+
+    assert sum(found.rows.values()) == 40
+    written = list(contents(out.parent))
+    assert written
+    assert not any(leak.encode() in content for content in written for leak in (MAIL, CARD, "jane", "4111"))
+
+
+def test_without_redaction_the_same_search_finds_them(services: Services, tmp_path: Path) -> None:
+    export_format(services, planted(services), FormatRequest("rows"), tmp_path / "out" / "file")
+
+    assert all(leak.encode() in next(contents(tmp_path / "out")) for leak in (MAIL, CARD, "jane", "4111"))
+
+
+def test_a_row_stays_in_the_split_of_its_original_text(services: Services, tmp_path: Path) -> None:
+    project = planted(services)
+    plain = export_project(services, project, tmp_path / "plain")
+    masked = export_project(with_hook(services, Redaction("email,card")), project, tmp_path / "masked")
+
+    def tasks(path: Path) -> dict[Split, list[int]]:
+        return {split: [row.task_id for row in read_rows(path, split)] for split in Split if split.is_held_out}
+
+    assert tasks(masked.path) == tasks(plain.path)
+    texts = [(split, row.input["text"]) for split in Split for row in read_rows(masked.path, split)]
+    assert any(split_of(text, SplitFractions()) is not split for split, text in texts)  # by itself it would have moved
+
+
+def test_entities_stand_where_they_stood(services: Services, tmp_path: Path) -> None:
+    out = tmp_path / "spans.jsonl"
+    export_format(
+        with_hook(services, Redaction("email,card")), planted(services, 1), FormatRequest("spans", control="who"), out
+    )
+
+    (line,) = map(json.loads, out.read_text().splitlines())
+    assert [span["text"] for span in line["spans"]] == ["xxxx.xxx@xxxxxxx.xxx", "Paris"]
+
+
+def test_rows_that_a_hook_leaves_out_are_counted(services: Services, tmp_path: Path) -> None:
+    hooked, project = with_hook(services, Dropping()), planted(services, 10)
+
+    snapshot = export_project(hooked, project, tmp_path / "snapshot")
+    found = export_format(hooked, project, FormatRequest("rows"), tmp_path / "rows")
+
+    assert snapshot.manifest.dropped["left_out_by_hook"] == 5
+    assert {row.task_id % 2 for split in Split for row in read_rows(snapshot.path, split)} == {0}
+    assert (dict(found.rows), found.without_row) == ({"rows": 5}, 5)
+
+
+def test_label_counts_are_those_of_the_rows_that_stay(services: Services, tmp_path: Path) -> None:
+    snapshot = export_project(with_hook(services, Dropping()), planted(services, 10), tmp_path / "snapshot")
+
+    counts = snapshot.manifest.label_counts
+    assert sum(counts[split]["category"]["Billing"] for split in Split) == sum(
+        snapshot.manifest.counts[split] for split in Split
+    )
+
+
+def test_a_hook_that_fails_leaves_nothing_half_written(services: Services, tmp_path: Path) -> None:
+    hooked, project = with_hook(services, Failing()), planted(services, 3)
+    out = tmp_path / "out"
+
+    with pytest.raises(HookError, match=r"the hook Failing \(row_read\) failed with task-\d: ValueError: out of order"):
+        export_project(hooked, project, out / "snapshot")
+    with pytest.raises(HookError, match="Failing"):
+        export_format(hooked, project, FormatRequest("rows"), out / "rows.jsonl")
+
+    assert [path for path in out.rglob("*") if path.is_file()] == []
+    assert len(services.studio.tasks) == 3
+    assert services.database.snapshots.last(project.id) is None
+
+
+def test_hooks_hear_of_a_snapshot_and_cannot_spoil_it(
+    services: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = []
+
+    class Hearing:
+        @hookimpl
+        def snapshot_written(self, snapshot: Any) -> None:
+            heard.append((snapshot.id, snapshot.is_new))
+            raise RuntimeError("no room")
+
+    hooked, project = with_hook(services, Hearing()), planted(services, 5)
+    with caplog.at_level(logging.ERROR):
+        snapshot = export_project(hooked, project)
+        assert hooked.hooks.drain(5)
+
+    assert heard == [(snapshot.id, True)]
+    assert "the hook Hearing (snapshot_written) failed with snapshot" in caplog.text
+    assert sum(1 for _ in read_rows(snapshot.path, Split.TRAIN)) > 0
+
+
+def test_an_export_of_a_file_is_redacted_too(services: Services, tmp_path: Path) -> None:
+    planted(services, 5)
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([services.studio.task_json(task_id) for task_id in services.studio.tasks]))
+
+    snapshot = export_file(
+        with_hook(services, Redaction("email,card")), path, ENTITIES, SplitFractions(), tmp_path / "s"
+    )
+
+    assert not any(leak.encode() in content for content in contents(snapshot.path) for leak in (MAIL, CARD))
