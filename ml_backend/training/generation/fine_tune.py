@@ -242,6 +242,6 @@ class _Course:
         )
 
     def _resumed(self, epoch: int, memory: Mapping[str, Any]) -> None:
-        self.losses = [(int(step), float(loss)) for step, loss in memory["losses"]]
-        self.epochs = [EpochResult(**result) for result in memory["epochs"]]
+        self.losses += [(int(step), float(loss)) for step, loss in memory["losses"]]
+        self.epochs += [EpochResult(**result) for result in memory["epochs"]]
         self._pace.skip(epoch * self._of_an_epoch)

@@ -66,23 +66,21 @@ class TunableModel:
         """The model in training mode with the block: dropout in the adapters alone, activations kept or not."""
         module = self.model.module
         if checkpointing:
-            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            _switch_checkpointing(module, "enable", {"use_reentrant": False})
         try:
             self._set_mode(is_training=True, checkpointing=checkpointing)
             yield
         finally:
             self._set_mode(is_training=False, checkpointing=checkpointing)
             if checkpointing:
-                module.gradient_checkpointing_disable()
+                _switch_checkpointing(module, "disable")
 
     def _set_mode(self, *, is_training: bool, checkpointing: bool) -> None:
-        from torch import nn
-
-        # Layers ask whether they are in training before they leave activations out.
-        self.model.module.train(is_training and checkpointing)
         for name, module in self.model.module.named_modules():
-            if isinstance(module, nn.Dropout):
-                module.train(is_training and "lora_dropout" in name)
+            # Layers leave activations out only where they believe to be in training. What is in them goes on as in
+            # evaluation: the base model's own dropout is not wanted.
+            leaves_out = checkpointing and hasattr(module, "gradient_checkpointing")
+            module.training = is_training and (leaves_out or "lora_dropout" in name)
 
     def save(self, folder: Path) -> None:
         """Write what was trained, as `load_tuned_model` reads it."""
@@ -143,6 +141,8 @@ def checkpoints_gradients(model: LanguageModel, settings: GenerationSettings) ->
     """Whether activations are computed twice rather than kept."""
     if settings.gradient_checkpointing is not None:
         return settings.gradient_checkpointing
+    if not model.module.supports_gradient_checkpointing:
+        return False
     weights: int = sum(parameter.numel() for parameter in model.module.parameters())
     return weights > CHECKPOINTED_FROM_WEIGHTS
 
@@ -155,6 +155,12 @@ def _prepared(model: LanguageModel) -> Any:
     return prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
         model.module, use_gradient_checkpointing=False
     )
+
+
+def _switch_checkpointing(module: Any, way: str, *options: Any) -> None:
+    # transformers renamed it within its fifth version.
+    name = "activation" if hasattr(module, "activation_checkpointing_enable") else "gradient"
+    getattr(module, f"{name}_checkpointing_{way}")(*options)
 
 
 def _lora_config(module: Any, settings: GenerationSettings) -> Any:
