@@ -48,7 +48,8 @@ def _label_config(exam: Examination) -> Verdict:
             f"run `labelloop connect {exam.project_id}`",
         )
     ignored = f"; {'; '.join(plan.notices)}" if plan.notices else ""
-    served = ", ".join(f"{each.name!r} with {len(each.control.labels)} labels" for each in plan.controls)
+    counts = ((each.name, len(each.control.labels)) for each in plan.controls)
+    served = ", ".join(f"{name!r} with {count} label{'s' * (count != 1)}" for name, count in counts)
     return fine(f"serves {served}{ignored}")
 
 

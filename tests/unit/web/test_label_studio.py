@@ -19,7 +19,7 @@ from tests.services import CONFIG, add_project, add_version, build_test_services
 
 TRAIN, (HELD_OUT,) = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 1)
 SETUP = {"project": "1.1795198252", "schema": CONFIG, "hostname": "http://localhost:8080", "access_token": "TOKEN-1"}
-MULTIPLE = CONFIG.replace('choice="single"', 'choice="multiple"')
+PER_REGION = CONFIG.replace('choice="single"', 'choice="single" perRegion="true"')
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_model_that_cannot_be_loaded_fails_predict_and_not_setup(services: Ser
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        (MULTIPLE, '<Choices name=\'category\'> has choice="multiple", not choice="single"'),
+        (PER_REGION, "<Choices name='category'> is asked per region, not per task"),
         ("<View><Text name='t' value='$t'/></View>", "there is no control at all"),
         ("<View", "not well-formed XML"),
         ("", "the label config is empty"),
@@ -235,12 +235,12 @@ def test_no_secret_reaches_log_page_or_metrics(tmp_path: Path, caplog: pytest.Lo
     services = build_test_services(tmp_path)
     settings = Settings(password="SECRET-1", webhook_password="SECRET-2", studio_token="SECRET-3")
     client = create_app(services, settings).test_client()
-    project = {"id": 1, "title": "Tickets", "label_config": MULTIPLE, "token": "SECRET-4"}
+    project = {"id": 1, "title": "Tickets", "label_config": PER_REGION, "token": "SECRET-4"}
     setup = SETUP | {"access_token": "SECRET-5", "extra_params": {"key": "SECRET-6"}}
     params = {"login": "SECRET-7", "password": "SECRET-8"}
     requests: list[tuple[str, Any]] = [
         ("/setup", setup),
-        ("/setup", setup | {"schema": MULTIPLE}),
+        ("/setup", setup | {"schema": PER_REGION}),
         ("/setup", {"access_token": "SECRET-5", "project": "SECRET-9"}),
         ("/predict", {"project": "1.1", "label_config": CONFIG, "tasks": [{}], "params": params}),
         ("/predict", {"project": "1.1", "label_config": CONFIG, "tasks": [{"data": {}}], "params": params}),

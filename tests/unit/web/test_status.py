@@ -19,6 +19,7 @@ from ml_backend.web import create_app
 from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.promote import promote
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.setup import remember_project
 from tests.services import CONFIG, add_project, add_version, build_test_services, texts_in
 
 EVIL = "<script>alert('x')</script>\"'&"
@@ -102,6 +103,20 @@ def test_whatever_people_typed_is_escaped(services: Services, client: FlaskClien
 
     assert "<script>alert" not in shown
     assert shown.count(ESCAPED) == 6
+
+
+def test_what_has_changed_in_the_label_config_is_shown_as_text(services: Services, client: FlaskClient) -> None:
+    project = add_project(services)
+    promote(services, project, add_version(services, project).name, reason="r", report=quiet)
+    assert "<dt>Label config</dt>" not in page(client)
+    quoted = "&lt;script&gt;alert('x')&lt;/script&gt;&quot;'&amp;"
+
+    remember_project(services, 1, CONFIG.replace("</Choices>", f'<Choice value="{quoted}"/></Choices>'))
+
+    shown = page(client)
+    assert "<dt>Label config</dt>" in shown
+    assert "now has" in shown
+    assert "<script>alert" not in shown
 
 
 def test_the_page_runs_no_script_of_its_own_text(client: FlaskClient) -> None:

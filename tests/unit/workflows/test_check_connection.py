@@ -6,6 +6,7 @@ import pytest
 
 from ml_backend.errors import StudioRejected
 from ml_backend.workflows.doctor import State
+from ml_backend.workflows.setup import remember_project
 from tests.services import BACKEND_URL, CONFIG
 from tests.unit.workflows.healthy_loop import ACCESS, Loop, answering, app_transport, refuse_connection
 
@@ -21,20 +22,45 @@ def test_an_unknown_project_is_told_how_to_find_its_number(loop: Loop) -> None:
 
 
 def test_a_label_config_that_cannot_be_served_is_explained(loop: Loop) -> None:
-    config = CONFIG.replace('choice="single"', 'choice="multiple"')
+    config = CONFIG.replace('choice="single"', 'choice="single" perRegion="true"')
     loop.services.studio.projects[loop.project_id]["label_config"] = config
 
     finding = loop.finding("label_config")
 
     assert finding.state is State.BROKEN
-    assert 'has choice="multiple"' in finding.found
+    assert "is asked per region" in finding.found
 
 
-def test_a_label_config_that_changed_unnoticed_is_a_warning(loop: Loop) -> None:
-    config = CONFIG.replace("Returns", "Refunds")
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("Returns", "Refunds", "the label 'Returns' of 'category' seems to be 'Refunds' now"),
+        ('name="category"', 'name="topic"', "the control 'category' seems to be called 'topic' now"),
+        ('<Choice value="Billing"/>', "", "'category' no longer has 'Billing'"),
+        (
+            '<Choice value="Billing"/><Choice value="Shipping"/>',
+            '<Choice value="Shipping"/><Choice value="Billing"/>',
+            "controls or labels stand in another order",
+        ),
+    ],
+)
+def test_a_label_config_that_changed_unnoticed_is_a_warning(loop: Loop, before: str, after: str, found: str) -> None:
+    loop.services.studio.projects[loop.project_id]["label_config"] = CONFIG.replace(before, after)
+
+    finding = loop.finding("label_config")
+
+    assert (finding.state, finding.fix) == (State.WARNING, "run `labelloop connect 1`")
+    assert finding.found.startswith("it has changed since this backend last read it: ")
+    assert found in finding.found
+
+
+def test_every_control_that_is_served_is_named(loop: Loop) -> None:
+    parts = '<Labels name="parts" toName="text"><Label value="Number"/></Labels>'
+    config = CONFIG.replace("</View>", f"{parts}</View>")
     loop.services.studio.projects[loop.project_id]["label_config"] = config
+    remember_project(loop.services, loop.project_id, config)
 
-    assert loop.finding("label_config").state is State.WARNING
+    assert loop.finding("label_config").found == "serves 'category' with 3 labels, 'parts' with 1 label"
 
 
 def test_a_project_without_this_backend_names_what_it_has_instead(loop: Loop) -> None:
