@@ -25,6 +25,7 @@
     │   ├── JobCancelled              raised inside the job when somebody cancelled it
     │   └── JobLost                   raised inside the job when another process has taken it up
     ├── PromotionError            a promotion or rollback that cannot be done
+    │   └── PromotionVetoed           a hook did not let it happen
     ├── HookError                 a hook that raised, took too long or gave back what it must not
     ├── StateError                a state that cannot be moved, backed up or restored as it stands
     └── ProjectNotFound           a project that was never connected
@@ -48,6 +49,7 @@ __all__ = [
     "PayloadError",
     "ProjectNotFound",
     "PromotionError",
+    "PromotionVetoed",
     "SnapshotError",
     "StateError",
     "StudioError",
@@ -179,6 +181,10 @@ class JobLost(JobError):
 
 class PromotionError(LabelloopError):
     """A promotion or a rollback cannot be done."""
+
+
+class PromotionVetoed(PromotionError):
+    """A hook did not let a version serve, or failed when it was asked."""
 
 
 class HookError(LabelloopError):

@@ -21,7 +21,10 @@ TASKS_AT_ONCE = 512
 def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
     """One pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
-    return prelabel(tasks, predictor, plan_of(project), project.split)
+    prelabels = prelabel(tasks, predictor, plan_of(project), project.split)
+    pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
+    services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
+    return prelabels
 
 
 def predict_file(services: Services, bundle: Path, tasks: Path) -> Iterator[tuple[Task, Prediction]]:

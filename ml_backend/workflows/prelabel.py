@@ -44,6 +44,7 @@ def push_missing(services: Services, project: Project, predictor: Predictor, rep
         created = services.studio.push_predictions(project.id, pairs)
         if created != len(batch):
             _check_dropped(services, project, predictor.version, [task.id for task in batch])
+        services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
         done = start + len(batch)
         report(done / len(tasks), f"pushed {done} of {len(tasks)} pre-labels")
     return len(tasks)

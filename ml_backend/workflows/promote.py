@@ -13,13 +13,14 @@ from ..domain.job import Job, JobState
 from ..domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
 from ..domain.ports import Predictor
 from ..domain.project import Project
-from ..errors import LabelloopError, PromotionError
+from ..errors import HookError, LabelloopError, PromotionError, PromotionVetoed
 from .prelabel import push_missing, select_version
 from .services import Services
 
 __all__ = [
     "Report",
     "abandon_promotion",
+    "ask_hooks",
     "finish_promotion",
     "promote",
     "reconcile_promotions",
@@ -48,10 +49,12 @@ def promote(
     """Make a version the champion, with its predictions in Label Studio first.
 
     Args:
+        is_forced: hooks are not asked.
         job_id: the job that does it, by which a later attempt finds the promotion.
 
     Raises:
         ModelNotFound: the registry does not know the version.
+        PromotionVetoed: a hook objects.
         PromotionError: it serves already, or another promotion is under way.
     """
     if is_cold_start(version):
@@ -63,6 +66,8 @@ def promote(
     previous = serving_version(services, project)
     if version == previous:
         raise PromotionError(f"{version} serves already; nothing was changed")
+    if not is_forced:
+        ask_hooks(services, project.ref.key, version, previous=previous, reason=reason)
     promotion = services.database.promotions.begin(
         project.id,
         version,
@@ -73,6 +78,21 @@ def promote(
         label_config_fingerprint=fingerprint,
     )
     return finish_promotion(services, project, promotion, report)
+
+
+def ask_hooks(services: Services, key: str, version: str, *, previous: str, reason: str) -> None:
+    """Let hooks object to a promotion.
+
+    Raises:
+        PromotionVetoed: one does, or fails, which is no consent.
+    """
+    remedy = f"`labelloop models promote {version} --force --reason TEXT` promotes all the same"
+    try:
+        objection = services.hooks.veto(key, version, previous, reason)
+    except HookError as error:
+        raise PromotionVetoed(f"{version} was not promoted: {error}. {remedy}") from error
+    if objection is not None:
+        raise PromotionVetoed(f"{version} was not promoted: vetoed by {objection}. {remedy}")
 
 
 def finish_promotion(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
@@ -98,6 +118,7 @@ def _finish(services: Services, project: Project, promotion: Promotion, report: 
             services.registry.set_champion(promotion.version)
         promotion = promotions.advance(promotion, PromotionState.COMMITTED)
         log.info("project %s: %s is champion (%s)", project.id, promotion.version, promotion.reason)
+        services.hooks.model_promoted(project.ref.key, promotion.version, promotion.previous, promotion.reason)
     if promotion.state is PromotionState.COMMITTED:
         select_version(services, project, promotion.version)
         _delete_old_predictions(services, project, promotion)

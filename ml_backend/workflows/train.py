@@ -14,14 +14,15 @@ from ..domain.model import ModelVersion, PromotionState, version_name
 from ..domain.ports import Run
 from ..domain.project import Project
 from ..domain.snapshot import Snapshot, Split
-from ..errors import ModelNotFound, TrainingError
+from ..errors import ModelNotFound, PromotionVetoed, TrainingError
+from ..hooks import Training
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_rows
 from ..tasks import ServingPlan, serving_plan
 from .gate import hold_gate
 from .job_context import JobContext
 from .job_snapshot import job_snapshot
-from .promote import finish_promotion, promote, serving_version
+from .promote import ask_hooks, finish_promotion, promote, serving_version
 from .retrain import TrainRequest
 from .services import Services
 from .suspects import trusted_rows
@@ -59,12 +60,19 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
     services.registry.set_challenger(model.name)
     gate = _gate(services, project, snapshot, model, context)
     decision = gate["decision"]
-    is_promoted = bool(decision and decision["promote"]) and _promote(services, project, model, decision, context)
+    is_promoted, vetoes = False, []
+    if decision and decision["promote"]:
+        try:
+            is_promoted = _promote(services, project, model, decision, context)
+        except PromotionVetoed as veto:
+            log.warning("%s", veto)
+            vetoes = [str(veto)]
     return {
         "snapshot_id": snapshot.id,
         "model_version": model.name,
         "model_dir": request.out or str(model.path),
         **outcome,
+        "warnings": [*outcome["warnings"], *vetoes],
         "metrics": {"validation": dict(model.metrics), "test": gate["test"]},
         "gate": decision,
         "is_promoted": is_promoted,
@@ -96,6 +104,7 @@ def _train(
             return services.registry.get(version.name), context.checkpoint["trained"]
     number = services.registry.next_number(key)
     name = version_name(key, number)
+    services.hooks.before_training(Training(key, snapshot, name, {}))
     context.folder.mkdir(parents=True, exist_ok=True)  # its presence tells that there may be something to clear up
     with services.tracker.run(key, name, resume=run_id) as run:
         context.keep(run_id=run.run_id, made_by=__version__)
@@ -118,6 +127,7 @@ def _train(
             label_config_fingerprint=snapshot.manifest.label_config_fingerprint,
             metrics=outcome.metrics,
         )
+    services.hooks.model_trained(Training(key, snapshot, name, registered.metrics))
     # The gate reads its files, which a server may keep.
     return services.registry.get(registered.name), trained
 
@@ -249,10 +259,17 @@ def _still_holds(services: Services, project: Project | None, decision: Mapping[
 def _promote(
     services: Services, project: Project | None, model: ModelVersion, decision: Mapping[str, Any], context: JobContext
 ) -> bool:
-    """Promote the version; False where somebody's forced promotion came before it."""
+    """Promote the version; False where somebody's forced promotion came before it.
+
+    Raises:
+        PromotionVetoed: a hook objects.
+    """
     if project is None:
         # Rows of a file: there is no Label Studio to tell, so moving the alias is all of it.
+        reason, previous = str(decision["reason"]), str(decision["champion"])
+        ask_hooks(services, model.project_key, model.name, previous=previous, reason=reason)
         services.registry.set_champion(model.name)
+        services.hooks.model_promoted(model.project_key, model.name, previous, reason)
         return True
 
     def report(done: float, text: str) -> None:
