@@ -227,22 +227,27 @@ def padded(rows: Sequence[Sequence[int]], pad_id: int) -> "tuple[torch.Tensor, t
 def unit_vectors(
     module: "torch.nn.Module", ids: "torch.Tensor", mask: "torch.Tensor", places: Places | None
 ) -> "torch.Tensor":
-    """The last layer's vectors that a head reads, scaled to length 1, shape (U, D), in fp32.
+    """Means over the last layer's vectors of the tokens that a head reads, shape (U, D), in fp32.
+
+    Those of whole texts have length 1; those of pieces have mean 0 and variance 1, as the layers themselves do.
 
     Args:
         ids: shape (N, T), `mask` likewise: 1 for real tokens.
-        places: rows and columns of the tokens to read; None: the mean over the real tokens of each row.
+        places: the tokens of each unit; None: all real ones of each row.
     """
     import torch
+    from torch.nn import functional
 
     hidden: torch.Tensor = module(input_ids=ids, attention_mask=mask).last_hidden_state
     if places is None:
         weights = mask.unsqueeze(-1).to(torch.float32)
-        read = (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
-    else:
-        rows, columns = (torch.from_numpy(place) for place in places)
-        read = hidden[rows, columns].float()
-    return torch.nn.functional.normalize(read, dim=1)
+        mean = (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+        return functional.normalize(mean, dim=1)
+    rows, firsts, ends = (torch.from_numpy(place) for place in places)
+    # Sums up to each token: the sum over a unit is a difference of two.
+    sums = functional.pad(hidden.float().cumsum(dim=1), (0, 0, 1, 0))
+    mean = (sums[rows, ends] - sums[rows, firsts]) / (ends - firsts).unsqueeze(-1)
+    return functional.layer_norm(mean, mean.shape[-1:])
 
 
 def cpu_has_bf16() -> bool:

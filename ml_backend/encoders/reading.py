@@ -11,8 +11,8 @@ import numpy.typing as npt
 __all__ = ["Ints", "Places", "Reading", "whole_texts"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
-Places: TypeAlias = tuple[Ints, Ints]
-"""Rows and columns of tokens in a batch."""
+Places: TypeAlias = tuple[Ints, Ints, Ints]
+"""Per unit its row in a batch, its first token there, and the one after its last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,8 @@ class Reading:
 
     Attributes:
         sequences: token ids, at least one in each.
-        places: per sequence, the positions of the tokens that are read, one per unit; None: every sequence is one
-            unit, read as the mean over its tokens.
+        places: per sequence, the first token and the one after the last of every unit, shape (units, 2), read as the
+            mean over them; None: every sequence is one unit, read as the mean over all its tokens.
         sequence_starts: shape (N + 1,); those of text n are `sequence_starts[n]` up to the next entry.
         spans: characters of every unit, from and to, in code points, shape (U, 2); None for whole texts.
         added: features that the model does not see, shape (U, S); None: there are none.
@@ -69,9 +69,10 @@ class Reading:
         """Where a batch of these sequences is read, unit by unit; None for whole texts."""
         if self.places is None:
             return None
-        columns = [self.places[i] for i in sequences]
-        rows = np.repeat(np.arange(len(columns)), [len(each) for each in columns])
-        return rows, np.concatenate([np.zeros(0, dtype=np.int64), *columns])
+        tokens = [self.places[i] for i in sequences]
+        rows = np.repeat(np.arange(len(tokens)), [len(each) for each in tokens])
+        all_tokens = np.concatenate([np.zeros((0, 2), dtype=np.int64), *tokens])
+        return rows, all_tokens[:, 0], all_tokens[:, 1]
 
     def take(self, texts: Sequence[int] | Ints) -> "Reading":
         """These texts alone, in their order."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .embed import LocatedTokens, TextEncoder
+from .embed import Floats2d, LocatedTokens, TextEncoder
 from .reading import Ints, Reading
+from .word_shapes import WIDTH, word_shapes
 
 __all__ = ["stands_on_words", "tag_reading"]
 
@@ -16,27 +17,28 @@ OVERLAP_SHARE = 0.25
 def tag_reading(encoder: TextEncoder, texts: Sequence[str], *, whole_words: bool) -> Reading:
     """The texts' words, or tokens, as units. Nothing is cut: a long text has several windows that overlap.
 
-    A unit is read at its first token, in the window where that has the most context.
+    A unit is read in the window where its first token has the most context. How words are written is added, since
+    many models do not see it.
 
     Raises:
         EncoderError: the model's tokenizer cannot tell where its tokens stand.
     """
     sequences: list[list[int]] = []
     places: list[Ints] = []
-    spans: list[Ints] = []
+    spans: list[Ints] = [np.zeros((0, 2), dtype=np.int64)]
+    shapes: list[Floats2d] = [np.zeros((0, WIDTH), dtype=np.float32)]
     starts = [0]
     for text, tokens in zip(texts, encoder.locate(texts), strict=True):
-        firsts, unit_spans = _units(tokens, text, whole_words=whole_words)
+        units, unit_spans = _units(tokens, text, whole_words=whole_words)
         for start, end, read_from, read_to in _windows(len(tokens.ids), encoder):
             framed, before = encoder.framed(tokens.ids[start:end])
-            is_read = (firsts >= read_from) & (firsts < read_to)
+            is_read = (units[:, 0] >= read_from) & (units[:, 0] < read_to)
             sequences.append(framed)
-            places.append(firsts[is_read] - start + before)
+            places.append(np.minimum(units[is_read], end) - start + before)
         spans.append(unit_spans)
+        shapes.append(word_shapes([text[first:last] for first, last in unit_spans.tolist()]))
         starts.append(len(sequences))
-    return Reading(
-        sequences, places, np.array(starts, dtype=np.int64), np.concatenate([np.zeros((0, 2), dtype=np.int64), *spans])
-    )
+    return Reading(sequences, places, np.array(starts, dtype=np.int64), np.concatenate(spans), np.concatenate(shapes))
 
 
 def stands_on_words(encoder: TextEncoder, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:
@@ -54,25 +56,27 @@ def stands_on_words(encoder: TextEncoder, texts: Sequence[str], spans: Sequence[
 
 
 def _units(tokens: LocatedTokens, text: str, *, whole_words: bool) -> tuple[Ints, Ints]:
-    """First token and characters of every unit; tokens that stand for no character, or for white space, are none."""
-    firsts: list[int] = []
+    """Tokens and characters of every unit, each from and to, shapes (T, 2).
+
+    Tokens that stand for no character, or for white space, belong to none.
+    """
+    units: list[tuple[int, int]] = []
     spans: list[tuple[int, int]] = []
     last_word: int | None = None
     for position, (covered, word) in enumerate(zip(tokens.spans.tolist(), tokens.words, strict=True)):
         start, end = _stripped(text, *covered)
         if start == end:
             continue
-        if whole_words and word is not None and word == last_word and spans:
+        is_same_word = whole_words and word is not None and word == last_word
+        # Several tokens of one character (an emoji in bytes, say) are one unit: a span cannot end within it.
+        if spans and (is_same_word or start < spans[-1][1]):
+            units[-1] = (units[-1][0], position + 1)
             spans[-1] = (spans[-1][0], max(spans[-1][1], end))
-            continue
+        else:
+            units.append((position, position + 1))
+            spans.append((start, end))
         last_word = word
-        if spans and start < spans[-1][1]:
-            # Several tokens of one character (an emoji in bytes, say) are one unit: a span cannot end within it.
-            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
-            continue
-        firsts.append(position)
-        spans.append((start, end))
-    return np.array(firsts, dtype=np.int64), np.array(spans, dtype=np.int64).reshape(-1, 2)
+    return np.array(units, dtype=np.int64).reshape(-1, 2), np.array(spans, dtype=np.int64).reshape(-1, 2)
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:

@@ -95,7 +95,7 @@ class Candidates:
             len(learned),
             len(data.validation),
             settings,
-            epochs=self._workshop.epochs,
+            epochs=self._workshop.recipe.epochs,
         )
         self.checked = self._learned.reading.take(np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS)))
         self.checked_texts = data.train.texts[:: -(-len(data.train) // CHECKED_ROWS)]

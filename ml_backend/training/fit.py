@@ -12,6 +12,7 @@ from .checkpoints import EpochCheckpoints, EpochState
 from .evaluate import Evaluation
 from .lesson import Lesson
 from .objectives import Objective
+from .recipe import Recipe
 from .settings import TrainingSettings
 from .tuned import Step, TunedModel, tuned
 
@@ -58,30 +59,29 @@ class Workshop:
     """What fitting needs beside the rows.
 
     Attributes:
-        settings: settled for the rows of the whole training; parts of them are trained likewise, because what is
-            found of a part should hold for the whole.
+        recipe: for the rows of the whole training; parts of them are trained likewise, because what is found of a
+            part should hold for the whole.
         has_few_rows: whether these rows count as few.
     """
 
     encoder: TextEncoder
     objective: Objective
     settings: TrainingSettings
+    recipe: Recipe
     has_few_rows: bool
 
     @classmethod
     def for_rows(cls, encoder: TextEncoder, objective: Objective, settings: TrainingSettings, rows: int) -> "Workshop":
         """A workshop for a training on so many rows."""
         has_few_rows = settings.has_few_rows(rows, len(objective.labels))
-        return cls(encoder, objective, objective.settled(settings, rows), has_few_rows)
-
-    @property
-    def epochs(self) -> int:
-        """Passes over the rows when a model is tuned."""
-        return self.settings.epochs or 0
+        recipe = objective.recipe(has_few_rows=has_few_rows).with_settings(settings)
+        return cls(encoder, objective, settings, recipe, has_few_rows)
 
     def regression(self, lesson: Lesson, features: Floats2d) -> Head:
         """The regression's head."""
-        return self.objective.regression(features, lesson, self.settings)
+        return self.objective.regression(
+            features, lesson, c=self.recipe.regression_c, max_iterations=self.settings.regression_max_iterations
+        )
 
     @contextmanager
     def tuned(
@@ -103,7 +103,9 @@ class Workshop:
                 `patience_epochs` without a better one. None: all epochs, and the last is kept.
             checkpoints: where every epoch is kept; the training goes on after the newest that is there already.
         """
-        with tuned(self.encoder, first_head, self.objective, self.settings, method) as model:
+        with tuned(
+            self.encoder, first_head, self.objective, method, settings=self.settings, recipe=self.recipe
+        ) as model:
             self._train(model, lesson, observer, validation, checkpoints)
             yield model
 
@@ -129,7 +131,7 @@ class Workshop:
         if after is not None:
             observer.on_resume(after.epoch, after.facts[MEMORY])
         is_over = after is not None and best.is_past(after.epoch, settings.patience_epochs)
-        for step in () if is_over else model.train(lesson, settings, epochs=self.epochs, after=after):
+        for step in () if is_over else model.train(lesson, after=after):
             observer.on_step(step)
             if step.epoch is None:
                 continue

@@ -19,7 +19,7 @@ __all__ = ["TrainingSettings"]
 class TrainingSettings:
     """Everything that determines a training run beside the rows and the base model.
 
-    Rates that are None follow the number of rows per class: few rows need the longer schedule.
+    What is None follows the kind of control and the number of rows: see `Recipe` and the objectives.
 
     Attributes:
         method: auto tries regression and LoRA and keeps the better one; the others make just that.
@@ -33,11 +33,10 @@ class TrainingSettings:
         adapter_learning_rate: peak rate of the adapter.
         full_learning_rate: peak rate of the base model's weights, where all of them are trained.
         head_learning_rate: peak rate of the head.
-        adversarial_size: with few rows of a single choice every step also sees its batch with the word vectors moved,
-            by this share of their length, to where the loss rises fastest; that doubles its time, and 0 leaves it out.
+        adversarial_size: every step also sees its batch with the word vectors moved, by this share of their length, to
+            where the loss rises fastest; that doubles its time, and 0 leaves it out.
         weight_decay: of what is trained in the base model; the head has none.
-        epochs: passes over the train rows; None: `few_rows_epochs` or `many_rows_epochs` for a single choice,
-            `choices_epochs` for a multiple one, `tags_epochs` for entities.
+        epochs: passes over the train rows.
         few_rows_per_class: up to this mean number of train rows per class, the rows count as few.
         head_scale: with many rows the head starts as this multiple of the class means, with few as the regression.
         batch_size: rows per step.
@@ -56,24 +55,20 @@ class TrainingSettings:
     suspects: Suspects = Suspects.DOWNWEIGHT
     max_length_tokens: int = 256
     description_weight: float = 1.0
-    regression_c: float = 30.0
+    regression_c: float | None = None
     regression_max_iterations: int = 1000
-    lora_r: int = 8
-    lora_alpha: int = 16
+    lora_r: int | None = None
+    lora_alpha: int | None = None
     lora_dropout: float = 0.0
-    adapter_learning_rate: float = 2e-3
-    full_learning_rate: float = 1e-4
-    head_learning_rate: float = 1e-2
-    adversarial_size: float = 0.1
+    adapter_learning_rate: float | None = None
+    full_learning_rate: float | None = None
+    head_learning_rate: float | None = None
+    adversarial_size: float | None = None
     weight_decay: float = 0.01
     epochs: int | None = None
-    few_rows_epochs: int = 5
-    many_rows_epochs: int = 3
-    choices_epochs: int = 8
-    tags_epochs: int = 5
     few_rows_per_class: int = 50
     head_scale: float = 20.0
-    batch_size: int = 32
+    batch_size: int | None = None
     chunk_rows: int = 1024
     warmup_fraction: float = 0.1
     clip_norm: float = 1.0
@@ -87,13 +82,13 @@ class TrainingSettings:
         for name in ("warmup_fraction", "lora_dropout"):
             self._check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         for name in ("weight_decay", "description_weight", "adversarial_size"):
-            self._check(name, 0 <= getattr(self, name) < math.inf, "0 or more")
+            self._check(name, _is_open(self, name) or 0 <= getattr(self, name) < math.inf, "0 or more")
         self._check("seed", 0 <= self.seed < 2**32, "from 0 to 4294967295")
         self._check("folds", self.folds >= 2, "2 or more")
         self._check("max_length_tokens", self.max_length_tokens >= 8, "8 or more")
         self._check("epochs", self.epochs is None or self.epochs >= 1, "1 or more")
         for name in _ABOVE_ZERO:
-            self._check(name, 0 < getattr(self, name) < math.inf, "above 0")
+            self._check(name, _is_open(self, name) or 0 < getattr(self, name) < math.inf, "above 0")
 
     def has_few_rows(self, rows: int, classes: int) -> bool:
         """True where so many train rows of so many classes count as few."""
@@ -123,6 +118,10 @@ class TrainingSettings:
             raise ConfigurationError(f"training setting {name} is {getattr(self, name)!r}; wanted a value {wanted}")
 
 
+def _is_open(settings: TrainingSettings, name: str) -> bool:
+    return getattr(settings, name) is None
+
+
 _ABOVE_ZERO = (
     "regression_c",
     "regression_max_iterations",
@@ -131,10 +130,6 @@ _ABOVE_ZERO = (
     "adapter_learning_rate",
     "full_learning_rate",
     "head_learning_rate",
-    "few_rows_epochs",
-    "many_rows_epochs",
-    "choices_epochs",
-    "tags_epochs",
     "head_scale",
     "batch_size",
     "chunk_rows",

@@ -3,6 +3,7 @@
 Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; the adapters are peft's.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from .attention import AttentionSwitch, attention_switch
 from .checkpoints import EpochState
 from .lesson import Lesson
 from .objectives import Objective
+from .recipe import Recipe
 from .schedule import batches_of_like_length, learning_rate_factor
 from .settings import TrainingSettings
 from .target_modules import has_transposed_weights, lora_target_modules
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Step", "TunedModel", "tuned"]
 
+EMBEDDINGS = re.compile(r"(^|\.)(embeddings?|wte|wpe|embed_\w+|shared)(\.|$)")
 # Names of tensors in a checkpoint.
 PARAMETER, OPTIMIZER, RANDOM = "parameter.", "optimizer.", "random"
 
@@ -63,6 +66,7 @@ class TunedModel:
     Args:
         encoder: shared with the caller; it gives tuned features for as long as the model lives.
         module: holds the parameters to train, those that require a gradient.
+        settings: how it is trained, with the recipe.
         save: writes what training has changed in the base model into a part's folder.
         learning_rate: peak rate of the module's parameters.
     """
@@ -74,6 +78,8 @@ class TunedModel:
         head: Head,
         objective: Objective,
         *,
+        settings: TrainingSettings,
+        recipe: Recipe,
         save: Callable[[Path], None],
         learning_rate: float,
     ) -> None:
@@ -83,6 +89,7 @@ class TunedModel:
         self.save = save
         self._module = module
         self._objective = objective
+        self._settings, self._recipe = settings, recipe
         self._learning_rate = learning_rate
         self._weight = torch.nn.Parameter(torch.from_numpy(head.weight.copy()))
         self._bias = torch.nn.Parameter(torch.from_numpy(head.bias.copy()))
@@ -142,14 +149,7 @@ class TunedModel:
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
         torch.random.set_rng_state(course[RANDOM])
 
-    def train(
-        self,
-        lesson: Lesson,
-        settings: TrainingSettings,
-        *,
-        epochs: int,
-        after: EpochState | None = None,
-    ) -> Iterator[Step]:
+    def train(self, lesson: Lesson, *, after: EpochState | None = None) -> Iterator[Step]:
         """Train, one step per item taken; a caller that takes no more stops it.
 
         The schedule: AdamW, a linear warm-up and a linear fall to 0 over all steps, clipped gradients, batches of
@@ -165,19 +165,12 @@ class TunedModel:
         module = self.encoder.backbone.module
         with attention_switch(module) as switch, word_vectors(module) as vectors:
             try:
-                yield from self._steps(lesson, settings, switch, vectors, epochs=epochs, after=after)
+                yield from self._steps(lesson, switch, vectors, after)
             finally:
                 self._use_dropout(False)
 
     def _steps(
-        self,
-        lesson: Lesson,
-        settings: TrainingSettings,
-        switch: AttentionSwitch,
-        vectors: WordVectors,
-        *,
-        epochs: int,
-        after: EpochState | None,
+        self, lesson: Lesson, switch: AttentionSwitch, vectors: WordVectors, after: EpochState | None
     ) -> Iterator[Step]:
         import torch
 
@@ -185,18 +178,19 @@ class TunedModel:
         codes = torch.from_numpy(lesson.codes)
         weights = torch.from_numpy(lesson.unit_weights / lesson.rows.weights.mean()).float()
         added = None if reading.added is None else torch.from_numpy(reading.added)
-        self._optimizer = optimizer = self._new_optimizer(settings)
+        settings, recipe = self._settings, self._recipe
+        self._optimizer = optimizer = self._new_optimizer()
         rng = np.random.default_rng(settings.seed)
         read = [i for i in range(len(rows)) if len(reading.units_of_sequences([i]))]
         lengths = [len(rows[i]) for i in read]
-        steps_per_epoch = -(-len(read) // settings.batch_size)
-        total = epochs * steps_per_epoch
+        steps_per_epoch = -(-len(read) // recipe.batch_size)
+        total = recipe.epochs * steps_per_epoch
         rates = [group["lr"] for group in optimizer.param_groups]
         if after is not None:
             self._resume(after.tensors, optimizer)
         number = 0
-        for epoch in range(1, epochs + 1):
-            batches = batches_of_like_length(lengths, settings.batch_size, settings.chunk_rows, rng)
+        for epoch in range(1, recipe.epochs + 1):
+            batches = batches_of_like_length(lengths, recipe.batch_size, settings.chunk_rows, rng)
             if after is not None and epoch <= after.epoch:
                 number += len(batches)  # drawn all the same: the later epochs' draws come after these
                 continue
@@ -221,7 +215,7 @@ class TunedModel:
                     ),
                     vectors,
                     tokens[1],
-                    settings.adversarial_size,
+                    recipe.adversarial_size,
                 )
                 torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._parameters()], settings.clip_norm)
                 optimizer.step()
@@ -230,7 +224,7 @@ class TunedModel:
                     raise TrainingError(
                         f"the loss is {loss} at step {number} of {total}; wanted a finite number. Lower "
                         f"the learning rate of the base model (now {self._learning_rate:g}) or head_learning_rate "
-                        f"(now {settings.head_learning_rate:g}), or train with method regression."
+                        f"(now {recipe.head_learning_rate:g}), or train with method regression."
                     )
                 ended = epoch if position == steps_per_epoch else None
                 if ended:
@@ -280,14 +274,14 @@ class TunedModel:
             if "lora_dropout" in name:
                 module.train(is_used)
 
-    def _new_optimizer(self, settings: TrainingSettings) -> "torch.optim.Optimizer":
+    def _new_optimizer(self) -> "torch.optim.Optimizer":
         import torch
 
         tuned = [parameter for parameter in self._module.parameters() if parameter.requires_grad]
         return torch.optim.AdamW(
             [
-                {"params": tuned, "lr": self._learning_rate, "weight_decay": settings.weight_decay},
-                {"params": [self._weight, self._bias], "lr": settings.head_learning_rate, "weight_decay": 0.0},
+                {"params": tuned, "lr": self._learning_rate, "weight_decay": self._settings.weight_decay},
+                {"params": [self._weight, self._bias], "lr": self._recipe.head_learning_rate, "weight_decay": 0.0},
             ]
         )
 
@@ -300,7 +294,13 @@ class TunedModel:
 
 
 def tuned(
-    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings, method: Method
+    encoder: TextEncoder,
+    head: Head,
+    objective: Objective,
+    method: Method,
+    *,
+    settings: TrainingSettings,
+    recipe: Recipe,
 ) -> AbstractContextManager[TunedModel]:
     """The encoder ready to be trained with a head; with the block it is frozen again, as it was before.
 
@@ -310,19 +310,19 @@ def tuned(
     Raises:
         TrainingError: the base model has no layers to adapt.
     """
-    return (_unfrozen if method is Method.FULL else _adapted)(encoder, head, objective, settings)
+    return (_unfrozen if method is Method.FULL else _adapted)(encoder, head, objective, settings, recipe)
 
 
 @contextmanager
 def _adapted(
-    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings
+    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings, recipe: Recipe
 ) -> Iterator[TunedModel]:
     import torch
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
-        r=settings.lora_r,
-        lora_alpha=settings.lora_alpha,
+        r=recipe.lora_r,
+        lora_alpha=recipe.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=lora_target_modules(encoder.backbone.module),
         fan_in_fan_out=has_transposed_weights(encoder.backbone.module),
@@ -337,8 +337,10 @@ def _adapted(
                 model,
                 head,
                 objective,
+                settings=settings,
+                recipe=recipe,
                 save=partial(save_adapter, model, base_model=encoder.backbone.name),
-                learning_rate=settings.adapter_learning_rate,
+                learning_rate=recipe.adapter_learning_rate,
             )
         finally:
             encoder.backbone.module = model.unload()
@@ -346,23 +348,28 @@ def _adapted(
 
 @contextmanager
 def _unfrozen(
-    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings
+    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings, recipe: Recipe
 ) -> Iterator[TunedModel]:
     import torch
 
     module = encoder.backbone.module
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    # Word vectors stay: few words occur in the rows, and the others must not be left behind. It is faster, too.
+    frozen = {parameter for name, parameter in module.named_parameters() if EMBEDDINGS.search(name)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        module.requires_grad_(True)
+        for parameter in module.parameters():
+            parameter.requires_grad_(parameter not in frozen)
         try:
             yield TunedModel(
                 encoder,
                 module,
                 head,
                 objective,
+                settings=settings,
+                recipe=recipe,
                 save=partial(save_weights, module),
-                learning_rate=settings.full_learning_rate,
+                learning_rate=recipe.full_learning_rate,
             )
         finally:
             module.requires_grad_(False)

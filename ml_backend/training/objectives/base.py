@@ -21,6 +21,7 @@ from ..calibration import Reliability
 from ..data import LabeledTexts
 from ..evaluate import Average, Evaluation, evaluate
 from ..lesson import Codes, Lesson
+from ..recipe import Recipe
 from ..settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ class Objective(ABC):
         """A class per row, by which rows are dealt out over folds evenly."""
 
     @abstractmethod
-    def settled(self, settings: TrainingSettings, rows: int, /) -> TrainingSettings:
-        """The settings with everything decided that they leave open, for so many rows to learn from."""
+    def recipe(self, *, has_few_rows: bool) -> Recipe:
+        """What trains this head well unless the settings say otherwise."""
 
     @abstractmethod
-    def regression(self, features: Floats2d, lesson: Lesson, settings: TrainingSettings) -> Head:
+    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
         """The head of a regression on features of the lesson's units, shape (U, D)."""
 
     def first_head(

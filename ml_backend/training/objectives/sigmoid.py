@@ -19,8 +19,8 @@ from ..calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logist
 from ..data import LabeledTexts
 from ..evaluate import Average
 from ..lesson import Codes, Lesson
+from ..recipe import Recipe
 from ..regression import fit_label_regressions
-from ..settings import TrainingSettings
 from .base import Objective
 
 if TYPE_CHECKING:
@@ -66,16 +66,16 @@ class SigmoidObjective(Objective):
             dtype=np.int64,
         )
 
-    def settled(self, settings: TrainingSettings, _rows: int, /) -> TrainingSettings:
-        return replace(settings, epochs=settings.epochs or settings.choices_epochs, adversarial_size=0.0)
+    def recipe(self, *, has_few_rows: bool) -> Recipe:
+        return Recipe(epochs=5, regression_c=10.0, adversarial_size=0.1 if has_few_rows else 0.0)
 
-    def regression(self, features: Floats2d, lesson: Lesson, settings: TrainingSettings) -> Head:
+    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
         return fit_label_regressions(
             features,
             np.asarray(lesson.codes, dtype=np.bool_),
             lesson.unit_weights,
-            c=settings.regression_c,
-            max_iterations=settings.regression_max_iterations,
+            c=c,
+            max_iterations=max_iterations,
         )
 
     def loss(self, logits: "torch.Tensor", codes: "torch.Tensor") -> "torch.Tensor":

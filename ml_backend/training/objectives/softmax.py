@@ -1,7 +1,6 @@
 """One of the labels per text: cross-entropy."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_temperature
 from ..data import LabeledTexts
 from ..evaluate import Average
 from ..lesson import Codes, Lesson
+from ..recipe import Recipe
 from ..regression import class_mean_head, fit_regression
 from ..settings import TrainingSettings
 from .base import Objective
@@ -54,22 +54,17 @@ class SoftmaxObjective(Objective):
         index: dict[Target, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array([index[target] for target in targets], dtype=np.int64)
 
-    def settled(self, settings: TrainingSettings, rows: int, /) -> TrainingSettings:
-        has_few_rows = settings.has_few_rows(rows, len(self.labels))
-        return replace(
-            settings,
-            epochs=settings.epochs or (settings.few_rows_epochs if has_few_rows else settings.many_rows_epochs),
-            adversarial_size=settings.adversarial_size if has_few_rows else 0.0,
-        )
+    def recipe(self, *, has_few_rows: bool) -> Recipe:
+        return Recipe(epochs=5, adversarial_size=0.1) if has_few_rows else Recipe(epochs=3)
 
-    def regression(self, features: Floats2d, lesson: Lesson, settings: TrainingSettings) -> Head:
+    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
         return fit_regression(
             features,
             np.asarray(lesson.codes, dtype=np.int64),
             lesson.unit_weights,
             classes=len(self.labels),
-            c=settings.regression_c,
-            max_iterations=settings.regression_max_iterations,
+            c=c,
+            max_iterations=max_iterations,
         )
 
     def first_head(
