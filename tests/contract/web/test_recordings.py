@@ -9,12 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.snapshot import Split
-from ml_backend.labelstudio.validation import misfits
-from ml_backend.tasks import template_path
 from ml_backend.web.app import MAX_BODY_BYTES
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth
@@ -24,7 +21,6 @@ from tests.services import CONFIG, build_test_services, texts_in
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
 HEADERS = {"User-Agent": "heartex/1.23.2+0.gdf96d79.dirty", "Host": "localhost:9090"}
-TEMPLATES = sorted(path.stem for path in template_path("classification").parent.glob("*.xml"))
 GUARDED = {"LABELLOOP_PASSWORD": "secret-of-backend", "LABELLOOP_WEBHOOK_PASSWORD": "secret-of-webhook"}
 NEW_EVENTS = {
     "webhook_annotation_created": 1,
@@ -127,30 +123,11 @@ def test_setup_of_a_single_choice_project_is_accepted(services: Services, client
     assert project.label_config == recorded("setup")["schema"]
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_setup_of_every_template_is_accepted(services: Services, client: FlaskClient, name: str) -> None:
-    schema = template_path(name).read_text(encoding="utf-8")
-
-    response = client.post("/setup", json=recorded("setup") | {"schema": schema}, headers=HEADERS)
-
-    project = services.database.projects.get(1)
-    assert response.get_json() == {"model_version": f"labelloop-1-cold-start-{project.label_config_fingerprint}"}
-
-
 def test_setup_of_a_multiple_choice_project_is_accepted(services: Services, client: FlaskClient) -> None:
     response = send(client, "setup_extra_params")
 
     (project,) = services.database.projects.all()
     assert response.get_json() == {"model_version": f"{project.ref.key}-cold-start-{project.label_config_fingerprint}"}
-
-
-def test_setup_of_a_project_that_no_kind_serves_is_refused_in_words(client: FlaskClient) -> None:
-    schema = recorded("setup")["schema"].replace("<Choices ", '<Choices perRegion="true" ')
-
-    response = client.post("/setup", json=recorded("setup") | {"schema": schema}, headers=HEADERS)
-
-    assert response.status_code == 422
-    assert "is asked per region, not per task" in response.status
 
 
 def test_setup_starts_loading_the_model_that_answers(services: Services, client: FlaskClient) -> None:
@@ -201,23 +178,6 @@ def test_each_task_gets_its_entry_in_order_also_where_nothing_can_be_said(client
     assert 0 <= results[2]["score"] <= 1
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_tasks_of_every_template_get_an_entry_each_whatever_their_data(client: FlaskClient, name: str) -> None:
-    (seen,) = texts_in(Split.TRAIN, 1)
-    hostile = [None, 7, 1.5, True, ["a"], {"a": "b"}, "", " \t\r\n", "\ud83d", "\x00\u202e", "😀👩‍👩‍👧" * 500, seen]
-    tasks = [{"id": number, "data": {"text": value}} for number, value in enumerate(hostile, start=1)]
-    tasks.append({"id": 99, "data": {}})
-    body = recorded("predict_several_tasks") | {"tasks": tasks}
-    body["label_config"] = template_path(name).read_text(encoding="utf-8")
-
-    response = client.post("/predict", json=body, headers=HEADERS)
-
-    results = response.get_json()["results"]
-    assert len(results) == len(tasks)
-    assert all(entry["score"] is None or 0 <= entry["score"] <= 1 for entry in results)
-    assert misfits(body["label_config"], [(0, Prediction(tuple(r["result"]), r["score"], "m")) for r in results]) == {}
-
-
 def test_an_interactive_call_is_answered_like_any_other(client: FlaskClient) -> None:
     body = recorded("predict_one_task")
     plain = client.post("/predict", json=body, headers=HEADERS)
@@ -252,15 +212,6 @@ def test_what_label_studio_never_sends_is_refused_in_words(
 
     assert response.status_code == 400
     assert f"{path}: not what Label Studio sends" in response.status
-
-
-def test_an_interactive_call_of_a_project_without_a_model_is_answered_with_nothing(client: FlaskClient) -> None:
-    body = recorded("predict_interactive")
-    body["tasks"][0]["data"]["text"] = texts_in(Split.TRAIN, 1)[0]
-
-    (entry,) = client.post("/predict", json=body, headers=HEADERS).get_json()["results"]
-
-    assert (entry["result"], entry["score"]) == ([], None)
 
 
 @heard_calls(*names("webhook"))
