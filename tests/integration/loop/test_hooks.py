@@ -1,0 +1,138 @@
+"""Hooks in the real commands: the example of the documentation, and redaction over a whole training."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ml_backend.hooks.notifier import SIGNATURE, TIMESTAMP, signature
+from tests.integration.tickets import CONFIG, write_export
+from tests.tiny_models import save_tiny_model
+
+PAGE = Path(__file__).parents[3] / "docs" / "hooks.md"
+MAIL, CARD = "jane.doe@example.org", "4111 1111 1111 1111"
+ROWS = 160
+
+
+def example(name: str) -> str:
+    """The Python that follows a mark in the documentation."""
+    found = re.search(rf"<!-- {name} -->\n```python\n(.*?)```\n", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def labelloop(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {"LABELLOOP_HOME": str(folder / "home"), "PYTHONPATH": str(folder)} | settings
+    return subprocess.run(
+        [sys.executable, "-m", "ml_backend", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def answer(done: "subprocess.CompletedProcess[str]") -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Tickets whose texts hold an address, a card and a customer number each; every tenth is a draft."""
+    path = write_export(tmp_path / "tickets.json", rows=ROWS)
+    tasks = json.loads(path.read_text(encoding="utf-8"))
+    for task in tasks:
+        start = "DRAFT " if task["id"] % 10 == 0 else ""
+        task["data"]["text"] = f"{start}{task['data']['text']} {MAIL} {CARD} C-123456"
+    path.write_text(json.dumps(tasks), encoding="utf-8")
+    save_tiny_model("bert", tmp_path / "tiny")
+    (tmp_path / "support_hooks.py").write_text(example("example"), encoding="utf-8")
+    return tmp_path
+
+
+def source(files: Path) -> list[str]:
+    return ["--studio-export", str(files / "tickets.json"), "--config", str(CONFIG)]
+
+
+def test_the_documented_example_works(files: Path) -> None:
+    settings = {"LABELLOOP_HOOKS": "support_hooks:SupportHooks"}
+    snapshot = ["--split", "0.6,0.2,0.2", "--out", str(files / "snapshot")]
+
+    exported = answer(labelloop(files, "export", *source(files), *snapshot, "--json", **settings))
+    training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny"), "--method", "regression"]
+    done = labelloop(files, "train", *training, "--json", **settings)
+    trained = answer(done)
+
+    assert exported["dropped"]["left_out_by_hook"] == ROWS // 10
+    rows = "".join(path.read_text(encoding="utf-8") for path in (files / "snapshot").glob("*.jsonl"))
+    assert ("C-000000" in rows, "C-123456" in rows, "DRAFT" in rows) == (True, False, False)
+    gate = trained["gate"]
+    assert gate["is_provisional"]  # so few rows
+    assert not trained["is_promoted"]
+    vetoes = [warning for warning in trained["warnings"] if "vetoed by support_hooks:SupportHooks" in warning]
+    assert len(vetoes) == gate["promote"]
+
+
+def test_redaction_keeps_personal_data_out_of_everything_that_a_training_writes(files: Path) -> None:
+    settings = {"LABELLOOP_REDACT": "email,card"}
+    snapshot = ["--split", "0.6,0.2,0.2", "--out", str(files / "snapshot")]
+    training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny"), "--set", "epochs=1"]
+
+    answer(labelloop(files, "export", *source(files), *snapshot, "--json", **settings))
+    answer(labelloop(files, "train", *training, "--out", str(files / "model"), "--json", **settings))
+    report = answer(
+        labelloop(files, "evaluate", "--model-dir", str(files / "model"), *source(files), "--json", **settings)
+    )
+    answer(labelloop(files, "audit", "--snapshot", str(files / "snapshot"), "--json", **settings))
+
+    made = [path for name in ("home", "snapshot", "model") for path in (files / name).rglob("*") if path.is_file()]
+    assert any("artifacts" in path.parts for path in made)
+    leaks = [path for path in made if any(leak in path.read_bytes() for leak in (MAIL.encode(), CARD.encode()))]
+    assert leaks == []
+    assert report["overlap"] > 0  # the export's rows are recognised although their texts were masked
+
+
+def test_a_hook_that_raises_leaves_no_snapshot_and_is_named(files: Path) -> None:
+    (files / "broken.py").write_text(
+        "from ml_backend.hooks import hookimpl\n\n@hookimpl\ndef row_read(row):\n    raise ValueError('not today')\n"
+    )
+
+    done = labelloop(files, "export", *source(files), "--out", str(files / "snapshot"), LABELLOOP_HOOKS="broken")
+
+    assert done.returncode == 1
+    assert re.search(r"error: the hook broken \(row_read\) failed with task-\d+: ValueError: not today", done.stderr)
+    assert not (files / "snapshot").exists()
+
+
+def test_a_hook_that_hangs_does_not_hold_the_process(files: Path) -> None:
+    (files / "asleep.py").write_text(
+        "import time\nfrom ml_backend.hooks import hookimpl\n\n@hookimpl\ndef row_read(row):\n    time.sleep(600)\n"
+    )
+    settings = {"LABELLOOP_HOOKS": "asleep", "LABELLOOP_HOOK_TIMEOUT_S": "0.5"}
+
+    done = labelloop(files, "export", *source(files), "--format", "rows", "--out", str(files / "x"), **settings)
+
+    assert done.returncode == 1
+    assert "the hook asleep (row_read) did not finish with task-1 within 0.5 s" in done.stderr
+    assert not (files / "x").exists()
+
+
+def test_the_documented_receiver_takes_real_messages_alone() -> None:
+    module = ModuleType("receiver")
+    exec(example("receiver"), module.__dict__)
+    body, secret = b'{"event": "model_trained"}', "a secret of both sides"
+    headers: Mapping[str, str] = {TIMESTAMP: "1800000000", SIGNATURE: signature(secret, "1800000000", body)}
+
+    assert module.is_genuine(secret, headers, body, 1_800_000_299)
+    assert not module.is_genuine(secret, headers, body, 1_800_000_301)
+    assert not module.is_genuine("another", headers, body, 1_800_000_000)
+    assert not module.is_genuine(secret, headers, body + b" ", 1_800_000_000)
