@@ -1,7 +1,7 @@
 """Single-choice classification: `<Choices choice="single">` on `<Text>`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..domain.annotation import Region
 from ..domain.example import Target, label_of, parts_of
@@ -34,7 +34,8 @@ class Classification(TaskKind):
     def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
         for region in result:
             if region.get("from_name") == control.name and region.get("type") == "choices":
-                choices = (region.get("value") or {}).get("choices")
+                value = region.get("value")
+                choices = value.get("choices") if isinstance(value, Mapping) else None
                 if isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], str):
                     return choices[0]
         return None

@@ -38,7 +38,7 @@ def _label_config(exam: Examination) -> Verdict:
     except LabelConfigError as error:
         return broken(
             str(error),
-            "correct it under Settings, Labeling Interface; label_config/classification.xml is a working template",
+            "correct it under Settings, Labeling Interface; label_config/ holds working templates",
         )
     known = exam.services.database.projects.find(exam.project_id)
     if known is not None and known.label_config_fingerprint != config.fingerprint:

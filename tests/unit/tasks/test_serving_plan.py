@@ -51,7 +51,9 @@ def test_a_control_about_another_field_is_not_served_and_said_so() -> None:
             SINGLE.replace('<Choice value="a"/>', '<Choice value="a"><Choice value="c"/></Choice>'),
             "has choices inside choices, and wanted are all of them side by side",
         ),
-        ('<Rating name="stars" toName="text"/>', "is not <Choices> and is not <Labels>"),
+        ('<Rating name="stars" toName="text"/>', "is a rating: it stays in Label Studio"),
+        ('<TextArea name="remarks" toName="text"/>', 'with required="true" responses are drafted for it'),
+        ('<Number name="age" toName="text"/>', "is not <Choices> and is not <Labels>"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_the_reason(control: str, reason: str) -> None:

@@ -1,0 +1,41 @@
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.example import Span, Target
+from ml_backend.domain.model import ScoredTarget
+from ml_backend.tasks.classification import Classification
+from tests.unit.tasks.plans import choices_region, control
+
+KIND = Classification()
+TOPIC = control('<Choices name="topic" toName="text"><Choice value="a"/><Choice value="b" alias="bee"/></Choices>')
+
+
+@pytest.mark.parametrize(("choices", "answer"), [(["a"], "a"), (["bee"], "bee"), (["gone"], "gone")])
+def test_the_one_choice_is_the_answer(choices: list[str], answer: str) -> None:
+    assert KIND.read(TOPIC, [choices_region(choices, "topic")], "a text") == answer
+
+
+@pytest.mark.parametrize(
+    "value", [None, 1, "a", ["a"], {}, {"choices": "a"}, {"choices": []}, {"choices": ["a", "bee"]}]
+)
+def test_anything_but_one_choice_is_no_answer(value: Any) -> None:
+    assert KIND.read(TOPIC, [choices_region([], "topic") | {"value": value}], "a text") is None  # type: ignore[operator]
+
+
+def test_no_region_is_no_answer() -> None:
+    assert KIND.read(TOPIC, [], "a text") is None
+    assert KIND.read(TOPIC, [choices_region(["a"], "others")], "a text") is None
+
+
+@pytest.mark.parametrize("target", ["gone", ("a",), (), (Span(0, 1, "a"),)])
+def test_only_one_of_the_choices_is_written(target: Target) -> None:
+    assert KIND.write(TOPIC, ScoredTarget(target, 0.9, {}), "a text") == []
+
+
+@pytest.mark.parametrize(
+    ("votes", "agreed"),
+    [(["a"], "a"), (["a", "a", "b"], "a"), (["a", "b"], None), (["a", "a", "b", "b"], None), (["a", "b", "c"], None)],
+)
+def test_a_class_stands_that_more_than_half_chose(votes: list[str], agreed: str | None) -> None:
+    assert KIND.resolve(votes) == agreed
