@@ -1,26 +1,36 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
+from ml_backend.domain.example import Row, Span
+from ml_backend.domain.model import HeadKind
 from ml_backend.errors import TrainingError
-from ml_backend.training.data import training_data
-from tests.unit.training.builders import CONTROL, keyword_rows, make_row
+from ml_backend.training.data import TrainingData
+from tests.unit.training.builders import THINGS, TOPICS, data_of, keyword_rows, make_row, topic_rows
+
+
+def topics_of(train: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
+    return data_of(train, validation, TOPICS)
+
+
+def things_of(train: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
+    return data_of(train, validation, THINGS)
 
 
 def test_rows_become_texts_with_the_classes_of_the_config_in_its_order() -> None:
-    data = training_data(
-        [make_row(1, "late refund", "refund", 0.5), make_row(2, "cash", "cash")], [make_row(3, "x", "card")], CONTROL
-    )
+    data = data_of([make_row(1, "late refund", "refund", 0.5), make_row(2, "cash", "cash")], [make_row(3, "x", "card")])
 
+    assert (data.control, data.head) == ("intent", HeadKind.SOFTMAX)
     assert data.labels == ("card", "cash", "refund")
     assert data.train.texts == ("late refund", "cash")
     assert data.train.targets == ("refund", "cash")
-    assert data.train.indices.tolist() == [2, 1]
     assert data.train.weights.tolist() == [0.5, 1.0]
-    assert (data.validation.texts, data.validation.indices.tolist()) == (("x",), [0])
+    assert (data.validation.texts, data.validation.targets) == (("x",), ("card",))
 
 
 def test_labels_are_described_by_their_name_and_the_phrases_of_their_hint() -> None:
-    data = training_data(keyword_rows(5), [], CONTROL)
+    data = data_of(keyword_rows(5), [])
 
     assert data.described.texts == ("card", "A card is lost", "or late", "cash", "my refund")
     assert data.described.targets == ("card", "card", "card", "cash", "refund")
@@ -31,7 +41,7 @@ def test_labels_are_described_by_their_name_and_the_phrases_of_their_hint() -> N
 
 
 def test_a_class_without_rows_is_named_in_a_warning_and_never_blocks() -> None:
-    data = training_data(keyword_rows(5, classes=["card", "cash"]), [], CONTROL)
+    data = data_of(keyword_rows(5, classes=["card", "cash"]), [])
 
     assert data.labels == ("card", "cash", "refund")
     assert data.warnings == ("no train row is labeled refund: the model knows such labels by name and hint only",)
@@ -40,9 +50,7 @@ def test_a_class_without_rows_is_named_in_a_warning_and_never_blocks() -> None:
 def test_a_class_with_a_single_row_is_named_in_a_warning() -> None:
     rows = [*keyword_rows(5, classes=["card", "cash"]), make_row(99, "refund", "refund")]
 
-    assert training_data(rows, [], CONTROL).warnings == (
-        "under 5 train rows each for refund (1): answers there are little tested",
-    )
+    assert data_of(rows, []).warnings == ("under 5 train rows each for refund (1): answers there are little tested",)
 
 
 def test_rows_that_cannot_be_learned_from_are_left_out_with_the_reason() -> None:
@@ -54,7 +62,7 @@ def test_rows_that_cannot_be_learned_from_are_left_out_with_the_reason() -> None
         make_row(94, "\t", "cash"),
     ]
 
-    data = training_data([*keyword_rows(5), *unusable], unusable, CONTROL)
+    data = data_of([*keyword_rows(5), *unusable], unusable)
 
     assert len(data.train) == 15
     assert len(data.validation) == 0
@@ -65,7 +73,7 @@ def test_rows_that_cannot_be_learned_from_are_left_out_with_the_reason() -> None
 
 def test_a_single_class_is_refused_with_what_to_do() -> None:
     with pytest.raises(TrainingError, match=r"all 4 train rows are labeled 'cash'; wanted .* at least 2 classes"):
-        training_data(keyword_rows(4, classes=["cash"]), keyword_rows(1), CONTROL)
+        data_of(keyword_rows(4, classes=["cash"]), keyword_rows(1))
 
 
 @pytest.mark.parametrize(
@@ -77,14 +85,76 @@ def test_a_single_class_is_refused_with_what_to_do() -> None:
 )
 def test_no_usable_row_is_refused_with_the_reason(rows: list, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
-        training_data(rows, [], CONTROL)
+        data_of(rows, [])
 
 
 def test_positions_pick_texts_in_their_order() -> None:
-    data = training_data(keyword_rows(2), [], CONTROL).train
+    data = data_of(keyword_rows(2), []).train
 
     some = data.take([4, 0])
 
     assert some.texts == (data.texts[4], data.texts[0])
-    assert some.indices.tolist() == [2, 0]
+    assert some.targets == ("refund", "card")
     assert len(data.take(np.array([], dtype=np.int64))) == 0
+
+
+def test_every_control_takes_its_own_answers_from_the_same_rows() -> None:
+    rows = topic_rows(12)
+
+    intents, topics, things = data_of(rows, rows), topics_of(rows, rows), things_of(rows, rows)
+
+    assert [data.control for data in (intents, topics, things)] == ["intent", "topics", "things"]
+    assert topics.train.texts == things.train.texts == tuple(row.input["body"] for row in rows)
+    assert topics.train.targets == tuple(row.targets["topics"] for row in rows)
+    assert things.validation.targets == tuple(row.targets["things"] for row in rows)
+    unanswered = sum("intent" not in row.targets for row in rows)
+    assert (len(intents.train), unanswered) == (12 - unanswered, 3)
+    assert intents.warnings[0] == "3 train rows were left out: 3 without an answer to 'intent'"
+
+
+def test_no_label_and_no_span_are_answers_that_are_learned_from() -> None:
+    rows = [make_row(1, "my card", ("card",), control="topics"), make_row(2, "please", (), control="topics")]
+
+    assert topics_of(rows, []).train.targets == (("card",), ())
+
+
+def test_descriptions_are_learned_by_single_choices_alone() -> None:
+    rows = topic_rows(12)
+
+    for data in (topics_of(rows, []), things_of(rows, [])):
+        assert len(data.described) == 0
+        assert len(data.learned(1.0)) == 12
+    (warning,) = topics_of([row for row in rows if "refund" not in row.targets["topics"]], []).warnings[:1]
+    assert warning == "no train row is labeled refund: it is never answered"
+
+
+def test_a_row_with_any_label_that_the_config_lacks_is_left_out() -> None:
+    rows = [
+        *topic_rows(8),
+        make_row(90, "my card", ("card", "gone"), control="topics"),
+        make_row(91, "my card", (Span(3, 7, "gone"),), control="things"),
+    ]
+
+    assert topics_of(rows, []).warnings[0] == (
+        "2 train rows were left out: 1 with an answer that the label config lacks, 1 without an answer to 'topics'"
+    )
+    assert things_of(rows, []).warnings[0] == (
+        "2 train rows were left out: 1 without an answer to 'things', 1 with an answer that the label config lacks"
+    )
+
+
+def test_rows_that_all_choose_alike_are_refused_with_what_to_do() -> None:
+    rows = [make_row(n, "my card", ("card", "cash"), control="topics") for n in range(4)]
+    empty = [make_row(n, "my card", (), control="topics") for n in range(3)]
+
+    with pytest.raises(TrainingError, match=r"'topics' cannot be learned: all 4 train rows have the same choices, car"):
+        topics_of(rows, [])
+    with pytest.raises(TrainingError, match=r"all 3 train rows have the same choices, none; wanted rows that differ"):
+        topics_of(empty, [])
+
+
+def test_rows_that_mark_nothing_are_refused_with_what_to_do() -> None:
+    rows = [make_row(n, "my card", (), control="things") for n in range(4)]
+
+    with pytest.raises(TrainingError, match=r"'things' cannot be learned: none of the 4 train rows marks anything"):
+        things_of(rows, [])

@@ -3,8 +3,8 @@ import io
 import numpy as np
 import pytest
 
-from ml_backend.training.calibration import Calibration
-from ml_backend.training.evaluate import classification_metrics
+from ml_backend.training.calibration import Reliability
+from ml_backend.training.evaluate import evaluate
 from ml_backend.training.figures import confusion_figure, curves_figure, reliability_figure
 
 
@@ -18,7 +18,7 @@ def png_bytes(figure) -> int:
 def test_confusion_is_drawn_for_few_and_many_classes(classes: int) -> None:
     true = [f"class $_{k}^ 🙂 " + "x" * 40 for k in range(classes)] * 2
 
-    figure = confusion_figure(classification_metrics(true, true[::-1]))
+    figure = confusion_figure(evaluate(true, true[::-1]))
 
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names[0].startswith("class $_") if classes <= 40 else not any(name.startswith("class") for name in names)
@@ -26,7 +26,7 @@ def test_confusion_is_drawn_for_few_and_many_classes(classes: int) -> None:
 
 
 def test_confusion_writes_the_counts_of_few_classes() -> None:
-    figure = confusion_figure(classification_metrics(["a", "a", "b"], ["a", "b", "b"]))
+    figure = confusion_figure(evaluate(["a", "a", "b"], ["a", "b", "b"]))
 
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["1", "1", "1"]
     assert png_bytes(figure) > 1000
@@ -42,10 +42,15 @@ def test_curves_show_the_validation_only_where_there_is_one() -> None:
 
 
 def test_reliability_compares_raw_and_calibrated() -> None:
-    logits = np.random.default_rng(0).normal(scale=5, size=(200, 3)).astype(np.float32)
+    random = np.random.default_rng(0)
+    raw = np.append(random.random(199), 1.0)
+    reliability = Reliability(raw, raw**2, random.random(200) < raw)
 
-    figure = reliability_figure(Calibration(2.5, logits, np.arange(200) % 3))
+    figure = reliability_figure(reliability)
 
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels == ["raw", "temperature 2.50"]
+    assert labels == ["raw", "calibrated"]
+    before, after = (line.get_xdata() for line in figure.axes[0].lines[1:])
+    assert max(after) <= max(before) <= 1
+    assert figure.axes[0].get_title() == "200 held-out rows"
     assert png_bytes(figure) > 1000

@@ -1,13 +1,29 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ml_backend.domain.model import HeadKind, Method
+from ml_backend.encoders.bundle import Head
 from ml_backend.encoders.embed import TextEncoder
-from ml_backend.training.evaluate import classification_metrics
-from ml_backend.training.fit import EpochResult, Observer, Workshop, evaluate_logits
-from ml_backend.training.lora import Step
-from tests.unit.training.builders import FAST, keyword_data, labeled, tiny_encoder
+from ml_backend.training.evaluate import evaluate
+from ml_backend.training.fit import EpochResult, Observer, Workshop
+from ml_backend.training.lesson import Lesson
+from ml_backend.training.objectives import objective_for
+from ml_backend.training.settings import TrainingSettings
+from ml_backend.training.tuned import Step, TunedModel
+from tests.unit.training.builders import (
+    FAST,
+    LINEAR_HEADS,
+    NAMES,
+    keyword_data,
+    tensors_of,
+    tiny_encoder,
+    topic_data,
+    unread_lesson,
+)
 
 DATA = keyword_data(8, 4)
 
@@ -17,40 +33,50 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
     return tiny_encoder(tmp_path_factory.mktemp("models") / "bert")
 
 
-def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncoder) -> None:
-    results: list[EpochResult] = []
-    settings = replace(FAST, epochs=6, adapter_learning_rate=5e-2, patience_epochs=6)
-    workshop = Workshop(encoder, DATA.labels, settings, len(DATA.train))
-    features = encoder.embed(DATA.train.texts)
+class Bench:
+    """A workshop with its rows, and the regression on them."""
 
-    with workshop.lora(
-        DATA.train,
-        features,
-        workshop.regression(DATA.train, features),
-        observer=Observer(on_epoch=results.append),
-        validation=DATA.validation,
-    ) as model:
-        kept = evaluate_logits(model.logits(DATA.validation.texts), DATA.validation, DATA.labels)
+    def __init__(self, encoder: TextEncoder, settings: TrainingSettings, head: HeadKind = HeadKind.SOFTMAX) -> None:
+        data = DATA if head is HeadKind.SOFTMAX else topic_data(head, 24, 12)
+        objective = objective_for(head, NAMES)
+        objective.prepare(encoder, data.train)
+        self.workshop = Workshop.for_rows(encoder, objective, settings, len(data.train))
+        self.train = objective.lesson(encoder, data.train)
+        self.validation = objective.lesson(encoder, data.validation)
+        self.features = encoder.vectors(self.train.reading)
+        self.regression = self.workshop.regression(self.train, self.features)
+
+    @contextmanager
+    def tuned(
+        self, observer: Observer, *, validation: Lesson | None = None, method: Method = Method.LORA
+    ) -> Iterator[TunedModel]:
+        first = self.workshop.first_head(self.train, self.features, self.regression)
+        with self.workshop.tuned(method, self.train, first, observer=observer, validation=validation) as model:
+            yield model
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncoder, head: HeadKind) -> None:
+    results: list[EpochResult] = []
+    settings = replace(FAST, epochs=6, adapter_learning_rate=5e-2, head_learning_rate=0.3, patience_epochs=6)
+    bench = Bench(encoder, settings, head)
+    objective = bench.workshop.objective
+
+    with bench.tuned(Observer(on_epoch=results.append), validation=bench.validation) as model:
+        kept = objective.evaluation(model.logits(bench.validation.reading), bench.validation)
 
     assert [result.epoch for result in results] == [1, 2, 3, 4, 5, 6]
-    scores = [result.evaluation.macro_f1 for result in results]
+    scores = [objective.score(result.evaluation) for result in results]
     assert len(set(scores)) > 1, "all epochs are equal, so this test shows nothing"
-    assert kept.macro_f1 == max(scores)
+    assert objective.score(kept) == max(scores)
 
 
 def test_training_ends_when_patience_does(encoder: TextEncoder) -> None:
     results: list[EpochResult] = []
     settings = replace(FAST, epochs=40, adapter_learning_rate=1e-7, head_learning_rate=10.0, patience_epochs=1)
-    workshop = Workshop(encoder, DATA.labels, settings, len(DATA.train))
-    features = encoder.embed(DATA.train.texts)
+    bench = Bench(encoder, settings)
 
-    with workshop.lora(
-        DATA.train,
-        features,
-        workshop.regression(DATA.train, features),
-        observer=Observer(on_epoch=results.append),
-        validation=DATA.validation,
-    ):
+    with bench.tuned(Observer(on_epoch=results.append), validation=bench.validation):
         pass
 
     scores = [result.evaluation.macro_f1 for result in results]
@@ -60,12 +86,8 @@ def test_training_ends_when_patience_does(encoder: TextEncoder) -> None:
 
 def test_without_validation_every_epoch_runs(encoder: TextEncoder) -> None:
     steps: list[Step] = []
-    workshop = Workshop(encoder, DATA.labels, replace(FAST, epochs=3), len(DATA.train))
-    features = encoder.embed(DATA.train.texts)
 
-    with workshop.lora(
-        DATA.train, features, workshop.regression(DATA.train, features), observer=Observer(on_step=steps.append)
-    ):
+    with Bench(encoder, replace(FAST, epochs=3)).tuned(Observer(on_step=steps.append)):
         pass
 
     assert len(steps) == 9
@@ -76,24 +98,102 @@ def test_without_validation_every_epoch_runs(encoder: TextEncoder) -> None:
 def test_the_head_starts_as_the_regression_with_few_rows_and_as_class_means_with_many(
     encoder: TextEncoder, few_rows_per_class: int, starts_as: str
 ) -> None:
-    settings = replace(FAST, epochs=1, few_rows_per_class=few_rows_per_class, head_learning_rate=1e-9)
-    workshop = Workshop(encoder, DATA.labels, settings, len(DATA.train))
-    features = encoder.embed(DATA.train.texts)
-    regression = workshop.regression(DATA.train, features)
+    bench = Bench(encoder, replace(FAST, epochs=1, few_rows_per_class=few_rows_per_class, head_learning_rate=1e-9))
 
-    with workshop.lora(DATA.train, features, regression, observer=Observer()) as model:
+    with bench.tuned(Observer()) as model:
         head = model.head
 
     if starts_as == "regression":
-        np.testing.assert_allclose(head.weight, regression.weight, atol=1e-6)
+        np.testing.assert_allclose(head.weight, bench.regression.weight, atol=1e-6)
     else:
         np.testing.assert_allclose(np.linalg.norm(head.weight, axis=1), 20, rtol=1e-4)
 
 
+@pytest.mark.parametrize("head", [HeadKind.SIGMOID, HeadKind.TAGS])
+def test_other_heads_start_as_the_regression_however_many_rows_there_are(encoder: TextEncoder, head: HeadKind) -> None:
+    bench = Bench(encoder, replace(FAST, epochs=1, few_rows_per_class=1, head_learning_rate=1e-9), head)
+
+    with bench.tuned(Observer()) as model:
+        np.testing.assert_allclose(model.head.weight, bench.regression.weight, atol=1e-6)
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_the_encoder_is_frozen_and_unchanged_after_all_of_it_was_trained(encoder: TextEncoder, head: HeadKind) -> None:
+    before = tensors_of(encoder)
+    bench = Bench(encoder, replace(FAST, epochs=2, full_learning_rate=1e-2), head)
+
+    with bench.tuned(Observer(), method=Method.FULL):
+        within = tensors_of(encoder)
+
+    assert max(np.abs(within[name] - before[name]).max() for name in before) > 1e-3
+    assert not any(parameter.requires_grad for parameter in encoder.backbone.module.parameters())
+    assert not encoder.backbone.module.training
+    after = tensors_of(encoder)
+    assert after.keys() == before.keys()
+    for name in before:
+        np.testing.assert_array_equal(after[name], before[name])
+    np.testing.assert_array_equal(encoder.vectors(bench.train.reading), bench.features)
+
+
 def test_logits_are_judged_by_their_highest_value() -> None:
-    rows = labeled(["a", "b"], [0, 2])
+    lesson = unread_lesson(["card", "refund"])
     logits = np.array([[1.0, 0.5, 0.0], [0.0, 3.0, 2.0]], dtype=np.float32)
 
-    found = evaluate_logits(logits, rows, DATA.labels)
+    found = objective_for(HeadKind.SOFTMAX, NAMES).evaluation(logits, lesson)
 
-    assert found == classification_metrics(["card", "refund"], ["card", "cash"], DATA.labels)
+    assert found == evaluate(["card", "refund"], ["card", "cash"], NAMES)
+
+
+def test_logits_of_several_labels_are_judged_by_their_signs() -> None:
+    lesson = unread_lesson([("card",), (), ("cash", "refund")], HeadKind.SIGMOID)
+    logits = np.array([[1.0, 0.5, -1.0], [-3.0, -2.0, -0.1], [-1.0, 4.0, 2.0]], dtype=np.float32)
+
+    found = objective_for(HeadKind.SIGMOID, NAMES).evaluation(logits, lesson)
+
+    answers = [("card", "cash"), (), ("cash", "refund")]
+    assert found == evaluate([("card",), (), ("cash", "refund")], answers, NAMES)
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_rows_are_few_up_to_a_mean_per_class(encoder: TextEncoder, head: HeadKind) -> None:
+    objective = objective_for(head, NAMES)
+
+    few, many = (Workshop.for_rows(encoder, objective, TrainingSettings(), rows) for rows in (150, 151))
+
+    assert (few.has_few_rows, many.has_few_rows) == (True, False)
+    assert few.recipe == objective.recipe(has_few_rows=True)
+    assert many.recipe == objective.recipe(has_few_rows=False)
+    # The adversarial pass is for few rows: it takes as long again.
+    assert many.recipe.adversarial_size == 0.0
+
+
+def test_few_rows_of_a_single_choice_take_the_longer_way(encoder: TextEncoder) -> None:
+    objective = objective_for(HeadKind.SOFTMAX, NAMES)
+
+    few, many = (Workshop.for_rows(encoder, objective, TrainingSettings(), rows).recipe for rows in (150, 151))
+
+    assert few.epochs > many.epochs
+    assert few.adversarial_size > 0
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_what_is_asked_for_takes_the_place_of_the_recipe(encoder: TextEncoder, head: HeadKind) -> None:
+    objective = objective_for(head, NAMES)
+    settings = TrainingSettings(epochs=7, adversarial_size=0.0, regression_c=0.5, full_learning_rate=3e-5)
+
+    found = Workshop.for_rows(encoder, objective, settings, 10).recipe
+
+    own = objective.recipe(has_few_rows=True)
+    assert found == replace(own, epochs=7, adversarial_size=0.0, regression_c=0.5, full_learning_rate=3e-5)
+
+
+def test_a_regression_of_labels_is_one_per_label(encoder: TextEncoder) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    bench = Bench(encoder, FAST, HeadKind.SIGMOID)
+    head: Head = bench.regression
+
+    for k in range(3):
+        alone = LogisticRegression(C=bench.workshop.recipe.regression_c, max_iter=1000)
+        alone.fit(bench.features, bench.train.codes[:, k])
+        np.testing.assert_allclose(head.weight[k], alone.coef_[0], atol=1e-3)

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.domain.model import Method
+from ml_backend.domain.model import HeadKind, Method
 from ml_backend.training.checkpoints import Checkpoints
 from ml_backend.training.fit import Observer, Workshop
-from ml_backend.training.lora import Step
+from ml_backend.training.objectives import objective_for
 from ml_backend.training.out_of_fold import Fold, out_of_fold, stratified_folds
-from tests.unit.training.builders import FAST, keyword_data, tiny_encoder
+from ml_backend.training.tuned import Step
+from tests.unit.training.builders import FAST, LINEAR_HEADS, keyword_data, tiny_encoder, topic_data
 
 
 def folds_of(indices: list[int], folds: int = 5, scored: int = 1000, train: int = 4000, seed: int = 0):
@@ -61,36 +62,47 @@ def test_rows_of_single_classes_alone_make_no_fold() -> None:
     assert folds_of([0, 1, 2]) == []
 
 
-def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path) -> None:
-    data = keyword_data(8)
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+@pytest.mark.parametrize("tuned", [Method.LORA, Method.FULL])
+def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKind, tuned: Method) -> None:
+    data = keyword_data(8) if head is HeadKind.SOFTMAX else topic_data(head, 24)
     encoder = tiny_encoder(tmp_path / "bert")
-    workshop = Workshop(encoder, data.labels, FAST, len(data.train))
-    features = encoder.embed(data.train.texts)
-    folds = folds_of(data.train.indices.tolist(), folds=2)
+    objective = objective_for(head, data.labels)
+    objective.prepare(encoder, data.train)
+    workshop = Workshop.for_rows(encoder, objective, FAST, len(data.train))
+    lesson = objective.lesson(encoder, data.train)
+    features = encoder.vectors(lesson.reading)
+    folds = folds_of(objective.strata(data.train.targets).tolist(), folds=2)
     steps: list[tuple[int, Step]] = []
     done: list[tuple[Fold, bool]] = []
 
     held_out = out_of_fold(
         workshop,
-        data.train,
+        lesson,
         features,
         folds,
-        with_lora=True,
+        tuned=tuned,
         observer=lambda fold: Observer(on_step=lambda step: steps.append((fold, step))),
         checkpoints=Checkpoints(tmp_path / "checkpoints", {}, lambda _: None),
         on_fold=lambda fold, is_known: done.append((fold, is_known)),
     )
 
-    assert sorted(held_out.rows.texts) == sorted(data.train.texts)
+    assert sorted(held_out.lesson.rows.texts) == sorted(data.train.texts)
     assert {fold for fold, _ in steps} == {1, 2}
     assert done == [(fold, False) for fold in folds]
+    first_unit = 0
     for number, fold in enumerate(folds):
-        head = workshop.regression(data.train.take(fold.train), features[fold.train])
-        part = slice(number * 12, number * 12 + 12)
+        regression = workshop.regression(lesson.take(fold.train), features[lesson.reading.units_of(fold.train)])
+        units = lesson.reading.units_of(fold.scored)
+        part = slice(first_unit, first_unit + len(units))
         np.testing.assert_allclose(
-            held_out.logits[Method.REGRESSION][part], head.logits(features[fold.scored]), atol=1e-4
+            held_out.logits[Method.REGRESSION][part], regression.logits(features[units]), atol=1e-4
         )
-        assert held_out.rows.targets[part] == data.train.take(fold.scored).targets
-    assert held_out.logits[Method.LORA].shape == (24, 3)
-    assert not np.allclose(held_out.logits[Method.LORA], held_out.logits[Method.REGRESSION], atol=1e-3)
-    np.testing.assert_allclose(encoder.embed(data.train.texts), features, atol=1e-6)
+        rows = slice(number * 12, number * 12 + 12)
+        assert held_out.lesson.rows.targets[rows] == data.train.take(fold.scored).targets
+        np.testing.assert_array_equal(held_out.lesson.codes[part], lesson.codes[units])
+        first_unit += len(units)
+    assert first_unit == lesson.reading.units
+    assert held_out.logits[tuned].shape == (lesson.reading.units, objective.readout.columns)
+    assert not np.allclose(held_out.logits[tuned], held_out.logits[Method.REGRESSION], atol=1e-3)
+    np.testing.assert_allclose(encoder.vectors(lesson.reading), features, atol=1e-6)
