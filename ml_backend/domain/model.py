@@ -29,24 +29,28 @@ COLD_START = "-cold-start-"
 class Method(StrEnum):
     """How a model was made. AUTO tries regression and LoRA and keeps the better on held-out rows.
 
-    FULL trains all weights of the base model: what LoRA is compared with.
+    FULL trains all weights of the base model: what LoRA is compared with. QLORA is LoRA over weights held in 4 bits,
+    for models that write text.
     """
 
     AUTO = "auto"
     REGRESSION = "regression"
     LORA = "lora"
+    QLORA = "qlora"
     FULL = "full"
 
 
 class HeadKind(StrEnum):
     """What a model computes for a control.
 
-    SOFTMAX: one of the labels. SIGMOID: each label or not. TAGS: which pieces of the text carry which label.
+    SOFTMAX: one of the labels. SIGMOID: each label or not. TAGS: which pieces of the text carry which label. TEXT: a
+    response, word by word.
     """
 
     SOFTMAX = "softmax"
     SIGMOID = "sigmoid"
     TAGS = "tags"
+    TEXT = "text"
 
 
 class Suspects(StrEnum):

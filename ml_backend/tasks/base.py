@@ -156,6 +156,8 @@ def _kind_of(control: Control) -> TaskKind | str:
         return f'is about <{control.object.tag}>, not about a <Text> with value="$field"'
     if control.attributes.get("perRegion") == "true":
         return "is asked per region, not per task"
+    if control.tag == "Rating":
+        return "is a rating: it stays in Label Studio and its exports, and nothing is trained on it"
     refusals: dict[str, str] = {}
     for name, kind in find_kinds().items():
         refusal = kind.refusal(control)

@@ -52,7 +52,7 @@ def test_a_control_about_another_field_is_not_served_and_said_so() -> None:
             "has choices inside choices, and wanted are all of them side by side",
         ),
         ('<Rating name="stars" toName="text"/>', "is a rating: it stays in Label Studio"),
-        ('<TextArea name="remarks" toName="text"/>', 'with required="true" responses are drafted for it'),
+        ('<TextArea name="remarks" toName="text"/>', "may be left empty, as a box for remarks may; with"),
         ('<Number name="age" toName="text"/>', "is not <Choices> and is not <Labels>"),
     ],
 )

@@ -1,0 +1,77 @@
+"""Responses to prompts, for supervised fine-tuning: `<TextArea>` on `<Text>`."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ..domain.annotation import Region
+from ..domain.example import Target
+from ..domain.label_config import Control
+from ..domain.model import HeadKind, ScoredTarget
+from .base import TaskKind
+
+__all__ = ["Generation"]
+
+
+class Generation(TaskKind):
+    """A text that answers a text. A target is the response, without white space around it; there are no labels.
+
+    A text area that may be left empty is taken for a box for remarks beside other controls: nobody wants drafts there.
+    Label Studio keeps a list of submissions per text area. The template allows one; where a config allows more, they
+    are paragraphs of one response.
+    """
+
+    name = "generation"
+    head = HeadKind.TEXT
+    example = '<TextArea required="true">'
+
+    def refusal(self, control: Control) -> str | None:
+        if control.tag != "TextArea":
+            return "is not <TextArea>"
+        if control.attributes.get("required") != "true":
+            return 'may be left empty, as a box for remarks may; with required="true" responses are drafted for it'
+        return None
+
+    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
+        paragraphs: list[str] = []
+        for region in result:
+            if region.get("from_name") != control.name:
+                continue
+            found = _paragraphs(region)
+            if found is None:
+                return None
+            paragraphs += found
+        return "\n\n".join(paragraphs) or None
+
+    def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
+        if not isinstance(answer.target, str) or not answer.target.strip():
+            return []
+        return [
+            {
+                "id": control.name,
+                "from_name": control.name,
+                "to_name": control.object.name,
+                "type": "textarea",
+                "value": {"text": [answer.target]},
+                "score": answer.score,
+            }
+        ]
+
+    def resolve(self, votes: Sequence[Target]) -> Target | None:
+        """What more than half of the annotators wrote, but for white space."""
+        words = [" ".join(str(vote).split()) for vote in votes]
+        ((winner, count),) = Counter(words).most_common(1)
+        return votes[words.index(winner)] if count * 2 > len(votes) else None
+
+    def labels_in(self, target: Target) -> tuple[str, ...]:  # noqa: ARG002 (the base's shape)
+        return ()
+
+
+def _paragraphs(region: Region) -> list[str] | None:
+    """The submissions of a region, those without a word left out; None where it is no text."""
+    value = region.get("value")
+    found = value.get("text") if isinstance(value, Mapping) else None
+    if isinstance(found, str):
+        found = [found]
+    if region.get("type") != "textarea" or not isinstance(found, list) or not all(isinstance(t, str) for t in found):
+        return None
+    return [text.strip() for text in found if text.strip()]
