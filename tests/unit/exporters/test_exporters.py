@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml_backend.cli.export import export as export_command
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.row_json import row_from_line
 from ml_backend.errors import ConfigurationError
@@ -37,6 +38,12 @@ def test_a_format_says_what_is_in_it_and_what_is_not(name: str) -> None:
 def test_the_documentation_names_every_format_with_its_limits(name: str) -> None:
     page = Path(__file__).parents[3] / "docs" / "exports.md"
     assert f"`{name}`" in page.read_text(encoding="utf-8")
+
+
+def test_the_help_names_every_format() -> None:
+    found = re.search(r"Formats: (.*?)\.", str(export_command.__doc__))
+    assert found is not None
+    assert found.group(1) == ", ".join(FORMATS)
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
