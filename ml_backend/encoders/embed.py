@@ -227,9 +227,7 @@ def padded(rows: Sequence[Sequence[int]], pad_id: int) -> "tuple[torch.Tensor, t
 def unit_vectors(
     module: "torch.nn.Module", ids: "torch.Tensor", mask: "torch.Tensor", places: Places | None
 ) -> "torch.Tensor":
-    """Means over the last layer's vectors of the tokens that a head reads, shape (U, D), in fp32.
-
-    Those of whole texts have length 1; those of pieces have mean 0 and variance 1, as the layers themselves do.
+    """Means over the last layer's vectors of the tokens that a head reads, of length 1, shape (U, D), in fp32.
 
     Args:
         ids: shape (N, T), `mask` likewise: 1 for real tokens.
@@ -247,7 +245,7 @@ def unit_vectors(
     # Sums up to each token: the sum over a unit is a difference of two.
     sums = functional.pad(hidden.float().cumsum(dim=1), (0, 0, 1, 0))
     mean = (sums[rows, ends] - sums[rows, firsts]) / (ends - firsts).unsqueeze(-1)
-    return functional.layer_norm(mean, mean.shape[-1:])
+    return functional.normalize(mean, dim=1)
 
 
 def cpu_has_bf16() -> bool:

@@ -74,7 +74,7 @@ class Workshop:
     def for_rows(cls, encoder: TextEncoder, objective: Objective, settings: TrainingSettings, rows: int) -> "Workshop":
         """A workshop for a training on so many rows."""
         has_few_rows = settings.has_few_rows(rows, len(objective.labels))
-        recipe = objective.recipe(has_few_rows=has_few_rows).with_settings(settings)
+        recipe = objective.recipe(settings.tuned, has_few_rows=has_few_rows).with_settings(settings)
         return cls(encoder, objective, settings, recipe, has_few_rows)
 
     def regression(self, lesson: Lesson, features: Floats2d) -> Head:

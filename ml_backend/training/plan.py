@@ -53,7 +53,7 @@ def make_plan(
         validation: validation rows.
         epochs: passes over the rows when a model is tuned.
     """
-    tuned = {Method.AUTO: Method.LORA, Method.REGRESSION: None}.get(settings.method, settings.method)
+    tuned = settings.tuned
     stops_early = validation >= settings.least_validation_rows
     can_calibrate = validation >= LEAST_CALIBRATION_ROWS
     is_open = settings.method is Method.AUTO and not stops_early

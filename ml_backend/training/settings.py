@@ -90,6 +90,11 @@ class TrainingSettings:
         for name in _ABOVE_ZERO:
             self._check(name, _is_open(self, name) or 0 < getattr(self, name) < math.inf, "above 0")
 
+    @property
+    def tuned(self) -> Method | None:
+        """How the base model is tuned beside the regression; None where the regression alone was asked for."""
+        return {Method.AUTO: Method.LORA, Method.REGRESSION: None}.get(self.method, self.method)
+
     def has_few_rows(self, rows: int, classes: int) -> bool:
         """True where so many train rows of so many classes count as few."""
         return rows <= self.few_rows_per_class * classes

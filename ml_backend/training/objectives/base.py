@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ...domain.example import Target
-from ...domain.model import HeadKind
+from ...domain.model import HeadKind, Method
 from ...encoders.bundle import Head
 from ...encoders.embed import Floats2d, TextEncoder
 from ...encoders.reading import Ints, Reading
@@ -72,8 +72,12 @@ class Objective(ABC):
         """A class per row, by which rows are dealt out over folds evenly."""
 
     @abstractmethod
-    def recipe(self, *, has_few_rows: bool) -> Recipe:
-        """What trains this head well unless the settings say otherwise."""
+    def recipe(self, method: Method | None, /, *, has_few_rows: bool) -> Recipe:
+        """What trains this head well unless the settings say otherwise.
+
+        Args:
+            method: how the base model is tuned; None: it is not.
+        """
 
     @abstractmethod
     def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...domain.example import Target
-from ...domain.model import HeadKind
+from ...domain.model import HeadKind, Method
 from ...encoders.bundle import Head
 from ...encoders.confidence import Floats, log_odds
 from ...encoders.embed import Floats2d, TextEncoder
@@ -66,7 +66,7 @@ class SigmoidObjective(Objective):
             dtype=np.int64,
         )
 
-    def recipe(self, *, has_few_rows: bool) -> Recipe:
+    def recipe(self, _method: Method | None, /, *, has_few_rows: bool) -> Recipe:
         return Recipe(epochs=5, regression_c=10.0, adversarial_size=0.1 if has_few_rows else 0.0)
 
     def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...domain.example import Target
-from ...domain.model import HeadKind
+from ...domain.model import HeadKind, Method
 from ...encoders.bundle import Head
 from ...encoders.confidence import confidences
 from ...encoders.embed import Floats2d, TextEncoder
@@ -54,7 +54,7 @@ class SoftmaxObjective(Objective):
         index: dict[Target, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array([index[target] for target in targets], dtype=np.int64)
 
-    def recipe(self, *, has_few_rows: bool) -> Recipe:
+    def recipe(self, _method: Method | None, /, *, has_few_rows: bool) -> Recipe:
         return Recipe(epochs=5, adversarial_size=0.1) if has_few_rows else Recipe(epochs=3)
 
     def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
