@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.example import Row
 from ..domain.job import Job
+from ..domain.model import HeadKind
 from ..domain.project import Project
 from ..domain.quality import Audit
 from ..domain.snapshot import Snapshot, Split, split_of
@@ -26,8 +27,12 @@ from .services import Services
 from .whole_file import whole_file
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from ..quality.precision import KindPrecision
-    from ..training.probabilities import JudgedRows
+    from ..training.judge import JudgedRows
+    from ..training.probabilities import Judgement
 
 __all__ = ["AUDIT_CSV", "AUDIT_HTML", "AUDIT_JSON", "Report", "audit_folder", "audit_snapshot", "run_audit"]
 
@@ -105,7 +110,7 @@ def audit_snapshot(
     with _alone(services, snapshot, report):
         judged, opinion = _judged(services, snapshot, rows, served, base_model, is_deep=is_deep, report=report)
     report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
-    findings = examine(rows, splits, served.control, judged.probabilities, judged.features)
+    findings = examine(rows, splits, served.control, judged.controls[0].probabilities, judged.features)
     return findings.audit(snapshot_id=snapshot.id, seconds=time.monotonic() - began_s, probabilities_from=opinion)
 
 
@@ -165,10 +170,10 @@ def _judged(
     *,
     is_deep: bool,
     report: Report,
-) -> tuple["JudgedRows", str]:
+) -> tuple["Judgement", str]:
     """What models say of the rows, and what these models are."""
     from ..quality.label_errors import trust
-    from ..training.probabilities import audit_settings, out_of_fold_probabilities
+    from ..training.probabilities import audit_settings, judge_controls
     from ..training.progress import Progress
     from ..training.reviewed import ReviewedTexts
 
@@ -177,15 +182,22 @@ def _judged(
         report(share, progress.stage, progress.message)
 
     settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
-    judged = out_of_fold_probabilities(
-        ReviewedTexts.of(rows, served.control),
+    judged = judge_controls(
+        [ReviewedTexts.of(rows, served)],
         settings,
         base_model=base_model,
         cache=audit_folder(services, snapshot) / "cache",
         report=told,
-        trust=trust,
+        trust={HeadKind.SOFTMAX: lambda judged: trust(_answers(judged), judged.probabilities)},
     )
     return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
+
+
+def _answers(judged: "JudgedRows") -> "npt.NDArray[np.int64]":
+    """Class per row, -1 where there is none."""
+    import numpy as np
+
+    return np.where(judged.is_usable, judged.codes, -1).astype(np.int64)
 
 
 @contextmanager

@@ -6,16 +6,21 @@ import pytest
 
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control, Label, ObjectTag
-from ml_backend.domain.model import Method
+from ml_backend.domain.model import HeadKind, Method
 from ml_backend.errors import JobCancelled
-from ml_backend.training.probabilities import JudgedRows, Trust, audit_settings, out_of_fold_probabilities
+from ml_backend.training.judge import JudgedRows
+from ml_backend.training.objectives import objective_for
+from ml_backend.training.out_of_fold import Fold
+from ml_backend.training.probabilities import Trust, audit_settings, judge_controls
 from ml_backend.training.progress import Progress
 from ml_backend.training.reviewed import ReviewedTexts, grouped_folds
 from ml_backend.training.settings import TrainingSettings
 from tests.tiny_models import save_tiny_model
-from tests.unit.training.builders import CONTROL, FAST, keyword_rows, make_row
+from tests.unit.training.builders import CONTROL, FAST, keyword_rows, make_row, served
 
 NAMELESS = Control("intent", "Choices", ObjectTag("text", "Text", "body"), (Label("", ""), Label(" ", " ")), {})
+
+FOLDER = Path("control-0", "block-1", "regression")
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +37,19 @@ def judge(
     report: list[Progress] | None = None,
     trust: Trust | None = None,
 ) -> JudgedRows:
-    return out_of_fold_probabilities(
-        ReviewedTexts.of(rows, CONTROL),
+    (found,) = judge_controls(
+        [ReviewedTexts.of(rows, served(CONTROL))],
         settings or audit_settings(is_deep=False, seed=1),
         base_model=base_model,
         cache=cache,
         report=([] if report is None else report).append,
-        trust=trust,
-    )
+        trust=None if trust is None else {HeadKind.SOFTMAX: trust},
+    ).controls
+    return found
+
+
+def folds_of(reviewed: ReviewedTexts, *, folds: int = 5, seed: int = 1) -> list[Fold]:
+    return grouped_folds(reviewed, objective_for(reviewed.head, reviewed.labels), folds=folds, seed=seed)
 
 
 def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(base_model: str, tmp_path: Path) -> None:
@@ -50,7 +60,6 @@ def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(b
     assert found.probabilities.shape == (60, 3)
     assert found.probabilities.dtype == np.float32
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
-    assert found.features.shape == (60, 16)
     assert (found.probabilities.argmax(axis=1) == np.repeat([0, 1, 2], 20)).mean() > 0.7
 
 
@@ -74,7 +83,7 @@ def test_copies_of_a_text_are_always_in_one_fold_and_every_row_is_scored_once() 
         make_row(n, text, target) for n, (text, target) in enumerate(zip(texts, ["card", "cash"] * 4, strict=False))
     ]
 
-    folds = grouped_folds(ReviewedTexts.of(rows, CONTROL), folds=5, seed=3)
+    folds = folds_of(ReviewedTexts.of(rows, served(CONTROL)), seed=3)
 
     scored = [set(fold.scored.tolist()) for fold in folds]
     assert sorted(row for part in scored for row in part) == list(range(7))
@@ -92,10 +101,11 @@ def test_rows_without_a_usable_answer_are_scored_and_never_trained_on() -> None:
         make_row(22, "cash please", "not in the config"),
     ]
 
-    reviewed = ReviewedTexts.of(rows, CONTROL)
-    folds = grouped_folds(reviewed, folds=5, seed=1)
+    reviewed = ReviewedTexts.of(rows, served(CONTROL))
+    folds = folds_of(reviewed)
 
-    assert reviewed.indices[-3:].tolist() == [-1, -1, -1]
+    assert reviewed.targets[-3:] == (None, None, None)
+    assert reviewed.is_usable.sum() == 15
     assert not {15, 16, 17} & {row for fold in folds for row in fold.train.tolist()}
     assert {15, 16, 17} <= {row for fold in folds for row in fold.scored.tolist()}
 
@@ -135,12 +145,12 @@ def test_no_row_at_all_is_an_empty_answer(base_model: str, tmp_path: Path) -> No
 
 def test_without_descriptions_a_fold_that_knows_one_class_only_is_left_out() -> None:
     rows = [make_row(1, "a", ""), make_row(2, "b", ""), make_row(3, "c", " ")]
-    reviewed = ReviewedTexts.of(rows, NAMELESS)
+    reviewed = ReviewedTexts.of(rows, served(NAMELESS))
 
-    folds = grouped_folds(reviewed, folds=5, seed=1)
+    folds = folds_of(reviewed)
 
     assert len(reviewed.described) == 0
-    assert all(len({reviewed.indices[row] for row in fold.train}) == 2 for fold in folds)
+    assert all(len({reviewed.targets[row] for row in fold.train}) == 2 for fold in folds)
 
 
 def test_very_long_texts_and_emoji_are_judged(base_model: str, tmp_path: Path) -> None:
@@ -165,19 +175,22 @@ def test_a_second_time_everything_comes_from_the_cache(base_model: str, tmp_path
 
     assert {path.relative_to(tmp_path).as_posix() for path in before} >= {
         "features/features.safetensors",
-        "regression/probabilities.safetensors",
+        "control-0/block-1/regression/probabilities.safetensors",
     }
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
-    np.testing.assert_array_equal(first.features, second.features)
 
 
 def test_other_texts_are_not_served_from_the_cache(base_model: str, tmp_path: Path) -> None:
-    first = judge(keyword_rows(8), base_model, tmp_path)
+    def features_of(rows: list[Row]) -> np.ndarray:
+        reviewed = [ReviewedTexts.of(rows, served(CONTROL))]
+        settings = audit_settings(is_deep=False, seed=1)
+        return judge_controls(reviewed, settings, base_model=base_model, cache=tmp_path, report=lambda _: None).features
 
-    second = judge(keyword_rows(8, seed=5), base_model, tmp_path)
+    first = features_of(keyword_rows(8))
 
-    assert not np.allclose(first.features, second.features)
+    assert first.shape == (24, 16)
+    assert not np.allclose(first, features_of(keyword_rows(8, seed=5)))
 
 
 def test_other_labels_are_judged_anew_from_the_same_features(base_model: str, tmp_path: Path) -> None:
@@ -198,16 +211,16 @@ def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_
         if progress.message.startswith("fold 3"):
             raise JobCancelled("enough")
 
-    reviewed = ReviewedTexts.of(rows, CONTROL)
+    reviewed = ReviewedTexts.of(rows, served(CONTROL))
     settings = audit_settings(is_deep=False, seed=1)
     with pytest.raises(JobCancelled):
-        out_of_fold_probabilities(reviewed, settings, base_model=base_model, cache=tmp_path, report=stop)
-    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "regression").glob("fold-*")}
+        judge_controls([reviewed], settings, base_model=base_model, cache=tmp_path, report=stop)
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / FOLDER).glob("fold-*")}
 
     found = judge(rows, base_model, tmp_path)
 
     assert sorted(kept) == ["fold-1.safetensors", "fold-2.safetensors"]
-    assert {name: (tmp_path / "regression" / name).stat().st_mtime_ns for name in kept} == kept
+    assert {name: (tmp_path / FOLDER / name).stat().st_mtime_ns for name in kept} == kept
     np.testing.assert_array_equal(found.probabilities, judge(rows, base_model, tmp_path / "other").probabilities)
 
 
@@ -241,9 +254,9 @@ def test_lora_is_trained_anew_for_every_fold(base_model: str, tmp_path: Path) ->
 def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_model: str, tmp_path: Path) -> None:
     right, wrong = keyword_rows(20), [make_row(100 + n, f"bank card my money {n}", "refund") for n in range(12)]
 
-    def trust(indices: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        assert probabilities.shape == (72, 3)
-        return np.where(np.arange(len(indices)) < 60, 1.0, 1e-3)
+    def trust(first: JudgedRows) -> np.ndarray:
+        assert first.probabilities.shape == (72, 3)
+        return np.where(np.arange(len(first.is_usable)) < 60, 1.0, 1e-3)
 
     once = judge([*right, *wrong], base_model, tmp_path / "a").probabilities[60:]
     twice = judge([*right, *wrong], base_model, tmp_path / "b", trust=trust).probabilities[60:]
@@ -259,9 +272,9 @@ def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_mod
 def test_both_rounds_are_kept_and_progress_never_goes_back(base_model: str, tmp_path: Path) -> None:
     rows, asked, told = keyword_rows(12), [], list[Progress]()
 
-    def trust(indices: np.ndarray, _: np.ndarray) -> np.ndarray:
-        asked.append(len(indices))
-        return np.linspace(0.5, 1.0, len(indices))
+    def trust(first: JudgedRows) -> np.ndarray:
+        asked.append(len(first.is_usable))
+        return np.linspace(0.5, 1.0, len(first.is_usable))
 
     first = judge(rows, base_model, tmp_path, trust=trust, report=told)
     fractions = [progress.fraction for progress in told]
