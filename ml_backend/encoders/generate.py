@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class Draft:
     Attributes:
         tokens: that it took, the ending included.
         is_complete: True where the model ended by itself; False where the time or the tokens ran out.
+        confidence: geometric mean of the probabilities of its tokens, from 0 to 1; None where nobody measured it.
         is_prompt_cut: True where the prompt lost its beginning, because the model cannot read that much.
     """
 
@@ -35,6 +37,7 @@ class Draft:
     tokens: int
     is_complete: bool
     is_prompt_cut: bool = False
+    confidence: float | None = None
 
 
 class TextGenerator:
@@ -79,9 +82,9 @@ class TextGenerator:
             drafts: list[Draft | None] = [None] * len(rows)
             done = 0
             for batch in self._batches([len(ids) for ids, _ in rows]):
-                written = self._generate([rows[i][0] for i in batch])
-                for i, ids in zip(batch, written, strict=True):
-                    drafts[i] = self._draft(ids, is_prompt_cut=rows[i][1])
+                for i, (ids, confidence) in zip(batch, self._generate([rows[i][0] for i in batch]), strict=True):
+                    is_complete = bool(ids) and ids[-1] in self.format.stop_ids
+                    drafts[i] = Draft(self.format.decode(ids), len(ids), is_complete, rows[i][1], confidence)
                 done += len(batch)
                 if on_rows is not None:
                     on_rows(done)
@@ -103,10 +106,10 @@ class TextGenerator:
         if batch:
             yield batch
 
-    def _generate(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
-        """New token ids per row, up to and with the one that ends it."""
+    def _generate(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[int], float]]:
+        """New token ids per row, up to and with the one that ends it, and the geometric mean of their probabilities."""
         import torch
-        from transformers import GenerationConfig
+        from transformers import GenerationConfig, LogitsProcessorList
 
         pad = int(self.model.tokenizer.pad_token_id)
         ids, mask = left_padded(rows, pad)
@@ -121,15 +124,25 @@ class TextGenerator:
             pad_token_id=pad,
             eos_token_id=list(self.format.stop_ids) or None,
         )
-        with torch.inference_mode():
+        logs: list[torch.Tensor] = []
+
+        def watch(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            # What is likeliest is what is taken.
+            logs.append(scores.float().log_softmax(dim=-1).amax(dim=-1))
+            return scores
+
+        with torch.inference_mode(), _instead_of_its_own(self.model.module, config):
             whole = self.model.module.generate(
                 input_ids=ids.to(self.model.device),
                 attention_mask=mask.to(self.model.device),
                 generation_config=config,
+                logits_processor=LogitsProcessorList([watch]),
                 stopping_criteria=self._deadline(len(rows)),
             )
+            certainty = torch.stack(logs, dim=1).cpu()
         stops = set(self.format.stop_ids)
-        return [_until(new, stops) for new in whole[:, ids.shape[1] :].tolist()]
+        written = [_until(new, stops) for new in whole[:, ids.shape[1] :].tolist()]
+        return [(new, float(certainty[row, : len(new)].mean().exp())) for row, new in enumerate(written)]
 
     def _deadline(self, rows: int) -> Any:
         """What stops a batch of so many rows when its time is up."""
@@ -146,9 +159,16 @@ class TextGenerator:
 
         return StoppingCriteriaList([Deadline()])
 
-    def _draft(self, ids: list[int], *, is_prompt_cut: bool) -> Draft:
-        is_complete = bool(ids) and ids[-1] in self.format.stop_ids
-        return Draft(self.format.decode(ids), len(ids), is_complete, is_prompt_cut)
+
+@contextmanager
+def _instead_of_its_own(module: Any, config: Any) -> Iterator[None]:
+    """Other settings than the ones that a model brings along, which transformers would fill up from."""
+    given = module.generation_config
+    module.generation_config = config
+    try:
+        yield
+    finally:
+        module.generation_config = given
 
 
 def format_of(model: LanguageModel) -> ChatFormat:

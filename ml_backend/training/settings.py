@@ -12,7 +12,7 @@ from typing import Any
 from ..domain.model import Method, Suspects
 from ..errors import ConfigurationError
 
-__all__ = ["TrainingSettings"]
+__all__ = ["TrainingSettings", "read_setting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class TrainingSettings:
             raise ConfigurationError(
                 f"unknown training setting {', '.join(unknown)}; the known ones are {', '.join(sorted(kinds))}"
             )
-        values = {name: _read(name, text, kinds[name]) for name, text in overrides.items()}
+        values = {name: read_setting(name, text, kinds[name]) for name, text in overrides.items()}
         return dataclasses.replace(self, **values)
 
     def to_json(self) -> dict[str, Any]:
@@ -146,17 +146,23 @@ _ABOVE_ZERO = (
 )
 
 
-_NUMBERS: Mapping[type, str] = {int: "a whole number", float: "a number"}
+BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_NUMBERS: Mapping[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def _read(name: str, text: str, kind: Any) -> Any:
+def read_setting(name: str, text: str, kind: Any) -> Any:
+    """The value that a text gives to a setting of this kind.
+
+    Raises:
+        ConfigurationError: it gives none.
+    """
     kinds = [part for part in typing.get_args(kind) if part is not type(None)] or [kind]
     is_optional = isinstance(kind, types.UnionType)
     if is_optional and text.strip().lower() in ("", "none", "auto"):
         return None
     try:
-        return kinds[0](text.strip())
-    except ValueError:
+        return BOOLS[text.strip().lower()] if kinds[0] is bool else kinds[0](text.strip())
+    except (ValueError, KeyError):
         kind = kinds[0]
         wanted = " or ".join(kind) if isinstance(kind, EnumType) else _NUMBERS[kind]
         raise ConfigurationError(f"training setting {name} is {text!r}; wanted {wanted}") from None

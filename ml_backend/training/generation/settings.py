@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ...domain.model import Method
 from ...errors import ConfigurationError
 
 __all__ = ["GenerationSettings", "TuningMethod"]
@@ -18,7 +19,24 @@ class TuningMethod(StrEnum):
     QLORA = "qlora"
     FULL = "full"
 
+    @classmethod
+    def of(cls, method: Method) -> "TuningMethod":
+        """The one that a training's method means for models that write; auto is lora.
 
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if method not in METHODS:
+            raise ConfigurationError(f"method {method} writes no text; wanted lora, qlora or full for text areas")
+        return METHODS[method]
+
+
+METHODS = {
+    Method.AUTO: TuningMethod.LORA,
+    Method.LORA: TuningMethod.LORA,
+    Method.QLORA: TuningMethod.QLORA,
+    Method.FULL: TuningMethod.FULL,
+}
 LEARNING_RATES = {TuningMethod.LORA: 2e-4, TuningMethod.QLORA: 2e-4, TuningMethod.FULL: 2e-5}
 
 
@@ -76,7 +94,7 @@ class GenerationSettings:
             self._check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._check("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more")
         self._check("seed", 0 <= self.seed < 2**32, "from 0 to 4294967295")
-        self._check("max_length_tokens", self.max_length_tokens >= 16, "16 or more")
+        self._check("max_length_tokens", self.max_length_tokens >= 8, "8 or more")
         self._check("evaluation_rows", self.evaluation_rows >= 0, "0 or more")
         self._check(
             "learning_rate", self.learning_rate is None or 0 < self.learning_rate < math.inf, "above 0, or none"

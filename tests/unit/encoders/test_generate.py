@@ -1,3 +1,4 @@
+import math
 from itertools import count
 
 import pytest
@@ -21,7 +22,9 @@ def test_prompts_of_different_length_are_answered_together_as_each_would_be_alon
 
     together = generator.generate(PROMPTS)
 
-    assert together == [generator.generate([prompt])[0] for prompt in PROMPTS]
+    alone = [generator.generate([prompt])[0] for prompt in PROMPTS]
+    assert [draft.text for draft in together] == [draft.text for draft in alone]
+    assert [draft.tokens for draft in together] == [draft.tokens for draft in alone]
     assert len({draft.text for draft in together}) > 1
 
 
@@ -32,15 +35,18 @@ def test_the_cache_changes_nothing(kind: str) -> None:
     model = tiny(kind)
     generator = TextGenerator(model, max_new_tokens=8)
     ids, _ = generator.format.prompt_ids("Hello")
-    expected = []
+    expected, logs = [], []
     for _ in range(8):
         with torch.inference_mode():
             logits = model.module(torch.tensor([ids + expected]), use_cache=False).logits
         expected.append(int(logits[0, -1].argmax()))
 
+        logs.append(float(logits[0, -1].float().log_softmax(dim=-1).max()))
+
     (draft,) = generator.generate(["Hello"])
 
     assert draft.text == generator.format.decode(expected)
+    assert draft.confidence == pytest.approx(math.exp(sum(logs) / len(logs)), rel=1e-3)
 
 
 def test_a_response_without_its_ending_is_marked_incomplete() -> None:
@@ -53,7 +59,7 @@ def test_a_response_ends_with_the_first_token_that_ends_it() -> None:
     model = tiny()
     free = TextGenerator(model, max_new_tokens=12)
     ids, _ = free.format.prompt_ids("Hello")
-    (written,) = free._generate([ids])
+    ((written, _),) = free._generate([ids])
     model.module.generation_config.eos_token_id = written[4]
 
     (draft,) = TextGenerator(model, max_new_tokens=12).generate(["Hello"])

@@ -11,7 +11,7 @@ from ml_backend.training.generation.settings import GenerationSettings, TuningMe
         ("epochs", 0),
         ("learning_rate", 0.0),
         ("lora_dropout", 1.0),
-        ("max_length_tokens", 8),
+        ("max_length_tokens", 7),
         ("evaluation_rows", -1),
         ("tokens_per_pass", 0),
         ("seed", -1),
