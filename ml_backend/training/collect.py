@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..domain.example import Row, Target
+from ..domain.model import HeadKind
 from ..errors import TrainingError
 from ..tasks import ServedControl
 from .data import LabeledTexts, TrainingData
@@ -39,11 +40,14 @@ def training_data(
             f"none of the {len(train_rows)} train rows can be learned from ({_reasons(left_out) or 'there is none'}); "
             f"wanted a text and an answer to {control.name!r} in each: review more tasks and train again"
         )
+    validation, _ = _usable(validation_rows, served, field)
+    if served.kind.head is HeadKind.TEXT:
+        left = tuple(_warnings((), Counter(), left_out, knows_names=False))
+        return TrainingData(control.name, HeadKind.TEXT, (), train, _labeled([]), validation, left)
     objective = objective_for(served.kind.head, labels)
     fault = objective.why_unusable(train.targets)
     if fault:
         raise TrainingError(f"{control.name!r} cannot be learned: {fault}")
-    validation, _ = _usable(validation_rows, served, field)
     described = [(text, label.value) for label in control.labels for text in label.descriptions]
     counts = Counter(label for target in train.targets for label in served.kind.labels_in(target))
     return TrainingData(

@@ -13,6 +13,7 @@ from ..domain.example import Target
 from ..domain.model import HeadKind
 from ..encoders.reading import Ints
 from .evaluate import Average, count_parts
+from .generation.metrics import rouge_l
 
 __all__ = ["THIN_CLASS_ROWS", "Contest", "Floats", "Measure", "measure_for"]
 
@@ -102,11 +103,29 @@ class PartMeasure(Measure):
         classes = Counter(target for target in true if isinstance(target, str))
         return Contest(
             self._metric,
-            statistics.reshape(2, len(true), -1),
+            statistics.reshape(2, len(true), 3 * statistics.shape[-1]),
             _macro_f1 if self._average is Average.MACRO else _micro_f1,
             _strata(true, classes) if self._is_stratified else None,
             tuple(_thin(classes)) if self._is_stratified else (),
         )
+
+
+class TextMeasure(Measure):
+    """The mean over rows of ROUGE-L between the expert's response and the version's; none counts as an empty one."""
+
+    def contest(
+        self,
+        true: Sequence[Target | None],
+        champion: Sequence[Target | None],
+        challenger: Sequence[Target | None],
+    ) -> Contest:
+        rows = [row for row, target in enumerate(true) if target is not None]
+        experts = [str(true[row]) for row in rows]
+        statistics: Floats = np.zeros((2, len(true), 2))
+        for model, answers in enumerate((champion, challenger)):
+            statistics[model, rows, 0] = rouge_l(experts, [str(answers[row] or "") for row in rows])
+            statistics[model, rows, 1] = 1
+        return Contest("ROUGE-L", statistics, _mean)
 
 
 def measure_for(head: HeadKind) -> Measure:
@@ -116,15 +135,24 @@ def measure_for(head: HeadKind) -> Measure:
 
 def _macro_f1(sums: Floats) -> Floats:
     """Mean over the labels that occur, from support, named and hits of all labels; 0 where none does."""
-    support, named, hits = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    support, named, hits = _apart(sums)
     is_present = support > 0
     f1 = np.where(is_present, 2 * hits / np.maximum(support + named, 1), 0.0)
     return np.asarray(f1.sum(axis=-1) / np.maximum(is_present.sum(axis=-1), 1), dtype=np.float64)
 
 
 def _micro_f1(sums: Floats) -> Floats:
-    support, named, hits = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    support, named, hits = _apart(sums)
     return np.asarray(2 * hits.sum(axis=-1) / np.maximum((support + named).sum(axis=-1), 1), dtype=np.float64)
+
+
+def _apart(sums: Floats) -> Floats:
+    """Support, named and hits, each of shape (..., L)."""
+    return np.moveaxis(sums.reshape(*sums.shape[:-1], 3, sums.shape[-1] // 3), -2, 0)
+
+
+def _mean(sums: Floats) -> Floats:
+    return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1), dtype=np.float64)
 
 
 def _strata(true: Sequence[Target | None], classes: Counter[str]) -> Ints:
@@ -151,4 +179,5 @@ _MEASURES: dict[HeadKind, Measure] = {
     HeadKind.SOFTMAX: PartMeasure("macro-F1", Average.MACRO, is_stratified=True),
     HeadKind.SIGMOID: PartMeasure("macro-F1", Average.MACRO, is_stratified=False),
     HeadKind.TAGS: PartMeasure("strict F1", Average.MICRO, is_stratified=False),
+    HeadKind.TEXT: TextMeasure(),
 }

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..domain.model import Method
+from ..domain.model import HeadKind, Method
 from ..domain.ports import Run
+from ..encoders.base_model import weights_sha256
 from ..encoders.bundle import BundleFacts, BundleManifest, read_bundle, write_bundle
 from ..encoders.classifier import load_classifier
 from ..encoders.embed import TextEncoder
 from ..errors import BundleError, TrainingError
 from .checkpoints import Checkpoints
 from .data import TrainingData
+from .generation.part import TextPartOutcome, train_text_part
+from .generation.settings import GenerationSettings
 from .part import PartOutcome, train_part
 from .progress import Progress, Report
 from .record import ControlRun, library_versions, log_libraries, peak_memory_mb
@@ -61,12 +64,16 @@ def train_version(
     checkpoints: Path,
     report: Report,
     run: Run,
+    writing: GenerationSettings | None = None,
+    text_base_model: str = "",
     on_checkpoint: Callable[[str], None] = lambda _: None,
 ) -> TrainingOutcome:
     """Train a model for every control, write the serving bundle and check it.
 
     Args:
         parts: rows per control, in the order of the label config; at least one.
+        writing: settings of controls that are answered with a text, and `text_base_model` the model that is tuned
+            for them.
         out: folder that the bundle becomes; it must not exist.
         checkpoints: folder for what a later attempt goes on from; what an earlier one left there is gone on from.
         report: told of every step; what it raises stops the training.
@@ -79,36 +86,54 @@ def train_version(
         EncoderError: the base model cannot be loaded.
     """
     began_s = time.monotonic()
-    report(Progress(0.0, "loading", f"loading {base_model}"))
-    encoder = TextEncoder.load(base_model, max_length_tokens=settings.max_length_tokens)
+    writing = writing or GenerationSettings(seed=settings.seed)
+    bases = _Bases.of(parts, base_model, text_base_model)
+    report(Progress(0.0, "loading", f"loading {bases.name}"))
+    encoder = TextEncoder.load(base_model, max_length_tokens=settings.max_length_tokens) if bases.encoder else None
     libraries = library_versions()
     log_libraries(run)
     origin = {
         "settings": settings.to_json(),
-        "base_model_sha256": encoder.backbone.weights_sha256,
+        "writing": writing.to_json() if bases.writer else None,
+        "base_model_sha256": [weights_sha256(name) for name in (bases.encoder, bases.writer) if name],
         "snapshot_id": facts.snapshot_id,
         "libraries": libraries,
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="parts-", dir=out.parent) as scratch:
-        outcomes = [
-            train_part(
-                encoder,
-                data,
-                settings,
-                base_model=base_model,
-                run=run if len(parts) == 1 else ControlRun(run, data.control),
-                checkpoints=Checkpoints(checkpoints / str(position), origin, on_checkpoint),
-                report=report,
-                share=share,
-                scratch=Path(scratch) / str(position),
-            )
-            for position, (data, share) in enumerate(zip(parts, _shares(parts), strict=True))
-        ]
+        outcomes: list[PartOutcome | TextPartOutcome] = []
+        for position, (data, share) in enumerate(zip(parts, _shares(parts), strict=True)):
+            recorder = run if len(parts) == 1 else ControlRun(run, data.control)
+            kept = Checkpoints(checkpoints / str(position), origin, on_checkpoint)
+            files = Path(scratch) / str(position)
+            if data.head is HeadKind.TEXT:
+                outcome: PartOutcome | TextPartOutcome = train_text_part(
+                    bases.writer,
+                    data,
+                    writing,
+                    run=recorder,
+                    checkpoints=kept,
+                    report=report,
+                    share=share,
+                    scratch=files,
+                )
+            elif encoder is not None:
+                outcome = train_part(
+                    encoder,
+                    data,
+                    settings,
+                    base_model=base_model,
+                    run=recorder,
+                    checkpoints=kept,
+                    report=report,
+                    share=share,
+                    scratch=files,
+                )
+            outcomes.append(outcome)
         manifest = BundleManifest(
             model_version=model_version,
-            base_model=base_model,
-            base_model_sha256=encoder.backbone.weights_sha256,
+            base_model=bases.name,
+            base_model_sha256=weights_sha256(bases.name),
             facts=facts,
             parts=(),
             seed=settings.seed,
@@ -133,7 +158,35 @@ def train_version(
     )
 
 
-def verify_bundle(path: Path, outcomes: Sequence[PartOutcome]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Bases:
+    """Base models that are needed.
+
+    Attributes:
+        encoder: of the controls that a head answers, "" where there are none; `writer` likewise of those that are
+            answered with a text.
+    """
+
+    encoder: str
+    writer: str
+
+    @classmethod
+    def of(cls, parts: Sequence[TrainingData], encoder: str, writer: str) -> "_Bases":
+        heads = {data.head for data in parts}
+        if HeadKind.TEXT in heads and not writer:
+            raise TrainingError(
+                "no base model is named for the controls that are answered with a text; set "
+                "LABELLOOP_TEXT_BASE_MODEL, or give --text-base-model"
+            )
+        return cls(encoder if heads - {HeadKind.TEXT} else "", writer if HeadKind.TEXT in heads else "")
+
+    @property
+    def name(self) -> str:
+        """The one that the version names."""
+        return self.encoder or self.writer
+
+
+def verify_bundle(path: Path, outcomes: Sequence[PartOutcome | TextPartOutcome]) -> None:
     """Check that a bundle, read back from its files with its adapters merged, answers as its models did in training.
 
     Raises:
@@ -141,7 +194,11 @@ def verify_bundle(path: Path, outcomes: Sequence[PartOutcome]) -> None:
     """
     for position, outcome in enumerate(outcomes):
         try:
-            model = load_classifier(read_bundle(path), position, use_bf16=False)
+            bundle = read_bundle(path)
+            if isinstance(outcome, TextPartOutcome):
+                outcome.verify(bundle.part_folder(position))
+                continue
+            model = load_classifier(bundle, position, use_bf16=False)
         except BundleError as error:
             raise TrainingError(f"the bundle cannot be read back: {error}") from error
         logits = outcome.checked_logits
@@ -163,7 +220,7 @@ def _shares(parts: Sequence[TrainingData]) -> list[tuple[float, float]]:
     return list(pairwise(marks))
 
 
-def _metrics(outcomes: Sequence[PartOutcome]) -> dict[str, float]:
+def _metrics(outcomes: Sequence[PartOutcome | TextPartOutcome]) -> dict[str, float]:
     if len(outcomes) == 1:
         return dict(outcomes[0].metrics)
     return {
@@ -171,7 +228,7 @@ def _metrics(outcomes: Sequence[PartOutcome]) -> dict[str, float]:
     }
 
 
-def _warnings(outcome: PartOutcome, parts: int) -> list[str]:
+def _warnings(outcome: PartOutcome | TextPartOutcome, parts: int) -> list[str]:
     return [f"{outcome.part.facts.control}: {warning}" if parts > 1 else warning for warning in outcome.warnings]
 
 

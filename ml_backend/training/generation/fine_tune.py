@@ -23,6 +23,7 @@ __all__ = ["FineTuning", "Measured", "Sample", "fine_tune"]
 
 # Shares of the whole that progress tells of.
 LOADED, WORKED = 0.05, 0.98
+CHECKED_ROWS = 8
 FORWARD_SHARE = 1 / 3
 """Work of measuring a row's loss, as a share of a training pass over it."""
 WRITING_SHARE = 4.0
@@ -71,6 +72,9 @@ class FineTuning:
         losses: (step, training loss); those of an earlier attempt included.
         epochs: holdout loss at the ends of epochs, likewise.
         samples: one per holdout row that was answered.
+        confidences: of the tuned model in its responses to them.
+        checked: train pairs whose mean loss under the tuned model is `checked_loss`, to check a copy of it with.
+        max_length_tokens: most tokens of prompt and response together.
         warnings: what a user should know.
     """
 
@@ -80,6 +84,10 @@ class FineTuning:
     losses: tuple[tuple[int, float], ...]
     epochs: tuple[EpochResult, ...]
     samples: tuple[Sample, ...]
+    confidences: tuple[float, ...]
+    checked: tuple[Pair, ...]
+    checked_loss: float
+    max_length_tokens: int
     trainable_share: float
     warnings: tuple[str, ...]
 
@@ -129,6 +137,8 @@ def fine_tune(
         share = tuned.trainable_share
         result = fit(tuned, train_rows, holdout_rows, settings, observer=course.observer(), checkpoints=checkpoints)
         after, drafts = bench.measure("tuned model")
+        checked = train_rows.rows[:CHECKED_ROWS]
+        checked_loss = holdout_loss(model, checked, tokens_per_pass=settings.tokens_per_pass)
         tuned.save(folder)
     return FineTuning(
         result,
@@ -137,6 +147,10 @@ def fine_tune(
         tuple(course.losses),
         tuple(course.epochs),
         _samples(asked, base, base_drafts, after, drafts),
+        tuple(draft.confidence for draft in drafts if draft.confidence is not None),
+        tuple(train[:CHECKED_ROWS]),
+        checked_loss,
+        length,
         share,
         (*train_rows.warnings("train rows"), *holdout_rows.warnings("holdout rows"), *_warnings(base, after, result)),
     )
