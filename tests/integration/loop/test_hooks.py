@@ -5,14 +5,18 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
 import pytest
+from flask import Flask, request
+from werkzeug.serving import make_server
 
-from ml_backend.hooks.notifier import SIGNATURE, TIMESTAMP, signature
+from ml_backend.hooks.notifier import SIGNATURE, TIMESTAMP, is_genuine, signature
 from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model
 
@@ -124,6 +128,37 @@ def test_a_hook_that_hangs_does_not_hold_the_process(files: Path) -> None:
     assert done.returncode == 1
     assert "the hook asleep (row_read) did not finish with task-1 within 0.5 s" in done.stderr
     assert not (files / "x").exists()
+
+
+def test_a_command_sends_its_messages_before_it_ends(files: Path) -> None:
+    received: list[tuple[dict[str, str], bytes]] = []
+    app = Flask("receiver")
+
+    @app.post("/hook")
+    def take() -> str:
+        received.append((dict(request.headers), request.get_data()))
+        return ""
+
+    server = make_server("127.0.0.1", 0, app)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    settings = {
+        "LABELLOOP_NOTIFY_URL": f"http://127.0.0.1:{server.port}/hook",
+        "LABELLOOP_NOTIFY_SECRET": "a secret of both sides",
+    }
+    try:
+        made = answer(
+            labelloop(files, "export", *source(files), "--out", str(files / "snapshot"), "--json", **settings)
+        )
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    ((headers, body),) = received
+    assert is_genuine("a secret of both sides", headers, body, now=time.time())
+    assert json.loads(body)["data"]["snapshot_id"] == made["snapshot_id"]
+    assert MAIL.encode() not in body
 
 
 def test_the_documented_receiver_takes_real_messages_alone() -> None:

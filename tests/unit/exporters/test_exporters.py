@@ -35,7 +35,7 @@ def test_a_format_says_what_is_in_it_and_what_is_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_documentation_names_every_format_with_its_limits(name: str) -> None:
+def test_the_documentation_names_every_format(name: str) -> None:
     page = Path(__file__).parents[3] / "docs" / "exports.md"
     assert f"`{name}`" in page.read_text(encoding="utf-8")
 
