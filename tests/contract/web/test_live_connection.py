@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -14,11 +15,15 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
+from ml_backend.snapshots.store import read_rows
+from ml_backend.workflows.config_history import control_appearances
 from ml_backend.workflows.connect import Connection, connect, create_and_connect
 from ml_backend.workflows.doctor import Finding, State, diagnose
+from ml_backend.workflows.export import export_project
 from ml_backend.workflows.services import BackendAccess, Services
 from ml_backend.workflows.work import Worker
 from tests.contract.web.applications import APPLICATIONS
+from tests.fakes import FakeClock
 from tests.services import CONFIG, build_test_services, choice, texts_in
 
 TASKS = [{"text": text} for text in (*texts_in(Split.TRAIN, 3), *texts_in(Split.TEST, 1))]
@@ -155,6 +160,37 @@ def test_label_studio_fetches_a_prediction_of_a_task_that_has_none(running: Runn
     assert [region["value"] for region in prediction["result"]] == [{"choices": ["Billing"]}]
     assert prediction["score"] == 0.6
     assert prediction["model_version"] == running.services.cold_start(connection.project).version
+
+
+def test_a_label_config_that_somebody_changes_is_followed(running: Running, studio: LocalStudio) -> None:
+    services = running.services
+    connection = create_and_connect(services, "Live changes", CONFIG, TASKS)
+    project_id = connection.project.id
+    first, second, *_ = services.studio.tasks_without_prediction(project_id, "no such version")
+    for task, label in ((first, "Returns"), (second, "Billing")):
+        services.studio.submit_annotation(task.id, {"result": choice(label)})
+    parts = '<Labels name="parts" toName="text"><Label value="Number"/></Labels>'
+    changed = CONFIG.replace('<Choice value="Returns"/>', "").replace("</View>", f"{parts}</View>")
+    assert isinstance(services.clock, FakeClock)
+    services.clock.now = datetime.now(UTC)  # Label Studio's annotations tell the real time
+
+    services.studio.update_project(project_id, {"label_config": changed})
+    (row,) = services.studio.backends(project_id)
+    asked(studio, "GET", f"/api/ml/{row['id']}")  # calls `/setup`, as opening the settings does
+    running.work()
+
+    project = services.database.projects.get(project_id)
+    assert project.label_config == changed
+    assert list(control_appearances(services, project)) == ["parts"]
+    version = services.cold_start(project).version
+    assert connect(services, project_id).changes == ()
+    assert services.studio.project(project_id).model_version == version
+    assert services.studio.prediction_counts(project_id)[version] == len(TASKS) - 2
+    manifest = export_project(services, project).manifest
+    assert (manifest.counts["train"], manifest.dropped) == (1, {"unknown_label": 1})
+    assert "config no longer has are left out: Returns (1)" in manifest.warnings[0]
+    (kept,) = read_rows(services.options.snapshots / project.ref.key / manifest.id, Split.TRAIN)
+    assert dict(kept.targets) == {"category": "Billing"}
 
 
 def test_start_training_in_label_studio_queues_a_job(running: Running, studio: LocalStudio) -> None:
