@@ -25,7 +25,10 @@ Reason = Annotated[str, typer.Option(help="Why; kept with the promotion.")]
 
 @app.command("list")
 def list_models(project: OptionalProject = None, as_json: AsJson = False) -> None:
-    """Versions, newest first, project by project."""
+    """Versions, newest first, project by project.
+
+    The score is macro-F1, for entities strict F1, with several controls their mean.
+    """
     services = open_services()
     keys = (
         [services.database.projects.get(project).ref.key] if project is not None else services.registry.project_keys()
@@ -37,12 +40,12 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
             "champion" if version.is_champion else "challenger" if version.is_challenger else "",
             version.method,
             version.snapshot_id,
-            _figure(version.metrics.get("macro_f1")),
+            _figure(version.metrics.get("score")),
             f"{version.created_at:%Y-%m-%d %H:%M}",
         )
         for version in found
     ]
-    columns = ("version", "", "method", "snapshot", "validation macro-F1", "made (UTC)")
+    columns = ("version", "", "method", "snapshot", "validation score", "made (UTC)")
     emit(found, as_json=as_json, lines=[table(columns, rows)])
 
 

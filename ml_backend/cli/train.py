@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-FIGURES = ("rows", "accuracy", "macro_f1")
+FIGURES = ("rows", "accuracy", "macro_f1", "micro_f1")
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,8 @@ def train(
         str | None, typer.Option(help="Hugging Face name or folder.", show_default="LABELLOOP_BASE_MODEL")
     ] = None,
     method: Annotated[
-        Method, typer.Option(help="auto: regression and LoRA, the better one on held-out rows is kept.")
+        Method,
+        typer.Option(help="auto: the better of regression and LoRA on held-out rows. full: all weights, to compare."),
     ] = Method.AUTO,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="LABELLOOP_SEED")] = None,
     settings: Annotated[
@@ -114,15 +115,27 @@ def _lines(result: Mapping[str, Any]) -> list[str | Table]:
     validation, test = result["metrics"]["validation"], result["metrics"]["test"]
     scored = (("folds of train", "cross_validation_", validation), ("validation", "", validation), ("test", "", test))
     rows = [
-        (name, *(_figure(metrics[prefix + figure]) for figure in FIGURES))
+        (control, name, *(_figure(figures[prefix + figure]) for figure in FIGURES))
         for name, prefix, metrics in scored
-        if f"{prefix}rows" in metrics
+        for control, figures in _by_control(metrics).items()
+        if f"{prefix}rows" in figures
     ]
     if rows:
-        lines.append(table(("scored on", "rows", "accuracy", "macro-F1"), rows))
+        has_several = any(control for control, *_ in rows)
+        columns = ("control", "scored on", "rows", "accuracy", "macro-F1", "micro-F1")
+        lines.append(table(columns, rows) if has_several else table(columns[1:], [row[1:] for row in rows]))
     gate = result.get("gate")
     lines.append(gate["reason"] if gate else "no test rows, so no gate was held")
     return lines
+
+
+def _by_control(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Figures by control, whose name stands before the last point; "" where there is only one control."""
+    found: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        control, _, figure = name.rpartition(".")
+        found.setdefault(control, {})[figure] = value
+    return found
 
 
 def _figure(value: float) -> str:

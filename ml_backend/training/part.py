@@ -29,6 +29,7 @@ class PartOutcome:
     Attributes:
         metrics: on the validation rows; `cross_validation_…` where folds inside train were scored;
             `expected_calibration_error` on the rows that were calibrated on.
+        score: of the validation rows, else of the folds, in the metric that versions are compared by; None without any.
         warnings: sentences for the operator.
         reason: why this method was kept.
         checked_texts: texts that the bundle is checked with, and `checked_logits` what they should give.
@@ -36,6 +37,7 @@ class PartOutcome:
 
     part: TrainedPart
     metrics: Mapping[str, float]
+    score: float | None
     warnings: tuple[str, ...]
     reason: str
     checked_texts: tuple[str, ...]
@@ -110,6 +112,7 @@ def train_part(
     return PartOutcome(
         TrainedPart(facts, folder),
         _metrics(evaluations, numbers, reliability),
+        next((objective.score(evaluation) for evaluation in evaluations.values()), None),
         (*data.warnings, *reliability.warnings()),
         choice.reason,
         candidates.checked_texts,

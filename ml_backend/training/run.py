@@ -41,6 +41,7 @@ class TrainingOutcome:
         method: how all parts were made; auto where some were made otherwise than others.
         bundle: folder of the serving bundle.
         metrics: see `PartOutcome`; with several controls each name follows its control's, as in `topic.macro_f1`.
+            `score` is the mean of the controls' scores.
         warnings: sentences for the operator.
         reason: why this method was kept, control by control.
     """
@@ -220,12 +221,15 @@ def _shares(parts: Sequence[TrainingData]) -> list[tuple[float, float]]:
     return list(pairwise(marks))
 
 
-def _metrics(outcomes: Sequence[PartOutcome | TextPartOutcome]) -> dict[str, float]:
+def _metrics(outcomes: Sequence[PartOutcome]) -> dict[str, float]:
+    scores = [outcome.score for outcome in outcomes if outcome.score is not None]
+    overall = {"score": float(np.mean(scores))} if scores else {}
     if len(outcomes) == 1:
-        return dict(outcomes[0].metrics)
-    return {
+        return {**outcomes[0].metrics, **overall}
+    each = {
         f"{outcome.part.facts.control}.{name}": value for outcome in outcomes for name, value in outcome.metrics.items()
     }
+    return each | overall
 
 
 def _warnings(outcome: PartOutcome | TextPartOutcome, parts: int) -> list[str]:
