@@ -225,12 +225,13 @@ def _rows_of_columns(export: Path, answer: str) -> Iterator[Row]:
                 f"{export}: no column {' and no column '.join(missing)}, but {', '.join(record)}; name the answers' "
                 "column with --control NAME, or the project's label config with --config FILE"
             )
-        targets = {answer: str(record[answer])} if record[answer] not in (None, "") else {}
+        # As the kind for such answers reads them where there is a label config.
+        response = "" if record[answer] is None else str(record[answer]).strip()
         yield Row(
             id=f"record-{number}",
             task_id=integer(record.get("id"), number),
             input={PROMPT: "" if record[PROMPT] is None else str(record[PROMPT])},
-            targets=targets,
+            targets={answer: response} if response else {},
             labels=(),
             provenance=Provenance(()),
         )

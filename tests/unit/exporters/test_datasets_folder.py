@@ -12,13 +12,14 @@ from tests.unit.exporters.builders import TOPIC, export, row, wish
 
 CONTROLS = f"""{TOPIC}
 <Choices name="tags" toName="text" choice="multiple"><Choice value="a"/><Choice value="b"/></Choices>
-<Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>"""
+<Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>
+<TextArea name="reply" toName="text" required="true"/>"""
 ASKED = wish(CONTROLS)
 ROWS = [
     row(
         "Anna saw Paris", targets={"topic": "login", "tags": ("a", "b"), "who": (Span(0, 4, "PER"), Span(9, 14, "LOC"))}
     ),
-    row("Größe 🙂", targets={"topic": "billing", "tags": (), "who": ()}, number=2),
+    row("Größe 🙂", targets={"topic": "billing", "tags": (), "who": (), "reply": "Ja 🙂"}, number=2),
     row("half \ud83d", targets={"tags": ("b",)}, number=3),
 ]
 
@@ -60,15 +61,16 @@ def test_hugging_face_datasets_loads_the_folder_with_its_features(
             "topic": 1,
             "tags": [0, 1],
             "who": [{"start": 0, "end": 4, "label": 0}, {"start": 9, "end": 14, "label": 1}],
+            "reply": None,
         },
-        {"id": "task-2", "task_id": 2, "text": "Größe 🙂", "topic": 0, "tags": [], "who": []},
-        {"id": "task-3", "task_id": 3, "text": "half \ufffd", "topic": None, "tags": [1], "who": None},
+        {"id": "task-2", "task_id": 2, "text": "Größe 🙂", "topic": 0, "tags": [], "who": [], "reply": "Ja 🙂"},
+        {"id": "task-3", "task_id": 3, "text": "half \ufffd", "topic": None, "tags": [1], "who": None, "reply": None},
     ]
 
 
 def test_no_row_is_a_file_with_its_columns(tmp_path: Path) -> None:
     table = pq.read_table(made(tmp_path, []) / "data" / "train-00000-of-00001.parquet")
-    assert (table.num_rows, table.column_names) == (0, ["id", "task_id", "text", "topic", "tags", "who"])
+    assert (table.num_rows, table.column_names) == (0, ["id", "task_id", "text", "topic", "tags", "who", "reply"])
 
 
 def test_rows_are_written_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ import pytest
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
 from ml_backend.exporters import ExportWish
 from ml_backend.labelstudio.export_file import read_export
+from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.snapshots.build import BuildSettings, reviewed_rows
-from ml_backend.tasks import ServingPlan
+from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.recordings import recording_path
 from tests.unit.exporters.builders import TOPIC, export, row, text_plan, wish, written
 
@@ -45,6 +46,17 @@ def test_what_label_studio_exported_is_read_again_as_it_was(recording: str, tmp_
     asked = ExportWish(plan.field, plan.controls, plan.controls[0].name)
 
     assert export("label-studio", rows, tmp_path / "again.json", asked).rows == len(rows)
+
+    assert carried(read(tmp_path / "again.json", plan)) == carried(rows)
+
+
+def test_responses_that_label_studio_exported_are_read_again_as_they_were(tmp_path: Path) -> None:
+    plan = serving_plan(parse_label_config(template_path("generation").read_text(encoding="utf-8")))
+    rows = read(recording_path("export_textarea"), plan)
+    assert [row.targets for row in rows] == [{"instruction": 'An answer, with "quotes"\nand a second line'}] * 2
+    asked = ExportWish(plan.field, plan.controls, "instruction")
+
+    export("label-studio", rows, tmp_path / "again.json", asked)
 
     assert carried(read(tmp_path / "again.json", plan)) == carried(rows)
 

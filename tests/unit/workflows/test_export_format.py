@@ -9,6 +9,7 @@ import pytest
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import ConfigurationError, StudioExportError
+from ml_backend.tasks import template_path
 from ml_backend.workflows.export_format import FormatRequest, export_columns, export_format, export_format_of_file
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
@@ -143,6 +144,18 @@ def test_a_flat_export_needs_no_label_config_to_become_conversations(services: S
     ]
     assert {reason: list(ids) for reason, ids in found.left_out.items()} == {"no agreed answer to instruction": [17]}
     assert found.without_row == 0
+
+
+def test_a_flat_export_gives_the_same_with_its_label_config(services: Services, tmp_path: Path) -> None:
+    path = tmp_path / "project-4.csv"
+    path.write_text('id,annotation_id,prompt,instruction\n16,50,Write a haiku," Rain,\nsoft "\n', newline="")
+    config = template_path("generation").read_text(encoding="utf-8")
+
+    export_columns(services, path, FormatRequest("openai-chat"), tmp_path / "without")
+    export_format_of_file(services, path, config, FormatRequest("openai-chat"), tmp_path / "with")
+
+    assert (tmp_path / "with").read_text() == (tmp_path / "without").read_text()
+    assert lines(tmp_path / "with")[0]["messages"][1] == {"role": "assistant", "content": "Rain,\nsoft"}
 
 
 def test_columns_that_are_not_there_are_named(services: Services, tmp_path: Path) -> None:
