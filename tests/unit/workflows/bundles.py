@@ -1,14 +1,25 @@
 """Real serving bundles whose head knows nothing; the predictor beside them is a fake."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from ml_backend.domain.model import Method, ModelVersion
 from ml_backend.domain.project import Project
-from ml_backend.encoders.bundle import QUANTILES, BundleFacts, BundleManifest, Head, write_bundle
+from ml_backend.encoders.bundle import (
+    QUANTILES,
+    BundleFacts,
+    BundleManifest,
+    Head,
+    PartFacts,
+    TrainedPart,
+    write_bundle,
+    write_head,
+)
 from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.tasks import serving_plan
+from ml_backend.tasks import ServedControl, serving_plan
 from ml_backend.workflows.services import Services
 from tests.services import add_version
 
@@ -20,28 +31,35 @@ def add_whole_version(
 ) -> ModelVersion:
     """As `add_version`, with a bundle on disk."""
     version = add_version(services, project, label)
-    served = serving_plan(parse_label_config(project.label_config)).served
-    control = served.control
-    facts = BundleFacts(
-        control.name, control.object.name, served.field, project.label_config, project.label_config_fingerprint, "abc"
-    )
+    plan = serving_plan(parse_label_config(project.label_config))
+    facts = BundleFacts(plan.field, project.label_config, project.label_config_fingerprint, "abc")
     manifest = BundleManifest(
         model_version=version.name,
-        method=Method.REGRESSION,
         base_model="tiny",
         base_model_sha256="ab" * 32,
         facts=facts,
-        labels=control.label_values,
-        max_length_tokens=64,
-        temperature=1.0,
+        parts=(),
         seed=1,
-        settings={},
-        score_quantiles=tuple(position / (QUANTILES - 1) for position in range(QUANTILES)),
         created_at="2026-01-01T00:00:00+00:00",
         libraries={},
     )
-    classes = len(control.label_values)
-    head = Head(np.zeros((classes, 4), dtype=np.float32), np.zeros(classes, dtype=np.float32))
     version.path.parent.mkdir(parents=True, exist_ok=True)
-    write_bundle(version.path, manifest, head, trained_on=trained_on)
+    with TemporaryDirectory() as folder:
+        parts = [_part(served, Path(folder) / served.name) for served in plan.controls]
+        write_bundle(version.path, manifest, parts, trained_on=trained_on)
     return version
+
+
+def _part(served: ServedControl, folder: Path) -> TrainedPart:
+    classes = len(served.control.labels)
+    write_head(folder, Head(np.zeros((classes, 4), dtype=np.float32), np.zeros(classes, dtype=np.float32)))
+    facts = PartFacts(
+        control=served.name,
+        head=served.kind.head,
+        method=Method.REGRESSION,
+        readout={"labels": list(served.control.label_values)},
+        max_length_tokens=64,
+        score_quantiles=tuple(position / (QUANTILES - 1) for position in range(QUANTILES)),
+        settings={},
+    )
+    return TrainedPart(facts, folder)
