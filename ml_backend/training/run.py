@@ -221,7 +221,7 @@ def _shares(parts: Sequence[TrainingData]) -> list[tuple[float, float]]:
     return list(pairwise(marks))
 
 
-def _metrics(outcomes: Sequence[PartOutcome]) -> dict[str, float]:
+def _metrics(outcomes: Sequence[PartOutcome | TextPartOutcome]) -> dict[str, float]:
     scores = [outcome.score for outcome in outcomes if outcome.score is not None]
     overall = {"score": float(np.mean(scores))} if scores else {}
     if len(outcomes) == 1:

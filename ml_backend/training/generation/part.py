@@ -11,6 +11,7 @@ from ...domain.model import HeadKind, Method
 from ...domain.ports import Run
 from ...encoders.bundle import QUANTILES, PartFacts, TrainedPart
 from ...encoders.generate import format_of
+from ...encoders.language_model import LanguageModel
 from ...encoders.tuned_model import load_tuned_model
 from ...errors import TrainingError
 from ..checkpoints import Checkpoints
@@ -18,13 +19,13 @@ from ..data import LabeledTexts, TrainingData
 from ..progress import Progress, Report
 from .data import Pair, tokenised
 from .fine_tune import FineTuning, fine_tune
-from .loss import holdout_loss
+from .loss import holdout_loss, perplexity
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["TextPartOutcome", "train_text_part"]
+__all__ = ["TextPartOutcome", "perplexity_of", "train_text_part"]
 
 TOLERANCE = 0.02
 """Largest difference between losses before saving and after loading, as a share."""
@@ -50,6 +51,11 @@ class TextPartOutcome:
     def method(self) -> Method:
         """How the base model was tuned."""
         return self.part.facts.method
+
+    @property
+    def score(self) -> float | None:
+        """ROUGE-L on the validation rows; None without any."""
+        return self.metrics.get("rouge_l")
 
     def verify(self, folder: Path) -> None:
         """Check that the model, read back from a part's folder, reads responses as it did when it was trained.
@@ -116,6 +122,14 @@ def train_text_part(
     return TextPartOutcome(
         TrainedPart(facts, scratch), metrics, warnings, _reason(found, settings), found.checked, found.checked_loss
     )
+
+
+def perplexity_of(model: LanguageModel, prompts: Sequence[str], responses: Sequence[str]) -> float:
+    """Perplexity of responses to prompts, per token of the responses; not a number without any."""
+    pairs = [Pair(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
+    length = model.max_length_tokens or GenerationSettings().max_length_tokens
+    rows = tokenised(pairs, format_of(model), max_length_tokens=length).rows
+    return perplexity(holdout_loss(model, rows, tokens_per_pass=GenerationSettings().tokens_per_pass))
 
 
 def _pairs(rows: LabeledTexts) -> list[Pair]:
