@@ -93,6 +93,7 @@ class BuiltRows:
     Attributes:
         splits: rows per split; every split is there, if empty.
         unresolved: rows whose annotators agree on no control, with empty targets.
+        moved: split per task id, of the unresolved rows whose changed text would belong to another one.
         label_counts: rows per split, control and label that they hold; labels without a row count 0.
         not_reviewed: tasks that the review rule left out. They are no part of the snapshot.
         warnings: what a reader should know before trusting the rows, in sentences.
@@ -100,6 +101,7 @@ class BuiltRows:
 
     splits: Mapping[Split, tuple[Row, ...]]
     unresolved: tuple[Row, ...] = ()
+    moved: Mapping[int, Split] = field(default_factory=dict)
     dropped: tuple[DroppedRow, ...] = ()
     label_counts: LabelCounts = field(default_factory=dict)
     not_reviewed: int = 0
@@ -135,7 +137,8 @@ def build_rows(
     rows, duplicates = _without_duplicates(rows, plan)
     splits = _split(rows, plan, settings.split)
     splits = {split: list(change(splits[split])) for split in Split}
-    unresolved = tuple(change(row for row in rows if not row.targets))
+    disagreed = [row for row in rows if not row.targets]
+    unresolved = tuple(change(disagreed))
     kept = {row.task_id for found in (*splits.values(), unresolved) for row in found}
     dropped += [DroppedRow(row.task_id, DropReason.LEFT_OUT_BY_HOOK) for row in rows if row.task_id not in kept]
     train, leaks = _without_leaks(splits, plan, settings.near_duplicate_threshold)
@@ -144,6 +147,7 @@ def build_rows(
     return BuiltRows(
         splits={split: tuple(splits[split]) for split in Split},
         unresolved=unresolved,
+        moved=_moved(disagreed, unresolved, plan, settings.split),
         dropped=tuple(sorted([*dropped, *duplicates, *leaks], key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
         not_reviewed=not_reviewed,
@@ -250,6 +254,15 @@ def _split(rows: Iterable[Row], plan: ServingPlan, fractions: SplitFractions) ->
         if row.targets:
             splits[split_of(row.input[plan.field], fractions)].append(row)
     return splits
+
+
+def _moved(
+    given: Iterable[Row], changed: Iterable[Row], plan: ServingPlan, fractions: SplitFractions
+) -> dict[int, Split]:
+    """The splits that the changed texts no longer tell."""
+    splits = {row.task_id: split_of(row.input[plan.field], fractions) for row in given}
+    now = ((row.task_id, split_of(row.input.get(plan.field, ""), fractions)) for row in changed)
+    return {task_id: splits[task_id] for task_id, split in now if splits.get(task_id, split) is not split}
 
 
 def _without_leaks(

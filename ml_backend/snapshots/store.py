@@ -18,11 +18,12 @@ from ..errors import SnapshotError
 from .build import BuildSettings, BuiltRows
 from .manifest import manifest_from_json, manifest_to_json, snapshot_id
 
-__all__ = ["MANIFEST", "read_manifest", "read_rows", "read_unresolved", "write_snapshot"]
+__all__ = ["MANIFEST", "read_manifest", "read_moved", "read_rows", "read_unresolved", "write_snapshot"]
 
 MANIFEST = "manifest.json"
 UNRESOLVED = "unresolved.jsonl"
 DROPPED = "dropped.jsonl"
+MOVED = "moved.jsonl"
 REMEDY = "delete the folder and export again"
 
 
@@ -118,10 +119,32 @@ def read_unresolved(path: Path) -> Iterator[Row]:
     return _read(path, UNRESOLVED)
 
 
+def read_moved(path: Path) -> Mapping[int, Split]:
+    """The split per task id of those unresolved rows whose texts, changed by a hook, no longer tell it.
+
+    Raises:
+        SnapshotError: as `read_rows`.
+    """
+    if MOVED not in read_manifest(path).files:
+        return {}
+    moved = {}
+    for number, line in _lines(path, MOVED):
+        try:
+            found = json.loads(line)
+            moved[int(found["task_id"])] = Split(found["split"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise SnapshotError(f"{path / MOVED}, line {number}: {error!r}; {REMEDY}") from None
+    return moved
+
+
 def _contents(built: BuiltRows) -> Mapping[str, Iterable[Mapping[str, Any]]]:
     rows = {f"{split.value}.jsonl": built.splits.get(split, ()) for split in Split} | {UNRESOLVED: built.unresolved}
     dropped = ({"task_id": drop.task_id, "reason": drop.reason.value, "of": drop.of} for drop in built.dropped)
-    return {name: map(row_to_json, found) for name, found in rows.items()} | {DROPPED: dropped}
+    contents: dict[str, Iterable[Mapping[str, Any]]] = {name: map(row_to_json, found) for name, found in rows.items()}
+    contents[DROPPED] = dropped
+    if built.moved:
+        contents[MOVED] = ({"task_id": task_id, "split": split.value} for task_id, split in built.moved.items())
+    return contents
 
 
 def _write_lines(file: Path, values: Iterable[Mapping[str, Any]]) -> str:
@@ -152,6 +175,15 @@ def _take_place(hidden: Path, path: Path) -> bool:
 
 
 def _read(path: Path, name: str) -> Iterator[Row]:
+    for number, line in _lines(path, name):
+        try:
+            yield row_from_line(line)
+        except ValueError as error:
+            raise SnapshotError(f"{path / name}, line {number}: {error}; {REMEDY}") from None
+
+
+def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
+    """The lines of a file, numbered from 1, once its sha256 was checked."""
     file, wanted = path / name, read_manifest(path).files.get(name)
     try:
         with file.open("rb") as content:
@@ -165,8 +197,4 @@ def _read(path: Path, name: str) -> Iterator[Row]:
         )
     # Lines end at line feeds alone: texts may hold other characters that Python counts as line ends.
     with file.open(encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield row_from_line(line)
-            except ValueError as error:
-                raise SnapshotError(f"{file}, line {number}: {error}; {REMEDY}") from None
+        yield from enumerate(lines, start=1)

@@ -16,7 +16,7 @@ from ..domain.project import Project
 from ..domain.quality import Audit
 from ..domain.snapshot import Snapshot, Split, split_of
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.store import read_rows, read_unresolved
+from ..snapshots.store import read_moved, read_rows, read_unresolved
 from ..tasks import ServedControl, ServingPlan, serving_plan
 from .decisions import precision_table
 from .job_context import JobContext
@@ -155,9 +155,10 @@ def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]
         for row in read_rows(snapshot.path, split):
             rows.append(row)
             splits.append(split)
+    moved = read_moved(snapshot.path)
     for row in read_unresolved(snapshot.path):
         rows.append(row)
-        splits.append(split_of(row.input.get(plan.field, ""), snapshot.manifest.split))
+        splits.append(moved.get(row.task_id) or split_of(row.input.get(plan.field, ""), snapshot.manifest.split))
     return rows, splits
 
 

@@ -16,7 +16,7 @@ from ml_backend.errors import HookError
 from ml_backend.exporters import exporter_names
 from ml_backend.hooks import DROP, Hooks, hookimpl
 from ml_backend.hooks.redaction import Redaction
-from ml_backend.snapshots.store import read_rows
+from ml_backend.snapshots.store import read_moved, read_rows, read_unresolved
 from ml_backend.workflows.export import export_file, export_project
 from ml_backend.workflows.export_format import FormatRequest, export_format
 from ml_backend.workflows.services import Services
@@ -114,6 +114,22 @@ def test_a_row_stays_in_the_split_of_its_original_text(services: Services, tmp_p
     assert tasks(masked.path) == tasks(plain.path)
     texts = [(split, row.input["text"]) for split in Split for row in read_rows(masked.path, split)]
     assert any(split_of(text, SplitFractions()) is not split for split, text in texts)  # by itself it would have moved
+
+
+def test_a_task_that_is_disagreed_upon_stays_in_its_split_too(services: Services, tmp_path: Path) -> None:
+    project = planted(services)
+    for number in range(1, 40):  # the last task is agreed upon
+        services.studio.submit_annotation(number, {"result": choice("Shipping"), "completed_by": 2})
+    texts = {task_id: task["data"]["text"] for task_id, task in services.studio.tasks.items()}
+    masked = export_project(with_hook(services, Redaction("email,card")), project, tmp_path / "masked")
+    plain = export_project(services, project, tmp_path / "plain")
+
+    moved = read_moved(masked.path)
+    rows = list(read_unresolved(masked.path))
+    splits = {row.task_id: moved.get(row.task_id) or split_of(row.input["text"], SplitFractions()) for row in rows}
+    assert moved
+    assert splits == {row.task_id: split_of(texts[row.task_id], SplitFractions()) for row in rows}
+    assert read_moved(plain.path) == {}
 
 
 def test_entities_stand_where_they_stood(services: Services, tmp_path: Path) -> None:
