@@ -4,11 +4,13 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .config import Settings
 from .domain.model import cold_start_version
 from .domain.ports import JobLauncher, Predictor
 from .domain.project import Project
+from .errors import TextServerError
 from .hooks import Hooks, load_hooks
 from .hooks.notifier import WebhookNotifier
 from .hooks.redaction import Redaction
@@ -21,7 +23,13 @@ from .tasks import serving_plan
 from .tracking.mlflow import MlflowRegistry, MlflowTracker
 from .workflows.services import BackendAccess, Options, Services
 
+if TYPE_CHECKING:
+    from .serving.drafts import Writer
+    from .serving.openai_server import OpenAiServer
+
 __all__ = ["build_services", "configure_logging"]
+
+log = logging.getLogger(__name__)
 
 
 def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -> Services:
@@ -36,7 +44,8 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
     home = settings.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     registry = MlflowRegistry(settings.mlflow, cache=home / "models")
-    make_cold_start = _ColdStarts(settings.base_model)
+    make_cold_start = _ColdStarts(settings)
+    load_champion = _Champion(settings)
     return Services(
         options=_options(settings, home),
         database=open_database(settings.database, _utc_now),
@@ -44,7 +53,7 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
         tracker=MlflowTracker(settings.mlflow, artifact_root=home / "artifacts"),
         registry=registry,
         launcher=launcher or SubprocessLauncher(home, settings.environment()),
-        champions=Champions(registry, load_bundle_predictor, make_cold_start),
+        champions=Champions(registry, load_champion, make_cold_start),
         load_predictor=load_bundle_predictor,
         cold_start=make_cold_start,
         clock=_utc_now,
@@ -53,24 +62,64 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
 
 
 def load_bundle_predictor(path: Path) -> Predictor:
-    """A predictor from a serving bundle."""
+    """A predictor from a serving bundle, which takes its time: what is measured must not depend on the machine."""
     from .serving.bundle_predictor import BundlePredictor
 
     return BundlePredictor(path)
 
 
-class _ColdStarts:
-    """Makes cold-start predictors that share one copy of the base model."""
+class _Champion:
+    """Makes predictors that serve: with a time budget per draft, which a server of texts may write."""
 
-    def __init__(self, base_model: str) -> None:
-        self._base_model = base_model
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, path: Path) -> Predictor:
+        from .serving.bundle_predictor import BundlePredictor
+
+        return BundlePredictor(path, budget_s=self._settings.draft_budget_s, remote=self._remote)
+
+    def _remote(self, version: str) -> "Writer | None":
+        """The server of texts, where it has a model of the version's name."""
+        if not self._settings.text_server_url:
+            return None
+        server = _text_server(self._settings, version)
+        try:
+            return server if version in server.models() else None
+        except TextServerError as error:
+            log.warning("%s writes its drafts by itself: %s", version, error)
+            return None
+
+
+def _text_server(settings: Settings, model: str | None) -> "OpenAiServer":
+    """The OpenAI-compatible server of the settings, to be asked for a model; None: its only one."""
+    from .serving.openai_server import OpenAiServer
+
+    key = settings.text_server_key.get_secret_value()
+    return OpenAiServer(settings.text_server_url, model, key or None, budget_s=settings.draft_budget_s)
+
+
+class _ColdStarts:
+    """Makes cold-start predictors that share one copy of the base models."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     def __call__(self, project: Project) -> Predictor:
         from .serving.cold_start import ColdStartPredictor, shared_encoder
 
         plan = serving_plan(parse_label_config(project.label_config))
         version = cold_start_version(project.ref.key, project.label_config_fingerprint)
-        return ColdStartPredictor(version, plan, shared_encoder(self._base_model))
+        return ColdStartPredictor(version, plan, shared_encoder(self._settings.base_model), self._writer())
+
+    def _writer(self) -> "Writer | None":
+        from .serving.drafts import shared_writer
+
+        if self._settings.text_server_url:
+            return _text_server(self._settings, self._settings.text_server_model or None)
+        if not self._settings.text_base_model:
+            return None
+        return shared_writer(self._settings.text_base_model, self._settings.draft_budget_s)
 
 
 def configure_logging(level: str) -> None:
@@ -118,4 +167,5 @@ def _options(settings: Settings, home: Path) -> Options:
         audit_after_training=settings.audit_after_training,
         push_flags_at_most=settings.push_flags_at_most,
         flag_precision_floor=settings.flag_precision_floor,
+        text_base_model=settings.text_base_model,
     )

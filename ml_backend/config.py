@@ -51,6 +51,23 @@ class Settings(BaseSettings):
         "sentence-transformers/all-MiniLM-L6-v2",
         description="Base model: a Hugging Face name or a folder; any encoder or decoder of transformers.",
     )
+    text_base_model: str = Field(
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        description="Base model of text areas: a Hugging Face name or a folder; any decoder of transformers. "
+        "Empty: no drafts before a version is trained.",
+    )
+    text_server_url: str = Field(
+        "",
+        description="URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`, that writes drafts before "
+        "the first version, and those of every version whose name one of its models has; empty: none.",
+    )
+    text_server_model: str = Field(
+        "", description="Model of that server that writes drafts before the first version; empty: its only one."
+    )
+    text_server_key: SecretStr = Field(SecretStr(""), description="API key of that server.")
+    draft_budget_s: float = Field(
+        20.0, gt=0, description="Seconds per draft of a response; what is written by then is shown."
+    )
     split: Annotated[SplitFractions, NoDecode] = Field(
         SplitFractions(),
         description="Shares of train, validation and test; read when a project is connected, fixed from then on.",
@@ -127,7 +144,7 @@ class Settings(BaseSettings):
     def _parse_split(cls, value: object) -> object:
         return SplitFractions.parse(value) if isinstance(value, str) else value
 
-    @field_validator("studio_url", "public_url")
+    @field_validator("studio_url", "public_url", "text_server_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

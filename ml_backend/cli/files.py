@@ -140,13 +140,20 @@ def config_text(path: Path | None) -> str:
 
 
 def _report_lines(report: "EvaluationReport") -> list[str | Table]:
+    from ..training.generation.metrics import TextEvaluation
+
     lines: list[str | Table] = []
     for control, figures in report.evaluations.items():
+        name = f"{report.model_version}, {control}" if len(report.evaluations) > 1 else report.model_version
+        if isinstance(figures, TextEvaluation):
+            told = f"ROUGE-L {figures.rouge_l:.4f}, BLEU {figures.bleu:.1f}, {figures.exact:.1%} word for word"
+            told += "" if figures.perplexity is None else f", perplexity {figures.perplexity:.2f}"
+            lines.append(f"{name}: {told} on {figures.rows} rows")
+            continue
         rows = [
             (entry.label, f"{entry.precision:.3f}", f"{entry.recall:.3f}", f"{entry.f1:.3f}", entry.support)
             for entry in figures.per_class
         ]
-        name = f"{report.model_version}, {control}" if len(report.evaluations) > 1 else report.model_version
         summary = f"accuracy {figures.accuracy:.4f}, macro-F1 {figures.macro_f1:.4f}, micro-F1 {figures.micro_f1:.4f}"
         lines += [
             table(("label", "precision", "recall", "F1", "rows"), rows),

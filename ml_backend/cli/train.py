@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-FIGURES = ("rows", "accuracy", "macro_f1", "micro_f1")
+FIGURES = {
+    "rows": "rows",
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "rouge_l": "ROUGE-L",
+    "bleu": "BLEU",
+    "perplexity": "perplexity",
+}
+"""Titles of the columns, of which those are shown that have a figure."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,9 +44,15 @@ def train(
     base_model: Annotated[
         str | None, typer.Option(help="Hugging Face name or folder.", show_default="LABELLOOP_BASE_MODEL")
     ] = None,
+    text_base_model: Annotated[
+        str | None, typer.Option(help="The one that writes texts.", show_default="LABELLOOP_TEXT_BASE_MODEL")
+    ] = None,
     method: Annotated[
         Method,
-        typer.Option(help="auto: the better of regression and LoRA on held-out rows. full: all weights, to compare."),
+        typer.Option(
+            help="auto: the better of regression and LoRA on held-out rows; LoRA for texts. full: all weights. qlora: "
+            "for texts alone, on CUDA."
+        ),
     ] = Method.AUTO,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="LABELLOOP_SEED")] = None,
     settings: Annotated[
@@ -76,6 +91,7 @@ def train(
         overrides=overrides,
         snapshot=str(snapshot.resolve()) if snapshot else None,
         out=str(out.resolve()) if out else None,
+        text_base_model=text_base_model or "",
     )
     job = _run(services, project or 0, request)
     result = {"job_id": job.id, **job.result}
@@ -87,14 +103,14 @@ def train(
 
 
 def _overrides(settings: list[str]) -> dict[str, str]:
-    from ..training.settings import TrainingSettings
+    from ..training.overrides import settings_from
 
     pairs = [setting.partition("=") for setting in settings]
     wrong = [setting for setting, (name, equals, _) in zip(settings, pairs, strict=True) if not (name and equals)]
     if wrong:
         raise ConfigurationError(f"--set {wrong[0]} found; wanted KEY=VALUE, such as --set epochs=3")
     overrides = {name.strip(): value for name, _, value in pairs}
-    TrainingSettings().with_overrides(overrides)  # complains now rather than in the child
+    settings_from(Method.AUTO, 0, overrides)  # complains now rather than in the child
     return overrides
 
 
@@ -114,15 +130,17 @@ def _lines(result: Mapping[str, Any]) -> list[str | Table]:
     ]
     validation, test = result["metrics"]["validation"], result["metrics"]["test"]
     scored = (("folds of train", "cross_validation_", validation), ("validation", "", validation), ("test", "", test))
-    rows = [
-        (control, name, *(_figure(figures[prefix + figure]) for figure in FIGURES))
+    found = [
+        (control, name, {figure: figures.get(prefix + figure) for figure in FIGURES})
         for name, prefix, metrics in scored
         for control, figures in _by_control(metrics).items()
         if f"{prefix}rows" in figures
     ]
+    shown = [figure for figure in FIGURES if any(figures[figure] is not None for *_, figures in found)]
+    rows = [(control, name, *(_figure(figures[figure]) for figure in shown)) for control, name, figures in found]
     if rows:
         has_several = any(control for control, *_ in rows)
-        columns = ("control", "scored on", "rows", "accuracy", "macro-F1", "micro-F1")
+        columns = ("control", "scored on", *(FIGURES[figure] for figure in shown))
         lines.append(table(columns, rows) if has_several else table(columns[1:], [row[1:] for row in rows]))
     gate = result.get("gate")
     lines.append(gate["reason"] if gate else "no test rows, so no gate was held")
@@ -138,5 +156,7 @@ def _by_control(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _figure(value: float) -> str:
+def _figure(value: float | None) -> str:
+    if value is None:
+        return ""
     return f"{value:.0f}" if value > 1 else f"{value:.4f}"

@@ -147,12 +147,13 @@ def measure_training(services: Services, project: Project, job: Job) -> Training
     gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
     rows = list(read_rows(newest_snapshot(services, project).path, Split.TEST))
     (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project)).values()
+    accuracy = cold_start.summary()["accuracy"]
     return Training(
         job_id=job.id,
         method=str(job.result["method"]),
         seconds=float(job.result["seconds"]),
         test_rows=int(gate["rows"]),
-        before=Measured(str(gate["champion"]), float(gate["champion_score"]), cold_start.accuracy),
+        before=Measured(str(gate["champion"]), float(gate["champion_score"]), accuracy),
         after=Measured(
             str(gate["challenger"]),
             float(gate["challenger_score"]),

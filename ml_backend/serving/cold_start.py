@@ -12,6 +12,7 @@ from ..domain.model import HeadKind, ScoredTarget
 from ..encoders.confidence import confidences
 from ..encoders.embed import Floats2d, TextEncoder
 from ..tasks import ServingPlan
+from .drafts import Writer, written
 from .scores import draw_from_quantiles
 
 __all__ = ["ColdStartPredictor", "label_vectors", "shared_encoder"]
@@ -24,17 +25,21 @@ _encoders_lock = threading.Lock()
 
 
 class ColdStartPredictor:
-    """Zero-shot classification by similarity. Safe to use from several threads.
+    """Zero-shot classification by similarity, and the drafts of an untuned model. Safe to use from several threads.
 
-    It answers the single-choice controls; which of several labels apply, and where in a text, it cannot tell.
+    It answers the single-choice controls and, with a writer, those that are answered with a text; which of several
+    labels apply, and where in a text, it cannot tell.
     Cheap to make: the labels are embedded when the first text is asked about.
 
     Args:
         plan: hints of its labels are worth writing, see `label_vectors`.
+        writer: drafts responses; None: nothing does.
     """
 
-    def __init__(self, version: str, plan: ServingPlan, encoder: TextEncoder) -> None:
+    def __init__(self, version: str, plan: ServingPlan, encoder: TextEncoder, writer: Writer | None = None) -> None:
         self.version = version
+        self._writer = writer
+        self._written = tuple(each.name for each in plan.controls if each.kind.head is HeadKind.TEXT and writer)
         self._labels = {each.name: each.control.labels for each in plan.controls if each.kind.head is HeadKind.SOFTMAX}
         self._encoder = encoder
         self._vectors: dict[str, Floats2d] = {}
@@ -47,11 +52,18 @@ class ColdStartPredictor:
         """
         answers: list[Mapping[str, ScoredTarget] | None] = [{} if text.strip() else None for text in texts]
         asked = [position for position, answer in enumerate(answers) if answer is not None]
-        if not asked or not self._labels:
+        if not asked:
             return answers
-        per_control = self._answers([texts[position] for position in asked])
+        prompts = [texts[position] for position in asked]
+        per_control: dict[str, Sequence[ScoredTarget | None]] = {}
+        if self._labels:
+            per_control.update(self._answers(prompts))
+        if self._written and self._writer is not None:
+            # All of them are about the same text, and an untuned model has the same to say to each.
+            per_control.update(dict.fromkeys(self._written, written(self._writer, prompts)))
         for row, position in enumerate(asked):
-            answers[position] = {name: given[row] for name, given in per_control.items()}
+            rows = {name: given[row] for name, given in per_control.items()}
+            answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
         return answers
 
     def draw_score(self, key: int) -> float | None:
@@ -60,7 +72,7 @@ class ColdStartPredictor:
         None where no control is answered, for then no task has a score.
         """
         if not self._labels:
-            return None
+            return draw_from_quantiles((0.0, 1.0), self.version, key) if self._written else None
         chance = math.prod(1 / len(labels) for labels in self._labels.values())
         return draw_from_quantiles((chance, 1.0), self.version, key)
 

@@ -97,6 +97,11 @@ class ServingPlan:
     notices: tuple[str, ...] = ()
 
     @property
+    def labeled(self) -> tuple[ServedControl, ...]:
+        """The controls that are answered with labels, which can be right or wrong; a response in words cannot."""
+        return tuple(each for each in self.controls if each.kind.head is not HeadKind.TEXT)
+
+    @property
     def field(self) -> str:
         """Key of the task's data that holds the text."""
         return self.controls[0].control.object.field or ""

@@ -17,6 +17,7 @@ from ..errors import (
     PayloadError,
     ProjectNotFound,
     StudioError,
+    TextServerError,
     TrackingError,
 )
 from .guard import CHALLENGE
@@ -34,6 +35,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (ModelNotFound, 404),
     (JobError, 409),
     (StudioError, 502),
+    (TextServerError, 502),
     (TrackingError, 502),
     (LabelloopError, 500),
 )

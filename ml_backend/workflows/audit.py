@@ -15,6 +15,7 @@ from ..domain.model import HeadKind
 from ..domain.project import Project
 from ..domain.quality import Audit
 from ..domain.snapshot import Snapshot, Split, split_of
+from ..errors import UnsupportedLabelConfig
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_moved, read_rows, read_unresolved
 from ..tasks import ServedControl, ServingPlan, serving_plan
@@ -97,6 +98,7 @@ def audit_snapshot(
 
     Raises:
         SnapshotError: it is damaged.
+        UnsupportedLabelConfig: no control is answered with labels.
         EncoderError: the base model cannot be loaded.
         TrainingError: LoRA cannot be trained on it.
     """
@@ -105,7 +107,12 @@ def audit_snapshot(
     began_s = time.monotonic()
     base_model = base_model or services.options.base_model
     plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
-    served = plan.controls[0]
+    if not plan.labeled:
+        raise UnsupportedLabelConfig(
+            "an audit judges labels, and this label config asks for texts alone; compare versions with "
+            "`labelloop models compare`, which shows what they write"
+        )
+    served = plan.labeled[0]
     rows, splits = _rows(snapshot, plan)
     with _alone(services, snapshot, report):
         judged, opinion = _judged(services, snapshot, rows, served, base_model, is_deep=is_deep, report=report)

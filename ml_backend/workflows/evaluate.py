@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..domain.example import Row, Target
+from ..domain.model import HeadKind
 from ..domain.ports import Predictor
 from ..domain.snapshot import Split
 from ..errors import SnapshotError, UnsupportedLabelConfig
@@ -16,9 +17,19 @@ from .export import rows_of_file
 from .services import Services
 
 if TYPE_CHECKING:
+    from ..encoders.language_model import LanguageModel
     from ..training.evaluate import Evaluation
+    from ..training.generation.metrics import TextEvaluation
 
 __all__ = ["EvaluationReport", "answers_of", "evaluate_on_export", "evaluate_on_snapshot", "evaluations"]
+
+
+@runtime_checkable
+class OwnsLanguageModel(Protocol):
+    """A predictor that can hand out the model that writes its responses."""
+
+    def language_model(self, control: str) -> "LanguageModel | None":
+        """The model, None where it is not in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,7 @@ class EvaluationReport:
     """
 
     model_version: str
-    evaluations: Mapping[str, "Evaluation"]
+    evaluations: Mapping[str, "Evaluation | TextEvaluation"]
     overlap: int
     warnings: tuple[str, ...]
 
@@ -75,11 +86,13 @@ def evaluate_on_export(services: Services, bundle: Path, export: Path, label_con
     return _report(services, bundle, rows, plan)
 
 
-def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, "Evaluation"]:
+def evaluations(
+    predictor: Predictor, rows: Sequence[Row], plan: ServingPlan
+) -> dict[str, "Evaluation | TextEvaluation"]:
     """A predictor's metrics per control, on the rows that answer it; a control that no row answers is left out."""
     from ..training.evaluate import evaluate
 
-    found = {}
+    found: dict[str, Evaluation | TextEvaluation] = {}
     predicted = answers_of(predictor, rows, plan)
     for served in plan.controls:
         pairs = [
@@ -87,10 +100,26 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
             for row, answer in zip(rows, predicted[served.name], strict=True)
             if served.name in row.targets
         ]
-        if pairs or len(plan.controls) == 1:
+        if served.kind.head is HeadKind.TEXT and pairs:
+            prompts = [row.input[plan.field] for row in rows if served.name in row.targets]
+            found[served.name] = _text_evaluation(predictor, served.name, prompts, pairs)
+        elif pairs or len(plan.controls) == 1:
             true, answers = [target for target, _ in pairs], [answer for _, answer in pairs]
             found[served.name] = evaluate(true, answers, served.control.label_values)
     return found
+
+
+def _text_evaluation(
+    predictor: Predictor, control: str, prompts: Sequence[str], pairs: Sequence[tuple[Target, Target | None]]
+) -> "TextEvaluation":
+    """How close the responses come and, where the predictor's model is at hand, how it reads the experts'."""
+    from ..training.generation.metrics import text_metrics
+    from ..training.generation.part import perplexity_of
+
+    experts = [str(target) for target, _ in pairs]
+    found = text_metrics(experts, [None if answer is None else str(answer) for _, answer in pairs])
+    model = predictor.language_model(control) if isinstance(predictor, OwnsLanguageModel) else None
+    return found if model is None else replace(found, perplexity=perplexity_of(model, prompts, experts))
 
 
 def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, list[Target | None]]:

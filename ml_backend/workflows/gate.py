@@ -19,6 +19,7 @@ from .services import Services
 
 if TYPE_CHECKING:
     from ..training.evaluate import Evaluation
+    from ..training.generation.metrics import TextEvaluation
 
 __all__ = ["GateOutcome", "compare_versions", "hold_gate"]
 
@@ -32,7 +33,7 @@ class GateOutcome:
     """
 
     decision: GateDecision
-    test: Mapping[str, "Evaluation"]
+    test: Mapping[str, "Evaluation | TextEvaluation"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class TrainRequest:
         overrides: training settings by name, as text.
         snapshot: folder of a snapshot; None: take one of the project first.
         out: folder that gets a copy of the serving bundle; None: the registry's copy is enough.
+        text_base_model: what is tuned for controls that are answered with a text; "": that of the settings.
     """
 
     trigger: str
@@ -37,6 +38,7 @@ class TrainRequest:
     overrides: Mapping[str, str] = field(default_factory=dict)
     snapshot: str | None = None
     out: str | None = None
+    text_base_model: str = ""
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> "TrainRequest":
@@ -49,8 +51,9 @@ class TrainRequest:
 
     def trains_like(self, other: "TrainRequest") -> bool:
         """True where the same snapshot would give the same model."""
-        return (self.base_model, self.seed, self.method, dict(self.overrides)) == (
+        return (self.base_model, self.text_base_model, self.seed, self.method, dict(self.overrides)) == (
             other.base_model,
+            other.text_base_model,
             other.seed,
             other.method,
             dict(other.overrides),

@@ -21,6 +21,7 @@ from .promote import Report, abandon_promotion, finish_promotion, promote, rollb
 from .recover import tidy
 from .retrain import AuditRequest, request_audit
 from .services import Services
+from .setup import plan_of
 from .train import run_training
 
 __all__ = ["run_job"]
@@ -78,6 +79,8 @@ def _follow_up(services: Services, job: Job) -> None:
     if job.kind is not JobKind.TRAIN or not job.project_id or not services.options.audit_after_training:
         return
     try:
+        if not plan_of(services.database.projects.get(job.project_id)).labeled:
+            return  # texts alone, which no audit judges
         request_audit(services, job.project_id, AuditRequest("training", is_pushed=True))
     except SQLAlchemyError as error:
         log.warning("no audit follows job %s: %s", job.id, error)

@@ -53,6 +53,7 @@ class Options:
     audit_after_training: bool
     push_flags_at_most: int
     flag_precision_floor: float
+    text_base_model: str = ""
 
     @property
     def snapshots(self) -> Path:

@@ -34,7 +34,9 @@ def trusted_rows(
     from ..training.suspects import treated
 
     rows = list(read_rows(snapshot.path, Split.TRAIN))
-    if handling is Suspects.KEEP:
+    plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+    # Texts are not right or wrong as labels are.
+    if handling is Suspects.KEEP or not plan.labeled:
         return rows, ()
 
     def report(done: float, stage: str, message: str) -> None:
@@ -47,8 +49,7 @@ def trusted_rows(
         with whole_file(context.folder / KEPT) as file:
             json.dump({"quality": found.quality, "suspects": sorted(found.suspects)}, file)
         context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
-    control = serving_plan(parse_label_config(snapshot.manifest.label_config)).controls[0].control
-    return treated(rows, found, handling, control.name)
+    return treated(rows, found, handling, plan.labeled[0].name)
 
 
 def suspicion(services: Services, snapshot: Snapshot, *, base_model: str, report: Report) -> "Suspicion":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..domain.example import Row
 from ..domain.job import Job, JobKind, JobState
-from ..domain.model import ModelVersion, PromotionState, version_name
+from ..domain.model import HeadKind, Method, ModelVersion, PromotionState, version_name
 from ..domain.ports import Run
 from ..domain.project import Project
 from ..domain.snapshot import Snapshot, Split
@@ -18,7 +18,7 @@ from ..errors import ModelNotFound, PromotionVetoed, TrainingError
 from ..hooks import Training
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_rows
-from ..tasks import ServingPlan, serving_plan
+from ..tasks import ServedControl, ServingPlan, serving_plan
 from .gate import hold_gate
 from .job_context import JobContext
 from .job_snapshot import job_snapshot
@@ -30,6 +30,7 @@ from .suspects import trusted_rows
 if TYPE_CHECKING:
     from ..training.data import TrainingData
     from ..training.evaluate import Evaluation
+    from ..training.generation.metrics import TextEvaluation
     from ..training.run import TrainingOutcome
 
 __all__ = ["run_training"]
@@ -145,16 +146,16 @@ def _fit(
     services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, *, run: Run, version: str
 ) -> "TrainingOutcome":
     from ..encoders.bundle import BundleFacts
+    from ..training.overrides import settings_from
     from ..training.run import Progress, train_version
-    from ..training.settings import TrainingSettings
 
     manifest = snapshot.manifest
     plan = serving_plan(parse_label_config(manifest.label_config))
-    settings = TrainingSettings(method=request.method, seed=request.seed).with_overrides(request.overrides)
+    settings, writing = settings_from(request.method, request.seed, request.overrides)
     train, notes = trusted_rows(services, request, snapshot, context, settings.suspects)
     context.report(TRAINING_STARTS, "loading", "loading the base model")
     # Held-out rows keep all labels: what they measure must not be what the model likes.
-    parts, left_out = _parts(plan, train, list(read_rows(snapshot.path, Split.VALIDATION)))
+    parts, left_out = _parts(plan, train, list(read_rows(snapshot.path, Split.VALIDATION)), settings.method)
     bundle = context.folder / BUNDLE_ARTIFACT
     shutil.rmtree(bundle, ignore_errors=True)  # the attempt before may have been killed while writing it
 
@@ -168,6 +169,8 @@ def _fit(
         model_version=version,
         facts=BundleFacts(plan.field, manifest.label_config, manifest.label_config_fingerprint, snapshot.id),
         base_model=request.base_model,
+        writing=writing,
+        text_base_model=_text_base_model(services, request, plan),
         out=bundle,
         checkpoints=context.folder / "checkpoints",
         on_checkpoint=lambda name: context.keep(saved=name),
@@ -177,8 +180,15 @@ def _fit(
     return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out))
 
 
+def _text_base_model(services: Services, request: TrainRequest, plan: ServingPlan) -> str:
+    """What is tuned to write: where nothing else is asked for, a base model that was named for this training counts."""
+    is_named = request.base_model != services.options.base_model
+    own = request.base_model if is_named and not plan.labeled else ""
+    return request.text_base_model or own or services.options.text_base_model
+
+
 def _parts(
-    plan: ServingPlan, train: Sequence[Row], validation: Sequence[Row]
+    plan: ServingPlan, train: Sequence[Row], validation: Sequence[Row], method: Method
 ) -> tuple[list["TrainingData"], tuple[str, ...]]:
     """What is trained on per control, and a sentence for every control that cannot be learned yet.
 
@@ -191,12 +201,21 @@ def _parts(
     faults: list[TrainingError] = []
     for served in plan.controls:
         try:
+            _check_method(served, method)
             parts.append(training_data(train, validation, served, plan.field))
         except TrainingError as error:
             faults.append(error)
     if not parts:
         raise TrainingError("; ".join(map(str, faults))) from faults[0]
     return parts, tuple(f"not trained: {fault}" for fault in faults)
+
+
+def _check_method(served: ServedControl, method: Method) -> None:
+    is_text = served.kind.head is HeadKind.TEXT
+    if is_text and method is Method.REGRESSION:
+        raise TrainingError(f"{served.name!r} is answered with a text, which a regression cannot write; wanted lora")
+    if not is_text and method is Method.QLORA:
+        raise TrainingError(f"{served.name!r} is answered with labels, and method qlora is for texts; wanted lora")
 
 
 def _log_inputs(run: Run, snapshot: Snapshot, job: Job) -> None:
@@ -238,7 +257,7 @@ def _gate(
     return gate
 
 
-def _test_metrics(evaluations: Mapping[str, "Evaluation"]) -> dict[str, float]:
+def _test_metrics(evaluations: Mapping[str, "Evaluation | TextEvaluation"]) -> dict[str, float]:
     """The figures of the only control, or those of several, each under its control's name."""
     if len(evaluations) == 1:
         return next(iter(evaluations.values())).summary()

@@ -26,6 +26,7 @@ class TextEvaluation:
         exact: share of the rows with just the expert's words.
         unanswered: rows without a response; they count as empty ones.
         per_row: ROUGE-L F1, in the order given.
+        perplexity: of the expert's responses, token by token, for the model that wrote; None where nobody measured it.
     """
 
     rows: int
@@ -34,10 +35,12 @@ class TextEvaluation:
     exact: float
     unanswered: int
     per_row: tuple[float, ...]
+    perplexity: float | None = None
 
     def summary(self) -> dict[str, float]:
         """The figures that a run logs."""
-        return {"rows": float(self.rows), "rouge_l": self.rouge_l, "bleu": self.bleu, "exact": self.exact}
+        figures = {"rows": float(self.rows), "rouge_l": self.rouge_l, "bleu": self.bleu, "exact": self.exact}
+        return figures if self.perplexity is None else {**figures, "perplexity": self.perplexity}
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""

@@ -1,0 +1,82 @@
+"""Drafts of responses as answers to a control."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..domain.model import ScoredTarget
+from ..encoders.generate import DEFAULT_MAX_NEW_TOKENS, Draft, TextGenerator
+from ..encoders.language_model import load_language_model
+from ..errors import EncoderError
+
+__all__ = ["UNKNOWN_CONFIDENCE", "BaseWriter", "Writer", "shared_writer", "written"]
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_CONFIDENCE = 0.5
+"""Score of a draft whose writer does not say how sure it is."""
+
+_writers: dict[tuple[str, float | None], "BaseWriter"] = {}
+_writers_lock = threading.Lock()
+
+
+class Writer(Protocol):
+    """Something that writes responses."""
+
+    def generate(self, prompts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> list[Draft]:
+        """One draft per prompt, in the order given."""
+
+
+class BaseWriter:
+    """An untuned base model, loaded when it is first asked. Safe to use from several threads.
+
+    A base model that cannot be loaded writes nothing, and says so once: other controls can be answered without it.
+    """
+
+    def __init__(self, base_model: str, *, budget_s: float | None = None) -> None:
+        self._base_model = base_model
+        self._budget_s = budget_s
+        self._generator: TextGenerator | None = None
+        self._is_broken = False
+        self._lock = threading.Lock()
+
+    def generate(self, prompts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> list[Draft]:
+        """One draft per prompt, in the order given; empty ones where there is no base model."""
+        generator = self._loaded()
+        if generator is None:
+            return [Draft("", 0, is_complete=False) for _ in prompts]
+        return generator.generate(prompts, on_rows=on_rows)
+
+    def _loaded(self) -> TextGenerator | None:
+        with self._lock:
+            if self._generator is None and not self._is_broken:
+                try:
+                    model = load_language_model(self._base_model)
+                    self._generator = TextGenerator(
+                        model, max_new_tokens=DEFAULT_MAX_NEW_TOKENS, budget_s=self._budget_s
+                    )
+                except EncoderError as error:
+                    self._is_broken = True
+                    log.warning("there are no drafts before the first version is trained: %s", error)
+            return self._generator
+
+
+def shared_writer(base_model: str, budget_s: float | None) -> BaseWriter:
+    """The one untuned base model of this name that this process holds."""
+    with _writers_lock:
+        return _writers.setdefault((base_model, budget_s), BaseWriter(base_model, budget_s=budget_s))
+
+
+def written(writer: Writer, prompts: Sequence[str]) -> list[ScoredTarget | None]:
+    """A writer's answer per prompt; None where it wrote nothing.
+
+    The score of a draft is the geometric mean of the probabilities of its tokens: it orders drafts by how sure their
+    writer was of the words, and is not the chance that an expert would accept them.
+    """
+    return [
+        ScoredTarget(draft.text, UNKNOWN_CONFIDENCE if draft.confidence is None else draft.confidence, {})
+        if draft.text
+        else None
+        for draft in writer.generate(prompts)
+    ]
