@@ -4,7 +4,7 @@
 
 Annotated tasks are generated (a text of some 170 characters, one choice, two entities), written as a JSON export of
 Label Studio, and turned into each format by `labelloop export` in a process of its own. Seconds and memory are those of
-the whole process, its start included. Beside it, on the sizes that are asked for: the converter of label-studio-sdk,
+the whole process, its start included; seconds of the processor count on a machine that does other things as well. Beside it, on the sizes that are asked for: the converter of label-studio-sdk,
 which Label Studio itself exports with.
 """
 
@@ -89,6 +89,7 @@ def run(what: tuple[str, str], tasks: int, command: Sequence[str], out: Path, re
         if status:
             errors.seek(0)
             raise SystemExit(f"{tool} {name}: {errors.read().decode()[-2000:]}")
+    cpu_s = usage.ru_utime + usage.ru_stime
     written = sum(file.stat().st_size for file in ([out] if out.is_file() else out.rglob("*")) if file.is_file())
     for file in [out] if out.is_file() else sorted(out.rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
@@ -97,7 +98,9 @@ def run(what: tuple[str, str], tasks: int, command: Sequence[str], out: Path, re
         "format": name,
         "tasks": tasks,
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu_s, 2),
         "rows_per_second": round(tasks / seconds),
+        "rows_per_cpu_second": round(tasks / cpu_s),
         "peak_mib": round(usage.ru_maxrss / 1024),
         "written_mib": round(written / 2**20, 1),
     }
