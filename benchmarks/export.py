@@ -4,8 +4,8 @@
 
 Annotated tasks are generated (a text of some 170 characters, one choice, two entities), written as a JSON export of
 Label Studio, and turned into each format by `labelloop export` in a process of its own. Seconds and memory are those of
-the whole process, its start included; seconds of the processor count on a machine that does other things as well. Beside it, on the sizes that are asked for: the converter of label-studio-sdk,
-which Label Studio itself exports with.
+the whole process, its start included; where the machine does other things as well, the processor's seconds say more.
+Beside it, on the sizes that are asked for: the converter of label-studio-sdk, which Label Studio itself exports with.
 """
 
 import argparse
