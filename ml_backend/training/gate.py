@@ -113,7 +113,9 @@ def _cells(rows: Floats, strata: Ints) -> list[tuple[Floats, Ints]]:
             key = rows[row].tobytes()
             firsts.setdefault(key, row)
             counts[key] += 1
-        cells.append((rows[list(firsts.values())], np.array([counts[key] for key in firsts], dtype=np.int64)))
+        keys = sorted(counts)  # the same draws in whatever order the rows come
+        values = rows[[firsts[key] for key in keys]]
+        cells.append((values, np.array([counts[key] for key in keys], dtype=np.int64)))
     return cells
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from ml_backend.encoders.bundle import confidences
-from ml_backend.training.regression import class_mean_head, fit_regression
+from ml_backend.encoders.confidence import confidences
+from ml_backend.training.regression import class_mean_head, fit_label_regressions, fit_regression
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(60, 6)).astype(np.float32)
@@ -61,3 +61,30 @@ def test_class_means_are_weighted_and_scaled() -> None:
     np.testing.assert_allclose(np.linalg.norm(head.weight, axis=1), [10, 0, 10, 0], rtol=1e-6)
     assert head.logits(features).argmax(axis=1).tolist() == [2, 0, 0, 2]
     assert (head.logits(features)[:, [1, 3]] < -1000).all()
+
+
+def labels_of(scores: np.ndarray) -> np.ndarray:
+    """Which of three labels a row carries: none, one or several."""
+    return scores > np.array([0.0, 1.0, -1.0])
+
+
+def test_every_label_is_answered_with_the_probabilities_of_scikit_learn() -> None:
+    chosen, weights = labels_of(SCORES), RNG.uniform(0.5, 2.0, size=60)
+
+    head = fit_label_regressions(FEATURES, chosen, weights, c=3.0, max_iterations=2000)
+
+    found = 1 / (1 + np.exp(-head.logits(FEATURES)))
+    for k in range(3):
+        reference = LogisticRegression(C=3.0, max_iter=2000)
+        reference.fit(FEATURES.astype(float), chosen[:, k], sample_weight=weights / weights.mean())
+        np.testing.assert_allclose(found[:, k], reference.predict_proba(FEATURES)[:, 1], atol=1e-3)
+
+
+def test_a_label_that_no_row_or_every_row_carries_is_as_likely_everywhere() -> None:
+    chosen = np.stack([np.zeros(60), SCORES[:, 0] > 0, np.ones(60)], axis=1).astype(bool)
+
+    head = fit_label_regressions(FEATURES, chosen, np.ones(60), c=3.0, max_iterations=2000)
+
+    found = 1 / (1 + np.exp(-head.logits(FEATURES)))
+    np.testing.assert_allclose(found[:, 0], 1 / 62, rtol=1e-5)
+    np.testing.assert_allclose(found[:, 2], 61 / 62, rtol=1e-5)

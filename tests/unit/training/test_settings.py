@@ -1,9 +1,11 @@
+import dataclasses
 import json
 
 import pytest
 
 from ml_backend.domain.model import Method
 from ml_backend.errors import ConfigurationError
+from ml_backend.training.recipe import Recipe
 from ml_backend.training.settings import TrainingSettings
 
 
@@ -52,8 +54,25 @@ def test_settings_are_plain_json() -> None:
     assert json.loads(json.dumps(TrainingSettings().to_json()))["method"] == "auto"
 
 
-def test_the_adversarial_pass_is_for_few_rows() -> None:
-    settings = TrainingSettings(adversarial_size=0.2, few_rows_per_class=10)
+def test_what_the_recipe_decides_is_open_unless_it_is_set() -> None:
+    settings = TrainingSettings()
+    names = [field.name for field in dataclasses.fields(Recipe)]
 
-    assert settings.adversarial_size_for(30, 3) == 0.2
-    assert settings.adversarial_size_for(31, 3) == 0.0
+    assert {name: getattr(settings, name) for name in names} == dict.fromkeys(names)
+    for name in names:
+        assert getattr(settings.with_overrides({name: "4"}), name) == 4
+        assert getattr(settings.with_overrides({name: "4"}).with_overrides({name: "auto"}), name) is None
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Recipe) if field.name != "epochs"])
+def test_a_value_of_the_recipe_that_cannot_work_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"training setting {name} is -1"):
+        TrainingSettings().with_overrides({name: "-1"})
+
+
+def test_what_is_set_takes_the_place_of_the_recipe_even_where_it_is_0() -> None:
+    recipe = Recipe(epochs=5, adversarial_size=0.1, lora_r=16)
+
+    found = recipe.with_settings(TrainingSettings(adversarial_size=0.0, lora_r=4))
+
+    assert found == Recipe(epochs=5, adversarial_size=0.0, lora_r=4)
