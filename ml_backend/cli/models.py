@@ -1,6 +1,6 @@
 """`labelloop models`: look at versions, compare, promote and roll back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..domain.job import Job
     from ..domain.model import GateDecision
     from ..workflows.services import Services
+    from ..workflows.side_by_side import SideBySide
 
 __all__ = ["app"]
 
@@ -60,13 +61,17 @@ def show(version: Version, as_json: AsJson = False) -> None:
 def compare(
     first: Annotated[str, typer.Argument(metavar="CHAMPION", help="The version to beat.")],
     second: Annotated[str, typer.Argument(metavar="CHALLENGER", help="The version that wants to beat it.")],
+    drafts: Annotated[
+        int, typer.Option(min=0, help="Prompts whose responses are shown, the base model's beside the versions'.")
+    ] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Two versions of a project on the test rows of its newest snapshot. Decides nothing."""
     from ..workflows.gate import compare_versions
 
-    decision = compare_versions(open_services(), first, second)
-    emit(decision, as_json=as_json, lines=_decision_lines(decision))
+    found = compare_versions(open_services(), first, second, drafts=drafts)
+    lines = [*_decision_lines(found.decision), *_draft_lines(found.drafts)]
+    emit({**asdict(found.decision), "drafts": found.drafts}, as_json=as_json, lines=lines)
 
 
 @app.command()
@@ -135,6 +140,15 @@ def _decision_lines(decision: "GateDecision") -> list[Any]:
         "gates held on them": decision.earlier_gates,
     }
     return [table(("", ""), list(facts.items())), *(f"note: {warning}" for warning in decision.warnings)]
+
+
+def _draft_lines(drafts: Sequence["SideBySide"]) -> list[Any]:
+    lines: list[Any] = []
+    for each in drafts:
+        expert = [("expert", "", each.expert)]
+        rows = expert + [(writing.writer, f"{writing.rouge_l:.3f}", writing.response) for writing in each.writings]
+        lines += ["", f"{each.control}, task {each.task_id}: {each.prompt}", table(("", "ROUGE-L", ""), rows)]
+    return lines
 
 
 def _figure(value: float | None) -> str | None:

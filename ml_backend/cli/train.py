@@ -159,4 +159,6 @@ def _by_control(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
 def _figure(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.0f}" if value > 1 else f"{value:.4f}"
+    if value > 1:
+        return f"{value:.0f}" if value.is_integer() else f"{value:.2f}"
+    return f"{value:.4f}"

@@ -16,12 +16,13 @@ from ..tasks import ServingPlan, serving_plan
 from .evaluate import answers_of, evaluations
 from .export import newest_snapshot
 from .services import Services
+from .side_by_side import Remembering, SideBySide, side_by_side
 
 if TYPE_CHECKING:
     from ..training.evaluate import Evaluation
     from ..training.generation.metrics import TextEvaluation
 
-__all__ = ["GateOutcome", "compare_versions", "hold_gate"]
+__all__ = ["Comparison", "GateOutcome", "compare_versions", "hold_gate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,30 @@ def hold_gate(
         if champion is not None
         else services.cold_start(project or _stand_in(services, snapshot))
     )
-    candidate = services.load_predictor(challenger.path)
+    candidate = Remembering(services.load_predictor(challenger.path))
     decision = _decide(services, test, serving, candidate)
     services.database.gates.add(test.key, snapshot.id, decision)
     return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
 
 
-def compare_versions(services: Services, champion: str, challenger: str) -> GateDecision:
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions on the same test rows.
+
+    Attributes:
+        decision: what the gate would say.
+        drafts: where responses are asked for, what is written to some of the test prompts.
+    """
+
+    decision: GateDecision
+    drafts: tuple[SideBySide, ...]
+
+
+def compare_versions(services: Services, champion: str, challenger: str, *, drafts: int = 0) -> Comparison:
     """What the gate would say of two versions on the newest snapshot of their project. Nothing is recorded.
+
+    Args:
+        drafts: prompts per control whose responses are shown side by side.
 
     Raises:
         ModelNotFound: one of them is unknown, or they belong to different projects.
@@ -88,7 +105,12 @@ def compare_versions(services: Services, champion: str, challenger: str) -> Gate
     test = _test_rows(newest_snapshot(services, project))
     if not test.rows:
         raise SnapshotError(f"the newest snapshot of {first.project_key} has no test rows to compare versions on")
-    return _decide(services, test, services.load_predictor(first.path), services.load_predictor(second.path))
+    serving, candidate = (Remembering(services.load_predictor(version.path)) for version in (first, second))
+    decision = _decide(services, test, serving, candidate)
+    if not drafts or len(test.plan.labeled) == len(test.plan.controls):
+        return Comparison(decision, ())
+    writers = {"base model": services.cold_start(project), champion: serving, challenger: candidate}
+    return Comparison(decision, tuple(side_by_side(writers, test.rows, test.plan, most=drafts)))
 
 
 def _test_rows(snapshot: Snapshot) -> _TestRows:

@@ -120,7 +120,7 @@ def test_two_versions_are_compared_without_spending_the_test_set(
 ) -> None:
     first, second = add_version(services, project, "Billing"), add_version(services, project, "Shipping")
 
-    decision = compare_versions(services, first.name, second.name)
+    decision = compare_versions(services, first.name, second.name).decision
 
     assert (decision.champion, decision.challenger, decision.promote) == (first.name, second.name, True)
     assert services.database.gates.count(project.ref.key) == 0
