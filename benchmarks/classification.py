@@ -16,48 +16,31 @@ import csv
 import os
 import platform
 import statistics
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from trained import labeled, trained
 
 from ml_backend.domain.example import Provenance, Row
 from ml_backend.domain.label_config import Control, Label, ObjectTag
-from ml_backend.domain.model import Method
+from ml_backend.domain.model import HeadKind, Method
 from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL, model_source
-from ml_backend.encoders.bundle import BundleFacts
 from ml_backend.encoders.embed import TextEncoder
-from ml_backend.serving.bundle_predictor import BundlePredictor
-from ml_backend.training.data import LabeledTexts, training_data
-from ml_backend.training.evaluate import classification_metrics
-from ml_backend.training.lora import adapted
-from ml_backend.training.progress import Progress
+from ml_backend.tasks import ServedControl, find_kinds
+from ml_backend.training.collect import training_data
+from ml_backend.training.evaluate import evaluate
+from ml_backend.training.fit import Workshop
+from ml_backend.training.objectives import objective_for
 from ml_backend.training.regression import class_mean_head
-from ml_backend.training.run import train_classifier
 from ml_backend.training.settings import TrainingSettings
+from ml_backend.training.tuned import tuned
 
 ROWS_PER_CLASS = 10
 SPEED_ROWS = 256
 PEER_BATCH, PEER_PADDED_WITH, PEER_LEARNING_RATE = 8, 1000, 2e-5
-
-
-class Unrecorded:
-    """A run that keeps nothing: tracking is not what is measured here."""
-
-    run_id = "benchmark"
-
-    def log_params(self, params: Mapping[str, Any]) -> None: ...
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None: ...
-    def log_tags(self, tags: Mapping[str, str]) -> None: ...
-    def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None: ...
-    def log_figure(self, figure: Any, file_name: str) -> None: ...
-    def log_table(self, rows: Sequence[Mapping[str, Any]], file_name: str) -> None: ...
-    def log_folder(self, folder: Path, artifact_path: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +102,13 @@ def few_rows(rows: Sequence[Row], seed: int) -> list[Row]:
 
 def train_and_score(rows: list[Row], test: Sequence[Row], control: Control, method: Method, seed: int) -> Result:
     """Train without a validation split, as on a snapshot with the split 1,0,0, and score on the test rows."""
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = train_classifier(
-            training_data(rows, [], control),
-            TrainingSettings(method=method, seed=seed),
-            model_version="banking77-1-v1",
-            facts=BundleFacts("intent", "text", "text", "", "", ""),
-            base_model=DEFAULT_BASE_MODEL,
-            out=Path(folder) / "bundle",
-            checkpoints=Path(folder) / "checkpoints",
-            report=show_progress,
-            run=Unrecorded(),
-        )
-        answers = BundlePredictor(outcome.bundle).predict([row.input["text"] for row in test])
-    true = [str(row.targets["intent"]) for row in test]
-    found = classification_metrics(true, [str(answer.target) if answer else None for answer in answers])
+    kind = find_kinds()["classification"]
+    data = training_data(rows, [], ServedControl(control, kind), "text")
+    with trained(data, TrainingSettings(method=method, seed=seed)) as (outcome, predictor):
+        answers = predictor.predict([row.input["text"] for row in test])
+    found = evaluate(
+        [row.targets["intent"] for row in test], [answer["intent"].target if answer else None for answer in answers]
+    )
     return Result(outcome.method, found.accuracy, found.macro_f1, outcome.seconds)
 
 
@@ -159,16 +134,18 @@ def show_speed(train: Sequence[Row], *, rounds: int = 5) -> None:
 def our_rows(sample: Sequence[Row], *, adversarial_size: float) -> Callable[[], Iterator[int]]:
     """Trains LoRA on the sample; gives the rows of every step."""
     encoder = TextEncoder.load()
-    names = sorted({str(row.targets["intent"]) for row in sample})
-    indices = np.array([names.index(str(row.targets["intent"])) for row in sample])
-    texts, weights = tuple(row.input["text"] for row in sample), np.ones(len(sample))
-    data = LabeledTexts(texts, tuple(names[k] for k in indices), indices, weights)
-    head = class_mean_head(encoder.embed(texts), indices, weights, classes=len(names), scale=20.0)
+    names = tuple(sorted({str(row.targets["intent"]) for row in sample}))
+    settings = TrainingSettings(method=Method.LORA, adversarial_size=adversarial_size, epochs=1)
+    objective = objective_for(HeadKind.SOFTMAX, names)
+    lesson = objective.lesson(encoder, labeled([(row.input["text"], row.targets["intent"]) for row in sample]))
+    workshop = Workshop.for_rows(encoder, objective, settings, len(lesson))
+    indices = np.asarray(lesson.codes, dtype=np.int64)
+    features = encoder.vectors(lesson.reading)
+    head = class_mean_head(features, indices, lesson.unit_weights, classes=len(names), scale=20.0)
 
     def steps() -> Iterator[int]:
-        settings = TrainingSettings(adversarial_size=adversarial_size)
-        with adapted(encoder, head, settings, seed=1) as model:
-            for step in model.train(data, settings, epochs=1, seed=1):
+        with tuned(encoder, head, objective, Method.LORA, settings=settings, recipe=workshop.recipe) as model:
+            for step in model.train(lesson):
                 yield step.rows
 
     return steps
@@ -210,12 +187,6 @@ def seconds_of(steps: Callable[[], Iterator[int]]) -> float:
     for count in running:
         rows += count
     return (time.perf_counter() - began) / rows
-
-
-def show_progress(progress: Progress) -> None:
-    """Progress on the standard error, on one line."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{progress.fraction:4.0%} {progress.stage} {progress.message}")
 
 
 def show(title: str, result: Result) -> None:

@@ -1,0 +1,64 @@
+"""Models trained as `labelloop train` does, without tracking them; for the benchmarks beside this file."""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml_backend.domain.example import Target
+from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
+from ml_backend.encoders.bundle import BundleFacts
+from ml_backend.serving.bundle_predictor import BundlePredictor
+from ml_backend.training.data import LabeledTexts, TrainingData
+from ml_backend.training.progress import Progress
+from ml_backend.training.run import TrainingOutcome, train_version
+from ml_backend.training.settings import TrainingSettings
+
+__all__ = ["labeled", "show_progress", "trained"]
+
+
+class Unrecorded:
+    """A run that keeps nothing: tracking is not what is measured here."""
+
+    run_id = "benchmark"
+
+    def log_params(self, params: Mapping[str, Any]) -> None: ...
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None: ...
+    def log_tags(self, tags: Mapping[str, str]) -> None: ...
+    def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None: ...
+    def log_figure(self, figure: Any, file_name: str) -> None: ...
+    def log_table(self, rows: Sequence[Mapping[str, Any]], file_name: str) -> None: ...
+    def log_folder(self, folder: Path, artifact_path: str) -> None: ...
+
+
+def labeled(rows: Sequence[tuple[str, Target]]) -> LabeledTexts:
+    """Rows of text and answer, all of weight 1."""
+    return LabeledTexts(tuple(text for text, _ in rows), tuple(target for _, target in rows), np.ones(len(rows)))
+
+
+@contextmanager
+def trained(data: TrainingData, settings: TrainingSettings) -> Iterator[tuple[TrainingOutcome, BundlePredictor]]:
+    """What came of a training, and its bundle as it is served; with the block the files go."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = train_version(
+            [data],
+            settings,
+            model_version="benchmark-1-v1",
+            facts=BundleFacts("text", "", "", ""),
+            base_model=DEFAULT_BASE_MODEL,
+            out=Path(folder) / "bundle",
+            checkpoints=Path(folder) / "checkpoints",
+            report=show_progress,
+            run=Unrecorded(),
+        )
+        yield outcome, BundlePredictor(outcome.bundle)
+
+
+def show_progress(progress: Progress) -> None:
+    """Progress on the standard error, on one line."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{progress.fraction:4.0%} {progress.stage} {progress.message}")
