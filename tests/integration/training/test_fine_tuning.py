@@ -12,40 +12,16 @@ from ml_backend.encoders.generate import TextGenerator
 from ml_backend.encoders.tuned_model import load_tuned_model
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.training.checkpoints import Checkpoints
-from ml_backend.training.generation.data import Pair
 from ml_backend.training.generation.fine_tune import FineTuning, fine_tune
 from ml_backend.training.generation.metrics import text_metrics
 from ml_backend.training.generation.settings import GenerationSettings, TuningMethod
 from ml_backend.training.progress import Progress
-from tests.tiny_language_models import byte_tokenizer, save_tiny_decoder
+from tests.bank_questions import PAIRS, save_base
 
-THINGS = {
-    "card": "Block it in the app at once.",
-    "cash": "Ask the branch where you took it out.",
-    "refund": "It arrives within five working days.",
-    "transfer": "Cancel it before the evening.",
-    "pin": "Order another one by letter.",
-    "fee": "We give it back to you.",
-    "loan": "An adviser will call you tomorrow.",
-    "account": "Open another one in ten minutes.",
-    "statement": "Download it from your messages.",
-    "limit": "Raise it in the settings.",
-}
-PAIRS = [
-    Pair(f"{question} {thing}?", f"{opening} {answer}")
-    for thing, answer in THINGS.items()
-    for question, opening in (("What about my", "Thank you for asking."), ("Who lost the", "We are sorry."))
-]
 LORA = GenerationSettings(
     train_embeddings=True, epochs=60, learning_rate=1e-2, batch_size=10, max_new_tokens=40, max_length_tokens=128
 )
 FULL = replace(LORA, method=TuningMethod.FULL, train_embeddings=False, learning_rate=3e-3, patience_epochs=5)
-
-
-def base(folder: Path, kind: str = "llama", *, has_chat_template: bool = False, **options: Any) -> str:
-    texts = [f"{pair.prompt} {pair.response}" for pair in PAIRS]
-    tokenizer = byte_tokenizer(texts, has_chat_template=has_chat_template, vocabulary=500)
-    return save_tiny_decoder(kind, folder, tokenizer, **{"width": 64, **options})
 
 
 def tune(base_model: str, folder: Path, settings: GenerationSettings, **options: Any) -> FineTuning:
@@ -66,7 +42,7 @@ def written(folder: Path) -> list[str]:
 def test_twenty_pairs_are_learned_by_heart_and_written_again_after_reloading(
     kind: str, settings: GenerationSettings, has_chat_template: bool, tmp_path: Path
 ) -> None:
-    name = base(tmp_path / "base", kind, has_chat_template=has_chat_template)
+    name = save_base(tmp_path / "base", kind, has_chat_template=has_chat_template)
 
     found = fine_tune(name, PAIRS, PAIRS, settings, tmp_path / "tuned", report=lambda _: None)
 
@@ -81,10 +57,10 @@ def test_twenty_pairs_are_learned_by_heart_and_written_again_after_reloading(
 
 
 def test_a_model_trained_on_another_base_is_refused(tmp_path: Path) -> None:
-    name = base(tmp_path / "base")
+    name = save_base(tmp_path / "base")
     tune(name, tmp_path / "tuned", replace(LORA, epochs=1))
     shutil.rmtree(name)
-    base(tmp_path / "base", seed=1)
+    save_base(tmp_path / "base", seed=1)
 
     with pytest.raises(BundleError, match=r"was trained on .* with weights .* found"):
         load_tuned_model(tmp_path / "tuned")
@@ -92,7 +68,7 @@ def test_a_model_trained_on_another_base_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["{", "{}"])
 def test_a_damaged_model_is_refused(damage: str, tmp_path: Path) -> None:
-    tune(base(tmp_path / "base"), tmp_path / "tuned", replace(LORA, epochs=1))
+    tune(save_base(tmp_path / "base"), tmp_path / "tuned", replace(LORA, epochs=1))
     (tmp_path / "tuned" / "tuned.json").write_text(damage)
 
     with pytest.raises(BundleError, match=r"tuned\.json"):
@@ -100,7 +76,7 @@ def test_a_damaged_model_is_refused(damage: str, tmp_path: Path) -> None:
 
 
 def test_all_that_is_written_is_safetensors_and_json(tmp_path: Path) -> None:
-    name = base(tmp_path / "base")
+    name = save_base(tmp_path / "base")
     tune(name, tmp_path / "lora", replace(LORA, epochs=1))
     tune(name, tmp_path / "full", replace(FULL, epochs=1))
 
@@ -115,7 +91,7 @@ def test_progress_rises_to_the_end_and_tells_the_loss(tmp_path: Path) -> None:
     told: list[Progress] = []
     settings = replace(LORA, epochs=2)
 
-    fine_tune(base(tmp_path / "base"), PAIRS, PAIRS[:4], settings, tmp_path / "tuned", report=told.append)
+    fine_tune(save_base(tmp_path / "base"), PAIRS, PAIRS[:4], settings, tmp_path / "tuned", report=told.append)
 
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
@@ -130,12 +106,12 @@ def test_what_the_report_raises_stops_the_training(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(base(tmp_path / "base"), tmp_path / "tuned", LORA, report=stop)
+        tune(save_base(tmp_path / "base"), tmp_path / "tuned", LORA, report=stop)
     assert not (tmp_path / "tuned").exists()
 
 
 def test_an_interrupted_fine_tuning_comes_to_the_same_model(tmp_path: Path) -> None:
-    name, settings = base(tmp_path / "base"), replace(LORA, epochs=4)
+    name, settings = save_base(tmp_path / "base"), replace(LORA, epochs=4)
     whole = fine_tune(name, PAIRS, PAIRS[:5], settings, tmp_path / "whole", report=lambda _: None)
     kept = Checkpoints(tmp_path / "checkpoints", {}, lambda _: None).epochs("text")
 
@@ -159,7 +135,7 @@ def written_weights(folder: Path) -> bytes:
 
 def test_general_language_that_was_lost_is_told(tmp_path: Path) -> None:
     found = fine_tune(
-        base(tmp_path / "base"), PAIRS, PAIRS, replace(LORA, epochs=10), tmp_path / "x", report=lambda _: None
+        save_base(tmp_path / "base"), PAIRS, PAIRS, replace(LORA, epochs=10), tmp_path / "x", report=lambda _: None
     )
 
     assert found.forgetting > 1.25
