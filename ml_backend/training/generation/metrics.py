@@ -84,7 +84,7 @@ def rouge_l(references: Sequence[str], responses: Sequence[str]) -> list[float]:
     scores = []
     for reference, response in zip(references, responses, strict=True):
         found = rouge_score(response, reference, rouge_keys="rougeL", tokenizer=words, normalizer=str.lower)
-        scores.append(float(found["rougeL_fmeasure"]))
+        scores.append(round(float(found["rougeL_fmeasure"]), 6))  # it comes in single precision
     return scores
 
 
