@@ -8,6 +8,8 @@ import pytest
 pytest_plugins = ["tests.browser", "tests.databases", "tests.mlflow_server", "tests.postgres", "tests.studio"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Read when the hub's library is imported, which some test modules do; asking the hub takes a minute where there is none.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,5 +31,4 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     monkeypatch.setenv("LABELLOOP_HOME", str(home))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return home

@@ -70,27 +70,31 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
     """A registered version with random weights; its name."""
     from ml_backend.encoders.base_model import weights_sha256
     from ml_backend.encoders.bundle import BundleFacts, BundleManifest, Head, write_bundle
+    from ml_backend.encoders.readouts.softmax import SoftmaxReadout
+    from tests.trained_parts import written_part
 
     number = services.registry.next_number(project.ref.key)
     name = version_name(project.ref.key, number)
     manifest = BundleManifest(
         model_version=name,
-        method=Method.REGRESSION,
         base_model=base_model,
         base_model_sha256=weights_sha256(base_model),
-        facts=BundleFacts("category", "text", "text", CONFIG, project.label_config_fingerprint, snapshot_id),
-        labels=LABELS,
-        max_length_tokens=64,
-        temperature=1.0,
+        facts=BundleFacts("text", CONFIG, project.label_config_fingerprint, snapshot_id),
+        parts=(),
         seed=seed,
-        settings={},
-        score_quantiles=tuple(0.3 + 0.6 * step / 100 for step in range(101)),
         created_at="2026-01-01T00:00:00+00:00",
         libraries={},
     )
     weight = np.random.default_rng(seed).normal(size=(len(LABELS), 16)).astype(np.float32)
+    part = written_part(
+        services.options.home.parent / f"part-{number}",
+        Head(weight, np.zeros(len(LABELS), dtype=np.float32)),
+        SoftmaxReadout(LABELS),
+        control="category",
+        quantiles=tuple(0.3 + 0.6 * step / 100 for step in range(101)),
+    )
     bundle = services.options.home.parent / f"bundle-{number}"
-    write_bundle(bundle, manifest, Head(weight, np.zeros(len(LABELS), dtype=np.float32)), trained_on=TEXTS)
+    write_bundle(bundle, manifest, [part], trained_on=TEXTS)
     with services.tracker.run(project.ref.key, name) as run:
         run.log_params({"seed": seed})
         for step in range(20):

@@ -15,13 +15,14 @@ DECISION = GateDecision(
     rows=80,
     champion="tickets-7-cold-start-abcabcabcabc",
     challenger="tickets-7-v1",
-    champion_macro_f1=0.78,
-    challenger_macro_f1=0.84,
+    champion_score=0.78,
+    challenger_score=0.84,
     difference=0.06,
     lower_bound=None,
     confidence=0.95,
     earlier_gates=1,
     warnings=("small test set", "unknown selection"),
+    metric="mean of macro-F1 of topic, strict F1 of people",
 )
 
 

@@ -1,20 +1,26 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import Method
+from ml_backend.domain.example import Span
 from ml_backend.encoders.base_model import weights_sha256
-from ml_backend.encoders.bundle import BundleFacts, BundleManifest, Head, write_bundle
+from ml_backend.encoders.bundle import BundleFacts, BundleManifest, Head, TrainedPart, read_bundle, write_bundle
 from ml_backend.encoders.classifier import load_classifier
+from ml_backend.encoders.embed import TextEncoder
+from ml_backend.encoders.readouts import Readout
+from ml_backend.encoders.readouts.sigmoid import SigmoidReadout
+from ml_backend.encoders.readouts.softmax import SoftmaxReadout
+from ml_backend.encoders.readouts.tags import TagsReadout
 from ml_backend.errors import BundleError
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.tiny_models import save_tiny_model
+from tests.trained_parts import written_part
 
 TEXTS = ["where is my card", "cash please", "refund", "late bank transfer a b c"]
+LABELS = ("card", "cash", "refund")
 QUANTILES = tuple(0.4 + 0.5 * i / 100 for i in range(101))
 
 
@@ -25,27 +31,31 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
-    manifest = BundleManifest(
-        model_version="tickets-1-v3",
-        method=Method.REGRESSION,
-        base_model=base,
-        base_model_sha256=weights_sha256(base),
-        facts=BundleFacts("intent", "text", "body", "<View/>", "0123456789ab", "cdef"),
-        labels=("card", "cash", "refund"),
-        max_length_tokens=64,
-        temperature=1.0,
-        seed=7,
-        settings={},
-        score_quantiles=QUANTILES,
-        created_at="2026-01-01T00:00:00+00:00",
-        libraries={},
-    )
-    head = Head(np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32), np.zeros(3, dtype=np.float32))
+    """Makes a version with random heads, its bundle in the folder `bundle`; a single choice unless told otherwise."""
+    encoder = TextEncoder.load(base)
 
-    def write(**changes: object) -> BundlePredictor:
-        path = tmp_path / str(len(list(tmp_path.iterdir())))
-        write_bundle(path, replace(manifest, **changes), head, trained_on=[])
-        return BundlePredictor(path)
+    def part(folder: Path, control: str, readout: Readout) -> TrainedPart:
+        width = encoder.vectors(readout.reading(encoder, ["a"])).shape[1]
+        weight = np.random.default_rng(0).normal(size=(readout.columns, width)).astype(np.float32)
+        head = Head(weight, np.zeros(readout.columns, dtype=np.float32))
+        return written_part(folder, head, readout, control=control, quantiles=QUANTILES)
+
+    def write(version: str = "tickets-1-v3", **readouts: Readout) -> BundlePredictor:
+        folder = tmp_path / version
+        manifest = BundleManifest(
+            model_version=version,
+            base_model=base,
+            base_model_sha256=weights_sha256(base),
+            facts=BundleFacts("body", "<View/>", "0123456789ab", "cdef"),
+            parts=(),
+            seed=7,
+            created_at="2026-01-01T00:00:00+00:00",
+            libraries={},
+        )
+        wanted = readouts or {"intent": SoftmaxReadout(LABELS)}
+        parts = [part(folder / control, control, readout) for control, readout in wanted.items()]
+        write_bundle(folder / "bundle", manifest, parts, trained_on=[])
+        return BundlePredictor(folder / "bundle")
 
     return write
 
@@ -53,21 +63,52 @@ def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
 def test_answers_are_the_softmax_of_the_logits_over_the_temperature(
     make: Callable[..., BundlePredictor], tmp_path: Path
 ) -> None:
-    predictor = make(temperature=2.5)
+    predictor = make(intent=SoftmaxReadout(LABELS, 2.5))
 
     answers = predictor.predict(TEXTS)
 
-    (folder,) = [path for path in tmp_path.iterdir() if (path / "bundle.json").exists()]
-    powers = np.exp(load_classifier(folder).logits(TEXTS).astype(float) / 2.5)
+    model = load_classifier(read_bundle(tmp_path / "tickets-1-v3" / "bundle"), 0)
+    powers = np.exp(model.logits(model.read(TEXTS)).astype(float) / 2.5)
     expected = powers / powers.sum(axis=1, keepdims=True)
     assert predictor.version == "tickets-1-v3"
-    for answer, row in zip(answers, expected, strict=True):
-        assert answer is not None
+    for found, row in zip(answers, expected, strict=True):
+        assert found is not None
+        assert list(found) == ["intent"]
+        answer = found["intent"]
         assert list(answer.scores) == ["card", "cash", "refund"]
         np.testing.assert_allclose(list(answer.scores.values()), row, atol=1e-6)
         assert answer.target == max(answer.scores, key=lambda label: answer.scores[label])
         assert answer.score == answer.scores[str(answer.target)]
         assert sum(answer.scores.values()) == pytest.approx(1)
+
+
+def test_every_control_has_its_answer_to_every_text(make: Callable[..., BundlePredictor], tmp_path: Path) -> None:
+    readouts = {
+        "mood": SigmoidReadout(("angry", "late")),
+        "people": TagsReadout(("PER",)),
+        "intent": SoftmaxReadout(LABELS),
+    }
+    predictor = make(**readouts)
+
+    answers = predictor.predict(TEXTS)
+
+    bundle = read_bundle(tmp_path / "tickets-1-v3" / "bundle")
+    for position, control in enumerate(readouts):
+        alone = load_classifier(bundle, position).answers(TEXTS)
+        assert [found and found[control].target for found in answers] == [answer.target for answer in alone]
+    for found in answers:
+        assert found is not None
+        assert list(found) == ["mood", "people", "intent"]
+        assert set(found["mood"].target) <= {"angry", "late"}
+        assert all(isinstance(span, Span) for span in found["people"].target)
+        assert set(found["people"].scores) == set(found["people"].target)
+
+
+def test_only_texts_with_content_are_asked_about(make: Callable[..., BundlePredictor]) -> None:
+    predictor = make(mood=SigmoidReadout(("angry", "late")), people=TagsReadout(("PER",)))
+
+    assert [found is None for found in predictor.predict(["", "a", " ", "b"])] == [True, False, True, False]
+    assert predictor.predict([" "]) == [None]
 
 
 def test_an_empty_text_has_no_answer_and_keeps_its_place(make: Callable[..., BundlePredictor]) -> None:
@@ -79,13 +120,13 @@ def test_an_empty_text_has_no_answer_and_keeps_its_place(make: Callable[..., Bun
     alone = predictor.predict([TEXTS[1]])[0]
     assert answers[3] is not None
     assert alone is not None
-    assert answers[3].target == alone.target
+    assert answers[3]["intent"].target == alone["intent"].target
     assert predictor.predict([]) == []
     assert predictor.predict([""]) == [None]
 
 
 def test_drawn_scores_follow_the_versions_own_scores(make: Callable[..., BundlePredictor]) -> None:
-    predictor, other = make(), make(model_version="tickets-1-v4")
+    predictor, other = make(), make("tickets-1-v4")
 
     draws = [predictor.draw_score(key) for key in range(2000)]
 
@@ -95,15 +136,31 @@ def test_drawn_scores_follow_the_versions_own_scores(make: Callable[..., BundleP
     assert 0.4 <= min(draws) <= max(draws) <= 0.9
 
 
+def test_a_drawn_score_of_several_controls_is_the_product_of_draws_of_their_own(
+    make: Callable[..., BundlePredictor],
+) -> None:
+    """The score of a pre-label is the product of its controls' scores, so blind tasks must not stand out."""
+    one = make("one-1-v1")
+    two = make("two-1-v1", intent=SoftmaxReadout(LABELS), mood=SigmoidReadout(("angry", "late")))
+
+    draws = np.array([two.draw_score(key) for key in range(4000)])
+
+    # Of two independent uniform draws from 0.4 to 0.9.
+    assert draws.mean() == pytest.approx(0.65**2, abs=0.01)
+    assert draws.std() == pytest.approx(np.sqrt((0.65**2 + 0.25 / 12) ** 2 - 0.65**4), abs=0.01)
+    assert 0.16 <= draws.min() <= draws.max() <= 0.81
+    assert np.mean([one.draw_score(key) for key in range(4000)]) == pytest.approx(0.65, abs=0.01)
+
+
 def test_threads_get_the_same_answers(make: Callable[..., BundlePredictor]) -> None:
     predictor = make()
     batches = [TEXTS[i:] + TEXTS[:i] for i in range(4)] * 6
-    expected = [[answer.target for answer in predictor.predict(batch) if answer] for batch in batches]
+    expected = [[answer["intent"].target for answer in predictor.predict(batch) if answer] for batch in batches]
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(predictor.predict, batches))
 
-    assert [[answer.target for answer in answers if answer] for answers in found] == expected
+    assert [[answer["intent"].target for answer in answers if answer] for answers in found] == expected
 
 
 def test_a_missing_bundle_is_refused_at_construction(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""Parts of serving bundles, written by hand."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_backend.domain.model import Method
+from ml_backend.encoders.bundle import Head, PartFacts, TrainedPart, write_head
+from ml_backend.encoders.readouts import Readout
+from ml_backend.encoders.readouts.softmax import SoftmaxReadout
+
+__all__ = ["QUANTILES", "softmax_part", "written_part"]
+
+QUANTILES = tuple(i / 100 for i in range(101))
+
+
+def softmax_part(
+    folder: Path, head: Head, labels: Sequence[str], *, control: str = "intent", temperature: float = 1.0
+) -> TrainedPart:
+    """A part for a single choice among these labels."""
+    return written_part(folder, head, SoftmaxReadout(tuple(labels), temperature), control=control)
+
+
+def written_part(
+    folder: Path,
+    head: Head,
+    readout: Readout,
+    *,
+    control: str = "intent",
+    method: Method = Method.REGRESSION,
+    quantiles: Sequence[float] = QUANTILES,
+) -> TrainedPart:
+    """A part whose head lies in the folder."""
+    write_head(folder, head)
+    facts = PartFacts(
+        control=control,
+        head=readout.head,
+        method=method,
+        readout=readout.to_json(),
+        max_length_tokens=64,
+        score_quantiles=tuple(quantiles),
+        settings={"epochs": 3},
+    )
+    return TrainedPart(facts, folder)
