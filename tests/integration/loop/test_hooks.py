@@ -84,6 +84,8 @@ def test_the_documented_example_works(files: Path) -> None:
     assert not trained["is_promoted"]
     vetoes = [warning for warning in trained["warnings"] if "vetoed by support_hooks:SupportHooks" in warning]
     assert len(vetoes) == gate["promote"]
+    logs = "".join(path.read_text(encoding="utf-8") for path in (files / "home").rglob("*.log"))
+    assert f"{trained['model_version']} trained on {trained['snapshot_id']}" in logs
 
 
 def test_redaction_keeps_personal_data_out_of_everything_that_a_training_writes(files: Path) -> None:
@@ -103,6 +105,22 @@ def test_redaction_keeps_personal_data_out_of_everything_that_a_training_writes(
     leaks = [path for path in made if any(leak in path.read_bytes() for leak in (MAIL.encode(), CARD.encode()))]
     assert leaks == []
     assert report["overlap"] > 0  # the export's rows are recognised although their texts were masked
+
+
+def test_a_hook_stops_a_training_before_it_starts(files: Path) -> None:
+    (files / "no_training.py").write_text(
+        "from ml_backend.hooks import hookimpl\n\n@hookimpl\ndef before_training(training):\n"
+        "    raise RuntimeError(f'no budget for {training.model_version}')\n"
+    )
+    answer(labelloop(files, "export", *source(files), "--out", str(files / "snapshot"), "--json"))
+
+    training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny")]
+    done = labelloop(files, "train", *training, LABELLOOP_HOOKS="no_training")
+
+    assert done.returncode == 1
+    assert "the hook no_training (before_training) failed with the training of tickets-0-v1" in done.stderr
+    assert "no budget for tickets-0-v1" in done.stderr
+    assert json.loads(labelloop(files, "models", "list", "--json").stdout) == []
 
 
 def test_a_hook_that_raises_leaves_no_snapshot_and_is_named(files: Path) -> None:
