@@ -90,6 +90,7 @@ def _cards(text: str, _region: str) -> Iterator[Range]:
 
 
 def _ibans(text: str, _region: str) -> Iterator[Range]:
+    """The longest valid number from each start on that ends where a word does."""
     from stdnum import iban
 
     for found in IBAN_START.finditer(text):
@@ -98,8 +99,9 @@ def _ibans(text: str, _region: str) -> Iterator[Range]:
             characters += more.group(1)
             ends.append(more.end())
         for length in range(len(characters), IBAN_CHARACTERS.start - 1, -1):
-            if iban.is_valid(characters[:length]):
-                yield found.start(), ends[length - 1]
+            end = ends[length - 1]
+            if not text[end : end + 1].isalnum() and iban.is_valid(characters[:length]):
+                yield found.start(), end
                 break
 
 
