@@ -1,6 +1,6 @@
 """Flags: labels that people were asked to look at again, and what they decided."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -35,7 +35,9 @@ class Flag:
     """One task that was shown in the tab of likely label errors.
 
     Attributes:
-        given: the label when it was flagged.
+        control: name of the control whose answer is questioned; empty for flags from before labelloop served several,
+            which are about the first one.
+        given: the answer when it was flagged.
         suggested: what the tab showed beside it; None for held-out tasks.
         quality: as the tab showed it.
         is_decoy: nothing was wrong; shown so that held-out tasks with an issue look like any other.
@@ -61,7 +63,16 @@ class Flag:
     outcome: FlagOutcome = FlagOutcome.OPEN
     answer: Target | None = None
     decided_at: datetime | None = None
+    control: str = ""
     id: int = 0
+
+    def about(self, first_control: str) -> "Flag":
+        """The flag with the control that it is about.
+
+        Args:
+            first_control: what it is about where it names none.
+        """
+        return self if self.control else replace(self, control=first_control)
 
     def says_the_same_as(self, other: "Flag") -> bool:
         """True where nothing differs but the times and what became of it."""
@@ -69,5 +80,14 @@ class Flag:
 
 
 def _sayings(flag: Flag) -> tuple[object, ...]:
-    shown = (flag.task_id, flag.kind, flag.given, flag.suggested, flag.quality, flag.is_held_out, flag.is_decoy)
+    shown = (
+        flag.task_id,
+        flag.control,
+        flag.kind,
+        flag.given,
+        flag.suggested,
+        flag.quality,
+        flag.is_held_out,
+        flag.is_decoy,
+    )
     return (flag.project_id, *shown, flag.snapshot_id, flag.probabilities_from)

@@ -7,7 +7,16 @@ from enum import StrEnum
 from .example import Target
 from .snapshot import Split
 
-__all__ = ["AnnotatorQuality", "Audit", "ClassNoise", "ClassPair", "Disagreement", "Issue", "IssueKind"]
+__all__ = [
+    "AnnotatorQuality",
+    "Audit",
+    "ClassNoise",
+    "ClassPair",
+    "ControlQuality",
+    "Disagreement",
+    "Issue",
+    "IssueKind",
+]
 
 
 class IssueKind(StrEnum):
@@ -31,6 +40,7 @@ class Issue:
         suggested: what the model would answer instead; None for held-out rows, whose annotators must stay free of
             the model's opinion, and for kinds that suggest nothing.
         other_task_id: the task that it repeats or contradicts.
+        control: name of the control whose answer it is about; empty where it is about the text alone.
     """
 
     task_id: int
@@ -41,22 +51,24 @@ class Issue:
     given: Target | None = None
     suggested: Target | None = None
     other_task_id: int | None = None
+    control: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassNoise:
-    """How noisy the labels of a class look.
+    """How noisy the labels of a class look; where pieces of texts are labeled, each of them counts.
 
     Attributes:
         rows: labeled so.
         suspects: of them, flagged as label errors.
-        missed: rows of other classes whose suggestion is this one.
+        missed: rows without this label whose suggestion has it.
     """
 
     label: str
     rows: int
     suspects: int
     missed: int
+    control: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,7 @@ class ClassPair:
     suggested: str
     rows: int
     disagreements: int = 0
+    control: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,7 @@ class Disagreement:
         is_settled: the rows have an answer all the same, such as that of the majority.
         consensus: the answer that is most likely right by the annotators' records and the model; None for held-out
             rows, whose annotators must stay free of the model's opinion.
-        quality: how sure that is, 0 to 1.
+        quality: how sure that is, 0 to 1; where pieces of the text are labeled, how far the annotators agree.
     """
 
     task_id: int
@@ -93,6 +106,7 @@ class Disagreement:
     is_settled: bool
     consensus: Target | None
     quality: float
+    control: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +115,32 @@ class AnnotatorQuality:
 
     Attributes:
         rows: answered by them.
-        quality: from 0 to 1, estimated by CROWDLAB; None where they shared no text with another annotator.
-        agreement: share of the other annotators of a text who gave the same answer, on average; None as above.
+        quality: from 0 to 1, estimated by CROWDLAB; None where they shared no text with another annotator, and where
+            pieces of texts are labeled.
+        agreement: F1 of their answer against that of each other annotator of a text, on average: 1 or 0 for a single
+            choice, and by exact spans where pieces of texts are labeled; None where they shared no text.
     """
 
     annotator: str
     rows: int
     quality: float | None
     agreement: float | None
+    control: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlQuality:
+    """How good the answers to one control look.
+
+    Attributes:
+        quality: per task id, 0 to 1, low is suspect; tasks without an answer, or with one that could not be judged,
+            are not in it.
+        health: estimated share of the answers that are right, 0 to 1; None where it cannot be estimated.
+    """
+
+    control: str
+    quality: Mapping[int, float]
+    health: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +148,36 @@ class Audit:
     """What was found in a snapshot.
 
     Attributes:
-        control: name of the control whose answers were looked at.
         rows: looked at, those without an agreed answer included.
         probabilities_from: what the model's opinion comes from, in words.
-        quality: label quality per task id, 0 to 1, low is suspect; tasks without a label, or with one that could not be
-            judged, are not in it.
+        controls: that were looked at, in the order of the label config.
         issues: the most suspicious first, kind by kind in the order of `IssueKind`.
-        health: estimated share of rows that are labeled right, 0 to 1; None where it cannot be estimated.
         disagreements: the unsettled ones first, then by quality, the lowest first.
         warnings: sentences on what could not be looked at, and why.
     """
 
     snapshot_id: str
-    control: str
     rows: int
     seconds: float
     probabilities_from: str
-    quality: Mapping[int, float]
+    controls: Sequence[ControlQuality]
     issues: Sequence[Issue]
-    health: float | None
     classes: Sequence[ClassNoise] = ()
     pairs: Sequence[ClassPair] = ()
     annotators: Sequence[AnnotatorQuality] = ()
     disagreements: Sequence[Disagreement] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def quality(self) -> dict[int, float]:
+        """Per task id the lowest quality of its answers."""
+        lowest: dict[int, float] = {}
+        for each in self.controls:
+            for task_id, quality in each.quality.items():
+                lowest[task_id] = min(quality, lowest.get(task_id, 1.0))
+        return lowest
+
+    @property
+    def health(self) -> float | None:
+        """That of the control whose answers look worst; None where none can be estimated."""
+        return min((each.health for each in self.controls if each.health is not None), default=None)

@@ -3,8 +3,6 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..domain.example import Span, Target, parts_of
-
 __all__ = [
     "DEFAULT_TAB",
     "DISAGREEMENT",
@@ -20,7 +18,6 @@ __all__ = [
     "cleared",
     "default_tab",
     "marked",
-    "readable",
     "review_tab",
 ]
 
@@ -41,12 +38,6 @@ TRUE = "true"
 SHOWN_BESIDE_THE_TEXT = (GIVEN, SUGGESTED, ISSUE, QUALITY)
 WIDTHS = {"id": 80, GIVEN: 180, SUGGESTED: 190, ISSUE: 140, QUALITY: 170}
 TEXT_WIDTH = 340
-
-
-def readable(target: Target) -> str:
-    """An answer as one cell shows it."""
-    parts = parts_of(target)
-    return ", ".join(f"{part.label} {part.start}-{part.end}" if isinstance(part, Span) else part for part in parts)
 
 
 def marked(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

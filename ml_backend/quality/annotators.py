@@ -1,7 +1,6 @@
 """How far annotators can be relied on, and what they agree on together, by CROWDLAB."""
 
 import warnings
-from collections import Counter
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,14 +23,11 @@ class Crowd:
         consensus: the class that is most likely right, shape (N,); that of the only answer where there is one.
         confidence: how likely that is, shape (N,), 0 to 1, never NaN; 1 where nobody answered or nothing is shared.
         quality: per annotator, shape (M,), 0 to 1; None where no text has several answers.
-        agreement: mean share of the others who gave the same answer to the same text, per annotator, shape (M,); None
-            where they shared no text.
     """
 
     consensus: Ints
     confidence: npt.NDArray[np.float64]
     quality: tuple[float | None, ...]
-    agreement: tuple[float | None, ...]
 
 
 def crowd(answers: Ints, probabilities: Floats | None, *, classes: int) -> Crowd:
@@ -45,12 +41,11 @@ def crowd(answers: Ints, probabilities: Floats | None, *, classes: int) -> Crowd
         probabilities: the model's, shape (N, K), out of fold; None: there is no model.
         classes: K.
     """
-    agreement = _agreement(answers)
     answered = np.flatnonzero((answers != UNANSWERED).any(axis=1))
     consensus = answers.max(axis=1, initial=UNANSWERED)
     confidence = np.ones(len(answers))
-    if all(share is None for share in agreement):
-        return Crowd(consensus, confidence, (None,) * answers.shape[1], agreement)
+    if not ((answers != UNANSWERED).sum(axis=1) > 1).any():
+        return Crowd(consensus, confidence, (None,) * answers.shape[1])
     given = np.where(answers == UNANSWERED, np.nan, answers.astype(np.float64))[answered]
     prior = None if probabilities is None else probabilities[answered]
     consensus[answered], confidence[answered], quality = _estimate(given, prior, classes)
@@ -58,7 +53,6 @@ def crowd(answers: Ints, probabilities: Floats | None, *, classes: int) -> Crowd
         consensus,
         confidence,
         tuple(float(np.clip(value, 0, 1)) if np.isfinite(value) else None for value in quality),
-        agreement,
     )
 
 
@@ -90,13 +84,3 @@ def _estimate(
         np.clip(confidence, 0.0, 1.0),
         quality.to_numpy(dtype=np.float64),
     )
-
-
-def _agreement(answers: Ints) -> tuple[float | None, ...]:
-    shares: list[list[float]] = [[] for _ in range(answers.shape[1])]
-    for row in answers[(answers != UNANSWERED).sum(axis=1) > 1]:
-        by = np.flatnonzero(row != UNANSWERED).tolist()
-        counts = Counter(row[by].tolist())
-        for annotator in by:
-            shares[annotator].append((counts[int(row[annotator])] - 1) / (len(by) - 1))
-    return tuple(float(np.mean(share)) if share else None for share in shares)

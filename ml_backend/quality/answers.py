@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.example import Row, Target
+from ..domain.example import Row, Span, Target
 from ..domain.label_config import Control
-from ..domain.snapshot import Split, text_digest
+from ..domain.snapshot import Split, normalised, text_digest
 from .annotators import UNANSWERED
 
 __all__ = ["Answered", "TextAnswers", "answered", "by_text"]
@@ -39,6 +39,18 @@ class Answered:
         """What the row stands for: its agreed answer, else the one that all its annotators gave, else None."""
         given = set(self.answers.values())
         return self.agreed if self.agreed is not None or len(given) != 1 else given.pop()
+
+    @property
+    def meaning(self) -> object:
+        """The same for rows of like texts that stand for the same: of pieces of a text, what they say, not where."""
+        if self.own is None or isinstance(self.own, str):
+            return self.own
+        return tuple(
+            sorted(
+                (normalised(self.text[part.start : part.end]), part.label) if isinstance(part, Span) else (part, "")
+                for part in self.own
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,15 +82,16 @@ def answered(rows: Sequence[Row], splits: Sequence[Split], control: Control) -> 
     return found
 
 
-def by_text(rows: Sequence[Answered], targets: Sequence[Target]) -> TextAnswers:
+def by_text(rows: Sequence[Answered], targets: Sequence[Target], *, is_exact: bool = False) -> TextAnswers:
     """The rows' answers, text by text in order of appearance.
 
     Args:
         targets: the answers that count, other ones are left out.
+        is_exact: texts that differ in case or white space are two: places in one are not those in the other.
     """
     texts: dict[str, list[Answered]] = defaultdict(list)
     for row in rows:
-        texts[row.key].append(row)
+        texts[row.text if is_exact else row.key].append(row)
     annotators = sorted({annotator for row in rows for annotator in row.answers})
     column = {annotator: index for index, annotator in enumerate(annotators)}
     code = {target: index for index, target in enumerate(targets)}

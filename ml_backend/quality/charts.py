@@ -21,8 +21,9 @@ CALM, SUSPECT, MISSED = "#a9bbd6", "#c2553a", "#e3b04b"
 def quality_chart(audit: Audit) -> str:
     """How many labels have which quality; those flagged as label errors in another colour."""
     flagged_tasks = {issue.task_id for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR}
-    every = Counter(_bin(quality) for quality in audit.quality.values())
-    flagged = Counter(_bin(audit.quality[task]) for task in flagged_tasks if task in audit.quality)
+    lowest = audit.quality
+    every = Counter(_bin(quality) for quality in lowest.values())
+    flagged = Counter(_bin(lowest[task]) for task in flagged_tasks if task in lowest)
     width, height, left, top = 820, 200, 58, 12
     # Nearly all labels are right: on an even scale theirs would be the only bar to be seen.
     decades = max(math.ceil(math.log10(max(every.values(), default=1))), 1)

@@ -1,37 +1,41 @@
-"""All that an audit looks at, put together: rows and what models say of them in, findings out."""
+"""All that an audit looks at, put together: rows and what models say of their answers in, findings out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from ..domain.example import Row
-from ..domain.label_config import Control
-from ..domain.quality import AnnotatorQuality, Audit, ClassNoise, ClassPair, Disagreement, Issue, IssueKind
+from ..domain.model import HeadKind
+from ..domain.quality import (
+    AnnotatorQuality,
+    Audit,
+    ClassNoise,
+    ClassPair,
+    ControlQuality,
+    Disagreement,
+    Issue,
+    IssueKind,
+)
 from ..domain.snapshot import Split
 from ..errors import ConfigurationError
-from .answers import answered
+from .answers import Answered, answered
 from .data_issues import is_empty
 from .disagreement import ambiguous_issues, compare_annotators
 from .judged import judge
-from .text_issues import empty_issues, text_issues
+from .opinion import Floats, Opinion
+from .text_issues import Likeness, conflict_issues, empty_issues
 
 __all__ = ["Findings", "examine"]
-
-Floats: TypeAlias = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What was found in rows: an `Audit` but for where the rows come from. See there."""
 
-    control: str
     rows: int
-    quality: Mapping[int, float]
+    controls: tuple[ControlQuality, ...]
     issues: tuple[Issue, ...]
-    health: float | None
     classes: tuple[ClassNoise, ...]
     pairs: tuple[ClassPair, ...]
     annotators: tuple[AnnotatorQuality, ...]
@@ -48,13 +52,11 @@ class Findings:
         """
         return Audit(
             snapshot_id=snapshot_id,
-            control=self.control,
             rows=self.rows,
             seconds=seconds,
             probabilities_from=probabilities_from,
-            quality=self.quality,
+            controls=self.controls,
             issues=self.issues,
-            health=self.health,
             classes=self.classes,
             pairs=self.pairs,
             annotators=self.annotators,
@@ -63,12 +65,22 @@ class Findings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _OfControl:
+    """What was found in the answers to one control."""
+
+    quality: ControlQuality
+    issues: list[Issue]
+    conflicts: list[Issue]
+    classes: Sequence[ClassNoise]
+    pairs: Sequence[ClassPair]
+    annotators: Sequence[AnnotatorQuality]
+    disagreements: Sequence[Disagreement]
+    warnings: Sequence[str]
+
+
 def examine(
-    rows: Sequence[Row],
-    splits: Sequence[Split],
-    control: Control,
-    probabilities: Floats | None,
-    features: Floats | None,
+    rows: Sequence[Row], splits: Sequence[Split], opinions: Sequence[Opinion], features: Floats | None
 ) -> Findings:
     """What may be wrong with these rows.
 
@@ -77,33 +89,55 @@ def examine(
     Args:
         rows: reviewed ones of all splits, in any order; those whose annotators disagree have no target for the control.
         splits: of each row; for one without a target, the split that its text belongs to.
-        probabilities: shape (N, K), a line per row and a column per label of the control, of a model that was not
-            trained on the row; None: there is none, and label errors are not looked for.
+        opinions: of models that were not trained on the rows, one per control, at least one; all are about one text.
         features: shape (N, D), a line per row; None: there are none, and only equal texts are found alike.
 
     Raises:
         ConfigurationError: the shapes do not fit together, or a number is not finite.
     """
-    _check(len(rows), splits, control, probabilities, features)
-    names = control.label_values
-    every = answered(rows, splits, control)
-    full = [row for row in every if not is_empty(row.text)]
-    together = compare_annotators(full, names, probabilities)
-    judged = judge(full, names, probabilities, together.mixed)
-    of_texts, text_warnings = text_issues(full, names, probabilities, features)
-    empty = empty_issues([row for row in every if is_empty(row.text)])
-    issues = [*judged.issues, *of_texts, *empty, *ambiguous_issues(together.disagreements)]
+    _check(len(rows), splits, opinions, features)
+    is_alone = len(opinions) == 1
+    texts = answered(rows, splits, opinions[0].control)
+    if not is_alone:
+        texts = [replace(row, agreed=None, answers={}) for row in texts]  # which control's answer would it be?
+    likeness = Likeness([row for row in texts if not is_empty(row.text)], features)
+    found = [_of_control(rows, splits, opinion, likeness) for opinion in opinions]
+    in_conflict = {issue.task_id for each in found for issue in each.conflicts}
+    issues = [
+        *(issue for each in found for issue in (*each.issues, *each.conflicts)),
+        *likeness.issues(in_conflict),
+        *empty_issues([row for row in texts if is_empty(row.text)]),
+    ]
+    disagreements = [one for each in found for one in each.disagreements]
+    disagreements.sort(key=lambda one: (one.is_settled, one.quality, one.task_id))
+    warnings = [
+        sentence if is_alone else f"{each.quality.control}: {sentence}" for each in found for sentence in each.warnings
+    ]
     return Findings(
-        control=control.name,
         rows=len(rows),
-        quality=judged.quality,
+        controls=tuple(each.quality for each in found),
         issues=tuple(sorted(issues, key=_rank)),
-        health=judged.health,
-        classes=tuple(judged.classes),
-        pairs=tuple(judged.pairs),
+        classes=tuple(one for each in found for one in each.classes),
+        pairs=tuple(one for each in found for one in each.pairs),
+        annotators=tuple(one for each in found for one in each.annotators),
+        disagreements=tuple(disagreements),
+        warnings=(*warnings, *likeness.warnings),
+    )
+
+
+def _of_control(rows: Sequence[Row], splits: Sequence[Split], opinion: Opinion, likeness: Likeness) -> _OfControl:
+    full: list[Answered] = [row for row in answered(rows, splits, opinion.control) if not is_empty(row.text)]
+    together = compare_annotators(full, opinion)
+    judged = judge(full, opinion, together.mixed)
+    return _OfControl(
+        quality=ControlQuality(opinion.control.name, judged.quality, judged.health),
+        issues=[*judged.issues, *ambiguous_issues(together.disagreements)],
+        conflicts=conflict_issues(full, likeness.pairs, opinion),
+        classes=judged.classes,
+        pairs=judged.pairs,
         annotators=together.annotators,
         disagreements=together.disagreements,
-        warnings=(*judged.warnings, *text_warnings, *together.warnings),
+        warnings=[*judged.warnings, *together.warnings],
     )
 
 
@@ -111,19 +145,29 @@ def _rank(issue: Issue) -> tuple[int, float, int]:
     return list(IssueKind).index(issue.kind), issue.quality, issue.task_id
 
 
-def _check(
-    rows: int, splits: Sequence[Split], control: Control, probabilities: Floats | None, features: Floats | None
-) -> None:
-    classes = len(control.labels)
+def _check(rows: int, splits: Sequence[Split], opinions: Sequence[Opinion], features: Floats | None) -> None:
     if len(splits) != rows:
         raise ConfigurationError(f"{rows} rows and {len(splits)} splits found; wanted a split per row")
-    if probabilities is not None and probabilities.shape != (rows, classes):
-        raise ConfigurationError(
-            f"probabilities of shape {probabilities.shape} found; wanted {(rows, classes)}, a line per row and a "
-            f"column per label of {control.name!r}"
-        )
+    for opinion in opinions:
+        _check_opinion(rows, opinion)
     if features is not None and (features.ndim != 2 or len(features) != rows):
         raise ConfigurationError(f"features of shape {features.shape} found; wanted {rows} lines, one per row")
-    for name, values in (("probabilities", probabilities), ("features", features)):
+    named = [("features", features), *(("probabilities", opinion.probabilities) for opinion in opinions)]
+    for name, values in named:
         if values is not None and not np.isfinite(values).all():
             raise ConfigurationError(f"{name} that are not finite found; wanted finite numbers")
+
+
+def _check_opinion(rows: int, opinion: Opinion) -> None:
+    if opinion.probabilities is None:
+        return
+    labels, tagging = len(opinion.control.labels), opinion.tagging
+    wanted, what = (rows, labels), "a line per row and a column per label"
+    if opinion.head is HeadKind.TAGS:
+        units = 0 if tagging is None else tagging.reading.units
+        wanted, what = (units, 2 * labels + 1), "a line per word of the tagging and a column per tag"
+    if opinion.probabilities.shape != wanted:
+        raise ConfigurationError(
+            f"probabilities of shape {opinion.probabilities.shape} found; wanted {wanted}, {what} "
+            f"of {opinion.control.name!r}"
+        )

@@ -1,7 +1,7 @@
 """An audit as one HTML page that needs nothing else: styles and pictures are in it, and no script."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from ..domain.quality import Audit, ClassNoise, Issue, IssueKind
 from ..errors import ConfigurationError
 from .charts import noise_chart, pairs_chart, quality_chart
 from .precision import KindPrecision
-from .report import NOT_FOR_FILES, readable
+from .report import NOT_FOR_FILES, Wording
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -79,12 +79,21 @@ def html_report(
         raise ConfigurationError(f"project URL {project_url!r} found; wanted one that starts with http:// or https://")
     found = {kind: [issue for issue in audit.issues if issue.kind is kind] for kind in IssueKind}
     suspects = IssueKind.LABEL_ERROR
+    wording = Wording(audit, texts)
+    classes = [replace(one, label=wording.named(one.control, one.label)) for one in audit.classes]
+    pairs = [
+        replace(one, given=wording.named(one.control, one.given), suggested=wording.named(one.control, one.suggested))
+        for one in audit.pairs
+    ]
     page = _template().render(
         audit=audit,
         title=title,
         text=lambda task_id: _cut(texts.get(task_id, "")),
         link=lambda task_id: None if project_url is None else f"{project_url.rstrip('/')}/data?task={task_id}",
-        readable=readable,
+        given=wording.given,
+        suggested=wording.suggested,
+        answers=wording.answers,
+        consensus=wording.consensus,
         titles=TITLES,
         labeled=len(audit.quality),
         # A list of held-out suspects alone would have the test set cleaned by the model's opinion.
@@ -93,14 +102,14 @@ def html_report(
         ),
         suspect_count=len(found[suspects]),
         others=[_section(found[kind], kind, SHOWN_OTHERS) for kind in found if found[kind] and kind is not suspects],
-        classes=_noisiest(audit.classes),
-        pairs=audit.pairs[:SHOWN_PAIRS],
+        classes=_noisiest(classes),
+        pairs=pairs[:SHOWN_PAIRS],
         disagreements=audit.disagreements[:SHOWN_OTHERS],
         precision=precision,
         charts={
             "quality": quality_chart(audit) if audit.quality else "",
-            "noise": noise_chart(audit.classes) if any(one.suspects for one in audit.classes) else "",
-            "pairs": pairs_chart(audit.pairs) if any(pair.rows for pair in audit.pairs) else "",
+            "noise": noise_chart(classes) if any(one.suspects for one in classes) else "",
+            "pairs": pairs_chart(pairs) if any(pair.rows for pair in pairs) else "",
         },
     )
     return NOT_FOR_FILES.sub("\ufffd", page)

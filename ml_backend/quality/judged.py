@@ -1,22 +1,24 @@
 """Agreed answers of rows, judged by what the model says of them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.example import Target, label_of, parts_of
+from ..domain.example import Span, Target, label_of, parts_of
+from ..domain.model import HeadKind
 from ..domain.quality import ClassNoise, ClassPair, Issue, IssueKind
+from ..domain.span_changes import SpanFault, span_changes
 from .ambiguity import choice_noise, class_noise, class_pairs, health
 from .answers import Answered
 from .label_errors import FEWEST_CLASS_ROWS, label_errors, multilabel_errors
+from .opinion import Floats, Opinion
+from .tag_errors import tag_errors
 
 __all__ = ["Judged", "judge"]
 
-Floats: TypeAlias = npt.NDArray[np.floating]
 SHOWN = 5
 
 
@@ -38,21 +40,15 @@ class Judged:
     warnings: Sequence[str] = ()
 
 
-def judge(
-    rows: Sequence[Answered],
-    names: Sequence[str],
-    probabilities: Floats | None,
-    mixed: Sequence[Sequence[int]] = (),
-) -> Judged:
+def judge(rows: Sequence[Answered], opinion: Opinion, mixed: Sequence[Sequence[int]] = ()) -> Judged:
     """The agreed answers of these rows, judged.
 
     Args:
-        names: the classes, in the order of the probabilities' columns.
-        probabilities: shape (N, K), a line per position of a row; None: there is no model.
         mixed: per text that annotators disagree about, the classes that they gave.
     """
+    names = set(opinion.names)
     agreed = [row for row in rows if row.agreed is not None]
-    known = [row for row in agreed if set(_choices(row.agreed)) <= set(names)]
+    known = [row for row in agreed if names.issuperset(_labels(row.agreed))]
     warnings = []
     if not agreed:
         warnings.append("no row has an agreed answer: label errors could not be looked for")
@@ -60,15 +56,15 @@ def judge(
         warnings.append(
             f"{len(agreed) - len(known)} rows have an answer that the label config lacks: they were not judged"
         )
-    if probabilities is None and known:
+    if opinion.probabilities is None and known:
         warnings.append("there are no out-of-fold probabilities: label errors could not be looked for")
-    if probabilities is None or not known:
-        return Judged(pairs=_mixed_pairs(names, mixed), warnings=warnings)
-    if all(isinstance(row.agreed, str) for row in known):
-        found = _judge_classes(known, names, probabilities, mixed)
+    if opinion.probabilities is None or not known:
+        found = Judged(pairs=_mixed_pairs(opinion.names, mixed))
+    elif opinion.head is HeadKind.SOFTMAX:
+        found = _judge_classes(known, opinion.names, opinion.probabilities, mixed)
     else:
-        found = _judge_choices(known, names, probabilities)
-    return Judged(found.quality, found.issues, found.health, found.classes, found.pairs, [*warnings, *found.warnings])
+        found = _BY_HEAD[opinion.head](known, opinion, opinion.probabilities)
+    return _named(replace(found, warnings=[*warnings, *found.warnings]), opinion.control.name)
 
 
 def _judge_classes(
@@ -90,11 +86,15 @@ def _judge_classes(
     )
 
 
-def _judge_choices(rows: Sequence[Answered], names: Sequence[str], probabilities: Floats) -> Judged:
-    chosen = [set(_choices(row.agreed)) for row in rows]
+def _judge_choices(rows: Sequence[Answered], opinion: Opinion, probabilities: Floats) -> Judged:
+    names = opinion.names
+    chosen = [set(_labels(row.agreed)) for row in rows]
     labels = np.array([[name in choices for name in names] for choices in chosen], dtype=np.bool_)
     found = multilabel_errors(labels, probabilities[[row.position for row in rows]])
-    suggested = [tuple(sorted(np.array(names)[line].tolist())) for line in found.suggested]
+    suggested = [
+        tuple(sorted(name for name, is_chosen in zip(names, line, strict=True) if is_chosen))
+        for line in found.suggested.tolist()
+    ]
     return Judged(
         quality={row.row.task_id: float(found.quality[i]) for i, row in enumerate(rows)},
         issues=[
@@ -102,6 +102,65 @@ def _judge_choices(rows: Sequence[Answered], names: Sequence[str], probabilities
         ],
         health=1.0 - float(found.is_error.mean()),
         classes=choice_noise(names, labels, found),
+        warnings=_absent_warnings([name for k, name in enumerate(names) if not labels[:, k].any()]),
+    )
+
+
+def _judge_spans(rows: Sequence[Answered], opinion: Opinion, probabilities: Floats) -> Judged:
+    if opinion.tagging is None:
+        raise TypeError("probabilities of tags without the words that they are about found; wanted both")
+    positions = np.array([row.position for row in rows], dtype=np.int64)
+    reading = opinion.tagging.reading
+    units = reading.units_of(positions)
+    given = [_spans(row.agreed) for row in rows]
+    found = tag_errors(
+        given, opinion.names, probabilities[units], opinion.tagging.codes[units], reading.take(positions)
+    )
+    if not found.is_judged:
+        return Judged(warnings=["all words of all texts are marked alike: label errors could not be looked for"])
+    is_error = [spans != suggested for spans, suggested in zip(given, found.suggested, strict=True)]
+    counts = Counter(span.label for spans in given for span in spans)
+    classes, pairs = _span_noise(opinion.names, given, found.suggested)
+    return Judged(
+        quality={row.row.task_id: float(found.quality[i]) for i, row in enumerate(rows)},
+        issues=[_issue(row, float(found.quality[i]), found.suggested[i]) for i, row in enumerate(rows) if is_error[i]],
+        health=1.0 - float(np.mean(is_error)),
+        classes=classes,
+        pairs=pairs,
+        warnings=_absent_warnings([name for name in opinion.names if not counts[name]]),
+    )
+
+
+_BY_HEAD: Mapping[HeadKind, Callable[[Sequence[Answered], Opinion, Floats], Judged]] = {
+    HeadKind.SIGMOID: _judge_choices,
+    HeadKind.TAGS: _judge_spans,
+}
+
+
+def _span_noise(
+    names: Sequence[str], given: Sequence[tuple[Span, ...]], suggested: Sequence[tuple[Span, ...]]
+) -> tuple[tuple[ClassNoise, ...], tuple[ClassPair, ...]]:
+    """Noise per label, counted in spans, and labels that are taken for each other."""
+    rows = Counter(span.label for spans in given for span in spans)
+    changes = [change for pair in zip(given, suggested, strict=True) for change in span_changes(*pair)]
+    suspects = Counter(change.given.label for change in changes if change.given)
+    missed = Counter(
+        change.suggested.label
+        for change in changes
+        if change.suggested and (change.given is None or change.given.label != change.suggested.label)
+    )
+    types = Counter(
+        (change.given.label, change.suggested.label)
+        for change in changes
+        if change.fault is SpanFault.WRONG_TYPE and change.given and change.suggested
+    )
+    return (
+        tuple(
+            ClassNoise(name, rows[name], suspects[name], missed[name])
+            for name in names
+            if rows[name] + suspects[name] + missed[name]
+        ),
+        tuple(ClassPair(one, other, count) for (one, other), count in types.most_common()),
     )
 
 
@@ -114,6 +173,16 @@ def _issue(row: Answered, quality: float, suggested: Target) -> Issue:
         quality=quality,
         given=row.agreed,
         suggested=None if row.split.is_held_out else suggested,
+    )
+
+
+def _named(found: Judged, control: str) -> Judged:
+    """The findings with the control that they are about."""
+    return replace(
+        found,
+        issues=[replace(each, control=control) for each in found.issues],
+        classes=[replace(each, control=control) for each in found.classes],
+        pairs=[replace(each, control=control) for each in found.pairs],
     )
 
 
@@ -137,14 +206,19 @@ def _class_warnings(names: Sequence[str], labels: npt.NDArray[np.int64]) -> list
         )
     elif thin:
         warnings.append(f"under {FEWEST_CLASS_ROWS} rows each for {_listed(thin)}: their labels were not judged")
-    absent = [name for index, name in enumerate(names) if not counts[index]]
-    if absent:
-        warnings.append(f"no row is labeled {_listed(absent)}: nothing can be suspected to belong there")
-    return warnings
+    return warnings + _absent_warnings([name for index, name in enumerate(names) if not counts[index]])
 
 
-def _choices(target: Target | None) -> tuple[str, ...]:
+def _absent_warnings(absent: Sequence[str]) -> list[str]:
+    return [f"no row is labeled {_listed(absent)}: nothing can be suspected to belong there"] if absent else []
+
+
+def _labels(target: Target | None) -> tuple[str, ...]:
     return () if target is None else tuple(label_of(part) for part in parts_of(target))
+
+
+def _spans(target: Target | None) -> tuple[Span, ...]:
+    return () if target is None else tuple(part for part in parts_of(target) if isinstance(part, Span))
 
 
 def _listed(names: Sequence[str]) -> str:

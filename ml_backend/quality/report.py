@@ -8,15 +8,26 @@ from dataclasses import asdict
 from typing import IO, Any, TypeVar
 
 from ..domain.example import Span, Target, parts_of
-from ..domain.quality import AnnotatorQuality, Audit, ClassNoise, ClassPair, Disagreement, Issue, IssueKind
+from ..domain.quality import (
+    AnnotatorQuality,
+    Audit,
+    ClassNoise,
+    ClassPair,
+    ControlQuality,
+    Disagreement,
+    Issue,
+    IssueKind,
+)
+from ..domain.readable import readable, readable_suggestion
 from ..domain.row_json import target_from_json, target_to_json
 from ..domain.snapshot import Split
+from ..domain.span_changes import span_changes
 
-__all__ = ["audit_from_json", "audit_to_json", "readable", "write_csv"]
+__all__ = ["Wording", "audit_from_json", "audit_to_json", "write_csv"]
 
 _Value = TypeVar("_Value")
 
-CSV_HEADER = ("task_id", "issue", "quality", "given", "suggested", "split", "other_task_id", "text")
+CSV_HEADER = ("task_id", "issue", "quality", "given", "suggested", "split", "other_task_id", "text", "control")
 CSV_TEXT_CHARACTERS = 1000
 """A cell of a spreadsheet holds 32,767 characters and is read by people."""
 FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
@@ -25,16 +36,24 @@ NOT_FOR_FILES = re.compile("[\ud800-\udfff]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def audit_to_json(audit: Audit) -> dict[str, Any]:
-    """The audit as a JSON object: numbers, texts, lists and objects alone."""
+    """The audit as a JSON object: numbers, texts, lists and objects alone.
+
+    `control` is the name of the only control, null where there are several; `quality` and `health` are the lowest of
+    the controls'.
+    """
     return {
         "snapshot_id": audit.snapshot_id,
-        "control": audit.control,
+        "control": audit.controls[0].control if len(audit.controls) == 1 else None,
         "rows": audit.rows,
         "seconds": audit.seconds,
         "probabilities_from": audit.probabilities_from,
         "health": audit.health,
         "issues": [_issue_to_json(issue) for issue in audit.issues],
-        "quality": {str(task_id): quality for task_id, quality in audit.quality.items()},
+        "quality": _qualities_to_json(audit.quality),
+        "controls": [
+            {"control": one.control, "health": one.health, "quality": _qualities_to_json(one.quality)}
+            for one in audit.controls
+        ],
         "classes": [asdict(noise) for noise in audit.classes],
         "pairs": [asdict(pair) for pair in audit.pairs],
         "annotators": [asdict(annotator) for annotator in audit.annotators],
@@ -51,16 +70,13 @@ def audit_from_json(value: object) -> Audit:
     """
     found = _object(value, "audit")
     try:
-        health = found["health"]
         return Audit(
             snapshot_id=_text(found["snapshot_id"]),
-            control=_text(found["control"]),
             rows=_whole(found["rows"]),
             seconds=_number(found["seconds"]),
             probabilities_from=_text(found["probabilities_from"]),
-            quality={int(task): _number(quality) for task, quality in _object(found["quality"], "quality").items()},
+            controls=_each(found["controls"], _control),
             issues=_each(found["issues"], _issue),
-            health=None if health is None else _number(health),
             classes=_each(found["classes"], lambda one: ClassNoise(**one)),
             pairs=_each(found["pairs"], lambda one: ClassPair(**one)),
             annotators=_each(found["annotators"], lambda one: AnnotatorQuality(**one)),
@@ -85,28 +101,58 @@ def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str]) -> None:
     writer = csv.writer(target)
     writer.writerow(CSV_HEADER)
     for issue in audit.issues:
-        text = _shortened(texts.get(issue.task_id, ""), CSV_TEXT_CHARACTERS)
-        given, suggested = (readable(target) for target in (issue.given, issue.suggested))
+        text = texts.get(issue.task_id, "")
+        suggested = "" if issue.given is None else readable_suggestion(issue.given, issue.suggested, text)
         writer.writerow(
             [
                 issue.task_id,
                 issue.kind.value,
                 f"{issue.quality:.4f}",
-                _plain(given),
+                _plain(readable(issue.given, text)),
                 _plain(suggested),
                 issue.split.value,
                 "" if issue.other_task_id is None else issue.other_task_id,
-                _plain(text),
+                _plain(_shortened(text, CSV_TEXT_CHARACTERS)),
+                _plain(issue.control),
             ]
         )
 
 
-def readable(target: Target | None) -> str:
-    """An answer as one cell shows it; empty for none."""
-    if target is None:
-        return ""
-    parts = parts_of(target)
-    return ", ".join(f"{part.label} {part.start}-{part.end}" if isinstance(part, Span) else part for part in parts)
+class Wording:
+    """Answers as the pages show them: pieces of the text where these are labeled, and which control is meant.
+
+    Args:
+        texts: by task id.
+    """
+
+    def __init__(self, audit: Audit, texts: Mapping[int, str]) -> None:
+        self._texts, self._is_alone = texts, len(audit.controls) == 1
+
+    def named(self, control: str, words: str) -> str:
+        """The words, after the control's name where there are several controls."""
+        return words if self._is_alone or not control or not words else f"{control}: {words}"
+
+    def given(self, issue: Issue) -> str:
+        """What people answered."""
+        return self.named(issue.control, readable(issue.given, self._text(issue.task_id)))
+
+    def suggested(self, issue: Issue) -> str:
+        """What is suggested instead; empty where nothing is."""
+        if issue.given is None:
+            return ""
+        return readable_suggestion(issue.given, issue.suggested, self._text(issue.task_id))
+
+    def answers(self, found: Disagreement) -> list[tuple[str, int]]:
+        """What annotators answered, with how many of them did."""
+        text = self._text(found.task_id)
+        return [(self.named(found.control, readable(answer, text)), count) for answer, count in found.answers]
+
+    def consensus(self, found: Disagreement) -> str:
+        """What is most likely right; empty where it is not told."""
+        return readable(found.consensus, self._text(found.task_id))
+
+    def _text(self, task_id: int) -> str:
+        return self._texts.get(task_id, "")
 
 
 def _plain(text: str) -> str:
@@ -130,7 +176,32 @@ def _issue_to_json(issue: Issue) -> dict[str, Any]:
         "given": _target_to_json(issue.given),
         "suggested": _target_to_json(issue.suggested),
         "other_task_id": issue.other_task_id,
+        "control": issue.control,
+        **({"changes": changes} if (changes := _changes_to_json(issue)) else {}),
     }
+
+
+def _changes_to_json(issue: Issue) -> list[dict[str, Any]]:
+    """What the suggestion changes, span by span; empty for answers that are no spans."""
+    if issue.given is None or issue.suggested is None:
+        return []
+    before, after = (
+        [part for part in parts_of(target) if isinstance(part, Span)] for target in (issue.given, issue.suggested)
+    )
+    return [asdict(change) for change in span_changes(before, after)]
+
+
+def _control(found: Mapping[str, Any]) -> ControlQuality:
+    health = found["health"]
+    return ControlQuality(
+        control=_text(found["control"]),
+        quality={int(task): _number(quality) for task, quality in _object(found["quality"], "quality").items()},
+        health=None if health is None else _number(health),
+    )
+
+
+def _qualities_to_json(quality: Mapping[int, float]) -> dict[str, float]:
+    return {str(task_id): value for task_id, value in quality.items()}
 
 
 def _issue(found: Mapping[str, Any]) -> Issue:
@@ -144,6 +215,7 @@ def _issue(found: Mapping[str, Any]) -> Issue:
         given=_target(found["given"]),
         suggested=_target(found["suggested"]),
         other_task_id=None if other is None else _whole(other),
+        control=_text(found["control"]),
     )
 
 
@@ -156,6 +228,7 @@ def _disagreement_to_json(found: Disagreement) -> dict[str, Any]:
         "is_settled": found.is_settled,
         "consensus": _target_to_json(found.consensus),
         "quality": found.quality,
+        "control": found.control,
     }
 
 
@@ -169,6 +242,7 @@ def _disagreement(found: Mapping[str, Any]) -> Disagreement:
         is_settled=bool(found["is_settled"]),
         consensus=_target(found["consensus"]),
         quality=_number(found["quality"]),
+        control=_text(found["control"]),
     )
 
 

@@ -1,29 +1,79 @@
 """Rows whose text is empty, repeats or contradicts another row, or is unlike all others."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..domain.example import Target
+from ..domain.model import HeadKind
 from ..domain.quality import Issue, IssueKind
 from .answers import Answered
 from .data_issues import (
     FEWEST_ROWS_FOR_OUTLIERS,
     NEAR_DUPLICATE_SIMILARITY,
-    Neighbours,
     Repeat,
     nearest_neighbours,
     outliers,
     repeats,
 )
+from .opinion import Opinion
 
-__all__ = ["empty_issues", "text_issues"]
+__all__ = ["Likeness", "conflict_issues", "empty_issues"]
 
 Floats: TypeAlias = npt.NDArray[np.floating]
 UNDECIDED = 0.5
+EQUAL = 1.0
+
+
+class Likeness:
+    """Which texts say the same, and which are unlike all others; worked out once for all controls.
+
+    Args:
+        rows: with a text; their answers are shown, not looked at.
+        features: shape (N, D), a line per position of a row; None: equal texts alone are found.
+
+    Attributes:
+        pairs: of texts that say the same, by their indices.
+        warnings: sentences on what could not be looked at.
+    """
+
+    def __init__(self, rows: Sequence[Answered], features: Floats | None) -> None:
+        self._rows = rows
+        self._neighbours = None if features is None else nearest_neighbours(features[[row.position for row in rows]])
+        self.pairs = repeats([row.key for row in rows], self._neighbours)
+        self.warnings: list[str] = []
+        if self._neighbours is None:
+            self.warnings.append(
+                "there are no features: outliers and texts that are alike but not equal were not looked for"
+            )
+        elif len(rows) < FEWEST_ROWS_FOR_OUTLIERS:
+            self.warnings.append(
+                f"{len(rows)} texts are too few to tell which are unlike the others; "
+                f"wanted {FEWEST_ROWS_FOR_OUTLIERS} or more"
+            )
+
+    def issues(self, in_conflict: Collection[int]) -> Iterator[Issue]:
+        """Near duplicates and outliers.
+
+        Args:
+            in_conflict: tasks whose text has another answer elsewhere, which says more than that it is said twice.
+        """
+        rows = self._rows
+        yield from _near_duplicates(
+            rows,
+            [
+                pair
+                for pair in self.pairs
+                if not {rows[pair.first].row.task_id, rows[pair.second].row.task_id} <= set(in_conflict)
+            ],
+        )
+        if self._neighbours is not None:
+            found = outliers(self._neighbours)
+            for index in np.flatnonzero(found.is_outlier).tolist():
+                yield _issue(rows[index], IssueKind.OUTLIER, float(found.quality[index]))
 
 
 def empty_issues(rows: Sequence[Answered]) -> list[Issue]:
@@ -31,69 +81,49 @@ def empty_issues(rows: Sequence[Answered]) -> list[Issue]:
     return [_issue(row, IssueKind.EMPTY, 0.0) for row in rows]
 
 
-def text_issues(
-    rows: Sequence[Answered], names: Sequence[str], probabilities: Floats | None, features: Floats | None
-) -> tuple[list[Issue], list[str]]:
-    """Issues of texts, and sentences on what could not be looked at.
+def conflict_issues(rows: Sequence[Answered], pairs: Sequence[Repeat], opinion: Opinion) -> list[Issue]:
+    """An issue for each row whose text has another answer to the control elsewhere.
+
+    Of texts that are alike but not equal, other pieces may be marked with good reason: there equal texts count alone.
 
     Args:
-        rows: with a text.
-        names: classes in the order of the probabilities' columns.
-        probabilities: shape (N, K), a line per position of a row; None: there is no model.
-        features: shape (N, D), a line per position; None: equal texts alone are found.
+        pairs: of the rows, by their indices; see `Likeness`.
     """
-    neighbours = None if features is None else nearest_neighbours(features[[row.position for row in rows]])
-    pairs = repeats([row.key for row in rows], neighbours)
-    against = _contradictions(rows, pairs)
-    issues = [
-        *_conflicts(rows, against, names, probabilities),
-        *_near_duplicates(rows, [pair for pair in pairs if not {pair.first, pair.second} <= against.keys()]),
-    ]
-    warnings = []
-    if neighbours is None:
-        warnings.append("there are no features: outliers and texts that are alike but not equal were not looked for")
-    else:
-        issues += _outliers(rows, neighbours)
-        if len(rows) < FEWEST_ROWS_FOR_OUTLIERS:
-            warnings.append(
-                f"{len(rows)} texts are too few to tell which are unlike the others; "
-                f"wanted {FEWEST_ROWS_FOR_OUTLIERS} or more"
-            )
-    return issues, warnings
+    is_tags = opinion.head is HeadKind.TAGS
+    against = _contradictions(rows, [pair for pair in pairs if not is_tags or pair.similarity == EQUAL])
+    issues = []
+    for index, other_index in sorted(against.items()):
+        row, other = rows[index], rows[other_index]
+        found = None
+        if row.own is not None and other.own is not None:
+            found = opinion.preference(row.position, row.own, other.own)
+        quality = UNDECIDED if found is None else found
+        suggested = other.own if quality < UNDECIDED and not row.split.is_held_out else None
+        issues.append(
+            _issue(row, IssueKind.CONFLICTING_LABELS, quality, suggested, other, control=opinion.control.name)
+        )
+    return issues
 
 
 def _contradictions(rows: Sequence[Answered], pairs: Sequence[Repeat]) -> dict[int, int]:
     """By index of a row, the index of a row with the same text and another answer: an equal text before a like one."""
     against: dict[int, int] = {}
     groups: dict[str, list[int]] = defaultdict(list)
+    meanings = [row.meaning for row in rows]
     for index, row in enumerate(rows):
-        if row.own is not None:
+        if meanings[index] is not None:
             groups[row.key].append(index)
     for group in groups.values():
         first = group[0]
-        other = next((index for index in group if rows[index].own != rows[first].own), None)
+        other = next((index for index in group if meanings[index] != meanings[first]), None)
         if other is not None:
-            against |= {index: other if rows[index].own == rows[first].own else first for index in group}
+            against |= {index: other if meanings[index] == meanings[first] else first for index in group}
     for pair in pairs:
-        one, two = rows[pair.first].own, rows[pair.second].own
+        one, two = meanings[pair.first], meanings[pair.second]
         if one is not None and two is not None and one != two:
             against.setdefault(pair.first, pair.second)
             against.setdefault(pair.second, pair.first)
     return against
-
-
-def _conflicts(
-    rows: Sequence[Answered], against: dict[int, int], names: Sequence[str], probabilities: Floats | None
-) -> Iterator[Issue]:
-    code = {name: index for index, name in enumerate(names)}
-    for index, other_index in sorted(against.items()):
-        row, other = rows[index], rows[other_index]
-        quality = UNDECIDED
-        if probabilities is not None and row.own in code and other.own in code:
-            own, contrary = (float(probabilities[row.position, code[str(target)]]) for target in (row.own, other.own))
-            quality = own / (own + contrary) if own + contrary > 0 else UNDECIDED
-        suggested = other.own if quality < UNDECIDED and not row.split.is_held_out else None
-        yield _issue(row, IssueKind.CONFLICTING_LABELS, quality, suggested, other)
 
 
 def _near_duplicates(rows: Sequence[Answered], pairs: Sequence[Repeat]) -> Iterator[Issue]:
@@ -109,14 +139,14 @@ def _near_duplicates(rows: Sequence[Answered], pairs: Sequence[Repeat]) -> Itera
         yield _issue(rows[flagged], IssueKind.NEAR_DUPLICATE, min(max(quality, 0.0), 1.0), None, rows[kept])
 
 
-def _outliers(rows: Sequence[Answered], neighbours: Neighbours) -> Iterator[Issue]:
-    found = outliers(neighbours)
-    for index in np.flatnonzero(found.is_outlier).tolist():
-        yield _issue(rows[index], IssueKind.OUTLIER, float(found.quality[index]))
-
-
 def _issue(
-    row: Answered, kind: IssueKind, quality: float, suggested: Target | None = None, other: Answered | None = None
+    row: Answered,
+    kind: IssueKind,
+    quality: float,
+    suggested: Target | None = None,
+    other: Answered | None = None,
+    *,
+    control: str = "",
 ) -> Issue:
     return Issue(
         task_id=row.row.task_id,
@@ -127,4 +157,5 @@ def _issue(
         given=row.own,
         suggested=suggested,
         other_task_id=None if other is None else other.row.task_id,
+        control=control,
     )

@@ -203,6 +203,7 @@ flags = Table(
     Column("outcome", String(32), nullable=False),
     Column("answer", JSON(none_as_null=True)),
     Column("decided_at", UtcDateTime),
+    Column("control", Text, nullable=False, server_default=""),
     # One open flag per task; the webhook asks for it with every event.
     Index(
         "uq_flags_open",

@@ -12,7 +12,7 @@ import numpy as np
 from ..domain.model import HeadKind, Method
 from ..encoders.confidence import Logistic, confidences
 from ..encoders.embed import Floats2d, TextEncoder
-from ..encoders.reading import Ints
+from ..encoders.reading import Ints, Reading
 from .checkpoints import Checkpoints
 from .fit import Observer, Workshop
 from .lesson import Codes, Lesson
@@ -43,16 +43,14 @@ class JudgedRows:
             What no model could be trained for has the shares of all answers instead.
         codes: what people answered, per unit, as the objective has it; anything where the row is not usable.
         is_usable: which rows have an answer that can be learned from, shape (N,).
-        unit_starts: per row the number of its first unit, and how many units there are at the end; shape (N + 1,).
-        spans: characters of every unit, from and to, shape (U, 2); None where a whole text is one unit.
+        reading: of the rows' texts.
     """
 
     head: HeadKind
     probabilities: Floats2d
     codes: Codes
     is_usable: Bools
-    unit_starts: Ints
-    spans: Ints | None
+    reading: Reading
 
 
 def ignore(_: str) -> None:
@@ -102,9 +100,7 @@ class ControlJudge:
             begin = start + number * share
             found = block.judged(trust, report, begin, begin + share)
             probabilities[reading.units_of(positions)] = found.probabilities
-        return JudgedRows(
-            self._reviewed.head, probabilities, rows.codes, self._reviewed.is_usable, reading.unit_starts, reading.spans
-        )
+        return JudgedRows(self._reviewed.head, probabilities, rows.codes, self._reviewed.is_usable, reading)
 
     def _blocks(self, rows: Lesson) -> Iterator[Ints]:
         """Positions of the rows, block by block."""
@@ -188,14 +184,7 @@ class _Block:
             "probabilities", lambda: {"units": self._probabilities(settings, weights, kept, pace_for)}
         )
         rows = self._lesson.take(np.arange(len(self._reviewed.texts)))
-        return JudgedRows(
-            self._reviewed.head,
-            found["units"],
-            rows.codes,
-            self._reviewed.is_usable,
-            rows.reading.unit_starts,
-            rows.reading.spans,
-        )
+        return JudgedRows(self._reviewed.head, found["units"], rows.codes, self._reviewed.is_usable, rows.reading)
 
     def _probabilities(
         self, settings: TrainingSettings, weights: Floats, kept: Checkpoints, pace_for: Callable[[float], Pace]

@@ -1,10 +1,9 @@
 """Train rows whose label is suspected to be wrong: learned from like others, weighted down or left out."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..domain.example import Row, Target
+from ..domain.example import Row, Target, label_of, parts_of
 from ..domain.model import Suspects
 
 __all__ = ["LEAST_WEIGHT", "Suspicion", "treated"]
@@ -15,11 +14,11 @@ LEAST_WEIGHT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What an audit says of train rows, by row id.
+    """What an audit says of train rows and their answers to one control, by row id.
 
     Attributes:
-        quality: of labels, 0 to 1, low is suspect; rows that were not judged are not in it.
-        suspects: rows whose label is likely wrong.
+        quality: of answers, 0 to 1, low is suspect; rows that were not judged are not in it.
+        suspects: rows whose answer is likely wrong.
     """
 
     quality: Mapping[str, float]
@@ -32,18 +31,17 @@ def treated(
     """The rows to train on, and a sentence on what became of the suspected ones.
 
     They are left out, or every row is weighted by the quality of its label: a soft form of the same, which also takes
-    in those that are only a little suspicious. A class whose rows are all suspected is left as it is: without them the
-    model could not answer it at all.
+    in those that are only a little suspicious. Rows of a label that is suspected wherever it stands are left as they
+    are: without them the model could not answer it at all.
 
     Args:
         control_name: whose answers the suspicion is about.
     """
     if handling is Suspects.KEEP:
         return list(rows), ()
-    trusted: Counter[Target | None] = Counter(
-        row.targets.get(control_name) for row in rows if row.id not in suspicion.suspects
-    )
-    treatable = {row.id for row in rows if trusted[row.targets.get(control_name)]}
+    labels = {row.id: _labels(row.targets.get(control_name)) for row in rows}
+    trusted = {label for row in rows if row.id not in suspicion.suspects for label in labels[row.id]}
+    treatable = {row_id for row_id, own in labels.items() if own <= trusted}
     concerned = treatable & suspicion.suspects
     if handling is Suspects.EXCLUDE:
         sentence = f"{len(concerned)} train rows were left out, since an audit suspects their labels to be wrong"
@@ -54,3 +52,7 @@ def treated(
     said = f"an audit suspects {len(concerned)} of them to be wrong"
     sentence = f"train rows were weighted by their labels' quality: {said}"
     return [replace(row, weight=row.weight * weights[row.id]) for row in rows], (sentence,)
+
+
+def _labels(target: Target | None) -> frozenset[str]:
+    return frozenset() if target is None else frozenset(label_of(part) for part in parts_of(target))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ..quality.opinion import Opinion
     from ..quality.precision import KindPrecision
     from ..training.judge import JudgedRows
     from ..training.probabilities import Judgement
@@ -112,13 +113,13 @@ def audit_snapshot(
             "an audit judges labels, and this label config asks for texts alone; compare versions with "
             "`labelloop models compare`, which shows what they write"
         )
-    served = plan.labeled[0]
     rows, splits = _rows(snapshot, plan)
     with _alone(services, snapshot, report):
-        judged, opinion = _judged(services, snapshot, rows, served, base_model, is_deep=is_deep, report=report)
+        judged, came_from = _judged(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
     report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
-    findings = examine(rows, splits, served.control, judged.controls[0].probabilities, judged.features)
-    return findings.audit(snapshot_id=snapshot.id, seconds=time.monotonic() - began_s, probabilities_from=opinion)
+    opinions = [_opinion(*each) for each in zip(plan.labeled, judged.controls, strict=True)]
+    findings = examine(rows, splits, opinions, judged.features)
+    return findings.audit(snapshot_id=snapshot.id, seconds=time.monotonic() - began_s, probabilities_from=came_from)
 
 
 class _Reports:
@@ -173,14 +174,13 @@ def _judged(
     services: Services,
     snapshot: Snapshot,
     rows: Sequence[Row],
-    served: ServedControl,
+    plan: ServingPlan,
     base_model: str,
     *,
     is_deep: bool,
     report: Report,
 ) -> tuple["Judgement", str]:
     """What models say of the rows, and what these models are."""
-    from ..quality.label_errors import trust
     from ..training.probabilities import audit_settings, judge_controls
     from ..training.progress import Progress
     from ..training.reviewed import ReviewedTexts
@@ -191,21 +191,34 @@ def _judged(
 
     settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
     judged = judge_controls(
-        [ReviewedTexts.of(rows, served)],
+        [ReviewedTexts.of(rows, served) for served in plan.labeled],
         settings,
         base_model=base_model,
         cache=audit_folder(services, snapshot) / "cache",
         report=told,
-        trust={HeadKind.SOFTMAX: lambda judged: trust(_answers(judged), judged.probabilities)},
+        trust={HeadKind.SOFTMAX: _trust},
     )
     return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
 
 
-def _answers(judged: "JudgedRows") -> "npt.NDArray[np.int64]":
-    """Class per row, -1 where there is none."""
+def _opinion(served: ServedControl, judged: "JudgedRows") -> "Opinion":
     import numpy as np
 
-    return np.where(judged.is_usable, judged.codes, -1).astype(np.int64)
+    from ..quality.opinion import Opinion, Tagging
+
+    tagging = None
+    if judged.head is HeadKind.TAGS:
+        tagging = Tagging(judged.reading, np.asarray(judged.codes, dtype=np.int64))
+    return Opinion(served.control, judged.head, judged.probabilities, tagging)
+
+
+def _trust(judged: "JudgedRows") -> "npt.NDArray[np.float64]":
+    """How far to believe single choices; of the other kinds a second round finds no more errors than the first."""
+    import numpy as np
+
+    from ..quality.label_errors import trust
+
+    return trust(np.where(judged.is_usable, judged.codes, -1).astype(np.int64), judged.probabilities)
 
 
 @contextmanager

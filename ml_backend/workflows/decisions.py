@@ -9,13 +9,23 @@ from ..domain.flag import Flag, FlagOutcome
 from ..domain.project import Project
 from ..quality.precision import KindPrecision, measured_precision
 from ..snapshots.build import reviewed_rows
+from ..tasks import ServingPlan
 from .export import build_settings
 from .services import Services
 from .setup import plan_of
 
-__all__ = ["LabelReader", "label_reader", "labeled_at", "learn_decisions", "precision_table"]
+__all__ = [
+    "LabelReader",
+    "first_control",
+    "flags_of",
+    "label_reader",
+    "labeled_at",
+    "learn_decisions",
+    "precision_table",
+]
 
-LabelReader = Callable[[Iterable[Task]], Mapping[int, Target]]
+LabelReader = Callable[[Iterable[Task]], Mapping[int, Mapping[str, Target]]]
+"""The agreed answers by task and control; tasks without one are not in it."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -28,12 +38,13 @@ def learn_decisions(services: Services, project: Project) -> int:
     Raises:
         StudioError: Label Studio did not answer.
     """
-    flags = services.database.flags.open(project.id)
+    control = first_control(plan_of(project))
+    flags = [flag.about(control) for flag in services.database.flags.open(project.id)]
     tasks = {task.id: task for task in services.studio.tasks_by_id(project.id, [flag.task_id for flag in flags])}
     labels = label_reader(services, project)(tasks.values())
     closed = 0
     for flag in flags:
-        label = labels.get(flag.task_id)
+        label = labels.get(flag.task_id, {}).get(flag.control)
         outcome = None if label is None else _outcome(flag, label, tasks[flag.task_id])
         if outcome is not None and services.database.flags.close(flag, outcome, label):
             closed += 1
@@ -46,16 +57,28 @@ def precision_table(services: Services, project: Project) -> list[KindPrecision]
     return measured_precision(flags, floor=services.options.flag_precision_floor)
 
 
+def first_control(plan: ServingPlan) -> str:
+    """What flags without a control are about: the first one that is answered with labels; empty where none is."""
+    return plan.labeled[0].name if plan.labeled else ""
+
+
+def flags_of(services: Services, project_id: int, control: str) -> list[Flag]:
+    """Every flag that the project has had, oldest first, each with the control that it is about.
+
+    Args:
+        control: the `first_control`.
+    """
+    return [flag.about(control) for flag in services.database.flags.all(project_id)]
+
+
 def label_reader(services: Services, project: Project) -> LabelReader:
-    """What tells the agreed label of each task that has one, by the rule that a snapshot follows."""
+    """What tells the agreed answers of each task that has one, by the rule that a snapshot follows."""
     plan = plan_of(project)
     settings = build_settings(services, project.split, project)
     history = services.database.events.history(project.id)
-    control = plan.controls[0].name
 
-    def read(tasks: Iterable[Task]) -> dict[int, Target]:
-        rows = reviewed_rows(tasks, plan, settings, history.get)
-        return {row.task_id: row.targets[control] for row in rows if control in row.targets}
+    def read(tasks: Iterable[Task]) -> dict[int, Mapping[str, Target]]:
+        return {row.task_id: row.targets for row in reviewed_rows(tasks, plan, settings, history.get) if row.targets}
 
     return read
 

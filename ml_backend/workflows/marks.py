@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..domain.annotation import Task
+from ..domain.example import Target
 from ..domain.flag import Flag, FlagOutcome
 from ..domain.project import Project
 from ..domain.quality import Audit, Disagreement
+from ..domain.readable import readable, readable_suggestion
 from ..errors import StudioRejected
 from ..labelstudio.quality_fields import (
     DISAGREEMENT,
@@ -19,11 +21,11 @@ from ..labelstudio.quality_fields import (
     TRUE,
     cleared,
     marked,
-    readable,
 )
 from ..quality.flagging import QUALITY_DIGITS, Candidate
-from .decisions import label_reader, labeled_at
+from .decisions import first_control, label_reader, labeled_at
 from .services import Services
+from .setup import plan_of
 
 __all__ = ["Marker", "Report"]
 
@@ -52,17 +54,20 @@ class Marker:
         self._studio, self._flags, self._now = services.studio, services.database.flags, services.clock
         self._project_id, self._audit = project.id, audit
         self._labels = label_reader(services, project)
+        self._plan = plan_of(project)
         self._chosen: dict[int, Candidate] = {}
-        self._fields: dict[int, dict[str, Any]] = {}
-        self._open = {flag.task_id: flag for flag in self._flags.open(project.id)}
+        self._disagreements: dict[int, Disagreement] = {}
+        first = first_control(self._plan)
+        self._open = {flag.task_id: flag.about(first) for flag in self._flags.open(project.id)}
         self.written = self.cleared = self.unchanged = 0
 
     def want(self, chosen: Iterable[Candidate], disagreements: Iterable[Disagreement]) -> None:
         """Say which tasks are to be marked: suspects, and beside them those that annotators disagree about."""
         self._chosen = {each.task_id: each for each in chosen}
-        self._fields = {task_id: _suspect_fields(each) for task_id, each in self._chosen.items()}
+        self._disagreements = {}
         for each in disagreements:
-            self._fields.setdefault(each.task_id, _disagreement_fields(each))
+            if each.task_id not in self._chosen:
+                self._disagreements.setdefault(each.task_id, each)
 
     def write(self, report: Report) -> None:
         """Clear what is not wanted any more, then mark what is wanted, the most suspicious first.
@@ -75,7 +80,8 @@ class Marker:
         present = self._marked_now()
         right = self._right_ones(present)
         self.unchanged = len(right)
-        pending = [*sorted(present.keys() - self._fields.keys()), *(each for each in self._fields if each not in right)]
+        wanted = [*self._chosen, *self._disagreements]
+        pending = [*sorted(present.keys() - set(wanted)), *(each for each in wanted if each not in right)]
         for start in range(0, len(pending), TASKS_PER_READ):
             self._write_batch(pending[start : start + TASKS_PER_READ])
             done = min(start + TASKS_PER_READ, len(pending))
@@ -91,7 +97,7 @@ class Marker:
         labels = self._labels(present.values())
         right = set()
         for task_id, task in present.items():
-            fields = self._fields.get(task_id)
+            fields = self._fields(task)
             if fields is not None and marked(task.data, fields) == task.data and self._stands(task_id, labels):
                 right.add(task_id)
                 self._remember(task)
@@ -104,20 +110,35 @@ class Marker:
             task = tasks.get(task_id)
             if task is None:
                 continue  # deleted since the snapshot
-            is_wanted = task_id in self._fields and self._stands(task_id, labels)
-            data = marked(task.data, self._fields[task_id]) if is_wanted else cleared(task.data)
+            fields = self._fields(task) if self._stands(task_id, labels) else None
+            data = cleared(task.data) if fields is None else marked(task.data, fields)
             if data != task.data and not self._replaced(task_id, data):
                 continue
-            if is_wanted:
+            if fields is not None:
                 self.written += data != task.data
                 self._remember(task)
             else:
                 self.cleared += data != task.data
 
-    def _stands(self, task_id: int, labels: Mapping[int, Any]) -> bool:
-        """False where the label was changed after the snapshot, so that the suspicion is out of date."""
+    def _fields(self, task: Task) -> dict[str, Any] | None:
+        """What should stand in the task; None where nothing should."""
+        text = self._plan.text(task.data)
+        if task.id in self._chosen:
+            each = self._chosen[task.id]
+            return _suspect_fields(each, self._named(each.control), text)
+        if task.id in self._disagreements:
+            found = self._disagreements[task.id]
+            return _disagreement_fields(found, self._named(found.control), text)
+        return None
+
+    def _named(self, control: str) -> str:
+        """What goes before an answer, so that it is clear what was asked; nothing where one thing alone is."""
+        return f"{control}: " if len(self._plan.labeled) > 1 else ""
+
+    def _stands(self, task_id: int, labels: Mapping[int, Mapping[str, Target]]) -> bool:
+        """False where the answer was changed after the snapshot, so that the suspicion is out of date."""
         candidate = self._chosen.get(task_id)
-        return candidate is None or labels.get(task_id) == candidate.given
+        return candidate is None or labels.get(task_id, {}).get(candidate.control) == candidate.given
 
     def _replaced(self, task_id: int, data: Mapping[str, Any]) -> bool:
         try:
@@ -137,6 +158,7 @@ class Marker:
         flag = Flag(
             project_id=self._project_id,
             task_id=task.id,
+            control=candidate.control,
             kind=candidate.kind,
             given=candidate.given,
             suggested=candidate.suggested,
@@ -149,19 +171,22 @@ class Marker:
             flagged_at=self._now(),
         )
         known = self._open.get(task.id)
+        if known is not None and known.control != flag.control:
+            self._flags.close(known, FlagOutcome.WITHDRAWN)
         if known is None or not known.says_the_same_as(flag):
             self._flags.put(flag)
 
 
-def _suspect_fields(each: Candidate) -> dict[str, Any]:
-    fields: dict[str, Any] = {GIVEN: readable(each.given)}
+def _suspect_fields(each: Candidate, asked: str, text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {GIVEN: f"{asked}{readable(each.given, text)}"}
     if each.suggested is not None:
-        fields[SUGGESTED] = readable(each.suggested)
+        fields[SUGGESTED] = f"{asked}{readable_suggestion(each.given, each.suggested, text)}"
     return fields | {ISSUE: each.kind.value, QUALITY: each.quality, SUSPECT: True}
 
 
-def _disagreement_fields(each: Disagreement) -> dict[str, Any]:
-    fields: dict[str, Any] = {GIVEN: "; ".join(f"{readable(answer)} ({count})" for answer, count in each.answers)}
+def _disagreement_fields(each: Disagreement, asked: str, text: str) -> dict[str, Any]:
+    answers = "; ".join(f"{readable(answer, text)} ({count})" for answer, count in each.answers)
+    fields: dict[str, Any] = {GIVEN: f"{asked}{answers}"}
     if each.consensus is not None:
-        fields[SUGGESTED] = readable(each.consensus)
+        fields[SUGGESTED] = f"{asked}{readable(each.consensus, text)}"
     return fields | {QUALITY: round(each.quality, QUALITY_DIGITS), DISAGREEMENT: True}

@@ -20,7 +20,7 @@ from ..labelstudio.quality_fields import (
 from ..quality.flagging import Labeled, choose
 from ..quality.precision import measured_precision, silenced_kinds
 from ..snapshots.store import read_rows
-from .decisions import learn_decisions
+from .decisions import first_control, flags_of, learn_decisions
 from .marks import Marker, Report
 from .services import Services
 from .setup import plan_of
@@ -82,11 +82,11 @@ def _check_names(project: Project) -> None:
 def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
     report(0.0, "reading what people decided")
     decided = learn_decisions(services, project)
-    history = services.database.flags.all(project.id)
+    history = flags_of(services, project.id, first_control(plan_of(project)))
     at_most = services.options.push_flags_at_most
     chosen = choose(
         audit,
-        _labeled(snapshot, audit.control),
+        _labeled(snapshot),
         history,
         at_most=at_most,
         silenced=silenced_kinds(measured_precision(history, floor=services.options.flag_precision_floor)),
@@ -97,12 +97,12 @@ def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot
     return PushedFlags(marker.written, marker.cleared, marker.unchanged, decided, _tabs(services, project))
 
 
-def _labeled(snapshot: Snapshot, control: str) -> dict[int, Labeled]:
+def _labeled(snapshot: Snapshot) -> dict[int, Labeled]:
     return {
-        row.task_id: Labeled(row.targets[control], split)
+        row.task_id: Labeled(row.targets, split)
         for split in Split
         for row in read_rows(snapshot.path, split)
-        if control in row.targets
+        if row.targets
     }
 
 

@@ -188,9 +188,12 @@ def _text_base_model(services: Services, request: TrainRequest, plan: ServingPla
 
 
 def _parts(
-    plan: ServingPlan, train: Sequence[Row], validation: Sequence[Row], method: Method
+    plan: ServingPlan, train: Mapping[str, Sequence[Row]], validation: Sequence[Row], method: Method
 ) -> tuple[list["TrainingData"], tuple[str, ...]]:
     """What is trained on per control, and a sentence for every control that cannot be learned yet.
+
+    Args:
+        train: the rows to learn from, per control.
 
     Raises:
         TrainingError: none can.
@@ -202,7 +205,7 @@ def _parts(
     for served in plan.controls:
         try:
             _check_method(served, method)
-            parts.append(training_data(train, validation, served, plan.field))
+            parts.append(training_data(train[served.name], validation, served, plan.field))
         except TrainingError as error:
             faults.append(error)
     if not parts:

@@ -24,7 +24,7 @@ class FlagRepository(Repository):
     """At most one open flag per task; those that were decided or withdrawn stay for ever."""
 
     def put(self, flag: Flag) -> None:
-        """Store an open flag. Where the task has one for the same label, it is brought up to date and keeps its times.
+        """Store an open flag. Where the task has one for the same answer, it is brought up to date and keeps its times.
 
         The times of an earlier one belong to when people could first see it; a later audit does not change that.
         """
@@ -32,7 +32,16 @@ class FlagRepository(Repository):
         statement = insert_for(self._engine, flags).values(values)
         fresh = {
             name: statement.excluded[name]
-            for name in ("kind", "suggested", "quality", "is_held_out", "is_decoy", "snapshot_id", "probabilities_from")
+            for name in (
+                "kind",
+                "suggested",
+                "quality",
+                "is_held_out",
+                "is_decoy",
+                "snapshot_id",
+                "probabilities_from",
+                "control",
+            )
         }
         with self._engine.begin() as connection:
             connection.execute(

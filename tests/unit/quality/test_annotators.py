@@ -26,8 +26,6 @@ def test_an_annotator_who_answers_at_random_comes_last(seed: int, has_model: boo
     quality = [value for value in found.quality if value is not None]
     assert len(quality) == 3
     assert quality[1] < min(quality[0], quality[2]) - 0.2
-    agreement = [value for value in found.agreement if value is not None]
-    assert agreement[1] == min(agreement)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -42,7 +40,7 @@ def test_the_consensus_is_right_more_often_than_the_majority(seed: int) -> None:
 def test_annotators_who_share_no_text_have_no_quality() -> None:
     answers = np.array([[0, UNANSWERED], [1, UNANSWERED], [UNANSWERED, 1]])
     found = crowd(answers, np.full((3, 2), 0.5), classes=2)
-    assert found.quality == found.agreement == (None, None)
+    assert found.quality == (None, None)
     assert found.consensus.tolist() == [0, 1, 1]
     assert found.confidence.tolist() == [1.0, 1.0, 1.0]
 
@@ -52,7 +50,6 @@ def test_an_annotator_beside_those_who_share_texts_has_no_quality() -> None:
     found = crowd(answers, np.array([[0.9, 0.1], [0.1, 0.9], [0.2, 0.8]]), classes=2)
     assert found.quality[0] == found.quality[1] is not None
     assert found.quality[2] is None
-    assert found.agreement == (1.0, 1.0, None)
 
 
 def test_texts_that_nobody_answered_have_no_consensus() -> None:

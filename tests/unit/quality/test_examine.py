@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Row
+from ml_backend.domain.model import HeadKind
 from ml_backend.domain.quality import ClassNoise, ClassPair, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError
 from ml_backend.quality.examine import Findings, examine
+from ml_backend.quality.opinion import Opinion
 from tests.reviewed_rows import control_of, reviewed, separable, spoilt
 
 NAMES = ("billing", "cards", "fraud", "loans")
@@ -28,7 +30,12 @@ def _of(found: Findings, kind: IssueKind) -> list[Issue]:
 
 
 def _examine(rows: Sequence[Row], probabilities: np.ndarray | None, features: np.ndarray | None = None) -> Findings:
-    return examine(rows, [TRAIN] * len(rows), control_of(*NAMES), probabilities, features)
+    return examine(rows, [TRAIN] * len(rows), [_single(probabilities)], features)
+
+
+def _single(probabilities: np.ndarray | None, names: Sequence[str] = NAMES) -> Opinion:
+    """What models say of a single choice."""
+    return Opinion(control_of(*names), HeadKind.SOFTMAX, probabilities)
 
 
 def _even(rows: int, classes: int = len(NAMES)) -> np.ndarray:
@@ -43,8 +50,8 @@ def test_wrong_labels_are_found_with_the_right_ones_suggested() -> None:
     assert {issue.task_id for issue in errors[:5]} <= set(wrong)
     assert all(issue.suggested == NAMES[(issue.task_id - 1) % 4] for issue in errors if issue.task_id in wrong)
     assert all(issue.given == rows[issue.task_id - 1].targets["topic"] for issue in errors)
-    assert sorted(found.quality) == list(range(1, 81))
-    assert found.health == pytest.approx(0.9, abs=0.03)
+    assert sorted(found.controls[0].quality) == list(range(1, 81))
+    assert found.controls[0].health == pytest.approx(0.9, abs=0.03)
     assert found.warnings == ()
 
 
@@ -64,7 +71,7 @@ def test_held_out_rows_are_flagged_without_a_suggestion() -> None:
     rows, probabilities, features, wrong = _project()
     rows[wrong[0] - 1] = reviewed(wrong[0], "said twice", rows[wrong[0] - 1].targets["topic"])
     rows[wrong[1] - 1] = reviewed(wrong[1], "said twice", NAMES[(wrong[0] - 1) % 4])
-    found = examine(rows, [TEST, Split.VALIDATION] * 40, control_of(*NAMES), probabilities, features)
+    found = examine(rows, [TEST, Split.VALIDATION] * 40, [_single(probabilities)], features)
     assert len(_of(found, IssueKind.LABEL_ERROR)) >= 6
     assert len(_of(found, IssueKind.CONFLICTING_LABELS)) == 2
     assert {issue.suggested for issue in found.issues} == {None}
@@ -77,9 +84,9 @@ def test_noise_is_told_by_class_and_by_pair_of_classes() -> None:
     found = _examine(rows, probabilities)
     flagged = len(_of(found, IssueKind.LABEL_ERROR))
     assert flagged >= 3
-    assert found.pairs == (ClassPair("cards", "billing", flagged),)
-    assert ClassNoise("cards", 24, flagged, 0) in found.classes
-    assert ClassNoise("billing", 16, 0, flagged) in found.classes
+    assert found.pairs == (ClassPair("cards", "billing", flagged, control="topic"),)
+    assert ClassNoise("cards", 24, flagged, 0, "topic") in found.classes
+    assert ClassNoise("billing", 16, 0, flagged, "topic") in found.classes
     assert [noise.label for noise in found.classes] == list(NAMES)
 
 
@@ -88,8 +95,8 @@ def test_rows_of_one_class_alone_are_said_not_to_be_judged() -> None:
     for probabilities in (_even(10), None):
         found = _examine(rows, probabilities)
         assert found.issues == ()
-        assert found.health is None
-        assert found.quality == {}
+        assert found.controls[0].health is None
+        assert found.controls[0].quality == {}
     assert _examine(rows, _even(10)).warnings[0] == (
         "all 10 labeled rows are 'cards': label errors could not be looked for, "
         "which takes at least 2 classes of 3 rows"
@@ -103,7 +110,7 @@ def test_a_class_with_one_row_is_named_and_the_others_are_judged() -> None:
     keep.append(reviewed(500, "the only one", "fraud"))
     found = _examine(keep, np.vstack([probabilities[lines], [[1.0, 0, 0, 0]]]), None)
     assert "under 3 rows each for fraud (1): their labels were not judged" in found.warnings
-    assert 500 not in found.quality
+    assert 500 not in found.controls[0].quality
     assert 500 not in {issue.task_id for issue in found.issues}
     assert {issue.task_id for issue in _of(found, IssueKind.LABEL_ERROR)} & set(wrong)
 
@@ -112,7 +119,7 @@ def test_classes_without_a_row_are_named_and_never_suggested() -> None:
     rows, probabilities, features, _ = _project()
     names = ("absent", *NAMES, "missing")
     wide = np.pad(probabilities, ((0, 0), (1, 1)))
-    found = examine(rows, [TRAIN] * 80, control_of(*names), wide, features)
+    found = examine(rows, [TRAIN] * 80, [_single(wide, names)], features)
     assert found.warnings == ("no row is labeled absent, missing: nothing can be suspected to belong there",)
     assert not {issue.suggested for issue in found.issues} & {"absent", "missing"}
 
@@ -123,13 +130,13 @@ def test_two_rows_give_no_label_errors_and_a_reason(labels: tuple[str | None, ..
     rows = [reviewed(i, f"text {i}", label) for i, label in enumerate(labels, start=1)]
     found = _examine(rows, _even(2) if has_model else None, np.eye(2, dtype=np.float32) if has_model else None)
     assert found.issues == ()
-    assert found.quality == {}
+    assert found.controls[0].quality == {}
     assert any("could not be looked for" in warning for warning in found.warnings)
 
 
 def test_no_rows_at_all_give_a_reason() -> None:
     found = _examine([], _even(0), np.zeros((0, 3), np.float32))
-    assert (found.rows, found.issues, found.health) == (0, (), None)
+    assert (found.rows, found.issues, found.controls[0].health) == (0, (), None)
     assert found.warnings[0] == "no row has an agreed answer: label errors could not be looked for"
 
 
@@ -167,7 +174,7 @@ def test_of_two_texts_that_say_the_same_the_train_row_is_flagged() -> None:
     splits = [TRAIN] * 80
     splits[15] = TEST
     rows[15], rows[20] = reviewed(16, "text 15", rows[3].targets["topic"]), reviewed(21, "text 20", "billing")
-    found = examine(rows, splits, control_of(*NAMES), probabilities, features)
+    found = examine(rows, splits, [_single(probabilities)], features)
     duplicates = {i.task_id: i.other_task_id for i in _of(found, IssueKind.NEAR_DUPLICATE)}
     assert duplicates == {9: 5, 4: 16, 21: 17}
     assert {i.suggested for i in _of(found, IssueKind.NEAR_DUPLICATE)} == {None}
@@ -181,7 +188,7 @@ def test_empty_texts_are_issues_and_nothing_else() -> None:
         (1, IssueKind.EMPTY),
         (2, IssueKind.EMPTY),
     ]
-    assert not {1, 2} & found.quality.keys()
+    assert not {1, 2} & found.controls[0].quality.keys()
 
 
 def test_rows_without_an_agreed_answer_count_for_annotators_and_disagreements_alone() -> None:
@@ -189,8 +196,8 @@ def test_rows_without_an_agreed_answer_count_for_annotators_and_disagreements_al
     rows[0] = reviewed(1, "torn", None, {"ann": "cards", "bob": "loans"})
     rows[1] = reviewed(2, "settled", "cards", {"ann": "cards", "bob": "loans", "cy": "cards"})
     found = _examine(rows, probabilities, features)
-    assert 1 not in found.quality
-    assert 2 in found.quality
+    assert 1 not in found.controls[0].quality
+    assert 2 in found.controls[0].quality
     assert 1 not in {issue.task_id for issue in _of(found, IssueKind.LABEL_ERROR)}
     assert [(d.task_id, d.is_settled, d.answers) for d in found.disagreements] == [
         (1, False, (("cards", 1), ("loans", 1))),
@@ -209,7 +216,7 @@ def test_rows_without_an_agreed_answer_count_for_annotators_and_disagreements_al
 def test_the_consensus_on_a_held_out_text_is_not_told() -> None:
     answers = {"ann": "cards", "bob": "loans"}
     rows = [reviewed(1, "one", None, answers), reviewed(2, "two", None, answers)]
-    found = examine(rows, [TRAIN, TEST], control_of(*NAMES), np.tile([0, 0.9, 0, 0.1], (2, 1)), None)
+    found = examine(rows, [TRAIN, TEST], [_single(np.tile([0, 0.9, 0, 0.1], (2, 1)))], None)
     assert {d.task_id: d.consensus for d in found.disagreements} == {1: "cards", 2: None}
 
 
@@ -269,7 +276,7 @@ def test_answers_that_the_config_lacks_are_counted_and_not_judged() -> None:
     rows[0] = reviewed(1, "text 0", "retired")
     found = _examine(rows, probabilities, features)
     assert found.warnings == ("1 rows have an answer that the label config lacks: they were not judged",)
-    assert 1 not in found.quality
+    assert 1 not in found.controls[0].quality
 
 
 def test_multiple_choices_are_judged_choice_by_choice() -> None:
@@ -279,7 +286,8 @@ def test_multiple_choices_are_judged_choice_by_choice() -> None:
     given[:6, 1] ^= True
     answers = [tuple(name for name, is_chosen in zip(NAMES, line, strict=True) if is_chosen) for line in given]
     rows = [reviewed(i + 1, f"text {i}", answer) for i, answer in enumerate(answers)]
-    found = _examine(rows, np.clip(true * 0.9 + 0.05 + random.normal(scale=0.02, size=true.shape), 0, 1))
+    probabilities = np.clip(true * 0.9 + 0.05 + random.normal(scale=0.02, size=true.shape), 0, 1)
+    found = examine(rows, [TRAIN] * 90, [Opinion(control_of(*NAMES), HeadKind.SIGMOID, probabilities)], None)
     errors = _of(found, IssueKind.LABEL_ERROR)
     assert 4 <= len(errors) <= 6
     for issue in errors:
@@ -303,13 +311,13 @@ def test_what_does_not_fit_together_is_refused(
 ) -> None:
     rows = [reviewed(1, "a", "cards"), reviewed(2, "b", "loans")]
     with pytest.raises(ConfigurationError, match=message):
-        examine(rows, splits, control_of(*NAMES), probabilities, features)
+        examine(rows, splits, [_single(probabilities)], features)
 
 
 def test_an_audit_tells_everything_and_the_callers_warnings_first() -> None:
     rows, _, _, _ = _project()
     found = _examine(rows, None)
     audit = found.audit(snapshot_id="abc", seconds=1.5, probabilities_from="nothing", warnings=["mind this"])
-    assert (audit.snapshot_id, audit.control, audit.rows, audit.seconds) == ("abc", "topic", 80, 1.5)
+    assert (audit.snapshot_id, audit.controls[0].control, audit.rows, audit.seconds) == ("abc", "topic", 80, 1.5)
     assert audit.warnings == ("mind this", *found.warnings)
     assert audit.issues == found.issues

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ml_backend.domain.flag import Flag, FlagOutcome
-from ml_backend.domain.quality import Audit, Issue, IssueKind
+from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.quality.flagging import Labeled, choose
 
@@ -10,17 +10,19 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def audit(issues: Sequence[Issue], snapshot_id: str = "00ff") -> Audit:
-    return Audit(snapshot_id, "category", 100, 1.0, "frozen base", {}, issues, 0.9)
+    return Audit(snapshot_id, 100, 1.0, "frozen base", (ControlQuality("category", {}, 0.9),), issues)
 
 
 def issue(task_id: int, split: Split = Split.TRAIN, quality: float = 0.1) -> Issue:
-    return Issue(task_id, f"task-{task_id}", split, IssueKind.LABEL_ERROR, quality, "Billing", "Returns")
+    return Issue(
+        task_id, f"task-{task_id}", split, IssueKind.LABEL_ERROR, quality, "Billing", "Returns", None, "category"
+    )
 
 
 def labeled(train: int = 0, held_out: int = 0) -> dict[int, Labeled]:
     """Train tasks from 1 up, held-out ones from 101 up."""
-    rows = {number: Labeled("Billing", Split.TRAIN) for number in range(1, train + 1)}
-    return rows | {number: Labeled("Billing", Split.TEST) for number in range(101, 101 + held_out)}
+    rows = {number: Labeled({"category": "Billing"}, Split.TRAIN) for number in range(1, train + 1)}
+    return rows | {number: Labeled({"category": "Billing"}, Split.TEST) for number in range(101, 101 + held_out)}
 
 
 def flag(task_id: int, outcome: FlagOutcome, *, answer: str | None = None, decoy: bool = True) -> Flag:
@@ -39,6 +41,7 @@ def flag(task_id: int, outcome: FlagOutcome, *, answer: str | None = None, decoy
         flagged_at=MOMENT,
         outcome=outcome,
         answer=answer,
+        control="category",
     )
 
 
@@ -89,7 +92,10 @@ def test_a_withdrawn_flag_may_come_back() -> None:
 
 
 def test_a_task_with_several_issues_is_flagged_once_by_the_first() -> None:
-    issues = [issue(1), Issue(1, "task-1", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.0, "Billing", "Shipping")]
+    conflict = Issue(
+        1, "task-1", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.0, "Billing", "Shipping", control="category"
+    )
+    issues = [issue(1), conflict]
 
     (found,) = choose(audit(issues), labeled(train=1), [], at_most=10)
 

@@ -6,7 +6,16 @@ from xml.etree.ElementTree import Element
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from ml_backend.domain.quality import AnnotatorQuality, Audit, ClassNoise, ClassPair, Disagreement, Issue, IssueKind
+from ml_backend.domain.quality import (
+    AnnotatorQuality,
+    Audit,
+    ClassNoise,
+    ClassPair,
+    ControlQuality,
+    Disagreement,
+    Issue,
+    IssueKind,
+)
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError
 from ml_backend.quality.charts import noise_chart, pairs_chart, quality_chart
@@ -14,21 +23,19 @@ from ml_backend.quality.html_report import html_report
 from ml_backend.quality.precision import KindPrecision
 
 HOSTILE = "<script>alert('x')</script>\"&<img src=x onerror=y>"
-EMPTY = Audit("id", "topic", 0, 0.0, "nothing", {}, (), None, warnings=("there is nothing",))
+EMPTY = Audit("id", 0, 0.0, "nothing", (ControlQuality("topic", {}, None),), (), warnings=("there is nothing",))
 AUDIT = Audit(
     snapshot_id="0123456789abcdef",
-    control="topic",
     rows=40,
     seconds=1.25,
     probabilities_from="logistic regression",
-    quality={task: task / 40 for task in range(1, 41)},
+    controls=(ControlQuality("topic", {task: task / 40 for task in range(1, 41)}, 0.95),),
     issues=(
         Issue(1, "r1", Split.TRAIN, IssueKind.LABEL_ERROR, 0.025, "cards", "loans"),
         Issue(2, "r2", Split.TEST, IssueKind.LABEL_ERROR, 0.05, "cards", None),
         Issue(3, "r3", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.2, "cards", "loans", 4),
         Issue(5, "r5", Split.TRAIN, IssueKind.OUTLIER, 0.3, "loans"),
     ),
-    health=0.95,
     classes=(ClassNoise("cards", 30, 2, 0), ClassNoise("loans", 10, 0, 2)),
     pairs=(ClassPair("cards", "loans", 2, 1),),
     annotators=(AnnotatorQuality("ann", 40, 0.875, 0.5), AnnotatorQuality("bob", 3, None, None)),
@@ -133,9 +140,9 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
 def test_hostile_texts_stay_texts_wherever_they_come_from() -> None:
     audit = replace(
         AUDIT,
-        control=HOSTILE,
+        controls=(ControlQuality(HOSTILE, {1: 0.5}, 0.5), ControlQuality("topic", {}, None)),
         probabilities_from=HOSTILE,
-        issues=(Issue(1, "r", Split.TRAIN, IssueKind.LABEL_ERROR, 0.1, HOSTILE, HOSTILE),),
+        issues=(Issue(1, "r", Split.TRAIN, IssueKind.LABEL_ERROR, 0.1, HOSTILE, HOSTILE, None, HOSTILE),),
         classes=(ClassNoise(HOSTILE, 3, 1, 1),),
         pairs=(ClassPair(HOSTILE, "loans", 1, 1),),
         annotators=(AnnotatorQuality(HOSTILE, 1, 0.5, 0.5),),
@@ -198,7 +205,11 @@ def test_the_quality_chart_counts_labels_and_flags() -> None:
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 10_000])
 def test_the_quality_chart_stays_within_its_frame(count: int) -> None:
-    root = fromstring(quality_chart(replace(AUDIT, quality=dict.fromkeys(range(count), 1.0), issues=())))
+    root = fromstring(
+        quality_chart(
+            replace(AUDIT, controls=(ControlQuality("topic", dict.fromkeys(range(count), 1.0), 1.0),), issues=())
+        )
+    )
     frame = float(root.get("viewBox").split()[3])
     boxes = [element for element in root.iter() if element.tag.endswith("}rect")]
     assert len(boxes) == 1

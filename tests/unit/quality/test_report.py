@@ -5,29 +5,36 @@ from dataclasses import replace
 
 import pytest
 
-from ml_backend.domain.quality import AnnotatorQuality, Audit, ClassNoise, ClassPair, Disagreement, Issue, IssueKind
+from ml_backend.domain.quality import (
+    AnnotatorQuality,
+    Audit,
+    ClassNoise,
+    ClassPair,
+    ControlQuality,
+    Disagreement,
+    Issue,
+    IssueKind,
+)
 from ml_backend.domain.snapshot import Split
-from ml_backend.quality.report import audit_from_json, audit_to_json, readable, write_csv
+from ml_backend.quality.report import audit_from_json, audit_to_json, write_csv
 
 AUDIT = Audit(
     snapshot_id="0123456789abcdef",
-    control="topic",
     rows=4,
     seconds=1.25,
     probabilities_from="logistic regression",
-    quality={7: 0.1, 8: 0.9},
+    controls=(ControlQuality("topic", {7: 0.1, 8: 0.9}, 0.5),),
     issues=(
-        Issue(7, "row-7", Split.TRAIN, IssueKind.LABEL_ERROR, 0.1, "cards", "loans"),
-        Issue(8, "row-8", Split.TEST, IssueKind.CONFLICTING_LABELS, 0.25, ("a", "b"), None, 7),
+        Issue(7, "row-7", Split.TRAIN, IssueKind.LABEL_ERROR, 0.1, "cards", "loans", None, "topic"),
+        Issue(8, "row-8", Split.TEST, IssueKind.CONFLICTING_LABELS, 0.25, ("a", "b"), None, 7, "topic"),
         Issue(9, "row-9", Split.VALIDATION, IssueKind.EMPTY, 0.0),
     ),
-    health=0.5,
-    classes=(ClassNoise("cards", 3, 1, 0),),
-    pairs=(ClassPair("cards", "loans", 1, 2),),
-    annotators=(AnnotatorQuality("5", 4, 0.75, None), AnnotatorQuality("6", 1, None, None)),
+    classes=(ClassNoise("cards", 3, 1, 0, "topic"),),
+    pairs=(ClassPair("cards", "loans", 1, 2, "topic"),),
+    annotators=(AnnotatorQuality("5", 4, 0.75, None, "topic"), AnnotatorQuality("6", 1, None, None, "topic")),
     disagreements=(
-        Disagreement(7, "row-7", Split.TRAIN, (("cards", 2), (("a", "b"), 1)), True, "cards", 0.6),
-        Disagreement(8, "row-8", Split.TEST, (("cards", 1), ("loans", 1)), False, None, 0.4),
+        Disagreement(7, "row-7", Split.TRAIN, (("cards", 2), (("a", "b"), 1)), True, "cards", 0.6, "topic"),
+        Disagreement(8, "row-8", Split.TEST, (("cards", 1), ("loans", 1)), False, None, 0.4, "topic"),
     ),
     warnings=("mind this",),
 )
@@ -55,11 +62,14 @@ def test_the_json_names_tasks_issues_and_qualities() -> None:
         "given": "cards",
         "suggested": "loans",
         "other_task_id": None,
+        "control": "topic",
     }
+    assert (value["control"], value["health"]) == ("topic", 0.5)
+    assert value["controls"] == [{"control": "topic", "health": 0.5, "quality": {"7": 0.1, "8": 0.9}}]
 
 
 def test_an_audit_of_nothing_survives_json() -> None:
-    nothing = Audit("id", "topic", 0, 0.0, "nothing", {}, (), None, warnings=())
+    nothing = Audit("id", 0, 0.0, "nothing", (ControlQuality("topic", {}, None),), ())
     assert audit_from_json(json.loads(json.dumps(audit_to_json(nothing)))) == nothing
 
 
@@ -71,12 +81,15 @@ def test_keys_of_later_versions_are_left_aside() -> None:
     ("change", "message"),
     [
         ({"rows": "4"}, "'4' found where a whole number was wanted"),
-        ({"health": float("nan")}, "nan found where a number was wanted"),
+        (
+            {"controls": [{"control": "a", "health": float("nan"), "quality": {}}]},
+            "nan found where a number was wanted",
+        ),
         ({"issues": {}}, "found where a list was wanted"),
-        ({"quality": []}, "quality: .* wanted an object"),
+        ({"controls": [{"control": "a", "health": 1.0, "quality": []}]}, "quality: .* wanted an object"),
         ({"classes": [{"label": "x"}]}, "missing 3 required positional arguments"),
         ({"issues": [{"task_id": 1}]}, "no '.*' found; wanted an audit"),
-        ({"control": None}, "None found where text was wanted"),
+        ({"probabilities_from": None}, "None found where text was wanted"),
     ],
 )
 def test_a_damaged_audit_is_refused(change: dict[str, object], message: str) -> None:
@@ -87,7 +100,7 @@ def test_a_damaged_audit_is_refused(change: dict[str, object], message: str) -> 
 def test_what_is_no_audit_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="wanted an object"):
         audit_from_json([])
-    with pytest.raises(ValueError, match="no 'health' found"):
+    with pytest.raises(ValueError, match="no 'snapshot_id' found"):
         audit_from_json({})
 
 
@@ -102,6 +115,7 @@ def test_the_table_has_a_line_per_issue() -> None:
         "split": "train",
         "other_task_id": "",
         "text": "Where is my card?",
+        "control": "topic",
     }
     assert (second["given"], second["other_task_id"], second["text"]) == ("a, b", "7", 'two\nlines, "quoted"')
     assert (third["given"], third["suggested"], third["text"]) == ("", "", "")
@@ -122,8 +136,3 @@ def test_long_texts_are_cut_and_what_files_cannot_hold_is_replaced() -> None:
     cells = _cells({7: "x" * 100_000, 8: "half \ud83d and \x00 👍"})
     assert cells[0]["text"] == "x" * 999 + "…"
     assert cells[1]["text"] == "half \ufffd and \ufffd 👍"
-
-
-@pytest.mark.parametrize(("target", "shown"), [(None, ""), ("a", "a"), (("a", "b"), "a, b"), ((), "")])
-def test_an_answer_reads_as_one_cell(target: str | tuple[str, ...] | None, shown: str) -> None:
-    assert readable(target) == shown

@@ -8,7 +8,7 @@ from typing import Any
 from ml_backend.domain.example import Row
 from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.project import Project
-from ml_backend.domain.quality import Audit, Disagreement, Issue, IssueKind
+from ml_backend.domain.quality import Audit, ControlQuality, Disagreement, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.export import export_project
@@ -18,6 +18,7 @@ from tests.services import add_project, choice
 
 __all__ = ["Case", "audit_of", "labeled_case", "push", "suspects_in"]
 
+CONTROL = "category"
 LABELS = ("Billing", "Shipping", "Returns")
 
 
@@ -112,19 +113,22 @@ def audit_of(
                 split=split,
                 kind=(kinds or {}).get(task_id, IssueKind.LABEL_ERROR),
                 quality=(qualities or {}).get(task_id, 0.01234567 * (position + 1)),
-                given=row.targets["category"],
+                given=row.targets[CONTROL],
                 suggested=None if split.is_held_out else "Returns",
+                control=CONTROL,
             )
         )
     return Audit(
         snapshot_id=snapshot.id,
-        control="category",
         rows=len(rows),
         seconds=1.0,
         probabilities_from="frozen base",
-        quality=dict.fromkeys(rows, 0.9) | {issue.task_id: issue.quality for issue in issues},
+        controls=(
+            ControlQuality(
+                CONTROL, dict.fromkeys(rows, 0.9) | {issue.task_id: issue.quality for issue in issues}, health=0.9
+            ),
+        ),
         issues=issues,
-        health=0.9,
         disagreements=disagreements,
     )
 

@@ -26,6 +26,7 @@ from tests.unit.workflows.audits import Case
 WORDS = {"Billing": "card", "Shipping": "late", "Returns": "refund"}
 FILLERS = ["my", "the", "is", "where", "please", "a", "b", "c", "d", "e", "f", "g", "h", "lost", "bank", "money"]
 ROWS_PER_CLASS = 30
+CONTROL = "category"
 WRONG = 3
 """Tasks whose label is not that of their word."""
 
@@ -184,7 +185,7 @@ class TestSuspects:
         snapshot = case.snapshot()
         audit = audit_snapshot(services, snapshot, report=quiet)
 
-        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)
+        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)[CONTROL]
 
         errors = [issue for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR]
         assert found.suspects == {issue.row_id for issue in errors if issue.split is Split.TRAIN}
@@ -199,7 +200,7 @@ class TestSuspects:
         ended(services, audit_job(services, is_pushed=True))
         snapshot = case.snapshot()
 
-        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)
+        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)[CONTROL]
 
         (row,) = (row for row in train_rows(snapshot) if row.task_id == flag.task_id)
         assert row.id not in found.suspects
@@ -211,15 +212,17 @@ class TestSuspects:
         snapshot = case.snapshot()
         request = TrainRequest("test", services.options.base_model, 1)
         context = context_of(services, tmp_path / "job")
-        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)
+        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)[CONTROL]
 
         less, left_out = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
         lighter, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
         kept, nothing = trusted_rows(services, request, snapshot, context, Suspects.KEEP)
 
-        assert {row.id for row in train_rows(snapshot)} - {row.id for row in less} == found.suspects
-        assert [row.weight for row in lighter] == pytest.approx([max(found.quality[row.id], 0.05) for row in lighter])
-        assert kept == train_rows(snapshot)
+        assert {row.id for row in train_rows(snapshot)} - {row.id for row in less[CONTROL]} == found.suspects
+        assert [row.weight for row in lighter[CONTROL]] == pytest.approx(
+            [max(found.quality[row.id], 0.05) for row in lighter[CONTROL]]
+        )
+        assert kept == {CONTROL: train_rows(snapshot)}
         assert left_out[0].startswith(f"{len(found.suspects)} train rows were left out")
         assert nothing == ()
 

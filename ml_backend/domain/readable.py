@@ -1,0 +1,60 @@
+"""Answers as people read them in a cell of a table."""
+
+import re
+
+from .example import Span, Target, parts_of
+from .span_changes import SpanChange, span_changes
+
+__all__ = ["readable", "readable_suggestion"]
+
+NOTHING = "(nothing)"
+PIECE_CHARACTERS = 40
+SHOWN_PARTS = 20
+HALF_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def readable(target: Target | None, text: str = "") -> str:
+    """An answer in words: the name, the names, or the marked pieces of the text; empty for None.
+
+    Args:
+        text: what spans are about; without it their places are shown.
+    """
+    if target is None:
+        return ""
+    return _listed([_span(part, text) if isinstance(part, Span) else part for part in parts_of(target)])
+
+
+def readable_suggestion(given: Target, suggested: Target | None, text: str = "") -> str:
+    """What would be answered instead, in words: for spans what would change, for all else the whole answer."""
+    before, after = _spans(given), _spans(suggested)
+    if not before and not after:
+        return readable(suggested, text)
+    return "" if suggested is None else _listed([_change(change, text) for change in span_changes(before, after)])
+
+
+def _spans(target: Target | None) -> list[Span]:
+    return [] if target is None else [part for part in parts_of(target) if isinstance(part, Span)]
+
+
+def _change(change: SpanChange, text: str) -> str:
+    given, suggested = change.given, change.suggested
+    if given is not None and suggested is not None:
+        after = _span(suggested, text)
+        is_in_place = (given.start, given.end) == (suggested.start, suggested.end)
+        return f"{_span(given, text)} → {suggested.label if is_in_place else after}"
+    if given is not None:
+        return f"not {_span(given, text)}"
+    return f"also {_span(suggested, text)}" if suggested is not None else ""
+
+
+def _span(span: Span, text: str) -> str:
+    piece = HALF_SURROGATE.sub("\ufffd", " ".join(text[span.start : span.end].split()))
+    if not piece:
+        return f"{span.label} {span.start}-{span.end}"
+    shown = piece if len(piece) <= PIECE_CHARACTERS else f"{piece[: PIECE_CHARACTERS - 1]}…"
+    return f"“{shown}” {span.label}"
+
+
+def _listed(parts: list[str]) -> str:
+    more = len(parts) - SHOWN_PARTS
+    return ", ".join([*parts[:SHOWN_PARTS], *([f"and {more} more"] if more > 0 else [])]) or NOTHING
