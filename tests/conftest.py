@@ -8,7 +8,7 @@ import pytest
 pytest_plugins = ["tests.browser", "tests.databases", "tests.mlflow_server", "tests.postgres", "tests.studio"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# Read when the hub's library is imported, which some test modules do; asking the hub takes a minute where there is none.
+# Read when the hub's library is imported, which some test modules do. Asking a hub that is away takes a minute.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 

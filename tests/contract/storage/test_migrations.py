@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Column, Engine, MetaData, inspect, text
 
 from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ConfigurationError
@@ -136,6 +137,53 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
         assert (promotion.version, promotion.job_id) == ("tickets-7-v1", None)
         assert promotion.label_config_fingerprint is None
         assert database.flags.all(7) == []
+    finally:
+        database.close()
+
+
+def test_decisions_of_former_gates_keep_their_figures_under_new_names(empty: Engine, database_url: str) -> None:
+    former = {
+        "promote": True,
+        "is_provisional": False,
+        "reason": "v2 has macro-F1 0.840, v1 0.780 on 120 test rows",
+        "rows": 120,
+        "champion": "tickets-7-v1",
+        "challenger": "tickets-7-v2",
+        "champion_macro_f1": 0.78,
+        "challenger_macro_f1": 0.84,
+        "difference": 0.06,
+        "lower_bound": 0.01,
+        "confidence": 0.95,
+        "earlier_gates": 1,
+        "warnings": ["a thin class"],
+    }
+    with empty.begin() as connection:
+        migrate(connection, "0004")
+        schema = MetaData()
+        schema.reflect(connection)
+        for number, decision in ((1, former | {"promote": False}), (2, former)):
+            values = {"id": number, "project_key": "tickets-7", "snapshot_id": "00ff", "created_at": MADE}
+            connection.execute(schema.tables["gates"].insert().values(decision=decision, **values))
+
+    database = open_database(database_url, FakeClock())
+    try:
+        assert database.gates.count("tickets-7") == 2
+        assert database.gates.last("tickets-7") == GateDecision(
+            promote=True,
+            is_provisional=False,
+            reason="v2 has macro-F1 0.840, v1 0.780 on 120 test rows",
+            rows=120,
+            champion="tickets-7-v1",
+            challenger="tickets-7-v2",
+            champion_score=0.78,
+            challenger_score=0.84,
+            difference=0.06,
+            lower_bound=0.01,
+            confidence=0.95,
+            earlier_gates=1,
+            warnings=("a thin class",),
+            metric="macro-F1",
+        )
     finally:
         database.close()
 

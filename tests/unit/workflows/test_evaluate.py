@@ -93,8 +93,37 @@ def test_rows_of_another_control_are_refused(services: Services, project: Projec
     other = CONFIG.replace('name="category"', 'name="topic"')
     export.write_text(export.read_text().replace('"category"', '"topic"'))
 
-    with pytest.raises(UnsupportedLabelConfig, match="answers the control 'category', the rows hold 'topic'"):
+    with pytest.raises(UnsupportedLabelConfig, match="answers 'category', the rows hold 'topic'"):
         evaluate_on_export(services, version.path, export, other)
+
+
+def test_several_controls_are_scored_each_on_the_rows_that_answer_it(
+    services: Services, project: Project, export: Path
+) -> None:
+    """The version answers one of two controls; the other is no part of its report."""
+    version = add_whole_version(services, project, "Shipping")
+    both = CONFIG.replace("</View>", '<Labels name="people" toName="text"><Label value="PER"/></Labels></View>')
+
+    report = evaluate_on_export(services, version.path, export, both)
+
+    assert set(report.evaluations) == {"category"}
+    assert report.to_json()["rows"] == 6
+
+
+def test_a_version_of_several_controls_reports_them_by_name(services: Services, tmp_path: Path) -> None:
+    both = CONFIG.replace("</View>", '<Labels name="people" toName="text"><Label value="PER"/></Labels></View>')
+    project = add_project(services, TEST, label_config=both)
+    version = add_whole_version(services, project, "Shipping")
+    for task_id in services.studio.tasks:
+        services.studio.submit_annotation(task_id, {"result": choice("Shipping") if task_id < 3 else []})
+
+    document = evaluate_on_snapshot(services, version.path, export_project(services, project).path).to_json()
+
+    assert set(document) == {"model_version", "overlap", "warnings", "controls"}
+    # Nothing marked is an answer, nothing chosen is none.
+    assert {name: found["rows"] for name, found in document["controls"].items()} == {"category": 2, "people": 4}
+    assert document["controls"]["category"]["accuracy"] == 1.0
+    assert document["controls"]["people"]["unanswered"] == 4
 
 
 def test_an_export_without_a_reviewed_row_is_refused(services: Services, project: Project, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Champion and challenger on the same test rows."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import ModelVersion
+from ml_backend.domain.example import Span, Target
+from ml_backend.domain.model import ModelVersion, ScoredTarget
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
 from ml_backend.errors import ModelNotFound, SnapshotError
@@ -50,8 +52,8 @@ def test_the_first_challenger_meets_the_cold_start(services: Services, project: 
     decision = outcome.decision
     assert (decision.promote, decision.is_provisional, decision.rows) == (True, True, 6)
     assert (decision.champion, decision.challenger) == (services.cold_start(project).version, challenger.name)
-    assert (decision.champion_macro_f1, decision.challenger_macro_f1) == (0.0, 1.0)
-    assert outcome.test.accuracy == 1.0
+    assert (decision.champion_score, decision.challenger_score, decision.metric) == (0.0, 1.0, "macro-F1")
+    assert {control: evaluation.accuracy for control, evaluation in outcome.test.items()} == {"category": 1.0}
     assert services.database.gates.last(project.ref.key) == decision
 
 
@@ -142,3 +144,90 @@ def test_versions_without_a_snapshot_cannot_be_compared(services: Services, proj
 
 def test_the_newest_snapshot_is_found_on_disk(services: Services, project: Project, snapshot: Snapshot) -> None:
     assert newest_snapshot(services, project).path == snapshot.path
+
+
+BOTH = """<View>
+  <Text name="text" value="$text"/>
+  <Choices name="category" toName="text" choice="single">
+    <Choice value="Billing"/><Choice value="Shipping"/>
+  </Choices>
+  <Choices name="mood" toName="text" choice="multiple"><Choice value="angry"/><Choice value="late"/></Choices>
+  <Labels name="people" toName="text"><Label value="PER"/></Labels>
+</View>"""
+
+
+class Answering:
+    """Gives every text the same answers."""
+
+    def __init__(self, version: str, **targets: Target) -> None:
+        self.version = version
+        self._answers = {control: ScoredTarget(target, 0.5, {}) for control, target in targets.items()}
+
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        return [self._answers for _ in texts]
+
+
+def answering(services: Services, project: Project, **targets: Target) -> ModelVersion:
+    version = add_version(services, project)
+    services.load_predictor.put(version.path, Answering(version.name, **targets))
+    return version
+
+
+def of_all_controls(services: Services, *, marks: bool) -> tuple[Project, Snapshot]:
+    """Every row is Shipping, angry, and names a person in its first 3 characters; or `people` is not answered."""
+    config = BOTH if marks else BOTH.replace('<Labels name="people"', '<Labels required="true" name="people"')
+    project = add_project(services, [*TRAIN, *TEST], label_config=config)
+    person = {"start": 0, "end": 3, "text": "mes", "labels": ["PER"]}
+    result = [
+        *choice("Shipping"),
+        {"from_name": "mood", "to_name": "text", "type": "choices", "value": {"choices": ["angry"]}},
+        *([{"from_name": "people", "to_name": "text", "type": "labels", "value": person}] if marks else []),
+    ]
+    for task_id in services.studio.tasks:
+        services.studio.submit_annotation(task_id, {"result": result})
+    return project, export_project(services, project)
+
+
+def test_several_controls_are_judged_by_the_mean_of_their_figures(services: Services) -> None:
+    project, snapshot = of_all_controls(services, marks=True)
+    right = (Span(0, 3, "PER"),)
+    champion = answering(services, project, category="Shipping", mood=("angry", "late"), people=())
+    services.registry.set_champion(champion.name)
+    challenger = answering(services, project, category="Billing", mood=("angry",), people=right)
+
+    outcome = hold_gate(services, snapshot, challenger, project)
+
+    assert outcome is not None
+    decision = outcome.decision
+    assert decision.metric == "mean of macro-F1 of category, macro-F1 of mood, strict F1 of people"
+    assert (decision.champion_score, decision.challenger_score) == pytest.approx((2 / 3, 2 / 3))
+    assert not decision.promote
+    assert {name: found.accuracy for name, found in outcome.test.items()} == {"category": 0, "mood": 1, "people": 1}
+    assert services.database.gates.last(project.ref.key) == decision
+
+
+def test_a_control_that_no_test_row_answers_is_not_judged(services: Services) -> None:
+    project, snapshot = of_all_controls(services, marks=False)
+    champion = answering(services, project, category="Shipping", mood=())
+    services.registry.set_champion(champion.name)
+    challenger = answering(services, project, category="Shipping", mood=("angry",), people=(Span(0, 3, "PER"),))
+
+    outcome = hold_gate(services, snapshot, challenger, project)
+
+    assert outcome is not None
+    assert outcome.decision.metric == "mean of macro-F1 of category, macro-F1 of mood"
+    assert (outcome.decision.champion_score, outcome.decision.challenger_score) == (0.5, 1.0)
+    assert outcome.decision.promote
+    assert set(outcome.test) == {"category", "mood"}
+
+
+def test_a_version_that_leaves_a_control_unanswered_is_wrong_there(services: Services) -> None:
+    project, snapshot = of_all_controls(services, marks=True)
+    services.registry.set_champion(answering(services, project, category="Shipping", mood=("angry",)).name)
+    challenger = answering(services, project, category="Shipping", mood=("angry",), people=(Span(0, 3, "PER"),))
+
+    outcome = hold_gate(services, snapshot, challenger, project)
+
+    assert outcome is not None
+    assert (outcome.decision.champion_score, outcome.decision.challenger_score) == pytest.approx((2 / 3, 1.0))
+    assert outcome.decision.promote
