@@ -36,7 +36,7 @@ def tag_reading(encoder: TextEncoder, texts: Sequence[str], *, whole_words: bool
             sequences.append(framed)
             places.append(np.minimum(units[is_read], end) - start + before)
         spans.append(unit_spans)
-        shapes.append(word_shapes([text[first:last] for first, last in unit_spans.tolist()]))
+        shapes.append(word_shapes(text, [(first, last) for first, last in unit_spans.tolist()]))
         starts.append(len(sequences))
     return Reading(sequences, places, np.array(starts, dtype=np.int64), np.concatenate(spans), np.concatenate(shapes))
 

@@ -1,5 +1,6 @@
 """How words are written: what an uncased model does not see, and names are often known by."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,29 +8,37 @@ import numpy.typing as npt
 
 __all__ = ["WIDTH", "word_shapes"]
 
-OWN, OF_NEIGHBOURS = 12, 5
-WIDTH = OWN + 2 * OF_NEIGHBOURS + 2 + OF_NEIGHBOURS
+OWN, AROUND, OF_NEIGHBOURS = 8, 5, 5
+WIDTH = OWN + 1 + AROUND + 2 * OF_NEIGHBOURS + 2 + OF_NEIGHBOURS
+BETWEEN_SPACES = re.compile(r"\S+")
 
 
-def word_shapes(words: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Features of each word of a text, from 0 to 1, shape (T, 29).
+def word_shapes(text: str, spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.float32]:
+    """Features of each word of a text, from 0 to 1, shape (T, 31).
 
     First the word's own: capitalised, all capitals, a single capital, all small, mixed, with a digit, a number,
-    starting with @, with #, an address, without a letter or digit, first of the text. Then the first five of these for
-    the word before and the word after; the share of capitalised words in the text, and whether it is nearly all of
-    them; and the first five, times that share: a capital says less where every word has one.
+    without a letter or digit, first of the text. Then those of all that stands between the spaces around it, of which
+    tokenizers make several words: starting with @, with #, an address; and whether it goes on before the word, and
+    after. Then the first five for the word before and the word after; the share of capitalised words in the text, and
+    whether it is nearly all of them; and the first five, times that share: a capital says less where every word has
+    one.
+
+    Args:
+        spans: characters of the words, from and to, in order.
     """
-    own = np.array([_own(word) for word in words], dtype=np.float32).reshape(len(words), OWN - 1)
+    words = [text[start:end] for start, end in spans]
+    own = np.array([_own(word) for word in words], dtype=np.float32).reshape(len(words), OWN)
+    around = np.array(_around(text, spans), dtype=np.float32).reshape(len(words), AROUND)
     first = np.zeros((len(words), 1), dtype=np.float32)
     first[:1] = 1.0
     case = own[:, :OF_NEIGHBOURS]
     nothing = np.zeros((1, OF_NEIGHBOURS), dtype=np.float32)
-    before = np.concatenate([nothing, case[:-1]]) if len(words) else case
-    after = np.concatenate([case[1:], nothing]) if len(words) else case
+    before = np.concatenate([nothing, case[:-1]]) if words else case
+    after = np.concatenate([case[1:], nothing]) if words else case
     lettered = [word for word in words if any(character.isalpha() for character in word)]
     share = np.float32(sum(word[:1].isupper() for word in lettered) / max(len(lettered), 1))
     of_text = np.tile(np.array([[share, share > 0.7]], dtype=np.float32), (len(words), 1))
-    return np.concatenate([own, first, before, after, of_text, case * share], axis=1)
+    return np.concatenate([own, first, around, before, after, of_text, case * share], axis=1)
 
 
 def _own(word: str) -> list[bool]:
@@ -46,8 +55,27 @@ def _own(word: str) -> list[bool]:
         not is_upper and not is_lower and any(letter.isupper() for letter in word[1:]),
         digits > 0,
         digits > 0 and not letters,
-        word.startswith("@"),
-        word.startswith("#"),
-        "http" in word or "www" in word,
         not any(character.isalnum() for character in word),
     ]
+
+
+def _around(text: str, spans: Sequence[tuple[int, int]]) -> list[list[bool]]:
+    """Of what stands between the spaces around each word; of the first such piece where a word holds a space."""
+    pieces = BETWEEN_SPACES.finditer(text)
+    found = []
+    piece = next(pieces, None)
+    for start, end in spans:
+        while piece is not None and piece.end() <= start:
+            piece = next(pieces, None)
+        whole = piece.group() if piece is not None else ""
+        from_start, to_end = (piece.start(), piece.end()) if piece is not None else (start, end)
+        found.append(
+            [
+                whole.startswith("@"),
+                whole.startswith("#"),
+                "http" in whole or "www." in whole,
+                from_start < start,
+                end < to_end,
+            ]
+        )
+    return found
