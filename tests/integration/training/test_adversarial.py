@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.encoders.embed import padded, pooled
+from ml_backend.encoders.embed import padded, unit_vectors
 from ml_backend.training.adversarial import word_vectors
 from tests.tiny_models import BUILDERS
 from tests.unit.training.builders import tiny_encoder
@@ -21,7 +21,7 @@ def test_the_shift_raises_the_loss_more_than_a_random_one_does(kind: str, tmp_pa
     goal = torch.nn.functional.normalize(torch.randn(3, 16, generator=torch.Generator().manual_seed(0)), dim=1)
 
     def loss() -> torch.Tensor:
-        return -(pooled(module, ids, mask) * goal).sum()
+        return -(unit_vectors(module, ids, mask, None) * goal).sum()
 
     embedding = module.get_input_embeddings()
     plain = float(loss().detach())
