@@ -31,11 +31,14 @@ from classification import control_of, read_rows
 
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control
+from ml_backend.domain.model import HeadKind
 from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
 from ml_backend.encoders.embed import Floats2d, TextEncoder
 from ml_backend.quality.label_errors import label_errors, trust
-from ml_backend.training.evaluate import classification_metrics
-from ml_backend.training.probabilities import AUDIT_C, audit_settings, out_of_fold_probabilities
+from ml_backend.tasks import ServedControl, find_kinds
+from ml_backend.training.evaluate import evaluate
+from ml_backend.training.judge import JudgedRows
+from ml_backend.training.probabilities import AUDIT_C, audit_settings, judge_controls
 from ml_backend.training.progress import Progress
 from ml_backend.training.regression import fit_regression
 from ml_backend.training.reviewed import ReviewedTexts
@@ -149,16 +152,17 @@ def prepared(data: Path, cache: Path) -> Bench:
     """Both files, their features, and the features' place in the cache of the audit."""
     train, test = (read_rows(data / name) for name in ("train.csv", "test.csv"))
     control = control_of(train)
-    reviewed = ReviewedTexts.of(train, control)
+    reviewed = ReviewedTexts.of(train, served(control))
     began = time.perf_counter()
     settings = audit_settings(is_deep=False, seed=1)
-    judged = out_of_fold_probabilities(
-        reviewed, replace(settings, folds=2), base_model=DEFAULT_BASE_MODEL, cache=cache, report=unheard
+    judged = judge_controls(
+        [reviewed], replace(settings, folds=2), base_model=DEFAULT_BASE_MODEL, cache=cache, report=unheard
     )
     embedded_s = time.perf_counter() - began
     test_features = TextEncoder.load().embed([row.input["text"] for row in test])
     targets = [str(row.targets["intent"]) for row in test]
-    return Bench(train, control, reviewed.indices, judged.features, targets, test_features, cache, embedded_s)
+    truth = np.asarray(judged.controls[0].codes, dtype=np.int64)
+    return Bench(train, control, truth, judged.features, targets, test_features, cache, embedded_s)
 
 
 def unheard(_: Progress) -> None:
@@ -229,11 +233,27 @@ def timed(given: Ints, probabilities: Callable[[], Floats2d]) -> Found:
 
 def judged_by(bench: Bench, given: Ints, *, deep: bool) -> Floats2d:
     """Out-of-fold probabilities as the audit makes them; its cache gives the features."""
-    reviewed = replace(ReviewedTexts.of(bench.rows, bench.control), indices=given)
-    settings = audit_settings(is_deep=deep, seed=1)
-    return out_of_fold_probabilities(
-        reviewed, settings, base_model=DEFAULT_BASE_MODEL, cache=bench.cache, report=unheard, trust=trust
-    ).probabilities
+    right = ReviewedTexts.of(bench.rows, served(bench.control))
+    reviewed = replace(right, targets=tuple(bench.labels[k] for k in given))
+    judged = judge_controls(
+        [reviewed],
+        audit_settings(is_deep=deep, seed=1),
+        base_model=DEFAULT_BASE_MODEL,
+        cache=bench.cache,
+        report=unheard,
+        trust={HeadKind.SOFTMAX: trusted},
+    )
+    return judged.controls[0].probabilities
+
+
+def served(control: Control) -> ServedControl:
+    """The control as a single choice."""
+    return ServedControl(control, find_kinds()["classification"])
+
+
+def trusted(judged: JudgedRows) -> Floats:
+    """How far the audit believes each label after its first round."""
+    return trust(np.asarray(judged.codes, dtype=np.int64), judged.probabilities)
 
 
 def peer(bench: Bench, given: Ints) -> Found:
@@ -293,7 +313,7 @@ def scored(bench: Bench, features: Floats2d, indices: Ints, weights: Floats) -> 
     """Macro-F1 on the test file."""
     head = regression(features, indices, weights, len(bench.labels), c=TrainingSettings().regression_c)
     answers = [bench.labels[k] for k in head(bench.test_features).argmax(axis=1)]
-    return classification_metrics(bench.test_targets, answers, bench.labels).macro_f1
+    return evaluate(bench.test_targets, answers, bench.labels).macro_f1
 
 
 def regression(

@@ -1,5 +1,7 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
@@ -104,3 +106,42 @@ def test_a_task_with_several_issues_is_flagged_once_by_the_first() -> None:
 
 def test_a_task_without_a_label_in_the_snapshot_is_not_flagged() -> None:
     assert choose(audit([issue(9)]), labeled(train=1), [], at_most=10) == []
+
+
+class TestSeveralControls:
+    ROWS: ClassVar = {
+        1: Labeled({"category": "Billing", "tone": ("rude",)}, Split.TRAIN),
+        2: Labeled({"tone": ()}, Split.TRAIN),
+        101: Labeled({"category": "Billing", "tone": ()}, Split.TEST),
+        102: Labeled({"category": "Billing"}, Split.TEST),
+        103: Labeled({"tone": ("kind",)}, Split.TEST),
+    }
+
+    def tone(self, task_id: int, split: Split = Split.TRAIN, quality: float = 0.2) -> Issue:
+        return replace(issue(task_id, split, quality), given=("rude",), suggested=(), control="tone")
+
+    def test_a_task_is_flagged_once_for_its_worst_answer(self) -> None:
+        (found,) = choose(audit([issue(1), self.tone(1)]), self.ROWS, [], at_most=10)
+
+        assert (found.control, found.given, found.suggested) == ("category", "Billing", "Returns")
+
+    def test_once_that_was_decided_it_is_flagged_for_the_other(self) -> None:
+        past = [flag(1, FlagOutcome.CONFIRMED, answer="Billing", decoy=False)]
+
+        (found,) = choose(audit([issue(1), self.tone(1)]), self.ROWS, past, at_most=10)
+
+        assert (found.control, found.given, found.suggested) == ("tone", ("rude",), ())
+
+    def test_an_answer_that_was_confirmed_for_one_control_may_be_wrong_for_another(self) -> None:
+        past = [replace(flag(1, FlagOutcome.CONFIRMED, answer="Billing"), control="tone")]
+
+        assert [each.control for each in choose(audit([issue(1)]), self.ROWS, past, at_most=10)] == ["category"]
+
+    def test_a_decoy_has_an_answer_to_the_control_of_the_one_it_hides(self) -> None:
+        found = choose(audit([self.tone(101, Split.TEST)]), self.ROWS, [], at_most=10)
+
+        (decoy,) = (each for each in found if each.is_decoy)
+        assert (decoy.task_id, decoy.control, decoy.given) == (103, "tone", ("kind",))
+
+    def test_a_task_without_an_answer_to_the_control_is_not_flagged(self) -> None:
+        assert choose(audit([issue(2)]), self.ROWS, [], at_most=10) == []

@@ -1,0 +1,124 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.example import Span
+from ml_backend.encoders.reading import Reading
+from ml_backend.quality.tag_errors import TagErrors, tag_errors
+
+LABELS = ("person", "place")
+TEXTS = ["Ada lives in York"] * 30 + ["nobody is here"] * 30
+RIGHT = [(Span(0, 3, "person"), Span(13, 17, "place"))] * 30 + [()] * 30
+
+
+def reading_of(texts: Sequence[str]) -> Reading:
+    """The words of the texts."""
+    spans, starts = [], [0]
+    for text in texts:
+        position = 0
+        for word in text.split(" "):
+            spans.append((position, position + len(word)))
+            position += len(word) + 1
+        starts.append(starts[-1] + 1)
+    counts = [len(text.split(" ")) for text in texts]
+    return Reading(
+        [[1] * count for count in counts],
+        [np.arange(count) for count in counts],
+        np.array(starts),
+        np.array(spans, dtype=np.int64),
+    )
+
+
+def tags_of(given: Sequence[Sequence[Span]], reading: Reading) -> np.ndarray:
+    """Tag per word of spans that end where words do."""
+    tags = np.zeros(reading.units, dtype=np.int64)
+    for text, spans in enumerate(given):
+        units = range(int(reading.unit_starts[text]), int(reading.unit_starts[text + 1]))
+        for span in spans:
+            inside = [u for u in units if reading.spans[u, 0] < span.end and span.start < reading.spans[u, 1]]
+            tags[inside] = 2 * LABELS.index(span.label) + 2
+            tags[inside[:1]] -= 1
+    return tags
+
+
+def found_in(given: Sequence[tuple[Span, ...]], sure: float = 0.9) -> TagErrors:
+    """What is found where a model knows what is right."""
+    reading = reading_of(TEXTS)
+    right, columns = tags_of(RIGHT, reading), 2 * len(LABELS) + 1
+    probabilities = np.full((reading.units, columns), (1 - sure) / (columns - 1))
+    probabilities[np.arange(reading.units), right] = sure
+    return tag_errors(given, LABELS, probabilities, tags_of(given, reading), reading)
+
+
+ADA, YORK = RIGHT[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (ADA,),
+        (ADA, Span(4, 9, "person"), YORK),
+        (ADA, Span(10, 17, "place")),
+        (ADA, Span(13, 17, "person")),
+        (Span(0, 3, "place"), Span(13, 17, "person")),
+        (),
+    ],
+    ids=["missed", "spurious", "boundary", "type", "two types", "both missed"],
+)
+def test_marks_that_the_model_speaks_against_are_set_right_and_no_others(wrong: tuple[Span, ...]) -> None:
+    given = [*RIGHT]
+    given[4] = wrong
+
+    found = found_in(given)
+
+    assert found.suggested == tuple(RIGHT)
+    assert int(found.quality.argmin()) == 4
+    assert found.quality[4] < 0.1
+    assert np.delete(found.quality, 4).min() > 0.8
+
+
+def test_a_span_on_a_text_that_should_have_none_is_spurious() -> None:
+    given = [*RIGHT]
+    given[40] = (Span(0, 6, "person"),)
+
+    assert found_in(given).suggested[40] == ()
+
+
+def test_right_marks_stay_as_they_are_and_are_good() -> None:
+    found = found_in(RIGHT)
+
+    assert found.suggested == tuple(RIGHT)
+    assert found.is_judged
+    assert found.quality.min() > 0.8
+
+
+def test_spans_that_overlap_or_end_within_words_stay_where_nothing_speaks_against_them() -> None:
+    given = [*RIGHT]
+    given[0] = (ADA, Span(1, 3, "person"), YORK)
+    given[1] = (*RIGHT[1], Span(9, 10, "place"))
+
+    reading = reading_of(TEXTS)
+    right = tags_of(RIGHT, reading)
+    probabilities = np.full((reading.units, 5), 0.025)
+    probabilities[np.arange(reading.units), right] = 0.9
+    found = tag_errors(given, LABELS, probabilities, right, reading)
+
+    assert found.suggested == tuple(given)
+
+
+def test_where_nothing_is_marked_anywhere_nothing_is_judged() -> None:
+    found = found_in([()] * 60)
+
+    assert not found.is_judged
+    assert found.suggested == ((),) * 60
+
+
+def test_no_text_and_texts_without_words_are_good() -> None:
+    reading = Reading([[1], [1]], [np.arange(0)] * 2, np.arange(3), np.zeros((0, 2), dtype=np.int64))
+    nothing = np.zeros((0, 5))
+
+    found = tag_errors([(), ()], LABELS, nothing, np.zeros(0, dtype=np.int64), reading)
+
+    assert found.quality.tolist() == [1.0, 1.0]
+    assert found.suggested == ((), ())
