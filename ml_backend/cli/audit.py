@@ -47,9 +47,9 @@ def audit(
 ) -> None:
     """Find likely label errors in reviewed tasks, and what else may be wrong with them.
 
-    Every label is judged by models that were not trained on it. Nothing is changed: findings are for people to look
-    at. Writes audit.json, audit.csv and audit.html. Shows progress; Ctrl-C cancels, and the next audit of the same
-    labels goes on from there.
+    Every answer to every control, but written texts, is judged by models that were not trained on it. Nothing is
+    changed: findings are for people to look at. Writes audit.json, audit.csv and audit.html. Shows progress; Ctrl-C
+    cancels, and the next audit of the same labels goes on from there.
     """
     from ..workflows.retrain import AuditRequest
 
@@ -106,19 +106,27 @@ def _copied(folder: Path, out: Path) -> Path:
 def _lines(result: Mapping[str, Any], reports: Path) -> Iterator[str | Table]:
     from ..domain.quality import IssueKind
 
+    controls = result["controls"]
     health = "" if result["health"] is None else f"; about {result['health']:.1%} of the labels look right"
-    yield f"{result['rows']} rows in {result['seconds']:.0f} s{health}"
+    yield f"{result['rows']} rows in {result['seconds']:.0f} s{health if len(controls) == 1 else ''}"
     yield f"judged by {result['probabilities_from']}"
+    if len(controls) > 1:
+        rows = [
+            (one["control"], len(one["quality"]), None if one["health"] is None else f"{one['health']:.1%}")
+            for one in controls
+        ]
+        yield table(("control", "judged", "look right"), rows)
+        yield ""
     counts = result["counts"]
     if counts:
         yield table(
             ("issue", "found"), [(kind.replace("_", " "), counts[kind]) for kind in IssueKind if kind in counts]
         )
         yield ""
-        yield from _worst(reports)
+        yield from _worst(reports, has_controls=len(controls) > 1)
     else:
         yield "no issue was found"
-    yield from _noisy_classes(result["classes"])
+    yield from _noisy_classes(result["classes"], has_controls=len(controls) > 1)
     yield from _precision(result["precision"])
     pushed = result["pushed"]
     if pushed:
@@ -127,7 +135,7 @@ def _lines(result: Mapping[str, Any], reports: Path) -> Iterator[str | Table]:
     yield f"reports: {reports}"
 
 
-def _worst(reports: Path) -> Iterator[str | Table]:
+def _worst(reports: Path, *, has_controls: bool) -> Iterator[str | Table]:
     """The first issues with their texts, which audit.csv has; of label errors those in train alone.
 
     A list of held-out suspects would have the test set cleaned by the model's opinion.
@@ -143,12 +151,13 @@ def _worst(reports: Path) -> Iterator[str | Table]:
             if line["issue"] != IssueKind.LABEL_ERROR or line["split"] == Split.TRAIN
         )
         first = list(islice(shown, SHOWN_ISSUES))
-    columns = ("task", "issue", "quality", "given", "suggested", "text")
+    names = ("control",) if has_controls else ()
     yield table(
-        columns,
+        ("task", *names, "issue", "quality", "given", "suggested", "text"),
         [
             (
                 line["task_id"],
+                *(line[name] or None for name in names),
                 line["issue"].replace("_", " "),
                 line["quality"],
                 line["given"] or None,
@@ -161,10 +170,18 @@ def _worst(reports: Path) -> Iterator[str | Table]:
     yield ""
 
 
-def _noisy_classes(classes: list[Mapping[str, Any]]) -> Iterator[str | Table]:
+def _noisy_classes(classes: list[Mapping[str, Any]], *, has_controls: bool) -> Iterator[str | Table]:
     worst = sorted((noise for noise in classes if noise["suspects"]), key=lambda noise: -noise["suspects"])
     if worst:
-        rows = [(noise["label"], noise["rows"], noise["suspects"], noise["missed"]) for noise in worst[:SHOWN_CLASSES]]
+        rows = [
+            (
+                f"{noise['control']}: {noise['label']}" if has_controls else noise["label"],
+                noise["rows"],
+                noise["suspects"],
+                noise["missed"],
+            )
+            for noise in worst[:SHOWN_CLASSES]
+        ]
         yield table(("most suspects in class", "rows", "suspects", "suggested elsewhere"), rows)
         yield ""
 
