@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import EncoderError
+
 __all__ = ["PLAIN_TEMPLATE", "ChatFormat", "chat_format_of"]
 
 PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
@@ -81,6 +83,9 @@ def chat_format_of(tokenizer: Any, extra_stop_ids: tuple[int, ...] = ()) -> Chat
 
     Args:
         extra_stop_ids: what ends generation by the model's own settings.
+
+    Raises:
+        EncoderError: the chat template does not take a prompt.
     """
     has_template = bool(tokenizer.chat_template)
     ending = _ending(tokenizer) if has_template else ()
@@ -104,9 +109,17 @@ def _ending(tokenizer: Any) -> tuple[int, ...]:
 
 def _rendered(tokenizer: Any, turns: list[dict[str, str]], *, is_open: bool) -> str:
     # Templates of models that think aloud know the switch, the others pass over it.
-    text: str = tokenizer.apply_chat_template(
-        turns, tokenize=False, add_generation_prompt=is_open, enable_thinking=False
-    )
+    from jinja2 import TemplateError
+
+    try:
+        text: str = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=is_open, enable_thinking=False
+        )
+    except TemplateError as error:
+        raise EncoderError(
+            f"the chat template of {tokenizer.name_or_path!r} does not take a prompt of a user by itself: {error}; "
+            "choose another base model, or take the template out of its tokenizer"
+        ) from error
     return text
 
 

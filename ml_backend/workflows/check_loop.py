@@ -159,7 +159,28 @@ def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
     return (made if made.tzinfo else made.replace(tzinfo=UTC)) > moment
 
 
+def _text_model(exam: Examination) -> Verdict:
+    from ..encoders.base_model import weights_sha256
+
+    plan = plan_of(exam.project)
+    if plan.labeled == plan.controls:
+        return fine("not needed: no control is answered with a text")
+    name = exam.services.options.text_base_model
+    if not name:
+        return warning(
+            "none is set: nothing is drafted before the first version, and none can be trained",
+            "set LABELLOOP_TEXT_BASE_MODEL to a decoder, by its Hugging Face name or as a folder",
+        )
+    return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
+
+
 CHECKS = (
+    Check(
+        "text_model",
+        _text_model,
+        needs=("connected",),
+        fix="set LABELLOOP_TEXT_BASE_MODEL to a decoder that is there, as the message says",
+    ),
     Check(
         "model",
         _model,

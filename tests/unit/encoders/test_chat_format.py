@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from ml_backend.encoders.chat_format import chat_format_of
+from ml_backend.errors import EncoderError
 from tests.tiny_language_models import byte_tokenizer
 
 PLAIN, CHAT = byte_tokenizer(), byte_tokenizer(has_chat_template=True)
@@ -116,3 +117,31 @@ def test_halves_of_surrogate_pairs_do_no_harm() -> None:
 
     assert chat.decode(chat.response_ids("a \ud83d b")) == "a ? b"
     assert chat.prompt_ids("a \ud83d b")[0]
+
+
+def test_a_template_that_wants_something_else_is_refused() -> None:
+    tokenizer = byte_tokenizer(has_chat_template=True)
+    tokenizer.chat_template = "{{ raise_exception('a system prompt comes first') }}"
+
+    with pytest.raises(EncoderError, match="does not take a prompt of a user by itself: a system prompt comes first"):
+        chat_format_of(tokenizer)
+
+
+def test_a_slow_tokenizer_cuts_prompts_as_well() -> None:
+    class Slow:
+        """The same tokenizer, without the positions of its tokens."""
+
+        is_fast = False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(PLAIN, name)
+
+        def __call__(self, *arguments: Any, **options: Any) -> Any:
+            assert "return_offsets_mapping" not in options
+            return PLAIN(*arguments, **options)
+
+    ids, is_cut = chat_format_of(Slow()).prompt_ids("word " * 50 + "end", most=60)
+
+    assert is_cut
+    assert len(ids) <= 60
+    assert "word end" in PLAIN.decode(ids)

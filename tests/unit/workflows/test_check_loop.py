@@ -1,5 +1,6 @@
 """What doctor finds of a project's loop."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,42 @@ from ml_backend.workflows.doctor import State
 from ml_backend.workflows.setup import remember_project
 from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice
 from tests.unit.workflows.bundles import add_whole_version
-from tests.unit.workflows.healthy_loop import Loop, answering, app_transport
+from tests.unit.workflows.healthy_loop import Loop, answering, app_transport, small_base_model
+
+
+AREA = """<View>
+  <Text name="text" value="$text"/>
+  <TextArea name="reply" toName="text" required="true"/>
+</View>"""
+
+
+def text_model_of(loop: Loop, name: str) -> Any:
+    """What doctor finds of the model that writes, in a project that asks for texts."""
+    remember_project(loop.services, loop.project_id, AREA)
+    options = dataclasses.replace(loop.services.options, text_base_model=name)
+    return dataclasses.replace(loop, services=dataclasses.replace(loop.services, options=options)).finding("text_model")
+
+
+def test_a_project_of_labels_needs_no_model_that_writes(loop: Loop) -> None:
+    assert loop.finding("text_model").found == "not needed: no control is answered with a text"
+
+
+def test_the_model_that_writes_is_looked_for(loop: Loop, tmp_path: Path) -> None:
+    there = text_model_of(loop, small_base_model(tmp_path / "decoder"))
+    absent = text_model_of(loop, str(tmp_path / "absent"))
+
+    assert there.state is State.OK
+    assert f"{tmp_path / 'decoder'}, weights sha256 " in there.found
+    assert absent.state is State.BROKEN
+    assert "is not a folder" in absent.found
+    assert "LABELLOOP_TEXT_BASE_MODEL" in absent.fix
+
+
+def test_a_project_of_texts_without_a_model_that_writes_is_a_warning(loop: Loop) -> None:
+    finding = text_model_of(loop, "")
+
+    assert finding.state is State.WARNING
+    assert "nothing is drafted before the first version" in finding.found
 
 
 def test_a_whole_champion_is_in_order(loop: Loop) -> None:

@@ -32,6 +32,7 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "webhook",
         "private_addresses",
         "delivery",
+        "text_model",
         "model",
         "versions",
         "predictions",
