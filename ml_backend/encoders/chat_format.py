@@ -36,12 +36,14 @@ class ChatFormat:
     def prompt_ids(self, prompt: str, *, most: int | None = None) -> tuple[list[int], bool]:
         """Token ids of the prompt within its template, and True where it was cut.
 
+        What looks like a control token in the prompt is plain text: nobody writes another turn by way of a prompt.
+
         Args:
             most: a longer prompt loses its beginning, the template stays whole; so the result is longer than this
                 only where the template alone is.
         """
         prompt = _whole(prompt)
-        ids = self._ids(self.text(prompt))
+        ids = self._turn(prompt)
         if most is None or len(ids) <= most:
             return ids, False
         starts = self._token_starts(prompt)
@@ -49,13 +51,12 @@ class ChatFormat:
         while len(ids) > most and cut < len(starts):
             # Tokens merge across the seams, so one cut may not be enough; each round cuts at least one token more.
             cut = min(cut + len(ids) - most, len(starts))
-            ids = self._ids(self.text(prompt[starts[cut] :] if cut < len(starts) else ""))
+            ids = self._turn(prompt[starts[cut] :] if cut < len(starts) else "")
         return ids, True
 
     def response_ids(self, response: str) -> list[int]:
         """Token ids of a response, its ending included; what looks like a control token in it is plain text."""
-        ids = self.tokenizer(_whole(response.strip()), add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return [*ids, *self.ending]
+        return [*self._ids(_whole(response.strip()), is_plain=True), *self.ending]
 
     def decode(self, ids: list[int]) -> str:
         """The response that token ids stand for, without its ending."""
@@ -63,11 +64,18 @@ class ChatFormat:
         # A token may hold half a character: at the end of a response that was cut, nothing completes it.
         return text.rstrip("\ufffd").strip()
 
-    def _ids(self, text: str) -> list[int]:
-        """Ids of a text; one without a template begins as the tokenizer begins a text of its own."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        if not self.has_chat_template and (first := _first_id(self.tokenizer)) is not None:
-            return [first, *ids]
+    def _turn(self, prompt: str) -> list[int]:
+        if not self.has_chat_template:
+            first = _first_id(self.tokenizer)
+            return [*([] if first is None else [first]), *self._ids(self.text(prompt), is_plain=True)]
+        if not any(token in prompt for token in _control_tokens(self.tokenizer)):
+            return self._ids(self.text(prompt))
+        # Piece by piece, which otherwise could part what the tokenizer joins across the seams.
+        before, _, after = self.text(MARK).partition(MARK)
+        return [*self._ids(before), *self._ids(prompt, is_plain=True), *self._ids(after)]
+
+    def _ids(self, text: str, *, is_plain: bool = False) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=is_plain)["input_ids"]
         return ids
 
     def _token_starts(self, text: str) -> list[int]:
@@ -105,6 +113,11 @@ def _ending(tokenizer: Any) -> tuple[int, ...]:
         if token in control:
             return tuple(ids[: position + 1])
     return ()
+
+
+def _control_tokens(tokenizer: Any) -> list[str]:
+    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    return [token for token in {*tokenizer.all_special_tokens, *added} if token]
 
 
 def _rendered(tokenizer: Any, turns: list[dict[str, str]], *, is_open: bool) -> str:

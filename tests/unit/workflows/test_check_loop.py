@@ -17,7 +17,6 @@ from tests.services import CONFIG, add_studio_project, add_version, build_test_s
 from tests.unit.workflows.bundles import add_whole_version
 from tests.unit.workflows.healthy_loop import Loop, answering, app_transport, small_base_model
 
-
 AREA = """<View>
   <Text name="text" value="$text"/>
   <TextArea name="reply" toName="text" required="true"/>
