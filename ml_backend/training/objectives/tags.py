@@ -177,16 +177,19 @@ def tags_of(spans: Sequence[Span], unit_spans: Ints, index: dict[str, int]) -> I
         index: number of each label.
     """
     tags = np.full(len(unit_spans), OUTSIDE, dtype=np.int64)
+    without_unit = []
     for span in sorted(without_overlaps(spans)):
         covered = np.minimum(unit_spans[:, 1], span.end) - np.maximum(unit_spans[:, 0], span.start)
         share = covered / np.maximum(unit_spans[:, 1] - unit_spans[:, 0], 1)
         own = np.flatnonzero((share >= 0.5) & (tags == OUTSIDE))
-        if not len(own) and len(share):
-            nearest = int(share.argmax())
-            own = np.array([nearest] if share[nearest] > 0 and tags[nearest] == OUTSIDE else [], dtype=np.int64)
         if len(own):
             tags[own] = 2 * index[span.label] + 2
             tags[own[0]] -= 1
+        elif len(share) and share.max() > 0:
+            without_unit.append((span, int(share.argmax())))
+    for span, nearest in without_unit:
+        if tags[nearest] == OUTSIDE:
+            tags[nearest] = 2 * index[span.label] + 1
     return tags
 
 
