@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from ..training.judge import JudgedRows
     from ..training.probabilities import Judgement
 
-__all__ = ["AUDIT_CSV", "AUDIT_HTML", "AUDIT_JSON", "Report", "audit_folder", "audit_snapshot", "run_audit"]
+__all__ = [
+    "AUDIT_CSV",
+    "AUDIT_HTML",
+    "AUDIT_JSON",
+    "Report",
+    "audit_folder",
+    "audit_snapshot",
+    "opinion_of",
+    "run_audit",
+]
 
 Report = Callable[[float, str, str], None]
 """Told the fraction done, a stage in a word, and a sentence; what it raises stops the work."""
@@ -117,7 +126,7 @@ def audit_snapshot(
     with _alone(services, snapshot, report):
         judged, came_from = _judged(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
     report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
-    opinions = [_opinion(*each) for each in zip(plan.labeled, judged.controls, strict=True)]
+    opinions = [opinion_of(*each) for each in zip(plan.labeled, judged.controls, strict=True)]
     findings = examine(rows, splits, opinions, judged.features)
     return findings.audit(snapshot_id=snapshot.id, seconds=time.monotonic() - began_s, probabilities_from=came_from)
 
@@ -201,7 +210,8 @@ def _judged(
     return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
 
 
-def _opinion(served: ServedControl, judged: "JudgedRows") -> "Opinion":
+def opinion_of(served: ServedControl, judged: "JudgedRows") -> "Opinion":
+    """What models say of the answers to a control, as an examination is given it."""
     import numpy as np
 
     from ..quality.opinion import Opinion, Tagging

@@ -128,8 +128,8 @@ def test_a_training_without_suspects_says_how_many_there_were_and_records_it(
 
     trained = as_json(files, "train", "--snapshot", str(files / "tickets"), *options)
 
-    settings = json.loads((files / "model" / "bundle.json").read_text())["settings"]
-    assert settings["suspects"] == "exclude"
+    (part,) = json.loads((files / "model" / "bundle.json").read_text())["parts"]
+    assert part["settings"]["suspects"] == "exclude"
     (said,) = (warning for warning in trained["warnings"] if "an audit suspects" in warning)
     assert concerned > 0
     assert said == f"{concerned} train rows were left out, since an audit suspects their labels to be wrong"

@@ -178,3 +178,21 @@ def test_what_people_decided_about_decoys_counts_apart(case: Case) -> None:
 
     found = [(row.kind, row.decided, row.value) for row in precision_table(case.services, case.project)]
     assert found == [(IssueKind.LABEL_ERROR, 1, 1.0), (None, 2, 0.5)]
+
+
+def test_a_flag_from_before_several_controls_is_about_the_first_one(case: Case) -> None:
+    snapshot = case.snapshot()
+    changed, confirmed = suspects_in(snapshot, 2)
+    audit = audit_of(snapshot, [changed, confirmed])
+    push(case, snapshot, audit)
+    with case.services.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE flags SET control = ''")
+    case.services.clock.advance(3600)  # type: ignore[attr-defined]
+    case.relabel(changed, "Returns")
+    case.confirm(confirmed)
+
+    pushed = push(case, case.snapshot(), audit)
+
+    assert pushed.decided == 2
+    assert case.outcomes() == {changed: FlagOutcome.CHANGED_TO_SUGGESTION, confirmed: FlagOutcome.CONFIRMED}
+    assert case.suspects() == set()
