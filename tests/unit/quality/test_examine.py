@@ -1,19 +1,15 @@
-import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ml_backend.domain.example import Row, Span
-from ml_backend.domain.label_config import Label
+from ml_backend.domain.example import Row
 from ml_backend.domain.model import HeadKind
 from ml_backend.domain.quality import ClassNoise, ClassPair, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.encoders.reading import Reading
 from ml_backend.errors import ConfigurationError
 from ml_backend.quality.examine import Findings, examine
-from ml_backend.quality.opinion import Opinion, Tagging
+from ml_backend.quality.opinion import Opinion
 from tests.reviewed_rows import control_of, reviewed, separable, spoilt
 
 NAMES = ("billing", "cards", "fraud", "loans")
@@ -325,98 +321,3 @@ def test_an_audit_tells_everything_and_the_callers_warnings_first() -> None:
     assert (audit.snapshot_id, audit.controls[0].control, audit.rows, audit.seconds) == ("abc", "topic", 80, 1.5)
     assert audit.warnings == ("mind this", *found.warnings)
     assert audit.issues == found.issues
-
-
-class TestSeveralControls:
-    TOPIC = control_of(*NAMES)
-    PLACES = replace(TOPIC, name="places", tag="Labels", labels=(Label("place", "place"),))
-    YORK, LEEDS = Span(5, 9, "place"), Span(14, 19, "place")
-
-    def rows(self, count: int = 40, wrong: int = 3) -> list[Row]:
-        """`See York and Leeds`, both marked and topic `cards`, but for the first few, where Leeds is not marked."""
-        found = []
-        for number in range(count):
-            marked = (self.YORK,) if number < wrong else (self.YORK, self.LEEDS)
-            row = reviewed(number + 1, f"See: York and Leeds number {number}", "cards" if number % 2 else "loans")
-            found.append(replace(row, targets={**row.targets, "places": marked}))
-        return found
-
-    def opinions(self, rows: Sequence[Row]) -> list[Opinion]:
-        """A model that knows the topic of every row and both places."""
-        units, probabilities, codes = [], [], []
-        for row in rows:
-            text = row.input["text"]
-            for match in re.finditer(r"\S+", text):
-                is_place = match.group() in ("York", "Leeds")
-                units.append(match.span())
-                probabilities.append([0.1, 0.85, 0.05] if is_place else [0.94, 0.03, 0.03])
-                codes.append(int(any(span.start == match.start() for span in row.targets.get("places", ()))))
-        count = len(units) // max(len(rows), 1)
-        reading = Reading(
-            [[1] * count for _ in rows], [np.arange(count) for _ in rows], np.arange(len(rows) + 1), np.array(units)
-        )
-        topics = np.zeros((len(rows), 4))
-        topics[np.arange(len(rows)), [NAMES.index(str(row.targets["topic"])) for row in rows]] = 1
-        return [
-            Opinion(self.TOPIC, HeadKind.SOFTMAX, topics),
-            Opinion(self.PLACES, HeadKind.TAGS, np.array(probabilities), Tagging(reading, np.array(codes))),
-        ]
-
-    def examined(self, rows: Sequence[Row], splits: Sequence[Split] | None = None) -> Findings:
-        return examine(rows, splits or [TRAIN] * len(rows), self.opinions(rows), None)
-
-    def test_every_issue_names_the_control_that_it_is_about(self) -> None:
-        found = self.examined(self.rows())
-
-        errors = _of(found, IssueKind.LABEL_ERROR)
-        assert [(issue.task_id, issue.control, issue.suggested) for issue in errors] == [
-            (number, "places", (self.YORK, self.LEEDS)) for number in (1, 2, 3)
-        ]
-        assert [each.control for each in found.controls] == ["topic", "places"]
-        assert found.controls[1].health == pytest.approx(37 / 40)
-        assert ClassNoise("place", 77, 0, 3, "places") in found.classes
-
-    def test_the_quality_of_a_task_is_that_of_its_worst_answer(self) -> None:
-        found = self.examined(self.rows())
-        audit = found.audit(snapshot_id="a", seconds=1.0, probabilities_from="x")
-
-        assert audit.quality[1] == found.controls[1].quality[1] == pytest.approx(0.1)
-        assert audit.quality[9] == min(each.quality[9] for each in found.controls)
-        assert audit.health == min(each.health or 1.0 for each in found.controls)
-
-    def test_held_out_spans_get_no_suggestion(self) -> None:
-        found = self.examined(self.rows(), [TEST] * 40)
-
-        assert {issue.suggested for issue in _of(found, IssueKind.LABEL_ERROR)} == {None}
-
-    def test_a_text_that_is_marked_in_two_ways_is_a_conflict_and_another_place_in_it_is_none(self) -> None:
-        rows = self.rows(wrong=0)
-        rows[0] = replace(rows[0], input={"text": "SEE: York and  Leeds number 5"}, targets={"topic": "cards"})
-        rows[0] = replace(rows[0], targets={**rows[0].targets, "places": (self.YORK, Span(15, 20, "place"))})
-        alike = self.examined(rows)
-        rows[0] = replace(rows[0], targets={"topic": "cards", "places": (self.YORK,)})
-        found = self.examined(rows)
-
-        assert _of(alike, IssueKind.CONFLICTING_LABELS) == []
-        assert [(each.task_id, each.control, each.quality) for each in _of(found, IssueKind.CONFLICTING_LABELS)] == [
-            (1, "places", 0.5),
-            (6, "places", 0.5),
-        ]
-
-    def test_issues_of_texts_name_no_control_and_no_answer(self) -> None:
-        rows = self.rows()
-        rows[7] = replace(rows[7], input={"text": " "})
-        found = examine(rows, [TRAIN] * 40, [Opinion(self.TOPIC, HeadKind.SOFTMAX)] * 2, None)
-
-        assert [(each.control, each.given) for each in _of(found, IssueKind.EMPTY)] == [("", None)]
-
-    def test_warnings_name_their_control(self) -> None:
-        rows = [replace(row, targets={"topic": "cards"}) for row in self.rows()]
-
-        assert (
-            "places: no row has an agreed answer: label errors could not be looked for" in self.examined(rows).warnings
-        )
-
-    def test_probabilities_of_tags_without_their_words_are_refused(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"wanted \(0, 3\), a line per word"):
-            examine(self.rows(2), [TRAIN] * 2, [Opinion(self.PLACES, HeadKind.TAGS, np.ones((9, 3)))], None)
