@@ -1,6 +1,7 @@
 """Texts of any length as windows that a model can read, and the pieces of them that tags are given to."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -8,17 +9,25 @@ from .embed import Floats2d, LocatedTokens, TextEncoder
 from .reading import Ints, Reading
 from .word_shapes import WIDTH, word_shapes
 
-__all__ = ["stands_on_words", "tag_reading"]
+__all__ = ["stands_between_spaces", "stands_on_words", "tag_reading"]
 
 OVERLAP_SHARE = 0.25
 """Of a window: what it shares with the next one, so that every token has neighbours on both sides."""
+BETWEEN_SPACES = re.compile(r"\S+")
+LEAST_SPANS = 100
+"""So many spans hardly ever happen to stand clear of all punctuation in texts that were not taken apart before."""
 
 
-def tag_reading(encoder: TextEncoder, texts: Sequence[str], *, whole_words: bool) -> Reading:
+def tag_reading(
+    encoder: TextEncoder, texts: Sequence[str], *, whole_words: bool, between_spaces: bool = False
+) -> Reading:
     """The texts' words, or tokens, as units. Nothing is cut: a long text has several windows that overlap.
 
     A unit is read in the window where its first token has the most context. How words are written is added, since
     many models do not see it.
+
+    Args:
+        between_spaces: with whole words, all that stands between two spaces is one, as in texts of separated tokens.
 
     Raises:
         EncoderError: the model's tokenizer cannot tell where its tokens stand.
@@ -29,7 +38,8 @@ def tag_reading(encoder: TextEncoder, texts: Sequence[str], *, whole_words: bool
     shapes: list[Floats2d] = [np.zeros((0, WIDTH), dtype=np.float32)]
     starts = [0]
     for text, tokens in zip(texts, encoder.locate(texts), strict=True):
-        units, unit_spans = _units(tokens, text, whole_words=whole_words)
+        words = list(_pieces(text, tokens)) if between_spaces else tokens.words
+        units, unit_spans = _units(tokens, text, words if whole_words else None)
         for start, end, read_from, read_to in _windows(len(tokens.ids), encoder):
             framed, before = encoder.framed(tokens.ids[start:end])
             is_read = (units[:, 0] >= read_from) & (units[:, 0] < read_to)
@@ -48,26 +58,50 @@ def stands_on_words(encoder: TextEncoder, texts: Sequence[str], spans: Sequence[
         spans: characters from and to, per text.
     """
     for text, tokens, wanted in zip(texts, encoder.locate(texts), spans, strict=True):
-        _, found = _units(tokens, text, whole_words=True)
+        _, found = _units(tokens, text, tokens.words)
         begins, ends = set(found[:, 0].tolist()), set(found[:, 1].tolist())
         if any(start not in begins or end not in ends for start, end in wanted):
             return False
     return True
 
 
-def _units(tokens: LocatedTokens, text: str, *, whole_words: bool) -> tuple[Ints, Ints]:
+def stands_between_spaces(texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """True where there are many spans and every one begins and ends at white space, or where its text does.
+
+    Args:
+        spans: characters from and to, per text.
+    """
+    return sum(map(len, spans)) >= LEAST_SPANS and all(
+        not text[max(start - 1, 0) : start].strip() and not text[end : end + 1].strip()
+        for text, wanted in zip(texts, spans, strict=True)
+        for start, end in wanted
+    )
+
+
+def _pieces(text: str, tokens: LocatedTokens) -> Iterator[int]:
+    """Per token the number of what stands between spaces that it begins in."""
+    ends = np.array([piece.end() for piece in BETWEEN_SPACES.finditer(text)], dtype=np.int64)
+    for start, end in tokens.spans.tolist():
+        yield int(np.searchsorted(ends, _stripped(text, start, end)[0], side="right"))
+
+
+def _units(tokens: LocatedTokens, text: str, words: Sequence[int | None] | None) -> tuple[Ints, Ints]:
     """Tokens and characters of every unit, each from and to, shapes (T, 2).
 
     Tokens that stand for no character, or for white space, belong to none.
+
+    Args:
+        words: number of the word that each token belongs to; None: every token is one for itself.
     """
     units: list[tuple[int, int]] = []
     spans: list[tuple[int, int]] = []
     last_word: int | None = None
-    for position, (covered, word) in enumerate(zip(tokens.spans.tolist(), tokens.words, strict=True)):
+    numbers = [None] * len(tokens.ids) if words is None else words
+    for position, (covered, word) in enumerate(zip(tokens.spans.tolist(), numbers, strict=True)):
         start, end = _stripped(text, *covered)
         if start == end:
             continue
-        is_same_word = whole_words and word is not None and word == last_word
+        is_same_word = word is not None and word == last_word
         # Several tokens of one character (an emoji in bytes, say) are one unit: a span cannot end within it.
         if spans and (is_same_word or start < spans[-1][1]):
             units[-1] = (units[-1][0], position + 1)

@@ -29,6 +29,7 @@ class TagsReadout(Readout):
 
     Attributes:
         whole_words: a tag per word of the tokenizer; False: per token, for spans that end within words.
+        between_spaces: words are all that stands between two spaces, not what the tokenizer takes for words.
         entity_bias: added to the logits of all tags but O: above 0 finds more spans and more wrong ones.
         span_slope: with `span_offset` the map from a span's mean probability to the confidence in it, see `Logistic`.
         task_slope: with `task_offset` the same from the probability that all tags of a text are right.
@@ -36,6 +37,7 @@ class TagsReadout(Readout):
 
     head = HeadKind.TAGS
     whole_words: bool = True
+    between_spaces: bool = False
     entity_bias: float = 0.0
     temperature: float = 1.0
     span_slope: float = 1.0
@@ -48,7 +50,7 @@ class TagsReadout(Readout):
         return 2 * len(self.labels) + 1
 
     def reading(self, encoder: TextEncoder, texts: Sequence[str]) -> Reading:
-        return tag_reading(encoder, texts, whole_words=self.whole_words)
+        return tag_reading(encoder, texts, whole_words=self.whole_words, between_spaces=self.between_spaces)
 
     def tagged(self, logits: Floats2d, reading: Reading) -> list[tuple[list[tuple[Span, float]], float]]:
         """Per text its spans with their mean probability, and the probability that all tags are right."""

@@ -15,7 +15,7 @@ from ...encoders.embed import Floats2d, TextEncoder
 from ...encoders.reading import Ints, Reading
 from ...encoders.readouts import Readout
 from ...encoders.readouts.tags import OUTSIDE, TagsReadout
-from ...encoders.windows import stands_on_words
+from ...encoders.windows import stands_between_spaces, stands_on_words
 from ...tasks.entities import without_overlaps
 from ..calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic, fit_temperature
 from ..data import LabeledTexts
@@ -52,7 +52,11 @@ class TagsObjective(Objective):
     def first_readout(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Readout:
         """Of words, unless people marked parts of words."""
         spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
-        return TagsReadout(self.labels, whole_words=stands_on_words(encoder, rows.texts, spans))
+        return TagsReadout(
+            self.labels,
+            whole_words=stands_on_words(encoder, rows.texts, spans),
+            between_spaces=stands_between_spaces(rows.texts, spans),
+        )
 
     def codes(self, targets: Sequence[Target | None], reading: Reading, /) -> Codes:
         index = {label: k for k, label in enumerate(self.labels)}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ml_backend.encoders.base_model import backbone_of
 from ml_backend.encoders.embed import TextEncoder
 from ml_backend.encoders.reading import Reading, whole_texts
-from ml_backend.encoders.windows import stands_on_words, tag_reading
+from ml_backend.encoders.windows import LEAST_SPANS, stands_between_spaces, stands_on_words, tag_reading
 from tests.tiny_language_models import byte_tokenizer
 from tests.tiny_models import tiny_model, tiny_tokenizer
 
@@ -264,3 +264,34 @@ def test_a_whole_text_is_one_unit() -> None:
 )
 def test_spans_that_begin_or_end_within_words_are_told(span: tuple[int, int], wanted: bool) -> None:
     assert stands_on_words(BYTES, ["Bob went", "x"], [[span], []]) is wanted
+
+
+def test_all_that_stands_between_spaces_is_one_unit_where_asked_for() -> None:
+    texts = ["@bob saw\thttps://t.co/x , St. Louis"]
+
+    for encoder in (BYTES, WORDS):
+        found = pieces(tag_reading(encoder, texts, whole_words=True, between_spaces=True), texts)
+
+        assert found == [["@bob", "saw", "https://t.co/x", ",", "St.", "Louis"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "wanted"),
+    [
+        ("Bob went home .", (0, 3), True),
+        ("home went Bob", (10, 13), True),
+        ("in New York .", (3, 11), True),
+        ("Bob's home", (0, 3), False),
+        ("home (Bob", (6, 9), False),
+    ],
+)
+def test_texts_of_separated_tokens_are_told_by_their_spans(text: str, span: tuple[int, int], wanted: bool) -> None:
+    texts, spans = ["Ann went"] * LEAST_SPANS, [[(0, 3)]] * LEAST_SPANS
+
+    assert stands_between_spaces([*texts, text], [*spans, [span]]) is wanted
+
+
+def test_a_few_spans_do_not_tell_texts_of_separated_tokens() -> None:
+    few = LEAST_SPANS - 1
+
+    assert not stands_between_spaces(["Ann went"] * few, [[(0, 3)]] * few)
