@@ -102,6 +102,11 @@ class ServingPlan:
         return tuple(each for each in self.controls if each.kind.head is not HeadKind.TEXT)
 
     @property
+    def has_texts(self) -> bool:
+        """True where some control is answered with a text, which takes a model seconds to write."""
+        return len(self.labeled) < len(self.controls)
+
+    @property
     def field(self) -> str:
         """Key of the task's data that holds the text."""
         return self.controls[0].control.object.field or ""

@@ -162,8 +162,7 @@ def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
 def _text_model(exam: Examination) -> Verdict:
     from ..encoders.base_model import weights_sha256
 
-    plan = plan_of(exam.project)
-    if plan.labeled == plan.controls:
+    if not plan_of(exam.project).has_texts:
         return fine("not needed: no control is answered with a text")
     name = exam.services.options.text_base_model
     if not name:

@@ -1,7 +1,8 @@
 """Champion and challenger on the same test rows, as they are now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..domain.example import Row, SelectedBy
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "GateOutcome", "compare_versions", "hold_gate"]
 
+TEXTS_AT_ONCE = 16
+
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
@@ -44,13 +47,26 @@ class _TestRows:
     plan: ServingPlan
 
 
+def _unheard(_version: str, _texts: int) -> None:
+    """For those who want not to be told."""
+
+
 def hold_gate(
-    services: Services, snapshot: Snapshot, challenger: ModelVersion, project: Project | None
+    services: Services,
+    snapshot: Snapshot,
+    challenger: ModelVersion,
+    project: Project | None,
+    *,
+    on_texts: Callable[[str, int], None] = _unheard,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 
     Both are scored anew on the snapshot's test rows. Neither has trained on one of them: a text's split is a hash
     of the text, and fixed. Before the first champion the challenger meets the cold start.
+
+    Args:
+        on_texts: where responses are written, which takes long: told every few texts the version and how many it has
+            answered; what it raises stops the gate.
     """
     test = _test_rows(snapshot)
     if not test.rows and snapshot.manifest.split.test == 0:
@@ -61,10 +77,15 @@ def hold_gate(
         if champion is not None
         else services.cold_start(project or _stand_in(services, snapshot))
     )
-    candidate = Remembering(services.load_predictor(challenger.path))
-    decision = _decide(services, test, serving, candidate)
+    candidate = _watched(services.load_predictor(challenger.path), test, on_texts)
+    decision = _decide(services, test, _watched(serving, test, on_texts), candidate)
     services.database.gates.add(test.key, snapshot.id, decision)
     return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
+
+
+def _watched(predictor: Predictor, test: _TestRows, on_texts: Callable[[str, int], None]) -> Remembering:
+    at_once = TEXTS_AT_ONCE if test.plan.has_texts else None
+    return Remembering(predictor, at_once=at_once, on_texts=partial(on_texts, predictor.version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +128,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
         raise SnapshotError(f"the newest snapshot of {first.project_key} has no test rows to compare versions on")
     serving, candidate = (Remembering(services.load_predictor(version.path)) for version in (first, second))
     decision = _decide(services, test, serving, candidate)
-    if not drafts or len(test.plan.labeled) == len(test.plan.controls):
+    if not drafts or not test.plan.has_texts:
         return Comparison(decision, ())
     writers = {"base model": services.cold_start(project), champion: serving, challenger: candidate}
     return Comparison(decision, tuple(side_by_side(writers, test.rows, test.plan, most=drafts)))

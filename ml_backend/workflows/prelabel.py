@@ -15,6 +15,8 @@ __all__ = ["push_missing", "select_version"]
 
 TASKS_PER_PUSH = 5000
 """With every push Label Studio counts the predictions of the whole project again, so a few large ones are faster."""
+DRAFTS_PER_PUSH = 50
+"""Responses take seconds each to write: what is written should not be lost when the push is interrupted."""
 
 Report = Callable[[float, str], None]
 
@@ -36,8 +38,9 @@ def push_missing(services: Services, project: Project, predictor: Predictor, rep
     plan = plan_of(project)
     # Read to the end before the first push, because each push takes tasks out of what the query finds.
     tasks = list(services.studio.tasks_without_prediction(project.id, predictor.version))
-    for start in range(0, len(tasks), TASKS_PER_PUSH):
-        batch = tasks[start : start + TASKS_PER_PUSH]
+    size = DRAFTS_PER_PUSH if plan.has_texts else TASKS_PER_PUSH
+    for start in range(0, len(tasks), size):
+        batch = tasks[start : start + size]
         predictions = prelabel(batch, predictor, plan, project.split).predictions
         pairs = [(task.id, prediction) for task, prediction in zip(batch, predictions, strict=True)]
         _check_fit(project, predictor.version, pairs)

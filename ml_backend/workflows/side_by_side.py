@@ -1,6 +1,6 @@
 """What the base model, the champion and the challenger write to the same prompts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,18 +45,31 @@ class SideBySide:
 
 
 class Remembering:
-    """A predictor that is asked about every text once: writing a response takes seconds."""
+    """A predictor that is asked about every text once: writing a response takes seconds.
 
-    def __init__(self, predictor: Predictor) -> None:
+    Args:
+        at_once: texts that it is asked about at a time; None: all.
+        on_texts: told after each time how many were answered by then; what it raises passes through.
+    """
+
+    def __init__(
+        self, predictor: Predictor, *, at_once: int | None = None, on_texts: Callable[[int], None] | None = None
+    ) -> None:
         self.version = predictor.version
+        self._at_once = at_once
+        self._on_texts = on_texts
         self._predictor = predictor
         self._known: dict[str, Mapping[str, ScoredTarget] | None] = {}
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         """Answers per control name for each text, in order."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if new:
-            self._known.update(zip(new, self._predictor.predict(new), strict=True))
+        size = self._at_once or max(len(new), 1)
+        for start in range(0, len(new), size):
+            some = new[start : start + size]
+            self._known.update(zip(some, self._predictor.predict(some), strict=True))
+            if self._on_texts is not None:
+                self._on_texts(len(self._known))
         return [self._known[text] for text in texts]
 
     def language_model(self, control: str) -> "LanguageModel | None":

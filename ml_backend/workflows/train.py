@@ -251,7 +251,12 @@ def _gate(
     if kept is not None and _still_holds(services, project, kept["decision"], context.job):
         return kept
     context.report(GATE_STARTS, "gate", "scoring challenger and champion on the test rows")
-    outcome = hold_gate(services, snapshot, model, project)
+
+    def told(version: str, texts: int) -> None:
+        rows = snapshot.manifest.counts[Split.TEST]
+        context.report(GATE_STARTS, "gate", f"{version} has answered {texts} of {rows} test rows")
+
+    outcome = hold_gate(services, snapshot, model, project, on_texts=told)
     gate = {
         "decision": asdict(outcome.decision) if outcome else None,
         "test": _test_metrics(outcome.test) if outcome else {},

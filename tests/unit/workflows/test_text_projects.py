@@ -1,0 +1,100 @@
+"""What is done otherwise in projects that ask for texts, because a model takes seconds for each."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml_backend.domain.model import HeadKind
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import Split
+from ml_backend.workflows.export import export_project
+from ml_backend.workflows.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
+from ml_backend.workflows.prelabel import DRAFTS_PER_PUSH, push_missing
+from ml_backend.workflows.services import Services
+from ml_backend.workflows.setup import plan_of
+from tests.fakes import FakePredictor
+from tests.services import add_project, add_version, build_test_services, texts_in
+
+AREA = """<View>
+  <Text name="text" value="$text"/>
+  <TextArea name="reply" toName="text" required="true"/>
+</View>"""
+TEST = texts_in(Split.TEST, TEXTS_AT_ONCE + 4)
+RIGHT, WRONG = "Block the card.", "Call us."
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
+
+
+def add_text_project(services: Services, texts: list[str], answer: str | None = None) -> Project:
+    project = add_project(services, texts, label_config=AREA)
+    assert [each.kind.head for each in plan_of(project).controls] == [HeadKind.TEXT]
+    for task_id in services.studio.tasks if answer else ():
+        services.studio.submit_annotation(task_id, {"result": reply(answer or "")})
+    return project
+
+
+def reply(text: str) -> list[dict[str, Any]]:
+    return [{"from_name": "reply", "to_name": "text", "type": "textarea", "value": {"text": [text]}}]
+
+
+def add_writer(services: Services, project: Project, response: str) -> str:
+    version = add_version(services, project)
+    writer = FakePredictor(version.name, {"": "nothing"}, response, 0.5, control="reply")
+    services.load_predictor.put(version.path, writer)
+    return version.name
+
+
+def test_drafts_are_pushed_a_few_at_a_time_so_that_an_interruption_loses_little(services: Services) -> None:
+    project = add_text_project(services, texts_in(Split.TRAIN, DRAFTS_PER_PUSH + 3))
+    writer = FakePredictor("m1", {"": "nothing"}, RIGHT, control="reply")
+    told: list[str] = []
+
+    pushed = push_missing(services, project, writer, lambda _, message: told.append(message))
+
+    assert pushed == DRAFTS_PER_PUSH + 3
+    assert [len(texts) for texts in writer.asked] == [DRAFTS_PER_PUSH, 3]
+    assert told == ["pushed 50 of 53 pre-labels", "pushed 53 of 53 pre-labels"]
+    assert {p["result"][0]["value"]["text"][0] for p in services.studio.predictions.values()} == {RIGHT}
+
+
+def test_the_gate_tells_how_far_the_versions_have_written(services: Services) -> None:
+    project = add_text_project(services, TEST, RIGHT)
+    champion, challenger = (add_writer(services, project, text) for text in (WRONG, RIGHT))
+    services.registry.set_champion(champion)
+    told: list[tuple[str, int]] = []
+
+    outcome = hold_gate(
+        services,
+        export_project(services, project),
+        services.registry.get(challenger),
+        project,
+        on_texts=lambda version, texts: told.append((version, texts)),
+    )
+
+    assert outcome is not None
+    assert outcome.decision.promote
+    assert outcome.decision.metric == "ROUGE-L"
+    assert (outcome.decision.champion_score, outcome.decision.challenger_score) == (0.0, 1.0)
+    assert outcome.test["reply"].summary()["exact"] == 1.0
+    rows = len(TEST)
+    assert told == [(version, n) for version in (champion, challenger) for n in (TEXTS_AT_ONCE, rows)]
+
+
+def test_a_comparison_shows_what_everybody_wrote(services: Services) -> None:
+    project = add_text_project(services, TEST, RIGHT)
+    export_project(services, project)
+    champion, challenger = (add_writer(services, project, text) for text in (WRONG, RIGHT))
+
+    found = compare_versions(services, champion, challenger, drafts=2)
+
+    assert len(found.drafts) == 2
+    assert [(w.writer, w.response, w.rouge_l) for w in found.drafts[0].writings] == [
+        ("base model", "", 0.0),
+        (champion, WRONG, 0.0),
+        (challenger, RIGHT, 1.0),
+    ]
+    assert compare_versions(services, champion, challenger).drafts == ()
