@@ -161,8 +161,8 @@ def test_rows_are_few_up_to_a_mean_per_class(encoder: TextEncoder, head: HeadKin
     few, many = (Workshop.for_rows(encoder, objective, TrainingSettings(), rows) for rows in (150, 151))
 
     assert (few.has_few_rows, many.has_few_rows) == (True, False)
-    assert few.recipe == objective.recipe(has_few_rows=True)
-    assert many.recipe == objective.recipe(has_few_rows=False)
+    assert few.recipe == objective.recipe(Method.LORA, has_few_rows=True)
+    assert many.recipe == objective.recipe(Method.LORA, has_few_rows=False)
     # The adversarial pass is for few rows: it takes as long again.
     assert many.recipe.adversarial_size == 0.0
 
@@ -183,7 +183,7 @@ def test_what_is_asked_for_takes_the_place_of_the_recipe(encoder: TextEncoder, h
 
     found = Workshop.for_rows(encoder, objective, settings, 10).recipe
 
-    own = objective.recipe(has_few_rows=True)
+    own = objective.recipe(Method.LORA, has_few_rows=True)
     assert found == replace(own, epochs=7, adversarial_size=0.0, regression_c=0.5, full_learning_rate=3e-5)
 
 
@@ -197,3 +197,18 @@ def test_a_regression_of_labels_is_one_per_label(encoder: TextEncoder) -> None:
         alone = LogisticRegression(C=bench.workshop.recipe.regression_c, max_iter=1000)
         alone.fit(bench.features, bench.train.codes[:, k])
         np.testing.assert_allclose(head.weight[k], alone.coef_[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_the_recipe_is_that_of_the_method(encoder: TextEncoder, head: HeadKind) -> None:
+    objective = objective_for(head, NAMES)
+    by_method = {
+        Method.AUTO: objective.recipe(Method.LORA, has_few_rows=True),
+        Method.FULL: objective.recipe(Method.FULL, has_few_rows=True),
+        Method.REGRESSION: objective.recipe(None, has_few_rows=True),
+    }
+
+    for method, recipe in by_method.items():
+        assert Workshop.for_rows(encoder, objective, TrainingSettings(method=method), 10).recipe == recipe
+    if head is HeadKind.TAGS:
+        assert by_method[Method.FULL].epochs < by_method[Method.AUTO].epochs
