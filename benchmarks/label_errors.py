@@ -37,8 +37,8 @@ from ml_backend.encoders.embed import Floats2d, TextEncoder
 from ml_backend.quality.label_errors import label_errors, trust
 from ml_backend.tasks import ServedControl, find_kinds
 from ml_backend.training.evaluate import evaluate
-from ml_backend.training.judge import JudgedRows
-from ml_backend.training.probabilities import AUDIT_C, audit_settings, judge_controls
+from ml_backend.training.judge import AUDIT_C, JudgedRows
+from ml_backend.training.probabilities import audit_settings, judge_controls
 from ml_backend.training.progress import Progress
 from ml_backend.training.regression import fit_regression
 from ml_backend.training.reviewed import ReviewedTexts

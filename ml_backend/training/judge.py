@@ -24,10 +24,11 @@ from .record import library_versions
 from .reviewed import Bools, Floats, ReviewedTexts, grouped_folds
 from .settings import TrainingSettings
 
-__all__ = ["ControlJudge", "JudgedRows", "ignore"]
+__all__ = ["AUDIT_C", "ControlJudge", "JudgedRows", "ignore"]
 
+AUDIT_C = 4.0
+"""A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
 FIRST_ROUND = "first-round"
-FIRST_ROUND_C = 4.0
 FIRST_ROUND_ITERATIONS = 50
 """Short of the solver's end, and close enough to tell how far to trust each answer."""
 FIRST_ROUND_SHARE, FIRST_ROUND_SHARE_DEEP = 0.4, 0.05
@@ -166,7 +167,7 @@ class _Block:
         cheap = replace(
             settings,
             method=Method.REGRESSION,
-            regression_c=FIRST_ROUND_C,
+            regression_c=AUDIT_C,
             regression_max_iterations=FIRST_ROUND_ITERATIONS,
         )
         share = FIRST_ROUND_SHARE_DEEP if settings.method is Method.LORA else FIRST_ROUND_SHARE

@@ -11,19 +11,17 @@ from ..domain.model import HeadKind, Method
 from ..encoders.base_model import weights_sha256
 from ..encoders.embed import Floats2d, TextEncoder
 from .checkpoints import Checkpoints
-from .judge import ControlJudge, JudgedRows, ignore
+from .judge import AUDIT_C, ControlJudge, JudgedRows, ignore
 from .plan import FORWARD_SHARE
 from .progress import Pace, Progress, Report
 from .reviewed import Floats, ReviewedTexts
 from .settings import TrainingSettings
 
-__all__ = ["AUDIT_C", "Judgement", "Trust", "audit_settings", "judge_controls"]
+__all__ = ["Judgement", "Trust", "audit_settings", "judge_controls"]
 
 Trust = Callable[[JudgedRows], Floats]
 """How far to believe the answer of each row, shape (N,), above 0 to 1."""
 
-AUDIT_C = 4.0
-"""A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
 WORK_STARTS, WORK_ENDS = 0.05, 1.0
 FEATURES_END, FEATURES_END_DEEP = 0.6, 0.1
 """Embedding takes most of the time unless LoRA is trained."""
