@@ -46,7 +46,7 @@ def receiver() -> Iterator[Receiver]:
     app.post("/hook")(found.take)
     server = make_server("127.0.0.1", 0, app)
     found.url = f"http://127.0.0.1:{server.port}/hook"
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield found
     server.shutdown()
