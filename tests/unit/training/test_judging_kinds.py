@@ -7,6 +7,7 @@ import pytest
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.training.judge import JudgedRows
+from ml_backend.training.lesson import Lesson
 from ml_backend.training.objectives import objective_for
 from ml_backend.training.objectives.tags import TagsObjective
 from ml_backend.training.probabilities import Judgement, audit_settings, judge_controls
@@ -166,9 +167,9 @@ def test_texts_of_too_many_words_are_judged_in_blocks(
     (whole,) = judge(rows, HeadKind.TAGS, cache=tmp_path / "whole").controls
     asked: list[int] = []
 
-    def few(self: TagsObjective, lesson: object, rng: np.random.Generator) -> np.ndarray:
-        asked.append(len(lesson))  # type: ignore[arg-type]
-        return np.sort(rng.permutation(len(lesson))[:16])  # type: ignore[arg-type]
+    def few(self: TagsObjective, lesson: Lesson, rng: np.random.Generator) -> np.ndarray:
+        asked.append(len(lesson))
+        return np.sort(rng.permutation(len(lesson))[:16])
 
     monkeypatch.setattr(TagsObjective, "sample_for_regression", few)
     told: list[Progress] = []
