@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ..errors import ConfigurationError, SnapshotError
 from .options import AsJson, OptionalProject, SnapshotFolder
@@ -17,6 +16,8 @@ from .output import emit, note, table
 from .session import open_services
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..domain.job import Job
     from ..workflows.retrain import AuditRequest
     from ..workflows.services import Services
@@ -103,7 +104,7 @@ def _copied(folder: Path, out: Path) -> Path:
     return out
 
 
-def _lines(result: Mapping[str, Any], reports: Path) -> Iterator[str | Table]:
+def _lines(result: Mapping[str, Any], reports: Path) -> "Iterator[str | Table]":
     from ..domain.quality import IssueKind
 
     controls = result["controls"]
@@ -135,7 +136,7 @@ def _lines(result: Mapping[str, Any], reports: Path) -> Iterator[str | Table]:
     yield f"reports: {reports}"
 
 
-def _worst(reports: Path, *, has_controls: bool) -> Iterator[str | Table]:
+def _worst(reports: Path, *, has_controls: bool) -> "Iterator[str | Table]":
     """The first issues with their texts, which audit.csv has; of label errors those in train alone.
 
     A list of held-out suspects would have the test set cleaned by the model's opinion.
@@ -170,7 +171,7 @@ def _worst(reports: Path, *, has_controls: bool) -> Iterator[str | Table]:
     yield ""
 
 
-def _noisy_classes(classes: list[Mapping[str, Any]], *, has_controls: bool) -> Iterator[str | Table]:
+def _noisy_classes(classes: list[Mapping[str, Any]], *, has_controls: bool) -> "Iterator[str | Table]":
     worst = sorted((noise for noise in classes if noise["suspects"]), key=lambda noise: -noise["suspects"])
     if worst:
         rows = [
@@ -186,7 +187,7 @@ def _noisy_classes(classes: list[Mapping[str, Any]], *, has_controls: bool) -> I
         yield ""
 
 
-def _precision(entries: list[Mapping[str, Any]]) -> Iterator[str | Table]:
+def _precision(entries: list[Mapping[str, Any]]) -> "Iterator[str | Table]":
     decided = [entry for entry in entries if entry["value"] is not None]
     if decided:
         rows = [

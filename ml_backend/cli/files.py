@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from ..errors import ConfigurationError
 from .options import AsJson, ConfigFile, Model, ModelFolder, SnapshotFolder
@@ -15,6 +14,8 @@ from .output import emit, note, table
 from .session import open_services
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..domain.annotation import Prediction, Task
     from ..workflows.evaluate import EvaluationReport
     from ..workflows.services import Services
@@ -139,7 +140,7 @@ def config_text(path: Path | None) -> str:
         raise ConfigurationError(f"{path} is not UTF-8 text; wanted a label config, which is XML") from None
 
 
-def _report_lines(report: "EvaluationReport") -> list[str | Table]:
+def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
     from ..training.generation.metrics import TextEvaluation
 
     lines: list[str | Table] = []

@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
 from ..errors import JobError
 from .output import note, notes
 
 if TYPE_CHECKING:
+
     from ..domain.job import Job
     from ..workflows.services import Services
 
@@ -65,22 +64,24 @@ class _ProgressDisplay:
     """A progress bar on a terminal; elsewhere a line per stage."""
 
     def __enter__(self) -> "Callable[[Job], None]":
-        if not notes.is_terminal:
+        if not notes().is_terminal:
             self._stage = ""
             return self._line
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[news]}"),
         )
-        self._bar: Progress | None = Progress(*columns, console=notes, transient=True)
+        self._bar: Progress | None = Progress(*columns, console=notes(), transient=True)
         self._bar.start()
         self._task = self._bar.add_task("starting", total=1.0, news="")
         return self._advance
 
     def __exit__(self, *_: object) -> None:
-        if notes.is_terminal and self._bar is not None:
+        if notes().is_terminal and self._bar is not None:
             self._bar.stop()
 
     def _advance(self, job: "Job") -> None:

@@ -6,23 +6,34 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 __all__ = ["complain", "emit", "note", "notes", "table"]
 
 UNLIMITED = 10_000
-notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
-def emit(result: object, *, as_json: bool, lines: Iterable[str | Table] = ()) -> None:
+@cache
+def notes() -> "Console":
+    """Where notes and progress go: standard error. Made when first needed, since rich takes its time to load."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def emit(result: object, *, as_json: bool, lines: "Iterable[str | Table]" = ()) -> None:
     """Print a command's result on standard output: as JSON, or as lines and tables."""
     if as_json:
         sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False, default=_jsonable) + "\n")
         return
+    from rich.console import Console
+
     if sys.stdout.isatty():
         Console(highlight=False, markup=False).print(*lines, sep="\n")
         return
@@ -32,8 +43,10 @@ def emit(result: object, *, as_json: bool, lines: Iterable[str | Table] = ()) ->
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines()))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
     """A table without frame; None is shown as a dash."""
+    from rich.table import Table
+
     made = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         made.add_row(*("-" if cell is None else str(cell) for cell in row))
@@ -42,12 +55,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
 def note(text: str) -> None:
     """Say something that is not the result."""
-    notes.print(text)
+    notes().print(text)
 
 
 def complain(text: str) -> None:
     """Say what went wrong."""
-    notes.print(f"error: {text}", style="red")
+    notes().print(f"error: {text}", style="red")
 
 
 def _jsonable(value: object) -> Any:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ..config import load_settings
 from .output import note
 
 __all__ = ["register"]
@@ -27,6 +26,7 @@ def serve(
 
     A worker beside it runs jobs, each in a child process of its own.
     """
+    from ..config import load_settings
     from ..web.server import serve as serve_until_signalled
 
     settings = load_settings(host=host, port=port)
@@ -40,6 +40,7 @@ def worker() -> None:
     For backends started with --no-worker. Several workers may run.
     """
     from ..bootstrap import build_services, configure_logging
+    from ..config import load_settings
     from ..workflows.work import Worker
 
     settings = load_settings()

@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from ..config import Settings, load_settings
-
 if TYPE_CHECKING:
+    from ..config import Settings
     from ..workflows.services import Services
 
 __all__ = ["open_services", "read_settings"]
 
 
-def read_settings(**overrides: object) -> Settings:
+def read_settings(**overrides: object) -> "Settings":
     """Settings of the environment and the command line, with logging set up for a command: warnings and worse."""
     from ..bootstrap import configure_logging
+    from ..config import load_settings
 
     settings = load_settings(**overrides)
     configure_logging(settings.log_level if "log_level" in settings.model_fields_set else "WARNING")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import make_url
 
 from ..errors import ConfigurationError
 from .options import AsJson
@@ -40,6 +39,8 @@ def move(
     From those of the settings, with everything stopped. They are left as they are; the settings that make the copies
     count are printed at the end. Files stay in the home folder.
     """
+    from sqlalchemy import make_url
+
     from ..bootstrap import build_services
     from ..workflows.move import Targets, move_state
 

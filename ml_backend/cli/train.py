@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ..domain.model import Method, Suspects
 from ..errors import ConfigurationError, SnapshotError
@@ -15,6 +14,8 @@ from .output import emit, note, table
 from .session import open_services
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..domain.job import Job
     from ..workflows.retrain import TrainRequest
     from ..workflows.services import Services
@@ -124,7 +125,7 @@ def _run(services: "Services", project_id: int, request: "TrainRequest") -> "Job
     return finish_in_foreground(services, job, is_ours=is_new)
 
 
-def _lines(result: Mapping[str, Any]) -> list[str | Table]:
+def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
     lines: list[str | Table] = [
         f"{result['model_version']} ({result['method']}, {result['seconds']:.0f} s) in {result['model_dir']}"
     ]
