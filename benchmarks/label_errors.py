@@ -33,7 +33,8 @@ from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control
 from ml_backend.domain.model import HeadKind
 from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
-from ml_backend.encoders.embed import Floats2d, TextEncoder
+from ml_backend.encoders.embed import TextEncoder
+from ml_backend.encoders.reading import Floats2d
 from ml_backend.quality.label_errors import label_errors, trust
 from ml_backend.tasks import ServedControl, find_kinds
 from ml_backend.training.evaluate import evaluate

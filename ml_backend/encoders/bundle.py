@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ..domain.model import HeadKind, Method
 from ..domain.snapshot import text_digest
 from ..errors import BundleError
-from .embed import Floats2d
+from .reading import Floats2d
 
 __all__ = [
     "ADAPTER_FOLDER",

@@ -11,8 +11,8 @@ from ..domain.model import ScoredTarget
 from ..errors import BundleError, EncoderError
 from .base_model import Backbone, load_backbone
 from .bundle import ADAPTER_FOLDER, WEIGHTS_NAME, Bundle, Head
-from .embed import Floats2d, TextEncoder
-from .reading import Reading
+from .embed import TextEncoder
+from .reading import Floats2d, Reading
 from .readouts import Readout, readout_from_json
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .embed import Floats2d
+from .reading import Floats2d
 
 __all__ = ["Floats", "Logistic", "confidences", "log_odds"]
 

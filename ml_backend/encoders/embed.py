@@ -1,16 +1,14 @@
-"""Texts to vectors of the last layer, scaled to length 1: one per text by mean pooling, or one per piece of a text."""
+"""Vectors of the last layer as torch computes them, scaled to length 1: the mean over a text, or over a piece of it."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from ..errors import EncoderError
 from .base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
-from .reading import Places, Reading, whole_texts
+from .encoder import DEFAULT_MAX_LENGTH_TOKENS, Encoder
+from .reading import Floats2d, Places, Reading
+from .tokeniser import tokeniser_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -18,28 +16,19 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "DEFAULT_MAX_LENGTH_TOKENS",
-    "Floats2d",
-    "LocatedTokens",
     "TextEncoder",
     "compute_context",
     "cpu_has_bf16",
     "padded",
     "token_batches",
     "unit_vectors",
-    "whole",
 ]
 
-Floats2d: TypeAlias = npt.NDArray[np.float32]
-"""Shape (N, D) or (N, K)."""
-
-DEFAULT_MAX_LENGTH_TOKENS = 256
-CHUNK_ROWS = 1024
 TOKENS_PER_BATCH = 4096
 
 
-class TextEncoder:
-    """A backbone with its tokenizer, made into a function from texts to vectors. Safe to use from several threads.
+class TextEncoder(Encoder):
+    """A backbone that torch computes. Safe to use from several threads.
 
     Args:
         max_length_tokens: longer texts are cut; bounded by what the backbone can read.
@@ -53,12 +42,12 @@ class TextEncoder:
         max_length_tokens: int = DEFAULT_MAX_LENGTH_TOKENS,
         use_bf16: bool | None = None,
     ) -> None:
+        super().__init__(
+            tokeniser_of(backbone.tokenizer, backbone.name),
+            min(max_length_tokens, backbone.max_length_tokens or max_length_tokens),
+        )
         self.backbone = backbone
-        self.max_length_tokens = min(max_length_tokens, backbone.max_length_tokens or max_length_tokens)
         self.use_bf16 = cpu_has_bf16() if use_bf16 is None else use_bf16
-        # Fast tokenizers keep truncation as state and refuse to be used by two threads at the same time.
-        self._tokenizer_lock = threading.Lock()
-        self._frame: tuple[list[int], list[int]] | None = None
 
     @classmethod
     def load(
@@ -73,93 +62,9 @@ class TextEncoder:
 
     @property
     def width(self) -> int:
-        """Length of the vectors."""
         return self.backbone.hidden_size
 
-    @property
-    def pad_id(self) -> int:
-        """Token id that fills up a batch; masked, so any valid one does."""
-        return int(self.backbone.tokenizer.pad_token_id)
-
-    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids per text, special tokens included, cut to the maximum length; never empty."""
-        if not texts:
-            return []
-        with self._tokenizer_lock:
-            ids = self.backbone.tokenizer(
-                [whole(text) for text in texts],
-                truncation=True,
-                max_length=self.max_length_tokens,
-                padding=False,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-                verbose=False,
-            )["input_ids"]
-        # Decoders' tokenizers add no special tokens, so an empty text would be an empty row.
-        return [row or [self.pad_id] for row in ids]
-
-    def locate(self, texts: Sequence[str]) -> list["LocatedTokens"]:
-        """Every token of every text with where it stands, special tokens left out, nothing cut.
-
-        Raises:
-            EncoderError: the model's tokenizer cannot tell where its tokens stand.
-        """
-        tokenizer = self.backbone.tokenizer
-        if not tokenizer.is_fast:
-            raise EncoderError(
-                f"the tokenizer of {self.backbone.name!r} cannot tell where in a text its tokens stand, which entities "
-                "need; choose a base model that has a tokenizer.json"
-            )
-        if not texts:
-            return []
-        with self._tokenizer_lock:
-            found = tokenizer(
-                [whole(text) for text in texts],
-                add_special_tokens=False,
-                truncation=False,
-                padding=False,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-                return_offsets_mapping=True,
-                verbose=False,
-            )
-        return [
-            LocatedTokens(ids, np.array(offsets, dtype=np.int64).reshape(-1, 2), found.word_ids(i))
-            for i, (ids, offsets) in enumerate(zip(found["input_ids"], found["offset_mapping"], strict=True))
-        ]
-
-    def framed(self, ids: Sequence[int]) -> tuple[list[int], int]:
-        """Token ids with the special tokens that the model expects around them, and how many of these come first."""
-        if self._frame is None:
-            with self._tokenizer_lock:
-                probe = self.backbone.tokenizer("a", return_special_tokens_mask=True)
-            ids_and_marks = list(zip(probe["input_ids"], probe["special_tokens_mask"], strict=True))
-            first = next(i for i, (_, is_mark) in enumerate(ids_and_marks) if not is_mark)
-            rest = ids_and_marks[first:]
-            self._frame = [i for i, _ in ids_and_marks[:first]], [i for i, is_mark in rest if is_mark]
-        before, after = self._frame
-        return [*before, *ids, *after] or [self.pad_id], len(before)
-
-    def embed(self, texts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        """One vector of length 1 per text, shape (N, D), in the order given.
-
-        Args:
-            on_rows: told how many rows are done after every batch; what it raises passes through.
-        """
-        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        for start in range(0, len(texts), CHUNK_ROWS):
-            reading = whole_texts(self.tokenise(texts[start : start + CHUNK_ROWS]))
-            vectors[start : start + len(reading.sequences)] = self.vectors(
-                reading, on_rows=_counted_from(start, on_rows)
-            )
-        return vectors
-
     def vectors(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with what the reading adds.
-
-        Args:
-            on_rows: told how many sequences are done after every batch; what it raises passes through.
-        """
         import torch
 
         found = np.zeros((reading.units, self.width), dtype=np.float32)
@@ -173,30 +78,6 @@ class TextEncoder:
             if on_rows is not None:
                 on_rows(done)
         return found if reading.added is None else np.concatenate([found, reading.added], axis=1)
-
-
-def _counted_from(start: int, on_rows: Callable[[int], None] | None) -> Callable[[int], None] | None:
-    return None if on_rows is None else lambda rows: on_rows(start + rows)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LocatedTokens:
-    """The tokens of a text.
-
-    Attributes:
-        ids: of the tokens.
-        spans: the characters that each token stands for, from and to, in code points, shape (T, 2).
-        words: number of the word that each token belongs to, None where the tokenizer knows no words.
-    """
-
-    ids: Sequence[int]
-    spans: npt.NDArray[np.int64]
-    words: Sequence[int | None]
-
-
-def whole(text: str) -> str:
-    """The text with halves of surrogate pairs replaced: Label Studio lets them through, and tokenizers refuse them."""
-    return text.encode(errors="replace").decode()
 
 
 def token_batches(lengths: Sequence[int], *, tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:

@@ -8,8 +8,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ints", "Places", "Reading", "whole_texts"]
+__all__ = ["Floats2d", "Ints", "Places", "Reading", "whole_texts"]
 
+Floats2d: TypeAlias = npt.NDArray[np.float32]
+"""Shape (N, D) or (N, K)."""
 Ints: TypeAlias = npt.NDArray[np.int64]
 Places: TypeAlias = tuple[Ints, Ints, Ints]
 """Per unit its row in a batch, its first token there, and the one after its last."""

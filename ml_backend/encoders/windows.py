@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .embed import Floats2d, LocatedTokens, TextEncoder
-from .reading import Ints, Reading
+from .encoder import Encoder
+from .reading import Floats2d, Ints, Reading
+from .tokeniser import LocatedTokens
 from .word_shapes import WIDTH, word_shapes
 
 __all__ = ["stands_between_spaces", "stands_on_words", "tag_reading"]
@@ -18,9 +19,7 @@ LEAST_SPANS = 100
 """So many spans hardly ever happen to stand clear of all punctuation in texts that were not taken apart before."""
 
 
-def tag_reading(
-    encoder: TextEncoder, texts: Sequence[str], *, whole_words: bool, between_spaces: bool = False
-) -> Reading:
+def tag_reading(encoder: Encoder, texts: Sequence[str], *, whole_words: bool, between_spaces: bool = False) -> Reading:
     """The texts' words, or tokens, as units. Nothing is cut: a long text has several windows that overlap.
 
     A unit is read in the window where its first token has the most context. How words are written is added, since
@@ -51,7 +50,7 @@ def tag_reading(
     return Reading(sequences, places, np.array(starts, dtype=np.int64), np.concatenate(spans), np.concatenate(shapes))
 
 
-def stands_on_words(encoder: TextEncoder, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:
+def stands_on_words(encoder: Encoder, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:
     """True where every span begins and ends where words of the tokenizer do.
 
     Args:
@@ -122,7 +121,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _windows(tokens: int, encoder: TextEncoder) -> list[tuple[int, int, int, int]]:
+def _windows(tokens: int, encoder: Encoder) -> list[tuple[int, int, int, int]]:
     """(start, end, read from, read to) of every window over so many tokens; at least one."""
     marks = len(encoder.framed([])[0]) if tokens else 0
     room = max(encoder.max_length_tokens - marks, 1)

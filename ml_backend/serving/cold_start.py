@@ -10,7 +10,8 @@ import numpy.typing as npt
 from ..domain.label_config import Label
 from ..domain.model import HeadKind, ScoredTarget
 from ..encoders.confidence import confidences
-from ..encoders.embed import Floats2d, TextEncoder
+from ..encoders.embed import TextEncoder
+from ..encoders.reading import Floats2d
 from ..tasks import ServingPlan
 from .drafts import Writer, written
 from .scores import draw_from_quantiles

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from ..encoders.bundle import QUANTILES
 from ..encoders.confidence import Floats, Logistic
-from ..encoders.embed import Floats2d
-from ..encoders.reading import Ints
+from ..encoders.reading import Floats2d, Ints
 
 __all__ = [
     "LEAST_CALIBRATION_ROWS",

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..domain.model import Method
 from ..encoders.bundle import Head
-from ..encoders.embed import Floats2d, TextEncoder
-from ..encoders.reading import Reading
+from ..encoders.embed import TextEncoder
+from ..encoders.reading import Floats2d, Reading
 from .calibration import LEAST_CALIBRATION_ROWS
 from .checkpoints import Checkpoints
 from .data import TrainingData

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..encoders.embed import Floats2d
+from ..encoders.reading import Floats2d
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.model import Method
 from ..encoders.bundle import Head
-from ..encoders.embed import Floats2d, TextEncoder
+from ..encoders.embed import TextEncoder
+from ..encoders.reading import Floats2d
 from .checkpoints import EpochCheckpoints, EpochState
 from .evaluate import Evaluation
 from .lesson import Lesson

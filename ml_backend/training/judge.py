@@ -11,8 +11,8 @@ import numpy as np
 
 from ..domain.model import HeadKind, Method
 from ..encoders.confidence import Logistic, confidences
-from ..encoders.embed import Floats2d, TextEncoder
-from ..encoders.reading import Ints, Reading
+from ..encoders.embed import TextEncoder
+from ..encoders.reading import Floats2d, Ints, Reading
 from .checkpoints import Checkpoints
 from .fit import Observer, Workshop
 from .lesson import Codes, Lesson

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..domain.model import Method
-from ..encoders.embed import Floats2d
+from ..encoders.reading import Floats2d
 from .checkpoints import Checkpoints, EpochCheckpoints
 from .fit import Observer, Workshop
 from .lesson import Lesson

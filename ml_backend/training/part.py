@@ -7,7 +7,8 @@ from pathlib import Path
 from ..domain.model import Method
 from ..domain.ports import Run
 from ..encoders.bundle import PartFacts, TrainedPart, write_head
-from ..encoders.embed import Floats2d, TextEncoder
+from ..encoders.embed import TextEncoder
+from ..encoders.reading import Floats2d
 from .calibration import Reliability
 from .candidates import VALIDATION, Candidates
 from .checkpoints import Checkpoints

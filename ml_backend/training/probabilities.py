@@ -9,7 +9,8 @@ from typing import Any
 
 from ..domain.model import HeadKind, Method
 from ..encoders.base_model import weights_sha256
-from ..encoders.embed import Floats2d, TextEncoder
+from ..encoders.embed import TextEncoder
+from ..encoders.reading import Floats2d
 from .checkpoints import Checkpoints
 from .judge import AUDIT_C, ControlJudge, JudgedRows, ignore
 from .plan import FORWARD_SHARE

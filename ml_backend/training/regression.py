@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..encoders.bundle import Head
-from ..encoders.embed import Floats2d
+from ..encoders.reading import Floats2d
 
 __all__ = ["class_mean_head", "fit_label_regressions", "fit_regression"]
 

@@ -16,8 +16,8 @@ import numpy as np
 from ..domain.model import Method
 from ..encoders.bundle import Head
 from ..encoders.classifier import save_adapter, save_weights, without_peft_noise
-from ..encoders.embed import Floats2d, TextEncoder, compute_context, padded, unit_vectors
-from ..encoders.reading import Places, Reading
+from ..encoders.embed import TextEncoder, compute_context, padded, unit_vectors
+from ..encoders.reading import Floats2d, Places, Reading
 from ..errors import TrainingError
 from .adversarial import WordVectors, word_vectors
 from .attention import AttentionSwitch, attention_switch

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Self
 
 from ...domain.model import HeadKind, ScoredTarget
 from ...errors import BundleError
-from ..embed import Floats2d, TextEncoder
-from ..reading import Reading
+from ..encoder import Encoder
+from ..reading import Floats2d, Reading
 
 __all__ = ["Readout", "readout_from_json", "readout_of"]
 
@@ -36,7 +36,7 @@ class Readout(ABC):
         """Logits per unit."""
 
     @abstractmethod
-    def reading(self, encoder: TextEncoder, texts: Sequence[str]) -> Reading:
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
         """What the head reads of the texts."""
 
     @abstractmethod

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from ...domain.model import HeadKind, ScoredTarget
 from ..confidence import Floats, Logistic
-from ..embed import Floats2d, TextEncoder
-from ..reading import Reading, whole_texts
+from ..encoder import Encoder
+from ..reading import Floats2d, Reading, whole_texts
 from .base import Readout
 
 __all__ = ["SigmoidReadout"]
@@ -37,7 +37,7 @@ class SigmoidReadout(Readout):
     def columns(self) -> int:
         return len(self.labels)
 
-    def reading(self, encoder: TextEncoder, texts: Sequence[str]) -> Reading:
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
         return whole_texts(encoder.tokenise(texts))
 
     def probabilities(self, logits: Floats2d) -> Floats:

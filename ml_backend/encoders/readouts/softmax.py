@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ...domain.model import HeadKind, ScoredTarget
 from ..confidence import confidences
-from ..embed import Floats2d, TextEncoder
-from ..reading import Reading, whole_texts
+from ..encoder import Encoder
+from ..reading import Floats2d, Reading, whole_texts
 from .base import Readout
 
 __all__ = ["SoftmaxReadout"]
@@ -27,7 +27,7 @@ class SoftmaxReadout(Readout):
     def columns(self) -> int:
         return len(self.labels)
 
-    def reading(self, encoder: TextEncoder, texts: Sequence[str]) -> Reading:
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
         return whole_texts(encoder.tokenise(texts))
 
     def answers(self, logits: Floats2d, _reading: Reading, /) -> list[ScoredTarget]:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from ...domain.example import Span
 from ...domain.model import HeadKind, ScoredTarget
 from ..confidence import Floats, Logistic, confidences
-from ..embed import Floats2d, TextEncoder
-from ..reading import Ints, Reading
+from ..encoder import Encoder
+from ..reading import Floats2d, Ints, Reading
 from ..windows import tag_reading
 from .base import Readout
 
@@ -49,7 +49,7 @@ class TagsReadout(Readout):
     def columns(self) -> int:
         return 2 * len(self.labels) + 1
 
-    def reading(self, encoder: TextEncoder, texts: Sequence[str]) -> Reading:
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
         return tag_reading(encoder, texts, whole_words=self.whole_words, between_spaces=self.between_spaces)
 
     def tagged(self, logits: Floats2d, reading: Reading) -> list[tuple[list[tuple[Span, float]], float]]:

@@ -14,8 +14,8 @@ import numpy as np
 from ...domain.example import Target
 from ...domain.model import HeadKind, Method
 from ...encoders.bundle import Head
-from ...encoders.embed import Floats2d, TextEncoder
-from ...encoders.reading import Ints, Reading
+from ...encoders.embed import TextEncoder
+from ...encoders.reading import Floats2d, Ints, Reading
 from ...encoders.readouts import Readout
 from ..calibration import Reliability
 from ..data import LabeledTexts

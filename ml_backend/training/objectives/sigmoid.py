@@ -11,8 +11,8 @@ from ...domain.example import Target
 from ...domain.model import HeadKind, Method
 from ...encoders.bundle import Head
 from ...encoders.confidence import Floats, log_odds
-from ...encoders.embed import Floats2d, TextEncoder
-from ...encoders.reading import Ints, Reading
+from ...encoders.embed import TextEncoder
+from ...encoders.reading import Floats2d, Ints, Reading
 from ...encoders.readouts import Readout
 from ...encoders.readouts.sigmoid import SigmoidReadout
 from ..calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic

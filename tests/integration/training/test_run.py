@@ -9,7 +9,8 @@ import pytest
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.encoders.bundle import TrainedPart, read_bundle
 from ml_backend.encoders.classifier import TextClassifier, load_classifier
-from ml_backend.encoders.embed import Floats2d, TextEncoder
+from ml_backend.encoders.embed import TextEncoder
+from ml_backend.encoders.reading import Floats2d
 from ml_backend.errors import JobCancelled, TrainingError
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from ml_backend.training.data import TrainingData

@@ -8,7 +8,8 @@ from ml_backend.domain.model import Method
 from ml_backend.encoders.base_model import load_backbone, weights_sha256
 from ml_backend.encoders.bundle import WEIGHTS_NAME, Bundle, BundleManifest, Head, TrainedPart, write_bundle
 from ml_backend.encoders.classifier import TextClassifier, load_classifier, save_adapter, save_weights
-from ml_backend.encoders.embed import Floats2d, TextEncoder
+from ml_backend.encoders.embed import TextEncoder
+from ml_backend.encoders.reading import Floats2d
 from ml_backend.encoders.readouts.sigmoid import SigmoidReadout
 from ml_backend.encoders.readouts.softmax import SoftmaxReadout
 from ml_backend.encoders.readouts.tags import TagsReadout
