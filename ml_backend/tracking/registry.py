@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..domain.model import Method, ModelVersion, version_name
 from ..errors import JobError, ModelNotFound
+from .aliases import AliasTable, Holder, NotReadable
 from .bundle_files import BundleFiles, local_path
 from .connection import Connection
 
@@ -33,7 +34,9 @@ _Answer = TypeVar("_Answer")
 
 
 class MlflowRegistry:
-    """Keeps models in a database or on a server. MLflow is imported by the first call, not before.
+    """Keeps models in a database or on a server.
+
+    MLflow is imported by the first call, not before; `champion` can do without where a database keeps the models.
 
     Every method raises TrackingError where MLflow does not answer, or refuses.
 
@@ -45,6 +48,7 @@ class MlflowRegistry:
     def __init__(self, uri: str, cache: Path) -> None:
         self._connection = Connection(uri)
         self._files = BundleFiles(self._connection, cache)
+        self._aliases = AliasTable(uri)
 
     def next_number(self, project_key: str) -> int:
         """The number that the next registered version will get."""
@@ -113,10 +117,7 @@ class MlflowRegistry:
         """
         with self._connection.calls() as client:
             found = _registered(client, version)
-            known = self._version(found, _aliases(client, found.name))
-            if local_path(str(found.source)) is None and not known.path.exists():
-                self._files.fetch(str(found.source), json.loads(found.tags["files"]), known.path)
-            return known
+            return self._at_hand(found, _aliases(client, found.name))
 
     def project_keys(self) -> Sequence[str]:
         """Keys of the projects that have registered a version; other models on the same server are left out."""
@@ -134,9 +135,17 @@ class MlflowRegistry:
 
     def champion(self, project_key: str) -> ModelVersion | None:
         """The version that serves, its files fetched, or None before the first promotion."""
-        with self._connection.calls() as client:
-            number = _aliases(client, project_key).get(CHAMPION)
-        return None if number is None else self.get(version_name(project_key, int(str(number))))
+        try:
+            found = self._aliases.holder(project_key, CHAMPION)
+        except NotReadable:
+            with self._connection.calls() as client:
+                number = _aliases(client, project_key).get(CHAMPION)
+            return None if number is None else self.get(version_name(project_key, int(str(number))))
+        if found is None:
+            return None
+        if not _is_whole(found):
+            raise _unknown(version_name(project_key, found.version))
+        return self._at_hand(found, found.aliases)
 
     def set_champion(self, version: str) -> None:
         """Move the champion alias.
@@ -165,7 +174,14 @@ class MlflowRegistry:
             found = _registered(client, version)
             client.set_registered_model_alias(found.name, alias, str(found.version))
 
-    def _version(self, found: "RegisteredVersion", aliases: Mapping[str, object]) -> ModelVersion:
+    def _at_hand(self, found: "RegisteredVersion | Holder", aliases: Mapping[str, object]) -> ModelVersion:
+        """The version, its files fetched if they are on another machine and were not fetched before."""
+        known = self._version(found, aliases)
+        if local_path(str(found.source)) is None and not known.path.exists():
+            self._files.fetch(str(found.source), json.loads(found.tags["files"]), known.path)
+        return known
+
+    def _version(self, found: "RegisteredVersion | Holder", aliases: Mapping[str, object]) -> ModelVersion:
         number, tags = int(found.version), found.tags
         held = {alias for alias, holder in aliases.items() if int(str(holder)) == number}
         name, run_id = version_name(found.name, number), str(found.run_id)
@@ -220,10 +236,14 @@ def _registered(client: "MlflowClient", version: str) -> "RegisteredVersion":
         found = _unless("RESOURCE_DOES_NOT_EXIST", lambda: client.get_model_version(key, number))
         if found is not None and _is_whole(found):
             return found
-    raise ModelNotFound(f"the registry knows no model {version!r}; `labelloop models list` shows what there is")
+    raise _unknown(version)
 
 
-def _is_whole(found: "RegisteredVersion") -> bool:
+def _unknown(version: str) -> ModelNotFound:
+    return ModelNotFound(f"the registry knows no model {version!r}; `labelloop models list` shows what there is")
+
+
+def _is_whole(found: "RegisteredVersion | Holder") -> bool:
     """False for a version whose number was not the one reserved, while it waits for being deleted."""
     return bool(found.tags.get("model_version") == version_name(found.name, int(found.version)))
 
