@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import alembic.command
-import alembic.config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import ConfigurationError
@@ -28,8 +25,9 @@ from .repositories.base import Clock
 from .sqlite_file import sqlite_file
 from .use import FileUse, alone_without_file
 
-__all__ = ["Database", "open_database"]
+__all__ = ["Database", "migrate", "newest_revision", "open_database"]
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
 MIGRATION_LOCK = 0x1ABE1  # PostgreSQL advisory lock key: an arbitrary number that only labelloop uses
 
@@ -87,11 +85,6 @@ def open_database(url: str, clock: Clock) -> Database:
             if use:
                 use.close()
             raise
-    except CommandError as error:
-        raise ConfigurationError(
-            f"the database has a schema that this version does not know ({error}); a newer labelloop made it: install "
-            "that one again, or name another database in LABELLOOP_DATABASE_URL"
-        ) from error
     except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
         raise ConfigurationError(
             f"cannot open the database: {type(error).__name__}: {error}. Wanted: a SQLAlchemy URL in "
@@ -112,11 +105,41 @@ def open_database(url: str, clock: Clock) -> Database:
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Bring the schema to a revision."""
+    """Bring the schema to a revision.
+
+    Raises:
+        ConfigurationError: a newer labelloop made the database.
+    """
+    # Every process comes by here, and Alembic takes longer to import than all else that starting takes.
+    if revision == "head" and _revision(connection) == newest_revision():
+        return
+    import alembic.command
+    import alembic.config
+    from alembic.util import CommandError
+
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    alembic.command.upgrade(config, revision)
+    try:
+        alembic.command.upgrade(config, revision)
+    except CommandError as error:
+        raise ConfigurationError(
+            f"the database has a schema that this version does not know ({error}); a newer labelloop made it: install "
+            "that one again, or name another database in LABELLOOP_DATABASE_URL"
+        ) from error
+
+
+def newest_revision() -> str:
+    """The number that the newest migration has, as its file's name says."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(connection: Connection) -> str | None:
+    """The last migration that a database has seen; None for a new one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
 def _engine(url: str) -> Engine:

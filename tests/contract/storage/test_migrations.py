@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Engine, MetaData, inspect, text
 
 from ml_backend.domain.job import JobKind, JobState
@@ -15,7 +16,7 @@ from ml_backend.domain.project import SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ConfigurationError
 from ml_backend.storage import open_database
-from ml_backend.storage.database import migrate
+from ml_backend.storage.database import MIGRATIONS, migrate, newest_revision
 from ml_backend.storage.repositories.snapshots import SnapshotRecord
 from ml_backend.storage.tables import metadata
 from tests.fakes import FakeClock
@@ -28,6 +29,7 @@ from datetime import UTC, datetime
 from ml_backend.storage import open_database
 
 open_database(sys.argv[1], lambda: datetime.now(UTC)).close()
+print("alembic" in sys.modules)
 """
 
 
@@ -52,6 +54,19 @@ def test_the_migrations_make_the_tables_that_the_code_describes(empty: Engine, d
     with empty.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_newest_migration_is_the_one_that_alembic_ends_at() -> None:
+    assert newest_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def test_alembic_is_imported_for_a_database_that_needs_it_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'state.db'}"]
+
+    def imported() -> str:
+        return subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True, check=True).stdout
+
+    assert [imported(), imported()] == ["True\n", "False\n"]
 
 
 def test_the_migrations_make_the_indexes_that_the_code_describes(empty: Engine, database_url: str) -> None:
