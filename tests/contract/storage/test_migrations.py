@@ -29,7 +29,6 @@ from datetime import UTC, datetime
 from ml_backend.storage import open_database
 
 open_database(sys.argv[1], lambda: datetime.now(UTC)).close()
-print("alembic" in sys.modules)
 """
 
 
@@ -61,7 +60,7 @@ def test_the_newest_migration_is_the_one_that_alembic_ends_at() -> None:
 
 
 def test_alembic_is_imported_for_a_database_that_needs_it_alone(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'state.db'}"]
+    command = [sys.executable, "-c", OPEN + 'print("alembic" in sys.modules)', f"sqlite:///{tmp_path / 'state.db'}"]
 
     def imported() -> str:
         return subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True, check=True).stdout
