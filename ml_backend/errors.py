@@ -38,6 +38,7 @@ __all__ = [
     "BundleError",
     "ConfigurationError",
     "EncoderError",
+    "GraphError",
     "HookError",
     "JobCancelled",
     "JobError",
@@ -205,3 +206,7 @@ class StateError(LabelloopError):
 
 class ProjectNotFound(LabelloopError):
     """The project was never connected to this backend."""
+
+
+class GraphError(LabelloopError):
+    """A model cannot be exported as a graph, or a graph cannot be read or computed here."""

@@ -1,0 +1,28 @@
+"""What every runtime provides."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..reading import Floats2d
+
+__all__ = ["Runtime"]
+
+
+class Runtime(Protocol):
+    """The layers of one model, ready to be computed. Not safe to use from several threads at the same time.
+
+    Attributes:
+        name: as in the setting that chooses one.
+        tokens_per_batch: so many are computed at once in the best of times; more than that only takes longer.
+        memory_bytes: about what it holds in memory.
+    """
+
+    name: str
+    tokens_per_batch: int
+    memory_bytes: int
+
+    def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
+        """The last layer's vectors of each token sequence, shape (T, D), in the order given."""
+
+    def close(self) -> None:
+        """Give back what it holds; nothing is computed afterwards."""

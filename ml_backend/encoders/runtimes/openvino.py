@@ -1,0 +1,141 @@
+"""Graphs computed by OpenVINO, in bf16 where the CPU has it, or in 8 bits."""
+
+import os
+import threading
+from collections.abc import Sequence
+
+from ...errors import GraphError
+from ..graph import INPUTS, Graph, WordVectors, graph_inputs
+from ..packing import Row, feed, rows_of, unpacked
+from ..reading import Floats2d
+
+__all__ = ["OpenVinoRuntime"]
+
+ROW_TOKENS = 128
+BATCH_ROWS = 4
+SMALLEST = ((1, 32), (1, ROW_TOKENS))
+USEFUL = ((BATCH_ROWS, ROW_TOKENS), (1, 64), (1, 16), (1, 208), (1, 96), (1, 160))
+COPIES_BYTES = 400 * 2**20
+"""What all copies of a model's weights may take together: every shape that is compiled holds one."""
+
+Shape = tuple[int, int]
+
+
+class OpenVinoRuntime:
+    """A graph compiled for some shapes of its input, (rows, tokens); what is asked for is laid into the next larger one.
+
+    A graph of a fixed shape takes a third of the time of one of any shape when short texts of many lengths follow each
+    other. The shapes that any text fits into are compiled first; the others follow on a thread.
+
+    Args:
+        in_int8: the graph in 8 bits.
+        max_length_tokens: longest sequence that will be asked for.
+        in_fp32: compute in fp32, to compare; otherwise in bf16 where the CPU has it.
+
+    Raises:
+        GraphError: the graph is not there, or OpenVINO cannot compute it here.
+    """
+
+    tokens_per_batch = ROW_TOKENS * BATCH_ROWS
+
+    def __init__(
+        self,
+        graph: Graph,
+        words: WordVectors,
+        *,
+        in_int8: bool,
+        max_length_tokens: int,
+        in_fp32: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        self.name = "openvino-int8" if in_int8 else "openvino"
+        file = graph.int8 if in_int8 else graph.onnx
+        if file is None:
+            raise GraphError(f"{graph.folder} holds no graph in 8 bits")
+        try:
+            import openvino
+
+            self._core = openvino.Core()
+            self._model = self._core.read_model(file)
+        except (ImportError, RuntimeError) as error:
+            raise GraphError(f"OpenVINO cannot read {file}: {error}") from error
+        self._facts, self._words = graph.facts, words
+        self._properties = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads or len(os.sched_getaffinity(0)),
+            **({"INFERENCE_PRECISION_HINT": "f32"} if in_fp32 else {}),
+        }
+        weights = (file.with_suffix(".bin") if in_int8 else file).stat().st_size
+        # Unpacked weights in bf16 or 8 bits, the form they are computed in, and what is passed between layers.
+        self._copy_bytes = weights * (3 if in_int8 else 1) + 8 * 2**20
+        self._row_tokens = ROW_TOKENS if graph.facts.is_packed else 0
+        shapes = _shapes(max_length_tokens, max(3, COPIES_BYTES // self._copy_bytes))
+        self._ready: dict[Shape, openvino.InferRequest] = {}
+        self.memory_bytes = len(shapes) * self._copy_bytes
+        try:
+            for shape in shapes[:3]:
+                self._compile(shape)
+        except RuntimeError as error:
+            raise GraphError(f"OpenVINO cannot compute {file} on this machine: {error}") from error
+        self._is_closed = threading.Event()
+        self._compiling = threading.Thread(
+            target=self._compile_all, args=(shapes[3:],), name="compile-graphs", daemon=True
+        )
+        self._compiling.start()
+
+    def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
+        found: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
+        rows = rows_of([len(sequence) for sequence in sequences], self._row_tokens)
+        short = [row for row in rows if row.tokens <= ROW_TOKENS]
+        batched = len(short) // BATCH_ROWS * BATCH_ROWS if (BATCH_ROWS, ROW_TOKENS) in self._ready else 0
+        for start in range(0, batched, BATCH_ROWS):
+            self._compute(short[start : start + BATCH_ROWS], (BATCH_ROWS, ROW_TOKENS), sequences, found)
+        for row in [*(row for row in rows if row.tokens > ROW_TOKENS), *short[batched:]]:
+            self._compute([row], self._shape_for(row.tokens), sequences, found)
+        return found
+
+    def close(self) -> None:
+        self._is_closed.set()
+        self._compiling.join()
+        self._ready.clear()
+
+    def _shape_for(self, tokens: int) -> Shape:
+        fitting = [shape for shape in list(self._ready) if shape[0] == 1 and shape[1] >= tokens]
+        if not fitting:
+            raise GraphError(f"a sequence of {tokens} tokens is longer than this runtime was made for")
+        return min(fitting)
+
+    def _compute(
+        self, rows: Sequence[Row], shape: Shape, sequences: Sequence[Sequence[int]], found: list[Floats2d]
+    ) -> None:
+        arrays = feed(sequences, rows, shape=shape, pad_id=self._facts.pad_id)
+        given = graph_inputs(self._facts, self._words, arrays)
+        hidden = self._ready[shape].infer(given, share_inputs=True, share_outputs=True)[0]
+        for member, vectors in unpacked(hidden, rows, sequences):
+            # A copy: the next request writes its answers into the same memory.
+            found[member] = vectors.copy()
+
+    def _compile(self, shape: Shape) -> None:
+        model = self._model.clone()
+        width = (self._facts.hidden_size,)
+        names = [port.any_name for port in model.inputs]
+        model.reshape({name: [*shape, *(width if name == INPUTS[0] else ())] for name in names})
+        request = self._core.compile_model(model, "CPU", self._properties).create_infer_request()
+        # The first computation of a graph is slow, and nobody should wait for it.
+        arrays = feed([], [], shape=shape, pad_id=self._facts.pad_id)
+        request.infer(graph_inputs(self._facts, self._words, arrays))
+        self._ready[shape] = request
+
+    def _compile_all(self, shapes: Sequence[Shape]) -> None:
+        for shape in shapes:
+            if self._is_closed.is_set():
+                return
+            self._compile(shape)
+
+
+def _shapes(max_length_tokens: int, count: int) -> list[Shape]:
+    """The shapes worth having, the most useful first; the first three hold any sequence."""
+    longer = ((1, tokens) for tokens in range(256, max_length_tokens, 64))
+    first = [*SMALLEST, (1, max(max_length_tokens, ROW_TOKENS))]
+    useful = [shape for shape in (*USEFUL, *longer) if shape[1] <= max_length_tokens]
+    return list(dict.fromkeys([*first, *useful]))[:count]
