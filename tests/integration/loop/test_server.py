@@ -11,12 +11,14 @@ import pytest
 
 from ml_backend.labelstudio.local import free_port
 from ml_backend.tasks import template_path
-from tests.backend_process import command, post, running_backend
+from tests.backend_process import Backend, command, post, running_backend
 
 CONFIG = template_path("classification").read_text()
 PROJECT = {"id": 3, "title": "Support tickets", "label_config": CONFIG}
 SETUP = {"project": "3.1700000000", "schema": CONFIG, "hostname": "http://localhost:8080", "access_token": "x"}
 PREDICT = {"project": SETUP["project"], "label_config": CONFIG, "tasks": [{"id": 1, "data": {"text": "where is it"}}]}
+TELL_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
+HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "mlflow", "pandas", "label_studio_sdk", "matplotlib"}
 START = {"action": "START_TRAINING", "project": PROJECT}
 
 
@@ -36,6 +38,35 @@ def test_health_and_setup_answer_without_any_model(tmp_path: Path) -> None:
         assert post(f"{backend.url}/setup", SETUP)["model_version"].startswith("labelloop-3-cold-start-")
         with pytest.raises(urllib.error.HTTPError, match="missing"):
             post(f"{backend.url}/predict", PREDICT)
+
+
+def test_a_serving_process_is_healthy_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    with running_backend(tmp_path, environment=TELL_IMPORTS) as backend:
+        assert backend.get("/health")["status"] == "UP"
+        found = imported(backend)
+
+    assert {"ml_backend", "gunicorn", "flask"} <= found
+    assert found & HEAVY == set()
+
+
+def test_asking_who_is_champion_imports_neither_mlflow_nor_alembic(tmp_path: Path) -> None:
+    with running_backend(tmp_path):
+        pass  # the database is made
+    environment = TELL_IMPORTS | {"LABELLOOP_BASE_MODEL": str(tmp_path / "missing")}
+    with running_backend(tmp_path, environment=environment) as backend:
+        post(f"{backend.url}/setup", SETUP)
+        with pytest.raises(urllib.error.HTTPError, match="missing"):
+            post(f"{backend.url}/predict", PREDICT)  # there is no champion, and no cold start
+        found = imported(backend)
+
+    assert "ml_backend.serving.cold_start" in found
+    assert found & {"mlflow", "alembic", "pandas"} == set()
+
+
+def imported(backend: Backend) -> set[str]:
+    """Every module that the backend's processes have imported so far."""
+    lines = backend.log.read_text(errors="replace").splitlines()
+    return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
 
 
 def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
