@@ -29,7 +29,7 @@ def test_starting_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert imported_by(*arguments) & HEAVY == set()
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("serve", "--help")], ids=" ".join)
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",)], ids=" ".join)
 def test_help_imports_no_library_but_that_of_the_command_line(arguments: tuple[str, ...]) -> None:
     assert imported_by("-m", "ml_backend", *arguments) & (HEAVY | NEEDED_BY_COMMANDS) == set()
 
