@@ -4,6 +4,8 @@
     controls/<n>/head.safetensors     of the n-th entry: `weight` (K, D) and `bias` (K,) of the linear head, float32
     controls/<n>/adapter/             LoRA adapter in peft's format; absent where the weights are the base model's
     controls/<n>/weights.safetensors  the whole model's weights; only where all of them were trained
+    controls/<n>/graph/               the tuned layers in a form that needs no torch, see `encoders.graph`; absent where
+                                      the weights are the base model's, and where they cannot be exported
     trained_texts.txt                 start of the sha256 of every normalised text it was trained on, sorted, one a line
 
 Neither torch nor transformers is needed to read one.

@@ -12,6 +12,9 @@ from ..errors import BundleError, EncoderError
 from .base_model import Backbone, load_backbone
 from .bundle import ADAPTER_FOLDER, WEIGHTS_NAME, Bundle, Head
 from .embed import TextEncoder
+from .encoder import Encoder
+from .graph import GRAPH_FOLDER, Graph, read_graph
+from .graph_store import SharedBase
 from .reading import Floats2d, Reading
 from .readouts import Readout, readout_from_json
 
@@ -19,14 +22,24 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import nn
 
-__all__ = ["TextClassifier", "load_classifier", "save_adapter", "save_weights", "without_peft_noise"]
+__all__ = [
+    "TextClassifier",
+    "check_base",
+    "classifier_over",
+    "load_classifier",
+    "save_adapter",
+    "save_weights",
+    "served_graph",
+    "tuned_backbone",
+    "without_peft_noise",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextClassifier:
     """Texts to answers. Safe to use from several threads, as its encoder is."""
 
-    encoder: TextEncoder
+    encoder: Encoder
     head: Head
     readout: Readout
 
@@ -45,7 +58,7 @@ class TextClassifier:
 
 
 def load_classifier(bundle: Bundle, position: int, *, use_bf16: bool | None = None) -> TextClassifier:
-    """The model of a bundle's part with a linear head, its adapter merged into the base weights.
+    """The model of a bundle's part with a linear head, computed by torch, its adapter merged into the base weights.
 
     Raises:
         BundleError: the bundle is damaged, or was trained on other base weights than the ones found here.
@@ -56,26 +69,75 @@ def load_classifier(bundle: Bundle, position: int, *, use_bf16: bool | None = No
         backbone = load_backbone(manifest.base_model)
     except EncoderError as error:
         raise EncoderError(f"{manifest.model_version} needs its base model: {error}") from error
-    if backbone.weights_sha256 != manifest.base_model_sha256:
-        raise BundleError(
-            f"{manifest.model_version} was trained on {manifest.base_model} with weights "
-            f"{manifest.base_model_sha256[:12]}; found {backbone.weights_sha256[:12]}. "
-            "Restore the former weights, or train a new version on these."
-        )
+    check_base(bundle, backbone.weights_sha256)
+    backbone = tuned_backbone(backbone, bundle.part_folder(position))
+    encoder = TextEncoder(backbone, max_length_tokens=part.max_length_tokens, use_bf16=use_bf16)
+    return classifier_over(bundle, position, encoder)
+
+
+def classifier_over(bundle: Bundle, position: int, encoder: Encoder) -> TextClassifier:
+    """The model of a bundle's part with a linear head.
+
+    Args:
+        encoder: computes the part's own weights.
+
+    Raises:
+        BundleError: the bundle is damaged, or the head does not fit the encoder.
+    """
+    manifest, part = bundle.manifest, bundle.manifest.parts[position]
     head, readout = bundle.head(position), readout_from_json(part.head, part.readout)
-    if head.weight.shape[0] != readout.columns or head.weight.shape[1] < backbone.hidden_size:
+    if head.weight.shape[0] != readout.columns or head.weight.shape[1] < encoder.width:
         raise BundleError(
             f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
-            f"{head.weight.shape[1]} features; wanted {readout.columns} from the {backbone.hidden_size} that "
+            f"{head.weight.shape[1]} features; wanted {readout.columns} from the {encoder.width} that "
             f"{manifest.base_model} gives; train again"
         )
-    adapter, weights = bundle.adapter(position), bundle.weights(position)
-    if adapter is not None:
-        backbone = _merged(backbone, adapter)
-    if weights is not None:
-        _replace_weights(backbone, weights)
-    encoder = TextEncoder(backbone, max_length_tokens=part.max_length_tokens, use_bf16=use_bf16)
     return TextClassifier(encoder, head, readout)
+
+
+def served_graph(bundle: Bundle, position: int, shared: SharedBase) -> Graph | None:
+    """The graph that computes a part: its own, or the base model's where nothing in that was trained.
+
+    None where the base model was tuned and could not be exported.
+
+    Args:
+        shared: of the bundle's base model.
+
+    Raises:
+        BundleError: the bundle was trained on other base weights.
+        GraphError: the graph cannot be read.
+    """
+    check_base(bundle, shared.facts.base_model_sha256)
+    folder = bundle.part_folder(position)
+    if (folder / GRAPH_FOLDER).is_dir():
+        return read_graph(folder / GRAPH_FOLDER)
+    is_tuned = bundle.adapter(position) is not None or bundle.weights(position) is not None
+    return None if is_tuned else shared.graph
+
+
+def check_base(bundle: Bundle, weights_sha256: str) -> None:
+    """Raise a BundleError where a bundle was trained on other base weights than these."""
+    manifest = bundle.manifest
+    if weights_sha256 != manifest.base_model_sha256:
+        raise BundleError(
+            f"{manifest.model_version} was trained on {manifest.base_model} with weights "
+            f"{manifest.base_model_sha256[:12]}; found {weights_sha256[:12]}. "
+            "Restore the former weights, or train a new version on these."
+        )
+
+
+def tuned_backbone(backbone: Backbone, part_folder: Path) -> Backbone:
+    """A base model with what a part's training changed in it; it is used up, and may be changed itself.
+
+    Raises:
+        BundleError: the part's files do not fit it.
+    """
+    adapter, weights = part_folder / ADAPTER_FOLDER, part_folder / WEIGHTS_NAME
+    if adapter.is_dir():
+        backbone = _merged(backbone, adapter)
+    if weights.is_file():
+        _replace_weights(backbone, weights)
+    return backbone
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """What every runtime provides."""
 
+import os
 from collections.abc import Sequence
 from typing import Protocol
 
 from ..reading import Floats2d
 
-__all__ = ["Runtime"]
+__all__ = ["Runtime", "cores"]
 
 
 class Runtime(Protocol):
@@ -26,3 +27,9 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Give back what it holds; nothing is computed afterwards."""
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    # Not every system has processes bound to cores.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import GraphError
 from ..graph import Graph, WordVectors
-from .base import Runtime
+from .base import Runtime, cores
 from .onnx import OnnxRuntime
 from .openvino import OpenVinoRuntime
 
@@ -103,7 +103,7 @@ def _seconds(runtime: Runtime, vocabulary: int) -> float:
 
 def _machine(graph: Graph) -> str:
     """What the speed depends on: the machine, the libraries, and the kind of graph."""
-    parts = [_processor(), f"{len(os.sched_getaffinity(0))} cores"]
+    parts = [_processor(), f"{cores()} cores"]
     for package in ("openvino", "onnxruntime"):
         with contextlib.suppress(PackageNotFoundError):
             parts.append(f"{package} {version(package)}")

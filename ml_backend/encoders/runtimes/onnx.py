@@ -1,12 +1,12 @@
 """Graphs computed by onnxruntime, in fp32."""
 
-import os
 from collections.abc import Sequence
 
 from ...errors import GraphError
 from ..graph import Graph, WordVectors, graph_inputs
 from ..packing import feed, rows_of, unpacked
 from ..reading import Floats2d
+from .base import cores
 
 __all__ = ["OnnxRuntime"]
 
@@ -28,7 +28,7 @@ class OnnxRuntime:
             import onnxruntime
 
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+            options.intra_op_num_threads = threads or cores()
             self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             # onnxruntime's own exceptions have no common base but this.

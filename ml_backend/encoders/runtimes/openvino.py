@@ -1,6 +1,5 @@
 """Graphs computed by OpenVINO, in bf16 where the CPU has it, or in 8 bits."""
 
-import os
 import threading
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ from ...errors import GraphError
 from ..graph import INPUTS, Graph, WordVectors, graph_inputs
 from ..packing import Row, feed, rows_of, unpacked
 from ..reading import Floats2d
+from .base import cores
 
 __all__ = ["OpenVinoRuntime"]
 
@@ -22,7 +22,7 @@ Shape = tuple[int, int]
 
 
 class OpenVinoRuntime:
-    """A graph compiled for some shapes of its input, (rows, tokens); what is asked for is laid into the next larger one.
+    """A graph compiled for some shapes of its input, (rows, tokens); what is asked for goes into the next larger one.
 
     A graph of a fixed shape takes a third of the time of one of any shape when short texts of many lengths follow each
     other. The shapes that any text fits into are compiled first; the others follow on a thread.
@@ -62,7 +62,7 @@ class OpenVinoRuntime:
         self._facts, self._words = graph.facts, words
         self._properties = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads or len(os.sched_getaffinity(0)),
+            "INFERENCE_NUM_THREADS": threads or cores(),
             **({"INFERENCE_PRECISION_HINT": "f32"} if in_fp32 else {}),
         }
         weights = (file.with_suffix(".bin") if in_int8 else file).stat().st_size
