@@ -168,4 +168,5 @@ def _options(settings: Settings, home: Path) -> Options:
         push_flags_at_most=settings.push_flags_at_most,
         flag_precision_floor=settings.flag_precision_floor,
         text_base_model=settings.text_base_model,
+        exports_graphs=settings.runtime != "torch",
     )

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     draft_budget_s: float = Field(
         20.0, gt=0, description="Seconds per draft of a response; what is written by then is shown."
     )
+    runtime: Literal["auto", "openvino-int8", "openvino", "onnxruntime", "torch"] = Field(
+        "auto",
+        description="What computes pre-labels: `openvino-int8`, `openvino`, `onnxruntime`, `torch`, or `auto`: the "
+        "fastest of them, measured once per machine. With `torch`, trainings export no graph.",
+    )
     split: Annotated[SplitFractions, NoDecode] = Field(
         SplitFractions(),
         description="Shares of train, validation and test; read when a project is connected, fixed from then on.",

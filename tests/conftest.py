@@ -25,10 +25,14 @@ def is_long(pytestconfig: pytest.Config) -> bool:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No `LABELLOOP_` setting leaks in; what is written goes to the test's own folder."""
+    """No `LABELLOOP_` setting leaks in; what is written goes to the test's own folder.
+
+    Models are computed by torch, since it takes seconds to export one; tests of graphs ask for them.
+    """
     for name in list(os.environ):
         if name.startswith("LABELLOOP_"):
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     monkeypatch.setenv("LABELLOOP_HOME", str(home))
+    monkeypatch.setenv("LABELLOOP_RUNTIME", "torch")
     return home

@@ -40,6 +40,7 @@ __all__ = [
     "PartFacts",
     "TrainedPart",
     "read_bundle",
+    "read_head",
     "write_bundle",
     "write_head",
 ]
@@ -131,6 +132,11 @@ class TrainedPart:
     facts: PartFacts
     folder: Path
 
+    @property
+    def is_tuned(self) -> bool:
+        """True where something in the base model was trained."""
+        return (self.folder / ADAPTER_FOLDER).is_dir() or (self.folder / WEIGHTS_NAME).is_file()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
@@ -166,17 +172,7 @@ class Bundle:
         Raises:
             BundleError: there is none that can be read.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        file = self.part_folder(position) / HEAD_NAME
-        try:
-            tensors = load_file(file)
-            head = Head(tensors["weight"], tensors["bias"])
-        except (SafetensorError, KeyError, OSError) as error:
-            raise BundleError(f"{file} does not hold a head's weight and bias: {error}; train again") from error
-        _check_head(file, head)
-        return head
+        return read_head(self.part_folder(position))
 
     def adapter(self, position: int) -> Path | None:
         """Folder of the LoRA adapter of a part, None where it has none."""
@@ -201,6 +197,25 @@ def write_head(folder: Path, head: Head) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {"weight": np.ascontiguousarray(head.weight), "bias": np.ascontiguousarray(head.bias)}
     save_file(tensors, folder / HEAD_NAME)
+
+
+def read_head(folder: Path) -> Head:
+    """The linear head in a part's folder.
+
+    Raises:
+        BundleError: there is none that can be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    file = folder / HEAD_NAME
+    try:
+        tensors = load_file(file)
+        head = Head(tensors["weight"], tensors["bias"])
+    except (SafetensorError, KeyError, OSError) as error:
+        raise BundleError(f"{file} does not hold a head's weight and bias: {error}; train again") from error
+    _check_head(file, head)
+    return head
 
 
 def write_bundle(

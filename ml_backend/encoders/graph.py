@@ -32,6 +32,7 @@ __all__ = [
     "graph_inputs",
     "read_graph",
     "seal_graph",
+    "without_int8",
 ]
 
 WordVectors: TypeAlias = npt.NDArray[np.float32]
@@ -129,3 +130,10 @@ def seal_graph(folder: Path, facts: GraphFacts) -> Graph:
     sealed = replace(facts, files=digests)
     (folder / FACTS_NAME).write_text(json.dumps(asdict(sealed), indent=2) + "\n", encoding="utf-8")
     return Graph(folder, sealed)
+
+
+def without_int8(graph: Graph) -> Graph:
+    """The graph after its form in 8 bits was deleted."""
+    for name in INT8_NAMES:
+        (graph.folder / name).unlink(missing_ok=True)
+    return seal_graph(graph.folder, graph.facts)

@@ -67,8 +67,10 @@ def _means(vectors: Floats2d, places: Ints) -> Floats2d:
     # Sums up to each token: the sum over a unit is a difference of two.
     sums = np.concatenate([np.zeros((1, vectors.shape[1]), dtype=np.float64), vectors.cumsum(axis=0, dtype=np.float64)])
     firsts, ends = places[:, 0], places[:, 1]
-    return ((sums[ends] - sums[firsts]) / (ends - firsts)[:, None]).astype(np.float32)
+    means: Floats2d = ((sums[ends] - sums[firsts]) / (ends - firsts)[:, None]).astype(np.float32)
+    return means
 
 
 def _scaled(vectors: Floats2d) -> Floats2d:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    scaled: Floats2d = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return scaled

@@ -16,11 +16,13 @@ from ..encoders.base_model import weights_sha256
 from ..encoders.bundle import BundleFacts, BundleManifest, read_bundle, write_bundle
 from ..encoders.classifier import load_classifier
 from ..encoders.embed import TextEncoder
+from ..encoders.graph_store import GraphStore
 from ..errors import BundleError, TrainingError
 from .checkpoints import Checkpoints
 from .data import TrainingData
 from .generation.part import TextPartOutcome, train_text_part
 from .generation.settings import GenerationSettings
+from .graphs import add_graph
 from .part import PartOutcome, train_part
 from .progress import Progress, Report
 from .record import ControlRun, library_versions, log_libraries, peak_memory_mb
@@ -67,6 +69,7 @@ def train_version(
     run: Run,
     writing: GenerationSettings | None = None,
     text_base_model: str = "",
+    graphs: GraphStore | None = None,
     on_checkpoint: Callable[[str], None] = lambda _: None,
 ) -> TrainingOutcome:
     """Train a model for every control, write the serving bundle and check it.
@@ -75,6 +78,7 @@ def train_version(
         parts: rows per control, in the order of the label config; at least one.
         writing: settings of controls that are answered with a text, and `text_base_model` the model that is tuned
             for them.
+        graphs: with it, tuned models are exported as well, so that they serve without torch.
         out: folder that the bundle becomes; it must not exist.
         checkpoints: folder for what a later attempt goes on from; what an earlier one left there is gone on from.
         report: told of every step; what it raises stops the training.
@@ -103,6 +107,7 @@ def train_version(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="parts-", dir=out.parent) as scratch:
         outcomes: list[PartOutcome | TextPartOutcome] = []
+        refusals: list[str] = []
         for position, (data, share) in enumerate(zip(parts, _shares(parts), strict=True)):
             recorder = run if len(parts) == 1 else ControlRun(run, data.control)
             kept = Checkpoints(checkpoints / str(position), origin, on_checkpoint)
@@ -130,6 +135,10 @@ def train_version(
                     share=share,
                     scratch=files,
                 )
+                if graphs is not None:
+                    report(Progress(share[1], "exporting", "writing the graph that serves"))
+                    refusal = add_graph(outcome.part, encoder, data.train.texts, graphs)
+                    refusals += [refusal] if refusal else []
             outcomes.append(outcome)
         manifest = BundleManifest(
             model_version=model_version,
@@ -153,7 +162,10 @@ def train_version(
         bundle.manifest.method,
         out,
         _metrics(outcomes),
-        tuple(dict.fromkeys(warning for outcome in outcomes for warning in _warnings(outcome, len(outcomes)))),
+        (
+            *dict.fromkeys(warning for outcome in outcomes for warning in _warnings(outcome, len(outcomes))),
+            *refusals,
+        ),
         seconds,
         reason,
     )

@@ -34,7 +34,11 @@ class BackendAccess:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Settings that workflows need, as plain values. The README's table says what each means."""
+    """Settings that workflows need, as plain values. The README's table says what each means.
+
+    Attributes:
+        exports_graphs: trainings write graphs that serve without torch.
+    """
 
     home: Path
     backend: BackendAccess
@@ -54,6 +58,12 @@ class Options:
     push_flags_at_most: int
     flag_precision_floor: float
     text_base_model: str = ""
+    exports_graphs: bool = False
+
+    @property
+    def graphs(self) -> Path:
+        """Folder of what versions over one base model share when they are computed without torch."""
+        return self.home / "graphs"
 
     @property
     def snapshots(self) -> Path:

@@ -146,6 +146,7 @@ def _fit(
     services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, *, run: Run, version: str
 ) -> "TrainingOutcome":
     from ..encoders.bundle import BundleFacts
+    from ..encoders.graph_store import GraphStore
     from ..training.overrides import settings_from
     from ..training.run import Progress, train_version
 
@@ -173,6 +174,7 @@ def _fit(
         text_base_model=_text_base_model(services, request, plan),
         out=bundle,
         checkpoints=context.folder / "checkpoints",
+        graphs=GraphStore(services.options.graphs) if services.options.exports_graphs else None,
         on_checkpoint=lambda name: context.keep(saved=name),
         report=report,
         run=run,

@@ -13,8 +13,8 @@ __all__ = ["OpenVinoRuntime"]
 
 ROW_TOKENS = 128
 BATCH_ROWS = 4
-SMALLEST = ((1, 32), (1, ROW_TOKENS))
-USEFUL = ((BATCH_ROWS, ROW_TOKENS), (1, 64), (1, 16), (1, 208), (1, 96), (1, 160))
+EAGER = 3
+USEFUL = ((1, ROW_TOKENS), (1, 32), (BATCH_ROWS, ROW_TOKENS), (1, 64), (1, 16), (1, 208), (1, 96), (1, 160))
 COPIES_BYTES = 400 * 2**20
 """What all copies of a model's weights may take together: every shape that is compiled holds one."""
 
@@ -30,7 +30,8 @@ class OpenVinoRuntime:
     Args:
         in_int8: the graph in 8 bits.
         max_length_tokens: longest sequence that will be asked for.
-        in_fp32: compute in fp32, to compare; otherwise in bf16 where the CPU has it.
+        threads: that compute; None: as many as there are cores.
+        shapes: most shapes to compile; None: as many as fit into memory that is reasonable.
 
     Raises:
         GraphError: the graph is not there, or OpenVINO cannot compute it here.
@@ -45,8 +46,8 @@ class OpenVinoRuntime:
         *,
         in_int8: bool,
         max_length_tokens: int,
-        in_fp32: bool = False,
         threads: int | None = None,
+        shapes: int | None = None,
     ) -> None:
         self.name = "openvino-int8" if in_int8 else "openvino"
         file = graph.int8 if in_int8 else graph.onnx
@@ -63,23 +64,22 @@ class OpenVinoRuntime:
         self._properties = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads or cores(),
-            **({"INFERENCE_PRECISION_HINT": "f32"} if in_fp32 else {}),
         }
         weights = (file.with_suffix(".bin") if in_int8 else file).stat().st_size
         # Unpacked weights in bf16 or 8 bits, the form they are computed in, and what is passed between layers.
         self._copy_bytes = weights * (3 if in_int8 else 1) + 8 * 2**20
         self._row_tokens = ROW_TOKENS if graph.facts.is_packed else 0
-        shapes = _shapes(max_length_tokens, max(3, COPIES_BYTES // self._copy_bytes))
+        wanted = _shapes(max_length_tokens, shapes or max(EAGER, COPIES_BYTES // self._copy_bytes))
         self._ready: dict[Shape, openvino.InferRequest] = {}
-        self.memory_bytes = len(shapes) * self._copy_bytes
+        self.memory_bytes = len(wanted) * self._copy_bytes
         try:
-            for shape in shapes[:3]:
+            for shape in wanted[:EAGER]:
                 self._compile(shape)
         except RuntimeError as error:
             raise GraphError(f"OpenVINO cannot compute {file} on this machine: {error}") from error
         self._is_closed = threading.Event()
         self._compiling = threading.Thread(
-            target=self._compile_all, args=(shapes[3:],), name="compile-graphs", daemon=True
+            target=self._compile_all, args=(wanted[EAGER:],), name="compile-graphs", daemon=True
         )
         self._compiling.start()
 
@@ -134,8 +134,7 @@ class OpenVinoRuntime:
 
 
 def _shapes(max_length_tokens: int, count: int) -> list[Shape]:
-    """The shapes worth having, the most useful first; the first three hold any sequence."""
+    """The shapes worth having, the most useful first; the first holds any sequence."""
     longer = ((1, tokens) for tokens in range(256, max_length_tokens, 64))
-    first = [*SMALLEST, (1, max(max_length_tokens, ROW_TOKENS))]
     useful = [shape for shape in (*USEFUL, *longer) if shape[1] <= max_length_tokens]
-    return list(dict.fromkeys([*first, *useful]))[:count]
+    return list(dict.fromkeys([(1, max(max_length_tokens, ROW_TOKENS)), *useful]))[:count]
