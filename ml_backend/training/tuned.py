@@ -20,9 +20,10 @@ from ..encoders.embed import TextEncoder, compute_context, padded, unit_vectors
 from ..encoders.reading import Floats2d, Places, Reading
 from ..errors import TrainingError
 from .adversarial import WordVectors, word_vectors
-from .attention import AttentionSwitch, attention_switch
+from .attention import attention_switch
 from .checkpoints import EpochState
 from .lesson import Lesson
+from .low_rank import lean_layers
 from .objectives import Objective
 from .recipe import Recipe
 from .schedule import batches_of_like_length, learning_rate_factor
@@ -162,23 +163,14 @@ class TunedModel:
         Raises:
             TrainingError: the loss is no longer a finite number.
         """
-        module = self.encoder.backbone.module
-        with attention_switch(module) as switch, word_vectors(module) as vectors:
-            try:
-                yield from self._steps(lesson, switch, vectors, after)
-            finally:
-                self._use_dropout(False)
-
-    def _steps(
-        self, lesson: Lesson, switch: AttentionSwitch, vectors: WordVectors, after: EpochState | None
-    ) -> Iterator[Step]:
         import torch
 
         reading, rows = lesson.reading, lesson.reading.sequences
         codes = torch.from_numpy(lesson.codes)
         weights = torch.from_numpy(lesson.unit_weights / lesson.rows.weights.mean()).float()
         added = None if reading.added is None else torch.from_numpy(reading.added)
-        settings, recipe = self._settings, self._recipe
+        settings, recipe, module = self._settings, self._recipe, self.encoder.backbone.module
+        trained = [parameter for _, parameter in self._parameters()]
         self._optimizer = optimizer = self._new_optimizer()
         rng = np.random.default_rng(settings.seed)
         read = [i for i in range(len(rows)) if len(reading.units_of_sequences([i]))]
@@ -194,44 +186,52 @@ class TunedModel:
             if after is not None and epoch <= after.epoch:
                 number += len(batches)  # drawn all the same: the later epochs' draws come after these
                 continue
-            self._use_dropout(True)
-            for position, members in enumerate(batches, start=1):
-                batch = [read[i] for i in members]
-                factor = learning_rate_factor(number, total, settings.warmup_fraction)
-                for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                    group["lr"] = rate * factor
-                tokens = padded([rows[i] for i in batch], self.encoder.pad_id)
-                units = torch.from_numpy(reading.units_of_sequences(batch))
-                switch.set_for(tokens[0].shape[1])
-                optimizer.zero_grad(set_to_none=True)
-                loss = self._add_gradients(
-                    partial(
-                        self._loss,
-                        tokens,
-                        reading.places_of(batch),
-                        None if added is None else added[units],
-                        codes[units],
-                        weights[units],
-                    ),
-                    vectors,
-                    tokens[1],
-                    recipe.adversarial_size,
-                )
-                torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._parameters()], settings.clip_norm)
-                optimizer.step()
-                number += 1
-                if not np.isfinite(loss):
-                    raise TrainingError(
-                        f"the loss is {loss} at step {number} of {total}; wanted a finite number. Lower "
-                        f"the learning rate of the base model (now {self._learning_rate:g}) or head_learning_rate "
-                        f"(now {recipe.head_learning_rate:g}), or train with method regression."
+            # The caller may embed validation texts between epochs, of any length and in any precision.
+            with (
+                attention_switch(module) as switch,
+                word_vectors(module) as vectors,
+                lean_layers(self._module, use_bf16=self.encoder.use_bf16),
+                self._dropout(),
+            ):
+                for position, members in enumerate(batches, start=1):
+                    batch = [read[i] for i in members]
+                    factor = learning_rate_factor(number, total, settings.warmup_fraction)
+                    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                        group["lr"] = rate * factor
+                    tokens = padded([rows[i] for i in batch], self.encoder.pad_id)
+                    units = torch.from_numpy(reading.units_of_sequences(batch))
+                    switch.set_for(tokens[0].shape[1])
+                    optimizer.zero_grad(set_to_none=True)
+                    loss = self._add_gradients(
+                        partial(
+                            self._loss,
+                            tokens,
+                            reading.places_of(batch),
+                            None if added is None else added[units],
+                            codes[units],
+                            weights[units],
+                        ),
+                        vectors,
+                        tokens[1],
+                        recipe.adversarial_size,
                     )
-                ended = epoch if position == steps_per_epoch else None
-                if ended:
-                    # The caller may embed validation texts now, of any length.
-                    switch.reset()
-                    self._use_dropout(False)
-                yield Step(number, total, len(batch), loss, rates[0] * factor, ended)
+                    torch.nn.utils.clip_grad_norm_(trained, settings.clip_norm)
+                    optimizer.step()
+                    number += 1
+                    self._check(loss, number, total)
+                    is_last = position == len(batches)
+                    step = Step(number, total, len(batch), loss, rates[0] * factor, epoch if is_last else None)
+                    if not is_last:
+                        yield step
+            yield step
+
+    def _check(self, loss: float, number: int, total: int) -> None:
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} at step {number} of {total}; wanted a finite number. Lower "
+                f"the learning rate of the base model (now {self._learning_rate:g}) or head_learning_rate "
+                f"(now {self._recipe.head_learning_rate:g}), or train with method regression."
+            )
 
     def _loss(
         self,
@@ -268,11 +268,17 @@ class TunedModel:
             torch.autograd.backward(compute_loss())
         return float(loss.detach())
 
-    def _use_dropout(self, is_used: bool) -> None:
+    @contextmanager
+    def _dropout(self) -> Iterator[None]:
         """The adapters' dropout alone: the base model's own made results worse."""
-        for name, module in self._module.named_modules():
-            if "lora_dropout" in name:
-                module.train(is_used)
+        layers = [module for name, module in self._module.named_modules() if "lora_dropout" in name]
+        for layer in layers:
+            layer.train(True)
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.train(False)
 
     def _new_optimizer(self) -> "torch.optim.Optimizer":
         import torch
@@ -282,7 +288,8 @@ class TunedModel:
             [
                 {"params": tuned, "lr": self._learning_rate, "weight_decay": self._settings.weight_decay},
                 {"params": [self._weight, self._bias], "lr": self._recipe.head_learning_rate, "weight_decay": 0.0},
-            ]
+            ],
+            fused=True,
         )
 
     def _parameters(self) -> "Iterator[tuple[str, nn.Parameter]]":
