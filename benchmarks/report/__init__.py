@@ -1,0 +1,1 @@
+"""Results of benchmarks as a page with tables and plots."""
