@@ -1,0 +1,175 @@
+"""Graphs of tiny models, in every runtime, beside torch."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.encoders.base_model import load_backbone
+from ml_backend.encoders.embed import TextEncoder
+from ml_backend.encoders.encoder import Encoder
+from ml_backend.encoders.graph import Graph, WordVectors, read_graph, without_int8
+from ml_backend.encoders.graph_encoder import GraphEncoder
+from ml_backend.encoders.graph_export import add_int8, export_graph, word_vectors_of
+from ml_backend.encoders.graph_store import GraphStore
+from ml_backend.encoders.runtimes import Runtime
+from ml_backend.encoders.runtimes.choose import open_runtime
+from ml_backend.encoders.runtimes.onnx import OnnxRuntime
+from ml_backend.encoders.runtimes.openvino import OpenVinoRuntime
+from ml_backend.encoders.runtimes.torch import TorchRuntime
+from ml_backend.encoders.windows import tag_reading
+from ml_backend.errors import EncoderError, GraphError
+from tests.tiny_models import WORDS, save_tiny_model
+
+LENGTH = 48
+TEXTS = ["where is my card", "cash", "my refund is late please", "", "the bank lost my money top up a b c d e"]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
+    base = save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
+    return TextEncoder(load_backbone(base), max_length_tokens=LENGTH, use_bf16=False)
+
+
+@pytest.fixture(scope="module")
+def words(encoder: TextEncoder) -> WordVectors:
+    return word_vectors_of(encoder.backbone)
+
+
+@pytest.fixture(scope="module")
+def graph(encoder: TextEncoder, words: WordVectors, tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    samples = encoder.tokenise(TEXTS)
+    folder = tmp_path_factory.mktemp("graphs") / "bert"
+    exported = export_graph(
+        encoder.backbone, folder, words=words, pad_id=encoder.pad_id, samples=samples, max_length_tokens=LENGTH
+    )
+    return add_int8(exported, words=words, samples=samples * 8)
+
+
+def runtime_of(name: str, graph: Graph, words: WordVectors, encoder: TextEncoder) -> Runtime:
+    if name == "torch":
+        return TorchRuntime(encoder)
+    if name == "onnxruntime":
+        return OnnxRuntime(graph, words)
+    return OpenVinoRuntime(graph, words, in_int8=name == "openvino-int8", max_length_tokens=LENGTH)
+
+
+def over(runtime: Runtime, encoder: TextEncoder) -> Encoder:
+    return GraphEncoder(encoder.tokeniser, runtime.hidden, width=encoder.width, max_length_tokens=LENGTH)
+
+
+@pytest.mark.parametrize(
+    ("name", "least_similarity"),
+    [("torch", 0.999999), ("onnxruntime", 0.999999), ("openvino", 0.9995), ("openvino-int8", 0.98)],
+)
+def test_every_runtime_gives_the_vectors_of_torch(
+    name: str, least_similarity: float, graph: Graph, words: WordVectors, encoder: TextEncoder
+) -> None:
+    rng = np.random.default_rng(0)
+    texts = [*TEXTS, *(" ".join(rng.choice(WORDS[5:], size=rng.integers(1, 90))) for _ in range(40))]
+    runtime = runtime_of(name, graph, words, encoder)
+
+    found = over(runtime, encoder).embed(texts)
+    runtime.close()
+
+    assert (found * encoder.embed(texts)).sum(axis=1).min() > least_similarity
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "openvino-int8"])
+def test_a_text_has_the_same_vector_in_any_company(
+    name: str, graph: Graph, words: WordVectors, encoder: TextEncoder
+) -> None:
+    runtime = runtime_of(name, graph, words, encoder)
+    served = over(runtime, encoder)
+
+    together = served.embed(TEXTS * 20)
+    alone = np.concatenate([served.embed([text]) for text in TEXTS])
+    runtime.close()
+
+    np.testing.assert_allclose(together, np.tile(alone, (20, 1)), atol=5e-3)
+
+
+def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
+    served = over(OnnxRuntime(graph, words), encoder)
+    reading = tag_reading(served, [*TEXTS, " ".join(WORDS[5:] * 4)], whole_words=True)
+
+    np.testing.assert_allclose(served.vectors(reading), encoder.vectors(reading), atol=1e-5)
+
+
+def test_a_sequence_that_is_too_long_is_refused(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
+    runtime = runtime_of("openvino", graph, words, encoder)
+
+    with pytest.raises(GraphError, match="1000 tokens is longer"):
+        runtime.hidden([[1] * 1000])
+
+    runtime.close()
+
+
+def test_the_fastest_runtime_is_remembered(graph: Graph, words: WordVectors, tmp_path: Path) -> None:
+    measured = tmp_path / "graphs" / "runtimes.json"
+    first = open_runtime(graph, words, wanted="auto", max_length_tokens=LENGTH, measured=measured)
+    first.close()
+    for name in ("onnxruntime", "openvino", "openvino-int8"):
+        measured.write_text(measured.read_text().replace(f'"{first.name}"', '"@"').replace('"@"', f'"{name}"'))
+        again = open_runtime(graph, words, wanted="auto", max_length_tokens=LENGTH, measured=measured)
+        again.close()
+
+        assert again.name == name
+        first = again
+
+
+def test_without_a_graph_in_8_bits_the_plain_one_serves(graph: Graph, words: WordVectors, tmp_path: Path) -> None:
+    shutil.copytree(graph.folder, tmp_path / "graph")
+    plain = without_int8(read_graph(tmp_path / "graph"))
+
+    runtime = open_runtime(
+        plain, words, wanted="openvino-int8", max_length_tokens=LENGTH, measured=tmp_path / "runtimes.json"
+    )
+    runtime.close()
+
+    assert plain.int8 is None
+    assert plain.digest != graph.digest
+    assert runtime.name == "openvino"
+
+
+def test_a_graph_that_lacks_a_file_is_refused(graph: Graph, tmp_path: Path) -> None:
+    shutil.copytree(graph.folder, tmp_path / "graph")
+    (tmp_path / "graph" / "encoder.onnx").unlink()
+
+    with pytest.raises(GraphError, match=r"lacks encoder\.onnx"):
+        read_graph(tmp_path / "graph")
+
+
+def test_a_model_whose_word_vectors_were_trained_is_not_exported(
+    encoder: TextEncoder, words: WordVectors, tmp_path: Path
+) -> None:
+    with pytest.raises(GraphError, match="word vectors"):
+        export_graph(
+            encoder.backbone,
+            tmp_path,
+            words=words + 1,
+            pad_id=0,
+            samples=encoder.tokenise(TEXTS),
+            max_length_tokens=LENGTH,
+        )
+
+
+def test_a_base_model_is_prepared_by_a_child_process_once(encoder: TextEncoder, tmp_path: Path) -> None:
+    store = GraphStore(tmp_path / "graphs")
+
+    shared = store.base(encoder.backbone.name)
+    made = (shared.folder / "facts.json").stat().st_mtime_ns
+    again = GraphStore(tmp_path / "graphs").base(encoder.backbone.name)
+
+    assert (again.folder / "facts.json").stat().st_mtime_ns == made
+    assert shared.tokeniser.ids(TEXTS, LENGTH) == encoder.tokeniser.ids(TEXTS, LENGTH)
+    np.testing.assert_array_equal(shared.words, word_vectors_of(encoder.backbone))
+    served = over(OnnxRuntime(shared.graph, shared.words), encoder)
+    np.testing.assert_allclose(served.embed(TEXTS), encoder.embed(TEXTS), atol=1e-5)
+
+
+def test_a_base_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match="no-such-folder"):
+        GraphStore(tmp_path / "graphs").base("./no-such-folder")
