@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.support.bench import Bench, Skipped
-from benchmarks.support.predictors import EAGER, predictor, runtimes_here
+from benchmarks.support.predictors import EAGER, RUNTIMES, predictor
 
 __all__ = ["measure"]
 
@@ -22,7 +22,7 @@ def measure(bench: Bench) -> Mapping[str, Any]:
     step = max(1, len(test) // QUICK_TEXTS) if bench.is_quick else 1
     texts, labels = zip(*test[::step], strict=True)
     answers = {}
-    for name in (EAGER, *runtimes_here()):
+    for name in (EAGER, *RUNTIMES):
         with predictor(name, bench.home, bench.pool) as process:
             answers[name] = process.targets(texts)
     wanted = _accuracy(answers[EAGER], labels)

@@ -30,4 +30,11 @@ def measure(bench: Bench) -> Mapping[str, Any]:
                 job.ensure()
                 busy.append(latencies(bench, ours, peer, clients, rounds))
             job.ensure()
-    return {"texts": bench.dataset.name, "rounds": rounds, "stages": job.stages, "idle": idle, "training": busy}
+    return {
+        "texts": bench.dataset.name,
+        "runtime": bench.home.runtime,
+        "rounds": rounds,
+        "stages": job.stages,
+        "idle": idle,
+        "training": busy,
+    }

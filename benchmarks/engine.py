@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.support.bench import Bench
 from benchmarks.support.figures import in_turns, spread
 from benchmarks.support.machine import peak_gflops
-from benchmarks.support.predictors import PEER, PredictorProcess, predictor, runtimes_here
+from benchmarks.support.predictors import PEER, RUNTIMES, PredictorProcess, predictor
 from benchmarks.support.texts import KINDS, count_tokens
 from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL, model_source
 
@@ -31,7 +31,7 @@ def measure(bench: Bench) -> Mapping[str, Any]:
     cells: list[dict[str, Any]] = []
     peaks = [peak_gflops()]
     with ExitStack() as stack:
-        processes = [stack.enter_context(predictor(name, bench.home, bench.pool)) for name in (PEER, *runtimes_here())]
+        processes = [stack.enter_context(predictor(name, bench.home, bench.pool)) for name in (PEER, *RUNTIMES)]
         for kind in KINDS:
             for batch in BATCHES:
                 cells += _cell(processes, kind, batch, rounds, seconds)

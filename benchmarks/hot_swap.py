@@ -46,6 +46,7 @@ def measure(bench: Bench) -> Mapping[str, Any]:
         calm, swapped = in_turns(rounds, lambda _: phase(has_swaps=False), lambda _: phase(has_swaps=True))
     return {
         "texts": bench.dataset.name,
+        "runtime": bench.home.runtime,
         "clients": CLIENTS,
         "rounds": rounds,
         "seconds_per_phase": seconds,

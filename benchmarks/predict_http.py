@@ -34,7 +34,13 @@ def measure(bench: Bench) -> Mapping[str, Any]:
             _throughput(bench, ours, peer, kind=kind, batch=batch, rounds=rounds) for kind in KINDS for batch in BATCHES
         ]
         waits = [latencies(bench, ours, peer, clients, rounds) for clients in CLIENTS]
-    return {"texts": bench.dataset.name, "rounds": rounds, "throughput": throughput, "latency": waits}
+    return {
+        "texts": bench.dataset.name,
+        "runtime": bench.home.runtime,
+        "rounds": rounds,
+        "throughput": throughput,
+        "latency": waits,
+    }
 
 
 def warm_up(bench: Bench, server: Server) -> list[str]:

@@ -71,6 +71,7 @@ def measure(bench: Bench) -> Mapping[str, Any]:
     )
     return {
         "texts": bench.dataset.name,
+        "runtime": bench.home.runtime,
         "rounds": rounds,
         "help_s": spread(helps),
         "labelloop": _summary(ours),

@@ -75,8 +75,9 @@ def predict_http(figures: Mapping[str, Any]) -> Written:
         ),
     )
     text = paragraphs(
-        "One `labelloop serve` and one server of the peer, asked in turns by another process that keeps its "
-        f"connections open; {figures['rounds']} rounds. Requests and answers are what Label Studio sends and gets. One "
+        f"One `labelloop serve`, which chose `{figures['runtime']}` for this machine, and one server of the peer, "
+        "asked in turns by another process that keeps its connections open; "
+        f"{figures['rounds']} rounds. Requests and answers are what Label Studio sends and gets. One "
         "client, one request after the other:",
         throughput,
         "Annotators at once, each asking for one short task as soon as the last one is answered:",
@@ -105,7 +106,7 @@ def beside_training(figures: Mapping[str, Any]) -> Written:
     text = paragraphs(
         "A real training job on the whole training file, started as the worker of `labelloop serve` starts every job, "
         f"runs on the same cores (seen in its stages {stages}), while annotators ask for one short task each; "
-        f"{figures['rounds']} rounds.",
+        f"{figures['rounds']} rounds. Served by `{figures['runtime']}`.",
         _latency_table(waits),
         "The 95th percentiles in milliseconds beside those that the same two servers had just before it:",
         table(("annotators", "labelloop, idle", "training", "peer, idle", "training"), rows),
@@ -132,7 +133,7 @@ def hot_swap(figures: Mapping[str, Any]) -> Written:
         f"{figures['clients']} clients ask for one short task each without a pause, in phases of "
         f"{figures['seconds_per_phase']:g} s. In every other phase the champion changes every four seconds, "
         f"{figures['swaps']} times in all, back and forth between two trained versions; {figures['versions_seen']} "
-        "versions were seen in answers within a phase. Milliseconds:",
+        f"versions were seen in answers within a phase. Served by `{figures['runtime']}`. Milliseconds:",
         table(("", "requests", "failed", *names.values(), "texts per second"), rows),
         f"The 99th percentile with promotions is {spread_text(figures['p99_ratio'])} times that without.",
     )

@@ -28,7 +28,8 @@ def start_up(figures: Mapping[str, Any]) -> tuple[str, Sequence[Draw]]:
                 rows.append(_row(f"{told} memory {title}, MiB", ours[name][kind], peer[name][kind], None))
     text = paragraphs(
         f"Files are in the system's cache; {figures['rounds']} starts of each server, in turns. Memory is that of all "
-        "processes of the server: resident counts what two of them share twice, proportional once.",
+        "processes of the server: resident counts what two of them share twice, proportional once. Served by "
+        f"`{figures['runtime']}`.",
         table(("", "labelloop", "peer", "ratio"), rows),
         "Of the packages that are slow to import or large, the server had imported by its end: "
         f"{_listed(ours['modules'])}; the peer: {_listed(peer['modules'])}.",

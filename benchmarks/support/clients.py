@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ class asking:  # noqa: N801 (reads as a verb where it is used)
     def result(self) -> dict[str, Any]:
         """What they measured."""
         assert self._process.stdout is not None
-        text = self._process.stdout.read()
+        with self._process.stdout as answer:
+            text = answer.read()
         if self._process.wait() != 0:
             raise SystemExit("the clients ended with an error; it is shown above")
         found: dict[str, Any] = json.loads(text)
@@ -121,7 +123,8 @@ def _ask(load: Load) -> dict[str, Any]:
 def _client(load: Load, texts: FreshTexts, answers: _Answers, start: threading.Barrier, number: int) -> None:
     address = urlsplit(load.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT_S)
-    connection.connect()
+    with suppress(OSError):  # the first request says so
+        connection.connect()
     first_id = 1 + 10_000_000 * (number + 1)
     body = body_of(texts.take(load.batch), load.label_config, load.project_id, first_id)
     start.wait()

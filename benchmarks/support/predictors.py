@@ -18,18 +18,11 @@ from benchmarks.support.machine import REPOSITORY
 from benchmarks.support.served_home import PROJECT_ID, ServedHome, clean_environment
 from benchmarks.support.texts import FreshTexts
 
-__all__ = ["EAGER", "PEER", "RUNTIMES", "PredictorProcess", "predictor", "runtimes_here"]
+__all__ = ["EAGER", "PEER", "RUNTIMES", "PredictorProcess", "predictor"]
 
 PEER, EAGER = "peer", "eager"
 RUNTIMES = ("openvino-int8", "openvino", "onnxruntime", "torch")
 WARM_UP_TEXTS = 16
-
-
-def runtimes_here() -> tuple[str, ...]:
-    """What `LABELLOOP_RUNTIME` can be set to, apart from auto."""
-    from ml_backend.config import Settings
-
-    return RUNTIMES if "runtime" in Settings.model_fields else ("torch",)
 
 
 class PredictorProcess:
@@ -75,9 +68,7 @@ def predictor(name: str, home: ServedHome, pool: Path) -> Iterator[PredictorProc
     Args:
         name: a runtime, `peer`, or `eager`: the version in fp32 by torch alone, nothing of serving in between.
     """
-    settings = home.settings(**({"runtime": name} if "runtime" in type(home.settings()).model_fields else {}))
-    if name in (PEER, EAGER):
-        settings = home.settings()
+    settings = home.settings(**({"runtime": name} if name in RUNTIMES else {}))
     arguments = ["--name", name, "--home", str(home.folder), "--pool", str(pool), "--bundle", str(home.bundle)]
     config = home.folder / "config.xml"
     config.write_text(home.label_config, encoding="utf-8")

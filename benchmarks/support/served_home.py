@@ -95,10 +95,20 @@ class ServedHome:
         """Folder of the version that serves."""
         return self.services.registry.get(self.version).path
 
+    @property
+    def runtime(self) -> str:
+        """What a server chose to compute by, once one has loaded a version; `torch` where there is no graph."""
+        try:
+            chosen = json.loads((self.folder / "graphs" / "runtimes.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return "torch"
+        return ", ".join(sorted(set(chosen.values())))
+
     def train(self, *, seed: int) -> str:
         """Train LoRA on ten rows a class by `labelloop train`; returns the new version."""
-        arguments = ["--method", "lora", "--seed", str(seed), "--set", "suspects=keep"]
-        arguments += ["--set", "epochs=1"] if self.is_quick else []
+        # One fold, since each takes a training, and it is not the calibration that is looked at here.
+        settings = ["suspects=keep", "fold_rows=1", *(["epochs=1", "adversarial_size=0"] if self.is_quick else [])]
+        arguments = ["--method", "lora", "--seed", str(seed), *(f"--set={setting}" for setting in settings)]
         folder = self._few_rows().path
         print(f"training a version to serve (seed {seed})", file=sys.stderr, flush=True)
         done = self.command("train", "--snapshot", str(folder), *arguments, "--json")
@@ -120,18 +130,25 @@ class ServedHome:
     def promote(self, version: str) -> None:
         """Make a version champion as a promotion does, without the predictions that it would push."""
         promotions, project = self.services.database.promotions, self.project
-        promotion = promotions.begin(
-            project.id,
-            version,
-            previous=serving_version(self.services, project),
-            reason="benchmark",
-            is_forced=True,
-            label_config_fingerprint=project.label_config_fingerprint,
-        )
-        promotion = promotions.advance(promotion, PromotionState.PUSHED)
-        self.services.registry.set_champion(version)
-        promotion = promotions.advance(promotion, PromotionState.COMMITTED)
-        promotions.advance(promotion, PromotionState.DONE)
+        # The lock of promotions, so that the worker of a server does not finish what it finds half-done.
+        while True:
+            with self.services.database.locks.attempt(f"promotion-{project.id}") as is_free:
+                if not is_free:
+                    time.sleep(0.05)
+                    continue
+                promotion = promotions.begin(
+                    project.id,
+                    version,
+                    previous=serving_version(self.services, project),
+                    reason="benchmark",
+                    is_forced=True,
+                    label_config_fingerprint=project.label_config_fingerprint,
+                )
+                promotion = promotions.advance(promotion, PromotionState.PUSHED)
+                self.services.registry.set_champion(version)
+                promotion = promotions.advance(promotion, PromotionState.COMMITTED)
+                promotions.advance(promotion, PromotionState.DONE)
+                return
 
     @contextmanager
     def training_beside(self) -> Iterator["TrainingBeside"]:

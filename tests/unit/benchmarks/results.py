@@ -78,6 +78,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "predict_http": {
         "texts": "Banking77",
+        "runtime": "openvino",
         "rounds": 5,
         "throughput": [
             {
@@ -92,6 +93,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "beside_training": {
         "texts": "Banking77",
+        "runtime": "openvino",
         "rounds": 5,
         "stages": {"embedding": 1, "training": 3},
         "idle": [_wait(1), _wait(32)],
@@ -99,6 +101,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "hot_swap": {
         "texts": "Banking77",
+        "runtime": "openvino",
         "clients": 32,
         "rounds": 5,
         "seconds_per_phase": 16.0,
@@ -118,6 +121,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "start_up": {
         "texts": "Banking77",
+        "runtime": "openvino",
         "rounds": 5,
         "help_s": spread(0.3),
         "labelloop": _SERVER,
