@@ -143,10 +143,15 @@ class FakeStudio:
     def tasks_without_prediction(self, project_id: int, model_version: str) -> Iterator[Task]:
         self._refuse_if_told("tasks_without_prediction")
         self._project(project_id)
+        # A copy, since predictions are pushed by another thread meanwhile.
+        held = {p["task"] for p in list(self.predictions.values()) if p["model_version"] == model_version}
         for task in self._tasks_of(project_id):
-            held = {p["model_version"] for p in self.predictions.values() if p["task"] == task["id"]}
-            if not self._is_labeled(task["id"]) and model_version not in held:
+            if not self._is_labeled(task["id"]) and task["id"] not in held:
                 yield Task(task["id"], task["data"])
+
+    def count_without_prediction(self, project_id: int, model_version: str) -> int:
+        self._refuse_if_told("count_without_prediction")
+        return sum(1 for _ in self.tasks_without_prediction(project_id, model_version))
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         self._refuse_if_told("tasks_by_id")

@@ -8,7 +8,6 @@ from ..errors import JobError
 from .output import note, notes
 
 if TYPE_CHECKING:
-
     from ..domain.job import Job
     from ..workflows.services import Services
 

@@ -42,7 +42,13 @@ class Studio(Protocol):
         """Every task that has an annotation (skipped ones included), as a stream in flat memory."""
 
     def tasks_without_prediction(self, project_id: int, model_version: str) -> Iterator[Task]:
-        """Unlabeled tasks that hold no prediction of this version, without annotations."""
+        """Unlabeled tasks that hold no prediction of this version, without annotations.
+
+        Predictions may be pushed meanwhile to those that were read.
+        """
+
+    def count_without_prediction(self, project_id: int, model_version: str) -> int:
+        """How many tasks that is at the moment, or somewhat more: for telling progress."""
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         """These tasks as they are now, with annotations, by id; those that are gone are left out."""

@@ -1,33 +1,58 @@
 """Pushing pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
-from ..domain.annotation import Prediction
+from ..domain.annotation import Prediction, Task
 from ..domain.ports import Predictor
 from ..domain.project import Project
 from ..errors import StudioError
 from ..labelstudio.validation import misfits
 from ..serving.prelabels import prelabel
+from .bulk_push import Progress, Pushing, Report
+from .read_ahead import read_ahead
 from .services import Services
 from .setup import plan_of
 
-__all__ = ["push_missing", "select_version"]
+__all__ = ["DRAFTS", "LABELS", "Pace", "push_missing", "select_version"]
 
-TASKS_PER_PUSH = 5000
-"""With every push Label Studio counts the predictions of the whole project again, so a few large ones are faster."""
-DRAFTS_PER_PUSH = 50
+BATCHES_READ_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many tasks at a time.
+
+    Attributes:
+        predicted: are given to the model together.
+        pushed: are sent to Label Studio together; an interruption loses at most twice as many predictions.
+    """
+
+    predicted: int
+    pushed: int
+
+
+LABELS = Pace(predicted=1000, pushed=20_000)
+"""With every push Label Studio counts the predictions of all tasks in the project again, which takes it longer than to
+store them, so few large ones are faster: 20,000 tasks take 20 s in one push, and 100 s and more in four. It stores a
+push in one transaction, though, and with SQLite nobody else can save anything during its 3 s."""
+DRAFTS = Pace(predicted=50, pushed=50)
 """Responses take seconds each to write: what is written should not be lost when the push is interrupted."""
 
-Report = Callable[[float, str], None]
 
-
-def push_missing(services: Services, project: Project, predictor: Predictor, report: Report) -> int:
+def push_missing(
+    services: Services, project: Project, predictor: Predictor, report: Report, pace: Pace | None = None
+) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind one.
 
-    Safe to repeat: what is there already is left alone, so an interrupted push goes on where it stopped.
+    Tasks are read, predicted and pushed at the same time, in flat memory however many there are. The first error ends
+    all three and is raised here. Safe to repeat: what is there already is left alone, so an interrupted push goes on
+    where it stopped.
 
     Args:
-        report: told the fraction done and a sentence.
+        report: told the fraction done and a sentence; what it raises stops the push.
+        pace: None: as suits what the project asks for.
 
     Returns:
         The number of predictions pushed.
@@ -35,25 +60,49 @@ def push_missing(services: Services, project: Project, predictor: Predictor, rep
     Raises:
         StudioError: some do not fit the label config, or Label Studio dropped some.
     """
-    plan = plan_of(project)
-    # Read to the end before the first push, because each push takes tasks out of what the query finds.
-    tasks = list(services.studio.tasks_without_prediction(project.id, predictor.version))
-    size = DRAFTS_PER_PUSH if plan.has_texts else TASKS_PER_PUSH
-    for start in range(0, len(tasks), size):
-        batch = tasks[start : start + size]
-        predictions = prelabel(batch, predictor, plan, project.split).predictions
-        pairs = [(task.id, prediction) for task, prediction in zip(batch, predictions, strict=True)]
-        _check_fit(project, predictor.version, pairs)
-        created = services.studio.push_predictions(project.id, pairs)
-        if created != len(batch):
-            _check_dropped(services, project, predictor.version, [task.id for task in batch])
-        services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
-        done = start + len(batch)
-        report(done / len(tasks), f"pushed {done} of {len(tasks)} pre-labels")
-    return len(tasks)
+    plan, version = plan_of(project), predictor.version
+    pace = pace or (DRAFTS if plan.has_texts else LABELS)
+    expected = services.studio.count_without_prediction(project.id, version)
+    progress = Progress(report, expected, services.clock)
+
+    def push(pairs: Sequence[tuple[int, Prediction]]) -> None:
+        _check_fit(project, version, pairs)
+        if services.studio.push_predictions(project.id, pairs) != len(pairs):
+            _check_dropped(services, project, version, [task_id for task_id, _ in pairs])
+
+    def on_pushed(pairs: Sequence[tuple[int, Prediction]]) -> None:
+        services.hooks.predictions_made(project.ref.key, version, pairs)
+        progress.pushed += len(pairs)
+
+    tasks = services.studio.tasks_without_prediction(project.id, version)
+    with (
+        read_ahead(_batches(tasks, pace.predicted), BATCHES_READ_AHEAD) as batches,
+        Pushing(push, on_pushed) as pushing,
+    ):
+        ready: list[tuple[int, Prediction]] = []
+        for batch in batches:
+            predictions = prelabel(batch, predictor, plan, project.split).predictions
+            ready += [(task.id, prediction) for task, prediction in zip(batch, predictions, strict=True)]
+            progress.predicted += len(batch)
+            progress.tell()
+            if len(ready) >= pace.pushed:
+                pushing.start(ready, progress.tell)
+                ready = []
+        if ready:
+            pushing.start(ready, progress.tell)
+        pushing.finish(progress.tell)
+        if progress.pushed:
+            progress.tell()
+    return progress.pushed
 
 
-def _check_fit(project: Project, version: str, pairs: list[tuple[int, Prediction]]) -> None:
+def _batches(tasks: Iterable[Task], size: int) -> Iterator[list[Task]]:
+    source = iter(tasks)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def _check_fit(project: Project, version: str, pairs: Sequence[tuple[int, Prediction]]) -> None:
     """Label Studio drops what does not fit its label config without a word, so nothing of the kind is sent."""
     unfit = misfits(project.label_config, pairs)
     if unfit:

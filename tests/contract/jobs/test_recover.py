@@ -15,6 +15,7 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.errors import JobLost, StudioUnreachable, TrackingError
 from ml_backend.jobs import job_folder
 from ml_backend.workflows.job_context import JobContext
+from ml_backend.workflows.prelabel import Pace
 from ml_backend.workflows.promote import reconcile_promotions
 from ml_backend.workflows.recover import reap_dead, recover, sweep_folders, tidy
 from ml_backend.workflows.retrain import request_promotion, request_training
@@ -190,7 +191,7 @@ def stop_after(services: Services, pushes: int, what: Callable[[], None]) -> Non
 def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions(
     services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ml_backend.workflows.prelabel.TASKS_PER_PUSH", 1)
+    monkeypatch.setattr("ml_backend.workflows.prelabel.LABELS", Pace(1, 1))
     monkeypatch.setattr(JobContext.__init__, "__kwdefaults__", {"heartbeat_s": 0.005})
     version = add_version(services, project)
     job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)

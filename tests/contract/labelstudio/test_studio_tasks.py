@@ -134,6 +134,7 @@ def test_labeled_tasks_need_no_prediction_and_skipped_ones_still_do(port: Studio
     port.submit_annotation(skipped, {"result": [], "was_cancelled": True})
 
     assert missing(port, project.id, "m-v1") == Counter(["untouched", "skipped"])
+    assert port.count_without_prediction(project.id, "m-v1") == 2
 
 
 def test_tasks_without_a_prediction_come_with_their_data_alone(port: Studio) -> None:

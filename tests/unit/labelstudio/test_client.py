@@ -162,6 +162,26 @@ def test_a_push_that_fails_otherwise_asks_for_no_tasks(
     assert len(studio_over_http.calls) == 1
 
 
+def test_a_push_that_a_proxy_finds_too_large_is_sent_in_halves(
+    client: StudioClient, studio_over_http: StudioOverHttp
+) -> None:
+    def at_most_two(_params: Any, body: Any) -> Any:
+        return {"created": len(body)} if len(body) <= 2 else httpx.Response(413, json={"detail": "too large"})
+
+    studio_over_http.on("POST", f"{IMPORT}/predictions", at_most_two)
+
+    assert client.push_predictions(1, [(number, prediction()) for number in range(1, 6)]) == 5
+    stored = [[item["task"] for item in body] for body in studio_over_http.made("POST", f"{IMPORT}/predictions")]
+    assert [tasks for tasks in stored if len(tasks) <= 2] == [[1, 2], [3], [4, 5]]
+
+
+def test_one_prediction_that_is_too_large_is_refused(client: StudioClient, studio_over_http: StudioOverHttp) -> None:
+    studio_over_http.on("POST", f"{IMPORT}/predictions", httpx.Response(413, json={"detail": "too large"}))
+
+    with pytest.raises(StudioRejected, match="413"):
+        client.push_predictions(1, [(1, prediction())])
+
+
 def test_pages_that_are_smaller_than_asked_for_are_read_to_the_end(
     client: StudioClient, studio_over_http: StudioOverHttp
 ) -> None:

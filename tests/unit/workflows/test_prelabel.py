@@ -1,7 +1,9 @@
 """Pushing pre-labels in bulk, and selecting their version."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,8 +11,8 @@ from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import StudioError, StudioUnreachable
-from ml_backend.workflows.prelabel import TASKS_PER_PUSH, push_missing, select_version
+from ml_backend.errors import JobCancelled, StudioError, StudioUnreachable
+from ml_backend.workflows.prelabel import Pace, push_missing, select_version
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.services import add_project, build_test_services, choice, texts_in
@@ -75,7 +77,7 @@ def test_dropped_predictions_are_an_error_that_names_one(services: Services, pro
 
 
 def test_a_task_deleted_meanwhile_is_no_error(services: Services) -> None:
-    project = add_project(services, [f"text {n}" for n in range(TASKS_PER_PUSH + 1)])
+    project = add_project(services, [f"text {n}" for n in range(7)])
 
     class Deleting(FakePredictor):
         def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
@@ -84,23 +86,102 @@ def test_a_task_deleted_meanwhile_is_no_error(services: Services) -> None:
 
     push_missing(services, project, Deleting("m1", {"": "Returns"}, "Billing"), quiet)
 
-    assert services.studio.prediction_counts(project.id) == {"m1": TASKS_PER_PUSH}
+    assert services.studio.prediction_counts(project.id) == {"m1": 6}
 
 
-def test_large_projects_are_pushed_in_parts_with_progress(services: Services) -> None:
-    project = add_project(services, [f"text {n}" for n in range(TASKS_PER_PUSH + 1)])
+def test_large_projects_are_predicted_and_pushed_in_parts_of_their_own(services: Services) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 7))
+    predictor = FakePredictor("m1", {}, "Billing")
     reported: list[tuple[float, str]] = []
 
-    push_missing(
-        services, project, FakePredictor("m1", {}, "Billing"), lambda done, text: reported.append((done, text))
-    )
+    pushed = push_missing(services, project, predictor, lambda *told: reported.append(told), Pace(2, 4))
 
-    sizes = [len(ids) for method, ids in services.studio.changes if method == "push_predictions"]
-    assert sizes == [TASKS_PER_PUSH, 1]
-    assert reported == [
-        (TASKS_PER_PUSH / (TASKS_PER_PUSH + 1), f"pushed {TASKS_PER_PUSH} of {TASKS_PER_PUSH + 1} pre-labels"),
-        (1.0, f"pushed {TASKS_PER_PUSH + 1} of {TASKS_PER_PUSH + 1} pre-labels"),
-    ]
+    assert pushed == 7
+    assert [len(texts) for texts in predictor.asked] == [2, 2, 2, 1]
+    assert pushes(services) == [[1, 2, 3, 4], [5, 6, 7]]
+    assert reported[0] == (2 / 14, "predicted 2 of 7 pre-labels")
+    assert reported[-1] == (1.0, "pushed 7 of 7 pre-labels")
+    assert [fraction for fraction, _ in reported] == sorted(fraction for fraction, _ in reported)
+
+
+def test_progress_tells_the_rate_and_the_time_left(services: Services) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 8))
+    clock = services.clock
+    messages: list[str] = []
+
+    class Slow(FakePredictor):
+        def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
+            clock.advance(10)
+            return super().predict(texts)
+
+    push_missing(services, project, Slow("m1", {}, "Billing"), lambda _, text: messages.append(text), Pace(2, 8))
+
+    assert messages[0] == "predicted 2 of 8 pre-labels, 0.2 tasks/s, about 70 s left"
+    assert messages[-1] == "pushed 8 of 8 pre-labels, 0.2 tasks/s"
+
+
+def test_predicting_goes_on_while_a_push_is_under_way(services: Services) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 4))
+    second_asked, store = threading.Event(), services.studio.push_predictions
+
+    def push_slowly(*arguments: Any) -> int:
+        assert second_asked.wait(30)  # stored only once the next tasks are being predicted
+        return store(*arguments)
+
+    class Telling(FakePredictor):
+        def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
+            if self.asked:
+                second_asked.set()
+            return super().predict(texts)
+
+    services.studio.push_predictions = push_slowly
+
+    assert push_missing(services, project, Telling("m1", {}, "Billing"), quiet, Pace(2, 2)) == 4
+
+
+def test_an_error_of_the_model_is_raised_and_what_was_on_its_way_is_kept(services: Services) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 6))
+
+    class Failing(FakePredictor):
+        def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
+            if len(self.asked) == 1:
+                raise ZeroDivisionError("no model")
+            return super().predict(texts)
+
+    with pytest.raises(ZeroDivisionError, match="no model"):
+        push_missing(services, project, Failing("m1", {}, "Billing"), quiet, Pace(2, 2))
+
+    assert pushes(services) == [[1, 2]]
+    assert push(services, project) == 4
+    assert services.studio.prediction_counts(project.id) == {"m1": 6}
+
+
+def test_what_stops_the_report_stops_the_push(services: Services) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 6))
+
+    def cancelled(_fraction: float, _message: str) -> None:
+        raise JobCancelled("stop")
+
+    with pytest.raises(JobCancelled):
+        push_missing(services, project, FakePredictor("m1", {}, "Billing"), cancelled, Pace(2, 4))
+
+    assert pushes(services) == []
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read-ahead", "push"))]
+
+
+def test_a_failed_reading_stops_the_push(services: Services, project: Project) -> None:
+    services.studio.refusals["tasks_without_prediction"] = StudioUnreachable("nobody answers")
+    services.studio.count_without_prediction = lambda *_: 4
+
+    with pytest.raises(StudioUnreachable):
+        push(services, project)
+
+    assert pushes(services) == []
+
+
+def pushes(services: Services) -> list[list[int]]:
+    """Ids of the tasks of every push."""
+    return [ids for method, ids in services.studio.changes if method == "push_predictions"]
 
 
 def test_a_pushed_version_is_selected_once(services: Services, project: Project) -> None:

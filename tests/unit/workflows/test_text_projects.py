@@ -10,7 +10,7 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.workflows.export import export_project
 from ml_backend.workflows.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
-from ml_backend.workflows.prelabel import DRAFTS_PER_PUSH, push_missing
+from ml_backend.workflows.prelabel import DRAFTS, push_missing
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.setup import plan_of
 from tests.fakes import FakePredictor
@@ -49,15 +49,15 @@ def add_writer(services: Services, project: Project, response: str) -> str:
 
 
 def test_drafts_are_pushed_a_few_at_a_time_so_that_an_interruption_loses_little(services: Services) -> None:
-    project = add_text_project(services, texts_in(Split.TRAIN, DRAFTS_PER_PUSH + 3))
+    project = add_text_project(services, texts_in(Split.TRAIN, DRAFTS.pushed + 3))
     writer = FakePredictor("m1", {"": "nothing"}, RIGHT, control="reply")
     told: list[str] = []
 
     pushed = push_missing(services, project, writer, lambda _, message: told.append(message))
 
-    assert pushed == DRAFTS_PER_PUSH + 3
-    assert [len(texts) for texts in writer.asked] == [DRAFTS_PER_PUSH, 3]
-    assert told == ["pushed 50 of 53 pre-labels", "pushed 53 of 53 pre-labels"]
+    assert pushed == DRAFTS.pushed + 3
+    assert [len(texts) for texts in writer.asked] == [DRAFTS.pushed, 3]
+    assert (told[0], told[-1]) == ("predicted 50 of 53 pre-labels", "pushed 53 of 53 pre-labels")
     assert {p["result"][0]["value"]["text"][0] for p in services.studio.predictions.values()} == {RIGHT}
 
 

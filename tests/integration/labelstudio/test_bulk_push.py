@@ -1,0 +1,35 @@
+"""Bulk pre-labeling of a project in a real Label Studio."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ml_backend.domain.snapshot import split_of
+from ml_backend.labelstudio.client import StudioClient
+from ml_backend.workflows.prelabel import Pace, push_missing
+from ml_backend.workflows.setup import remember_project
+from tests.fakes import FakePredictor
+from tests.services import build_test_services
+from tests.studio import project_with_tasks
+
+TEXTS = [f"message number {number} about an order" for number in range(4500)]
+
+
+def test_every_task_gets_one_prediction_while_reading_and_pushing_go_on_together(
+    studio_client: StudioClient, tmp_path: Path
+) -> None:
+    """More tasks than a page holds, in three pushes: what is pushed must not shift what is still to be read."""
+    info = project_with_tasks(studio_client, TEXTS)
+    services = replace(build_test_services(tmp_path), studio=studio_client)
+    project = remember_project(services, info.id, info.label_config, title=info.title)
+    predictor = FakePredictor("m1", {"": "Returns"}, "Billing")
+    told: list[str] = []
+
+    pushed = push_missing(services, project, predictor, lambda _, text: told.append(text), Pace(500, 2000))
+
+    assert pushed == len(TEXTS)
+    assert studio_client.prediction_counts(project.id) == {"m1": len(TEXTS)}
+    assert list(studio_client.tasks_without_prediction(project.id, "m1")) == []
+    asked = [text for texts in predictor.asked for text in texts]
+    assert asked == [text for text in TEXTS if not split_of(text, project.split).is_held_out]
+    assert told[-1].startswith("pushed 4500 of 4500 pre-labels")
+    assert push_missing(services, project, predictor, lambda *_: None) == 0
