@@ -70,7 +70,7 @@ def export_graph(
     checked = [*samples[:CHECKED_SAMPLES], (joined * -(-max_length_tokens // len(joined)))[:max_length_tokens]]
     first = _first_position(backbone.module)
     reasons = []
-    with _quiet(), torch.no_grad():
+    with _quiet(), torch.no_grad(), _plain_attention(backbone.module):
         wanted = [_alone(backbone.module, sequence) for sequence in checked]
         for is_packed in (True, False):
             facts = GraphFacts(backbone.weights_sha256, backbone.hidden_size, is_packed, first, pad_id, files={})
@@ -134,7 +134,9 @@ def _packed(module: "nn.Module") -> "nn.Module":
         ) -> torch.Tensor:
             is_same = sequence_numbers[:, None, :, None] == sequence_numbers[:, None, None, :]
             hidden: torch.Tensor = self.module(
-                inputs_embeds=inputs_embeds, position_ids=position_ids, attention_mask=is_same
+                inputs_embeds=inputs_embeds,
+                position_ids=position_ids,
+                attention_mask=torch.where(is_same, 0.0, torch.finfo(torch.float32).min),
             ).last_hidden_state
             return hidden
 
@@ -226,6 +228,17 @@ def _first_position(module: "nn.Module") -> int:
         ),
         default=0,
     )
+
+
+@contextlib.contextmanager
+def _plain_attention(module: Any) -> Iterator[None]:
+    """Attention as matrix products and a softmax, which runtimes know how to join, without checks for empty masks."""
+    before = module.config._attn_implementation
+    module.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        module.set_attn_implementation(before)
 
 
 def _first_line(error: Exception) -> str:
