@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
+from .device import has_bf16, pick_device
 from .encoder import DEFAULT_MAX_LENGTH_TOKENS, Encoder
 from .reading import Floats2d, Places, Reading
 from .tokeniser import tokeniser_of
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "TextEncoder",
     "compute_context",
-    "cpu_has_bf16",
     "padded",
     "token_batches",
     "unit_vectors",
 ]
 
-TOKENS_PER_BATCH = 4096
+TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_CUDA = 4096, 65536
 
 
 class TextEncoder(Encoder):
@@ -32,7 +32,8 @@ class TextEncoder(Encoder):
 
     Args:
         max_length_tokens: longer texts are cut; bounded by what the backbone can read.
-        use_bf16: None: where the CPU computes with it natively, which is then faster at no measured loss.
+        use_bf16: None: where the device computes with it natively, which is then faster at no measured loss.
+        device: as torch names it; None: the one that `pick_device` finds. The backbone is moved there.
     """
 
     def __init__(
@@ -41,13 +42,16 @@ class TextEncoder(Encoder):
         *,
         max_length_tokens: int = DEFAULT_MAX_LENGTH_TOKENS,
         use_bf16: bool | None = None,
+        device: str | None = None,
     ) -> None:
         super().__init__(
             tokeniser_of(backbone.tokenizer, backbone.name),
             min(max_length_tokens, backbone.max_length_tokens or max_length_tokens),
         )
         self.backbone = backbone
-        self.use_bf16 = cpu_has_bf16() if use_bf16 is None else use_bf16
+        self.device = pick_device() if device is None else device
+        self.use_bf16 = has_bf16(self.device) if use_bf16 is None else use_bf16
+        backbone.module.to(self.device)
 
     @classmethod
     def load(
@@ -64,23 +68,29 @@ class TextEncoder(Encoder):
     def width(self) -> int:
         return self.backbone.hidden_size
 
+    @property
+    def tokens_per_batch(self) -> int:
+        """Tokens, with padding, that the device computes at a time."""
+        return TOKENS_PER_BATCH_ON_CUDA if self.device.startswith("cuda") else TOKENS_PER_BATCH
+
     def vectors(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         import torch
 
         found = np.zeros((reading.units, self.width), dtype=np.float32)
         done = 0
-        for batch in token_batches([len(row) for row in reading.sequences]):
-            ids, mask = padded([reading.sequences[i] for i in batch], self.pad_id)
-            with torch.inference_mode(), compute_context(self.use_bf16):
+        lengths = [len(row) for row in reading.sequences]
+        for batch in token_batches(lengths, tokens_per_batch=self.tokens_per_batch):
+            ids, mask = padded([reading.sequences[i] for i in batch], self.pad_id, self.device)
+            with torch.inference_mode(), compute_context(self.use_bf16, self.device):
                 features = unit_vectors(self.backbone.module, ids, mask, reading.places_of(batch))
-            found[reading.units_of_sequences(batch)] = features.float().numpy()
+            found[reading.units_of_sequences(batch)] = features.float().cpu().numpy()
             done += len(batch)
             if on_rows is not None:
                 on_rows(done)
         return found if reading.added is None else np.concatenate([found, reading.added], axis=1)
 
 
-def token_batches(lengths: Sequence[int], *, tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:
+def token_batches(lengths: Sequence[int], *, tokens_per_batch: int) -> Iterator[list[int]]:
     """Indices in batches of like length, longest first, each at most `tokens_per_batch` tokens with its padding."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
@@ -92,8 +102,8 @@ def token_batches(lengths: Sequence[int], *, tokens_per_batch: int = TOKENS_PER_
         yield batch
 
 
-def padded(rows: Sequence[Sequence[int]], pad_id: int) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Token ids filled up on the right and their attention mask, both (N, T) of int64."""
+def padded(rows: Sequence[Sequence[int]], pad_id: int, device: str = "cpu") -> "tuple[torch.Tensor, torch.Tensor]":
+    """Token ids filled up on the right and their attention mask, both (N, T) of int64, on the device."""
     import torch
 
     longest = max(len(row) for row in rows)
@@ -102,7 +112,7 @@ def padded(rows: Sequence[Sequence[int]], pad_id: int) -> "tuple[torch.Tensor, t
     for index, row in enumerate(rows):
         ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
         mask[index, : len(row)] = 1
-    return ids, mask
+    return ids.to(device), mask.to(device)
 
 
 def unit_vectors(
@@ -122,25 +132,15 @@ def unit_vectors(
         weights = mask.unsqueeze(-1).to(torch.float32)
         mean = (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
         return functional.normalize(mean, dim=1)
-    rows, firsts, ends = (torch.from_numpy(place) for place in places)
+    rows, firsts, ends = (torch.from_numpy(place).to(hidden.device) for place in places)
     # Sums up to each token: the sum over a unit is a difference of two.
     sums = functional.pad(hidden.float().cumsum(dim=1), (0, 0, 1, 0))
     mean = (sums[rows, ends] - sums[rows, firsts]) / (ends - firsts).unsqueeze(-1)
     return functional.normalize(mean, dim=1)
 
 
-def cpu_has_bf16() -> bool:
-    """True where the CPU multiplies bf16 matrices natively (AVX512-BF16 or AMX)."""
-    import torch
-
-    # Older versions of torch cannot be asked; fp32 is always right, only slower.
-    ask = getattr(torch.cpu, "get_capabilities", None)
-    capabilities = ask() if ask is not None else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-def compute_context(use_bf16: bool) -> "AbstractContextManager[object]":
+def compute_context(use_bf16: bool, device: str = "cpu") -> "AbstractContextManager[object]":
     """The precision that matrix products run in: bf16 by autocast, or fp32."""
     import torch
 
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=use_bf16)
+    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=use_bf16)

@@ -6,15 +6,13 @@ from typing import Any
 
 from ..errors import EncoderError
 from .base_model import check_config, length_limit, load_failure, model_source, set_pad_token, weights_sha256
-from .embed import cpu_has_bf16
+from .device import has_bf16, pick_device
 
 __all__ = [
     "LanguageModel",
     "can_quantise",
-    "device_has_bf16",
     "language_model_of",
     "load_language_model",
-    "pick_device",
 ]
 
 
@@ -68,10 +66,10 @@ def load_language_model(
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    has_bf16 = device_has_bf16(device)
-    options: dict[str, Any] = {"dtype": torch.bfloat16 if has_bf16 and not in_fp32 else torch.float32}
+    is_bf16_native = has_bf16(device)
+    options: dict[str, Any] = {"dtype": torch.bfloat16 if is_bf16_native and not in_fp32 else torch.float32}
     if quantised:
-        options |= {"quantization_config": _four_bits(has_bf16), "device_map": {"": device}}
+        options |= {"quantization_config": _four_bits(is_bf16_native), "device_map": {"": device}}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
@@ -101,22 +99,6 @@ def language_model_of(
     return LanguageModel(name, module.eval(), tokenizer, digest, limit, device, is_quantised)
 
 
-def pick_device() -> str:
-    """`cuda` where torch finds such a device, else `cpu`."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def device_has_bf16(device: str) -> bool:
-    """True where the device multiplies bf16 matrices natively."""
-    import torch
-
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return cpu_has_bf16()
-
-
 def can_quantise(device: str) -> bool:
     """True where weights can be held in 4 bits: on CUDA, with bitsandbytes installed."""
     return device.startswith("cuda") and importlib.util.find_spec("bitsandbytes") is not None
@@ -136,7 +118,7 @@ def _require_quantisation(name: str, device: str) -> None:
     )
 
 
-def _four_bits(has_bf16: bool) -> Any:
+def _four_bits(is_bf16_native: bool) -> Any:
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -144,5 +126,5 @@ def _four_bits(has_bf16: bool) -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16 if has_bf16 else torch.float16,
+        bnb_4bit_compute_dtype=torch.bfloat16 if is_bf16_native else torch.float16,
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError, EncoderError
-from .language_model import LanguageModel, can_quantise, load_language_model, pick_device
+from .device import pick_device
+from .language_model import LanguageModel, can_quantise, load_language_model
 
 __all__ = ["load_tuned_model", "save_adapter_of", "save_all_weights", "without_peft_warnings"]
 

@@ -10,6 +10,7 @@ from ..encoders.bundle import Head
 from ..encoders.embed import TextEncoder
 from ..encoders.reading import Floats2d
 from .checkpoints import EpochCheckpoints, EpochState
+from .deadline import Deadline
 from .evaluate import Evaluation
 from .lesson import Lesson
 from .objectives import Objective
@@ -94,6 +95,7 @@ class Workshop:
         observer: Observer,
         validation: Lesson | None = None,
         checkpoints: EpochCheckpoints | None = None,
+        deadline: Deadline | None = None,
     ) -> Iterator[TunedModel]:
         """A tuned model; the encoder is frozen again with the block.
 
@@ -103,11 +105,12 @@ class Workshop:
             validation: the epoch with the best F1 on them is kept (of equal ones the later), and training ends after
                 `patience_epochs` without a better one. None: all epochs, and the last is kept.
             checkpoints: where every epoch is kept; the training goes on after the newest that is there already.
+            deadline: of training.
         """
         with tuned(
             self.encoder, first_head, self.objective, method, settings=self.settings, recipe=self.recipe
         ) as model:
-            self._train(model, lesson, observer, validation, checkpoints)
+            self._train(model, lesson, observer, validation, checkpoints=checkpoints, deadline=deadline)
             yield model
 
     def first_head(self, lesson: Lesson, features: Floats2d, regression: Head) -> Head:
@@ -125,14 +128,16 @@ class Workshop:
         lesson: Lesson,
         observer: Observer,
         validation: Lesson | None,
+        *,
         checkpoints: EpochCheckpoints | None,
+        deadline: Deadline | None,
     ) -> None:
         settings, after = self.settings, checkpoints.newest() if checkpoints else None
         best = _Best.of(after)
         if after is not None:
             observer.on_resume(after.epoch, after.facts[MEMORY])
         is_over = after is not None and best.is_past(after.epoch, settings.patience_epochs)
-        for step in () if is_over else model.train(lesson, after=after):
+        for step in () if is_over else model.train(lesson, after=after, deadline=deadline):
             observer.on_step(step)
             if step.epoch is None:
                 continue

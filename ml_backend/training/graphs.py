@@ -63,6 +63,7 @@ def _write(part: TrainedPart, base_model: str, texts: Sequence[str], shared: Sha
         tuned_backbone(load_backbone(base_model), part.folder),
         max_length_tokens=facts.max_length_tokens,
         use_bf16=False,
+        device="cpu",
     )
     model = TextClassifier(encoder, read_head(part.folder), readout_from_json(facts.head, facts.readout))
     sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]

@@ -24,9 +24,13 @@ def batches_of_like_length(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def learning_rate_factor(step: int, steps: int, warmup_fraction: float) -> float:
-    """Share of the peak rate at a step (counted from 0): a linear rise, then a linear fall that ends just above 0."""
+def learning_rate_factor(step: float, steps: int, warmup_fraction: float) -> float:
+    """Share of the peak rate at a step (counted from 0): a linear rise, then a linear fall that ends just above 0.
+
+    Args:
+        step: parts of steps count where a schedule follows the time.
+    """
     warmup = max(1, round(warmup_fraction * steps))
     if step < warmup:
-        return (step + 1) / warmup
-    return (steps - step) / max(1, steps - warmup)
+        return min(1.0, (step + 1) / warmup)
+    return max(0.0, (steps - step) / max(1, steps - warmup))

@@ -4,7 +4,7 @@ Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"; th
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +16,14 @@ import numpy as np
 from ..domain.model import Method
 from ..encoders.bundle import Head
 from ..encoders.classifier import save_adapter, save_weights, without_peft_noise
-from ..encoders.embed import TextEncoder, compute_context, padded, unit_vectors
-from ..encoders.reading import Floats2d, Places, Reading
+from ..encoders.embed import TextEncoder, compute_context, unit_vectors
+from ..encoders.reading import Floats2d, Reading
 from ..errors import TrainingError
 from .adversarial import WordVectors, word_vectors
 from .attention import attention_switch
+from .batches import Batch, Batches
 from .checkpoints import EpochState
+from .deadline import Course, Deadline
 from .lesson import Lesson
 from .low_rank import lean_layers
 from .objectives import Objective
@@ -50,7 +52,7 @@ class Step:
         rows: token sequences in its batch.
         loss: mean over the batch's units, weighted.
         learning_rate: of the base model's part.
-        epoch: the epoch that this step ended, from 1; None within one.
+        epoch: the epoch that this step ended, in time or for want of it, from 1; None within one.
     """
 
     number: int
@@ -92,14 +94,15 @@ class TunedModel:
         self._objective = objective
         self._settings, self._recipe = settings, recipe
         self._learning_rate = learning_rate
-        self._weight = torch.nn.Parameter(torch.from_numpy(head.weight.copy()))
-        self._bias = torch.nn.Parameter(torch.from_numpy(head.bias.copy()))
+        self._weight = torch.nn.Parameter(torch.tensor(head.weight, device=encoder.device))
+        self._bias = torch.nn.Parameter(torch.tensor(head.bias, device=encoder.device))
         self._optimizer: torch.optim.Optimizer | None = None
 
     @property
     def head(self) -> Head:
         """The head as it is now."""
-        return Head(self._weight.detach().numpy().copy(), self._bias.detach().numpy().copy())
+        weight, bias = (each.detach().cpu().numpy().copy() for each in (self._weight, self._bias))
+        return Head(weight, bias)
 
     @property
     def trainable_share(self) -> float:
@@ -150,7 +153,9 @@ class TunedModel:
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
         torch.random.set_rng_state(course[RANDOM])
 
-    def train(self, lesson: Lesson, *, after: EpochState | None = None) -> Iterator[Step]:
+    def train(
+        self, lesson: Lesson, *, after: EpochState | None = None, deadline: Deadline | None = None
+    ) -> Iterator[Step]:
         """Train, one step per item taken; a caller that takes no more stops it.
 
         The schedule: AdamW, a linear warm-up and a linear fall to 0 over all steps, clipped gradients, batches of
@@ -159,97 +164,81 @@ class TunedModel:
         Args:
             after: go on after this epoch, whose tensors include those of `course` then: the steps that follow are
                 those that would have followed.
+            deadline: training ends there, within an epoch if need be; rates fall as fast as the time runs out.
 
         Raises:
             TrainingError: the loss is no longer a finite number.
         """
+        settings, recipe = self._settings, self._recipe
+        material = Batches(lesson, pad_id=self.encoder.pad_id, device=self.encoder.device)
+        self._optimizer = self._new_optimizer()
+        if after is not None:
+            self._resume(after.tensors, self._optimizer)
+        steps_per_epoch = -(-len(material.lengths) // recipe.batch_size)
+        made = after.epoch * steps_per_epoch if after else 0
+        course = Course(recipe.epochs * steps_per_epoch, made, deadline)
+        rng = np.random.default_rng(settings.seed)
+        for epoch in range(1, recipe.epochs + 1):
+            cut = batches_of_like_length(material.lengths, recipe.batch_size, settings.chunk_rows, rng)
+            if after is not None and epoch <= after.epoch:
+                continue  # drawn all the same: the later epochs' draws come after these
+            for step in self._epoch(epoch, [material.take(members) for members in cut], made, course, self._optimizer):
+                if step.epoch is None:
+                    yield step
+            # The last one from outside the epoch: the caller may embed texts now, of any length, in any precision.
+            made = step.number
+            yield step
+            if course.is_over(made):
+                return
+
+    def _epoch(
+        self, epoch: int, batches: Sequence[Batch], made: int, course: Course, optimizer: "torch.optim.Optimizer"
+    ) -> Iterator[Step]:
+        module = self.encoder.backbone.module
+        peaks = self._learning_rate, self._recipe.head_learning_rate
+        with (
+            attention_switch(module) as switch,
+            word_vectors(module) as vectors,
+            lean_layers(self._module, use_bf16=self.encoder.use_bf16),
+            self._dropout(),
+        ):
+            for number, batch in enumerate(batches, start=made + 1):
+                factor = learning_rate_factor(course.position(number - 1), course.steps, self._settings.warmup_fraction)
+                for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                    group["lr"] = peak * factor
+                switch.set_for(batch.ids.shape[1])
+                loss = self._step(batch, vectors, optimizer)
+                if not np.isfinite(loss):
+                    raise TrainingError(
+                        f"the loss is {loss} at step {number} of {course.steps}; wanted a finite number. Lower "
+                        f"the learning rate of the base model (now {self._learning_rate:g}) or head_learning_rate "
+                        f"(now {self._recipe.head_learning_rate:g}), or train with method regression."
+                    )
+                is_last = number == made + len(batches) or course.is_over(number)
+                yield Step(number, course.steps, batch.rows, loss, peaks[0] * factor, epoch if is_last else None)
+                if is_last:
+                    return
+
+    def _step(self, batch: Batch, vectors: WordVectors, optimizer: "torch.optim.Optimizer") -> float:
         import torch
 
-        reading, rows = lesson.reading, lesson.reading.sequences
-        codes = torch.from_numpy(lesson.codes)
-        weights = torch.from_numpy(lesson.unit_weights / lesson.rows.weights.mean()).float()
-        added = None if reading.added is None else torch.from_numpy(reading.added)
-        settings, recipe, module = self._settings, self._recipe, self.encoder.backbone.module
-        trained = [parameter for _, parameter in self._parameters()]
-        self._optimizer = optimizer = self._new_optimizer()
-        rng = np.random.default_rng(settings.seed)
-        read = [i for i in range(len(rows)) if len(reading.units_of_sequences([i]))]
-        lengths = [len(rows[i]) for i in read]
-        steps_per_epoch = -(-len(read) // recipe.batch_size)
-        total = recipe.epochs * steps_per_epoch
-        rates = [group["lr"] for group in optimizer.param_groups]
-        if after is not None:
-            self._resume(after.tensors, optimizer)
-        number = 0
-        for epoch in range(1, recipe.epochs + 1):
-            batches = batches_of_like_length(lengths, recipe.batch_size, settings.chunk_rows, rng)
-            if after is not None and epoch <= after.epoch:
-                number += len(batches)  # drawn all the same: the later epochs' draws come after these
-                continue
-            # The caller may embed validation texts between epochs, of any length and in any precision.
-            with (
-                attention_switch(module) as switch,
-                word_vectors(module) as vectors,
-                lean_layers(self._module, use_bf16=self.encoder.use_bf16),
-                self._dropout(),
-            ):
-                for position, members in enumerate(batches, start=1):
-                    batch = [read[i] for i in members]
-                    factor = learning_rate_factor(number, total, settings.warmup_fraction)
-                    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                        group["lr"] = rate * factor
-                    tokens = padded([rows[i] for i in batch], self.encoder.pad_id)
-                    units = torch.from_numpy(reading.units_of_sequences(batch))
-                    switch.set_for(tokens[0].shape[1])
-                    optimizer.zero_grad(set_to_none=True)
-                    loss = self._add_gradients(
-                        partial(
-                            self._loss,
-                            tokens,
-                            reading.places_of(batch),
-                            None if added is None else added[units],
-                            codes[units],
-                            weights[units],
-                        ),
-                        vectors,
-                        tokens[1],
-                        recipe.adversarial_size,
-                    )
-                    torch.nn.utils.clip_grad_norm_(trained, settings.clip_norm)
-                    optimizer.step()
-                    number += 1
-                    self._check(loss, number, total)
-                    is_last = position == len(batches)
-                    step = Step(number, total, len(batch), loss, rates[0] * factor, epoch if is_last else None)
-                    if not is_last:
-                        yield step
-            yield step
+        optimizer.zero_grad(set_to_none=True)
+        loss = self._add_gradients(partial(self._loss, batch), vectors, batch.mask, self._recipe.adversarial_size)
+        trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        torch.nn.utils.clip_grad_norm_(trained, self._settings.clip_norm)
+        optimizer.step()
+        return loss
 
-    def _check(self, loss: float, number: int, total: int) -> None:
-        if not np.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss} at step {number} of {total}; wanted a finite number. Lower "
-                f"the learning rate of the base model (now {self._learning_rate:g}) or head_learning_rate "
-                f"(now {self._recipe.head_learning_rate:g}), or train with method regression."
-            )
-
-    def _loss(
-        self,
-        tokens: "tuple[torch.Tensor, torch.Tensor]",
-        places: Places | None,
-        added: "torch.Tensor | None",
-        codes: "torch.Tensor",
-        weights: "torch.Tensor",
-    ) -> "torch.Tensor":
+    def _loss(self, batch: Batch) -> "torch.Tensor":
         import torch
         from torch.nn import functional
 
-        with compute_context(self.encoder.use_bf16):
-            features = unit_vectors(self.encoder.backbone.module, *tokens, places)
-        if added is not None:
-            features = torch.cat([features, added], dim=1)
+        with compute_context(self.encoder.use_bf16, self.encoder.device):
+            features = unit_vectors(self.encoder.backbone.module, batch.ids, batch.mask, batch.places)
+        if batch.added is not None:
+            features = torch.cat([features, batch.added], dim=1)
         logits = functional.linear(features, self._weight, self._bias)
-        return (self._objective.loss(logits, codes) * weights).mean()
+        return (self._objective.loss(logits, batch.codes) * batch.weights).mean()
 
     def _add_gradients(
         self, compute_loss: "Callable[[], torch.Tensor]", vectors: WordVectors, mask: "torch.Tensor", size: float

@@ -5,7 +5,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...encoders.language_model import LanguageModel, device_has_bf16
+from ...encoders.device import has_bf16
+from ...encoders.language_model import LanguageModel
 from .data import IGNORED, TokenPair, padded_batch, passes
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def compute_context(model: LanguageModel) -> "Any":
 
     dtype = next(model.module.parameters()).dtype
     kind = model.device.partition(":")[0]
-    is_mixed = dtype == torch.float32 and device_has_bf16(model.device) and not model.is_quantised
+    is_mixed = dtype == torch.float32 and has_bf16(model.device) and not model.is_quantised
     return torch.autocast(kind, dtype=torch.bfloat16, enabled=is_mixed)
 
 

@@ -5,12 +5,11 @@ import pytest
 import torch
 
 from ml_backend.encoders.base_model import weights_sha256
+from ml_backend.encoders.device import has_bf16, pick_device
 from ml_backend.encoders.language_model import (
     can_quantise,
-    device_has_bf16,
     language_model_of,
     load_language_model,
-    pick_device,
 )
 from ml_backend.errors import EncoderError
 from tests.tiny_language_models import byte_tokenizer, save_tiny_decoder, tiny_decoder
@@ -35,7 +34,7 @@ def test_a_decoder_is_loaded_with_its_head_and_tokenizer(kind: str, tmp_path: Pa
 def test_weights_are_held_in_bf16_where_the_device_computes_with_it(tmp_path: Path) -> None:
     model = load_language_model(save_tiny_decoder("llama", tmp_path), device="cpu")
 
-    wanted = torch.bfloat16 if device_has_bf16("cpu") else torch.float32
+    wanted = torch.bfloat16 if has_bf16("cpu") else torch.float32
     assert {parameter.dtype for parameter in model.module.parameters()} == {wanted}
 
 

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from ml_backend.encoders.language_model import LanguageModel, device_has_bf16, language_model_of
+from ml_backend.encoders.device import has_bf16
+from ml_backend.encoders.language_model import LanguageModel, language_model_of
 from ml_backend.training.generation.data import TokenPair
 from ml_backend.training.generation.loss import (
     compute_context,
@@ -98,7 +99,7 @@ def test_perplexity_of_a_loss() -> None:
     assert math.isnan(perplexity(math.nan))
 
 
-@pytest.mark.skipif(not device_has_bf16("cpu"), reason="this CPU does not compute with bf16")
+@pytest.mark.skipif(not has_bf16("cpu"), reason="this CPU does not compute with bf16")
 def test_weights_in_fp32_are_multiplied_in_bf16() -> None:
     model = tiny()
     with compute_context(model):

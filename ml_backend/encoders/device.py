@@ -1,0 +1,40 @@
+"""What torch computes on, and in which precision that is fastest."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["has_bf16", "on_cpu", "pick_device"]
+
+
+def pick_device() -> str:
+    """`cuda` where torch finds such a device, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def has_bf16(device: str) -> bool:
+    """True where the device multiplies bf16 matrices natively; of CPUs, those with AVX512-BF16 or AMX."""
+    import torch
+
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Older versions of torch cannot be asked; fp32 is always right, only slower.
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    capabilities = ask() if ask is not None else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+@contextmanager
+def on_cpu(module: "nn.Module") -> Iterator[None]:
+    """The module's weights are on the CPU within, and where they were before after it."""
+    device = next(module.parameters()).device
+    module.to("cpu")
+    try:
+        yield
+    finally:
+        module.to(device)
