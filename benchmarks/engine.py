@@ -29,14 +29,14 @@ def measure(bench: Bench) -> Mapping[str, Any]:
     tokens = {kind: count_tokens(pools[kind]) for kind in KINDS}
     rounds, seconds = bench.pick(ROUNDS, QUICK_ROUNDS), bench.pick(SECONDS, QUICK_SECONDS)
     cells: list[dict[str, Any]] = []
-    peaks = [peak_gflops()]
+    peaks = [peak_gflops(is_quick=bench.is_quick)]
     with ExitStack() as stack:
         processes = [stack.enter_context(predictor(name, bench.home, bench.pool)) for name in (PEER, *RUNTIMES)]
         for kind in KINDS:
             for batch in BATCHES:
                 cells += _cell(processes, kind, batch, rounds, seconds)
         load_s = {process.name: round(process.load_s, 2) for process in processes}
-    peaks.append(peak_gflops())
+    peaks.append(peak_gflops(is_quick=bench.is_quick))
     return {
         "texts": bench.dataset.name,
         "peak_gflops": {name: max(peak[name] for peak in peaks) for name in peaks[0]},

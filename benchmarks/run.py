@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -68,7 +69,7 @@ def _measured(name: str, bench: Bench, results: Path) -> bool:
     document = {
         "benchmark": name,
         "is_quick": bench.is_quick,
-        "machine": described(load),
+        "machine": described(load, is_quick=bench.is_quick),
         "took_s": round(time.monotonic() - began),
         "figures": figures,
     }
@@ -100,5 +101,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _stop(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    # Being ended must end the servers as well, which a signal's default does not wait for.
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("ended early; what was measured is kept, and --render makes a page of it", file=sys.stderr)
+        sys.exit(130)

@@ -33,12 +33,13 @@ LIBRARIES = (
 )
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
+PEAK_SECONDS, QUICK_PEAK_SECONDS = 0.7, 0.05  # per number format and size
 # In a process of its own, so that nothing of torch stays in the one that measures. Best of several, since other work
 # on the machine can only slow it down.
 PEAK = """
-import json, time, torch
-def best(multiply, size, seconds=0.7):
-    multiply(); fastest, end = 1e9, time.perf_counter() + seconds
+import json, sys, time, torch
+def best(multiply, size):
+    multiply(); fastest, end = 1e9, time.perf_counter() + float(sys.argv[1])
     while time.perf_counter() < end:
         began = time.perf_counter(); multiply(); fastest = min(fastest, time.perf_counter() - began)
     return 2 * size**3 / fastest / 1e9
@@ -61,13 +62,13 @@ print(json.dumps({"gflops": rates, "threads": torch.get_num_threads()}))
 """
 
 
-def described(load: tuple[float, float, float]) -> dict[str, Any]:
+def described(load: tuple[float, float, float], *, is_quick: bool) -> dict[str, Any]:
     """The machine and the software, as every result records them.
 
     Args:
         load: what `load_before` gave before the benchmark began.
     """
-    peak = _peak()
+    peak = _peak(is_quick)
     memory = psutil.virtual_memory().total
     return {
         "cpu": _cpu_model(),
@@ -90,16 +91,17 @@ def load_before() -> tuple[float, float, float]:
     return psutil.getloadavg()
 
 
-def peak_gflops() -> dict[str, float]:
+def peak_gflops(*, is_quick: bool) -> dict[str, float]:
     """The best rates of square matrix products by torch per number format, measured now.
 
     For int8 an operation counts like one on floating point numbers. A format that torch cannot multiply is left out.
     """
-    return {name: round(rate) for name, rate in _peak()["gflops"].items()}
+    return {name: round(rate) for name, rate in _peak(is_quick)["gflops"].items()}
 
 
-def _peak() -> Mapping[str, Any]:
-    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+def _peak(is_quick: bool) -> Mapping[str, Any]:
+    seconds = QUICK_PEAK_SECONDS if is_quick else PEAK_SECONDS
+    done = subprocess.run([sys.executable, "-c", PEAK, str(seconds)], capture_output=True, text=True, check=True)
     found: Mapping[str, Any] = json.loads(done.stdout)
     return found
 
