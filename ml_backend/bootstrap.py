@@ -2,7 +2,10 @@
 
 import logging
 import sys
+import threading
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from .hooks.redaction import Redaction
 from .jobs import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.label_config_xml import parse_label_config
+from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
 from .storage import open_database
 from .tasks import serving_plan
@@ -24,12 +28,17 @@ from .tracking.mlflow import MlflowRegistry, MlflowTracker
 from .workflows.services import BackendAccess, Options, Services
 
 if TYPE_CHECKING:
+    from .encoders.encoder import Encoder
+    from .serving.cold_start import ColdStartPredictor
     from .serving.drafts import Writer
+    from .serving.engines import Engines
     from .serving.openai_server import OpenAiServer
 
 __all__ = ["build_services", "configure_logging"]
 
 log = logging.getLogger(__name__)
+
+MB = 1_000_000
 
 
 def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -> Services:
@@ -44,20 +53,28 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
     home = settings.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     registry = MlflowRegistry(settings.mlflow, cache=home / "models")
-    make_cold_start = _ColdStarts(settings)
-    load_champion = _Champion(settings)
+    options = _options(settings, home)
+    answers = AnswerCache(settings.prediction_cache_mb * MB)
+    serving = _Serving(settings, options.graphs, answers)
     return Services(
-        options=_options(settings, home),
+        options=options,
         database=open_database(settings.database, _utc_now),
         studio=StudioClient(settings.studio_url, settings.studio_token.get_secret_value(), settings.studio_timeout_s),
         tracker=MlflowTracker(settings.mlflow, artifact_root=home / "artifacts"),
         registry=registry,
         launcher=launcher or SubprocessLauncher(home, settings.environment()),
-        champions=Champions(registry, load_champion, make_cold_start),
+        champions=Champions(
+            registry,
+            serving.champion,
+            serving.cold_start,
+            memory_of=_memory_of,
+            limit_bytes=settings.model_memory_mb * MB,
+        ),
         load_predictor=load_bundle_predictor,
-        cold_start=make_cold_start,
+        cold_start=partial(_cold_start, settings),
         clock=_utc_now,
         hooks=_hooks(settings),
+        answers=answers,
     )
 
 
@@ -68,16 +85,41 @@ def load_bundle_predictor(path: Path) -> Predictor:
     return BundlePredictor(path)
 
 
-class _Champion:
-    """Makes predictors that serve: with a time budget per draft, which a server of texts may write."""
+class _Serving:
+    """Makes the predictors of a serving process.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    They share engines and answers, have a time budget per draft, which a server of texts may write, and are ready to
+    answer their first request as fast as any other.
+    """
 
-    def __call__(self, path: Path) -> Predictor:
+    def __init__(self, settings: Settings, graphs: Path, answers: AnswerCache) -> None:
+        self._settings, self._graphs, self._answers = settings, graphs, answers
+        self._lock = threading.Lock()
+        self._opened: Engines | None = None
+
+    def champion(self, path: Path) -> Predictor:
+        """The predictor of a bundle."""
         from .serving.bundle_predictor import BundlePredictor
 
-        return BundlePredictor(path, budget_s=self._settings.draft_budget_s, remote=self._remote)
+        budget_s = self._settings.draft_budget_s
+        predictor = BundlePredictor(path, engines=self._engines(), budget_s=budget_s, remote=self._remote)
+        predictor.warm_up()
+        return CachedPredictor(predictor, self._answers)
+
+    def cold_start(self, project: Project) -> Predictor:
+        """The predictor of a project before its first version."""
+        predictor = _cold_start(self._settings, project, self._engines().encoder(self._settings.base_model))
+        predictor.warm_up()
+        # Hints of labels do not change the version, and do change the answers.
+        return CachedPredictor(predictor, self._answers, known_as=f"{predictor.version} {project.label_config}")
+
+    def _engines(self) -> "Engines":
+        from .serving.engines import Engines
+
+        with self._lock:
+            if self._opened is None:
+                self._opened = Engines(self._graphs, self._settings.runtime)
+            return self._opened
 
     def _remote(self, version: str) -> "Writer | None":
         """The server of texts, where it has a model of the version's name."""
@@ -99,27 +141,32 @@ def _text_server(settings: Settings, model: str | None) -> "OpenAiServer":
     return OpenAiServer(settings.text_server_url, model, key or None, budget_s=settings.draft_budget_s)
 
 
-class _ColdStarts:
-    """Makes cold-start predictors that share one copy of the base models."""
+def _cold_start(settings: Settings, project: Project, encoder: "Encoder | None" = None) -> "ColdStartPredictor":
+    """What answers a project before its first version.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    Args:
+        encoder: of the base model; None: torch's, for what is measured must not depend on the machine.
+    """
+    from .serving.cold_start import ColdStartPredictor, shared_encoder
 
-    def __call__(self, project: Project) -> Predictor:
-        from .serving.cold_start import ColdStartPredictor, shared_encoder
+    plan = serving_plan(parse_label_config(project.label_config))
+    version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    return ColdStartPredictor(version, plan, encoder or shared_encoder(settings.base_model), _writer(settings))
 
-        plan = serving_plan(parse_label_config(project.label_config))
-        version = cold_start_version(project.ref.key, project.label_config_fingerprint)
-        return ColdStartPredictor(version, plan, shared_encoder(self._settings.base_model), self._writer())
 
-    def _writer(self) -> "Writer | None":
-        from .serving.drafts import shared_writer
+def _writer(settings: Settings) -> "Writer | None":
+    """What drafts before the first version."""
+    from .serving.drafts import shared_writer
 
-        if self._settings.text_server_url:
-            return _text_server(self._settings, self._settings.text_server_model or None)
-        if not self._settings.text_base_model:
-            return None
-        return shared_writer(self._settings.text_base_model, self._settings.draft_budget_s)
+    if settings.text_server_url:
+        return _text_server(settings, settings.text_server_model or None)
+    if not settings.text_base_model:
+        return None
+    return shared_writer(settings.text_base_model, settings.draft_budget_s)
+
+
+def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
+    return predictor.memory if isinstance(predictor, CachedPredictor) else {}
 
 
 def configure_logging(level: str) -> None:

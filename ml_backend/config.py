@@ -73,6 +73,18 @@ class Settings(BaseSettings):
         description="What computes pre-labels: `openvino-int8`, `openvino`, `onnxruntime`, `torch`, or `auto`: the "
         "fastest of them, measured once per machine. With `torch`, trainings export no graph.",
     )
+    prediction_cache_mb: int = Field(
+        64,
+        ge=0,
+        description="Memory for answers that were given before, in MB: the same text of the same version is not "
+        "computed again; 0: none are kept.",
+    )
+    model_memory_mb: int = Field(
+        4096,
+        ge=0,
+        description="Memory for the models of all projects, in MB: above it, those that were not asked for the longest "
+        "time are put away until their next request; 0: no limit.",
+    )
     split: Annotated[SplitFractions, NoDecode] = Field(
         SplitFractions(),
         description="Shares of train, validation and test; read when a project is connected, fixed from then on.",

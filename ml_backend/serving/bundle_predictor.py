@@ -1,7 +1,7 @@
 """Answers of a trained version."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,9 @@ from ..encoders.bundle import Bundle, read_bundle
 from ..encoders.classifier import load_classifier
 from ..encoders.generate import TextGenerator
 from ..encoders.tuned_model import load_tuned_model
+from ..errors import BundleError, LabelloopError
 from .drafts import Writer, written
+from .engines import WARM_UP_TEXTS, EngineEncoder, Engines
 from .scores import draw_from_quantiles
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ class BundlePredictor:
 
     Args:
         path: folder of its serving bundle.
+        engines: compute it the fastest way there is here, and shared; None: torch does, which takes its time, and
+            gives the same on every machine.
         budget_s: seconds per draft of a response, by the wall clock; None: no bound.
         remote: gives what writes the responses of a version elsewhere, None where nothing does; then the version's
             own model is loaded.
@@ -39,6 +43,7 @@ class BundlePredictor:
         self,
         path: Path,
         *,
+        engines: Engines | None = None,
         budget_s: float | None = None,
         remote: Callable[[str], Writer | None] = lambda _: None,
     ) -> None:
@@ -47,13 +52,46 @@ class BundlePredictor:
         self._parts = bundle.manifest.parts
         self._writers: dict[str, Writer] = {}
         self._answers: dict[str, Answers] = {}
+        self._memory: dict[Hashable, int] = {}
         for position, part in enumerate(bundle.manifest.parts):
             if part.head is HeadKind.TEXT:
                 writer = remote(self.version) or _own_writer(bundle, position, budget_s)
                 self._writers[part.control] = writer
                 self._answers[part.control] = _drafting(writer)
+                if isinstance(writer, TextGenerator):
+                    self._memory[writer] = sum(each.nbytes for each in writer.model.module.parameters())
             else:
-                self._answers[part.control] = load_classifier(bundle, position).answers
+                model = engines.classifier(bundle, position) if engines else load_classifier(bundle, position)
+                self._answers[part.control] = model.answers
+                if isinstance(model.encoder, EngineEncoder):
+                    self._memory[model.encoder.engine] = model.encoder.engine.memory_bytes
+
+    @property
+    def controls(self) -> frozenset[str]:
+        """Names of the controls that it answers."""
+        return frozenset(self._answers)
+
+    @property
+    def memory(self) -> Mapping[Hashable, int]:
+        """Bytes in memory, by what holds them; two predictors may share it."""
+        return self._memory
+
+    def warm_up(self) -> None:
+        """Answer some texts, the way that requests go, so that the first request takes no longer than others.
+
+        Nothing is drafted: that takes seconds, and no longer the first time.
+
+        Raises:
+            BundleError: it cannot answer.
+        """
+        for name, answer in self._answers.items():
+            if name not in self._writers:
+                try:
+                    answer(WARM_UP_TEXTS)
+                except (RuntimeError, ValueError, LabelloopError) as error:
+                    raise BundleError(
+                        f"{self.version} was loaded and cannot answer {name!r}: {error}; try another LABELLOOP_RUNTIME"
+                    ) from error
 
     def language_model(self, control: str) -> "LanguageModel | None":
         """The model that writes the responses to a control; None where none of this process does."""

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 
 from ..domain.model import cold_start_version, is_cold_start
@@ -18,12 +19,16 @@ log = logging.getLogger(__name__)
 class Champions:
     """Serves, per project, the champion that the registry names, or the cold start before the first one.
 
-    A swap replaces one reference, so a request keeps the predictor that it started with.
+    A swap replaces one reference, so a request keeps the predictor that it started with; what that holds is given back
+    when its last request is answered.
 
     Args:
         registry: says which version is champion.
-        load: makes a predictor from a serving bundle.
-        cold_start: makes the predictor that answers before the first model.
+        load: makes a predictor from a serving bundle, ready to answer its first request as fast as any other.
+        cold_start: makes the predictor that answers before the first model, likewise.
+        memory_of: bytes that a predictor holds in memory, by what holds them, which predictors may share.
+        limit_bytes: about what all of them may hold; above it those go that were not asked for the longest time, and
+            their next request loads them again. 0: no limit.
     """
 
     def __init__(
@@ -31,11 +36,18 @@ class Champions:
         registry: ModelRegistry,
         load: Callable[[Path], Predictor],
         cold_start: Callable[[Project], Predictor],
+        *,
+        memory_of: Callable[[Predictor], Mapping[Hashable, int]] = lambda _: {},
+        limit_bytes: int = 0,
     ) -> None:
         self._registry = registry
         self._load = load
         self._cold_start = cold_start
+        self._memory_of = memory_of
+        self._limit_bytes = limit_bytes
         self._serving: dict[int, Predictor] = {}
+        self._asked_at: dict[int, float] = {}
+        self._put_away: set[int] = set()
         self._locks: dict[int, threading.Lock] = {}
         self._loading: set[int] = set()
         self._guard = threading.Lock()
@@ -53,8 +65,20 @@ class Champions:
         Raises:
             EncoderError: the base model cannot be loaded.
         """
+        self._asked_at[project.id] = time.monotonic()
         serving = self.loaded(project)
         return self.refresh(project) if serving is None else serving
+
+    def follow(self, project: Project) -> None:
+        """The same as `refresh`, unless that would only fill memory: nobody asks, and there is no room.
+
+        Raises:
+            EncoderError: as `refresh`; TrackingError likewise.
+        """
+        if project.id not in self._serving and (project.id in self._put_away or not self._has_room()):
+            self._put_away.add(project.id)
+        else:
+            self.refresh(project)
 
     def refresh(self, project: Project) -> Predictor:
         """Serve what the registry names now, loading it first if it is new here.
@@ -68,15 +92,17 @@ class Champions:
         with self._lock(project.id):
             fitting = self.loaded(project)
             try:
-                self._serving[project.id] = self._wanted(project)
+                predictor = self._wanted(project)
             except (BundleError, EncoderError, OSError):
                 log.exception("the champion of project %s cannot be loaded", project.id)
-                self._serving[project.id] = fitting or self._cold_start(project)
+                predictor = fitting or self._cold_start(project)
             except TrackingError as error:
                 if fitting is None:
                     raise
                 log.warning("%s goes on serving project %s: %s", fitting.version, project.id, error)
-            return self._serving[project.id]
+                predictor = fitting
+            self._serve(project.id, predictor)
+            return predictor
 
     def _wanted(self, project: Project) -> Predictor:
         """The predictor of the version that the registry names: the one that serves, where that is it."""
@@ -109,6 +135,35 @@ class Champions:
         finally:
             with self._guard:
                 self._loading.discard(project.id)
+
+    def _serve(self, project_id: int, predictor: Predictor) -> None:
+        with self._guard:
+            self._serving[project_id] = predictor
+            self._asked_at.setdefault(project_id, time.monotonic())
+            self._put_away.discard(project_id)
+            while self._limit_bytes and (held := self._bytes(self._serving.values())) > self._limit_bytes:
+                others = sorted(self._serving.keys() - {project_id}, key=lambda each: self._asked_at[each])
+                idle = next((each for each in others if self._bytes_without(each) < held), None)
+                if idle is None:
+                    return
+                log.info("%s is put away, for the models in memory are too many", self._serving.pop(idle).version)
+                self._put_away.add(idle)
+
+    def _has_room(self) -> bool:
+        """True where a predictor as large as the largest would fit in."""
+        with self._guard:
+            largest = max((self._bytes([each]) for each in self._serving.values()), default=0)
+            return not self._limit_bytes or self._bytes(self._serving.values()) + largest <= self._limit_bytes
+
+    def _bytes_without(self, project_id: int) -> int:
+        return self._bytes(predictor for each, predictor in self._serving.items() if each != project_id)
+
+    def _bytes(self, predictors: Iterable[Predictor]) -> int:
+        """What predictors hold in memory together."""
+        held: dict[Hashable, int] = {}
+        for predictor in predictors:
+            held |= self._memory_of(predictor)
+        return sum(held.values())
 
     def _lock(self, project_id: int) -> threading.Lock:
         with self._guard:

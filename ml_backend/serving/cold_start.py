@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,11 @@ from ..domain.label_config import Label
 from ..domain.model import HeadKind, ScoredTarget
 from ..encoders.confidence import confidences
 from ..encoders.embed import TextEncoder
+from ..encoders.encoder import Encoder
 from ..encoders.reading import Floats2d
 from ..tasks import ServingPlan
 from .drafts import Writer, written
+from .engines import WARM_UP_TEXTS, EngineEncoder
 from .scores import draw_from_quantiles
 
 __all__ = ["ColdStartPredictor", "label_vectors", "shared_encoder"]
@@ -37,7 +39,7 @@ class ColdStartPredictor:
         writer: drafts responses; None: nothing does.
     """
 
-    def __init__(self, version: str, plan: ServingPlan, encoder: TextEncoder, writer: Writer | None = None) -> None:
+    def __init__(self, version: str, plan: ServingPlan, encoder: Encoder, writer: Writer | None = None) -> None:
         self.version = version
         self._writer = writer
         self._written = tuple(each.name for each in plan.controls if each.kind.head is HeadKind.TEXT and writer)
@@ -45,6 +47,22 @@ class ColdStartPredictor:
         self._encoder = encoder
         self._vectors: dict[str, Floats2d] = {}
         self._lock = threading.Lock()
+
+    @property
+    def controls(self) -> frozenset[str]:
+        """Names of the controls that it answers."""
+        return frozenset([*self._labels, *self._written])
+
+    @property
+    def memory(self) -> Mapping[Hashable, int]:
+        """Bytes in memory, by what holds them; two predictors may share it."""
+        engine = self._encoder.engine if isinstance(self._encoder, EngineEncoder) else None
+        return {} if engine is None else {engine: engine.memory_bytes}
+
+    def warm_up(self) -> None:
+        """Embed the labels and answer some texts, so that the first request takes no longer than others."""
+        if self._labels:
+            self._answers(WARM_UP_TEXTS)
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         """The closest label per single-choice control; None for an empty text.
@@ -98,7 +116,7 @@ def _scored(rows: npt.NDArray[np.float64], values: Sequence[str]) -> list[Scored
     ]
 
 
-def label_vectors(labels: Sequence[Label], encoder: TextEncoder) -> Floats2d:
+def label_vectors(labels: Sequence[Label], encoder: Encoder) -> Floats2d:
     """One vector of length 1 per label, shape (K, D).
 
     It is the mean of the vector of "name: hint" and of the mean vector of the hint's phrases, for phrases are as long

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ..serving.answer_cache import AnswerCache
 from ..serving.prelabels import Prelabels
 from ..workflows.policy import new_labels
 from ..workflows.services import Services
@@ -36,6 +37,7 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(_StateCollector(services))
+        self.registry.register(_CacheCollector(services.answers))
 
     def observe(self, app: Flask) -> None:
         """Time every request of the application."""
@@ -56,6 +58,22 @@ class Metrics:
         for reason, count in prelabels.empty.items():
             self.prelabels.labels(reason).inc(count)
         self.prelabels.labels("answered").inc(len(prelabels.predictions) - prelabels.empty.total())
+
+
+class _CacheCollector(Collector):
+    """Reads the cache's own counts."""
+
+    def __init__(self, answers: AnswerCache) -> None:
+        self._answers = answers
+
+    def collect(self) -> Iterator[Metric]:
+        texts = CounterMetricFamily(
+            "labelloop_cached_texts", "Texts looked up among the answers given before.", labels=["found"]
+        )
+        texts.add_metric(["yes"], self._answers.hits)
+        texts.add_metric(["no"], self._answers.misses)
+        yield texts
+        yield GaugeMetricFamily("labelloop_cache_bytes", "Memory of these answers.", self._answers.used_bytes)
 
 
 class _StateCollector(Collector):

@@ -33,7 +33,7 @@ def watch_champions(
                 history = services.database.promotions.history(project.id)
                 newest = (history[0].id, history[0].state) if history else None
                 if is_full or seen.get(project.id) != newest:
-                    _refresh(services, project)
+                    _follow(services, project)
                     seen[project.id] = newest
             if is_full:
                 next_full = time.monotonic() + full_refresh_s
@@ -43,8 +43,8 @@ def watch_champions(
         stop.wait(poll_s)
 
 
-def _refresh(services: Services, project: Project) -> None:
+def _follow(services: Services, project: Project) -> None:
     try:
-        services.champions.refresh(project)
+        services.champions.follow(project)
     except LabelloopError as error:
         log.error("project %s has no model to serve: %s", project.id, error)

@@ -9,6 +9,7 @@ from ..domain.ports import JobLauncher, ModelRegistry, Predictor, Studio, Tracke
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
 from ..hooks import Hooks
+from ..serving.answer_cache import AnswerCache
 from ..serving.champions import Champions
 from ..storage import Database
 
@@ -80,6 +81,7 @@ class Services:
         load_predictor: makes a predictor from a serving bundle.
         cold_start: makes the predictor that answers a project before its first model.
         hooks: other people's code at the loop's turning points.
+        answers: what champions and cold starts of this process have answered.
     """
 
     options: Options
@@ -93,3 +95,4 @@ class Services:
     cold_start: Callable[[Project], Predictor]
     clock: Callable[[], datetime]
     hooks: Hooks = field(default_factory=Hooks)
+    answers: AnswerCache = field(default_factory=lambda: AnswerCache(0))

@@ -1,0 +1,198 @@
+"""Which predictors are in memory, and which serve."""
+
+import time
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.model import Method, cold_start_version
+from ml_backend.domain.ports import Predictor
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import SplitFractions
+from ml_backend.errors import BundleError
+from ml_backend.serving.champions import Champions
+from tests.fakes import FakeClock, FakePredictor, FakeRegistry
+
+SHARED_BYTES, OWN_BYTES = 100, 10
+
+
+class Loaded(FakePredictor):
+    """A predictor that holds bytes of its own beside those that all share."""
+
+    @property
+    def memory(self) -> Mapping[Hashable, int]:
+        return {"base": SHARED_BYTES, self.version: OWN_BYTES}
+
+
+class House:
+    """Projects with a champion each.
+
+    Attributes:
+        loads: versions in the order in which they were loaded.
+        broken: versions that cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int = 0) -> None:
+        self.registry = FakeRegistry(folder)
+        self.loads: list[str] = []
+        self.broken: set[str] = set()
+        self.champions = Champions(
+            self.registry, self._load, self._cold_start, memory_of=_memory_of, limit_bytes=limit_bytes
+        )
+
+    def project(self, number: int, *, has_champion: bool = True) -> Project:
+        project = Project(number, "p", "P", "<View/>", "0123456789ab", SplitFractions(), FakeClock()())
+        if has_champion:
+            self.promote(project)
+        return project
+
+    def promote(self, project: Project) -> str:
+        key = project.ref.key
+        number = self.registry.next_number(key)
+        version = self.registry.register(
+            key,
+            number=number,
+            run_id=f"{key}-{number}",
+            artifact_path="bundle",
+            method=Method.LORA,
+            snapshot_id="s",
+            label_config_fingerprint="f",
+            metrics={},
+        )
+        self.registry.set_champion(version.name)
+        return version.name
+
+    def in_memory(self, *projects: Project) -> list[bool]:
+        return [self.champions.loaded(project) is not None for project in projects]
+
+    def ask(self, project: Project) -> str:
+        time.sleep(0.001)  # the clock that tells who was asked last may be coarse
+        return self.champions.get(project).version
+
+    def _load(self, path: Path) -> Predictor:
+        version = path.parent.name.replace("-1-", "-1-v").replace("-2-", "-2-v").replace("-3-", "-3-v")
+        if version in self.broken:
+            raise BundleError(f"{version} is damaged")
+        self.loads.append(version)
+        return Loaded(version, default="Billing")
+
+    def _cold_start(self, project: Project) -> Predictor:
+        return Loaded(cold_start_version(project.ref.key, project.label_config_fingerprint), default="Billing")
+
+
+def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
+    assert isinstance(predictor, Loaded)
+    return predictor.memory
+
+
+@pytest.fixture
+def bounded(tmp_path: Path) -> House:
+    """With room for two versions."""
+    return House(tmp_path, SHARED_BYTES + 2 * OWN_BYTES)
+
+
+def test_the_version_that_was_not_asked_for_the_longest_time_is_put_away(bounded: House) -> None:
+    one, two, three = (bounded.project(number) for number in (1, 2, 3))
+    for project in (one, two, one):
+        bounded.ask(project)
+
+    bounded.ask(three)
+
+    assert bounded.in_memory(one, two, three) == [True, False, True]
+
+
+def test_a_version_that_was_put_away_is_loaded_by_its_next_request(bounded: House) -> None:
+    projects = [bounded.project(number) for number in (1, 2, 3)]
+    for project in projects:
+        bounded.ask(project)
+
+    assert bounded.ask(projects[0]) == "p-1-v1"
+    assert bounded.in_memory(*projects) == [True, False, True]
+    assert bounded.loads == ["p-1-v1", "p-2-v1", "p-3-v1", "p-1-v1"]
+
+
+def test_following_the_registry_does_not_load_what_was_put_away(bounded: House) -> None:
+    projects = [bounded.project(number) for number in (1, 2, 3)]
+    for project in projects:
+        bounded.ask(project)
+    newer = bounded.promote(projects[0])
+
+    for _ in range(3):
+        for project in projects:
+            bounded.champions.follow(project)
+
+    assert bounded.in_memory(*projects) == [False, True, True]
+    assert len(bounded.loads) == 3
+    assert bounded.ask(projects[0]) == newer
+
+
+def test_at_the_start_only_as_many_are_loaded_as_fit_in(bounded: House) -> None:
+    projects = [bounded.project(number) for number in (1, 2, 3)]
+
+    for project in projects:
+        bounded.champions.follow(project)
+
+    assert bounded.loads == ["p-1-v1"]
+    assert bounded.in_memory(*projects) == [True, False, False]
+
+
+def test_one_version_is_served_however_large_it_is(tmp_path: Path) -> None:
+    house = House(tmp_path, 1)
+    one, two = house.project(1), house.project(2)
+
+    assert [house.ask(one), house.ask(two)] == ["p-1-v1", "p-2-v1"]
+    assert house.in_memory(one, two) == [False, True]
+
+
+def test_putting_away_what_others_share_anyway_is_of_no_use(tmp_path: Path) -> None:
+    house = House(tmp_path, SHARED_BYTES // 2)
+    house.champions._memory_of = lambda _: {"base": SHARED_BYTES}
+    one, two = house.project(1), house.project(2)
+    house.ask(one)
+
+    house.ask(two)
+
+    assert house.in_memory(one, two) == [True, True]
+
+
+def test_without_a_limit_all_stay(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    projects = [house.project(number) for number in (1, 2, 3)]
+
+    for project in projects:
+        house.champions.follow(project)
+
+    assert house.in_memory(*projects) == [True] * 3
+
+
+def test_a_promotion_takes_the_place_of_what_serves(bounded: House) -> None:
+    project = bounded.project(1)
+    before = bounded.champions.get(project)
+    newer = bounded.promote(project)
+
+    bounded.champions.follow(project)
+
+    assert before.version == "p-1-v1"
+    assert bounded.ask(project) == newer == "p-1-v2"
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_former_one_serving(bounded: House) -> None:
+    project = bounded.project(1)
+    bounded.ask(project)
+    newer = bounded.promote(project)
+    bounded.broken.add(newer)
+
+    bounded.champions.follow(project)
+    assert bounded.ask(project) == "p-1-v1"
+
+    bounded.broken.clear()
+    bounded.champions.follow(project)
+    assert bounded.ask(project) == newer
+
+
+def test_a_project_without_a_champion_is_served_by_its_cold_start(bounded: House) -> None:
+    project = bounded.project(1, has_champion=False)
+
+    assert bounded.ask(project) == "p-1-cold-start-0123456789ab"
+    assert bounded.loads == []
