@@ -2,6 +2,7 @@
 
 import logging
 import re
+from functools import lru_cache
 
 from ..domain.model import PromotionState, cold_start_version, is_cold_start
 from ..domain.project import Project
@@ -15,6 +16,7 @@ __all__ = ["announced_version", "plan_of", "remember_project", "slug_of"]
 
 log = logging.getLogger(__name__)
 
+LABEL_CONFIGS_KEPT = 64
 DEFAULT_SLUG = "labelloop"
 MAX_SLUG_LENGTH = 40
 
@@ -27,7 +29,13 @@ def slug_of(title: str) -> str:
 
 def plan_of(project: Project) -> ServingPlan:
     """Which controls of the project are served."""
-    return serving_plan(parse_label_config(project.label_config))
+    return _plan(project.label_config)
+
+
+@lru_cache(LABEL_CONFIGS_KEPT)
+def _plan(label_config: str) -> ServingPlan:
+    """What a label config says, remembered: every request brings it along, and reading it takes longer than a model."""
+    return serving_plan(parse_label_config(label_config))
 
 
 def remember_project(
@@ -47,24 +55,26 @@ def remember_project(
         UnreadableLabelConfig: the config is malformed.
         UnsupportedLabelConfig: nothing in it can be served.
     """
-    config = parse_label_config(label_config)
-    plan = serving_plan(config)
+    plan = _plan(label_config)
+    project = services.database.projects.find(project_id)
+    if project is not None and project.label_config == label_config and title in ("", project.title):
+        return project
     for notice in plan.notices:
         log.info("project %s: %s", project_id, notice)
-    project = services.database.projects.find(project_id)
+    fingerprint = plan.config.fingerprint
     if project is None:
         return services.database.projects.add(
             project_id,
             slug=slug or slug_of(title),
             title=title or f"Project {project_id}",
             label_config=label_config,
-            fingerprint=config.fingerprint,
+            fingerprint=fingerprint,
             split=split or services.options.split,
         )
     if project.label_config != label_config:
         for sentence in changes_between(project.label_config, label_config):
             log.warning("the label config of project %s has changed: %s", project_id, sentence)
-        services.database.projects.set_label_config(project_id, label_config, config.fingerprint)
+        services.database.projects.set_label_config(project_id, label_config, fingerprint)
     if title and project.title != title:
         services.database.projects.set_title(project_id, title)
     return services.database.projects.get(project_id)
