@@ -56,6 +56,14 @@ def train(
         ),
     ] = Method.AUTO,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="LABELLOOP_SEED")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MIN",
+            help="Minutes that the training may take; folds, adversarial passes and epochs beyond them are left out.",
+            show_default="as long as all of it takes",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A training setting; may be repeated.")
     ] = None,
@@ -82,7 +90,9 @@ def train(
         raise ConfigurationError("name what to train on: either --project ID or --snapshot DIR")
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SnapshotError(f"{out} holds something already; choose a folder that is empty or not there yet")
-    overrides = _overrides([*(settings or []), *([f"suspects={suspects}"] if suspects else [])])
+    options = {"suspects": suspects, "budget_min": budget}
+    named = [f"{name}={value}" for name, value in options.items() if value is not None]
+    overrides = _overrides([*(settings or []), *named])
     services = open_services()
     request = TrainRequest(
         trigger="command",

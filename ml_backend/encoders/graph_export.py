@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..errors import GraphError
 from .base_model import Backbone
+from .device import on_cpu
 from .graph import INPUTS, INT8_NAMES, ONNX_NAME, Graph, GraphFacts, WordVectors, graph_inputs, seal_graph
 from .packing import feed, rows_of, unpacked
 from .reading import Floats2d
@@ -70,7 +71,7 @@ def export_graph(
     checked = [*samples[:CHECKED_SAMPLES], (joined * -(-max_length_tokens // len(joined)))[:max_length_tokens]]
     first = _first_position(backbone.module)
     reasons = []
-    with _quiet(), torch.no_grad(), _plain_attention(backbone.module):
+    with _quiet(), torch.no_grad(), on_cpu(backbone.module), _plain_attention(backbone.module):
         wanted = [_alone(backbone.module, sequence) for sequence in checked]
         for is_packed in (True, False):
             facts = GraphFacts(backbone.weights_sha256, backbone.hidden_size, is_packed, first, pad_id, files={})

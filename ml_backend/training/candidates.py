@@ -1,7 +1,8 @@
 """The models that a training makes for one control, and which of them is kept."""
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ from ..domain.model import Method
 from ..encoders.bundle import Head
 from ..encoders.embed import TextEncoder
 from ..encoders.reading import Floats2d, Reading
+from .budget import fitted, tuning_s
 from .calibration import LEAST_CALIBRATION_ROWS
 from .checkpoints import Checkpoints
 from .data import TrainingData
+from .deadline import Deadline
 from .evaluate import Evaluation
 from .fit import Observer, Workshop
 from .lesson import Lesson
 from .objectives import Objective
 from .out_of_fold import Fold, HeldOut, out_of_fold
-from .plan import FORWARD_SHARE, fold_work, make_plan
+from .plan import FORWARD_SHARE, Plan, fold_work, make_plan
 from .progress import Pace, Report
 from .record import Curves
 from .select import Choice, choose
@@ -30,6 +33,7 @@ __all__ = ["CROSS_VALIDATION", "VALIDATION", "Candidate", "Candidates"]
 
 VALIDATION, CROSS_VALIDATION = "validation", "cross_validation"
 CHECKED_ROWS = 32
+TIMED_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,10 +64,12 @@ class Candidates:
         share: fractions of the progress at which the work begins and ends.
         checkpoints: where finished pieces are kept, and those of an earlier attempt are found.
         scratch: folder for what is not in a bundle yet.
+        deadline: by which a model is there; what does not fit before it is left out.
 
     Attributes:
         checked: train texts, spread over all of them, that a bundle is checked with.
         held_out: what the folds gave; None where the plan has none, or before `best`.
+        cuts: what was left out for want of time, in phrases.
     """
 
     def __init__(
@@ -78,8 +84,11 @@ class Candidates:
         curves: Curves,
         checkpoints: Checkpoints,
         scratch: Path,
+        deadline: Deadline | None = None,
     ) -> None:
         self.held_out: HeldOut | None = None
+        self.cuts: tuple[str, ...] = ()
+        self._deadline = deadline
         self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
         objective.prepare(encoder, data.train)
         learned = data.learned(settings.description_weight)
@@ -109,9 +118,10 @@ class Candidates:
         Raises:
             TrainingError: this base model cannot be tuned, or its loss is not finite.
         """
-        plan, method = self._plan, self._settings.method
+        method = self._settings.method
         features = self._features()
         head = self._workshop.regression(self._frozen, features)
+        plan, folds_end = self._fit_into_time()
         if plan.folds:
             self.held_out = out_of_fold(
                 self._workshop,
@@ -122,12 +132,14 @@ class Candidates:
                 observer=self._fold_observer,
                 checkpoints=self._checkpoints,
                 on_fold=self._count_fold,
+                deadline=folds_end,
             )
         if method is not Method.AUTO and plan.tuned:
             return self._tuned(plan.tuned, features, head), Choice(method, {}, f"{method} was asked for")
         regression = self._regression(head)
         if not plan.tuned:
-            return regression, Choice(method, {}, "regression was asked for")
+            said = "the budget leaves no time to tune the base model" if self.cuts else "regression was asked for"
+            return regression, Choice(Method.REGRESSION, {}, said)
         if plan.stops_early:
             tuned = self._tuned(plan.tuned, features, head)
             logits = {candidate.method: candidate.validation_logits for candidate in (regression, tuned)}
@@ -172,12 +184,41 @@ class Candidates:
             observer=self._observer(),
             validation=self._validation if self._plan.stops_early else None,
             checkpoints=self._checkpoints.epochs(method),
+            deadline=self._deadline,
         ) as model:
             changes = self._scratch / method
             model.save(changes)
             validation = model.logits(self._validation.reading)
             checked = model.head.logits(self._exact.vectors(self.checked))
             return Candidate(method, model.head, changes, validation, checked, model.trainable_share)
+
+    def _fit_into_time(self) -> tuple[Plan, Deadline | None]:
+        """The plan, with what the deadline leaves no time for left out; and the end of its folds."""
+        if self._deadline is None:
+            return self._plan, None
+        row_s = self._seconds_per_row()
+        found = fitted(
+            self._plan,
+            self._workshop.recipe,
+            left_s=self._deadline.left_s,
+            row_s=row_s,
+            is_asked=self._settings.method is not Method.AUTO,
+        )
+        self._plan, self.cuts = found.plan, found.cuts
+        self._workshop = replace(self._workshop, recipe=found.recipe)
+        self._pace.expect(self._plan.work)
+        whole_s = tuning_s(found.plan, found.recipe, row_s)
+        share = tuning_s(found.plan, found.recipe, row_s, folds_alone=True) / whole_s if whole_s else 0.0
+        return self._plan, self._deadline.part(share)
+
+    def _seconds_per_row(self) -> float:
+        """Of a training pass, told by how long features of a few rows take; the first are computed to warm up."""
+        clock = self._deadline.clock if self._deadline else time.monotonic
+        sample = self._learned.reading.take(np.arange(0, len(self._learned), -(-len(self._learned) // TIMED_ROWS)))
+        self._workshop.encoder.vectors(self.checked)
+        began_s = clock()
+        self._workshop.encoder.vectors(sample)
+        return (clock() - began_s) / sample.texts / FORWARD_SHARE
 
     def _features(self) -> Floats2d:
         """Of all rows that the regression learns from, from the frozen encoder."""

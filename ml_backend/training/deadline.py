@@ -28,6 +28,10 @@ class Deadline:
         """Seconds until then; 0 once it is past."""
         return max(0.0, self.end_s - self.clock())
 
+    def earlier(self, seconds: float) -> "Deadline":
+        """So many seconds before it."""
+        return Deadline(self.end_s - seconds, self.clock)
+
     def part(self, share: float) -> "Deadline":
         """The moment at which this share of what is left will be used up."""
         return Deadline.after(share * self.left_s, self.clock)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..domain.model import Method
 from ..encoders.reading import Floats2d
 from .checkpoints import Checkpoints, EpochCheckpoints
+from .deadline import Deadline
 from .fit import Observer, Workshop
 from .lesson import Lesson
 
@@ -97,6 +98,7 @@ def out_of_fold(
     observer: Callable[[int], Observer],
     checkpoints: Checkpoints,
     on_fold: Callable[[Fold, bool], None],
+    deadline: Deadline | None = None,
 ) -> HeldOut:
     """Logits of train rows from models that were trained without them, fold after fold.
 
@@ -106,6 +108,7 @@ def out_of_fold(
         observer: of tuning in the fold with this number, from 1.
         checkpoints: where every fold's logits are kept.
         on_fold: told of every fold that is finished, with True where an earlier attempt did that.
+        deadline: of tuning in all of them together.
     """
     methods = [Method.REGRESSION, *([tuned] if tuned else [])]
     empty = np.zeros((0, workshop.objective.readout.columns), dtype=np.float32)
@@ -123,6 +126,7 @@ def out_of_fold(
                 tuned=tuned,
                 observer=observer(number),
                 epochs=checkpoints.epochs(name),
+                deadline=deadline and deadline.part(1 / (len(folds) - number + 1)),
             ),
         )
         on_fold(fold, is_known)
@@ -142,6 +146,7 @@ def _scored(
     tuned: Method | None,
     observer: Observer,
     epochs: EpochCheckpoints,
+    deadline: Deadline | None,
 ) -> dict[str, Floats2d]:
     """Logits of a fold's scored rows, by method."""
     part, part_features = lesson.take(fold.train), features[lesson.reading.units_of(fold.train)]
@@ -150,6 +155,6 @@ def _scored(
     logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[scored])}
     if tuned:
         first = workshop.first_head(part, part_features, head)
-        with workshop.tuned(tuned, part, first, observer=observer, checkpoints=epochs) as model:
+        with workshop.tuned(tuned, part, first, observer=observer, checkpoints=epochs, deadline=deadline) as model:
             logits[tuned] = model.logits(lesson.reading.take(fold.scored))
     return logits

@@ -13,6 +13,7 @@ from .calibration import Reliability
 from .candidates import VALIDATION, Candidates
 from .checkpoints import Checkpoints
 from .data import TrainingData
+from .deadline import Deadline
 from .evaluate import Evaluation
 from .figures import reliability_figure
 from .objectives import objective_for
@@ -61,6 +62,7 @@ def train_part(
     report: Report,
     share: tuple[float, float],
     scratch: Path,
+    deadline: Deadline | None = None,
 ) -> PartOutcome:
     """Train, choose and calibrate.
 
@@ -68,6 +70,7 @@ def train_part(
         encoder: of the frozen base model, which it is again afterwards.
         share: fractions of the progress at which the work begins and ends.
         scratch: folder of this part's own for its files.
+        deadline: by which the model is there; what does not fit before it is left out, with a warning.
 
     Raises:
         TrainingError: the loss is not finite, or the base model cannot be tuned.
@@ -85,6 +88,7 @@ def train_part(
         curves=curves,
         checkpoints=checkpoints,
         scratch=scratch,
+        deadline=deadline,
     )
     best, choice = candidates.best()
     logits, held_out = candidates.calibration_rows(best)
@@ -104,6 +108,9 @@ def train_part(
     evaluations = candidates.evaluations(best)
     curves.draw()
     log_choice(run, choice)
+    cuts = _cuts(candidates, settings)
+    if settings.budget_min is not None:
+        run.log_tags({"left_out_for_time": ", ".join(candidates.cuts) or "nothing"})
     for name, evaluation in evaluations.items():
         log_evaluation(run, evaluation, name)
     if reliability.rows:
@@ -114,11 +121,17 @@ def train_part(
         TrainedPart(facts, folder),
         _metrics(evaluations, numbers, reliability),
         next((objective.score(evaluation) for evaluation in evaluations.values()), None),
-        (*data.warnings, *reliability.warnings()),
+        (*data.warnings, *cuts, *reliability.warnings()),
         choice.reason,
         candidates.checked_texts,
         best.checked_logits,
     )
+
+
+def _cuts(candidates: Candidates, settings: TrainingSettings) -> tuple[str, ...]:
+    if not candidates.cuts:
+        return ()
+    return (f"to keep within {settings.budget_min:g} min, the training made do with {', '.join(candidates.cuts)}",)
 
 
 def _metrics(

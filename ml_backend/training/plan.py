@@ -26,14 +26,38 @@ class Plan:
         tuned: the method tried beside the regression; None where the regression alone was asked for.
         epochs: passes over the rows when a model is tuned, at most.
         stops_early: True where validation decides which epoch is kept.
-        work: training passes, in rows, that all of it takes at most; computing features counts a third.
+        embedded: rows that features are computed of.
+        learned: rows that a tuned model learns from.
+        validation: rows that it is scored on, after every epoch where that decides.
     """
 
     folds: tuple[Fold, ...]
     tuned: Method | None
     epochs: int
     stops_early: bool
-    work: float
+    embedded: int
+    learned: int
+    validation: int
+
+    @property
+    def work(self) -> float:
+        """Training passes, in rows, that all of it takes at most; computing features counts a third."""
+        return self.embedded * FORWARD_SHARE + self.folds_work() + self.tuning_work()
+
+    def folds_work(self, passes: int = 1) -> float:
+        """Of comparing the methods on folds, likewise.
+
+        Args:
+            passes: that a step makes over its batch.
+        """
+        return sum(fold_work(fold, self.epochs * passes) for fold in self.folds) if self.tuned else 0.0
+
+    def tuning_work(self, passes: int = 1) -> float:
+        """Of tuning the model that may be kept, likewise."""
+        if not self.tuned:
+            return 0.0
+        scored = self.validation * FORWARD_SHARE * (self.epochs if self.stops_early else 1)
+        return self.learned * self.epochs * passes + scored
 
 
 def make_plan(
@@ -68,11 +92,8 @@ def make_plan(
         )
         descriptions = np.arange(len(strata), len(strata) + described)
         folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
-    work = (len(strata) + described + validation) * FORWARD_SHARE
-    if tuned:
-        work += sum(fold_work(fold, epochs) for fold in folds)
-        work += learned * epochs + validation * FORWARD_SHARE * (epochs if stops_early else 1)
-    return Plan(tuple(folds), tuned, epochs, stops_early, work)
+    embedded = len(strata) + described + validation
+    return Plan(tuple(folds), tuned, epochs, stops_early, embedded, learned, validation)
 
 
 def fold_work(fold: Fold, epochs: int) -> float:

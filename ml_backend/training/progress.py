@@ -49,6 +49,10 @@ class Pace:
         self._clock = clock
         self._began_s = clock()
 
+    def expect(self, work: float) -> None:
+        """Count on other work in all than was thought before."""
+        self._work = max(work, self._done, 1.0)
+
     def skip(self, rows: float) -> None:
         """Count rows as done that an earlier attempt has worked on: they say nothing about how fast this one is."""
         self._known += rows

@@ -20,6 +20,7 @@ from ..encoders.graph_store import GraphStore
 from ..errors import BundleError, TrainingError
 from .checkpoints import Checkpoints
 from .data import TrainingData
+from .deadline import Deadline
 from .generation.part import TextPartOutcome, train_text_part
 from .generation.settings import GenerationSettings
 from .graphs import add_graph
@@ -33,6 +34,8 @@ __all__ = ["Progress", "TrainingOutcome", "train_version", "verify_bundle"]
 TOLERANCE = 1e-3
 """Largest difference between logits before saving and after loading, as a share of the largest logit."""
 WORK_STARTS, WORK_ENDS = 0.03, 0.97
+FITTING_SHARE = 0.85
+"""Of the time that is left for a part: the rest is for exporting, saving and checking it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def train_version(
     writing: GenerationSettings | None = None,
     text_base_model: str = "",
     graphs: GraphStore | None = None,
+    deadline: Deadline | None = None,
     on_checkpoint: Callable[[str], None] = lambda _: None,
 ) -> TrainingOutcome:
     """Train a model for every control, write the serving bundle and check it.
@@ -79,6 +83,7 @@ def train_version(
         writing: settings of controls that are answered with a text, and `text_base_model` the model that is tuned
             for them.
         graphs: with it, tuned models are exported as well, so that they serve without torch.
+        deadline: by which the version should be there; None: what the settings allow, from now on.
         out: folder that the bundle becomes; it must not exist.
         checkpoints: folder for what a later attempt goes on from; what an earlier one left there is gone on from.
         report: told of every step; what it raises stops the training.
@@ -91,6 +96,8 @@ def train_version(
         EncoderError: the base model cannot be loaded.
     """
     began_s = time.monotonic()
+    if deadline is None and settings.budget_min is not None:
+        deadline = Deadline.after(60 * settings.budget_min)
     writing = writing or GenerationSettings(seed=settings.seed)
     bases = _Bases.of(parts, base_model, text_base_model)
     report(Progress(0.0, "loading", f"loading {bases.name}"))
@@ -109,6 +116,7 @@ def train_version(
         outcomes: list[PartOutcome | TextPartOutcome] = []
         refusals: list[str] = []
         for position, (data, share) in enumerate(zip(parts, _shares(parts), strict=True)):
+            part_end = deadline and deadline.part(FITTING_SHARE * (share[1] - share[0]) / (WORK_ENDS - share[0]))
             recorder = run if len(parts) == 1 else ControlRun(run, data.control)
             kept = Checkpoints(checkpoints / str(position), origin, on_checkpoint)
             files = Path(scratch) / str(position)
@@ -122,6 +130,7 @@ def train_version(
                     report=report,
                     share=share,
                     scratch=files,
+                    deadline=part_end,
                 )
             elif encoder is not None:
                 outcome = train_part(
@@ -134,6 +143,7 @@ def train_version(
                     report=report,
                     share=share,
                     scratch=files,
+                    deadline=part_end,
                 )
                 if graphs is not None:
                     report(Progress(share[1], "exporting", "writing the graph that serves"))

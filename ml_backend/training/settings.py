@@ -48,6 +48,8 @@ class TrainingSettings:
         folds: number of such folds.
         fold_rows: as many folds are scored as fit into this many rows, at least one; each costs a LoRA training.
         fold_train_rows: most rows that a fold's models are trained on.
+        budget_min: minutes that a training may take, its audit included; folds, adversarial passes and epochs that do
+            not fit on this machine are left out. None: as long as all of it takes.
     """
 
     method: Method = Method.AUTO
@@ -77,6 +79,7 @@ class TrainingSettings:
     folds: int = 5
     fold_rows: int = 400
     fold_train_rows: int = 4000
+    budget_min: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("warmup_fraction", "lora_dropout"):
@@ -143,6 +146,7 @@ _ABOVE_ZERO = (
     "least_validation_rows",
     "fold_rows",
     "fold_train_rows",
+    "budget_min",
 )
 
 

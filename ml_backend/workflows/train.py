@@ -147,12 +147,14 @@ def _fit(
 ) -> "TrainingOutcome":
     from ..encoders.bundle import BundleFacts
     from ..encoders.graph_store import GraphStore
+    from ..training.deadline import Deadline
     from ..training.overrides import settings_from
     from ..training.run import Progress, train_version
 
     manifest = snapshot.manifest
     plan = serving_plan(parse_label_config(manifest.label_config))
     settings, writing = settings_from(request.method, request.seed, request.overrides)
+    deadline = None if settings.budget_min is None else Deadline.after(60 * settings.budget_min)
     train, notes = trusted_rows(services, request, snapshot, context, settings.suspects)
     context.report(TRAINING_STARTS, "loading", "loading the base model")
     # Held-out rows keep all labels: what they measure must not be what the model likes.
@@ -177,6 +179,7 @@ def _fit(
         graphs=GraphStore(services.options.graphs) if services.options.exports_graphs else None,
         on_checkpoint=lambda name: context.keep(saved=name),
         report=report,
+        deadline=deadline,
         run=run,
     )
     return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out))

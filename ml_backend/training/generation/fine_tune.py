@@ -1,5 +1,6 @@
 """One fine-tuning from pairs to a model on disk, measured against its base."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from ...encoders.generate import Draft, TextGenerator
 from ...encoders.language_model import LanguageModel
 from ...errors import TrainingError
 from ..checkpoints import EpochCheckpoints
+from ..deadline import Deadline
 from ..progress import Pace, Report
 from .data import Pair, TokenPairs, tokenised
 from .fit import EpochResult, FitObserver, FitResult, fit
@@ -111,12 +113,14 @@ def fine_tune(
     report: Report,
     checkpoints: EpochCheckpoints | None = None,
     device: str | None = None,
+    deadline: Deadline | None = None,
 ) -> FineTuning:
     """Fine-tune a base model and write it to a folder, as `load_tuned_model` reads it.
 
     Args:
         holdout: pairs on which the best epoch is chosen and both models are measured; there may be none.
         checkpoints: where every epoch is kept; the training goes on after the newest that is there already.
+        deadline: training ends early enough to measure the tuned model before it.
 
     Raises:
         EncoderError: the base model cannot be loaded.
@@ -132,10 +136,20 @@ def fine_tune(
     asked = holdout[: settings.evaluation_rows]
     course = _Course(report, train_rows, holdout_rows, len(asked), settings)
     bench = _Bench(model, writer, holdout_rows, asked, course, settings.tokens_per_pass)
+    before_s = time.monotonic()
     base, base_drafts = bench.measure("base model")
+    measuring_s = time.monotonic() - before_s
     with tunable(model, settings) as tuned:
         share = tuned.trainable_share
-        result = fit(tuned, train_rows, holdout_rows, settings, observer=course.observer(), checkpoints=checkpoints)
+        result = fit(
+            tuned,
+            train_rows,
+            holdout_rows,
+            settings,
+            observer=course.observer(),
+            checkpoints=checkpoints,
+            deadline=deadline and deadline.earlier(measuring_s),
+        )
         after, drafts = bench.measure("tuned model")
         checked = train_rows.rows[:CHECKED_ROWS]
         checked_loss = holdout_loss(model, checked, tokens_per_pass=settings.tokens_per_pass)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoints import EpochCheckpoints, EpochState
+from ..deadline import Deadline
 from .data import TokenPairs
 from .loss import holdout_loss
 from .settings import GenerationSettings
@@ -79,6 +80,7 @@ def fit(
     *,
     observer: FitObserver | None = None,
     checkpoints: EpochCheckpoints | None = None,
+    deadline: Deadline | None = None,
 ) -> FitResult:
     """Train the model and leave it as it was after its best epoch.
 
@@ -86,6 +88,7 @@ def fit(
         holdout: the epoch with the lowest loss on them is kept (of equal ones the later), and training ends after
             `patience_epochs` without a lower one. None, or no rows: all epochs, and the last is kept.
         checkpoints: where every epoch is kept; the training goes on after the newest that is there already.
+        deadline: training ends there, within an epoch if need be.
 
     Raises:
         TrainingError: the loss is no longer a finite number.
@@ -99,7 +102,7 @@ def fit(
         trainer.resume(after.tensors)
         observer.on_resume(after.epoch, after.facts[MEMORY])
     is_over = best.is_past(epoch, settings.patience_epochs)
-    for step in () if is_over else trainer.run(after=after):
+    for step in () if is_over else trainer.run(after=after, deadline=deadline):
         observer.on_step(step)
         if step.epoch is None:
             continue

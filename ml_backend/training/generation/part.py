@@ -16,6 +16,7 @@ from ...encoders.tuned_model import load_tuned_model
 from ...errors import TrainingError
 from ..checkpoints import Checkpoints
 from ..data import LabeledTexts, TrainingData
+from ..deadline import Deadline
 from ..progress import Progress, Report
 from .data import Pair, tokenised
 from .fine_tune import FineTuning, fine_tune
@@ -84,12 +85,14 @@ def train_text_part(
     report: Report,
     share: tuple[float, float],
     scratch: Path,
+    deadline: Deadline | None = None,
 ) -> TextPartOutcome:
     """Fine-tune the base model and measure it against what it was before.
 
     Args:
         share: fractions of the progress at which the work begins and ends.
         scratch: folder of this part's own for its files.
+        deadline: of the fine-tuning, measuring its outcome included.
 
     Raises:
         EncoderError: the base model cannot be loaded.
@@ -105,7 +108,14 @@ def train_text_part(
         report(Progress(fraction, progress.stage, progress.message, progress.metrics))
 
     found = fine_tune(
-        base_model, train, holdout, settings, scratch, report=told, checkpoints=checkpoints.epochs(settings.method)
+        base_model,
+        train,
+        holdout,
+        settings,
+        scratch,
+        report=told,
+        checkpoints=checkpoints.epochs(settings.method),
+        deadline=deadline,
     )
     metrics = _metrics(found)
     _log(run, found, metrics)

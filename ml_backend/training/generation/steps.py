@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import TrainingError
 from ..checkpoints import EpochState
+from ..deadline import Course, Deadline
 from ..schedule import batches_of_like_length, learning_rate_factor
 from .data import TokenPairs, passes
 from .loss import response_losses
@@ -90,7 +91,7 @@ class Trainer:
         if self._is_on_cuda and DEVICE_RANDOM in course:
             torch.cuda.set_rng_state(course[DEVICE_RANDOM], self._tuned.model.device)
 
-    def run(self, *, after: EpochState | None = None) -> Iterator[Step]:
+    def run(self, *, after: EpochState | None = None, deadline: Deadline | None = None) -> Iterator[Step]:
         """Train, one step per item taken; a caller that takes no more stops it.
 
         With the item that ends an epoch the model can be measured.
@@ -98,6 +99,7 @@ class Trainer:
         Args:
             after: go on after this epoch, whose tensors include those of `course` then: the steps that follow are
                 those that would have followed.
+            deadline: training ends there, within an epoch if need be; the rate falls as fast as the time runs out.
 
         Raises:
             TrainingError: the loss is no longer a finite number.
@@ -107,25 +109,27 @@ class Trainer:
             self.resume(after.tensors)
         rng = np.random.default_rng(settings.seed)
         lengths = [len(row.ids) for row in self._rows]
-        number = 0
+        number = after.epoch * self._steps_per_epoch if after else 0
+        course = Course(self.total_steps, number, deadline)
         for epoch in range(1, settings.epochs + 1):
             batches = batches_of_like_length(lengths, settings.batch_size, settings.chunk_rows, rng)
             if after is not None and epoch <= after.epoch:
-                number += len(batches)  # drawn all the same: the later epochs' draws come after these
-                continue
-            for step in self._epoch(epoch, number, batches):
+                continue  # drawn all the same: the later epochs' draws come after these
+            for step in self._epoch(epoch, number, batches, course):
                 if step.epoch is None:
                     yield step
             # The last one from outside the epoch, in evaluation mode.
             number = step.number
             yield step
+            if course.is_over(number):
+                return
 
-    def _epoch(self, epoch: int, number: int, batches: list[list[int]]) -> Iterator[Step]:
+    def _epoch(self, epoch: int, number: int, batches: list[list[int]], course: Course) -> Iterator[Step]:
         is_checkpointing = checkpoints_gradients(self._tuned.model, self._settings)
         with self._tuned.training_mode(checkpointing=is_checkpointing):
             for position, batch in enumerate(batches, start=1):
                 rate = self._settings.peak_learning_rate * learning_rate_factor(
-                    number, self.total_steps, self._settings.warmup_fraction
+                    course.position(number), course.steps, self._settings.warmup_fraction
                 )
                 loss = self._step(batch, rate)
                 number += 1
@@ -134,8 +138,10 @@ class Trainer:
                         f"the loss is {loss} at step {number} of {self.total_steps}; wanted a finite number. Lower "
                         f"learning_rate (now {self._settings.peak_learning_rate:g})"
                     )
-                ended = epoch if position == len(batches) else None
-                yield Step(number, self.total_steps, len(batch), loss, rate, ended)
+                is_last = position == len(batches) or course.is_over(number)
+                yield Step(number, self.total_steps, len(batch), loss, rate, epoch if is_last else None)
+                if is_last:
+                    return
 
     def _step(self, batch: list[int], rate: float) -> float:
         import torch

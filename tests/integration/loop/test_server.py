@@ -59,7 +59,7 @@ def test_asking_who_is_champion_imports_neither_mlflow_nor_alembic(tmp_path: Pat
             post(f"{backend.url}/predict", PREDICT)  # there is no champion, and no cold start
         found = imported(backend)
 
-    assert "ml_backend.serving.cold_start" in found
+    assert "ml_backend.serving.engines" in found
     assert found & {"mlflow", "alembic", "pandas"} == set()
 
 

@@ -9,6 +9,7 @@ import torch
 
 from ml_backend.errors import TrainingError
 from ml_backend.training.checkpoints import Checkpoints, EpochCheckpoints
+from ml_backend.training.deadline import Deadline
 from ml_backend.training.generation.data import TokenPairs
 from ml_backend.training.generation.fit import EpochResult, FitObserver, FitResult, fit
 from ml_backend.training.generation.loss import holdout_loss
@@ -118,6 +119,17 @@ def test_without_holdout_rows_all_epochs_are_trained_and_the_last_is_kept() -> N
     model = tiny()
     with tunable(model, FAST) as tuned:
         assert fit(tuned, tokens(model), None, FAST) == FitResult(2, 2, None)
+
+
+def test_a_deadline_ends_a_training_within_an_epoch() -> None:
+    model = tiny()
+    steps: list[Step] = []
+    with tunable(model, FAST) as tuned:
+        observer = FitObserver(on_step=steps.append)
+        found = fit(tuned, tokens(model), None, FAST, observer=observer, deadline=Deadline.after(0))
+
+    assert [(step.number, step.epoch) for step in steps] == [(1, 1)]
+    assert found == FitResult(1, 1, None)
 
 
 class Interruption(Exception):
