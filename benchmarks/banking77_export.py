@@ -1,6 +1,6 @@
 """Banking77 as JSON exports of Label Studio, so that the commands can be tried on data that everybody knows.
 
-    python benchmarks/banking77_export.py --data FOLDER --out FOLDER [--per-class 10] [--seed 1]
+    python -m benchmarks.banking77_export --data FOLDER --out FOLDER [--per-class 10] [--seed 1]
 
 FOLDER holds the data set's own `train.csv` and `test.csv` (columns `text,category`; Casanueva et al. 2020,
 arXiv 2003.04807). Written are `config.xml`, `train.json` and `test.json`. Then:
@@ -11,7 +11,6 @@ arXiv 2003.04807). Written are `config.xml`, `train.json` and `test.json`. Then:
 """
 
 import argparse
-import csv
 import json
 import random
 from collections import defaultdict
@@ -19,15 +18,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-__all__ = ["label_config", "read_rows", "sampled", "studio_export"]
+from benchmarks.support.texts import Pair, read_pairs
 
-Pair = tuple[str, str]
-
-
-def read_rows(file: Path) -> list[Pair]:
-    """Text and category per row, in the file's order."""
-    with file.open(encoding="utf-8", newline="") as source:
-        return [(row["text"], row["category"]) for row in csv.DictReader(source)]
+__all__ = ["label_config", "sampled", "studio_export"]
 
 
 def sampled(rows: Iterable[Pair], per_class: int, seed: int) -> list[Pair]:
@@ -78,12 +71,12 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=0, help="rows per class to train on; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    train = read_rows(asked.data / "train.csv")
+    train = list(read_pairs(asked.data / "train.csv"))
     asked.out.mkdir(parents=True, exist_ok=True)
     labels = sorted({label for _, label in train})
     (asked.out / "config.xml").write_text(label_config(labels), encoding="utf-8")
     chosen = sampled(train, asked.per_class, asked.seed) if asked.per_class else train
-    for name, rows in (("train", chosen), ("test", read_rows(asked.data / "test.csv"))):
+    for name, rows in (("train", chosen), ("test", read_pairs(asked.data / "test.csv"))):
         (asked.out / f"{name}.json").write_text(json.dumps(studio_export(rows), ensure_ascii=False), encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Quality and speed of entities on WNUT17, beside full fine-tuning of the same base model.
 
-    python benchmarks/entities.py --data WNUT17_FOLDER [--seeds 1 2 3] [--methods full lora] [--skip-peer]
+    python -m benchmarks.entities --data WNUT17_FOLDER [--seeds 1 2 3] [--methods full lora] [--skip-peer]
 
 The folder holds `train.conll`, `dev.conll` and `test.conll` (Derczynski et al. 2017, CC BY 4.0): a token and its tag a
 line, an empty line after each sentence. The environment variable WNUT17 can name it as well. Texts are the tokens with
@@ -26,8 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trained import labeled, trained
-
+from benchmarks.support.trained import labeled, trained
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL, model_source

@@ -1,6 +1,6 @@
 """How fast and in how much memory reviewed tasks become files.
 
-    python benchmarks/export.py [--tasks 10000 1000000] [--peer-tasks 10000] [--formats rows csv ...] [--redact email]
+    python -m benchmarks.export [--tasks 10000 1000000] [--peer-tasks 10000] [--formats rows csv ...] [--redact email]
 
 Annotated tasks are generated (a text of some 170 characters, one choice, two entities), written as a JSON export of
 Label Studio, and turned into each format by `labelloop export` in a process of its own. Seconds and memory are those of

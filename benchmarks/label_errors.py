@@ -1,6 +1,6 @@
 """How well wrong labels are found in Banking77, beside two other ways, and what finding them is worth.
 
-    python benchmarks/label_errors.py --data BANKING77_FOLDER [--noise 0.05 0.1] [--seeds 1 2 3] [--deep]
+    python -m benchmarks.label_errors --data BANKING77_FOLDER [--noise 0.05 0.1] [--seeds 1 2 3] [--deep]
 
 The folder holds `train.csv` and `test.csv` with columns `text,category` (Casanueva et al. 2020, CC BY 4.0; the
 files of PolyAI's task-specific-datasets). The environment variable BANKING77 can name it as well. Labels of the train
@@ -27,8 +27,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from classification import control_of, read_rows
 
+from benchmarks.support.banking77 import control_of, read_rows
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control
 from ml_backend.domain.model import HeadKind

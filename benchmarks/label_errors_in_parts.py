@@ -1,6 +1,6 @@
 """How well wrong sets of labels are found in NLU++, and wrong spans in WNUT17.
 
-    python benchmarks/label_errors_in_parts.py [--nlupp FILE] [--wnut FOLDER] [--rows 1500] [--seeds 1 2]
+    python -m benchmarks.label_errors_in_parts [--nlupp FILE] [--wnut FOLDER] [--rows 1500] [--seeds 1 2]
 
 NLU++ is a JSONL file with `text`, `intents` and `fold` a line (Casanueva et al. 2022, CC BY 4.0), of which folds 0 to
 17 are judged; WNUT17 the folder of `train.conll` (Derczynski et al. 2017, CC BY 4.0). In 15% of the sets a label is
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from entities import read_rows
 
+from benchmarks.entities import read_rows
 from ml_backend.domain.example import Provenance, Row, Span, Target, label_of, parts_of
 from ml_backend.domain.label_config import Control, Label, ObjectTag
 from ml_backend.domain.quality import IssueKind

@@ -1,6 +1,6 @@
 """Quality of multiple choice on NLU++ banking, beside one regression per label on frozen features.
 
-    python benchmarks/multilabel.py --data NLUPP_BANKING_FOLDER [--seeds 1 2 3] [--set epochs=8]
+    python -m benchmarks.multilabel --data NLUPP_BANKING_FOLDER [--seeds 1 2 3] [--set epochs=8]
 
 The folder holds `data.jsonl`: one object a line with `text`, `intents` (names) and `fold` (0 to 19), made from the
 banking part of NLU++ (Casanueva et al. 2022, CC BY 4.0). The environment variable NLUPP can name it as well. Of the 20
@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from trained import labeled, trained
 
+from benchmarks.support.trained import labeled, trained
 from ml_backend.domain.example import Target
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.encoders.embed import TextEncoder

@@ -1,6 +1,6 @@
 """What the backend costs an annotator who presses Submit.
 
-    python benchmarks/webhook_latency.py [--submits 200] [--posts 200]
+    python -m benchmarks.webhook_latency [--submits 200] [--posts 200]
 
 Two figures, each with its peer in the same run, on a Label Studio and a backend that the script starts on loopback:
 

@@ -26,7 +26,7 @@ How fast serving, training and start-up are. How good the models are is in [Qual
 This page is rendered from `benchmarks/results/*.json`, which the benchmarks write; `scripts/bench` without `--data`
 asks about the demo's tickets and leaves out what needs Banking77. **The peer** in every table is what
 label-studio-ml's bert_classifier example does, written anew on the same base weights (`benchmarks/peer_server.py`,
-`benchmarks/classification.py`): a classifier of transformers in fp32, asked through a pipeline one text at a time,
+`benchmarks/support/steps.py`): a classifier of transformers in fp32, asked through a pipeline one text at a time,
 served by one gunicorn process with the same kind and number of threads. Peer and labelloop are measured in turns
 within one run, and a ratio is that of two neighbouring rounds: above 1 labelloop is faster. Figures are medians of the
 rounds, with the lowest and highest in parentheses. No text is asked about twice, so no cache answers."""

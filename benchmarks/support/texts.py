@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-__all__ = ["KINDS", "LONG_TOKENS", "Dataset", "FreshTexts", "count_tokens", "load_dataset", "write_pools"]
+__all__ = [
+    "KINDS",
+    "LONG_TOKENS",
+    "Dataset",
+    "FreshTexts",
+    "Pair",
+    "count_tokens",
+    "load_dataset",
+    "read_pairs",
+    "write_pools",
+]
 
 KINDS = ("short", "long")
 LONG_TOKENS = 200
@@ -42,7 +52,7 @@ def load_dataset(folder: Path | None) -> Dataset:
         from ml_backend.demo.tickets import load_tickets
 
         return Dataset("the demo's tickets", tuple((ticket.text, ticket.label) for ticket in load_tickets()), ())
-    return Dataset("Banking77", *(tuple(_rows(folder / name)) for name in ("train.csv", "test.csv")))
+    return Dataset("Banking77", *(tuple(read_pairs(folder / name)) for name in ("train.csv", "test.csv")))
 
 
 def write_pools(dataset: Dataset, path: Path) -> None:
@@ -81,7 +91,8 @@ class FreshTexts:
         return " ".join(words)
 
 
-def _rows(path: Path) -> Iterator[Pair]:
+def read_pairs(path: Path) -> Iterator[Pair]:
+    """Text and category of each row of one of Banking77's files, in the file's order."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):

@@ -1,4 +1,4 @@
-"""Models trained as `labelloop train` does, without tracking them; for the benchmarks beside this file."""
+"""Models trained as `labelloop train` does, without tracking them."""
 
 import sys
 import tempfile
@@ -12,6 +12,7 @@ import numpy as np
 from ml_backend.domain.example import Target
 from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
 from ml_backend.encoders.bundle import BundleFacts
+from ml_backend.encoders.graph_store import GraphStore
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from ml_backend.training.data import LabeledTexts, TrainingData
 from ml_backend.training.progress import Progress
@@ -41,8 +42,14 @@ def labeled(rows: Sequence[tuple[str, Target]]) -> LabeledTexts:
 
 
 @contextmanager
-def trained(data: TrainingData, settings: TrainingSettings) -> Iterator[tuple[TrainingOutcome, BundlePredictor]]:
-    """What came of a training, and its bundle as it is served; with the block the files go."""
+def trained(
+    data: TrainingData, settings: TrainingSettings, graphs: GraphStore | None = None
+) -> Iterator[tuple[TrainingOutcome, BundlePredictor]]:
+    """What came of a training, and its bundle as torch serves it; with the block the files go.
+
+    Args:
+        graphs: with it, the graphs that serve are exported as well.
+    """
     with tempfile.TemporaryDirectory() as folder:
         outcome = train_version(
             [data],
@@ -54,6 +61,7 @@ def trained(data: TrainingData, settings: TrainingSettings) -> Iterator[tuple[Tr
             checkpoints=Path(folder) / "checkpoints",
             report=show_progress,
             run=Unrecorded(),
+            graphs=graphs,
         )
         yield outcome, BundlePredictor(outcome.bundle)
 
