@@ -24,7 +24,7 @@ __all__ = [
     "unit_vectors",
 ]
 
-TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_CUDA = 4096, 65536
+TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_CUDA = 2048, 65536
 
 
 class TextEncoder(Encoder):

@@ -40,12 +40,12 @@ class Fold:
 
 
 def stratified_folds(
-    indices: Ints, *, folds: int, scored_rows: int, train_rows: int, rng: np.random.Generator
+    indices: Ints, *, folds: int, scored_rows: int, most_rows: int, rng: np.random.Generator
 ) -> list[Fold]:
     """Folds enough to score about `scored_rows` rows, at most `folds`; no row is scored twice.
 
     Every class is dealt out over the folds evenly. A class's only row is always trained on, so every fold knows
-    every class. With many rows a fold's train and scored parts are cut down at random, each class in proportion.
+    every class. Of many rows a fold trains on `most_rows` and scores as many, each class in proportion.
     """
     assigned = dealt_out(indices, folds, rng, least=2)
     fold_size = -(-int((assigned >= 0).sum()) // folds)
@@ -55,8 +55,8 @@ def stratified_folds(
         if len(scored):
             made.append(
                 Fold(
-                    train=_proportional(train, indices, train_rows, rng),
-                    scored=_proportional(scored, indices, scored_rows, rng),
+                    train=_proportional(train, indices, most_rows, rng),
+                    scored=_proportional(scored, indices, most_rows, rng),
                 )
             )
     return made

@@ -67,8 +67,8 @@ def make_plan(
 
     Enough validation rows (`least_validation_rows`) compare the methods, pick the epoch and calibrate. With fewer,
     folds inside train compare; 30 validation rows still do for the temperature, and without them the rows that the
-    folds left out do. Folds need a tuned model each, so they score at most about `fold_rows` rows in all and train on
-    at most `fold_train_rows`.
+    folds left out do. Folds need a tuned model each, so there are only as many as score `fold_rows` rows in all, at
+    least one, and each trains on at most `fold_most_rows` and scores as many.
 
     Args:
         strata: a class per train row that the regression learns from, by which folds are dealt out.
@@ -87,7 +87,7 @@ def make_plan(
             strata,
             folds=settings.folds,
             scored_rows=settings.fold_rows,
-            train_rows=settings.fold_train_rows,
+            most_rows=settings.fold_most_rows,
             rng=np.random.default_rng(settings.seed),
         )
         descriptions = np.arange(len(strata), len(strata) + described)

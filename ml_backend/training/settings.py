@@ -47,7 +47,7 @@ class TrainingSettings:
         least_validation_rows: under this many validation rows the methods are compared by folds inside train.
         folds: number of such folds.
         fold_rows: as many folds are scored as fit into this many rows, at least one; each costs a LoRA training.
-        fold_train_rows: most rows that a fold's models are trained on.
+        fold_most_rows: most rows that a fold's models are trained on, and most that they score.
         budget_min: minutes that a training may take, its audit included; folds, adversarial passes and epochs that do
             not fit on this machine are left out. None: as long as all of it takes.
     """
@@ -78,7 +78,7 @@ class TrainingSettings:
     least_validation_rows: int = 200
     folds: int = 5
     fold_rows: int = 400
-    fold_train_rows: int = 4000
+    fold_most_rows: int = 2000
     budget_min: float | None = None
 
     def __post_init__(self) -> None:
@@ -145,7 +145,7 @@ _ABOVE_ZERO = (
     "patience_epochs",
     "least_validation_rows",
     "fold_rows",
-    "fold_train_rows",
+    "fold_most_rows",
     "budget_min",
 )
 

@@ -55,7 +55,7 @@ class SoftmaxObjective(Objective):
         return np.array([index[target] for target in targets], dtype=np.int64)
 
     def recipe(self, _method: Method | None, /, *, has_few_rows: bool) -> Recipe:
-        return Recipe(epochs=5, adversarial_size=0.1) if has_few_rows else Recipe(epochs=3)
+        return Recipe(epochs=5, adversarial_size=0.1) if has_few_rows else Recipe(epochs=2)
 
     def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
         return fit_regression(

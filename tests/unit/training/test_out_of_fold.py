@@ -14,9 +14,9 @@ from ml_backend.training.tuned import Step
 from tests.unit.training.builders import FAST, LINEAR_HEADS, keyword_data, tiny_encoder, topic_data
 
 
-def folds_of(indices: list[int], folds: int = 5, scored: int = 1000, train: int = 4000, seed: int = 0):
+def folds_of(indices: list[int], folds: int = 5, scored: int = 1000, most: int = 4000, seed: int = 0):
     return stratified_folds(
-        np.array(indices), folds=folds, scored_rows=scored, train_rows=train, rng=np.random.default_rng(seed)
+        np.array(indices), folds=folds, scored_rows=scored, most_rows=most, rng=np.random.default_rng(seed)
     )
 
 
@@ -48,13 +48,13 @@ def test_every_class_is_spread_evenly_over_the_folds() -> None:
 def test_many_rows_are_cut_down_with_each_class_in_proportion() -> None:
     indices = [0] * 8000 + [1] * 1990 + [2] * 10
 
-    made = folds_of(indices, scored=1000, train=4000)
+    made = folds_of(indices, scored=1000, most=1500)
 
     (fold,) = made
-    assert len(fold.scored) == 1000
-    assert len(fold.train) == 4000
+    assert len(fold.scored) == 1500
+    assert len(fold.train) == 1500
     counts = np.bincount(np.array(indices)[fold.train], minlength=3)
-    assert counts[0] == pytest.approx(3200, abs=5)
+    assert counts[0] == pytest.approx(1200, abs=5)
     assert counts[2] >= 1
 
 

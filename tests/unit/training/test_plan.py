@@ -78,14 +78,14 @@ def test_the_same_seed_plans_the_same() -> None:
 
 def test_the_work_is_bounded_by_the_settings() -> None:
     data = keyword_data(100)
-    settings = replace(FAST, epochs=None, folds=5, fold_rows=60, fold_train_rows=30, description_weight=0.0)
+    settings = replace(FAST, epochs=None, folds=5, fold_rows=60, fold_most_rows=30, description_weight=0.0)
 
     plan = plan_for(data, settings)
 
     (fold,) = plan.folds
-    assert (len(fold.train), len(fold.scored)) == (30, 60)
-    # 300 rows embedded, 3 passes over 30 rows as over all of them (they count as many), 60 rows scored, then all.
-    assert plan.work == pytest.approx(300 / 3 + 30 * 3 + 60 / 3 + 300 * 3)
+    assert (len(fold.train), len(fold.scored)) == (30, 30)
+    # 300 rows embedded, 2 passes over 30 rows as over all of them (they count as many), 30 rows scored, then all.
+    assert plan.work == pytest.approx(300 / 3 + 30 * 2 + 30 / 3 + 300 * 2)
 
 
 def test_rows_that_are_each_alone_in_their_class_give_no_folds() -> None:
