@@ -1,13 +1,17 @@
 """What torch computes on, and in which precision that is fastest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["has_bf16", "on_cpu", "pick_device"]
+__all__ = ["has_bf16", "has_cuda", "on_cpu", "pick_device"]
+
+DRIVERS = ("/proc/driver/nvidia/version", "/dev/dxg")
+"""Present where NVIDIA's driver is, the second one in Windows' Linux."""
 
 
 def pick_device() -> str:
@@ -15,6 +19,11 @@ def pick_device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def has_cuda(drivers: Sequence[str] = DRIVERS) -> bool:
+    """True where torch finds a CUDA device; torch, which takes seconds to load, is asked only where a driver is."""
+    return any(Path(driver).exists() for driver in drivers) and pick_device() == "cuda"
 
 
 def has_bf16(device: str) -> bool:

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from ..encoders.base_model import load_backbone, weights_sha256
 from ..encoders.bundle import Bundle
 from ..encoders.classifier import TextClassifier, check_base, classifier_over, served_graph, tuned_backbone
+from ..encoders.device import has_cuda
 from ..encoders.embed import TextEncoder
 from ..encoders.encoder import DEFAULT_MAX_LENGTH_TOKENS
 from ..encoders.graph import Graph
@@ -92,7 +93,7 @@ class Engines:
 
     def _shared(self, base_model: str) -> SharedBase | None:
         """What is needed of a base model beside a graph; None where torch computes it."""
-        if self._runtime == TORCH:
+        if self._runtime == TORCH or (self._runtime == AUTO and has_cuda()):
             return None
         try:
             return self._store.base(base_model)

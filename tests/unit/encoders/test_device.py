@@ -5,13 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from ml_backend.encoders.device import has_bf16, on_cpu, pick_device
+from ml_backend.encoders.device import has_bf16, has_cuda, on_cpu, pick_device
 from ml_backend.encoders.embed import TextEncoder
 from tests.unit.training.builders import tiny_encoder
 
 
 def test_the_device_is_cuda_where_torch_finds_one_and_else_the_cpu() -> None:
     assert pick_device() == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_torch_is_asked_for_cuda_only_where_there_is_a_driver(tmp_path: Path) -> None:
+    assert not has_cuda([str(tmp_path / "driver")])
+    assert has_cuda([str(tmp_path)]) == torch.cuda.is_available()
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the flags of the CPU are read from /proc")
