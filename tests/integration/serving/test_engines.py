@@ -1,6 +1,7 @@
 """Engines that versions and projects share."""
 
 import gc
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,7 +138,8 @@ def test_a_graph_that_cannot_be_computed_leaves_the_work_to_torch(
     shared = engines._store.share(encoder)
     shared.graph.onnx.write_bytes(b"damaged")
 
-    served = engines.classifier(bundle("v1"), 0)
+    with caplog.at_level(logging.WARNING, "ml_backend.serving.engines"):
+        served = engines.classifier(bundle("v1"), 0)
 
     assert isinstance(served.encoder, EngineEncoder)
     assert served.encoder.engine.name == "torch"
