@@ -191,6 +191,7 @@ def stop_after(services: Services, pushes: int, what: Callable[[], None]) -> Non
 def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions(
     services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A push holds thousands of predictions; there have to be two, so that the job can be cancelled between them.
     monkeypatch.setattr("ml_backend.workflows.prelabel.LABELS", Pace(1, 1))
     monkeypatch.setattr(JobContext.__init__, "__kwdefaults__", {"heartbeat_s": 0.005})
     version = add_version(services, project)

@@ -15,6 +15,7 @@ from ml_backend.encoders.embed import TextEncoder
 from ml_backend.encoders.readouts.softmax import SoftmaxReadout
 from ml_backend.errors import BundleError, EncoderError
 from ml_backend.serving.bundle_predictor import BundlePredictor
+from ml_backend.serving.engine import Engine
 from ml_backend.serving.engines import EngineEncoder, Engines
 from tests.tiny_models import save_tiny_model
 from tests.trained_parts import written_part
@@ -150,7 +151,8 @@ def test_a_version_that_cannot_answer_says_so_before_it_serves(bundle: Callable[
     predictor = BundlePredictor(bundle("v1").path, engines=Engines(tmp_path, "torch"))
     predictor.warm_up()
     for engine in predictor.memory:
-        engine.close()  # type: ignore[attr-defined]
+        assert isinstance(engine, Engine)
+        engine.close()
 
     with pytest.raises(BundleError, match="v1 was loaded and cannot answer 'intent'"):
         predictor.warm_up()

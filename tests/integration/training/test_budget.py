@@ -7,6 +7,7 @@ import pytest
 
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.encoders.bundle import read_bundle
+from ml_backend.training.data import TrainingData
 from ml_backend.training.deadline import Deadline
 from ml_backend.training.run import TrainingOutcome, train_version
 from ml_backend.training.settings import TrainingSettings
@@ -32,9 +33,9 @@ class Trial:
         self.folder, self._base = folder, base
         self.run: FakeRun = fake_run(folder)
 
-    def train(self, *parts: object, settings: TrainingSettings, tick_s: float) -> TrainingOutcome:
+    def train(self, *parts: TrainingData, settings: TrainingSettings, tick_s: float) -> TrainingOutcome:
         return train_version(
-            parts,  # type: ignore[arg-type]
+            parts,
             settings,
             model_version="tickets-1-v1",
             facts=FACTS,
