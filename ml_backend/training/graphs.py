@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ..encoders.graph import GRAPH_FOLDER, Graph, without_int8
 from ..encoders.graph_encoder import GraphEncoder
 from ..encoders.graph_export import add_int8, export_graph
 from ..encoders.graph_store import GraphStore, SharedBase
+from ..encoders.graph_weights import reweighted_graph
 from ..encoders.reading import Floats2d, Reading
 from ..encoders.readouts import readout_from_json
 from ..encoders.runtimes import Runtime
@@ -50,17 +52,17 @@ def add_graph(part: TrainedPart, encoder: TextEncoder, texts: Sequence[str], sto
     try:
         shared = store.share(encoder)
         if part.is_tuned:
-            _write(part, encoder.backbone.name, texts, shared)
+            _write(part, encoder, texts, shared)
     except GraphError as error:
         shutil.rmtree(part.folder / GRAPH_FOLDER, ignore_errors=True)
         return f"pre-labels of {part.facts.control!r} are computed by torch, which is slower: {error}"
     return None
 
 
-def _write(part: TrainedPart, base_model: str, texts: Sequence[str], shared: SharedBase) -> None:
+def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: SharedBase) -> None:
     facts = part.facts
     encoder = TextEncoder(
-        tuned_backbone(load_backbone(base_model), part.folder),
+        tuned_backbone(load_backbone(base.backbone.name), part.folder),
         max_length_tokens=facts.max_length_tokens,
         use_bf16=False,
         device="cpu",
@@ -68,14 +70,7 @@ def _write(part: TrainedPart, base_model: str, texts: Sequence[str], shared: Sha
     model = TextClassifier(encoder, read_head(part.folder), readout_from_json(facts.head, facts.readout))
     sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]
     reading = model.read(sample)
-    graph = export_graph(
-        encoder.backbone,
-        part.folder / GRAPH_FOLDER,
-        words=shared.words,
-        pad_id=encoder.pad_id,
-        samples=reading.sequences,
-        max_length_tokens=encoder.max_length_tokens,
-    )
+    graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, reading, shared)
     trial = _Trial.of(model, reading.take(np.arange(_checked_texts(reading))))
     difference = trial.difference(OnnxRuntime(graph, shared.words))
     if not difference <= TOLERANCE:
@@ -83,6 +78,22 @@ def _write(part: TrainedPart, base_model: str, texts: Sequence[str], shared: Sha
             f"logits of the exported graph differ by {difference:.3g} of the largest; wanted at most {TOLERANCE:g}"
         )
     _try_int8(graph, shared, reading.sequences, trial)
+
+
+def _plain(folder: Path, base: TextEncoder, tuned: TextEncoder, reading: Reading, shared: SharedBase) -> Graph:
+    """The graph of the tuned model: that of the base model with other weights, or else exported anew."""
+    try:
+        return reweighted_graph(shared.graph, folder, before=base.backbone.module, after=tuned.backbone.module)
+    except GraphError as error:
+        log.info("the graph is exported anew: %s", error)
+    return export_graph(
+        tuned.backbone,
+        folder,
+        words=shared.words,
+        pad_id=tuned.pad_id,
+        samples=reading.sequences,
+        max_length_tokens=tuned.max_length_tokens,
+    )
 
 
 def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]], trial: "_Trial") -> None:

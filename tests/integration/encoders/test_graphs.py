@@ -13,6 +13,7 @@ from ml_backend.encoders.graph import Graph, WordVectors, read_graph, without_in
 from ml_backend.encoders.graph_encoder import GraphEncoder
 from ml_backend.encoders.graph_export import add_int8, export_graph, word_vectors_of
 from ml_backend.encoders.graph_store import GraphStore
+from ml_backend.encoders.graph_weights import reweighted_graph
 from ml_backend.encoders.runtimes import Runtime
 from ml_backend.encoders.runtimes.choose import open_runtime
 from ml_backend.encoders.runtimes.onnx import OnnxRuntime
@@ -154,6 +155,59 @@ def test_a_model_whose_word_vectors_were_trained_is_not_exported(
             samples=encoder.tokenise(TEXTS),
             max_length_tokens=LENGTH,
         )
+
+
+def tuned_of(encoder: TextEncoder, *parameters: str) -> TextEncoder:
+    """A copy of the model in which parameters whose name ends so were changed."""
+    import torch
+
+    backbone = load_backbone(encoder.backbone.name)
+    with torch.no_grad():
+        for name, parameter in backbone.module.named_parameters():
+            if name.endswith(parameters):
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return TextEncoder(backbone, max_length_tokens=LENGTH, use_bf16=False)
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "gpt2"])
+def test_a_graph_with_other_weights_gives_what_the_other_model_gives(kind: str, tmp_path: Path) -> None:
+    encoder = TextEncoder(load_backbone(save_tiny_model(kind, tmp_path / kind)), max_length_tokens=16, use_bf16=False)
+    shared = GraphStore(tmp_path / "graphs").share(encoder)
+    matrices = [
+        name
+        for name, parameter in encoder.backbone.module.named_parameters()
+        if parameter.ndim > 1 and (".0." in name or ".1." in name)
+    ]
+    tuned = tuned_of(encoder, *matrices)
+
+    graph = reweighted_graph(
+        shared.graph, tmp_path / "tuned", before=encoder.backbone.module, after=tuned.backbone.module
+    )
+    served = GraphEncoder(
+        tuned.tokeniser, OnnxRuntime(graph, shared.words).hidden, width=tuned.width, max_length_tokens=16
+    )
+
+    np.testing.assert_allclose(served.embed(TEXTS), tuned.embed(TEXTS), atol=1e-5)
+    assert np.abs(served.embed(TEXTS) - encoder.embed(TEXTS)).max() > 0.01
+
+
+def test_weights_that_cannot_be_told_apart_in_a_graph_are_not_replaced(
+    encoder: TextEncoder, graph: Graph, tmp_path: Path
+) -> None:
+    """All biases of a new model are 0, and the exporter joins what is the same."""
+    tuned = tuned_of(encoder, "attention.output.dense.bias")
+
+    with pytest.raises(GraphError, match=r"parameters have the values of encoder\.layer\.0\.attention"):
+        reweighted_graph(graph, tmp_path / "tuned", before=encoder.backbone.module, after=tuned.backbone.module)
+
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_a_graph_gets_no_weights_of_another_architecture(encoder: TextEncoder, graph: Graph, tmp_path: Path) -> None:
+    other = load_backbone(save_tiny_model("distilbert", tmp_path / "distilbert"))
+
+    with pytest.raises(GraphError, match="differ in more than the values"):
+        reweighted_graph(graph, tmp_path / "tuned", before=encoder.backbone.module, after=other.module)
 
 
 def test_a_base_model_is_prepared_by_a_child_process_once(encoder: TextEncoder, tmp_path: Path) -> None:
