@@ -7,6 +7,6 @@ __version__ = "0.1.0"
 # Read by OpenMP when torch is first loaded, hence set here. By default its idle threads spin, which makes processes
 # that share cores, such as a training beside a server, 10 to 20 times slower than they need be. To sleep at once has a
 # price as well: a training step wakes them a thousand times, and takes a quarter longer. GNU's OpenMP, which torch
-# brings along, therefore has them spin some microseconds first. Two trainings that share cores pay a quarter for that.
+# brings along, therefore has them spin for some microseconds first, which is bearable where processes share cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
