@@ -212,10 +212,13 @@ class Candidates:
         return self._plan, self._deadline.part(share)
 
     def _seconds_per_row(self) -> float:
-        """Of a training pass, told by how long features of a few rows take; the first are computed to warm up."""
+        """Of a training pass, told by how long features of a few rows take.
+
+        They are computed twice: batches of a new shape make torch compile, which many rows hardly notice.
+        """
         clock = self._deadline.clock if self._deadline else time.monotonic
         sample = self._learned.reading.take(np.arange(0, len(self._learned), -(-len(self._learned) // TIMED_ROWS)))
-        self._workshop.encoder.vectors(self.checked)
+        self._workshop.encoder.vectors(sample)
         began_s = clock()
         self._workshop.encoder.vectors(sample)
         return (clock() - began_s) / sample.texts / FORWARD_SHARE
