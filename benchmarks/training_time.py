@@ -2,7 +2,7 @@
 
 Versions are trained as `labelloop train` trains on a snapshot, the graphs that serve included, and scored on the
 official test file: on ten rows a class, and on the whole training file, once with all of it to learn from and once with
-a tenth of it for validation, as an export sets aside by default. The peer is trained on ten rows a class; how long the
+a tenth of it held out for validation. The peer is trained on ten rows a class; how long the
 whole file would take it is told by its seconds per row.
 """
 
