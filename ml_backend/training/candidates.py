@@ -11,7 +11,8 @@ import numpy as np
 from ..domain.model import Method
 from ..encoders.bundle import Head
 from ..encoders.embed import TextEncoder
-from ..encoders.reading import Floats2d, Reading
+from ..encoders.graph_store import GraphStore
+from ..encoders.reading import Floats2d
 from .budget import fitted, tuning_s
 from .calibration import LEAST_CALIBRATION_ROWS
 from .checkpoints import Checkpoints
@@ -19,6 +20,7 @@ from .data import TrainingData
 from .deadline import Deadline
 from .evaluate import Evaluation
 from .fit import Observer, Workshop
+from .frozen import frozen_encoder
 from .lesson import Lesson
 from .objectives import Objective
 from .out_of_fold import Fold, HeldOut, out_of_fold
@@ -31,7 +33,7 @@ from .tuned import Step
 
 __all__ = ["CROSS_VALIDATION", "VALIDATION", "Candidate", "Candidates"]
 
-VALIDATION, CROSS_VALIDATION = "validation", "cross_validation"
+TRAIN, VALIDATION, CROSS_VALIDATION = "train", "validation", "cross_validation"
 CHECKED_ROWS = 32
 TIMED_ROWS = 256
 
@@ -64,6 +66,7 @@ class Candidates:
         share: fractions of the progress at which the work begins and ends.
         checkpoints: where finished pieces are kept, and those of an earlier attempt are found.
         scratch: folder for what is not in a bundle yet.
+        graphs: with it, the base model's graph computes features where that is faster.
         deadline: by which a model is there; what does not fit before it is left out.
 
     Attributes:
@@ -84,11 +87,12 @@ class Candidates:
         curves: Curves,
         checkpoints: Checkpoints,
         scratch: Path,
+        graphs: GraphStore | None = None,
         deadline: Deadline | None = None,
     ) -> None:
         self.held_out: HeldOut | None = None
         self.cuts: tuple[str, ...] = ()
-        self._deadline = deadline
+        self._graphs, self._deadline = graphs, deadline
         self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
         objective.prepare(encoder, data.train)
         learned = data.learned(settings.description_weight)
@@ -119,7 +123,8 @@ class Candidates:
             TrainingError: this base model cannot be tuned, or its loss is not finite.
         """
         method = self._settings.method
-        features = self._features()
+        embedded = self._features()
+        features = embedded[TRAIN]
         head = self._workshop.regression(self._frozen, features)
         plan, folds_end = self._fit_into_time()
         if plan.folds:
@@ -136,7 +141,7 @@ class Candidates:
             )
         if method is not Method.AUTO and plan.tuned:
             return self._tuned(plan.tuned, features, head), Choice(method, {}, f"{method} was asked for")
-        regression = self._regression(head)
+        regression = self._regression(head, embedded[VALIDATION])
         if not plan.tuned:
             said = "the budget leaves no time to tune the base model" if self.cuts else "regression was asked for"
             return regression, Choice(Method.REGRESSION, {}, said)
@@ -170,8 +175,8 @@ class Candidates:
             found[CROSS_VALIDATION] = self._objective.evaluation(logits, self.held_out.lesson)
         return found
 
-    def _regression(self, head: Head) -> Candidate:
-        validation = head.logits(self._embed(self._validation.reading, "validation"))
+    def _regression(self, head: Head, validation_features: Floats2d) -> Candidate:
+        validation = head.logits(validation_features)
         checked = head.logits(self._exact.vectors(self.checked))
         share = (head.weight.size + head.bias.size) / self._parameters()
         return Candidate(Method.REGRESSION, head, None, validation, checked, share)
@@ -185,10 +190,10 @@ class Candidates:
             validation=self._validation if self._plan.stops_early else None,
             checkpoints=self._checkpoints.epochs(method),
             deadline=self._deadline,
-        ) as model:
+        ) as (model, logits):
             changes = self._scratch / method
             model.save(changes)
-            validation = model.logits(self._validation.reading)
+            validation = model.logits(self._validation.reading) if logits is None else logits
             checked = model.head.logits(self._exact.vectors(self.checked))
             return Candidate(method, model.head, changes, validation, checked, model.trainable_share)
 
@@ -223,26 +228,27 @@ class Candidates:
         self._workshop.encoder.vectors(sample)
         return (clock() - began_s) / sample.texts / FORWARD_SHARE
 
-    def _features(self) -> Floats2d:
-        """Of all rows that the regression learns from, from the frozen encoder."""
-        rows = len(self._frozen)
-        found, is_known = self._checkpoints.arrays(
-            "features", lambda: {"train": self._embed(self._frozen.reading, "train")}
-        )
+    def _features(self) -> dict[str, Floats2d]:
+        """Of the rows that the regression learns from, and of the validation rows, from the frozen encoder."""
+        found, is_known = self._checkpoints.arrays("features", self._embedded)
         if is_known:
-            self._pace.skip(rows * FORWARD_SHARE)
-        return found["train"]
+            self._pace.skip(self._plan.embedded * FORWARD_SHARE)
+        return found
 
-    def _embed(self, reading: Reading, name: str) -> Floats2d:
-        counter = self._rows_counter("embedding", f"{name} texts", len(reading.sequences))
-        return self._workshop.encoder.vectors(reading, on_rows=counter)
+    def _embedded(self) -> dict[str, Floats2d]:
+        readings = {TRAIN: self._frozen.reading, VALIDATION: self._validation.reading}
+        with frozen_encoder(self._workshop.encoder, self._graphs, self._frozen.reading) as encoder:
+            return {
+                name: encoder.vectors(reading, on_rows=self._rows_counter(name, len(reading.sequences)))
+                for name, reading in readings.items()
+            }
 
-    def _rows_counter(self, stage: str, what: str, total: int) -> Callable[[int], None]:
+    def _rows_counter(self, name: str, total: int) -> Callable[[int], None]:
         done = 0
 
         def count(rows: int) -> None:
             nonlocal done
-            self._pace.advance((rows - done) * FORWARD_SHARE, stage, f"{rows} of {total} {what}")
+            self._pace.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {total} {name} texts")
             done = rows
 
         return count

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EpochResult", "Observer", "Workshop"]
 
-# Names in a checkpoint: of the best epoch's tensors, and of what the observer wants kept.
-BEST, MEMORY = "best.", "memory"
+# Names in a checkpoint: of the best epoch's tensors and validation logits, and of what the observer wants kept.
+BEST, BEST_LOGITS, MEMORY = "best.", "best_logits", "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +96,22 @@ class Workshop:
         validation: Lesson | None = None,
         checkpoints: EpochCheckpoints | None = None,
         deadline: Deadline | None = None,
-    ) -> Iterator[TunedModel]:
-        """A tuned model; the encoder is frozen again with the block.
+    ) -> Iterator[tuple[TunedModel, Floats2d | None]]:
+        """A tuned model and its logits of the validation rows; the encoder is frozen again with the block.
 
         Args:
             method: LORA or FULL.
             first_head: where its head starts, see `first_head`.
             validation: the epoch with the best F1 on them is kept (of equal ones the later), and training ends after
-                `patience_epochs` without a better one. None: all epochs, and the last is kept.
+                `patience_epochs` without a better one. None: all epochs, and the last is kept; there are no logits.
             checkpoints: where every epoch is kept; the training goes on after the newest that is there already.
             deadline: of training.
         """
         with tuned(
             self.encoder, first_head, self.objective, method, settings=self.settings, recipe=self.recipe
         ) as model:
-            self._train(model, lesson, observer, validation, checkpoints=checkpoints, deadline=deadline)
-            yield model
+            logits = self._train(model, lesson, observer, validation, checkpoints=checkpoints, deadline=deadline)
+            yield model, logits
 
     def first_head(self, lesson: Lesson, features: Floats2d, regression: Head) -> Head:
         """Where the head of a tuned model starts.
@@ -131,7 +131,7 @@ class Workshop:
         *,
         checkpoints: EpochCheckpoints | None,
         deadline: Deadline | None,
-    ) -> None:
+    ) -> Floats2d | None:
         settings, after = self.settings, checkpoints.newest() if checkpoints else None
         best = _Best.of(after)
         if after is not None:
@@ -142,9 +142,10 @@ class Workshop:
             if step.epoch is None:
                 continue
             if validation is not None:
-                evaluation = self.objective.evaluation(model.logits(validation.reading), validation)
+                logits = model.logits(validation.reading)
+                evaluation = self.objective.evaluation(logits, validation)
                 observer.on_epoch(EpochResult(step.epoch, step.number, evaluation))
-                best.see(self.objective.score(evaluation), step.epoch, model)
+                best.see(self.objective.score(evaluation), step.epoch, model, logits)
             if checkpoints is not None:
                 facts = {MEMORY: dict(observer.memory()), **best.facts()}
                 checkpoints.save(EpochState(step.epoch, model.course() | best.tensors(), facts))
@@ -152,6 +153,7 @@ class Workshop:
                 break
         if best.state is not None:
             model.restore(best.state)
+        return best.logits
 
 
 @dataclass(slots=True)
@@ -161,6 +163,7 @@ class _Best:
     score: float = -1.0
     epoch: int = 0
     state: "dict[str, torch.Tensor] | None" = None
+    logits: Floats2d | None = None
 
     @classmethod
     def of(cls, checkpoint: EpochState | None) -> "_Best":
@@ -169,11 +172,12 @@ class _Best:
         state = {
             name.removeprefix(BEST): tensor for name, tensor in checkpoint.tensors.items() if name.startswith(BEST)
         }
-        return cls(checkpoint.facts["best_score"], checkpoint.facts["best_epoch"], state or None)
+        logits = checkpoint.tensors[BEST_LOGITS].numpy() if state else None
+        return cls(checkpoint.facts["best_score"], checkpoint.facts["best_epoch"], state or None, logits)
 
-    def see(self, score: float, epoch: int, model: TunedModel) -> None:
+    def see(self, score: float, epoch: int, model: TunedModel, logits: Floats2d) -> None:
         if score >= self.score:
-            self.score, self.epoch, self.state = score, epoch, model.state()
+            self.score, self.epoch, self.state, self.logits = score, epoch, model.state(), logits
 
     def is_past(self, epoch: int, patience_epochs: int) -> bool:
         return self.state is not None and epoch - self.epoch >= patience_epochs
@@ -182,4 +186,9 @@ class _Best:
         return {"best_score": self.score, "best_epoch": self.epoch}
 
     def tensors(self) -> "dict[str, torch.Tensor]":
-        return {f"{BEST}{name}": tensor for name, tensor in (self.state or {}).items()}
+        import torch
+
+        if self.state is None or self.logits is None:
+            return {}
+        state = {f"{BEST}{name}": tensor for name, tensor in self.state.items()}
+        return state | {BEST_LOGITS: torch.from_numpy(self.logits)}

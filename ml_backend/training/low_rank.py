@@ -92,10 +92,9 @@ def _adapted_linear() -> Any:
             dtype = weight.dtype
             rows = inputs.reshape(-1, inputs.shape[-1]).to(dtype)
             down, up = down.to(dtype), (up * scale).to(dtype)
-            with torch.autocast(inputs.device.type, enabled=False):
-                within = rows @ down.t()
-                found = rows @ weight.t() if bias is None else torch.addmm(bias, rows, weight.t())
-                found.addmm_(within, up.t())
+            within = rows @ down.t()
+            found = rows @ weight.t() if bias is None else torch.addmm(bias, rows, weight.t())
+            found.addmm_(within, up.t())
             context.save_for_backward(rows, weight, down, up, within)
             context.scale, context.shape, context.dtype = scale, inputs.shape, inputs.dtype
             return found.view(*inputs.shape[:-1], -1)
@@ -104,14 +103,15 @@ def _adapted_linear() -> Any:
         def backward(context: Any, *gradients: "torch.Tensor") -> Any:
             rows, weight, down, up, within = context.saved_tensors
             gradient = gradients[0].reshape(-1, gradients[0].shape[-1]).to(weight.dtype)
-            with torch.autocast(gradient.device.type, enabled=False):
-                within_gradient = gradient @ up
-                inputs_gradient = None
-                if context.needs_input_grad[0]:
-                    inputs_gradient = (gradient @ weight).addmm_(within_gradient, down)
-                    inputs_gradient = inputs_gradient.view(context.shape).to(context.dtype)
-                down_gradient = (within_gradient.t() @ rows).float()
-                up_gradient = (gradient.t() @ within).float() * context.scale
+            within_gradient = gradient @ up
+            inputs_gradient = None
+            if context.needs_input_grad[0]:
+                inputs_gradient = (gradient @ weight).addmm_(within_gradient, down)
+                inputs_gradient = inputs_gradient.view(context.shape).to(context.dtype)
+            down_gradient = (within_gradient.t() @ rows).float()
+            # With the long side last a product takes two thirds of the time.
+            up_gradient = (within.t() @ gradient).t().to(torch.float32, memory_format=torch.contiguous_format)
+            up_gradient.mul_(context.scale)
             return inputs_gradient, down_gradient, up_gradient, None
 
     return AdaptedLinear

@@ -155,6 +155,6 @@ def _scored(
     logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[scored])}
     if tuned:
         first = workshop.first_head(part, part_features, head)
-        with workshop.tuned(tuned, part, first, observer=observer, checkpoints=epochs, deadline=deadline) as model:
+        with workshop.tuned(tuned, part, first, observer=observer, checkpoints=epochs, deadline=deadline) as (model, _):
             logits[tuned] = model.logits(lesson.reading.take(fold.scored))
     return logits

@@ -8,6 +8,7 @@ from ..domain.model import Method
 from ..domain.ports import Run
 from ..encoders.bundle import PartFacts, TrainedPart, write_head
 from ..encoders.embed import TextEncoder
+from ..encoders.graph_store import GraphStore
 from ..encoders.reading import Floats2d
 from .calibration import Reliability
 from .candidates import VALIDATION, Candidates
@@ -62,6 +63,7 @@ def train_part(
     report: Report,
     share: tuple[float, float],
     scratch: Path,
+    graphs: GraphStore | None = None,
     deadline: Deadline | None = None,
 ) -> PartOutcome:
     """Train, choose and calibrate.
@@ -70,6 +72,7 @@ def train_part(
         encoder: of the frozen base model, which it is again afterwards.
         share: fractions of the progress at which the work begins and ends.
         scratch: folder of this part's own for its files.
+        graphs: with it, the base model's graph computes features where that is faster.
         deadline: by which the model is there; what does not fit before it is left out, with a warning.
 
     Raises:
@@ -88,6 +91,7 @@ def train_part(
         curves=curves,
         checkpoints=checkpoints,
         scratch=scratch,
+        graphs=graphs,
         deadline=deadline,
     )
     best, choice = candidates.best()

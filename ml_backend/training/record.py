@@ -30,7 +30,7 @@ __all__ = [
     "peak_memory_mb",
 ]
 
-LIBRARIES = ("numpy", "peft", "scikit-learn", "torch", "transformers")
+LIBRARIES = ("numpy", "openvino", "peft", "scikit-learn", "torch", "transformers")
 POINTS = 200
 """About as many points as a curve is drawn with; one write each."""
 

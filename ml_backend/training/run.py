@@ -82,7 +82,8 @@ def train_version(
         parts: rows per control, in the order of the label config; at least one.
         writing: settings of controls that are answered with a text, and `text_base_model` the model that is tuned
             for them.
-        graphs: with it, tuned models are exported as well, so that they serve without torch.
+        graphs: with it, tuned models are exported as well, so that they serve without torch, and the base model's own
+            graph computes features.
         deadline: by which the version should be there; None: what the settings allow, from now on.
         out: folder that the bundle becomes; it must not exist.
         checkpoints: folder for what a later attempt goes on from; what an earlier one left there is gone on from.
@@ -143,6 +144,7 @@ def train_version(
                     report=report,
                     share=share,
                     scratch=files,
+                    graphs=graphs,
                     deadline=part_end,
                 )
                 if graphs is not None:

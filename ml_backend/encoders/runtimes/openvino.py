@@ -25,13 +25,14 @@ class OpenVinoRuntime:
     """A graph compiled for some shapes of its input, (rows, tokens); what is asked for goes into the next larger one.
 
     A graph of a fixed shape takes a third of the time of one of any shape when short texts of many lengths follow each
-    other. The shapes that any text fits into are compiled first; the others follow on a thread.
+    other.
 
     Args:
         in_int8: the graph in 8 bits.
         max_length_tokens: longest sequence that will be asked for.
         threads: that compute; None: as many as there are cores.
-        shapes: most shapes to compile; None: as many as fit into memory that is reasonable.
+        shapes: most shapes to compile, all of them before anything is computed; None: as many as fit into memory that
+            is reasonable, of which those that any text fits into are compiled first and the others on a thread.
 
     Raises:
         GraphError: the graph is not there, or OpenVINO cannot compute it here.
@@ -69,17 +70,18 @@ class OpenVinoRuntime:
         # Unpacked weights in bf16 or 8 bits, the form they are computed in, and what is passed between layers.
         self._copy_bytes = weights * (3 if in_int8 else 1) + 8 * 2**20
         self._row_tokens = ROW_TOKENS if graph.facts.is_packed else 0
+        eager = shapes or EAGER
         wanted = _shapes(max_length_tokens, shapes or max(EAGER, COPIES_BYTES // self._copy_bytes))
         self._ready: dict[Shape, openvino.InferRequest] = {}
         self.memory_bytes = len(wanted) * self._copy_bytes
         try:
-            for shape in wanted[:EAGER]:
+            for shape in wanted[:eager]:
                 self._compile(shape)
         except RuntimeError as error:
             raise GraphError(f"OpenVINO cannot compute {file} on this machine: {error}") from error
         self._is_closed = threading.Event()
         self._compiling = threading.Thread(
-            target=self._compile_all, args=(wanted[EAGER:],), name="compile-graphs", daemon=True
+            target=self._compile_all, args=(wanted[eager:],), name="compile-graphs", daemon=True
         )
         self._compiling.start()
 

@@ -8,6 +8,7 @@ import pytest
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.encoders.bundle import Head
 from ml_backend.encoders.embed import TextEncoder
+from ml_backend.encoders.reading import Floats2d
 from ml_backend.training.evaluate import evaluate
 from ml_backend.training.fit import EpochResult, Observer, Workshop
 from ml_backend.training.lesson import Lesson
@@ -49,10 +50,10 @@ class Bench:
     @contextmanager
     def tuned(
         self, observer: Observer, *, validation: Lesson | None = None, method: Method = Method.LORA
-    ) -> Iterator[TunedModel]:
+    ) -> Iterator[tuple[TunedModel, Floats2d | None]]:
         first = self.workshop.first_head(self.train, self.features, self.regression)
-        with self.workshop.tuned(method, self.train, first, observer=observer, validation=validation) as model:
-            yield model
+        with self.workshop.tuned(method, self.train, first, observer=observer, validation=validation) as fit:
+            yield fit
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
@@ -62,8 +63,10 @@ def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncod
     bench = Bench(encoder, settings, head)
     objective = bench.workshop.objective
 
-    with bench.tuned(Observer(on_epoch=results.append), validation=bench.validation) as model:
+    with bench.tuned(Observer(on_epoch=results.append), validation=bench.validation) as (model, logits):
         kept = objective.evaluation(model.logits(bench.validation.reading), bench.validation)
+        assert logits is not None
+        np.testing.assert_array_equal(logits, model.logits(bench.validation.reading))
 
     assert [result.epoch for result in results] == [1, 2, 3, 4, 5, 6]
     scores = [objective.score(result.evaluation) for result in results]
@@ -100,7 +103,7 @@ def test_the_head_starts_as_the_regression_with_few_rows_and_as_class_means_with
 ) -> None:
     bench = Bench(encoder, replace(FAST, epochs=1, few_rows_per_class=few_rows_per_class, head_learning_rate=1e-9))
 
-    with bench.tuned(Observer()) as model:
+    with bench.tuned(Observer()) as (model, _):
         head = model.head
 
     if starts_as == "regression":
@@ -113,7 +116,7 @@ def test_the_head_starts_as_the_regression_with_few_rows_and_as_class_means_with
 def test_other_heads_start_as_the_regression_however_many_rows_there_are(encoder: TextEncoder, head: HeadKind) -> None:
     bench = Bench(encoder, replace(FAST, epochs=1, few_rows_per_class=1, head_learning_rate=1e-9), head)
 
-    with bench.tuned(Observer()) as model:
+    with bench.tuned(Observer()) as (model, _):
         np.testing.assert_allclose(model.head.weight, bench.regression.weight, atol=1e-6)
 
 
