@@ -27,8 +27,9 @@ class Fitted:
 def fitted(plan: Plan, recipe: Recipe, *, left_s: float, row_s: float, is_asked: bool) -> Fitted:
     """The most of a plan that fits: fewer folds first, then no adversarial passes, then fewer epochs.
 
-    Where not even one epoch does, the base model is not tuned, unless that was asked for: then it is for as long as
-    there is time.
+    A fold, which has fewer rows, keeps epochs for about as many steps as the whole training makes: with fewer it would
+    prefer the regression. Where not even one epoch fits, the base model is not tuned, unless that was asked for: then
+    it is for as long as there is time.
 
     Args:
         left_s: for tuning and for scoring what was tuned.
@@ -67,4 +68,6 @@ def _less_and_less(plan: Plan, recipe: Recipe) -> Iterator[Fitted]:
         yield Fitted(plan, recipe, tuple(cuts))
     for epochs in range(plan.epochs - 1, 0, -1):
         cut = f"{epochs} {'epoch' if epochs == 1 else 'epochs'} instead of {plan.epochs}"
-        yield Fitted(replace(plan, epochs=epochs), replace(recipe, epochs=epochs), (*cuts, cut))
+        in_a_fold = epochs * plan.learned // max((len(fold.train) for fold in plan.folds), default=plan.learned)
+        shorter = replace(plan, epochs=epochs, fold_epochs=min(in_a_fold, plan.fold_epochs))
+        yield Fitted(shorter, replace(recipe, epochs=epochs), (*cuts, cut))

@@ -129,7 +129,7 @@ class Candidates:
         plan, folds_end = self._fit_into_time()
         if plan.folds:
             self.held_out = out_of_fold(
-                self._workshop,
+                replace(self._workshop, recipe=replace(self._workshop.recipe, epochs=plan.fold_epochs)),
                 self._frozen,
                 features,
                 plan.folds,
@@ -263,7 +263,7 @@ class Candidates:
 
     def _count_fold(self, fold: Fold, is_known: bool) -> None:
         if is_known:
-            self._pace.skip(fold_work(fold, self._plan.epochs if self._plan.tuned else 0))
+            self._pace.skip(fold_work(fold, self._plan.fold_epochs if self._plan.tuned else 0))
 
     def _observer(self) -> Observer:
         return Observer(

@@ -25,6 +25,7 @@ class Plan:
             rows do for both. Every fold trains on all descriptions as well.
         tuned: the method tried beside the regression; None where the regression alone was asked for.
         epochs: passes over the rows when a model is tuned, at most.
+        fold_epochs: passes over the rows of a fold, likewise.
         stops_early: True where validation decides which epoch is kept.
         embedded: rows that features are computed of.
         learned: rows that a tuned model learns from.
@@ -34,6 +35,7 @@ class Plan:
     folds: tuple[Fold, ...]
     tuned: Method | None
     epochs: int
+    fold_epochs: int
     stops_early: bool
     embedded: int
     learned: int
@@ -50,7 +52,7 @@ class Plan:
         Args:
             passes: that a step makes over its batch.
         """
-        return sum(fold_work(fold, self.epochs * passes) for fold in self.folds) if self.tuned else 0.0
+        return sum(fold_work(fold, self.fold_epochs * passes) for fold in self.folds) if self.tuned else 0.0
 
     def tuning_work(self, passes: int = 1) -> float:
         """Of tuning the model that may be kept, likewise."""
@@ -93,7 +95,7 @@ def make_plan(
         descriptions = np.arange(len(strata), len(strata) + described)
         folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
     embedded = len(strata) + described + validation
-    return Plan(tuple(folds), tuned, epochs, stops_early, embedded, learned, validation)
+    return Plan(tuple(folds), tuned, epochs, epochs, stops_early, embedded, learned, validation)
 
 
 def fold_work(fold: Fold, epochs: int) -> float:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from ml_backend.training.plan import Plan
 from ml_backend.training.recipe import Recipe
 
 FOLD = Fold(np.arange(80), np.arange(80, 100))
-PLAN = Plan((FOLD, FOLD), Method.LORA, 5, stops_early=False, embedded=100, learned=100, validation=0)
+PLAN = Plan((FOLD, FOLD), Method.LORA, 5, 5, stops_early=False, embedded=100, learned=100, validation=0)
 RECIPE = Recipe(epochs=5, adversarial_size=0.1)
 # Of an adversarial training in 5 epochs: the folds have 2 * (800 + 20 / 3) passes, the rest 1000.
 
@@ -36,7 +38,7 @@ def test_what_fits_is_left_as_it_is() -> None:
     [
         (26.0, 1, 0.1, 5, ("1 fold instead of 2",)),
         (18.0, 1, 0.0, 5, ("1 fold instead of 2", "no adversarial passes")),
-        (8.0, 1, 0.0, 4, ("1 fold instead of 2", "no adversarial passes", "4 epochs instead of 5")),
+        (8.1, 1, 0.0, 4, ("1 fold instead of 2", "no adversarial passes", "4 epochs instead of 5")),
         (2.0, 1, 0.0, 1, ("1 fold instead of 2", "no adversarial passes", "1 epoch instead of 5")),
     ],
 )
@@ -50,6 +52,16 @@ def test_folds_then_adversarial_passes_then_epochs_are_left_out(
     assert (found.plan.epochs, found.recipe.epochs) == (epochs, epochs)
     assert found.cuts == cuts
     assert tuning_s(found.plan, found.recipe, 0.01) <= left_s
+
+
+def test_a_small_fold_keeps_the_epochs_that_give_it_the_steps_of_the_whole_training() -> None:
+    plan = replace(PLAN, folds=(Fold(np.arange(40), np.arange(40, 60)),))
+
+    found = fitted(plan, RECIPE, left_s=4.1, row_s=0.01, is_asked=False)
+
+    assert (found.plan.epochs, found.recipe.epochs) == (2, 2)
+    assert found.plan.fold_epochs == 5
+    assert fitted(plan, RECIPE, left_s=2.0, row_s=0.01, is_asked=False).plan.fold_epochs == 2
 
 
 def test_where_no_epoch_fits_the_regression_is_all_there_is_and_still_has_its_folds() -> None:
