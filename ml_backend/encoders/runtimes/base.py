@@ -1,12 +1,18 @@
 """What every runtime provides."""
 
+import contextlib
 import os
+import sys
+import threading
 from collections.abc import Sequence
 from typing import Protocol
 
 from ..reading import Floats2d
 
-__all__ = ["Runtime", "cores"]
+__all__ = ["Runtime", "cores", "give_way"]
+
+NICENESS = 5
+"""Added to that of a thread that gives way; Linux then gives it a third of what another thread has."""
 
 
 class Runtime(Protocol):
@@ -33,3 +39,15 @@ def cores() -> int:
     """CPU cores that this process may use."""
     # Not every system has processes bound to cores.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def give_way() -> None:
+    """The thread that calls this gets what the others leave of the cores, from now on; elsewhere than on Linux nothing.
+
+    So do the threads that it starts.
+    """
+    # Other systems know the priority of processes alone.
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)

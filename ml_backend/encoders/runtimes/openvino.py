@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from ...errors import GraphError
 from ..graph import INPUTS, Graph, WordVectors, graph_inputs
 from ..packing import Row, feed, rows_of, unpacked
 from ..reading import Floats2d
-from .base import cores
+from .base import cores, give_way
 
 __all__ = ["OpenVinoRuntime"]
 
@@ -74,12 +75,12 @@ class OpenVinoRuntime:
         wanted = _shapes(max_length_tokens, shapes or max(EAGER, COPIES_BYTES // self._copy_bytes))
         self._ready: dict[Shape, openvino.InferRequest] = {}
         self.memory_bytes = len(wanted) * self._copy_bytes
+        self._is_closed = threading.Event()
         try:
-            for shape in wanted[:eager]:
-                self._compile(shape)
+            with ThreadPoolExecutor(1, thread_name_prefix="compile-graphs") as thread:
+                thread.submit(self._compile_all, wanted[:eager]).result()
         except RuntimeError as error:
             raise GraphError(f"OpenVINO cannot compute {file} on this machine: {error}") from error
-        self._is_closed = threading.Event()
         self._compiling = threading.Thread(
             target=self._compile_all, args=(wanted[eager:],), name="compile-graphs", daemon=True
         )
@@ -129,6 +130,8 @@ class OpenVinoRuntime:
         self._ready[shape] = request
 
     def _compile_all(self, shapes: Sequence[Shape]) -> None:
+        # Another version may be serving meanwhile.
+        give_way()
         for shape in shapes:
             if self._is_closed.is_set():
                 return
