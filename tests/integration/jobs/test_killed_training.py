@@ -49,7 +49,9 @@ class Bench:
         return request_training(self.services, 0, trigger="test", request=request, dedupe_key=name)[0]
 
     def worker(self, **environment: str) -> AbstractContextManager[WorkerProcess]:
-        return running_worker(self.home, environment={"LABELLOOP_BASE_MODEL": self.base_model, **environment})
+        # Named, because the fixture below is made before a test's own environment; features differ by runtime.
+        always = {"LABELLOOP_BASE_MODEL": self.base_model, "LABELLOOP_RUNTIME": "torch"}
+        return running_worker(self.home, environment={**always, **environment})
 
 
 @pytest.fixture(scope="module")
