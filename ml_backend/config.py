@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     runtime: Literal["auto", "openvino-int8", "openvino", "onnxruntime", "torch"] = Field(
         "auto",
         description="What computes pre-labels: `openvino-int8`, `openvino`, `onnxruntime`, `torch`, or `auto`: torch "
-        "on a GPU, else the fastest of the others, measured once per machine. With `torch`, trainings export no graph.",
+        "on a GPU, else the fastest of the others, measured once per machine. With `torch`, trainings make and use no "
+        "graph.",
     )
     prediction_cache_mb: int = Field(
         64,

@@ -229,14 +229,16 @@ class Candidates:
         return (clock() - began_s) / sample.texts / FORWARD_SHARE
 
     def _features(self) -> dict[str, Floats2d]:
-        """Of the rows that the regression learns from, and of the validation rows, from the frozen encoder."""
+        """Of the rows that the regression learns from, and where it may be kept of those that it is scored on."""
         found, is_known = self._checkpoints.arrays("features", self._embedded)
         if is_known:
             self._pace.skip(self._plan.embedded * FORWARD_SHARE)
         return found
 
     def _embedded(self) -> dict[str, Floats2d]:
-        readings = {TRAIN: self._frozen.reading, VALIDATION: self._validation.reading}
+        readings = {TRAIN: self._frozen.reading}
+        if self._settings.method in (Method.AUTO, Method.REGRESSION):
+            readings[VALIDATION] = self._validation.reading
         with frozen_encoder(self._workshop.encoder, self._graphs, self._frozen.reading) as encoder:
             return {
                 name: encoder.vectors(reading, on_rows=self._rows_counter(name, len(reading.sequences)))
