@@ -118,13 +118,13 @@ def command(
 
 
 def post(url: str, body: Mapping[str, Any]) -> Any:
-    """The JSON that a POST answers with.
+    """The JSON that a POST answers with, in the time that Label Studio waits for it.
 
     Raises:
         urllib.error.HTTPError: it was refused.
     """
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=100) as answer:
         return json.load(answer)
 
 
