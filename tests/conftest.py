@@ -17,17 +17,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run repeated tests as often as docs/ quotes them")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups then
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the tests, one runs a file from end to end, and one all those with a Label Studio.
-
-    A file's fixtures are then made once, and so is the Label Studio, which takes a minute to start.
-    """
-    for item in items:
-        fixtures = item.fixturenames if isinstance(item, pytest.Function) else ()
-        item.add_marker(pytest.mark.xdist_group("label-studio" if "studio" in fixtures else str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def is_long(pytestconfig: pytest.Config) -> bool:
     """True where tests that repeat themselves should do it many times."""
