@@ -10,3 +10,6 @@ __version__ = "0.1.0"
 # brings along, therefore has them spin for some microseconds first, which is bearable where processes share cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+# Read when onnxruntime is loaded, by whatever loads it: without it, onnxruntime reports every model that it computes to
+# its makers, and leaves an identifier of the machine in the user's cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
