@@ -106,7 +106,8 @@ def add_int8(graph: Graph, *, words: WordVectors, samples: Sequence[Sequence[int
             import nncf
             import openvino
 
-            nncf.set_log_level(logging.ERROR)
+            # It sets its level when it is imported. `nncf.set_log_level` would set that of others' handlers as well.
+            logging.getLogger("nncf").setLevel(logging.ERROR)
             data = list(_sample_rows(graph.facts, words, samples))
             found = nncf.quantize(
                 openvino.Core().read_model(graph.onnx),

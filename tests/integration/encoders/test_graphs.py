@@ -1,5 +1,6 @@
 """Graphs of tiny models, in every runtime, beside torch."""
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,21 @@ def graph(encoder: TextEncoder, words: WordVectors, tmp_path_factory: pytest.Tem
         encoder.backbone, folder, words=words, pad_id=encoder.pad_id, samples=samples, max_length_tokens=LENGTH
     )
     return add_int8(exported, words=words, samples=samples * 8)
+
+
+def test_quantising_says_nothing_and_leaves_what_others_log_as_it_was(
+    graph: Graph, words: WordVectors, encoder: TextEncoder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handler = logging.Handler(logging.INFO)
+    logging.getLogger("nncf").addHandler(handler)
+    plain = without_int8(read_graph(shutil.copytree(graph.folder, tmp_path / "graph")))
+    try:
+        assert add_int8(plain, words=words, samples=encoder.tokenise(TEXTS)).int8 is not None
+    finally:
+        logging.getLogger("nncf").removeHandler(handler)
+
+    assert capfd.readouterr() == ("", "")
+    assert handler.level == logging.INFO
 
 
 def runtime_of(name: str, graph: Graph, words: WordVectors, encoder: TextEncoder) -> Runtime:
