@@ -45,6 +45,7 @@ class JobContext:
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{job.id}", daemon=True)
         self._last_write = 0.0
         self._last_stage = ""
+        self._unwritten: tuple[float, str, str] | None = None
 
     def __enter__(self) -> "JobContext":
         self._thread.start()
@@ -55,22 +56,22 @@ class JobContext:
     ) -> None:
         self._over.set()
         self._thread.join()
+        if error is None:
+            self._write()
 
     def report(self, fraction: float, stage: str, message: str = "") -> None:
-        """Write progress; cheap enough to call at every step, since most calls write nothing.
+        """Write progress; cheap enough to call at every step, since most calls write nothing; the last does in the end.
 
         Raises:
             JobCancelled: somebody asked the job to stop.
             JobLost: another process works on the job by now.
         """
         self._obey(stage)
+        self._unwritten = (fraction, stage, message)
         now = time.monotonic()
         if stage != self._last_stage or now - self._last_write >= WRITE_INTERVAL_S:
             self._last_stage, self._last_write = stage, now
-            try:
-                self._database.jobs.progress(self.job, fraction, stage, message)
-            except SQLAlchemyError as error:
-                log.warning("the progress of job %s was not written: %s", self.job.id, error)
+            self._write()
 
     def keep(self, **done: Any) -> None:
         """Add to the checkpoint, JSON values only; it is in the database when this returns.
@@ -82,6 +83,15 @@ class JobContext:
         if not self._database.jobs.keep(self.job, self.checkpoint):
             self._heard = Heard.LOST
             self._obey("keeping a checkpoint")
+
+    def _write(self) -> None:
+        news, self._unwritten = self._unwritten, None
+        if news is None:
+            return
+        try:
+            self._database.jobs.progress(self.job, *news)
+        except SQLAlchemyError as error:
+            log.warning("the progress of job %s was not written: %s", self.job.id, error)
 
     def _obey(self, stage: str) -> None:
         if self._heard is Heard.STOP:

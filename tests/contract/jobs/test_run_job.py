@@ -222,6 +222,19 @@ def test_progress_is_written_at_each_new_stage_and_not_at_every_step(
     assert (second.progress, second.stage, second.message) == (0.3, "pushing", "c")
 
 
+def test_what_was_reported_last_is_written_even_if_it_came_soon_after_other_news(
+    services: Services, project: Project, tmp_path: Path
+) -> None:
+    job = prelabel_job(services)
+
+    with JobContext(services.database, job, tmp_path) as context:
+        context.report(0.1, "pushing", "predicted 8 of 8 pre-labels, about 3 s left")
+        context.report(1.0, "pushing", "pushed 8 of 8 pre-labels")
+
+    after = services.database.jobs.get(job.id)
+    assert (after.progress, after.message) == (1.0, "pushed 8 of 8 pre-labels")
+
+
 def test_a_running_job_gives_signs_of_life_and_hears_of_its_cancellation(
     services: Services, project: Project, tmp_path: Path
 ) -> None:
