@@ -110,7 +110,7 @@ def assert_nothing_is_left(bench: Bench) -> None:
 
 def test_a_training_killed_at_random_moments_ends_as_one_that_was_not(bench: Bench, is_long: bool) -> None:
     moments = random.Random(20)
-    for number in range(10 if is_long else 1):
+    for number in range(10 if is_long else 2):
         job = bench.request(f"killed-{number}")
         moment = moments.uniform(0.1, 0.95) * bench.seconds
         with bench.worker() as worker:
