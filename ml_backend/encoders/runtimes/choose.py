@@ -8,7 +8,8 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,16 +19,18 @@ from ...errors import GraphError
 from ..graph import Graph, WordVectors
 from .base import Runtime, cores
 from .onnx import OnnxRuntime
-from .openvino import OpenVinoRuntime
+from .openvino import EAGER, OpenVinoRuntime
 
 __all__ = ["AUTO", "GRAPH_RUNTIMES", "TORCH", "open_runtime"]
 
 log = logging.getLogger(__name__)
 
 AUTO, TORCH = "auto", "torch"
-GRAPH_RUNTIMES = ("openvino-int8", "openvino", "onnxruntime")
-SHORT_TOKENS, SHORT_TEXTS = 16, 8
-ROUNDS = 12
+INT8 = "openvino-int8"
+GRAPH_RUNTIMES = (INT8, "openvino", "onnxruntime")
+# One text and several fill shapes that OpenVINO compiles first, so that nobody computes padding.
+SHORT_TOKENS, SHORT_TEXTS = 32, 4
+ROUNDS = 20
 
 
 def open_runtime(
@@ -43,62 +46,68 @@ def open_runtime(
     Raises:
         GraphError: none of them can compute it.
     """
-    openers: dict[str, Callable[[], Runtime]] = {
-        "openvino-int8": lambda: OpenVinoRuntime(
-            graph, words, in_int8=True, max_length_tokens=max_length_tokens, threads=threads
-        ),
-        "openvino": lambda: OpenVinoRuntime(
-            graph, words, in_int8=False, max_length_tokens=max_length_tokens, threads=threads
-        ),
-        "onnxruntime": lambda: OnnxRuntime(graph, words, threads=threads),
-    }
-    if graph.int8 is None:
-        del openers["openvino-int8"]
+    names = [name for name in GRAPH_RUNTIMES if name != INT8 or graph.int8 is not None]
+
+    def opened(name: str, shapes: int | None = None) -> Runtime:
+        if name == "onnxruntime":
+            return OnnxRuntime(graph, words, threads=threads)
+        return OpenVinoRuntime(
+            graph, words, in_int8=name == INT8, max_length_tokens=max_length_tokens, threads=threads, shapes=shapes
+        )
+
     if wanted != AUTO:
-        return openers["openvino" if wanted not in openers else wanted]()
+        return opened(wanted if wanted in names else "openvino")
     key = _machine(graph)
-    known = _read(measured).get(key)
-    if known in openers:
-        return openers[known]()
-    return _fastest(openers, graph, len(words), measured, key)
+    name = _read(measured).get(key)
+    if name not in names:
+        # A few shapes, all of them ready: one that still compiled others would lose to one that was done with it.
+        name = _fastest([(each, partial(opened, each, EAGER)) for each in names], len(words), graph)
+        _remember(measured, key, name)
+    return opened(name)
 
 
-def _fastest(
-    openers: Mapping[str, Callable[[], Runtime]], graph: Graph, vocabulary: int, measured: Path, key: str
-) -> Runtime:
+def _fastest(openers: Sequence[tuple[str, Callable[[], Runtime]]], vocabulary: int, graph: Graph) -> str:
     best: Runtime | None = None
-    least_s = math.inf
     reasons = []
-    for name, opener in openers.items():
+    for name, opener in openers:
         try:
             runtime = opener()
         except GraphError as error:
             reasons.append(str(error))
             continue
-        seconds = _seconds(runtime, vocabulary)
-        log.info("%s takes %.1f ms for a short text and some more", name, seconds * 1000)
-        if seconds < least_s:
-            best, runtime, least_s = runtime, best, seconds
-        if runtime is not None:
+        # Two at a time: each one that is open holds copies of the weights.
+        if best is not None:
+            ratio = _ratio(runtime, best, vocabulary)
+            log.info("%s takes %.2f times as long as %s for short texts", name, ratio, best.name)
+            if ratio < 1.0:
+                best, runtime = runtime, best
             runtime.close()
+        else:
+            best = runtime
     if best is None:
         raise GraphError(f"nothing here can compute the graph in {graph.folder}: {'; '.join(reasons)}")
-    _remember(measured, key, best.name)
-    return best
+    best.close()
+    return best.name
 
 
-def _seconds(runtime: Runtime, vocabulary: int) -> float:
-    """Geometric mean of the times for one short text and for several, medians of some rounds."""
+def _ratio(runtime: Runtime, other: Runtime, vocabulary: int) -> float:
+    """How many times as long a runtime takes as another: for one short text and for several, the geometric mean.
+
+    They compute in turns, and of neighbouring turns the median ratio counts, since a machine that is shared may be
+    twice as slow a second later.
+    """
     ids = np.random.default_rng(0).integers(0, vocabulary, (SHORT_TEXTS, SHORT_TOKENS)).tolist()
     logs = []
     for sequences in (ids[:1], ids):
-        times = []
-        for _ in range(ROUNDS):
-            began = time.perf_counter()
-            runtime.hidden(sequences)
-            times.append(time.perf_counter() - began)
-        logs.append(math.log(statistics.median(times)))
+        ratios = [_seconds(runtime, sequences) / _seconds(other, sequences) for _ in range(ROUNDS)]
+        logs.append(math.log(statistics.median(ratios)))
     return math.exp(statistics.mean(logs))
+
+
+def _seconds(runtime: Runtime, sequences: Sequence[Sequence[int]]) -> float:
+    began = time.perf_counter()
+    runtime.hidden(sequences)
+    return time.perf_counter() - began
 
 
 def _machine(graph: Graph) -> str:

@@ -10,11 +10,12 @@ from ..packing import Row, feed, rows_of, unpacked
 from ..reading import Floats2d
 from .base import cores, give_way
 
-__all__ = ["OpenVinoRuntime"]
+__all__ = ["EAGER", "OpenVinoRuntime"]
 
 ROW_TOKENS = 128
 BATCH_ROWS = 4
 EAGER = 3
+"""Shapes that are compiled before anything is computed: any length that may come, and `ROW_TOKENS` and 32 tokens."""
 USEFUL = ((1, ROW_TOKENS), (1, 32), (BATCH_ROWS, ROW_TOKENS), (1, 64), (1, 16), (1, 208), (1, 96), (1, 160))
 COPIES_BYTES = 400 * 2**20
 """What all copies of a model's weights may take together: every shape that is compiled holds one."""
