@@ -1,6 +1,6 @@
 """One real Label Studio for the whole test run, and what makes projects in it."""
 
-import os
+import fcntl
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,8 +39,11 @@ def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("label-studio")
     cache = request.config.cache
     kept = (cache.mkdir("label-studio") if cache else folder) / str(Path(executable).stat().st_mtime_ns)
-    if not kept.exists():
-        _keep_empty_database(kept, folder / "first", executable)
+    with kept.with_suffix(".lock").open("w") as lock:
+        # The processes that share the tests need one at the same time, and it is made once.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            _keep_empty_database(kept, folder / "first", executable)
     shutil.copytree(kept, folder / "data")
     with _started(folder / "data", executable) as running:
         yield running
@@ -60,13 +63,10 @@ def _started(data_dir: Path, executable: str) -> LocalStudio:
 
 def _keep_empty_database(kept: Path, data_dir: Path, executable: str) -> None:
     _started(data_dir, executable).stop()
-    copy = kept.with_name(f"{kept.name}-{os.getpid()}")
+    copy = kept.with_suffix(".part")
+    shutil.rmtree(copy, ignore_errors=True)  # of a run that was killed
     shutil.copytree(data_dir, copy)
-    try:
-        copy.rename(kept)
-    except OSError:
-        # Another run was faster, and its database is as good.
-        shutil.rmtree(copy)
+    copy.rename(kept)
 
 
 @pytest.fixture(scope="session")

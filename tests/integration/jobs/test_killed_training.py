@@ -24,7 +24,7 @@ from tests.backend_process import WorkerProcess, command, running_worker
 from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model
 
-SETTINGS = {"epochs": "12"}
+SETTINGS = {"epochs": "6"}
 TIMEOUT_S = 240.0
 
 

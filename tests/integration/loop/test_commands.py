@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model
 
 ROWS = 200
-EPOCHS = 20
+EPOCHS = 6
 """Takes long enough to be caught at work, and not much longer."""
+TIMEOUT_S = 240.0
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +121,9 @@ def test_export_writes_every_reviewed_row_in_a_named_format(files: Path, format_
 
 
 def test_a_training_whose_process_is_killed_goes_on_by_itself(files: Path, tmp_path: Path) -> None:
-    process, job = _start_training(files, tmp_path, epochs=EPOCHS)
-    os.kill(job["pid"], signal.SIGKILL)
-    _, notes = process.communicate(timeout=120)
+    with _training_at_work(files, tmp_path, epochs=EPOCHS) as (process, job):
+        os.kill(job["pid"], signal.SIGKILL)
+        _, notes = process.communicate(timeout=TIMEOUT_S)
 
     assert process.returncode == 0, notes
     (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
@@ -132,9 +134,9 @@ def test_a_training_whose_process_is_killed_goes_on_by_itself(files: Path, tmp_p
 
 
 def test_a_training_that_was_given_up_says_so_and_can_be_resumed(files: Path, tmp_path: Path) -> None:
-    process, job = _start_training(files, tmp_path, epochs=EPOCHS, LABELLOOP_JOB_ATTEMPTS="1")
-    os.kill(job["pid"], signal.SIGKILL)
-    _, notes = process.communicate(timeout=60)
+    with _training_at_work(files, tmp_path, epochs=EPOCHS, LABELLOOP_JOB_ATTEMPTS="1") as (process, job):
+        os.kill(job["pid"], signal.SIGKILL)
+        _, notes = process.communicate(timeout=TIMEOUT_S)
 
     assert process.returncode == 1
     assert f"job {job['id']} failed: its process was killed by SIGKILL" in notes
@@ -153,9 +155,9 @@ def test_a_training_that_was_given_up_says_so_and_can_be_resumed(files: Path, tm
 
 
 def test_ctrl_c_cancels_a_training_and_leaves_nothing_half_written(files: Path, tmp_path: Path) -> None:
-    process, job = _start_training(files, tmp_path)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    with _training_at_work(files, tmp_path) as (process, job):
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=TIMEOUT_S)
 
     assert process.returncode == 1
     (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
@@ -165,19 +167,22 @@ def test_ctrl_c_cancels_a_training_and_leaves_nothing_half_written(files: Path, 
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == [f"{job['id']}.log"]
 
 
-def _start_training(
+@contextmanager
+def _training_at_work(
     files: Path, home: Path, *, epochs: int = 100_000, **environment: str
-) -> tuple["subprocess.Popen[str]", dict[str, Any]]:
+) -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
     """A `labelloop train` in a home of its own, by default one that would take very long; and its job at work."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "ml_backend", "train", *_training(files), "--set", f"epochs={epochs}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "LABELLOOP_HOME": str(home), **environment},
-    )
-    jobs = _until(lambda: _working(home), process)
-    return process, jobs[0]
+    ) as process:
+        try:
+            yield process, _until(lambda: _working(home), process)[0]
+        finally:
+            process.kill()  # where the test has failed before it ended
 
 
 def _working(home: Path) -> list[dict[str, Any]]:
@@ -192,7 +197,7 @@ def _working(home: Path) -> list[dict[str, Any]]:
 
 
 def _until(look: Callable[[], list[dict[str, Any]]], process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + TIMEOUT_S
     while not (found := look()):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
