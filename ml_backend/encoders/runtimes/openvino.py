@@ -141,6 +141,7 @@ class OpenVinoRuntime:
 
 def _shapes(max_length_tokens: int, count: int) -> list[Shape]:
     """The shapes worth having, the most useful first; the first holds any sequence."""
-    longer = ((1, tokens) for tokens in range(256, max_length_tokens, 64))
-    useful = [shape for shape in (*USEFUL, *longer) if shape[1] <= max_length_tokens]
-    return list(dict.fromkeys([(1, max(max_length_tokens, ROW_TOKENS)), *useful]))[:count]
+    longest = max(max_length_tokens, ROW_TOKENS)  # sequences share rows, however short each of them is
+    longer = ((1, tokens) for tokens in range(256, longest, 64))
+    useful = [shape for shape in (*USEFUL, *longer) if shape[1] <= longest]
+    return list(dict.fromkeys([(1, longest), *useful]))[:count]
