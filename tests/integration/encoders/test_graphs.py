@@ -2,6 +2,8 @@
 
 import logging
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,14 @@ from ml_backend.errors import EncoderError, GraphError
 from tests.tiny_models import WORDS, save_tiny_model
 
 LENGTH = 48
+OPEN_AND_END = """
+import sys
+from pathlib import Path
+import numpy as np
+from ml_backend.encoders.graph import read_graph
+from ml_backend.encoders.runtimes.openvino import OpenVinoRuntime
+runtime = OpenVinoRuntime(read_graph(Path(sys.argv[1])), np.load(sys.argv[2]), in_int8=False, max_length_tokens=512)
+"""
 TEXTS = ["where is my card", "cash", "my refund is late please", "", "the bank lost my money top up a b c d e"]
 
 
@@ -106,6 +116,17 @@ def test_a_text_has_the_same_vector_in_any_company(
     runtime.close()
 
     np.testing.assert_allclose(together, np.tile(alone, (20, 1)), atol=5e-3)
+
+
+def test_a_process_that_ends_while_shapes_are_compiled_ends_in_order(graph: Graph, tmp_path: Path) -> None:
+    words = np.zeros((9, graph.facts.hidden_size), dtype=np.float32)
+    np.save(tmp_path / "words.npy", words)
+
+    for _ in range(3):
+        arguments = [sys.executable, "-c", OPEN_AND_END, str(graph.folder), str(tmp_path / "words.npy")]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
