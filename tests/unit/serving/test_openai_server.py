@@ -72,7 +72,7 @@ def test_a_server_that_writes_nothing_in_time_is_unreachable() -> None:
 
 
 def test_no_more_prompts_are_with_the_server_than_allowed() -> None:
-    script = Script(pauses_s=(0.01,))
+    script = Script(pauses_s=(0.2,))
     with openai_server(script) as url:
         client(url, concurrency=2).generate([str(number) for number in range(8)])
 
