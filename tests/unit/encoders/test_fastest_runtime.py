@@ -63,6 +63,7 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str
         def openvino(*_: object, in_int8: bool, **__: object) -> Runtime:
             return opened("openvino_int8" if in_int8 else "openvino")
 
+        # Nobody can set how fast a real runtime or the machine is. The integration tests choose among real ones.
         monkeypatch.setattr(choose, "time", machine)
         monkeypatch.setattr(choose, "OpenVinoRuntime", openvino)
         monkeypatch.setattr(choose, "OnnxRuntime", lambda *_, **__: opened("onnxruntime"))
