@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from ..domain.example import Row, Span, parts_of
 from ..tasks.entities import without_overlaps
+from ..words import tokens
 from .base import ExportWish, LineExporter, Lines, NotCarried, encodable
 from .spans import check_entities
 
 __all__ = ["Conll"]
 
 DOCUMENT_START = "-DOCSTART- -X- _ O\n\n"
-TOKEN = re.compile(r"\w+|[^\w\s]")
 WHITE_SPACE = re.compile(r"\s+")
 
 
@@ -21,9 +21,9 @@ class Conll(LineExporter):
     name = "conll"
     description = "CoNLL-2003 columns (token, -X-, _, IOB2 tag), a line per token, an empty line after each text."
     limits = (
-        "One control's entities. White space and positions are lost. Of entities that overlap, the longest is kept (of "
-        "equals the first), since a token has one tag; rows where that happened are counted. Spaces in labels become "
-        "underscores."
+        "One control's entities. White space, characters that are not seen and positions are lost. Of entities that "
+        "overlap, the longest is kept (of equals the first), since a token has one tag; rows where that happened are "
+        "counted. Spaces in labels become underscores."
     )
     suffix = ".conll"
     carries_one_control = True
@@ -68,15 +68,15 @@ def _tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
     """Tokens in order, with their tags.
 
     Raises:
-        NotCarried: a span holds white space alone, so no token can carry its tag.
+        NotCarried: nothing is seen of a span, so no token can carry its tag.
     """
     position = 0
     for span in spans:
-        yield from ((token, "O") for token in TOKEN.findall(text[position : span.start]))
-        tokens = TOKEN.findall(text[span.start : span.end])
-        if not tokens:
+        yield from ((token, "O") for token in tokens(text[position : span.start]))
+        marked = tokens(text[span.start : span.end])
+        if not marked:
             raise NotCarried("an entity holds no token")
         label = WHITE_SPACE.sub("_", span.label)
-        yield from ((token, f"{'I' if number else 'B'}-{label}") for number, token in enumerate(tokens))
+        yield from ((token, f"{'I' if number else 'B'}-{label}") for number, token in enumerate(marked))
         position = span.end
-    yield from ((token, "O") for token in TOKEN.findall(text[position:]))
+    yield from ((token, "O") for token in tokens(text[position:]))
