@@ -153,6 +153,11 @@ class FakeStudio:
         self._refuse_if_told("count_without_prediction")
         return sum(1 for _ in self.tasks_without_prediction(project_id, model_version))
 
+    def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
+        self._refuse_if_told("first_tasks")
+        self._project(project_id)
+        return [Task(task["id"], task["data"]) for task in self._tasks_of(project_id)[:count]]
+
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         self._refuse_if_told("tasks_by_id")
         self._project(project_id)

@@ -22,6 +22,7 @@ from ..tasks import ServedControl, ServingPlan, serving_plan
 from .decisions import precision_table
 from .job_context import JobContext
 from .job_snapshot import job_snapshot
+from .reading_faults import reading_faults, row_texts
 from .retrain import AuditRequest
 from .review import push_audit
 from .services import Services
@@ -113,6 +114,7 @@ def audit_snapshot(
         TrainingError: LoRA cannot be trained on it.
     """
     from ..quality.examine import examine
+    from ..training.probabilities import audit_settings
 
     began_s = time.monotonic()
     base_model = base_model or services.options.base_model
@@ -128,7 +130,18 @@ def audit_snapshot(
     report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
     opinions = [opinion_of(*each) for each in zip(plan.labeled, judged.controls, strict=True)]
     findings = examine(rows, splits, opinions, judged.features)
-    return findings.audit(snapshot_id=snapshot.id, seconds=time.monotonic() - began_s, probabilities_from=came_from)
+    unread = reading_faults(
+        plan,
+        row_texts(rows, plan),
+        base_model=base_model,
+        max_length_tokens=audit_settings(is_deep=is_deep, seed=services.options.seed).max_length_tokens,
+    )
+    return findings.audit(
+        snapshot_id=snapshot.id,
+        seconds=time.monotonic() - began_s,
+        probabilities_from=came_from,
+        warnings=[str(fault) for fault in unread],
+    )
 
 
 class _Reports:

@@ -8,6 +8,7 @@ from .config_history import changes_between
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .ingest import UNCERTAINTY_SAMPLING
 from .probe import PREDICT_TIMEOUT_S, Answer
+from .reading_faults import first_faults
 from .setup import plan_of
 
 __all__ = ["CHECKS"]
@@ -173,6 +174,13 @@ def _text_model(exam: Examination) -> Verdict:
     return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
+def _texts(exam: Examination) -> Verdict:
+    faults = first_faults(exam.services, exam.project_id, plan_of(exam.project))
+    if not faults:
+        return fine("the base model reads those of the first tasks in full")
+    return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
+
+
 CHECKS = (
     Check(
         "text_model",
@@ -180,6 +188,7 @@ CHECKS = (
         needs=("connected",),
         fix="set LABELLOOP_TEXT_BASE_MODEL to a decoder that is there, as the message says",
     ),
+    Check("texts", _texts, needs=("project", "connected", "base_model")),
     Check(
         "model",
         _model,

@@ -13,6 +13,7 @@ from ..tasks import serving_plan
 from .ingest import UNCERTAINTY_SAMPLING
 from .prelabel import select_version
 from .promote import serving_version
+from .reading_faults import first_faults
 from .register import Log, register
 from .retrain import request_prelabeling
 from .services import Services
@@ -133,7 +134,8 @@ def _remembered(services: Services, project_id: int, log: Log) -> Project:
             f"The split stays {project.split}, as it was when the project was connected; "
             f"LABELLOOP_SPLIT={services.options.split} is for projects that are connected later."
         )
-    log.notices += [f"{notice}." for notice in plan_of(project).notices]
+    plan = plan_of(project)
+    log.notices += [f"{notice}." for notice in (*plan.notices, *first_faults(services, project_id, plan))]
     return project
 
 

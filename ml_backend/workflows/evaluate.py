@@ -14,9 +14,11 @@ from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_manifest, read_rows
 from ..tasks import ServingPlan, serving_plan
 from .export import rows_of_file
+from .reading_faults import reading_faults, row_texts
 from .services import Services
 
 if TYPE_CHECKING:
+    from ..encoders.bundle import PartFacts
     from ..encoders.language_model import LanguageModel
     from ..training.evaluate import Evaluation
     from ..training.generation.metrics import TextEvaluation
@@ -150,8 +152,22 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
         bundle.manifest.model_version,
         evaluations(services.load_predictor(path), rows, plan),
         seen,
-        tuple(_warnings(rows, plan, known, seen)),
+        (*_warnings(rows, plan, known, seen), *_unread(plan, rows, bundle.manifest.parts, bundle.manifest.base_model)),
     )
+
+
+def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"], base_model: str) -> Iterable[str]:
+    """What the models of these parts do not see of the rows."""
+    labeled = [part for part in parts if part.head is not HeadKind.TEXT]
+    writers = [str(part.readout["base_model"]) for part in parts if part.head is HeadKind.TEXT]
+    faults = reading_faults(
+        plan,
+        row_texts(rows, plan),
+        base_model=base_model,
+        max_length_tokens=min((part.max_length_tokens for part in labeled), default=0),
+        text_base_model=next(iter(writers), ""),
+    )
+    return map(str, faults)
 
 
 def _named(controls: Iterable[str]) -> str:

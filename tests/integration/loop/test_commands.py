@@ -69,6 +69,14 @@ def test_train_reports_both_splits_the_gate_and_where_the_version_is(files: Path
     assert (files / "model" / "bundle.json").is_file()
 
 
+def test_train_says_what_the_base_model_cannot_read(files: Path, trained: dict[str, Any]) -> None:
+    said = [warning for warning in trained["warnings"] if "cannot read these texts well" in warning]
+
+    assert len(said) == 1
+    assert said[0].startswith(f"{files / 'tiny'} ")
+    assert "set LABELLOOP_BASE_MODEL to a model that knows their language" in said[0]
+
+
 def test_evaluate_agrees_with_the_gate_about_the_test_rows(files: Path, trained: dict[str, Any]) -> None:
     report = _json(files, "evaluate", "--model-dir", str(files / "model"), "--snapshot", str(files / "snapshot"))
     by_version = _json(files, "evaluate", "--model", trained["model_version"], "--snapshot", str(files / "snapshot"))

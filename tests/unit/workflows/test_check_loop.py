@@ -9,6 +9,7 @@ import pytest
 
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.job import JobKind, JobState
+from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
 from ml_backend.errors import StudioRejected
 from ml_backend.workflows.connect import connect
 from ml_backend.workflows.doctor import State
@@ -258,3 +259,24 @@ def test_a_large_project_is_not_exported_for_the_comparison(loop: Loop) -> None:
 
     assert finding.state is State.OK
     assert "because there are many tasks" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "fix"),
+    [
+        ("อาหารอร่อยมาก", "all-MiniLM-L6-v2 cannot read these texts well", "set LABELLOOP_BASE_MODEL to"),
+        ("Где моя карта? " * 9, "of their letters are read one by one", "set LABELLOOP_BASE_MODEL to"),
+        ("card " * 300, "1 of 4 texts (25.0%) have more than 256 tokens", "--set max_length_tokens=512"),
+    ],
+)
+def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop, text: str, found: str, fix: str) -> None:
+    options = dataclasses.replace(loop.services.options, base_model=DEFAULT_BASE_MODEL)
+    real = dataclasses.replace(loop, services=dataclasses.replace(loop.services, options=options))
+    assert real.finding("texts").state is State.OK
+    real.services.studio.import_tasks(loop.project_id, [{"text": text}])
+
+    finding = real.finding("texts")
+
+    assert finding.state is State.WARNING
+    assert found in finding.found
+    assert fix in finding.fix

@@ -33,6 +33,7 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "private_addresses",
         "delivery",
         "text_model",
+        "texts",
         "model",
         "versions",
         "predictions",

@@ -14,6 +14,7 @@ from ml_backend.workflows.export import export_project
 from ml_backend.workflows.predict import predict_file
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.tiny_models import save_tiny_model
 from tests.unit.workflows.bundles import add_whole_version
 
 TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 4)
@@ -22,6 +23,11 @@ TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 4)
 @pytest.fixture
 def services(tmp_path: Path) -> Services:
     return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def base_model(tmp_path: Path) -> str:
+    return str(save_tiny_model("bert", tmp_path / "base"))
 
 
 @pytest.fixture
@@ -156,3 +162,17 @@ def test_what_cannot_be_read_is_said(services: Services, project: Project, tmp_p
         list(predict_file(services, tmp_path / "nowhere", broken))
     with pytest.raises(StudioExportError):
         list(predict_file(services, add_whole_version(services, project).path, broken))
+
+
+def test_texts_that_the_version_reads_in_part_are_named(
+    services: Services, project: Project, tmp_path: Path, base_model: str
+) -> None:
+    version = add_whole_version(services, project, "Shipping", base_model=base_model)
+    task = {"id": 7, "data": {"text": "card " * 63}, "annotations": [{"id": 1, "result": choice("Shipping")}]}
+    short = {**task, "id": 8, "data": {"text": "card " * 62}}
+
+    report = evaluate_on_export(services, version.path, written(tmp_path / "long.json", [task, short]), CONFIG)
+
+    (warning,) = report.warnings
+    assert warning.startswith("1 of 2 texts (50.0%) have more than 64 tokens, and what comes after those is not read")
+    assert "(tasks 7); " in warning
