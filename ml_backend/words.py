@@ -24,8 +24,8 @@ JOINED = rf"[[\w\p{{N}}]--{UNSPACED}--{KATAKANA}]"
 # Soft hyphens and the like may stand in a word, not at its ends.
 WORD = rf"{JOINED}++(?:\p{{Word_Break=Format}}++{JOINED}++)*+|{KATAKANA}[{KATAKANA}{SIGN}]*+|{UNSPACED}[{SIGN}]*+"
 UNSEEN = r"\p{Default_Ignorable_Code_Point}"
-TOKEN = regex.compile(rf"(?![\s\p{{Cc}}{UNSEEN}])(?:(?P<word>{WORD})|\X)", regex.V1)
-UNSEEN_IN_WORD = regex.compile(UNSEEN)
+TOKEN = regex.compile(rf"(?![\s\p{{Cc}}{UNSEEN}])(?:({WORD})|\X)", regex.V1)
+UNSEEN_CHARACTER = regex.compile(UNSEEN)
 
 
 def tokens(text: str) -> list[str]:
@@ -47,5 +47,7 @@ def words(text: str) -> list[str]:
     Where there is no word, what stands between white space.
     """
     even = normalised(text)
-    found = [UNSEEN_IN_WORD.sub("", match["word"]) for match in TOKEN.finditer(even) if match["word"]]
+    found = [word for word in TOKEN.findall(even) if word]  # "" for a sign
+    if UNSEEN_CHARACTER.search(even):  # rarely
+        found = [UNSEEN_CHARACTER.sub("", word) for word in found]
     return found or even.split()
