@@ -10,7 +10,7 @@ from ..domain.annotation import Prediction, Region, Task
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
 from ..domain.snapshot import SplitFractions, split_of
-from ..tasks import ServingPlan
+from ..tasks import ServedControl, ServingPlan
 
 __all__ = ["Prelabels", "prelabel"]
 
@@ -65,16 +65,18 @@ def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, spl
 def _shown(
     answers: Mapping[str, ScoredTarget] | None, plan: ServingPlan, text: str, version: str
 ) -> tuple[Prediction, str | None]:
-    """One pre-label of all controls, and why it is empty where it is.
+    """One pre-label of all questions that are asked, and why it is empty where it is.
 
-    Its score is the product of the controls' scores, as if they were right independently of each other.
+    Its score is the product of the controls' scores, as if they were right independently of each other. Annotators are
+    not asked what the answers to other questions leave out, so it holds no answer to that, and no score of it.
     """
     if answers is None:
         return Prediction((), None, version), "no_text"
-    regions: list[Region] = []
     given = [(served, answers[served.name]) for served in plan.controls if served.name in answers]
-    for served, answer in given:
-        regions += served.kind.write(served.control, answer, text)
+    regions = _written(given, text)
+    if hidden := plan.config.hidden(regions):
+        given = [(served, answer) for served, answer in given if served.name not in hidden]
+        regions = _written(given, text)
     score = math.prod(answer.score for _, answer in given) if given else None
     if regions:
         reason = None
@@ -85,3 +87,7 @@ def _shown(
     else:
         reason = "nothing_found"
     return Prediction(tuple(regions), score, version), reason
+
+
+def _written(given: Sequence[tuple[ServedControl, ScoredTarget]], text: str) -> list[Region]:
+    return [region for served, answer in given for region in served.kind.write(served.control, answer, text)]

@@ -56,11 +56,13 @@ class Void:
     """Why an annotation's answer to a control does not count.
 
     Attributes:
-        label: the label that the config no longer has; empty for an answer that cannot be read.
+        label: the label that the config no longer has; empty for an answer that cannot be read, or was not asked for.
+        was_asked: False where the annotation's other answers leave the question out.
     """
 
     control: str
     label: str
+    was_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,9 @@ def read_answers(
     answers, voids = [], Counter[Void]()
     for annotation in annotations:
         targets: dict[str, Target] = {}
+        hidden = plan.config.hidden(annotation.result)
         for served, target in zip(plan.controls, all_answers(annotation, plan, text, appeared), strict=True):
-            reasons = _voids(served, annotation, target)
+            reasons = _voids(served, annotation, target, was_asked=served.name not in hidden)
             voids.update(reasons)
             if target is not None and not reasons:
                 targets[served.name] = target
@@ -109,9 +112,14 @@ def all_answers(
 ) -> tuple[Target | None, ...]:
     """One annotation's answer to each control, whatever labels it uses.
 
-    None as well where it leaves a control empty that was not there yet when it was made.
+    None as well where its other answers leave the question out, and where it leaves a control empty that was not
+    there yet when it was made.
     """
-    return tuple(_read(served, annotation, text, appeared.get(served.name)) for served in plan.controls)
+    hidden = plan.config.hidden(annotation.result)
+    return tuple(
+        None if served.name in hidden else _read(served, annotation, text, appeared.get(served.name))
+        for served in plan.controls
+    )
 
 
 def _read(served: ServedControl, annotation: Annotation, text: str, appeared: datetime | None) -> Target | None:
@@ -123,9 +131,9 @@ def _is_mentioned(served: ServedControl, annotation: Annotation) -> bool:
     return any(region.get("from_name") == served.name for region in annotation.result)
 
 
-def _voids(served: ServedControl, annotation: Annotation, target: Target | None) -> set[Void]:
+def _voids(served: ServedControl, annotation: Annotation, target: Target | None, *, was_asked: bool) -> set[Void]:
     if target is None:
-        return {Void(served.name, "")} if _is_mentioned(served, annotation) else set()
+        return {Void(served.name, "", was_asked)} if _is_mentioned(served, annotation) else set()
     unknown = set(served.kind.labels_in(target)).difference(served.control.label_values)
     return {Void(served.name, label) for label in unknown}
 
