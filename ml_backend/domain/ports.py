@@ -50,6 +50,9 @@ class Studio(Protocol):
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
         """How many tasks that is at the moment, or somewhat more: for telling progress."""
 
+    def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
+        """The tasks with the lowest ids, without annotations; fewer where there are no more."""
+
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         """These tasks as they are now, with annotations, by id; those that are gone are left out."""
 
