@@ -142,6 +142,11 @@ class LabelConfig:
         object.__setattr__(self, "fingerprint", digest[:FINGERPRINT_DIGITS])
         object.__setattr__(self, "_conditional", tuple(conditional))
 
+    @property
+    def has_conditions(self) -> bool:
+        """True where some question is not asked of every task."""
+        return bool(self._conditional)
+
     def hidden(self, result: Sequence[Region]) -> frozenset[str]:
         """Names of the controls that annotators are not asked while their answers, or a pre-label's, are these."""
         return hidden_controls(self._conditional, result) if self._conditional else frozenset()

@@ -109,7 +109,7 @@ def _control(path: Path, names: _Names) -> Control | str:
         names.tags[target],
         _labels(element),
         dict(element.attrib),
-        is_nested=any(branch for branch, _ in _label_elements(element, ())),
+        is_nested=any(is_inside for _, is_inside in _label_elements(element)),
         is_dynamic=_is_dynamic(element),
     )
 
@@ -140,7 +140,7 @@ def _labels(control: Element) -> tuple[Label, ...]:
     if _is_dynamic(control):
         return ()
     labels: dict[str, Label] = {}
-    for _, element in _label_elements(control, ()):
+    for element, _ in _label_elements(control):
         shown = _value(element)
         if value := element.get("alias") or shown:
             labels.setdefault(value, Label(value, shown or value, element.get("hint") or None))
@@ -155,12 +155,12 @@ def _is_dynamic(control: Element) -> bool:
     if control.tag == "TextArea":
         return False
     return field_of(control.get("value", "").strip()) is not None or any(
-        not element.get("alias") and has_reference(_value(element)) for _, element in _label_elements(control, ())
+        not element.get("alias") and has_reference(_value(element)) for element, _ in _label_elements(control)
     )
 
 
-def _label_elements(parent: Element, branch: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Element]]:
-    """Label tags below a tag in document order, each with the values of the choices that it is nested in.
+def _label_elements(parent: Element, *, is_inside: bool = False) -> Iterator[tuple[Element, bool]]:
+    """Label tags below a tag in document order, and whether each lies inside another one.
 
     Labels of a control inside are left out.
     """
@@ -168,14 +168,14 @@ def _label_elements(parent: Element, branch: tuple[str, ...]) -> Iterator[tuple[
         if is_control(child):
             continue
         if child.tag not in LABEL_TAGS:
-            yield from _label_elements(child, branch)
+            yield from _label_elements(child, is_inside=is_inside)
             continue
-        yield branch, child
-        yield from _label_elements(child, (*branch, child.get("alias") or _value(child)))
+        yield child, is_inside
+        yield from _label_elements(child, is_inside=True)
 
 
 def _nameless_labels(control: Element) -> Iterator[str]:
-    for _, element in _label_elements(control, ()):
+    for element, _ in _label_elements(control):
         if not element.get("alias") and not _value(element):
             yield (
                 f"{_called(control)} holds a <{element.tag}> without a value, which is left out; "

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..domain.annotation import Prediction, Region, Task
+from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
 from ..domain.snapshot import SplitFractions, split_of
 from ..tasks import ServedControl, ServingPlan
+from .scores import draw_from_quantiles
 
 __all__ = ["Prelabels", "prelabel"]
 
@@ -51,7 +53,8 @@ def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, spl
     for index, task in enumerate(tasks):
         if blind[index]:
             empty["blind"] += 1
-            predictions.append(Prediction((), predictor.draw_score(task.id), predictor.version))
+            score = predictor.draw_score(task.id, _drawn_unasked(plan, task.id))
+            predictions.append(Prediction((), score, predictor.version))
         else:
             prediction, reason = _shown(answers[index], plan, texts[index], predictor.version)
             predictions.append(prediction)
@@ -87,6 +90,21 @@ def _shown(
     else:
         reason = "nothing_found"
     return Prediction(tuple(regions), score, version), reason
+
+
+def _drawn_unasked(plan: ServingPlan, key: int) -> frozenset[str]:
+    """Names of the controls that a blind task's score leaves out, as if it was answered with labels drawn at random."""
+    if not plan.config.has_conditions:
+        return frozenset()
+    drawn = [(each.control, each.control.tag.lower()) for each in plan.labeled]
+    return plan.config.hidden(
+        [{"from_name": each.name, "type": kind, "value": {kind: [_drawn_label(each, key)]}} for each, kind in drawn]
+    )
+
+
+def _drawn_label(control: Control, key: int) -> str:
+    count = len(control.labels)
+    return control.labels[min(int(draw_from_quantiles((0, count), control.name, key)), count - 1)].value
 
 
 def _written(given: Sequence[tuple[ServedControl, ScoredTarget]], text: str) -> list[Region]:

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
@@ -42,11 +42,13 @@ class Answering:
 
     def __init__(self, answers: Mapping[str, ScoredTarget]) -> None:
         self._answers = answers
+        self.unasked: list[frozenset[str]] = []
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         return [self._answers if text.strip() else None for text in texts]
 
-    def draw_score(self, key: int) -> float | None:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
+        self.unasked.append(frozenset(unasked))
         return None
 
 
@@ -132,3 +134,16 @@ def test_held_out_tasks_carry_what_is_drawn_for_them() -> None:
 
     assert [(each.result, each.score) for each in found.predictions] == [((), None)] * 2
     assert dict(found.empty) == {"blind": 2}
+
+
+def test_the_score_of_a_held_out_task_leaves_out_questions_as_often_as_others_do() -> None:
+    (text,) = texts_in(Split.TEST, 1)
+    predictor = Answering({})
+
+    for _ in range(2):
+        prelabel([Task(number, {"text": text}) for number in range(200)], predictor, THEMES, SplitFractions())
+
+    fruit, car = frozenset({"car"}), frozenset({"spans", "fruit", "kind"})
+    assert predictor.unasked[:200] == predictor.unasked[200:]
+    assert {*predictor.unasked} == {fruit, fruit | {"kind"}, car}
+    assert 60 < predictor.unasked[:200].count(car) < 140
