@@ -8,7 +8,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from ..errors import UnreadableLabelConfig
 
-__all__ = ["LABEL_TAGS", "MAX_DEPTH", "MAX_XML_BYTES", "config_tree", "is_control", "with_parents"]
+__all__ = ["IMPORTED", "LABEL_TAGS", "MAX_DEPTH", "MAX_XML_BYTES", "config_tree", "is_control", "with_parents"]
 
 MAX_XML_BYTES = 1 << 20
 """Configs with a thousand labels need about 60 KB; more than this is a mistake or an attack."""
@@ -26,11 +26,13 @@ CONTROL_TAGS = frozenset(
 )
 """The editor's controls. Others are known by their `toName`."""
 OTHER_TAGS = frozenset({"HyperText", "Paragraphs", "Repeater", "Text", "View"})
+IMPORTED = {name.lower(): name for name in ("alias", "name", "toName", "value")}
+"""What Label Studio reads of a label config when predictions are imported. Unlike its editor it minds the case."""
 SPELLINGS = {tag.lower(): tag for tag in LABEL_TAGS | CONTROL_TAGS | OTHER_TAGS}
 
 
-def config_tree(xml: str) -> Element:
-    """The outermost tag, a `<View>`.
+def config_tree(xml: str) -> tuple[Element, tuple[str, ...]]:
+    """The outermost tag, a `<View>`, and names of attributes that keep Label Studio from importing predictions.
 
     The editor does not care about upper and lower case in names: known tags are spelled as in Label Studio's
     documentation here, and attributes all in lower case.
@@ -46,12 +48,13 @@ def config_tree(xml: str) -> Element:
         )
     if not xml.strip():
         raise UnreadableLabelConfig("the label config is empty; save one in Label Studio under Settings > Labeling")
-    root = _parsed(xml)
+    tree = _Tree()
+    root = _parsed(xml, tree)
     if root.tag != "View":
         raise UnreadableLabelConfig(
             f"the label config's outermost tag is <{root.tag}>; Label Studio wants <View>: put everything inside one"
         )
-    return root
+    return root, tuple(sorted(tree.misspelled))
 
 
 def with_parents(root: Element) -> Iterator[tuple[Element, tuple[Element, ...]]]:
@@ -74,6 +77,7 @@ class _Tree(TreeBuilder):
 
     def __init__(self) -> None:
         super().__init__()
+        self.misspelled: set[str] = set()
         self._depth = 0
 
     def start(self, tag: str, attrs: dict[str, str], /) -> Element:
@@ -82,6 +86,7 @@ class _Tree(TreeBuilder):
             raise UnreadableLabelConfig(
                 f"the label config has more than {MAX_DEPTH} tags inside one another, at <{tag}>; flatten it"
             )
+        self.misspelled.update(name for name in attrs if IMPORTED.get(name.lower(), name) != name)
         return super().start(SPELLINGS.get(tag.lower(), tag), {name.lower(): value for name, value in attrs.items()})
 
     def end(self, tag: str, /) -> Element:
@@ -89,8 +94,8 @@ class _Tree(TreeBuilder):
         return super().end(SPELLINGS.get(tag.lower(), tag))
 
 
-def _parsed(xml: str) -> Element:
-    parser = DefusedXMLParser(target=_Tree(), forbid_dtd=True)
+def _parsed(xml: str, tree: _Tree) -> Element:
+    parser = DefusedXMLParser(target=tree, forbid_dtd=True)
     try:
         parser.feed(xml.removeprefix("\ufeff").strip())
         root: Element = parser.close()

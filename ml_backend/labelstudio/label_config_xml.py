@@ -10,7 +10,7 @@ from ..domain.conditions import in_order_of_asking
 from ..domain.label_config import Control, Label, LabelConfig, ObjectTag
 from ..domain.shown_text import field_of, has_reference
 from .conditions_xml import conditions_of, waits_for_any_choice
-from .config_tree import LABEL_TAGS, config_tree, is_control, with_parents
+from .config_tree import IMPORTED, LABEL_TAGS, config_tree, is_control, with_parents
 
 __all__ = ["parse_label_config"]
 
@@ -32,9 +32,10 @@ def parse_label_config(xml: str) -> LabelConfig:
     Raises:
         UnreadableLabelConfig: not well-formed XML, not a `<View>`, too large, or entities or a DTD.
     """
-    paths = [(*parents, element) for element, parents in with_parents(config_tree(xml))]
+    root, misspelled = config_tree(xml)
+    paths = [(*parents, element) for element, parents in with_parents(root)]
     names = _Names.of([path[-1] for path in paths])
-    faults: list[str] = []
+    faults = list(_spelling_faults(misspelled))
     controls: dict[str, Control] = {}
     places: dict[str, Path] = {}
     for path in paths:
@@ -48,6 +49,15 @@ def parse_label_config(xml: str) -> LabelConfig:
             faults += _nameless_labels(path[-1])
     asked, never = _with_conditions(controls, places)
     return LabelConfig(xml, asked, (*faults, *never))
+
+
+def _spelling_faults(misspelled: Sequence[str]) -> Iterator[str]:
+    if misspelled:
+        wanted = ", ".join(IMPORTED[name.lower()] for name in misspelled)
+        yield (
+            f"Label Studio refuses pre-labels of controls that are written with {', '.join(misspelled)}, although its "
+            f"editor shows them; write {wanted}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,6 +274,20 @@ def test_names_are_read_in_any_case(xml: str) -> None:
     assert found.has("perregion")
 
 
+def test_spellings_with_which_label_studio_imports_no_predictions_are_named() -> None:
+    labels = '<Choice value="x" ALIAS="y"/><Choice Value="z" Hint="any case is fine here"/>'
+
+    found = parsed(f'{TEXT}<Choices name="c" toname="text" CHOICE="multiple">{labels}</Choices>')
+
+    assert found.controls[0].label_values == ("y", "z")
+    assert found.faults == (
+        (
+            "Label Studio refuses pre-labels of controls that are written with ALIAS, Value, toname, although its editor "
+            "shows them; write alias, value, toName"
+        ),
+    )
+
+
 def test_text_inside_a_tag_comes_before_its_value_as_in_the_editor() -> None:
     found = control(
         '<Text name="text" value="$other"> $body </Text>'
