@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from .annotation import Region
 
-__all__ = ["ChoiceMade", "Condition", "RegionMarked", "hidden_controls", "in_order_of_asking"]
+__all__ = ["ChoiceMade", "Condition", "RegionMarked", "hidden_controls", "in_order_of_asking", "waiting_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,19 @@ def in_order_of_asking(controls: Iterable[Asked]) -> list[Asked]:
         ordered += [by_name[name] for name in ready]
         sorter.done(*ready)
     return ordered
+
+
+def waiting_for(names: Iterable[str], ordered: Iterable[Conditional]) -> frozenset[str]:
+    """The names, and those of the controls that wait for an answer to one of them.
+
+    Args:
+        ordered: as for `hidden_controls`.
+    """
+    found = set(names)
+    for control in ordered:
+        if not found.isdisjoint(_deciding(control)):
+            found.add(control.name)
+    return frozenset(found)
 
 
 def hidden_controls(ordered: Iterable[Conditional], result: Sequence[Region]) -> frozenset[str]:

@@ -4,12 +4,12 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .annotation import Region
-from .conditions import Condition, RegionMarked, hidden_controls, in_order_of_asking
+from .conditions import Condition, RegionMarked, hidden_controls, in_order_of_asking, waiting_for
 from .shown_text import data_keys, data_of, shown_text, written
 
 __all__ = ["Control", "Label", "LabelConfig", "ObjectTag"]
@@ -150,6 +150,10 @@ class LabelConfig:
     def hidden(self, result: Sequence[Region]) -> frozenset[str]:
         """Names of the controls that annotators are not asked while their answers, or a pre-label's, are these."""
         return hidden_controls(self._conditional, result) if self._conditional else frozenset()
+
+    def waiting_for(self, names: Iterable[str]) -> frozenset[str]:
+        """Names of these controls, and of those that are asked after certain answers to them."""
+        return waiting_for(names, self._conditional)
 
 
 def _essence(control: Control) -> list[Any]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
+from ..domain.model import ScoredTarget
 from ..tasks import ServedControl, ServingPlan
 from .review import last_change
 
@@ -141,15 +142,19 @@ def _voids(served: ServedControl, annotation: Annotation, target: Target | None,
 def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, trust_ground_truth: bool) -> Row:
     """The row of a task.
 
-    Its targets lack each control that the annotators disagree on, with no ground truth to settle it, and each that
-    nobody answered.
+    Its targets lack each control that the annotators disagree on, with no ground truth to settle it, each that nobody
+    answered, and each that is not asked after the answers that stand.
     """
-    targets = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    text = plan.text(task.data)
+    settled = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    targets = {name: target for name, target in settled.items() if target is not None}
+    can_contradict = len(answers) > 1 and plan.config.has_conditions
+    unasked = _unasked(targets, plan, answers, text) if can_contradict else ()
     return Row(
         id=f"task-{task.id}",
         task_id=task.id,
-        input={plan.field: plan.text(task.data)},
-        targets={name: target for name, target in targets.items() if target is not None},
+        input={plan.field: text},
+        targets={name: target for name, target in targets.items() if name not in unasked},
         labels=tuple(
             AnnotatorLabel(
                 answer.annotation.annotator, dict(answer.targets), answer.event.is_blind if answer.event else False
@@ -158,6 +163,19 @@ def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, tru
         ),
         provenance=_provenance(answers),
     )
+
+
+def _unasked(targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence[Answer], text: str) -> frozenset[str]:
+    """Names of the controls that nobody is asked after these targets, and after what was said to other controls."""
+    standing = [
+        region
+        for served in plan.controls
+        if served.name in targets
+        for region in served.kind.write(served.control, ScoredTarget(targets[served.name], 1.0, {}), text)
+    ]
+    names = {served.name for served in plan.controls}
+    beside = [region for each in answers for region in each.annotation.result if region.get("from_name") not in names]
+    return plan.config.hidden([*standing, *beside])
 
 
 def _settled(answers: Sequence[Answer], served: ServedControl, trust_ground_truth: bool) -> Target | None:

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import isabstract
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..domain.annotation import Region
+from ..domain.conditions import ChoiceMade
 from ..domain.example import Target
 from ..domain.label_config import Control, LabelConfig, ObjectTag
 from ..domain.model import HeadKind, ScoredTarget
@@ -162,7 +163,20 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
             f'{" or ".join(kind.example for kind in find_kinds().values())} on a <Text value="$field">; '
             "label_config/ holds working templates."
         )
-    return ServingPlan(config, tuple(served), tuple(notices))
+    return ServingPlan(config, tuple(served), (*notices, *_without_pre_labels(served)))
+
+
+def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
+    """Sentences about controls that are asked after answers that nothing here gives."""
+    names = {each.name for each in served}
+    for control in (each.control for each in served):
+        for condition in control.conditions:
+            if isinstance(condition, ChoiceMade) and not condition.is_reversed and names.isdisjoint(condition.controls):
+                yield (
+                    f"<{control.tag} name={control.name!r}> is asked after an answer to "
+                    f"{' or '.join(map(repr, condition.controls))}, which is not served: it is trained on, and gets no "
+                    "pre-label"
+                )
 
 
 def _kind_of(control: Control) -> TaskKind | str:

@@ -280,12 +280,9 @@ def test_spellings_with_which_label_studio_imports_no_predictions_are_named() ->
     found = parsed(f'{TEXT}<Choices name="c" toname="text" CHOICE="multiple">{labels}</Choices>')
 
     assert found.controls[0].label_values == ("y", "z")
-    assert found.faults == (
-        (
-            "Label Studio refuses pre-labels of controls that are written with ALIAS, Value, toname, although its editor "
-            "shows them; write alias, value, toName"
-        ),
-    )
+    (fault,) = found.faults
+    assert fault.startswith("Label Studio refuses pre-labels of controls that are written with ALIAS, Value, toname, ")
+    assert fault.endswith("; write alias, value, toName")
 
 
 def test_text_inside_a_tag_comes_before_its_value_as_in_the_editor() -> None:

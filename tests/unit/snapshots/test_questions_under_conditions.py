@@ -59,6 +59,54 @@ def test_a_question_that_waits_for_a_selection_is_answered_by_what_was_said_alon
     assert built([part, choices_region(["old"], "flaws")], over).splits[Split.TRAIN][0].targets["flaws"] == ("old",)
 
 
+def said(theme: str, *flaws: str) -> list[Region]:
+    return [choices_region([theme], "theme"), *([choices_region(list(flaws), "flaws")] if flaws else [])]
+
+
+@pytest.mark.parametrize(
+    ("votes", "targets"),
+    [
+        ([said("Fruit", "old"), said("Fruit", "old"), said("Car")], {"theme": "Fruit", "flaws": ("old",), "parts": ()}),
+        ([said("Car"), said("Car"), said("Fruit", "old")], {"theme": "Car"}),
+        ([said("Car"), said("Fruit", "old")], {}),
+    ],
+)
+def test_no_answer_stands_to_a_question_that_is_not_asked_after_the_answers_that_stand(
+    votes: list[list[Region]], targets: dict[str, Target]
+) -> None:
+    annotations = (Annotation(number, str(number), tuple(result)) for number, result in enumerate(votes, start=1))
+    settings = BuildSettings(split=SplitFractions(1, 0, 0))
+
+    rows = build_rows([Task(1, {"text": "a text"}, tuple(annotations))], PLAN, settings, lambda _id: None)
+
+    (row,) = (*rows.splits[Split.TRAIN], *rows.unresolved)
+    assert row.targets == targets
+
+
+def test_equal_texts_that_differ_lose_the_answers_that_were_asked_after_those_that_differ_as_well() -> None:
+    tasks = [
+        Task(number, {"text": "a text"}, (Annotation(number, "1", tuple(result)),))
+        for number, result in enumerate([said("Fruit", "old"), said("Car")], start=1)
+    ]
+
+    rows = build_rows(tasks, PLAN, BuildSettings(split=SplitFractions(1, 0, 0)), lambda _id: None)
+
+    assert rows.splits[Split.TRAIN] == ()
+    assert [row.targets for row in rows.unresolved] == [{}, {}]
+
+
+def test_what_a_control_decides_that_is_not_served_is_read_from_the_annotations() -> None:
+    tree = '<Taxonomy name="theme" toName="text"><Choice value="Fruit"/><Choice value="Car"/></Taxonomy>'
+    over = plan(f"{tree}<View {ON_FRUIT}>{FLAWS}</View>")
+    fruit = {"from_name": "theme", "type": "taxonomy", "value": {"taxonomy": [["Fruit"]]}}
+    result = (fruit, choices_region(["old"], "flaws"))
+    task = Task(1, {"text": "a text"}, (Annotation(1, "1", result), Annotation(2, "2", result)))
+
+    rows = build_rows([task], over, BuildSettings(split=SplitFractions(1, 0, 0)), lambda _id: None)
+
+    assert rows.splits[Split.TRAIN][0].targets == {"flaws": ("old",)}
+
+
 @pytest.mark.parametrize(
     ("shown", "data", "row_input"),
     [

@@ -119,6 +119,25 @@ def test_texts_that_are_shown_decoded_and_as_they_are_are_two_texts() -> None:
     assert len(found.notices) == 1
 
 
+def test_a_control_that_waits_for_one_that_is_not_served_is_said_to_get_no_pre_label() -> None:
+    tree = '<Taxonomy name="tree" toName="text"><Choice value="a"/></Taxonomy>'
+    when = 'visibleWhen="choice-{}" whenTagName="tree"'
+
+    waits, does_not = (
+        plan(tree + SINGLE.replace("<Choices ", f"<Choices {when.format(each)} "))
+        for each in ("selected", "unselected")
+    )
+
+    assert [each.name for each in waits.controls] == [each.name for each in does_not.controls] == ["topic"]
+    assert waits.notices[1:] == (
+        (
+            "<Choices name='topic'> is asked after an answer to 'tree', which is not served: it is trained on, and gets no "
+            "pre-label"
+        ),
+    )
+    assert len(does_not.notices) == 1
+
+
 def test_the_refusal_of_a_whole_config_names_what_would_be_served() -> None:
     with pytest.raises(UnsupportedLabelConfig) as error:
         plan("")
