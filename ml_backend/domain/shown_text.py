@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ENCODINGS", "data_keys", "data_of", "field_of", "has_reference", "is_there", "shown_text", "written"]
+__all__ = ["ENCODINGS", "data_keys", "data_of", "field_of", "is_there", "shown_text", "written"]
 
 REFERENCE = re.compile(r"\$[\w[\].{}]+", re.ASCII)
 STEP = re.compile(r"[^.\[\]]+|(?<=\[)(?=\])|^(?=\.)")
@@ -19,18 +19,13 @@ ENCODINGS = ("none", *CHARSETS)
 MISSING = object()
 
 
-def has_reference(value: str) -> bool:
-    """True where the editor puts something of the task's data in place of a part of the value."""
-    return REFERENCE.search(value) is not None
-
-
 def field_of(value: str) -> str | None:
     """The name of what a `value` shows; None for a constant.
 
     That is the path of a value that is one reference (`doc.text` for `$doc.text`), and the value itself where it is
     put together (`$title: $body`).
     """
-    if not value.startswith("$") and not has_reference(value):
+    if not value.startswith("$") and REFERENCE.search(value) is None:
         return None
     return value[1:] or None if value.rfind("$") == 0 else value
 
@@ -127,10 +122,24 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return "" if any(isinstance(item, Mapping) for item in value) else ",".join(map(_as_text, value))
+        items = _flat(value)
+        return "" if any(isinstance(item, Mapping) for item in items) else ",".join(map(_as_text, items))
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_PLAIN_NUMBER:
         return str(int(value))
     return str(value)
+
+
+def _flat(items: list[Any]) -> list[Any]:
+    """What lies in lists inside one another, however deep; None for an empty one."""
+    flat: list[Any] = []
+    waiting: list[Any] = [items]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += reversed(item or [None])
+        else:
+            flat.append(item)
+    return flat
 
 
 def _decoded(text: str, charset: str) -> str:

@@ -1,5 +1,6 @@
 """Label configs: from Label Studio's XML to a LabelConfig."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from ..domain.conditions import in_order_of_asking
 from ..domain.label_config import Control, Label, LabelConfig, ObjectTag
-from ..domain.shown_text import field_of, has_reference
+from ..domain.shown_text import field_of
 from .conditions_xml import conditions_of, waits_for_any_choice
 from .config_tree import IMPORTED, LABEL_TAGS, config_tree, is_control, with_parents
 
@@ -17,6 +18,8 @@ __all__ = ["parse_label_config"]
 Path = tuple[Element, ...]
 """A tag, at the end, and the tags around it, the outermost first."""
 SHOWING = ("value", "valuelist")
+FIELD = re.compile(r"\$[A-Za-z_]")
+"""The editor takes an amount such as `$5` for a field, too, but no task has one, and older ones stored the amount."""
 
 
 def parse_label_config(xml: str) -> LabelConfig:
@@ -165,7 +168,7 @@ def _is_dynamic(control: Element) -> bool:
     if control.tag == "TextArea":
         return False
     return field_of(control.get("value", "").strip()) is not None or any(
-        not element.get("alias") and has_reference(_value(element)) for element, _ in _label_elements(control)
+        not element.get("alias") and FIELD.search(_value(element)) for element, _ in _label_elements(control)
     )
 
 

@@ -62,6 +62,15 @@ def test_there_is_no_text_where_nothing_of_it_is_in_the_data(value: str) -> None
     assert shown_text(field_of(value) or "", DATA) == ""
 
 
+def test_lists_may_lie_in_one_another_at_any_depth() -> None:
+    deep: list[Any] = ["a", []]
+    for _ in range(50_000):
+        deep = [deep]
+
+    assert shown_text("text", {"text": deep}) == "a,"
+    assert shown_text("text", {"text": [[{"a": "b"}]]}) == ""
+
+
 @pytest.mark.parametrize(
     ("text", "encoding", "charset"),
     [

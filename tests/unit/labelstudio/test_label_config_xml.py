@@ -316,9 +316,10 @@ def test_labels_that_come_from_the_tasks_are_said_to(inside: str) -> None:
         '<Choices name="c" toName="text"><Choice value="$first" alias="A"/><Choice value="5 $" alias="B"/></Choices>',
         '<TextArea name="c" toName="text" value="$draft"/>',
         '<Labels name="c" toName="text"><Label value="US$"/><Label value="A"/></Labels>',
+        '<Choices name="c" toName="text"><Choice value="up to $5"/><Choice value="$5-$10"/></Choices>',
     ],
 )
-def test_an_alias_a_first_text_and_a_dollar_by_itself_come_from_no_task(inside: str) -> None:
+def test_an_alias_a_first_text_a_dollar_by_itself_and_an_amount_come_from_no_task(inside: str) -> None:
     assert not control(TEXT + inside).is_dynamic
 
 
