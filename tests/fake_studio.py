@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_backend.domain.annotation import Prediction, ProjectInfo, Task
 from ml_backend.domain.label_config import LabelConfig
+from ml_backend.domain.shown_text import is_there
 from ml_backend.errors import LabelConfigError, StudioError, StudioRejected
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.payloads import parse_project, region_list, task_from_export
@@ -126,7 +127,7 @@ class FakeStudio:
         items = [item if "data" in item else {"data": item} for item in tasks]
         fields = {control.object.field for control in _checked(self._project(project_id)["label_config"]).controls}
         for number, item in enumerate(items):
-            if missing := [field for field in fields if field and field not in item["data"]]:
+            if missing := [field for field in fields if field and not is_there(field, item["data"])]:
                 raise _rejected(400, f"Error at item {number}: {missing[0]} key is expected in task data")
         for item in items:
             self._import_task(project_id, item)

@@ -129,15 +129,28 @@ def _model_path(services: "Services", model: str | None, model_dir: Path | None)
 
 
 def config_text(path: Path | None) -> str:
-    """The label config in a file; "" where no file is named.
+    """The label config in a file; "" where no file is named. What of it is not served is said.
 
     Raises:
         ConfigurationError: it is no UTF-8 text.
+        LabelConfigError: nothing in it can be served.
     """
+    if path is None:
+        return ""
     try:
-        return path.read_text(encoding="utf-8") if path else ""
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text; wanted a label config, which is XML") from None
+    _note_unserved(text)
+    return text
+
+
+def _note_unserved(label_config: str) -> None:
+    from ..labelstudio.label_config_xml import parse_label_config
+    from ..tasks import serving_plan
+
+    for notice in serving_plan(parse_label_config(label_config)).notices:
+        note(f"not served: {notice}")
 
 
 def _report_lines(report: "EvaluationReport") -> "list[str | Table]":

@@ -128,11 +128,14 @@ class Predictor(Protocol):
         A control that the version does not answer is absent.
         """
 
-    def draw_score(self, key: int) -> float | None:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """A score drawn at random from this version's scores; the same key gives the same draw.
 
         Blind tasks carry it, so that neither the model's opinion nor the sampling order touches them. None where the
         version gives no task a score.
+
+        Args:
+            unasked: names of controls whose scores it is to leave out.
         """
 
 

@@ -220,7 +220,7 @@ def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Ro
     kept = {row.id: row for row in rows}
     dropped = []
     for same in by_text.values():
-        agreed = _without_conflicts(same)
+        agreed = _without_conflicts(same, plan)
         kept.update({row.id: row for row in agreed})
         fullest: list[Row] = []
         for row in sorted((row for row in agreed if row.targets), key=lambda row: -len(row.targets)):
@@ -233,13 +233,13 @@ def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Ro
     return list(kept.values()), dropped
 
 
-def _without_conflicts(rows: Sequence[Row]) -> list[Row]:
-    """Rows of one text without the answers that differ between them."""
+def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
+    """Rows of one text without the answers that differ between them, and without those that were asked after these."""
     given: dict[str, set[Target]] = defaultdict(set)
     for row in rows:
         for name, target in row.targets.items():
             given[name].add(target)
-    conflicts = {name for name, targets in given.items() if len(targets) > 1}
+    conflicts = plan.config.waiting_for(name for name, targets in given.items() if len(targets) > 1)
     if not conflicts:
         return list(rows)
     return [

@@ -8,6 +8,7 @@ from datetime import datetime
 from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
+from ..domain.model import ScoredTarget
 from ..tasks import ServedControl, ServingPlan
 from .review import last_change
 
@@ -56,11 +57,13 @@ class Void:
     """Why an annotation's answer to a control does not count.
 
     Attributes:
-        label: the label that the config no longer has; empty for an answer that cannot be read.
+        label: the label that the config no longer has; empty for an answer that cannot be read, or was not asked for.
+        was_asked: False where the annotation's other answers leave the question out.
     """
 
     control: str
     label: str
+    was_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,9 @@ def read_answers(
     answers, voids = [], Counter[Void]()
     for annotation in annotations:
         targets: dict[str, Target] = {}
+        hidden = plan.config.hidden(annotation.result)
         for served, target in zip(plan.controls, all_answers(annotation, plan, text, appeared), strict=True):
-            reasons = _voids(served, annotation, target)
+            reasons = _voids(served, annotation, target, was_asked=served.name not in hidden)
             voids.update(reasons)
             if target is not None and not reasons:
                 targets[served.name] = target
@@ -109,9 +113,14 @@ def all_answers(
 ) -> tuple[Target | None, ...]:
     """One annotation's answer to each control, whatever labels it uses.
 
-    None as well where it leaves a control empty that was not there yet when it was made.
+    None as well where its other answers leave the question out, and where it leaves a control empty that was not
+    there yet when it was made.
     """
-    return tuple(_read(served, annotation, text, appeared.get(served.name)) for served in plan.controls)
+    hidden = plan.config.hidden(annotation.result)
+    return tuple(
+        None if served.name in hidden else _read(served, annotation, text, appeared.get(served.name))
+        for served in plan.controls
+    )
 
 
 def _read(served: ServedControl, annotation: Annotation, text: str, appeared: datetime | None) -> Target | None:
@@ -123,9 +132,9 @@ def _is_mentioned(served: ServedControl, annotation: Annotation) -> bool:
     return any(region.get("from_name") == served.name for region in annotation.result)
 
 
-def _voids(served: ServedControl, annotation: Annotation, target: Target | None) -> set[Void]:
+def _voids(served: ServedControl, annotation: Annotation, target: Target | None, *, was_asked: bool) -> set[Void]:
     if target is None:
-        return {Void(served.name, "")} if _is_mentioned(served, annotation) else set()
+        return {Void(served.name, "", was_asked)} if _is_mentioned(served, annotation) else set()
     unknown = set(served.kind.labels_in(target)).difference(served.control.label_values)
     return {Void(served.name, label) for label in unknown}
 
@@ -133,15 +142,19 @@ def _voids(served: ServedControl, annotation: Annotation, target: Target | None)
 def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, trust_ground_truth: bool) -> Row:
     """The row of a task.
 
-    Its targets lack each control that the annotators disagree on, with no ground truth to settle it, and each that
-    nobody answered.
+    Its targets lack each control that the annotators disagree on, with no ground truth to settle it, each that nobody
+    answered, and each that is not asked after the answers that stand.
     """
-    targets = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    text = plan.text(task.data)
+    settled = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    targets = {name: target for name, target in settled.items() if target is not None}
+    can_contradict = len(answers) > 1 and plan.config.has_conditions
+    unasked = _unasked(targets, plan, answers, text) if can_contradict else ()
     return Row(
         id=f"task-{task.id}",
         task_id=task.id,
-        input={plan.field: plan.text(task.data)},
-        targets={name: target for name, target in targets.items() if target is not None},
+        input={plan.field: text},
+        targets={name: target for name, target in targets.items() if name not in unasked},
         labels=tuple(
             AnnotatorLabel(
                 answer.annotation.annotator, dict(answer.targets), answer.event.is_blind if answer.event else False
@@ -150,6 +163,19 @@ def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, tru
         ),
         provenance=_provenance(answers),
     )
+
+
+def _unasked(targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence[Answer], text: str) -> frozenset[str]:
+    """Names of the controls that nobody is asked after these targets, and after what was said to other controls."""
+    standing = [
+        region
+        for served in plan.controls
+        if served.name in targets
+        for region in served.kind.write(served.control, ScoredTarget(targets[served.name], 1.0, {}), text)
+    ]
+    names = {served.name for served in plan.controls}
+    beside = [region for each in answers for region in each.annotation.result if region.get("from_name") not in names]
+    return plan.config.hidden([*standing, *beside])
 
 
 def _settled(answers: Sequence[Answer], served: ServedControl, trust_ground_truth: bool) -> Target | None:

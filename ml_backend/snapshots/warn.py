@@ -51,6 +51,11 @@ def _void_answers(voids: Counter[Void]) -> Iterator[str]:
             )
         if unreadable := voids[Void(control, "")]:
             yield f"{unreadable} answers to {control!r} cannot be read and are left out."
+        if unasked := voids[Void(control, "", was_asked=False)]:
+            yield (
+                f"{unasked} answers to {control!r} are left out, since the annotation's other answers hide that "
+                "question (visibleWhen)."
+            )
 
 
 def _few_held_out(

@@ -27,7 +27,7 @@ class Generation(TaskKind):
     def refusal(self, control: Control) -> str | None:
         if control.tag != "TextArea":
             return "is not <TextArea>"
-        if control.attributes.get("required") != "true":
+        if not control.has("required"):
             return 'may be left empty, as a box for remarks may; with required="true" responses are drafted for it'
         return None
 

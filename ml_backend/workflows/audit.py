@@ -151,7 +151,7 @@ class _Reports:
         self.folder = audit_folder(services, snapshot)
         self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
         plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
-        self._texts = {row.task_id: plan.text(row.input) for row in _rows(snapshot, plan)[0]}
+        self._texts = {row.task_id: row.input.get(plan.field, "") for row in _rows(snapshot, plan)[0]}
 
     def precision(self) -> list["KindPrecision"]:
         """Of the project's past flags, as far as decisions have been learned; empty for rows of a file."""

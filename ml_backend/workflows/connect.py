@@ -7,6 +7,7 @@ from typing import Any
 from ..domain.job import Job
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
+from ..domain.shown_text import is_there
 from ..errors import ConfigurationError, StudioError
 from ..labelstudio.label_config_xml import parse_label_config
 from ..tasks import serving_plan
@@ -110,7 +111,7 @@ def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> Non
     fields = {control.object.field for control in config.controls if control.object.field}
     for number, task in enumerate(tasks, start=1):
         data = task.get("data", task)
-        missing = sorted(fields - set(data)) if isinstance(data, Mapping) else sorted(fields)
+        missing = sorted(field for field in fields if not isinstance(data, Mapping) or not is_there(field, data))
         if missing:
             raise ConfigurationError(
                 f"task {number} of {len(tasks)} has no field {missing[0]!r}, which the label config shows; Label "

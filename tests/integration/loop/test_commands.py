@@ -59,6 +59,17 @@ def test_another_snapshot_does_not_overwrite_one(files: Path) -> None:
     assert "holds something else already" in done.stderr
 
 
+def test_what_a_label_config_asks_for_and_is_not_served_is_said(files: Path) -> None:
+    behind = '<Text name="file" value="$file" valueType="url"/><Rating name="stars" toName="file"/>'
+    (files / "more.xml").write_text(CONFIG.read_text().replace("</View>", f"{behind}</View>"))
+    source = ("--studio-export", str(files / "tickets.json"), "--config", str(files / "more.xml"))
+
+    done = command(files / "home", "export", *source, "--format", "rows", "--out", str(files / "rows.jsonl"))
+
+    assert done.returncode == 0
+    assert "not served: <Rating name='stars'> is about <Text name='file' valueType=\"url\">" in done.stderr
+
+
 def test_train_reports_both_splits_the_gate_and_where_the_version_is(files: Path, trained: dict[str, Any]) -> None:
     assert trained["model_version"] == "tickets-0-v1"
     assert trained["model_dir"] == str(files / "model")

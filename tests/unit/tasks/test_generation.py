@@ -38,7 +38,7 @@ def test_the_templates_are_served(name: str) -> None:
 def test_ratings_are_told_to_stay_in_label_studio() -> None:
     notices = template("generation_with_ratings").notices
 
-    assert [notice.split(" is a rating")[0] for notice in notices] == [
+    assert [notice.split(" is of a kind that stays")[0] for notice in notices] == [
         "<Rating name='accuracy'>",
         "<Rating name='completeness'>",
     ]

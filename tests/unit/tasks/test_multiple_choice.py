@@ -35,11 +35,11 @@ def test_nothing_ticked_is_no_answer_where_something_must_be() -> None:
 @pytest.mark.parametrize(
     "xml",
     [
-        XML.replace("<Choices ", '<Choices visibleWhen="choice-selected" whenTagName="other" '),
-        f'<View visibleWhen="choice-selected" whenTagName="other">{XML}</View>',
+        XML.replace("<Choices ", '<Choices visibleWhen="region-selected" whenTagName="spans" '),
+        f'<View visibleWhen="region-selected"><View>{XML}</View></View>',
     ],
 )
-def test_nothing_ticked_is_no_answer_where_the_question_may_not_have_been_shown(xml: str) -> None:
+def test_nothing_ticked_is_no_answer_where_it_waits_for_a_piece_of_the_text_to_be_selected(xml: str) -> None:
     assert KIND.read(control(xml), [], "a text") is None
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ml_backend.errors import StudioUnauthorized
-from ml_backend.workflows import check_connection, check_loop, check_surroundings
+from ml_backend.workflows import check_connection, check_loop, check_surroundings, check_tasks
 from ml_backend.workflows.connect import connect
 from ml_backend.workflows.doctor import State, diagnose
 from ml_backend.workflows.probe import BackendProbe
@@ -32,6 +32,8 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "webhook",
         "private_addresses",
         "delivery",
+        "task_texts",
+        "answers",
         "text_model",
         "texts",
         "model",
@@ -83,7 +85,8 @@ def test_two_broken_links_are_both_named_where_they_stand_in_the_way(loop: Loop)
 
 def test_every_check_needs_only_checks_that_come_before_it() -> None:
     seen: set[str] = set()
-    for check in (*check_surroundings.CHECKS, *check_connection.CHECKS, *check_loop.CHECKS):
+    every = (*check_surroundings.CHECKS, *check_connection.CHECKS, *check_tasks.CHECKS, *check_loop.CHECKS)
+    for check in every:
         assert set(check.needs) <= seen, check.name
         assert check.name not in seen
         seen.add(check.name)
