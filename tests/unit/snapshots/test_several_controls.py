@@ -6,6 +6,7 @@ import pytest
 
 from ml_backend.domain.annotation import Annotation, Region, Task
 from ml_backend.domain.example import Row, Span
+from ml_backend.domain.reasons import Reason
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
 from tests.unit.snapshots.builders import text_in
@@ -182,8 +183,8 @@ def test_annotators_agree_only_where_they_say_the_same_of_every_control() -> Non
     same, other = [topic("login"), tags("urgent")], [topic("login"), tags("urgent"), span(0, 2)]
     rule = {"review_rule": BuildSettings().review_rule.parse("agreement:2")}
 
-    assert built(task(1, "a text", same, other), **rule).not_reviewed == 1
-    assert built(task(1, "a text", same, list(reversed(same))), **rule).not_reviewed == 0
+    assert [each.reason for each in built(task(1, "a text", same, other), **rule).reasons] == [Reason.NOT_REVIEWED]
+    assert built(task(1, "a text", same, list(reversed(same))), **rule).reasons == ()
 
 
 CAME = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -215,6 +216,6 @@ def test_old_annotations_do_not_outvote_those_that_could_answer() -> None:
     old = Annotation(1, "1", (topic("login"),), updated_at="2026-02-01T00:00:00Z")
     new = Annotation(2, "2", (topic("login"), span(0, 2)), updated_at="2026-04-01T00:00:00Z")
 
-    row = only(built(task(1, "a text", old, new), appeared={"spans": CAME}))
+    row = only(built(task(1, "my text", old, new), appeared={"spans": CAME}))
 
     assert row.targets["spans"] == (Span(0, 2, "PER"),)

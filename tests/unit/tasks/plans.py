@@ -28,5 +28,5 @@ def choices_region(choices: Any, name: str = "tags") -> Region:
 
 
 def labels_region(start: Any, end: Any, labels: Any, name: str = "spans") -> Region:
-    value = {"start": start, "end": end, "text": "as it was", "labels": labels}
+    value = {"start": start, "end": end, "labels": labels}
     return {"from_name": name, "to_name": "text", "type": "labels", "value": value}

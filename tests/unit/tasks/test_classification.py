@@ -13,19 +13,19 @@ TOPIC = control('<Choices name="topic" toName="text"><Choice value="a"/><Choice 
 
 @pytest.mark.parametrize(("choices", "answer"), [(["a"], "a"), (["bee"], "bee"), (["gone"], "gone")])
 def test_the_one_choice_is_the_answer(choices: list[str], answer: str) -> None:
-    assert KIND.read(TOPIC, [choices_region(choices, "topic")], "a text") == answer
+    assert KIND.read(TOPIC, [choices_region(choices, "topic")], "a text").target == answer
 
 
 @pytest.mark.parametrize(
     "value", [None, 1, "a", ["a"], {}, {"choices": "a"}, {"choices": []}, {"choices": ["a", "bee"]}]
 )
 def test_anything_but_one_choice_is_no_answer(value: Any) -> None:
-    assert KIND.read(TOPIC, [choices_region([], "topic") | {"value": value}], "a text") is None  # type: ignore[operator]
+    assert KIND.read(TOPIC, [choices_region([], "topic") | {"value": value}], "a text").target is None  # type: ignore[operator]
 
 
 def test_no_region_is_no_answer() -> None:
-    assert KIND.read(TOPIC, [], "a text") is None
-    assert KIND.read(TOPIC, [choices_region(["a"], "others")], "a text") is None
+    assert KIND.read(TOPIC, [], "a text").target is None
+    assert KIND.read(TOPIC, [choices_region(["a"], "others")], "a text").target is None
 
 
 @pytest.mark.parametrize("target", ["gone", ("a",), (), (Span(0, 1, "a"),)])

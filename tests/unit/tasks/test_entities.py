@@ -22,7 +22,7 @@ answers = st.frozensets(spans, max_size=6).map(lambda found: tuple(sorted(found)
 
 
 def read(*regions: Any, text: str = TEXT) -> Target | None:
-    return KIND.read(SPANS, regions, text)
+    return KIND.read(SPANS, regions, text).target
 
 
 def test_offsets_are_code_points_as_the_editor_stores_them() -> None:
@@ -31,9 +31,10 @@ def test_offsets_are_code_points_as_the_editor_stores_them() -> None:
 
 
 def test_touching_overlapping_and_nested_spans_all_stay() -> None:
-    found = read(*(labels_region(*span, ["PER"]) for span in [(0, 5), (5, 9), (3, 7), (4, 5), (0, 9)]))
+    places = [(14, 19), (14, 16), (16, 19), (9, 19), (15, 17)]
+    found = read(*(labels_region(*span, ["PER"]) for span in places))
 
-    assert found == tuple(Span(*span, "PER") for span in [(0, 5), (0, 9), (3, 7), (4, 5), (5, 9)])
+    assert found == tuple(Span(*span, "PER") for span in sorted(places))
 
 
 def test_a_region_with_two_labels_is_two_spans_and_the_same_one_twice_is_one() -> None:
@@ -48,8 +49,8 @@ def test_a_label_that_left_the_config_is_read_for_others_to_judge() -> None:
 
 @pytest.mark.parametrize("others", [[], [labels_region(0, 3, ["PER"], name="others")]])
 def test_nothing_marked_is_an_answer_unless_something_must_be(others: list[Any]) -> None:
-    assert KIND.read(SPANS, others, TEXT) == ()
-    assert KIND.read(control(XML.replace("<Labels ", '<Labels required="true" ')), others, TEXT) is None
+    assert KIND.read(SPANS, others, TEXT).target == ()
+    assert KIND.read(control(XML.replace("<Labels ", '<Labels required="true" ')), others, TEXT).target is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,8 @@ def test_what_is_written_reads_back_whatever_the_text(text: str, data: st.DataOb
 
     regions = KIND.write(SPANS, ScoredTarget(target, 0.5, {}), text)
 
-    assert KIND.read(SPANS, regions, text) == target
+    seen = {trimmed for span in target if (trimmed := span.trimmed(text[span.start : span.end]))}
+    assert KIND.read(SPANS, regions, text).target == (tuple(sorted(seen)) if seen or not target else None)
     assert all(region["value"]["text"] == text[region["value"]["start"] : region["value"]["end"]] for region in regions)
 
 

@@ -80,13 +80,13 @@ def test_a_box_for_remarks_beside_choices_gets_no_drafts() -> None:
     ],
 )
 def test_the_response_of_an_annotation(result: list[dict[str, Any]], expected: str | None) -> None:
-    assert KIND.read(CONTROL, result, "My card?") == expected
+    assert KIND.read(CONTROL, result, "My card?").target == expected
 
 
 def test_a_recorded_annotation_is_read() -> None:
     (task, *_) = json.loads((PAYLOADS / "export_textarea.json").read_text())
 
-    found = KIND.read(CONTROL, task["annotations"][0]["result"], task["data"]["prompt"])
+    found = KIND.read(CONTROL, task["annotations"][0]["result"], task["data"]["prompt"]).target
 
     assert found == 'An answer, with "quotes"\nand a second line'
 
