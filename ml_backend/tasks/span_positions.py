@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from html import unescape
 from itertools import accumulate, islice, product
 
 from ..domain.example import Span
@@ -22,7 +23,10 @@ UNITS: tuple[Callable[[str], int], ...] = (
     lambda letter: 2 if ord(letter) > 0xFFFF else 1,  # UTF-16, as JavaScript and Java count
     lambda letter: len(letter.encode(errors="surrogatepass")),
 )
+BETWEEN_SPACES = re.compile(r"\S+")
 LINE_END = re.compile("\r?\n")
+WRITTEN_LINE_END = r"\n"
+"""What the editor makes of a line end in the text that it stores beside the positions: a backslash and a letter."""
 LINE_END_WIDTHS = (None, 1, 2)
 """How long every line end was when positions were counted; None: as in the text."""
 BEHIND_END = (0, 1)
@@ -46,12 +50,16 @@ class Mark:
         """True where the positions hold what the mark says."""
         return 0 <= self.start < self.end <= len(text) and self.says in ("", text[self.start : self.end])
 
-    def fits(self, text: str) -> bool:
-        """The same, whatever became of white space, case and compatible letters."""
+    def fits(self, text: str, gap: str = " ") -> bool:
+        """The same, whatever became of white space, case, compatible letters and escapes.
+
+        Args:
+            gap: what white space between words is taken for; "" where it may have been lost.
+        """
         if self.is_exact(text):
             return True
         is_inside = 0 <= self.start < self.end <= len(text)
-        return is_inside and _letters(text[self.start : self.end]) == _letters(self.says)
+        return is_inside and _plain(text[self.start : self.end], gap) == _plain(self.says, gap)
 
 
 def placed(marks: Sequence[Mark], text: str) -> list[Mark] | None:
@@ -61,12 +69,12 @@ def placed(marks: Sequence[Mark], text: str) -> list[Mark] | None:
     which all are shifted; in a text that was edited, the only place where what a mark says stands. Two that differ are
     a doubt.
     """
-    if all(mark.fits(text) for mark in marks):
+    if all(mark.fits(text, gap="") for mark in marks):
         return list(marks)
     if not any(mark.says for mark in marks):
         return None
-    for ways in (_recounted(marks, text), _shifted(marks, text), _searched(marks, text)):
-        fitting = [way for way in ways if all(mark.fits(text) for mark in way)]
+    for ways, gap in ((_recounted(marks, text), " "), (_shifted(marks, text), " "), (_searched(marks, text), "")):
+        fitting = [way for way in ways if all(mark.fits(text, gap) for mark in way)]
         exact = [way for way in fitting if all(mark.is_exact(text) for mark in way)]
         if found := {_places(way, text): way for way in exact or fitting}:
             return found.popitem()[1] if len(found) == 1 else None
@@ -111,7 +119,7 @@ def _searched(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
     """The marks, those that do not fit at the only place where what they say stands; nothing where one has no such."""
     found = []
     for mark in marks:
-        places = [(mark.start, mark.end)] if mark.fits(text) else list(islice(_occurrences(mark.says, text), 2))
+        places = [(mark.start, mark.end)] if mark.fits(text, gap="") else list(islice(_occurrences(mark.says, text), 2))
         if len(places) != 1 or not mark.says:
             return
         found.append(replace(mark, start=places[0][0], end=places[0][1]))
@@ -119,14 +127,16 @@ def _searched(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
 
 
 def _occurrences(words: str, text: str) -> Iterator[tuple[int, int]]:
-    """Where the words stand in the text, whatever white space is between them; overlapping places too."""
-    wanted = "".join(words.split())
-    places = array("q", (position for position, letter in enumerate(text) if not letter.isspace()))
-    letters = "".join(text.split())
-    found = letters.find(wanted) if wanted else -1
+    """Where the words stand in the text, however much white space is between them; overlapping places too."""
+    wanted = " ".join((words if WRITTEN_LINE_END in text else words.replace(WRITTEN_LINE_END, " ")).split())
+    places = array("q")
+    for word in BETWEEN_SPACES.finditer(text):
+        places.extend(range(word.start() - bool(places), word.end()))
+    spaced = " ".join(text.split())
+    found = spaced.find(wanted) if wanted else -1
     while found >= 0:
         yield places[found], places[found + len(wanted) - 1] + 1
-        found = letters.find(wanted, found + 1)
+        found = spaced.find(wanted, found + 1)
 
 
 def _places(marks: Iterable[Mark], text: str) -> tuple[Span | None, ...]:
@@ -134,5 +144,5 @@ def _places(marks: Iterable[Mark], text: str) -> tuple[Span | None, ...]:
     return tuple(Span(mark.start, mark.end, "").trimmed(text[mark.start : mark.end]) for mark in marks)
 
 
-def _letters(text: str) -> str:
-    return normalised(text).replace(" ", "")
+def _plain(text: str, gap: str) -> str:
+    return normalised(unescape(text).replace(WRITTEN_LINE_END, " ")).replace(" ", gap)

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import ScoredTarget
+from ml_backend.domain.reasons import Reason
+from ml_backend.tasks import GivenAnswer
 from ml_backend.tasks.entities import Entities, overlap, without_overlaps
 from tests.unit.tasks.plans import TEXT, control, labels_region
 
@@ -77,6 +79,48 @@ def test_nothing_marked_is_an_answer_unless_something_must_be(others: list[Any])
 )
 def test_one_region_that_cannot_be_read_voids_the_answer(region: Any) -> None:
     assert read(labels_region(0, 3, ["PER"]), region) is None
+
+
+@pytest.mark.parametrize(
+    ("piece", "word"),
+    [("Paris ", "Paris"), (" Paris", "Paris"), ("Zoë.\r\n", "Zoë."), ("\r\nLine", "Line"), ("Ann\t", "Ann")],
+)
+def test_white_space_at_the_ends_of_a_span_is_no_part_of_it(piece: str, word: str) -> None:
+    start, inner = TEXT.index(piece), TEXT.index(word)
+
+    found = read(labels_region(start, start + len(piece), ["PER"], text=piece))
+
+    assert found == (Span(inner, inner + len(word), "PER"),)
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u3000", "\u2028", "\u200b", "\ufeff", " \u2060\u2009"])
+def test_all_that_is_white_or_has_no_width_is_white_space(blank: str) -> None:
+    text = f"in{blank}Köln{blank}now"
+    start, end = 2, 6 + 2 * len(blank)
+
+    assert read(labels_region(start, end, ["PER"]), text=text) == (Span(start + len(blank), end - len(blank), "PER"),)
+
+
+def test_marks_that_hold_a_word_together_are_no_white_space() -> None:
+    text = "می\u200cخواهم\u200c"
+
+    assert read(labels_region(0, len(text), ["PER"]), text=text) == (Span(0, len(text), "PER"),)
+
+
+def test_a_mark_on_white_space_alone_is_left_out_and_is_no_answer_by_itself() -> None:
+    blank, paris = labels_region(19, 20, ["PER"]), labels_region(14, 19, ["place"])
+
+    assert KIND.read(SPANS, [blank, paris], TEXT) == GivenAnswer((PARIS,), (Reason.BLANK_SPAN,))
+    assert KIND.read(SPANS, [blank], TEXT) == GivenAnswer(None, (Reason.EMPTY_ANSWER,))
+
+
+def test_positions_that_do_not_fit_are_repaired_or_void_the_answer() -> None:
+    utf16 = [labels_region(15, 20, ["place"], text="Paris"), labels_region(65, 69, ["place"], text="Rome")]
+    lost = labels_region(15, 20, ["place"], text="London")
+
+    assert KIND.read(SPANS, utf16, TEXT) == GivenAnswer((PARIS, ROME), (Reason.MOVED_POSITIONS,))
+    assert KIND.read(SPANS, [lost], TEXT) == GivenAnswer(None, (Reason.DOUBTFUL_POSITIONS,))
+    assert KIND.read(SPANS, [labels_region(14, 19, ["place"], text="Paris")], TEXT) == GivenAnswer((PARIS,))
 
 
 def test_a_span_may_end_where_the_text_ends() -> None:

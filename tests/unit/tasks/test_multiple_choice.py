@@ -22,6 +22,11 @@ def test_choices_are_read_in_order_of_their_names_and_unknown_ones_are_kept() ->
     assert KIND.read(TAGS, [choices_region(["late", "Price", "Gone"])], "a text").target == ("Gone", "Price", "late")
 
 
+@pytest.mark.parametrize("choices", [[["late"], ["Price"]], ["Price", ["late"]], [["Price"], "late", ["late"]]])
+def test_choices_side_by_side_may_be_stored_as_paths(choices: list[Any]) -> None:
+    assert KIND.read(TAGS, [choices_region(choices)], "a text").target == ("Price", "late")
+
+
 @pytest.mark.parametrize("result", [[], [choices_region([])], [choices_region(["Price"], name="others")]])
 def test_nothing_ticked_is_an_answer(result: list[Any]) -> None:
     assert KIND.read(TAGS, result, "a text").target == ()
