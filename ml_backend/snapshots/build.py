@@ -84,8 +84,9 @@ def build_rows(
     reasons = ReasonCounts()
     rows, dropped = _rows_of(tasks, plan, settings, history, reasons)
     voids = tuple(reasons)
-    rows, duplicates = _without_duplicates(rows, plan)
+    rows = _agreed(rows, plan)
     count_disagreements(rows, reasons)
+    rows, duplicates = _without_duplicates(rows, plan)
     splits = _split(rows, plan, settings.split)
     splits = {split: list(change(splits[split])) for split in Split}
     disagreed = [row for row in rows if not row.targets]
@@ -128,25 +129,24 @@ def _rows_of(
     return [rows[task_id] for task_id in sorted(rows)], dropped
 
 
-def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:
-    """One row per text, the fullest and of equals the first, where all rows of the text agree.
+def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
+    """The rows without the answers that differ between rows of one text.
 
-    Equal texts share a split, so this never moves a row. Where the answers to a control differ, annotators disagree
-    about the text, whichever task they saw it in: all its rows lose that answer, because any one of them in train
-    would contradict what other people said, and one in test would make that test's truth a matter of the order of
-    tasks. Rows that are unresolved already take no side.
+    Annotators then disagree about the text, whichever task they saw it in: any one of the answers in train would
+    contradict what other people said, and one in test would make that test's truth a matter of the order of tasks.
+    Rows that are unresolved already take no side.
     """
-    by_text: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.targets:
-            by_text[normalised(row.input[plan.field])].append(row)
+    agreed = {row.id: row for same in _by_text(rows, plan) for row in _without_conflicts(same)}
+    return [agreed.get(row.id, row) for row in rows]
+
+
+def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:
+    """One row per text, the fullest and of equals the first. Equal texts share a split, so this never moves a row."""
     kept = {row.id: row for row in rows}
     dropped = []
-    for same in by_text.values():
-        agreed = _without_conflicts(same)
-        kept.update({row.id: row for row in agreed})
+    for same in _by_text(rows, plan):
         fullest: list[Row] = []
-        for row in sorted((row for row in agreed if row.targets), key=lambda row: -len(row.targets)):
+        for row in sorted(same, key=lambda row: -len(row.targets)):
             known = next((each for each in fullest if row.targets.items() <= each.targets.items()), None)
             if known is None:
                 fullest.append(row)
@@ -154,6 +154,15 @@ def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Ro
                 del kept[row.id]
                 dropped.append(DroppedRow(row.task_id, Reason.DUPLICATE, known.id))
     return list(kept.values()), dropped
+
+
+def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
+    """The rows that say something, those with one text together."""
+    by_text: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.targets:
+            by_text[normalised(row.input[plan.field])].append(row)
+    return by_text.values()
 
 
 def _without_conflicts(rows: Sequence[Row]) -> list[Row]:
