@@ -52,6 +52,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate", "with the text and the answers of another row"
     DUPLICATE_OF_HELD_OUT = "duplicate_of_held_out", "with the text of a held-out row"
     NEAR_DUPLICATE_OF_HELD_OUT = "near_duplicate_of_held_out", "with nearly the text of a held-out row"
+    NO_WEIGHT = "no_weight", "of weight 0"
     NOT_CARRIED = "not_carried", "that the format cannot carry"
 
 
