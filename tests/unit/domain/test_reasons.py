@@ -1,5 +1,6 @@
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,12 @@ def test_counts_read_back_from_json_as_they_were() -> None:
 def test_every_reason_has_words_and_says_what_was_done(reason: Reason) -> None:
     assert reason.words
     assert reason.opening in ("left out", "left out in part", "repaired")
+
+
+def test_every_reason_is_explained_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
+
+    assert [reason for reason in Reason if f"`{reason}`" not in page] == []
 
 
 @pytest.mark.parametrize("value", [None, {}, [1], [{}], [{"reason": "nonesuch"}], [{"reason": "empty_text"}]])
