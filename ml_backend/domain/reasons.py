@@ -1,5 +1,6 @@
 """Why tasks and answers are left out or read otherwise than they stand: counted, with the tasks to look at."""
 
+import re
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,10 @@ __all__ = ["Reason", "ReasonCount", "ReasonCounts", "reason_counts_from_json", "
 
 NAMED_TASKS = 10
 NAMED_DETAILS = 5
-DETAIL_CHARACTERS = 60
+MOST_DETAILS, LONGEST_DETAIL, SHOWN_CHARACTERS = 1000, 1000, 60
+"""Details come from what people and programs wrote, which may be anything."""
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What files in UTF-8 and PostgreSQL refuse."""
 LEFT_OUT, LEFT_OUT_IN_PART, REPAIRED = "left out", "left out in part", "repaired"
 
 
@@ -65,7 +69,8 @@ class ReasonCount:
         count: answers or tasks.
         tasks: how many different tasks they are of.
         task_ids: the first ones in ascending order, ten at most.
-        details: what the reason is about, such as the labels that are unknown, each with its own count.
+        details: what the reason is about, such as the labels that are unknown, each with its own count; the first
+            thousand by name.
     """
 
     reason: Reason
@@ -114,7 +119,9 @@ class _Count:
     def add(self, task_id: int, detail: str) -> None:
         self.count += 1
         if detail:
-            self.details[detail] += 1
+            self.details[UNSTORABLE.sub("\ufffd", detail[:LONGEST_DETAIL])] += 1
+        if len(self.details) > MOST_DETAILS:
+            del self.details[max(self.details)]  # the last one by name, so that the order of tasks does not matter
         if task_id != self.last_task:
             self.tasks += 1
             self.last_task = task_id
@@ -174,4 +181,4 @@ def _named(items: Sequence[object], most: int, of: int) -> list[str]:
 
 def _shown(detail: str) -> str:
     """A detail in quotes, without anything that a terminal would act on."""
-    return repr(detail if len(detail) <= DETAIL_CHARACTERS else f"{detail[:DETAIL_CHARACTERS]}…")
+    return repr(detail if len(detail) <= SHOWN_CHARACTERS else f"{detail[:SHOWN_CHARACTERS]}…")

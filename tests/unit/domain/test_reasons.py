@@ -54,6 +54,18 @@ def test_details_have_counts_of_their_own_and_five_are_told() -> None:
     assert "'a' (2), 'b' (1), 'c' (1), 'd' (1) and 2 more (task 1)" in str(found)
 
 
+def test_details_are_bounded_whatever_labels_there_are_and_in_whatever_order() -> None:
+    labels = [f"{number:04}" for number in range(1500)] + ["9" * 99_999, "half \ud83d, nul \x00"]
+
+    (found,) = counts(*((Reason.UNKNOWN_LABEL, 1, "topic", label) for label in labels))
+    (again,) = counts(*((Reason.UNKNOWN_LABEL, 1, "topic", label) for label in reversed(labels)))
+    (odd,) = counts((Reason.UNKNOWN_LABEL, 1, "topic", labels[-1]), (Reason.UNKNOWN_LABEL, 1, "topic", labels[-2]))
+
+    assert (found.count, list(found.details)) == (1502, labels[:1000])
+    assert found == again
+    assert list(odd.details) == ["9" * 1000, "half \ufffd, nul \ufffd"]
+
+
 def test_counts_come_in_the_order_of_the_reasons_and_of_the_controls() -> None:
     met = [(Reason.UNRESOLVED, 1, "", ""), (Reason.UNREADABLE, 1, "b", ""), (Reason.UNREADABLE, 2, "a", "")]
 
