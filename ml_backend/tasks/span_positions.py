@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
 from itertools import accumulate, islice, product
+from unicodedata import category
 
 from ..domain.example import Span
 from ..domain.snapshot import normalised
@@ -51,7 +52,7 @@ class Mark:
         return 0 <= self.start < self.end <= len(text) and self.says in ("", text[self.start : self.end])
 
     def fits(self, text: str, gap: str = " ") -> bool:
-        """The same, whatever became of white space, case, compatible letters and escapes.
+        """The same to a reader, whatever became of white space, case, compatible letters, escapes and what is not seen.
 
         Args:
             gap: what white space between words is taken for; "" where it may have been lost.
@@ -110,33 +111,45 @@ def _shifted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
     """The marks, all shifted by the distance between the longest of them and a place where its text stands."""
     longest = max(marks, key=lambda mark: len(mark.says))
     indent = len(longest.says) - len(longest.says.lstrip())
-    for start, _ in islice(_occurrences(longest.says, text), MOST_SHIFTS):
+    places = list(islice(_Words.of(text).places(longest.says), MOST_SHIFTS + 1))
+    for start, _ in places if len(places) <= MOST_SHIFTS else ():
         distance = start - indent - longest.start
         yield [replace(mark, start=mark.start + distance, end=mark.end + distance) for mark in marks]
 
 
 def _searched(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
     """The marks, those that do not fit at the only place where what they say stands; nothing where one has no such."""
-    found = []
+    words, found = _Words.of(text), []
     for mark in marks:
-        places = [(mark.start, mark.end)] if mark.fits(text, gap="") else list(islice(_occurrences(mark.says, text), 2))
+        places = [(mark.start, mark.end)] if mark.fits(text, gap="") else list(islice(words.places(mark.says), 2))
         if len(places) != 1 or not mark.says:
             return
         found.append(replace(mark, start=places[0][0], end=places[0][1]))
     yield found
 
 
-def _occurrences(words: str, text: str) -> Iterator[tuple[int, int]]:
-    """Where the words stand in the text, however much white space is between them; overlapping places too."""
-    wanted = " ".join((words if WRITTEN_LINE_END in text else words.replace(WRITTEN_LINE_END, " ")).split())
-    places = array("q")
-    for word in BETWEEN_SPACES.finditer(text):
-        places.extend(range(word.start() - bool(places), word.end()))
-    spaced = " ".join(text.split())
-    found = spaced.find(wanted) if wanted else -1
-    while found >= 0:
-        yield places[found], places[found + len(wanted) - 1] + 1
-        found = spaced.find(wanted, found + 1)
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A text with one space between its words, and where in the text each letter of that stands."""
+
+    spaced: str
+    letters: "array[int]"
+    has_written_line_ends: bool
+
+    @classmethod
+    def of(cls, text: str) -> "_Words":
+        letters = array("q")
+        for word in BETWEEN_SPACES.finditer(text):
+            letters.extend(range(word.start() - bool(letters), word.end()))
+        return cls(" ".join(text.split()), letters, WRITTEN_LINE_END in text)
+
+    def places(self, says: str) -> Iterator[tuple[int, int]]:
+        """Where in the text this stands, from and to, however much white space is in it; overlapping places too."""
+        wanted = " ".join((says if self.has_written_line_ends else says.replace(WRITTEN_LINE_END, " ")).split())
+        found = self.spaced.find(wanted) if wanted else -1
+        while found >= 0:
+            yield self.letters[found], self.letters[found + len(wanted) - 1] + 1
+            found = self.spaced.find(wanted, found + 1)
 
 
 def _places(marks: Iterable[Mark], text: str) -> tuple[Span | None, ...]:
@@ -145,4 +158,7 @@ def _places(marks: Iterable[Mark], text: str) -> tuple[Span | None, ...]:
 
 
 def _plain(text: str, gap: str) -> str:
-    return normalised(unescape(text).replace(WRITTEN_LINE_END, " ")).replace(" ", gap)
+    """What a reader sees of a text; browsers drop or replace some of what nobody sees."""
+    letters = unescape(text).replace(WRITTEN_LINE_END, " ").replace("\ufffd", "")
+    seen = "".join(letter for letter in letters if letter.isspace() or category(letter)[0] != "C")
+    return normalised(seen).replace(" ", gap)

@@ -106,6 +106,8 @@ def test_a_doubt_is_a_doubt(marks: list[Mark]) -> None:
         ("Zoe\u0308 and Zoe\u0308", Mark(9, 13, "Zoë")),
         ("Tom &amp; Jerry", Mark(0, 15, "Tom & Jerry")),
         ("Ann\u00a0", Mark(0, 4, "Ann")),
+        ("Ann\x00\u00ad\ufeffa", Mark(0, 7, "Ann\ufffda")),
+        ("half \ud83d", Mark(0, 6, "half \ufffd")),
     ],
 )
 def test_positions_that_fit_but_for_how_the_words_are_written_stay(text: str, mark: Mark) -> None:
@@ -120,6 +122,13 @@ def test_what_is_placed_fits(text: str, given_marks: list[tuple[int, int, str]])
 
     assert found is None or all(mark.fits(text, gap="") for mark in found)
     assert found is None or [mark.says for mark in found] == [mark.says for mark in marks]
+
+
+def test_words_that_stand_everywhere_are_not_looked_for_in_some_places_alone() -> None:
+    text = "la " * 200 + "end"
+
+    assert placed([Mark(1, 3, "la")], text) is None
+    assert placed([Mark(1, 3, "la"), Mark(601, 604, "end")], text) == [Mark(0, 2, "la"), Mark(600, 603, "end")]
 
 
 @pytest.mark.parametrize("says", ["a" * 50_000, "a" * 50_000 + "b", "a"])
