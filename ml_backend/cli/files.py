@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ConfigurationError
 from .options import AsJson, ConfigFile, Model, ModelFolder, SnapshotFolder
-from .output import emit, note, table
+from .output import emit, note, note_reasons, table
 from .session import open_services
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def evaluate(
         report = evaluate_on_export(services, path, studio_export or Path(), config_text(config))
     for warning in report.warnings:
         note(f"note: {warning}")
+    note_reasons(report.reasons)
     emit(report.to_json(), as_json=as_json, lines=_report_lines(report))
 
 

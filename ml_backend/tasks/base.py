@@ -15,10 +15,12 @@ from ..domain.conditions import ChoiceMade
 from ..domain.example import Target
 from ..domain.label_config import Control, LabelConfig, ObjectTag
 from ..domain.model import HeadKind, ScoredTarget
+from ..domain.reasons import Reason
 from ..domain.shown_text import ENCODINGS
 from ..errors import UnsupportedLabelConfig
 
 __all__ = [
+    "GivenAnswer",
     "ServedControl",
     "ServingPlan",
     "TaskKind",
@@ -27,6 +29,19 @@ __all__ = [
     "serving_plan",
     "template_path",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """What an annotation says to a control.
+
+    Attributes:
+        target: None where it says nothing, or nothing that counts; then `reasons` tell why.
+        reasons: why the answer or a part of it is left out, or what was repaired.
+    """
+
+    target: Target | None = None
+    reasons: tuple[Reason, ...] = ()
 
 
 class TaskKind(ABC):
@@ -50,10 +65,10 @@ class TaskKind(ABC):
         """
 
     @abstractmethod
-    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:
-        """The answer an annotation's result gives to the control; None where it gives none, or a malformed one.
+    def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:
+        """The answer an annotation's result gives to the control.
 
-        The answer may hold labels that the config no longer knows: see `labels_in`.
+        It may hold labels that the config no longer knows: see `labels_in`.
 
         Args:
             text: what the task's text was.

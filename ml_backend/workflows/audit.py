@@ -14,6 +14,7 @@ from ..domain.job import Job
 from ..domain.model import HeadKind
 from ..domain.project import Project
 from ..domain.quality import Audit
+from ..domain.reasons import reason_counts_to_json
 from ..domain.snapshot import Snapshot, Split, split_of
 from ..errors import UnsupportedLabelConfig
 from ..labelstudio.label_config_xml import parse_label_config
@@ -87,6 +88,7 @@ def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str,
         "counts": dict(Counter(issue.kind for issue in audit.issues)),
         "precision": [asdict(entry) for entry in reports.precision()],
         "pushed": asdict(pushed) if pushed else None,
+        "reasons": reason_counts_to_json(snapshot.manifest.reasons),
         "trigger": request.trigger,
     }
 

@@ -43,7 +43,7 @@ def _keys(data: Mapping[str, Any]) -> str:
     return ", ".join(map(repr, data)) or "nothing"
 
 
-def _answers(exam: Examination) -> Verdict:
+def _prelabels(exam: Examination) -> Verdict:
     """Asks the running backend about tasks that are no blind ones. It stores nothing."""
     plan = plan_of(exam.project)
     if is_cold_start(exam.version) and all(each.kind.head is not HeadKind.SOFTMAX for each in plan.controls):
@@ -79,5 +79,5 @@ def _request(exam: Examination, tasks: Sequence[Task]) -> dict[str, Any]:
 
 CHECKS = (
     Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
-    Check("answers", _answers, needs=("registration", "label_config", "connected", "credentials", "registry")),
+    Check("prelabels", _prelabels, needs=("registration", "label_config", "connected", "credentials", "registry")),
 )

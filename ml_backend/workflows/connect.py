@@ -11,10 +11,11 @@ from ..domain.shown_text import is_there
 from ..errors import ConfigurationError, StudioError
 from ..labelstudio.label_config_xml import parse_label_config
 from ..tasks import serving_plan
+from .examination import TASKS_READ
 from .ingest import UNCERTAINTY_SAMPLING
 from .prelabel import select_version
 from .promote import serving_version
-from .reading_faults import first_faults
+from .reading_faults import task_faults
 from .register import Log, register
 from .retrain import request_prelabeling
 from .services import Services
@@ -136,7 +137,8 @@ def _remembered(services: Services, project_id: int, log: Log) -> Project:
             f"LABELLOOP_SPLIT={services.options.split} is for projects that are connected later."
         )
     plan = plan_of(project)
-    log.notices += [f"{notice}." for notice in (*plan.notices, *first_faults(services, project_id, plan))]
+    tasks = services.studio.first_tasks(project_id, TASKS_READ)
+    log.notices += [f"{notice}." for notice in (*plan.notices, *task_faults(services, plan, tasks))]
     return project
 
 

@@ -16,7 +16,18 @@ from .register import own_row
 from .services import Services
 from .webhook import same_address, webhook_url
 
-__all__ = ["Check", "Examination", "Finding", "State", "Verdict", "broken", "fine", "run_checks", "warning"]
+__all__ = [
+    "TASKS_READ",
+    "Check",
+    "Examination",
+    "Finding",
+    "State",
+    "Verdict",
+    "broken",
+    "fine",
+    "run_checks",
+    "warning",
+]
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..domain.annotation import Task
 from ..domain.example import Row
 from ..domain.model import HeadKind
 from ..encoders.encoder import DEFAULT_MAX_LENGTH_TOKENS
@@ -15,11 +16,10 @@ if TYPE_CHECKING:
     from ..encoders.legibility import Legibility
     from ..encoders.tokeniser import Tokeniser
 
-__all__ = ["ReadingFault", "first_faults", "reading_faults", "row_texts"]
+__all__ = ["ReadingFault", "reading_faults", "row_texts", "task_faults"]
 
 MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
 """Up to these shares a text is read well enough; languages that a model knows stay far below, others far above."""
-TASKS_LOOKED_AT = 200
 NAMED_TASKS = 5
 READERS = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2", "intfloat/multilingual-e5-small"
 WRITERS = ("Qwen/Qwen3-0.6B",)
@@ -46,9 +46,8 @@ def row_texts(rows: Iterable[Row], plan: ServingPlan) -> list[tuple[int, str]]:
     return [(row.task_id, row.input.get(plan.field, "")) for row in rows]
 
 
-def first_faults(services: Services, project_id: int, plan: ServingPlan) -> list[ReadingFault]:
-    """What the models of the settings do not see of a project's first tasks."""
-    tasks = services.studio.first_tasks(project_id, TASKS_LOOKED_AT)
+def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) -> list[ReadingFault]:
+    """What the models of the settings do not see of these tasks."""
     return reading_faults(
         plan,
         [(task.id, plan.text(task.data)) for task in tasks],

@@ -13,6 +13,7 @@ from ..domain.job import Job, JobKind, JobState
 from ..domain.model import HeadKind, Method, ModelVersion, PromotionState, version_name
 from ..domain.ports import Run
 from ..domain.project import Project
+from ..domain.reasons import reason_counts_to_json
 from ..domain.snapshot import Snapshot, Split
 from ..errors import ModelNotFound, PromotionVetoed, TrainingError
 from ..hooks import Training
@@ -75,6 +76,7 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
         "model_dir": request.out or str(model.path),
         **outcome,
         "warnings": [*outcome["warnings"], *vetoes],
+        "reasons": reason_counts_to_json(snapshot.manifest.reasons),
         "metrics": {"validation": dict(model.metrics), "test": gate["test"]},
         "gate": decision,
         "is_promoted": is_promoted,

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
+from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.exporters import ExportWish
 from ml_backend.labelstudio.export_file import read_export
 from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.snapshots.build import BuildSettings, reviewed_rows
+from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.recordings import recording_path
 from tests.unit.exporters.builders import TOPIC, export, row, text_plan, wish, written
@@ -31,7 +32,7 @@ CONFIGS = {
 
 def read(path: Path, plan: ServingPlan, *, trust_ground_truth: bool = False) -> list[Row]:
     settings = BuildSettings(trust_ground_truth=trust_ground_truth)
-    return list(reviewed_rows(read_export(path), plan, settings, lambda _: None))
+    return list(reviewed_rows(read_export(path), plan, settings, lambda _: None, reasons=ReasonCounts()))
 
 
 def carried(rows: Sequence[Row]) -> list[Row]:

@@ -1,6 +1,7 @@
 """What doctor finds of a project's loop."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
 from ml_backend.errors import StudioRejected
 from ml_backend.workflows.connect import connect
 from ml_backend.workflows.doctor import State
+from ml_backend.workflows.export import export_project
 from ml_backend.workflows.setup import remember_project
 from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice
 from tests.unit.workflows.bundles import add_whole_version
@@ -280,3 +282,22 @@ def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop, text: str, 
     assert finding.state is State.WARNING
     assert found in finding.found
     assert fix in finding.fix
+
+
+def test_answers_that_were_given_in_vain_are_told_with_their_tasks(loop: Loop) -> None:
+    assert loop.finding("answers").found == "no snapshot has been made yet"
+    studio, project = loop.services.studio, loop.services.database.projects.get(loop.project_id)
+    studio.submit_annotation(1, {"result": choice("Billing")})
+    export_project(loop.services, project)
+    assert loop.finding("answers").state is State.OK
+    studio.submit_annotation(2, {"result": [*choice("Billing"), *choice("Shipping")]})
+    studio.submit_annotation(3, {"result": choice("Gone")})
+    snapshot = export_project(loop.services, project)
+
+    finding = loop.finding("answers")
+
+    assert finding.state is State.WARNING
+    assert "with a label that the label config lacks: 'Gone' (1) (task 3)" in finding.found
+    assert "1 answer to 'category' with different choices where one was asked for (task 2)" in finding.found
+    shutil.rmtree(snapshot.path)
+    assert loop.finding("answers").found == f"snapshot {snapshot.id} is on the machine whose worker made it"

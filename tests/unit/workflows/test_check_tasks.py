@@ -74,11 +74,11 @@ def test_a_project_without_tasks_is_in_order(loop: Loop) -> None:
     with_tasks(loop)
 
     assert loop.finding("task_texts").found == "there is no task yet"
-    assert loop.finding("answers").state is State.OK
+    assert loop.finding("prelabels").state is State.OK
 
 
 def test_pre_labels_that_are_there_are_in_order(loop: Loop) -> None:
-    finding = loop.finding("answers")
+    finding = loop.finding("prelabels")
 
     assert finding.state is State.OK
     assert "has an answer to 3 of 3 tasks that were asked about" in finding.found
@@ -93,7 +93,7 @@ def test_pre_labels_that_are_all_empty_are_a_warning(loop: Loop) -> None:
 
     loop.transport = answering(respond)
 
-    finding = loop.finding("answers")
+    finding = loop.finding("prelabels")
 
     assert finding.state is State.WARNING
     assert "are empty, those of 3 tasks with texts that were asked about" in finding.found
@@ -103,13 +103,13 @@ def test_pre_labels_that_are_all_empty_are_a_warning(loop: Loop) -> None:
 def test_blind_tasks_are_not_asked_about(loop: Loop) -> None:
     with_tasks(loop, *({"text": text} for text in texts_in(Split.TEST, 3)))
 
-    assert loop.finding("answers").found == "not asked for: none of the first tasks has a text and is no blind one"
+    assert loop.finding("prelabels").found == "not asked for: none of the first tasks has a text and is no blind one"
 
 
 def test_no_answer_is_expected_of_a_cold_start_that_has_none(loop: Loop) -> None:
     with_config(loop, CONFIG.replace('choice="single"', 'choice="multiple"'))
 
-    assert loop.finding("answers").found.startswith("none before the first training")
+    assert loop.finding("prelabels").found.startswith("none before the first training")
 
 
 @pytest.mark.parametrize(

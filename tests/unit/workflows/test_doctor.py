@@ -33,7 +33,7 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "private_addresses",
         "delivery",
         "task_texts",
-        "answers",
+        "prelabels",
         "text_model",
         "texts",
         "model",
@@ -43,6 +43,7 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "sampling",
         "jobs",
         "events",
+        "answers",
     ]
     assert all(f.fix == "" for f in findings.values())
     assert {f.project_id for f in findings.values()} == {None, loop.project_id}

@@ -72,6 +72,36 @@ def test_an_export_is_scored_on_every_reviewed_row_and_training_rows_are_pointed
     )
 
 
+def test_what_an_export_holds_and_is_not_scored_is_told(services: Services, project: Project, export: Path) -> None:
+    version = add_whole_version(services, project, "Shipping")
+    tasks = json.loads(export.read_text())
+    tasks[0]["annotations"] = []
+    tasks[1]["annotations"][0]["result"] = [*choice("Shipping"), *choice("Billing")]
+    tasks[2]["annotations"][0]["result"] = choice("Gone")
+
+    report = evaluate_on_export(services, version.path, written(export, tasks), CONFIG)
+
+    assert [(str(each.reason), each.control, each.task_ids) for each in report.reasons] == [
+        ("not_annotated", "", (1,)),
+        ("no_answer", "", (2,)),
+        ("unknown_label", "", (3,)),
+        ("unknown_label", "category", (3,)),
+        ("contradictory", "category", (2,)),
+    ]
+    found = report.to_json()
+    assert (found["rows"], found["reasons"][0]["reason"]) == (3, "not_annotated")
+
+
+def test_a_snapshot_tells_what_was_left_out_of_it(services: Services, project: Project) -> None:
+    version = add_whole_version(services, project, "Shipping")
+    services.studio.submit_annotation(1, {"result": choice("Billing"), "completed_by": 2})
+    snapshot = export_project(services, project)
+
+    report = evaluate_on_snapshot(services, version.path, snapshot.path)
+
+    assert [(str(each.reason), each.task_ids) for each in report.reasons] == [("unresolved", (1,))]
+
+
 def test_labels_that_the_version_cannot_give_are_pointed_out(
     services: Services, project: Project, export: Path
 ) -> None:
@@ -125,7 +155,7 @@ def test_a_version_of_several_controls_reports_them_by_name(services: Services, 
 
     document = evaluate_on_snapshot(services, version.path, export_project(services, project).path).to_json()
 
-    assert set(document) == {"model_version", "overlap", "warnings", "controls"}
+    assert set(document) == {"model_version", "overlap", "warnings", "reasons", "controls"}
     # Nothing marked is an answer, nothing chosen is none.
     assert {name: found["rows"] for name, found in document["controls"].items()} == {"category": 2, "people": 4}
     assert document["controls"]["category"]["accuracy"] == 1.0
@@ -135,7 +165,7 @@ def test_a_version_of_several_controls_reports_them_by_name(services: Services, 
 def test_an_export_without_a_reviewed_row_is_refused(services: Services, project: Project, tmp_path: Path) -> None:
     path = written(tmp_path / "empty.json", [{"id": 1, "data": {"text": "a"}, "annotations": []}])
 
-    with pytest.raises(SnapshotError, match="holds no reviewed task"):
+    with pytest.raises(SnapshotError, match=r"holds no reviewed task .*: 1 task that nobody annotated \(1\)"):
         evaluate_on_export(services, add_whole_version(services, project).path, path, CONFIG)
 
 
