@@ -22,7 +22,7 @@ MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
 TASKS_LOOKED_AT = 200
 NAMED_TASKS = 5
 READERS = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2", "intfloat/multilingual-e5-small"
-WRITERS = ("Qwen/Qwen3-0.6B",)
+WRITERS = "Qwen/Qwen3-0.6B", "bigscience/bloomz-560m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _script_faults(
         instead = " or ".join(name for name in others if name != base_model)
         yield ReadingFault(
             f"{base_model} cannot read these texts well: {', '.join(reasons)}",
-            f"set {setting} to a model that knows their language, such as {instead}, and train again",
+            f"set {setting} to a model that knows their language, such as {instead}, and train with it",
         )
 
 
