@@ -199,17 +199,19 @@ def position_limit(name: str) -> int | None:
     """As `length_limit`, by the files of a base model alone, without loading it; at most a few tokens more.
 
     Raises:
-        EncoderError: as `model_source`.
+        EncoderError: as `model_source`, or a file is damaged.
     """
-    source = model_source(name)
-    config, tokenizer = (_facts(source, file_name) for file_name in ("config.json", "tokenizer_config.json"))
+    config, tokenizer = (_facts(name, file_name) for file_name in ("config.json", "tokenizer_config.json"))
     limits = [config.get("text_config", config).get("max_position_embeddings"), tokenizer.get("model_max_length")]
     return min((int(limit) for limit in limits if limit and 0 < limit < NO_LIMIT), default=None)
 
 
-def _facts(source: str, file_name: str) -> dict[str, Any]:
-    file = cached_file(source, file_name)
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else {}
+def _facts(name: str, file_name: str) -> dict[str, Any]:
+    file = cached_file(model_source(name), file_name)
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except ValueError as error:
+        raise EncoderError(load_failure(name, error)) from error
     return found
 
 

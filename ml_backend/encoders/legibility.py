@@ -24,20 +24,18 @@ class Legibility:
     """What a tokenizer makes of the letters and digits in texts.
 
     Attributes:
-        texts: how many were looked at, spread over all.
         unknown: share of the letters that stand in unknown tokens, or in none.
         spelled: share of the letters in words of several that are tokens of their own, as in a foreign script.
         alike: share of the different words that have the same tokens as another one; 0 where there are few words.
     """
 
-    texts: int
     unknown: float
     spelled: float
     alike: float
 
 
 def legibility(texts: Sequence[str], tokeniser: Tokeniser) -> Legibility:
-    """How much of some of the texts reaches the model.
+    """How much of the texts reaches the model, by 200 of them that are spread over all.
 
     Raises:
         EncoderError: the tokenizer cannot tell where its tokens stand.
@@ -53,7 +51,6 @@ def legibility(texts: Sequence[str], tokeniser: Tokeniser) -> Legibility:
             read |= {(number, place) for place in piece}
             spelled |= {(number, place) for place in piece if len(piece) == 1}
     return Legibility(
-        len(chosen),
         len(letters - read) / max(len(letters), 1),
         len(in_words & spelled) / max(len(in_words), 1),
         _share_alike(chosen, tokeniser),

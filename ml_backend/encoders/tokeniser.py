@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import EncoderError
-from .base_model import cached_file, load_failure, model_source
+from .base_model import cached_file, check_config, load_failure, model_source
 from .reading import Ints
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def load_tokeniser(name: str) -> Tokeniser:
         EncoderError: it cannot be found or loaded.
     """
     source = model_source(name)
+    check_config(name, source)
     file = cached_file(source, "tokenizer.json")
     try:
         if file is not None:

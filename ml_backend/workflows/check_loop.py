@@ -198,7 +198,7 @@ def _text_model(exam: Examination) -> Verdict:
 def _texts(exam: Examination) -> Verdict:
     faults = task_faults(exam.services, plan_of(exam.project), exam.first_tasks)
     if not faults:
-        return fine("the base model reads those of the first tasks in full")
+        return fine("nothing is known to keep the base model from reading those of the first tasks")
     return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
 
 

@@ -169,7 +169,7 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
 def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"], base_model: str) -> Iterable[str]:
     """What the models of these parts do not see of the rows."""
     labeled = [part for part in parts if part.head is not HeadKind.TEXT]
-    writers = [str(part.readout["base_model"]) for part in parts if part.head is HeadKind.TEXT]
+    writers = [str(part.readout.get("base_model", "")) for part in parts if part.head is HeadKind.TEXT]
     faults = reading_faults(
         plan,
         row_texts(rows, plan),

@@ -22,7 +22,7 @@ MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
 """Up to these shares a text is read well enough; languages that a model knows stay far below, others far above."""
 NAMED_TASKS = 5
 READERS = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2", "intfloat/multilingual-e5-small"
-WRITERS = ("Qwen/Qwen3-0.6B",)
+WRITERS = "Qwen/Qwen3-0.6B", "bigscience/bloomz-560m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _script_faults(
         instead = " or ".join(name for name in others if name != base_model)
         yield ReadingFault(
             f"{base_model} cannot read these texts well: {', '.join(reasons)}",
-            f"set {setting} to a model that knows their language, such as {instead}, and train again",
+            f"set {setting} to a model that knows their language, such as {instead}, and train with it",
         )
 
 

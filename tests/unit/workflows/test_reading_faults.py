@@ -33,7 +33,7 @@ def test_a_script_that_the_base_model_does_not_know_is_named_with_models_that_do
 
     assert str(fault) == (
         f"{DEFAULT_BASE_MODEL} cannot read these texts well: 100% of their letters are unknown tokens to it; "
-        f"set LABELLOOP_BASE_MODEL to a model that knows their language, such as {OTHERS}, and train again"
+        f"set LABELLOOP_BASE_MODEL to a model that knows their language, such as {OTHERS}, and train with it"
     )
 
 
