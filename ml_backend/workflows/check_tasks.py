@@ -79,5 +79,5 @@ def _request(exam: Examination, tasks: Sequence[Task]) -> dict[str, Any]:
 
 CHECKS = (
     Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
-    Check("answers", _answers, needs=("registration", "label_config", "connected", "credentials", "registry")),
+    Check("answers", _answers, needs=("label_config", "connected", "versions")),
 )
