@@ -490,7 +490,7 @@ def _is_valid(prediction: Prediction, config: LabelConfig) -> bool:
     controls = {control.name: control for control in config.controls}
     for region in prediction.result:
         control = controls.get(region.get("from_name", ""))
-        if control is None or region.get("to_name") != control.object.name:
+        if control is None or "toname" not in control.attributes or region.get("to_name") != control.object.name:
             return False
         if not set(region.get("value", {}).get(region.get("type"), [])) <= set(control.label_values):
             return False

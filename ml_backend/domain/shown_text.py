@@ -23,11 +23,12 @@ def field_of(value: str) -> str | None:
     """The name of what a `value` shows; None for a constant.
 
     That is the path of a value that is one reference (`doc.text` for `$doc.text`), and the value itself where it is
-    put together (`$title: $body`).
+    put together (`$title: $body`), white space at its ends included, which annotators see as well.
     """
-    if not value.startswith("$") and REFERENCE.search(value) is None:
-        return None
-    return value[1:] or None if value.rfind("$") == 0 else value
+    bare = value.strip()
+    if bare.rfind("$") == 0:
+        return bare[1:] or None
+    return value if REFERENCE.search(value) else None
 
 
 def written(field: str) -> str:

@@ -96,7 +96,7 @@ def _object(element: Element) -> ObjectTag:
     if is_control(element):
         return ObjectTag(element.attrib["name"], element.tag, None)
     value = _value(element) or element.get("valuelist", "")
-    return ObjectTag(element.attrib["name"], element.tag, field_of(value.strip()), dict(element.attrib))
+    return ObjectTag(element.attrib["name"], element.tag, field_of(value), dict(element.attrib))
 
 
 def _value(element: Element) -> str:
@@ -167,7 +167,7 @@ def _is_dynamic(control: Element) -> bool:
     """
     if control.tag == "TextArea":
         return False
-    return field_of(control.get("value", "").strip()) is not None or any(
+    return field_of(control.get("value", "")) is not None or any(
         not element.get("alias") and FIELD.search(_value(element)) for element, _ in _label_elements(control)
     )
 

@@ -182,16 +182,19 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
 
 
 def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
-    """Sentences about controls that are asked after answers that nothing here gives."""
+    """Sentences about controls that are trained on and get no pre-label in Label Studio."""
     names = {each.name for each in served}
     for control in (each.control for each in served):
+        called = f"<{control.tag} name={control.name!r}>"
+        if "toname" not in control.attributes:
+            yield (
+                f"{called} has no toName: the editor takes {control.object.name!r} for it, and Label Studio refuses "
+                f'its pre-labels; write toName="{control.object.name}"'
+            )
         for condition in control.conditions:
             if isinstance(condition, ChoiceMade) and not condition.is_reversed and names.isdisjoint(condition.controls):
-                yield (
-                    f"<{control.tag} name={control.name!r}> is asked after an answer to "
-                    f"{' or '.join(map(repr, condition.controls))}, which is not served: it is trained on, and gets no "
-                    "pre-label"
-                )
+                awaited = " or ".join(map(repr, condition.controls))
+                yield f"{called} is asked after an answer to {awaited}, which is not served, so it gets no pre-label"
 
 
 def _kind_of(control: Control) -> TaskKind | str:

@@ -79,5 +79,5 @@ def _request(exam: Examination, tasks: Sequence[Task]) -> dict[str, Any]:
 
 CHECKS = (
     Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
-    Check("prelabels", _prelabels, needs=("registration", "label_config", "connected", "credentials", "registry")),
+    Check("prelabels", _prelabels, needs=("label_config", "connected", "versions")),
 )

@@ -23,7 +23,7 @@ def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe 
     shared = run_checks(check_surroundings.CHECKS, Examination(services, probe), (), None)
     findings = list(shared)
     for each in [project_id] if project_id is not None else _connected(services):
-        checks = (*check_connection.CHECKS, *check_tasks.CHECKS, *check_loop.CHECKS)
+        checks = (*check_connection.CHECKS, *check_loop.CHECKS, *check_tasks.CHECKS)
         findings += run_checks(checks, Examination(services, probe, each), shared, each)
     if len(findings) == len(shared):
         findings.append(

@@ -44,6 +44,7 @@ DATA: dict[str, Any] = {
         ("$title: $text", "A letter: Anna sleeps"),
         ("Subject: $title\n\n$doc.text", "Subject: A letter\n\nin a document"),
         ("<$text>", "<Anna sleeps>"),
+        (" $title\n$text ", " A letter\nAnna sleeps "),
         ("$title $gone, $nothing, $number, $doc", "A letter undefined, null, 7, [object Object]"),
     ],
 )

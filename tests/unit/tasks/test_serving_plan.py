@@ -109,6 +109,12 @@ def test_what_cannot_be_read_stands_among_the_notices_and_in_the_refusal_of_all(
         plan(nameless)
 
 
+def test_a_control_without_the_name_of_its_object_is_served_and_said_to_get_no_pre_label() -> None:
+    (notice,) = plan(SINGLE.replace('toName="text"', "")).notices
+
+    assert notice.startswith("<Choices name='topic'> has no toName: the editor takes 'text' for it")
+
+
 def test_texts_that_are_shown_decoded_and_as_they_are_are_two_texts() -> None:
     encoded = '<Text name="code" value="$text" encoding="base64unicode"/>'
     config = f'<View><Text name="text" value="$text"/>{encoded}{SINGLE}{LABELS.replace("text", "code")}</View>'

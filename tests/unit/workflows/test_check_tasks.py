@@ -85,11 +85,12 @@ def test_pre_labels_that_are_there_are_in_order(loop: Loop) -> None:
 
 
 def test_pre_labels_that_are_all_empty_are_a_warning(loop: Loop) -> None:
+    version = loop.finding("selection").found.split()[0]
+    empty = {"result": [], "score": 0.9, "model_version": version}
+    answer = {"model_class": "labelloop", "model_version": version, "versions": [version], "results": [empty] * 3}
+
     def respond(request: httpx.Request) -> httpx.Response:
-        if "authorization" not in request.headers:
-            return httpx.Response(401)
-        empty = {"result": [], "score": 0.9, "model_version": "v"}
-        return httpx.Response(200, json={"model_class": "labelloop", "status": "ok", "results": [empty] * 3})
+        return httpx.Response(200, json=answer) if "authorization" in request.headers else httpx.Response(401)
 
     loop.transport = answering(respond)
 
