@@ -63,7 +63,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How often a reason was met. `str` tells it in words that follow the reason's opening.
+    """How often a reason was met. `str` tells it in words that follow the reason's opening, `line` with that.
 
     Attributes:
         control: whose answers are counted; empty where whole tasks are.
@@ -87,6 +87,11 @@ class ReasonCount:
         details = ", ".join(_named(labels, NAMED_DETAILS, len(labels)))
         about = f"{counted} {self.reason.words}" + f": {details}" * bool(details)
         return f"{about} ({self.named_tasks})" if self.control else f"{about} ({self._ids})"
+
+    @property
+    def line(self) -> str:
+        """All of it in a line."""
+        return f"{self.reason.opening}: {self}"
 
     @property
     def named_tasks(self) -> str:
