@@ -63,7 +63,7 @@ def note(text: str) -> None:
 def note_reasons(reasons: Iterable["ReasonCount"]) -> None:
     """Say what was left out or repaired, how often, and where."""
     for each in reasons:
-        note(f"{each.reason.opening}: {each}")
+        note(each.line)
 
 
 def complain(text: str) -> None:

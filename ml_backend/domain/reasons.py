@@ -51,6 +51,7 @@ class Reason(StrEnum):
     EMPTY_ANSWER = "empty_answer", "of white space alone"
     BLANK_SPAN = "blank_span", "with a mark on white space alone", LEFT_OUT_IN_PART
     MOVED_POSITIONS = "moved_positions", "with positions that do not fit the text", REPAIRED
+    OVERLAPPING_SPAN = "overlapping_span", "with a mark that overlaps a longer one", LEFT_OUT_IN_PART
     UNRESOLVED = "unresolved", "that annotators disagree about"
     REPEATED_TASK = "repeated_task", "that came before under the same id"
     LEFT_OUT_BY_HOOK = "left_out_by_hook", "that a hook left out"
@@ -63,7 +64,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How often a reason was met. `str` tells it in words that follow the reason's opening.
+    """How often a reason was met. `str` tells it in words that follow the reason's opening, `line` with that.
 
     Attributes:
         control: whose answers are counted; empty where whole tasks are.
@@ -86,8 +87,21 @@ class ReasonCount:
         labels = [f"{_shown(detail)} ({count})" for detail, count in self.details.items()]
         details = ", ".join(_named(labels, NAMED_DETAILS, len(labels)))
         about = f"{counted} {self.reason.words}" + f": {details}" * bool(details)
-        tasks = ", ".join(_named(self.task_ids, NAMED_TASKS, self.tasks))
-        return f"{about} (task{'s' * (self.tasks != 1)} {tasks})" if self.control else f"{about} ({tasks})"
+        return f"{about} ({self.named_tasks})" if self.control else f"{about} ({self._ids})"
+
+    @property
+    def line(self) -> str:
+        """All of it in a line."""
+        return f"{self.reason.opening}: {self}"
+
+    @property
+    def named_tasks(self) -> str:
+        """The first ten tasks, and how many more there are."""
+        return f"task{'s' * (self.tasks != 1)} {self._ids}"
+
+    @property
+    def _ids(self) -> str:
+        return ", ".join(_named(self.task_ids, NAMED_TASKS, self.tasks))
 
 
 class ReasonCounts:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..domain.example import Row, Span, parts_of
+from ..domain.reasons import Reason, ReasonCounts
 from ..tasks.entities import without_overlaps
 from ..words import tokens
 from .base import ExportWish, LineExporter, Lines, NotCarried, encodable
@@ -44,7 +45,7 @@ class _Sentences(Lines):
     def __init__(self, wish: ExportWish) -> None:
         self._wish = wish
         self._is_first = True
-        self._rows_cut = self._spans_cut = 0
+        self._cut = ReasonCounts()
 
     def text_of(self, row: Row) -> str:
         text = encodable(self._wish.text(row))
@@ -53,15 +54,14 @@ class _Sentences(Lines):
         lines = [f"{token} -X- _ {tag}\n" for token, tag in _tagged(text, spans)]
         if not lines:
             raise NotCarried("the text has no token")
-        if len(spans) < len(given):
-            self._rows_cut += 1
-            self._spans_cut += len(given) - len(spans)
+        for _ in range(len(given) - len(spans)):
+            self._cut.add(Reason.OVERLAPPING_SPAN, row.task_id, self._wish.control)
         head, self._is_first = DOCUMENT_START if self._is_first else "", False
         return f"{head}{''.join(lines)}\n"
 
     def notices(self) -> Iterator[str]:
-        if self._rows_cut:
-            yield f"{self._spans_cut} entities in {self._rows_cut} rows overlap a longer one and are left out"
+        for cut in self._cut:
+            yield f"{cut.count} entities in {cut.tasks} rows overlap a longer one and are left out ({cut.named_tasks})"
 
 
 def _tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:

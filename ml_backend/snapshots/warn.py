@@ -46,7 +46,8 @@ def _void_answers(reasons: Sequence[ReasonCount]) -> Iterator[str]:
     """
     for control in sorted({each.control for each in reasons if each.control}):
         about = [each for each in reasons if each.control == control]
-        if labels := [f"{label} ({count})" for each in about for label, count in each.details.items()]:
+        unknown = [each.details for each in about if each.reason is Reason.UNKNOWN_LABEL]
+        if labels := [f"{label} ({count})" for details in unknown for label, count in details.items()]:
             yield (
                 f"answers to {control!r} with labels that the label config no longer has are left out: "
                 f"{_listed(labels)}; put the labels back, or label these tasks again."

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..domain.example import Row, Target
+from ..domain.example import Row, Span, Target, parts_of
 from ..domain.model import HeadKind
 from ..domain.reasons import Reason, ReasonCount, ReasonCounts
 from ..errors import TrainingError
 from ..tasks import ServedControl
+from ..tasks.entities import without_overlaps
 from .data import LabeledTexts, TrainingData
 from .objectives import objective_for
 
@@ -58,7 +59,10 @@ def training_data(
         train,
         _labeled([(text, value, 1.0) for text, value in described if objective.learns_descriptions]),
         validation,
-        tuple(_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions)),
+        (
+            *_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions),
+            *(each.line for each in _overlapping(train_rows, control.name)),
+        ),
     )
 
 
@@ -81,6 +85,16 @@ def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[Lab
         else:
             usable.append((text, target, row.weight))
     return _labeled(usable), list(left_out)
+
+
+def _overlapping(rows: Sequence[Row], control: str) -> ReasonCounts:
+    """The answers of which a model learns a part alone, since a word gets one label."""
+    counts = ReasonCounts()
+    for row in rows:
+        spans = [part for part in parts_of(row.targets.get(control, ())) if isinstance(part, Span)]
+        if len(without_overlaps(spans)) < len(spans):
+            counts.add(Reason.OVERLAPPING_SPAN, row.task_id, control)
+    return counts
 
 
 def _labeled(rows: Sequence[tuple[str, Target, float]]) -> LabeledTexts:

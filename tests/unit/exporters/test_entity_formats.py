@@ -100,7 +100,7 @@ def test_of_overlapping_entities_the_longest_is_kept_and_the_others_are_counted(
     rows = [marked("Bob Lee of Paris", Span(0, 7, "PER"), Span(4, 7, "PER"), Span(4, 16, "LOC")), marked("Ann")]
     report = export("conll", rows, path, ASKED)
     assert [line.rpartition(" ")[2] for line in path.read_text().splitlines()[2:6]] == ["O", "B-LOC", "I-LOC", "I-LOC"]
-    assert report.notices == ("2 entities in 1 rows overlap a longer one and are left out",)
+    assert report.notices == ("2 entities in 1 rows overlap a longer one and are left out (task 1)",)
 
 
 def test_texts_without_a_token_are_left_out_by_task(path: Path) -> None:

@@ -124,6 +124,19 @@ def test_no_label_and_no_span_are_answers_that_are_learned_from() -> None:
     assert topics_of(rows, []).train.targets == (("card",), ())
 
 
+def test_overlapping_spans_of_which_one_is_learned_are_told() -> None:
+    whole, part, other = Span(3, 12, "card"), Span(3, 7, "cash"), Span(13, 17, "cash")
+    rows = [
+        make_row(number, "my card lost cash", spans, control="things")
+        for number, spans in enumerate([(part, whole, other), (whole, other), (part, other), (part, whole)], start=1)
+    ]
+
+    assert things_of(rows, []).warnings[-1] == (
+        "left out in part: 2 answers to 'things' with a mark that overlaps a longer one (tasks 1, 4)"
+    )
+    assert "overlaps" not in "".join(things_of(rows[1:3], []).warnings)
+
+
 def test_descriptions_are_learned_by_single_choices_alone() -> None:
     rows = topic_rows(12)
 
