@@ -13,11 +13,13 @@ from ..config import Settings
 from ..errors import ConfigurationError
 from ..workflows.work import Worker
 from .app import create_app
+from .patient_worker import PatientWorker
 from .watcher import watch_champions
 
 __all__ = ["serve"]
 
 REQUEST_TIMEOUT_S = 120  # above the 100 s that Label Studio waits for predictions
+GRACE_S = 110  # likewise, for requests that are under way when the server is asked to end
 
 
 def serve(settings: Settings, *, with_worker: bool) -> None:
@@ -46,10 +48,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         values: dict[str, Any] = {
             "bind": f"{self._settings.host}:{self._settings.port}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "threads": self._settings.threads,
             "timeout": REQUEST_TIMEOUT_S,
-            "graceful_timeout": 10,
+            "graceful_timeout": GRACE_S,
             "proc_name": "labelloop",
             "loglevel": self._settings.log_level.lower(),
             "control_socket_disable": True,

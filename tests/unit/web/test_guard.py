@@ -37,6 +37,10 @@ CREDENTIALS = {
     "bearer": "Bearer secret-of-backend",
     "not base64": "Basic %%%",
     "scheme only": "Basic",
+    "digest": 'Digest username="labelloop", password="secret-of-backend"',
+    "digest of the webhook": 'Digest username="webhook", password="secret-of-webhook"',
+    "scheme of one's own": "Plain username=labelloop, password=secret-of-backend",
+    "basic with parameters": 'Basic username="labelloop", password="secret-of-backend"',
 }
 REQUESTS: dict[str, tuple[str, str, Any]] = {
     "health": ("GET", "/health", None),
