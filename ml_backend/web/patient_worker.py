@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from selectors import EVENT_READ, EVENT_WRITE
@@ -148,12 +149,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         """Answer a request, on a thread; true where the client may send another one."""
         request, caller.request = caller.request, None
         try:
-            return bool(self.handle_request(request, caller))
+            goes_on = bool(self.handle_request(request, caller))
         except StopIteration:
-            return False  # an error after the head of the answer, which gunicorn has logged
+            goes_on = False  # an error after the head of the answer, which gunicorn has logged
         except Exception as error:
             self.handle_error(request, caller.sock, caller.client, error)
-            return False
+            goes_on = False
+        with suppress(OSError):  # the loop finds out that the client is gone
+            caller.sock.flush()  # most answers fit in at once, and need not wait for the loop's next turn
+        return goes_on
 
     def finish_request(self, caller: Caller, answered: "Future[bool]") -> None:
         """Send what a thread has answered."""
