@@ -7,10 +7,12 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from ..bootstrap import build_services, configure_logging
 from ..config import Settings
 from ..errors import ConfigurationError
+from ..log_lines import LineFormatter
 from ..workflows.work import Worker
 from .app import create_app
 from .patient_worker import PatientWorker
@@ -53,6 +55,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "timeout": REQUEST_TIMEOUT_S,
             "graceful_timeout": GRACE_S,
             "proc_name": "labelloop",
+            "logger_class": _Log,
             "loglevel": self._settings.log_level.lower(),
             "control_socket_disable": True,
         }
@@ -70,6 +73,15 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         if self._with_worker:
             threading.Thread(target=Worker(services).run, args=(stop,), name="worker", daemon=True).start()
         return create_app(services, self._settings)
+
+
+class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's log, whose messages hold what clients have sent."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(LineFormatter(self.error_fmt, self.datefmt))
 
 
 def _check_port(settings: Settings) -> None:
