@@ -178,6 +178,18 @@ def test_the_counts_by_outcome_are_those_of_the_merged_histories(database: Datab
     assert database.events.prelabel_counts(8) == dict.fromkeys(PrelabelOutcome, 0)
 
 
+def test_the_counts_by_outcome_follow_new_events(database: Database) -> None:
+    def accepted() -> int:
+        return database.events.prelabel_counts(7)[PrelabelOutcome.ACCEPTED]
+
+    found = [accepted()]
+    for events in ([made(1), made(2)], [made(3)], [dataclasses.replace(DELETED, annotation_id=2)]):
+        database.events.add(events)
+        found += [accepted(), accepted()]
+
+    assert found == [0, 2, 2, 3, 3, 2, 2]
+
+
 @pytest.mark.parametrize("number", [2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1])
 def test_ids_of_label_studio_are_kept_up_to_64_bits(database: Database, number: int) -> None:
     event = made(number, project_id=number, task_id=number, parent_prediction=number)
