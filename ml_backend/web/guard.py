@@ -128,7 +128,10 @@ def _environ(head: "Head") -> dict[str, str]:
 
 def _has_credentials(asked: Request, user: str, password: str) -> bool:
     """True where the request carries exactly these, by the one scheme that was asked for."""
-    found = asked.authorization
+    try:
+        found = asked.authorization
+    except ValueError:  # the header is not even ASCII
+        return False
     if found is None or found.type != "basic":
         return False
     return _same(found.username or "", user) and _same(found.password or "", password)

@@ -194,8 +194,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         except OSError:
             self._drop(caller)
         else:
-            caller.incoming.receive(data)
-            self._proceed(caller) if data else self._drop(caller)
+            if data:
+                caller.incoming.receive(data)
+                self._proceed(caller)
+            elif caller.incoming.stage is Stage.NOTHING:
+                self._drop(caller)
+            else:  # it has closed its side alone, perhaps, and still reads
+                self._refuse(caller, HTTPStatus.BAD_REQUEST, "the request ends before all of it has come")
 
     def _proceed(self, caller: Caller) -> None:
         """Give the next request to a thread, or wait for the rest of it."""

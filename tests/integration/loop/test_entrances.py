@@ -125,6 +125,19 @@ def test_a_slow_body_without_credentials_is_refused_at_once(backend: Backend) ->
     assert time.monotonic() - started < 1
 
 
+@pytest.mark.parametrize(
+    "beginning", [b"GET /heal", HEAD, ASKS + b"Content-Length: 100\r\n\r\n{}", SLOW_BEGINNINGS["half a chunk"]]
+)
+def test_who_sends_less_than_was_promised_gets_an_answer(backend: Backend, beginning: bytes) -> None:
+    with closing(connected(port_of(backend))) as client:
+        client.sendall(beginning)
+        client.shutdown(socket.SHUT_WR)
+        answer = client.recv(1000)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"ends before all of it has come" in answer
+
+
 def test_bytes_that_are_no_request_end_nothing(backend: Backend) -> None:
     for junk in (b"\x16\x03\x01\x02\r\n\r\n", b"\r\n\r\n", b"\0" * 100_000, HEAD + b"Content-Length: x\r\n\r\n"):
         with closing(connected(port_of(backend))) as client:

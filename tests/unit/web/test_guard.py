@@ -37,6 +37,7 @@ CREDENTIALS = {
     "not ASCII": basic_auth("labelloop", "pässwörd"),
     "bearer": "Bearer secret-of-backend",
     "not base64": "Basic %%%",
+    "not even ASCII": "Basic \xff",
     "scheme only": "Basic",
     "digest": 'Digest username="labelloop", password="secret-of-backend"',
     "digest of the webhook": 'Digest username="webhook", password="secret-of-webhook"',
