@@ -2,13 +2,15 @@
 
 import json
 import re
+from typing import Any
 
-from pydantic_core import from_json
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..errors import PayloadError
 
 __all__ = ["read_json"]
 
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(hide_input_in_errors=True))
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NO_SURROGATE = rb"\\u00"
 
@@ -34,8 +36,9 @@ def read_json(text: bytes) -> object:
 
 def _parse(text: bytes) -> object:
     try:
-        return from_json(text)
-    except ValueError as error:
-        if "recursion limit" in str(error):
+        return _ANYTHING.validate_json(text)
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+        if "recursion limit" in reason:
             raise PayloadError("the JSON is nested more than 200 deep; Label Studio's own goes to about ten") from None
-        raise
+        raise ValueError(reason) from None

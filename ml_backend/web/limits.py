@@ -13,8 +13,8 @@ MAX_BODY_BYTES = 128 * MB
 _LIMITS = {
     # 2,500 tasks of 340 characters are 1.2 MB, and Label Studio sends all that lack a prediction at once.
     "/predict": MAX_BODY_BYTES,
-    # 5,000 tasks of 6 KB: Label Studio tells of 5,000 at a time, and waits one second for the answer.
-    "/webhook": 32 * MB,
+    # 5,000 tasks of 13 KB: Label Studio tells of 5,000 at a time, and waits one second for the answer.
+    "/webhook": 64 * MB,
     # A label config with 100,000 labels, and what somebody typed into the extra parameters.
     "/setup": 16 * MB,
 }

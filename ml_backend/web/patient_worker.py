@@ -22,6 +22,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from ..errors import ConfigurationError
 from .bodies import BadBody
+from .caller import Caller
 from .incoming import BodyLimit, Head, Incoming, Stage
 from .limits import BODY_LIMIT
 
@@ -48,62 +49,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE)
 ANSWER, LINGER = "answer", "linger"
 """What the loop awaits of a client beside the stages of a request: that it takes its answer, and that it closes."""
-
-
-class Outbox:
-    """Stands for a client's socket where answers are written: it keeps them until the client takes them."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._waiting = bytearray()
-
-    def sendall(self, data: bytes) -> None:
-        """Keep this as well."""
-        self._waiting += data
-
-    def flush(self) -> bool:
-        """Send as much as the client takes now; true where nothing is left.
-
-        Raises:
-            OSError: the client is gone.
-        """
-        while self._waiting:
-            try:
-                del self._waiting[: self._sock.send(self._waiting)]
-            except BlockingIOError:
-                return False
-        return True
-
-    def gettimeout(self) -> float:
-        """As of a socket that does not block, which is how gunicorn writes error pages."""
-        return 0.0
-
-    def shutdown(self, _how: int) -> None:
-        """Refuse: gunicorn would close the connection on a thread."""
-        raise OSError(errno.ENOTSUP, "the loop closes connections")
-
-    def close(self) -> None:
-        """Leave closing to the loop."""
-
-
-class Caller:
-    """One client's connection, with the names that gunicorn's `handle_request` uses.
-
-    Attributes:
-        sock: what answers are written into.
-        goes_on: whether more requests are taken after the answer that is being sent.
-        has_asked: whether a request of it was answered.
-        awaited: what the loop waits for, and `deadline` until when.
-    """
-
-    def __init__(self, client_socket: socket.socket, client: Any, server: Any, incoming: Incoming) -> None:
-        client_socket.setblocking(False)
-        self.socket, self.client, self.server, self.incoming = client_socket, client, server, incoming
-        self.sock = Outbox(client_socket)
-        self.request: Head | None = None
-        self.goes_on, self.has_asked = True, False
-        self.awaited: object = None
-        self.deadline = 0.0
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -185,7 +130,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         limit: BodyLimit | None = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT)
         return MAX_HELD_BYTES if limit is None else limit(request)
 
-    def _read(self, caller: Caller, _sock: object = None) -> None:
+    def _read(self, caller: Caller) -> None:
         """Take what the client has sent by now."""
         try:
             data = caller.socket.recv(READ_BYTES)
@@ -232,7 +177,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         elif caller.incoming.held_bytes > LARGE_BYTES:
             self._keep_memory_bounded()
 
-    def _send(self, caller: Caller, _sock: object = None) -> None:
+    def _send(self, caller: Caller) -> None:
         """Send what the client takes of its answer, then do what comes after it."""
         try:
             is_sent = caller.sock.flush()
@@ -269,7 +214,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         else:
             self._watch(caller, EVENT_READ, self._throw_away, LINGER, LINGER_S)
 
-    def _throw_away(self, caller: Caller, _sock: object) -> None:
+    def _throw_away(self, caller: Caller) -> None:
         try:
             is_over = not caller.socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -296,14 +241,19 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._refuse(largest, HTTPStatus.SERVICE_UNAVAILABLE, "too many large requests are coming in; ask again")
 
     def _watch(
-        self, caller: Caller, events: int, react: Callable[[Caller, object], None], awaited: object, timeout_s: float
+        self, caller: Caller, events: int, react: Callable[[Caller], None], awaited: object, timeout_s: float
     ) -> None:
         """Call `react` when something happens; a deadline stands for as long as the same is awaited."""
         if caller.awaited is not awaited:
-            caller.awaited, caller.deadline = awaited, time.monotonic() + timeout_s
+            caller.awaited, caller.react, caller.deadline = awaited, react, time.monotonic() + timeout_s
             change = self.poller.modify if caller in self._watched else self.poller.register
-            change(caller.socket, events, partial(react, caller))
+            change(caller.socket, events, partial(self._react, caller))
             self._watched.add(caller)
+
+    def _react(self, caller: Caller, _sock: object) -> None:
+        """Do what is due now: what happened to a client earlier in the same turn may have changed it."""
+        if caller in self._watched:
+            caller.react(caller)
 
     def _unwatch(self, caller: Caller) -> None:
         if caller in self._watched:
