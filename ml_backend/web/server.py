@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from ..bootstrap import build_services, configure_logging
@@ -22,6 +23,7 @@ __all__ = ["serve"]
 
 REQUEST_TIMEOUT_S = 120  # above the 100 s that Label Studio waits for predictions
 GRACE_S = 110  # likewise, for requests that are under way when the server is asked to end
+HURRIED_GRACE_S = 10  # for the same where somebody presses Ctrl-C
 
 
 def serve(settings: Settings, *, with_worker: bool) -> None:
@@ -45,6 +47,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._settings = settings
         self._with_worker = with_worker
         super().__init__()
+
+    def run(self) -> None:
+        """Serve, in a child process that is started again where it dies."""
+        _Arbiter(self).run()
 
     def load_config(self) -> None:
         values: dict[str, Any] = {
@@ -73,6 +79,15 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         if self._with_worker:
             threading.Thread(target=Worker(services).run, args=(stop,), name="worker", daemon=True).start()
         return create_app(services, self._settings)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
+    """The parent process, which starts the serving one and ends it."""
+
+    def stop(self, graceful: bool = True) -> None:
+        if not graceful:
+            self.cfg.set("graceful_timeout", HURRIED_GRACE_S)
+        super().stop(graceful)
 
 
 class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
