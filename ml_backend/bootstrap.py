@@ -20,6 +20,7 @@ from .hooks.redaction import Redaction
 from .jobs import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.label_config_xml import parse_label_config
+from .log_lines import LINE_FORMAT, LineFormatter
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
 from .storage import open_database
@@ -170,10 +171,10 @@ def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
 
 
 def configure_logging(level: str) -> None:
-    """Log to standard error; the libraries' chatter from WARNING up."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    """Log to standard error, one record per line; the libraries' chatter from WARNING up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter(LINE_FORMAT))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("ml_backend").setLevel(level)
 
 

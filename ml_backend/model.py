@@ -19,7 +19,7 @@ from .config import load_settings
 from .domain.project import Project
 from .errors import LabelloopError
 from .labelstudio.payloads import parse_predict, parse_setup, parse_webhook, predict_response
-from .web.app import MAX_BODY_BYTES
+from .web.bounded_json import BoundedJson
 from .web.errors import status_line
 from .web.guard import Guard, refuse_training_by_events
 from .web.label_studio import versions_answer, webhook_answer
@@ -180,7 +180,7 @@ def wsgi_app(model: type[LabelloopModel] = LabelloopModel) -> Flask:
     settings = load_settings()
     configure_logging(settings.log_level)
     app: Flask = init_app(model_class=model)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json = BoundedJson(app)
     Guard(settings).protect(app)
 
     @app.get("/versions")

@@ -9,7 +9,8 @@ from pathlib import Path
 from ..domain.model import cold_start_version, is_cold_start
 from ..domain.ports import ModelRegistry, Predictor
 from ..domain.project import Project
-from ..errors import BundleError, EncoderError, LabelloopError, TrackingError
+from ..errors import BundleError, EncoderError, TrackingError
+from .loader import Loader
 
 __all__ = ["Champions"]
 
@@ -49,7 +50,7 @@ class Champions:
         self._asked_at: dict[int, float] = {}
         self._put_away: set[int] = set()
         self._locks: dict[int, threading.Lock] = {}
-        self._loading: set[int] = set()
+        self._loader = Loader(self.refresh)
         self._guard = threading.Lock()
 
     def loaded(self, project: Project) -> Predictor | None:
@@ -118,23 +119,9 @@ class Champions:
         return predictor
 
     def load_soon(self, project: Project) -> None:
-        """Load a project's predictor on a thread of its own, unless one that fits serves already; returns at once."""
-        if self.loaded(project) is not None:
-            return
-        with self._guard:
-            if project.id in self._loading:
-                return
-            self._loading.add(project.id)
-        threading.Thread(target=self._load_and_log, args=(project,), name=f"load-{project.id}", daemon=True).start()
-
-    def _load_and_log(self, project: Project) -> None:
-        try:
-            self.refresh(project)
-        except LabelloopError:
-            log.exception("project %s has no model to serve", project.id)
-        finally:
-            with self._guard:
-                self._loading.discard(project.id)
+        """Load a project's predictor in the background, unless one that fits serves already; returns at once."""
+        if self.loaded(project) is None:
+            self._loader.add(project)
 
     def _serve(self, project_id: int, predictor: Predictor) -> None:
         with self._guard:

@@ -6,6 +6,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ..errors import PayloadError
+from ..labelstudio.json_text import read_json
 from ..labelstudio.payloads import parse_predict, parse_setup, parse_webhook, predict_response
 from ..workflows.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
 from ..workflows.predict import predict_for_studio
@@ -70,9 +71,9 @@ def webhook_answer(received: Received) -> dict[str, Any]:
 
 
 def _body() -> object:
-    body = request.get_json(silent=True)
-    if body is None:
+    try:
+        return read_json(request.get_data())
+    except ValueError as error:
         raise PayloadError(
-            f"{request.path} got a body that is not JSON; wanted the JSON object that Label Studio sends"
-        )
-    return body
+            f"{request.path} got a body that is not JSON ({error}); wanted the JSON object that Label Studio sends"
+        ) from None

@@ -26,6 +26,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.events = Counter("labelloop_events_total", "Webhook calls by action.", ["action"], registry=self.registry)
         self.errors = Counter("labelloop_errors_total", "Failed requests by error.", ["error"], registry=self.registry)
+        self.failed_logins = Counter(
+            "labelloop_failed_logins_total",
+            "Requests refused for their credentials, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.prelabels = Counter(
             "labelloop_prelabels_total", "Answered tasks by outcome.", ["outcome"], registry=self.registry
         )

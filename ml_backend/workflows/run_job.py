@@ -21,7 +21,7 @@ from .promote import Report, abandon_promotion, finish_promotion, promote, rollb
 from .recover import tidy
 from .retrain import AuditRequest, request_audit
 from .services import Services
-from .setup import plan_of
+from .setup import plan_of, project_as_it_is
 from .train import run_training
 
 __all__ = ["run_job"]
@@ -87,7 +87,7 @@ def _follow_up(services: Services, job: Job) -> None:
 
 
 def _prelabel(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
-    project = services.database.projects.get(job.project_id)
+    project = project_as_it_is(services, services.database.projects.get(job.project_id))
     context.report(0.0, "loading", "loading the model")
     predictor = services.champions.refresh(project)
     pushed = push_missing(services, project, predictor, lambda done, text: context.report(done, "pushing", text))

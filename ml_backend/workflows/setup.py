@@ -12,7 +12,7 @@ from ..tasks import ServingPlan, serving_plan
 from .config_history import changes_between
 from .services import Services
 
-__all__ = ["announced_version", "plan_of", "remember_project", "slug_of"]
+__all__ = ["announced_version", "plan_of", "project_as_it_is", "remember_project", "slug_of"]
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,17 @@ def remember_project(
 def _seen_of(project: Project) -> tuple[str, str]:
     """The label config as it was last read; another release may read more in it, and give another fingerprint."""
     return project.label_config, project.label_config_fingerprint
+
+
+def project_as_it_is(services: Services, project: Project) -> Project:
+    """The project with the title and the label config that Label Studio has now: an event may have been lost.
+
+    Raises:
+        LabelConfigError: that config cannot be served.
+        StudioError: Label Studio does not answer.
+    """
+    info = services.studio.project(project.id)
+    return remember_project(services, project.id, info.label_config, title=info.title)
 
 
 def announced_version(services: Services, project: Project) -> str:

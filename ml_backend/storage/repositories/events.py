@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, case, func, select
 
 from ...domain.event import AnnotationEvent, EventAction
 from ...domain.example import PrelabelOutcome, SelectedBy
 from ..tables import events
-from .base import Repository, insert_for
+from .base import Clock, Repository, insert_for
 
 __all__ = ["EventRepository"]
 
@@ -18,6 +18,10 @@ ROWS_PER_INSERT = 500  # 15 columns each: below SQLite's limit of 32,766 bound v
 
 class EventRepository(Repository):
     """Append-only. A repeated delivery changes nothing."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        super().__init__(engine, clock)
+        self._counted: dict[int, tuple[int, Mapping[PrelabelOutcome, int]]] = {}
 
     def add(self, new: Sequence[AnnotationEvent]) -> int:
         """Store events; returns how many were not known before."""
@@ -66,11 +70,12 @@ class EventRepository(Repository):
         return self.new_label_count(project_id, 0)
 
     def prelabel_counts(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
-        """Annotations per pre-label outcome; skipped and deleted ones are not counted."""
-        counts = dict.fromkeys(PrelabelOutcome, 0)
-        for event in self.history(project_id).values():
-            if not event.was_cancelled and event.action is not EventAction.DELETED:
-                counts[event.prelabel] += 1
+        """Annotations per pre-label outcome, as `history` has it; skipped and deleted ones are not counted."""
+        newest = self.last_id(project_id)
+        counted_at, counts = self._counted.get(project_id, (-1, {}))
+        if counted_at != newest:
+            counts = self._count_prelabels(project_id)
+            self._counted[project_id] = newest, counts
         return counts
 
     def last_received(self, project_id: int) -> AnnotationEvent | None:
@@ -79,6 +84,26 @@ class EventRepository(Repository):
         with self._engine.connect() as connection:
             row = connection.execute(statement).mappings().first()
         return _event(row) if row else None
+
+    def _count_prelabels(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
+        tells = case((events.c.prelabel != PrelabelOutcome.NONE, events.c.id))
+        annotations = (
+            select(func.max(events.c.id).label("last_id"), func.max(tells).label("telling_id"))
+            .where(events.c.project_id == project_id)
+            .group_by(events.c.annotation_id)
+            .subquery()
+        )
+        last, telling = events.alias(), events.alias()
+        statement = (
+            select(telling.c.prelabel, func.count())
+            .select_from(annotations.join(last, last.c.id == annotations.c.last_id))
+            .outerjoin(telling, telling.c.id == annotations.c.telling_id)
+            .where(last.c.was_cancelled.is_(False), last.c.action != EventAction.DELETED)
+            .group_by(telling.c.prelabel)
+        )
+        with self._engine.connect() as connection:
+            found = {PrelabelOutcome(name or PrelabelOutcome.NONE): n for name, n in connection.execute(statement)}
+        return {outcome: found.get(outcome, 0) for outcome in PrelabelOutcome}
 
     def _count(self, *conditions: ColumnElement[bool]) -> int:
         statement = select(func.count(func.distinct(events.c.annotation_id))).where(*conditions)
