@@ -209,6 +209,7 @@ def _options(settings: Settings, home: Path) -> Options:
         retrain_interval_s=settings.retrain_interval_s,
         job_heartbeat_timeout_s=settings.job_heartbeat_timeout_s,
         job_attempts=settings.job_attempts,
+        job_patience_s=settings.job_patience_s,
         jobs_at_once=settings.jobs_at_once,
         auto_push=settings.auto_push,
         audit_after_training=settings.audit_after_training,

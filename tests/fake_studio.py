@@ -60,6 +60,7 @@ class FakeStudio:
     Attributes:
         changes: every call that changed something or tried to, as (method, arguments).
         refusals: error per method name, raised by that method instead of doing anything.
+        hiccups: errors per method name, one of which is raised by each of its next calls.
         blocks_backends: `ML_BLOCK_LOCAL_IP` is on, so backends at private addresses are refused.
         blocks_webhooks: `SSRF_PROTECTION_ENABLED` is on, so webhooks to private addresses are refused. With this
             one alone, adding a backend is refused but leaves its row behind.
@@ -72,6 +73,7 @@ class FakeStudio:
         self.release = "1.23.2"
         self.changes: list[tuple[str, Any]] = []
         self.refusals: dict[str, StudioError] = {}
+        self.hiccups: dict[str, list[StudioError]] = {}
         self.blocks_backends = False
         self.blocks_webhooks = False
         self.dropped_tasks: set[int] = set()
@@ -459,6 +461,8 @@ class FakeStudio:
         self._refuse_if_told(method)
 
     def _refuse_if_told(self, method: str) -> None:
+        if self.hiccups.get(method):
+            raise self.hiccups[method].pop(0)
         if method in self.refusals:
             raise self.refusals[method]
 

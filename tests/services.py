@@ -107,6 +107,7 @@ def build_test_services(
         "retrain_interval_s": 600.0,
         "job_heartbeat_timeout_s": 60.0,
         "job_attempts": 3,
+        "job_patience_s": 0.0,
         "jobs_at_once": 2,
         "auto_push": True,
         "audit_after_training": True,

@@ -46,6 +46,7 @@ class Champions:
         self._memory_of = memory_of
         self._limit_bytes = limit_bytes
         self._serving: dict[int, Predictor] = {}
+        self._projects: dict[int, Project] = {}
         self._asked_at: dict[int, float] = {}
         self._put_away: set[int] = set()
         self._locks: dict[int, threading.Lock] = {}
@@ -58,6 +59,10 @@ class Champions:
         cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
         is_outdated = serving is not None and is_cold_start(serving.version) and serving.version != cold_start
         return None if is_outdated else serving
+
+    def project(self, project_id: int) -> Project | None:
+        """The project as it was when its predictor was last looked for; None for one that is not served here."""
+        return self._projects.get(project_id)
 
     def get(self, project: Project) -> Predictor:
         """The predictor of a project; the first call loads it, and calls meanwhile wait for that.
@@ -101,7 +106,7 @@ class Champions:
                     raise
                 log.warning("%s goes on serving project %s: %s", fitting.version, project.id, error)
                 predictor = fitting
-            self._serve(project.id, predictor)
+            self._serve(project, predictor)
             return predictor
 
     def _wanted(self, project: Project) -> Predictor:
@@ -136,13 +141,14 @@ class Champions:
             with self._guard:
                 self._loading.discard(project.id)
 
-    def _serve(self, project_id: int, predictor: Predictor) -> None:
+    def _serve(self, project: Project, predictor: Predictor) -> None:
         with self._guard:
-            self._serving[project_id] = predictor
-            self._asked_at.setdefault(project_id, time.monotonic())
-            self._put_away.discard(project_id)
+            self._serving[project.id] = predictor
+            self._projects[project.id] = project
+            self._asked_at.setdefault(project.id, time.monotonic())
+            self._put_away.discard(project.id)
             while self._limit_bytes and (held := self._bytes(self._serving.values())) > self._limit_bytes:
-                others = sorted(self._serving.keys() - {project_id}, key=lambda each: self._asked_at[each])
+                others = sorted(self._serving.keys() - {project.id}, key=lambda each: self._asked_at[each])
                 idle = next((each for each in others if self._bytes_without(each) < held), None)
                 if idle is None:
                     return

@@ -32,6 +32,15 @@ MLFLOW_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
 
+PASSING_CODES = frozenset(
+    {"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"}
+)
+VAGUE_CODES = frozenset({None, "INTERNAL_ERROR", "BAD_REQUEST"})
+PASSING_WORDS = re.compile(r"locked|connection|time(d |-)?out|too many|\b(429|50[0234])\b", re.IGNORECASE)
+LASTING_WORDS = re.compile(
+    r"disk is full|disk I/O|readonly|authentication failed|does not exist|no such (table|column)"
+)
+
 
 class Connection:
     """A lazily opened MLflow client. Importing MLflow takes seconds, so nothing happens before the first call.
@@ -62,13 +71,16 @@ class Connection:
         for name, value in MLFLOW_SETTINGS.items():
             os.environ.setdefault(name, value)
         from mlflow.exceptions import MlflowException
+        from requests import RequestException
 
         try:
             yield self._opened()
-        except (MlflowException, SQLAlchemyError) as error:
+        # What becomes of files on a server is told by the library that carries them.
+        except (MlflowException, SQLAlchemyError, RequestException) as error:
             message = PASSWORD.sub(r"\1***@", f"MLflow at {self.uri} did not do what it should: {error}")
             raise TrackingError(
-                f"{message}. Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL"
+                f"{message}. Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL",
+                is_passing=_is_passing(error),
             ) from None  # the cause repeats the URL, password included
 
     def _opened(self) -> "MlflowClient":
@@ -84,6 +96,18 @@ class Connection:
                     client.search_experiments(max_results=1)
                 self._client = client
             return self._client
+
+
+def _is_passing(error: Exception) -> bool:
+    """True where MLflow or its database is away, busy or overloaded.
+
+    MLflow wraps what its database or its server says, and gives some of it a code that stands for anything.
+    """
+    said = str(error)
+    if LASTING_WORDS.search(said):
+        return False
+    code = getattr(error, "error_code", None)
+    return code in PASSING_CODES or (code in VAGUE_CODES and PASSING_WORDS.search(said) is not None)
 
 
 @contextmanager

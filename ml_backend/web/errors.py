@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
+    DatabaseUnavailable,
     JobError,
     JobNotFound,
     LabelConfigError,
@@ -37,9 +38,11 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (StudioError, 502),
     (TextServerError, 502),
     (TrackingError, 502),
+    (DatabaseUnavailable, 503),
     (LabelloopError, 500),
 )
 MAX_REASON_LENGTH = 400
+RETRY_AFTER_S = 5
 
 
 def register_errors(app: Flask, metrics: Metrics) -> None:
@@ -49,7 +52,10 @@ def register_errors(app: Flask, metrics: Metrics) -> None:
     def known(error: LabelloopError) -> Response:
         metrics.errors.labels(type(error).__name__).inc()
         log.warning("%s %s: %s", request.method, request.path, error)
-        return _answer(_status(error), str(error))
+        response = _answer(_status(error), str(error))
+        if isinstance(error, DatabaseUnavailable):
+            response.retry_after = RETRY_AFTER_S
+        return response
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

@@ -10,7 +10,7 @@ from ..labelstudio.payloads import parse_predict, parse_setup, parse_webhook, pr
 from ..workflows.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
 from ..workflows.predict import predict_for_studio
 from ..workflows.services import Services
-from ..workflows.setup import announced_version, remember_project
+from ..workflows.setup import announced_version, served_project
 from .guard import refuse_training_by_events
 from .metrics import Metrics
 
@@ -28,14 +28,14 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
     @blueprint.post("/setup")
     def setup() -> ResponseReturnValue:
         asked = parse_setup(_body())
-        project = remember_project(services, asked.project_id, asked.label_config)
+        project = served_project(services, asked.project_id, asked.label_config)
         services.champions.load_soon(project)
         return jsonify(model_version=announced_version(services, project))
 
     @blueprint.post("/predict")
     def predict() -> ResponseReturnValue:
         asked = parse_predict(_body())
-        project = remember_project(services, asked.project_id, asked.label_config)
+        project = served_project(services, asked.project_id, asked.label_config)
         prelabels = predict_for_studio(services, project, asked.tasks)
         metrics.count_prelabels(prelabels)
         return jsonify(predict_response(prelabels.predictions))

@@ -38,6 +38,7 @@ class Options:
     """Settings that workflows need, as plain values. The README's table says what each means.
 
     Attributes:
+        job_patience_s: how long a job goes on trying what cannot be reached; 0: it fails at once.
         exports_graphs: trainings write graphs that serve without torch.
     """
 
@@ -58,6 +59,7 @@ class Options:
     audit_after_training: bool
     push_flags_at_most: int
     flag_precision_floor: float
+    job_patience_s: float = 0.0
     text_base_model: str = ""
     exports_graphs: bool = False
 
