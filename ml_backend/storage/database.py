@@ -21,9 +21,10 @@ from .repositories import (
     ProjectRepository,
     PromotionRepository,
     SnapshotRepository,
+    VersionRepository,
 )
 from .repositories.base import Clock
-from .sqlite_file import sqlite_file
+from .sqlite_file import OpenedFile, sqlite_file
 from .use import FileUse, alone_without_file
 
 __all__ = ["Database", "migrate", "newest_revision", "open_database"]
@@ -54,6 +55,7 @@ class Database:
     snapshots: SnapshotRepository
     gates: GateRepository
     promotions: PromotionRepository
+    versions: VersionRepository
     flags: FlagRepository
     locks: Locks
 
@@ -90,6 +92,7 @@ def open_database(url: str, clock: Clock, *, busy_timeout_ms: int = BUSY_TIMEOUT
             use = _use(engine)
             with _one_migration_at_a_time(engine) as connection:
                 migrate(connection)
+            _stay_with_file(engine)
         except BaseException:
             engine.dispose()
             if use:
@@ -108,6 +111,7 @@ def open_database(url: str, clock: Clock, *, busy_timeout_ms: int = BUSY_TIMEOUT
         SnapshotRepository(engine, clock),
         GateRepository(engine, clock),
         PromotionRepository(engine, clock),
+        VersionRepository(engine, clock),
         FlagRepository(engine, clock),
         Locks(engine),
     )
@@ -178,6 +182,15 @@ def _engine(url: str, busy_timeout_ms: int) -> Engine:
         connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _stay_with_file(engine: Engine) -> None:
+    """Refuse everything once another file, or none, is where this one was opened."""
+    if file := sqlite_file(engine.url):
+        opened = OpenedFile(file)
+        # Before a connection is made, which would make a new file, and before each transaction.
+        event.listen(engine, "do_connect", lambda *_: opened.check())
+        event.listen(engine, "begin", lambda _connection: opened.check(), insert=True)
 
 
 def _use(engine: Engine) -> FileUse | None:

@@ -45,6 +45,7 @@ class Guard:
 
     def _authenticate(self) -> None:
         if "Authorization" not in request.headers and request.path == "/health":
+            g.is_anonymous = True
             return  # container probes carry none; Label Studio does, and theirs are checked
         credentials = request.authorization
         name = (credentials.username or "") if credentials else ""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ..errors import PayloadError
@@ -23,7 +23,12 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
     @blueprint.get("/health")
     def health() -> ResponseReturnValue:
-        return jsonify(status="UP", model_class="labelloop")
+        alarms = services.alarms.sentences()
+        if not alarms:
+            return jsonify(status="UP", model_class="labelloop")
+        # Still 200: Label Studio would take the backend for gone, and what serves goes on serving.
+        told = {} if g.get("is_anonymous", False) else {"alarms": alarms}
+        return jsonify(status="DEGRADED", model_class="labelloop", **told)
 
     @blueprint.post("/setup")
     def setup() -> ResponseReturnValue:

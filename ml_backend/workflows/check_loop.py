@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from ..domain.annotation import Annotation
 from ..domain.job import Job, JobKind, JobState
+from ..serving.alarms import AlarmKind
 from .config_history import changes_between
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .ingest import UNCERTAINTY_SAMPLING
@@ -19,7 +20,10 @@ ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
 def _model(exam: Examination) -> Verdict:
     from ..encoders.bundle import read_bundle
 
-    champion = exam.services.registry.champion(exam.project.ref.key)
+    key = exam.project.ref.key
+    champion = exam.services.registry.champion(key)
+    if lost := exam.services.alarms.about(AlarmKind.REGISTRY, key):
+        return broken(lost, f"restore MLflow's database, or train again: `labelloop train --project {exam.project_id}`")
     if champion is None:
         return fine("none yet: the cold start answers until a first model is trained and passes the gate")
     trained_for = read_bundle(champion.path).manifest.facts.label_config

@@ -9,6 +9,7 @@ from ..domain.ports import JobLauncher, ModelRegistry, Predictor, Studio, Tracke
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
 from ..hooks import Hooks
+from ..serving.alarms import Alarms
 from ..serving.answer_cache import AnswerCache
 from ..serving.champions import Champions
 from ..storage import Database
@@ -84,6 +85,7 @@ class Services:
         cold_start: makes the predictor that answers a project before its first model.
         hooks: other people's code at the loop's turning points.
         answers: what champions and cold starts of this process have answered.
+        alarms: what is wrong in this process at the moment.
     """
 
     options: Options
@@ -98,3 +100,4 @@ class Services:
     clock: Callable[[], datetime]
     hooks: Hooks = field(default_factory=Hooks)
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(0))
+    alarms: Alarms = field(default_factory=Alarms)
