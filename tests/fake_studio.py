@@ -161,6 +161,17 @@ class FakeStudio:
         wanted = set(task_ids)
         return [task_from_export(self.task_json(t["id"])) for t in self._tasks_of(project_id) if t["id"] in wanted]
 
+    def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
+        self._refuse_if_told("labeled_since")
+        self._project(project_id)
+        changes: dict[int, datetime] = {}
+        for annotation in self.annotations.values():
+            if annotation["project"] == project_id and self._is_labeled(annotation["task"]):
+                at = datetime.fromisoformat(annotation["updated_at"])
+                changes[annotation["task"]] = max(at, changes.get(annotation["task"], at))
+        found = sorted(((task_id, at) for task_id, at in changes.items() if at > moment), key=lambda each: each[1])
+        return found[:limit]
+
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
         self._refuse_if_told("tasks_with")
         self._project(project_id)
@@ -319,7 +330,7 @@ class FakeStudio:
     def update_annotation(self, annotation_id: int, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What Update in the editor does, and with `ground_truth` the star."""
         annotation = self.annotations[annotation_id]
-        annotation |= {**(changes or {}), "updated_at": self._now()}
+        annotation |= {**(changes or {}), "updated_by": 1, "updated_at": self._now()}
         return annotation
 
     def remove_annotation(self, annotation_id: int) -> None:
@@ -390,7 +401,7 @@ class FakeStudio:
         task_id = self._next_id("tasks")
         self.tasks[task_id] = {"id": task_id, "project": project_id, "data": dict(item["data"]), "is_labeled": False}
         for annotation in item.get("annotations", ()):
-            self._store_annotation(task_id, {"ground_truth": False, **annotation})
+            self._store_annotation(task_id, {"ground_truth": False, "updated_by": None, **annotation})
         for prediction in item.get("predictions", ()):
             result = tuple(prediction["result"])
             version = prediction.get("model_version", "undefined")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -142,6 +143,18 @@ class StudioClient:
         for batch in _batches(sorted(task_ids), IDS_PER_QUERY):
             found += map(task_from_export, self._tasks(project_id, [], fields=None, task_ids=batch))
         return found
+
+    def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
+        """Labeled tasks that changed after a moment, by the time of their last change: ids with these times."""
+        after = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        items = [
+            {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": after},
+            {"filter": "filter:tasks:total_annotations", "operator": "greater", "type": "Number", "value": 0},
+        ]
+        query = {"ordering": ["tasks:updated_at"], "filters": {"conjunction": "and", "items": items}}
+        params = {"project": project_id, "page_size": limit, "fields": "task_only", "include": "id,updated_at"}
+        page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
+        return [(int(task["id"]), datetime.fromisoformat(task["updated_at"])) for task in page["tasks"]]
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
         """Tasks whose data holds this text, or the JSON value spelled so, under the key; with annotations, by id."""

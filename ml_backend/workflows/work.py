@@ -11,6 +11,7 @@ from ..domain.ports import LaunchedJob
 from ..errors import DatabaseUnavailable
 from .policy import retrain_where_due
 from .promote import reconcile_promotions
+from .reconcile import MissedLabels
 from .recover import reap_dead, recover, sweep_folders
 from .services import Services
 from .try_again import resume_where_due
@@ -48,6 +49,7 @@ class Worker:
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
         self._is_blind = False
+        self._missed_labels = MissedLabels(services)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Children go on without a worker; the next one finds how they ended."""
@@ -80,6 +82,7 @@ class Worker:
             if now >= self._next_reconciling and reconcile_promotions(self._services):
                 self._next_reconciling = now + self._timing.reconcile_again_s
             resume_where_due(self._services)
+            self._missed_labels.look()
             retrain_where_due(self._services)
         while len(self._children) < self._services.options.jobs_at_once:
             job = self._services.database.jobs.claim()
