@@ -184,7 +184,7 @@ class Tracker(Protocol):
 
 
 class ModelRegistry(Protocol):
-    """Where models are kept. It alone says which one is champion."""
+    """Where models are kept, and which one is champion."""
 
     def next_number(self, project_key: str) -> int:
         """The number that the next registered version will get."""

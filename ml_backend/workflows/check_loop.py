@@ -146,8 +146,8 @@ def _events(exam: Examination) -> Verdict:
         return broken(
             f"Label Studio holds {len(unheard)} annotations made since the project was connected that no event told "
             f"of, such as {unheard[0].id}; {last}",
-            "keep `labelloop serve` running while people label, and mend what the checks of the webhook say; training "
-            "reads all labels from Label Studio anyway, only counts and provenance miss these",
+            "keep `labelloop serve` running while people label, and mend what the checks of the webhook say; a running "
+            "worker finds and counts these, but how they came about is lost",
         )
     return fine(last)
 
