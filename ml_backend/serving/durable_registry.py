@@ -104,8 +104,9 @@ class DurableRegistry:
             if kept is None:
                 raise
             return self._lost(kept, str(error))
-        if named is None and kept is not None:
-            return self._lost(kept, "MLflow names no champion: its database was deleted or replaced")
+        if kept is not None and (named is None or (named.name != kept.name and not self._knows(kept))):
+            says = f"MLflow names {named.name}" if named else "MLflow names no champion"
+            return self._lost(kept, f"{says}: its database was deleted or replaced")
         self._alarms.end(AlarmKind.REGISTRY, project_key)
         if named is not None and (kept is None or kept.name != named.name):
             self._remember(named)
@@ -141,6 +142,10 @@ class DurableRegistry:
             "Start MLflow, or restore its database from a backup; the next promotion ends this, too",
         )
         return kept
+
+    def _knows(self, kept: ModelVersion) -> bool:
+        """True where the registry has the version, so that somebody moved the alias away from it."""
+        return any(version.name == kept.name for version in self._registry.versions(kept.project_key))
 
     def _served(self, project_key: str) -> Sequence[ModelVersion]:
         try:

@@ -116,6 +116,22 @@ def test_pre_labels_are_given_by_what_the_process_knows(
         assert database.projects.get(1).label_config == config
 
 
+def test_events_that_cannot_be_stored_are_an_alarm_until_one_is(services: Services, client: FlaskClient) -> None:
+    event = recorded("webhook_annotation_created")
+    for fault in (locked, not_writable):
+        with fault(services):
+            client.post("/webhook", json=event)
+            told = client.get("/health").get_json()
+            client.post("/predict", json=PREDICT)
+
+            assert (told["status"], len(told["alarms"])) == ("DEGRADED", 1)
+            assert told["alarms"][0].startswith("events are not stored: the database ")
+            assert client.get("/health").get_json() == told
+        client.post("/webhook", json=event)
+
+        assert client.get("/health").get_json()["status"] == "UP"
+
+
 def test_a_project_that_the_process_does_not_serve_is_answered_later(services: Services, client: FlaskClient) -> None:
     with locked(services):
         response = client.post("/predict", json=PREDICT | {"project": "77.1"})

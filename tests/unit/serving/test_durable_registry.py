@@ -145,6 +145,23 @@ def test_a_process_that_starts_while_mlflow_is_away_serves_what_served(services:
         registry.champion("other-2")
 
 
+def test_a_registry_from_an_older_backup_does_not_roll_back(services: Services) -> None:
+    inner = FakeRegistry(services.options.home / "artifacts")
+    registry = over(services, inner)
+    for number in (1, 2):
+        registry.set_champion(with_files(register_version(registry, KEY, run_id=f"run-{number}")).name)
+    older = FakeRegistry(services.options.home / "artifacts")
+    register_version(older, KEY, run_id="run-1")
+    older.set_champion("tickets-1-v1")
+
+    champion = over(services, older).champion(KEY)
+
+    assert champion is not None
+    assert champion.name == "tickets-1-v2"
+    assert "MLflow names tickets-1-v1" in services.alarms.sentences()[0]
+    assert len(services.database.versions.served(KEY)) == 2
+
+
 def test_an_alias_that_somebody_moved_is_followed_and_remembered(services: Services) -> None:
     inner = FakeRegistry(services.options.home / "artifacts")
     registry = over(services, inner)
