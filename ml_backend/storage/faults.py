@@ -7,20 +7,19 @@ from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from ..errors import DatabaseUnavailable
 
-__all__ = ["RESTORE_IT", "tell_faults"]
+__all__ = ["tell_faults"]
 
 TRY_AGAIN = "try again in some seconds; if it lasts, look at its server, and at what else uses it"
 MEND_IT = "make room on its disk, or make it and its folder writable for this account"
 RESTORE_IT = "put it back or restore a backup, then restart what uses it"
 # Results of SQLite, without the extended part in the higher bits.
-SQLITE_PASSING = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
-)
+SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 SQLITE_LASTING = {
     sqlite3.SQLITE_FULL: MEND_IT,
     sqlite3.SQLITE_IOERR: MEND_IT,
     sqlite3.SQLITE_READONLY: MEND_IT,
     sqlite3.SQLITE_PERM: MEND_IT,
+    sqlite3.SQLITE_CANTOPEN: MEND_IT,
     sqlite3.SQLITE_CORRUPT: RESTORE_IT,
     sqlite3.SQLITE_NOTADB: RESTORE_IT,
 }

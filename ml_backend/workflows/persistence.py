@@ -13,6 +13,7 @@ __all__ = ["TRIES_AGAIN", "persistently"]
 log = logging.getLogger(__name__)
 
 TRIES_AGAIN = 6
+LONGEST_ASKED_WAIT_S = 600.0
 
 _Result = TypeVar("_Result")
 
@@ -20,7 +21,7 @@ _Result = TypeVar("_Result")
 def persistently(work: Callable[[], _Result], patience_s: float, wait: Callable[[float, str], None]) -> _Result:
     """What the work gives. Where it meets a passing failure it is done again, up to six times.
 
-    Each wait is twice as long as the one before, or as long as the other side asks.
+    Each wait is twice as long as the one before, or as long as the other side asks, unless that is too long for a job.
 
     Args:
         patience_s: how long all waits together are, unless longer ones are asked for; 0: nothing is tried again.
@@ -42,7 +43,7 @@ def persistently(work: Callable[[], _Result], patience_s: float, wait: Callable[
         wait(seconds, message)
 
     retrying = Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, LabelloopError) and error.is_passing),
+        retry=retry_if_exception(_is_worth_a_wait),
         wait=pause,
         stop=stop_after_attempt(1 + TRIES_AGAIN if patience_s else 1),
         before_sleep=tell,
@@ -50,6 +51,12 @@ def persistently(work: Callable[[], _Result], patience_s: float, wait: Callable[
         reraise=True,
     )
     return retrying(work)
+
+
+def _is_worth_a_wait(error: BaseException) -> bool:
+    return (
+        isinstance(error, LabelloopError) and error.is_passing and (error.retry_after_s or 0.0) <= LONGEST_ASKED_WAIT_S
+    )
 
 
 def _error(state: RetryCallState) -> LabelloopError:

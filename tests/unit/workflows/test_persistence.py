@@ -100,6 +100,15 @@ def test_nobody_is_asked_again_sooner_than_wanted() -> None:
     assert waits.seconds == [30]
 
 
+def test_nobody_waits_for_hours_inside_a_job() -> None:
+    work, waits = Work(StudioRejected("busy", status=429, retry_after_s=7200.0)), Waits()
+
+    with pytest.raises(StudioRejected):
+        persistently(work, 63.0, waits)
+
+    assert waits.seconds == []
+
+
 def test_without_patience_nothing_is_tried_again() -> None:
     work, waits = Work(StudioUnreachable("away")), Waits()
 
