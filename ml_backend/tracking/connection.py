@@ -37,9 +37,8 @@ PASSING_CODES = frozenset(
 )
 VAGUE_CODES = frozenset({None, "INTERNAL_ERROR", "BAD_REQUEST"})
 PASSING_WORDS = re.compile(r"locked|connection|time(d |-)?out|too many|\b(429|50[0234])\b", re.IGNORECASE)
-LASTING_WORDS = re.compile(
-    r"disk is full|disk I/O|readonly|authentication failed|does not exist|no such (table|column)"
-)
+# A store that was deleted under a process is "readonly" or lacks tables to it; the next process finds a new one.
+LASTING_WORDS = re.compile(r"disk is full|disk I/O|authentication failed|does not exist")
 
 
 class Connection:
@@ -71,12 +70,12 @@ class Connection:
         for name, value in MLFLOW_SETTINGS.items():
             os.environ.setdefault(name, value)
         from mlflow.exceptions import MlflowException
-        from requests import RequestException
 
         try:
             yield self._opened()
-        # What becomes of files on a server is told by the library that carries them.
-        except (MlflowException, SQLAlchemyError, RequestException) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # a file of this machine; the library that carries those of a server gives no number
             message = PASSWORD.sub(r"\1***@", f"MLflow at {self.uri} did not do what it should: {error}")
             raise TrackingError(
                 f"{message}. Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL",

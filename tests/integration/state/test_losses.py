@@ -1,5 +1,6 @@
 """A real installation that loses MLflow's database, or a champion's folder."""
 
+import multiprocessing
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import Settings, load_settings
+from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
 from ml_backend.serving.alarms import AlarmKind
+from ml_backend.workflows.promote import serving_version
 from ml_backend.workflows.services import Services
 from tests.live_state import CHAMPION, make_live_state
 
@@ -49,6 +52,8 @@ def started(settings: Settings) -> Iterator[Services]:
     """A process that starts after the harm was done."""
     services = build_services(settings)
     yield services
+    assert serving_version(services, project) == CHAMPION
+    services.registry.set_champion("support-tickets-1-v3")
     services.database.close()
 
 
@@ -60,6 +65,38 @@ def test_without_mlflows_database_the_champion_serves_from_its_files(
     assert started.champions.refresh(project).version == CHAMPION
     assert started.alarms.counts() == {AlarmKind.STATE: 0, AlarmKind.REGISTRY: 1, AlarmKind.MODEL: 0}
     assert started.registry.next_number(project.ref.key) == 3
+
+
+def test_versions_are_made_meanwhile_under_new_names(home: Path, started: Services, project: Project) -> None:
+    (home / "mlflow.db").unlink()
+    # MLflow keeps a store open for the life of a process; a training has one of its own.
+    training = multiprocessing.get_context("spawn").Process(target=promote_next, args=(home, project))
+    training.start()
+    training.join(120)
+
+    assert training.exitcode == 0
+    assert serving_version(started, project) == "support-tickets-1-v3"
+    assert [each.number for each in started.registry.versions(project.ref.key)] == [3, 2, 1]
+
+
+def promote_next(home: Path, project: Project) -> None:
+    """What a training does, as far as MLflow is concerned."""
+    services, key = build_services(load_settings(home=home)), project.ref.key
+    with services.tracker.run(key, "a training") as run:
+        run.log_folder(services.registry.get(CHAMPION).path, "bundle")
+        services.registry.register(
+            key,
+            number=services.registry.next_number(key),
+            run_id=run.run_id,
+            artifact_path="bundle",
+            method=Method.REGRESSION,
+            snapshot_id="00ff",
+            label_config_fingerprint=project.label_config_fingerprint,
+            metrics={},
+        )
+    assert serving_version(services, project) == CHAMPION
+    services.registry.set_champion("support-tickets-1-v3")
+    services.database.close()
 
 
 def test_without_its_folder_the_version_before_serves(home: Path, started: Services, project: Project) -> None:
