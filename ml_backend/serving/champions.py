@@ -131,7 +131,7 @@ class Champions:
             is_served = serving is not None and serving.version == cold_start
             return serving if serving is not None and is_served else self._cold_start(project)
         if serving is not None and serving.version == champion.name:
-            _check_files(champion.path, self._files[champion.name])
+            _check_files(champion.path, self._files.get(champion.name, {}))
             return serving
         return self._loaded_version(project, champion)
 

@@ -5,6 +5,7 @@ and remembers what it finds as the event would have been. How such a label came 
 """
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.project import Project
-from ..errors import StudioError
+from ..errors import StudioError, StudioRejected
 from ..snapshots.review import last_change
 from .services import Services
 
@@ -33,12 +34,13 @@ class MissedLabels:
     """Looks for labels that no event told of, for a few projects at a time, each in its turn.
 
     Args:
-        pause_s: before the next look after Label Studio could not be asked.
+        again_s: before the next look at the same project.
+        pause_s: before the next look at any, after Label Studio could not be asked.
     """
 
-    def __init__(self, services: Services, *, pause_s: float = 60.0) -> None:
+    def __init__(self, services: Services, *, again_s: float = 15.0, pause_s: float = 60.0) -> None:
         self._services = services
-        self._pause_s = pause_s
+        self._again_s, self._pause_s = again_s, pause_s
         self._not_before = 0.0
         self._turns: dict[int, float] = {}
         self._seen_until: dict[int, datetime] = {}
@@ -46,19 +48,29 @@ class MissedLabels:
 
     def look(self) -> int:
         """Remember what was missed; returns how many labels that are. Nothing is done while Label Studio is away."""
-        if time.monotonic() < self._not_before:
-            return 0
-        projects = sorted(self._services.database.projects.all(), key=lambda each: self._turns.get(each.id, 0.0))
         found = 0
-        for project in projects[:PROJECTS_AT_ONCE]:
+        for project in self._next():
             self._turns[project.id] = time.monotonic()
             try:
                 found += self._look_at(project)
+            except StudioRejected as error:
+                log.debug("project %s: labels that no event told of cannot be looked for: %s", project.id, error)
             except StudioError as error:
-                self._not_before = time.monotonic() + self._pause_s
                 log.info("labels that no event told of are looked for later: %s", error)
+                self._not_before = time.monotonic() + self._pause_s
                 break
         return found
+
+    def _next(self) -> list[Project]:
+        """The projects whose turn it is, those first that have waited the longest."""
+        now = time.monotonic()
+        if now < self._not_before:
+            return []
+        due = [each for each in self._services.database.projects.all() if self._waited(each, now) >= self._again_s]
+        return sorted(due, key=lambda each: self._waited(each, now), reverse=True)[:PROJECTS_AT_ONCE]
+
+    def _waited(self, project: Project, now: float) -> float:
+        return now - self._turns.get(project.id, -math.inf)
 
     def _look_at(self, project: Project) -> int:
         studio, events = self._services.studio, self._services.database.events

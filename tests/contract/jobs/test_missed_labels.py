@@ -27,7 +27,7 @@ def project(services: Services) -> Project:
 
 @pytest.fixture
 def missed(services: Services) -> MissedLabels:
-    return MissedLabels(services, pause_s=0)
+    return MissedLabels(services, again_s=0, pause_s=0)
 
 
 def label(services: Services, task_id: int, *, is_told: bool = False, **more: object) -> int:
@@ -136,14 +136,15 @@ def test_many_are_found_page_by_page(services: Services) -> None:
     for task_id in range(1, count + 1):
         label(services, task_id)
     later(services)
-    missed = MissedLabels(services)
+    missed = MissedLabels(services, again_s=0)
 
     assert [missed.look() for _ in range(4)] == [TASKS_AT_ONCE, TASKS_AT_ONCE, 50, 0]
     assert new_labels(services, project) == count
 
 
 @pytest.mark.parametrize(
-    "failure", [StudioUnreachable("away"), StudioRejected("busy", status=429), StudioUnauthorized("no token")]
+    "failure",
+    [StudioUnreachable("away"), StudioUnreachable("no URL", is_passing=False), StudioUnauthorized("no token")],
 )
 def test_where_label_studio_cannot_be_asked_it_is_asked_later(
     services: Services, project: Project, failure: Exception
@@ -151,7 +152,7 @@ def test_where_label_studio_cannot_be_asked_it_is_asked_later(
     label(services, 1)
     later(services)
     services.studio.refusals["labeled_since"] = failure
-    patient, missed = MissedLabels(services, pause_s=60), MissedLabels(services, pause_s=0)
+    patient, missed = MissedLabels(services, again_s=0), MissedLabels(services, again_s=0, pause_s=0)
     assert (patient.look(), missed.look()) == (0, 0)
     del services.studio.refusals["labeled_since"]
 
@@ -188,3 +189,25 @@ def test_an_event_without_a_time_hides_no_label(
     later(services)
 
     assert [missed.look() for _ in range(3)] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_project_that_label_studio_refuses_to_speak_of_keeps_none_other_waiting(
+    services: Services, project: Project, missed: MissedLabels, status: int
+) -> None:
+    add_project(services, ["a"], title="Other")
+    label(services, len(TEXTS) + 1)
+    later(services)
+    services.studio.hiccups["labeled_since"] = [StudioRejected("no", status=status)]
+
+    assert missed.look() == 1
+
+
+def test_each_project_has_its_turn(services: Services) -> None:
+    for number in range(25):
+        add_project(services, ["a"], title=f"Project {number}")
+        label(services, number + 1)
+    later(services)
+    missed = MissedLabels(services, again_s=3600)
+
+    assert [missed.look() for _ in range(4)] == [10, 10, 5, 0]
