@@ -2,17 +2,19 @@
 
 import logging
 import re
+from dataclasses import replace
 from functools import lru_cache
 
 from ..domain.model import PromotionState, cold_start_version, is_cold_start
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
+from ..errors import DatabaseUnavailable
 from ..labelstudio.label_config_xml import parse_label_config
 from ..tasks import ServingPlan, serving_plan
 from .config_history import changes_between
 from .services import Services
 
-__all__ = ["announced_version", "plan_of", "project_as_it_is", "remember_project", "slug_of"]
+__all__ = ["announced_version", "plan_of", "project_as_it_is", "remember_project", "served_project", "slug_of"]
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +97,27 @@ def project_as_it_is(services: Services, project: Project) -> Project:
     """
     info = services.studio.project(project.id)
     return remember_project(services, project.id, info.label_config, title=info.title)
+
+
+def served_project(services: Services, project_id: int, label_config: str) -> Project:
+    """The project of a request that only wants answers: remembered where that can be written down.
+
+    While the database is away, what this process knows of the project answers; the next request after that is
+    remembered again.
+
+    Raises:
+        LabelConfigError: the config is malformed, or nothing in it can be served.
+        DatabaseUnavailable: this process serves no such project.
+    """
+    try:
+        return remember_project(services, project_id, label_config)
+    except DatabaseUnavailable as error:
+        known = services.champions.project(project_id)
+        if known is None:
+            raise
+        log.warning("project %s is answered from what is known of it: %s", project_id, error)
+        fingerprint = _plan(label_config).config.fingerprint
+        return replace(known, label_config=label_config, label_config_fingerprint=fingerprint)
 
 
 def announced_version(services: Services, project: Project) -> str:
