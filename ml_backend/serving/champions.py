@@ -9,6 +9,7 @@ from pathlib import Path
 from ..domain.model import cold_start_version, is_cold_start
 from ..domain.ports import ModelRegistry, Predictor
 from ..domain.project import Project
+from ..encoders.native_threads import NativeThread
 from ..errors import BundleError, EncoderError, LabelloopError, TrackingError
 
 __all__ = ["Champions"]
@@ -125,7 +126,8 @@ class Champions:
             if project.id in self._loading:
                 return
             self._loading.add(project.id)
-        threading.Thread(target=self._load_and_log, args=(project,), name=f"load-{project.id}", daemon=True).start()
+        # What is being loaded cannot be stopped; it takes seconds.
+        NativeThread(lambda: self._load_and_log(project), name=f"load-{project.id}", stop=lambda: None).start()
 
     def _load_and_log(self, project: Project) -> None:
         try:

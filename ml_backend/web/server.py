@@ -1,6 +1,5 @@
 """Serving the application with gunicorn: one process, because a process holds one copy of each model."""
 
-import atexit
 import socket
 import threading
 from typing import Any
@@ -10,6 +9,7 @@ from gunicorn.app.base import BaseApplication
 
 from ..bootstrap import build_services, configure_logging
 from ..config import Settings
+from ..encoders.native_threads import NativeThread
 from ..errors import ConfigurationError
 from ..workflows.work import Worker
 from .app import create_app
@@ -63,10 +63,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         configure_logging(self._settings.log_level)
         services = build_services(self._settings)
         stop = threading.Event()
-        atexit.register(stop.set)
-        threading.Thread(target=watch_champions, args=(services, stop), name="champions", daemon=True).start()
+        NativeThread(lambda: watch_champions(services, stop), name="champions", stop=stop.set).start()
         if self._with_worker:
-            threading.Thread(target=Worker(services).run, args=(stop,), name="worker", daemon=True).start()
+            NativeThread(lambda: Worker(services).run(stop), name="worker", stop=stop.set).start()
         return create_app(services, self._settings)
 
 
