@@ -127,12 +127,14 @@ def _overrides(settings: list[str]) -> dict[str, str]:
 
 def _run(services: "Services", project_id: int, request: "TrainRequest") -> "Job":
     from ..workflows.retrain import request_training
-    from .foreground import finish_in_foreground
+    from .foreground import run_in_foreground
 
     # Rows of a file belong to whoever named them: two such trainings are never the same work.
     key = None if project_id else f"train:file:{uuid.uuid4().hex}"
-    job, is_new = request_training(services, project_id, trigger="command", request=request, dedupe_key=key, claim=True)
-    return finish_in_foreground(services, job, is_ours=is_new)
+    return run_in_foreground(
+        services,
+        lambda: request_training(services, project_id, trigger="command", request=request, dedupe_key=key, claim=True),
+    )
 
 
 def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
