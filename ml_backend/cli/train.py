@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..domain.model import Method, Suspects
+from ..domain.model import GREATEST_SEED, Method, Suspects
 from ..errors import ConfigurationError, SnapshotError
 from .options import AsJson, OptionalProject, SnapshotFolder
 from .output import emit, note, table
@@ -55,7 +55,9 @@ def train(
             "for texts alone, on CUDA."
         ),
     ] = Method.AUTO,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="LABELLOOP_SEED")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=GREATEST_SEED, help="Seed of the run.", show_default="LABELLOOP_SEED")
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(

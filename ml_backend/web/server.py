@@ -9,6 +9,7 @@ from gunicorn.app.base import BaseApplication
 
 from ..bootstrap import build_services, configure_logging
 from ..config import Settings
+from ..domain.addresses import in_url
 from ..encoders.native_threads import NativeThread
 from ..errors import ConfigurationError
 from ..workflows.work import Worker
@@ -44,7 +45,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load_config(self) -> None:
         values: dict[str, Any] = {
-            "bind": f"{self._settings.host}:{self._settings.port}",
+            "bind": f"{in_url(self._settings.host)}:{self._settings.port}",
             "workers": 1,
             "worker_class": "gthread",
             "threads": self._settings.threads,
