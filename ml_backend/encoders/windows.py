@@ -20,7 +20,7 @@ LEAST_SPANS = 100
 
 
 def tag_reading(encoder: Encoder, texts: Sequence[str], *, whole_words: bool, between_spaces: bool = False) -> Reading:
-    """The texts' words, or tokens, as units. Nothing is cut: a long text has several windows that overlap.
+    """The texts' words, or tokens, as units. A long text has several windows that overlap.
 
     A unit is read in the window where its first token has the most context. How words are written is added, since
     many models do not see it.
