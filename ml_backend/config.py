@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .domain.addresses import base_url, check_credential, check_host, check_url, check_user, in_url
+from .domain.addresses import base_url, credential, host_name, http_url, in_url, user_name
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
 from .errors import ConfigurationError
@@ -23,6 +23,12 @@ MLFLOW_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Far above what makes sense, and below what timers, databases and random generators take.
 Seconds = Annotated[float, Field(le=365 * 24 * 3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(le=2**31 - 1)]
+Host = Annotated[str, AfterValidator(host_name)]
+User = Annotated[str, AfterValidator(user_name)]
+Credential = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(credential(secret.get_secret_value())))]
+BaseUrl = Annotated[str, AfterValidator(base_url)]
+BaseUrlOrNone = Annotated[str, AfterValidator(lambda url: url and base_url(url))]
+UrlOrNone = Annotated[str, AfterValidator(lambda url: url and http_url(url))]
 
 
 class Settings(BaseSettings):
@@ -34,24 +40,24 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL of the state; empty: SQLite in the home folder.")
     mlflow_url: str = Field("", description="MLflow tracking and registry URI; empty: SQLite in the home folder.")
 
-    host: str = Field("127.0.0.1", description="Address that the backend listens on.")
+    host: Host = Field("127.0.0.1", description="Address that the backend listens on.")
     port: int = Field(9090, ge=1, le=65535, description="Port that the backend listens on.")
-    public_url: str = Field(
+    public_url: BaseUrlOrNone = Field(
         "", description="URL under which Label Studio reaches the backend; empty: from host and port."
     )
     threads: int = Field(8, ge=1, le=256, description="Requests that the backend answers at the same time.")
-    user: str = Field("labelloop", description="User name of the backend's basic auth.")
-    password: SecretStr = Field(
+    user: User = Field("labelloop", description="User name of the backend's basic auth.")
+    password: Credential = Field(
         SecretStr(""), description="Password of the backend's basic auth; required unless the address is loopback."
     )
-    webhook_password: SecretStr = Field(
+    webhook_password: Credential = Field(
         SecretStr(""),
         description="Password of the event webhook, user name `webhook`; it may only post events. "
         "Required when a password is set, and different from it.",
     )
 
-    studio_url: str = Field("http://localhost:8080", description="URL of Label Studio, as seen from the backend.")
-    studio_token: SecretStr = Field(
+    studio_url: BaseUrl = Field("http://localhost:8080", description="URL of Label Studio, as seen from the backend.")
+    studio_token: Credential = Field(
         SecretStr(""), description="Label Studio token: a personal access token or a legacy token."
     )
     studio_timeout_s: Seconds = Field(
@@ -67,7 +73,7 @@ class Settings(BaseSettings):
         description="Base model of text areas: a Hugging Face name or a folder; any decoder of transformers. "
         "Empty: no drafts before a version is trained.",
     )
-    text_server_url: str = Field(
+    text_server_url: BaseUrlOrNone = Field(
         "",
         description="URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`, that writes drafts before "
         "the first version, and those of every version whose name one of its models has; empty: none.",
@@ -75,7 +81,7 @@ class Settings(BaseSettings):
     text_server_model: str = Field(
         "", description="Model of that server that writes drafts before the first version; empty: its only one."
     )
-    text_server_key: SecretStr = Field(SecretStr(""), description="API key of that server.")
+    text_server_key: Credential = Field(SecretStr(""), description="API key of that server.")
     draft_budget_s: Seconds = Field(
         20.0, ge=0.1, description="Seconds per draft of a response; what is written by then is shown."
     )
@@ -163,7 +169,7 @@ class Settings(BaseSettings):
         "",
         description="Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone.",
     )
-    notify_url: str = Field(
+    notify_url: UrlOrNone = Field(
         "", description="URL that gets a signed message when a snapshot is written, a version trained or promoted."
     )
     notify_secret: SecretStr = Field(
@@ -190,39 +196,9 @@ class Settings(BaseSettings):
 
         is_mlflow = info.field_name == "mlflow_url"
         if is_mlflow and value.startswith(("http://", "https://")):
-            check_url(value)
+            http_url(value)
         elif value:
             check_database_url(value, MLFLOW_DATABASES if is_mlflow else STATE_DATABASES)
-        return value
-
-    @field_validator("host")
-    @classmethod
-    def _check_host(cls, value: str) -> str:
-        check_host(value)
-        return value
-
-    @field_validator("studio_url", "public_url", "text_server_url")
-    @classmethod
-    def _check_base_url(cls, value: str, info: ValidationInfo) -> str:
-        return base_url(value) if value or info.field_name == "studio_url" else value
-
-    @field_validator("notify_url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        if value:
-            check_url(value)
-        return value
-
-    @field_validator("user")
-    @classmethod
-    def _check_user(cls, value: str) -> str:
-        check_user(value)
-        return value
-
-    @field_validator("password", "webhook_password", "studio_token", "text_server_key")
-    @classmethod
-    def _check_credential(cls, value: SecretStr) -> SecretStr:
-        check_credential(value.get_secret_value())
         return value
 
     @field_validator("base_model")

@@ -4,16 +4,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-__all__ = [
-    "WEBHOOK_USER",
-    "base_url",
-    "check_credential",
-    "check_host",
-    "check_url",
-    "check_user",
-    "in_url",
-    "without_password",
-]
+__all__ = ["WEBHOOK_USER", "base_url", "credential", "host_name", "http_url", "in_url", "user_name", "without_password"]
 
 WEBHOOK_USER = "webhook"
 HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
@@ -22,8 +13,12 @@ WANTED = "wanted a URL such as http://host:8080 or https://host/path"
 PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
-def check_url(url: str) -> None:
-    """Raise a ValueError where this is no HTTP URL."""
+def http_url(url: str) -> str:
+    """The URL.
+
+    Raises:
+        ValueError: it is no HTTP URL.
+    """
     try:
         parts = urlsplit(url)
         is_one = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -31,6 +26,7 @@ def check_url(url: str) -> None:
         is_one = False
     if not is_one or parts.netloc.endswith(":") or NO_PART_OF_URLS.search(url):
         raise ValueError(f"{without_password(url)!r} found; {WANTED}")
+    return url
 
 
 def base_url(url: str) -> str:
@@ -39,8 +35,7 @@ def base_url(url: str) -> str:
     Raises:
         ValueError: it is none, or says more than where something is.
     """
-    check_url(url)
-    parts = urlsplit(url)
+    parts = urlsplit(http_url(url))
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError(
             f"{without_password(url)!r} holds a user name, a query or a fragment, which would stand before every path; "
@@ -49,10 +44,15 @@ def base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def check_host(host: str) -> None:
-    """Raise a ValueError where this is no address to listen on."""
+def host_name(host: str) -> str:
+    """The host.
+
+    Raises:
+        ValueError: it is no address to listen on.
+    """
     if HOST.fullmatch(host) is None and not _is_ipv6(host):
         raise ValueError(f"{host!r} found; wanted an address or a host name alone, such as 127.0.0.1 or 0.0.0.0")
+    return host
 
 
 def in_url(host: str) -> str:
@@ -60,8 +60,12 @@ def in_url(host: str) -> str:
     return f"[{host}]" if _is_ipv6(host) else host
 
 
-def check_credential(text: str) -> None:
-    """Raise a ValueError where a header cannot carry this from Label Studio to here, or would carry it changed."""
+def credential(text: str) -> str:
+    """The text.
+
+    Raises:
+        ValueError: a header cannot carry it from Label Studio to here, or would carry it changed.
+    """
     wrong = next((at for at, character in enumerate(text) if not (character.isascii() and character.isprintable())), -1)
     if wrong >= 0:
         raise ValueError(
@@ -69,15 +73,20 @@ def check_credential(text: str) -> None:
         )
     if text != text.strip():
         raise ValueError("a space found at an end, which Label Studio would cut off; choose one without")
+    return text
 
 
-def check_user(name: str) -> None:
-    """Raise a ValueError where this cannot be the backend's user name in basic auth."""
-    check_credential(name)
-    if not name or ":" in name or name == WEBHOOK_USER:
+def user_name(name: str) -> str:
+    """The name.
+
+    Raises:
+        ValueError: it cannot be the backend's user name in basic auth.
+    """
+    if not credential(name) or ":" in name or name == WEBHOOK_USER:
         raise ValueError(
             f"{name!r} found; wanted a name that is not empty, has no colon, and is not {WEBHOOK_USER!r}, the webhook's"
         )
+    return name
 
 
 def without_password(url: str) -> str:
