@@ -107,6 +107,8 @@ class JobContext:
             log.warning("the progress of job %s was not written: %s", self.job.id, error)
 
     def _obey(self, stage: str) -> None:
+        if self._heard is not Heard.GO_ON:
+            self._interrupt = None  # what is raised here must clear up undisturbed
         if self._heard is Heard.STOP:
             raise JobCancelled(f"job {self.job.id} was cancelled while {stage}")
         if self._heard is Heard.LOST:

@@ -286,6 +286,22 @@ def test_a_job_that_reports_nothing_is_interrupted(
     assert time.monotonic() - began < 5
 
 
+def test_a_job_that_has_heard_is_not_interrupted_while_it_clears_up(
+    services: Services, project: Project, tmp_path: Path
+) -> None:
+    job = prelabel_job(services)
+    services.database.jobs.cancel(job.id)
+    interrupts: list[bool] = []
+    context = JobContext(services.database, job, tmp_path, lambda: interrupts.append(True), heartbeat_s=0.05)
+
+    with context:
+        with pytest.raises(JobCancelled):
+            report_for(context, seconds=5)
+        time.sleep(0.2)
+
+    assert interrupts == []
+
+
 def test_a_signal_that_nobody_cancelled_the_job_for_leaves_it_to_the_next_attempt(
     services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
