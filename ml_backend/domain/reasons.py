@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Reason", "ReasonCount", "ReasonCounts", "reason_counts_from_json", "reason_counts_to_json"]
+__all__ = ["UNREVIEWED", "Reason", "ReasonCount", "ReasonCounts", "reason_counts_from_json", "reason_counts_to_json"]
 
 NAMED_TASKS = 10
 NAMED_DETAILS = 5
@@ -60,6 +60,10 @@ class Reason(StrEnum):
     NEAR_DUPLICATE_OF_HELD_OUT = "near_duplicate_of_held_out", "with nearly the text of a held-out row"
     NO_WEIGHT = "no_weight", "of weight 0"
     NOT_CARRIED = "not_carried", "that the format cannot carry"
+
+
+UNREVIEWED = frozenset({Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWED})
+"""Why a task does not count as reviewed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from ..domain.annotation import Task
 from ..domain.example import Row, Target
-from ..domain.reasons import Reason, ReasonCount, ReasonCounts
+from ..domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import Split, SplitFractions, normalised, split_of
 from ..tasks import ServedControl, ServingPlan
 from .leakage import find_leaks
@@ -15,7 +15,6 @@ from .warn import warnings_about
 
 __all__ = ["BuiltRows", "DroppedRow", "build_rows"]
 
-NOT_REVIEWED = frozenset({Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWED})
 """Why a task is no part of a snapshot at all, hence not among its dropped rows."""
 
 LabelCounts = Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -117,7 +116,7 @@ def _rows_of(
     dropped: list[DroppedRow] = []
     for task in tasks:
         result = row_of(task, plan, settings, history, reasons)
-        if isinstance(result, Reason) and result in NOT_REVIEWED:
+        if isinstance(result, Reason) and result in UNREVIEWED:
             reasons.add(result, task.id)
         elif isinstance(result, Reason):
             dropped.append(DroppedRow(task.id, result))

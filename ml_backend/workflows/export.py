@@ -11,7 +11,7 @@ from ..domain.event import AnnotationEvent
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
-from ..domain.reasons import ReasonCount, ReasonCounts
+from ..domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ..errors import SnapshotError
 from ..labelstudio.export_file import read_export
@@ -172,10 +172,13 @@ def build_settings(services: Services, split: SplitFractions, project: Project |
 
 def no_row_error(services: Services, source: str, reasons: Iterable[ReasonCount]) -> SnapshotError:
     """The error that a source of tasks gives no row, with all that was left out of it."""
+    reasons = tuple(reasons)
+    unresolved = sum(each.count for each in reasons if not each.control and each.reason is Reason.UNRESOLVED)
+    not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
     found = "; ".join(map(str, reasons)) or "no annotated task at all"
     return SnapshotError(
-        f"{source} holds no reviewed task that gives a row: {found}; wanted at least one, by the review rule "
-        f"{services.options.review_rule!r}"
+        f"{source} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not reviewed): "
+        f"{found}; wanted at least one, by the review rule {services.options.review_rule!r}"
     )
 
 

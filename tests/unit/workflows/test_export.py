@@ -124,9 +124,8 @@ def test_nothing_reviewed_is_an_error_that_says_why(
     if annotation:
         services.studio.submit_annotation(1, annotation)
 
-    with pytest.raises(
-        SnapshotError, match=f"project 1 holds no reviewed task that gives a row: {reason}; wanted at least one"
-    ):
+    wanted = rf"gives a row \(0 unresolved, {1 if annotation else 0} not reviewed\): {reason}; wanted at least one"
+    with pytest.raises(SnapshotError, match=f"project 1 holds no reviewed task that {wanted}"):
         export_project(services, project)
 
     assert services.database.snapshots.last(1) is None
