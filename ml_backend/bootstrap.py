@@ -21,8 +21,10 @@ from .jobs import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.label_config_xml import parse_label_config
 from .log_lines import LINE_FORMAT, LineFormatter
+from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
+from .serving.durable_registry import DurableRegistry
 from .storage import open_database
 from .tasks import serving_plan
 from .tracking.mlflow import MlflowRegistry, MlflowTracker
@@ -53,13 +55,15 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
     """
     home = settings.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    registry = MlflowRegistry(settings.mlflow, cache=home / "models")
+    database, alarms = open_database(settings.database, _utc_now), Alarms()
+    mlflow = MlflowRegistry(settings.mlflow, cache=home / "models")
+    registry = DurableRegistry(mlflow, database.versions, home, alarms)
     options = _options(settings, home)
     answers = AnswerCache(settings.prediction_cache_mb * MB)
     serving = _Serving(settings, options.graphs, answers)
     return Services(
         options=options,
-        database=open_database(settings.database, _utc_now),
+        database=database,
         studio=StudioClient(settings.studio_url, settings.studio_token.get_secret_value(), settings.studio_timeout_s),
         tracker=MlflowTracker(settings.mlflow, artifact_root=home / "artifacts"),
         registry=registry,
@@ -68,6 +72,8 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
             registry,
             serving.champion,
             serving.cold_start,
+            alarms,
+            earlier=registry.earlier,
             memory_of=_memory_of,
             limit_bytes=settings.model_memory_mb * MB,
         ),
@@ -76,6 +82,7 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
         clock=_utc_now,
         hooks=_hooks(settings),
         answers=answers,
+        alarms=alarms,
     )
 
 
@@ -210,6 +217,7 @@ def _options(settings: Settings, home: Path) -> Options:
         retrain_interval_s=settings.retrain_interval_s,
         job_heartbeat_timeout_s=settings.job_heartbeat_timeout_s,
         job_attempts=settings.job_attempts,
+        job_patience_s=settings.job_patience_s,
         jobs_at_once=settings.jobs_at_once,
         auto_push=settings.auto_push,
         audit_after_training=settings.audit_after_training,

@@ -27,7 +27,7 @@ from .web.watcher import watch_champions
 from .workflows.ingest import START_TRAINING, receive
 from .workflows.predict import predict_for_studio
 from .workflows.services import Services
-from .workflows.setup import announced_version, remember_project
+from .workflows.setup import announced_version, served_project
 
 try:
     # Its import makes a cache there, in the working directory otherwise; nothing is kept in it from here.
@@ -132,7 +132,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
         with _refusals_as_answers():
             asked = parse_predict({"project": self.project_id, "label_config": self._config(), "tasks": tasks})
             services = type(self).services()
-            project = remember_project(services, asked.project_id, asked.label_config)
+            project = served_project(services, asked.project_id, asked.label_config)
             results: list[dict[str, Any]] = predict_response(
                 predict_for_studio(services, project, asked.tasks).predictions
             )["results"]
@@ -161,7 +161,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
 
     def _project(self) -> Project:
         asked = parse_setup({"project": self.project_id, "schema": self._config()})
-        return remember_project(type(self).services(), asked.project_id, asked.label_config)
+        return served_project(type(self).services(), asked.project_id, asked.label_config)
 
     def _config(self) -> str:
         return self.label_config or ""

@@ -266,6 +266,7 @@ class _Annotation(_Model):
             prelabel=self._outcome(self.prelabel(others)),
             created_at=self.created_at,
             updated_at=self.updated_at,
+            was_imported="updated_by" in self.model_fields_set and self.updated_by is None,
         )
 
     def _outcome(self, prelabel: _Prediction | None) -> PrelabelOutcome:

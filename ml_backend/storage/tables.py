@@ -1,10 +1,10 @@
 """Tables, as the newest migration leaves them. A test compares the two."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, Table, UniqueConstraint, text
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, Table, UniqueConstraint, false, text
 
 from .column_types import String, StudioId, Text, UtcDateTime
 
-__all__ = ["events", "flags", "gates", "jobs", "metadata", "projects", "promotions", "snapshots"]
+__all__ = ["events", "flags", "gates", "jobs", "metadata", "model_versions", "projects", "promotions", "snapshots"]
 
 metadata = MetaData(
     naming_convention={
@@ -83,6 +83,7 @@ jobs = Table(
     Column("deaths", Integer, nullable=False, server_default="0"),
     Column("checkpoint", JSON, nullable=False, server_default="{}"),
     Column("cancel_requested", Boolean, nullable=False),
+    Column("failure_is_passing", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("heartbeat_at", UtcDateTime),
@@ -152,6 +153,22 @@ promotions = Table(
         sqlite_where=text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0"),
         postgresql_where=text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0"),
     ),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("project_key", String(255), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("method", String(16), nullable=False),
+    Column("snapshot_id", String(64), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("label_config_fingerprint", String(64), nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # The champion has the highest of its project, what served before it the next lower one; None: not to go back to.
+    Column("served_as", Integer),
 )
 
 flags = Table(

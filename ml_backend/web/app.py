@@ -20,7 +20,7 @@ def create_app(services: Services, settings: Settings) -> Flask:
     metrics = Metrics(services)
     Guard(settings, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
     metrics.observe(app)
-    register_errors(app, metrics)
+    register_errors(app, metrics, services.alarms)
     app.register_blueprint(label_studio_blueprint(services, metrics))
     app.register_blueprint(status_blueprint(services, metrics))
 

@@ -76,6 +76,7 @@ class Guard:
                 self._failed_logins.note(request, refusal.failed_login)
             abort(refusal.status, refusal.message)
         g.may_only_post_events = self._is_from_webhook(request)
+        g.is_anonymous = bool(self._password) and "Authorization" not in request.headers
 
     def _refusal(self, asked: Request) -> _Refusal | None:
         if self._is_loopback and _host_name(asked.host) not in self._hosts:

@@ -5,9 +5,10 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import __version__
+from ..errors import DatabaseUnavailable
 from ..workflows.retrain import request_training
 from ..workflows.services import Services
-from ..workflows.status import project_status
+from ..workflows.status import ProjectStatus, project_status
 from .metrics import Metrics
 
 __all__ = ["status_blueprint"]
@@ -23,8 +24,15 @@ def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
     @blueprint.get("/")
     def index() -> ResponseReturnValue:
-        projects = [project_status(services, project) for project in services.database.projects.all()]
-        return render_template("status.html", projects=projects, studio_url=services.studio.url, version=__version__)
+        alarms, projects = services.alarms.sentences(), list[ProjectStatus]()
+        try:
+            projects = [project_status(services, project) for project in services.database.projects.all()]
+        except DatabaseUnavailable as error:
+            # The page is there to say so, to whoever has it open as well.
+            alarms = list(dict.fromkeys([*alarms, str(error)]))
+        return render_template(
+            "status.html", projects=projects, alarms=alarms, studio_url=services.studio.url, version=__version__
+        )
 
     @blueprint.get("/metrics")
     def prometheus() -> ResponseReturnValue:

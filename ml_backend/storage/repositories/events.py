@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, case, func, select
@@ -39,6 +40,21 @@ class EventRepository(Repository):
         with self._engine.connect() as connection:
             newest = connection.execute(select(func.max(events.c.id)).where(events.c.project_id == project_id))
             return newest.scalar() or 0
+
+    def received_at(self, event_id: int) -> datetime | None:
+        """When an event came; None where there is no such event."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(events.c.received_at).where(events.c.id == event_id)).scalar()
+
+    def last_changes(self, project_id: int, annotation_ids: Sequence[int]) -> Mapping[int, str]:
+        """Per annotation that events told of, the time of its last change that they know."""
+        newest = (
+            select(events.c.annotation_id, func.max(events.c.changed_at))
+            .where(events.c.project_id == project_id, events.c.annotation_id.in_(annotation_ids))
+            .group_by(events.c.annotation_id)
+        )
+        with self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(newest)}
 
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
         """Per annotation, what its events say together.
