@@ -13,7 +13,9 @@ from .metrics import Metrics
 
 __all__ = ["status_blueprint"]
 
-ID = f"int(min=1, max={2**63 - 1})"  # what a database holds; what is beyond it is found nowhere
+# As far as the columns count, on PostgreSQL too; what is beyond is found nowhere.
+PROJECT = f"int(min=1, max={2**63 - 1})"
+JOB = f"int(min=1, max={2**31 - 1})"
 
 
 def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
@@ -36,17 +38,17 @@ def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
     def prometheus() -> ResponseReturnValue:
         return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
-    @blueprint.post(f"/projects/<{ID}:project_id>/train")
+    @blueprint.post(f"/projects/<{PROJECT}:project_id>/train")
     def train(project_id: int) -> ResponseReturnValue:
         job, is_new = request_training(services, project_id, trigger="page")
         return jsonify(job=job.id, state=job.state, is_new=is_new)
 
-    @blueprint.post(f"/jobs/<{ID}:job_id>/cancel")
+    @blueprint.post(f"/jobs/<{JOB}:job_id>/cancel")
     def cancel(job_id: int) -> ResponseReturnValue:
         job = services.database.jobs.cancel(job_id)
         return jsonify(job=job.id, state=job.state)
 
-    @blueprint.post(f"/jobs/<{ID}:job_id>/resume")
+    @blueprint.post(f"/jobs/<{JOB}:job_id>/resume")
     def resume(job_id: int) -> ResponseReturnValue:
         job = services.database.jobs.resume(job_id)
         return jsonify(job=job.id, state=job.state)
