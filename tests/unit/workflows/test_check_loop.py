@@ -63,6 +63,19 @@ def test_a_whole_champion_is_in_order(loop: Loop) -> None:
     assert loop.finding("model").found == f"{version.name} serves, its files are whole"
 
 
+def test_a_champion_that_mlflow_does_not_know_is_broken(loop: Loop) -> None:
+    project = loop.services.database.projects.get(loop.project_id)
+    version = add_whole_version(loop.services, project)
+    loop.services.registry.set_champion(version.name)
+    loop.mlflow.forget()
+
+    finding = loop.finding("model")
+
+    assert finding.state is State.BROKEN
+    assert f"{version.name} goes on serving" in finding.found
+    assert "restore MLflow's database, or train again: `labelloop train --project 1`" in finding.fix
+
+
 def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
     loop.services.registry.set_champion(add_whole_version(loop.services, project).name)
