@@ -1,4 +1,6 @@
 import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -70,9 +72,26 @@ def test_another_change_is_another_event(database: Database, other: dict[str, An
 
 
 def test_a_delivery_of_thousands_is_stored_whole(database: Database) -> None:
-    assert database.events.add([made(number) for number in range(1234)]) == 1234
-    assert database.events.add([made(number) for number in range(1000, 1300)]) == 66
-    assert database.events.label_count(7) == 1300
+    assert database.events.add([made(number) for number in range(11_234)]) == 11_234
+    assert database.events.add([made(number) for number in range(11_000, 11_300)]) == 66
+    assert database.events.label_count(7) == 11_300
+
+
+def test_others_can_write_while_a_large_delivery_is_stored(database: Database) -> None:
+    many = [made(number, project_id=9) for number in range(15_000)]
+    waits: list[float] = []
+    with ThreadPoolExecutor() as pool:
+        large = pool.submit(database.events.add, many)
+        number = 0
+        while not large.done():
+            number += 1
+            started = time.monotonic()
+            assert database.events.add([made(number)]) == 1
+            waits.append(time.monotonic() - started)
+
+    assert large.result() == 15_000
+    assert len(waits) > 3
+    assert max(waits) < 2
 
 
 def test_no_event_is_no_delivery(database: Database) -> None:
