@@ -15,7 +15,7 @@ from ..domain.model import is_cold_start
 from ..domain.project import Project
 from ..domain.snapshot import split_of
 from ..errors import LabelConfigError
-from ..labelstudio.payloads import AnnotationChange, WebhookMessage
+from ..labelstudio.webhook_payloads import AnnotationChange, WebhookMessage
 from .retrain import request_prelabeling, request_training
 from .services import Services
 from .setup import announced_version, plan_of, remember_project

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.snapshot import Split
+from ml_backend.labelstudio.webhook_payloads import MAX_EVENT_BYTES
 from ml_backend.web.app import MAX_BODY_BYTES
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth
@@ -366,6 +367,23 @@ def test_a_body_that_no_label_studio_sends_is_not_read(client: FlaskClient) -> N
     )
 
     assert response.status_code == 413
+
+
+def test_an_event_larger_than_any_of_label_studio_is_not_read(client: FlaskClient) -> None:
+    length = {"CONTENT_LENGTH": str(MAX_EVENT_BYTES + 1)}
+
+    response = client.post("/webhook", data=b"{}", content_type="application/json", environ_overrides=length)
+
+    assert response.status_code == 413
+
+
+def test_an_event_of_more_values_than_label_studio_sends_is_not_parsed(client: FlaskClient) -> None:
+    body = b'{"action": "ANNOTATION_CREATED", "annotation": [' + b"1," * 2_000_001 + b"1]}"
+
+    response = client.post("/webhook", data=body, content_type="application/json")
+
+    assert response.status_code == 413
+    assert "2000002 commas found" in response.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("name", ["setup", "predict_one_task", "webhook_annotation_created"])

@@ -1,6 +1,8 @@
 """What the event webhook tells: as it was recorded, and as it must not be."""
 
+import json
 import math
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from ml_backend.domain.annotation import Annotation
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.errors import PayloadError
-from ml_backend.labelstudio.payloads import AnnotationChange, WebhookMessage, parse_webhook
+from ml_backend.labelstudio.webhook_payloads import AnnotationChange, WebhookMessage, check_event, parse_webhook
 from tests.recordings import recorded, recorded_names
 
 TICKED = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["Positive"]}}
@@ -292,10 +294,92 @@ def test_a_refusal_names_the_place_and_repeats_no_value() -> None:
     assert not [secret for secret in ("token-abc", "secret text", "person") if secret in str(caught.value)]
 
 
-def test_many_problems_are_counted_and_not_all_told() -> None:
-    body = {"action": "TASKS_DELETED", "tasks": [{"id": "x"}] * 10}
+def test_many_problems_of_one_entry_are_counted_and_not_all_told() -> None:
+    wrong = dict.fromkeys(("id", "task", "lead_time", "was_cancelled", "ground_truth"), "no")
 
-    with pytest.raises(PayloadError, match="and 7 more") as caught:
+    with pytest.raises(PayloadError, match=r"annotation\.0\.id.*, and 1 more") as caught:
+        parse_webhook({"action": "ANNOTATION_CREATED", "annotation": wrong | {"parent_prediction": "x"}})
+
+    assert len(str(caught.value)) < 600
+
+
+FLOOD = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("action", "key", "entry"),
+    [
+        ("ANNOTATION_CREATED", "annotation", 1),
+        ("ANNOTATIONS_CREATED", "annotation", {"id": 1}),
+        ("ANNOTATION_UPDATED", "task", {"id": 1, "data": {}}),
+        ("ANNOTATIONS_DELETED", "annotations", {"id": 1}),
+        ("TASKS_CREATED", "tasks", {}),
+    ],
+)
+def test_more_entries_than_label_studio_sends_are_not_looked_at(action: str, key: str, entry: object) -> None:
+    body = {"action": action, key: [entry] * FLOOD}
+    started = time.process_time()
+
+    with pytest.raises(PayloadError, match=f"{key}: .*{FLOOD} entries found, at most 50000 wanted"):
         parse_webhook(body)
 
-    assert len(str(caught.value)) < 500
+    assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    ("action", "key", "entry"),
+    [
+        ("ANNOTATIONS_CREATED", "annotation", 1),
+        ("ANNOTATIONS_UPDATED", "annotation", {"id": "x", "lead_time": "y"}),
+        ("ANNOTATIONS_DELETED", "annotations", {"no": "id"}),
+        ("TASKS_DELETED", "tasks", {"id": -1}),
+    ],
+)
+def test_the_first_entry_that_is_wrong_is_the_one_that_is_told(action: str, key: str, entry: object) -> None:
+    with pytest.raises(PayloadError) as caught:
+        parse_webhook({"action": action, key: [{"id": 1}, *[entry] * 40_000]})
+
+    assert f"{key}.1" in str(caught.value)
+    assert f"{key}.2" not in str(caught.value)
+    assert "more" not in str(caught.value)
+
+
+def test_the_largest_calls_of_label_studio_are_read() -> None:
+    body = event()
+    many = range(1, 5001)
+    body |= {
+        "action": "ANNOTATIONS_CREATED",
+        "annotation": [body["annotation"] | {"id": number, "task": number} for number in many],
+        "task": [body["task"] | {"id": number, "data": {"text": "Where is it, please? " * 99}} for number in many],
+    }
+    check_event(json.dumps(body).encode())
+
+    found = parse_webhook(body).annotations
+
+    assert [change.task_id for change in found] == list(many)
+    assert all(change.task is not None for change in found)
+
+
+@pytest.mark.parametrize("values", [b"{},", b"[],", b'"",', b"1,"])
+def test_a_body_of_tiny_values_is_refused_before_it_is_parsed(values: bytes) -> None:
+    with pytest.raises(PayloadError, match="2000001 commas found, at most 2000000 wanted"):
+        check_event(b'{"a":[' + values * 2_000_001 + b"1]}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"updated_at": "2" * 65}, {"updated_at": "2026\x00"}, {"completed_by": "x" * 65}, {"completed_by": "a\ud800"}],
+    ids=ascii,
+)
+def test_names_and_times_that_no_database_holds_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(PayloadError, match="at most 64 printable characters"):
+        parse_webhook(event(**change))
+
+
+@pytest.mark.parametrize(("version", "kept"), [("v" * 255, "v" * 255), ("v" * 256, None), ("v\x00", None)])
+def test_a_version_that_no_database_holds_is_as_good_as_none(version: str, kept: str | None) -> None:
+    prelabel = {"id": 5, "result": [{"from_name": "a"}], "model_version": version}
+
+    change = only_change(parse_webhook(event(parent_prediction=5, prediction=prelabel)))
+
+    assert change.prelabel_version == kept

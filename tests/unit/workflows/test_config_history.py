@@ -8,7 +8,7 @@ from ml_backend.domain.annotation import Task
 from ml_backend.domain.job import JobKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.config_history import changes_between, changes_since_training, control_appearances
 from ml_backend.workflows.export import export_project
