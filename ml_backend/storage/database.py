@@ -16,6 +16,7 @@ from .repositories import (
     EventRepository,
     FlagRepository,
     GateRepository,
+    HintRepository,
     JobRepository,
     ProjectRepository,
     PromotionRepository,
@@ -29,6 +30,7 @@ __all__ = ["Database", "migrate", "newest_revision", "open_database"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
+"""How long SQLite waits for another writer, whose transactions take some 0.1 s at most; Label Studio waits for 1 s."""
 MIGRATION_LOCK = 0x1ABE1  # PostgreSQL advisory lock key: an arbitrary number that only labelloop uses
 
 
@@ -44,6 +46,7 @@ class Database:
     use: FileUse | None
     projects: ProjectRepository
     events: EventRepository
+    hints: HintRepository
     jobs: JobRepository
     snapshots: SnapshotRepository
     gates: GateRepository
@@ -95,6 +98,7 @@ def open_database(url: str, clock: Clock) -> Database:
         use,
         ProjectRepository(engine, clock),
         EventRepository(engine, clock),
+        HintRepository(engine, clock),
         JobRepository(engine, clock),
         SnapshotRepository(engine, clock),
         GateRepository(engine, clock),
