@@ -3,10 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from ..domain.annotation import Annotation, Task
+from ..domain.config_changes import Absence
 from ..domain.event import AnnotationEvent
 from ..domain.example import Row, Target
 from ..domain.snapshot import Split, SplitFractions, normalised, split_of
@@ -27,8 +28,8 @@ __all__ = [
     "reviewed_rows",
 ]
 
-History = Callable[[int], AnnotationEvent | None]
-"""The stored event of an annotation id, None where labelloop did not see the annotation being made."""
+History = Callable[[Task, Annotation], AnnotationEvent | None]
+"""What events tell of an annotation of a task, None where labelloop did not see the annotation being made."""
 
 RowChange = Callable[[Iterable[Row]], Iterable[Row]]
 """Gives the rows back in order, changed or not, without those that are to be left out."""
@@ -68,8 +69,8 @@ class BuildSettings:
 
     Attributes:
         trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
-        appeared: when controls came into the label config, for those that were not in it from the start; an annotation
-            from before that says nothing about them.
+        absences: when controls were not in the label config, for those that were not there all the time; an annotation
+            of such a time that leaves them empty says nothing about them.
         near_duplicate_threshold: likeness from which a train row repeats a held-out one; see `leakage`.
 
     Raises:
@@ -80,7 +81,7 @@ class BuildSettings:
     review_rule: ReviewRule = field(default_factory=ReviewRule)
     trust_ground_truth: bool = False
     near_duplicate_threshold: float = DEFAULT_THRESHOLD
-    appeared: Mapping[str, datetime] = field(default_factory=dict)
+    absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_threshold(self.near_duplicate_threshold)
@@ -190,7 +191,7 @@ def _row_of(
     text = plan.text(task.data)
 
     def answers(annotation: Annotation) -> tuple[Target | None, ...] | None:
-        found = all_answers(annotation, plan, text, settings.appeared)
+        found = all_answers(annotation, plan, text, settings.absences)
         return None if all(answer is None for answer in found) else found
 
     reviewed = settings.review_rule.reviewed(task, answers)
@@ -198,7 +199,7 @@ def _row_of(
         return None
     if not normalised(text):
         return DropReason.EMPTY_TEXT
-    reading = read_answers(reviewed, plan, text, history, settings.appeared)
+    reading = read_answers(reviewed, plan, text, partial(history, task), settings.absences)
     voids.update(reading.voids)
     if not reading.answers:
         return DropReason.UNKNOWN_LABEL if any(void.label for void in reading.voids) else DropReason.NO_ANSWER

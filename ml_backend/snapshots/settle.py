@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from ..domain.annotation import Annotation, Task
+from ..domain.config_changes import Absence
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
 from ..tasks import ServedControl, ServingPlan
@@ -36,8 +36,9 @@ class Answer:
 
     @property
     def prelabel(self) -> PrelabelOutcome:
-        """What became of the pre-label: as seen, else as far as the annotation itself tells."""
-        return self.event.prelabel if self.event else self.annotation.prelabel
+        """What became of the pre-label: as the annotation itself tells, else as seen, before it was deleted."""
+        is_known = self.annotation.parent_prediction is not None
+        return self.annotation.prelabel if is_known or not self.event else self.event.prelabel
 
     @property
     def selected_by(self) -> SelectedBy:
@@ -47,8 +48,8 @@ class Answer:
     @property
     def reviewed_at(self) -> str | None:
         """Time of the last change, ISO 8601."""
-        seen_at = self.event.changed_at if self.event else ""
-        return seen_at or self.annotation.updated_at or self.annotation.created_at
+        seen_at = self.event.changed_at if self.event else None
+        return self.annotation.updated_at or self.annotation.created_at or seen_at
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,8 +81,8 @@ def read_answers(
     annotations: Sequence[Annotation],
     plan: ServingPlan,
     text: str,
-    history: Callable[[int], AnnotationEvent | None],
-    appeared: Mapping[str, datetime],
+    history: Callable[[Annotation], AnnotationEvent | None],
+    absences: Mapping[str, Sequence[Absence]],
 ) -> Reading:
     """The annotations' answers to the controls, as far as they use the controls' labels only.
 
@@ -89,33 +90,34 @@ def read_answers(
     chosen among today's labels. The same annotation's answers to other controls count.
 
     Args:
-        appeared: when controls came into the label config, for those that were not in it from the start.
+        absences: when controls were not in the label config, for those that were not there all the time.
     """
     answers, voids = [], Counter[Void]()
     for annotation in annotations:
         targets: dict[str, Target] = {}
-        for served, target in zip(plan.controls, all_answers(annotation, plan, text, appeared), strict=True):
+        for served, target in zip(plan.controls, all_answers(annotation, plan, text, absences), strict=True):
             reasons = _voids(served, annotation, target)
             voids.update(reasons)
             if target is not None and not reasons:
                 targets[served.name] = target
         if targets:
-            answers.append(Answer(annotation, history(annotation.id), targets))
+            answers.append(Answer(annotation, history(annotation), targets))
     return Reading(tuple(answers), voids)
 
 
 def all_answers(
-    annotation: Annotation, plan: ServingPlan, text: str, appeared: Mapping[str, datetime]
+    annotation: Annotation, plan: ServingPlan, text: str, absences: Mapping[str, Sequence[Absence]]
 ) -> tuple[Target | None, ...]:
     """One annotation's answer to each control, whatever labels it uses.
 
-    None as well where it leaves a control empty that was not there yet when it was made.
+    None as well where it leaves a control empty that was not there when it was made.
     """
-    return tuple(_read(served, annotation, text, appeared.get(served.name)) for served in plan.controls)
+    return tuple(_read(served, annotation, text, absences.get(served.name, ())) for served in plan.controls)
 
 
-def _read(served: ServedControl, annotation: Annotation, text: str, appeared: datetime | None) -> Target | None:
-    was_asked = appeared is None or last_change(annotation) >= appeared or _is_mentioned(served, annotation)
+def _read(served: ServedControl, annotation: Annotation, text: str, absences: Sequence[Absence]) -> Target | None:
+    made_at = last_change(annotation)
+    was_asked = not any(absence.covers(made_at) for absence in absences) or _is_mentioned(served, annotation)
     return served.kind.read(served.control, annotation.result, text) if was_asked else None
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ..domain.job import Job, JobState
 from ..domain.ports import LaunchedJob
-from .policy import retrain_where_due
 from .promote import reconcile_promotions
 from .recover import reap_dead, recover, sweep_folders
+from .rounds import ProjectRounds
 from .services import Services
 
 __all__ = ["Timing", "Worker", "explain_exit"]
@@ -25,12 +25,14 @@ class Timing:
     Attributes:
         cancel_grace_s: what a cancelled job has to stop by itself.
         reconcile_again_s: pause after a promotion could not be finished; each attempt reads the project's tasks.
+        ask_again_s: pause after Label Studio could not be asked whether what events told is true.
     """
 
     poll_s: float = 0.5
     housekeeping_s: float = 5.0
     cancel_grace_s: float = 20.0
     reconcile_again_s: float = 60.0
+    ask_again_s: float = 60.0
 
 
 class Worker:
@@ -43,6 +45,7 @@ class Worker:
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
+        self._rounds = ProjectRounds(services, self._timing.ask_again_s)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Children go on without a worker; the next one finds how they ended."""
@@ -64,7 +67,7 @@ class Worker:
             sweep_folders(self._services)
             if now >= self._next_reconciling and reconcile_promotions(self._services):
                 self._next_reconciling = now + self._timing.reconcile_again_s
-            retrain_where_due(self._services)
+            self._rounds.go()
         while len(self._children) < self._services.options.jobs_at_once:
             job = self._services.database.jobs.claim()
             if job is None:

@@ -16,7 +16,7 @@ from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.config_history import control_appearances
+from ml_backend.workflows.config_history import control_absences
 from ml_backend.workflows.connect import Connection, connect, create_and_connect
 from ml_backend.workflows.doctor import Finding, State, diagnose
 from ml_backend.workflows.export import export_project
@@ -181,7 +181,7 @@ def test_a_label_config_that_somebody_changes_is_followed(running: Running, stud
 
     project = services.database.projects.get(project_id)
     assert project.label_config == changed
-    assert list(control_appearances(services, project)) == ["parts"]
+    assert list(control_absences(services, project)) == ["parts"]
     version = services.cold_start(project).version
     assert connect(services, project_id).changes == ()
     assert services.studio.project(project_id).model_version == version

@@ -71,7 +71,9 @@ def _result(text: str, topic: str, tags: list[str], spans: list[tuple[int, int, 
 
 
 def rows_of(tasks: Iterable[Task], plan: ServingPlan) -> list[Row]:
-    return sorted(reviewed_rows(tasks, plan, BuildSettings(), lambda _: None), key=lambda row: row.task_id)
+    return sorted(
+        reviewed_rows(tasks, plan, BuildSettings(), lambda _task, _annotation: None), key=lambda row: row.task_id
+    )
 
 
 def same(rows: Iterable[Row]) -> list[Row]:

@@ -30,7 +30,7 @@ CONFIGS = {
 
 def read(path: Path, plan: ServingPlan, *, trust_ground_truth: bool = False) -> list[Row]:
     settings = BuildSettings(trust_ground_truth=trust_ground_truth)
-    return list(reviewed_rows(read_export(path), plan, settings, lambda _: None))
+    return list(reviewed_rows(read_export(path), plan, settings, lambda _task, _annotation: None))
 
 
 def carried(rows: Sequence[Row]) -> list[Row]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Annotation, Region, Task
+from ml_backend.domain.config_changes import Absence
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
@@ -41,7 +42,7 @@ def task(number: int, text: str, *answers: Sequence[Region] | Annotation) -> Tas
 
 
 def built(*tasks: Task, **settings: Any) -> BuiltRows:
-    return build_rows(tasks, PLAN, BuildSettings(**{"split": ALL_TRAIN} | settings), lambda _id: None)
+    return build_rows(tasks, PLAN, BuildSettings(**{"split": ALL_TRAIN} | settings), lambda _task, _annotation: None)
 
 
 def only(rows: BuiltRows) -> Row:
@@ -187,6 +188,8 @@ def test_annotators_agree_only_where_they_say_the_same_of_every_control() -> Non
 
 
 CAME = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOT_YET = Absence(datetime.min.replace(tzinfo=UTC), CAME)
+GONE = Absence(datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 7, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -205,16 +208,36 @@ def test_an_annotation_from_before_a_control_came_says_nothing_about_it(
 ) -> None:
     annotation = Annotation(1, "1", (topic("login"), *regions), updated_at=updated_at)
 
-    row = only(built(task(1, "a text", annotation), appeared={"spans": CAME}))
+    row = only(built(task(1, "a text", annotation), absences={"spans": [NOT_YET]}))
 
     assert ("spans" in row.targets) == has_spans
     assert row.targets["tags"] == ()
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "regions", "has_spans"),
+    [
+        ("2026-03-04T23:59:59Z", [], True),
+        ("2026-03-05T00:00:00Z", [], False),
+        ("2026-03-06T12:00:00Z", [span(0, 2)], True),
+        ("2026-03-07T00:00:00Z", [], True),
+        (None, [], True),
+    ],
+)
+def test_an_annotation_from_while_a_control_was_gone_says_nothing_about_it(
+    updated_at: str | None, regions: list[Region], has_spans: bool
+) -> None:
+    annotation = Annotation(1, "1", (topic("login"), *regions), updated_at=updated_at)
+
+    row = only(built(task(1, "a text", annotation), absences={"spans": [GONE]}))
+
+    assert ("spans" in row.targets) == has_spans
 
 
 def test_old_annotations_do_not_outvote_those_that_could_answer() -> None:
     old = Annotation(1, "1", (topic("login"),), updated_at="2026-02-01T00:00:00Z")
     new = Annotation(2, "2", (topic("login"), span(0, 2)), updated_at="2026-04-01T00:00:00Z")
 
-    row = only(built(task(1, "a text", old, new), appeared={"spans": CAME}))
+    row = only(built(task(1, "a text", old, new), absences={"spans": [NOT_YET]}))
 
     assert row.targets["spans"] == (Span(0, 2, "PER"),)

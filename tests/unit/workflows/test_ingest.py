@@ -10,7 +10,8 @@ from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.flag import Flag
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.hint import Hint, HintKind
+from ml_backend.domain.job import JobKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
@@ -182,50 +183,32 @@ def test_events_of_a_project_never_connected_are_kept_for_later(services: Servic
     assert services.database.projects.find(99) is None
 
 
-@pytest.mark.parametrize("action", ["TASKS_CREATED", "TASK_CREATED"])
-def test_new_tasks_get_their_pre_labels_pushed(services: Services, project: Project, action: str) -> None:
-    body = {"action": action, "tasks": [{"id": 3}], "project": services.studio.project_json(1)}
-
-    first, second = send(services, body), send(services, body)
-
-    assert first.job is not None
-    assert (first.job.kind, first.job.state) == (JobKind.PRELABEL, JobState.QUEUED)
-    assert first.job.params == {"trigger": "import"}
-    assert second.job == first.job
-
-
-def test_new_tasks_start_nothing_where_pushing_is_switched_off(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path, auto_push=False)
-    add_project(services)
-
-    body = {"action": "TASKS_CREATED", "tasks": [{"id": 3}], "project": services.studio.project_json(1)}
-
-    assert send(services, body) == Received("TASKS_CREATED")
-
-
-def test_new_tasks_of_an_unknown_project_start_nothing(services: Services) -> None:
-    body = {"action": "TASKS_CREATED", "tasks": [{"id": 3}], "project": {"id": 99}}
-
-    assert send(services, body).job is None
-
-
-def test_a_changed_project_is_taken_over(services: Services, project: Project) -> None:
-    config = CONFIG.replace("Returns", "Refunds")
-    services.studio.update_project(1, {"label_config": config, "title": "Renamed"})
-
-    send(services, {"action": "PROJECT_UPDATED", "project": services.studio.project_json(1)})
-
-    after = services.database.projects.get(1)
-    assert (after.title, after.label_config, after.slug) == ("Renamed", config, "tickets")
-
-
-def test_a_label_config_that_cannot_be_served_does_not_replace_the_last_good_one(
-    services: Services, project: Project
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("TASKS_CREATED", HintKind.TASKS),
+        ("TASK_CREATED", HintKind.TASKS),
+        ("PROJECT_UPDATED", HintKind.SETTINGS),
+    ],
+)
+def test_what_a_project_has_become_is_left_to_be_asked(
+    services: Services, project: Project, action: str, kind: HintKind
 ) -> None:
-    body = {**services.studio.project_json(1), "label_config": UNSERVABLE}
+    forged = {"title": "Taken over", "label_config": CONFIG.replace("Billing", "Forged"), "sampling": "x"}
+    body = {"action": action, "tasks": [{"id": 3}], "project": services.studio.project_json(1) | forged}
 
-    assert send(services, {"action": "PROJECT_UPDATED", "project": body}) == Received("PROJECT_UPDATED")
-    assert services.database.projects.get(1).label_config == CONFIG
+    assert [send(services, body), send(services, body)] == [Received(action)] * 2
+
+    assert services.database.projects.get(1) == project
+    assert services.database.jobs.newest() == []
+    assert services.database.hints.find(1, kind) == Hint(1, kind, services.clock())
+
+
+@pytest.mark.parametrize("action", ["TASKS_CREATED", "PROJECT_UPDATED"])
+def test_of_a_project_that_nobody_connected_nothing_is_asked(services: Services, action: str) -> None:
+    send(services, {"action": action, "tasks": [{"id": 3}], "project": {"id": 99, "label_config": CONFIG}})
+
+    assert [services.database.hints.find(99, kind) for kind in HintKind] == [None, None]
 
 
 def test_a_change_of_an_unknown_project_does_not_connect_it(services: Services) -> None:
