@@ -71,12 +71,17 @@ def _absences(control: Control, seen: Sequence[SeenControls]) -> Iterator[Absenc
     """Before the first config that has the control, and from each confirmed one without it to the next one with it."""
     gone_at: datetime | None = BEGINNING
     for config in seen:
-        if any(each.name == control.name and _nature(each) == _nature(control) for each in config.controls):
+        if any(_was_asked(control, each) for each in config.controls):
             if gone_at is not None and config is not seen[0]:
                 yield Absence(gone_at, config.seen_at)
             gone_at = None
         elif gone_at is None and config.is_confirmed:
             gone_at = config.seen_at
+
+
+def _was_asked(control: Control, before: Control) -> bool:
+    """True where an earlier control asked the same question."""
+    return control.name == before.name and _nature(control) == _nature(before)
 
 
 def _nature(control: Control) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ class AnnotationEvent:
         prelabel: what the annotator did with the pre-label; kept here because deleting the prediction in
             Label Studio loses it.
         model_version: version of that pre-label, None where there was none or Label Studio did not say.
-        is_blind: the task is held out, so no pre-label was shown.
+        selected_by: ACTIVE for held-out tasks as well, whose scores are random.
+        is_blind: the project was connected, so no pre-label was shown if the task is held out.
         changed_at: Label Studio's own time of the change, ISO 8601; tells repeated deliveries apart.
     """
 

@@ -4,13 +4,13 @@ The webhook's credentials are shown to all members. So the size of a call is che
 its lists before what is in them is looked at, and the first entry that is wrong ends the reading.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, FailFast, Field, model_validator
 
-from ..domain.annotation import Annotation, ProjectInfo, Task
+from ..domain.annotation import Annotation, ProjectInfo
 from ..errors import PayloadError
 from .payloads import AnnotationPayload, Id, Payload, ProjectPayload, object_or_none, parse
 
@@ -38,13 +38,11 @@ class AnnotationChange:
     """An annotation that was created or updated.
 
     Attributes:
-        task: None where the payload does not hold it.
-        task_id: the annotation's task, also where the payload does not hold it.
+        task_id: the annotation's task; its data are left behind, since anybody can write them.
         prelabel_version: model version of the pre-label that the annotation started from; None where there was
             none or the payload does not say.
     """
 
-    task: Task | None
     task_id: int | None
     annotation: Annotation
     prelabel_version: str | None
@@ -93,11 +91,11 @@ def parse_webhook(body: object) -> WebhookMessage:
     if not envelope.action.startswith(("ANNOTATION", "TASK")):
         return _message(envelope)
     message = parse(_Webhook, body, "webhook")
-    tasks = {task.id: task.value() for task in message.task}
+    task_ids = {task.id for task in message.task}
     is_deletion = message.action.endswith("DELETED")
     return replace(
         _message(message),
-        annotations=() if is_deletion else tuple(_change(each, tasks) for each in message.annotation),
+        annotations=() if is_deletion else tuple(_change(each, task_ids) for each in message.annotation),
         deleted_annotation_ids=tuple(each.id for each in message.annotations) if is_deletion else (),
         task_ids=tuple(each.id for each in message.tasks),
     )
@@ -133,14 +131,6 @@ class _Annotation(AnnotationPayload):
         return version if version and len(version) <= MAX_VERSION_LENGTH and version.isprintable() else None
 
 
-class _Task(Payload):
-    id: Id
-    data: dict[str, Any]
-
-    def value(self) -> Task:
-        return Task(self.id, self.data)
-
-
 class _Reference(Payload):
     id: Id
 
@@ -156,7 +146,7 @@ Listed = Annotated[tuple[EntryT, ...], FailFast(), BeforeValidator(_listed)]
 
 class _Webhook(_Envelope):
     annotation: Listed[_Annotation] = ()
-    task: Listed[_Task] = ()
+    task: Listed[_Reference] = ()
     annotations: Listed[_Reference] = ()
     tasks: Listed[_Reference] = ()
 
@@ -166,14 +156,11 @@ def _message(envelope: _Envelope) -> WebhookMessage:
     return WebhookMessage(envelope.action, project, project.id if project else None)
 
 
-def _change(annotation: _Annotation, tasks: Mapping[int, Task]) -> AnnotationChange:
+def _change(annotation: _Annotation, task_ids: Collection[int]) -> AnnotationChange:
     # Label Studio says which task an annotation is of; one event of one task may leave it to the position.
-    task = tasks.get(annotation.task) if annotation.task is not None else None
-    if task is None and annotation.task is None and len(tasks) == 1:
-        (task,) = tasks.values()
+    only = next(iter(task_ids)) if len(task_ids) == 1 else None
     return AnnotationChange(
-        task=task,
-        task_id=task.id if task else annotation.task,
+        task_id=only if annotation.task is None else annotation.task,
         annotation=annotation.value(),
         prelabel_version=annotation.prelabel_version,
     )

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent, EventAction, merged
+from ..domain.example import SelectedBy
 from .review import UNKNOWN_ANNOTATOR, last_change, time_of
 
 __all__ = ["believed"]
@@ -25,13 +26,16 @@ def believed(
 
     Args:
         told: the annotation's events, in the order in which they came.
-        is_held_out: by the task's text; only then was the task blind.
+        is_held_out: by the task's text; only then was the task blind, and chosen by no score.
     """
     agreeing = [event for event in told if _agrees(event, task, annotation)]
     if not agreeing:
         return None
     together = merged(agreeing)
-    return replace(together, is_blind=together.is_blind and is_held_out)
+    chosen_by = together.selected_by
+    if is_held_out and chosen_by is SelectedBy.ACTIVE:
+        chosen_by = SelectedBy.RANDOM
+    return replace(together, is_blind=together.is_blind and is_held_out, selected_by=chosen_by)
 
 
 def _agrees(event: AnnotationEvent, task: Task, annotation: Annotation) -> bool:

@@ -13,13 +13,10 @@ from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import SelectedBy
 from ..domain.hint import HintKind
 from ..domain.job import Job
-from ..domain.project import Project
-from ..domain.snapshot import split_of
-from ..errors import LabelConfigError
 from ..labelstudio.webhook_payloads import AnnotationChange, WebhookMessage
 from .retrain import request_training
 from .services import Services
-from .setup import plan_of, remember_project
+from .setup import remember_project
 
 __all__ = ["KNOWN_ACTIONS", "START_TRAINING", "UNCERTAINTY_SAMPLING", "Received", "receive"]
 
@@ -67,8 +64,8 @@ def receive(services: Services, message: WebhookMessage) -> Received:
 
 def _annotated(services: Services, message: WebhookMessage, project_id: int) -> Received:
     action = EventAction.UPDATED if message.action.endswith("UPDATED") else EventAction.CREATED
-    project = services.database.projects.find(project_id)
-    events = [_event(message, project_id, project, change, action) for change in message.annotations]
+    is_connected = services.database.projects.find(project_id) is not None
+    events = [_event(message, project_id, change, action, is_connected=is_connected) for change in message.annotations]
     return Received(message.action, new_events=services.database.events.add(_suspects(services, project_id, events)))
 
 
@@ -79,10 +76,9 @@ def _suspects(services: Services, project_id: int, events: list[AnnotationEvent]
 
 
 def _event(
-    message: WebhookMessage, project_id: int, project: Project | None, change: AnnotationChange, action: EventAction
+    message: WebhookMessage, project_id: int, change: AnnotationChange, action: EventAction, *, is_connected: bool
 ) -> AnnotationEvent:
     annotation = change.annotation
-    is_blind = project is not None and _is_held_out(project, change)
     return AnnotationEvent(
         project_id=project_id,
         action=action,
@@ -95,26 +91,16 @@ def _event(
         parent_prediction=annotation.parent_prediction,
         prelabel=annotation.prelabel,
         model_version=change.prelabel_version,
-        selected_by=_selected_by(message, is_blind),
-        is_blind=is_blind,
+        selected_by=_selected_by(message),
+        is_blind=is_connected,
         changed_at=annotation.updated_at or "",
     )
 
 
-def _is_held_out(project: Project, change: AnnotationChange) -> bool:
-    if change.task is None:
-        return False
-    try:
-        text = plan_of(project).text(change.task.data)
-    except LabelConfigError:
-        return False
-    return bool(text.strip()) and split_of(text, project.split).is_held_out
-
-
-def _selected_by(message: WebhookMessage, is_blind: bool) -> SelectedBy:
-    """ACTIVE where the model's scores chose the task. Held-out tasks carry random scores, so they are never that."""
+def _selected_by(message: WebhookMessage) -> SelectedBy:
+    """ACTIVE where the model's scores chose the task, unless it is held out: then its score is random."""
     is_uncertain = message.project is not None and message.project.sampling == UNCERTAINTY_SAMPLING
-    return SelectedBy.ACTIVE if is_uncertain and not is_blind else SelectedBy.RANDOM
+    return SelectedBy.ACTIVE if is_uncertain else SelectedBy.RANDOM
 
 
 def _deleted(services: Services, message: WebhookMessage, project_id: int) -> Received:

@@ -4,7 +4,7 @@ import logging
 import time
 
 from ..domain.project import Project
-from ..errors import StudioError, StudioRejected
+from ..errors import LabelloopError, PayloadError, StudioError, StudioRejected
 from .confirm import confirm_hints
 from .policy import retrain_if_due
 from .services import Services
@@ -18,7 +18,7 @@ class ProjectRounds:
     """Goes round the projects. Where Label Studio cannot be asked, nothing happens, and that is told once.
 
     Args:
-        again_s: pause after that, for the project that Label Studio refused to speak of, or for all where it is away.
+        again_s: pause after that, for a project that Label Studio refuses to speak of, or for all where it is away.
     """
 
     def __init__(self, services: Services, again_s: float) -> None:
@@ -38,13 +38,13 @@ class ProjectRounds:
             try:
                 confirm_hints(self._services, project.id)
                 retrain_if_due(self._services, project)
-            except StudioRejected as error:
+            except (StudioRejected, PayloadError) as error:
                 self._paused[project.id] = self._tell(project, error)
             except StudioError as error:
                 self._not_before = self._tell(project, error)
                 return
 
-    def _tell(self, project: Project, error: StudioError) -> float:
+    def _tell(self, project: Project, error: LabelloopError) -> float:
         """Log what stands in the way of a project, unless it did the last time; returns when to try again."""
         if self._told.get(project.id) != str(error):
             self._told[project.id] = str(error)

@@ -1,7 +1,6 @@
 """How large an event may be, at both applications that answer for this one."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,25 +9,8 @@ from werkzeug.test import TestResponse
 
 from ml_backend.labelstudio.webhook_payloads import MAX_EVENT_BYTES
 from ml_backend.workflows.services import Services
-from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
+from tests.contract.web.applications import LABEL_STUDIO_ML, OWN, Application
 from tests.recordings import recorded
-from tests.services import build_test_services
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture(params=APPLICATIONS, ids=lambda application: application.name)
-def application(request: pytest.FixtureRequest) -> Application:
-    chosen: Application = request.param
-    return chosen
-
-
-@pytest.fixture
-def client(services: Services, application: Application) -> FlaskClient:
-    return application.make(services).test_client()
 
 
 def post(client: FlaskClient, body: bytes, **more: Any) -> TestResponse:

@@ -18,7 +18,7 @@ from ml_backend.workflows.rounds import ProjectRounds
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
-from tests.services import CONFIG, build_test_services, texts_in
+from tests.services import CONFIG, texts_in
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
@@ -62,22 +62,6 @@ def recorded(name: str) -> Any:
 
 def names(kind: str) -> list[str]:
     return sorted(path.stem for path in PAYLOADS.glob(f"{kind}*.json"))
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture(params=APPLICATIONS, ids=lambda application: application.name)
-def application(request: pytest.FixtureRequest) -> Application:
-    chosen: Application = request.param
-    return chosen
-
-
-@pytest.fixture
-def client(services: Services, application: Application) -> FlaskClient:
-    return application.make(services).test_client()
 
 
 def only(*applications: Application) -> pytest.MarkDecorator:

@@ -27,7 +27,7 @@ TOLD = AnnotationEvent(
 UPDATED = replace(TOLD, action=EventAction.UPDATED, changed_at=CHANGED_AT)
 
 
-def believe(*told: AnnotationEvent, annotation: Annotation = CHANGED, is_held_out: bool = True) -> Any:
+def believe(*told: AnnotationEvent, annotation: Annotation = CHANGED, is_held_out: bool = False) -> Any:
     return believed(told, TASK, annotation, is_held_out=is_held_out)
 
 
@@ -74,12 +74,25 @@ def test_an_annotation_that_nobody_changed_was_starred_by_nobody(changed_at: str
     assert believe(TOLD, star, annotation=NEW) == TOLD
 
 
-def test_only_a_held_out_task_was_blind() -> None:
-    blind = replace(TOLD, is_blind=True)
+@pytest.mark.parametrize("is_connected", [True, False])
+@pytest.mark.parametrize("is_held_out", [True, False])
+def test_only_a_held_out_task_was_blind(is_connected: bool, is_held_out: bool) -> None:
+    event = replace(TOLD, is_blind=is_connected)
 
-    assert believe(blind).is_blind
-    assert not believe(blind, is_held_out=False).is_blind
-    assert not believe(TOLD).is_blind
+    assert believe(event, is_held_out=is_held_out).is_blind is (is_connected and is_held_out)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_held_out", "chosen_by"),
+    [
+        (SelectedBy.ACTIVE, False, SelectedBy.ACTIVE),
+        (SelectedBy.ACTIVE, True, SelectedBy.RANDOM),
+        (SelectedBy.RANDOM, True, SelectedBy.RANDOM),
+        (SelectedBy.SUSPECT, True, SelectedBy.SUSPECT),
+    ],
+)
+def test_no_score_chose_a_held_out_task(told: SelectedBy, is_held_out: bool, chosen_by: SelectedBy) -> None:
+    assert believe(replace(TOLD, selected_by=told), is_held_out=is_held_out).selected_by is chosen_by
 
 
 def test_nothing_told_is_nothing_believed() -> None:
