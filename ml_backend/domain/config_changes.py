@@ -57,7 +57,8 @@ def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
 def absences(seen: Sequence[SeenControls]) -> dict[str, tuple[Absence, ...]]:
     """When each control of the last config was not in the config, for those that were not there all the time.
 
-    A control that comes back as it was is the same one. One that changed its kind or its field has come anew.
+    A control that comes back as it was is the same one. One that changed its kind or its field has come anew, and so
+    has one that is asked where it was not before.
 
     Args:
         seen: what the project's configs had, in the order in which they were seen.
@@ -71,7 +72,7 @@ def _absences(control: Control, seen: Sequence[SeenControls]) -> Iterator[Absenc
     """Before the first config that has the control, and from each confirmed one without it to the next one with it."""
     gone_at: datetime | None = BEGINNING
     for config in seen:
-        if any(_was_asked(control, each) for each in config.controls):
+        if any(each.name == control.name and _was_asked(control, each) for each in config.controls):
             if gone_at is not None and config is not seen[0]:
                 yield Absence(gone_at, config.seen_at)
             gone_at = None
@@ -80,8 +81,8 @@ def _absences(control: Control, seen: Sequence[SeenControls]) -> Iterator[Absenc
 
 
 def _was_asked(control: Control, before: Control) -> bool:
-    """True where an earlier control asked the same question."""
-    return control.name == before.name and _nature(control) == _nature(before)
+    """True where an earlier control of its name asked the same question, whenever it is asked now."""
+    return _nature(control) == _nature(before) and set(before.conditions) <= set(control.conditions)
 
 
 def _nature(control: Control) -> tuple[str, ...]:
@@ -126,6 +127,11 @@ def _control_changes(before: Control, after: Control) -> Iterator[str]:
             f"the control {after.name!r} was {_described(before)} and is {_described(after)}: annotations are read as "
             "what it is now, and no version answers it before the next training."
         )
+    elif not _was_asked(after, before):
+        yield (
+            f"{after.name!r} is asked where it was not before (visibleWhen): annotations from before that leave it "
+            "empty say nothing about it."
+        )
     removed = [value for value in before.label_values if value not in after.label_values]
     added = [value for value in after.label_values if value not in before.label_values]
     for gone, come in _replaced(before.label_values, after.label_values):
@@ -168,7 +174,7 @@ def _consequence(control: Control) -> str:
 def _described(control: Control) -> str:
     choice = control.attributes.get("choice")
     written = f'<{control.tag} choice="{choice}">' if choice else f"<{control.tag}>"
-    return f"{written} about ${control.object.field}" if control.object.field else written
+    return f"{written} about {control.object.written}" if control.object.field else written
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,10 +1,12 @@
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml_backend.domain.conditions import ChoiceMade
 from ml_backend.domain.config_changes import Absence, SeenControls, absences, config_changes
 from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
 
@@ -200,3 +202,17 @@ def test_a_control_of_another_kind_or_field_has_come_anew() -> None:
 )
 def test_an_absence_ends_when_the_control_is_back(moment: datetime, is_covered: bool) -> None:
     assert Absence(hour(1), hour(2)).covers(moment) is is_covered
+
+
+def test_a_control_that_is_asked_where_it_was_not_before_has_come_anew() -> None:
+    on_tax, on_all = ChoiceMade(("topic",), ("Tax",)), ChoiceMade(("topic",))
+    always, mostly, seldom = (
+        replace(spans("parts", "A"), conditions=each) for each in ((), (on_all,), (on_all, on_tax))
+    )
+
+    for before, after in ((mostly, always), (seldom, mostly)):
+        assert absences(seen(config(before), config(after))) == {"parts": (Absence(BEGINNING, hour(1)),)}
+        assert absences(seen(config(after), config(before))) == {}
+        (sentence,) = config_changes(config(before), config(after))
+        assert sentence.startswith("'parts' is asked where it was not before (visibleWhen)")
+        assert config_changes(config(after), config(before)) == ()
