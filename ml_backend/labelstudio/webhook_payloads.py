@@ -15,18 +15,16 @@ from ..errors import PayloadError
 from .payloads import AnnotationPayload, Id, Payload, ProjectPayload, object_or_none, parse
 
 __all__ = [
-    "MAX_EVENT_BYTES",
     "AnnotationChange",
     "WebhookMessage",
     "check_event",
     "parse_webhook",
 ]
 
-MAX_EVENT_BYTES = 64 * 1024 * 1024
-"""Label Studio tells of 5,000 tasks or annotations per call at most: this leaves 13 KB for each."""
 MAX_EVENT_COMMAS = 2_000_000
-"""400 for each of the 5,000. A JSON value of two bytes becomes an object of fifty or more in memory, and there is a
-comma between any two, inside texts as well; counting them takes milliseconds."""
+"""400 for each of the 5,000 tasks or annotations that Label Studio tells of per call at most. A JSON value of two bytes
+becomes an object of fifty or more in memory, and there is a comma between any two, inside texts as well; counting them
+takes milliseconds."""
 MAX_LISTED = 50_000
 """Ten times what Label Studio sends."""
 MAX_NAME_LENGTH = 64

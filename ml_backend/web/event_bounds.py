@@ -3,7 +3,7 @@
 from flask import Flask, abort, request
 
 from ..errors import PayloadError
-from ..labelstudio.webhook_payloads import MAX_EVENT_BYTES, check_event
+from ..labelstudio.webhook_payloads import check_event
 
 __all__ = ["bound_events"]
 
@@ -17,7 +17,6 @@ def bound_events(app: Flask) -> None:
     @app.before_request
     def check() -> None:
         if request.method == "POST" and request.path == "/webhook":
-            request.max_content_length = MAX_EVENT_BYTES
             try:
                 check_event(request.get_data())
             except PayloadError as error:

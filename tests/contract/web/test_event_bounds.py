@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ml_backend.labelstudio.webhook_payloads import MAX_EVENT_BYTES
+from ml_backend.web.limits import body_limit
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import LABEL_STUDIO_ML, OWN, Application
 from tests.recordings import recorded
@@ -18,7 +18,7 @@ def post(client: FlaskClient, body: bytes, **more: Any) -> TestResponse:
 
 
 def test_an_event_larger_than_any_of_label_studio_is_not_read(client: FlaskClient) -> None:
-    response = post(client, b"{}", environ_overrides={"CONTENT_LENGTH": str(MAX_EVENT_BYTES + 1)})
+    response = post(client, b"{}", environ_overrides={"CONTENT_LENGTH": str(body_limit("/webhook") + 1)})
 
     assert response.status_code == 413
 

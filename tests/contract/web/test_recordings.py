@@ -13,7 +13,7 @@ from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import JobKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.web.app import MAX_BODY_BYTES
+from ml_backend.web.limits import MAX_BODY_BYTES
 from ml_backend.workflows.rounds import ProjectRounds
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth

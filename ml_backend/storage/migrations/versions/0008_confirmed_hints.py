@@ -10,7 +10,9 @@ down_revision = "0007"
 def upgrade() -> None:
     op.create_table(
         "hints",
-        sa.Column("project_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column(
+            "project_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False
+        ),
         sa.Column("kind", sa.String(16), primary_key=True),
         sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
     )
