@@ -13,7 +13,7 @@ from ml_backend.domain.job import JobKind, JobState
 from ml_backend.domain.model import GateDecision, Method, version_name
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
-from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.workflows.export import export_project
 from ml_backend.workflows.ingest import receive
 from ml_backend.workflows.promote import promote

@@ -1,13 +1,40 @@
 """What the change of a label config means for labels that people gave and models that learned from them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from .label_config import Control, LabelConfig
 
-__all__ = ["appearances", "config_changes"]
+__all__ = ["Absence", "SeenControls", "absences", "config_changes"]
 
 SHOWN = 5
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenControls:
+    """The controls that a label config had, from the time on when it was first seen.
+
+    Attributes:
+        is_confirmed: Label Studio itself said so. A config that somebody may have made up takes no control away.
+    """
+
+    controls: Sequence[Control]
+    seen_at: datetime
+    is_confirmed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A time in which nobody was asked about a control: from the first moment on, before the second."""
+
+    since: datetime
+    until: datetime
+
+    def covers(self, moment: datetime) -> bool:
+        """True where the moment lies in it."""
+        return self.since <= moment < self.until
 
 
 def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
@@ -27,24 +54,30 @@ def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
     )
 
 
-def appearances(seen: Sequence[tuple[LabelConfig, datetime]]) -> dict[str, datetime]:
-    """When each control of the last config came into it, for those that were not in the first one already.
+def absences(seen: Sequence[SeenControls]) -> dict[str, tuple[Absence, ...]]:
+    """When each control of the last config was not in the config, for those that were not there all the time.
 
-    A control that changed its kind or its field has come anew, and so has one that is asked where it was not before.
+    A control that comes back as it was is the same one. One that changed its kind or its field has come anew, and so
+    has one that is asked where it was not before.
 
     Args:
-        seen: configs of a project in the order in which they were seen, and when.
+        seen: what the project's configs had, in the order in which they were seen.
     """
-    came: dict[str, datetime] = {}
-    known: dict[str, Control] = {}
-    for position, (config, moment) in enumerate(seen):
-        now = {control.name: control for control in config.controls}
-        stays = {name for name, control in now.items() if name in known and _was_asked(control, known[name])}
-        came = {name: time for name, time in came.items() if name in stays} | {
-            name: moment for name in now if position and name not in stays
-        }
-        known = now
-    return came
+    now = seen[-1].controls if seen else ()
+    found = {control.name: tuple(_absences(control, seen)) for control in now}
+    return {name: times for name, times in found.items() if times}
+
+
+def _absences(control: Control, seen: Sequence[SeenControls]) -> Iterator[Absence]:
+    """Before the first config that has the control, and from each confirmed one without it to the next one with it."""
+    gone_at: datetime | None = BEGINNING
+    for config in seen:
+        if any(each.name == control.name and _was_asked(control, each) for each in config.controls):
+            if gone_at is not None and config is not seen[0]:
+                yield Absence(gone_at, config.seen_at)
+            gone_at = None
+        elif gone_at is None and config.is_confirmed:
+            gone_at = config.seen_at
 
 
 def _was_asked(control: Control, before: Control) -> bool:

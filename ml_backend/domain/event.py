@@ -1,12 +1,13 @@
-"""What Label Studio's event webhook tells. Events are hints: unordered, never repeated, sometimes lost."""
+"""What Label Studio's event webhook tells. Events are hints: unordered, never repeated, sometimes lost or made up."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from .example import PrelabelOutcome, SelectedBy
 
-__all__ = ["AnnotationEvent", "EventAction"]
+__all__ = ["AnnotationEvent", "EventAction", "merged"]
 
 
 class EventAction(StrEnum):
@@ -26,7 +27,8 @@ class AnnotationEvent:
         prelabel: what the annotator did with the pre-label; kept here because deleting the prediction in
             Label Studio loses it.
         model_version: version of that pre-label, None where there was none or Label Studio did not say.
-        is_blind: the task is held out, so no pre-label was shown.
+        selected_by: ACTIVE for held-out tasks as well, whose scores are random.
+        is_blind: the project was connected, so no pre-label was shown if the task is held out.
         changed_at: Label Studio's own time of the change, ISO 8601; tells repeated deliveries apart.
     """
 
@@ -45,3 +47,28 @@ class AnnotationEvent:
     is_blind: bool = False
     changed_at: str = ""
     received_at: datetime | None = None
+
+
+def merged(events: Sequence[AnnotationEvent]) -> AnnotationEvent:
+    """What the events of one annotation say together; there is at least one.
+
+    The first event tells how the label came about (selection, blindness, the pre-label's version), the last one how
+    it stands; of what became of the pre-label, the last one that knows tells. A ground-truth star in any is kept,
+    and so is that somebody looked at the label again because it was suspect.
+    """
+    together, *others = events
+    for later in others:
+        together = _followed(together, later)
+    return together
+
+
+def _followed(first: AnnotationEvent, later: AnnotationEvent) -> AnnotationEvent:
+    return replace(
+        later,
+        task_id=later.task_id or first.task_id,
+        prelabel=first.prelabel if later.prelabel is PrelabelOutcome.NONE else later.prelabel,
+        model_version=first.model_version or later.model_version,
+        selected_by=SelectedBy.SUSPECT if later.selected_by is SelectedBy.SUSPECT else first.selected_by,
+        is_blind=first.is_blind,
+        ground_truth=first.ground_truth or later.ground_truth,
+    )

@@ -10,11 +10,16 @@ __all__ = ["Project", "SeenConfig"]
 
 @dataclass(frozen=True, slots=True)
 class SeenConfig:
-    """A label config that a project has had, from the time on when this backend first saw it."""
+    """A label config that a project has had, from the time on when this backend first saw it.
+
+    Attributes:
+        is_confirmed: Label Studio itself said so; False where an event may have made it up.
+    """
 
     label_config: str
     fingerprint: str
     seen_at: datetime
+    is_confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Label Studio's JSON: parsed once, where it enters, into frozen values; unknown keys are ignored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
 from ..domain.annotation import Annotation, Prediction, ProjectInfo, Task
 from ..domain.example import PrelabelOutcome
@@ -13,54 +13,21 @@ from .json_text import read_json
 from .prelabel import outcome_by_comparison, outcome_by_origin
 
 __all__ = [
-    "AnnotationChange",
+    "AnnotationPayload",
+    "Id",
+    "Payload",
     "PredictRequest",
+    "ProjectPayload",
     "SetupRequest",
-    "WebhookMessage",
+    "object_or_none",
+    "parse",
     "parse_predict",
     "parse_project",
     "parse_setup",
-    "parse_webhook",
     "predict_response",
     "region_list",
     "task_from_export",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotationChange:
-    """An annotation that was created or updated.
-
-    Attributes:
-        task: None where the payload does not hold it.
-        task_id: the annotation's task, also where the payload does not hold it.
-        prelabel_version: model version of the pre-label that the annotation started from; None where there was
-            none or the payload does not say.
-    """
-
-    task: Task | None
-    task_id: int | None
-    annotation: Annotation
-    prelabel_version: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookMessage:
-    """One call of the event webhook, or of Start Training.
-
-    Attributes:
-        action: Label Studio's name of it, such as `ANNOTATION_CREATED`; unknown ones pass through.
-        project: None where the webhook is set to send no payload.
-        annotations: what was created or updated.
-        task_ids: tasks that were created or deleted.
-    """
-
-    action: str
-    project: ProjectInfo | None = None
-    project_id: int | None = None
-    annotations: tuple[AnnotationChange, ...] = ()
-    deleted_annotation_ids: tuple[int, ...] = ()
-    task_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,33 +57,13 @@ class PredictRequest:
     tasks: tuple[Task, ...]
 
 
-def parse_webhook(body: object) -> WebhookMessage:
-    """The message that the body of a webhook call holds.
-
-    Raises:
-        PayloadError: not an object, no action, or an annotation, task or project that is not what it should be.
-    """
-    envelope = _parse(_Envelope, body, "webhook")
-    if not envelope.action.startswith(("ANNOTATION", "TASK")):
-        return _message(envelope)
-    message = _parse(_Webhook, body, "webhook")
-    tasks = {task.id: task for task in message.task}
-    is_deletion = message.action.endswith("DELETED")
-    return replace(
-        _message(message),
-        annotations=() if is_deletion else tuple(_change(each, tasks) for each in message.annotation),
-        deleted_annotation_ids=tuple(each.id for each in message.annotations) if is_deletion else (),
-        task_ids=tuple(each.id for each in message.tasks),
-    )
-
-
 def parse_setup(body: object) -> SetupRequest:
     """What `/setup` was told.
 
     Raises:
         PayloadError: not an object, or no project or label config.
     """
-    setup = _parse(_Setup, body, "/setup")
+    setup = parse(_Setup, body, "/setup")
     return SetupRequest(setup.project, setup.label_config, setup.hostname or "", setup.extra_params)
 
 
@@ -126,7 +73,7 @@ def parse_predict(body: object) -> PredictRequest:
     Raises:
         PayloadError: not an object, no project, or a task without data.
     """
-    request = _parse(_Predict, body, "/predict")
+    request = parse(_Predict, body, "/predict")
     return PredictRequest(request.project, request.label_config, tuple(task.value() for task in request.tasks))
 
 
@@ -136,7 +83,7 @@ def parse_project(body: object) -> ProjectInfo:
     Raises:
         PayloadError: not an object, or no id.
     """
-    return _parse(_Project, body, "project").value()
+    return parse(ProjectPayload, body, "project").value()
 
 
 def task_from_export(obj: object) -> Task:
@@ -145,7 +92,7 @@ def task_from_export(obj: object) -> Task:
     Raises:
         PayloadError: not an object, no id, no data, or an annotation that is none.
     """
-    return _parse(_ExportedTask, obj, "task").value()
+    return parse(TaskPayload, obj, "task").value()
 
 
 def predict_response(predictions: Sequence[Prediction]) -> dict[str, Any]:
@@ -169,13 +116,6 @@ def region_list(prediction: Prediction) -> list[dict[str, Any]]:
 
 def _none_to_empty(value: object) -> object:
     return [] if value is None else value
-
-
-def _one_or_many(value: object) -> object:
-    """`ANNOTATION_CREATED` sends one object where `ANNOTATIONS_CREATED` sends a list, under the same key."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _regions(value: object) -> object:
@@ -209,7 +149,8 @@ def _extra_params(value: object) -> object:
     return value if isinstance(value, dict) else {}
 
 
-def _object_or_none(value: object) -> object:
+def object_or_none(value: object) -> object:
+    """For a validator: an object that may be empty or something else, where there is nothing to say."""
     return value if isinstance(value, dict) and value else None
 
 
@@ -219,18 +160,22 @@ ProjectId = Annotated[int, Field(ge=1, lt=2**63)]
 Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_regions)]
 
 
-class _Model(BaseModel):
+class Payload(BaseModel):
+    """What is common to all JSON objects of Label Studio."""
+
     # hide_input: a message must not repeat tokens or people's texts.
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
 
-class _Prediction(_Model):
+class _Prediction(Payload):
     id: Id | None = None
     result: Regions = ()
     model_version: str | None = None
 
 
-class _Annotation(_Model):
+class AnnotationPayload(Payload):
+    """An annotation as exports, the API and events have it."""
+
     id: Id
     task: Id | None = None
     completed_by: Annotated[str, BeforeValidator(_annotator)] = "unknown"
@@ -240,7 +185,7 @@ class _Annotation(_Model):
     ground_truth: bool | None = False
     lead_time: Annotated[float, Field(allow_inf_nan=False)] | None = None
     parent_prediction: Id | None = None
-    prediction: Annotated[_Prediction | None, BeforeValidator(_object_or_none)] = None
+    prediction: Annotated[_Prediction | None, BeforeValidator(object_or_none)] = None
     created_at: str | None = None
     updated_at: str | None = None
 
@@ -279,21 +224,23 @@ class _Annotation(_Model):
         return outcome_by_origin(self.result, was_copied=was_copied)
 
 
-class _Task(_Model):
+class _Task(Payload):
     id: Id = 0
     data: dict[str, Any]
-    annotations: Annotated[tuple[_Annotation, ...], BeforeValidator(_none_to_empty)] = ()
-    predictions: Annotated[tuple[_Prediction, ...], BeforeValidator(_whole_predictions)] = ()
+    annotations: Annotated[tuple[AnnotationPayload, ...], FailFast(), BeforeValidator(_none_to_empty)] = ()
+    predictions: Annotated[tuple[_Prediction, ...], FailFast(), BeforeValidator(_whole_predictions)] = ()
 
     def value(self) -> Task:
         return Task(self.id, self.data, tuple(annotation.value(self.predictions) for annotation in self.annotations))
 
 
-class _ExportedTask(_Task):
+class TaskPayload(_Task):
     id: Id
 
 
-class _Project(_Model):
+class ProjectPayload(Payload):
+    """A project as the API and events have it."""
+
     id: ProjectId
     title: str | None = ""
     label_config: str | None = ""
@@ -303,6 +250,7 @@ class _Project(_Model):
     task_number: int | None = 0
 
     def value(self) -> ProjectInfo:
+        """The project's settings as the rest of labelloop has them."""
         return ProjectInfo(
             id=self.id,
             title=self.title or "",
@@ -314,39 +262,28 @@ class _Project(_Model):
         )
 
 
-class _Reference(_Model):
-    id: Id
-
-
-class _Envelope(_Model):
-    action: Annotated[str, Field(min_length=1)]
-    project: Annotated[_Project | None, BeforeValidator(_object_or_none)] = None
-
-
-class _Webhook(_Envelope):
-    annotation: Annotated[tuple[_Annotation, ...], BeforeValidator(_one_or_many)] = ()
-    task: Annotated[tuple[_ExportedTask, ...], BeforeValidator(_one_or_many)] = ()
-    annotations: Annotated[tuple[_Reference, ...], BeforeValidator(_one_or_many)] = ()
-    tasks: Annotated[tuple[_Reference, ...], BeforeValidator(_one_or_many)] = ()
-
-
-class _Setup(_Model):
+class _Setup(Payload):
     project: Annotated[ProjectId, BeforeValidator(_project_id)]
     label_config: str = Field(alias="schema")
     hostname: str | None = ""
     extra_params: Annotated[dict[str, Any], BeforeValidator(_extra_params)] = {}
 
 
-class _Predict(_Model):
+class _Predict(Payload):
     project: Annotated[ProjectId, BeforeValidator(_project_id)]
     label_config: str = ""
-    tasks: tuple[_Task, ...]
+    tasks: Annotated[tuple[_Task, ...], FailFast()]
 
 
-ModelT = TypeVar("ModelT", bound=_Model)
+ModelT = TypeVar("ModelT", bound=Payload)
 
 
-def _parse(model: type[ModelT], body: object, what: str) -> ModelT:
+def parse(model: type[ModelT], body: object, what: str) -> ModelT:
+    """The body as the model has it.
+
+    Raises:
+        PayloadError: it does not fit; the message begins with `what`.
+    """
     if not isinstance(body, Mapping):
         raise PayloadError(
             f"{what}: the body is {_json_type(body)}; wanted the JSON object that Label Studio sends "
@@ -364,25 +301,6 @@ def _parse(model: type[ModelT], body: object, what: str) -> ModelT:
         ) from None
 
 
-def _message(envelope: _Envelope) -> WebhookMessage:
-    project = envelope.project.value() if envelope.project else None
-    return WebhookMessage(envelope.action, project, project.id if project else None)
-
-
 def _json_type(body: object) -> str:
     names: dict[type, str] = {list: "a list", str: "a string", type(None): "null or not JSON", bool: "a boolean"}
     return names.get(type(body), "a number" if isinstance(body, int | float) else f"a {type(body).__name__}")
-
-
-def _change(annotation: _Annotation, tasks: Mapping[int, _ExportedTask]) -> AnnotationChange:
-    # Label Studio says which task an annotation is of; one event of one task may leave it to the position.
-    task = tasks.get(annotation.task) if annotation.task is not None else None
-    if task is None and annotation.task is None and len(tasks) == 1:
-        (task,) = tasks.values()
-    prelabel = annotation.prelabel()
-    return AnnotationChange(
-        task=task.value() if task else None,
-        task_id=task.id if task else annotation.task,
-        annotation=annotation.value(),
-        prelabel_version=(prelabel.model_version or None) if prelabel and prelabel.result else None,
-    )

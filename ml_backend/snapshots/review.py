@@ -10,7 +10,7 @@ from ..domain.annotation import Annotation, Region, Task
 from ..domain.region import flat_choices, region_meaning
 from ..errors import ConfigurationError
 
-__all__ = ["ReviewMode", "ReviewRule", "last_change"]
+__all__ = ["UNKNOWN_ANNOTATOR", "ReviewMode", "ReviewRule", "last_change", "time_of"]
 
 UNKNOWN_ANNOTATOR = "unknown"
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -109,14 +109,15 @@ def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation
 
 def last_change(annotation: Annotation) -> datetime:
     """When the annotation was last changed, or else made; before all time where nobody wrote that down."""
-    return _time(annotation.updated_at or annotation.created_at)
+    return time_of(annotation.updated_at or annotation.created_at)
 
 
 def _age(annotation: Annotation) -> tuple[datetime, int]:
     return last_change(annotation), annotation.id
 
 
-def _time(text: str | None) -> datetime:
+def time_of(text: str | None) -> datetime:
+    """A time that Label Studio wrote; before all time where there is none."""
     try:
         time = datetime.fromisoformat(text or "")
     except ValueError:

@@ -1,11 +1,12 @@
 """Reviewed tasks made into rows one by one, before rows are compared with one another."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import partial
 
 from ..domain.annotation import Annotation, Task
+from ..domain.config_changes import Absence
 from ..domain.event import AnnotationEvent
 from ..domain.example import Row, Target
 from ..domain.reasons import Reason, ReasonCounts
@@ -25,8 +26,8 @@ __all__ = [
     "row_of",
 ]
 
-History = Callable[[int], AnnotationEvent | None]
-"""The stored event of an annotation id, None where labelloop did not see the annotation being made."""
+History = Callable[[Task, Annotation], AnnotationEvent | None]
+"""What events tell of an annotation of a task, None where labelloop did not see the annotation being made."""
 
 RowChange = Callable[[Iterable[Row]], Iterable[Row]]
 """Gives the rows back in order, changed or not, without those that are to be left out."""
@@ -38,8 +39,8 @@ class BuildSettings:
 
     Attributes:
         trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
-        appeared: when controls came into the label config, for those that were not in it from the start; an annotation
-            from before that says nothing about them.
+        absences: when controls were not in the label config, for those that were not there all the time; an annotation
+            of such a time that leaves them empty says nothing about them.
         near_duplicate_threshold: likeness from which a train row repeats a held-out one; see `leakage`.
 
     Raises:
@@ -50,7 +51,7 @@ class BuildSettings:
     review_rule: ReviewRule = field(default_factory=ReviewRule)
     trust_ground_truth: bool = False
     near_duplicate_threshold: float = DEFAULT_THRESHOLD
-    appeared: Mapping[str, datetime] = field(default_factory=dict)
+    absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_threshold(self.near_duplicate_threshold)
@@ -103,7 +104,7 @@ def row_of(
     text = plan.text(task.data)
 
     def answers(annotation: Annotation) -> tuple[Target | None, ...] | None:
-        found = all_answers(annotation, plan, text, settings.appeared)
+        found = all_answers(annotation, plan, text, settings.absences)
         return None if all(answer is None for answer in found) else found
 
     reviewed = settings.review_rule.reviewed(task, answers)
@@ -111,7 +112,7 @@ def row_of(
         return _why_not_reviewed(task)
     if not normalised(text):
         return Reason.EMPTY_TEXT
-    reading = read_answers(reviewed, plan, text, history, settings.appeared)
+    reading = read_answers(reviewed, plan, text, partial(history, task), settings.absences)
     for cause in reading.causes:
         reasons.add(cause.reason, task.id, cause.control, cause.label)
     if not reading.answers:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from ..domain.annotation import Annotation, Task
+from ..domain.config_changes import Absence
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
 from ..domain.model import ScoredTarget
@@ -37,8 +37,9 @@ class Answer:
 
     @property
     def prelabel(self) -> PrelabelOutcome:
-        """What became of the pre-label: as seen, else as far as the annotation itself tells."""
-        return self.event.prelabel if self.event else self.annotation.prelabel
+        """What became of the pre-label: as the annotation itself tells, else as seen, before it was deleted."""
+        is_known = self.annotation.parent_prediction is not None
+        return self.annotation.prelabel if is_known or not self.event else self.event.prelabel
 
     @property
     def selected_by(self) -> SelectedBy:
@@ -48,8 +49,8 @@ class Answer:
     @property
     def reviewed_at(self) -> str | None:
         """Time of the last change, ISO 8601."""
-        seen_at = self.event.changed_at if self.event else ""
-        return seen_at or self.annotation.updated_at or self.annotation.created_at
+        seen_at = self.event.changed_at if self.event else None
+        return self.annotation.updated_at or self.annotation.created_at or seen_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,8 @@ def read_answers(
     annotations: Sequence[Annotation],
     plan: ServingPlan,
     text: str,
-    history: Callable[[int], AnnotationEvent | None],
-    appeared: Mapping[str, datetime],
+    history: Callable[[Annotation], AnnotationEvent | None],
+    absences: Mapping[str, Sequence[Absence]],
 ) -> Reading:
     """The annotations' answers to the controls, as far as they use the controls' labels only.
 
@@ -91,44 +92,44 @@ def read_answers(
     chosen among today's labels. The same annotation's answers to other controls count.
 
     Args:
-        appeared: when controls came into the label config, for those that were not in it from the start.
+        absences: when controls were not in the label config, for those that were not there all the time.
     """
     answers: list[Answer] = []
     causes: list[Cause] = []
     for annotation in annotations:
         targets: dict[str, Target] = {}
-        for served, given in zip(plan.controls, _given(annotation, plan, text, appeared), strict=True):
+        for served, given in zip(plan.controls, _given(annotation, plan, text, absences), strict=True):
             causes += [Cause(reason, served.name) for reason in given.reasons]
             unknown = _unknown_labels(served, given.target)
             causes += [Cause(Reason.UNKNOWN_LABEL, served.name, label) for label in unknown]
             if given.target is not None and not unknown:
                 targets[served.name] = given.target
         if targets:
-            answers.append(Answer(annotation, history(annotation.id), targets))
+            answers.append(Answer(annotation, history(annotation), targets))
     return Reading(tuple(answers), tuple(causes))
 
 
 def all_answers(
-    annotation: Annotation, plan: ServingPlan, text: str, appeared: Mapping[str, datetime]
+    annotation: Annotation, plan: ServingPlan, text: str, absences: Mapping[str, Sequence[Absence]]
 ) -> tuple[Target | None, ...]:
     """One annotation's answer to each control, whatever labels it uses.
 
     None as well where its other answers leave the question out, and where it leaves a control empty that was not
-    there yet when it was made.
+    there when it was made.
     """
-    return tuple(given.target for given in _given(annotation, plan, text, appeared))
+    return tuple(given.target for given in _given(annotation, plan, text, absences))
 
 
 def _given(
-    annotation: Annotation, plan: ServingPlan, text: str, appeared: Mapping[str, datetime]
+    annotation: Annotation, plan: ServingPlan, text: str, absences: Mapping[str, Sequence[Absence]]
 ) -> Iterator[GivenAnswer]:
-    hidden = plan.config.hidden(annotation.result)
+    hidden, made_at = plan.config.hidden(annotation.result), last_change(annotation)
     for served in plan.controls:
         is_mentioned = any(region.get("from_name") == served.name for region in annotation.result)
-        since = appeared.get(served.name)
+        was_there = not any(absence.covers(made_at) for absence in absences.get(served.name, ()))
         if served.name in hidden:
             yield GivenAnswer(reasons=(Reason.NOT_ASKED,) if is_mentioned else ())
-        elif is_mentioned or since is None or last_change(annotation) >= since:
+        elif is_mentioned or was_there:
             yield served.kind.read(served.control, annotation.result, text)
         else:
             yield GivenAnswer()

@@ -17,6 +17,7 @@ from .repositories import (
     EventRepository,
     FlagRepository,
     GateRepository,
+    HintRepository,
     JobRepository,
     ProjectRepository,
     PromotionRepository,
@@ -31,6 +32,7 @@ __all__ = ["Database", "migrate", "newest_revision", "open_database"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
+"""How long SQLite waits for another writer, whose transactions take some 0.1 s at most; Label Studio waits for 1 s."""
 CONNECT_TIMEOUT_S = 10
 WANTED = (
     "Wanted: a SQLAlchemy URL in LABELLOOP_DATABASE_URL whose server is up (PostgreSQL needs the extra "
@@ -51,6 +53,7 @@ class Database:
     use: FileUse | None
     projects: ProjectRepository
     events: EventRepository
+    hints: HintRepository
     jobs: JobRepository
     snapshots: SnapshotRepository
     gates: GateRepository
@@ -107,6 +110,7 @@ def open_database(url: str, clock: Clock, *, busy_timeout_ms: int = BUSY_TIMEOUT
         use,
         ProjectRepository(engine, clock),
         EventRepository(engine, clock),
+        HintRepository(engine, clock),
         JobRepository(engine, clock),
         SnapshotRepository(engine, clock),
         GateRepository(engine, clock),

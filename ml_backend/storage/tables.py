@@ -4,7 +4,18 @@ from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, T
 
 from .column_types import String, StudioId, Text, UtcDateTime
 
-__all__ = ["events", "flags", "gates", "jobs", "metadata", "model_versions", "projects", "promotions", "snapshots"]
+__all__ = [
+    "events",
+    "flags",
+    "gates",
+    "hints",
+    "jobs",
+    "metadata",
+    "model_versions",
+    "projects",
+    "promotions",
+    "snapshots",
+]
 
 metadata = MetaData(
     naming_convention={
@@ -36,6 +47,16 @@ label_configs = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("label_config", Text, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
+    # False for those of before 0008, which events may have told.
+    Column("is_confirmed", Boolean, nullable=False, server_default=false()),
+)
+
+hints = Table(
+    "hints",
+    metadata,
+    Column("project_id", StudioId, primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True),
+    Column("told_at", UtcDateTime, nullable=False),
 )
 
 events = Table(
@@ -57,6 +78,8 @@ events = Table(
     Column("is_blind", Boolean, nullable=False),
     Column("changed_at", String(64), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    # Whether Label Studio's API has the label, and new since the last snapshot; None until it was asked.
+    Column("is_confirmed", Boolean),
     # Label Studio gives events no id; the same change delivered twice agrees in these.
     UniqueConstraint("project_id", "annotation_id", "action", "changed_at"),
     # The newest event, and those since a snapshot, are asked for all the time.
@@ -114,7 +137,7 @@ snapshots = Table(
     metadata,
     Column("project_id", StudioId, primary_key=True, autoincrement=False),
     Column("id", String(64), primary_key=True),
-    # The newest event when the snapshot was read: what came after it counts as new.
+    # The newest event, and the time, when the snapshot was begun to be read: what came after them counts as new.
     Column("last_event_id", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )

@@ -5,6 +5,7 @@ from flask import Flask, Response
 from ..config import Settings
 from ..workflows.services import Services
 from .errors import register_errors
+from .event_bounds import bound_events
 from .guard import Guard
 from .label_studio import label_studio_blueprint
 from .metrics import Metrics
@@ -19,6 +20,7 @@ def create_app(services: Services, settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics = Metrics(services)
     Guard(settings, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
+    bound_events(app)
     metrics.observe(app)
     register_errors(app, metrics, services.alarms)
     app.register_blueprint(label_studio_blueprint(services, metrics))

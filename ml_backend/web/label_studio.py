@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from ..errors import PayloadError
 from ..labelstudio.json_text import read_json
-from ..labelstudio.payloads import parse_predict, parse_setup, parse_webhook, predict_response
+from ..labelstudio.payloads import parse_predict, parse_setup, predict_response
+from ..labelstudio.webhook_payloads import parse_webhook
 from ..workflows.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
 from ..workflows.predict import predict_for_studio
 from ..workflows.services import Services

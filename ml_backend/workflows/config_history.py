@@ -1,18 +1,18 @@
 """What the label configs that a project has had mean for its rows and for what serves it."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
-from ..domain.config_changes import appearances, config_changes
+from ..domain.config_changes import Absence, SeenControls, absences, config_changes
 from ..domain.label_config import LabelConfig
 from ..domain.model import PromotionState, is_cold_start
-from ..domain.project import Project
+from ..domain.project import Project, SeenConfig
 from ..errors import LabelConfigError
 from ..labelstudio.label_config_xml import parse_label_config
 from ..tasks import serving_plan
 from .services import Services
 
-__all__ = ["changes_between", "changes_since_training", "control_appearances"]
+__all__ = ["changes_between", "changes_since_training", "control_absences"]
 
 UNKNOWN = "what serves was trained for other controls or labels than the label config has now."
 
@@ -46,14 +46,21 @@ def changes_since_training(services: Services, project: Project) -> tuple[str, .
     return changes_between(trained_for, project.label_config) if trained_for else (UNKNOWN,)
 
 
-def control_appearances(services: Services, project: Project) -> Mapping[str, datetime]:
-    """When each served control came into the label config, for those that were not there from the start.
+def control_absences(services: Services, project: Project) -> Mapping[str, Sequence[Absence]]:
+    """When each served control was not in the label config, for those that were not there all the time.
 
     Label Studio stores nothing for a control that was left empty, so the time alone tells an annotation that was made
-    before the control came from one that says that nothing applies.
+    while the control was not there from one that says that nothing applies.
     """
-    seen = services.database.projects.label_configs(project.id)
-    return appearances([(_served(each.label_config), each.seen_at) for each in seen])
+    return absences(
+        [controls for each in services.database.projects.label_configs(project.id) for controls in _seen(each)]
+    )
+
+
+def _seen(config: SeenConfig) -> Iterator[SeenControls]:
+    """What a former config had; nothing where it cannot be read any more, which tells neither way."""
+    with suppress(LabelConfigError):
+        yield SeenControls(_served(config.label_config).controls, config.seen_at, config.is_confirmed)
 
 
 def _served(label_config: str) -> LabelConfig:

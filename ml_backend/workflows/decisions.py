@@ -11,7 +11,7 @@ from ..domain.reasons import ReasonCounts
 from ..quality.precision import KindPrecision, measured_precision
 from ..snapshots.reviewed import reviewed_rows
 from ..tasks import ServingPlan
-from .export import build_settings
+from .export import build_settings, event_history
 from .services import Services
 from .setup import plan_of
 
@@ -77,10 +77,10 @@ def label_reader(services: Services, project: Project) -> LabelReader:
     """What tells the agreed answers of each task that has one, by the rule that a snapshot follows."""
     plan = plan_of(project)
     settings = build_settings(services, project.split, project)
-    history = services.database.events.history(project.id)
+    history = event_history(services, project, plan)
 
     def read(tasks: Iterable[Task]) -> dict[int, Mapping[str, Target]]:
-        rows = reviewed_rows(tasks, plan, settings, history.get, reasons=ReasonCounts())
+        rows = reviewed_rows(tasks, plan, settings, history, reasons=ReasonCounts())
         return {row.task_id: row.targets for row in rows}
 
     return read

@@ -6,28 +6,30 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..domain.annotation import Task
+from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
 from ..domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
-from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
+from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions, split_of
 from ..errors import SnapshotError
 from ..labelstudio.export_file import read_export
 from ..labelstudio.flat_export import is_flat_export, read_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
+from ..snapshots.believe import believed
 from ..snapshots.build import BuiltRows, build_rows
 from ..snapshots.review import ReviewRule
-from ..snapshots.reviewed import BuildSettings, RowChange, reviewed_rows
+from ..snapshots.reviewed import BuildSettings, History, RowChange, reviewed_rows
 from ..snapshots.store import MANIFEST, read_manifest, write_snapshot
 from ..tasks import ServingPlan, serving_plan
-from .config_history import control_appearances
+from .config_history import control_absences
 from .services import Services
 from .setup import remember_project, slug_of
 
 __all__ = [
     "build_settings",
+    "event_history",
     "export_file",
     "export_project",
     "newest_snapshot",
@@ -57,13 +59,13 @@ def export_project(
     info = services.studio.project(project.id)
     project = remember_project(services, project.id, info.label_config, title=info.title)
     # Taken first: a label that arrives while tasks are read counts as new next time, rather than never.
-    last_event_id = services.database.events.last_id(project.id)
-    history = services.database.events.history(project.id)
+    last_event_id, read_at = services.database.events.last_id(project.id), services.clock()
     config = parse_label_config(info.label_config)
     plan = serving_plan(config)
+    history = event_history(services, project, plan)
     settings = build_settings(services, project.split, project)
     tasks = services.studio.reviewed_tasks(project.id)
-    built = build_rows(tasks, plan, settings, history.get, row_change(services, plan))
+    built = build_rows(tasks, plan, settings, history, row_change(services, plan))
     if not any(built.splits.values()):
         raise no_row_error(services, f"project {project.id}", built.reasons)
     previous = services.database.snapshots.last(project.id)
@@ -77,7 +79,7 @@ def export_project(
         parent=previous.id if previous else None,
     )
     if out is None and is_for_training:
-        services.database.snapshots.add(project.id, snapshot.id, last_event_id)
+        services.database.snapshots.add(project.id, snapshot.id, last_event_id, read_at)
     return snapshot
 
 
@@ -155,7 +157,18 @@ def row_change(services: Services, plan: ServingPlan) -> RowChange:
     return partial(services.hooks.change_rows, labels=labels)
 
 
-def unseen(_annotation_id: int) -> AnnotationEvent | None:
+def event_history(services: Services, project: Project, plan: ServingPlan) -> History:
+    """What events tell of the project's annotations, as far as Label Studio bears it out."""
+    told = services.database.events.told(project.id)
+
+    def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
+        is_held_out = split_of(plan.text(task.data), project.split).is_held_out
+        return believed(told.get(annotation.id, ()), task, annotation, is_held_out=is_held_out)
+
+    return history
+
+
+def unseen(_task: Task, _annotation: Annotation) -> AnnotationEvent | None:
     """The history of annotations that labelloop did not see being made."""
     return None
 
@@ -166,7 +179,7 @@ def build_settings(services: Services, split: SplitFractions, project: Project |
         split=split,
         review_rule=ReviewRule.parse(services.options.review_rule),
         trust_ground_truth=services.options.trust_ground_truth,
-        appeared=control_appearances(services, project) if project else {},
+        absences=control_absences(services, project) if project else {},
     )
 
 

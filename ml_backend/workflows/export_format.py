@@ -17,7 +17,7 @@ from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.build import build_rows
 from ..snapshots.reviewed import History, changed_rows, reviewed_rows
 from ..tasks import ServingPlan, serving_plan
-from .export import build_settings, row_change, studio_tasks, unseen
+from .export import build_settings, event_history, row_change, studio_tasks, unseen
 from .services import Services
 from .setup import remember_project
 from .whole_file import whole_draft, whole_folder
@@ -80,8 +80,8 @@ def export_format(services: Services, project: Project, request: FormatRequest, 
     project = remember_project(services, project.id, info.label_config, title=info.title)
     plan = serving_plan(parse_label_config(info.label_config))
     wish = _wish(plan, request)
-    history = services.database.events.history(project.id)
-    source = _Source(services.studio.reviewed_tasks(project.id), plan, history.get, project)
+    history = event_history(services, project, plan)
+    source = _Source(services.studio.reviewed_tasks(project.id), plan, history, project)
     return _export(services, source, wish, request, out)
 
 

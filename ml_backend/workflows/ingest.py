@@ -1,7 +1,8 @@
 """What happens when Label Studio tells of an event: a few rows are written, and nothing is waited for.
 
-Events are hints. They come unordered, sometimes twice and sometimes not at all, so nothing here changes what a
-snapshot holds: its rows are read from Label Studio's API. The events add what the API does not keep.
+Events are hints. They come unordered, sometimes twice and sometimes not at all, and somebody may have made them up, so
+nothing here starts a job or changes what is known of a project: the worker asks Label Studio's API first. Rows of a
+snapshot are read from there as well. The events add what the API does not keep.
 """
 
 import logging
@@ -10,15 +11,12 @@ from dataclasses import dataclass, replace
 
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import SelectedBy
+from ..domain.hint import HintKind
 from ..domain.job import Job
-from ..domain.model import is_cold_start
-from ..domain.project import Project
-from ..domain.snapshot import split_of
-from ..errors import LabelConfigError
-from ..labelstudio.payloads import AnnotationChange, WebhookMessage
-from .retrain import request_prelabeling, request_training
+from ..labelstudio.webhook_payloads import AnnotationChange, WebhookMessage
+from .retrain import request_training
 from .services import Services
-from .setup import announced_version, plan_of, remember_project
+from .setup import remember_project
 
 __all__ = ["KNOWN_ACTIONS", "START_TRAINING", "UNCERTAINTY_SAMPLING", "Received", "receive"]
 
@@ -43,7 +41,7 @@ class Received:
 
 
 def receive(services: Services, message: WebhookMessage) -> Received:
-    """Store what a webhook call tells, and start what it asks for. Harmless when it comes twice.
+    """Store what a webhook call tells, and queue what Start Training asks for. Harmless when it comes twice.
 
     Raises:
         LabelConfigError: START_TRAINING for a project whose label config cannot be served.
@@ -66,8 +64,8 @@ def receive(services: Services, message: WebhookMessage) -> Received:
 
 def _annotated(services: Services, message: WebhookMessage, project_id: int) -> Received:
     action = EventAction.UPDATED if message.action.endswith("UPDATED") else EventAction.CREATED
-    project = services.database.projects.find(project_id)
-    events = [_event(message, project_id, project, change, action) for change in message.annotations]
+    is_connected = services.database.projects.find(project_id) is not None
+    events = [_event(message, project_id, change, action, is_connected=is_connected) for change in message.annotations]
     return Received(message.action, new_events=services.database.events.add(_suspects(services, project_id, events)))
 
 
@@ -78,10 +76,9 @@ def _suspects(services: Services, project_id: int, events: list[AnnotationEvent]
 
 
 def _event(
-    message: WebhookMessage, project_id: int, project: Project | None, change: AnnotationChange, action: EventAction
+    message: WebhookMessage, project_id: int, change: AnnotationChange, action: EventAction, *, is_connected: bool
 ) -> AnnotationEvent:
     annotation = change.annotation
-    is_blind = project is not None and _is_held_out(project, change)
     return AnnotationEvent(
         project_id=project_id,
         action=action,
@@ -94,26 +91,16 @@ def _event(
         parent_prediction=annotation.parent_prediction,
         prelabel=annotation.prelabel,
         model_version=change.prelabel_version,
-        selected_by=_selected_by(message, is_blind),
-        is_blind=is_blind,
+        selected_by=_selected_by(message),
+        is_blind=is_connected,
         changed_at=annotation.updated_at or "",
     )
 
 
-def _is_held_out(project: Project, change: AnnotationChange) -> bool:
-    if change.task is None:
-        return False
-    try:
-        text = plan_of(project).text(change.task.data)
-    except LabelConfigError:
-        return False
-    return bool(text.strip()) and split_of(text, project.split).is_held_out
-
-
-def _selected_by(message: WebhookMessage, is_blind: bool) -> SelectedBy:
-    """ACTIVE where the model's scores chose the task. Held-out tasks carry random scores, so they are never that."""
+def _selected_by(message: WebhookMessage) -> SelectedBy:
+    """ACTIVE where the model's scores chose the task, unless it is held out: then its score is random."""
     is_uncertain = message.project is not None and message.project.sampling == UNCERTAINTY_SAMPLING
-    return SelectedBy.ACTIVE if is_uncertain and not is_blind else SelectedBy.RANDOM
+    return SelectedBy.ACTIVE if is_uncertain else SelectedBy.RANDOM
 
 
 def _deleted(services: Services, message: WebhookMessage, project_id: int) -> Received:
@@ -124,30 +111,15 @@ def _deleted(services: Services, message: WebhookMessage, project_id: int) -> Re
     return Received(message.action, new_events=services.database.events.add(events))
 
 
-def _tasks_created(services: Services, message: WebhookMessage, project_id: int) -> Received:
-    """Uncertainty sampling passes over tasks without a stored prediction, so new ones get theirs pushed."""
-    if not services.options.auto_push or services.database.projects.find(project_id) is None:
-        return Received(message.action)
-    job, _ = request_prelabeling(services, project_id, trigger="import")
-    return Received(message.action, job=job)
+def _hint(kind: HintKind) -> Callable[[Services, WebhookMessage, int], Received]:
+    """What remembers that the worker should ask Label Studio; about projects that nobody connected there is nothing."""
 
+    def remember(services: Services, message: WebhookMessage, project_id: int) -> Received:
+        if services.database.projects.find(project_id) is not None:
+            services.database.hints.put(project_id, kind)
+        return Received(message.action)
 
-def _project_updated(services: Services, message: WebhookMessage, project_id: int) -> Received:
-    """Another label config makes another cold start, whose pre-labels have to be stored as the first ones were."""
-    known = services.database.projects.find(project_id)
-    if message.project is None or known is None:
-        return Received(message.action)
-    try:
-        project = remember_project(services, project_id, message.project.label_config, title=message.project.title)
-    except LabelConfigError as error:
-        # Label Studio asks `/setup` next, whose answer its users see; the old config stays until then.
-        log.warning("project %s now has a label config that cannot be served: %s", project_id, error)
-        return Received(message.action)
-    is_changed = project.label_config_fingerprint != known.label_config_fingerprint
-    if not is_changed or not services.options.auto_push or not is_cold_start(announced_version(services, project)):
-        return Received(message.action)
-    job, _ = request_prelabeling(services, project_id, trigger="label-config")
-    return Received(message.action, job=job)
+    return remember
 
 
 _HANDLERS: dict[str, Callable[[Services, WebhookMessage, int], Received]] = {
@@ -157,9 +129,9 @@ _HANDLERS: dict[str, Callable[[Services, WebhookMessage, int], Received]] = {
     "ANNOTATIONS_UPDATED": _annotated,
     "ANNOTATIONS_DELETED": _deleted,
     "ANNOTATION_DELETED": _deleted,
-    "TASKS_CREATED": _tasks_created,
-    "TASK_CREATED": _tasks_created,
-    "PROJECT_UPDATED": _project_updated,
+    "TASKS_CREATED": _hint(HintKind.TASKS),
+    "TASK_CREATED": _hint(HintKind.TASKS),
+    "PROJECT_UPDATED": _hint(HintKind.SETTINGS),
 }
 
 KNOWN_ACTIONS = frozenset(_HANDLERS) | {START_TRAINING}

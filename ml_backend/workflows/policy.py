@@ -5,22 +5,23 @@ from datetime import timedelta
 
 from ..domain.job import Job, JobKind
 from ..domain.project import Project
+from .confirm import confirm_labels
 from .retrain import request_training
 from .services import Services
 
-__all__ = ["is_due", "new_labels", "retrain_where_due"]
+__all__ = ["is_due", "new_labels", "retrain_if_due"]
 
 log = logging.getLogger(__name__)
 
 
 def new_labels(services: Services, project: Project) -> int:
-    """Reviewed labels made or changed since the project's last snapshot, as far as events told."""
+    """Labels made or changed since the last snapshot, by the events that Label Studio did not deny."""
     last = services.database.snapshots.last(project.id)
     return services.database.events.new_label_count(project.id, last.last_event_id if last else 0)
 
 
 def is_due(services: Services, project: Project) -> bool:
-    """True once enough labels are new, the last one has settled, and the last training is long enough ago."""
+    """True once enough labels seem new, the last one has settled, and the last training is long enough ago."""
     options, database, now = services.options, services.database, services.clock()
     if not options.retrain_after or new_labels(services, project) < options.retrain_after:
         return False
@@ -34,13 +35,16 @@ def is_due(services: Services, project: Project) -> bool:
     return last.state.is_over and since is not None and now - since >= timedelta(seconds=options.retrain_interval_s)
 
 
-def retrain_where_due(services: Services) -> list[Job]:
-    """Request training for every project that is due."""
-    started = []
-    for project in services.database.projects.all():
-        if is_due(services, project):
-            job, is_new = request_training(services, project.id, trigger="policy")
-            if is_new:
-                log.info("project %s has %s new labels: job %s", project.id, new_labels(services, project), job.id)
-                started.append(job)
-    return started
+def retrain_if_due(services: Services, project: Project) -> Job | None:
+    """Request training where the project is due, once Label Studio confirms that so many labels are new.
+
+    Raises:
+        StudioError: Label Studio cannot be asked now.
+    """
+    wanted = services.options.retrain_after
+    if not is_due(services, project) or confirm_labels(services, project, wanted) < wanted:
+        return None
+    job, is_new = request_training(services, project.id, trigger="policy")
+    if is_new:
+        log.info("project %s has %s new labels: job %s", project.id, new_labels(services, project), job.id)
+    return job if is_new else None

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from ..domain.job import Job, JobState
 from ..domain.ports import LaunchedJob
 from ..errors import DatabaseUnavailable
-from .policy import retrain_where_due
 from .promote import reconcile_promotions
 from .reconcile import MissedLabels
 from .recover import reap_dead, recover, sweep_folders
+from .rounds import ProjectRounds
 from .services import Services
 from .try_again import resume_where_due
 
@@ -28,6 +28,7 @@ class Timing:
     Attributes:
         cancel_grace_s: what a cancelled job has to stop by itself.
         reconcile_again_s: pause after a promotion could not be finished; each attempt reads the project's tasks.
+        ask_again_s: pause after Label Studio could not be asked whether what events told is true.
         blindness_s: what running jobs have to give a sign of life again once the database is back.
     """
 
@@ -35,6 +36,7 @@ class Timing:
     housekeeping_s: float = 5.0
     cancel_grace_s: float = 10.0
     reconcile_again_s: float = 60.0
+    ask_again_s: float = 60.0
     blindness_s: float = 20.0
 
 
@@ -53,6 +55,7 @@ class Worker:
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
+        self._rounds = ProjectRounds(services, self._timing.ask_again_s)
         self._is_blind = False
         self._missed_labels = MissedLabels(services)
 
@@ -88,7 +91,7 @@ class Worker:
                 self._next_reconciling = now + self._timing.reconcile_again_s
             resume_where_due(self._services)
             self._missed_labels.look()
-            retrain_where_due(self._services)
+            self._rounds.go()
         while len(self._children) < self._services.options.jobs_at_once:
             job = self._services.database.jobs.claim()
             if job is None:

@@ -3,6 +3,7 @@
 from .events import EventRepository
 from .flags import FlagRepository
 from .gates import GateRepository
+from .hints import HintRepository
 from .jobs import JobRepository
 from .projects import ProjectRepository
 from .promotions import PromotionRepository
@@ -13,6 +14,7 @@ __all__ = [
     "EventRepository",
     "FlagRepository",
     "GateRepository",
+    "HintRepository",
     "JobRepository",
     "ProjectRepository",
     "PromotionRepository",

@@ -1,24 +1,26 @@
 """Annotation events, as Label Studio's webhook told them."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, case, func, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, bindparam, case, func, select, update
 
-from ...domain.event import AnnotationEvent, EventAction
+from ...domain.event import AnnotationEvent, EventAction, merged
 from ...domain.example import PrelabelOutcome, SelectedBy
 from ..tables import events
 from .base import Clock, Repository, insert_for
 
 __all__ = ["EventRepository"]
 
-ROWS_PER_INSERT = 500  # 15 columns each: below SQLite's limit of 32,766 bound values
+ROWS_AT_ONCE = 5000
+"""Rows per transaction, which take some 0.1 s: SQLite lets nobody else write meanwhile, and others wait for seconds."""
 
 
 class EventRepository(Repository):
-    """Append-only. A repeated delivery changes nothing."""
+    """Append-only, but for what Label Studio says to an event. A repeated delivery changes nothing."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         super().__init__(engine, clock)
@@ -26,13 +28,13 @@ class EventRepository(Repository):
 
     def add(self, new: Sequence[AnnotationEvent]) -> int:
         """Store events; returns how many were not known before."""
+        # Counted by what comes back: PostgreSQL's driver gives no row count here.
+        statement = insert_for(self._engine, events).on_conflict_do_nothing().returning(events.c.id)
         received_at, added = self._now(), 0
-        with self._engine.begin() as connection:
-            for start in range(0, len(new), ROWS_PER_INSERT):
-                rows = [_values(event) | {"received_at": received_at} for event in new[start : start + ROWS_PER_INSERT]]
-                statement = insert_for(self._engine, events).values(rows).on_conflict_do_nothing()
-                # Counted by what comes back: PostgreSQL's driver gives no row count here.
-                added += len(connection.execute(statement.returning(events.c.id)).all())
+        for start in range(0, len(new), ROWS_AT_ONCE):
+            rows = [_values(event) | {"received_at": received_at} for event in new[start : start + ROWS_AT_ONCE]]
+            with self._engine.begin() as connection:
+                added += len(connection.execute(statement, rows).all())
         return added
 
     def last_id(self, project_id: int) -> int:
@@ -56,30 +58,54 @@ class EventRepository(Repository):
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(newest)}
 
-    def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
-        """Per annotation, what its events say together.
-
-        The first event tells how the label came about (selection, blindness, the pre-label's version), the last one how
-        it stands; of what became of the pre-label, the last one that knows tells. A ground-truth star in any is kept,
-        and so is that somebody looked at the label again because it was suspect.
-        """
-        merged: dict[int, AnnotationEvent] = {}
+    def told(self, project_id: int) -> Mapping[int, Sequence[AnnotationEvent]]:
+        """Everything that events claim about each annotation, in the order in which they came."""
+        found: dict[int, list[AnnotationEvent]] = defaultdict(list)
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id)
         with self._engine.connect() as connection:
             for row in connection.execute(statement).mappings():
-                event = _event(row)
-                known = merged.get(event.annotation_id)
-                merged[event.annotation_id] = event if known is None else _merged(known, event)
-        return merged
+                found[row["annotation_id"]].append(_event(row))
+        return found
+
+    def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
+        """Per annotation, what its events say together."""
+        return {annotation_id: merged(told) for annotation_id, told in self.told(project_id).items()}
 
     def new_label_count(self, project_id: int, after_id: int) -> int:
-        """Annotations made or changed since an event, skipped ones not counted."""
-        return self._count(
-            events.c.project_id == project_id,
-            events.c.id > after_id,
-            events.c.action != EventAction.DELETED,
-            events.c.was_cancelled.is_(False),
+        """Annotations made or changed since an event, without skipped ones and those that Label Studio denies."""
+        return self._count(*_new_labels(project_id, after_id), events.c.is_confirmed.is_not(False))
+
+    def confirmed_label_count(self, project_id: int, after_id: int) -> int:
+        """Those of them that Label Studio confirmed."""
+        return self._count(*_new_labels(project_id, after_id), events.c.is_confirmed.is_(True))
+
+    def unconfirmed(self, project_id: int, after_id: int, *, limit: int) -> Sequence[AnnotationEvent]:
+        """The oldest of the events that tell of new labels, about which Label Studio was not asked yet."""
+        conditions = (*_new_labels(project_id, after_id), events.c.is_confirmed.is_(None))
+        statement = select(events).where(*conditions).order_by(events.c.id).limit(limit)
+        with self._engine.connect() as connection:
+            return [_event(row) for row in connection.execute(statement).mappings()]
+
+    def confirm(self, asked: Sequence[AnnotationEvent], confirmed_ids: Collection[int]) -> None:
+        """Remember of events what Label Studio said: that it has the labels of these annotations, and no others."""
+        one = update(events).where(
+            events.c.project_id == bindparam("of_project"),
+            events.c.annotation_id == bindparam("of_annotation"),
+            events.c.action == bindparam("of_action"),
+            events.c.changed_at == bindparam("of_change"),
         )
+        rows = [
+            {
+                "of_project": event.project_id,
+                "of_annotation": event.annotation_id,
+                "of_action": event.action,
+                "of_change": event.changed_at,
+                "is_confirmed": event.annotation_id in confirmed_ids,
+            }
+            for event in asked
+        ]
+        with self._engine.begin() as connection:
+            connection.execute(one, rows)
 
     def label_count(self, project_id: int) -> int:
         """Annotations ever seen being made, skipped ones not counted."""
@@ -127,15 +153,12 @@ class EventRepository(Repository):
             return connection.execute(statement).scalar() or 0
 
 
-def _merged(first: AnnotationEvent, later: AnnotationEvent) -> AnnotationEvent:
-    return dataclasses.replace(
-        later,
-        task_id=later.task_id or first.task_id,
-        prelabel=first.prelabel if later.prelabel is PrelabelOutcome.NONE else later.prelabel,
-        model_version=first.model_version or later.model_version,
-        selected_by=SelectedBy.SUSPECT if later.selected_by is SelectedBy.SUSPECT else first.selected_by,
-        is_blind=first.is_blind,
-        ground_truth=first.ground_truth or later.ground_truth,
+def _new_labels(project_id: int, after_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        events.c.project_id == project_id,
+        events.c.id > after_id,
+        events.c.action != EventAction.DELETED,
+        events.c.was_cancelled.is_(False),
     )
 
 

@@ -73,7 +73,7 @@ class ProjectRepository(Repository):
         statement = select(label_configs).where(label_configs.c.project_id == project_id).order_by(label_configs.c.id)
         with self._engine.connect() as connection:
             rows = connection.execute(statement).all()
-        return [SeenConfig(row.label_config, row.fingerprint, row.seen_at) for row in rows]
+        return [SeenConfig(row.label_config, row.fingerprint, row.seen_at, row.is_confirmed) for row in rows]
 
     def set_title(self, project_id: int, title: str) -> None:
         """Remember the title as it is now."""
@@ -86,7 +86,11 @@ class ProjectRepository(Repository):
     def _add_config(self, connection: Connection, project_id: int, label_config: str, fingerprint: str) -> None:
         connection.execute(
             insert(label_configs).values(
-                project_id=project_id, fingerprint=fingerprint, label_config=label_config, seen_at=self._now()
+                project_id=project_id,
+                fingerprint=fingerprint,
+                label_config=label_config,
+                seen_at=self._now(),
+                is_confirmed=True,
             )
         )
 

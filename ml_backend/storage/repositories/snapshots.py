@@ -1,6 +1,7 @@
 """Which snapshots a project has had. What is in them, their own files say."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -12,19 +13,24 @@ __all__ = ["SnapshotRecord", "SnapshotRepository"]
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRecord:
-    """A snapshot's id, and the newest event when its rows were read."""
+    """A snapshot's id, and the newest event and the time when its rows were begun to be read."""
 
     id: str
     last_event_id: int
+    read_at: datetime
 
 
 class SnapshotRepository(Repository):
     """An index over the snapshots on disk."""
 
-    def add(self, project_id: int, snapshot_id: str, last_event_id: int) -> None:
-        """Record a snapshot. One that comes up again unchanged moves on to the newer event."""
+    def add(self, project_id: int, snapshot_id: str, last_event_id: int, read_at: datetime | None = None) -> None:
+        """Record a snapshot. One that comes up again unchanged moves on to the newer event.
+
+        Args:
+            read_at: when its rows were begun to be read; None: now.
+        """
         statement = insert_for(self._engine, snapshots).values(
-            project_id=project_id, id=snapshot_id, last_event_id=last_event_id, created_at=self._now()
+            project_id=project_id, id=snapshot_id, last_event_id=last_event_id, created_at=read_at or self._now()
         )
         fresh = {"last_event_id": last_event_id, "created_at": statement.excluded.created_at}
         with self._engine.begin() as connection:
@@ -33,11 +39,11 @@ class SnapshotRepository(Repository):
     def last(self, project_id: int) -> SnapshotRecord | None:
         """The project's newest snapshot."""
         statement = (
-            select(snapshots.c.id, snapshots.c.last_event_id)
+            select(snapshots.c.id, snapshots.c.last_event_id, snapshots.c.created_at)
             .where(snapshots.c.project_id == project_id)
             .order_by(snapshots.c.created_at.desc(), snapshots.c.last_event_id.desc())
             .limit(1)
         )
         with self._engine.connect() as connection:
             row = connection.execute(statement).first()
-        return SnapshotRecord(row.id, row.last_event_id) if row else None
+        return SnapshotRecord(row.id, row.last_event_id, row.created_at) if row else None

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.event import AnnotationEvent, EventAction
+from ml_backend.domain.hint import HintKind
 from ml_backend.domain.job import Job, JobKind, JobState
 from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import DatabaseUnavailable
+from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
 from ml_backend.storage.repositories import JobRepository
 from ml_backend.workflows.retrain import request_prelabeling, request_training
 from ml_backend.workflows.services import Services
@@ -256,7 +258,11 @@ def test_the_worker_keeps_house(services: Services, project: Project, launcher: 
     stale, _ = request_training(services, busy.id, trigger="test", claim=True)
     version = add_version(services, project)
     services.database.promotions.begin(project.id, version.name, previous="x", reason="r", is_forced=False)
-    services.database.events.add([AnnotationEvent(waiting.id, EventAction.CREATED, number) for number in (1, 2)])
+    services.studio.import_tasks(waiting.id, [{"data": {"text": text}} for text in TEXTS])
+    for task_id in list(services.studio.tasks)[-2:]:
+        stored = services.studio.submit_annotation(task_id, {"result": []})
+        told = AnnotationEvent(waiting.id, EventAction.CREATED, stored["id"], task_id, changed_at=stored["updated_at"])
+        services.database.events.add([told])
     services.clock.advance(61)
 
     Worker(services).step()
@@ -287,6 +293,47 @@ def test_a_promotion_that_cannot_be_finished_is_tried_again_after_a_pause(
         worker.step()
 
     assert tried == ["tickets-1-v9"] * attempts
+
+
+@pytest.mark.parametrize(("again_s", "attempts"), [(60.0, 1), (0.0, 3)])
+def test_label_studio_is_asked_again_after_a_pause_and_its_trouble_is_told_once(
+    services: Services, project: Project, caplog: pytest.LogCaptureFixture, again_s: float, attempts: int
+) -> None:
+    asked: list[int] = []
+
+    def ask(project_id: int) -> ProjectInfo:
+        asked.append(project_id)
+        raise StudioUnreachable("Label Studio is away")
+
+    for each in (project, add_project(services, title="Other")):
+        services.database.hints.put(each.id, HintKind.SETTINGS)
+    services.studio.project = ask
+    worker = Worker(services, Timing(housekeeping_s=0.0, ask_again_s=again_s))
+
+    for _ in range(3):
+        worker.step()
+
+    assert asked == [project.id] * attempts
+    assert [message for message in caplog.messages if "Label Studio is away" in message] == [
+        f"project {project.id}: what events told waits until Label Studio confirms it: Label Studio is away"
+    ]
+    assert services.database.hints.find(project.id, HintKind.SETTINGS) is not None
+
+
+def test_a_project_that_label_studio_refuses_does_not_keep_the_others_waiting(
+    services: Services, project: Project
+) -> None:
+    other = add_project(services, title="Other")
+    for each in (project, other):
+        services.database.hints.put(each.id, HintKind.SETTINGS)
+    del services.studio.projects[project.id]
+    services.studio.update_project(other.id, {"title": "Renamed"})
+
+    Worker(services).step()
+
+    assert services.database.projects.get(other.id).title == "Renamed"
+    assert services.database.hints.find(other.id, HintKind.SETTINGS) is None
+    assert services.database.hints.find(project.id, HintKind.SETTINGS) is not None
 
 
 def test_one_bad_round_does_not_end_the_worker(services: Services, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,6 @@
 import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -71,9 +73,26 @@ def test_another_change_is_another_event(database: Database, other: dict[str, An
 
 
 def test_a_delivery_of_thousands_is_stored_whole(database: Database) -> None:
-    assert database.events.add([made(number) for number in range(1234)]) == 1234
-    assert database.events.add([made(number) for number in range(1000, 1300)]) == 66
-    assert database.events.label_count(7) == 1300
+    assert database.events.add([made(number) for number in range(11_234)]) == 11_234
+    assert database.events.add([made(number) for number in range(11_000, 11_300)]) == 66
+    assert database.events.label_count(7) == 11_300
+
+
+def test_others_can_write_while_a_large_delivery_is_stored(database: Database) -> None:
+    many = [made(number, project_id=9) for number in range(15_000)]
+    waits: list[float] = []
+    with ThreadPoolExecutor() as pool:
+        large = pool.submit(database.events.add, many)
+        number = 0
+        while not large.done():
+            number += 1
+            started = time.monotonic()
+            assert database.events.add([made(number)]) == 1
+            waits.append(time.monotonic() - started)
+
+    assert large.result() == 15_000
+    assert len(waits) > 3
+    assert max(waits) < 2
 
 
 def test_no_event_is_no_delivery(database: Database) -> None:
@@ -151,6 +170,34 @@ def test_pre_label_outcomes_count_annotations_that_stand(database: Database) -> 
         PrelabelOutcome.ACCEPTED: 1,
         PrelabelOutcome.CHANGED: 1,
         PrelabelOutcome.NONE: 1,
+    }
+
+
+def test_what_label_studio_said_to_an_event_is_kept(database: Database) -> None:
+    again = made(3, action=EventAction.UPDATED, changed_at="2026-01-01T12:09:00Z")
+    database.events.add([made(1), made(2), made(3), again, made(4, was_cancelled=True), made(5, project_id=8)])
+    database.events.add([made(6, action=EventAction.DELETED, changed_at="")])
+
+    first, second = database.events.unconfirmed(7, 0, limit=2)
+    assert [first.annotation_id, second.annotation_id] == [1, 2]
+    database.events.confirm([first, second], {2})
+    (third, fourth) = database.events.unconfirmed(7, 0, limit=9)
+    assert [third.changed_at, fourth.changed_at] == [MADE.changed_at, again.changed_at]
+
+    assert (database.events.confirmed_label_count(7, 0), database.events.new_label_count(7, 0)) == (1, 2)
+    database.events.confirm([third], {3})
+    assert (database.events.confirmed_label_count(7, 0), database.events.new_label_count(7, 0)) == (2, 2)
+    assert database.events.confirmed_label_count(7, database.events.last_id(7)) == 0
+    assert len(database.events.unconfirmed(8, 0, limit=9)) == 1
+
+
+def test_all_that_was_told_of_an_annotation_is_kept_in_order(database: Database) -> None:
+    database.events.add([CHANGED, made(8), MADE])
+    told = database.events.told(7)
+
+    assert {number: [event.action for event in events] for number, events in told.items()} == {
+        31: [EventAction.UPDATED, EventAction.CREATED],
+        8: [EventAction.CREATED],
     }
 
 

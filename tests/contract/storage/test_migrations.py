@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Engine, MetaData, inspect, text
 
+from ml_backend.domain.hint import HintKind
 from ml_backend.domain.job import JobKind, JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
@@ -142,15 +143,17 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
         assert job.created_at == MADE
         assert database.jobs.requeue(job, "labelloop was upgraded")
         assert database.projects.get(7).split == SplitFractions(0.7, 0.1, 0.2)
-        assert database.projects.label_configs(7) == [SeenConfig("x", "x", MADE)]
+        assert database.projects.label_configs(7) == [SeenConfig("x", "x", MADE, is_confirmed=False)]
         assert [event.annotation_id for event in database.events.history(7).values()] == [5]
-        assert database.snapshots.last(7) == SnapshotRecord("00ff", 1)
+        assert database.snapshots.last(7) == SnapshotRecord("00ff", 1, MADE)
         assert database.gates.count("tickets-7") == 1
         promotion = database.promotions.open(7)
         assert promotion is not None
         assert (promotion.version, promotion.job_id) == ("tickets-7-v1", None)
         assert promotion.label_config_fingerprint is None
         assert database.flags.all(7) == []
+        assert database.events.new_label_count(7, 0) == len(database.events.unconfirmed(7, 0, limit=9))
+        assert [database.hints.find(7, kind) for kind in HintKind] == [None, None]
     finally:
         database.close()
 

@@ -18,6 +18,7 @@ from ml_backend.storage.tables import (
     events,
     flags,
     gates,
+    hints,
     jobs,
     label_configs,
     metadata,
@@ -102,6 +103,7 @@ def fill(database: Database) -> None:
             insert(label_configs),
             {"id": 3, "project_id": 7, "fingerprint": "f", "label_config": "<View/>", "seen_at": MOMENT},
         )
+        connection.execute(insert(hints), {"project_id": 7, "kind": "tasks", "told_at": MOMENT})
         connection.execute(
             insert(jobs),
             [

@@ -36,20 +36,29 @@ def test_the_newest_snapshot_is_the_last_one_added(database: Database, clock: Fa
         clock.advance(1)
         database.snapshots.add(7, snapshot_id, last_event_id)
     database.snapshots.add(8, "8888", 1)
-    assert database.snapshots.last(7) == SnapshotRecord("00ff", 9)
+    assert database.snapshots.last(7) == SnapshotRecord("00ff", 9, clock())
 
 
-def test_of_snapshots_of_the_same_moment_the_one_with_more_events_is_newer(database: Database) -> None:
+def test_a_snapshot_is_as_old_as_the_reading_of_its_rows(database: Database, clock: FakeClock) -> None:
+    begun_at = clock()
+    clock.advance(300)
+    database.snapshots.add(7, "00ff", 9, begun_at)
+    assert database.snapshots.last(7) == SnapshotRecord("00ff", 9, begun_at)
+
+
+def test_of_snapshots_of_the_same_moment_the_one_with_more_events_is_newer(
+    database: Database, clock: FakeClock
+) -> None:
     database.snapshots.add(7, "aaaa", 9)
     database.snapshots.add(7, "bbbb", 3)
-    assert database.snapshots.last(7) == SnapshotRecord("aaaa", 9)
+    assert database.snapshots.last(7) == SnapshotRecord("aaaa", 9, clock())
 
 
 def test_a_snapshot_that_comes_up_again_is_the_newest_again(database: Database, clock: FakeClock) -> None:
     for snapshot_id, last_event_id in (("aaaa", 3), ("bbbb", 5), ("aaaa", 7)):
         clock.advance(1)
         database.snapshots.add(7, snapshot_id, last_event_id)
-    assert database.snapshots.last(7) == SnapshotRecord("aaaa", 7)
+    assert database.snapshots.last(7) == SnapshotRecord("aaaa", 7, clock())
 
 
 def test_gates_are_kept_whole_and_counted_per_project(database: Database) -> None:

@@ -10,13 +10,16 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
+from ml_backend.domain.event import AnnotationEvent, EventAction
+from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.job import JobKind, JobState
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.config_history import control_appearances
+from ml_backend.workflows.config_history import control_absences
+from ml_backend.workflows.confirm import confirm_labels
 from ml_backend.workflows.connect import Connection, connect, create_and_connect
 from ml_backend.workflows.doctor import Finding, State, diagnose
 from ml_backend.workflows.export import export_project
@@ -116,6 +119,20 @@ def test_an_annotation_arrives_as_an_event_of_the_webhook(running: Running) -> N
     assert running.findings()["events"].state is State.OK
 
 
+def test_label_studio_bears_out_true_events_and_denies_forged_ones(running: Running, tmp_path: Path) -> None:
+    services, project = running.services, running.connection.project
+    tasks = services.studio.tasks_without_prediction(project.id, "no such version")
+    stored = services.studio.submit_annotation(next(iter(tasks)).id, {"result": choice("Billing"), "lead_time": 2.5})
+    told = services.database.events.new_label_count(project.id, 0)
+    forged = [AnnotationEvent(project.id, EventAction.CREATED, stored["id"] + n, stored["task"]) for n in (100, 2**40)]
+    services.database.events.add(forged)
+
+    assert confirm_labels(services, project, wanted=1000) == told
+    snapshot = export_project(services, project, tmp_path / "snapshot")
+    rows = {row.task_id: row for split in Split for row in read_rows(snapshot.path, split)}
+    assert rows[stored["task"]].provenance.selected_by in (SelectedBy.ACTIVE, SelectedBy.RANDOM)
+
+
 def test_what_somebody_broke_is_found_and_mended(running: Running) -> None:
     running.work()
     studio, project_id = running.services.studio, running.project_id
@@ -181,7 +198,7 @@ def test_a_label_config_that_somebody_changes_is_followed(running: Running, stud
 
     project = services.database.projects.get(project_id)
     assert project.label_config == changed
-    assert list(control_appearances(services, project)) == ["parts"]
+    assert list(control_absences(services, project)) == ["parts"]
     version = services.cold_start(project).version
     assert connect(services, project_id).changes == ()
     assert services.studio.project(project_id).model_version == version

@@ -11,12 +11,14 @@ from werkzeug.test import TestResponse
 
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
+from ml_backend.domain.job import JobKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.web.limits import MAX_BODY_BYTES
+from ml_backend.workflows.rounds import ProjectRounds
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
-from tests.services import CONFIG, build_test_services, texts_in
+from tests.services import CONFIG, texts_in
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
@@ -60,22 +62,6 @@ def recorded(name: str) -> Any:
 
 def names(kind: str) -> list[str]:
     return sorted(path.stem for path in PAYLOADS.glob(f"{kind}*.json"))
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture(params=APPLICATIONS, ids=lambda application: application.name)
-def application(request: pytest.FixtureRequest) -> Application:
-    chosen: Application = request.param
-    return chosen
-
-
-@pytest.fixture
-def client(services: Services, application: Application) -> FlaskClient:
-    return application.make(services).test_client()
 
 
 def only(*applications: Application) -> pytest.MarkDecorator:
@@ -291,23 +277,34 @@ def test_start_training_queues_a_job_for_a_project_seen_for_the_first_time(
     assert services.database.projects.get(1).ref.key == "p-choices-1"
 
 
+def confirm(services: Services) -> None:
+    """Let the worker ask Label Studio, where the project is as it was recorded."""
+    services.studio.projects[6] = recorded("webhook_project_updated")["project"]
+    services.studio.import_tasks(6, [{"data": {"text": text}} for text in texts_in(Split.TRAIN, 2)])
+    ProjectRounds(services, again_s=0).go()
+
+
 @only(OWN)
 def test_imported_tasks_of_a_connected_project_queue_a_push(services: Services, client: FlaskClient) -> None:
-    body = recorded("setup") | {"project": "6.1795198252"}
-    client.post("/setup", json=body)
+    client.post("/setup", json=recorded("setup") | {"project": "6.1795198252"})
 
     answers = [send(client, name).get_json() for name in ("webhook_tasks_created", "webhook_tasks_created_one")]
 
-    (job,) = services.database.jobs.newest()
-    assert [(answer["job"], answer["state"]) for answer in answers] == [(job.id, "queued")] * 2
+    assert answers == [{"status": "ok", "new_events": 0}] * 2
+    assert services.database.jobs.newest() == []
+    confirm(services)
+    assert [job.kind for job in services.database.jobs.newest()] == [JobKind.PRELABEL]
 
 
 @only(OWN)
 def test_a_changed_label_config_of_a_connected_project_is_taken_over(services: Services, client: FlaskClient) -> None:
     client.post("/setup", json=recorded("setup") | {"project": "6.1795198252"})
+    before = services.database.projects.get(6)
 
     send(client, "webhook_project_updated")
 
+    assert services.database.projects.get(6) == before
+    confirm(services)
     project = services.database.projects.get(6)
     assert project.label_config == recorded("webhook_project_updated")["project"]["label_config"]
     assert project.title == recorded("webhook_project_updated")["project"]["title"]

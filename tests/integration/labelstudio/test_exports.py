@@ -73,7 +73,8 @@ def _result(text: str, topic: str, tags: list[str], spans: list[tuple[int, int, 
 
 def rows_of(tasks: Iterable[Task], plan: ServingPlan) -> list[Row]:
     return sorted(
-        reviewed_rows(tasks, plan, BuildSettings(), lambda _: None, reasons=ReasonCounts()), key=lambda row: row.task_id
+        reviewed_rows(tasks, plan, BuildSettings(), lambda _task, _annotation: None, reasons=ReasonCounts()),
+        key=lambda row: row.task_id,
     )
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -6,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.conditions import ChoiceMade
-from ml_backend.domain.config_changes import appearances, config_changes
+from ml_backend.domain.config_changes import Absence, SeenControls, absences, config_changes
 from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
 
 TEXT = ObjectTag("text", "Text", "text")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def choices(name: str, *labels: str, choice: str = "single", shown: ObjectTag = TEXT) -> Control:
@@ -141,31 +143,65 @@ def test_there_is_something_to_say_exactly_where_something_differs(before: Label
     assert bool(config_changes(before, after)) == (essence(before) != essence(after))
 
 
-def seen(*configs_in_order: LabelConfig) -> list[tuple[LabelConfig, datetime]]:
-    return [(each, NOON + timedelta(hours=hours)) for hours, each in enumerate(configs_in_order)]
+PARTS = spans("parts", "A")
+ALONE, BOTH = config(TOPIC), config(TOPIC, PARTS)
 
 
-def test_controls_that_were_there_from_the_start_did_not_appear() -> None:
-    assert appearances([]) == {}
-    assert appearances(seen(config(TOPIC))) == {}
-    assert appearances(seen(config(TOPIC), config(choices("topic", "A", "B")))) == {}
+def hour(hours: int) -> datetime:
+    return NOON + timedelta(hours=hours)
 
 
-def test_a_control_appears_when_it_is_first_seen_and_again_after_it_was_gone() -> None:
-    parts = spans("parts", "A")
-    both = config(TOPIC, parts)
+def seen(*configs_in_order: LabelConfig, unconfirmed: Collection[int] = ()) -> list[SeenControls]:
+    """One config an hour, from noon on."""
+    return [
+        SeenControls(each.controls, hour(hours), hours not in unconfirmed)
+        for hours, each in enumerate(configs_in_order)
+    ]
 
-    assert appearances(seen(config(TOPIC), both, both)) == {"parts": NOON + timedelta(hours=1)}
-    assert appearances(seen(both, config(TOPIC), both)) == {"parts": NOON + timedelta(hours=2)}
-    assert appearances(seen(config(TOPIC), both, config(TOPIC))) == {}
+
+def test_controls_that_were_there_all_the_time_were_never_absent() -> None:
+    assert absences([]) == {}
+    assert absences(seen(ALONE)) == {}
+    assert absences(seen(ALONE, config(choices("topic", "A", "B")), BOTH, ALONE)) == {}
+
+
+def test_a_control_is_absent_before_it_comes_and_while_it_is_gone() -> None:
+    assert absences(seen(ALONE, BOTH, BOTH)) == {"parts": (Absence(BEGINNING, hour(1)),)}
+    assert absences(seen(BOTH, ALONE, BOTH)) == {"parts": (Absence(hour(1), hour(2)),)}
+    assert absences(seen(ALONE, BOTH, ALONE, ALONE, BOTH, BOTH)) == {
+        "parts": (Absence(BEGINNING, hour(1)), Absence(hour(2), hour(4)))
+    }
+    assert absences(seen(ALONE, BOTH, ALONE)) == {}
+
+
+def test_a_control_that_was_renamed_and_back_is_absent_meanwhile_alone() -> None:
+    renamed = config(TOPIC, spans("pieces", "A"))
+
+    assert absences(seen(BOTH, renamed, BOTH)) == {"parts": (Absence(hour(1), hour(2)),)}
+    assert absences(seen(BOTH, renamed)) == {"pieces": (Absence(BEGINNING, hour(1)),)}
+
+
+def test_a_config_that_nobody_confirmed_takes_no_control_away() -> None:
+    assert absences(seen(BOTH, ALONE, BOTH, unconfirmed=[1])) == {}
+    assert absences(seen(ALONE, BOTH, ALONE, BOTH, unconfirmed=range(3))) == {"parts": (Absence(BEGINNING, hour(1)),)}
+    assert absences(seen(BOTH, ALONE, ALONE, BOTH, unconfirmed=[0, 1])) == {"parts": (Absence(hour(2), hour(3)),)}
 
 
 def test_a_control_of_another_kind_or_field_has_come_anew() -> None:
     multiple = choices("topic", *TOPIC.label_values, choice="multiple")
     other_field = choices("topic", *TOPIC.label_values, shown=ObjectTag("text", "Text", "body"))
 
-    assert appearances(seen(config(TOPIC), config(multiple))) == {"topic": NOON + timedelta(hours=1)}
-    assert appearances(seen(config(TOPIC), config(TOPIC), config(other_field))) == {"topic": NOON + timedelta(hours=2)}
+    assert absences(seen(ALONE, config(multiple))) == {"topic": (Absence(BEGINNING, hour(1)),)}
+    assert absences(seen(ALONE, ALONE, config(other_field))) == {"topic": (Absence(BEGINNING, hour(2)),)}
+    assert absences(seen(ALONE, config(multiple), ALONE)) == {"topic": (Absence(hour(1), hour(2)),)}
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_covered"),
+    [(hour(0), False), (hour(1), True), (hour(2) - timedelta(seconds=1), True), (hour(2), False)],
+)
+def test_an_absence_ends_when_the_control_is_back(moment: datetime, is_covered: bool) -> None:
+    assert Absence(hour(1), hour(2)).covers(moment) is is_covered
 
 
 def test_a_control_that_is_asked_where_it_was_not_before_has_come_anew() -> None:
@@ -175,8 +211,8 @@ def test_a_control_that_is_asked_where_it_was_not_before_has_come_anew() -> None
     )
 
     for before, after in ((mostly, always), (seldom, mostly)):
-        assert appearances(seen(config(before), config(after))) == {"parts": NOON + timedelta(hours=1)}
-        assert appearances(seen(config(after), config(before))) == {}
+        assert absences(seen(config(before), config(after))) == {"parts": (Absence(BEGINNING, hour(1)),)}
+        assert absences(seen(config(after), config(before))) == {}
         (sentence,) = config_changes(config(before), config(after))
         assert sentence.startswith("'parts' is asked where it was not before (visibleWhen)")
         assert config_changes(config(after), config(before)) == ()

@@ -32,7 +32,9 @@ CONFIGS = {
 
 def read(path: Path, plan: ServingPlan, *, trust_ground_truth: bool = False) -> list[Row]:
     settings = BuildSettings(trust_ground_truth=trust_ground_truth)
-    return list(reviewed_rows(read_export(path), plan, settings, lambda _: None, reasons=ReasonCounts()))
+    return list(
+        reviewed_rows(read_export(path), plan, settings, lambda _task, _annotation: None, reasons=ReasonCounts())
+    )
 
 
 def carried(rows: Sequence[Row]) -> list[Row]:

@@ -11,11 +11,11 @@ from ml_backend.labelstudio.payloads import (
     parse_predict,
     parse_project,
     parse_setup,
-    parse_webhook,
     predict_response,
     region_list,
     task_from_export,
 )
+from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from tests.recordings import recorded, recorded_names
 
 TICKED = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["Positive"]}}

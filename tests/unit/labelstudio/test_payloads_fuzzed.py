@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.errors import PayloadError
-from ml_backend.labelstudio.payloads import parse_predict, parse_setup, parse_webhook, task_from_export
+from ml_backend.labelstudio.payloads import parse_predict, parse_setup, task_from_export
+from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from tests.recordings import recorded, recorded_names
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)

@@ -1,6 +1,8 @@
 """What the event webhook tells: as it was recorded, and as it must not be."""
 
+import json
 import math
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from ml_backend.domain.annotation import Annotation
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.errors import PayloadError
-from ml_backend.labelstudio.payloads import AnnotationChange, WebhookMessage, parse_webhook
+from ml_backend.labelstudio.webhook_payloads import AnnotationChange, WebhookMessage, check_event, parse_webhook
 from tests.recordings import recorded, recorded_names
 
 TICKED = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["Positive"]}}
@@ -59,8 +61,6 @@ def test_recorded_annotations_say_who_did_what(name: str, expected: tuple[Any, .
     change = only_change(parse_webhook(recorded(f"webhook_{name}")))
     annotation = change.annotation
 
-    assert change.task is not None
-    assert change.task.id == change.task_id
     assert annotation.annotator == "1"
     assert (
         annotation.id,
@@ -77,8 +77,6 @@ def test_a_recorded_annotation_keeps_its_regions_and_times() -> None:
 
     change = only_change(parse_webhook(body))
 
-    assert change.task is not None
-    assert change.task.data == {"text": "a", "label_issue": True, "label_quality": 0.12}
     assert change.annotation == Annotation(
         id=10,
         annotator="1",
@@ -156,14 +154,14 @@ def test_actions_that_are_not_known_pass_through_unread(action: str) -> None:
     assert (message.action, message.project_id, message.annotations) == (action, 3, ())
 
 
-def test_tasks_are_matched_by_id_and_not_by_position() -> None:
+def test_the_task_is_that_of_the_annotation_and_not_of_the_position() -> None:
     body = event("ANNOTATIONS_CREATED")
-    body["annotation"] = [body["annotation"], {**body["annotation"], "id": 8, "task": 4}]
+    body["annotation"] = [body["annotation"], {**body["annotation"], "id": 8, "task": 4}, {"id": 9}]
     body["task"] = [{"id": 4, "data": {"text": "four"}}, {"id": 3, "data": {"text": "three"}}]
 
-    found = {each.annotation.id: each.task.data["text"] for each in parse_webhook(body).annotations if each.task}
+    found = {each.annotation.id: each.task_id for each in parse_webhook(body).annotations}
 
-    assert found == {7: "three", 8: "four"}
+    assert found == {7: 3, 8: 4, 9: None}
 
 
 def test_the_only_task_counts_where_the_annotation_names_none() -> None:
@@ -172,7 +170,7 @@ def test_the_only_task_counts_where_the_annotation_names_none() -> None:
 
     change = only_change(parse_webhook(body))
 
-    assert (change.task_id, change.task and change.task.data) == (3, {"text": "a"})
+    assert change.task_id == 3
 
 
 def test_a_task_that_is_not_there_leaves_its_id() -> None:
@@ -181,7 +179,7 @@ def test_a_task_that_is_not_there_leaves_its_id() -> None:
 
     change = only_change(parse_webhook(body))
 
-    assert (change.task, change.task_id) == (None, 3)
+    assert change.task_id == 3
 
 
 @pytest.mark.parametrize("result", [None, [], "text", {}, 5])
@@ -268,7 +266,7 @@ def test_an_empty_prediction_is_no_prelabel() -> None:
         {"action": "ANNOTATION_CREATED", "annotation": {"id": 2**63}},
         {"action": "ANNOTATION_CREATED", "annotation": {"id": 1, "lead_time": "long"}},
         {"action": "ANNOTATION_CREATED", "annotation": {"id": 1, "lead_time": math.nan}},
-        {"action": "ANNOTATION_CREATED", "annotation": {"id": 1}, "task": {"id": 2, "data": "text"}},
+        {"action": "ANNOTATION_CREATED", "annotation": {"id": 1}, "task": {"data": {"text": "no id"}}},
         {"action": "ANNOTATIONS_DELETED", "annotations": [5]},
         {"action": "TASKS_CREATED", "tasks": [{"id": None}]},
         {"action": "START_TRAINING", "project": {"title": "no id"}},
@@ -292,10 +290,91 @@ def test_a_refusal_names_the_place_and_repeats_no_value() -> None:
     assert not [secret for secret in ("token-abc", "secret text", "person") if secret in str(caught.value)]
 
 
-def test_many_problems_are_counted_and_not_all_told() -> None:
-    body = {"action": "TASKS_DELETED", "tasks": [{"id": "x"}] * 10}
+def test_many_problems_of_one_entry_are_counted_and_not_all_told() -> None:
+    wrong = dict.fromkeys(("id", "task", "lead_time", "was_cancelled", "ground_truth"), "no")
 
-    with pytest.raises(PayloadError, match="and 7 more") as caught:
+    with pytest.raises(PayloadError, match=r"annotation\.0\.id.*, and 1 more") as caught:
+        parse_webhook({"action": "ANNOTATION_CREATED", "annotation": wrong | {"parent_prediction": "x"}})
+
+    assert len(str(caught.value)) < 600
+
+
+FLOOD = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("action", "key", "entry"),
+    [
+        ("ANNOTATION_CREATED", "annotation", 1),
+        ("ANNOTATIONS_CREATED", "annotation", {"id": 1}),
+        ("ANNOTATION_UPDATED", "task", {"id": 1}),
+        ("ANNOTATIONS_DELETED", "annotations", {"id": 1}),
+        ("TASKS_CREATED", "tasks", {}),
+    ],
+)
+def test_more_entries_than_label_studio_sends_are_not_looked_at(action: str, key: str, entry: object) -> None:
+    body = {"action": action, key: [entry] * FLOOD}
+    started = time.process_time()
+
+    with pytest.raises(PayloadError, match=f"{key}: .*{FLOOD} entries found, at most 50000 wanted"):
         parse_webhook(body)
 
-    assert len(str(caught.value)) < 500
+    assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    ("action", "key", "entry"),
+    [
+        ("ANNOTATIONS_CREATED", "annotation", 1),
+        ("ANNOTATIONS_UPDATED", "annotation", {"id": "x", "lead_time": "y"}),
+        ("ANNOTATIONS_DELETED", "annotations", {"no": "id"}),
+        ("TASKS_DELETED", "tasks", {"id": -1}),
+    ],
+)
+def test_the_first_entry_that_is_wrong_is_the_one_that_is_told(action: str, key: str, entry: object) -> None:
+    with pytest.raises(PayloadError) as caught:
+        parse_webhook({"action": action, key: [{"id": 1}, *[entry] * 40_000]})
+
+    assert f"{key}.1" in str(caught.value)
+    assert f"{key}.2" not in str(caught.value)
+    assert "more" not in str(caught.value)
+
+
+def test_the_largest_calls_of_label_studio_are_read() -> None:
+    body = event()
+    many = range(1, 5001)
+    body |= {
+        "action": "ANNOTATIONS_CREATED",
+        "annotation": [body["annotation"] | {"id": number, "task": number} for number in many],
+        "task": [body["task"] | {"id": number, "data": {"text": "Where is it, please? " * 99}} for number in many],
+    }
+    check_event(json.dumps(body).encode())
+
+    found = parse_webhook(body).annotations
+
+    assert [change.task_id for change in found] == list(many)
+
+
+@pytest.mark.parametrize("values", [b"{},", b"[],", b'"",', b"1,"])
+def test_a_body_of_tiny_values_is_refused_before_it_is_parsed(values: bytes) -> None:
+    with pytest.raises(PayloadError, match="2000001 commas found, at most 2000000 wanted"):
+        check_event(b'{"a":[' + values * 2_000_001 + b"1]}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"updated_at": "2" * 65}, {"updated_at": "2026\x00"}, {"completed_by": "x" * 65}, {"completed_by": "a\ud800"}],
+    ids=ascii,
+)
+def test_names_and_times_that_no_database_holds_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(PayloadError, match="at most 64 printable characters"):
+        parse_webhook(event(**change))
+
+
+@pytest.mark.parametrize(("version", "kept"), [("v" * 255, "v" * 255), ("v" * 256, None), ("v\x00", None)])
+def test_a_version_that_no_database_holds_is_as_good_as_none(version: str, kept: str | None) -> None:
+    prelabel = {"id": 5, "result": [{"from_name": "a"}], "model_version": version}
+
+    change = only_change(parse_webhook(event(parent_prediction=5, prediction=prelabel)))
+
+    assert change.prelabel_version == kept

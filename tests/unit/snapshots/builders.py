@@ -47,10 +47,11 @@ def task(id: int, text: object, *values: str | Annotation) -> Task:  # noqa: A00
 
 
 def history_of(*events: AnnotationEvent) -> History:
-    return {event.annotation_id: event for event in events}.get
+    told = {event.annotation_id: event for event in events}
+    return lambda _task, annotation: told.get(annotation.id)
 
 
-def built(tasks: Sequence[Task], *, history: History = lambda _: None, **settings: Any) -> BuiltRows:
+def built(tasks: Sequence[Task], *, history: History = lambda _task, _annotation: None, **settings: Any) -> BuiltRows:
     return build_rows(tasks, plan(), BuildSettings(**settings), history)
 
 

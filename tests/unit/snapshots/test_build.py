@@ -135,8 +135,19 @@ def test_the_history_tells_how_a_row_came_about() -> None:
     came_from = row.provenance
     assert (came_from.annotation_ids, came_from.lead_time_s) == ((1,), 2.25)
     assert (came_from.prelabel, came_from.selected_by) == (PrelabelOutcome.ACCEPTED, SelectedBy.ACTIVE)
-    assert came_from.reviewed_at == "2026-05-02T10:00:00Z"
+    assert came_from.reviewed_at == "2026-05-01T10:00:00Z"
     assert row.labels[0].blind
+
+
+@pytest.mark.parametrize(("parent", "outcome"), [(5, PrelabelOutcome.CHANGED), (None, PrelabelOutcome.ACCEPTED)])
+def test_the_history_tells_of_a_pre_label_only_where_the_annotation_does_not(
+    parent: int | None, outcome: PrelabelOutcome
+) -> None:
+    seen = event(1, prelabel=PrelabelOutcome.ACCEPTED)
+    told = PrelabelOutcome.CHANGED if parent else PrelabelOutcome.NONE
+    answer = annotation(1, "login", parent_prediction=parent, prelabel=told)
+
+    assert only(built([task(1, "one", answer)], history=history_of(seen))).provenance.prelabel is outcome
 
 
 def test_without_history_nothing_is_claimed() -> None:

@@ -24,7 +24,7 @@ FRUIT, CAR = choices_region(["Fruit"], "theme"), choices_region(["Car"], "theme"
 
 def built(result: Sequence[Region], over: ServingPlan = PLAN, data: Any = None) -> BuiltRows:
     task = Task(1, data or {"text": "a text"}, (Annotation(7, "1", tuple(result)),))
-    return build_rows([task], over, BuildSettings(split=SplitFractions(1, 0, 0)), lambda _id: None)
+    return build_rows([task], over, BuildSettings(split=SplitFractions(1, 0, 0)), lambda _task, _annotation: None)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,9 @@ def test_no_answer_stands_to_a_question_that_is_not_asked_after_the_answers_that
     annotations = (Annotation(number, str(number), tuple(result)) for number, result in enumerate(votes, start=1))
     settings = BuildSettings(split=SplitFractions(1, 0, 0))
 
-    rows = build_rows([Task(1, {"text": "a text"}, tuple(annotations))], PLAN, settings, lambda _id: None)
+    rows = build_rows(
+        [Task(1, {"text": "a text"}, tuple(annotations))], PLAN, settings, lambda _task, _annotation: None
+    )
 
     (row,) = (*rows.splits[Split.TRAIN], *rows.unresolved)
     assert row.targets == targets
@@ -91,7 +93,7 @@ def test_equal_texts_that_differ_lose_the_answers_that_were_asked_after_those_th
         for number, result in enumerate([said("Fruit", "old"), said("Car")], start=1)
     ]
 
-    rows = build_rows(tasks, PLAN, BuildSettings(split=SplitFractions(1, 0, 0)), lambda _id: None)
+    rows = build_rows(tasks, PLAN, BuildSettings(split=SplitFractions(1, 0, 0)), lambda _task, _annotation: None)
 
     assert rows.splits[Split.TRAIN] == ()
     assert [row.targets for row in rows.unresolved] == [{}, {}]
@@ -104,7 +106,7 @@ def test_what_a_control_decides_that_is_not_served_is_read_from_the_annotations(
     result = (fruit, choices_region(["old"], "flaws"))
     task = Task(1, {"text": "a text"}, (Annotation(1, "1", result), Annotation(2, "2", result)))
 
-    rows = build_rows([task], over, BuildSettings(split=SplitFractions(1, 0, 0)), lambda _id: None)
+    rows = build_rows([task], over, BuildSettings(split=SplitFractions(1, 0, 0)), lambda _task, _annotation: None)
 
     assert rows.splits[Split.TRAIN][0].targets == {"flaws": ("old",)}
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Annotation, Region, Task
+from ml_backend.domain.config_changes import Absence
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.reasons import Reason, ReasonCounts
 from ml_backend.domain.snapshot import Split, SplitFractions
@@ -43,7 +44,7 @@ def task(number: int, text: str, *answers: Sequence[Region] | Annotation) -> Tas
 
 
 def built(*tasks: Task, **settings: Any) -> BuiltRows:
-    return build_rows(tasks, PLAN, BuildSettings(**{"split": ALL_TRAIN} | settings), lambda _id: None)
+    return build_rows(tasks, PLAN, BuildSettings(**{"split": ALL_TRAIN} | settings), lambda _task, _annotation: None)
 
 
 def only(rows: BuiltRows) -> Row:
@@ -106,7 +107,7 @@ def test_labels_that_left_the_config_are_counted_over_all_annotations_the_droppe
     choice_alone = plan('<Choices name="topic" toName="text"><Choice value="a"/><Choice value="b"/></Choices>')
     tasks = [task(number, f"text {number}", [topic("old" if number % 2 else "older")]) for number in range(1, 6)]
 
-    rows = build_rows(tasks, choice_alone, BuildSettings(split=ALL_TRAIN), lambda _id: None)
+    rows = build_rows(tasks, choice_alone, BuildSettings(split=ALL_TRAIN), lambda _task, _annotation: None)
 
     assert rows.dropped_counts == {"unknown_label": 5}
     assert rows.warnings[0].startswith(
@@ -124,7 +125,9 @@ def test_an_answer_that_cannot_be_read_is_left_out_and_counted() -> None:
 def test_a_task_whose_only_answer_cannot_be_read_is_dropped() -> None:
     spans_alone = plan('<Labels name="spans" toName="text"><Label value="PER"/></Labels>')
 
-    rows = build_rows([task(1, "a text", [span(3, 999)])], spans_alone, BuildSettings(), lambda _id: None)
+    rows = build_rows(
+        [task(1, "a text", [span(3, 999)])], spans_alone, BuildSettings(), lambda _task, _annotation: None
+    )
 
     assert rows.dropped_counts == {"no_answer": 1}
 
@@ -192,7 +195,7 @@ def lost(*tasks: Task) -> list[tuple[Reason, str, int, tuple[int, ...]]]:
     """Answers that are left out of a snapshot, which are those that are left out of a stream of its rows."""
     reasons = ReasonCounts()
     settings = BuildSettings(split=ALL_TRAIN)
-    list(reviewed_rows(tasks, PLAN, settings, lambda _id: None, reasons=reasons))
+    list(reviewed_rows(tasks, PLAN, settings, lambda _task, _annotation: None, reasons=reasons))
     assert tuple(reasons) == built(*tasks).reasons
     return [(each.reason, each.control, each.count, each.task_ids) for each in reasons]
 
@@ -239,6 +242,8 @@ def test_equal_texts_with_different_answers_lose_them_aloud() -> None:
 
 
 CAME = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOT_YET = Absence(datetime.min.replace(tzinfo=UTC), CAME)
+GONE = Absence(datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 7, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -257,16 +262,36 @@ def test_an_annotation_from_before_a_control_came_says_nothing_about_it(
 ) -> None:
     annotation = Annotation(1, "1", (topic("login"), *regions), updated_at=updated_at)
 
-    row = only(built(task(1, "a text", annotation), appeared={"spans": CAME}))
+    row = only(built(task(1, "a text", annotation), absences={"spans": [NOT_YET]}))
 
     assert ("spans" in row.targets) == has_spans
     assert row.targets["tags"] == ()
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "regions", "has_spans"),
+    [
+        ("2026-03-04T23:59:59Z", [], True),
+        ("2026-03-05T00:00:00Z", [], False),
+        ("2026-03-06T12:00:00Z", [span(0, 2)], True),
+        ("2026-03-07T00:00:00Z", [], True),
+        (None, [], True),
+    ],
+)
+def test_an_annotation_from_while_a_control_was_gone_says_nothing_about_it(
+    updated_at: str | None, regions: list[Region], has_spans: bool
+) -> None:
+    annotation = Annotation(1, "1", (topic("login"), *regions), updated_at=updated_at)
+
+    row = only(built(task(1, "a text", annotation), absences={"spans": [GONE]}))
+
+    assert ("spans" in row.targets) == has_spans
 
 
 def test_old_annotations_do_not_outvote_those_that_could_answer() -> None:
     old = Annotation(1, "1", (topic("login"),), updated_at="2026-02-01T00:00:00Z")
     new = Annotation(2, "2", (topic("login"), span(0, 2)), updated_at="2026-04-01T00:00:00Z")
 
-    row = only(built(task(1, "my text", old, new), appeared={"spans": CAME}))
+    row = only(built(task(1, "my text", old, new), absences={"spans": [NOT_YET]}))
 
     assert row.targets["spans"] == (Span(0, 2, "PER"),)

@@ -1,26 +1,34 @@
 """What changes of a label config mean, from `/setup` and PROJECT_UPDATED to the status page and the rows."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from ml_backend.domain.annotation import Task
+from ml_backend.domain.config_changes import Absence
+from ml_backend.domain.example import Target
 from ml_backend.domain.job import JobKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.config_history import changes_between, changes_since_training, control_appearances
+from ml_backend.workflows.config_history import changes_between, changes_since_training, control_absences
 from ml_backend.workflows.export import export_project
 from ml_backend.workflows.ingest import receive
 from ml_backend.workflows.predict import predict_for_studio
+from ml_backend.workflows.prelabel import push_missing
 from ml_backend.workflows.promote import promote, rollback
+from ml_backend.workflows.rounds import ProjectRounds
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.setup import remember_project
 from ml_backend.workflows.status import project_status
 from tests.fakes import FakeClock
 from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 WITHOUT_RETURNS = CONFIG.replace('<Choice value="Returns"/>', "")
 PARTS = '<Labels name="parts" toName="text"><Label value="Number"/></Labels>'
 WITH_PARTS = CONFIG.replace("</View>", f"{PARTS}</View>")
@@ -119,20 +127,62 @@ def test_a_champion_whose_control_was_renamed_answers_nothing(services: Services
     assert dict(found.empty) == {"no_model": 1}
 
 
+def tell(services: Services, **claims: Any) -> JobKind | None:
+    """An event that says that somebody saved a project's settings; the kind of the newest job after it was looked into.
+
+    Args:
+        claims: what a forged event says otherwise than Label Studio.
+    """
+    body = {"action": "PROJECT_UPDATED", "project": services.studio.project_json(1) | claims}
+    assert receive(services, parse_webhook(body)).job is None
+    ProjectRounds(services, again_s=0).go()
+    jobs = services.database.jobs.newest()
+    return jobs[0].kind if jobs else None
+
+
 def update(services: Services, label_config: str) -> JobKind | None:
-    """What Label Studio sends when somebody saves a project's settings; the kind of the job that it led to."""
     services.studio.update_project(1, {"label_config": label_config})
-    body = {"action": "PROJECT_UPDATED", "project": services.studio.project_json(1)}
-    job = receive(services, parse_webhook(body)).job
-    return job.kind if job else None
+    return tell(services)
 
 
 def test_a_changed_label_config_gets_the_pre_labels_of_its_cold_start(services: Services) -> None:
-    add_project(services)
+    project = add_project(services, ["one", "two"])
+    push_missing(services, project, services.cold_start(project), quiet)
 
     assert update(services, CONFIG) is None
     assert update(services, CONFIG.replace("<View>", '<View className="wide">')) is None
     assert update(services, WITHOUT_RETURNS) is JobKind.PRELABEL
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"title": "Taken over"},
+        {"label_config": CONFIG.replace("Shipping", "Forged")},
+        {"label_config": CONFIG.replace("category", "other"), "title": ""},
+        {"label_config": "<View/>"},
+    ],
+)
+def test_what_an_event_claims_of_a_project_is_not_believed(services: Services, claims: dict[str, str]) -> None:
+    project = add_project(services)
+
+    tell(services, **claims)
+
+    assert services.database.projects.get(1) == project
+    assert len(services.database.projects.label_configs(1)) == 1
+
+
+def test_a_forged_event_between_two_true_ones_leaves_no_trace(services: Services) -> None:
+    add_project(services, title="Before")
+    services.studio.update_project(1, {"title": "After"})
+
+    tell(services)
+    tell(services, title="Forged", label_config=WITH_PARTS)
+    update(services, WITHOUT_RETURNS)
+
+    seen = services.database.projects.label_configs(1)
+    assert [each.label_config for each in seen] == [CONFIG, WITHOUT_RETURNS]
+    assert services.database.projects.get(1).title == "After"
 
 
 def test_a_changed_label_config_leaves_the_pre_labels_of_a_champion(services: Services) -> None:
@@ -149,20 +199,90 @@ def test_pre_labels_are_not_pushed_where_that_is_switched_off(tmp_path: Path) ->
     assert update(services, WITHOUT_RETURNS) is None
 
 
-def test_a_control_that_came_later_is_answered_by_later_annotations_alone(services: Services, clock: FakeClock) -> None:
-    texts = texts_in(Split.TRAIN, 2)
-    project = add_project(services, texts)
-    services.studio.submit_annotation(1, {"result": choice("Billing")})
-    services.studio.annotations[1]["updated_at"] = "2026-01-01T12:00:30Z"
+def labelled(services: Services, clock: FakeClock, task_id: int) -> None:
+    """An annotation of now that leaves all controls but the first one empty."""
+    stored = services.studio.submit_annotation(task_id, {"result": choice("Billing")})
+    services.studio.annotations[stored["id"]]["updated_at"] = clock().isoformat()
     clock.advance(60)
+
+
+def targets(services: Services, project: Project) -> list[dict[str, Target]]:
+    return [dict(row.targets) for row in read_rows(export_project(services, project).path, Split.TRAIN)]
+
+
+EMPTY_PARTS: dict[str, Target] = {"category": "Billing", "parts": ()}
+NO_PARTS: dict[str, Target] = {"category": "Billing"}
+
+
+def test_a_control_that_came_later_is_answered_by_later_annotations_alone(services: Services, clock: FakeClock) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 2))
+    labelled(services, clock, 1)
     update(services, WITH_PARTS)
-    services.studio.submit_annotation(2, {"result": choice("Billing")})
-    services.studio.annotations[2]["updated_at"] = "2026-01-01T12:01:30Z"
+    came_at = clock()
+    labelled(services, clock, 2)
 
-    assert control_appearances(services, project) == {"parts": clock()}
-    rows = list(read_rows(export_project(services, project).path, Split.TRAIN))
+    assert control_absences(services, project) == {"parts": (Absence(BEGINNING, came_at),)}
+    assert targets(services, project) == [NO_PARTS, EMPTY_PARTS]
 
-    assert [dict(row.targets) for row in rows] == [{"category": "Billing"}, {"category": "Billing", "parts": ()}]
+
+RENAMED = WITH_PARTS.replace('name="parts"', 'name="pieces"')
+
+
+@pytest.mark.parametrize("meanwhile", [CONFIG, RENAMED])
+def test_a_control_that_comes_back_as_it_was_keeps_its_answers(
+    services: Services, clock: FakeClock, meanwhile: str
+) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 3), label_config=WITH_PARTS)
+    labelled(services, clock, 1)
+    update(services, meanwhile)
+    labelled(services, clock, 2)
+    update(services, WITH_PARTS)
+    labelled(services, clock, 3)
+
+    assert targets(services, project) == [EMPTY_PARTS, NO_PARTS, EMPTY_PARTS]
+
+
+def test_a_label_config_that_is_saved_and_reverted_at_once_does_no_harm(services: Services, clock: FakeClock) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 3), label_config=WITH_PARTS)
+    for task_id in (1, 2, 3):
+        labelled(services, clock, task_id)
+    for config in (CONFIG, WITH_PARTS, RENAMED, WITH_PARTS):
+        update(services, config)
+
+    assert targets(services, project) == [EMPTY_PARTS] * 3
+
+
+def test_a_late_event_with_an_older_config_does_no_harm(services: Services, clock: FakeClock) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 2))
+    update(services, WITH_PARTS)
+    labelled(services, clock, 1)
+    tell(services, label_config=CONFIG)
+    labelled(services, clock, 2)
+
+    assert targets(services, project) == [EMPTY_PARTS] * 2
+
+
+@pytest.mark.parametrize("claimed", [CONFIG, RENAMED, WITH_PARTS.replace("<Labels ", '<Choices choice="multiple" ')])
+def test_a_control_keeps_its_answers_in_databases_that_believed_an_event(
+    services: Services, clock: FakeClock, claimed: str
+) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 2), label_config=WITH_PARTS)
+    labelled(services, clock, 1)
+    services.database.projects.set_label_config(1, claimed, "another")
+    clock.advance(60)
+    with services.database.engine.begin() as connection:
+        connection.execute(text("UPDATE label_configs SET is_confirmed = false"))
+    labelled(services, clock, 2)
+
+    assert targets(services, project) == [EMPTY_PARTS] * 2
+
+
+def test_a_former_config_that_cannot_be_served_any_more_tells_nothing(services: Services, clock: FakeClock) -> None:
+    project = add_project(services, texts_in(Split.TRAIN, 1), label_config=WITH_PARTS)
+    services.database.projects.set_label_config(1, "<View/>", "another")
+    labelled(services, clock, 1)
+
+    assert targets(services, project) == [EMPTY_PARTS]
 
 
 def test_a_snapshot_tells_how_many_annotations_hold_labels_that_are_gone(services: Services) -> None:

@@ -10,7 +10,7 @@ from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import SnapshotError, StudioExportError, StudioUnreachable
-from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.export import export_file, export_project
 from ml_backend.workflows.ingest import receive

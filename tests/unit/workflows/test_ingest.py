@@ -10,17 +10,18 @@ from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.flag import Flag
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.hint import Hint, HintKind
+from ml_backend.domain.job import JobKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelConfig
-from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.workflows.ingest import Received, receive
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 
-(TRAIN,), (HELD_OUT,) = texts_in(Split.TRAIN, 1), texts_in(Split.TEST, 1)
+TEXTS = texts_in(Split.TRAIN, 2)
 UNSERVABLE = CONFIG.replace('choice="single"', 'choice="single" perRegion="true"')
 
 
@@ -31,8 +32,8 @@ def services(tmp_path: Path) -> Services:
 
 @pytest.fixture
 def project(services: Services) -> Project:
-    """Task 1 is for training, task 2 is held out."""
-    return add_project(services, [TRAIN, HELD_OUT])
+    """Two tasks that nobody has labeled."""
+    return add_project(services, TEXTS)
 
 
 def send(services: Services, body: object) -> Received:
@@ -58,7 +59,7 @@ def test_a_created_annotation_is_stored_with_what_the_api_will_not_tell_later(
     assert event is not None
     assert (event.action, event.annotation_id, event.task_id, event.annotator) == (EventAction.CREATED, 1, 1, "7")
     assert (event.prelabel, event.model_version) == (PrelabelOutcome.ACCEPTED, "tickets-1-v1")
-    assert (event.selected_by, event.is_blind) == (SelectedBy.ACTIVE, False)
+    assert (event.selected_by, event.is_blind) == (SelectedBy.ACTIVE, True)
     assert (event.lead_time_s, event.parent_prediction, event.was_cancelled) == (3.5, predicted, False)
     assert event.received_at == services.clock()
 
@@ -71,16 +72,6 @@ def test_a_changed_pre_label_is_told_from_an_accepted_one(services: Services, pr
     send(services, services.studio.event("ANNOTATION_CREATED", stored["id"]))
 
     assert services.database.events.history(1)[1].prelabel is PrelabelOutcome.CHANGED
-
-
-def test_held_out_tasks_are_blind_and_never_actively_selected(services: Services, project: Project) -> None:
-    services.studio.update_project(1, {"sampling": "Uncertainty sampling"})
-    stored = submit(services, task_id=2)
-
-    send(services, services.studio.event("ANNOTATION_CREATED", stored["id"]))
-
-    event = services.database.events.history(1)[stored["id"]]
-    assert (event.is_blind, event.selected_by) == (True, SelectedBy.RANDOM)
 
 
 def test_a_label_of_a_suspect_is_known_to_be_one_from_then_on(services: Services, project: Project) -> None:
@@ -135,10 +126,7 @@ def test_several_annotations_in_one_event(services: Services, project: Project) 
 
     assert received.new_events == 2
     history = services.database.events.history(1)
-    assert {number: (event.task_id, event.is_blind) for number, event in history.items()} == {
-        first["id"]: (1, False),
-        second["id"]: (2, True),
-    }
+    assert {number: event.task_id for number, event in history.items()} == {first["id"]: 1, second["id"]: 2}
 
 
 def test_events_in_any_order_say_the_same_about_how_a_label_stands(services: Services, project: Project) -> None:
@@ -150,7 +138,7 @@ def test_events_in_any_order_say_the_same_about_how_a_label_stands(services: Ser
     deleted = {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": stored["id"]}], "project": created["project"]}
 
     for bodies in permutations([created, updated, deleted, created]):
-        other = add_project(services, [TRAIN])
+        other = add_project(services, TEXTS[:1])
         told = [send(services, {**body, "project": {**body["project"], "id": other.id}}).new_events for body in bodies]
 
         event = services.database.events.history(other.id)[stored["id"]]
@@ -182,50 +170,32 @@ def test_events_of_a_project_never_connected_are_kept_for_later(services: Servic
     assert services.database.projects.find(99) is None
 
 
-@pytest.mark.parametrize("action", ["TASKS_CREATED", "TASK_CREATED"])
-def test_new_tasks_get_their_pre_labels_pushed(services: Services, project: Project, action: str) -> None:
-    body = {"action": action, "tasks": [{"id": 3}], "project": services.studio.project_json(1)}
-
-    first, second = send(services, body), send(services, body)
-
-    assert first.job is not None
-    assert (first.job.kind, first.job.state) == (JobKind.PRELABEL, JobState.QUEUED)
-    assert first.job.params == {"trigger": "import"}
-    assert second.job == first.job
-
-
-def test_new_tasks_start_nothing_where_pushing_is_switched_off(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path, auto_push=False)
-    add_project(services)
-
-    body = {"action": "TASKS_CREATED", "tasks": [{"id": 3}], "project": services.studio.project_json(1)}
-
-    assert send(services, body) == Received("TASKS_CREATED")
-
-
-def test_new_tasks_of_an_unknown_project_start_nothing(services: Services) -> None:
-    body = {"action": "TASKS_CREATED", "tasks": [{"id": 3}], "project": {"id": 99}}
-
-    assert send(services, body).job is None
-
-
-def test_a_changed_project_is_taken_over(services: Services, project: Project) -> None:
-    config = CONFIG.replace("Returns", "Refunds")
-    services.studio.update_project(1, {"label_config": config, "title": "Renamed"})
-
-    send(services, {"action": "PROJECT_UPDATED", "project": services.studio.project_json(1)})
-
-    after = services.database.projects.get(1)
-    assert (after.title, after.label_config, after.slug) == ("Renamed", config, "tickets")
-
-
-def test_a_label_config_that_cannot_be_served_does_not_replace_the_last_good_one(
-    services: Services, project: Project
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("TASKS_CREATED", HintKind.TASKS),
+        ("TASK_CREATED", HintKind.TASKS),
+        ("PROJECT_UPDATED", HintKind.SETTINGS),
+    ],
+)
+def test_what_a_project_has_become_is_left_to_be_asked(
+    services: Services, project: Project, action: str, kind: HintKind
 ) -> None:
-    body = {**services.studio.project_json(1), "label_config": UNSERVABLE}
+    forged = {"title": "Taken over", "label_config": CONFIG.replace("Billing", "Forged"), "sampling": "x"}
+    body = {"action": action, "tasks": [{"id": 3}], "project": services.studio.project_json(1) | forged}
 
-    assert send(services, {"action": "PROJECT_UPDATED", "project": body}) == Received("PROJECT_UPDATED")
-    assert services.database.projects.get(1).label_config == CONFIG
+    assert [send(services, body), send(services, body)] == [Received(action)] * 2
+
+    assert services.database.projects.get(1) == project
+    assert services.database.jobs.newest() == []
+    assert services.database.hints.find(1, kind) == Hint(1, kind, services.clock())
+
+
+@pytest.mark.parametrize("action", ["TASKS_CREATED", "PROJECT_UPDATED"])
+def test_of_a_project_that_nobody_connected_nothing_is_asked(services: Services, action: str) -> None:
+    send(services, {"action": action, "tasks": [{"id": 3}], "project": {"id": 99, "label_config": CONFIG}})
+
+    assert [services.database.hints.find(99, kind) for kind in HintKind] == [None, None]
 
 
 def test_a_change_of_an_unknown_project_does_not_connect_it(services: Services) -> None:
@@ -302,13 +272,12 @@ def test_annotations_with_holes_are_stored_as_far_as_they_go(
     assert send(services, body).new_events == 1
 
 
-@pytest.mark.parametrize("data", [{}, {"text": None}, {"text": " "}, {"text": ""}, {"body": HELD_OUT}])
-def test_tasks_without_a_text_are_not_blind(services: Services, project: Project, data: dict[str, Any]) -> None:
+@pytest.mark.parametrize("data", [None, {}, {"text": None}, {"text": "x" * 1_000_000}, "no object"])
+def test_what_a_task_holds_is_not_looked_at(services: Services, project: Project, data: object) -> None:
     body = services.studio.event("ANNOTATION_CREATED", submit(services)["id"])
     body["task"] = {"id": 1, "data": data}
 
     assert send(services, body).new_events == 1
-    assert services.database.events.history(1)[1].is_blind is False
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""Hints: what events claim about projects, until Label Studio's API has been asked."""
+
+from sqlalchemy import delete, select
+
+from ...domain.hint import Hint, HintKind
+from ..tables import hints
+from .base import Repository, insert_for
+
+__all__ = ["HintRepository"]
+
+
+class HintRepository(Repository):
+    """One row for each kind and project, however often it was told."""
+
+    def put(self, project_id: int, kind: HintKind) -> None:
+        """Remember that there is something to ask."""
+        told = insert_for(self._engine, hints).values(project_id=project_id, kind=kind, told_at=self._now())
+        with self._engine.begin() as connection:
+            connection.execute(
+                told.on_conflict_do_update(
+                    index_elements=["project_id", "kind"], set_={"told_at": told.excluded.told_at}
+                )
+            )
+
+    def find(self, project_id: int, kind: HintKind) -> Hint | None:
+        """The hint, where there is one."""
+        statement = select(hints.c.told_at).where(hints.c.project_id == project_id, hints.c.kind == kind)
+        with self._engine.connect() as connection:
+            told_at = connection.execute(statement).scalar()
+        return Hint(project_id, kind, told_at) if told_at else None
+
+    def settle(self, hint: Hint) -> None:
+        """Forget a hint that was asked about, unless it was told again meanwhile."""
+        is_it = (hints.c.project_id == hint.project_id) & (hints.c.kind == hint.kind)
+        with self._engine.begin() as connection:
+            connection.execute(delete(hints).where(is_it, hints.c.told_at == hint.told_at))
