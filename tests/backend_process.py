@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_backend.labelstudio.local import free_port
 
-__all__ = ["Backend", "WorkerProcess", "command", "post", "running_backend", "running_worker"]
+__all__ = ["Backend", "WorkerProcess", "command", "command_result", "post", "running_backend", "running_worker"]
 
 START_S = 30.0
 
@@ -115,6 +115,13 @@ def command(
         timeout=300,
         check=False,
     )
+
+
+def command_result(home: Path, *arguments: str) -> Any:
+    """The JSON that a command prints, which must succeed."""
+    done = command(home, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def post(url: str, body: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_backend.domain.annotation import Prediction, ProjectInfo, Task
 from ml_backend.domain.label_config import LabelConfig
+from ml_backend.domain.shown_text import is_there
 from ml_backend.errors import LabelConfigError, StudioError, StudioRejected
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.payloads import parse_project, region_list, task_from_export
@@ -60,6 +61,7 @@ class FakeStudio:
     Attributes:
         changes: every call that changed something or tried to, as (method, arguments).
         refusals: error per method name, raised by that method instead of doing anything.
+        hiccups: errors per method name, one of which is raised by each of its next calls.
         blocks_backends: `ML_BLOCK_LOCAL_IP` is on, so backends at private addresses are refused.
         blocks_webhooks: `SSRF_PROTECTION_ENABLED` is on, so webhooks to private addresses are refused. With this
             one alone, adding a backend is refused but leaves its row behind.
@@ -72,6 +74,7 @@ class FakeStudio:
         self.release = "1.23.2"
         self.changes: list[tuple[str, Any]] = []
         self.refusals: dict[str, StudioError] = {}
+        self.hiccups: dict[str, list[StudioError]] = {}
         self.blocks_backends = False
         self.blocks_webhooks = False
         self.dropped_tasks: set[int] = set()
@@ -126,7 +129,7 @@ class FakeStudio:
         items = [item if "data" in item else {"data": item} for item in tasks]
         fields = {control.object.field for control in _checked(self._project(project_id)["label_config"]).controls}
         for number, item in enumerate(items):
-            if missing := [field for field in fields if field and field not in item["data"]]:
+            if missing := [field for field in fields if field and not is_there(field, item["data"])]:
                 raise _rejected(400, f"Error at item {number}: {missing[0]} key is expected in task data")
         for item in items:
             self._import_task(project_id, item)
@@ -153,11 +156,27 @@ class FakeStudio:
         self._refuse_if_told("count_without_prediction")
         return sum(1 for _ in self.tasks_without_prediction(project_id, model_version))
 
+    def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
+        self._refuse_if_told("first_tasks")
+        self._project(project_id)
+        return [Task(task["id"], task["data"]) for task in self._tasks_of(project_id)[:count]]
+
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         self._refuse_if_told("tasks_by_id")
         self._project(project_id)
         wanted = set(task_ids)
         return [task_from_export(self.task_json(t["id"])) for t in self._tasks_of(project_id) if t["id"] in wanted]
+
+    def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
+        self._refuse_if_told("labeled_since")
+        self._project(project_id)
+        changes: dict[int, datetime] = {}
+        for annotation in self.annotations.values():
+            if annotation["project"] == project_id and self._is_labeled(annotation["task"]):
+                at = datetime.fromisoformat(annotation["updated_at"])
+                changes[annotation["task"]] = max(at, changes.get(annotation["task"], at))
+        found = sorted(((task_id, at) for task_id, at in changes.items() if at > moment), key=lambda each: each[1])
+        return found[:limit]
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
         self._refuse_if_told("tasks_with")
@@ -317,7 +336,7 @@ class FakeStudio:
     def update_annotation(self, annotation_id: int, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What Update in the editor does, and with `ground_truth` the star."""
         annotation = self.annotations[annotation_id]
-        annotation |= {**(changes or {}), "updated_at": self._now()}
+        annotation |= {**(changes or {}), "updated_by": 1, "updated_at": self._now()}
         return annotation
 
     def remove_annotation(self, annotation_id: int) -> None:
@@ -388,7 +407,7 @@ class FakeStudio:
         task_id = self._next_id("tasks")
         self.tasks[task_id] = {"id": task_id, "project": project_id, "data": dict(item["data"]), "is_labeled": False}
         for annotation in item.get("annotations", ()):
-            self._store_annotation(task_id, {"ground_truth": False, **annotation})
+            self._store_annotation(task_id, {"ground_truth": False, "updated_by": None, **annotation})
         for prediction in item.get("predictions", ()):
             result = tuple(prediction["result"])
             version = prediction.get("model_version", "undefined")
@@ -459,6 +478,8 @@ class FakeStudio:
         self._refuse_if_told(method)
 
     def _refuse_if_told(self, method: str) -> None:
+        if self.hiccups.get(method):
+            raise self.hiccups[method].pop(0)
         if method in self.refusals:
             raise self.refusals[method]
 
@@ -484,7 +505,7 @@ def _is_valid(prediction: Prediction, config: LabelConfig) -> bool:
     controls = {control.name: control for control in config.controls}
     for region in prediction.result:
         control = controls.get(region.get("from_name", ""))
-        if control is None or region.get("to_name") != control.object.name:
+        if control is None or "toname" not in control.attributes or region.get("to_name") != control.object.name:
             return False
         if not set(region.get("value", {}).get(region.get("type"), [])) <= set(control.label_values):
             return False

@@ -4,7 +4,7 @@ import dataclasses
 import random
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,7 +58,7 @@ class FakePredictor:
         answers = [self._answer(text) for text in texts]
         return [None if answer is None else {self._control: answer} for answer in answers]
 
-    def draw_score(self, key: int) -> float:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         return random.Random(f"{self.version}:{key}").random()
 
     def _answer(self, text: str) -> ScoredTarget | None:
@@ -160,6 +160,11 @@ class FakeRegistry:
         self._champions: dict[str, str] = {}
         self._challengers: dict[str, str] = {}
 
+    def forget(self) -> None:
+        """What becomes of MLflow when its database is deleted."""
+        for table in (self._versions, self._champions, self._challengers):
+            table.clear()
+
     def next_number(self, project_key: str) -> int:
         return 1 + max((version.number for version in self._of(project_key)), default=0)
 
@@ -176,7 +181,7 @@ class FakeRegistry:
         metrics: Mapping[str, float],
     ) -> ModelVersion:
         name = version_name(project_key, number)
-        if number != self.next_number(project_key):
+        if number < self.next_number(project_key):
             raise JobError(f"version {number} of {project_key} was taken meanwhile")
         self._versions[name] = ModelVersion(
             name=name,

@@ -1,10 +1,11 @@
 """A job in the foreground: run, shown and, where a signal comes, cancelled."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import Interrupted, JobError
+from ..errors import DatabaseUnavailable, Interrupted, JobError
 from ..jobs.signals import noted_signals
 from .output import note, notes
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["run_in_foreground"]
 
 POLL_S = 0.2
+AWAY_S = 5.0
 
 
 def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool]]") -> "Job":
@@ -55,14 +57,15 @@ def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
     with _ProgressDisplay() as show:
         while not job.state.is_over:
             time.sleep(POLL_S)
-            if signals and not job.cancel_requested:
-                note(f"cancelling job {job.id}; another signal does not wait for its end")
-                services.database.jobs.cancel(job.id)
-            worker.look_after_children()
-            job = services.database.jobs.get(job.id)
-            if job.state is JobState.QUEUED and (again := services.database.jobs.claim(job.id)):
-                worker.start(again)
-            show(job)
+            with _bearing_absence(job):
+                if signals and not job.cancel_requested:
+                    note(f"cancelling job {job.id}; another signal does not wait for its end")
+                    services.database.jobs.cancel(job.id)
+                worker.look_after_children()
+                job = services.database.jobs.get(job.id)
+                if job.state is JobState.QUEUED and (again := services.database.jobs.claim(job.id)):
+                    worker.start(again)
+                show(job)
     return job
 
 
@@ -72,9 +75,22 @@ def _watch(services: "Services", job: "Job", signals: list[int]) -> "Job":
     with _ProgressDisplay() as show:
         while not (job.state.is_over or signals):
             time.sleep(POLL_S)
-            job = services.database.jobs.get(job.id)
-            show(job)
+            with _bearing_absence(job):
+                job = services.database.jobs.get(job.id)
+                show(job)
     return job
+
+
+@contextmanager
+def _bearing_absence(job: "Job") -> Iterator[None]:
+    """Pass over a database that is away for now: what the block could not do is done the next time."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        if not error.is_passing:
+            raise
+        note(f"job {job.id} goes on, unwatched for now: {error}")
+        time.sleep(AWAY_S)
 
 
 _ENDINGS = {"running": "goes on", "queued": "goes on", "cancelled": "was cancelled", "abandoned": "was abandoned"}

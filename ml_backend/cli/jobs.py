@@ -1,6 +1,7 @@
 """`labelloop jobs`, and the hidden `labelloop job run` that a worker starts."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -121,11 +122,13 @@ def run(job_id: JobId) -> None:
     from ..config import load_settings
     from ..domain.job import JobState
     from ..jobs.signals import call_at_the_commands_end, interrupt
+    from ..workflows.persistence import persistently
     from ..workflows.run_job import run_job
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    services = build_services(settings)
+    # The database may have gone away since the job was claimed.
+    services = persistently(partial(build_services, settings), settings.job_patience_s, lambda s, _: time.sleep(s))
     call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
     if run_job(services, job_id, interrupt) is not JobState.SUCCEEDED:
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,8 +51,18 @@ class Studio(Protocol):
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
         """How many tasks that is at the moment, or somewhat more: for telling progress."""
 
+    def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
+        """The tasks with the lowest ids, without annotations; fewer where there are no more."""
+
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         """These tasks as they are now, with annotations, by id; those that are gone are left out."""
+
+    def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
+        """Labeled tasks that changed after a moment, by the time of their last change: ids with these times.
+
+        Args:
+            limit: at most so many, those that changed first.
+        """
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
         """Tasks whose data holds this text, or the JSON value spelled so, under the key; with annotations, by id."""
@@ -125,11 +136,14 @@ class Predictor(Protocol):
         A control that the version does not answer is absent.
         """
 
-    def draw_score(self, key: int) -> float | None:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """A score drawn at random from this version's scores; the same key gives the same draw.
 
         Blind tasks carry it, so that neither the model's opinion nor the sampling order touches them. None where the
         version gives no task a score.
+
+        Args:
+            unasked: names of controls whose scores it is to leave out.
         """
 
 
@@ -176,7 +190,7 @@ class Tracker(Protocol):
 
 
 class ModelRegistry(Protocol):
-    """Where models are kept. It alone says which one is champion."""
+    """Where models are kept, and which one is champion."""
 
     def next_number(self, project_key: str) -> int:
         """The number that the next registered version will get."""

@@ -1,6 +1,6 @@
 """Reviewed tasks into snapshots, from Label Studio or from one of its export files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,15 @@ from ..domain.event import AnnotationEvent
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
+from ..domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ..errors import SnapshotError
 from ..labelstudio.export_file import read_export
 from ..labelstudio.flat_export import is_flat_export, read_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.build import BuildSettings, BuiltRows, RowChange, build_rows, reviewed_rows
+from ..snapshots.build import BuiltRows, build_rows
 from ..snapshots.review import ReviewRule
+from ..snapshots.reviewed import BuildSettings, RowChange, reviewed_rows
 from ..snapshots.store import MANIFEST, read_manifest, write_snapshot
 from ..tasks import ServingPlan, serving_plan
 from .config_history import control_appearances
@@ -29,6 +31,7 @@ __all__ = [
     "export_file",
     "export_project",
     "newest_snapshot",
+    "no_row_error",
     "row_change",
     "rows_of_file",
     "stored_snapshot",
@@ -61,7 +64,8 @@ def export_project(
     settings = build_settings(services, project.split, project)
     tasks = services.studio.reviewed_tasks(project.id)
     built = build_rows(tasks, plan, settings, history.get, row_change(services, plan))
-    _check_rows(built, f"project {project.id}", settings)
+    if not any(built.splits.values()):
+        raise no_row_error(services, f"project {project.id}", built.reasons)
     previous = services.database.snapshots.last(project.id)
     snapshot = _written(
         services,
@@ -116,21 +120,24 @@ def export_file(
     settings = build_settings(services, split)
     tasks = studio_tasks(export, config)
     built = build_rows(tasks, plan, settings, unseen, row_change(services, plan))
-    _check_rows(built, str(export), settings)
+    if not any(built.splits.values()):
+        raise no_row_error(services, str(export), built.reasons)
     project = ProjectRef(0, slug_of(export.stem))
     return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
 
 
-def rows_of_file(services: Services, export: Path, plan: ServingPlan) -> Iterator[Row]:
+def rows_of_file(services: Services, export: Path, plan: ServingPlan, reasons: ReasonCounts) -> Iterator[Row]:
     """Every reviewed row of an export file as a stream, as the hooks leave it, in no split and not written anywhere.
+
+    Args:
+        reasons: counts what is left out while rows pass.
 
     Raises:
         StudioExportError: the file is not such an export; raised when the reading gets there.
         HookError: a hook failed with a row; likewise.
     """
-    tasks = studio_tasks(export, plan.config)
-    rows = reviewed_rows(tasks, plan, build_settings(services, SplitFractions(1, 0, 0)), unseen)
-    yield from row_change(services, plan)(rows)
+    tasks, settings = studio_tasks(export, plan.config), build_settings(services, SplitFractions(1, 0, 0))
+    return reviewed_rows(tasks, plan, settings, unseen, reasons=reasons, change=row_change(services, plan))
 
 
 def studio_tasks(export: Path, config: LabelConfig) -> Iterator[Task]:
@@ -163,15 +170,15 @@ def build_settings(services: Services, split: SplitFractions, project: Project |
     )
 
 
-def _check_rows(built: BuiltRows, source: str, settings: BuildSettings) -> None:
-    if any(built.splits.values()):
-        return
-    reasons = [f"{count} {reason.replace('_', ' ')}" for reason, count in built.dropped_counts.items()]
-    reasons += [f"{len(built.unresolved)} unresolved"] if built.unresolved else []
-    reasons += [f"{built.not_reviewed} not reviewed"] if built.not_reviewed else []
-    raise SnapshotError(
-        f"{source} holds no reviewed task that gives a row ({', '.join(reasons) or 'no annotated task at all'}); "
-        f"wanted at least one, by the review rule {str(settings.review_rule)!r}"
+def no_row_error(services: Services, source: str, reasons: Iterable[ReasonCount]) -> SnapshotError:
+    """The error that a source of tasks gives no row, with all that was left out of it."""
+    reasons = tuple(reasons)
+    unresolved = sum(each.count for each in reasons if not each.control and each.reason is Reason.UNRESOLVED)
+    not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
+    found = "; ".join(map(str, reasons)) or "no annotated task at all"
+    return SnapshotError(
+        f"{source} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not reviewed): "
+        f"{found}; wanted at least one, by the review rule {services.options.review_rule!r}"
     )
 
 
@@ -210,7 +217,7 @@ def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
     """The snapshot at the folder that the caller named, which must be free, or hold the same one."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if (out / MANIFEST).exists() and read_manifest(out).id == snapshot.id:
-            return Snapshot(out, read_manifest(out))
+            return Snapshot(out, replace(read_manifest(out), reasons=snapshot.manifest.reasons))
         raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")
     snapshot.path.rename(out)
     return replace(snapshot, path=out)

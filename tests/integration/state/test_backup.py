@@ -1,14 +1,12 @@
 """A backup of a real state, taken and restored by the real commands."""
 
 import json
-import math
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,53 +18,12 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.project import Project
-from ml_backend.errors import StateError
 from ml_backend.workflows.restore import restore
-from tests.backend_process import command, post, running_backend
-from tests.integration.state.damage import (
-    changed,
-    cut_short,
-    long_names,
-    manifest,
-    not_a_backup,
-    set_fact,
-    twice,
-    with_contents,
-    with_member,
-    without_manifest,
-)
-from tests.live_state import CHAMPION, make_live_state, predict_request, write_tasks
+from tests.backend_process import command, command_result, post, running_backend
+from tests.live_state import CHAMPION, predict_request, write_tasks
 
 NOBODY = 65534
 LARGE_BYTES = 96_000_000
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state with a space")
-
-
-@pytest.fixture(scope="module")
-def project(folder: Path) -> Project:
-    """The project of a state in `<folder>/home`."""
-    return make_live_state(folder / "home", folder / "tiny")
-
-
-@pytest.fixture(scope="module")
-def home(folder: Path, project: Project) -> Path:
-    return folder / "home"
-
-
-@pytest.fixture(scope="module")
-def archive(folder: Path, home: Path) -> Path:
-    """A backup of it."""
-    return Path(result(home, "backup", str(folder / "backup.tar.gz"))["path"])
-
-
-def result(home: Path, *arguments: str) -> Any:
-    done = command(home, *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def rows(home: Path, database: str) -> dict[str, list[Any]]:
@@ -87,7 +44,7 @@ def test_a_restored_state_has_every_row_and_file_and_nothing_that_can_be_had_aga
     (home / "jobs").mkdir()
     (home / "jobs" / "1.log").write_text("a log")
     shutil.copytree(home, folder / "before")
-    done = result(folder / "there", "restore", str(archive))
+    done = command_result(folder / "there", "restore", str(archive))
 
     assert done["original_home"] == str(home)
     assert rows(folder / "there", "labelloop.db") == rows(folder / "before", "labelloop.db")
@@ -105,10 +62,10 @@ def test_at_another_path_the_same_champion_gives_the_same_predictions(
 ) -> None:
     tasks, there = write_tasks(folder), folder / "moved" / "deeper"
     before = command(home, "predict", "--model", CHAMPION, "--tasks", str(tasks))
-    versions = result(home, "models", "list")
+    versions = command_result(home, "models", "list")
     hidden = home.rename(folder / "gone")
     try:
-        result(there, "restore", str(archive))
+        command_result(there, "restore", str(archive))
         after = command(there, "predict", "--model", CHAMPION, "--tasks", str(tasks))
         with running_backend(there, "--no-worker") as backend:
             assert backend.get("/versions") == {"versions": [CHAMPION]}
@@ -119,7 +76,7 @@ def test_at_another_path_the_same_champion_gives_the_same_predictions(
     assert before.returncode == after.returncode == 0, after.stderr
     assert json.loads(after.stdout) == json.loads(before.stdout)
     assert {entry["model_version"] for entry in answer["results"]} == {CHAMPION}
-    listed = result(there, "models", "list")
+    listed = command_result(there, "models", "list")
     assert [version["name"] for version in listed if version["is_champion"]] == [CHAMPION]
     assert listed == [version | {"path": version["path"].replace(str(home), str(there), 1)} for version in versions]
     assert str(home) not in {place for row in rows(there, "mlflow.db")["runs"] for place in row}
@@ -130,7 +87,7 @@ def test_at_the_same_path_no_stored_path_changes(folder: Path, home: Path, archi
     hidden = home.rename(folder / "gone")
     try:
         home.mkdir()
-        assert result(home, "restore", str(archive))["moved_paths"] == 0
+        assert command_result(home, "restore", str(archive))["moved_paths"] == 0
         assert rows(home, "mlflow.db") == stored
     finally:
         shutil.rmtree(home)
@@ -157,12 +114,12 @@ for number in itertools.count(1000):
     try:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "1000\n"
-        result(copy, "backup", str(folder / "busy.tar"))
+        command_result(copy, "backup", str(folder / "busy.tar"))
         assert writer.poll() is None
     finally:
         writer.kill()
         writer.communicate()
-    result(folder / "from-busy", "restore", str(folder / "busy.tar"))
+    command_result(folder / "from-busy", "restore", str(folder / "busy.tar"))
 
     with closing(sqlite3.connect(folder / "from-busy" / "labelloop.db")) as connection:
         counted = connection.execute("SELECT project_id, count(*) FROM snapshots WHERE project_id > 99 GROUP BY 1")
@@ -178,14 +135,14 @@ def test_a_backup_that_is_killed_leaves_no_file_of_its_name(folder: Path, home: 
     kill_half_way(copy, ["backup", str(out)], lambda: sum(size(path) for path in out.parent.glob(f".{out.name}-*")))
 
     assert not out.exists()
-    assert result(copy, "backup", str(out))["bytes"] > LARGE_BYTES * 0.9
+    assert command_result(copy, "backup", str(out))["bytes"] > LARGE_BYTES * 0.9
 
 
 def test_a_restore_that_is_killed_leaves_the_home_folder_as_it_was(folder: Path, home: Path) -> None:
     copy, out, there = folder / "larger", folder / "larger.tar", folder / "never" / "home"
     shutil.copytree(home, copy)
     (copy / "artifacts" / "large.bin").write_bytes(os.urandom(LARGE_BYTES * 2))
-    result(copy, "backup", str(out))
+    command_result(copy, "backup", str(out))
     there.mkdir(parents=True)
     unfinished = there.with_name(".home.restoring")
     kill_half_way(there, ["restore", str(out)], lambda: size(unfinished / "artifacts" / "large.bin"))
@@ -195,7 +152,7 @@ def test_a_restore_that_is_killed_leaves_the_home_folder_as_it_was(folder: Path,
     assert refused.returncode == 1
     assert f"{unfinished} exists" in refused.stderr
     shutil.rmtree(unfinished)
-    assert result(there, "restore", str(out))["files"] > 4
+    assert command_result(there, "restore", str(out))["files"] > 4
 
 
 def kill_half_way(home: Path, arguments: list[str], written: Callable[[], int]) -> None:
@@ -268,75 +225,6 @@ def test_without_a_state_there_is_no_backup_and_none_is_made(folder: Path) -> No
 
 def test_a_backup_is_for_its_owner_alone(archive: Path) -> None:
     assert archive.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (cut_short, "cut short"),
-        (not_a_backup, "is no backup"),
-        (changed, "mlflow.db is not what its manifest says"),
-        (without_manifest, "holds no manifest.json"),
-        (with_member("artifacts/new.bin"), "artifacts/new.bin is not what its manifest says"),
-        (with_member("../evil"), "holds '../evil'"),
-        (with_member("artifacts/../../evil"), "which no backup holds"),
-        (with_member("/tmp/labelloop-evil"), "which no backup holds"),
-        (with_member("artifacts/link", tarfile.SYMTYPE, "/etc"), "which no backup holds"),
-        (with_member("artifacts/link", tarfile.LNKTYPE, "labelloop.db"), "which no backup holds"),
-        (with_member("artifacts/pipe", tarfile.FIFOTYPE), "which no backup holds"),
-        (with_member("crontab"), "which no backup holds"),
-        (twice, "holds 'manifest.json', which no backup holds"),
-        (long_names, "is no backup"),
-        (lambda _, target: target.write_bytes(b"\xfd7zXZ\x00" + b"junk" * 100), "is no backup"),
-        (manifest(lambda _: b"{"), "is no backup"),
-        (manifest(lambda _: b"[" * 100_000 + b"]" * 100_000), "nested too deeply"),
-        (manifest(lambda _: b"[]"), "its form is None, wanted 1"),
-        (manifest(lambda _: b'{"format": ' + b"9" * 5000 + b"}"), "is no backup"),
-        (manifest(lambda _: b"\xff\xfe\x00"), "is no backup"),
-        (manifest(lambda found: found.pop("home")), "home"),
-        (manifest(lambda found: found.update(surprise=1)), "surprise: 1 found"),
-        (set_fact("format", value="1"), "its form is '1', wanted 1"),
-        (set_fact("home", value=["/"]), "home: ['/'] found; input should be a valid string"),
-        (set_fact("mlflow_schema", value=7), "mlflow_schema: 7 found"),
-        (set_fact("files", value=[]), "files: [] found"),
-        (set_fact("files", "labelloop.db", value="sound"), "files.labelloop.db: 'sound' found"),
-        (set_fact("files", "labelloop.db", "bytes", value=math.nan), "files.labelloop.db.bytes: nan found"),
-        (set_fact("files", "labelloop.db", "bytes", value=10**400), "labelloop.db is not what its manifest says"),
-        (set_fact("files", "labelloop.db", "sha256", value="0" * 64), "labelloop.db is not what its manifest says"),
-        (set_fact("files", "../../evil", value={"bytes": 0, "sha256": ""}), "../../evil is not what its manifest says"),
-        (set_fact("schema", value="0001"), "labelloop.db of the backup has the schema "),
-        (set_fact("mlflow_schema", value=None), "and its manifest says None"),
-        (with_contents("mlflow.db", b"no database"), "mlflow.db is no database that labelloop or MLflow has made"),
-        (with_contents("mlflow.db", b""), "mlflow.db is no database that labelloop or MLflow has made"),
-        (
-            with_contents("labelloop.db", b"\x00" * 4096),
-            "labelloop.db is no database that labelloop or MLflow has made",
-        ),
-    ],
-)
-def test_a_backup_that_is_not_sound_is_refused_and_nothing_is_left(
-    tmp_path: Path, archive: Path, damage: Callable[[Path, Path], None], words: str
-) -> None:
-    bad = tmp_path / "bad.tar"
-    damage(archive, bad)
-    with pytest.raises(StateError) as refused:
-        restore(bad, tmp_path / "home", lambda: datetime.now(UTC))
-
-    assert words in str(refused.value)
-    assert list(tmp_path.iterdir()) == [bad]
-
-
-def test_a_backup_of_a_newer_version_is_refused_and_nothing_is_left(tmp_path: Path, folder: Path, home: Path) -> None:
-    newer = tmp_path / "newer"
-    shutil.copytree(home, newer)
-    with closing(sqlite3.connect(newer / "labelloop.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    result(newer, "backup", str(tmp_path / "newer.tar"))
-    done = command(tmp_path / "there", "restore", str(tmp_path / "newer.tar"))
-
-    assert done.returncode == 1
-    assert "a newer labelloop made it" in done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["newer", "newer.tar"]
 
 
 def test_into_a_folder_whose_parent_is_somebody_elses_a_backup_is_restored_all_the_same(archive: Path) -> None:

@@ -18,6 +18,7 @@ from ml_backend.workflows.prelabel import push_missing, select_version
 from ml_backend.workflows.probe import BackendProbe
 from ml_backend.workflows.services import BackendAccess, Services
 from tests.fake_studio import FakeStudio
+from tests.fakes import FakeRegistry
 from tests.services import BACKEND_URL, add_studio_project, build_test_services, texts_in
 
 ACCESS = BackendAccess(BACKEND_URL, "labelloop", "secret-of-backend", "secret-of-webhook")
@@ -32,6 +33,7 @@ class Loop:
     services: Services
     project_id: int
     transport: httpx.BaseTransport
+    mlflow: FakeRegistry = dataclasses.field(default_factory=lambda: FakeRegistry(Path()))
 
     def findings(self, project_id: int | None = None) -> dict[str, Finding]:
         probe = BackendProbe(self.services.options.backend, self.transport)
@@ -94,5 +96,7 @@ def copy_of(original: Original, folder: Path) -> Loop:
     """A loop of the test's own, to be broken at will."""
     shutil.copytree(original.folder / "home", folder / "home")
     studio = copy.deepcopy(original.studio)
-    services = build_test_services(folder, studio=studio, backend=ACCESS, base_model=original.base_model)
-    return Loop(services, 1, app_transport(services, **SETTINGS))
+    mlflow = FakeRegistry(folder / "runs")
+    base_model = original.base_model
+    services = build_test_services(folder, studio=studio, backend=ACCESS, mlflow=mlflow, base_model=base_model)
+    return Loop(services, 1, app_transport(services, **SETTINGS), mlflow)

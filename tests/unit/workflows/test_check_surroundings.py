@@ -9,6 +9,7 @@ import pytest
 
 from ml_backend.domain.job import JobKind
 from ml_backend.errors import StudioUnauthorized, StudioUnreachable
+from ml_backend.serving.alarms import AlarmKind
 from ml_backend.workflows.doctor import State, diagnose
 from ml_backend.workflows.probe import BackendProbe, why_unreachable
 from tests.services import BACKEND_URL, build_test_services
@@ -242,3 +243,14 @@ def test_why_an_address_is_unreachable_is_found_out() -> None:
     assert why_unreachable(f"http://127.0.0.1:{port}") == "refused"
     assert why_unreachable("http://no-such-host.invalid") == "unknown_host"
     assert why_unreachable("http://localhost:notaport") == "unknown_host"
+
+
+@pytest.mark.parametrize("kind", list(AlarmKind))
+def test_what_the_running_backend_has_to_say_is_passed_on(loop: Loop, kind: AlarmKind) -> None:
+    assert loop.finding("alarms").state is State.OK
+
+    loop.services.alarms.begin(kind, "x", "the champion is gone")
+
+    finding = loop.finding("alarms")
+    assert (finding.state, finding.found) == (State.BROKEN, "the running backend says: the champion is gone")
+    assert loop.finding("backend").state is State.OK

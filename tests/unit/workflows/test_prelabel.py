@@ -1,21 +1,23 @@
 """Pushing pre-labels in bulk, and selecting their version."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ml_backend.domain.annotation import Prediction
+from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import JobCancelled, StudioError, StudioUnreachable
+from ml_backend.errors import JobCancelled, LabelConfigError, StudioError, StudioUnreachable
 from ml_backend.workflows.prelabel import Pace, push_missing, select_version
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.setup import remember_project
 from tests.fakes import FakePredictor
-from tests.services import add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 
 TRAIN, HELD_OUT = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 1)
 
@@ -62,11 +64,92 @@ def test_an_interrupted_push_goes_on_where_it_stopped(services: Services, projec
     assert services.studio.prediction_counts(project.id) == {"m1": 4}
 
 
+TONE = """<Choices name="tone" toName="text" choice="single"><Choice value="calm"/><Choice value="angry"/></Choices>"""
+TOPICS = (
+    """<Choices name="topics" toName="text" choice="multiple"><Choice value="calm"/><Choice value="x"/></Choices>"""
+)
+SPANS = """<Labels name="spans" toName="text"><Label value="calm"/></Labels>"""
+SPAN = Span(0, 7, "calm")
+ANSWERS: dict[str, ScoredTarget] = {
+    "category": ScoredTarget("Billing", 0.9, {"Billing": 0.9}),
+    "tone": ScoredTarget("calm", 0.9, {"calm": 0.9}),
+    "topics": ScoredTarget(("calm",), 0.9, {"calm": 0.9}),
+    "spans": ScoredTarget((SPAN,), 0.9, {SPAN: 0.9}),
+}
+
+
+class EveryControl(FakePredictor):
+    """Answers controls that were there when it was trained."""
+
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        return [ANSWERS for _ in texts]
+
+
+def with_controls(*controls: str) -> str:
+    return CONFIG.replace("</View>", f"{''.join(controls)}</View>")
+
+
+@pytest.mark.parametrize(("gone", "kept"), [(TONE, TOPICS), (TOPICS, SPANS), (SPANS, TONE)])
+def test_a_control_that_has_gone_unheard_is_not_answered(services: Services, gone: str, kept: str) -> None:
+    project = add_project(services, TRAIN, label_config=with_controls(gone, kept))
+    services.studio.update_project(project.id, {"label_config": with_controls(kept)})
+
+    assert push_missing(services, project, EveryControl("m1", {}), quiet) == 3
+
+    answered = [{region["from_name"] for region in p["result"]} for p in services.studio.predictions.values()]
+    assert answered == [{"category", kept.partition('name="')[2].partition('"')[0]}] * 3
+    assert services.database.projects.get(project.id).label_config == with_controls(kept)
+
+
+@pytest.mark.parametrize("gone", [TONE, TOPICS, SPANS])
+def test_a_control_that_goes_while_predictions_are_made_stops_the_push(services: Services, gone: str) -> None:
+    project = add_project(services, TRAIN, label_config=with_controls(gone))
+
+    class Slow(EveryControl):
+        def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+            services.studio.update_project(project.id, {"label_config": CONFIG})
+            return super().predict(texts)
+
+    with pytest.raises(StudioError, match="The config has changed since"):
+        push_missing(services, project, Slow("m1", {}), quiet)
+
+    assert services.studio.predictions == {}
+    assert push_missing(services, project, EveryControl("m1", {}), quiet) == 3
+
+
+def test_a_label_config_that_can_no_longer_be_served_stops_the_push(services: Services, project: Project) -> None:
+    services.studio.update_project(project.id, {"label_config": "<View><Text name='t' value='$t'/></View>"})
+
+    with pytest.raises(LabelConfigError, match="no control"):
+        push(services, project)
+
+
 def test_labeled_tasks_are_left_alone(services: Services, project: Project) -> None:
     services.studio.submit_annotation(2, {"result": choice("Billing")})
 
     assert push(services, project) == 3
     assert 2 not in {p["task"] for p in services.studio.predictions.values()}
+
+
+class Doubly(FakePredictor):
+    """Answers another control as well."""
+
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        more = {"more": ScoredTarget("x", 0.5, {})}
+        return [answers and {**answers, **more} for answers in super().predict(texts)]
+
+
+def test_a_control_that_label_studio_takes_no_predictions_for_does_not_keep_the_others_from_being_pushed(
+    services: Services, project: Project
+) -> None:
+    choices = '<Choices name="more"><Choice value="x"/><Choice value="y"/></Choices>'
+    more = CONFIG.replace("</View>", f'<Collapse><Panel value="More">{choices}</Panel></Collapse></View>')
+    services.studio.update_project(project.id, {"label_config": more})
+
+    assert push_missing(services, remember_project(services, project.id, more), Doubly("m1", {}, "Billing"), quiet) == 4
+
+    found = [region["from_name"] for each in services.studio.predictions.values() for region in each["result"]]
+    assert found == ["category"] * 3
 
 
 def test_dropped_predictions_are_an_error_that_names_one(services: Services, project: Project) -> None:
