@@ -346,12 +346,13 @@ def _check_parts(path: Path, manifest: BundleManifest) -> None:
 def _check_part(part: PartFacts) -> None:
     if len(part.score_quantiles) != QUANTILES or not all(0 <= score <= 1 for score in part.score_quantiles):
         raise ValueError(f"{len(part.score_quantiles)} score quantiles found; wanted {QUANTILES}, all from 0 to 1")
-    if not 0 < part.max_length_tokens <= LONGEST_SEQUENCE:
-        raise ValueError(f"sequences of {part.max_length_tokens} tokens found; wanted 1 to {LONGEST_SEQUENCE}")
+    lengths = [part.max_length_tokens]
     if part.head is HeadKind.TEXT:
-        facts_of(WriterFacts, part.readout)
+        lengths.append(facts_of(WriterFacts, part.readout).max_new_tokens)
     else:
         readout_of(part.head).from_json(part.readout)
+    if not all(0 < tokens <= LONGEST_SEQUENCE for tokens in lengths):
+        raise ValueError(f"lengths of {lengths} tokens found; wanted 1 to {LONGEST_SEQUENCE}")
 
 
 def _check_head(file: Path, head: Head) -> None:

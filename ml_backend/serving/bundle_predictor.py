@@ -10,7 +10,7 @@ from ..encoders.bundle import Bundle, read_bundle
 from ..encoders.classifier import load_classifier
 from ..encoders.generate import TextGenerator
 from ..encoders.tuned_model import load_tuned_model
-from ..errors import BundleError, LabelloopError
+from ..errors import BundleError
 from .drafts import Writer, written
 from .engines import WARM_UP_TEXTS, EngineEncoder, Engines
 from .scores import draw_from_quantiles
@@ -88,7 +88,7 @@ class BundlePredictor:
             if name not in self._writers:
                 try:
                     answer(WARM_UP_TEXTS)
-                except (RuntimeError, ValueError, LabelloopError) as error:
+                except Exception as error:  # what the runtimes raise has no common base
                     raise BundleError(
                         f"{self.version} was loaded and cannot answer {name!r}: {error}; try another LABELLOOP_RUNTIME"
                     ) from error

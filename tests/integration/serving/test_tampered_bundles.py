@@ -129,7 +129,7 @@ def refusal(bundle: Path) -> str:
         (("files",), ["a"], r"files: \['a'\] found"),
         (("parts",), {"0": {}}, r"parts: .* found"),
         (("parts", 0, "head"), "tags", r"readout of a tags head|wanted 7"),
-        (("parts", 0, "max_length_tokens"), -5, r"-5 tokens found; wanted 1"),
+        (("parts", 0, "max_length_tokens"), -5, r"lengths of \[-5\] tokens found; wanted 1"),
         (("parts", 0, "score_quantiles", 3), math.nan, r"score quantiles found; wanted 101, all from 0 to 1"),
         (("parts", 0, "readout"), {}, r"labels: .* field required|labels"),
         (("parts", 0, "readout", "labels"), "abc", r"labels: 'abc' found; input should be a valid tuple"),
