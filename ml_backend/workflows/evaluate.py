@@ -10,6 +10,7 @@ from ..domain.model import HeadKind
 from ..domain.ports import Predictor
 from ..domain.snapshot import Split
 from ..errors import SnapshotError, UnsupportedLabelConfig
+from ..labelstudio.file_notes import FileNotes
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_manifest, read_rows
 from ..tasks import ServingPlan, serving_plan
@@ -80,10 +81,12 @@ def evaluate_on_export(services: Services, bundle: Path, export: Path, label_con
         UnsupportedLabelConfig: its rows answer none of the version's controls.
     """
     plan = serving_plan(parse_label_config(label_config))
-    rows = list(rows_of_file(services, export, plan))
+    notes = FileNotes()
+    rows = list(rows_of_file(services, export, plan, notes))
     if not rows:
         raise SnapshotError(f"{export} holds no reviewed task; wanted some that are labeled and not skipped")
-    return _report(services, bundle, rows, plan)
+    report = _report(services, bundle, rows, plan)
+    return replace(report, warnings=(*report.warnings, *notes.sentences))
 
 
 def evaluations(

@@ -14,7 +14,9 @@ from ..domain.project import Project
 from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ..errors import SnapshotError
 from ..labelstudio.export_file import read_export
-from ..labelstudio.flat_export import is_flat_export, read_flat_export
+from ..labelstudio.file_notes import FileNotes
+from ..labelstudio.flat_export import read_flat_export
+from ..labelstudio.flat_records import is_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.build import BuildSettings, BuiltRows, RowChange, build_rows, reviewed_rows
 from ..snapshots.review import ReviewRule
@@ -114,32 +116,40 @@ def export_file(
     config = parse_label_config(label_config)
     plan = serving_plan(config)
     settings = build_settings(services, split)
-    tasks = studio_tasks(export, config)
-    built = build_rows(tasks, plan, settings, unseen, row_change(services, plan))
+    notes = FileNotes()
+    built = build_rows(studio_tasks(export, config, notes), plan, settings, unseen, row_change(services, plan))
+    built = replace(built, warnings=(*built.warnings, *notes.sentences))
     _check_rows(built, str(export), settings)
     project = ProjectRef(0, slug_of(export.stem))
     return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
 
 
-def rows_of_file(services: Services, export: Path, plan: ServingPlan) -> Iterator[Row]:
+def rows_of_file(services: Services, export: Path, plan: ServingPlan, notes: FileNotes | None = None) -> Iterator[Row]:
     """Every reviewed row of an export file as a stream, as the hooks leave it, in no split and not written anywhere.
+
+    Args:
+        notes: as `studio_tasks` has them.
 
     Raises:
         StudioExportError: the file is not such an export; raised when the reading gets there.
         HookError: a hook failed with a row; likewise.
     """
-    tasks = studio_tasks(export, plan.config)
+    tasks = studio_tasks(export, plan.config, notes)
     rows = reviewed_rows(tasks, plan, build_settings(services, SplitFractions(1, 0, 0)), unseen)
     yield from row_change(services, plan)(rows)
 
 
-def studio_tasks(export: Path, config: LabelConfig) -> Iterator[Task]:
+def studio_tasks(export: Path, config: LabelConfig, notes: FileNotes | None = None) -> Iterator[Task]:
     """Every task of an export of Label Studio, be it JSON, JSON_MIN, CSV or TSV, in flat memory.
+
+    Args:
+        notes: told of what cannot be taken as it stands.
 
     Raises:
         StudioExportError: the file is no such export; raised when the reading gets there.
     """
-    yield from read_flat_export(export, config) if is_flat_export(export) else read_export(export)
+    is_flat = is_flat_export(export)
+    yield from read_flat_export(export, config, notes) if is_flat else read_export(export, notes)
 
 
 def row_change(services: Services, plan: ServingPlan) -> RowChange:

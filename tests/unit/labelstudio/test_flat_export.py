@@ -10,7 +10,8 @@ import pytest
 
 from ml_backend.domain.label_config import LabelConfig
 from ml_backend.errors import StudioExportError
-from ml_backend.labelstudio.flat_export import is_flat_export, read_flat_export, read_records
+from ml_backend.labelstudio.flat_export import read_flat_export
+from ml_backend.labelstudio.flat_records import is_flat_export, read_records
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 
 ABOUT = {"annotator": 1, "annotation_id": 49, "created_at": "2026-11-20", "updated_at": "2026-11-21", "lead_time": 4.0}
@@ -120,11 +121,13 @@ def test_json_min_is_told_from_the_json_export(tmp_path: Path, content: str, is_
     [
         (b"", "the columns none found; wanted a header"),
         (b"text\nt\n", r"the columns \['text'\] found; wanted a header"),
-        (b"text,topics\na,b,c\n", "line 2: another number of cells than the header has"),
-        (b"text,topics\na\n", "line 2: another number of cells"),
-        (b"text,topics\n\xff,a\n", "not a table in UTF-8"),
-        (b'text,topics\n"a,b\n', "not a table in UTF-8"),
-        (b"text,other\na,b\n", "the columns text, other found; wanted an answer to one of .* controls, topics"),
+        (b"text,topics\na,b,c\n", "line 2: 3 cells found, and 2 columns"),
+        (b'text,topics\n"a\n",b\na\n', "line 4: 1 cells found, and 2 columns"),
+        (b"text,topics\n\xff,a\n", r"bytes found that are no utf-8 text \(ff\)"),
+        (b'text,topics\na,b\n"a,b\n', "line 3: no record of a table .* a quote may be missing"),
+        (b'text,topics\n"a"b,c\n', "line 2: no record of a table"),
+        (b"text,topics,text\na,b,c\n", "'text' heads several columns"),
+        (b"text,other\na,b\n", "the columns text, other found; wanted a text under text, and answers under topics"),
     ],
 )
 def test_what_is_no_such_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
