@@ -10,7 +10,7 @@ from ..errors import PayloadError, StudioExportError
 from .file_notes import FileNotes
 from .file_text import open_text
 from .given_values import given_id, given_seconds, given_text
-from .json_text import stream_objects
+from .json_stream import stream_objects
 from .payloads import predict_response, task_from_export
 
 __all__ = ["read_export", "read_items", "read_tasks", "with_prediction"]

@@ -12,7 +12,7 @@ from ..domain.annotation import Task
 from ..errors import PayloadError, StudioRejected, StudioUnreachable
 from .file_notes import FileNotes
 from .http import StudioHttp
-from .json_text import stream_objects
+from .json_stream import stream_objects
 from .payloads import task_from_export
 
 __all__ = ["exported_tasks"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..domain.annotation import Region
 from ..domain.label_config import Control
-from .json_text import Decoder, NotJson
+from .json_stream import Decoder, NotJson
 
 __all__ = ["are_regions", "is_answered_by_regions", "regions_of", "unpacked", "unreadable_region"]
 

@@ -27,6 +27,7 @@ WRITTEN_OVER = frozenset(WRITTEN_LAST)
 """Columns that every flat export has; a field or control of such a name is not in it."""
 ABOUT = WRITTEN_OVER | {TASK_ID, "agreement", "history"}
 RENAMED = "_data_"
+REFERENCE = re.compile(r"\$([\w[\]{}]+(?:\.[\w[\]{}]+)*)")
 NAMES_SHOWN, NAME_SHOWN = 20, 40
 
 
@@ -84,7 +85,8 @@ def find_columns(path: Path, config: LabelConfig) -> Columns:
     renames = is_table(path)
     for record in read_records(path):
         found.add(record)
-    shown = _shown_fields(config, found)
+    looked_into = _shown_fields(config, found)
+    shown = looked_into.keys()
     if found.columns and not (found.answered and shown & found.columns.keys()):
         raise StudioExportError(_other_columns(path, found, shown, names))
     _refuse_what_is_lost(path, shown, found)
@@ -97,7 +99,7 @@ def find_columns(path: Path, config: LabelConfig) -> Columns:
     data = {column: _field(column, answers) for column in found.columns if column not in about | answers}
     return Columns(
         data=data,
-        structured=_structured(config, shown) if renames else frozenset(),
+        structured=frozenset(key for key, is_inside in looked_into.items() if is_inside and renames),
         answers=answers,
         mixed=mixed,
         hidden=hidden,
@@ -171,14 +173,14 @@ class _Found:
             self._are_ids &= all(record.get(name) == self._last.get(name) for name in columns)
 
 
-def _shown_fields(config: LabelConfig, found: _Found) -> Set[str]:
-    """The fields that the label config shows, or shows something inside of, as `doc` in `$doc.text`."""
-    names = {control.object.field for control in config.controls if control.object.field}
-    return {name if name in found.columns else re.split(r"[.\[]", name)[0] for name in names}
-
-
-def _structured(config: LabelConfig, shown: Set[str]) -> Set[str]:
-    return shown - {control.object.field for control in config.controls}
+def _shown_fields(config: LabelConfig, found: _Found) -> dict[str, bool]:
+    """The fields that the label config shows; true for those that it looks into, as into `doc` for `$doc.text`."""
+    fields = {control.object.field for control in config.controls if control.object.field}
+    whole = {field: False for field in fields if field in found.columns}
+    # A value may be put together of several, as in `$title: $body`.
+    paths = [path for field in fields - whole.keys() for path in REFERENCE.findall(field) or [field]]
+    keys = {path: re.split(r"[.\[]", path)[0] for path in paths}
+    return {key: key != path for path, key in keys.items()} | whole
 
 
 def _other_columns(path: Path, found: _Found, shown: Set[str], controls: Set[str]) -> str:

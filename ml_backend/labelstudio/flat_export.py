@@ -17,7 +17,7 @@ from .flat_cells import regions_of, unpacked, unreadable_region
 from .flat_columns import ANNOTATION_ID, TASK_ID, Columns, find_columns
 from .flat_records import Record, is_table, read_records
 from .given_values import given_id, given_seconds, given_text
-from .json_text import json_decoder
+from .json_stream import json_decoder
 
 __all__ = ["read_flat_export"]
 

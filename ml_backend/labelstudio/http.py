@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from ..errors import StudioRejected, StudioUnauthorized, StudioUnreachable
+from ..errors import PayloadError, StudioRejected, StudioUnauthorized, StudioUnreachable
+from .json_stream import json_decoder
 
 if TYPE_CHECKING:
     import httpx
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 3
 RETRIED_STATUSES = (502, 503)
 LONGEST_DETAIL = 300
+DECODE = json_decoder()
 RENEWAL = "api/token/refresh/"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 HOW_TO_GET_ACCESS = (
@@ -156,8 +158,8 @@ class StudioHttp:
         if not response.content:
             return None
         try:
-            return response.json()
-        except ValueError:
+            return DECODE(response.content.decode())
+        except (PayloadError, UnicodeDecodeError):
             raise StudioRejected(
                 f"{self.url} answered {method} {path} with something that is not JSON; "
                 "check that LABELLOOP_STUDIO_URL is the address of Label Studio itself",

@@ -13,7 +13,7 @@ from ml_backend.domain.annotation import Prediction, Task
 from ml_backend.errors import StudioExportError
 from ml_backend.labelstudio.export_file import read_export, read_tasks, with_prediction
 from ml_backend.labelstudio.file_notes import FileNotes
-from ml_backend.labelstudio.json_text import MAX_DEPTH
+from ml_backend.labelstudio.json_stream import MAX_DEPTH
 from tests.recordings import recorded, recorded_names, recording_path
 
 Write = Callable[[Any], Path]

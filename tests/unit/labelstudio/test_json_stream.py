@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ml_backend.errors import PayloadError
 from ml_backend.labelstudio.file_notes import FileNotes
-from ml_backend.labelstudio.json_text import MAX_DEPTH, NotJson, json_decoder, stream_objects, whole_characters
+from ml_backend.labelstudio.json_stream import MAX_DEPTH, NotJson, json_decoder, stream_objects, whole_characters
 
 
 class Pieces(io.StringIO):
