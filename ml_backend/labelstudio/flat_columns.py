@@ -80,25 +80,20 @@ def find_columns(path: Path, config: LabelConfig) -> Columns:
         StudioExportError: it cannot be read, no column is a control of the config, or a field that the config shows
             is not in such a file.
     """
-    names = frozenset(control.name for control in config.controls)
-    found = _Found(names)
-    renames = is_table(path)
+    found = _Found(frozenset(control.name for control in config.controls))
     for record in read_records(path):
         found.add(record)
+    renames = is_table(path)
     looked_into = _shown_fields(config, found)
     shown = looked_into.keys()
-    if found.columns and not (found.answered and shown & found.columns.keys()):
-        raise StudioExportError(_other_columns(path, found, shown, names))
-    _refuse_what_is_lost(path, shown, found)
-    like_regions = {control.name for control in config.controls if is_answered_by_regions(control)}
-    mixed = frozenset() if renames else (found.fields & like_regions) - found.like_regions
-    hidden = _hidden(shown | found.fields - mixed, found, renames=renames)
+    _check(path, found, shown)
+    mixed = frozenset() if renames else _told_by_their_looks(config, found)
+    hidden = _hidden(shown | (found.fields - mixed), found, renames=renames)
     answers = found.answered - hidden.keys()
-    has_ids = TASK_ID in found.columns and TASK_ID not in found.answered | shown and found.ids_are_of_tasks
+    has_ids = found.ids_are_of_tasks and TASK_ID not in shown
     about = ABOUT - shown if has_ids else ABOUT - shown - {TASK_ID}
-    data = {column: _field(column, answers) for column in found.columns if column not in about | answers}
     return Columns(
-        data=data,
+        data={column: _field(column, answers) for column in found.columns if column not in about | answers},
         structured=frozenset(key for key, is_inside in looked_into.items() if is_inside and renames),
         answers=answers,
         mixed=mixed,
@@ -118,6 +113,7 @@ class _Found:
     """What all records together show.
 
     Attributes:
+        controls: names of the label config's controls.
         columns: in the order of their first appearance.
         fields: names of controls that fields have as well: what nobody annotated has a value under such a name, or the
             value stands among the fields, which JSON_MIN writes before the id.
@@ -129,7 +125,7 @@ class _Found:
         self.fields: set[str] = set()
         self.like_regions: set[str] = set()
         self.largest_annotation_id = 0
-        self._controls = controls
+        self.controls = controls
         self._ids = array("q")
         self._are_ids = True
         self._last: Record = {}
@@ -139,11 +135,11 @@ class _Found:
         self.columns.update(dict.fromkeys(record))
         annotation_id = record.get(ANNOTATION_ID, 0)
         if is_empty(annotation_id):
-            filled = [name for name in self._controls if not is_empty(record.get(name))]
+            filled = [name for name in self.controls if not is_empty(record.get(name))]
             self.fields.update(filled)
             self.like_regions.update(name for name in filled if are_regions(record[name]))
         if WRITTEN_LAST in (tuple(record)[-5:], tuple(record)[-6:-1]):
-            self.fields.update(self._controls.intersection(takewhile(TASK_ID.__ne__, record)))
+            self.fields.update(self.controls.intersection(takewhile(TASK_ID.__ne__, record)))
         self.largest_annotation_id = max(self.largest_annotation_id, given_id(annotation_id) or 0)
         self._add_id(record)
         self._last = record
@@ -151,7 +147,7 @@ class _Found:
     @property
     def answered(self) -> Set[str]:
         """The controls that a column has the name of."""
-        return self._controls & self.columns.keys()
+        return self.controls & self.columns.keys()
 
     @property
     def ids_are_of_tasks(self) -> bool:
@@ -159,6 +155,8 @@ class _Found:
 
         In tables, a field of that name takes the place of the tasks' ids.
         """
+        if TASK_ID in self.answered or not self._ids:
+            return False
         grow = all(one < other for one, other in pairwise(self._ids))
         return self._are_ids and (grow or len(set(self._ids)) == len(self._ids))
 
@@ -169,7 +167,7 @@ class _Found:
         elif not self._ids or self._ids[-1] != task_id:
             self._ids.append(task_id)
         else:
-            columns = (record.keys() | self._last.keys()) - ABOUT - self._controls
+            columns = (record.keys() | self._last.keys()) - ABOUT - self.controls
             self._are_ids &= all(record.get(name) == self._last.get(name) for name in columns)
 
 
@@ -183,23 +181,26 @@ def _shown_fields(config: LabelConfig, found: _Found) -> dict[str, bool]:
     return {key: key != path for path, key in keys.items()} | whole
 
 
-def _other_columns(path: Path, found: _Found, shown: Set[str], controls: Set[str]) -> str:
-    columns = ", ".join(name[:NAME_SHOWN] for name in islice(found.columns, NAMES_SHOWN))
-    return (
-        f"{path}: the columns {columns} found; wanted a text under {' or '.join(sorted(shown))}, and answers under "
-        f"{' or '.join(sorted(controls))}, of which there is no column where nobody has answered: give the label "
-        "config of this project (--config FILE), or name the column of the answers (--control NAME)"
-    )
-
-
-def _refuse_what_is_lost(path: Path, shown: Set[str], found: _Found) -> None:
-    """The text itself must be in the file."""
+def _check(path: Path, found: _Found, shown: Set[str]) -> None:
+    if found.columns and not (found.answered and shown & found.columns.keys()):
+        columns = ", ".join(name[:NAME_SHOWN] for name in islice(found.columns, NAMES_SHOWN))
+        raise StudioExportError(
+            f"{path}: the columns {columns} found; wanted a text under {' or '.join(sorted(shown))}, and answers under "
+            f"{' or '.join(sorted(found.controls))}, of which there is no column where nobody has answered: give the "
+            "label config of this project (--config FILE), or name the column of the answers (--control NAME)"
+        )
     lost = shown & (WRITTEN_OVER if is_table(path) else WRITTEN_OVER | {TASK_ID} | found.answered)
     if lost:
         raise StudioExportError(
             f"{path}: the tasks' field {min(lost)!r}, which the label config shows, is not in this file, where a "
             "column of that name holds something else; export the project as JSON"
         )
+
+
+def _told_by_their_looks(config: LabelConfig, found: _Found) -> frozenset[str]:
+    """Controls whose answers look like nothing that a field of the same name holds."""
+    by_regions = {control.name for control in config.controls if is_answered_by_regions(control)}
+    return frozenset((found.fields & by_regions) - found.like_regions)
 
 
 def _hidden(fields: Set[str], found: _Found, *, renames: bool) -> dict[str, str]:

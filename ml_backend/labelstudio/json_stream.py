@@ -16,6 +16,7 @@ Decoder: TypeAlias = Callable[[str], Any]
 MAX_DEPTH = 200
 CHARACTERS_AT_ONCE = 1 << 16
 CUT_SHORT = "the text ends in the middle of it: it was cut short"
+TOO_DEEP = f"more than {MAX_DEPTH} levels inside one another"
 CLOSING = {"[": "]", "{": "}"}
 # Whatever stands before the next bracket outside strings, and that bracket; none where the text ends before.
 UP_TO_BRACKET = re.compile(r'[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+(?:([\[\]{}])|"|\Z)', re.DOTALL)
@@ -42,12 +43,13 @@ def json_decoder(notes: FileNotes | None = None) -> Decoder:
     """
     decode = _decoder(notes or FileNotes())
 
-    def checked(text: str) -> Any:
-        if text.count("[") + text.count("{") > MAX_DEPTH:
-            _end_of_value(text, 0, [])
-        return decode(text)
+    def decode_whole(text: str) -> Any:
+        value, end = decode(text, _after_white_space(text, 0))
+        if _after_white_space(text, end) < len(text):
+            raise NotJson("not well-formed JSON (something follows its end)")
+        return value
 
-    return checked
+    return decode_whole
 
 
 def stream_objects(source: IO[str], notes: FileNotes | None = None) -> Iterator[dict[str, Any]]:
@@ -114,8 +116,7 @@ class _Text:
     def next_character(self) -> str:
         """The next character that is no white space, "" at the end."""
         while True:
-            found = WHITE_SPACE.match(self._text, self._at)
-            self._at = found.end() if found else self._at
+            self._at = _after_white_space(self._text, self._at)
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._read_on():
@@ -139,10 +140,17 @@ class _Text:
         """
         if self._peeked() != "{":
             raise PayloadError(f"{self.shown()} found; wanted an object, {{...}}")
-        end = self._end()
-        found: dict[str, Any] = self._decode(self._text[self._at : end])
-        self._at = end
-        return found
+        found: dict[str, Any]
+        while True:
+            try:
+                found, self._at = self._decode(self._text, self._at)
+            except NotJson:
+                if _is_whole(self._text, self._at):
+                    raise
+                if not self._read_on():
+                    raise PayloadError(CUT_SHORT) from None
+            else:
+                return found
 
     def shown(self) -> str:
         """What comes next, in short."""
@@ -154,19 +162,6 @@ class _Text:
             raise PayloadError(CUT_SHORT)
         return found
 
-    def _end(self) -> int:
-        """Where the object ends that comes next."""
-        open_brackets: list[str] = []
-        at = self._at
-        while True:
-            at, is_whole = _end_of_value(self._text, at, open_brackets)
-            if is_whole:
-                return at
-            at -= self._at
-            if not self._read_on():
-                raise PayloadError(CUT_SHORT)
-            at += self._at
-
     def _read_on(self) -> bool:
         """Read as much as is waiting, so that the work grows with the length alone; False at the end."""
         waiting = self._text[self._at :]
@@ -175,30 +170,38 @@ class _Text:
         return bool(more)
 
 
-def _end_of_value(text: str, start: int, open_brackets: list[str]) -> tuple[int, bool]:
-    """Where a list or an object ends; where the text is over before, from where to go on with more of it.
+def _after_white_space(text: str, at: int) -> int:
+    found = WHITE_SPACE.match(text, at)
+    return found.end() if found else at
 
-    Args:
-        open_brackets: what closes the brackets that are open at the start; afterwards, at the end.
-    """
-    end = start
+
+def _is_whole(text: str, start: int) -> bool:
+    """False where the text is over before the object that starts there is, as far as the brackets tell."""
+    open_brackets: list[str] = []
     for found in UP_TO_BRACKET.finditer(text, start):
         bracket = found[1]
         if bracket is None:
-            break
-        end = found.end()
+            return False
         if bracket in CLOSING:
             open_brackets.append(CLOSING[bracket])
-            if len(open_brackets) > MAX_DEPTH:
-                raise PayloadError(f"more than {MAX_DEPTH} levels inside one another")
-        elif not open_brackets or open_brackets.pop() != bracket:
-            raise NotJson(f"not well-formed JSON ({bracket!r} closes what is not open)")
-        elif not open_brackets:
-            return end, True
-    return end, False
+        elif open_brackets.pop() != bracket or not open_brackets:
+            return True
+    return False
 
 
-def _decoder(notes: FileNotes) -> Decoder:
+def _depth(text: str) -> int:
+    """How many levels of brackets are inside one another at most, in well-formed JSON."""
+    depth = deepest = 0
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        for found in UP_TO_BRACKET.finditer(text):
+            depth += 0 if found[1] is None else 1 if found[1] in CLOSING else -1
+            deepest = max(deepest, depth)
+    return deepest
+
+
+def _decoder(notes: FileNotes) -> Callable[[str, int], tuple[Any, int]]:
+    """What gives the value that starts somewhere in a text, and where it ends."""
+
     def finite(number: str) -> float | None:
         value = float(number)
         if math.isfinite(value):
@@ -207,16 +210,24 @@ def _decoder(notes: FileNotes) -> Decoder:
         return None
 
     # Not strict: line breaks and tabs inside strings are no JSON, and nothing else can be meant by them.
-    json_value = json.JSONDecoder(parse_float=finite, parse_constant=finite, strict=False).decode
+    json_value = json.JSONDecoder(parse_float=finite, parse_constant=finite, strict=False).raw_decode
 
-    def decode(text: str) -> Any:
+    def decode(text: str, start: int) -> tuple[Any, int]:
+        before = notes.not_numbers
         try:
-            value = json_value(text)
+            value, end = json_value(text, start)
         except json.JSONDecodeError as error:
-            raise NotJson(f"not well-formed JSON ({error.msg} at character {error.pos + 1} of it)") from None
+            notes.not_numbers = before
+            at = error.pos - start + 1
+            raise NotJson(f"not well-formed JSON ({error.msg} at character {at} of it)") from None
         except ValueError:
             raise PayloadError("a whole number of more digits than can be read (4,300)") from None
-        return whole_characters(value, notes) if _may_hold_halves(text) else value
+        except RecursionError:
+            raise PayloadError(TOO_DEEP) from None
+        found = text[start:end]
+        if _depth(found) > MAX_DEPTH:
+            raise PayloadError(TOO_DEEP)
+        return (whole_characters(value, notes) if _may_hold_halves(found) else value), end
 
     return decode
 

@@ -172,10 +172,11 @@ def test_a_missing_value_of_pandas_is_no_answer_and_no_annotation(tmp_path: Path
     ("cell", "message"),
     [
         ("[" * 100_000, "record 2, column 'topics': more than 200 levels inside one another"),
-        ('{"a":' * 500, "record 2, column 'topics': more than 200 levels"),
+        ('{"a":' * 500 + "1" + "}" * 500, "record 2, column 'topics': more than 200 levels"),
+        ("[" * 201 + "]" * 201, "record 2, column 'topics': more than 200 levels"),
         ("[" + "9" * 5_000 + "]", "record 2, column 'topics': a whole number of more digits than can be read"),
     ],
-    ids=["deep list", "deep object", "long number"],
+    ids=["deep list", "deep object", "not so deep list", "long number"],
 )
 def test_a_hostile_cell_is_named_by_its_record_and_column(cell: str, message: str, tmp_path: Path) -> None:
     path = table(tmp_path, {"text": "t", "topics": "a"}, {"id": 10, "text": "t", "topics": cell})

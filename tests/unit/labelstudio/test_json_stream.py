@@ -93,12 +93,12 @@ def test_what_is_no_list_of_objects_is_refused(text: str) -> None:
 def test_text_is_told_from_json_that_cannot_be_read() -> None:
     decode = json_decoder()
 
-    assert decode('[1, {"a": NaN}]') == [1, {"a": None}]
+    assert decode('\r\n [1, {"a": NaN}] ') == [1, {"a": None}]
     assert decode("[" * MAX_DEPTH + "]" * MAX_DEPTH) is not None
-    for text in ("[1] said he", "{...}", "[", "[" * MAX_DEPTH):
+    for text in ("[1] said he", "{...}", "[", "[" * MAX_DEPTH, "{]"):
         with pytest.raises(NotJson):
             decode(text)
-    for text in ("[" * 100_000, '{"a":' * (MAX_DEPTH + 1), "[" + "9" * 5000 + "]"):
+    for text in ("[" * 100_000, "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "[" + "9" * 5000 + "]"):
         with pytest.raises(PayloadError) as caught:
             decode(text)
         assert not isinstance(caught.value, NotJson)
