@@ -23,7 +23,7 @@ def regions_of(control: Control, cell: object, decode: Decoder | None) -> Iterat
     """
     if decode is not None and cell not in control.label_values:
         value = unpacked(cell, decode)
-        cell = value if _is_packed(control.tag.lower(), value) else cell
+        cell = value if _is_packed(control, value) else cell
     kind = control.tag.lower()
     for value in cell if isinstance(cell, list) else [cell]:
         yield _region(control, {PLAIN_KEYS.get(kind, kind): [value]} if isinstance(value, str) else value)
@@ -62,9 +62,12 @@ def _region(control: Control, value: object) -> Region:
     return {"from_name": control.name, "to_name": control.object.name, "type": control.tag.lower(), "value": value}
 
 
-def _is_packed(kind: str, value: object) -> bool:
-    """True where Label Studio writes such a value as JSON, which it never does with a plain one alone."""
-    key = PLAIN_KEYS.get(kind)
+def _is_packed(control: Control, value: object) -> bool:
+    """True where Label Studio writes such a value as JSON, which it never does with a plain one alone.
+
+    Choices are stored as paths where they may be nested, so a list may be one choice as well as several.
+    """
+    key = PLAIN_KEYS.get(control.tag.lower())
     if key is None:
         return True
     members = value if isinstance(value, list) else [value]
@@ -74,4 +77,4 @@ def _is_packed(kind: str, value: object) -> bool:
         return False
     if isinstance(value, dict):
         return len(value[key]) != 1
-    return bool(objects) or (kind == "choices" and len(texts) > 1)
+    return bool(objects) or (bool(texts) and set(texts) <= set(control.label_values))

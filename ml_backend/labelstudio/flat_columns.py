@@ -69,7 +69,7 @@ class Columns:
     def are_of_one_task(self, one: Record, other: Record) -> bool:
         """True where two records that follow each other are about the same task."""
         if self.has_ids:
-            return bool(one[TASK_ID] == other[TASK_ID])
+            return given_id(one[TASK_ID]) == given_id(other[TASK_ID])
         return TASK_ID in self.data and all(one.get(column) == other.get(column) for column in self.data)
 
 
@@ -91,9 +91,10 @@ def find_columns(path: Path, config: LabelConfig) -> Columns:
     hidden = _hidden(shown | (found.fields - mixed), found, renames=renames)
     answers = found.answered - hidden.keys()
     has_ids = found.ids_are_of_tasks and TASK_ID not in shown
+    renamed = {RENAMED + name: name for name in answers if renames and RENAMED + name not in shown}
     about = ABOUT - shown if has_ids else ABOUT - shown - {TASK_ID}
     return Columns(
-        data={column: _field(column, answers) for column in found.columns if column not in about | answers},
+        data={column: renamed.get(column, column) for column in found.columns if column not in about | answers},
         structured=frozenset(key for key, is_inside in looked_into.items() if is_inside and renames),
         answers=answers,
         mixed=mixed,
@@ -215,8 +216,3 @@ def _hidden(fields: Set[str], found: _Found, *, renames: bool) -> dict[str, str]
                 "are not read; export the project as JSON"
             )
     return hidden
-
-
-def _field(column: str, answers: Set[str]) -> str:
-    renamed_from = column.removeprefix(RENAMED)
-    return renamed_from if renamed_from in answers else column

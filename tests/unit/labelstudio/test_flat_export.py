@@ -150,6 +150,35 @@ def test_what_is_made_up_is_told_and_never_another_annotation_s(tmp_path: Path) 
     )
 
 
+NESTABLE = config(
+    '<Choices name="topics" toName="text" allowNested="true"><Choice value="a"/><Choice value="b"/></Choices>'
+)
+
+
+@pytest.mark.parametrize("write", [json_min, table], ids=["JSON_MIN", "CSV"])
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (["a"], [{"choices": ["a"]}]),
+        (["a", "b"], [{"choices": ["a"]}, {"choices": ["b"]}]),
+        ({"choices": [["a"], ["b"]]}, [{"choices": [["a"], ["b"]]}]),
+        (["a", {"choices": ["a", "b"]}], [{"choices": ["a"]}, {"choices": ["a", "b"]}]),
+    ],
+    ids=str,
+)
+def test_choices_may_be_paths_or_stand_in_several_regions(write: Any, value: Any, read: Any, tmp_path: Path) -> None:
+    assert answered(write(tmp_path, {"text": "t", "topics": value}), NESTABLE) == {9: [read]}
+
+
+def test_a_field_keeps_a_name_that_only_looks_like_a_new_one(tmp_path: Path) -> None:
+    label_config = config('<Choices name="topics" toName="_data_topics"><Choice value="a"/></Choices>', "_data_topics")
+    record = {"_data_topics": "t", "topics": "a", "_data_other": "o"}
+
+    for path in (json_min(tmp_path, record), table(tmp_path, record)):
+        (task,) = read_flat_export(path, label_config)
+        assert task.data == {"_data_topics": "t", "_data_other": "o"}
+
+
 @pytest.mark.parametrize("value", [5, True, [5], [None], {"choices": "a"}, "[1]", ["[1]"]], ids=str)
 def test_values_of_json_min_are_taken_as_they_are(value: Any, tmp_path: Path) -> None:
     path = json_min(tmp_path, {"text": "t", "topics": value}, {"id": 10, "text": "u"})
