@@ -28,13 +28,17 @@ class FileNotes:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What a reader of the results should know."""
+        packed = ("the file is packed with gzip, and was unpacked for the reading",) if self.is_packed else ()
+        return (*packed, *self.about_values)
+
+    @property
+    def about_values(self) -> tuple[str, ...]:
+        """The same without what is no matter of the data themselves."""
         counts = {
             "tasks without a whole number for an id, which got numbers": self.numbered_tasks,
             "annotations without a whole number for an id, which got numbers": self.numbered_annotations,
             "values that are NaN or infinite, which JSON does not have, read as null": self.not_numbers,
             "halves of surrogate pairs, which alone stand for no character, read as U+FFFD": self.half_characters,
         }
-        packed = ["the file is packed with gzip, and was unpacked for the reading"] if self.is_packed else []
         counted = [f"{what}: {count}" for what, count in counts.items() if count]
-        hidden = [f"the control {name!r} {why}" for name, why in self.hidden_answers.items()]
-        return (*packed, *counted, *hidden)
+        return (*counted, *(f"the control {name!r} {why}" for name, why in self.hidden_answers.items()))

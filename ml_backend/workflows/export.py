@@ -15,6 +15,7 @@ from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ..errors import SnapshotError
 from ..labelstudio.export_file import read_export
 from ..labelstudio.file_notes import FileNotes
+from ..labelstudio.file_text import name_without_gz
 from ..labelstudio.flat_export import read_flat_export
 from ..labelstudio.flat_records import is_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
@@ -118,9 +119,9 @@ def export_file(
     settings = build_settings(services, split)
     notes = FileNotes()
     built = build_rows(studio_tasks(export, config, notes), plan, settings, unseen, row_change(services, plan))
-    built = replace(built, warnings=(*built.warnings, *notes.sentences))
+    built = replace(built, warnings=(*built.warnings, *notes.about_values))
     _check_rows(built, str(export), settings)
-    project = ProjectRef(0, slug_of(export.stem))
+    project = ProjectRef(0, slug_of(name_without_gz(export).stem))
     return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
 
 
