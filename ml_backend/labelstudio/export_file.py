@@ -9,7 +9,7 @@ from ..domain.annotation import Prediction, Task
 from ..errors import PayloadError, StudioExportError
 from .file_notes import FileNotes
 from .file_text import open_text
-from .given_values import given_id, given_seconds, given_text
+from .given_values import given_id, given_seconds, given_text, shown_names
 from .json_stream import stream_objects
 from .payloads import predict_response, task_from_export
 
@@ -140,8 +140,7 @@ def _not_a_task(path: Path, number: int, item: Mapping[str, Any]) -> str:
             f"{path}, item {number}: this is the JSON_MIN format, which leaves out skipped annotations and "
             "pre-labels; export the project again and choose JSON"
         )
-    keys = ", ".join(sorted(map(str, item))[:8]) or "none"
-    return f"{path}, item {number}: no object under `data` (keys found: {keys}); {WANTED}"
+    return f"{path}, item {number}: no object under `data` (keys found: {shown_names(sorted(item))}); {WANTED}"
 
 
 def _not_labeled(path: Path, number: int, item: Mapping[str, Any]) -> str:

@@ -9,14 +9,14 @@ import re
 from array import array
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from itertools import islice, pairwise, takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from ..domain.label_config import LabelConfig
 from ..errors import StudioExportError
 from .flat_cells import are_regions, is_answered_by_regions
 from .flat_records import Record, is_table, read_records
-from .given_values import given_id
+from .given_values import given_id, shown_names
 
 __all__ = ["ANNOTATION_ID", "TASK_ID", "Columns", "find_columns", "is_empty"]
 
@@ -28,7 +28,6 @@ WRITTEN_OVER = frozenset(WRITTEN_LAST)
 ABOUT = WRITTEN_OVER | {TASK_ID, "agreement", "history"}
 RENAMED = "_data_"
 REFERENCE = re.compile(r"\$([\w[\]{}]+(?:\.[\w[\]{}]+)*)")
-NAMES_SHOWN, NAME_SHOWN = 20, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +183,11 @@ def _shown_fields(config: LabelConfig, found: _Found) -> dict[str, bool]:
 
 def _check(path: Path, found: _Found, shown: Set[str]) -> None:
     if found.columns and not (found.answered and shown & found.columns.keys()):
-        columns = ", ".join(name[:NAME_SHOWN] for name in islice(found.columns, NAMES_SHOWN))
         raise StudioExportError(
-            f"{path}: the columns {columns} found; wanted a text under {' or '.join(sorted(shown))}, and answers under "
-            f"{' or '.join(sorted(found.controls))}, of which there is no column where nobody has answered: give the "
-            "label config of this project (--config FILE), or name the column of the answers (--control NAME)"
+            f"{path}: the columns {shown_names(found.columns)} found; wanted a text under "
+            f"{' or '.join(sorted(shown))}, and answers under {' or '.join(sorted(found.controls))}, of which there is "
+            "no column where nobody has answered: give the label config of this project (--config FILE), or name the "
+            "column of the answers (--control NAME)"
         )
     lost = shown & (WRITTEN_OVER if is_table(path) else WRITTEN_OVER | {TASK_ID} | found.answered)
     if lost:

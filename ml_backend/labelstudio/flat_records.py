@@ -11,6 +11,7 @@ from ..errors import StudioExportError
 from .export_file import read_items
 from .file_notes import FileNotes
 from .file_text import name_without_gz, open_text
+from .given_values import shown_names
 
 __all__ = ["Record", "is_flat_export", "is_table", "read_records"]
 
@@ -75,12 +76,12 @@ def _read_table(path: Path, notes: FileNotes | None) -> Iterator[Record]:
 def _checked_header(path: Path, header: list[str]) -> list[str]:
     if len(header) < 2:
         raise StudioExportError(
-            f"{path}: the columns {header or 'none'} found; wanted a header with the fields of the tasks and the "
+            f"{path}: the columns {shown_names(header)} found; wanted a header with the fields of the tasks and the "
             "controls, as Label Studio's Export > CSV writes it"
         )
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
-        raise StudioExportError(f"{path}: {repeated[0]!r} heads several columns; rename all but one")
+        raise StudioExportError(f"{path}: {shown_names(repeated[:1])!r} heads several columns; rename all but one")
     return header
 
 

@@ -2,11 +2,14 @@
 
 import math
 import re
+from collections.abc import Iterable
+from itertools import islice
 
-__all__ = ["given_id", "given_seconds", "given_text"]
+__all__ = ["given_id", "given_seconds", "given_text", "shown_names"]
 
 ID_LIMIT = 2**63
 """Ids are smaller: no database of Label Studio's holds a larger one."""
+NAMES_SHOWN, NAME_CHARACTERS = 20, 40
 # "007" is a name: as a number it could be another one's.
 WHOLE_NUMBER = re.compile(r"(0|[1-9][0-9]{0,18})(?:\.0)?")
 
@@ -35,3 +38,8 @@ def given_seconds(value: object) -> float | None:
 def given_text(value: object) -> str | None:
     """A name or a time; None for nothing, and for what is neither text nor a number."""
     return str(value) if value and isinstance(value, str | int | float) else None
+
+
+def shown_names(names: Iterable[str]) -> str:
+    """The first names of a file's fields or columns, for a message: in short, whatever they are."""
+    return ", ".join(name[:NAME_CHARACTERS] for name in islice(names, NAMES_SHOWN)) or "none"

@@ -259,13 +259,14 @@ def test_json_min_is_told_from_the_json_export(tmp_path: Path, content: str, is_
     ("content", "message"),
     [
         (b"", "the columns none found; wanted a header"),
-        (b"text\nt\n", r"the columns \['text'\] found; wanted a header"),
+        (b"text\nt\n", "the columns text found; wanted a header"),
         (b"text,topics\na,b,c\n", "line 2: 3 cells found, and 2 columns"),
         (b'text,topics\n"a\n",b\na\n', "line 4: 1 cells found, and 2 columns"),
         (b"text,topics\n\xff,a\n", r"bytes found that are no utf-8 text \(ff\)"),
         (b'text,topics\na,b\n"a,b\n', "line 3: no record of a table .* a quote may be missing"),
         (b'text,topics\n"a"b,c\n', "line 2: no record of a table"),
         (b"text,topics,text\na,b,c\n", "'text' heads several columns"),
+        (b"text," + b"x" * 10_000 + b"\na,b\n", "the columns text, " + "x" * 40 + " found"),
         (b"text,other\na,b\n", "the columns text, other found; wanted a text under text, and answers under topics"),
     ],
 )
