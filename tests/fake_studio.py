@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_backend.domain.annotation import Prediction, ProjectInfo, Task
 from ml_backend.domain.label_config import LabelConfig
+from ml_backend.domain.shown_text import is_there
 from ml_backend.errors import LabelConfigError, StudioError, StudioRejected
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.payloads import parse_project, region_list, task_from_export
@@ -126,7 +127,7 @@ class FakeStudio:
         items = [item if "data" in item else {"data": item} for item in tasks]
         fields = {control.object.field for control in _checked(self._project(project_id)["label_config"]).controls}
         for number, item in enumerate(items):
-            if missing := [field for field in fields if field and field not in item["data"]]:
+            if missing := [field for field in fields if field and not is_there(field, item["data"])]:
                 raise _rejected(400, f"Error at item {number}: {missing[0]} key is expected in task data")
         for item in items:
             self._import_task(project_id, item)
@@ -152,6 +153,11 @@ class FakeStudio:
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
         self._refuse_if_told("count_without_prediction")
         return sum(1 for _ in self.tasks_without_prediction(project_id, model_version))
+
+    def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
+        self._refuse_if_told("first_tasks")
+        self._project(project_id)
+        return [Task(task["id"], task["data"]) for task in self._tasks_of(project_id)[:count]]
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         self._refuse_if_told("tasks_by_id")
@@ -484,7 +490,7 @@ def _is_valid(prediction: Prediction, config: LabelConfig) -> bool:
     controls = {control.name: control for control in config.controls}
     for region in prediction.result:
         control = controls.get(region.get("from_name", ""))
-        if control is None or region.get("to_name") != control.object.name:
+        if control is None or "toname" not in control.attributes or region.get("to_name") != control.object.name:
             return False
         if not set(region.get("value", {}).get(region.get("type"), [])) <= set(control.label_values):
             return False

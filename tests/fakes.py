@@ -4,7 +4,7 @@ import dataclasses
 import random
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,7 +58,7 @@ class FakePredictor:
         answers = [self._answer(text) for text in texts]
         return [None if answer is None else {self._control: answer} for answer in answers]
 
-    def draw_score(self, key: int) -> float:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         return random.Random(f"{self.version}:{key}").random()
 
     def _answer(self, text: str) -> ScoredTarget | None:

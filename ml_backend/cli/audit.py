@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..domain.reasons import reason_counts_from_json
 from ..errors import ConfigurationError, SnapshotError
 from .options import AsJson, OptionalProject, SnapshotFolder
-from .output import emit, note, table
+from .output import emit, note, note_reasons, table
 from .session import open_services
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def audit(
         reports = _copied(reports, out)
     for warning in found["warnings"]:
         note(f"note: {warning}")
-    more = {name: job.result[name] for name in ("counts", "precision", "pushed")}
+    reasons = job.result.get("reasons", [])
+    note_reasons(reason_counts_from_json(reasons))
+    more = {name: job.result[name] for name in ("counts", "precision", "pushed")} | {"reasons": reasons}
     result = {"job_id": job.id, "path": str(reports), **more, **found}
     emit(result, as_json=as_json, lines=() if as_json else _lines(result, reports))
 

@@ -1,15 +1,15 @@
 """`labelloop export`: reviewed tasks as a snapshot, or in a format of other tools."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..domain.reasons import reason_counts_to_json
 from ..errors import ConfigurationError
 from .files import StudioExport, check_source, config_text
 from .options import AsJson, ConfigFile, OptionalProject
-from .output import emit, note
+from .output import emit, note, note_reasons
 from .session import open_services
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..workflows.services import Services
 
 __all__ = ["register"]
-
-NAMED_TASKS = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -56,8 +54,8 @@ def export(
 ) -> None:
     """Write reviewed tasks as a snapshot, or in a format of other tools.
 
-    Formats: conll, csv, datasets, label-studio, openai-chat, prompt-completion, rows, spans. What a format cannot carry
-    is said on standard error. 1,0,0 is a valid split: everything trains, so there is no early stopping and no gate.
+    Formats: conll, csv, datasets, label-studio, openai-chat, prompt-completion, rows, spans. What is left out is
+    said on standard error. 1,0,0 is a valid split: everything trains, so there is no early stopping and no gate.
     """
     fractions = _fractions(split)
     check_source(project, studio_export, None if studio_export is None else config or studio_export)
@@ -112,12 +110,7 @@ def _show_file(exported: "Exported", as_json: bool) -> None:
     note(f"note: {exported.limits}")
     for text in exported.notices:
         note(f"note: {text}")
-    for reason, task_ids in exported.left_out.items():
-        note(f"left out: {len(task_ids)}, {reason}: {_named(task_ids)}")
-    if exported.without_row:
-        note(
-            f"without a row: {exported.without_row} tasks, not reviewed, disagreed upon, repeated or left out by a hook"
-        )
+    note_reasons(exported.reasons)
     rows = sum(exported.rows.values())
     emit(
         {
@@ -128,24 +121,18 @@ def _show_file(exported: "Exported", as_json: bool) -> None:
             "without_row": exported.without_row,
             "limits": exported.limits,
             "notices": exported.notices,
+            "reasons": reason_counts_to_json(exported.reasons),
         },
         as_json=as_json,
         lines=[f"{rows} rows in {exported.path}"],
     )
 
 
-def _named(task_ids: Sequence[int]) -> str:
-    more = len(task_ids) - NAMED_TASKS
-    named = ", ".join(map(str, task_ids[:NAMED_TASKS]))
-    return f"tasks {named}" + (f" and {more} more (--json lists all)" if more > 0 else "")
-
-
 def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
     manifest = snapshot.manifest
     for warning in manifest.warnings:
         note(f"note: {warning}")
-    for reason, count in manifest.dropped.items():
-        note(f"dropped: {count} {reason.replace('_', ' ')}")
+    note_reasons(manifest.reasons)
     counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
     emit(
         {
@@ -155,6 +142,7 @@ def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
             "dropped": dict(manifest.dropped),
             "label_counts": manifest.label_counts,
             "warnings": manifest.warnings,
+            "reasons": reason_counts_to_json(manifest.reasons),
         },
         as_json=as_json,
         lines=[f"snapshot {snapshot.id} in {snapshot.path}: {counts}"],

@@ -11,7 +11,7 @@ import typer
 
 from ..errors import ConfigurationError
 from .options import AsJson, ConfigFile, Model, ModelFolder, SnapshotFolder
-from .output import emit, note, table
+from .output import emit, note, note_reasons, table
 from .session import open_services
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def evaluate(
         report = evaluate_on_export(services, path, studio_export or Path(), config_text(config))
     for warning in report.warnings:
         note(f"note: {warning}")
+    note_reasons(report.reasons)
     emit(report.to_json(), as_json=as_json, lines=_report_lines(report))
 
 
@@ -133,15 +134,28 @@ def _model_path(services: "Services", model: str | None, model_dir: Path | None)
 
 
 def config_text(path: Path | None) -> str:
-    """The label config in a file; "" where no file is named.
+    """The label config in a file; "" where no file is named. What of it is not served is said.
 
     Raises:
         ConfigurationError: it is no UTF-8 text.
+        LabelConfigError: nothing in it can be served.
     """
+    if path is None:
+        return ""
     try:
-        return path.read_text(encoding="utf-8") if path else ""
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text; wanted a label config, which is XML") from None
+    _note_unserved(text)
+    return text
+
+
+def _note_unserved(label_config: str) -> None:
+    from ..labelstudio.label_config_xml import parse_label_config
+    from ..tasks import serving_plan
+
+    for notice in serving_plan(parse_label_config(label_config)).notices:
+        note(f"not served: {notice}")
 
 
 def _report_lines(report: "EvaluationReport") -> "list[str | Table]":

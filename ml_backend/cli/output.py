@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["complain", "emit", "note", "notes", "table"]
+    from ..domain.reasons import ReasonCount
+
+__all__ = ["complain", "emit", "note", "note_reasons", "notes", "table"]
 
 UNLIMITED = 10_000
 
@@ -56,6 +58,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
 def note(text: str) -> None:
     """Say something that is not the result."""
     notes().print(text)
+
+
+def note_reasons(reasons: Iterable["ReasonCount"]) -> None:
+    """Say what was left out or repaired, how often, and where."""
+    for each in reasons:
+        note(each.line)
 
 
 def complain(text: str) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..domain.model import Method, Suspects
+from ..domain.reasons import reason_counts_from_json
 from ..errors import ConfigurationError, SnapshotError
 from .options import AsJson, OptionalProject, SnapshotFolder
-from .output import emit, note, table
+from .output import emit, note, note_reasons, table
 from .session import open_services
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def train(
         note(f"the snapshot is unchanged since job {result['same_as']}, so nothing was trained again")
     for warning in result.get("warnings", ()):
         note(f"note: {warning}")
+    note_reasons(reason_counts_from_json(result.get("reasons", [])))
     emit(result, as_json=as_json, lines=_lines(result))
 
 

@@ -30,20 +30,26 @@ def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
 def appearances(seen: Sequence[tuple[LabelConfig, datetime]]) -> dict[str, datetime]:
     """When each control of the last config came into it, for those that were not in the first one already.
 
-    A control that changed its kind or its field has come anew.
+    A control that changed its kind or its field has come anew, and so has one that is asked where it was not before.
 
     Args:
         seen: configs of a project in the order in which they were seen, and when.
     """
     came: dict[str, datetime] = {}
-    known: dict[str, tuple[str, ...]] = {}
+    known: dict[str, Control] = {}
     for position, (config, moment) in enumerate(seen):
-        now = {control.name: _nature(control) for control in config.controls}
-        came = {name: came[name] for name in now if name in came and known[name] == now[name]} | {
-            name: moment for name in now if position and known.get(name) != now[name]
+        now = {control.name: control for control in config.controls}
+        stays = {name for name, control in now.items() if name in known and _was_asked(control, known[name])}
+        came = {name: time for name, time in came.items() if name in stays} | {
+            name: moment for name in now if position and name not in stays
         }
         known = now
     return came
+
+
+def _was_asked(control: Control, before: Control) -> bool:
+    """True where an earlier control of its name asked the same question, whenever it is asked now."""
+    return _nature(control) == _nature(before) and set(before.conditions) <= set(control.conditions)
 
 
 def _nature(control: Control) -> tuple[str, ...]:
@@ -88,6 +94,11 @@ def _control_changes(before: Control, after: Control) -> Iterator[str]:
             f"the control {after.name!r} was {_described(before)} and is {_described(after)}: annotations are read as "
             "what it is now, and no version answers it before the next training."
         )
+    elif not _was_asked(after, before):
+        yield (
+            f"{after.name!r} is asked where it was not before (visibleWhen): annotations from before that leave it "
+            "empty say nothing about it."
+        )
     removed = [value for value in before.label_values if value not in after.label_values]
     added = [value for value in after.label_values if value not in before.label_values]
     for gone, come in _replaced(before.label_values, after.label_values):
@@ -130,7 +141,7 @@ def _consequence(control: Control) -> str:
 def _described(control: Control) -> str:
     choice = control.attributes.get("choice")
     written = f'<{control.tag} choice="{choice}">' if choice else f"<{control.tag}>"
-    return f"{written} about ${control.object.field}" if control.object.field else written
+    return f"{written} about {control.object.written}" if control.object.field else written
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -19,6 +19,9 @@ __all__ = [
     "parts_of",
 ]
 
+BLANKS = "".join(each for each in map(chr, range(0x3001)) if each.isspace()) + "\u200b\u2060\ufeff"
+"""White space as Unicode has it, no-break spaces included, and the spaces without width."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
@@ -32,6 +35,16 @@ class Span:
     start: int
     end: int
     label: str
+
+    def trimmed(self, piece: str) -> "Span | None":
+        """The span without the white space at its ends, which people mark by accident; None where it is nothing else.
+
+        Args:
+            piece: what the span marks.
+        """
+        kept = piece.strip(BLANKS)
+        start = self.start + len(piece) - len(piece.lstrip(BLANKS))
+        return Span(start, start + len(kept), self.label) if kept else None
 
 
 Target: TypeAlias = str | tuple[str, ...] | tuple[Span, ...]

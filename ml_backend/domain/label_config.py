@@ -1,13 +1,20 @@
 """What labelloop knows of a Label Studio label config, once the XML has been read."""
 
+import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .annotation import Region
+from .conditions import Condition, RegionMarked, hidden_controls, in_order_of_asking, waiting_for
+from .shown_text import data_keys, data_of, shown_text, written
 
 __all__ = ["Control", "Label", "LabelConfig", "ObjectTag"]
 
+FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")
 
 
@@ -38,12 +45,38 @@ class ObjectTag:
     """Something shown to the annotator, such as `<Text name="text" value="$text"/>`.
 
     Attributes:
-        field: the key of the task's data that it shows (without the `$`), or None where it shows a constant.
+        field: what it shows, and the key under which rows hold that: the key of the task's data or the path in it
+            (without the `$`); the `value` itself where that is put together (`$title: $body`); None for a constant.
+        attributes: the tag's XML attributes, their names in lower case.
     """
 
     name: str
     tag: str
     field: str | None
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def encoding(self) -> str:
+        """How the text lies in the task's data."""
+        return self.attributes.get("encoding", "none")
+
+    @property
+    def written(self) -> str:
+        """Its `value`, empty for a constant."""
+        return written(self.field) if self.field else ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of a task's data that it shows something of."""
+        return data_keys(self.field) if self.field else ()
+
+    def text(self, data: Mapping[str, Any]) -> str:
+        """The text that annotators see of a task, empty where there is none."""
+        return shown_text(self.field, data, self.encoding) if self.field else ""
+
+    def data(self, text: str) -> dict[str, Any]:
+        """Data of a task of which annotators see the text."""
+        return data_of(self.field, text, self.encoding) if self.field else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +86,34 @@ class Control:
     Attributes:
         object: the object tag that `toName` points to.
         labels: the values on offer, in the order of the config.
-        attributes: the tag's XML attributes as written, `choice="single"` among them.
+        attributes: the tag's XML attributes, `choice="single"` among them, their names in lower case.
         is_nested: some labels lie inside others.
-        is_conditional: it, or a tag around it, is shown only when something else was answered (`visibleWhen`).
+        is_dynamic: its labels come from each task, so they are not known here.
+        conditions: all must hold for it to be asked (`visibleWhen`, on its tag and around it).
     """
 
     name: str
     tag: str
     object: ObjectTag
     labels: tuple[Label, ...]
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_nested: bool = False
-    is_conditional: bool = False
+    is_dynamic: bool = False
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def label_values(self) -> tuple[str, ...]:
         """The stored values on offer, in the order of the config."""
         return tuple(label.value for label in self.labels)
+
+    @property
+    def waits_for_selection(self) -> bool:
+        """True where it is asked while a piece of the text is selected, so nobody can tell who saw it."""
+        return any(isinstance(condition, RegionMarked) for condition in self.conditions)
+
+    def has(self, attribute: str) -> bool:
+        """True where the attribute, its name in lower case, says true."""
+        return self.attributes.get(attribute, "").lower() == "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +123,44 @@ class LabelConfig:
     Attributes:
         xml: the config as Label Studio holds it.
         controls: in document order.
+        faults: sentences about what cannot be read; it is no part of the controls.
+        fingerprint: twelve hex digits that change when controls, labels or fields do, and not with layout or hints'
+            spelling.
     """
 
     xml: str
     controls: tuple[Control, ...]
+    faults: tuple[str, ...] = ()
+    fingerprint: str = dataclasses.field(init=False)
+    _conditional: tuple[Control, ...] = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        essence = [[*_essence(control), *_conditions(control)] for control in self.controls]
+        digest = hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()
+        conditional = (control for control in in_order_of_asking(self.controls) if control.conditions)
+        # The dataclass is frozen for everybody else.
+        object.__setattr__(self, "fingerprint", digest[:FINGERPRINT_DIGITS])
+        object.__setattr__(self, "_conditional", tuple(conditional))
 
     @property
-    def fingerprint(self) -> str:
-        """Twelve hex digits that change when controls, labels or fields do, and not with layout or hints' spelling."""
-        essence = [
-            [c.name, c.tag, c.attributes.get("choice", ""), c.object.tag, c.object.field, list(c.label_values)]
-            for c in self.controls
-        ]
-        return hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()[:12]
+    def has_conditions(self) -> bool:
+        """True where some question is not asked of every task."""
+        return bool(self._conditional)
+
+    def hidden(self, result: Sequence[Region]) -> frozenset[str]:
+        """Names of the controls that annotators are not asked while their answers, or a pre-label's, are these."""
+        return hidden_controls(self._conditional, result) if self._conditional else frozenset()
+
+    def waiting_for(self, names: Iterable[str]) -> frozenset[str]:
+        """Names of these controls, and of those that are asked after certain answers to them."""
+        return waiting_for(names, self._conditional)
+
+
+def _essence(control: Control) -> list[Any]:
+    shown, choice = control.object, control.attributes.get("choice", "")
+    return [control.name, control.tag, choice, shown.tag, shown.field, list(control.label_values)]
+
+
+def _conditions(control: Control) -> list[Any]:
+    """Nothing for most controls, so that their fingerprints are what they were before conditions were read."""
+    return [[type(condition).__name__, *dataclasses.astuple(condition)] for condition in control.conditions]

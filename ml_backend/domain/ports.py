@@ -50,6 +50,9 @@ class Studio(Protocol):
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
         """How many tasks that is at the moment, or somewhat more: for telling progress."""
 
+    def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
+        """The tasks with the lowest ids, without annotations; fewer where there are no more."""
+
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         """These tasks as they are now, with annotations, by id; those that are gone are left out."""
 
@@ -125,11 +128,14 @@ class Predictor(Protocol):
         A control that the version does not answer is absent.
         """
 
-    def draw_score(self, key: int) -> float | None:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """A score drawn at random from this version's scores; the same key gives the same draw.
 
         Blind tasks carry it, so that neither the model's opinion nor the sampling order touches them. None where the
         version gives no task a score.
+
+        Args:
+            unasked: names of controls whose scores it is to leave out.
         """
 
 

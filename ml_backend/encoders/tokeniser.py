@@ -1,20 +1,23 @@
 """Texts to token ids, as the base model's own tokenizer cuts them."""
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..errors import EncoderError
+from .base_model import cached_file, check_config, load_failure, model_source
 from .reading import Ints
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["FastTokeniser", "LocatedTokens", "SlowTokeniser", "Tokeniser", "tokeniser_of", "whole"]
+__all__ = ["FastTokeniser", "LocatedTokens", "SlowTokeniser", "Tokeniser", "load_tokeniser", "tokeniser_of", "whole"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +41,10 @@ class Tokeniser(Protocol):
     @property
     def pad_id(self) -> int:
         """Token id that fills up a batch; masked, so any valid one does."""
+
+    @property
+    def unknown_id(self) -> int | None:
+        """Token id of what the vocabulary lacks; None where it lacks nothing, as one of bytes does."""
 
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         """Token ids per text, special tokens included, cut to the maximum length."""
@@ -84,6 +91,14 @@ class FastTokeniser:
     def pad_id(self) -> int:
         return self._pad_id
 
+    @cached_property
+    def unknown_id(self) -> int | None:
+        model = json.loads(self._serialised)["model"]
+        if model["type"] == "Unigram":
+            return None if model["unk_id"] is None else int(model["unk_id"])
+        name = model.get("unk_token")
+        return None if name is None else self._whole.token_to_id(name)
+
     def save(self, file: Path) -> None:
         """Write it as a `tokenizer.json`."""
         file.write_text(self._serialised, encoding="utf-8")
@@ -123,6 +138,11 @@ class SlowTokeniser:
     def pad_id(self) -> int:
         return int(self._tokenizer.pad_token_id)
 
+    @property
+    def unknown_id(self) -> int | None:
+        found = self._tokenizer.unk_token_id
+        return None if found is None else int(found)
+
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         with self._lock:
             found: list[list[int]] = self._tokenizer(
@@ -146,6 +166,25 @@ class SlowTokeniser:
         with self._lock:
             probe = self._tokenizer("a", return_special_tokens_mask=True)
         return _frame(probe["input_ids"], probe["special_tokens_mask"])
+
+
+def load_tokeniser(name: str) -> Tokeniser:
+    """The tokeniser of a base model by Hugging Face name or folder, without the model.
+
+    Raises:
+        EncoderError: it cannot be found or loaded.
+    """
+    source = model_source(name)
+    check_config(name, source)
+    file = cached_file(source, "tokenizer.json")
+    try:
+        if file is not None:
+            return FastTokeniser.read(file, pad_id=0)
+        from transformers import AutoTokenizer
+
+        return tokeniser_of(AutoTokenizer.from_pretrained(source, trust_remote_code=False), name)
+    except Exception as error:  # the tokenizers library raises nothing more special
+        raise EncoderError(load_failure(name, error)) from error
 
 
 def tokeniser_of(tokenizer: Any, name: str) -> Tokeniser:

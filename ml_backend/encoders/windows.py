@@ -1,16 +1,18 @@
 """Texts of any length as windows that a model can read, and the pieces of them that tags are given to."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 
 import numpy as np
 
+from ..words import token_spans
 from .encoder import Encoder
 from .reading import Floats2d, Ints, Reading
 from .tokeniser import LocatedTokens
 from .word_shapes import WIDTH, word_shapes
 
-__all__ = ["stands_between_spaces", "stands_on_words", "tag_reading"]
+__all__ = ["Unit", "stands_between_spaces", "stands_on", "tag_reading"]
 
 OVERLAP_SHARE = 0.25
 """Of a window: what it shares with the next one, so that every token has neighbours on both sides."""
@@ -19,14 +21,27 @@ LEAST_SPANS = 100
 """So many spans hardly ever happen to stand clear of all punctuation in texts that were not taken apart before."""
 
 
-def tag_reading(encoder: Encoder, texts: Sequence[str], *, whole_words: bool, between_spaces: bool = False) -> Reading:
-    """The texts' words, or tokens, as units. Nothing is cut: a long text has several windows that overlap.
+class Unit(StrEnum):
+    """What of a text is given one tag.
+
+    Attributes:
+        WORD: a word, or a sign between words; see `words`.
+        PIECE: all that stands between two spaces, as in texts of separated tokens.
+        MODEL_WORD: what the tokenizer takes for a word.
+        TOKEN: a token, for spans that end within words.
+    """
+
+    WORD = "word"
+    PIECE = "piece"
+    MODEL_WORD = "model_word"
+    TOKEN = "token"  # noqa: S105 (no password)
+
+
+def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> Reading:
+    """The texts in units. Nothing is cut: a long text has several windows that overlap.
 
     A unit is read in the window where its first token has the most context. How words are written is added, since
     many models do not see it.
-
-    Args:
-        between_spaces: with whole words, all that stands between two spaces is one, as in texts of separated tokens.
 
     Raises:
         EncoderError: the model's tokenizer cannot tell where its tokens stand.
@@ -37,8 +52,7 @@ def tag_reading(encoder: Encoder, texts: Sequence[str], *, whole_words: bool, be
     shapes: list[Floats2d] = [np.zeros((0, WIDTH), dtype=np.float32)]
     starts = [0]
     for text, tokens in zip(texts, encoder.locate(texts), strict=True):
-        words = list(_pieces(text, tokens)) if between_spaces else tokens.words
-        units, unit_spans = _units(tokens, text, words if whole_words else None)
+        units, unit_spans = _units(tokens, text, unit)
         for start, end, read_from, read_to in _windows(len(tokens.ids), encoder):
             framed, before = encoder.framed(tokens.ids[start:end])
             is_read = (units[:, 0] >= read_from) & (units[:, 0] < read_to)
@@ -50,14 +64,14 @@ def tag_reading(encoder: Encoder, texts: Sequence[str], *, whole_words: bool, be
     return Reading(sequences, places, np.array(starts, dtype=np.int64), np.concatenate(spans), np.concatenate(shapes))
 
 
-def stands_on_words(encoder: Encoder, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:
-    """True where every span begins and ends where words of the tokenizer do.
+def stands_on(unit: Unit, encoder: Encoder, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """True where every span begins and ends where units do.
 
     Args:
         spans: characters from and to, per text.
     """
     for text, tokens, wanted in zip(texts, encoder.locate(texts), spans, strict=True):
-        _, found = _units(tokens, text, tokens.words)
+        _, found = _units(tokens, text, unit)
         begins, ends = set(found[:, 0].tolist()), set(found[:, 1].tolist())
         if any(start not in begins or end not in ends for start, end in wanted):
             return False
@@ -77,25 +91,37 @@ def stands_between_spaces(texts: Sequence[str], spans: Sequence[Sequence[tuple[i
     )
 
 
-def _pieces(text: str, tokens: LocatedTokens) -> Iterator[int]:
-    """Per token the number of what stands between spaces that it begins in."""
-    ends = np.array([piece.end() for piece in BETWEEN_SPACES.finditer(text)], dtype=np.int64)
+def _numbers(tokens: LocatedTokens, text: str, unit: Unit) -> Sequence[int | None]:
+    """Per token the number of what it begins in; None for one that stands for itself."""
+    match unit:
+        case Unit.WORD:
+            return list(_placed(tokens, text, token_spans(text)))
+        case Unit.PIECE:
+            return list(_placed(tokens, text, (piece.span() for piece in BETWEEN_SPACES.finditer(text))))
+        case Unit.MODEL_WORD:
+            return tokens.words
+        case Unit.TOKEN:
+            return [None] * len(tokens.ids)
+
+
+def _placed(tokens: LocatedTokens, text: str, pieces: Iterable[tuple[int, int]]) -> Iterator[int | None]:
+    """Per token the number of the piece that it begins in; None between pieces."""
+    edges = np.array(list(pieces), dtype=np.int64).reshape(-1, 2)
     for start, end in tokens.spans.tolist():
-        yield int(np.searchsorted(ends, _stripped(text, start, end)[0], side="right"))
+        begin = _stripped(text, start, end)[0]
+        number = int(np.searchsorted(edges[:, 1], begin, side="right"))
+        yield number if number < len(edges) and edges[number, 0] <= begin else None
 
 
-def _units(tokens: LocatedTokens, text: str, words: Sequence[int | None] | None) -> tuple[Ints, Ints]:
+def _units(tokens: LocatedTokens, text: str, unit: Unit) -> tuple[Ints, Ints]:
     """Tokens and characters of every unit, each from and to, shapes (T, 2).
 
     Tokens that stand for no character, or for white space, belong to none.
-
-    Args:
-        words: number of the word that each token belongs to; None: every token is one for itself.
     """
     units: list[tuple[int, int]] = []
     spans: list[tuple[int, int]] = []
     last_word: int | None = None
-    numbers = [None] * len(tokens.ids) if words is None else words
+    numbers = _numbers(tokens, text, unit)
     for position, (covered, word) in enumerate(zip(tokens.spans.tolist(), numbers, strict=True)):
         start, end = _stripped(text, *covered)
         if start == end:

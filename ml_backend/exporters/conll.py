@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..domain.example import Row, Span, parts_of
+from ..domain.reasons import Reason, ReasonCounts
 from ..tasks.entities import without_overlaps
+from ..words import tokens
 from .base import ExportWish, LineExporter, Lines, NotCarried, encodable
 from .spans import check_entities
 
 __all__ = ["Conll"]
 
 DOCUMENT_START = "-DOCSTART- -X- _ O\n\n"
-TOKEN = re.compile(r"\w+|[^\w\s]")
 WHITE_SPACE = re.compile(r"\s+")
 
 
@@ -21,9 +22,9 @@ class Conll(LineExporter):
     name = "conll"
     description = "CoNLL-2003 columns (token, -X-, _, IOB2 tag), a line per token, an empty line after each text."
     limits = (
-        "One control's entities. White space and positions are lost. Of entities that overlap, the longest is kept (of "
-        "equals the first), since a token has one tag; rows where that happened are counted. Spaces in labels become "
-        "underscores."
+        "One control's entities. White space, characters that are not seen and positions are lost. Of entities that "
+        "overlap, the longest is kept (of equals the first), since a token has one tag; rows where that happened are "
+        "counted. Spaces in labels become underscores."
     )
     suffix = ".conll"
     carries_one_control = True
@@ -44,7 +45,7 @@ class _Sentences(Lines):
     def __init__(self, wish: ExportWish) -> None:
         self._wish = wish
         self._is_first = True
-        self._rows_cut = self._spans_cut = 0
+        self._cut = ReasonCounts()
 
     def text_of(self, row: Row) -> str:
         text = encodable(self._wish.text(row))
@@ -53,30 +54,29 @@ class _Sentences(Lines):
         lines = [f"{token} -X- _ {tag}\n" for token, tag in _tagged(text, spans)]
         if not lines:
             raise NotCarried("the text has no token")
-        if len(spans) < len(given):
-            self._rows_cut += 1
-            self._spans_cut += len(given) - len(spans)
+        for _ in range(len(given) - len(spans)):
+            self._cut.add(Reason.OVERLAPPING_SPAN, row.task_id, self._wish.control)
         head, self._is_first = DOCUMENT_START if self._is_first else "", False
         return f"{head}{''.join(lines)}\n"
 
     def notices(self) -> Iterator[str]:
-        if self._rows_cut:
-            yield f"{self._spans_cut} entities in {self._rows_cut} rows overlap a longer one and are left out"
+        for cut in self._cut:
+            yield f"{cut.count} entities in {cut.tasks} rows overlap a longer one and are left out ({cut.named_tasks})"
 
 
 def _tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
     """Tokens in order, with their tags.
 
     Raises:
-        NotCarried: a span holds white space alone, so no token can carry its tag.
+        NotCarried: nothing is seen of a span, so no token can carry its tag.
     """
     position = 0
     for span in spans:
-        yield from ((token, "O") for token in TOKEN.findall(text[position : span.start]))
-        tokens = TOKEN.findall(text[span.start : span.end])
-        if not tokens:
+        yield from ((token, "O") for token in tokens(text[position : span.start]))
+        marked = tokens(text[span.start : span.end])
+        if not marked:
             raise NotCarried("an entity holds no token")
         label = WHITE_SPACE.sub("_", span.label)
-        yield from ((token, f"{'I' if number else 'B'}-{label}") for number, token in enumerate(tokens))
+        yield from ((token, f"{'I' if number else 'B'}-{label}") for number, token in enumerate(marked))
         position = span.end
-    yield from ((token, "O") for token in TOKEN.findall(text[position:]))
+    yield from ((token, "O") for token in tokens(text[position:]))

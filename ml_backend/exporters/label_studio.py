@@ -58,7 +58,15 @@ def _task(row: Row, wish: ExportWish) -> dict[str, Any]:
         if wish.names_annotators and label.annotator.isascii() and label.annotator.isdecimal():
             annotation["completed_by"] = int(label.annotator)
         annotations.append(annotation)
-    return {"id": row.task_id, "data": dict(row.input), "annotations": annotations}
+    return {"id": row.task_id, "data": _data(row, wish), "annotations": annotations}
+
+
+def _data(row: Row, wish: ExportWish) -> dict[str, Any]:
+    """The task's data, the text where the label config looks for it."""
+    if not wish.controls or wish.field not in row.input:
+        return dict(row.input)
+    others = {name: value for name, value in row.input.items() if name != wish.field}
+    return others | wish.controls[0].control.object.data(wish.text(row))
 
 
 def _result(label: AnnotatorLabel, row: Row, wish: ExportWish) -> list[dict[str, Any]]:

@@ -4,11 +4,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 
+import regex
+
 __all__ = ["PersonalData", "masked"]
 
 # No part of a pattern can match in two ways, so that hostile texts take no longer than others.
 LOCAL_PART = r"[\w.!#$%&'*+/=?^`{|}~-]"
-EMAIL = re.compile(rf"(?<!{LOCAL_PART}){LOCAL_PART}++@[\w-]++(?:\.[\w-]++)+")
+# The `re` module takes no accent or vowel sign that stands apart from its letter for a part of a word.
+EMAIL = regex.compile(rf"(?<!{LOCAL_PART}){LOCAL_PART}++@[\w-]++(?:\.[\w-]++)+")
 SEPARATORS = r"[ \u00a0\u202f.-]"
 DIGIT_GROUPS = re.compile(rf"(?<![0-9])[0-9]+(?:{SEPARATORS}[0-9]+)*")
 GROUP = re.compile(r"[0-9]+")

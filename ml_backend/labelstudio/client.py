@@ -132,6 +132,10 @@ class StudioClient:
         lookalikes = self._lookalikes(project_id, model_version)
         return found + (self._count_unlabeled(project_id, "contains", lookalikes) if lookalikes else 0)
 
+    def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
+        """The tasks with the lowest ids, without annotations; fewer where there are no more."""
+        return [_bare_task(task) for task in islice(self._tasks(project_id, [], page_size=count), count)]
+
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         """These tasks as they are now, with annotations, by id; those that are gone are left out.
 
@@ -293,16 +297,18 @@ class StudioClient:
         *,
         fields: str | None = BARE,
         task_ids: Sequence[int] | None = None,
+        page_size: int = 0,
     ) -> Iterator[Mapping[str, Any]]:
         """Tasks that pass the filters, by id.
 
         Args:
             fields: what to read of each; None: everything. Annotations are whole with everything else alone.
             task_ids: only these; None: all.
+            page_size: how many to ask for at a time; 0: what suits the fields.
         """
         params: dict[str, Any] = {
             "project": project_id,
-            "page_size": BARE_PAGE if fields == BARE else PAGE,
+            "page_size": page_size or (BARE_PAGE if fields == BARE else PAGE),
             "resolve_uri": "false",
             "fields": "task_only" if fields == BARE else "all",
         }

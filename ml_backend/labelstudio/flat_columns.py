@@ -27,7 +27,6 @@ WRITTEN_OVER = frozenset(WRITTEN_LAST)
 """Columns that every flat export has; a field or control of such a name is not in it."""
 ABOUT = WRITTEN_OVER | {TASK_ID, "agreement", "history"}
 RENAMED = "_data_"
-REFERENCE = re.compile(r"\$([\w[\]{}]+(?:\.[\w[\]{}]+)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +172,15 @@ class _Found:
 
 def _shown_fields(config: LabelConfig, found: _Found) -> dict[str, bool]:
     """The fields that the label config shows; true for those that it looks into, as into `doc` for `$doc.text`."""
-    fields = {control.object.field for control in config.controls if control.object.field}
-    whole = {field: False for field in fields if field in found.columns}
-    # A value may be put together of several, as in `$title: $body`.
-    paths = [path for field in fields - whole.keys() for path in REFERENCE.findall(field) or [field]]
-    keys = {path: re.split(r"[.\[]", path)[0] for path in paths}
-    return {key: key != path for path, key in keys.items()} | whole
+    objects = [control.object for control in config.controls if control.object.field]
+    whole = {shown.field: False for shown in objects if shown.field in found.columns}
+    parts = {
+        key: re.search(rf"\${re.escape(key)}(\.\w|\[)", shown.written) is not None
+        for shown in objects
+        if shown.field not in whole
+        for key in shown.keys
+    }
+    return {**parts, **whole}
 
 
 def _check(path: Path, found: _Found, shown: Set[str]) -> None:

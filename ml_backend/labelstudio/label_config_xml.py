@@ -1,192 +1,221 @@
 """Label configs: from Label Studio's XML to a LabelConfig."""
 
-from collections.abc import Iterator
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
-
+from ..domain.conditions import in_order_of_asking
 from ..domain.label_config import Control, Label, LabelConfig, ObjectTag
-from ..errors import UnreadableLabelConfig
+from ..domain.shown_text import field_of
+from .conditions_xml import conditions_of, waits_for_any_choice
+from .config_tree import IMPORTED, LABEL_TAGS, config_tree, is_control, with_parents
 
-__all__ = ["MAX_DEPTH", "MAX_XML_BYTES", "parse_label_config"]
+__all__ = ["parse_label_config"]
 
-MAX_XML_BYTES = 1 << 20
-"""Configs with a thousand labels need about 60 KB; more than this is a mistake or an attack."""
-MAX_DEPTH = 100
-"""Tags inside one another. Label Studio's own templates stay under ten."""
-
-LABEL_TAGS = frozenset({"Choice", "Label"})
+Path = tuple[Element, ...]
+"""A tag, at the end, and the tags around it, the outermost first."""
+SHOWING = ("value", "valuelist")
+FIELD = re.compile(r"\$[A-Za-z_]")
+"""The editor takes an amount such as `$5` for a field, too, but no task has one, and older ones stored the amount."""
 
 
 def parse_label_config(xml: str) -> LabelConfig:
     """The controls and objects of a label config.
 
-    Controls are tags with `toName`, wherever they stand; where `toName` names several objects (`a,b`), the first
-    one counts. A control's labels are its `<Choice>` and `<Label>` descendants; a nested choice is listed right
-    after its parent. Labels that come from each task's data (`value="$options"`) are unknown here: such a control
-    has no labels at all.
+    Controls are the editor's own and every tag with `toName`, wherever they stand; where `toName` names several
+    objects (`a,b`), the first one counts. A control's labels are its `<Choice>` and `<Label>` descendants; a nested
+    choice is listed right after its parent, and one that stands twice counts once. Labels that come from each task's
+    data (`value="$options"`) are unknown here: such a control has no labels at all.
+
+    A control that cannot be read is left out, and said to be in the config's faults.
 
     Raises:
-        UnreadableLabelConfig: not well-formed XML, not a `<View>`, entities or a DTD, a `toName` without its
-            object, or a name or label given twice.
+        UnreadableLabelConfig: not well-formed XML, not a `<View>`, too large, or entities or a DTD.
     """
-    root = _tree(xml)
-    if root.tag != "View":
-        raise UnreadableLabelConfig(
-            f"the label config's outermost tag is <{root.tag}>; Label Studio wants <View>: put everything inside one"
-        )
-    elements = list(root.iter())
-    objects = _objects(elements)
-    conditional = {id(inner) for outer in elements if outer.get("visibleWhen") for inner in outer.iter()}
-    controls = tuple(
-        _control(element, objects, is_conditional=id(element) in conditional)
-        for element in elements
-        if element.get("toName") is not None
-    )
-    _check_names(controls, objects)
-    return LabelConfig(xml, controls)
-
-
-class _BoundedTreeBuilder(TreeBuilder):
-    """A tree of bounded depth, so that nothing that walks it meets a recursion limit."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._depth = 0
-
-    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise UnreadableLabelConfig(
-                f"the label config has more than {MAX_DEPTH} tags inside one another, at <{tag}>; flatten it"
-            )
-        return super().start(tag, attrs)
-
-    def end(self, tag: str, /) -> Element:
-        self._depth -= 1
-        return super().end(tag)
-
-
-def _tree(xml: str) -> Element:
-    size = len(xml.encode(errors="surrogatepass"))
-    if size > MAX_XML_BYTES:
-        raise UnreadableLabelConfig(
-            f"the label config has {size} bytes; at most {MAX_XML_BYTES} are read: "
-            'move long label lists into task data (<Choices value="$options">)'
-        )
-    if not xml.strip():
-        raise UnreadableLabelConfig("the label config is empty; save one in Label Studio under Settings > Labeling")
-    parser = DefusedXMLParser(target=_BoundedTreeBuilder(), forbid_dtd=True)
-    try:
-        parser.feed(xml.removeprefix("\ufeff").strip())
-        root: Element = parser.close()
-    except ParseError as error:
-        raise UnreadableLabelConfig(f"the label config is not well-formed XML: {error.msg}; correct it there") from None
-    except DefusedXmlException as error:
-        raise UnreadableLabelConfig(
-            f"the label config declares a DTD or entities ({type(error).__name__}), which labelloop does not read; "
-            "remove the <!DOCTYPE ...> part"
-        ) from None
-    except (ValueError, LookupError) as error:
-        raise UnreadableLabelConfig(
-            f"the label config is not text that XML can hold ({error}); save it as UTF-8 without unusual characters"
-        ) from None
-    return root
-
-
-def _objects(elements: list[Element]) -> dict[str, ObjectTag]:
-    objects: dict[str, ObjectTag] = {}
-    for element in elements:
-        name, value = element.get("name"), element.get("value", element.get("valueList"))
-        if not name or value is None or element.get("toName") is not None or element.tag in LABEL_TAGS:
+    root, misspelled = config_tree(xml)
+    paths = [(*parents, element) for element, parents in with_parents(root)]
+    names = _Names.of([path[-1] for path in paths])
+    faults = list(_spelling_faults(misspelled))
+    controls: dict[str, Control] = {}
+    places: dict[str, Path] = {}
+    for path in paths:
+        if not is_control(path[-1]):
             continue
-        if name in objects:
-            raise _duplicate_name(name, objects[name].tag, element.tag)
-        objects[name] = ObjectTag(name, element.tag, _field(value.strip()))
-    return objects
+        control = _control(path, names)
+        if isinstance(control, str):
+            faults.append(f"{_called(path[-1])} {control}")
+        else:
+            controls[control.name], places[control.name] = control, path
+            faults += _nameless_labels(path[-1])
+    asked, never = _with_conditions(controls, places)
+    return LabelConfig(xml, asked, (*faults, *never))
 
 
-def _field(value: str) -> str | None:
-    return value[1:] or None if value.startswith("$") else None
-
-
-def _control(element: Element, objects: dict[str, ObjectTag], *, is_conditional: bool) -> Control:
-    name = element.get("name")
-    if not name:
-        raise UnreadableLabelConfig(
-            f'<{element.tag} toName={element.get("toName")!r}> has no name; give it one, such as name="label"'
+def _spelling_faults(misspelled: Sequence[str]) -> Iterator[str]:
+    if misspelled:
+        wanted = ", ".join(IMPORTED[name.lower()] for name in misspelled)
+        yield (
+            f"Label Studio refuses pre-labels of controls that are written with {', '.join(misspelled)}, although its "
+            f"editor shows them; write {wanted}"
         )
-    target = (element.get("toName") or "").split(",")[0].strip()
-    if target not in objects:
-        known = ", ".join(repr(each) for each in objects) or "none"
-        raise UnreadableLabelConfig(
-            f"<{element.tag} name={name!r}> has toName={target!r}, but no object tag has that name "
-            f'(objects found: {known}); an object tag looks like <Text name={target or "text"!r} value="$text"/>'
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What names stand for.
+
+    Attributes:
+        tags: what `toName` may point to, right or wrong.
+        uses: how often each name is given.
+    """
+
+    tags: Mapping[str, ObjectTag]
+    uses: Mapping[str, int]
+
+    @classmethod
+    def of(cls, elements: Sequence[Element]) -> "_Names":
+        named = [element for element in elements if element.get("name") and element.tag not in LABEL_TAGS]
+        tags = {element.attrib["name"]: _object(element) for element in named}
+        return cls(tags, Counter(element.attrib["name"] for element in named))
+
+    @property
+    def objects(self) -> list[str]:
+        """Names of what is shown."""
+        return [name for name, tag in self.tags.items() if not tag.attributes.keys().isdisjoint(SHOWING)]
+
+    @property
+    def only_object(self) -> str:
+        """What the editor takes for controls without `toName`; empty where several things are shown."""
+        return self.objects[0] if len(self.objects) == 1 else ""
+
+
+def _object(element: Element) -> ObjectTag:
+    if is_control(element):
+        return ObjectTag(element.attrib["name"], element.tag, None)
+    value = _value(element) or element.get("valuelist", "")
+    return ObjectTag(element.attrib["name"], element.tag, field_of(value), dict(element.attrib))
+
+
+def _value(element: Element) -> str:
+    """The `value`, or the text inside the tag, which the editor takes before it."""
+    inside = (element.text or "").strip() if not len(element) else ""
+    return escape(inside) or element.get("value", "")
+
+
+def _control(path: Path, names: _Names) -> Control | str:
+    """The control, or a clause on why it cannot be read."""
+    element = path[-1]
+    target = element.get("toname", names.only_object).split(",")[0].strip()
+    if (fault := _name_fault(element, names) or _target_fault(target, names)) is not None:
+        return fault
+    if any(parent.tag == "Repeater" for parent in path):
+        return (
+            "stands in a <Repeater>, so a task has as many of it as it has items, and labelloop reads one text per "
+            "task; import each item as a task of its own"
         )
     return Control(
-        name,
+        element.attrib["name"],
         element.tag,
-        objects[target],
+        names.tags[target],
         _labels(element),
         dict(element.attrib),
-        is_nested=any(branch for branch, _ in _label_elements(element, ())),
-        is_conditional=is_conditional,
+        is_nested=any(is_inside for _, is_inside in _label_elements(element)),
+        is_dynamic=_is_dynamic(element),
     )
+
+
+def _name_fault(element: Element, names: _Names) -> str | None:
+    if not (name := element.get("name")):
+        return 'has no name; give it one, such as name="label"'
+    if names.uses[name] > 1:
+        return "shares its name with another tag; names must be unique"
+    return None
+
+
+def _target_fault(target: str, names: _Names) -> str | None:
+    if not target:
+        return 'does not say what it is about; name a tag that shows something, such as toName="text"'
+    if target not in names.tags:
+        known = ", ".join(map(repr, names.objects)) or "none"
+        return (
+            f"has toName={target!r}, but no tag has that name (objects found: {known}); an object tag looks like "
+            f'<Text name={target!r} value="$text"/>'
+        )
+    if names.uses[target] > 1:
+        return f"has toName={target!r}, and several tags have that name; names must be unique"
+    return None
 
 
 def _labels(control: Element) -> tuple[Label, ...]:
-    if (control.get("value") or "").strip().startswith("$"):
+    if _is_dynamic(control):
         return ()
     labels: dict[str, Label] = {}
-    seen: set[tuple[str, ...]] = set()
-    for branch, element in _label_elements(control, ()):
-        label = _label(control, element)
-        if (*branch, label.value) in seen:
-            raise UnreadableLabelConfig(
-                f"<{control.tag} name={control.get('name')!r}> has the label {label.value!r} twice "
-                "(the alias counts where there is one); rename or remove one"
-            )
-        seen.add((*branch, label.value))
-        labels.setdefault(label.value, label)
+    for element, _ in _label_elements(control):
+        shown = _value(element)
+        if value := element.get("alias") or shown:
+            labels.setdefault(value, Label(value, shown or value, element.get("hint") or None))
     return tuple(labels.values())
 
 
-def _label_elements(parent: Element, branch: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Element]]:
-    """Label tags below a tag in document order, each with the values of the choices that it is nested in.
+def _is_dynamic(control: Element) -> bool:
+    """True where labels come from the tasks, all or, as in `<Choice value="$first"/>`, some.
 
-    Branches of a taxonomy may repeat a value, hence the branch. Labels of a control inside are left out.
+    An alias is what is stored, whatever the task shows for it. A text area's value is a text to begin with.
+    """
+    if control.tag == "TextArea":
+        return False
+    return field_of(control.get("value", "")) is not None or any(
+        not element.get("alias") and FIELD.search(_value(element)) for element, _ in _label_elements(control)
+    )
+
+
+def _label_elements(parent: Element, *, is_inside: bool = False) -> Iterator[tuple[Element, bool]]:
+    """Label tags below a tag in document order, and whether each lies inside another one.
+
+    Labels of a control inside are left out.
     """
     for child in parent:
-        if child.get("toName") is not None:
+        if is_control(child):
             continue
         if child.tag not in LABEL_TAGS:
-            yield from _label_elements(child, branch)
+            yield from _label_elements(child, is_inside=is_inside)
             continue
-        yield branch, child
-        yield from _label_elements(child, (*branch, child.get("alias") or child.get("value") or ""))
+        yield child, is_inside
+        yield from _label_elements(child, is_inside=True)
 
 
-def _label(control: Element, element: Element) -> Label:
-    shown = element.get("value")
-    value = element.get("alias") or shown
-    if not value:
-        raise UnreadableLabelConfig(
-            f"<{control.tag} name={control.get('name')!r}> holds a <{element.tag}> without a value; "
-            f'write <{element.tag} value="..."/>'
-        )
-    return Label(value, shown or value, element.get("hint") or None)
+def _nameless_labels(control: Element) -> Iterator[str]:
+    for element, _ in _label_elements(control):
+        if not element.get("alias") and not _value(element):
+            yield (
+                f"{_called(control)} holds a <{element.tag}> without a value, which is left out; "
+                f'write <{element.tag} value="..."/>'
+            )
 
 
-def _check_names(controls: tuple[Control, ...], objects: dict[str, ObjectTag]) -> None:
-    tags = {name: each.tag for name, each in objects.items()}
-    for control in controls:
-        if control.name in tags:
-            raise _duplicate_name(control.name, tags[control.name], control.tag)
-        tags[control.name] = control.tag
+def _with_conditions(
+    controls: Mapping[str, Control], places: Mapping[str, Path]
+) -> tuple[tuple[Control, ...], list[str]]:
+    """The controls that are ever asked, with their conditions, and sentences about the others."""
+    free = [n for n, each in controls.items() if each.tag == "Choices" and not waits_for_any_choice(places[n])]
+    never: dict[str, str] = {}
+    conditional: dict[str, Control] = {}
+    for name, control in controls.items():
+        conditions = conditions_of(places[name], controls, free)
+        if isinstance(conditions, str):
+            never[name] = conditions
+        else:
+            conditional[name] = replace(control, conditions=conditions)
+    asked = {control.name for control in in_order_of_asking(conditional.values())}
+    for name in conditional.keys() - asked:
+        never[name] = "waits for questions that are never asked themselves (visibleWhen); correct whenTagName"
+    sentences = [f"{_called(places[name][-1])} {never[name]}" for name in controls if name in never]
+    return tuple(control for name, control in conditional.items() if name in asked), sentences
 
 
-def _duplicate_name(name: str, first: str, second: str) -> UnreadableLabelConfig:
-    return UnreadableLabelConfig(
-        f"the label config uses the name {name!r} twice, for <{first}> and for <{second}>; names must be unique"
-    )
+def _called(element: Element) -> str:
+    name = element.get("name")
+    return f"<{element.tag} name={name!r}>" if name else f"<{element.tag} toName={element.get('toname', '')!r}>"

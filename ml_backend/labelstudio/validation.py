@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from ..domain.annotation import Prediction
 from .payloads import region_list
 
-__all__ = ["misfits"]
+__all__ = ["known_controls", "misfits"]
+
+
+def known_controls(label_config: str) -> frozenset[str]:
+    """Names of the controls that Label Studio takes predictions for.
+
+    Its editor shows more: those whose `toName` is missing or spelled otherwise.
+    """
+    from label_studio_sdk.label_interface.interface import LabelInterface
+
+    return frozenset(str(control.name) for control in LabelInterface(label_config).controls or ())
 
 
 def misfits(label_config: str, predictions: Sequence[tuple[int, Prediction]]) -> dict[int, str]:

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Protocol
 
 from ..domain.model import ScoredTarget
@@ -119,9 +119,9 @@ class CachedPredictor:
         self._cache.keep(self._known_as, whole)
         return [given[text] if answer is None else answer for text, answer in zip(texts, answers, strict=True)]
 
-    def draw_score(self, key: int) -> float | None:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """As the predictor draws."""
-        return self._predictor.draw_score(key)
+        return self._predictor.draw_score(key, unasked)
 
 
 def _key(version: str, text: str) -> bytes:

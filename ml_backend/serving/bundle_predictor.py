@@ -1,7 +1,7 @@
 """Answers of a trained version."""
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,10 +108,12 @@ class BundlePredictor:
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
         return answers
 
-    def draw_score(self, key: int) -> float:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         """A score drawn from those of the held-out rows; the same key gives the same draw."""
         return math.prod(
-            draw_from_quantiles(part.score_quantiles, f"{self.version}:{part.control}", key) for part in self._parts
+            draw_from_quantiles(part.score_quantiles, f"{self.version}:{part.control}", key)
+            for part in self._parts
+            if part.control not in unasked
         )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -85,14 +85,14 @@ class ColdStartPredictor:
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
         return answers
 
-    def draw_score(self, key: int) -> float | None:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """A score drawn evenly between chance and 1, much as cold-start scores lie; the same key, the same draw.
 
         None where no control is answered, for then no task has a score.
         """
         if not self._labels:
             return draw_from_quantiles((0.0, 1.0), self.version, key) if self._written else None
-        chance = math.prod(1 / len(labels) for labels in self._labels.values())
+        chance = math.prod(1 / len(labels) for name, labels in self._labels.items() if name not in unasked)
         return draw_from_quantiles((chance, 1.0), self.version, key)
 
     def _answers(self, texts: Sequence[str]) -> dict[str, list[ScoredTarget]]:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..domain.annotation import Prediction, Region, Task
+from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
 from ..domain.snapshot import SplitFractions, split_of
-from ..tasks import ServingPlan
+from ..tasks import ServedControl, ServingPlan
+from .scores import draw_from_quantiles
 
 __all__ = ["Prelabels", "prelabel"]
 
@@ -51,7 +53,8 @@ def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, spl
     for index, task in enumerate(tasks):
         if blind[index]:
             empty["blind"] += 1
-            predictions.append(Prediction((), predictor.draw_score(task.id), predictor.version))
+            score = predictor.draw_score(task.id, _drawn_unasked(plan, task.id))
+            predictions.append(Prediction((), score, predictor.version))
         else:
             prediction, reason = _shown(answers[index], plan, texts[index], predictor.version)
             predictions.append(prediction)
@@ -65,16 +68,18 @@ def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, spl
 def _shown(
     answers: Mapping[str, ScoredTarget] | None, plan: ServingPlan, text: str, version: str
 ) -> tuple[Prediction, str | None]:
-    """One pre-label of all controls, and why it is empty where it is.
+    """One pre-label of all questions that are asked, and why it is empty where it is.
 
-    Its score is the product of the controls' scores, as if they were right independently of each other.
+    Its score is the product of the controls' scores, as if they were right independently of each other. Annotators are
+    not asked what the answers to other questions leave out, so it holds no answer to that, and no score of it.
     """
     if answers is None:
         return Prediction((), None, version), "no_text"
-    regions: list[Region] = []
     given = [(served, answers[served.name]) for served in plan.controls if served.name in answers]
-    for served, answer in given:
-        regions += served.kind.write(served.control, answer, text)
+    regions = _written(given, text)
+    if hidden := plan.config.hidden(regions):
+        given = [(served, answer) for served, answer in given if served.name not in hidden]
+        regions = _written(given, text)
     score = math.prod(answer.score for _, answer in given) if given else None
     if regions:
         reason = None
@@ -85,3 +90,22 @@ def _shown(
     else:
         reason = "nothing_found"
     return Prediction(tuple(regions), score, version), reason
+
+
+def _drawn_unasked(plan: ServingPlan, key: int) -> frozenset[str]:
+    """Names of the controls that a blind task's score leaves out, as if it was answered with labels drawn at random."""
+    if not plan.config.has_conditions:
+        return frozenset()
+    drawn = [(each.control, each.control.tag.lower()) for each in plan.labeled]
+    return plan.config.hidden(
+        [{"from_name": each.name, "type": kind, "value": {kind: [_drawn_label(each, key)]}} for each, kind in drawn]
+    )
+
+
+def _drawn_label(control: Control, key: int) -> str:
+    count = len(control.labels)
+    return control.labels[min(int(draw_from_quantiles((0, count), control.name, key)), count - 1)].value
+
+
+def _written(given: Sequence[tuple[ServedControl, ScoredTarget]], text: str) -> list[Region]:
+    return [region for served, answer in given for region in served.kind.write(served.control, answer, text)]

@@ -1,52 +1,24 @@
 """Rows out of reviewed tasks: settled, split, freed of duplicates and leaks, and counted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import StrEnum
 
-from ..domain.annotation import Annotation, Task
-from ..domain.event import AnnotationEvent
+from ..domain.annotation import Task
 from ..domain.example import Row, Target
+from ..domain.reasons import Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import Split, SplitFractions, normalised, split_of
 from ..tasks import ServedControl, ServingPlan
-from .leakage import DEFAULT_THRESHOLD, check_threshold, find_leaks
-from .review import ReviewRule
-from .settle import Void, all_answers, read_answers, settled_row
+from .leakage import find_leaks
+from .reviewed import BuildSettings, History, RowChange, count_disagreements, row_of
 from .warn import warnings_about
 
-__all__ = [
-    "BuildSettings",
-    "BuiltRows",
-    "DropReason",
-    "DroppedRow",
-    "History",
-    "RowChange",
-    "build_rows",
-    "reviewed_rows",
-]
+__all__ = ["BuiltRows", "DroppedRow", "build_rows"]
 
-History = Callable[[int], AnnotationEvent | None]
-"""The stored event of an annotation id, None where labelloop did not see the annotation being made."""
-
-RowChange = Callable[[Iterable[Row]], Iterable[Row]]
-"""Gives the rows back in order, changed or not, without those that are to be left out."""
+NOT_REVIEWED = frozenset({Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWED})
+"""Why a task is no part of a snapshot at all, hence not among its dropped rows."""
 
 LabelCounts = Mapping[str, Mapping[str, Mapping[str, int]]]
-
-
-class DropReason(StrEnum):
-    """Why a reviewed task gives no row."""
-
-    EMPTY_TEXT = "empty_text"
-    NO_ANSWER = "no_answer"
-    UNKNOWN_LABEL = "unknown_label"
-    REPEATED_TASK = "repeated_task"
-    LEFT_OUT_BY_HOOK = "left_out_by_hook"
-    DUPLICATE = "duplicate"
-    DUPLICATE_OF_HELD_OUT = "duplicate_of_held_out"
-    NEAR_DUPLICATE_OF_HELD_OUT = "near_duplicate_of_held_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +30,8 @@ class DroppedRow:
     """
 
     task_id: int
-    reason: DropReason
+    reason: Reason
     of: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSettings:
-    """What decides which rows there are.
-
-    Attributes:
-        trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
-        appeared: when controls came into the label config, for those that were not in it from the start; an annotation
-            from before that says nothing about them.
-        near_duplicate_threshold: likeness from which a train row repeats a held-out one; see `leakage`.
-
-    Raises:
-        ConfigurationError: the threshold is not above 0 and at most 1.
-    """
-
-    split: SplitFractions = field(default_factory=SplitFractions)
-    review_rule: ReviewRule = field(default_factory=ReviewRule)
-    trust_ground_truth: bool = False
-    near_duplicate_threshold: float = DEFAULT_THRESHOLD
-    appeared: Mapping[str, datetime] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_threshold(self.near_duplicate_threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +43,7 @@ class BuiltRows:
         unresolved: rows whose annotators agree on no control, with empty targets.
         moved: split per task id, of the unresolved rows whose changed text would belong to another one.
         label_counts: rows per split, control and label that they hold; labels without a row count 0.
-        not_reviewed: tasks that the review rule left out. They are no part of the snapshot.
+        reasons: what is left out of the rows and why, tasks that are not reviewed and single answers included.
         warnings: what a reader should know before trusting the rows, in sentences.
     """
 
@@ -104,7 +52,7 @@ class BuiltRows:
     moved: Mapping[int, Split] = field(default_factory=dict)
     dropped: tuple[DroppedRow, ...] = ()
     label_counts: LabelCounts = field(default_factory=dict)
-    not_reviewed: int = 0
+    reasons: tuple[ReasonCount, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -117,7 +65,7 @@ class BuiltRows:
     def dropped_counts(self) -> dict[str, int]:
         """Dropped rows per reason, for the reasons that occur."""
         found = Counter(row.reason for row in self.dropped)
-        return {reason.value: found[reason] for reason in DropReason if found[reason]}
+        return {reason.value: found[reason] for reason in Reason if found[reason]}
 
 
 def build_rows(
@@ -133,113 +81,97 @@ def build_rows(
         change: applied to every row, after its text has decided on its split and before leaks are looked for, which
             are leaks to those who read the changed text.
     """
-    rows, dropped, not_reviewed, voids = _rows_of(tasks, plan, settings, history)
+    reasons = ReasonCounts()
+    rows, dropped = _rows_of(tasks, plan, settings, history, reasons)
+    voids = tuple(reasons)
+    rows = _agreed(rows, plan)
+    count_disagreements(rows, reasons)
     rows, duplicates = _without_duplicates(rows, plan)
     splits = _split(rows, plan, settings.split)
     splits = {split: list(change(splits[split])) for split in Split}
     disagreed = [row for row in rows if not row.targets]
     unresolved = tuple(change(disagreed))
     kept = {row.task_id for found in (*splits.values(), unresolved) for row in found}
-    dropped += [DroppedRow(row.task_id, DropReason.LEFT_OUT_BY_HOOK) for row in rows if row.task_id not in kept]
+    by_hooks = [DroppedRow(row.task_id, Reason.LEFT_OUT_BY_HOOK) for row in rows if row.task_id not in kept]
     train, leaks = _without_leaks(splits, plan, settings.near_duplicate_threshold)
     splits[Split.TRAIN] = train
     label_counts = _label_counts(splits, plan)
+    all_dropped = [*dropped, *by_hooks, *duplicates, *leaks]
+    for drop in all_dropped:
+        reasons.add(drop.reason, drop.task_id)
     return BuiltRows(
         splits={split: tuple(splits[split]) for split in Split},
         unresolved=unresolved,
         moved=_moved(disagreed, unresolved, plan, settings.split),
-        dropped=tuple(sorted([*dropped, *duplicates, *leaks], key=lambda drop: (drop.task_id, drop.reason))),
+        dropped=tuple(sorted(all_dropped, key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
-        not_reviewed=not_reviewed,
+        reasons=tuple(reasons),
         warnings=warnings_about(splits, label_counts, settings.split, voids),
     )
 
 
-def reviewed_rows(tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History) -> Iterator[Row]:
-    """The row of every reviewed task with an agreed answer, as a stream: in no split, duplicates included."""
-    for task in tasks:
-        result = _row_of(task, plan, settings, history, Counter())
-        if isinstance(result, Row) and result.targets:
-            yield result
-
-
 def _rows_of(
-    tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History
-) -> tuple[list[Row], list[DroppedRow], int, Counter[Void]]:
+    tasks: Iterable[Task], plan: ServingPlan, settings: BuildSettings, history: History, reasons: ReasonCounts
+) -> tuple[list[Row], list[DroppedRow]]:
     rows: dict[int, Row] = {}
     dropped: list[DroppedRow] = []
-    voids: Counter[Void] = Counter()
-    not_reviewed = 0
     for task in tasks:
-        result = _row_of(task, plan, settings, history, voids)
-        if result is None:
-            not_reviewed += 1
-        elif isinstance(result, DropReason):
+        result = row_of(task, plan, settings, history, reasons)
+        if isinstance(result, Reason) and result in NOT_REVIEWED:
+            reasons.add(result, task.id)
+        elif isinstance(result, Reason):
             dropped.append(DroppedRow(task.id, result))
         elif task.id in rows:
             # A live export reads page by page while people label, hence may come across a task twice.
-            dropped.append(DroppedRow(task.id, DropReason.REPEATED_TASK, rows[task.id].id))
+            dropped.append(DroppedRow(task.id, Reason.REPEATED_TASK, rows[task.id].id))
         else:
             rows[task.id] = result
-    return [rows[task_id] for task_id in sorted(rows)], dropped, not_reviewed, voids
+    return [rows[task_id] for task_id in sorted(rows)], dropped
 
 
-def _row_of(
-    task: Task, plan: ServingPlan, settings: BuildSettings, history: History, voids: Counter[Void]
-) -> Row | DropReason | None:
-    text = plan.text(task.data)
+def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
+    """The rows without the answers that differ between rows of one text.
 
-    def answers(annotation: Annotation) -> tuple[Target | None, ...] | None:
-        found = all_answers(annotation, plan, text, settings.appeared)
-        return None if all(answer is None for answer in found) else found
-
-    reviewed = settings.review_rule.reviewed(task, answers)
-    if not reviewed:
-        return None
-    if not normalised(text):
-        return DropReason.EMPTY_TEXT
-    reading = read_answers(reviewed, plan, text, history, settings.appeared)
-    voids.update(reading.voids)
-    if not reading.answers:
-        return DropReason.UNKNOWN_LABEL if any(void.label for void in reading.voids) else DropReason.NO_ANSWER
-    return settled_row(task, plan, reading.answers, trust_ground_truth=settings.trust_ground_truth)
+    Annotators then disagree about the text, whichever task they saw it in: any one of the answers in train would
+    contradict what other people said, and one in test would make that test's truth a matter of the order of tasks.
+    Rows that are unresolved already take no side.
+    """
+    agreed = {row.id: row for same in _by_text(rows, plan) for row in _without_conflicts(same, plan)}
+    return [agreed.get(row.id, row) for row in rows]
 
 
 def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:
-    """One row per text, the fullest and of equals the first, where all rows of the text agree.
-
-    Equal texts share a split, so this never moves a row. Where the answers to a control differ, annotators disagree
-    about the text, whichever task they saw it in: all its rows lose that answer, because any one of them in train
-    would contradict what other people said, and one in test would make that test's truth a matter of the order of
-    tasks. Rows that are unresolved already take no side.
-    """
-    by_text: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.targets:
-            by_text[normalised(row.input[plan.field])].append(row)
+    """One row per text, the fullest and of equals the first. Equal texts share a split, so this never moves a row."""
     kept = {row.id: row for row in rows}
     dropped = []
-    for same in by_text.values():
-        agreed = _without_conflicts(same)
-        kept.update({row.id: row for row in agreed})
+    for same in _by_text(rows, plan):
         fullest: list[Row] = []
-        for row in sorted((row for row in agreed if row.targets), key=lambda row: -len(row.targets)):
+        for row in sorted(same, key=lambda row: -len(row.targets)):
             known = next((each for each in fullest if row.targets.items() <= each.targets.items()), None)
             if known is None:
                 fullest.append(row)
             else:
                 del kept[row.id]
-                dropped.append(DroppedRow(row.task_id, DropReason.DUPLICATE, known.id))
+                dropped.append(DroppedRow(row.task_id, Reason.DUPLICATE, known.id))
     return list(kept.values()), dropped
 
 
-def _without_conflicts(rows: Sequence[Row]) -> list[Row]:
-    """Rows of one text without the answers that differ between them."""
+def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
+    """The rows that say something, those with one text together."""
+    by_text: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.targets:
+            by_text[normalised(row.input[plan.field])].append(row)
+    return by_text.values()
+
+
+def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
+    """Rows of one text without the answers that differ between them, and without those that were asked after these."""
     given: dict[str, set[Target]] = defaultdict(set)
     for row in rows:
         for name, target in row.targets.items():
             given[name].add(target)
-    conflicts = {name for name, targets in given.items() if len(targets) > 1}
+    conflicts = plan.config.waiting_for(name for name, targets in given.items() if len(targets) > 1)
     if not conflicts:
         return list(rows)
     return [
@@ -275,7 +207,7 @@ def _without_leaks(
     dropped = [
         DroppedRow(
             train[position].task_id,
-            DropReason.DUPLICATE_OF_HELD_OUT if leak.is_exact else DropReason.NEAR_DUPLICATE_OF_HELD_OUT,
+            Reason.DUPLICATE_OF_HELD_OUT if leak.is_exact else Reason.NEAR_DUPLICATE_OF_HELD_OUT,
             held_out[leak.held_out].id,
         )
         for position, leak in leaks.items()

@@ -3,19 +3,18 @@
 Likeness is the Jaccard index over the words of a text and its pairs of neighbouring words. One other word in a text
 of n words then leaves (2n - 2) / (2n + 4), so at the default threshold two texts of up to 12 words never count as
 duplicates while a word differs ("where is my card", "where is my cart"), as they would by their characters; a word
-added to a sentence, a typo in a paragraph, other punctuation or another case do. Scripts without spaces between words
-are read character by character.
+added to a sentence, a typo in a paragraph, other punctuation or another case do. What a word is in which script,
+`words` says.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..domain.snapshot import normalised
 from ..errors import ConfigurationError
+from ..words import words
 
 if TYPE_CHECKING:
     from datasketch import MinHash
@@ -26,10 +25,6 @@ DEFAULT_THRESHOLD = 0.8
 PERMUTATIONS = 128
 SEED = 1
 LARGEST_MISS_RATE = 1e-4
-
-# Thai, Lao, Myanmar, Khmer, then Japanese kana and Chinese characters.
-UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float =
     for position, sketch in enumerate(_sketches(train_shingles)):
         best = _most_similar(train_shingles[position], held_out_shingles, index.query(sketch))
         if best and best[0] >= threshold:
-            is_exact = _words(train[position]) == _words(held_out[best[1]])
+            is_exact = words(train[position]) == words(held_out[best[1]])
             leaks[position] = Leak(best[1], best[0], is_exact)
     return leaks
 
@@ -96,16 +91,11 @@ def _most_similar(
     return max(measured, key=lambda found: (found[0], -found[1]), default=None)
 
 
-def _words(text: str) -> list[str]:
-    even = normalised(text)
-    return WORD.findall(even) or [even]
-
-
 def _shingles(text: str) -> frozenset[str]:
-    words = _words(text)
+    found = words(text)
     # A space on either side stands for the edge, so that the first and the last word are in two pairs as well.
-    edged = ["", *words, ""]
-    return frozenset(words) | {f"{first} {second}" for first, second in pairwise(edged)}
+    edged = ["", *found, ""]
+    return frozenset(found) | {f"{first} {second}" for first, second in pairwise(edged)}
 
 
 def _sketches(texts: Sequence[frozenset[str]]) -> list["MinHash"]:

@@ -6,24 +6,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, TypeVar, cast
 
+from ..domain.reasons import reason_counts_from_json, reason_counts_to_json
 from ..domain.snapshot import SCHEMA_VERSION, ProjectRef, SnapshotManifest, SplitFractions
 
 __all__ = ["manifest_from_json", "manifest_to_json", "snapshot_id"]
 
 ID_DIGITS = 16
-NOT_IN_ID = ("id", "parent", "created_at")
+NOT_IN_ID = ("id", "parent", "created_at", "reasons")
+NEW_KEYS = frozenset({"reasons"})
+"""What earlier manifests lack."""
 
 _Value = TypeVar("_Value")
 
 
 def manifest_to_json(manifest: SnapshotManifest) -> dict[str, Any]:
     """The manifest as a JSON object, keys in the order in which a reader asks for them."""
-    values = asdict(manifest) | {"warnings": list(manifest.warnings)}
+    values = asdict(manifest) | {
+        "warnings": list(manifest.warnings),
+        "reasons": reason_counts_to_json(manifest.reasons),
+    }
     return {"schema_version": values.pop("schema_version"), **values}
 
 
 def snapshot_id(manifest: SnapshotManifest) -> str:
-    """Prefix of the sha256 over the manifest without id, parent and time; it covers the rows by their files' sha256."""
+    """Prefix of the sha256 over all that the manifest says of its rows, which it covers by their files' sha256."""
     values = {key: value for key, value in manifest_to_json(manifest).items() if key not in NOT_IN_ID}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
 
@@ -35,7 +41,7 @@ def manifest_from_json(value: object) -> SnapshotManifest:
         ValueError: another schema version, an unknown or missing key, a wrong type, or contents that do not give
             the id that they carry.
     """
-    found = _checked(value, {field.name for field in fields(SnapshotManifest)}, "manifest")
+    found = _checked(value, {field.name for field in fields(SnapshotManifest)}, "manifest", NEW_KEYS)
     if found["schema_version"] != SCHEMA_VERSION:
         raise ValueError(
             f"schema version {found['schema_version']!r} found; this labelloop reads {SCHEMA_VERSION}: "
@@ -58,6 +64,7 @@ def manifest_from_json(value: object) -> SnapshotManifest:
         warnings=tuple(str(sentence) for sentence in _of(list, found, "warnings")),
         parent=None if found["parent"] is None else _of(str, found, "parent"),
         created_at=None if found["created_at"] is None else _of(str, found, "created_at"),
+        reasons=reason_counts_from_json(found.get("reasons", [])),
     )
     if snapshot_id(manifest) != manifest.id:
         raise ValueError(f"its contents do not give its id {manifest.id}, so it was changed after it was written")
@@ -78,8 +85,8 @@ def _each(value: object, key: str, read: Callable[[object, str], _Value]) -> dic
     return {name: read(inner, name) for name, inner in value.items()}
 
 
-def _checked(value: object, keys: set[str], name: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or set(value) != keys:
+def _checked(value: object, keys: set[str], name: str, may_lack: frozenset[str] = frozenset()) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not keys - may_lack <= set(value) <= keys:
         found = sorted(value) if isinstance(value, dict) else value
         raise ValueError(f"{name}: {found!r} found; wanted an object with exactly {', '.join(sorted(keys))}")
     return value

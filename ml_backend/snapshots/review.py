@@ -1,6 +1,5 @@
 """When a task counts as reviewed. Label Studio Community has no review event, so a setting says."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from ..domain.annotation import Annotation, Region, Task
+from ..domain.region import flat_choices, region_meaning
 from ..errors import ConfigurationError
 
 __all__ = ["ReviewMode", "ReviewRule", "last_change"]
@@ -83,16 +83,19 @@ class ReviewRule:
             return _latest_per_annotator(a for a in submitted if a.ground_truth)
         latest = _latest_per_annotator(submitted)
         if self.mode is ReviewMode.APPROVED:
-            return tuple(a for a in latest if any(self._is_approval(region) for region in a.result))
+            return tuple(a for a in latest if self._is_approved(a))
         if self.mode is ReviewMode.AGREEMENT and _most_agreeing(latest, answer or _whole_result) < self.annotators:
             return ()
         return latest
 
+    def _is_approved(self, annotation: Annotation) -> bool:
+        """True where the control was answered with the value; one that contradicts itself approves of nothing."""
+        verdicts = [region for region in annotation.result if region.get("from_name") == self.control]
+        return bool(verdicts) and all(self._is_approval(region) for region in verdicts)
+
     def _is_approval(self, region: Region) -> bool:
-        if region.get("from_name") != self.control:
-            return False
         value = region.get("value")
-        answers = value.values() if isinstance(value, dict) else [value]
+        answers = map(flat_choices, value.values() if isinstance(value, dict) else [value])
         return any(self.value in map(str, a if isinstance(a, list) else [a]) for a in answers)
 
 
@@ -127,9 +130,5 @@ def _most_agreeing(annotations: Iterable[Annotation], answer: Callable[[Annotati
 
 
 def _whole_result(annotation: Annotation) -> str | None:
-    """The result without what differs between two people who mean the same: region ids, scores, origins."""
-    essence = [
-        json.dumps([region.get("from_name"), region.get("type"), region.get("value")], sort_keys=True)
-        for region in annotation.result
-    ]
-    return "\n".join(sorted(essence)) or None
+    """The result without what differs between two people who mean the same."""
+    return "\n".join(sorted(map(region_meaning, annotation.result))) or None

@@ -1,17 +1,18 @@
 """One task's answers made into one row: who said what, and which answers stand."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
-from ..tasks import ServedControl, ServingPlan
+from ..domain.model import ScoredTarget
+from ..domain.reasons import Reason
+from ..tasks import GivenAnswer, ServedControl, ServingPlan
 from .review import last_change
 
-__all__ = ["Answer", "Reading", "Void", "all_answers", "read_answers", "settled_row"]
+__all__ = ["Answer", "Cause", "Reading", "all_answers", "read_answers", "settled_row"]
 
 SELECTION_BIAS = (SelectedBy.UNKNOWN, SelectedBy.SUSPECT, SelectedBy.ACTIVE, SelectedBy.RANDOM)
 
@@ -51,16 +52,17 @@ class Answer:
         return seen_at or self.annotation.updated_at or self.annotation.created_at
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Void:
-    """Why an annotation's answer to a control does not count.
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why one annotation's answer to a control does not count as it stands.
 
     Attributes:
-        label: the label that the config no longer has; empty for an answer that cannot be read.
+        label: the label that the config no longer has; empty for other reasons.
     """
 
+    reason: Reason
     control: str
-    label: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,11 @@ class Reading:
 
     Attributes:
         answers: of the annotations that answer at least one control.
-        voids: how many answers are void, for each reason.
+        causes: why answers, or parts of them, are left out, or what was repaired; once for each answer.
     """
 
     answers: tuple[Answer, ...]
-    voids: Counter[Void]
+    causes: tuple[Cause, ...]
 
 
 def read_answers(
@@ -91,17 +93,19 @@ def read_answers(
     Args:
         appeared: when controls came into the label config, for those that were not in it from the start.
     """
-    answers, voids = [], Counter[Void]()
+    answers: list[Answer] = []
+    causes: list[Cause] = []
     for annotation in annotations:
         targets: dict[str, Target] = {}
-        for served, target in zip(plan.controls, all_answers(annotation, plan, text, appeared), strict=True):
-            reasons = _voids(served, annotation, target)
-            voids.update(reasons)
-            if target is not None and not reasons:
-                targets[served.name] = target
+        for served, given in zip(plan.controls, _given(annotation, plan, text, appeared), strict=True):
+            causes += [Cause(reason, served.name) for reason in given.reasons]
+            unknown = _unknown_labels(served, given.target)
+            causes += [Cause(Reason.UNKNOWN_LABEL, served.name, label) for label in unknown]
+            if given.target is not None and not unknown:
+                targets[served.name] = given.target
         if targets:
             answers.append(Answer(annotation, history(annotation.id), targets))
-    return Reading(tuple(answers), voids)
+    return Reading(tuple(answers), tuple(causes))
 
 
 def all_answers(
@@ -109,39 +113,48 @@ def all_answers(
 ) -> tuple[Target | None, ...]:
     """One annotation's answer to each control, whatever labels it uses.
 
-    None as well where it leaves a control empty that was not there yet when it was made.
+    None as well where its other answers leave the question out, and where it leaves a control empty that was not
+    there yet when it was made.
     """
-    return tuple(_read(served, annotation, text, appeared.get(served.name)) for served in plan.controls)
+    return tuple(given.target for given in _given(annotation, plan, text, appeared))
 
 
-def _read(served: ServedControl, annotation: Annotation, text: str, appeared: datetime | None) -> Target | None:
-    was_asked = appeared is None or last_change(annotation) >= appeared or _is_mentioned(served, annotation)
-    return served.kind.read(served.control, annotation.result, text) if was_asked else None
+def _given(
+    annotation: Annotation, plan: ServingPlan, text: str, appeared: Mapping[str, datetime]
+) -> Iterator[GivenAnswer]:
+    hidden = plan.config.hidden(annotation.result)
+    for served in plan.controls:
+        is_mentioned = any(region.get("from_name") == served.name for region in annotation.result)
+        since = appeared.get(served.name)
+        if served.name in hidden:
+            yield GivenAnswer(reasons=(Reason.NOT_ASKED,) if is_mentioned else ())
+        elif is_mentioned or since is None or last_change(annotation) >= since:
+            yield served.kind.read(served.control, annotation.result, text)
+        else:
+            yield GivenAnswer()
 
 
-def _is_mentioned(served: ServedControl, annotation: Annotation) -> bool:
-    return any(region.get("from_name") == served.name for region in annotation.result)
-
-
-def _voids(served: ServedControl, annotation: Annotation, target: Target | None) -> set[Void]:
-    if target is None:
-        return {Void(served.name, "")} if _is_mentioned(served, annotation) else set()
-    unknown = set(served.kind.labels_in(target)).difference(served.control.label_values)
-    return {Void(served.name, label) for label in unknown}
+def _unknown_labels(served: ServedControl, target: Target | None) -> list[str]:
+    used = () if target is None else served.kind.labels_in(target)
+    return sorted(set(used).difference(served.control.label_values))
 
 
 def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, trust_ground_truth: bool) -> Row:
     """The row of a task.
 
-    Its targets lack each control that the annotators disagree on, with no ground truth to settle it, and each that
-    nobody answered.
+    Its targets lack each control that the annotators disagree on, with no ground truth to settle it, each that nobody
+    answered, and each that is not asked after the answers that stand.
     """
-    targets = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    text = plan.text(task.data)
+    settled = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    targets = {name: target for name, target in settled.items() if target is not None}
+    can_contradict = len(answers) > 1 and plan.config.has_conditions
+    unasked = _unasked(targets, plan, answers, text) if can_contradict else ()
     return Row(
         id=f"task-{task.id}",
         task_id=task.id,
-        input={plan.field: plan.text(task.data)},
-        targets={name: target for name, target in targets.items() if target is not None},
+        input={plan.field: text},
+        targets={name: target for name, target in targets.items() if name not in unasked},
         labels=tuple(
             AnnotatorLabel(
                 answer.annotation.annotator, dict(answer.targets), answer.event.is_blind if answer.event else False
@@ -150,6 +163,19 @@ def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, tru
         ),
         provenance=_provenance(answers),
     )
+
+
+def _unasked(targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence[Answer], text: str) -> frozenset[str]:
+    """Names of the controls that nobody is asked after these targets, and after what was said to other controls."""
+    standing = [
+        region
+        for served in plan.controls
+        if served.name in targets
+        for region in served.kind.write(served.control, ScoredTarget(targets[served.name], 1.0, {}), text)
+    ]
+    names = {served.name for served in plan.controls}
+    beside = [region for each in answers for region in each.annotation.result if region.get("from_name") not in names]
+    return plan.config.hidden([*standing, *beside])
 
 
 def _settled(answers: Sequence[Answer], served: ServedControl, trust_ground_truth: bool) -> Target | None:

@@ -15,8 +15,9 @@ from ..domain.label_config import LabelConfig
 from ..domain.row_json import row_from_line, row_to_json, to_line
 from ..domain.snapshot import ProjectRef, Snapshot, SnapshotManifest, Split
 from ..errors import SnapshotError
-from .build import BuildSettings, BuiltRows
+from .build import BuiltRows
 from .manifest import manifest_from_json, manifest_to_json, snapshot_id
+from .reviewed import BuildSettings
 
 __all__ = ["MANIFEST", "read_manifest", "read_moved", "read_rows", "read_unresolved", "write_snapshot"]
 
@@ -41,8 +42,8 @@ def write_snapshot(
     """The snapshot of these rows, at `<root>/<project key>/<id>/`.
 
     The same rows under the same settings have the same id: then the snapshot of the first time is given back, with
-    its own parent and time, and nothing is written. Several processes may write at once, and a reader never sees
-    a part: the files are made in a hidden folder, which then takes its place in one step.
+    its own parent and time and with what is left out now, and nothing is written. Several processes may write at once,
+    and a reader never sees a part: the files are made in a hidden folder, which then takes its place in one step.
 
     Args:
         parent: id of the project's previous snapshot.
@@ -69,6 +70,7 @@ def write_snapshot(
             warnings=built.warnings,
             parent=parent,
             created_at=created_at.isoformat() if created_at else None,
+            reasons=built.reasons,
         )
         manifest = replace(manifest, id=snapshot_id(manifest))
         path = folder / manifest.id
@@ -77,7 +79,7 @@ def write_snapshot(
             (hidden / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
             if _take_place(hidden, path):
                 return Snapshot(path, manifest, is_new=True)
-        return Snapshot(path, read_manifest(path))
+        return Snapshot(path, replace(read_manifest(path), reasons=built.reasons))
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 

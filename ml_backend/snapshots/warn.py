@@ -1,11 +1,10 @@
 """What a reader should know before trusting a snapshot, in sentences. Warnings never block."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..domain.example import Row, SelectedBy
+from ..domain.reasons import Reason, ReasonCount
 from ..domain.snapshot import Split, SplitFractions
-from .settle import Void
 
 __all__ = ["warnings_about"]
 
@@ -13,13 +12,14 @@ THIN_TRAIN_ROWS = 5
 FULL_VALIDATION_ROWS = 200
 FULL_TEST_ROWS = 100
 NAMED_LABELS = 10
+UNREAD = frozenset({Reason.UNREADABLE, Reason.CONTRADICTORY, Reason.DOUBTFUL_POSITIONS, Reason.EMPTY_ANSWER})
 
 
 def warnings_about(
     splits: Mapping[Split, Sequence[Row]],
     label_counts: Mapping[str, Mapping[str, Mapping[str, int]]],
     fractions: SplitFractions,
-    voids: Counter[Void],
+    reasons: Sequence[ReasonCount],
 ) -> tuple[str, ...]:
     """Sentences about void answers, thin classes, few held-out rows and labels that nobody was seen making.
 
@@ -32,24 +32,27 @@ def warnings_about(
     }
     wanted = [split for split in Split if shares[split] > 0]
     return (
-        *_void_answers(voids),
+        *_void_answers(reasons),
         *_few_held_out(splits, wanted, list(label_counts[Split.TRAIN.value])),
         *_thin_classes(label_counts, wanted),
         *_unseen(splits),
     )
 
 
-def _void_answers(voids: Counter[Void]) -> Iterator[str]:
-    by_control: dict[str, list[Void]] = defaultdict(list)
-    for void in sorted(voids):
-        by_control[void.control].append(void)
-    for control, found in by_control.items():
-        if labels := [f"{void.label} ({voids[void]})" for void in found if void.label]:
+def _void_answers(reasons: Sequence[ReasonCount]) -> Iterator[str]:
+    """A sentence or two per control; the reasons themselves tell more.
+
+    The snapshot's id is made of these sentences too, so the same rows must go on having the same ones.
+    """
+    for control in sorted({each.control for each in reasons if each.control}):
+        about = [each for each in reasons if each.control == control]
+        unknown = [each.details for each in about if each.reason is Reason.UNKNOWN_LABEL]
+        if labels := [f"{label} ({count})" for details in unknown for label, count in details.items()]:
             yield (
                 f"answers to {control!r} with labels that the label config no longer has are left out: "
                 f"{_listed(labels)}; put the labels back, or label these tasks again."
             )
-        if unreadable := voids[Void(control, "")]:
+        if unreadable := sum(each.count for each in about if each.reason in UNREAD):
             yield f"{unreadable} answers to {control!r} cannot be read and are left out."
 
 

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import isabstract
@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..domain.annotation import Region
+from ..domain.conditions import ChoiceMade
 from ..domain.example import Target
-from ..domain.label_config import Control, LabelConfig
+from ..domain.label_config import Control, LabelConfig, ObjectTag
 from ..domain.model import HeadKind, ScoredTarget
+from ..domain.reasons import Reason
+from ..domain.shown_text import ENCODINGS
 from ..errors import UnsupportedLabelConfig
 
 __all__ = [
+    "GivenAnswer",
     "ServedControl",
     "ServingPlan",
     "TaskKind",
@@ -25,6 +29,19 @@ __all__ = [
     "serving_plan",
     "template_path",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """What an annotation says to a control.
+
+    Attributes:
+        target: None where it says nothing, or nothing that counts; then `reasons` tell why.
+        reasons: why the answer or a part of it is left out, or what was repaired.
+    """
+
+    target: Target | None = None
+    reasons: tuple[Reason, ...] = ()
 
 
 class TaskKind(ABC):
@@ -48,10 +65,10 @@ class TaskKind(ABC):
         """
 
     @abstractmethod
-    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:
-        """The answer an annotation's result gives to the control; None where it gives none, or a malformed one.
+    def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:
+        """The answer an annotation's result gives to the control.
 
-        The answer may hold labels that the config no longer knows: see `labels_in`.
+        It may hold labels that the config no longer knows: see `labels_in`.
 
         Args:
             text: what the task's text was.
@@ -107,14 +124,18 @@ class ServingPlan:
         return len(self.labeled) < len(self.controls)
 
     @property
+    def object(self) -> ObjectTag:
+        """The tag that shows the text."""
+        return self.controls[0].control.object
+
+    @property
     def field(self) -> str:
-        """Key of the task's data that holds the text."""
-        return self.controls[0].control.object.field or ""
+        """Key under which rows hold the text; for most configs that of the task's data, too."""
+        return self.object.field or ""
 
     def text(self, data: Mapping[str, Any]) -> str:
-        """The text of a task; empty where the field is missing or null. Label Studio also lets numbers through."""
-        value = data.get(self.field)
-        return "" if value is None else str(value)
+        """The text of a task as annotators see it; empty where there is none."""
+        return self.object.text(data)
 
 
 @cache
@@ -137,16 +158,16 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
         UnsupportedLabelConfig: no kind serves any control; the message says why, control by control.
     """
     served: list[ServedControl] = []
-    notices: list[str] = []
+    notices = list(config.faults)
     for control in config.controls:
         found = _kind_of(control)
         about = served[0].control.object if served else control.object
         if isinstance(found, str):
             notices.append(f"<{control.tag} name={control.name!r}> {found}")
-        elif control.object.field != about.field:
+        elif (control.object.field, control.object.encoding) != (about.field, about.encoding):
             notices.append(
-                f"<{control.tag} name={control.name!r}> is about ${control.object.field}, and the controls that are "
-                f"served are about ${about.field}"
+                f"<{control.tag} name={control.name!r}> is about {control.object.written}, and the controls that are "
+                f"served are about {about.written}"
             )
         else:
             served.append(ServedControl(control, found))
@@ -157,17 +178,29 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
             f'{" or ".join(kind.example for kind in find_kinds().values())} on a <Text value="$field">; '
             "label_config/ holds working templates."
         )
-    return ServingPlan(config, tuple(served), tuple(notices))
+    return ServingPlan(config, tuple(served), (*notices, *_without_pre_labels(served)))
+
+
+def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
+    """Sentences about controls that are trained on and get no pre-label in Label Studio."""
+    names = {each.name for each in served}
+    for control in (each.control for each in served):
+        called = f"<{control.tag} name={control.name!r}>"
+        if "toname" not in control.attributes:
+            yield (
+                f"{called} has no toName: the editor takes {control.object.name!r} for it, and Label Studio refuses "
+                f'its pre-labels; write toName="{control.object.name}"'
+            )
+        for condition in control.conditions:
+            if isinstance(condition, ChoiceMade) and not condition.is_reversed and names.isdisjoint(condition.controls):
+                awaited = " or ".join(map(repr, condition.controls))
+                yield f"{called} is asked after an answer to {awaited}, which is not served, so it gets no pre-label"
 
 
 def _kind_of(control: Control) -> TaskKind | str:
     """The kind that serves the control, or why none does, as a clause that follows the control's name."""
-    if control.object.tag != "Text" or not control.object.field:
-        return f'is about <{control.object.tag}>, not about a <Text> with value="$field"'
-    if control.attributes.get("perRegion") == "true":
-        return "is asked per region, not per task"
-    if control.tag == "Rating":
-        return "is a rating: it stays in Label Studio and its exports, and nothing is trained on it"
+    if (reason := _unread_text(control.object) or _unserved_use(control)) is not None:
+        return reason
     refusals: dict[str, str] = {}
     for name, kind in find_kinds().items():
         refusal = kind.refusal(control)
@@ -179,18 +212,48 @@ def _kind_of(control: Control) -> TaskKind | str:
     return " and ".join(dict.fromkeys(near or refusals.values()))
 
 
+def _unread_text(shown: ObjectTag) -> str | None:
+    """Why the text that is shown cannot be read, as a clause that follows a control's name; None where it can."""
+    if shown.tag != "Text" or not shown.field:
+        return f'is about <{shown.tag}>, not about a <Text> with value="$field"'
+    if shown.attributes.get("valuetype", "text") == "url" or shown.attributes.get("resolver"):
+        attribute = "resolver" if shown.attributes.get("resolver") else "valueType"
+        return (
+            f'is about <Text name={shown.name!r} {attribute}="{shown.attributes[attribute.lower()]}">: tasks hold an '
+            "address there, which annotators' browsers follow and labelloop does not; import tasks that hold the texts "
+            f"themselves, and take {attribute} away"
+        )
+    if shown.encoding not in ENCODINGS:
+        known = " or ".join(ENCODINGS)
+        return f'is about <Text name={shown.name!r} encoding="{shown.encoding}">, and wanted is {known}'
+    return None
+
+
+def _unserved_use(control: Control) -> str | None:
+    """Why no kind can serve a control that is used so, as a clause that follows its name; None where one may."""
+    if control.has("perregion"):
+        return "is asked per region, not per task"
+    if control.has("peritem"):
+        return "is asked per item (perItem), not per task"
+    if control.is_dynamic:
+        return "takes labels from each task (a $ in a value), and a model learns labels that stand in the label config"
+    if not any(kind.example.startswith(f"<{control.tag}") for kind in find_kinds().values()):
+        return "is of a kind that stays in Label Studio and its exports, and nothing is trained on it"
+    return None
+
+
 def _is_alike(example: str, control: Control) -> bool:
     choice = control.attributes.get("choice", "single")
     return example.startswith(f"<{control.tag}") and ("choice=" not in example or f'choice="{choice}"' in example)
 
 
 def may_be_left_empty(control: Control) -> bool:
-    """True where an annotation that leaves the control empty answers it: nothing applies.
+    """True where an annotation that was asked the question and leaves it empty answers it: nothing applies.
 
-    One that must be answered was not there when such an annotation was made, and one that is shown under conditions
-    only may not have been shown.
+    One that must be answered was not there when such an annotation was made, and one that waits for a piece of the
+    text to be selected may never have been seen.
     """
-    return control.attributes.get("required") != "true" and not control.is_conditional
+    return not control.has("required") and not control.waits_for_selection
 
 
 def template_path(kind: str) -> Path:

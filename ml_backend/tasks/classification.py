@@ -1,13 +1,15 @@
 """Single-choice classification: `<Choices choice="single">` on `<Text>`."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..domain.annotation import Region
 from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
-from .base import TaskKind
+from ..domain.reasons import Reason
+from .base import GivenAnswer, TaskKind
+from .choices import ticked
 
 __all__ = ["Classification"]
 
@@ -31,14 +33,15 @@ class Classification(TaskKind):
             return f"offers {len(control.labels)} choices, and a class needs an alternative"
         return None
 
-    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
-        for region in result:
-            if region.get("from_name") == control.name and region.get("type") == "choices":
-                value = region.get("value")
-                choices = value.get("choices") if isinstance(value, Mapping) else None
-                if isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], str):
-                    return choices[0]
-        return None
+    def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:  # noqa: ARG002 (the base's shape)
+        """The class that an annotation's result names, be it once or several times; different ones are no answer."""
+        regions = [region for region in result if region.get("from_name") == control.name]
+        if not regions:
+            return GivenAnswer()
+        choices = ticked(regions)
+        if not choices:
+            return GivenAnswer(reasons=(Reason.UNREADABLE,))
+        return GivenAnswer(choices.pop()) if len(choices) == 1 else GivenAnswer(reasons=(Reason.CONTRADICTORY,))
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         if answer.target not in control.label_values:

@@ -7,7 +7,9 @@ from ..domain.annotation import Region
 from ..domain.example import Span, Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
-from .base import TaskKind, may_be_left_empty
+from ..domain.reasons import Reason
+from .base import GivenAnswer, TaskKind, may_be_left_empty
+from .span_positions import Mark, placed
 
 __all__ = ["Entities", "overlap", "without_overlaps"]
 
@@ -30,21 +32,31 @@ class Entities(TaskKind):
             return "offers no labels of its own"
         return None
 
-    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:
-        """The spans of an annotation's result; None as well where one of them lies outside the text.
+    def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:
+        """The spans of an annotation's result, without the white space at their ends.
 
-        A region that cannot be read voids the whole answer: without it, the text would seem to hold nothing there.
+        A region that cannot be read, or whose place is in doubt, voids the whole answer: without it, the text would
+        seem to hold nothing there. One of white space alone is left out, and is no answer by itself.
         """
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
-            return () if may_be_left_empty(control) else None
-        spans: set[Span] = set()
-        for region in regions:
-            found = _spans(region, len(text))
-            if found is None:
-                return None
-            spans.update(found)
-        return tuple(sorted(spans))
+            return GivenAnswer(() if may_be_left_empty(control) else None)
+        stored = [marked for region in regions if (marked := _marked(region)) is not None]
+        if len(stored) < len(regions):
+            return GivenAnswer(reasons=(Reason.UNREADABLE,))
+        marks = [mark for mark, _ in stored]
+        places = placed(marks, text)
+        if places is None:
+            return GivenAnswer(reasons=(Reason.DOUBTFUL_POSITIONS,))
+        spans = [
+            Span(place.start, place.end, label).trimmed(text[place.start : place.end])
+            for place, (_, labels) in zip(places, stored, strict=True)
+            for label in labels
+        ]
+        if not any(spans):
+            return GivenAnswer(reasons=(Reason.EMPTY_ANSWER,))
+        reasons = (Reason.MOVED_POSITIONS,) * (places != marks) + (Reason.BLANK_SPAN,) * (None in spans)
+        return GivenAnswer(tuple(sorted({span for span in spans if span})), reasons)
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:
         spans = [part for part in parts_of(answer.target) if isinstance(part, Span)]
@@ -104,14 +116,14 @@ def without_overlaps(spans: Sequence[Span]) -> tuple[Span, ...]:
     return tuple(sorted(kept))
 
 
-def _spans(region: Region, length: int) -> list[Span] | None:
-    """One span per label of a region; None where it is none, or not within a text of this length."""
+def _marked(region: Region) -> tuple[Mark, list[str]] | None:
+    """The place and the labels of a region; None where it lacks one."""
     value = region.get("value")
     if region.get("type") != "labels" or not isinstance(value, Mapping):
         return None
-    start, end, labels = value.get("start"), value.get("end"), value.get("labels")
-    if type(start) is not int or type(end) is not int or not 0 <= start < end <= length:
+    start, end, labels, says = value.get("start"), value.get("end"), value.get("labels"), value.get("text")
+    if type(start) is not int or type(end) is not int:
         return None
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
         return None
-    return [Span(start, end, label) for label in labels]
+    return Mark(start, end, says if isinstance(says, str) else ""), labels

@@ -7,7 +7,8 @@ from ..domain.annotation import Region
 from ..domain.example import Target
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
-from .base import TaskKind
+from ..domain.reasons import Reason
+from .base import GivenAnswer, TaskKind
 
 __all__ = ["Generation"]
 
@@ -27,20 +28,19 @@ class Generation(TaskKind):
     def refusal(self, control: Control) -> str | None:
         if control.tag != "TextArea":
             return "is not <TextArea>"
-        if control.attributes.get("required") != "true":
+        if not control.has("required"):
             return 'may be left empty, as a box for remarks may; with required="true" responses are drafted for it'
         return None
 
-    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
-        paragraphs: list[str] = []
-        for region in result:
-            if region.get("from_name") != control.name:
-                continue
-            found = _paragraphs(region)
-            if found is None:
-                return None
-            paragraphs += found
-        return "\n\n".join(paragraphs) or None
+    def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:  # noqa: ARG002 (the base's shape)
+        regions = [region for region in result if region.get("from_name") == control.name]
+        if not regions:
+            return GivenAnswer()
+        found = [_paragraphs(region) for region in regions]
+        if None in found:
+            return GivenAnswer(reasons=(Reason.UNREADABLE,))
+        response = "\n\n".join(text for paragraphs in found for text in paragraphs or ())
+        return GivenAnswer(response) if response else GivenAnswer(reasons=(Reason.EMPTY_ANSWER,))
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         if not isinstance(answer.target, str) or not answer.target.strip():

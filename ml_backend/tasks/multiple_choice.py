@@ -7,7 +7,9 @@ from ..domain.annotation import Region
 from ..domain.example import Part, Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
-from .base import TaskKind, may_be_left_empty
+from ..domain.reasons import Reason
+from .base import GivenAnswer, TaskKind, may_be_left_empty
+from .choices import ticked
 
 __all__ = ["MultipleChoice"]
 
@@ -35,18 +37,12 @@ class MultipleChoice(TaskKind):
             return "offers no choices of its own"
         return None
 
-    def read(self, control: Control, result: Sequence[Region], text: str) -> Target | None:  # noqa: ARG002 (the base's shape)
+    def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:  # noqa: ARG002 (the base's shape)
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
-            return () if may_be_left_empty(control) else None
-        chosen: set[str] = set()
-        for region in regions:
-            value = region.get("value")
-            choices = value.get("choices") if isinstance(value, Mapping) and region.get("type") == "choices" else None
-            if not isinstance(choices, list) or not all(isinstance(choice, str) for choice in choices):
-                return None
-            chosen.update(choices)
-        return tuple(sorted(chosen))
+            return GivenAnswer(() if may_be_left_empty(control) else None)
+        chosen = ticked(regions)
+        return GivenAnswer(reasons=(Reason.UNREADABLE,)) if chosen is None else GivenAnswer(tuple(sorted(chosen)))
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         # One name alone is what a model of a single choice says, as the control may have been one.

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..domain.example import Row, Target
+from ..domain.example import Row, Span, Target, parts_of
 from ..domain.model import HeadKind
+from ..domain.reasons import Reason, ReasonCount, ReasonCounts
 from ..errors import TrainingError
 from ..tasks import ServedControl
+from ..tasks.entities import without_overlaps
 from .data import LabeledTexts, TrainingData
 from .objectives import objective_for
 
@@ -57,29 +59,42 @@ def training_data(
         train,
         _labeled([(text, value, 1.0) for text, value in described if objective.learns_descriptions]),
         validation,
-        tuple(_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions)),
+        (
+            *_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions),
+            *(each.line for each in _overlapping(train_rows, control.name)),
+        ),
     )
 
 
-def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[LabeledTexts, Counter[str]]:
-    """The rows that can be learned from, and how many cannot, per reason."""
+def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[LabeledTexts, list[ReasonCount]]:
+    """The rows that can be learned from, and why others cannot."""
     usable: list[tuple[str, Target, float]] = []
-    left_out: Counter[str] = Counter()
+    left_out = ReasonCounts()
     known = set(served.control.label_values)
     for row in rows:
         text = row.input.get(field, "")
         target = row.targets.get(served.name)
         if not text.strip():
-            left_out["without a text"] += 1
+            left_out.add(Reason.EMPTY_TEXT, row.task_id)
         elif target is None:
-            left_out[f"without an answer to {served.name!r}"] += 1
+            left_out.add(Reason.NO_ANSWER, row.task_id)
         elif not known.issuperset(served.kind.labels_in(target)):
-            left_out["with an answer that the label config lacks"] += 1
+            left_out.add(Reason.UNKNOWN_LABEL, row.task_id)
         elif not row.weight > 0:
-            left_out["of weight 0"] += 1
+            left_out.add(Reason.NO_WEIGHT, row.task_id)
         else:
             usable.append((text, target, row.weight))
-    return _labeled(usable), left_out
+    return _labeled(usable), list(left_out)
+
+
+def _overlapping(rows: Sequence[Row], control: str) -> ReasonCounts:
+    """The answers of which a model learns a part alone, since a word gets one label."""
+    counts = ReasonCounts()
+    for row in rows:
+        spans = [part for part in parts_of(row.targets.get(control, ())) if isinstance(part, Span)]
+        if len(without_overlaps(spans)) < len(spans):
+            counts.add(Reason.OVERLAPPING_SPAN, row.task_id, control)
+    return counts
 
 
 def _labeled(rows: Sequence[tuple[str, Target, float]]) -> LabeledTexts:
@@ -90,10 +105,13 @@ def _labeled(rows: Sequence[tuple[str, Target, float]]) -> LabeledTexts:
     )
 
 
-def _warnings(labels: Sequence[str], counts: Counter[str], left_out: Counter[str], *, knows_names: bool) -> list[str]:
+def _warnings(
+    labels: Sequence[str], counts: Counter[str], left_out: Sequence[ReasonCount], *, knows_names: bool
+) -> list[str]:
     warnings = []
     if left_out:
-        warnings.append(f"{left_out.total()} train rows were left out: {_reasons(left_out)}")
+        total = sum(each.count for each in left_out)
+        warnings.append(f"{total} train rows were left out: {_reasons(left_out)}")
     absent = [label for label in labels if not counts[label]]
     if absent:
         consequence = "the model knows such labels by name and hint only" if knows_names else "it is never answered"
@@ -104,8 +122,8 @@ def _warnings(labels: Sequence[str], counts: Counter[str], left_out: Counter[str
     return warnings
 
 
-def _reasons(left_out: Counter[str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
+def _reasons(left_out: Sequence[ReasonCount]) -> str:
+    return ", ".join(map(str, left_out))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """What a training run leaves in the tracker."""
 
+import hashlib
 import platform
 import re
 import resource
@@ -83,13 +84,14 @@ class ControlRun:
     """A run as one of several controls sees it: everything is recorded under the control's name.
 
     Args:
-        control: its name; characters that trackers do not take become dashes.
+        control: its name. Characters that trackers do not take become dashes, and a digest then tells it from others.
     """
 
     def __init__(self, run: Run, control: str) -> None:
         self.run_id = run.run_id
         self._run = run
-        self._prefix = re.sub(r"[^\w-]+", "-", control, flags=re.ASCII)
+        plain = re.sub(r"[^\w-]+", "-", control)
+        self._prefix = plain if plain == control else f"{plain}-{hashlib.sha256(control.encode()).hexdigest()[:8]}"
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         self._run.log_params(self._named(params))

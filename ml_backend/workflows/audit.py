@@ -14,6 +14,7 @@ from ..domain.job import Job
 from ..domain.model import HeadKind
 from ..domain.project import Project
 from ..domain.quality import Audit
+from ..domain.reasons import reason_counts_to_json
 from ..domain.snapshot import Snapshot, Split, split_of
 from ..errors import UnsupportedLabelConfig
 from ..labelstudio.label_config_xml import parse_label_config
@@ -22,6 +23,7 @@ from ..tasks import ServedControl, ServingPlan, serving_plan
 from .decisions import precision_table
 from .job_context import JobContext
 from .job_snapshot import job_snapshot
+from .reading_faults import reading_faults, row_texts
 from .retrain import AuditRequest
 from .review import push_audit
 from .services import Services
@@ -86,6 +88,7 @@ def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str,
         "counts": dict(Counter(issue.kind for issue in audit.issues)),
         "precision": [asdict(entry) for entry in reports.precision()],
         "pushed": asdict(pushed) if pushed else None,
+        "reasons": reason_counts_to_json(snapshot.manifest.reasons),
         "trigger": request.trigger,
     }
 
@@ -113,6 +116,7 @@ def audit_snapshot(
         TrainingError: LoRA cannot be trained on it.
     """
     from ..quality.examine import examine
+    from ..training.probabilities import audit_settings
 
     began_s = time.monotonic()
     base_model = base_model or services.options.base_model
@@ -128,7 +132,18 @@ def audit_snapshot(
     report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
     opinions = [opinion_of(*each) for each in zip(plan.labeled, judged.controls, strict=True)]
     findings = examine(rows, splits, opinions, judged.features)
-    return findings.audit(snapshot_id=snapshot.id, seconds=time.monotonic() - began_s, probabilities_from=came_from)
+    unread = reading_faults(
+        plan,
+        row_texts(rows, plan),
+        base_model=base_model,
+        max_length_tokens=audit_settings(is_deep=is_deep, seed=services.options.seed).max_length_tokens,
+    )
+    return findings.audit(
+        snapshot_id=snapshot.id,
+        seconds=time.monotonic() - began_s,
+        probabilities_from=came_from,
+        warnings=[str(fault) for fault in unread],
+    )
 
 
 class _Reports:
@@ -138,7 +153,7 @@ class _Reports:
         self.folder = audit_folder(services, snapshot)
         self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
         plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
-        self._texts = {row.task_id: plan.text(row.input) for row in _rows(snapshot, plan)[0]}
+        self._texts = {row.task_id: row.input.get(plan.field, "") for row in _rows(snapshot, plan)[0]}
 
     def precision(self) -> list["KindPrecision"]:
         """Of the project's past flags, as far as decisions have been learned; empty for rows of a file."""

@@ -47,10 +47,15 @@ def _label_config(exam: Examination) -> Verdict:
             f"it has changed since this backend last read it: {' '.join(changes)}",
             f"run `labelloop connect {exam.project_id}`",
         )
-    ignored = f"; {'; '.join(plan.notices)}" if plan.notices else ""
     counts = ((each.name, len(each.control.labels)) for each in plan.controls)
     served = ", ".join(f"{name!r} with {count} label{'s' * (count != 1)}" for name, count in counts)
-    return fine(f"serves {served}{ignored}")
+    if plan.notices:
+        return warning(
+            f"serves {served}; {'; '.join(plan.notices)}",
+            "leave it so where nothing should be learned from these; docs/label-configs.md says how to write what is "
+            "served, and Settings, Labeling Interface is the place to change it",
+        )
+    return fine(f"serves {served}")
 
 
 def _connected(exam: Examination) -> Verdict:

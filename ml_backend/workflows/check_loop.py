@@ -4,15 +4,20 @@ from datetime import UTC, datetime
 
 from ..domain.annotation import Annotation
 from ..domain.job import Job, JobKind, JobState
+from ..domain.reasons import Reason
 from .config_history import changes_between
 from .examination import Check, Examination, Verdict, broken, fine, warning
+from .export import stored_snapshot
 from .ingest import UNCERTAINTY_SAMPLING
 from .probe import PREDICT_TIMEOUT_S, Answer
+from .reading_faults import task_faults
 from .setup import plan_of
 
 __all__ = ["CHECKS"]
 
 MOST_TASKS_READ = 5000  # an export of this many takes Label Studio ten seconds
+NOT_LOST = frozenset({Reason.UNRESOLVED, Reason.MOVED_POSITIONS, Reason.BLANK_SPAN})
+LOST_TASKS = frozenset({Reason.EMPTY_TEXT})
 ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
 
 
@@ -60,7 +65,7 @@ def _setup_and_predict(exam: Examination) -> tuple[Answer, Answer]:
     """The two calls that Label Studio makes for one task; neither stores anything."""
     project = str(exam.project_id)
     config = exam.info.label_config
-    task = {"id": 0, "data": {plan_of(exam.project).field: "a test by labelloop doctor"}}
+    task = {"id": 0, "data": plan_of(exam.project).object.data("a test by labelloop doctor")}
     setup = {"project": project, "schema": config, "hostname": exam.services.studio.url}
     predict = {"project": project, "label_config": config, "tasks": [task]}
     return exam.probe.post("/setup", setup), exam.probe.post("/predict", predict, timeout_s=PREDICT_TIMEOUT_S)
@@ -148,6 +153,23 @@ def _events(exam: Examination) -> Verdict:
     return fine(last)
 
 
+def _answers(exam: Examination) -> Verdict:
+    """Tells what experts answered in vain, as far as the newest snapshot knows."""
+    last = exam.services.database.snapshots.last(exam.project_id)
+    if last is None:
+        return fine("no snapshot has been made yet")
+    if not (exam.services.options.snapshots / exam.project.ref.key / last.id).exists():
+        return fine(f"snapshot {last.id} is on the machine whose worker made it")
+    reasons = stored_snapshot(exam.services, exam.project, last.id).manifest.reasons
+    lost = [each for each in reasons if (each.control and each.reason not in NOT_LOST) or each.reason in LOST_TASKS]
+    if lost:
+        return warning(
+            f"snapshot {last.id} was made without {'; '.join(map(str, lost))}",
+            "open these tasks in Label Studio and answer them anew; docs/label-configs.md tells what is read how",
+        )
+    return fine(f"every answer that was given counts in snapshot {last.id}")
+
+
 def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
     """Imported annotations send no event and carry no lead time."""
     if annotation.lead_time_s is None or annotation.created_at is None:
@@ -173,6 +195,13 @@ def _text_model(exam: Examination) -> Verdict:
     return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
+def _texts(exam: Examination) -> Verdict:
+    faults = task_faults(exam.services, plan_of(exam.project), exam.first_tasks)
+    if not faults:
+        return fine("nothing is known to keep the base model from reading those of the first tasks")
+    return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
+
+
 CHECKS = (
     Check(
         "text_model",
@@ -180,6 +209,7 @@ CHECKS = (
         needs=("connected",),
         fix="set LABELLOOP_TEXT_BASE_MODEL to a decoder that is there, as the message says",
     ),
+    Check("texts", _texts, needs=("project", "connected", "base_model")),
     Check(
         "model",
         _model,
@@ -192,4 +222,5 @@ CHECKS = (
     Check("sampling", _sampling, needs=("project",)),
     Check("jobs", _jobs, needs=("database",)),
     Check("events", _events, needs=("project", "connected")),
+    Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),
 )

@@ -7,12 +7,15 @@ from typing import Any
 from ..domain.job import Job
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
+from ..domain.shown_text import is_there
 from ..errors import ConfigurationError, StudioError
 from ..labelstudio.label_config_xml import parse_label_config
 from ..tasks import serving_plan
+from .examination import TASKS_READ
 from .ingest import UNCERTAINTY_SAMPLING
 from .prelabel import select_version
 from .promote import serving_version
+from .reading_faults import task_faults
 from .register import Log, register
 from .retrain import request_prelabeling
 from .services import Services
@@ -109,7 +112,7 @@ def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> Non
     fields = {control.object.field for control in config.controls if control.object.field}
     for number, task in enumerate(tasks, start=1):
         data = task.get("data", task)
-        missing = sorted(fields - set(data)) if isinstance(data, Mapping) else sorted(fields)
+        missing = sorted(field for field in fields if not isinstance(data, Mapping) or not is_there(field, data))
         if missing:
             raise ConfigurationError(
                 f"task {number} of {len(tasks)} has no field {missing[0]!r}, which the label config shows; Label "
@@ -133,7 +136,9 @@ def _remembered(services: Services, project_id: int, log: Log) -> Project:
             f"The split stays {project.split}, as it was when the project was connected; "
             f"LABELLOOP_SPLIT={services.options.split} is for projects that are connected later."
         )
-    log.notices += [f"{notice}." for notice in plan_of(project).notices]
+    plan = plan_of(project)
+    tasks = services.studio.first_tasks(project_id, TASKS_READ)
+    log.notices += [f"{notice}." for notice in (*plan.notices, *task_faults(services, plan, tasks))]
     return project
 
 

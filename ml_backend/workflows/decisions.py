@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from ..domain.annotation import Task
-from ..domain.example import Target
+from ..domain.example import Span, Target, parts_of
 from ..domain.flag import Flag, FlagOutcome
 from ..domain.project import Project
+from ..domain.reasons import ReasonCounts
 from ..quality.precision import KindPrecision, measured_precision
-from ..snapshots.build import reviewed_rows
+from ..snapshots.reviewed import reviewed_rows
 from ..tasks import ServingPlan
 from .export import build_settings
 from .services import Services
@@ -38,14 +39,15 @@ def learn_decisions(services: Services, project: Project) -> int:
     Raises:
         StudioError: Label Studio did not answer.
     """
-    control = first_control(plan_of(project))
+    plan = plan_of(project)
+    control = first_control(plan)
     flags = [flag.about(control) for flag in services.database.flags.open(project.id)]
     tasks = {task.id: task for task in services.studio.tasks_by_id(project.id, [flag.task_id for flag in flags])}
     labels = label_reader(services, project)(tasks.values())
     closed = 0
     for flag in flags:
         label = labels.get(flag.task_id, {}).get(flag.control)
-        outcome = None if label is None else _outcome(flag, label, tasks[flag.task_id])
+        outcome = None if label is None else _outcome(flag, label, tasks[flag.task_id], plan)
         if outcome is not None and services.database.flags.close(flag, outcome, label):
             closed += 1
     return closed
@@ -78,7 +80,8 @@ def label_reader(services: Services, project: Project) -> LabelReader:
     history = services.database.events.history(project.id)
 
     def read(tasks: Iterable[Task]) -> dict[int, Mapping[str, Target]]:
-        return {row.task_id: row.targets for row in reviewed_rows(tasks, plan, settings, history.get) if row.targets}
+        rows = reviewed_rows(tasks, plan, settings, history.get, reasons=ReasonCounts())
+        return {row.task_id: row.targets for row in rows}
 
     return read
 
@@ -89,11 +92,18 @@ def labeled_at(task: Task) -> str:
     return max(times, key=_time, default="")
 
 
-def _outcome(flag: Flag, label: Target, task: Task) -> FlagOutcome | None:
-    if label != flag.given:
+def _outcome(flag: Flag, label: Target, task: Task, plan: ServingPlan) -> FlagOutcome | None:
+    if label != _trimmed(flag.given, plan.text(task.data)):
         return FlagOutcome.CHANGED_TO_SUGGESTION if label == flag.suggested else FlagOutcome.CHANGED
     # Both times are Label Studio's own, so that clocks that differ do no harm.
     return FlagOutcome.CONFIRMED if _time(labeled_at(task)) > _time(flag.labeled_at) else None
+
+
+def _trimmed(target: Target, text: str) -> Target:
+    """An answer as it is read today: flags may be from before white space at the ends of spans was left out."""
+    spans = [part for part in parts_of(target) if isinstance(part, Span)]
+    found = (span.trimmed(text[span.start : span.end]) for span in spans)
+    return tuple(sorted(span for span in found if span)) if spans else target
 
 
 def _time(text: str) -> datetime:

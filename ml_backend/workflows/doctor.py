@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import check_connection, check_loop, check_surroundings
+from . import check_connection, check_loop, check_surroundings, check_tasks
 from .examination import Examination, Finding, State, run_checks
 from .probe import BackendProbe
 from .services import Services
@@ -13,7 +13,7 @@ __all__ = ["Finding", "State", "diagnose"]
 def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe | None = None) -> list[Finding]:
     """How each link is, in the order of the chain; a broken one never hides those that can still be looked at.
 
-    Nothing is changed, though the running backend is sent one test event and one test task.
+    Nothing is changed, though the running backend is sent one test event, one test task and some tasks of each project.
 
     Args:
         project_id: a project to look at; None: every connected one.
@@ -23,7 +23,7 @@ def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe 
     shared = run_checks(check_surroundings.CHECKS, Examination(services, probe), (), None)
     findings = list(shared)
     for each in [project_id] if project_id is not None else _connected(services):
-        checks = (*check_connection.CHECKS, *check_loop.CHECKS)
+        checks = (*check_connection.CHECKS, *check_loop.CHECKS, *check_tasks.CHECKS)
         findings += run_checks(checks, Examination(services, probe, each), shared, each)
     if len(findings) == len(shared):
         findings.append(

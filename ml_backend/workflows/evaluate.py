@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from ..domain.example import Row, Target
 from ..domain.model import HeadKind
 from ..domain.ports import Predictor
+from ..domain.reasons import ReasonCount, ReasonCounts, reason_counts_to_json
 from ..domain.snapshot import Split
 from ..errors import SnapshotError, UnsupportedLabelConfig
 from ..labelstudio.file_notes import FileNotes
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_manifest, read_rows
 from ..tasks import ServingPlan, serving_plan
-from .export import rows_of_file
+from .export import no_row_error, rows_of_file
+from .reading_faults import reading_faults, row_texts
 from .services import Services
 
 if TYPE_CHECKING:
+    from ..encoders.bundle import PartFacts
     from ..encoders.language_model import LanguageModel
     from ..training.evaluate import Evaluation
     from ..training.generation.metrics import TextEvaluation
@@ -41,16 +44,23 @@ class EvaluationReport:
         evaluations: per control that the version answers.
         overlap: rows whose text the version was trained on; they flatter its metrics.
         warnings: sentences about what makes the metrics less than they seem.
+        reasons: what was left out of the rows, in the whole snapshot or export.
     """
 
     model_version: str
     evaluations: Mapping[str, "Evaluation | TextEvaluation"]
     overlap: int
     warnings: tuple[str, ...]
+    reasons: tuple[ReasonCount, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object: the metrics of the only control at its top, those of several under `controls`."""
-        facts = {"model_version": self.model_version, "overlap": self.overlap, "warnings": list(self.warnings)}
+        facts = {
+            "model_version": self.model_version,
+            "overlap": self.overlap,
+            "warnings": list(self.warnings),
+            "reasons": reason_counts_to_json(self.reasons),
+        }
         documents = {control: evaluation.to_json() for control, evaluation in self.evaluations.items()}
         return {**facts, **(next(iter(documents.values())) if len(documents) == 1 else {"controls": documents})}
 
@@ -69,7 +79,8 @@ def evaluate_on_snapshot(services: Services, bundle: Path, snapshot: Path) -> Ev
             f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "
             "or score every reviewed row of an export file: --studio-export FILE --config FILE"
         )
-    return _report(services, bundle, rows, serving_plan(parse_label_config(manifest.label_config)))
+    plan = serving_plan(parse_label_config(manifest.label_config))
+    return replace(_report(services, bundle, rows, plan), reasons=manifest.reasons)
 
 
 def evaluate_on_export(services: Services, bundle: Path, export: Path, label_config: str) -> EvaluationReport:
@@ -81,12 +92,12 @@ def evaluate_on_export(services: Services, bundle: Path, export: Path, label_con
         UnsupportedLabelConfig: its rows answer none of the version's controls.
     """
     plan = serving_plan(parse_label_config(label_config))
-    notes = FileNotes()
-    rows = list(rows_of_file(services, export, plan, notes))
+    reasons, notes = ReasonCounts(), FileNotes()
+    rows = list(rows_of_file(services, export, plan, reasons, notes))
     if not rows:
-        raise SnapshotError(f"{export} holds no reviewed task; wanted some that are labeled and not skipped")
+        raise no_row_error(services, str(export), reasons, notes.sentences)
     report = _report(services, bundle, rows, plan)
-    return replace(report, warnings=(*report.warnings, *notes.sentences))
+    return replace(report, warnings=(*report.warnings, *notes.sentences), reasons=tuple(reasons))
 
 
 def evaluations(
@@ -153,8 +164,22 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
         bundle.manifest.model_version,
         evaluations(services.load_predictor(path), rows, plan),
         seen,
-        tuple(_warnings(rows, plan, known, seen)),
+        (*_warnings(rows, plan, known, seen), *_unread(plan, rows, bundle.manifest.parts, bundle.manifest.base_model)),
     )
+
+
+def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"], base_model: str) -> Iterable[str]:
+    """What the models of these parts do not see of the rows."""
+    labeled = [part for part in parts if part.head is not HeadKind.TEXT]
+    writers = [str(part.readout.get("base_model", "")) for part in parts if part.head is HeadKind.TEXT]
+    faults = reading_faults(
+        plan,
+        row_texts(rows, plan),
+        base_model=base_model,
+        max_length_tokens=min((part.max_length_tokens for part in labeled), default=0),
+        text_base_model=next(iter(writers), ""),
+    )
+    return map(str, faults)
 
 
 def _named(controls: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from ..domain.annotation import ProjectInfo
+from ..domain.annotation import ProjectInfo, Task
 from ..domain.project import Project
 from ..errors import LabelloopError
 from .probe import BackendProbe
@@ -16,9 +16,22 @@ from .register import own_row
 from .services import Services
 from .webhook import same_address, webhook_url
 
-__all__ = ["Check", "Examination", "Finding", "State", "Verdict", "broken", "fine", "run_checks", "warning"]
+__all__ = [
+    "TASKS_READ",
+    "Check",
+    "Examination",
+    "Finding",
+    "State",
+    "Verdict",
+    "broken",
+    "fine",
+    "run_checks",
+    "warning",
+]
 
 log = logging.getLogger(__name__)
+
+TASKS_READ = 200
 
 
 class State(StrEnum):
@@ -100,6 +113,11 @@ class Examination:
     def project(self) -> Project:
         """The project as this backend remembers it."""
         return self.services.database.projects.get(self.project_id)
+
+    @cached_property
+    def first_tasks(self) -> Sequence[Task]:
+        """Some tasks of the project."""
+        return self.services.studio.first_tasks(self.project_id, TASKS_READ)
 
     @cached_property
     def version(self) -> str:

@@ -1,6 +1,6 @@
 """Reviewed tasks into snapshots, from Label Studio or from one of its export files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from ..domain.event import AnnotationEvent
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.project import Project
+from ..domain.reasons import ReasonCount, ReasonCounts
 from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ..errors import SnapshotError
 from ..labelstudio.export_file import read_export
@@ -19,8 +20,9 @@ from ..labelstudio.file_text import name_without_gz
 from ..labelstudio.flat_export import read_flat_export
 from ..labelstudio.flat_records import is_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.build import BuildSettings, BuiltRows, RowChange, build_rows, reviewed_rows
+from ..snapshots.build import BuiltRows, build_rows
 from ..snapshots.review import ReviewRule
+from ..snapshots.reviewed import BuildSettings, RowChange, reviewed_rows
 from ..snapshots.store import MANIFEST, read_manifest, write_snapshot
 from ..tasks import ServingPlan, serving_plan
 from .config_history import control_appearances
@@ -32,6 +34,7 @@ __all__ = [
     "export_file",
     "export_project",
     "newest_snapshot",
+    "no_row_error",
     "row_change",
     "rows_of_file",
     "stored_snapshot",
@@ -64,7 +67,8 @@ def export_project(
     settings = build_settings(services, project.split, project)
     tasks = services.studio.reviewed_tasks(project.id)
     built = build_rows(tasks, plan, settings, history.get, row_change(services, plan))
-    _check_rows(built, f"project {project.id}", settings)
+    if not any(built.splits.values()):
+        raise no_row_error(services, f"project {project.id}", built.reasons)
     previous = services.database.snapshots.last(project.id)
     snapshot = _written(
         services,
@@ -119,25 +123,28 @@ def export_file(
     settings = build_settings(services, split)
     notes = FileNotes()
     built = build_rows(studio_tasks(export, config, notes), plan, settings, unseen, row_change(services, plan))
+    if not any(built.splits.values()):
+        raise no_row_error(services, str(export), built.reasons, notes.sentences)
     built = replace(built, warnings=(*built.warnings, *notes.about_values))
-    _check_rows(built, str(export), settings)
     project = ProjectRef(0, slug_of(name_without_gz(export).stem))
     return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
 
 
-def rows_of_file(services: Services, export: Path, plan: ServingPlan, notes: FileNotes | None = None) -> Iterator[Row]:
+def rows_of_file(
+    services: Services, export: Path, plan: ServingPlan, reasons: ReasonCounts, notes: FileNotes
+) -> Iterator[Row]:
     """Every reviewed row of an export file as a stream, as the hooks leave it, in no split and not written anywhere.
 
     Args:
+        reasons: counts what is left out while rows pass.
         notes: as `studio_tasks` has them.
 
     Raises:
         StudioExportError: the file is not such an export; raised when the reading gets there.
         HookError: a hook failed with a row; likewise.
     """
-    tasks = studio_tasks(export, plan.config, notes)
-    rows = reviewed_rows(tasks, plan, build_settings(services, SplitFractions(1, 0, 0)), unseen)
-    yield from row_change(services, plan)(rows)
+    tasks, settings = studio_tasks(export, plan.config, notes), build_settings(services, SplitFractions(1, 0, 0))
+    return reviewed_rows(tasks, plan, settings, unseen, reasons=reasons, change=row_change(services, plan))
 
 
 def studio_tasks(export: Path, config: LabelConfig, notes: FileNotes | None = None) -> Iterator[Task]:
@@ -174,15 +181,14 @@ def build_settings(services: Services, split: SplitFractions, project: Project |
     )
 
 
-def _check_rows(built: BuiltRows, source: str, settings: BuildSettings) -> None:
-    if any(built.splits.values()):
-        return
-    reasons = [f"{count} {reason.replace('_', ' ')}" for reason, count in built.dropped_counts.items()]
-    reasons += [f"{len(built.unresolved)} unresolved"] if built.unresolved else []
-    reasons += [f"{built.not_reviewed} not reviewed"] if built.not_reviewed else []
-    raise SnapshotError(
-        f"{source} holds no reviewed task that gives a row ({', '.join(reasons) or 'no annotated task at all'}); "
-        f"wanted at least one, by the review rule {str(settings.review_rule)!r}"
+def no_row_error(
+    services: Services, source: str, reasons: Iterable[ReasonCount], notes: Iterable[str] = ()
+) -> SnapshotError:
+    """The error that a source of tasks gives no row, with all that was left out of it and what was odd in a file."""
+    found = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
+    return SnapshotError(
+        f"{source} holds no reviewed task that gives a row: {found}; wanted at least one, by the review rule "
+        f"{services.options.review_rule!r}"
     )
 
 
@@ -221,7 +227,7 @@ def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
     """The snapshot at the folder that the caller named, which must be free, or hold the same one."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if (out / MANIFEST).exists() and read_manifest(out).id == snapshot.id:
-            return Snapshot(out, read_manifest(out))
+            return Snapshot(out, replace(read_manifest(out), reasons=snapshot.manifest.reasons))
         raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")
     snapshot.path.rename(out)
     return replace(snapshot, path=out)

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Generic, TypeVar
 
 from ..domain.annotation import Task
 from ..domain.example import Provenance, Row
 from ..domain.label_config import Control, LabelConfig, ObjectTag
 from ..domain.project import Project
+from ..domain.reasons import Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import Split, SplitFractions
 from ..errors import ConfigurationError
 from ..exporters import Exporter, ExportReport, ExportWish, exporter
@@ -17,7 +18,8 @@ from ..labelstudio.file_notes import FileNotes
 from ..labelstudio.flat_export import read_flat_export
 from ..labelstudio.flat_records import is_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
-from ..snapshots.build import History, build_rows, reviewed_rows
+from ..snapshots.build import build_rows
+from ..snapshots.reviewed import History, changed_rows, reviewed_rows
 from ..tasks import ServingPlan, find_kinds, serving_plan
 from .export import build_settings, row_change, studio_tasks, unseen
 from .services import Services
@@ -25,8 +27,6 @@ from .setup import remember_project
 from .whole_file import whole_draft, whole_folder
 
 __all__ = ["Exported", "FormatRequest", "export_columns", "export_format", "export_format_of_file"]
-
-Item = TypeVar("Item")
 
 PROMPT, ANSWER = "prompt", "instruction"
 """What Label Studio's template for fine-tuning data calls the two columns."""
@@ -57,9 +57,10 @@ class Exported:
     Attributes:
         rows: written, per split where there are splits, else under `rows`.
         left_out: task ids by reason, of rows that the format cannot carry.
-        without_row: tasks that were read and gave no row: not reviewed, disagreed upon, or left out by a hook.
+        without_row: tasks that were read and gave no row.
         limits: what the format cannot carry in general.
         notices: what else a reader should know, in sentences.
+        reasons: of all tasks and answers that are left out.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class Exported:
     without_row: int = 0
     limits: str = ""
     notices: tuple[str, ...] = ()
+    reasons: tuple[ReasonCount, ...] = ()
 
 
 def export_format(services: Services, project: Project, request: FormatRequest, out: Path) -> Exported:
@@ -123,10 +125,10 @@ def export_columns(services: Services, export: Path, request: FormatRequest, out
         )
     control = request.control or ANSWER
     wish = ExportWish(PROMPT, (), control, request.system_prompt, request.keeps_formulas, request.names_annotators)
-    notes = FileNotes()
-    counted = _Counted(_rows_of_columns(export, control, notes))
-    rows = services.hooks.change_rows(counted, labels={control: frozenset()})
-    exported = _written({None: rows}, wanted, wish, out, counted)
+    change = partial(services.hooks.change_rows, labels={control: frozenset()})
+    reasons, notes = ReasonCounts(), FileNotes()
+    rows = changed_rows(_rows_of_columns(export, control, notes), change, reasons)
+    exported = _written({None: rows}, wanted, wish, out, reasons)
     return replace(exported, notices=(*exported.notices, *notes.sentences))
 
 
@@ -138,19 +140,6 @@ class _Source:
     plan: ServingPlan
     history: History
     project: Project | None = None
-
-
-class _Counted(Generic[Item]):
-    """A stream that knows how much of it has passed."""
-
-    def __init__(self, items: Iterable[Item]) -> None:
-        self.count = 0
-        self._items = items
-
-    def __iter__(self) -> Iterator[Item]:
-        for item in self._items:
-            self.count += 1
-            yield item
 
 
 def _wish(plan: ServingPlan, request: FormatRequest) -> ExportWish:
@@ -179,18 +168,26 @@ def _export(services: Services, source: _Source, wish: ExportWish, request: Form
     wanted = exporter(request.format_name)
     settings = build_settings(services, request.split or SplitFractions(1, 0, 0), source.project)
     change = row_change(services, source.plan)
-    counted = _Counted(source.tasks)
     if request.split is None:
-        rows = change(reviewed_rows(counted, source.plan, settings, source.history))
-        return _written({None: rows}, wanted, wish, out, counted)
-    built = build_rows(counted, source.plan, settings, source.history, change)
-    return _written({split: built.splits[split] for split in Split}, wanted, wish, out, counted)
+        reasons = ReasonCounts()
+        rows = reviewed_rows(source.tasks, source.plan, settings, source.history, reasons=reasons, change=change)
+        return _written({None: rows}, wanted, wish, out, reasons)
+    built = build_rows(source.tasks, source.plan, settings, source.history, change)
+    return _written({split: built.splits[split] for split in Split}, wanted, wish, out, built.reasons)
 
 
 def _written(
-    rows: Mapping[Split | None, Iterable[Row]], wanted: Exporter, wish: ExportWish, out: Path, read: _Counted[Any]
+    rows: Mapping[Split | None, Iterable[Row]],
+    wanted: Exporter,
+    wish: ExportWish,
+    out: Path,
+    reasons: Iterable[ReasonCount],
 ) -> Exported:
-    """Write one file, or a folder with a file per split."""
+    """Write one file, or a folder with a file per split.
+
+    Args:
+        reasons: complete once all rows have passed.
+    """
     out = out.resolve()
     reports: dict[Split | None, ExportReport] = {}
     if None in rows and not wanted.is_folder:
@@ -203,25 +200,30 @@ def _written(
                 path.parent.mkdir(exist_ok=True)
                 reports[split] = wanted.write(found, path, wish)
             wanted.finish(folder)
-    return _summed(reports, wanted, out, read.count)
+    return _summed(reports, wanted, out, tuple(reasons))
 
 
-def _summed(reports: Mapping[Split | None, ExportReport], wanted: Exporter, out: Path, tasks: int) -> Exported:
+def _summed(
+    reports: Mapping[Split | None, ExportReport], wanted: Exporter, out: Path, reasons: Sequence[ReasonCount]
+) -> Exported:
     left_out: dict[str, list[int]] = {}
+    not_carried = ReasonCounts()
     for report in reports.values():
-        for reason, task_ids in report.left_out.items():
-            left_out.setdefault(reason, []).extend(task_ids)
+        for detail, task_ids in report.left_out.items():
+            left_out.setdefault(detail, []).extend(task_ids)
+            for task_id in task_ids:
+                not_carried.add(Reason.NOT_CARRIED, task_id, detail=detail)
     notices = (
         f"{split}: {notice}" if split else notice for split, report in reports.items() for notice in report.notices
     )
-    written = sum(report.rows for report in reports.values())
     return Exported(
         out,
         {split or "rows": report.rows for split, report in reports.items()},
         left_out,
-        tasks - written - sum(map(len, left_out.values())),
+        sum(each.count for each in reasons if not each.control),
         wanted.limits,
         tuple(notices),
+        (*reasons, *not_carried),
     )
 
 
@@ -232,11 +234,11 @@ def _rows_of_columns(export: Path, answer: str, notes: FileNotes) -> Iterator[Ro
     for task in read_flat_export(export, LabelConfig("", (control,)), notes):
         results = [annotation.result for annotation in task.annotations] or [()]
         for result in results:
-            response = kind.read(control, result, "")
+            response = kind.read(control, result, "").target
             yield Row(
                 id=f"record-{next(numbers)}",
                 task_id=task.id,
-                input={PROMPT: "" if task.data.get(PROMPT) is None else str(task.data[PROMPT])},
+                input={PROMPT: control.object.text(task.data)},
                 targets={answer: response} if response else {},
                 labels=(),
                 provenance=Provenance(()),

@@ -1,14 +1,14 @@
 """Pushing pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ..domain.annotation import Prediction, Task
 from ..domain.ports import Predictor
 from ..domain.project import Project
 from ..errors import StudioError
-from ..labelstudio.validation import misfits
+from ..labelstudio.validation import known_controls, misfits
 from ..serving.prelabels import prelabel
 from .bulk_push import Progress, Pushing, Report
 from .read_ahead import read_ahead
@@ -64,6 +64,7 @@ def push_missing(
     pace = pace or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)
     progress = Progress(report, expected, services.clock)
+    taken = known_controls(project.label_config)
 
     def push(pairs: Sequence[tuple[int, Prediction]]) -> None:
         _check_fit(project, version, pairs)
@@ -82,7 +83,7 @@ def push_missing(
         ready: list[tuple[int, Prediction]] = []
         for batch in batches:
             predictions = prelabel(batch, predictor, plan, project.split).predictions
-            ready += [(task.id, prediction) for task, prediction in zip(batch, predictions, strict=True)]
+            ready += [(task.id, _part(prediction, taken)) for task, prediction in zip(batch, predictions, strict=True)]
             progress.predicted += len(batch)
             progress.tell()
             if len(ready) >= pace.pushed:
@@ -100,6 +101,12 @@ def _batches(tasks: Iterable[Task], size: int) -> Iterator[list[Task]]:
     source = iter(tasks)
     while batch := list(islice(source, size)):
         yield batch
+
+
+def _part(prediction: Prediction, taken: Collection[str]) -> Prediction:
+    """The regions of controls that Label Studio takes predictions for; connect and doctor name the others."""
+    regions = tuple(region for region in prediction.result if region["from_name"] in taken)
+    return prediction if len(regions) == len(prediction.result) else replace(prediction, result=regions)
 
 
 def _check_fit(project: Project, version: str, pairs: Sequence[tuple[int, Prediction]]) -> None:

@@ -71,7 +71,7 @@ def push_audit(services: Services, project: Project, audit: Audit, snapshot: Sna
 
 
 def _check_names(project: Project) -> None:
-    used = {control.object.field for control in plan_of(project).config.controls}
+    used = {key for control in plan_of(project).config.controls for key in control.object.keys}
     if taken := [name for name in QUALITY_FIELDS if name in used]:
         raise StudioError(
             f"the label config of project {project.id} shows {', '.join(taken)}, where labelloop would write what it "
@@ -113,7 +113,7 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     if not views:
         studio.create_view(project.id, default_tab(columns))
     known = {(view["data"] or {}).get("title"): view for view in views}
-    text_field = plan_of(project).field
+    text_field = plan_of(project).object.keys[0]
     addresses = {}
     for title, name in ((SUSPECT_TAB, SUSPECT), (DISAGREEMENT_TAB, DISAGREEMENT)):
         wanted = review_tab(title, name, text_field, columns)

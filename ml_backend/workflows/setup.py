@@ -57,11 +57,12 @@ def remember_project(
     """
     plan = _plan(label_config)
     project = services.database.projects.find(project_id)
-    if project is not None and project.label_config == label_config and title in ("", project.title):
+    fingerprint = plan.config.fingerprint
+    seen = (label_config, fingerprint)
+    if project is not None and _seen_of(project) == seen and title in ("", project.title):
         return project
     for notice in plan.notices:
         log.info("project %s: %s", project_id, notice)
-    fingerprint = plan.config.fingerprint
     if project is None:
         return services.database.projects.add(
             project_id,
@@ -71,13 +72,18 @@ def remember_project(
             fingerprint=fingerprint,
             split=split or services.options.split,
         )
-    if project.label_config != label_config:
+    if _seen_of(project) != seen:
         for sentence in changes_between(project.label_config, label_config):
             log.warning("the label config of project %s has changed: %s", project_id, sentence)
         services.database.projects.set_label_config(project_id, label_config, fingerprint)
     if title and project.title != title:
         services.database.projects.set_title(project_id, title)
     return services.database.projects.get(project_id)
+
+
+def _seen_of(project: Project) -> tuple[str, str]:
+    """The label config as it was last read; another release may read more in it, and give another fingerprint."""
+    return project.label_config, project.label_config_fingerprint
 
 
 def announced_version(services: Services, project: Project) -> str:

@@ -1,6 +1,6 @@
 """What the base model, the champion and the challenger write to the same prompts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,9 +78,9 @@ class Remembering:
         model: LanguageModel | None = give(control) if give is not None else None
         return model
 
-    def draw_score(self, key: int) -> float | None:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """As the predictor draws it."""
-        return self._predictor.draw_score(key)
+        return self._predictor.draw_score(key, unasked)
 
 
 def side_by_side(

@@ -13,6 +13,7 @@ from ..domain.job import Job, JobKind, JobState
 from ..domain.model import HeadKind, Method, ModelVersion, PromotionState, version_name
 from ..domain.ports import Run
 from ..domain.project import Project
+from ..domain.reasons import reason_counts_to_json
 from ..domain.snapshot import Snapshot, Split
 from ..errors import ModelNotFound, PromotionVetoed, TrainingError
 from ..hooks import Training
@@ -23,6 +24,7 @@ from .gate import hold_gate
 from .job_context import JobContext
 from .job_snapshot import job_snapshot
 from .promote import ask_hooks, finish_promotion, promote, serving_version
+from .reading_faults import reading_faults, row_texts
 from .retrain import TrainRequest
 from .services import Services
 from .suspects import trusted_rows
@@ -74,6 +76,7 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
         "model_dir": request.out or str(model.path),
         **outcome,
         "warnings": [*outcome["warnings"], *vetoes],
+        "reasons": reason_counts_to_json(snapshot.manifest.reasons),
         "metrics": {"validation": dict(model.metrics), "test": gate["test"]},
         "gate": decision,
         "is_promoted": is_promoted,
@@ -159,6 +162,14 @@ def _fit(
     context.report(TRAINING_STARTS, "loading", "loading the base model")
     # Held-out rows keep all labels: what they measure must not be what the model likes.
     parts, left_out = _parts(plan, train, list(read_rows(snapshot.path, Split.VALIDATION)), settings.method)
+    text_base_model = _text_base_model(services, request, plan)
+    unread = reading_faults(
+        plan,
+        row_texts((row for split in Split for row in read_rows(snapshot.path, split)), plan),
+        base_model=request.base_model,
+        max_length_tokens=settings.max_length_tokens,
+        text_base_model=text_base_model,
+    )
     bundle = context.folder / BUNDLE_ARTIFACT
     shutil.rmtree(bundle, ignore_errors=True)  # the attempt before may have been killed while writing it
 
@@ -173,7 +184,7 @@ def _fit(
         facts=BundleFacts(plan.field, manifest.label_config, manifest.label_config_fingerprint, snapshot.id),
         base_model=request.base_model,
         writing=writing,
-        text_base_model=_text_base_model(services, request, plan),
+        text_base_model=text_base_model,
         out=bundle,
         checkpoints=context.folder / "checkpoints",
         graphs=GraphStore(services.options.graphs) if services.options.exports_graphs else None,
@@ -182,7 +193,7 @@ def _fit(
         deadline=deadline,
         run=run,
     )
-    return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out))
+    return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out, *map(str, unread)))
 
 
 def _text_base_model(services: Services, request: TrainRequest, plan: ServingPlan) -> str:

@@ -4,8 +4,9 @@ Tags are O, then B and I of each label in turn (Ramshaw and Marcus 1995, in the 
 B), so that spans of one label that touch stay two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from ...domain.model import HeadKind, ScoredTarget
 from ..confidence import Floats, Logistic, confidences
 from ..encoder import Encoder
 from ..reading import Floats2d, Ints, Reading
-from ..windows import tag_reading
+from ..windows import Unit, tag_reading
 from .base import Readout
 
 __all__ = ["OUTSIDE", "TagsReadout", "best_tags", "spans_of"]
@@ -28,16 +29,14 @@ class TagsReadout(Readout):
     """The likeliest spans that do not overlap.
 
     Attributes:
-        whole_words: a tag per word of the tokenizer; False: per token, for spans that end within words.
-        between_spaces: words are all that stands between two spaces, not what the tokenizer takes for words.
+        unit: what is given a tag.
         entity_bias: added to the logits of all tags but O: above 0 finds more spans and more wrong ones.
         span_slope: with `span_offset` the map from a span's mean probability to the confidence in it, see `Logistic`.
         task_slope: with `task_offset` the same from the probability that all tags of a text are right.
     """
 
     head = HeadKind.TAGS
-    whole_words: bool = True
-    between_spaces: bool = False
+    unit: Unit = Unit.MODEL_WORD
     entity_bias: float = 0.0
     temperature: float = 1.0
     span_slope: float = 1.0
@@ -50,7 +49,15 @@ class TagsReadout(Readout):
         return 2 * len(self.labels) + 1
 
     def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
-        return tag_reading(encoder, texts, whole_words=self.whole_words, between_spaces=self.between_spaces)
+        return tag_reading(encoder, texts, self.unit)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """What `to_json` gave, now or before units had names."""
+        values = dict(document)
+        is_whole, is_piece = values.pop("whole_words", True), values.pop("between_spaces", False)
+        former = (Unit.PIECE if is_piece else Unit.MODEL_WORD) if is_whole else Unit.TOKEN
+        return super(TagsReadout, cls).from_json({**values, "unit": Unit(values.get("unit", former))})
 
     def tagged(self, logits: Floats2d, reading: Reading) -> list[tuple[list[tuple[Span, float]], float]]:
         """Per text its spans with their mean probability, and the probability that all tags are right."""

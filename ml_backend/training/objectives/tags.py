@@ -15,7 +15,7 @@ from ...encoders.embed import TextEncoder
 from ...encoders.reading import Floats2d, Ints, Reading
 from ...encoders.readouts import Readout
 from ...encoders.readouts.tags import OUTSIDE, TagsReadout
-from ...encoders.windows import stands_between_spaces, stands_on_words
+from ...encoders.windows import Unit, stands_between_spaces, stands_on
 from ...tasks.entities import without_overlaps
 from ..calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic, fit_temperature
 from ..data import LabeledTexts
@@ -54,11 +54,9 @@ class TagsObjective(Objective):
     def first_readout(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Readout:
         """Of words, unless people marked parts of words."""
         spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
-        return TagsReadout(
-            self.labels,
-            whole_words=stands_on_words(encoder, rows.texts, spans),
-            between_spaces=stands_between_spaces(rows.texts, spans),
-        )
+        units = [Unit.PIECE] if stands_between_spaces(rows.texts, spans) else [Unit.WORD, Unit.MODEL_WORD]
+        fitting = (unit for unit in units if stands_on(unit, encoder, rows.texts, spans))
+        return TagsReadout(self.labels, next(fitting, Unit.TOKEN))
 
     def codes(self, targets: Sequence[Target | None], reading: Reading, /) -> Codes:
         index = {label: k for k, label in enumerate(self.labels)}

@@ -21,7 +21,7 @@ def plan_of(name: str) -> ServingPlan:
 
 def answers(plan: ServingPlan, result: Any, data: dict[str, Any]) -> Target | None:
     (served,) = plan.controls
-    return served.kind.read(served.control, result, plan.text(data))
+    return served.kind.read(served.control, result, plan.text(data)).target
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ TAB = {
     "call",
     [
         lambda port: port.tasks_by_id(UNKNOWN, [1]),
+        lambda port: port.first_tasks(UNKNOWN, 1),
         lambda port: list(port.tasks_with(UNKNOWN, "flag", "true")),
         lambda port: port.replace_data(UNKNOWN, {"text": "a"}),
         lambda port: port.columns(UNKNOWN),
@@ -53,6 +54,18 @@ def test_tasks_are_found_by_id_with_their_annotations(port: Studio) -> None:
     assert annotation.updated_at == stored["updated_at"]
     assert port.tasks_by_id(project.id, []) == []
     assert [task.id for task in port.tasks_by_id(project.id, [second])] == [second]
+
+
+def test_the_first_tasks_are_those_of_the_lowest_ids(port: Studio) -> None:
+    project = project_with_tasks(port, ["a", "b", "c"])
+    project_with_tasks(port, ["of another project"])
+    first, second, third = task_ids(port, project.id)
+
+    assert [(task.id, task.data) for task in port.first_tasks(project.id, 2)] == [
+        (first, {"text": "a"}),
+        (second, {"text": "b"}),
+    ]
+    assert [task.id for task in port.first_tasks(project.id, 200)] == [first, second, third]
 
 
 def test_tasks_of_another_project_are_not_found(port: Studio) -> None:

@@ -83,7 +83,7 @@ def written(plan: ServingPlan, number: int) -> list[Region]:
 
 
 def read(plan: ServingPlan, result: Any) -> dict[str, Target | None]:
-    return {each.name: each.kind.read(each.control, result, TEXT) for each in plan.controls}
+    return {each.name: each.kind.read(each.control, result, TEXT).target for each in plan.controls}
 
 
 def expected(plan: ServingPlan, number: int) -> dict[str, Target]:

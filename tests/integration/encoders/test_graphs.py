@@ -22,7 +22,7 @@ from ml_backend.encoders.runtimes.choose import open_runtime
 from ml_backend.encoders.runtimes.onnx import OnnxRuntime
 from ml_backend.encoders.runtimes.openvino import OpenVinoRuntime
 from ml_backend.encoders.runtimes.torch import TorchRuntime
-from ml_backend.encoders.windows import tag_reading
+from ml_backend.encoders.windows import Unit, tag_reading
 from ml_backend.errors import EncoderError, GraphError
 from tests.tiny_models import WORDS, save_tiny_model
 
@@ -131,7 +131,7 @@ def test_a_process_that_ends_while_shapes_are_compiled_ends_in_order(graph: Grap
 
 def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
     served = over(OnnxRuntime(graph, words), encoder)
-    reading = tag_reading(served, [*TEXTS, " ".join(WORDS[5:] * 4)], whole_words=True)
+    reading = tag_reading(served, [*TEXTS, " ".join(WORDS[5:] * 4)], Unit.MODEL_WORD)
 
     np.testing.assert_allclose(served.vectors(reading), encoder.vectors(reading), atol=1e-5)
 

@@ -9,6 +9,7 @@ import pytest
 
 from ml_backend.domain.annotation import ProjectInfo, Task
 from ml_backend.domain.example import Provenance, Row, Span
+from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.errors import StudioRejected
 from ml_backend.exporters import ExportWish, exporter
 from ml_backend.labelstudio.client import StudioClient
@@ -16,7 +17,7 @@ from ml_backend.labelstudio.export_file import read_export
 from ml_backend.labelstudio.flat_export import read_flat_export
 from ml_backend.labelstudio.flat_records import is_flat_export
 from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.snapshots.build import BuildSettings, reviewed_rows
+from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan
 from tests.studio import project_with_tasks
 
@@ -73,7 +74,9 @@ def _result(text: str, topic: str, tags: list[str], spans: list[tuple[int, int, 
 
 
 def rows_of(tasks: Iterable[Task], plan: ServingPlan) -> list[Row]:
-    return sorted(reviewed_rows(tasks, plan, BuildSettings(), lambda _: None), key=lambda row: row.task_id)
+    return sorted(
+        reviewed_rows(tasks, plan, BuildSettings(), lambda _: None, reasons=ReasonCounts()), key=lambda row: row.task_id
+    )
 
 
 def same(rows: Iterable[Row]) -> list[Row]:

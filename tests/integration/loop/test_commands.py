@@ -61,6 +61,17 @@ def test_another_snapshot_does_not_overwrite_one(files: Path) -> None:
     assert "holds something else already" in done.stderr
 
 
+def test_what_a_label_config_asks_for_and_is_not_served_is_said(files: Path) -> None:
+    behind = '<Text name="file" value="$file" valueType="url"/><Rating name="stars" toName="file"/>'
+    (files / "more.xml").write_text(CONFIG.read_text().replace("</View>", f"{behind}</View>"))
+    source = ("--studio-export", str(files / "tickets.json"), "--config", str(files / "more.xml"))
+
+    done = command(files / "home", "export", *source, "--format", "rows", "--out", str(files / "rows.jsonl"))
+
+    assert done.returncode == 0
+    assert "not served: <Rating name='stars'> is about <Text name='file' valueType=\"url\">" in done.stderr
+
+
 def test_train_reports_both_splits_the_gate_and_where_the_version_is(files: Path, trained: dict[str, Any]) -> None:
     assert trained["model_version"] == "tickets-0-v1"
     assert trained["model_dir"] == str(files / "model")
@@ -69,6 +80,14 @@ def test_train_reports_both_splits_the_gate_and_where_the_version_is(files: Path
     assert trained["gate"]["champion"].startswith("tickets-0-cold-start-")
     assert trained["is_promoted"] == trained["gate"]["promote"]
     assert (files / "model" / "bundle.json").is_file()
+
+
+def test_train_says_what_the_base_model_cannot_read(files: Path, trained: dict[str, Any]) -> None:
+    said = [warning for warning in trained["warnings"] if "cannot read these texts well" in warning]
+
+    assert len(said) == 1
+    assert said[0].startswith(f"{files / 'tiny'} ")
+    assert "set LABELLOOP_BASE_MODEL to a model that knows their language" in said[0]
 
 
 def test_evaluate_agrees_with_the_gate_about_the_test_rows(files: Path, trained: dict[str, Any]) -> None:
@@ -141,6 +160,48 @@ def test_export_writes_every_reviewed_row_in_a_named_format(files: Path, format_
 
     assert (made["path"], made["rows"], made["left_out"], made["without_row"]) == (str(out), ROWS, {}, 0)
     assert load_tickets()[0].text[:20] in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", [["--split", "1,0,0"], ["--format", "rows"], ["--format", "csv"]])
+def test_export_names_every_task_and_answer_that_it_leaves_out(tmp_path: Path, form: list[str]) -> None:
+    config = """<View><Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="a"/>
+        <Choice value="b"/></Choices><Choices name="tags" toName="text" choice="multiple" allowNested="true">
+        <Choice value="c"/></Choices></View>"""
+    answers = {1: ("topic", ["gone"]), 2: ("topic", ["a", "b"]), 3: ("tags", [["c"]]), 4: ("tags", "c")}
+    tasks = [
+        {
+            "id": number,
+            "data": {"text": f"text {number}"},
+            "annotations": [{"id": number, "result": [_ticked(*answer)]}],
+        }
+        for number, answer in answers.items()
+    ]
+    (tmp_path / "config.xml").write_text(config)
+    (tmp_path / "tasks.json").write_text(json.dumps([*tasks, {"id": 5, "data": {"text": "x"}, "annotations": []}]))
+    source = ["--studio-export", str(tmp_path / "tasks.json"), "--config", str(tmp_path / "config.xml")]
+
+    done = command(tmp_path / "home", "export", *source, *form, "--out", str(tmp_path / "out"), "--json")
+
+    told = [line for line in done.stderr.splitlines() if line.startswith("left out: ")]
+    assert told == [
+        "left out: 1 task that nobody annotated (5)",
+        "left out: 1 task without an answer that counts (4)",
+        "left out: 1 answer to 'topic' with a label that the label config lacks: 'gone' (1) (task 1)",
+        "left out: 1 answer to 'tags' that cannot be read (task 4)",
+        "left out: 1 answer to 'topic' with different choices where one was asked for (task 2)",
+    ]
+    found = json.loads(done.stdout)["reasons"]
+    assert [(each["reason"], each["control"], each["task_ids"]) for each in found] == [
+        ("not_annotated", "", [5]),
+        ("no_answer", "", [4]),
+        ("unknown_label", "topic", [1]),
+        ("unreadable", "tags", [4]),
+        ("contradictory", "topic", [2]),
+    ]
+
+
+def _ticked(control: str, choices: object) -> dict[str, Any]:
+    return {"from_name": control, "to_name": "text", "type": "choices", "value": {"choices": choices}}
 
 
 def test_a_training_whose_process_is_killed_goes_on_by_itself(files: Path, tmp_path: Path) -> None:

@@ -193,6 +193,9 @@ def test_rows_without_a_response_are_left_out_with_a_warning() -> None:
     data = training_data(rows, [], served, "text")
 
     assert (data.train.texts, data.train.targets) == (("card?",), ("Block it.",))
-    assert data.warnings == ("2 train rows were left out: 1 without a text, 1 without an answer to 'reply'",)
+    empty, unanswered = rows[1].task_id, rows[2].task_id
+    (warning,) = data.warnings
+    told = f"1 task with an empty text ({empty}), 1 task without an answer that counts ({unanswered})"
+    assert warning == f"2 train rows were left out: {told}"
     assert isinstance(data.validation, LabeledTexts)
     assert len(data.validation) == 0

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml_backend.domain.conditions import ChoiceMade
 from ml_backend.domain.config_changes import appearances, config_changes
 from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
 
@@ -164,3 +166,17 @@ def test_a_control_of_another_kind_or_field_has_come_anew() -> None:
 
     assert appearances(seen(config(TOPIC), config(multiple))) == {"topic": NOON + timedelta(hours=1)}
     assert appearances(seen(config(TOPIC), config(TOPIC), config(other_field))) == {"topic": NOON + timedelta(hours=2)}
+
+
+def test_a_control_that_is_asked_where_it_was_not_before_has_come_anew() -> None:
+    on_tax, on_all = ChoiceMade(("topic",), ("Tax",)), ChoiceMade(("topic",))
+    always, mostly, seldom = (
+        replace(spans("parts", "A"), conditions=each) for each in ((), (on_all,), (on_all, on_tax))
+    )
+
+    for before, after in ((mostly, always), (seldom, mostly)):
+        assert appearances(seen(config(before), config(after))) == {"parts": NOON + timedelta(hours=1)}
+        assert appearances(seen(config(after), config(before))) == {}
+        (sentence,) = config_changes(config(before), config(after))
+        assert sentence.startswith("'parts' is asked where it was not before (visibleWhen)")
+        assert config_changes(config(after), config(before)) == ()

@@ -12,6 +12,7 @@ from ml_backend.encoders.readouts import readout_from_json
 from ml_backend.encoders.readouts.sigmoid import SigmoidReadout
 from ml_backend.encoders.readouts.softmax import SoftmaxReadout
 from ml_backend.encoders.readouts.tags import TagsReadout
+from ml_backend.encoders.windows import Unit
 from ml_backend.errors import BundleError
 from tests.trained_parts import written_part
 
@@ -30,7 +31,7 @@ HEAD = Head(np.arange(8, dtype=np.float32).reshape(2, 4), np.array([0.5, -0.5], 
 TAGS_HEAD = Head(np.ones((3, 4), dtype=np.float32), np.zeros(3, dtype=np.float32))
 SOFTMAX = SoftmaxReadout(("card", "cäsh"), 1.5)
 SIGMOID = SigmoidReadout(("angry", "late"), thresholds=(0.25, 0.5), slope=2.0, offset=-0.5)
-TAGS = TagsReadout(("PER",), whole_words=False, entity_bias=0.5, span_slope=0.75)
+TAGS = TagsReadout(("PER",), Unit.TOKEN, entity_bias=0.5, span_slope=0.75)
 
 
 def parts_in(folder: Path) -> list[TrainedPart]:
@@ -80,6 +81,21 @@ def test_a_readout_comes_back_from_json_as_it_was(readout: SoftmaxReadout | Sigm
     document = json.loads(json.dumps(readout.to_json()))
 
     assert readout_from_json(readout.head, document) == readout
+
+
+@pytest.mark.parametrize(
+    ("document", "unit"),
+    [
+        ({}, Unit.MODEL_WORD),
+        ({"whole_words": True}, Unit.MODEL_WORD),
+        ({"whole_words": True, "between_spaces": False}, Unit.MODEL_WORD),
+        ({"whole_words": True, "between_spaces": True}, Unit.PIECE),
+        ({"whole_words": False, "between_spaces": False}, Unit.TOKEN),
+        ({"whole_words": False, "between_spaces": True}, Unit.TOKEN),
+    ],
+)
+def test_tags_of_former_bundles_are_given_to_what_they_were_given_to(document: dict[str, bool], unit: Unit) -> None:
+    assert readout_from_json(HeadKind.TAGS, {"labels": ["PER"], **document}) == TagsReadout(("PER",), unit)
 
 
 @pytest.mark.parametrize(

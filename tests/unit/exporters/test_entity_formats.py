@@ -71,6 +71,27 @@ def test_a_span_within_a_word_cuts_the_word(path: Path) -> None:
     assert tags(path, "Berlinreise", Span(0, 6, "LOC")) == [("Berlin", "B-LOC"), ("reise", "O")]
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "wanted"),
+    [
+        ("सीता मुंबई में है।", "मुंबई", ["सीता O", "मुंबई B", "में O", "है O", "। O"]),
+        ("Mu\u0308ller in Zu\u0308rich", "Zu\u0308rich", ["Mu\u0308ller O", "in O", "Zu\u0308rich B"]),
+        ("நான் சென்னையில்", "சென்னை", ["நான் O", "சென்னை B", "யில் O"]),
+        ("我住在北京。", "北京", ["我 O", "住 O", "在 O", "北 B", "京 I", "。 O"]),
+        ("東京タワーへ", "タワー", ["東 O", "京 O", "タワー B", "へ O"]),
+        ("อยู่กรุงเทพ", "กรุง", ["อ O", "ยู่ O", "ก B", "รุ I", "ง I", "เ O", "ท O", "พ O"]),
+        ("\u202bאני בְּחֵיפָה\u202c", "חֵיפָה", ["אני O", "בְּ O", "חֵיפָה B"]),
+        ("👩\u200d👩\u200d👧 Zoe\u0301!", "Zoe\u0301", ["👩\u200d👩\u200d👧 O", "Zoe\u0301 B", "! O"]),
+    ],
+)
+def test_tokens_of_any_script_are_whole_words_within_the_marks(
+    path: Path, text: str, name: str, wanted: list[str]
+) -> None:
+    found = tags(path, text, Span(text.index(name), text.index(name) + len(name), "LOC"))
+
+    assert [f"{token} {tag[0]}" for token, tag in found] == wanted
+
+
 def test_spaces_in_a_label_do_not_make_a_column(path: Path) -> None:
     assert tags(path, "Ann", Span(0, 3, "FULL NAME")) == [("Ann", "B-FULL_NAME")]
 
@@ -79,11 +100,12 @@ def test_of_overlapping_entities_the_longest_is_kept_and_the_others_are_counted(
     rows = [marked("Bob Lee of Paris", Span(0, 7, "PER"), Span(4, 7, "PER"), Span(4, 16, "LOC")), marked("Ann")]
     report = export("conll", rows, path, ASKED)
     assert [line.rpartition(" ")[2] for line in path.read_text().splitlines()[2:6]] == ["O", "B-LOC", "I-LOC", "I-LOC"]
-    assert report.notices == ("2 entities in 1 rows overlap a longer one and are left out",)
+    assert report.notices == ("2 entities in 1 rows overlap a longer one and are left out (task 1)",)
 
 
 def test_texts_without_a_token_are_left_out_by_task(path: Path) -> None:
-    report = export("conll", [marked(" \n", number=4), marked("a b", Span(1, 2, "PER"), number=5)], path, ASKED)
+    rows = [marked(" \n\u200b", number=4), marked("a b", Span(1, 2, "PER"), number=5)]
+    report = export("conll", rows, path, ASKED)
     assert report.rows == 0
     assert {reason: list(ids) for reason, ids in report.left_out.items()} == {
         "the text has no token": [4],

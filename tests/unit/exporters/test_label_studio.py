@@ -4,14 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
+from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.exporters import ExportWish
 from ml_backend.labelstudio.export_file import read_export
 from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.snapshots.build import BuildSettings, reviewed_rows
+from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.recordings import recording_path
 from tests.unit.exporters.builders import TOPIC, export, row, text_plan, wish, written
@@ -30,7 +32,7 @@ CONFIGS = {
 
 def read(path: Path, plan: ServingPlan, *, trust_ground_truth: bool = False) -> list[Row]:
     settings = BuildSettings(trust_ground_truth=trust_ground_truth)
-    return list(reviewed_rows(read_export(path), plan, settings, lambda _: None))
+    return list(reviewed_rows(read_export(path), plan, settings, lambda _: None, reasons=ReasonCounts()))
 
 
 def carried(rows: Sequence[Row]) -> list[Row]:
@@ -93,6 +95,28 @@ def test_annotators_can_be_left_out(tmp_path: Path) -> None:
         asked = wish(names_annotators=names_annotators)
         (task,) = json.loads(written("label-studio", [row("a")], tmp_path / "x.json", asked))
         assert [each["completed_by"] for each in task["annotations"] if "completed_by" in each] == wanted
+
+
+@pytest.mark.parametrize(
+    ("shown", "data"),
+    [
+        ('value="$mail.body"', {"mail": {"body": "Grüße"}}),
+        ('value="$parts[1].text"', {"parts": [{}, {"text": "Grüße"}]}),
+        ('value="$code" encoding="base64unicode"', {"code": "R3LDvMOfZQ=="}),
+        ('value="$title: $body"', {"$title: $body": "Grüße"}),
+    ],
+)
+def test_the_text_is_written_where_the_label_config_looks_for_it(
+    shown: str, data: dict[str, Any], tmp_path: Path
+) -> None:
+    plan = serving_plan(parse_label_config(f'<View><Text name="text" {shown}/>{TOPIC}</View>'))
+    labels = (AnnotatorLabel("3", {"topic": "login"}, False),)
+    one = Row("task-5", 5, {plan.field: "Grüße"}, {"topic": "login"}, labels, Provenance((50,)))
+
+    text = written("label-studio", [one], tmp_path / "x.json", ExportWish(plan.field, plan.controls, "topic"))
+
+    assert json.loads(text)[0]["data"] == data
+    assert [each.input for each in read(tmp_path / "x.json", plan)] == [{plan.field: "Grüße"}]
 
 
 def test_no_row_is_an_empty_list(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ml_backend.errors import ConfigurationError, HookError
 from ml_backend.hooks import Hooks, Training, hookimpl
 from ml_backend.hooks.manager import ROWS_AT_ONCE
 from ml_backend.hooks.relay import MOST_WAITING
-from ml_backend.snapshots.build import BuildSettings, BuiltRows
+from ml_backend.snapshots import BuildSettings, BuiltRows
 from ml_backend.snapshots.store import write_snapshot
 from tests.unit.hooks.builders import Listener, Marking, changed, hooks_of, row
 

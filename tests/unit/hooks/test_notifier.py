@@ -14,7 +14,7 @@ from ml_backend.domain.snapshot import ProjectRef, Snapshot
 from ml_backend.errors import ConfigurationError
 from ml_backend.hooks import Training
 from ml_backend.hooks.notifier import ATTEMPTS, NotDelivered, WebhookNotifier, is_genuine
-from ml_backend.snapshots.build import BuildSettings, BuiltRows
+from ml_backend.snapshots import BuildSettings, BuiltRows
 from ml_backend.snapshots.store import write_snapshot
 from tests.unit.hooks.builders import hooks_of
 

@@ -1,5 +1,6 @@
 """What is found and masked, and what is not."""
 
+import re
 import time
 
 import pytest
@@ -39,6 +40,13 @@ def mask(text: str, region: str = "") -> str:
 )
 def test_personal_data_are_masked_in_their_shape(text: str, wanted: str) -> None:
     assert mask(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "address", ["mu\u0308ller@zu\u0308rich.ch", "संपर्क@उदाहरण.भारत", "ชื่อ@ที่นี่.ไทย", "যোগাযোগ@উদাহরণ.বাংলা", "имя@пример.рф"]
+)
+def test_addresses_of_any_script_are_masked_with_all_their_signs(address: str) -> None:
+    assert mask(f"<{address}> ok") == f"<{re.sub('[^@.]', 'x', address)}> ok"
 
 
 @pytest.mark.parametrize(

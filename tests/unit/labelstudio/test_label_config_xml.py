@@ -6,7 +6,8 @@ import pytest
 
 from ml_backend.domain.label_config import Control, Label, LabelConfig
 from ml_backend.errors import UnreadableLabelConfig
-from ml_backend.labelstudio.label_config_xml import MAX_DEPTH, MAX_XML_BYTES, parse_label_config
+from ml_backend.labelstudio.config_tree import MAX_DEPTH, MAX_XML_BYTES
+from ml_backend.labelstudio.label_config_xml import parse_label_config
 from tests.recordings import recorded
 
 CHOICES = '<Choices name="c" toName="text"><Choice value="A"/><Choice value="B"/></Choices>'
@@ -32,7 +33,7 @@ def test_a_control_knows_its_object_its_labels_and_its_attributes() -> None:
     assert (found.name, found.tag) == ("topic", "Choices")
     assert (found.object.name, found.object.tag, found.object.field) == ("text", "Text", "body")
     assert found.labels == (Label("Sports", "Sports", "Games and players"), Label("pol", "Politics", None))
-    assert found.attributes == {"name": "topic", "toName": "text", "choice": "single", "showInLine": "true"}
+    assert found.attributes == {"name": "topic", "toname": "text", "choice": "single", "showinline": "true"}
 
 
 def test_the_xml_is_kept_as_it_was() -> None:
@@ -44,7 +45,7 @@ def test_the_xml_is_kept_as_it_was() -> None:
 def test_several_controls_come_in_document_order_wherever_they_stand() -> None:
     config = parsed(
         '<View style="x"><Rating name="r" toName="text"/></View>'
-        f'{TEXT}<View visibleWhen="choice-selected"><View>{CHOICES}</View></View>'
+        f'{TEXT}<View visibleWhen="region-selected"><View>{CHOICES}</View></View>'
         '<Labels name="l" toName="text"><Label value="PER" background="red"/><Label value="ORG"/></Labels>'
         '<TextArea name="t" toName="text" perRegion="true"/>'
     )
@@ -161,27 +162,8 @@ def test_the_recorded_configs_can_be_read() -> None:
         ("<View>&unknown;</View>", "not well-formed XML: undefined entity"),
         ("<View>\x00</View>", "not well-formed XML"),
         ("<View>\ud800</View>", "not text that XML can hold"),
-        ("<view/>", "outermost tag is <view>; Label Studio wants <View>"),
+        ("<Header/>", "outermost tag is <Header>; Label Studio wants <View>"),
         (f"<Root>{TEXT}</Root>", "outermost tag is <Root>"),
-        ('<View><Choices toName="text"/></View>', r"<Choices toName='text'> has no name"),
-        (f"<View>{CHOICES}</View>", r"has toName='text', but no object tag has that name \(objects found: none\)"),
-        (f'<View><Text name="t" value="$t"/>{CHOICES}</View>', r"no object tag has that name \(objects found: 't'\)"),
-        (f'<View>{TEXT}<Choices name="c" toName=""/></View>', "has toName=''"),
-        (f"<View>{TEXT}{TEXT}{CHOICES}</View>", "the name 'text' twice, for <Text> and for <Text>"),
-        (f"<View>{TEXT}{CHOICES}{CHOICES}</View>", "the name 'c' twice, for <Choices> and for <Choices>"),
-        (
-            f'<View>{TEXT}<Rating name="text" toName="text"/></View>',
-            "the name 'text' twice, for <Text> and for <Rating>",
-        ),
-        (f'<View>{TEXT}<Choices name="c" toName="text"><Choice/></Choices></View>', "a <Choice> without a value"),
-        (
-            f'<View>{TEXT}<Choices name="c" toName="text"><Choice value="A"/><Choice value="A"/></Choices></View>',
-            "has the label 'A' twice",
-        ),
-        (
-            f'<View>{TEXT}<Labels name="c" toName="text"><Label value="A"/><Label alias="A" value=""/></Labels></View>',
-            "has the label 'A' twice",
-        ),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(xml: str, message: str) -> None:
@@ -189,9 +171,156 @@ def test_what_cannot_be_read_is_refused_with_the_reason(xml: str, message: str) 
         parse_label_config(xml)
 
 
-def test_the_text_that_a_control_points_to_may_not_be_missing() -> None:
-    with pytest.raises(UnreadableLabelConfig, match=r"an object tag looks like <Text name='text' value=\"\$text\"/>"):
-        parsed(f'<Text name="text"/>{CHOICES}')
+@pytest.mark.parametrize(
+    ("inside", "fault"),
+    [
+        ('<Choices toName="text"/>', "<Choices toName='text'> has no name; give it one"),
+        ("<TextArea/>", "<TextArea toName=''> has no name"),
+        ('<Labels name="l" toName="txt"/>', "<Labels name='l'> has toName='txt', but no tag has that name"),
+        (
+            '<Labels name="l" toName="txt"/>',
+            "(objects found: 'text', 'title'); an object tag looks like <Text name='txt'",
+        ),
+        ('<Choices name="l" toName=""/>', "<Choices name='l'> does not say what it is about; name a tag"),
+        ('<Choices name="l"><Choice value="x"/></Choices>', "<Choices name='l'> does not say what it is about"),
+        (CHOICES.replace('"c"', '"l"') * 2, "<Choices name='l'> shares its name with another tag"),
+        ('<Rating name="title" toName="text"/>', "<Rating name='title'> shares its name with another tag"),
+        (
+            '<Text name="twin" value="$a"/><Text name="twin" value="$b"/><Number name="l" toName="twin"/>',
+            "<Number name='l'> has toName='twin', and several tags have that name",
+        ),
+        (
+            (
+                '<Repeater on="$parts" indexFlag="{{idx}}"><Text name="part_{{idx}}" value="$parts[{{idx}}].text"/>'
+                '<Choices name="l_{{idx}}" toName="part_{{idx}}"><Choice value="x"/></Choices></Repeater>'
+            ),
+            "<Choices name='l_{{idx}}'> stands in a <Repeater>, so a task has as many of it as it has items",
+        ),
+        (
+            '<repeater on="$parts"><View><Choices name="l_{{idx}}" toName="text"/></View></repeater>',
+            "<Choices name='l_{{idx}}'> stands in a <Repeater>",
+        ),
+        (
+            '<Choices name="l" toName="text" visibleWhen="choice-selected" whenTagName="nobody"/>',
+            "<Choices name='l'> is asked after an answer to 'nobody' alone (visibleWhen), and nobody can choose one",
+        ),
+    ],
+)
+def test_a_control_that_cannot_be_read_is_named_and_takes_no_other_with_it(inside: str, fault: str) -> None:
+    found = parsed(f'{TEXT}<Text name="title" value="$title"/>{CHOICES}{inside}')
+
+    assert [each.label_values for each in found.controls if each.name == "c"] == [("A", "B")]
+    assert [each.name for each in found.controls if each.name.startswith("l")] == []
+    assert any(fault in each for each in found.faults), found.faults
+
+
+def test_the_editor_takes_the_only_object_for_a_control_that_names_none() -> None:
+    found = parsed(f'{TEXT}<Header value="Hello"/><Rating name="r"/><choices name="c"><choice value="x"/></choices>')
+
+    assert [(each.name, each.object.name) for each in found.controls] == [("r", "text"), ("c", "text")]
+    assert found.faults == ()
+
+
+@pytest.mark.parametrize("inside", ["", '<Choice value=""/>', "<View><Choice/></View>", '<Choice hint="what is it"/>'])
+def test_a_label_without_a_value_is_left_out_and_said_so(inside: str) -> None:
+    found = parsed(f'{TEXT}<Choices name="c" toName="text"><Choice value="A"/>{inside}<Choice value="B"/></Choices>')
+
+    assert found.controls[0].label_values == ("A", "B")
+    assert len(found.faults) == bool(inside)
+    assert all(
+        "<Choices name='c'> holds a <Choice> without a value, which is left out" in each for each in found.faults
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "values"),
+    [
+        ('<Choice value="A"/><Choice value="B"/><Choice value="B"/>', ("A", "B")),
+        ('<Choice value="A"/><View><Choice value="A"/></View><Choice value="B"/><Choice value="A"/>', ("A", "B")),
+        ('<Choice value="Yes" alias="y"/><Choice value="y"/><Choice value="No" alias="n"/>', ("y", "n")),
+        ('<Choice value="a"/><Choice value="A"/><Choice value=" a"/>', ("a", "A", " a")),
+    ],
+)
+def test_a_label_that_stands_twice_is_one_label(labels: str, values: tuple[str, ...]) -> None:
+    found = parsed(f'{TEXT}<Choices name="c" toName="text">{labels}</Choices>')
+
+    assert found.controls[0].label_values == values
+    assert found.faults == ()
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        (
+            '<VIEW><TEXT NAME="text" VALUE="$text"/><CHOICES NAME="c" TONAME="text" CHOICE="multiple" PERREGION="true">'
+            '<CHOICE VALUE="x" ALIAS="y"/></CHOICES></VIEW>'
+        ),
+        (
+            '<view><text name="text" value="$text"/><choices name="c" toname="text" choice="multiple" perregion="true">'
+            '<choice value="x" alias="y"/></choices></view>'
+        ),
+        (
+            '<View><Text Name="text" Value="$text"/><Choices Name="c" ToName="text" Choice="multiple" PerRegion="true">'
+            '<Choice Value="x" Alias="y"/></Choices></View>'
+        ),
+    ],
+)
+def test_names_are_read_in_any_case(xml: str) -> None:
+    (found,) = parse_label_config(xml).controls
+
+    assert (found.tag, found.object.tag, found.object.field) == ("Choices", "Text", "text")
+    assert found.labels == (Label("y", "x"),)
+    assert found.attributes["choice"] == "multiple"
+    assert found.has("perregion")
+
+
+def test_spellings_with_which_label_studio_imports_no_predictions_are_named() -> None:
+    labels = '<Choice value="x" ALIAS="y"/><Choice Value="z" Hint="any case is fine here"/>'
+
+    found = parsed(f'{TEXT}<Choices name="c" toname="text" CHOICE="multiple">{labels}</Choices>')
+
+    assert found.controls[0].label_values == ("y", "z")
+    (fault,) = found.faults
+    assert fault.startswith("Label Studio refuses pre-labels of controls that are written with ALIAS, Value, toname, ")
+    assert fault.endswith("; write alias, value, toName")
+
+
+def test_text_inside_a_tag_comes_before_its_value_as_in_the_editor() -> None:
+    found = control(
+        '<Text name="text" value="$other"> $body </Text>'
+        '<Choices name="c" toName="text"><Choice value="one"> Uno &amp; solo </Choice><Choice value="two"> </Choice>'
+        "</Choices>"
+    )
+
+    assert found.object.field == "body"
+    assert found.label_values == ("Uno &amp; solo", "two")
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<Choices name="c" toName="text" value="$options"/>',
+        '<Choices name="c" toName="text"><Choice value="$first"/><Choice value="$second"/></Choices>',
+        '<Labels name="c" toName="text"><Label value="A"/><Label value="Under $price"/></Labels>',
+    ],
+)
+def test_labels_that_come_from_the_tasks_are_said_to(inside: str) -> None:
+    found = control(TEXT + inside)
+
+    assert (found.is_dynamic, found.labels) == (True, ())
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<Choices name="c" toName="text"><Choice value="$first" alias="A"/><Choice value="5 $" alias="B"/></Choices>',
+        '<TextArea name="c" toName="text" value="$draft"/>',
+        '<Labels name="c" toName="text"><Label value="US$"/><Label value="A"/></Labels>',
+        '<Choices name="c" toName="text"><Choice value="up to $5"/><Choice value="$5-$10"/></Choices>',
+    ],
+)
+def test_an_alias_a_first_text_a_dollar_by_itself_and_an_amount_come_from_no_task(inside: str) -> None:
+    assert not control(TEXT + inside).is_dynamic
 
 
 BILLION_LAUGHS = (

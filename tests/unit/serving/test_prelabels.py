@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
@@ -9,6 +9,7 @@ from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.labelstudio.validation import misfits
 from ml_backend.serving.prelabels import prelabel
+from ml_backend.tasks import ServingPlan
 from tests.services import texts_in
 from tests.unit.tasks.plans import plan
 
@@ -22,6 +23,18 @@ URGENT = ScoredTarget(("urgent",), 0.5, {"angry": 0.1, "urgent": 0.6})
 ANNA = ScoredTarget((Span(0, 4, "PER"),), 0.25, {Span(0, 4, "PER"): 0.9})
 
 
+THEMES = plan(
+    '<Choices name="theme" toName="text"><Choice value="Fruit"/><Choice value="Car"/></Choices>'
+    '<View visibleWhen="choice-selected" whenTagName="theme" whenChoiceValue="Fruit">'
+    '<Labels name="spans" toName="text"><Label value="PER"/></Labels>'
+    '<Choices name="fruit" toName="text"><Choice value="apple"/><Choice value="pear"/>'
+    '</Choices><View visibleWhen="choice-selected" whenTagName="fruit" whenChoiceValue="pear"><Choices name="kind" '
+    'toName="text" choice="multiple"><Choice value="old"/></Choices></View></View>'
+    '<Choices name="car" toName="text" visibleWhen="choice-selected" whenTagName="theme" whenChoiceValue="Car">'
+    '<Choice value="truck"/><Choice value="bus"/></Choices>'
+)
+
+
 class Answering:
     """Gives the same answers to every text, and no scores to draw."""
 
@@ -29,19 +42,23 @@ class Answering:
 
     def __init__(self, answers: Mapping[str, ScoredTarget]) -> None:
         self._answers = answers
+        self.unasked: list[frozenset[str]] = []
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         return [self._answers if text.strip() else None for text in texts]
 
-    def draw_score(self, key: int) -> float | None:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
+        self.unasked.append(frozenset(unasked))
         return None
 
 
-def one(answers: Mapping[str, ScoredTarget], text: str = "Anna is here") -> tuple[list[str], float | None, list[str]]:
+def one(
+    answers: Mapping[str, ScoredTarget], text: str = "Anna is here", over: ServingPlan = PLAN
+) -> tuple[list[str], float | None, list[str]]:
     """Names of the regions' controls, the score, and the reasons for an empty result."""
-    found = prelabel([Task(1, {"text": text})], Answering(answers), PLAN, split=None)
+    found = prelabel([Task(1, {"text": text})], Answering(answers), over, split=None)
     (prediction,) = found.predictions
-    assert misfits(PLAN.config.xml, [(1, prediction)]) == {}
+    assert misfits(over.config.xml, [(1, prediction)]) == {}
     assert bool(found.empty) == (prediction.result == ())
     return [region["from_name"] for region in prediction.result], prediction.score, list(found.empty)
 
@@ -66,6 +83,30 @@ def test_labels_that_the_config_lacks_are_not_shown() -> None:
 
     assert one({"topic": ScoredTarget("gone", 0.9, {}), "tags": gone}) == (["tags"], 0.45, [])
     assert one({"topic": ScoredTarget("gone", 0.9, {})}) == ([], 0.9, ["unknown_label"])
+
+
+def said(theme: str, fruit: str) -> dict[str, ScoredTarget]:
+    """Answers to all questions, each with a score that tells it from the others."""
+    return {
+        "theme": ScoredTarget(theme, 0.9, {}),
+        "spans": ANNA,
+        "fruit": ScoredTarget(fruit, 0.7, {}),
+        "kind": ScoredTarget(("old",), 0.5, {}),
+        "car": ScoredTarget("bus", 0.3, {}),
+    }
+
+
+def test_questions_that_are_not_asked_get_no_answer_and_count_in_no_score() -> None:
+    assert one(said("Fruit", "pear"), over=THEMES) == (["theme", "spans", "fruit", "kind"], 0.9 * 0.25 * 0.7 * 0.5, [])
+    assert one(said("Fruit", "apple"), over=THEMES) == (["theme", "spans", "fruit"], 0.9 * 0.25 * 0.7, [])
+    assert one(said("Car", "pear"), over=THEMES) == (["theme", "car"], 0.9 * 0.3, [])
+
+
+def test_nothing_that_waits_for_an_answer_is_asked_where_there_is_none() -> None:
+    others = {name: answer for name, answer in said("Fruit", "pear").items() if name != "theme"}
+
+    assert one(others, over=THEMES) == ([], None, ["no_model"])
+    assert one(others | {"theme": ScoredTarget("gone", 0.9, {})}, over=THEMES) == ([], 0.9, ["unknown_label"])
 
 
 def test_what_an_earlier_version_said_to_a_control_of_another_kind_is_not_shown() -> None:
@@ -93,3 +134,16 @@ def test_held_out_tasks_carry_what_is_drawn_for_them() -> None:
 
     assert [(each.result, each.score) for each in found.predictions] == [((), None)] * 2
     assert dict(found.empty) == {"blind": 2}
+
+
+def test_the_score_of_a_held_out_task_leaves_out_questions_as_often_as_others_do() -> None:
+    (text,) = texts_in(Split.TEST, 1)
+    predictor = Answering({})
+
+    for _ in range(2):
+        prelabel([Task(number, {"text": text}) for number in range(200)], predictor, THEMES, SplitFractions())
+
+    fruit, car = frozenset({"car"}), frozenset({"spans", "fruit", "kind"})
+    assert predictor.unasked[:200] == predictor.unasked[200:]
+    assert {*predictor.unasked} == {fruit, fruit | {"kind"}, car}
+    assert 60 < predictor.unasked[:200].count(car) < 140

@@ -8,7 +8,7 @@ from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
-from ml_backend.snapshots.build import History
+from ml_backend.snapshots.reviewed import History
 from ml_backend.tasks import ServingPlan, serving_plan
 
 CONFIG = LabelConfig(

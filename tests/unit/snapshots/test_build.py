@@ -6,9 +6,10 @@ import pytest
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome, Row, SelectedBy
+from ml_backend.domain.reasons import Reason
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import ConfigurationError
-from ml_backend.snapshots import BuildSettings, BuiltRows, DropReason, ReviewRule
+from ml_backend.snapshots import BuildSettings, BuiltRows, ReviewRule
 from tests.unit.snapshots.builders import annotation, built, history_of, task, text_in
 
 
@@ -23,6 +24,10 @@ def only(rows: BuiltRows) -> Row:
 
 def drops(rows: BuiltRows) -> list[tuple[int, str, str | None]]:
     return [(drop.task_id, drop.reason.value, drop.of) for drop in rows.dropped]
+
+
+def counted(rows: BuiltRows) -> list[tuple[str, str, int, tuple[int, ...]]]:
+    return [(each.reason.value, each.control, each.count, each.task_ids) for each in rows.reasons]
 
 
 def test_a_reviewed_task_becomes_a_row_with_the_referenced_field_alone() -> None:
@@ -50,7 +55,8 @@ def test_tasks_that_are_not_reviewed_are_counted_and_left_out() -> None:
     rows = built(
         [task(1, "one"), task(2, "two", annotation(2, "login", was_cancelled=True)), task(3, "three", "login")]
     )
-    assert (rows.not_reviewed, rows.counts["dropped"], only(rows).task_id) == (2, 0, 3)
+    assert counted(rows) == [("not_annotated", "", 1, (1,)), ("skipped", "", 1, (2,))]
+    assert (rows.counts["dropped"], only(rows).task_id) == (0, 3)
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t ", None])
@@ -196,7 +202,8 @@ def test_a_train_row_that_nearly_repeats_a_held_out_one_is_dropped() -> None:
 def test_the_review_rule_decides_which_annotations_count() -> None:
     tasks = [task(1, "one", "login", "login", "other"), task(2, "two", "login", "other")]
     rows = built(tasks, review_rule=ReviewRule.parse("agreement:2"))
-    assert (only(rows).task_id, rows.not_reviewed) == (1, 1)
+    assert only(rows).task_id == 1
+    assert counted(rows) == [("not_reviewed", "", 1, (2,))]
 
 
 def test_labels_are_counted_per_split_zeros_included() -> None:
@@ -208,7 +215,7 @@ def test_labels_are_counted_per_split_zeros_included() -> None:
 
 def test_dropped_rows_are_counted_by_reason() -> None:
     rows = built([task(1, "", "login"), task(2, "", "login"), task(3, "x", annotation(1, None))])
-    assert rows.dropped_counts == {DropReason.EMPTY_TEXT: 2, DropReason.NO_ANSWER: 1}
+    assert rows.dropped_counts == {Reason.EMPTY_TEXT: 2, Reason.NO_ANSWER: 1}
 
 
 def warnings_of(*tasks: Task, **settings: Any) -> str:

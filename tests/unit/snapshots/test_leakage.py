@@ -26,6 +26,14 @@ def jaccard(one: str, other: str) -> float:
         ("ok", "no"),
         ("!!!", "???"),
         ("我的卡在哪里", "我的钱在哪里"),
+        ("दिन", "दान"),
+        ("कुल मिला कर", "कल मिला कर"),
+        ("আমার কাল", "আমার কূল"),
+        ("என் கல்", "என் கால்"),
+        ("เสือดี", "เสื้อดี"),
+        ("schon gut", "scho\u0308n gut"),
+        ("كَتَبَ", "كُتِبَ"),
+        ("ホテルを予約", "ホテレを予約"),
     ],
 )
 def test_short_texts_that_differ_in_a_word_are_not_duplicates(train: str, held_out: str) -> None:
@@ -39,6 +47,10 @@ def test_short_texts_that_differ_in_a_word_are_not_duplicates(train: str, held_o
         ("“Where” is my card…", "where is my card"),
         ("!!!", " !!! "),
         ("我的卡在哪里？", "我的卡在哪里"),
+        ("मेरा दिन।", "मेरा दिन"),
+        ("Wo ist Zürich", "wo ist Zu\u0308rich?"),
+        ("می\u200cخواهم", "میخواهم"),
+        ("hyphen", "hy\u00adphen"),
         ("ＷＨＥＲＥ is it", "where is it"),
         ("half a pair \ud83d here", "Half a pair \ud83d here."),
     ],
@@ -56,6 +68,7 @@ def test_texts_that_differ_in_case_and_punctuation_are_exact_duplicates(train: s
             "hello team the invoice for march lists three seats but we only have two of them since january",
             "hello team the invoice for march lists three seats but we only have two of them since february",
         ),
+        ("मेरे खाते से एक ही ऑर्डर के लिए दो बार पैसे कट गए हैं कृपया", "मेरे खाते से एक ही ऑर्डर के लिए दो बार पैसे कट गए हैं"),
     ],
 )
 def test_a_longer_text_with_a_small_edit_is_a_near_duplicate(train: str, held_out: str) -> None:

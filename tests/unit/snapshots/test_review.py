@@ -86,6 +86,26 @@ def test_approval_is_a_value_of_the_named_control() -> None:
     assert ids("approved:review=ok", approved, rejected, elsewhere) == [1]
 
 
+@pytest.mark.parametrize(
+    ("choices", "is_approved"),
+    [
+        ([[["ok"]]], True),
+        ([["ok"], [["ok"]]], True),
+        ([["ok", "soon"]], True),
+        ([[["redo"]]], False),
+        ([[["ok", "inner"]]], False),
+        ([["ok"], ["redo"]], False),
+        ([[["ok"]], [["redo"]]], False),
+    ],
+)
+def test_an_approval_may_be_stored_as_a_path_and_must_not_contradict_itself(
+    choices: list[object], is_approved: bool
+) -> None:
+    verdicts = tuple({**choice("", "review"), "value": {"choices": each}} for each in choices)
+
+    assert bool(ids("approved:review=ok", Annotation(1, "1", verdicts))) == is_approved
+
+
 def test_an_approval_falls_with_a_newer_rejection_of_the_same_person() -> None:
     approved = Annotation(1, "1", (choice("ok", "review"),))
     rejected = Annotation(2, "1", (choice("redo", "review"),))
@@ -111,6 +131,11 @@ def test_agreement_ignores_region_ids_and_order() -> None:
     one = Annotation(1, "1", ({**choice("login"), "id": "a"}, choice("ok", "review")))
     two = Annotation(2, "2", (choice("ok", "review"), {**choice("login"), "id": "b"}))
     assert ids("agreement:2", one, two) == [1, 2]
+
+
+def test_agreement_ignores_how_choices_are_stored() -> None:
+    one = Annotation(1, "1", ({**choice("login"), "value": {"choices": [["login"]]}},))
+    assert ids("agreement:2", one, annotation(2, "login", "2")) == [1, 2]
 
 
 def test_unknown_annotators_are_one_voice_towards_an_agreement() -> None:

@@ -6,8 +6,10 @@ import pytest
 
 from ml_backend.domain.annotation import Annotation, Region, Task
 from ml_backend.domain.example import Row, Span
+from ml_backend.domain.reasons import Reason, ReasonCounts
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
+from ml_backend.snapshots.reviewed import reviewed_rows
 from tests.unit.snapshots.builders import text_in
 from tests.unit.tasks.plans import choices_region, labels_region, plan
 
@@ -182,8 +184,58 @@ def test_annotators_agree_only_where_they_say_the_same_of_every_control() -> Non
     same, other = [topic("login"), tags("urgent")], [topic("login"), tags("urgent"), span(0, 2)]
     rule = {"review_rule": BuildSettings().review_rule.parse("agreement:2")}
 
-    assert built(task(1, "a text", same, other), **rule).not_reviewed == 1
-    assert built(task(1, "a text", same, list(reversed(same))), **rule).not_reviewed == 0
+    assert [each.reason for each in built(task(1, "a text", same, other), **rule).reasons] == [Reason.NOT_REVIEWED]
+    assert built(task(1, "a text", same, list(reversed(same))), **rule).reasons == ()
+
+
+def lost(*tasks: Task) -> list[tuple[Reason, str, int, tuple[int, ...]]]:
+    """Answers that are left out of a snapshot, which are those that are left out of a stream of its rows."""
+    reasons = ReasonCounts()
+    settings = BuildSettings(split=ALL_TRAIN)
+    list(reviewed_rows(tasks, PLAN, settings, lambda _id: None, reasons=reasons))
+    assert tuple(reasons) == built(*tasks).reasons
+    return [(each.reason, each.control, each.count, each.task_ids) for each in reasons]
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ([[topic("gone"), tags("urgent")]], (Reason.UNKNOWN_LABEL, "topic", 1, (7,))),
+        ([[topic("login"), topic("other"), tags("urgent")]], (Reason.CONTRADICTORY, "topic", 1, (7,))),
+        ([[topic("login"), span(0, 99)]], (Reason.DOUBTFUL_POSITIONS, "spans", 1, (7,))),
+        ([[topic("login"), span(1, 2)]], (Reason.EMPTY_ANSWER, "spans", 1, (7,))),
+        ([[topic("login"), span(1, 2), span(0, 1)]], (Reason.BLANK_SPAN, "spans", 1, (7,))),
+        ([[topic("login"), labels_region(0, 2, [])]], (Reason.UNREADABLE, "spans", 1, (7,))),
+        ([[topic("gone")], [topic("gone")]], (Reason.UNKNOWN_LABEL, "topic", 2, (7,))),
+        ([[topic("login"), span(0, 6)], [topic("other"), span(0, 6)]], (Reason.UNRESOLVED, "topic", 1, (7,))),
+    ],
+)
+def test_a_lost_answer_is_told_although_the_row_stays(
+    answers: list[list[Region]], found: tuple[Reason, str, int, tuple[int, ...]]
+) -> None:
+    assert only(built(task(7, "a text", *answers))).targets
+    assert lost(task(7, "a text", *answers)) == [found]
+
+
+def test_a_lost_row_is_told_with_the_answers_that_it_lost() -> None:
+    required = [{**each, "value": {"choices": "?"}} for each in (topic("login"), tags("urgent"))]
+
+    assert lost(task(7, "a text", [*required, labels_region(0, 9, ["PER"])]), task(8, "another")) == [
+        (Reason.NOT_ANNOTATED, "", 1, (8,)),
+        (Reason.NO_ANSWER, "", 1, (7,)),
+        (Reason.UNREADABLE, "tags", 1, (7,)),
+        (Reason.UNREADABLE, "topic", 1, (7,)),
+        (Reason.DOUBTFUL_POSITIONS, "spans", 1, (7,)),
+    ]
+
+
+def test_equal_texts_with_different_answers_lose_them_aloud() -> None:
+    rows = built(task(1, "a text", [topic("login")]), task(2, "A text", [topic("other")]))
+
+    assert [(str(each.reason), each.control, each.task_ids) for each in rows.reasons] == [
+        ("unresolved", "topic", (1, 2)),
+        ("duplicate", "", (2,)),
+    ]
 
 
 CAME = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -215,6 +267,6 @@ def test_old_annotations_do_not_outvote_those_that_could_answer() -> None:
     old = Annotation(1, "1", (topic("login"),), updated_at="2026-02-01T00:00:00Z")
     new = Annotation(2, "2", (topic("login"), span(0, 2)), updated_at="2026-04-01T00:00:00Z")
 
-    row = only(built(task(1, "a text", old, new), appeared={"spans": CAME}))
+    row = only(built(task(1, "my text", old, new), appeared={"spans": CAME}))
 
     assert row.targets["spans"] == (Span(0, 2, "PER"),)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ml_backend.domain.reasons import Reason
 from ml_backend.domain.snapshot import ProjectRef, Snapshot, Split
 from ml_backend.errors import SnapshotError
 from ml_backend.snapshots import (
@@ -28,7 +29,10 @@ TASKS = [
     task(3, text_in(Split.TEST, "Grüße, 世界\u2028\x85 🎉"), "billing"),
     task(4, "torn", "login", "other"),
     task(5, "", "login"),
+    task(6, text_in(Split.TRAIN, "gone"), "gone", "login"),
 ]
+ID = "4c7a9863e1813cfb"
+"""What the snapshot of these tasks was called before reasons were kept."""
 
 
 def write(root: Path, rows: BuiltRows | None = None, **values: Any) -> Snapshot:
@@ -69,10 +73,41 @@ def test_the_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
     manifest = read_manifest(snapshot.path)
     assert manifest == snapshot.manifest
     assert (manifest.parent, manifest.created_at) == ("abc", "2026-05-02T00:00:00+00:00")
-    assert manifest.counts == {"train": 1, "validation": 1, "test": 1, "unresolved": 1, "dropped": 1}
+    assert manifest.counts == {"train": 2, "validation": 1, "test": 1, "unresolved": 1, "dropped": 1}
     assert manifest.dropped == {"empty_text": 1}
     assert manifest.label_config_fingerprint == CONFIG.fingerprint
     assert set(manifest.files) == {f"{name}.jsonl" for name in ("train", "validation", "test", "unresolved", "dropped")}
+
+
+def test_a_manifest_keeps_what_was_left_out_and_its_id_does_not_change_for_that(tmp_path: Path) -> None:
+    snapshot = write(tmp_path)
+
+    assert snapshot.id == ID
+    assert read_manifest(snapshot.path).reasons == built(TASKS).reasons
+    assert [(str(each.reason), each.task_ids) for each in snapshot.manifest.reasons] == [
+        ("empty_text", (5,)),
+        ("unknown_label", (6,)),
+        ("unresolved", (4,)),
+    ]
+
+
+def test_a_manifest_from_before_reasons_were_kept_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path).path
+    manifest = json.loads((path / "manifest.json").read_text())
+    del manifest["reasons"]
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+    assert (read_manifest(path).id, read_manifest(path).reasons) == (ID, ())
+    assert len(list(read_rows(path, Split.TRAIN))) == 2
+
+
+def test_a_snapshot_that_is_there_already_tells_what_is_left_out_now(tmp_path: Path) -> None:
+    first = write(tmp_path)
+
+    again = write(tmp_path, built([*TASKS, task(7, "never opened")]))
+
+    assert (again.id, again.is_new) == (first.id, False)
+    assert [each.task_ids for each in again.manifest.reasons if each.reason is Reason.NOT_ANNOTATED] == [(7,)]
 
 
 def test_dropped_tasks_are_listed_with_their_reason(tmp_path: Path) -> None:
@@ -175,6 +210,9 @@ def edited(manifest: dict[str, Any], **values: Any) -> dict[str, Any]:
         ({"counts": {"train": 5}}, "do not give its id"),
         ({"counts": []}, "counts: .* wanted an object"),
         ({"split": {"train": 1}}, "split: "),
+        ({"reasons": 1}, "reasons: 1 found; wanted a list"),
+        ({"reasons": [{"reason": "empty_text"}]}, "reasons: KeyError"),
+        ({"reasons": [{"reason": "bad mood"}]}, "'bad mood' is not a valid Reason"),
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -27,6 +27,6 @@ def choices_region(choices: Any, name: str = "tags") -> Region:
     return {"from_name": name, "to_name": "text", "type": "choices", "value": {"choices": choices}}
 
 
-def labels_region(start: Any, end: Any, labels: Any, name: str = "spans") -> Region:
-    value = {"start": start, "end": end, "text": "as it was", "labels": labels}
+def labels_region(start: Any, end: Any, labels: Any, name: str = "spans", **more: Any) -> Region:
+    value = {"start": start, "end": end, "labels": labels, **more}
     return {"from_name": name, "to_name": "text", "type": "labels", "value": value}

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import ScoredTarget
+from ml_backend.domain.reasons import Reason
+from ml_backend.tasks import GivenAnswer
 from ml_backend.tasks.entities import Entities, overlap, without_overlaps
 from tests.unit.tasks.plans import TEXT, control, labels_region
 
@@ -22,7 +24,7 @@ answers = st.frozensets(spans, max_size=6).map(lambda found: tuple(sorted(found)
 
 
 def read(*regions: Any, text: str = TEXT) -> Target | None:
-    return KIND.read(SPANS, regions, text)
+    return KIND.read(SPANS, regions, text).target
 
 
 def test_offsets_are_code_points_as_the_editor_stores_them() -> None:
@@ -31,9 +33,10 @@ def test_offsets_are_code_points_as_the_editor_stores_them() -> None:
 
 
 def test_touching_overlapping_and_nested_spans_all_stay() -> None:
-    found = read(*(labels_region(*span, ["PER"]) for span in [(0, 5), (5, 9), (3, 7), (4, 5), (0, 9)]))
+    places = [(14, 19), (14, 16), (16, 19), (9, 19), (15, 17)]
+    found = read(*(labels_region(*span, ["PER"]) for span in places))
 
-    assert found == tuple(Span(*span, "PER") for span in [(0, 5), (0, 9), (3, 7), (4, 5), (5, 9)])
+    assert found == tuple(Span(*span, "PER") for span in sorted(places))
 
 
 def test_a_region_with_two_labels_is_two_spans_and_the_same_one_twice_is_one() -> None:
@@ -48,8 +51,8 @@ def test_a_label_that_left_the_config_is_read_for_others_to_judge() -> None:
 
 @pytest.mark.parametrize("others", [[], [labels_region(0, 3, ["PER"], name="others")]])
 def test_nothing_marked_is_an_answer_unless_something_must_be(others: list[Any]) -> None:
-    assert KIND.read(SPANS, others, TEXT) == ()
-    assert KIND.read(control(XML.replace("<Labels ", '<Labels required="true" ')), others, TEXT) is None
+    assert KIND.read(SPANS, others, TEXT).target == ()
+    assert KIND.read(control(XML.replace("<Labels ", '<Labels required="true" ')), others, TEXT).target is None
 
 
 @pytest.mark.parametrize(
@@ -76,6 +79,48 @@ def test_nothing_marked_is_an_answer_unless_something_must_be(others: list[Any])
 )
 def test_one_region_that_cannot_be_read_voids_the_answer(region: Any) -> None:
     assert read(labels_region(0, 3, ["PER"]), region) is None
+
+
+@pytest.mark.parametrize(
+    ("piece", "word"),
+    [("Paris ", "Paris"), (" Paris", "Paris"), ("Zoë.\r\n", "Zoë."), ("\r\nLine", "Line"), ("Ann\t", "Ann")],
+)
+def test_white_space_at_the_ends_of_a_span_is_no_part_of_it(piece: str, word: str) -> None:
+    start, inner = TEXT.index(piece), TEXT.index(word)
+
+    found = read(labels_region(start, start + len(piece), ["PER"], text=piece))
+
+    assert found == (Span(inner, inner + len(word), "PER"),)
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u3000", "\u2028", "\u200b", "\ufeff", " \u2060\u2009"])
+def test_all_that_is_white_or_has_no_width_is_white_space(blank: str) -> None:
+    text = f"in{blank}Köln{blank}now"
+    start, end = 2, 6 + 2 * len(blank)
+
+    assert read(labels_region(start, end, ["PER"]), text=text) == (Span(start + len(blank), end - len(blank), "PER"),)
+
+
+def test_marks_that_hold_a_word_together_are_no_white_space() -> None:
+    text = "می\u200cخواهم\u200c"
+
+    assert read(labels_region(0, len(text), ["PER"]), text=text) == (Span(0, len(text), "PER"),)
+
+
+def test_a_mark_on_white_space_alone_is_left_out_and_is_no_answer_by_itself() -> None:
+    blank, paris = labels_region(19, 20, ["PER"]), labels_region(14, 19, ["place"])
+
+    assert KIND.read(SPANS, [blank, paris], TEXT) == GivenAnswer((PARIS,), (Reason.BLANK_SPAN,))
+    assert KIND.read(SPANS, [blank], TEXT) == GivenAnswer(None, (Reason.EMPTY_ANSWER,))
+
+
+def test_positions_that_do_not_fit_are_repaired_or_void_the_answer() -> None:
+    utf16 = [labels_region(15, 20, ["place"], text="Paris"), labels_region(65, 69, ["place"], text="Rome")]
+    lost = labels_region(15, 20, ["place"], text="London")
+
+    assert KIND.read(SPANS, utf16, TEXT) == GivenAnswer((PARIS, ROME), (Reason.MOVED_POSITIONS,))
+    assert KIND.read(SPANS, [lost], TEXT) == GivenAnswer(None, (Reason.DOUBTFUL_POSITIONS,))
+    assert KIND.read(SPANS, [labels_region(14, 19, ["place"], text="Paris")], TEXT) == GivenAnswer((PARIS,))
 
 
 def test_a_span_may_end_where_the_text_ends() -> None:
@@ -112,7 +157,8 @@ def test_what_is_written_reads_back_whatever_the_text(text: str, data: st.DataOb
 
     regions = KIND.write(SPANS, ScoredTarget(target, 0.5, {}), text)
 
-    assert KIND.read(SPANS, regions, text) == target
+    seen = {trimmed for span in target if (trimmed := span.trimmed(text[span.start : span.end]))}
+    assert KIND.read(SPANS, regions, text).target == (tuple(sorted(seen)) if seen or not target else None)
     assert all(region["value"]["text"] == text[region["value"]["start"] : region["value"]["end"]] for region in regions)
 
 

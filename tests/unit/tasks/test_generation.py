@@ -6,6 +6,7 @@ import pytest
 
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.model import HeadKind, ScoredTarget
+from ml_backend.domain.reasons import Reason
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.validation import misfits
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
@@ -38,7 +39,7 @@ def test_the_templates_are_served(name: str) -> None:
 def test_ratings_are_told_to_stay_in_label_studio() -> None:
     notices = template("generation_with_ratings").notices
 
-    assert [notice.split(" is a rating")[0] for notice in notices] == [
+    assert [notice.split(" is of a kind that stays")[0] for notice in notices] == [
         "<Rating name='accuracy'>",
         "<Rating name='completeness'>",
     ]
@@ -80,13 +81,19 @@ def test_a_box_for_remarks_beside_choices_gets_no_drafts() -> None:
     ],
 )
 def test_the_response_of_an_annotation(result: list[dict[str, Any]], expected: str | None) -> None:
-    assert KIND.read(CONTROL, result, "My card?") == expected
+    assert KIND.read(CONTROL, result, "My card?").target == expected
+
+
+def test_an_empty_response_is_told_from_one_that_cannot_be_read() -> None:
+    assert KIND.read(CONTROL, [region(" ", "\n")], "My card?").reasons == (Reason.EMPTY_ANSWER,)
+    assert KIND.read(CONTROL, [region(3)], "My card?").reasons == (Reason.UNREADABLE,)
+    assert KIND.read(CONTROL, [], "My card?").reasons == ()
 
 
 def test_a_recorded_annotation_is_read() -> None:
     (task, *_) = json.loads((PAYLOADS / "export_textarea.json").read_text())
 
-    found = KIND.read(CONTROL, task["annotations"][0]["result"], task["data"]["prompt"])
+    found = KIND.read(CONTROL, task["annotations"][0]["result"], task["data"]["prompt"]).target
 
     assert found == 'An answer, with "quotes"\nand a second line'
 

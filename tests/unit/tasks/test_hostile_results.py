@@ -44,7 +44,7 @@ def test_whatever_a_result_holds_it_is_an_answer_or_none(kind: str, data: st.Dat
     (served,) = serving_plan(parse_label_config(template_path(kind).read_text())).controls
     result = data.draw(st.lists(regions_of(served.name, list(served.control.label_values)), max_size=4))
 
-    target = served.kind.read(served.control, result, TEXT)
+    target = served.kind.read(served.control, result, TEXT).target
 
     if target is None:
         return
@@ -55,5 +55,5 @@ def test_whatever_a_result_holds_it_is_an_answer_or_none(kind: str, data: st.Dat
     known = [part for part in parts if set(served.kind.labels_in((part,))) <= set(served.control.label_values)]  # type: ignore[arg-type]
     if len(known) == len(parts):
         written = served.kind.write(served.control, ScoredTarget(target, 0.5, {}), TEXT)
-        assert served.kind.read(served.control, written, TEXT) == target
+        assert served.kind.read(served.control, written, TEXT).target == target
     assert served.kind.resolve([target]) == target

@@ -19,28 +19,33 @@ REQUIRED = control(XML.replace("<Choices ", '<Choices required="true" '))
 
 
 def test_choices_are_read_in_order_of_their_names_and_unknown_ones_are_kept() -> None:
-    assert KIND.read(TAGS, [choices_region(["late", "Price", "Gone"])], "a text") == ("Gone", "Price", "late")
+    assert KIND.read(TAGS, [choices_region(["late", "Price", "Gone"])], "a text").target == ("Gone", "Price", "late")
+
+
+@pytest.mark.parametrize("choices", [[["late"], ["Price"]], ["Price", ["late"]], [["Price"], "late", ["late"]]])
+def test_choices_side_by_side_may_be_stored_as_paths(choices: list[Any]) -> None:
+    assert KIND.read(TAGS, [choices_region(choices)], "a text").target == ("Price", "late")
 
 
 @pytest.mark.parametrize("result", [[], [choices_region([])], [choices_region(["Price"], name="others")]])
 def test_nothing_ticked_is_an_answer(result: list[Any]) -> None:
-    assert KIND.read(TAGS, result, "a text") == ()
+    assert KIND.read(TAGS, result, "a text").target == ()
 
 
 def test_nothing_ticked_is_no_answer_where_something_must_be() -> None:
-    assert KIND.read(REQUIRED, [], "a text") is None
-    assert KIND.read(REQUIRED, [choices_region(["Price"])], "a text") == ("Price",)
+    assert KIND.read(REQUIRED, [], "a text").target is None
+    assert KIND.read(REQUIRED, [choices_region(["Price"])], "a text").target == ("Price",)
 
 
 @pytest.mark.parametrize(
     "xml",
     [
-        XML.replace("<Choices ", '<Choices visibleWhen="choice-selected" whenTagName="other" '),
-        f'<View visibleWhen="choice-selected" whenTagName="other">{XML}</View>',
+        XML.replace("<Choices ", '<Choices visibleWhen="region-selected" whenTagName="spans" '),
+        f'<View visibleWhen="region-selected"><View>{XML}</View></View>',
     ],
 )
-def test_nothing_ticked_is_no_answer_where_the_question_may_not_have_been_shown(xml: str) -> None:
-    assert KIND.read(control(xml), [], "a text") is None
+def test_nothing_ticked_is_no_answer_where_it_waits_for_a_piece_of_the_text_to_be_selected(xml: str) -> None:
+    assert KIND.read(control(xml), [], "a text").target is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_nothing_ticked_is_no_answer_where_the_question_may_not_have_been_shown(
     ],
 )
 def test_what_is_malformed_is_no_answer(region: Any) -> None:
-    assert KIND.read(TAGS, [region], "a text") is None
+    assert KIND.read(TAGS, [region], "a text").target is None
 
 
 def test_one_region_holds_all_known_choices_in_the_order_of_the_config_and_the_score_of_every_label() -> None:

@@ -41,8 +41,8 @@ def test_a_control_about_another_field_is_not_served_and_said_so() -> None:
     [
         (SINGLE.replace("<Choices ", '<Choices perRegion="true" '), "is asked per region, not per task"),
         (MULTIPLE.replace("<Choices ", '<Choices perRegion="true" '), "is asked per region, not per task"),
-        (MULTIPLE.replace("<Choices ", '<Choices value="$options" '), "offers no choices of its own"),
-        (LABELS.replace("<Labels ", '<Labels value="$options" '), "offers no labels of its own"),
+        (MULTIPLE.replace("<Choices ", '<Choices value="$options" '), "takes labels from each task"),
+        (LABELS.replace("<Labels ", '<Labels value="$options" '), "takes labels from each task"),
         (
             MULTIPLE.replace('<Choice value="a"/>', '<Choice value="a"><Choice value="c"/></Choice>'),
             "has choices inside choices, and wanted are all of them side by side",
@@ -51,9 +51,12 @@ def test_a_control_about_another_field_is_not_served_and_said_so() -> None:
             SINGLE.replace('<Choice value="a"/>', '<Choice value="a"><Choice value="c"/></Choice>'),
             "has choices inside choices, and wanted are all of them side by side",
         ),
-        ('<Rating name="stars" toName="text"/>', "is a rating: it stays in Label Studio"),
+        (LABELS.replace('<Label value="a"/>', ""), "offers no labels of its own"),
+        (SINGLE.replace("<Choices ", '<Choices PERREGION="true" '), "is asked per region, not per task"),
+        (SINGLE.replace("<Choices ", '<Choices perItem="true" '), "is asked per item (perItem), not per task"),
+        ('<Rating name="stars" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
         ('<TextArea name="remarks" toName="text"/>', "may be left empty, as a box for remarks may; with"),
-        ('<Number name="age" toName="text"/>', "is not <Choices> and is not <Labels>"),
+        ('<Number name="age" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_the_reason(control: str, reason: str) -> None:
@@ -70,6 +73,70 @@ def test_what_cannot_be_served_is_refused_with_the_reason(control: str, reason: 
 def test_only_texts_of_the_tasks_are_served(control: str, shown: str) -> None:
     with pytest.raises(UnsupportedLabelConfig, match='not about a <Text> with value="\\$field"'):
         serving_plan(parse_label_config(f"<View>{shown}{control}</View>"))
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        ('valueType="url"', 'valueType="url">: tasks hold an address there'),
+        ('valuetype="url"', 'valueType="url">: tasks hold an address there'),
+        ('VALUETYPE="url" encoding="base64"', "import tasks that hold the texts themselves, and take valueType away"),
+        ('resolver="csv|column=2"', 'resolver="csv|column=2">: tasks hold an address there'),
+        ('encoding="rot13"', 'encoding="rot13">, and wanted is none or base64 or base64unicode'),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused_by_name_and_the_others_are_served(shown: str, reason: str) -> None:
+    behind = LABELS.replace('toName="text"', 'toName="letter"')
+    letter = f'<Text name="letter" value="$letter" {shown}/>'
+
+    found = serving_plan(parse_label_config(f'<View>{letter}{behind}<Text name="text" value="$text"/>{SINGLE}</View>'))
+
+    assert [each.name for each in found.controls] == ["topic"]
+    (notice,) = found.notices
+    assert notice.startswith("<Labels name='spans'> is about <Text name='letter' ")
+    assert reason in notice
+    with pytest.raises(UnsupportedLabelConfig, match="<Text name='letter'"):
+        serving_plan(parse_label_config(f"<View>{letter}{behind}</View>"))
+
+
+def test_what_cannot_be_read_stands_among_the_notices_and_in_the_refusal_of_all() -> None:
+    nameless = '<Choices toName="text"><Choice value="x"/></Choices>'
+
+    assert plan(SINGLE + nameless).notices == (
+        "<Choices toName='text'> has no name; give it one, such as name=\"label\"",
+    )
+    with pytest.raises(UnsupportedLabelConfig, match="<Choices toName='text'> has no name"):
+        plan(nameless)
+
+
+def test_a_control_without_the_name_of_its_object_is_served_and_said_to_get_no_pre_label() -> None:
+    (notice,) = plan(SINGLE.replace('toName="text"', "")).notices
+
+    assert notice.startswith("<Choices name='topic'> has no toName: the editor takes 'text' for it")
+
+
+def test_texts_that_are_shown_decoded_and_as_they_are_are_two_texts() -> None:
+    encoded = '<Text name="code" value="$text" encoding="base64unicode"/>'
+    config = f'<View><Text name="text" value="$text"/>{encoded}{SINGLE}{LABELS.replace("text", "code")}</View>'
+
+    found = serving_plan(parse_label_config(config))
+
+    assert [each.name for each in found.controls] == ["topic"]
+    assert len(found.notices) == 1
+
+
+def test_a_control_that_waits_for_one_that_is_not_served_is_said_to_get_no_pre_label() -> None:
+    tree = '<Taxonomy name="tree" toName="text"><Choice value="a"/></Taxonomy>'
+    when = 'visibleWhen="choice-{}" whenTagName="tree"'
+
+    waits, does_not = (
+        plan(tree + SINGLE.replace("<Choices ", f"<Choices {when.format(each)} "))
+        for each in ("selected", "unselected")
+    )
+
+    assert [each.name for each in waits.controls] == [each.name for each in does_not.controls] == ["topic"]
+    assert waits.notices[1].startswith("<Choices name='topic'> is asked after an answer to 'tree', which is not served")
+    assert len(does_not.notices) == 1
 
 
 def test_the_refusal_of_a_whole_config_names_what_would_be_served() -> None:

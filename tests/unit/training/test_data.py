@@ -67,8 +67,10 @@ def test_rows_that_cannot_be_learned_from_are_left_out_with_the_reason() -> None
     assert len(data.train) == 15
     assert len(data.validation) == 0
     (warning,) = data.warnings
-    reasons = "2 without a text, 1 without an answer to 'intent', 1 with an answer that the label config lacks"
-    assert warning == f"5 train rows were left out: {reasons}, 1 of weight 0"
+    assert warning == (
+        "5 train rows were left out: 2 tasks with an empty text (90, 94), 1 task without an answer that counts (91), "
+        "1 task with a label that the label config lacks (92), 1 task of weight 0 (93)"
+    )
 
 
 def test_a_single_class_is_refused_with_what_to_do() -> None:
@@ -80,7 +82,10 @@ def test_a_single_class_is_refused_with_what_to_do() -> None:
     ("rows", "message"),
     [
         ([], r"none of the 0 train rows can be learned from \(there is none\)"),
-        ([make_row(1, "", "card")], r"none of the 1 train rows can be learned from \(1 without a text\)"),
+        (
+            [make_row(1, "", "card")],
+            r"none of the 1 train rows can be learned from \(1 task with an empty text \(",
+        ),
     ],
 )
 def test_no_usable_row_is_refused_with_the_reason(rows: list, message: str) -> None:
@@ -109,13 +114,27 @@ def test_every_control_takes_its_own_answers_from_the_same_rows() -> None:
     assert things.validation.targets == tuple(row.targets["things"] for row in rows)
     unanswered = sum("intent" not in row.targets for row in rows)
     assert (len(intents.train), unanswered) == (12 - unanswered, 3)
-    assert intents.warnings[0] == "3 train rows were left out: 3 without an answer to 'intent'"
+    lacking = ", ".join(str(row.task_id) for row in rows if "intent" not in row.targets)
+    assert intents.warnings[0] == f"3 train rows were left out: 3 tasks without an answer that counts ({lacking})"
 
 
 def test_no_label_and_no_span_are_answers_that_are_learned_from() -> None:
     rows = [make_row(1, "my card", ("card",), control="topics"), make_row(2, "please", (), control="topics")]
 
     assert topics_of(rows, []).train.targets == (("card",), ())
+
+
+def test_overlapping_spans_of_which_one_is_learned_are_told() -> None:
+    whole, part, other = Span(3, 12, "card"), Span(3, 7, "cash"), Span(13, 17, "cash")
+    rows = [
+        make_row(number, "my card lost cash", spans, control="things")
+        for number, spans in enumerate([(part, whole, other), (whole, other), (part, other), (part, whole)], start=1)
+    ]
+
+    assert things_of(rows, []).warnings[-1] == (
+        "left out in part: 2 answers to 'things' with a mark that overlaps a longer one (tasks 1, 4)"
+    )
+    assert "overlaps" not in "".join(things_of(rows[1:3], []).warnings)
 
 
 def test_descriptions_are_learned_by_single_choices_alone() -> None:
@@ -135,12 +154,11 @@ def test_a_row_with_any_label_that_the_config_lacks_is_left_out() -> None:
         make_row(91, "my card", (Span(3, 7, "gone"),), control="things"),
     ]
 
-    assert topics_of(rows, []).warnings[0] == (
-        "2 train rows were left out: 1 with an answer that the label config lacks, 1 without an answer to 'topics'"
-    )
-    assert things_of(rows, []).warnings[0] == (
-        "2 train rows were left out: 1 without an answer to 'things', 1 with an answer that the label config lacks"
-    )
+    for data, unanswered, unknown in ((topics_of(rows, []), 91, 90), (things_of(rows, []), 90, 91)):
+        assert data.warnings[0] == (
+            f"2 train rows were left out: 1 task without an answer that counts ({unanswered}), "
+            f"1 task with a label that the label config lacks ({unknown})"
+        )
 
 
 def test_rows_that_all_choose_alike_are_refused_with_what_to_do() -> None:

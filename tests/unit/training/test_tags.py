@@ -9,7 +9,7 @@ from ml_backend.domain.example import Span
 from ml_backend.domain.model import HeadKind
 from ml_backend.encoders.reading import Reading
 from ml_backend.encoders.readouts.tags import TagsReadout, best_tags, spans_of
-from ml_backend.encoders.windows import tag_reading
+from ml_backend.encoders.windows import Unit, tag_reading
 from ml_backend.tasks.entities import overlap, without_overlaps
 from ml_backend.training.objectives import objective_for
 from ml_backend.training.objectives.tags import tags_of
@@ -34,9 +34,9 @@ def decoded(spans: list[Span], reading: Reading) -> tuple[Span, ...]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(ANY_TEXT, st.booleans(), st.data())
-def test_spans_that_stand_on_units_come_back_as_they_were(text: str, whole_words: bool, data: st.DataObject) -> None:
-    reading = tag_reading(BYTES, [text], whole_words=whole_words)
+@given(ANY_TEXT, st.sampled_from(Unit), st.data())
+def test_spans_that_stand_on_units_come_back_as_they_were(text: str, unit: Unit, data: st.DataObject) -> None:
+    reading = tag_reading(BYTES, [text], unit)
     assert reading.spans is not None
     steps = data.draw(
         st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from(LABELS)), max_size=reading.units)
@@ -59,7 +59,7 @@ def test_other_spans_come_back_as_the_nearest_that_can_be_told(text: str, data: 
     place = st.integers(0, len(text))
     drawn = data.draw(st.lists(st.tuples(place, place, st.sampled_from(LABELS)), max_size=5))
     spans = [Span(start, end, label) for start, end, label in drawn if start < end]
-    reading = tag_reading(BYTES, [text], whole_words=True)
+    reading = tag_reading(BYTES, [text], Unit.MODEL_WORD)
     assert reading.spans is not None
 
     found = decoded(spans, reading)
@@ -97,7 +97,7 @@ def test_other_spans_come_back_as_the_nearest_that_can_be_told(text: str, data: 
     ],
 )
 def test_spans_within_words_become_those_of_words(spans: list[Span], wanted: list[Span]) -> None:
-    reading = tag_reading(BYTES, ["Bob went home"[:12]], whole_words=True)
+    reading = tag_reading(BYTES, ["Bob went home"[:12]], Unit.MODEL_WORD)
 
     assert decoded(spans, reading) == tuple(wanted)
 
@@ -108,8 +108,8 @@ def test_people_who_mark_parts_of_words_have_a_tag_per_token() -> None:
     whole = labeled_as(texts, [(Span(0, 3, "PER"),), (Span(5, 8, "PER"),)])
     part = labeled_as(texts, [(Span(0, 3, "PER"),), (Span(6, 8, "PER"),)])
 
-    assert objective.first_readout(BYTES, whole).to_json()["whole_words"]
-    assert not objective.first_readout(BYTES, part).to_json()["whole_words"]
+    assert objective.first_readout(BYTES, whole).unit is Unit.WORD
+    assert objective.first_readout(BYTES, part).unit is Unit.TOKEN
 
 
 def test_rows_of_several_windows_are_tagged_through_to_their_end() -> None:

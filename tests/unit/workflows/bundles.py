@@ -27,7 +27,11 @@ __all__ = ["add_whole_version"]
 
 
 def add_whole_version(
-    services: Services, project: Project, label: str = "Shipping", trained_on: Sequence[str] = ()
+    services: Services,
+    project: Project,
+    label: str = "Shipping",
+    trained_on: Sequence[str] = (),
+    base_model: str = "tiny",
 ) -> ModelVersion:
     """As `add_version`, with a bundle on disk."""
     version = add_version(services, project, label)
@@ -35,7 +39,7 @@ def add_whole_version(
     facts = BundleFacts(plan.field, project.label_config, project.label_config_fingerprint, "abc")
     manifest = BundleManifest(
         model_version=version.name,
-        base_model="tiny",
+        base_model=base_model,
         base_model_sha256="ab" * 32,
         facts=facts,
         parts=(),

@@ -284,3 +284,16 @@ def test_a_job_that_is_not_claimed_cannot_be_run(services: Services, case: Case)
 
     with pytest.raises(JobError, match="only a job that a worker or a command has claimed"):
         run_job(services, job.id)
+
+
+def test_texts_that_are_read_in_part_or_not_at_all_are_named(services: Services, case: Case) -> None:
+    case.studio.import_tasks(
+        case.project.id, [{"text": "card " * 200}, *[{"text": f"незнакомый текст {n}"} for n in range(50)]]
+    )
+    for task in list(case.studio.tasks)[-51:]:
+        case.studio.submit_annotation(task, {"result": choice("Billing")})
+
+    warnings = audit_snapshot(services, case.snapshot(), report=quiet).warnings
+
+    assert any("1 of 141 texts (0.7%) have more than 64 tokens" in warning for warning in warnings)
+    assert any("cannot read these texts well" in warning for warning in warnings)

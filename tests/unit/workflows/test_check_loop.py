@@ -1,6 +1,7 @@
 """What doctor finds of a project's loop."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.job import JobKind, JobState
+from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
 from ml_backend.errors import StudioRejected
 from ml_backend.workflows.connect import connect
 from ml_backend.workflows.doctor import State
+from ml_backend.workflows.export import export_project
 from ml_backend.workflows.setup import remember_project
 from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice
 from tests.unit.workflows.bundles import add_whole_version
@@ -258,3 +261,43 @@ def test_a_large_project_is_not_exported_for_the_comparison(loop: Loop) -> None:
 
     assert finding.state is State.OK
     assert "because there are many tasks" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "fix"),
+    [
+        ("อาหารอร่อยมาก", "all-MiniLM-L6-v2 cannot read these texts well", "set LABELLOOP_BASE_MODEL to"),
+        ("Где моя карта? " * 9, "of their letters are read one by one", "set LABELLOOP_BASE_MODEL to"),
+        ("card " * 300, "1 of 4 texts (25.0%) have more than 256 tokens", "--set max_length_tokens=512"),
+    ],
+)
+def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop, text: str, found: str, fix: str) -> None:
+    options = dataclasses.replace(loop.services.options, base_model=DEFAULT_BASE_MODEL)
+    real = dataclasses.replace(loop, services=dataclasses.replace(loop.services, options=options))
+    assert real.finding("texts").state is State.OK
+    real.services.studio.import_tasks(loop.project_id, [{"text": text}])
+
+    finding = real.finding("texts")
+
+    assert finding.state is State.WARNING
+    assert found in finding.found
+    assert fix in finding.fix
+
+
+def test_answers_that_were_given_in_vain_are_told_with_their_tasks(loop: Loop) -> None:
+    assert loop.finding("answers").found == "no snapshot has been made yet"
+    studio, project = loop.services.studio, loop.services.database.projects.get(loop.project_id)
+    studio.submit_annotation(1, {"result": choice("Billing")})
+    export_project(loop.services, project)
+    assert loop.finding("answers").state is State.OK
+    studio.submit_annotation(2, {"result": [*choice("Billing"), *choice("Shipping")]})
+    studio.submit_annotation(3, {"result": choice("Gone")})
+    snapshot = export_project(loop.services, project)
+
+    finding = loop.finding("answers")
+
+    assert finding.state is State.WARNING
+    assert "with a label that the label config lacks: 'Gone' (1) (task 3)" in finding.found
+    assert "1 answer to 'category' with different choices where one was asked for (task 2)" in finding.found
+    shutil.rmtree(snapshot.path)
+    assert loop.finding("answers").found == f"snapshot {snapshot.id} is on the machine whose worker made it"

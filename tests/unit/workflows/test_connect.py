@@ -237,3 +237,12 @@ def test_a_failure_after_the_project_was_made_names_the_project(services: Servic
 
     with pytest.raises(StudioError, match=r"Made project 1, 'Tickets'\. .* `labelloop connect 1`"):
         create_and_connect(services, "Tickets", CONFIG, [])
+
+
+def test_texts_that_the_base_model_cannot_read_are_named_with_a_model_that_can(services: Services) -> None:
+    readable, thai = add_studio_project(services, TEXTS), add_studio_project(services, ["อาหารอร่อยมาก"] * 3)
+
+    assert connect(services, readable.id).notices == ()
+    (notice,) = connect(services, thai.id).notices
+    assert "100% of their letters are unknown tokens" in notice
+    assert "set LABELLOOP_BASE_MODEL to" in notice

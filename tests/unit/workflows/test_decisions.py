@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.flag import FlagOutcome
+from ml_backend.domain.example import Span
+from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import IssueKind
 from ml_backend.workflows.decisions import learn_decisions, precision_table
-from tests.services import build_test_services, choice
+from tests.services import add_project, build_test_services, choice
 from tests.unit.workflows.audits import Case, audit_of, labeled_case, push, suspects_in
 
 
@@ -196,3 +197,51 @@ def test_a_flag_from_before_several_controls_is_about_the_first_one(case: Case) 
     assert pushed.decided == 2
     assert case.outcomes() == {changed: FlagOutcome.CHANGED_TO_SUGGESTION, confirmed: FlagOutcome.CONFIRMED}
     assert case.suspects() == set()
+
+
+def marked(start: int, end: int, text: str) -> dict[str, Any]:
+    value = {"start": start, "end": end, "text": text[start:end], "labels": ["PER"]}
+    return {"result": [{"from_name": "who", "to_name": "text", "type": "labels", "value": value}]}
+
+
+@pytest.mark.parametrize(
+    ("given", "now", "outcome"),
+    [
+        ((0, 5), (0, 5), FlagOutcome.OPEN),
+        ((0, 5), (0, 4), FlagOutcome.OPEN),
+        ((0, 4), (0, 5), FlagOutcome.OPEN),
+        ((4, 13), (5, 12), FlagOutcome.OPEN),
+        ((0, 5), (0, 3), FlagOutcome.CHANGED),
+        ((0, 5), (5, 13), FlagOutcome.CHANGED),
+    ],
+)
+def test_white_space_at_the_ends_of_a_span_is_no_change_even_of_a_flag_from_before_it_was_left_out(
+    tmp_path: Path, given: tuple[int, int], now: tuple[int, int], outcome: FlagOutcome
+) -> None:
+    text = "Anna marries\u00a0Bob"
+    services = build_test_services(tmp_path)
+    labels = '<Labels name="who" toName="text"><Label value="PER"/></Labels>'
+    people = f'<View><Text name="text" value="$text"/>{labels}</View>'
+    project = add_project(services, [text], label_config=people)
+    services.studio.submit_annotation(1, marked(*now, text))
+    services.database.flags.put(
+        Flag(
+            project_id=project.id,
+            task_id=1,
+            kind=IssueKind.LABEL_ERROR,
+            given=(Span(*given, "PER"),),
+            suggested=(),
+            quality=0.1,
+            is_held_out=False,
+            is_decoy=False,
+            snapshot_id="s",
+            probabilities_from="frozen base",
+            labeled_at="2999-01-01T00:00:00Z",
+            flagged_at=services.clock(),
+            control="who",
+        )
+    )
+
+    learn_decisions(services, project)
+
+    assert [flag.outcome for flag in services.database.flags.all(project.id)] == [outcome]

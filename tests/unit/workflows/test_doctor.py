@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ml_backend.errors import StudioUnauthorized
-from ml_backend.workflows import check_connection, check_loop, check_surroundings
+from ml_backend.workflows import check_connection, check_loop, check_surroundings, check_tasks
 from ml_backend.workflows.connect import connect
 from ml_backend.workflows.doctor import State, diagnose
 from ml_backend.workflows.probe import BackendProbe
@@ -33,6 +33,7 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "private_addresses",
         "delivery",
         "text_model",
+        "texts",
         "model",
         "versions",
         "predictions",
@@ -40,6 +41,9 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "sampling",
         "jobs",
         "events",
+        "answers",
+        "task_texts",
+        "prelabels",
     ]
     assert all(f.fix == "" for f in findings.values())
     assert {f.project_id for f in findings.values()} == {None, loop.project_id}
@@ -82,7 +86,8 @@ def test_two_broken_links_are_both_named_where_they_stand_in_the_way(loop: Loop)
 
 def test_every_check_needs_only_checks_that_come_before_it() -> None:
     seen: set[str] = set()
-    for check in (*check_surroundings.CHECKS, *check_connection.CHECKS, *check_loop.CHECKS):
+    every = (*check_surroundings.CHECKS, *check_connection.CHECKS, *check_loop.CHECKS, *check_tasks.CHECKS)
+    for check in every:
         assert set(check.needs) <= seen, check.name
         assert check.name not in seen
         seen.add(check.name)

@@ -14,6 +14,7 @@ from ml_backend.workflows.export import export_project
 from ml_backend.workflows.predict import predict_file
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.tiny_models import save_tiny_model
 from tests.unit.workflows.bundles import add_whole_version
 
 TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 4)
@@ -22,6 +23,11 @@ TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 4)
 @pytest.fixture
 def services(tmp_path: Path) -> Services:
     return build_test_services(tmp_path)
+
+
+@pytest.fixture
+def base_model(tmp_path: Path) -> str:
+    return str(save_tiny_model("bert", tmp_path / "base"))
 
 
 @pytest.fixture
@@ -64,6 +70,36 @@ def test_an_export_is_scored_on_every_reviewed_row_and_training_rows_are_pointed
     assert report.warnings == (
         "2 of 6 rows have a text that this version was trained on, so its metrics are flattered",
     )
+
+
+def test_what_an_export_holds_and_is_not_scored_is_told(services: Services, project: Project, export: Path) -> None:
+    version = add_whole_version(services, project, "Shipping")
+    tasks = json.loads(export.read_text())
+    tasks[0]["annotations"] = []
+    tasks[1]["annotations"][0]["result"] = [*choice("Shipping"), *choice("Billing")]
+    tasks[2]["annotations"][0]["result"] = choice("Gone")
+
+    report = evaluate_on_export(services, version.path, written(export, tasks), CONFIG)
+
+    assert [(str(each.reason), each.control, each.task_ids) for each in report.reasons] == [
+        ("not_annotated", "", (1,)),
+        ("no_answer", "", (2,)),
+        ("unknown_label", "", (3,)),
+        ("unknown_label", "category", (3,)),
+        ("contradictory", "category", (2,)),
+    ]
+    found = report.to_json()
+    assert (found["rows"], found["reasons"][0]["reason"]) == (3, "not_annotated")
+
+
+def test_a_snapshot_tells_what_was_left_out_of_it(services: Services, project: Project) -> None:
+    version = add_whole_version(services, project, "Shipping")
+    services.studio.submit_annotation(1, {"result": choice("Billing"), "completed_by": 2})
+    snapshot = export_project(services, project)
+
+    report = evaluate_on_snapshot(services, version.path, snapshot.path)
+
+    assert [(str(each.reason), each.task_ids) for each in report.reasons] == [("unresolved", (1,))]
 
 
 def test_labels_that_the_version_cannot_give_are_pointed_out(
@@ -119,7 +155,7 @@ def test_a_version_of_several_controls_reports_them_by_name(services: Services, 
 
     document = evaluate_on_snapshot(services, version.path, export_project(services, project).path).to_json()
 
-    assert set(document) == {"model_version", "overlap", "warnings", "controls"}
+    assert set(document) == {"model_version", "overlap", "warnings", "reasons", "controls"}
     # Nothing marked is an answer, nothing chosen is none.
     assert {name: found["rows"] for name, found in document["controls"].items()} == {"category": 2, "people": 4}
     assert document["controls"]["category"]["accuracy"] == 1.0
@@ -129,7 +165,7 @@ def test_a_version_of_several_controls_reports_them_by_name(services: Services, 
 def test_an_export_without_a_reviewed_row_is_refused(services: Services, project: Project, tmp_path: Path) -> None:
     path = written(tmp_path / "empty.json", [{"id": 1, "data": {"text": "a"}, "annotations": []}])
 
-    with pytest.raises(SnapshotError, match="holds no reviewed task"):
+    with pytest.raises(SnapshotError, match=r"holds no reviewed task .*: 1 task that nobody annotated \(1\)"):
         evaluate_on_export(services, add_whole_version(services, project).path, path, CONFIG)
 
 
@@ -156,3 +192,17 @@ def test_what_cannot_be_read_is_said(services: Services, project: Project, tmp_p
         list(predict_file(services, tmp_path / "nowhere", broken))
     with pytest.raises(StudioExportError):
         list(predict_file(services, add_whole_version(services, project).path, broken))
+
+
+def test_texts_that_the_version_reads_in_part_are_named(
+    services: Services, project: Project, tmp_path: Path, base_model: str
+) -> None:
+    version = add_whole_version(services, project, "Shipping", base_model=base_model)
+    task = {"id": 7, "data": {"text": "card " * 63}, "annotations": [{"id": 1, "result": choice("Shipping")}]}
+    short = {**task, "id": 8, "data": {"text": "card " * 62}}
+
+    report = evaluate_on_export(services, version.path, written(tmp_path / "long.json", [task, short]), CONFIG)
+
+    (warning,) = report.warnings
+    assert warning.startswith("1 of 2 texts (50.0%) have more than 64 tokens, and what comes after those is not read")
+    assert "(tasks 7); " in warning

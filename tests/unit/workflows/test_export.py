@@ -115,7 +115,7 @@ def test_the_newest_label_config_is_read(services: Services, project: Project) -
     ("annotation", "reason"),
     [
         (None, "no annotated task at all"),
-        ({"result": choice("Billing"), "was_cancelled": True}, "1 not reviewed"),
+        ({"result": choice("Billing"), "was_cancelled": True}, r"1 task that annotators skipped \(1\)"),
     ],
 )
 def test_nothing_reviewed_is_an_error_that_says_why(
@@ -125,7 +125,9 @@ def test_nothing_reviewed_is_an_error_that_says_why(
     if annotation:
         services.studio.submit_annotation(1, annotation)
 
-    with pytest.raises(SnapshotError, match=f"project 1 holds no reviewed task that gives a row \\({reason}"):
+    with pytest.raises(
+        SnapshotError, match=f"project 1 holds no reviewed task that gives a row: {reason}; wanted at least one"
+    ):
         export_project(services, project)
 
     assert services.database.snapshots.last(1) is None

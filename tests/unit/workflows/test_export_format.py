@@ -59,8 +59,29 @@ def test_live_and_offline_give_the_same_rows(
     assert [line["prompt"] for line in lines(live)] == [*TEXTS[:3], *TEXTS[4:]]
 
 
-def test_tasks_without_a_row_are_counted(services: Services, export: Path, tmp_path: Path) -> None:
-    assert export_format_of_file(services, export, CONFIG, FormatRequest("csv"), tmp_path / "x").without_row == 1
+@pytest.mark.parametrize("split", [None, SplitFractions(1, 0, 0)])
+def test_tasks_without_a_row_are_counted_by_their_reason(
+    services: Services, export: Path, tmp_path: Path, split: SplitFractions | None
+) -> None:
+    tasks = json.loads(export.read_text())
+    tasks[0]["annotations"][0]["result"] = choice("Gone")
+    tasks[1]["data"]["text"] = " "
+    tasks[2]["annotations"][0]["was_cancelled"] = True
+    tasks[4]["annotations"][0]["result"] = [*choice("Billing"), *choice("Shipping")]
+    export.write_text(json.dumps(tasks))
+
+    found = export_format_of_file(services, export, CONFIG, FormatRequest("csv", split=split), tmp_path / "x")
+
+    assert (sum(found.rows.values()), found.without_row) == (1, 5)
+    assert [(str(each.reason), each.control, each.task_ids) for each in found.reasons] == [
+        ("not_annotated", "", (4,)),
+        ("skipped", "", (3,)),
+        ("empty_text", "", (2,)),
+        ("no_answer", "", (5,)),
+        ("unknown_label", "", (1,)),
+        ("unknown_label", "category", (1,)),
+        ("contradictory", "category", (5,)),
+    ]
 
 
 def test_a_split_is_that_of_a_snapshot(services: Services, export: Path, tmp_path: Path) -> None:
@@ -104,6 +125,9 @@ def test_rows_that_cannot_be_carried_are_named(services: Services, tmp_path: Pat
         {"rows": 1},
         {"no agreed answer to tone": [1]},
     )
+    assert [str(each) for each in found.reasons] == [
+        "1 task that the format cannot carry: 'no agreed answer to tone' (1) (1)"
+    ]
     assert found.without_row == 0
 
 

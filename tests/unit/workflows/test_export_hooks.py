@@ -151,6 +151,8 @@ def test_rows_that_a_hook_leaves_out_are_counted(services: Services, tmp_path: P
     assert snapshot.manifest.dropped["left_out_by_hook"] == 5
     assert {row.task_id % 2 for split in Split for row in read_rows(snapshot.path, split)} == {0}
     assert (dict(found.rows), found.without_row) == ({"rows": 5}, 5)
+    for reasons in (found.reasons, snapshot.manifest.reasons):
+        assert [(str(each.reason), each.task_ids) for each in reasons] == [("left_out_by_hook", (1, 3, 5, 7, 9))]
 
 
 def test_label_counts_are_those_of_the_rows_that_stay(services: Services, tmp_path: Path) -> None:

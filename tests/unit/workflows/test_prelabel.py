@@ -1,7 +1,7 @@
 """Pushing pre-labels in bulk, and selecting their version."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.errors import JobCancelled, StudioError, StudioUnreachable
 from ml_backend.workflows.prelabel import Pace, push_missing, select_version
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.setup import remember_project
 from tests.fakes import FakePredictor
-from tests.services import add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 
 TRAIN, HELD_OUT = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 1)
 
@@ -67,6 +68,27 @@ def test_labeled_tasks_are_left_alone(services: Services, project: Project) -> N
 
     assert push(services, project) == 3
     assert 2 not in {p["task"] for p in services.studio.predictions.values()}
+
+
+class Doubly(FakePredictor):
+    """Answers another control as well."""
+
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        more = {"more": ScoredTarget("x", 0.5, {})}
+        return [answers and {**answers, **more} for answers in super().predict(texts)]
+
+
+def test_a_control_that_label_studio_takes_no_predictions_for_does_not_keep_the_others_from_being_pushed(
+    services: Services, project: Project
+) -> None:
+    choices = '<Choices name="more"><Choice value="x"/><Choice value="y"/></Choices>'
+    more = CONFIG.replace("</View>", f'<Collapse><Panel value="More">{choices}</Panel></Collapse></View>')
+    services.studio.update_project(project.id, {"label_config": more})
+
+    assert push_missing(services, remember_project(services, project.id, more), Doubly("m1", {}, "Billing"), quiet) == 4
+
+    found = [region["from_name"] for each in services.studio.predictions.values() for region in each["result"]]
+    assert found == ["category"] * 3
 
 
 def test_dropped_predictions_are_an_error_that_names_one(services: Services, project: Project) -> None:

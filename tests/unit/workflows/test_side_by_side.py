@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ml_backend.domain.example import Provenance, Row
 from ml_backend.domain.model import ScoredTarget
@@ -22,7 +22,7 @@ class Echo:
         self.asked += texts
         return [{"reply": ScoredTarget(self.words, 0.5, {})} if self.words else None for _ in texts]
 
-    def draw_score(self, key: int) -> float:
+    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         return key / 10
 
 

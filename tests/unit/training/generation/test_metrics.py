@@ -1,7 +1,7 @@
 import pytest
 
 from ml_backend.errors import TrainingError
-from ml_backend.training.generation.metrics import rouge_l, text_metrics, words
+from ml_backend.training.generation.metrics import rouge_l, text_metrics
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,24 @@ def test_rouge_l_of_known_pairs(reference: str, response: str, expected: float) 
     assert rouge_l([reference], [response]) == [pytest.approx(expected, abs=1e-6)]
 
 
-def test_words_are_those_of_any_script_in_lower_case() -> None:
-    assert words("Don't PANIC_now, Ärzte 24!") == ["don", "t", "panic", "now", "ärzte", "24"]
-    assert words("東京 is big") == ["東", "京", "is", "big"]
-    assert words("?! ...") == ["?!", "..."]
+@pytest.mark.parametrize(
+    ("reference", "response", "expected"),
+    [
+        ("Don't PANIC_now, Ärzte 24!", "don t _panic_ now ärzte 24", 1.0),
+        ("東京 is big", "東 is big", 6 / 7),
+        ("?! ...", "...", 2 / 3),
+        ("मेरा दिन", "मेरा दान", 0.5),
+        ("আমার কাল", "আমার কূল", 0.5),
+        ("என் கல்", "என் கால்", 0.5),
+        ("ดี", "ดู", 0.0),
+        ("שָׁלוֹם", "שָׁלוֹם!", 1.0),
+        ("Zürich", "Zu\u0308rich", 1.0),
+        ("한국어", "\u1112\u1161\u11ab국어", 1.0),
+    ],
+)
+def test_words_are_those_of_any_script(reference: str, response: str, expected: float) -> None:
+    assert rouge_l([reference], [response]) == [pytest.approx(expected, abs=1e-6)]
+    assert text_metrics([reference], [response]).exact == (expected == 1.0)
 
 
 def test_bleu_is_sacrebleus() -> None:

@@ -1,0 +1,199 @@
+"""Why tasks and answers are left out or read otherwise than they stand: counted, with the tasks to look at."""
+
+import re
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Reason", "ReasonCount", "ReasonCounts", "reason_counts_from_json", "reason_counts_to_json"]
+
+NAMED_TASKS = 10
+NAMED_DETAILS = 5
+MOST_DETAILS, LONGEST_DETAIL, SHOWN_CHARACTERS = 1000, 1000, 60
+"""Details come from what people and programs wrote, which may be anything."""
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What files in UTF-8 and PostgreSQL refuse."""
+LEFT_OUT, LEFT_OUT_IN_PART, REPAIRED = "left out", "left out in part", "repaired"
+
+
+class Reason(StrEnum):
+    """Why a task gives no row, or why an answer does not count as it stands. A new reason is a new line here.
+
+    Attributes:
+        words: follow what is counted, be it one or many: "2 tasks with an empty text".
+        opening: what was done.
+    """
+
+    words: str
+    opening: str
+
+    def __new__(cls, value: str, words: str = "", opening: str = LEFT_OUT) -> "Reason":
+        """Make a member whose value is what JSON holds."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.words = words
+        member.opening = opening
+        return member
+
+    NOT_ANNOTATED = "not_annotated", "that nobody annotated"
+    SKIPPED = "skipped", "that annotators skipped"
+    NOT_REVIEWED = "not_reviewed", "that the review rule leaves out"
+    EMPTY_TEXT = "empty_text", "with an empty text"
+    NO_ANSWER = "no_answer", "without an answer that counts"
+    UNKNOWN_LABEL = "unknown_label", "with a label that the label config lacks"
+    NOT_ASKED = "not_asked", "whose question the other answers hide"
+    UNREADABLE = "unreadable", "that cannot be read"
+    CONTRADICTORY = "contradictory", "with different choices where one was asked for"
+    DOUBTFUL_POSITIONS = "doubtful_positions", "with positions that do not fit the text"
+    EMPTY_ANSWER = "empty_answer", "of white space alone"
+    BLANK_SPAN = "blank_span", "with a mark on white space alone", LEFT_OUT_IN_PART
+    MOVED_POSITIONS = "moved_positions", "with positions that do not fit the text", REPAIRED
+    OVERLAPPING_SPAN = "overlapping_span", "with a mark that overlaps a longer one", LEFT_OUT_IN_PART
+    UNRESOLVED = "unresolved", "that annotators disagree about"
+    REPEATED_TASK = "repeated_task", "that came before under the same id"
+    LEFT_OUT_BY_HOOK = "left_out_by_hook", "that a hook left out"
+    DUPLICATE = "duplicate", "with the text and the answers of another row"
+    DUPLICATE_OF_HELD_OUT = "duplicate_of_held_out", "with the text of a held-out row"
+    NEAR_DUPLICATE_OF_HELD_OUT = "near_duplicate_of_held_out", "with nearly the text of a held-out row"
+    NO_WEIGHT = "no_weight", "of weight 0"
+    NOT_CARRIED = "not_carried", "that the format cannot carry"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How often a reason was met. `str` tells it in words that follow the reason's opening, `line` with that.
+
+    Attributes:
+        control: whose answers are counted; empty where whole tasks are.
+        count: answers or tasks.
+        tasks: how many different tasks they are of.
+        task_ids: the first ones in ascending order, ten at most.
+        details: what the reason is about, such as the labels that are unknown, each with its own count; the first
+            thousand by name.
+    """
+
+    reason: Reason
+    control: str
+    count: int
+    tasks: int
+    task_ids: tuple[int, ...]
+    details: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        counted = f"{_many(self.count, 'answer')} to {self.control!r}" if self.control else _many(self.count, "task")
+        labels = [f"{_shown(detail)} ({count})" for detail, count in self.details.items()]
+        details = ", ".join(_named(labels, NAMED_DETAILS, len(labels)))
+        about = f"{counted} {self.reason.words}" + f": {details}" * bool(details)
+        return f"{about} ({self.named_tasks})" if self.control else f"{about} ({self._ids})"
+
+    @property
+    def line(self) -> str:
+        """All of it in a line."""
+        return f"{self.reason.opening}: {self}"
+
+    @property
+    def named_tasks(self) -> str:
+        """The first ten tasks, and how many more there are."""
+        return f"task{'s' * (self.tasks != 1)} {self._ids}"
+
+    @property
+    def _ids(self) -> str:
+        return ", ".join(_named(self.task_ids, NAMED_TASKS, self.tasks))
+
+
+class ReasonCounts:
+    """Counts reasons while tasks pass, in memory that does not grow with the tasks."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Reason, str], _Count] = {}
+
+    def add(self, reason: Reason, task_id: int, control: str = "", detail: str = "") -> None:
+        """Count one task, or one answer to the control. What concerns one task is to be told in one go."""
+        self._found.setdefault((reason, control), _Count()).add(task_id, detail)
+
+    def __iter__(self) -> Iterator[ReasonCount]:
+        """The counts in the order of the reasons, then of the controls' names."""
+        order = {reason: position for position, reason in enumerate(Reason)}
+        for (reason, control), found in sorted(self._found.items(), key=lambda each: (order[each[0][0]], each[0][1])):
+            yield ReasonCount(
+                reason, control, found.count, found.tasks, tuple(found.task_ids), dict(sorted(found.details.items()))
+            )
+
+
+@dataclass(slots=True)
+class _Count:
+    count: int = 0
+    tasks: int = 0
+    last_task: int | None = None
+    task_ids: list[int] = field(default_factory=list)
+    details: Counter[str] = field(default_factory=Counter)
+
+    def add(self, task_id: int, detail: str) -> None:
+        self.count += 1
+        if detail:
+            self.details[UNSTORABLE.sub("\ufffd", detail[:LONGEST_DETAIL])] += 1
+        if len(self.details) > MOST_DETAILS:
+            del self.details[max(self.details)]  # the last one by name, so that the order of tasks does not matter
+        if task_id != self.last_task:
+            self.tasks += 1
+            self.last_task = task_id
+            insort(self.task_ids, task_id)
+            del self.task_ids[NAMED_TASKS:]
+
+
+def reason_counts_to_json(counts: Iterable[ReasonCount]) -> list[dict[str, Any]]:
+    """The counts as a list of JSON objects."""
+    return [
+        {
+            "reason": each.reason.value,
+            "control": each.control,
+            "count": each.count,
+            "tasks": each.tasks,
+            "task_ids": list(each.task_ids),
+            "details": dict(each.details),
+        }
+        for each in counts
+    ]
+
+
+def reason_counts_from_json(value: object) -> tuple[ReasonCount, ...]:
+    """The counts that a list of JSON objects describes.
+
+    Raises:
+        ValueError: it is no such list.
+    """
+    if not isinstance(value, list):
+        raise ValueError(f"reasons: {value!r} found; wanted a list")
+    try:
+        return tuple(_count_from_json(each) for each in value)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"reasons: {error!r}; wanted counts by reason as `labelloop export --json` has them") from None
+
+
+def _count_from_json(each: Mapping[str, Any]) -> ReasonCount:
+    return ReasonCount(
+        Reason(each["reason"]),
+        str(each["control"]),
+        int(each["count"]),
+        int(each["tasks"]),
+        tuple(map(int, each["task_ids"])),
+        {str(detail): int(count) for detail, count in each["details"].items()},
+    )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _named(items: Sequence[object], most: int, of: int) -> list[str]:
+    """The first items as text, and how many more there are."""
+    named = [str(item) for item in items[:most]]
+    return named if of <= len(named) else [*named[:-1], f"{named[-1]} and {of - len(named)} more"]
+
+
+def _shown(detail: str) -> str:
+    """A detail in quotes, without anything that a terminal would act on."""
+    return repr(detail if len(detail) <= SHOWN_CHARACTERS else f"{detail[:SHOWN_CHARACTERS]}…")

@@ -1,0 +1,155 @@
+"""What annotators see where a tag shows `value="$field"`, resolved as Label Studio's editor does it."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["ENCODINGS", "data_keys", "data_of", "field_of", "is_there", "shown_text", "written"]
+
+REFERENCE = re.compile(r"\$[\w[\].{}]+", re.ASCII)
+STEP = re.compile(r"[^.\[\]]+|(?<=\[)(?=\])|^(?=\.)")
+INDEX = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+NEST = re.compile(r"\[(?P<index>\d{1,3})\]|(?P<key>[^.\[\]]+)", re.ASCII)
+LARGEST_PLAIN_NUMBER = 1e21
+CHARSETS = {"base64": "latin-1", "base64unicode": "utf-8"}
+ENCODINGS = ("none", *CHARSETS)
+"""What a tag's `encoding` may be."""
+MISSING = object()
+
+
+def field_of(value: str) -> str | None:
+    """The name of what a `value` shows; None for a constant.
+
+    That is the path of a value that is one reference (`doc.text` for `$doc.text`), and the value itself where it is
+    put together (`$title: $body`), white space at its ends included, which annotators see as well.
+    """
+    bare = value.strip()
+    if bare.rfind("$") == 0:
+        return bare[1:] or None
+    return value if REFERENCE.search(value) else None
+
+
+def written(field: str) -> str:
+    """The `value` that shows the field."""
+    return field if "$" in field else f"${field}"
+
+
+def data_keys(field: str) -> tuple[str, ...]:
+    """The keys of a task's data that the field is made of: `doc` for `doc.text`, `title` and `body` for two."""
+    references = [each[1:] for each in REFERENCE.findall(written(field))] if _is_resolved(field) else [field]
+    return tuple(dict.fromkeys(next(iter(STEP.findall(path)), "") for path in references))
+
+
+def _is_resolved(field: str) -> bool:
+    """False for one key that holds what no reference may, such as a space."""
+    return "$" in field or REFERENCE.fullmatch(written(field)) is not None
+
+
+def is_there(field: str, data: Mapping[str, Any]) -> bool:
+    """True where the data holds every key that the field is made of."""
+    return field in data or all(key in data for key in data_keys(field))
+
+
+def shown_text(field: str, data: Mapping[str, Any], encoding: str = "none") -> str:
+    """The text that annotators see of a task.
+
+    It is empty where nothing of it is in the data, where that is an object, of which the editor shows no more than
+    that it is one, and where it is not encoded as it should be.
+
+    Args:
+        encoding: the tag's attribute: `base64` and `base64unicode` are decoded.
+    """
+    value = data[field] if field in data else _resolved(written(field), data)
+    text = value if isinstance(value, str) else _as_text(value)
+    return _decoded(text, CHARSETS[encoding]) if encoding in CHARSETS else text
+
+
+def data_of(field: str, text: str, encoding: str = "none") -> dict[str, Any]:
+    """Data of a task that shows the text.
+
+    What is put together of several fields is not taken apart: it lies under the field's own name, where `shown_text`
+    finds it.
+    """
+    value: Any = _encoded(text, CHARSETS[encoding]) if encoding in CHARSETS else text
+    if REFERENCE.fullmatch(written(field)) is None:
+        return {field: value}
+    for step in reversed(list(NEST.finditer(field))[1:]):
+        value = {step["key"]: value} if step["key"] else [*([{}] * int(step["index"])), value]
+    return {data_keys(field)[0]: value}
+
+
+def _resolved(template: str, data: Mapping[str, Any]) -> Any:
+    references = REFERENCE.findall(template)
+    found = {reference: _get(data, reference[1:]) for reference in references}
+    if all(value is MISSING or value is None for value in found.values()):
+        return None
+    if template in found:
+        return found[template]
+    return REFERENCE.sub(lambda match: _inserted(found[match.group()]), template)
+
+
+def _get(data: Mapping[str, Any], path: str) -> Any:
+    """What lies at a path such as `items[0].text`; a key that is spelled like the whole path comes first."""
+    if path in data:
+        return data[path]
+    value: Any = data
+    for step in STEP.findall(path):
+        if isinstance(value, Mapping):
+            value = value.get(step, MISSING)
+        elif isinstance(value, list) and INDEX.fullmatch(step) and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return MISSING
+    return value
+
+
+def _inserted(value: Any) -> str:
+    """A value inside other text, where JavaScript spells out what is not there."""
+    if value is MISSING:
+        return "undefined"
+    if value is None:
+        return "null"
+    return "[object Object]" if isinstance(value, Mapping) else _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    """A value as JavaScript makes a text of it, except for objects."""
+    if isinstance(value, str):
+        return value
+    if value is None or value is MISSING or isinstance(value, Mapping):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        items = _flat(value)
+        return "" if any(isinstance(item, Mapping) for item in items) else ",".join(map(_as_text, items))
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_PLAIN_NUMBER:
+        return str(int(value))
+    return str(value)
+
+
+def _flat(items: list[Any]) -> list[Any]:
+    """What lies in lists inside one another, however deep; None for an empty one."""
+    flat: list[Any] = []
+    waiting: list[Any] = [items]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += reversed(item or [None])
+        else:
+            flat.append(item)
+    return flat
+
+
+def _decoded(text: str, charset: str) -> str:
+    digits = "".join(text.split())
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True).decode(charset)
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _encoded(text: str, charset: str) -> str:
+    return base64.b64encode(text.encode(charset, errors="replace")).decode()

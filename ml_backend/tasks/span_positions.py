@@ -1,0 +1,164 @@
+"""Where the marked pieces of a text are when their positions do not fit it.
+
+The editor stores the text of a piece beside its positions. Where the two contradict each other, positions were counted
+in another way or the text was changed since. Every known way to count is tried, and what the pieces say decides between
+them. Where that leaves a doubt, nothing is guessed.
+"""
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from html import unescape
+from itertools import accumulate, islice, product
+from unicodedata import category
+
+from ..domain.example import Span
+from ..domain.snapshot import normalised
+
+__all__ = ["Mark", "placed"]
+
+UNITS: tuple[Callable[[str], int], ...] = (
+    lambda _: 1,
+    lambda letter: 2 if ord(letter) > 0xFFFF else 1,  # UTF-16, as JavaScript and Java count
+    lambda letter: len(letter.encode(errors="surrogatepass")),
+)
+BETWEEN_SPACES = re.compile(r"\S+")
+LINE_END = re.compile("\r?\n")
+WRITTEN_LINE_END = r"\n"
+"""What the editor makes of a line end in the text that it stores beside the positions: a backslash and a letter."""
+LINE_END_WIDTHS = (None, 1, 2)
+"""How long every line end was when positions were counted; None: as in the text."""
+BEHIND_END = (0, 1)
+"""What is added to an end; 1 where it is the position of the last character."""
+MOST_SHIFTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A marked piece as it is stored, in Unicode code points where its positions are right.
+
+    Attributes:
+        says: the text of the piece; empty where it was not stored.
+    """
+
+    start: int
+    end: int
+    says: str = ""
+
+    def is_exact(self, text: str) -> bool:
+        """True where the positions hold what the mark says."""
+        return 0 <= self.start < self.end <= len(text) and self.says in ("", text[self.start : self.end])
+
+    def fits(self, text: str, gap: str = " ") -> bool:
+        """The same to a reader, whatever became of white space, case, compatible letters, escapes and what is not seen.
+
+        Args:
+            gap: what white space between words is taken for; "" where it may have been lost.
+        """
+        if self.is_exact(text):
+            return True
+        is_inside = 0 <= self.start < self.end <= len(text)
+        return is_inside and _plain(text[self.start : self.end], gap) == _plain(self.says, gap)
+
+
+def placed(marks: Sequence[Mark], text: str) -> list[Mark] | None:
+    """The marks of one annotation with positions that fit the text, None where there is a doubt about one of them.
+
+    Positions that fit are right. Otherwise that way to count is taken by which all marks fit, or else the distance by
+    which all are shifted; in a text that was edited, the only place where what a mark says stands. Two that differ are
+    a doubt.
+    """
+    if all(mark.fits(text, gap="") for mark in marks):
+        return list(marks)
+    if not any(mark.says for mark in marks):
+        return None
+    for ways, gap in ((_recounted(marks, text), " "), (_shifted(marks, text), " "), (_searched(marks, text), "")):
+        fitting = [way for way in ways if all(mark.fits(text, gap) for mark in way)]
+        exact = [way for way in fitting if all(mark.is_exact(text) for mark in way)]
+        if found := {_places(way, text): way for way in exact or fitting}:
+            return found.popitem()[1] if len(found) == 1 else None
+    return None
+
+
+def _recounted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
+    """The marks, their positions counted in other units, with other line ends, and with ends of other meaning."""
+    for unit, width in product(UNITS, LINE_END_WIDTHS):
+        offsets = _offsets(text, unit, width)
+        for more in BEHIND_END:
+            yield [
+                replace(mark, start=_index(offsets, mark.start), end=_index(offsets, mark.end + more)) for mark in marks
+            ]
+
+
+def _offsets(text: str, unit: Callable[[str], int], line_end: int | None) -> "array[int]":
+    """What was counted before each letter, and at the end."""
+    widths = array("B", map(unit, text))
+    for found in LINE_END.finditer(text):
+        if line_end is not None and line_end != len(found[0]):
+            widths[found.start()] = line_end - len(found[0][1:])
+    return array("q", accumulate(widths, initial=0))
+
+
+def _index(offsets: "array[int]", position: int) -> int:
+    """The letter at a position; -1 where the position is outside, or in the middle of a letter."""
+    index = bisect_left(offsets, position)
+    return index if index < len(offsets) and offsets[index] == position else -1
+
+
+def _shifted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
+    """The marks, all shifted by the distance between the longest of them and a place where its text stands."""
+    longest = max(marks, key=lambda mark: len(mark.says))
+    indent = len(longest.says) - len(longest.says.lstrip())
+    places = list(islice(_Words.of(text).places(longest.says), MOST_SHIFTS + 1))
+    for start, _ in places if len(places) <= MOST_SHIFTS else ():
+        distance = start - indent - longest.start
+        yield [replace(mark, start=mark.start + distance, end=mark.end + distance) for mark in marks]
+
+
+def _searched(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
+    """The marks, those that do not fit at the only place where what they say stands; nothing where one has no such."""
+    words, found = _Words.of(text), []
+    for mark in marks:
+        places = [(mark.start, mark.end)] if mark.fits(text, gap="") else list(islice(words.places(mark.says), 2))
+        if len(places) != 1 or not mark.says:
+            return
+        found.append(replace(mark, start=places[0][0], end=places[0][1]))
+    yield found
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A text with one space between its words, and where in the text each letter of that stands."""
+
+    spaced: str
+    letters: "array[int]"
+    has_written_line_ends: bool
+
+    @classmethod
+    def of(cls, text: str) -> "_Words":
+        letters = array("q")
+        for word in BETWEEN_SPACES.finditer(text):
+            letters.extend(range(word.start() - bool(letters), word.end()))
+        return cls(" ".join(text.split()), letters, WRITTEN_LINE_END in text)
+
+    def places(self, says: str) -> Iterator[tuple[int, int]]:
+        """Where in the text this stands, from and to, however much white space is in it; overlapping places too."""
+        wanted = " ".join((says if self.has_written_line_ends else says.replace(WRITTEN_LINE_END, " ")).split())
+        found = self.spaced.find(wanted) if wanted else -1
+        while found >= 0:
+            yield self.letters[found], self.letters[found + len(wanted) - 1] + 1
+            found = self.spaced.find(wanted, found + 1)
+
+
+def _places(marks: Iterable[Mark], text: str) -> tuple[Span | None, ...]:
+    """Where marks are, apart from white space at their ends."""
+    return tuple(Span(mark.start, mark.end, "").trimmed(text[mark.start : mark.end]) for mark in marks)
+
+
+def _plain(text: str, gap: str) -> str:
+    """What a reader sees of a text; browsers drop or replace some of what nobody sees."""
+    letters = unescape(text).replace(WRITTEN_LINE_END, " ").replace("\ufffd", "")
+    seen = "".join(letter for letter in letters if letter.isspace() or category(letter)[0] != "C")
+    return normalised(seen).replace(" ", gap)
