@@ -344,10 +344,7 @@ READ_DATA = {"text": "a\ufffd \U0001f600", "hash": 14695981039346656037, "long":
 
 
 def test_one_task_with_an_odd_value_keeps_no_project_from_being_read(
-    client: StudioClient,
-    studio_over_http: StudioOverHttp,
-    export: dict[str, Any],
-    caplog: pytest.LogCaptureFixture,
+    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     content = f'[{{"id": 1, "data": {ODD_DATA}, "annotations": []}}, {json.dumps(TASK | {"id": 2})}]'
     studio_over_http.on("GET", f"{EXPORTS}9/download", httpx.Response(200, content=content.encode()))
