@@ -18,6 +18,7 @@ from flask import Flask, Response, jsonify, request
 from gunicorn.app.base import BaseApplication
 
 from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.web.patient_worker import PatientWorker
 
 __all__ = ["create_app", "load_pipeline"]
 
@@ -113,7 +114,7 @@ def main() -> None:
     options = {
         "bind": f"127.0.0.1:{asked.port}",
         "workers": 1,
-        "worker_class": "gthread",
+        "worker_class": PatientWorker,
         "threads": asked.threads,
         "timeout": 120,
         "graceful_timeout": 10,

@@ -20,8 +20,11 @@ from .hooks.redaction import Redaction
 from .jobs import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.label_config_xml import parse_label_config
+from .log_lines import LINE_FORMAT, LineFormatter
+from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
+from .serving.durable_registry import DurableRegistry
 from .storage import open_database
 from .tasks import serving_plan
 from .tracking.mlflow import MlflowRegistry, MlflowTracker
@@ -52,13 +55,15 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
     """
     home = settings.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    registry = MlflowRegistry(settings.mlflow, cache=home / "models")
+    database, alarms = open_database(settings.database, _utc_now), Alarms()
+    mlflow = MlflowRegistry(settings.mlflow, cache=home / "models")
+    registry = DurableRegistry(mlflow, database.versions, home, alarms)
     options = _options(settings, home)
     answers = AnswerCache(settings.prediction_cache_mb * MB)
     serving = _Serving(settings, options.graphs, answers)
     return Services(
         options=options,
-        database=open_database(settings.database, _utc_now),
+        database=database,
         studio=StudioClient(settings.studio_url, settings.studio_token.get_secret_value(), settings.studio_timeout_s),
         tracker=MlflowTracker(settings.mlflow, artifact_root=home / "artifacts"),
         registry=registry,
@@ -67,6 +72,8 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
             registry,
             serving.champion,
             serving.cold_start,
+            alarms,
+            earlier=registry.earlier,
             memory_of=_memory_of,
             limit_bytes=settings.model_memory_mb * MB,
         ),
@@ -75,6 +82,7 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
         clock=_utc_now,
         hooks=_hooks(settings),
         answers=answers,
+        alarms=alarms,
     )
 
 
@@ -170,10 +178,10 @@ def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
 
 
 def configure_logging(level: str) -> None:
-    """Log to standard error; the libraries' chatter from WARNING up."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    """Log to standard error, one record per line; the libraries' chatter from WARNING up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter(LINE_FORMAT))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("ml_backend").setLevel(level)
 
 
@@ -209,6 +217,7 @@ def _options(settings: Settings, home: Path) -> Options:
         retrain_interval_s=settings.retrain_interval_s,
         job_heartbeat_timeout_s=settings.job_heartbeat_timeout_s,
         job_attempts=settings.job_attempts,
+        job_patience_s=settings.job_patience_s,
         jobs_at_once=settings.jobs_at_once,
         auto_push=settings.auto_push,
         audit_after_training=settings.audit_after_training,

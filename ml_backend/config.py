@@ -117,6 +117,13 @@ class Settings(BaseSettings):
         ge=1,
         description="Processes of a job that may die in a row, none leaving a new checkpoint, before the job is over.",
     )
+    job_patience_s: float = Field(
+        120.0,
+        ge=0,
+        le=86_400,
+        description="Seconds over which a job tries again, up to six times, what cannot be reached, before it fails; "
+        "0: it fails at once.",
+    )
     jobs_at_once: int = Field(2, ge=1, description="Jobs that one worker runs at the same time.")
     auto_push: bool = Field(
         True, description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."

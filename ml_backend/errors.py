@@ -19,6 +19,7 @@
     ├── BundleError               a serving bundle that is missing or damaged
     ├── TrainingError             a training run that cannot go on
     ├── TrackingError             MLflow did not answer, or refused
+    ├── DatabaseUnavailable       the state's database is locked, away, full or gone
     ├── ModelNotFound             a version that the registry does not know
     ├── JobError                  a job that is unknown or in the wrong state
     │   ├── JobNotFound
@@ -32,11 +33,14 @@
 
 A message says what was found, what was wanted and what to do about it.
 The web layer alone turns these into HTTP statuses.
+
+Every error says whether it is a passing one, and whoever raises it decides that; nobody else reads messages or codes.
 """
 
 __all__ = [
     "BundleError",
     "ConfigurationError",
+    "DatabaseUnavailable",
     "EncoderError",
     "GraphError",
     "HookError",
@@ -68,8 +72,21 @@ __all__ = [
 ]
 
 
+PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+"""What a server answers when it is overloaded, restarting or stuck, rather than asked for the wrong thing."""
+
+
 class LabelloopError(Exception):
-    """Root of the tree above."""
+    """Root of the tree above.
+
+    Attributes:
+        is_passing: something was away or busy, and the same call may succeed a minute later; False where trying again
+            is no use before somebody has changed something.
+        retry_after_s: how long the other side asks to be left alone; None where it does not say.
+    """
+
+    is_passing: bool = False
+    retry_after_s: float | None = None
 
 
 class ConfigurationError(LabelloopError):
@@ -95,6 +112,10 @@ class StudioError(LabelloopError):
 class StudioUnreachable(StudioError):
     """Label Studio did not answer, or not in time."""
 
+    def __init__(self, message: str, *, is_passing: bool = True) -> None:
+        super().__init__(message)
+        self.is_passing = is_passing
+
 
 class StudioUnauthorized(StudioError):
     """Label Studio refused the token."""
@@ -107,9 +128,11 @@ class StudioRejected(StudioError):
         status: HTTP status of the answer.
     """
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.is_passing = status in PASSING_STATUSES
+        self.retry_after_s = retry_after_s
 
 
 class PayloadError(LabelloopError):
@@ -127,6 +150,8 @@ class TextServerError(LabelloopError):
 class TextServerUnreachable(TextServerError):
     """The server did not answer, or not in time."""
 
+    is_passing = True
+
 
 class TextServerRejected(TextServerError):
     """The server answered with a refusal, or with something that is no answer.
@@ -138,6 +163,7 @@ class TextServerRejected(TextServerError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
+        self.is_passing = status in PASSING_STATUSES
 
 
 class SnapshotError(LabelloopError):
@@ -158,6 +184,18 @@ class TrainingError(LabelloopError):
 
 class TrackingError(LabelloopError):
     """MLflow, which keeps runs and models, did not answer, or refused."""
+
+    def __init__(self, message: str, *, is_passing: bool = False) -> None:
+        super().__init__(message)
+        self.is_passing = is_passing
+
+
+class DatabaseUnavailable(LabelloopError):
+    """The database that holds the state is locked, away, full or gone; what was asked of it is not to blame."""
+
+    def __init__(self, message: str, *, is_passing: bool) -> None:
+        super().__init__(message)
+        self.is_passing = is_passing
 
 
 class ModelNotFound(LabelloopError):

@@ -19,7 +19,7 @@ from .config import load_settings
 from .domain.project import Project
 from .errors import LabelloopError
 from .labelstudio.payloads import parse_predict, parse_setup, parse_webhook, predict_response
-from .web.app import MAX_BODY_BYTES
+from .web.bounded_json import BoundedJson
 from .web.errors import status_line
 from .web.guard import Guard, refuse_training_by_events
 from .web.label_studio import versions_answer, webhook_answer
@@ -27,7 +27,7 @@ from .web.watcher import watch_champions
 from .workflows.ingest import START_TRAINING, receive
 from .workflows.predict import predict_for_studio
 from .workflows.services import Services
-from .workflows.setup import announced_version, remember_project
+from .workflows.setup import announced_version, served_project
 
 try:
     # Its import makes a cache there, in the working directory otherwise; nothing is kept in it from here.
@@ -132,7 +132,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
         with _refusals_as_answers():
             asked = parse_predict({"project": self.project_id, "label_config": self._config(), "tasks": tasks})
             services = type(self).services()
-            project = remember_project(services, asked.project_id, asked.label_config)
+            project = served_project(services, asked.project_id, asked.label_config)
             results: list[dict[str, Any]] = predict_response(
                 predict_for_studio(services, project, asked.tasks).predictions
             )["results"]
@@ -161,7 +161,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
 
     def _project(self) -> Project:
         asked = parse_setup({"project": self.project_id, "schema": self._config()})
-        return remember_project(type(self).services(), asked.project_id, asked.label_config)
+        return served_project(type(self).services(), asked.project_id, asked.label_config)
 
     def _config(self) -> str:
         return self.label_config or ""
@@ -180,7 +180,7 @@ def wsgi_app(model: type[LabelloopModel] = LabelloopModel) -> Flask:
     settings = load_settings()
     configure_logging(settings.log_level)
     app: Flask = init_app(model_class=model)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json = BoundedJson(app)
     Guard(settings).protect(app)
 
     @app.get("/versions")

@@ -61,6 +61,7 @@ class FakeStudio:
     Attributes:
         changes: every call that changed something or tried to, as (method, arguments).
         refusals: error per method name, raised by that method instead of doing anything.
+        hiccups: errors per method name, one of which is raised by each of its next calls.
         blocks_backends: `ML_BLOCK_LOCAL_IP` is on, so backends at private addresses are refused.
         blocks_webhooks: `SSRF_PROTECTION_ENABLED` is on, so webhooks to private addresses are refused. With this
             one alone, adding a backend is refused but leaves its row behind.
@@ -73,6 +74,7 @@ class FakeStudio:
         self.release = "1.23.2"
         self.changes: list[tuple[str, Any]] = []
         self.refusals: dict[str, StudioError] = {}
+        self.hiccups: dict[str, list[StudioError]] = {}
         self.blocks_backends = False
         self.blocks_webhooks = False
         self.dropped_tasks: set[int] = set()
@@ -164,6 +166,17 @@ class FakeStudio:
         self._project(project_id)
         wanted = set(task_ids)
         return [task_from_export(self.task_json(t["id"])) for t in self._tasks_of(project_id) if t["id"] in wanted]
+
+    def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
+        self._refuse_if_told("labeled_since")
+        self._project(project_id)
+        changes: dict[int, datetime] = {}
+        for annotation in self.annotations.values():
+            if annotation["project"] == project_id and self._is_labeled(annotation["task"]):
+                at = datetime.fromisoformat(annotation["updated_at"])
+                changes[annotation["task"]] = max(at, changes.get(annotation["task"], at))
+        found = sorted(((task_id, at) for task_id, at in changes.items() if at > moment), key=lambda each: each[1])
+        return found[:limit]
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
         self._refuse_if_told("tasks_with")
@@ -323,7 +336,7 @@ class FakeStudio:
     def update_annotation(self, annotation_id: int, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What Update in the editor does, and with `ground_truth` the star."""
         annotation = self.annotations[annotation_id]
-        annotation |= {**(changes or {}), "updated_at": self._now()}
+        annotation |= {**(changes or {}), "updated_by": 1, "updated_at": self._now()}
         return annotation
 
     def remove_annotation(self, annotation_id: int) -> None:
@@ -394,7 +407,7 @@ class FakeStudio:
         task_id = self._next_id("tasks")
         self.tasks[task_id] = {"id": task_id, "project": project_id, "data": dict(item["data"]), "is_labeled": False}
         for annotation in item.get("annotations", ()):
-            self._store_annotation(task_id, {"ground_truth": False, **annotation})
+            self._store_annotation(task_id, {"ground_truth": False, "updated_by": None, **annotation})
         for prediction in item.get("predictions", ()):
             result = tuple(prediction["result"])
             version = prediction.get("model_version", "undefined")
@@ -465,6 +478,8 @@ class FakeStudio:
         self._refuse_if_told(method)
 
     def _refuse_if_told(self, method: str) -> None:
+        if self.hiccups.get(method):
+            raise self.hiccups[method].pop(0)
         if method in self.refusals:
             raise self.refusals[method]
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL on loopback for the whole test run, where its programs are installed."""
+"""Real PostgreSQL servers on loopback, where its programs are installed: one for the test run, or one for a test."""
 
 import os
 import shutil
@@ -8,45 +8,84 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-__all__ = ["postgres_url"]
+__all__ = ["StoppablePostgres", "postgres_url", "stoppable_postgres"]
 
 START_TIMEOUT_S = 60.0
+
+
+class StoppablePostgres:
+    """A PostgreSQL server of its own.
+
+    Attributes:
+        url: SQLAlchemy URL of its empty database.
+    """
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.url = ""
+        self._folder, self._programs, self._port = folder, programs, _free_port()
+        # The server refuses to run as root.
+        self._account: Any = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+        self._quiet: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+        self._server: subprocess.Popen[bytes] | None = None
+        if self._account:
+            shutil.chown(folder, **self._account)
+        switches = ["-U", "labelloop", "--auth=trust", "-E", "UTF8", "--no-sync"]
+        command = [programs / "initdb", "-D", folder / "data", *switches]
+        subprocess.run(command, check=True, cwd=folder, **self._quiet, **self._account)
+
+    def start(self) -> None:
+        """Start it, in a time zone that is not UTC, and wait until it answers."""
+        options = {"listen_addresses": "127.0.0.1", "port": self._port, "fsync": "off", "timezone": "Asia/Kolkata"}
+        options["unix_socket_directories"] = str(self._folder)
+        switches = [f"-c{name}={value}" for name, value in options.items()]
+        command = [self._programs / "postgres", "-D", self._folder / "data", *switches]
+        self._server = subprocess.Popen(command, cwd=self._folder, **self._quiet, **self._account)
+        self.url = f"postgresql+psycopg://labelloop@127.0.0.1:{self._port}/postgres"
+        _wait_until_it_answers(self.url)
+
+    def stop(self) -> None:
+        """Stop it, if it runs; its data stay."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)  # the other signals wait for clients, or leave files behind
+            self._server.wait(30)
+            self._server = None
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """SQLAlchemy URL of an empty database, whose server runs in a time zone that is not UTC."""
+    with _postgres() as server:
+        yield server.url
+
+
+@pytest.fixture
+def stoppable_postgres() -> Iterator[StoppablePostgres]:
+    """A server of the test's own, which it may stop and start."""
+    with _postgres() as server:
+        yield server
+
+
+@contextmanager
+def _postgres() -> Iterator[StoppablePostgres]:
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed (labelloop[postgres])")
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed on this machine")
-    # The server refuses to run as root.
-    account = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-    port = _free_port()
     with tempfile.TemporaryDirectory(prefix="labelloop-postgres-") as folder:
-        if account:
-            shutil.chown(folder, **account)
-        data = f"{folder}/data"
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "cwd": folder}
-        initialise = [programs / "initdb", "-D", data, "-U", "labelloop", "--auth=trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run(initialise, check=True, **quiet, **account)
-        options = {"listen_addresses": "127.0.0.1", "port": port, "fsync": "off", "timezone": "Asia/Kolkata"}
-        options["unix_socket_directories"] = folder
-        switches = [f"-c{name}={value}" for name, value in options.items()]
-        server = subprocess.Popen([programs / "postgres", "-D", data, *switches], **quiet, **account)
+        server = StoppablePostgres(Path(folder), programs)
         try:
-            url = f"postgresql+psycopg://labelloop@127.0.0.1:{port}/postgres"
-            _wait_until_it_answers(url)
-            yield url
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # the other signals wait for clients, or leave files behind
-            server.wait(30)
+            server.stop()
 
 
 def _programs() -> Path | None:

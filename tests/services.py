@@ -16,7 +16,9 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import BundleError
 from ml_backend.jobs import InlineLauncher
+from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
+from ml_backend.serving.durable_registry import DurableRegistry
 from ml_backend.storage import Database, open_database
 from ml_backend.workflows.run_job import run_job
 from ml_backend.workflows.services import BackendAccess, Options, Services
@@ -81,19 +83,20 @@ def build_test_services(
     clock: FakeClock | None = None,
     backend: BackendAccess | None = None,
     database_url: str | None = None,
+    mlflow: FakeRegistry | None = None,
     **options: Any,
 ) -> Services:
     """Services whose jobs run in-process, whose cold start answers `Billing`, and whose models are fakes.
 
     Args:
         database_url: None: a SQLite database of their own.
+        mlflow: what the state's memory of versions stands before; None: a registry of their own.
         options: fields of `Options` that differ from the defaults of the settings.
     """
     clock = clock or FakeClock()
     home = tmp_path / "home"
     tracker = FakeTracker(tmp_path / "runs")
-    registry = FakeRegistry(tracker.folder, clock)
-    load, late = PredictorShelf(), _LateServices()
+    load, late, alarms = PredictorShelf(), _LateServices(), Alarms()
     settings: dict[str, Any] = {
         "home": home,
         "backend": backend or BackendAccess(BACKEND_URL),
@@ -107,6 +110,7 @@ def build_test_services(
         "retrain_interval_s": 600.0,
         "job_heartbeat_timeout_s": 60.0,
         "job_attempts": 3,
+        "job_patience_s": 0.0,
         "jobs_at_once": 2,
         "auto_push": True,
         "audit_after_training": True,
@@ -115,6 +119,8 @@ def build_test_services(
     }
     home.mkdir(exist_ok=True)
     database = open_database(database_url, clock) if database_url else _own_database(home, clock)
+    mlflow = mlflow or FakeRegistry(tracker.folder, clock)
+    registry = DurableRegistry(mlflow, database.versions, home, alarms)
     late.services = Services(
         options=Options(**settings | options),
         database=database,
@@ -122,10 +128,11 @@ def build_test_services(
         tracker=tracker,
         registry=registry,
         launcher=InlineLauncher(late.run),
-        champions=Champions(registry, load, _cold_start),
+        champions=Champions(registry, load, _cold_start, alarms, earlier=registry.earlier),
         load_predictor=load,
         cold_start=_cold_start,
         clock=clock,
+        alarms=alarms,
     )
     return late.services
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..errors import JobError
+from ..errors import DatabaseUnavailable, JobError
 from .output import note, notes
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["finish_in_foreground"]
 
 POLL_S = 0.2
+AWAY_S = 5.0
 
 
 def finish_in_foreground(services: "Services", job: "Job", *, is_ours: bool) -> "Job":
@@ -46,11 +47,17 @@ def finish_in_foreground(services: "Services", job: "Job", *, is_ours: bool) -> 
                     raise
                 note(f"cancelling job {job.id}")
                 services.database.jobs.cancel(job.id)
-            worker.look_after_children()
-            job = services.database.jobs.get(job.id)
-            if is_ours and job.state is JobState.QUEUED and (again := services.database.jobs.claim(job.id)):
-                worker.start(again)
-            show(job)
+            try:
+                worker.look_after_children()
+                job = services.database.jobs.get(job.id)
+                if is_ours and job.state is JobState.QUEUED and (again := services.database.jobs.claim(job.id)):
+                    worker.start(again)
+                show(job)
+            except DatabaseUnavailable as error:
+                if not error.is_passing:
+                    raise
+                note(f"job {job.id} goes on, unwatched for now: {error}")
+                time.sleep(AWAY_S)
     if job.state is not JobState.SUCCEEDED:
         raise JobError(f"job {job.id} {_ENDINGS.get(job.state, job.state)}: {job.error}")
     return job

@@ -1,6 +1,7 @@
 """`labelloop jobs`, and the hidden `labelloop job run` that a worker starts."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -120,11 +121,14 @@ def run(job_id: JobId) -> None:
     from ..bootstrap import build_services, configure_logging
     from ..config import load_settings
     from ..domain.job import JobState
+    from ..workflows.persistence import persistently
     from ..workflows.run_job import run_job
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    if run_job(build_services(settings), job_id) is not JobState.SUCCEEDED:
+    # The database may have gone away since the job was claimed.
+    services = persistently(partial(build_services, settings), settings.job_patience_s, lambda s, _: time.sleep(s))
+    if run_job(services, job_id) is not JobState.SUCCEEDED:
         raise typer.Exit(1)
 
 

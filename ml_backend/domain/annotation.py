@@ -21,6 +21,7 @@ class Annotation:
         prelabel: what became of the pre-label, as far as the payload itself tells.
         lead_time_s: seconds in the editor, None where not measured.
         updated_at: ISO 8601 time of the last change.
+        was_imported: it came with an import, of which no event tells, and nobody has changed it since.
     """
 
     id: int
@@ -33,6 +34,7 @@ class Annotation:
     prelabel: PrelabelOutcome = PrelabelOutcome.NONE
     created_at: str | None = None
     updated_at: str | None = None
+    was_imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class JobState(StrEnum):
     """queued -> running -> succeeded | failed | cancelled | abandoned (its processes went away without a word).
 
     A job whose process died goes back to queued, unless that happened too often. One that failed or was abandoned
-    does so when somebody resumes it.
+    does so when somebody resumes it, and by itself where what it failed for may be over by then.
     """
 
     QUEUED = "queued"
@@ -70,6 +70,7 @@ class Job:
         pid: id of that process, on the machine `host`.
         deaths: processes in a row that died before they left a new checkpoint.
         checkpoint: what is done already, JSON values only, for the next attempt to go on from.
+        failure_is_passing: it failed because something was away or busy, so another attempt is made by itself.
     """
 
     id: int
@@ -88,6 +89,7 @@ class Job:
     deaths: int = 0
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     cancel_requested: bool = False
+    failure_is_passing: bool = False
     created_at: datetime | None = None
     started_at: datetime | None = None
     heartbeat_at: datetime | None = None

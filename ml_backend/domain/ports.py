@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,6 +56,13 @@ class Studio(Protocol):
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         """These tasks as they are now, with annotations, by id; those that are gone are left out."""
+
+    def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
+        """Labeled tasks that changed after a moment, by the time of their last change: ids with these times.
+
+        Args:
+            limit: at most so many, those that changed first.
+        """
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
         """Tasks whose data holds this text, or the JSON value spelled so, under the key; with annotations, by id."""
@@ -182,7 +190,7 @@ class Tracker(Protocol):
 
 
 class ModelRegistry(Protocol):
-    """Where models are kept. It alone says which one is champion."""
+    """Where models are kept, and which one is champion."""
 
     def next_number(self, project_key: str) -> int:
         """The number that the next registered version will get."""

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..domain.annotation import Prediction, ProjectInfo, Task
 from ..errors import StudioRejected
+from . import filters
 from .exports import exported_tasks
 from .http import StudioHttp
 from .payloads import parse_project, region_list, task_from_export
@@ -32,7 +34,6 @@ BARE_PAGE = 2000
 IDS_PER_QUERY = 200
 """Ids travel in the address, which must stay below 4 KiB for the strictest proxies."""
 Item = TypeVar("Item")
-VERSIONS_COLUMN = "filter:tasks:predictions_model_versions"
 BARE = "id,data"
 
 
@@ -147,10 +148,17 @@ class StudioClient:
             found += map(task_from_export, self._tasks(project_id, [], fields=None, task_ids=batch))
         return found
 
+    def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
+        """Labeled tasks that changed after a moment, by the time of their last change: ids with these times."""
+        items = filters.labeled_after(moment)
+        query = {"ordering": ["tasks:updated_at"], "filters": {"conjunction": "and", "items": items}}
+        params = {"project": project_id, "page_size": limit, "fields": "task_only", "include": "id,updated_at"}
+        page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
+        return [(int(task["id"]), datetime.fromisoformat(task["updated_at"])) for task in page["tasks"]]
+
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
         """Tasks whose data holds this text, or the JSON value spelled so, under the key; with annotations, by id."""
-        filters = [{"filter": f"filter:tasks:data.{field}", "operator": "equal", "type": "String", "value": value}]
-        yield from map(task_from_export, self._tasks(project_id, filters, fields=None))
+        yield from map(task_from_export, self._tasks(project_id, [filters.holding(field, value)], fields=None))
 
     def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
         """Put other data in place of a task's; what is left out is gone. Nobody is told by an event."""
@@ -273,7 +281,7 @@ class StudioClient:
         return [version for version in found if version != model_version and wanted in version.casefold()]
 
     def _count_unlabeled(self, project_id: int, operator: str, versions: Sequence[str]) -> int:
-        items = _unlabeled_filters(operator, versions)
+        items = filters.unlabeled(operator, versions)
         query = json.dumps({"filters": {"conjunction": "and", "items": items}})
         params = {"project": project_id, "page_size": 1, "fields": "task_only", "include": "id", "query": query}
         return _count(self._http.get("api/tasks", params), "total")
@@ -281,27 +289,25 @@ class StudioClient:
     def _unlabeled(
         self, project_id: int, operator: str, versions: Sequence[str], *, fields: str = BARE
     ) -> Iterator[Mapping[str, Any]]:
-        return self._tasks(project_id, _unlabeled_filters(operator, versions), fields=fields)
+        return self._tasks(project_id, filters.unlabeled(operator, versions), fields=fields)
 
     def _existing(self, project_id: int, task_ids: Sequence[int]) -> set[int]:
-        span = {"min": min(task_ids), "max": max(task_ids)}
-        filters: list[Mapping[str, Any]] = [
-            {"filter": "filter:tasks:id", "operator": "in", "type": "Number", "value": span}
-        ]
-        return {int(task["id"]) for task in self._tasks(project_id, filters)}
+        between = filters.with_id_between(min(task_ids), max(task_ids))
+        return {int(task["id"]) for task in self._tasks(project_id, [between])}
 
     def _tasks(
         self,
         project_id: int,
-        filters: Sequence[Mapping[str, Any]],
+        items: Sequence[Mapping[str, Any]],
         *,
         fields: str | None = BARE,
         task_ids: Sequence[int] | None = None,
         page_size: int = 0,
     ) -> Iterator[Mapping[str, Any]]:
-        """Tasks that pass the filters, by id.
+        """Tasks that pass filters, by id.
 
         Args:
+            items: the filters.
             fields: what to read of each; None: everything. Annotations are whole with everything else alone.
             task_ids: only these; None: all.
             page_size: how many to ask for at a time; 0: what suits the fields.
@@ -319,8 +325,7 @@ class StudioClient:
             query["selectedItems"] = {"all": False, "included": list(task_ids)}
         last_id = 0
         while True:
-            after = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": last_id}
-            query["filters"] = {"conjunction": "and", "items": [*filters, after]}
+            query["filters"] = {"conjunction": "and", "items": [*items, filters.after_id(last_id)]}
             page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
             yield from page["tasks"]
             # An instance may cap pages below what was asked; the total counts what this query still matched.
@@ -348,13 +353,6 @@ def _calls(predictions: Sequence[tuple[int, Prediction]]) -> Iterator[list[tuple
         regions += held
     if batch:
         yield batch
-
-
-def _unlabeled_filters(operator: str, versions: Sequence[str]) -> list[Mapping[str, Any]]:
-    return [
-        {"filter": "filter:tasks:completed_at", "operator": "empty", "type": "Datetime", "value": True},
-        {"filter": VERSIONS_COLUMN, "operator": operator, "type": "List", "value": list(versions)},
-    ]
 
 
 def _without_ground_truth(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,8 @@ def _finished(http: StudioHttp, path: str, title: str, task_filter: Mapping[str,
     while export is None or export["status"] in ("created", "in_progress"):
         if time.monotonic() > deadline:
             raise StudioUnreachable(
-                f"Label Studio at {http.url} did not finish an export in {EXPORT_TIMEOUT_S:g} s; look at its log"
+                f"Label Studio at {http.url} did not finish an export in {EXPORT_TIMEOUT_S:g} s; look at its log",
+                is_passing=False,
             )
         time.sleep(POLL_S)
         export = _find(http, path, title)

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from ..errors import PayloadError, StudioRejected, StudioUnauthorized, StudioUnreachable
+from ..errors import PayloadError, StudioError, StudioRejected, StudioUnauthorized, StudioUnreachable
 from .json_stream import json_decoder
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ __all__ = ["StudioHttp"]
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-RETRIED_STATUSES = (502, 503)
+RETRIED_STATUSES = (429, 502, 503, 504)
+LONGEST_PAUSE_S = 5.0
+"""No call waits for longer than this before its next attempt; whoever has more time asks again later."""
 LONGEST_DETAIL = 300
 DECODE = json_decoder()
 RENEWAL = "api/token/refresh/"
@@ -67,15 +69,19 @@ class StudioHttp:
         return f"{type(self).__name__}({self.url!r})"
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        """JSON of a GET, tried up to three times where the connection fails or a proxy says 502 or 503."""
+        """JSON of a GET, tried up to three times where the connection fails or Label Studio is too busy to answer."""
         retrying = Retrying(
-            retry=retry_if_exception(_is_passing),
+            retry=retry_if_exception(_may_be_repeated),
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential(multiplier=self._retry_wait_s),
+            wait=self._pause,
             before_sleep=_warn,
             reraise=True,
         )
         return retrying(self._call, "GET", path, params=params)
+
+    def _pause(self, state: RetryCallState) -> float:
+        """Seconds before the next attempt: twice as long each time, and as long as Label Studio asks for."""
+        return max(wait_exponential(multiplier=self._retry_wait_s)(state), _asked_pause_s(_error(state)))
 
     def send(
         self,
@@ -177,7 +183,11 @@ class StudioHttp:
         detail = self._clean(_detail(response))
         if status == 401:
             raise StudioUnauthorized(f"Label Studio at {self.url} refused the token ({detail}). {HOW_TO_GET_ACCESS}.")
-        raise StudioRejected(f"Label Studio refused {method} {path} with {status}: {detail}", status=status)
+        raise StudioRejected(
+            f"Label Studio refused {method} {path} with {status}: {detail}",
+            status=status,
+            retry_after_s=_retry_after_s(response),
+        )
 
     @contextmanager
     def _translated(self, method: str, path: str, timeout_s: float | None = None) -> Iterator[None]:
@@ -204,7 +214,9 @@ class StudioHttp:
                 "check that it runs and that LABELLOOP_STUDIO_URL is right"
             ) from None
         except httpx.InvalidURL as error:
-            raise StudioUnreachable(f"{self.url} is no URL ({error}); correct LABELLOOP_STUDIO_URL") from None
+            raise StudioUnreachable(
+                f"{self.url} is no URL ({error}); correct LABELLOOP_STUDIO_URL", is_passing=False
+            ) from None
 
     def _clean(self, text: str) -> str:
         return text.replace(self._token, "[token]") if self._token else text
@@ -224,14 +236,28 @@ def _json_bytes(method: str, path: str, body: object) -> bytes:
         raise StudioRejected(f"{method} {path} was not sent: {error}", status=400) from None
 
 
-def _is_passing(error: BaseException) -> bool:
-    """True for a failure that the next attempt may not meet."""
-    return isinstance(error, _NoAnswer) or (isinstance(error, StudioRejected) and error.status in RETRIED_STATUSES)
+def _may_be_repeated(error: BaseException) -> bool:
+    """True for a failure that the next attempt may not meet; not after a time out, which was waited for."""
+    is_passing = isinstance(error, _NoAnswer) or getattr(error, "status", None) in RETRIED_STATUSES
+    return is_passing and _asked_pause_s(error) <= LONGEST_PAUSE_S
+
+
+def _asked_pause_s(error: BaseException | None) -> float:
+    return (error.retry_after_s if isinstance(error, StudioError) else None) or 0.0
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
 
 
 def _warn(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    logger.warning("%s; trying again", error)
+    logger.warning("%s; trying again", _error(state))
+
+
+def _retry_after_s(response: "httpx.Response") -> float | None:
+    """What Retry-After says where it is a number; dates, which Label Studio never sends, depend on two clocks."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else None
 
 
 def _detail(response: "httpx.Response") -> str:

@@ -1,6 +1,5 @@
 """Label Studio's JSON: parsed once, where it enters, into frozen values; unknown keys are ignored."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeVar
@@ -10,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ..domain.annotation import Annotation, Prediction, ProjectInfo, Task
 from ..domain.example import PrelabelOutcome
 from ..errors import PayloadError
+from .json_text import read_json
 from .prelabel import outcome_by_comparison, outcome_by_origin
 
 __all__ = [
@@ -203,7 +203,7 @@ def _extra_params(value: object) -> object:
     """Label Studio stores them as JSON or as the text that was typed in."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = read_json(value.encode(errors="surrogatepass"))
         except ValueError:
             return {}
     return value if isinstance(value, dict) else {}
@@ -214,6 +214,8 @@ def _object_or_none(value: object) -> object:
 
 
 Id = Annotated[int, Field(ge=0, lt=2**63)]
+ProjectId = Annotated[int, Field(ge=1, lt=2**63)]
+"""Label Studio counts from 1; project 0 is labelloop's own, for work on files."""
 Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_regions)]
 
 
@@ -264,6 +266,7 @@ class _Annotation(_Model):
             prelabel=self._outcome(self.prelabel(others)),
             created_at=self.created_at,
             updated_at=self.updated_at,
+            was_imported="updated_by" in self.model_fields_set and self.updated_by is None,
         )
 
     def _outcome(self, prelabel: _Prediction | None) -> PrelabelOutcome:
@@ -291,7 +294,7 @@ class _ExportedTask(_Task):
 
 
 class _Project(_Model):
-    id: Id
+    id: ProjectId
     title: str | None = ""
     label_config: str | None = ""
     model_version: str | None = ""
@@ -328,14 +331,14 @@ class _Webhook(_Envelope):
 
 
 class _Setup(_Model):
-    project: Annotated[Id, BeforeValidator(_project_id)]
+    project: Annotated[ProjectId, BeforeValidator(_project_id)]
     label_config: str = Field(alias="schema")
     hostname: str | None = ""
     extra_params: Annotated[dict[str, Any], BeforeValidator(_extra_params)] = {}
 
 
 class _Predict(_Model):
-    project: Annotated[Id, BeforeValidator(_project_id)]
+    project: Annotated[ProjectId, BeforeValidator(_project_id)]
     label_config: str = ""
     tasks: tuple[_Task, ...]
 

@@ -3,17 +3,21 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..domain.model import cold_start_version, is_cold_start
+from ..domain.model import ModelVersion, cold_start_version, is_cold_start
 from ..domain.ports import ModelRegistry, Predictor
 from ..domain.project import Project
-from ..errors import BundleError, EncoderError, LabelloopError, TrackingError
+from ..errors import BundleError, EncoderError, TrackingError
+from .alarms import AlarmKind, Alarms
+from .loader import Loader
 
 __all__ = ["Champions"]
 
 log = logging.getLogger(__name__)
+
+UNREADABLE = (BundleError, EncoderError, OSError)
 
 
 class Champions:
@@ -26,6 +30,9 @@ class Champions:
         registry: says which version is champion.
         load: makes a predictor from a serving bundle, ready to answer its first request as fast as any other.
         cold_start: makes the predictor that answers before the first model, likewise.
+        alarms: told of champions whose files are damaged or gone.
+        earlier: by a project's key, the versions that served before its champion, newest first: one of them answers
+            where the champion cannot be loaded.
         memory_of: bytes that a predictor holds in memory, by what holds them, which predictors may share.
         limit_bytes: about what all of them may hold; above it those go that were not asked for the longest time, and
             their next request loads them again. 0: no limit.
@@ -36,20 +43,26 @@ class Champions:
         registry: ModelRegistry,
         load: Callable[[Path], Predictor],
         cold_start: Callable[[Project], Predictor],
+        alarms: Alarms | None = None,
         *,
+        earlier: Callable[[str], Sequence[ModelVersion]] = lambda _: (),
         memory_of: Callable[[Predictor], Mapping[Hashable, int]] = lambda _: {},
         limit_bytes: int = 0,
     ) -> None:
         self._registry = registry
         self._load = load
         self._cold_start = cold_start
+        self._alarms = alarms or Alarms()
+        self._earlier = earlier
         self._memory_of = memory_of
         self._limit_bytes = limit_bytes
         self._serving: dict[int, Predictor] = {}
+        self._projects: dict[int, Project] = {}
+        self._files: dict[str, Mapping[str, int]] = {}
         self._asked_at: dict[int, float] = {}
         self._put_away: set[int] = set()
         self._locks: dict[int, threading.Lock] = {}
-        self._loading: set[int] = set()
+        self._loader = Loader(self.refresh)
         self._guard = threading.Lock()
 
     def loaded(self, project: Project) -> Predictor | None:
@@ -58,6 +71,10 @@ class Champions:
         cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
         is_outdated = serving is not None and is_cold_start(serving.version) and serving.version != cold_start
         return None if is_outdated else serving
+
+    def project(self, project_id: int) -> Project | None:
+        """The project as it was when its predictor was last looked for; None for one that is not served here."""
+        return self._projects.get(project_id)
 
     def get(self, project: Project) -> Predictor:
         """The predictor of a project; the first call loads it, and calls meanwhile wait for that.
@@ -83,7 +100,8 @@ class Champions:
     def refresh(self, project: Project) -> Predictor:
         """Serve what the registry names now, loading it first if it is new here.
 
-        A champion that cannot be loaded does not replace what serves; where nothing does, the cold start answers.
+        A champion that cannot be loaded does not replace what serves; where nothing does, the newest whole version
+        before it answers, or else the cold start. One whose files are lost goes on serving from memory.
 
         Raises:
             EncoderError: the base model cannot be loaded.
@@ -93,15 +111,16 @@ class Champions:
             fitting = self.loaded(project)
             try:
                 predictor = self._wanted(project)
-            except (BundleError, EncoderError, OSError):
-                log.exception("the champion of project %s cannot be loaded", project.id)
-                predictor = fitting or self._cold_start(project)
+                self._alarms.end(AlarmKind.MODEL, project.ref.key)
+            except UNREADABLE as error:
+                predictor = fitting or self._newest_whole(project)
+                self._alarms.begin(AlarmKind.MODEL, project.ref.key, _lost(project, predictor, error))
             except TrackingError as error:
                 if fitting is None:
                     raise
                 log.warning("%s goes on serving project %s: %s", fitting.version, project.id, error)
                 predictor = fitting
-            self._serve(project.id, predictor)
+            self._serve(project, predictor)
             return predictor
 
     def _wanted(self, project: Project) -> Predictor:
@@ -109,40 +128,42 @@ class Champions:
         champion = self._registry.champion(project.ref.key)
         serving = self._serving.get(project.id)
         cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
-        if serving is not None and serving.version == (champion.name if champion else cold_start):
-            return serving
         if champion is None:
-            return self._cold_start(project)
-        predictor = self._load(champion.path)
-        log.info("project %s is served by %s", project.id, champion.name)
+            is_served = serving is not None and serving.version == cold_start
+            return serving if serving is not None and is_served else self._cold_start(project)
+        if serving is not None and serving.version == champion.name:
+            _check_files(champion.path, self._files.get(champion.name, {}))
+            return serving
+        return self._loaded_version(project, champion)
+
+    def _loaded_version(self, project: Project, version: ModelVersion) -> Predictor:
+        predictor = self._load(version.path)
+        self._files[version.name] = _sizes(version.path)
+        log.info("project %s is served by %s", project.id, version.name)
         return predictor
 
+    def _newest_whole(self, project: Project) -> Predictor:
+        """The newest version before the champion that can be loaded, or the cold start."""
+        for version in self._earlier(project.ref.key):
+            try:
+                return self._loaded_version(project, version)
+            except UNREADABLE as error:
+                log.warning("%s cannot answer instead: %s", version.name, error)
+        return self._cold_start(project)
+
     def load_soon(self, project: Project) -> None:
-        """Load a project's predictor on a thread of its own, unless one that fits serves already; returns at once."""
-        if self.loaded(project) is not None:
-            return
-        with self._guard:
-            if project.id in self._loading:
-                return
-            self._loading.add(project.id)
-        threading.Thread(target=self._load_and_log, args=(project,), name=f"load-{project.id}", daemon=True).start()
+        """Load a project's predictor in the background, unless one that fits serves already; returns at once."""
+        if self.loaded(project) is None:
+            self._loader.add(project)
 
-    def _load_and_log(self, project: Project) -> None:
-        try:
-            self.refresh(project)
-        except LabelloopError:
-            log.exception("project %s has no model to serve", project.id)
-        finally:
-            with self._guard:
-                self._loading.discard(project.id)
-
-    def _serve(self, project_id: int, predictor: Predictor) -> None:
+    def _serve(self, project: Project, predictor: Predictor) -> None:
         with self._guard:
-            self._serving[project_id] = predictor
-            self._asked_at.setdefault(project_id, time.monotonic())
-            self._put_away.discard(project_id)
+            self._serving[project.id] = predictor
+            self._projects[project.id] = project
+            self._asked_at.setdefault(project.id, time.monotonic())
+            self._put_away.discard(project.id)
             while self._limit_bytes and (held := self._bytes(self._serving.values())) > self._limit_bytes:
-                others = sorted(self._serving.keys() - {project_id}, key=lambda each: self._asked_at[each])
+                others = sorted(self._serving.keys() - {project.id}, key=lambda each: self._asked_at[each])
                 idle = next((each for each in others if self._bytes_without(each) < held), None)
                 if idle is None:
                     return
@@ -168,3 +189,28 @@ class Champions:
     def _lock(self, project_id: int) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(project_id, threading.Lock())
+
+
+def _lost(project: Project, predictor: Predictor, error: Exception) -> str:
+    return (
+        f"the champion of project {project.id} cannot be read: {error}. {predictor.version} answers for now; restore "
+        f"the folder from a backup, or go back with `labelloop models rollback --project {project.id}`"
+    )
+
+
+def _sizes(folder: Path) -> Mapping[str, int]:
+    """Every file below a folder with its size."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
+
+
+def _check_files(folder: Path, known: Mapping[str, int]) -> None:
+    """Look whether a version that serves from memory could be loaded again, without reading its files.
+
+    Raises:
+        BundleError: files that were there when it was loaded are gone or have changed; OSError: they cannot be seen.
+    """
+    found = _sizes(folder)
+    wrong = [name for name, size in known.items() if found.get(name) != size]
+    if wrong:
+        raise BundleError(f"{len(wrong)} of {len(known)} files in {folder}, such as {wrong[0]}, are gone or changed")

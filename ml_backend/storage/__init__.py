@@ -1,4 +1,4 @@
-"""The database: projects, annotation events, jobs, snapshots, gates, promotions and flags."""
+"""The database: projects, annotation events, jobs, snapshots, gates, promotions, model versions and flags."""
 
 from .database import Database, open_database
 

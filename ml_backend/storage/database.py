@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DatabaseUnavailable
+from .faults import tell_faults
 from .locks import Locks
 from .repositories import (
     EventRepository,
@@ -20,15 +21,21 @@ from .repositories import (
     ProjectRepository,
     PromotionRepository,
     SnapshotRepository,
+    VersionRepository,
 )
 from .repositories.base import Clock
-from .sqlite_file import sqlite_file
+from .sqlite_file import OpenedFile, sqlite_file
 from .use import FileUse, alone_without_file
 
 __all__ = ["Database", "migrate", "newest_revision", "open_database"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
+CONNECT_TIMEOUT_S = 10
+WANTED = (
+    "Wanted: a SQLAlchemy URL in LABELLOOP_DATABASE_URL whose server is up (PostgreSQL needs the extra "
+    "labelloop[postgres])"
+)
 MIGRATION_LOCK = 0x1ABE1  # PostgreSQL advisory lock key: an arbitrary number that only labelloop uses
 
 
@@ -48,6 +55,7 @@ class Database:
     snapshots: SnapshotRepository
     gates: GateRepository
     promotions: PromotionRepository
+    versions: VersionRepository
     flags: FlagRepository
     locks: Locks
 
@@ -66,30 +74,34 @@ class Database:
             self.use.close()
 
 
-def open_database(url: str, clock: Clock) -> Database:
+def open_database(url: str, clock: Clock, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """The database at a SQLAlchemy URL, made or migrated to the newest schema.
 
+    Args:
+        busy_timeout_ms: how long a statement waits for a SQLite file that another process writes to.
+
     Raises:
-        ConfigurationError: the URL is malformed, nothing answers there, or a newer labelloop made the database.
+        ConfigurationError: the URL is malformed, the server refuses it, or a newer labelloop made the database.
+        DatabaseUnavailable: nothing answers there, or the database is locked or cannot be written.
         StateError: another process works alone on it.
     """
     use = None
     try:
-        engine = _engine(url)
+        engine = _engine(url, busy_timeout_ms)
         try:
             use = _use(engine)
             with _one_migration_at_a_time(engine) as connection:
                 migrate(connection)
+            _stay_with_file(engine)
         except BaseException:
             engine.dispose()
             if use:
                 use.close()
             raise
+    except DatabaseUnavailable as error:
+        raise DatabaseUnavailable(f"{error}. {WANTED}", is_passing=error.is_passing) from error
     except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
-        raise ConfigurationError(
-            f"cannot open the database: {type(error).__name__}: {error}. Wanted: a SQLAlchemy URL in "
-            "LABELLOOP_DATABASE_URL whose server is up (PostgreSQL needs the extra labelloop[postgres])"
-        ) from error
+        raise ConfigurationError(f"cannot open the database: {type(error).__name__}: {error}. {WANTED}") from error
     return Database(
         engine,
         use,
@@ -99,6 +111,7 @@ def open_database(url: str, clock: Clock) -> Database:
         SnapshotRepository(engine, clock),
         GateRepository(engine, clock),
         PromotionRepository(engine, clock),
+        VersionRepository(engine, clock),
         FlagRepository(engine, clock),
         Locks(engine),
     )
@@ -142,11 +155,15 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, busy_timeout_ms: int) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        limits = {"connect_timeout": CONNECT_TIMEOUT_S} if parsed.get_backend_name() == "postgresql" else {}
+        engine = create_engine(url, pool_pre_ping=True, connect_args=limits)
+        tell_faults(engine)
+        return engine
     engine = create_engine(url)
+    tell_faults(engine)
     if file := sqlite_file(engine.url):
         file.parent.mkdir(parents=True, exist_ok=True)
 
@@ -156,7 +173,7 @@ def _engine(url: str) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         # WAL lets the server read and write while a training child writes; NORMAL is safe with WAL.
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {BUSY_TIMEOUT_MS}"):
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {busy_timeout_ms}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -165,6 +182,15 @@ def _engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _stay_with_file(engine: Engine) -> None:
+    """Refuse everything once another file, or none, is where this one was opened."""
+    if file := sqlite_file(engine.url):
+        opened = OpenedFile(file)
+        # Before a connection is made, which would make a new file, and before each transaction.
+        event.listen(engine, "do_connect", lambda *_: opened.check())
+        event.listen(engine, "begin", lambda _connection: opened.check(), insert=True)
 
 
 def _use(engine: Engine) -> FileUse | None:

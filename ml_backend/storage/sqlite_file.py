@@ -7,9 +7,40 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ..errors import StateError
+from ..errors import DatabaseUnavailable, StateError
 
-__all__ = ["copy_sqlite_file", "schema_revision", "sqlite_file"]
+__all__ = ["OpenedFile", "copy_sqlite_file", "schema_revision", "sqlite_file"]
+
+
+class OpenedFile:
+    """Sees whether a path still leads to the file that this process opened there.
+
+    SQLite does not: what is written into a file that somebody deleted or replaced is gone when the last connection is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened = self._identity()
+
+    def check(self) -> None:
+        """Look whether it is there; takes microseconds.
+
+        Raises:
+            DatabaseUnavailable: it is gone, or another one has taken its place.
+        """
+        if self._identity() != self._opened:
+            raise DatabaseUnavailable(
+                f"the database {self._path} is gone since this process opened it, or another file has taken its place; "
+                "put it back, or restore a backup and start this process again",
+                is_passing=False,
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
 
 def sqlite_file(url: str | URL) -> Path | None:

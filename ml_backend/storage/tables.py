@@ -1,27 +1,10 @@
 """Tables, as the newest migration leaves them. A test compares the two."""
 
-from datetime import UTC, datetime
-from typing import Any
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, Table, UniqueConstraint, false, text
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    DateTime,
-    Dialect,
-    Float,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    text,
-)
+from .column_types import String, StudioId, Text, UtcDateTime
 
-__all__ = ["UtcDateTime", "events", "flags", "gates", "jobs", "metadata", "projects", "promotions", "snapshots"]
+__all__ = ["events", "flags", "gates", "jobs", "metadata", "model_versions", "projects", "promotions", "snapshots"]
 
 metadata = MetaData(
     naming_convention={
@@ -32,31 +15,16 @@ metadata = MetaData(
 )
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware datetimes in UTC, also on SQLite, which forgets the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002 (the base's shape)
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the base's shape)
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
 projects = Table(
     "projects",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("id", StudioId, primary_key=True, autoincrement=False),
     Column("slug", String(64), nullable=False),
     Column("title", Text, nullable=False),
     Column("label_config", Text, nullable=False),
     Column("label_config_fingerprint", String(64), nullable=False),
     Column("split", String(64), nullable=False),
-    Column("backend_id", Integer),
+    Column("backend_id", StudioId),
     Column("connected_at", UtcDateTime, nullable=False),
 )
 
@@ -64,7 +32,7 @@ label_configs = Table(
     "label_configs",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("project_id", Integer, nullable=False, index=True),
+    Column("project_id", StudioId, nullable=False, index=True),
     Column("fingerprint", String(64), nullable=False),
     Column("label_config", Text, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
@@ -74,15 +42,15 @@ events = Table(
     "annotation_events",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("project_id", Integer, nullable=False),
+    Column("project_id", StudioId, nullable=False),
     Column("action", String(16), nullable=False),
-    Column("annotation_id", Integer, nullable=False),
-    Column("task_id", Integer),
+    Column("annotation_id", StudioId, nullable=False),
+    Column("task_id", StudioId),
     Column("annotator", String(64), nullable=False),
     Column("was_cancelled", Boolean, nullable=False),
     Column("ground_truth", Boolean, nullable=False),
     Column("lead_time_s", Float),
-    Column("parent_prediction", Integer),
+    Column("parent_prediction", StudioId),
     Column("prelabel", String(16), nullable=False),
     Column("model_version", String(255)),
     Column("selected_by", String(16), nullable=False),
@@ -91,6 +59,8 @@ events = Table(
     Column("received_at", UtcDateTime, nullable=False),
     # Label Studio gives events no id; the same change delivered twice agrees in these.
     UniqueConstraint("project_id", "annotation_id", "action", "changed_at"),
+    # The newest event, and those since a snapshot, are asked for all the time.
+    Index("ix_annotation_events_project_id", "project_id", "id"),
 )
 
 jobs = Table(
@@ -98,7 +68,7 @@ jobs = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("kind", String(32), nullable=False),
-    Column("project_id", Integer, nullable=False),
+    Column("project_id", StudioId, nullable=False),
     Column("dedupe_key", String(255), nullable=False),
     Column("state", String(16), nullable=False),
     Column("params", JSON, nullable=False),
@@ -113,6 +83,7 @@ jobs = Table(
     Column("deaths", Integer, nullable=False, server_default="0"),
     Column("checkpoint", JSON, nullable=False, server_default="{}"),
     Column("cancel_requested", Boolean, nullable=False),
+    Column("failure_is_passing", Boolean, nullable=False, server_default=false()),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("heartbeat_at", UtcDateTime),
@@ -141,7 +112,7 @@ jobs = Table(
 snapshots = Table(
     "snapshots",
     metadata,
-    Column("project_id", Integer, primary_key=True, autoincrement=False),
+    Column("project_id", StudioId, primary_key=True, autoincrement=False),
     Column("id", String(64), primary_key=True),
     # The newest event when the snapshot was read: what came after it counts as new.
     Column("last_event_id", Integer, nullable=False),
@@ -162,7 +133,7 @@ promotions = Table(
     "promotions",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("project_id", Integer, nullable=False),
+    Column("project_id", StudioId, nullable=False),
     Column("version", String(255), nullable=False),
     Column("previous", String(255), nullable=False),
     Column("state", String(16), nullable=False),
@@ -184,12 +155,28 @@ promotions = Table(
     ),
 )
 
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("project_key", String(255), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("method", String(16), nullable=False),
+    Column("snapshot_id", String(64), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("label_config_fingerprint", String(64), nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # The champion has the highest of its project, what served before it the next lower one; None: not to go back to.
+    Column("served_as", Integer),
+)
+
 flags = Table(
     "flags",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("project_id", Integer, nullable=False),
-    Column("task_id", Integer, nullable=False),
+    Column("project_id", StudioId, nullable=False),
+    Column("task_id", StudioId, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("given", JSON, nullable=False),
     Column("suggested", JSON(none_as_null=True)),

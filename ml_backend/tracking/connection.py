@@ -32,6 +32,14 @@ MLFLOW_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
 
+PASSING_CODES = frozenset(
+    {"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"}
+)
+VAGUE_CODES = frozenset({None, "INTERNAL_ERROR", "BAD_REQUEST"})
+PASSING_WORDS = re.compile(r"locked|connection|time(d |-)?out|too many|\b(429|50[0234])\b", re.IGNORECASE)
+# A store that was deleted under a process is "readonly" or lacks tables to it; the next process finds a new one.
+LASTING_WORDS = re.compile(r"disk is full|disk I/O|authentication failed|does not exist")
+
 
 class Connection:
     """A lazily opened MLflow client. Importing MLflow takes seconds, so nothing happens before the first call.
@@ -65,10 +73,13 @@ class Connection:
 
         try:
             yield self._opened()
-        except (MlflowException, SQLAlchemyError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # a file of this machine; the library that carries those of a server gives no number
             message = PASSWORD.sub(r"\1***@", f"MLflow at {self.uri} did not do what it should: {error}")
             raise TrackingError(
-                f"{message}. Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL"
+                f"{message}. Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL",
+                is_passing=_is_passing(error),
             ) from None  # the cause repeats the URL, password included
 
     def _opened(self) -> "MlflowClient":
@@ -84,6 +95,18 @@ class Connection:
                     client.search_experiments(max_results=1)
                 self._client = client
             return self._client
+
+
+def _is_passing(error: Exception) -> bool:
+    """True where MLflow or its database is away, busy or overloaded.
+
+    MLflow wraps what its database or its server says, and gives some of it a code that stands for anything.
+    """
+    said = str(error)
+    if LASTING_WORDS.search(said):
+        return False
+    code = getattr(error, "error_code", None)
+    return code in PASSING_CODES or (code in VAGUE_CODES and PASSING_WORDS.search(said) is not None)
 
 
 @contextmanager

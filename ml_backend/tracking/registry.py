@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -73,6 +74,9 @@ class MlflowRegistry:
     ) -> ModelVersion:
         """Register the bundle that the run logged under `artifact_path`.
 
+        Args:
+            number: that of `next_number`, or a higher one.
+
         Raises:
             JobError: the number was taken meanwhile, or the run logged no file there; nothing is registered.
         """
@@ -84,7 +88,8 @@ class MlflowRegistry:
             if _model(client, project_key) is None:
                 # Another process may make it meanwhile.
                 _unless("RESOURCE_ALREADY_EXISTS", lambda: client.create_registered_model(project_key))
-            registered = client.create_model_version(
+            create = partial(
+                client.create_model_version,
                 project_key,
                 source=f"{client.get_run(run_id).info.artifact_uri}/{artifact_path}",
                 run_id=run_id,
@@ -98,7 +103,11 @@ class MlflowRegistry:
                 },
                 await_creation_for=0,
             )
-            given = int(registered.version)
+            registered = create()
+            while (given := int(registered.version)) < number:
+                # A store that was made anew begins at 1 again: names that are taken are used up.
+                client.delete_model_version(project_key, str(given))
+                registered = create()
             client.set_registered_model_tag(project_key, LAST_NUMBER, str(given))
             if given != number:
                 client.delete_model_version(project_key, str(given))

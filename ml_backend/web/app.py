@@ -10,20 +10,17 @@ from .label_studio import label_studio_blueprint
 from .metrics import Metrics
 from .status import status_blueprint
 
-__all__ = ["MAX_BODY_BYTES", "create_app"]
-
-MAX_BODY_BYTES = 128 * 1024 * 1024  # 2,500 tasks of 340 characters are 1.2 MB; one text may have 2 MB
+__all__ = ["create_app"]
 
 
 def create_app(services: Services, settings: Settings) -> Flask:
     """The application over these services. Nothing is loaded here: `/health` answers at once."""
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics = Metrics(services)
-    Guard(settings).protect(app)
+    Guard(settings, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
     metrics.observe(app)
-    register_errors(app, metrics)
+    register_errors(app, metrics, services.alarms)
     app.register_blueprint(label_studio_blueprint(services, metrics))
     app.register_blueprint(status_blueprint(services, metrics))
 

@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
+    DatabaseUnavailable,
     JobError,
     JobNotFound,
     LabelConfigError,
@@ -20,6 +21,7 @@ from ..errors import (
     TextServerError,
     TrackingError,
 )
+from ..serving.alarms import AlarmKind, Alarms
 from .guard import CHALLENGE
 from .metrics import Metrics
 
@@ -37,19 +39,33 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
     (StudioError, 502),
     (TextServerError, 502),
     (TrackingError, 502),
+    (DatabaseUnavailable, 503),
     (LabelloopError, 500),
 )
 MAX_REASON_LENGTH = 400
+RETRY_AFTER_S = 5
+EVENTS = "/webhook"
 
 
-def register_errors(app: Flask, metrics: Metrics) -> None:
-    """Answer every error as JSON, `{"error": message}`."""
+def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
+    """Answer every error as JSON, `{"error": message}`; events that cannot be stored are an alarm until one is."""
 
     @app.errorhandler(LabelloopError)
     def known(error: LabelloopError) -> Response:
         metrics.errors.labels(type(error).__name__).inc()
         log.warning("%s %s: %s", request.method, request.path, error)
-        return _answer(_status(error), str(error))
+        response = _answer(_status(error), str(error))
+        if isinstance(error, DatabaseUnavailable):
+            response.retry_after = RETRY_AFTER_S
+            if request.path == EVENTS:
+                alarms.begin(AlarmKind.STATE, EVENTS, f"events are not stored: {error}")
+        return response
+
+    @app.after_request
+    def stored(response: Response) -> Response:
+        if request.path == EVENTS and response.status_code == HTTPStatus.OK:
+            alarms.end(AlarmKind.STATE, EVENTS)
+        return response
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

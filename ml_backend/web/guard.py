@@ -7,63 +7,135 @@ DNS rebinding, and bodies must be JSON, which a foreign page cannot send without
 """
 
 import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, g, request
+from flask import Flask, Request, abort, g, request
+from gunicorn.util import unquote_to_wsgi_str
 
 from ..config import LOOPBACK_HOSTS, Settings
 from ..workflows.services import WEBHOOK_USER
+from .failed_logins import FailedLogins
+from .limits import BODY_LIMIT, body_limit
+
+if TYPE_CHECKING:
+    from .incoming import Head
 
 __all__ = ["Guard", "refuse_training_by_events"]
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="labelloop"'}
 
 
-class Guard:
-    """Checks every request before its view runs."""
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What a request is answered with that may not have what it asks for.
 
-    def __init__(self, settings: Settings) -> None:
+    Attributes:
+        failed_login: why its credentials do not do; empty where something else is wrong.
+    """
+
+    status: HTTPStatus
+    message: str
+    failed_login: str = ""
+
+
+class Guard:
+    """Checks every request before its view runs, and before its body is waited for.
+
+    Args:
+        count_failed_login: told why, for each.
+    """
+
+    def __init__(self, settings: Settings, count_failed_login: Callable[[str], None] = lambda _reason: None) -> None:
         self._user = settings.user
         self._password = settings.password.get_secret_value()
         self._webhook_password = settings.webhook_password.get_secret_value()
         public = urlsplit(settings.backend_url).hostname
         self._hosts = LOOPBACK_HOSTS | ({public} if public else frozenset())
         self._is_loopback = settings.is_loopback
+        self._failed_logins = FailedLogins(count_failed_login)
 
     def protect(self, app: Flask) -> None:
         """Put the checks before all views of the application."""
         app.before_request(self._check)
+        app.extensions[BODY_LIMIT] = self.body_limit
+
+    def body_limit(self, head: "Head") -> int:
+        """How many bytes of a body are read that comes after this head; 0 where the request is refused by it."""
+        asked = Request(_environ(head))
+        return 0 if self._refusal(asked) else body_limit(asked.path)
 
     def _check(self) -> None:
-        if self._is_loopback and _host_name(request.host) not in self._hosts:
-            abort(403, f"Host {request.host!r} found; wanted one of {', '.join(sorted(self._hosts))}")
-        if request.method == "POST" and request.mimetype != "application/json":
-            abort(415, f"Content-Type {request.mimetype!r} found; wanted application/json")
-        g.may_only_post_events = False
-        if self._password:
-            self._authenticate()
+        request.max_content_length = body_limit(request.path)
+        refusal = self._refusal(request)
+        if refusal is not None:
+            if refusal.failed_login:
+                self._failed_logins.note(request, refusal.failed_login)
+            abort(refusal.status, refusal.message)
+        g.may_only_post_events = self._is_from_webhook(request)
+        g.is_anonymous = bool(self._password) and "Authorization" not in request.headers
 
-    def _authenticate(self) -> None:
-        if "Authorization" not in request.headers and request.path == "/health":
-            return  # container probes carry none; Label Studio does, and theirs are checked
-        credentials = request.authorization
-        name = (credentials.username or "") if credentials else ""
-        password = (credentials.password or "") if credentials else ""
-        if _same(name, self._user) and _same(password, self._password):
-            return
-        if _same(name, WEBHOOK_USER) and _same(password, self._webhook_password):
-            if request.path != "/webhook":
-                abort(403, "the webhook's credentials may only post events; this needs the backend's")
-            g.may_only_post_events = True
-            return
+    def _refusal(self, asked: Request) -> _Refusal | None:
+        if self._is_loopback and _host_name(asked.host) not in self._hosts:
+            wanted = ", ".join(sorted(self._hosts))
+            return _Refusal(HTTPStatus.FORBIDDEN, f"Host {asked.host!r} found; wanted one of {wanted}")
+        if asked.method == "POST" and asked.mimetype != "application/json":
+            return _Refusal(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"Content-Type {asked.mimetype!r} found; wanted application/json",
+            )
+        return self._refusal_by_credentials(asked) if self._password else None
+
+    def _refusal_by_credentials(self, asked: Request) -> _Refusal | None:
+        if "Authorization" not in asked.headers and asked.path == "/health":
+            return None  # container probes carry none; Label Studio does, and theirs are checked
+        if _has_credentials(asked, self._user, self._password):
+            return None
+        if self._is_from_webhook(asked):
+            if asked.path == "/webhook":
+                return None
+            return _Refusal(
+                HTTPStatus.FORBIDDEN,
+                "the webhook's credentials may only post events; this needs the backend's",
+                "the webhook's credentials",
+            )
         # Label Studio shows its hint about credentials for 401 alone.
-        abort(401, "the credentials are missing or wrong; set those of LABELLOOP_USER and LABELLOOP_PASSWORD")
+        return _Refusal(
+            HTTPStatus.UNAUTHORIZED,
+            "the credentials are missing or wrong; set those of LABELLOOP_USER and LABELLOOP_PASSWORD",
+            "wrong credentials" if "Authorization" in asked.headers else "no credentials",
+        )
+
+    def _is_from_webhook(self, asked: Request) -> bool:
+        return bool(self._password) and _has_credentials(asked, WEBHOOK_USER, self._webhook_password)
 
 
 def refuse_training_by_events() -> None:
     """Answer 403 where the request carries the webhook's credentials."""
     if g.get("may_only_post_events", False):
         abort(403, "the webhook's credentials may only post events; START_TRAINING needs the backend's")
+
+
+def _environ(head: "Head") -> dict[str, str]:
+    """What the checks read of a request, as WSGI has it; one without a host is checked later, by the socket's."""
+    environ = {"REQUEST_METHOD": head.method, "PATH_INFO": unquote_to_wsgi_str(head.path), "HTTP_HOST": "localhost"}
+    for name, value in head.headers:
+        environ["CONTENT_TYPE" if name == "CONTENT-TYPE" else f"HTTP_{name.replace('-', '_')}"] = value
+    return environ
+
+
+def _has_credentials(asked: Request, user: str, password: str) -> bool:
+    """True where the request carries exactly these, by the one scheme that was asked for."""
+    try:
+        found = asked.authorization
+    except ValueError:  # the header is not even ASCII
+        return False
+    if found is None or found.type != "basic":
+        return False
+    return _same(found.username or "", user) and _same(found.password or "", password)
 
 
 def _host_name(host: str) -> str:

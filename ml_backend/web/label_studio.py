@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ..errors import PayloadError
+from ..labelstudio.json_text import read_json
 from ..labelstudio.payloads import parse_predict, parse_setup, parse_webhook, predict_response
 from ..workflows.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
 from ..workflows.predict import predict_for_studio
 from ..workflows.services import Services
-from ..workflows.setup import announced_version, remember_project
+from ..workflows.setup import announced_version, served_project
 from .guard import refuse_training_by_events
 from .metrics import Metrics
 
@@ -23,19 +24,24 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
     @blueprint.get("/health")
     def health() -> ResponseReturnValue:
-        return jsonify(status="UP", model_class="labelloop")
+        alarms = services.alarms.sentences()
+        if not alarms:
+            return jsonify(status="UP", model_class="labelloop")
+        # Still 200: Label Studio would take the backend for gone, and what serves goes on serving.
+        told = {} if g.get("is_anonymous", False) else {"alarms": alarms}
+        return jsonify(status="DEGRADED", model_class="labelloop", **told)
 
     @blueprint.post("/setup")
     def setup() -> ResponseReturnValue:
         asked = parse_setup(_body())
-        project = remember_project(services, asked.project_id, asked.label_config)
+        project = served_project(services, asked.project_id, asked.label_config)
         services.champions.load_soon(project)
         return jsonify(model_version=announced_version(services, project))
 
     @blueprint.post("/predict")
     def predict() -> ResponseReturnValue:
         asked = parse_predict(_body())
-        project = remember_project(services, asked.project_id, asked.label_config)
+        project = served_project(services, asked.project_id, asked.label_config)
         prelabels = predict_for_studio(services, project, asked.tasks)
         metrics.count_prelabels(prelabels)
         return jsonify(predict_response(prelabels.predictions))
@@ -70,9 +76,9 @@ def webhook_answer(received: Received) -> dict[str, Any]:
 
 
 def _body() -> object:
-    body = request.get_json(silent=True)
-    if body is None:
+    try:
+        return read_json(request.get_data())
+    except ValueError as error:
         raise PayloadError(
-            f"{request.path} got a body that is not JSON; wanted the JSON object that Label Studio sends"
-        )
-    return body
+            f"{request.path} got a body that is not JSON ({error}); wanted the JSON object that Label Studio sends"
+        ) from None

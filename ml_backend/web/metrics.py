@@ -1,5 +1,6 @@
 """Prometheus metrics of this process, and of the database at the moment of asking."""
 
+import logging
 import time
 from collections.abc import Iterator
 
@@ -8,6 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ..errors import DatabaseUnavailable
+from ..serving.alarms import Alarms
 from ..serving.answer_cache import AnswerCache
 from ..serving.prelabels import Prelabels
 from ..workflows.policy import new_labels
@@ -15,6 +18,8 @@ from ..workflows.services import Services
 from ..workflows.setup import announced_version
 
 __all__ = ["Metrics"]
+
+log = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 100.0)
 
@@ -26,6 +31,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.events = Counter("labelloop_events_total", "Webhook calls by action.", ["action"], registry=self.registry)
         self.errors = Counter("labelloop_errors_total", "Failed requests by error.", ["error"], registry=self.registry)
+        self.failed_logins = Counter(
+            "labelloop_failed_logins_total",
+            "Requests refused for their credentials, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.prelabels = Counter(
             "labelloop_prelabels_total", "Answered tasks by outcome.", ["outcome"], registry=self.registry
         )
@@ -36,6 +47,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.registry.register(_AlarmCollector(services.alarms))
         self.registry.register(_StateCollector(services))
         self.registry.register(_CacheCollector(services.answers))
 
@@ -76,8 +88,23 @@ class _CacheCollector(Collector):
         yield GaugeMetricFamily("labelloop_cache_bytes", "Memory of these answers.", self._answers.used_bytes)
 
 
+class _AlarmCollector(Collector):
+    """Reads what is wrong at the moment."""
+
+    def __init__(self, alarms: Alarms) -> None:
+        self._alarms = alarms
+
+    def collect(self) -> Iterator[Metric]:
+        alarms = GaugeMetricFamily(
+            "labelloop_alarms", "What somebody has to see to, by what it is about; `/health` says it.", labels=["kind"]
+        )
+        for kind, count in self._alarms.counts().items():
+            alarms.add_metric([kind], count)
+        yield alarms
+
+
 class _StateCollector(Collector):
-    """Reads the database at each scrape, so that several processes tell the same."""
+    """Reads the database at each scrape, so that several processes tell the same; nothing while it is away."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -87,6 +114,13 @@ class _StateCollector(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
+        try:
+            yield from self._read()
+        except DatabaseUnavailable as error:
+            # What else there is to tell is told; the alarms are about this.
+            log.warning("the metrics lack what the database holds: %s", error)
+
+    def _read(self) -> Iterator[Metric]:
         database = self._services.database
         jobs = GaugeMetricFamily("labelloop_jobs", "Jobs by state.", labels=["state"])
         for state, count in database.jobs.counts().items():

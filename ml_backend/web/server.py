@@ -7,17 +7,23 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 
 from ..bootstrap import build_services, configure_logging
 from ..config import Settings
 from ..errors import ConfigurationError
+from ..log_lines import LineFormatter
 from ..workflows.work import Worker
 from .app import create_app
+from .patient_worker import PatientWorker
 from .watcher import watch_champions
 
 __all__ = ["serve"]
 
 REQUEST_TIMEOUT_S = 120  # above the 100 s that Label Studio waits for predictions
+GRACE_S = 110  # likewise, for requests that are under way when the server is asked to end
+HURRIED_GRACE_S = 10  # for the same where somebody presses Ctrl-C
 
 
 def serve(settings: Settings, *, with_worker: bool) -> None:
@@ -42,15 +48,20 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._with_worker = with_worker
         super().__init__()
 
+    def run(self) -> None:
+        """Serve, in a child process that is started again where it dies."""
+        _Arbiter(self).run()
+
     def load_config(self) -> None:
         values: dict[str, Any] = {
             "bind": f"{self._settings.host}:{self._settings.port}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "threads": self._settings.threads,
             "timeout": REQUEST_TIMEOUT_S,
-            "graceful_timeout": 10,
+            "graceful_timeout": GRACE_S,
             "proc_name": "labelloop",
+            "logger_class": _Log,
             "loglevel": self._settings.log_level.lower(),
             "control_socket_disable": True,
         }
@@ -68,6 +79,24 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         if self._with_worker:
             threading.Thread(target=Worker(services).run, args=(stop,), name="worker", daemon=True).start()
         return create_app(services, self._settings)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
+    """The parent process, which starts the serving one and ends it."""
+
+    def stop(self, graceful: bool = True) -> None:
+        if not graceful:
+            self.cfg.set("graceful_timeout", HURRIED_GRACE_S)
+        super().stop(graceful)
+
+
+class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's log, whose messages hold what clients have sent."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(LineFormatter(self.error_fmt, self.datefmt))
 
 
 def _check_port(settings: Settings) -> None:

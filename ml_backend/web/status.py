@@ -5,12 +5,15 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import __version__
+from ..errors import DatabaseUnavailable
 from ..workflows.retrain import request_training
 from ..workflows.services import Services
-from ..workflows.status import project_status
+from ..workflows.status import ProjectStatus, project_status
 from .metrics import Metrics
 
 __all__ = ["status_blueprint"]
+
+ID = f"int(min=1, max={2**63 - 1})"  # what a database holds; what is beyond it is found nowhere
 
 
 def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
@@ -19,24 +22,31 @@ def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
     @blueprint.get("/")
     def index() -> ResponseReturnValue:
-        projects = [project_status(services, project) for project in services.database.projects.all()]
-        return render_template("status.html", projects=projects, studio_url=services.studio.url, version=__version__)
+        alarms, projects = services.alarms.sentences(), list[ProjectStatus]()
+        try:
+            projects = [project_status(services, project) for project in services.database.projects.all()]
+        except DatabaseUnavailable as error:
+            # The page is there to say so, to whoever has it open as well.
+            alarms = list(dict.fromkeys([*alarms, str(error)]))
+        return render_template(
+            "status.html", projects=projects, alarms=alarms, studio_url=services.studio.url, version=__version__
+        )
 
     @blueprint.get("/metrics")
     def prometheus() -> ResponseReturnValue:
         return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
-    @blueprint.post("/projects/<int:project_id>/train")
+    @blueprint.post(f"/projects/<{ID}:project_id>/train")
     def train(project_id: int) -> ResponseReturnValue:
         job, is_new = request_training(services, project_id, trigger="page")
         return jsonify(job=job.id, state=job.state, is_new=is_new)
 
-    @blueprint.post("/jobs/<int:job_id>/cancel")
+    @blueprint.post(f"/jobs/<{ID}:job_id>/cancel")
     def cancel(job_id: int) -> ResponseReturnValue:
         job = services.database.jobs.cancel(job_id)
         return jsonify(job=job.id, state=job.state)
 
-    @blueprint.post("/jobs/<int:job_id>/resume")
+    @blueprint.post(f"/jobs/<{ID}:job_id>/resume")
     def resume(job_id: int) -> ResponseReturnValue:
         job = services.database.jobs.resume(job_id)
         return jsonify(job=job.id, state=job.state)

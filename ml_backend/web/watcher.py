@@ -1,11 +1,12 @@
-"""The background thread of a serving process that follows the champion alias."""
+"""The background thread of a serving process that follows the champion alias, and sees where the database is gone."""
 
 import logging
 import threading
 import time
 
 from ..domain.project import Project
-from ..errors import LabelloopError
+from ..errors import DatabaseUnavailable, LabelloopError
+from ..serving.alarms import AlarmKind
 from ..workflows.services import Services
 
 __all__ = ["watch_champions"]
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 FULL_REFRESH_S = 30.0
+DATABASE = "database"
 
 
 def watch_champions(
@@ -37,6 +39,9 @@ def watch_champions(
                     seen[project.id] = newest
             if is_full:
                 next_full = time.monotonic() + full_refresh_s
+            services.alarms.end(AlarmKind.STATE, DATABASE)
+        except DatabaseUnavailable as error:
+            services.alarms.begin(AlarmKind.STATE, DATABASE, str(error))
         except Exception:
             # The thread's outermost frame: one bad round must not end all later ones.
             log.exception("looking for a new champion failed; trying again")

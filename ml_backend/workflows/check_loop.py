@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from ..domain.annotation import Annotation
 from ..domain.job import Job, JobKind, JobState
 from ..domain.reasons import Reason
+from ..serving.alarms import AlarmKind
 from .config_history import changes_between
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .export import stored_snapshot
@@ -24,7 +25,10 @@ ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
 def _model(exam: Examination) -> Verdict:
     from ..encoders.bundle import read_bundle
 
-    champion = exam.services.registry.champion(exam.project.ref.key)
+    key = exam.project.ref.key
+    champion = exam.services.registry.champion(key)
+    if lost := exam.services.alarms.about(AlarmKind.REGISTRY, key):
+        return broken(lost, f"restore MLflow's database, or train again: `labelloop train --project {exam.project_id}`")
     if champion is None:
         return fine("none yet: the cold start answers until a first model is trained and passes the gate")
     trained_for = read_bundle(champion.path).manifest.facts.label_config
@@ -147,8 +151,8 @@ def _events(exam: Examination) -> Verdict:
         return broken(
             f"Label Studio holds {len(unheard)} annotations made since the project was connected that no event told "
             f"of, such as {unheard[0].id}; {last}",
-            "keep `labelloop serve` running while people label, and mend what the checks of the webhook say; training "
-            "reads all labels from Label Studio anyway, only counts and provenance miss these",
+            "keep `labelloop serve` running while people label, and mend what the checks of the webhook say; a running "
+            "worker finds and counts these, but how they came about is lost",
         )
     return fine(last)
 

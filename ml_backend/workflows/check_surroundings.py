@@ -124,6 +124,13 @@ def _backend(exam: Examination) -> Verdict:
     return fine(f"answers at {access.url}")
 
 
+def _alarms(exam: Examination) -> Verdict:
+    alarms = exam.probe.get("/health").get("alarms") or ()
+    if alarms:
+        return broken(f"the running backend says: {'; '.join(alarms)}", "do what it says, and look at its log")
+    return fine("the running backend has none")
+
+
 def _credentials(exam: Examination) -> Verdict:
     access = exam.services.options.backend
     bare = exam.probe.get("/versions", with_credentials=False)
@@ -183,6 +190,7 @@ CHECKS = (
     Check("label_studio", _label_studio),
     Check("token", _token, needs=("label_studio",)),
     Check("backend", _backend, fix=START_IT),
+    Check("alarms", _alarms, needs=("backend",)),
     Check("credentials", _credentials, needs=("backend",)),
     Check("base_model", _base_model, fix="set LABELLOOP_BASE_MODEL to a model that is there, as the message says"),
     Check("registry", _registry, fix="check LABELLOOP_MLFLOW_URL and that its server is up"),

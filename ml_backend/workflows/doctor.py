@@ -2,6 +2,7 @@
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..errors import DatabaseUnavailable
 from . import check_connection, check_loop, check_surroundings, check_tasks
 from .examination import Examination, Finding, State, run_checks
 from .probe import BackendProbe
@@ -35,6 +36,6 @@ def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe 
 def _connected(services: Services) -> list[int]:
     try:
         return [project.id for project in services.database.projects.all()]
-    except SQLAlchemyError:
+    except (DatabaseUnavailable, SQLAlchemyError):
         # The finding about the database tells what is wrong with it.
         return []

@@ -7,10 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from ..domain.job import Heard, Job
-from ..errors import JobCancelled, JobLost
+from ..errors import DatabaseUnavailable, JobCancelled, JobLost
 from ..storage import Database
 
 __all__ = ["JobContext"]
@@ -19,6 +17,8 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0
 WRITE_INTERVAL_S = 0.5
+LISTEN_S = 0.2
+WAITING = "waiting"
 
 
 class JobContext:
@@ -45,6 +45,7 @@ class JobContext:
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{job.id}", daemon=True)
         self._last_write = 0.0
         self._last_stage = ""
+        self._fraction = job.progress
         self._unwritten: tuple[float, str, str] | None = None
 
     def __enter__(self) -> "JobContext":
@@ -67,11 +68,20 @@ class JobContext:
             JobLost: another process works on the job by now.
         """
         self._obey(stage)
+        self._fraction = fraction
         self._unwritten = (fraction, stage, message)
         now = time.monotonic()
         if stage != self._last_stage or now - self._last_write >= WRITE_INTERVAL_S:
             self._last_stage, self._last_write = stage, now
             self._write()
+
+    def wait(self, seconds: float, message: str) -> None:
+        """Let time pass, saying why; raises at once what `report` raises."""
+        self.report(self._fraction, WAITING, message)
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, LISTEN_S))
+            self._obey(WAITING)
 
     def keep(self, **done: Any) -> None:
         """Add to the checkpoint, JSON values only; it is in the database when this returns.
@@ -90,7 +100,7 @@ class JobContext:
             return
         try:
             self._database.jobs.progress(self.job, *news)
-        except SQLAlchemyError as error:
+        except DatabaseUnavailable as error:
             log.warning("the progress of job %s was not written: %s", self.job.id, error)
 
     def _obey(self, stage: str) -> None:
@@ -103,5 +113,6 @@ class JobContext:
         while not self._over.wait(self._heartbeat_s):
             try:
                 self._heard = self._database.jobs.beat(self.job)
-            except SQLAlchemyError as error:
+            except Exception as error:
+                # The thread's outermost frame: a sign of life that fails must not be the last one.
                 log.warning("no sign of life of job %s could be written: %s", self.job.id, error)

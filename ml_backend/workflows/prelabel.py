@@ -13,7 +13,7 @@ from ..serving.prelabels import prelabel
 from .bulk_push import Progress, Pushing, Report
 from .read_ahead import read_ahead
 from .services import Services
-from .setup import plan_of
+from .setup import plan_of, project_as_it_is
 
 __all__ = ["DRAFTS", "LABELS", "Pace", "push_missing", "select_version"]
 
@@ -46,9 +46,9 @@ def push_missing(
 ) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind one.
 
-    Tasks are read, predicted and pushed at the same time, in flat memory however many there are. The first error ends
-    all three and is raised here. Safe to repeat: what is there already is left alone, so an interrupted push goes on
-    where it stopped.
+    Those controls are answered that the label config has now. Tasks are read, predicted and pushed at the same time, in
+    flat memory however many there are. The first error ends all three and is raised here. Safe to repeat: what is there
+    already is left alone, so an interrupted push goes on where it stopped.
 
     Args:
         report: told the fraction done and a sentence; what it raises stops the push.
@@ -58,8 +58,10 @@ def push_missing(
         The number of predictions pushed.
 
     Raises:
+        LabelConfigError: the label config cannot be served any more.
         StudioError: some do not fit the label config, or Label Studio dropped some.
     """
+    project = project_as_it_is(services, project)
     plan, version = plan_of(project), predictor.version
     pace = pace or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)
@@ -67,7 +69,7 @@ def push_missing(
     taken = known_controls(project.label_config)
 
     def push(pairs: Sequence[tuple[int, Prediction]]) -> None:
-        _check_fit(project, version, pairs)
+        _check_fit(services, project, version, pairs)
         if services.studio.push_predictions(project.id, pairs) != len(pairs):
             _check_dropped(services, project, version, [task_id for task_id, _ in pairs])
 
@@ -109,14 +111,23 @@ def _part(prediction: Prediction, taken: Collection[str]) -> Prediction:
     return prediction if len(regions) == len(prediction.result) else replace(prediction, result=regions)
 
 
-def _check_fit(project: Project, version: str, pairs: Sequence[tuple[int, Prediction]]) -> None:
-    """Label Studio drops what does not fit its label config without a word, so nothing of the kind is sent."""
-    unfit = misfits(project.label_config, pairs)
+def _check_fit(services: Services, project: Project, version: str, pairs: Sequence[tuple[int, Prediction]]) -> None:
+    """Label Studio drops what does not fit its label config without a word, so nothing of the kind is sent.
+
+    The config is asked for anew: an admin may have taken a control out while the predictions were made.
+    """
+    now = services.studio.project(project.id).label_config
+    unfit = misfits(now, pairs)
     if unfit:
         task_id, reason = next(iter(unfit.items()))
+        remedy = (
+            "Train again on the labels as they are now"
+            if now == project.label_config
+            else "The config has changed since the predictions were begun: start this again"
+        )
         raise StudioError(
             f"{len(unfit)} of {len(pairs)} predictions of {version} do not fit the label config of project "
-            f"{project.id}, that of task {task_id} for one: {reason}. Train again on the labels as they are now"
+            f"{project.id}, that of task {task_id} for one: {reason}. {remedy}"
         )
 
 

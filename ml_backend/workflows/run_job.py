@@ -2,26 +2,27 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from ..domain.job import Job, JobKind, JobState
 from ..domain.model import Promotion, is_cold_start
 from ..domain.project import Project
-from ..errors import JobCancelled, JobError, JobLost, LabelloopError, PromotionError
+from ..errors import DatabaseUnavailable, JobCancelled, JobError, JobLost, LabelloopError, PromotionError
 from ..jobs import job_folder
 from .audit import run_audit
 from .export import newest_snapshot
 from .gate import hold_gate
 from .job_context import JobContext
+from .persistence import persistently
 from .prelabel import push_missing, select_version
 from .promote import Report, abandon_promotion, finish_promotion, promote, rollback
 from .recover import tidy
 from .retrain import AuditRequest, request_audit
 from .services import Services
-from .setup import plan_of
+from .setup import plan_of, project_as_it_is
 from .train import run_training
 
 __all__ = ["run_job"]
@@ -31,47 +32,53 @@ log = logging.getLogger(__name__)
 FINISH_WITHIN_S = 300.0
 
 
+# Hours of work must not be lost to a database that is away for some minutes.
+_until_written = retry(
+    retry=retry_if_exception_type(DatabaseUnavailable),
+    wait=wait_exponential(max=15),
+    stop=stop_after_delay(FINISH_WITHIN_S),
+    reraise=True,
+)
+
+
 def run_job(services: Services, job_id: int) -> JobState:
     """Run a job that was claimed, and write how it ended; returns that state.
 
     Raises:
         JobError: it is not running, so nobody claimed it for us.
     """
-    jobs = services.database.jobs
-    job = jobs.get(job_id)
+    job = _until_written(services.database.jobs.get)(job_id)
     if job.state is not JobState.RUNNING:
         raise JobError(f"job {job_id} is {job.state}; only a job that a worker or a command has claimed can be run")
     try:
         with JobContext(services.database, job, job_folder(services.options.home, job_id)) as context:
-            result = _RUNNERS[job.kind](services, job, context)
+            runner = partial(_RUNNERS[job.kind], services, job, context)
+            result = persistently(runner, services.options.job_patience_s, context.wait)
     except JobCancelled as cancelled:
-        _finish(services, job, JobState.CANCELLED, error=str(cancelled))
+        return _finish(services, job, JobState.CANCELLED, error=str(cancelled))
     except JobLost as lost:
         log.error("%s; this process ends without a trace", lost)
+        return services.database.jobs.get(job_id).state
     except LabelloopError as error:
         log.error("job %s failed: %s", job_id, error)
-        _finish(services, job, JobState.FAILED, error=str(error))
+        return _finish(services, job, JobState.FAILED, error=str(error), is_passing=error.is_passing)
     except Exception as error:
         # The process's outermost frame: whatever it was belongs in the row, with the traceback in the log.
         log.exception("job %s failed", job_id)
         message = f"{type(error).__name__}: {error}; see `labelloop jobs logs {job_id}`"
-        _finish(services, job, JobState.FAILED, error=message)
-    else:
-        _finish(services, job, JobState.SUCCEEDED, result=result)
-        _follow_up(services, job)
-    return jobs.get(job_id).state
+        return _finish(services, job, JobState.FAILED, error=message)
+    state = _finish(services, job, JobState.SUCCEEDED, result=result)
+    _follow_up(services, job)
+    return state
 
 
-@retry(
-    retry=retry_if_exception_type(SQLAlchemyError),
-    wait=wait_exponential(max=15),
-    stop=stop_after_delay(FINISH_WITHIN_S),
-    reraise=True,
-)
-def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> None:
-    """Write how the attempt ended: hours of work must not be lost to a database that is away for a minute."""
-    if services.database.jobs.finish(job, state, **outcome):
-        tidy(services, services.database.jobs.get(job.id))
+@_until_written
+def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> JobState:
+    """Write how the attempt ended; returns the job's state, which is another one where somebody else ended it."""
+    if not services.database.jobs.finish(job, state, **outcome):
+        return services.database.jobs.get(job.id).state
+    tidy(services, services.database.jobs.get(job.id))
+    return state
 
 
 def _follow_up(services: Services, job: Job) -> None:
@@ -82,12 +89,12 @@ def _follow_up(services: Services, job: Job) -> None:
         if not plan_of(services.database.projects.get(job.project_id)).labeled:
             return  # texts alone, which no audit judges
         request_audit(services, job.project_id, AuditRequest("training", is_pushed=True))
-    except SQLAlchemyError as error:
+    except DatabaseUnavailable as error:
         log.warning("no audit follows job %s: %s", job.id, error)
 
 
 def _prelabel(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
-    project = services.database.projects.get(job.project_id)
+    project = project_as_it_is(services, services.database.projects.get(job.project_id))
     context.report(0.0, "loading", "loading the model")
     predictor = services.champions.refresh(project)
     pushed = push_missing(services, project, predictor, lambda done, text: context.report(done, "pushing", text))

@@ -9,6 +9,7 @@ from ..domain.ports import JobLauncher, ModelRegistry, Predictor, Studio, Tracke
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
 from ..hooks import Hooks
+from ..serving.alarms import Alarms
 from ..serving.answer_cache import AnswerCache
 from ..serving.champions import Champions
 from ..storage import Database
@@ -38,6 +39,7 @@ class Options:
     """Settings that workflows need, as plain values. The README's table says what each means.
 
     Attributes:
+        job_patience_s: how long a job goes on trying what cannot be reached; 0: it fails at once.
         exports_graphs: trainings write graphs that serve without torch.
     """
 
@@ -58,6 +60,7 @@ class Options:
     audit_after_training: bool
     push_flags_at_most: int
     flag_precision_floor: float
+    job_patience_s: float = 0.0
     text_base_model: str = ""
     exports_graphs: bool = False
 
@@ -82,6 +85,7 @@ class Services:
         cold_start: makes the predictor that answers a project before its first model.
         hooks: other people's code at the loop's turning points.
         answers: what champions and cold starts of this process have answered.
+        alarms: what is wrong in this process at the moment.
     """
 
     options: Options
@@ -96,3 +100,4 @@ class Services:
     clock: Callable[[], datetime]
     hooks: Hooks = field(default_factory=Hooks)
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(0))
+    alarms: Alarms = field(default_factory=Alarms)

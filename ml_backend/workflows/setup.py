@@ -2,17 +2,19 @@
 
 import logging
 import re
+from dataclasses import replace
 from functools import lru_cache
 
 from ..domain.model import PromotionState, cold_start_version, is_cold_start
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
+from ..errors import DatabaseUnavailable
 from ..labelstudio.label_config_xml import parse_label_config
 from ..tasks import ServingPlan, serving_plan
 from .config_history import changes_between
 from .services import Services
 
-__all__ = ["announced_version", "plan_of", "remember_project", "slug_of"]
+__all__ = ["announced_version", "plan_of", "project_as_it_is", "remember_project", "served_project", "slug_of"]
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,38 @@ def remember_project(
 def _seen_of(project: Project) -> tuple[str, str]:
     """The label config as it was last read; another release may read more in it, and give another fingerprint."""
     return project.label_config, project.label_config_fingerprint
+
+
+def project_as_it_is(services: Services, project: Project) -> Project:
+    """The project with the title and the label config that Label Studio has now: an event may have been lost.
+
+    Raises:
+        LabelConfigError: that config cannot be served.
+        StudioError: Label Studio does not answer.
+    """
+    info = services.studio.project(project.id)
+    return remember_project(services, project.id, info.label_config, title=info.title)
+
+
+def served_project(services: Services, project_id: int, label_config: str) -> Project:
+    """The project of a request that only wants answers: remembered where that can be written down.
+
+    While the database is away, what this process knows of the project answers; the next request after that is
+    remembered again.
+
+    Raises:
+        LabelConfigError: the config is malformed, or nothing in it can be served.
+        DatabaseUnavailable: this process serves no such project.
+    """
+    try:
+        return remember_project(services, project_id, label_config)
+    except DatabaseUnavailable as error:
+        known = services.champions.project(project_id)
+        if known is None:
+            raise
+        log.warning("project %s is answered from what is known of it: %s", project_id, error)
+        fingerprint = _plan(label_config).config.fingerprint
+        return replace(known, label_config=label_config, label_config_fingerprint=fingerprint)
 
 
 def announced_version(services: Services, project: Project) -> str:

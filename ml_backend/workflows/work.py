@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from ..domain.job import Job, JobState
 from ..domain.ports import LaunchedJob
+from ..errors import DatabaseUnavailable
 from .policy import retrain_where_due
 from .promote import reconcile_promotions
+from .reconcile import MissedLabels
 from .recover import reap_dead, recover, sweep_folders
 from .services import Services
+from .try_again import resume_where_due
 
 __all__ = ["Timing", "Worker", "explain_exit"]
 
@@ -25,12 +28,14 @@ class Timing:
     Attributes:
         cancel_grace_s: what a cancelled job has to stop by itself.
         reconcile_again_s: pause after a promotion could not be finished; each attempt reads the project's tasks.
+        blindness_s: what running jobs have to give a sign of life again once the database is back.
     """
 
     poll_s: float = 0.5
     housekeeping_s: float = 5.0
     cancel_grace_s: float = 20.0
     reconcile_again_s: float = 60.0
+    blindness_s: float = 20.0
 
 
 class Worker:
@@ -43,16 +48,28 @@ class Worker:
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
+        self._is_blind = False
+        self._missed_labels = MissedLabels(services)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Children go on without a worker; the next one finds how they ended."""
         while not stop.is_set():
             try:
                 self.step()
+                self._is_blind = False
+            except DatabaseUnavailable as error:
+                self._see_nothing(error)
             except Exception:
                 # The loop is this thread's outermost frame: one bad round must not end all later ones.
                 log.exception("a round of the worker failed; the next one goes on")
             stop.wait(self._timing.poll_s)
+
+    def _see_nothing(self, error: DatabaseUnavailable) -> None:
+        """Leave jobs alone whose signs of life could not be written either."""
+        self._next_housekeeping = time.monotonic() + self._timing.blindness_s
+        if not self._is_blind:
+            log.error("no job is started for now: %s", error)
+        self._is_blind = True
 
     def step(self) -> None:
         """One round: look after running children, then start what is queued."""
@@ -64,6 +81,8 @@ class Worker:
             sweep_folders(self._services)
             if now >= self._next_reconciling and reconcile_promotions(self._services):
                 self._next_reconciling = now + self._timing.reconcile_again_s
+            resume_where_due(self._services)
+            self._missed_labels.look()
             retrain_where_due(self._services)
         while len(self._children) < self._services.options.jobs_at_once:
             job = self._services.database.jobs.claim()
@@ -89,8 +108,8 @@ class Worker:
         except OSError as error:
             self._services.database.jobs.finish(job, JobState.FAILED, error=f"the process did not start: {error}")
             return
-        self._services.database.jobs.started(job, child.pid, child.host)
         self._children[job.id] = (job, child)
+        self._services.database.jobs.started(job, child.pid, child.host)
 
     def _look_after(self, job_id: int) -> None:
         job, child = self._children[job_id]
@@ -101,10 +120,10 @@ class Worker:
                 if time.monotonic() - since > self._timing.cancel_grace_s:
                     child.terminate()
             return
-        del self._children[job_id]
-        self._cancel_seen.pop(job_id, None)
         # Does nothing where the job itself wrote how it ended.
         recover(self._services, job, explain_exit(status), otherwise=JobState.FAILED)
+        del self._children[job_id]
+        self._cancel_seen.pop(job_id, None)
 
 
 def explain_exit(status: int) -> str:

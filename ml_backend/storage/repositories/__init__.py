@@ -7,6 +7,7 @@ from .jobs import JobRepository
 from .projects import ProjectRepository
 from .promotions import PromotionRepository
 from .snapshots import SnapshotRepository
+from .versions import VersionRepository
 
 __all__ = [
     "EventRepository",
@@ -16,4 +17,5 @@ __all__ = [
     "ProjectRepository",
     "PromotionRepository",
     "SnapshotRepository",
+    "VersionRepository",
 ]

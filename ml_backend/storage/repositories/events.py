@@ -2,14 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, case, func, select
 
 from ...domain.event import AnnotationEvent, EventAction
 from ...domain.example import PrelabelOutcome, SelectedBy
 from ..tables import events
-from .base import Repository, insert_for
+from .base import Clock, Repository, insert_for
 
 __all__ = ["EventRepository"]
 
@@ -18,6 +19,10 @@ ROWS_PER_INSERT = 500  # 15 columns each: below SQLite's limit of 32,766 bound v
 
 class EventRepository(Repository):
     """Append-only. A repeated delivery changes nothing."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        super().__init__(engine, clock)
+        self._counted: dict[int, tuple[int, Mapping[PrelabelOutcome, int]]] = {}
 
     def add(self, new: Sequence[AnnotationEvent]) -> int:
         """Store events; returns how many were not known before."""
@@ -35,6 +40,21 @@ class EventRepository(Repository):
         with self._engine.connect() as connection:
             newest = connection.execute(select(func.max(events.c.id)).where(events.c.project_id == project_id))
             return newest.scalar() or 0
+
+    def received_at(self, event_id: int) -> datetime | None:
+        """When an event came; None where there is no such event."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(events.c.received_at).where(events.c.id == event_id)).scalar()
+
+    def last_changes(self, project_id: int, annotation_ids: Sequence[int]) -> Mapping[int, str]:
+        """Per annotation that events told of, the time of its last change that they know."""
+        newest = (
+            select(events.c.annotation_id, func.max(events.c.changed_at))
+            .where(events.c.project_id == project_id, events.c.annotation_id.in_(annotation_ids))
+            .group_by(events.c.annotation_id)
+        )
+        with self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(newest)}
 
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
         """Per annotation, what its events say together.
@@ -66,11 +86,12 @@ class EventRepository(Repository):
         return self.new_label_count(project_id, 0)
 
     def prelabel_counts(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
-        """Annotations per pre-label outcome; skipped and deleted ones are not counted."""
-        counts = dict.fromkeys(PrelabelOutcome, 0)
-        for event in self.history(project_id).values():
-            if not event.was_cancelled and event.action is not EventAction.DELETED:
-                counts[event.prelabel] += 1
+        """Annotations per pre-label outcome, as `history` has it; skipped and deleted ones are not counted."""
+        newest = self.last_id(project_id)
+        counted_at, counts = self._counted.get(project_id, (-1, {}))
+        if counted_at != newest:
+            counts = self._count_prelabels(project_id)
+            self._counted[project_id] = newest, counts
         return counts
 
     def last_received(self, project_id: int) -> AnnotationEvent | None:
@@ -79,6 +100,26 @@ class EventRepository(Repository):
         with self._engine.connect() as connection:
             row = connection.execute(statement).mappings().first()
         return _event(row) if row else None
+
+    def _count_prelabels(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
+        tells = case((events.c.prelabel != PrelabelOutcome.NONE, events.c.id))
+        annotations = (
+            select(func.max(events.c.id).label("last_id"), func.max(tells).label("telling_id"))
+            .where(events.c.project_id == project_id)
+            .group_by(events.c.annotation_id)
+            .subquery()
+        )
+        last, telling = events.alias(), events.alias()
+        statement = (
+            select(telling.c.prelabel, func.count())
+            .select_from(annotations.join(last, last.c.id == annotations.c.last_id))
+            .outerjoin(telling, telling.c.id == annotations.c.telling_id)
+            .where(last.c.was_cancelled.is_(False), last.c.action != EventAction.DELETED)
+            .group_by(telling.c.prelabel)
+        )
+        with self._engine.connect() as connection:
+            found = {PrelabelOutcome(name or PrelabelOutcome.NONE): n for name, n in connection.execute(statement)}
+        return {outcome: found.get(outcome, 0) for outcome in PrelabelOutcome}
 
     def _count(self, *conditions: ColumnElement[bool]) -> int:
         statement = select(func.count(func.distinct(events.c.annotation_id))).where(*conditions)

@@ -175,10 +175,25 @@ class JobRepository(Repository):
         return self._update(_attempt(job), checkpoint=dict(checkpoint), deaths=0, heartbeat_at=self._now())
 
     def finish(
-        self, job: Job, state: JobState, *, result: Mapping[str, Any] | None = None, error: str | None = None
+        self,
+        job: Job,
+        state: JobState,
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: str | None = None,
+        is_passing: bool = False,
     ) -> bool:
-        """End a running job; False where it was over already, or another process works on it by now."""
-        values: dict[str, Any] = {"state": state, "error": error, "finished_at": self._now()}
+        """End a running job; False where it was over already, or another process works on it by now.
+
+        Args:
+            is_passing: it failed for a reason that may be over by itself.
+        """
+        values: dict[str, Any] = {
+            "state": state,
+            "error": error,
+            "failure_is_passing": is_passing,
+            "finished_at": self._now(),
+        }
         if result is not None:
             values["result"] = dict(result)
         if state is JobState.SUCCEEDED:
@@ -200,7 +215,13 @@ class JobRepository(Repository):
         """
         job = self.get(job_id)
         values = _waiting(job, "resumed") | (self._running() if claim else {})
-        fresh = {"deaths": 0, "cancel_requested": False, "error": None, "finished_at": None}
+        fresh = {
+            "deaths": 0,
+            "cancel_requested": False,
+            "failure_is_passing": False,
+            "error": None,
+            "finished_at": None,
+        }
         resumable = [state for state in JobState if state.is_resumable]
         try:
             won = self._update(
@@ -237,6 +258,16 @@ class JobRepository(Repository):
         )
         with self._engine.connect() as connection:
             return [_job(row) for row in connection.execute(select(jobs).where(condition)).mappings()]
+
+    def failed_in_passing(self) -> list[Job]:
+        """Jobs that failed for a reason that may be over by now, and that nobody has asked for anew since."""
+        later = jobs.alias()
+        asked_anew = exists().where(later.c.dedupe_key == jobs.c.dedupe_key, later.c.id > jobs.c.id)
+        statement = select(jobs).where(
+            jobs.c.state == JobState.FAILED, jobs.c.failure_is_passing.is_(True), ~asked_anew
+        )
+        with self._engine.connect() as connection:
+            return [_job(row) for row in connection.execute(statement.order_by(jobs.c.id)).mappings()]
 
     def _running(self) -> dict[str, Any]:
         now = self._now()

@@ -6,13 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from ml_backend.domain.job import Heard, Job, JobState
 from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import JobLost, StudioUnreachable, TrackingError
+from ml_backend.errors import DatabaseUnavailable, JobLost, StudioUnreachable, TrackingError
 from ml_backend.jobs import job_folder
 from ml_backend.workflows.job_context import JobContext
 from ml_backend.workflows.prelabel import Pace
@@ -287,9 +286,9 @@ def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
     repository = type(services.database.jobs)
     finish, failures = repository.finish, ["progress", "beat", "finish"]
 
-    def away(name: str) -> OperationalError:
+    def away(name: str) -> DatabaseUnavailable:
         failures.remove(name)
-        return OperationalError("UPDATE jobs", {}, Exception(f"the server closed the connection ({name})"))
+        return DatabaseUnavailable(f"the server closed the connection ({name})", is_passing=True)
 
     def progress(*_: object) -> None:
         if "progress" in failures:

@@ -12,6 +12,8 @@ from ml_backend.domain.job import Job, JobKind, JobState
 from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
+from ml_backend.errors import DatabaseUnavailable
+from ml_backend.storage.repositories import JobRepository
 from ml_backend.workflows.retrain import request_prelabeling, request_training
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.work import Timing, Worker, explain_exit
@@ -298,3 +300,26 @@ def test_one_bad_round_does_not_end_the_worker(services: Services, caplog: pytes
 
     assert len(rounds) == 3
     assert caplog.messages == ["a round of the worker failed; the next one goes on"] * 3
+
+
+def test_jobs_that_could_give_no_sign_of_life_are_left_alone_once_the_database_is_back(
+    services: Services, launcher: FakeLauncher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    job, _ = request_prelabeling(services, 1, trigger="test", claim=True)
+    services.clock.advance(3600)  # no sign of life for an hour
+    stale, rounds, stop = JobRepository.stale, [], threading.Event()
+
+    def away_at_first(repository: JobRepository, timeout_s: float) -> list[Job]:
+        rounds.append(time.monotonic())
+        if len(rounds) == 1:
+            raise DatabaseUnavailable("the server closed the connection", is_passing=True)
+        stop.set()
+        return stale(repository, timeout_s)
+
+    monkeypatch.setattr(JobRepository, "stale", away_at_first)
+
+    Worker(services, Timing(poll_s=0.01, blindness_s=0.3)).run(stop)
+
+    assert rounds[1] - rounds[0] >= 0.3
+    assert services.database.jobs.get(job.id).attempt == 2  # it has given none since
+    assert caplog.messages.count("no job is started for now: the server closed the connection") == 1

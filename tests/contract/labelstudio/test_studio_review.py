@@ -1,13 +1,14 @@
 """What Label Studio promises at its port of task data, columns and tabs."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ml_backend.domain.ports import Studio
 from ml_backend.errors import StudioRejected
-from tests.contract.labelstudio.instances import Instance
+from tests.contract.labelstudio.instances import Instance, reviewed
 from tests.studio import choice, project_with_tasks, task_ids
 
 UNKNOWN = 10**6
@@ -196,3 +197,37 @@ def test_a_tab_gets_the_order_and_the_filter_that_a_change_names(port: Studio) -
 
     (view,) = port.views(project.id)
     assert view["data"] == changed
+
+
+def test_labeled_tasks_are_found_by_the_time_of_their_last_change(instance: Instance) -> None:
+    port = instance.port
+    project = project_with_tasks(port, ["a", "b", "c", "d"])
+    first, second, third, _ = task_ids(port, project.id)
+    stored = [port.submit_annotation(task_id, {"result": choice("Billing")}) for task_id in (third, first, second)]
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+
+    found = port.labeled_since(project.id, long_ago, 10)
+
+    assert [task_id for task_id, _ in found] == [third, first, second]
+    for (_, changed_at), annotation in zip(found, stored, strict=True):
+        assert abs(changed_at - datetime.fromisoformat(annotation["updated_at"])) < timedelta(seconds=1)
+    assert port.labeled_since(project.id, long_ago, 2) == found[:2]
+    assert port.labeled_since(project.id, found[1][1], 10) == found[2:]
+    instance.update_annotation(stored[0]["id"], {"result": choice("Shipping")})
+    assert [task_id for task_id, _ in port.labeled_since(project.id, found[2][1], 10)] == [third]
+
+
+def test_labels_of_an_import_are_told_from_those_that_people_made(instance: Instance) -> None:
+    port = instance.port
+    project = project_with_tasks(port, ["a"])
+    imported = [{"data": {"text": text}, "annotations": [{"result": choice("Billing")}]} for text in ("b", "c")]
+    port.import_tasks(project.id, imported)
+    [made] = task_ids(port, project.id)
+    port.submit_annotation(made, {"result": choice("Billing")})
+    by_text = reviewed(port, project.id)
+    instance.update_annotation(by_text["c"].annotations[0].id, {"result": choice("Shipping")})
+
+    tasks = port.tasks_by_id(project.id, [task.id for task in by_text.values()])
+
+    told = {str(task.data["text"]): task.annotations[0].was_imported for task in tasks}
+    assert told == {"a": False, "b": True, "c": False}

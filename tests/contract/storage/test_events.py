@@ -1,5 +1,6 @@
 import dataclasses
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -151,3 +152,65 @@ def test_pre_label_outcomes_count_annotations_that_stand(database: Database) -> 
         PrelabelOutcome.CHANGED: 1,
         PrelabelOutcome.NONE: 1,
     }
+
+
+def test_the_counts_by_outcome_are_those_of_the_merged_histories(database: Database) -> None:
+    random = Random(3)
+    told = [
+        made(
+            random.randrange(120),
+            action=random.choice(list(EventAction)),
+            prelabel=random.choice(list(PrelabelOutcome)),
+            was_cancelled=random.random() < 0.2,
+            changed_at=str(number),
+        )
+        for number in range(300)
+    ]
+    database.events.add(told)
+
+    wanted = dict.fromkeys(PrelabelOutcome, 0)
+    for event in database.events.history(7).values():
+        if not event.was_cancelled and event.action is not EventAction.DELETED:
+            wanted[event.prelabel] += 1
+
+    assert database.events.prelabel_counts(7) == wanted
+    assert min(wanted.values()) > 0
+    assert database.events.prelabel_counts(8) == dict.fromkeys(PrelabelOutcome, 0)
+
+
+def test_the_counts_by_outcome_follow_new_events(database: Database) -> None:
+    def accepted() -> int:
+        return database.events.prelabel_counts(7)[PrelabelOutcome.ACCEPTED]
+
+    found = [accepted()]
+    for events in ([made(1), made(2)], [made(3)], [dataclasses.replace(DELETED, annotation_id=2)]):
+        database.events.add(events)
+        found += [accepted(), accepted()]
+
+    assert found == [0, 2, 2, 3, 3, 2, 2]
+
+
+@pytest.mark.parametrize("number", [2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1])
+def test_ids_of_label_studio_are_kept_up_to_64_bits(database: Database, number: int) -> None:
+    event = made(number, project_id=number, task_id=number, parent_prediction=number)
+
+    assert database.events.add([event]) == 1
+    assert [dataclasses.replace(each, received_at=None) for each in database.events.history(number).values()] == [event]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("a\0b", "a\ufffdb"),
+        ("\ud800", "\ufffd"),
+        ("x\udc00\ud83d y", "x\ufffd\ufffd y"),
+        ("\U0001f600\x1b", "\U0001f600\x1b"),
+    ],
+)
+def test_characters_that_a_database_refuses_are_replaced(database: Database, sent: str, kept: str) -> None:
+    database.events.add([made(1, annotator=sent, model_version=sent, changed_at=sent)])
+    found = database.events.last_received(7)
+
+    assert found is not None
+    assert (found.annotator, found.model_version, found.changed_at) == (kept, kept, kept)
+    assert database.events.add([made(1, changed_at=sent)]) == 0

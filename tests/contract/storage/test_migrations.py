@@ -138,7 +138,7 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
     try:
         job = database.jobs.get(1)
         assert (job.kind, job.state, job.params, job.attempt) == (JobKind.TRAIN, JobState.RUNNING, {"seed": 1}, 1)
-        assert (job.host, job.deaths, job.checkpoint) == (None, 0, {})
+        assert (job.host, job.deaths, job.checkpoint, job.failure_is_passing) == (None, 0, {}, False)
         assert job.created_at == MADE
         assert database.jobs.requeue(job, "labelloop was upgraded")
         assert database.projects.get(7).split == SplitFractions(0.7, 0.1, 0.2)

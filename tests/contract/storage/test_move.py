@@ -21,6 +21,7 @@ from ml_backend.storage.tables import (
     jobs,
     label_configs,
     metadata,
+    model_versions,
     projects,
     promotions,
     snapshots,
@@ -121,6 +122,12 @@ def fill(database: Database) -> None:
         connection.execute(insert(snapshots), {"project_id": 7, "id": "s", "last_event_id": 3, "created_at": MOMENT})
         connection.execute(
             insert(gates), {"project_key": "a-7", "snapshot_id": "s", "decision": {"a": None}, "created_at": MOMENT}
+        )
+        connection.execute(
+            insert(model_versions),
+            {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}
+            | {"run_id": "r", "label_config_fingerprint": "f", "metrics": {"f1": 0.5}, "created_at": MOMENT}
+            | {"served_as": 1},
         )
         connection.execute(
             insert(promotions),

@@ -107,6 +107,14 @@ def test_the_newest_version_comes_first_also_past_nine(backend: Backend, key: st
     assert [version.number for version in backend.registry.versions(key)] == list(range(11, 0, -1))
 
 
+def test_numbers_below_the_one_wanted_are_used_up(backend: Backend, key: str, bundle: Path) -> None:
+    assert register(backend, key, bundle, 4).name == f"{key}-v4"
+    assert [version.number for version in backend.registry.versions(key)] == [4]
+    assert backend.registry.next_number(key) == 5
+    with pytest.raises(ModelNotFound):
+        backend.registry.get(f"{key}-v3")
+
+
 def test_a_number_that_was_taken_meanwhile_is_refused(backend: Backend, key: str, bundle: Path) -> None:
     number = backend.registry.next_number(key)
     theirs = register(backend, key, bundle)

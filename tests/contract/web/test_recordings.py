@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.snapshot import Split
-from ml_backend.web.app import MAX_BODY_BYTES
+from ml_backend.web.limits import MAX_BODY_BYTES
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.webhook import basic_auth
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application

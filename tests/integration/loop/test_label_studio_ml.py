@@ -37,6 +37,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, clean_environment: Path)
     folder.mkdir()
     url = f"http://localhost:{(port := free_port())}"
     options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket", *request.param]
+    options += ["--worker-class", "ml_backend.web.patient_worker.PatientWorker", "--graceful-timeout", "110"]
     environment = {name: value for name, value in os.environ.items() if name != "MODEL_DIR"}
     environment["LABELLOOP_LOG_LEVEL"] = "DEBUG"
     with (tmp_path / "log").open("wb") as log:

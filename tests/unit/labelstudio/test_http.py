@@ -1,10 +1,8 @@
-"""One call at a time: tokens, retries, timeouts, and refusals in words."""
+"""One call at a time: tokens, timeouts, and refusals in words."""
 
 import io
 import json
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from threading import Barrier, Thread
 from typing import Any
 
@@ -14,55 +12,11 @@ import pytest
 from ml_backend.errors import StudioError, StudioRejected, StudioUnauthorized, StudioUnreachable
 from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.token import is_personal_token
+from tests.unit.labelstudio.scripted import LEGACY, Answer, Make, Scripted, ok, refused
 
-LEGACY = "0123456789abcdef0123456789abcdef01234567"
 PERSONAL = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCJ9.c2lnbmF0dXJl"
 RENEWAL = "/api/token/refresh/"
 DETAIL = "Label Studio refused GET api/x with 400: "
-
-Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
-
-
-class Scripted(httpx.BaseTransport):
-    """Answers calls one after another from a script, and keeps what it was sent."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
-        self.sent: list[tuple[str, str | None, bytes]] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        self.requests.append(request)
-        # Kept apart, because a request that is made again is the same object with another header.
-        self.sent.append((request.url.path, request.headers.get("Authorization"), request.content))
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer(request) if callable(answer) else answer
-
-
-@pytest.fixture
-def http_over() -> Iterator[Callable[..., StudioHttp]]:
-    """Makes the object under test over a transport, and closes it after the test."""
-    with ExitStack() as made:
-
-        def make(transport: httpx.BaseTransport, token: str = LEGACY, url: str = "http://studio.test/") -> StudioHttp:
-            http = StudioHttp(url, token, 5, transport=transport, retry_wait_s=0)
-            return made.enter_context(closing(http))
-
-        yield make
-
-
-def ok(body: Any = None) -> httpx.Response:
-    return httpx.Response(200, json={"ok": True} if body is None else body)
-
-
-def refused(status: int, body: Any = None) -> httpx.Response:
-    return httpx.Response(status, json=body) if body is not None else httpx.Response(status)
-
-
-Make = Callable[..., StudioHttp]
 
 
 def test_a_legacy_token_is_sent_as_it_is(http_over: Make) -> None:
@@ -192,44 +146,6 @@ def test_what_can_be_no_token_is_refused_before_anything_is_sent(http_over: Make
         http_over(transport, token).get("api/x")
 
     assert transport.requests == []
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        httpx.ConnectError("refused"),
-        httpx.RemoteProtocolError("cut"),
-        httpx.ReadError("reset"),
-        refused(502),
-        refused(503),
-    ],
-)
-def test_a_read_is_tried_again_twice(http_over: Make, failure: Answer, caplog: pytest.LogCaptureFixture) -> None:
-    transport = Scripted(failure, failure, ok())
-
-    with caplog.at_level(logging.WARNING, "ml_backend"):
-        assert http_over(transport).get("api/x") == {"ok": True}
-
-    assert len([record for record in caplog.messages if record.endswith("trying again")]) == 2
-
-
-def test_a_read_is_given_up_after_the_third_attempt(http_over: Make) -> None:
-    transport = Scripted(*[httpx.ConnectError("refused")] * 3, ok())
-
-    with pytest.raises(StudioUnreachable, match=r"cannot be reached for GET api/x \(refused\); check that it runs"):
-        http_over(transport).get("api/x")
-
-    assert len(transport.requests) == 3
-
-
-@pytest.mark.parametrize("failure", [httpx.ReadTimeout("slow"), refused(500), refused(404), refused(400)])
-def test_a_read_that_will_not_get_better_is_not_tried_again(http_over: Make, failure: Answer) -> None:
-    transport = Scripted(failure, ok())
-
-    with pytest.raises(StudioError):
-        http_over(transport).get("api/x")
-
-    assert len(transport.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from ml_backend.domain.annotation import Annotation, Region, Task
 from ml_backend.domain.example import Target
+from ml_backend.domain.reasons import Reason
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
@@ -48,7 +49,8 @@ def test_an_answer_to_a_question_that_was_not_asked_is_left_out_and_counted(stra
     rows = built([CAR, stray])
 
     assert rows.splits[Split.TRAIN][0].targets == {"theme": "Car"}
-    assert any(f"1 answers to {stray['from_name']!r} are left out" in each for each in rows.warnings)
+    (counted,) = [each for each in rows.reasons if each.reason is Reason.NOT_ASKED]
+    assert (counted.control, counted.count, counted.tasks) == (stray["from_name"], 1, 1)
 
 
 def test_a_question_that_waits_for_a_selection_is_answered_by_what_was_said_alone() -> None:

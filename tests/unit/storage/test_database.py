@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from ml_backend.domain.job import JobKind
-from ml_backend.errors import ConfigurationError
+from ml_backend.errors import ConfigurationError, DatabaseUnavailable
 from ml_backend.storage import open_database
 from tests.fakes import FakeClock
 
@@ -57,14 +57,20 @@ def test_a_clock_of_another_zone_is_stored_in_utc(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["nonsense", "sqlite:////proc/labelloop/labelloop.db", "oracle+nodriver://host/db", "postgresql://127.0.0.1:1/db"],
+    ["nonsense", "sqlite:////proc/labelloop/labelloop.db", "oracle+nodriver://host/db"],
 )
 def test_a_database_that_cannot_be_opened_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="LABELLOOP_DATABASE_URL"):
         open_database(url, FakeClock())
 
 
+def test_a_database_that_does_not_answer_is_unavailable_for_a_while() -> None:
+    with pytest.raises(DatabaseUnavailable, match="LABELLOOP_DATABASE_URL") as raised:
+        open_database("postgresql+psycopg://127.0.0.1:1/db", FakeClock())
+    assert raised.value.is_passing
+
+
 def test_a_password_does_not_show_in_the_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError) as raised:
+    with pytest.raises(DatabaseUnavailable) as raised:
         open_database("postgresql+psycopg://ada:secret@127.0.0.1:1/db", FakeClock())
     assert "secret" not in str(raised.value)

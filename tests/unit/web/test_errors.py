@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from ml_backend import errors
 from ml_backend.config import Settings
 from ml_backend.web import create_app
-from ml_backend.web.app import MAX_BODY_BYTES
+from ml_backend.web.limits import MAX_BODY_BYTES
 from tests.services import build_test_services
 
 

@@ -1,6 +1,7 @@
 """Who may ask for what."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,12 @@ CREDENTIALS = {
     "not ASCII": basic_auth("labelloop", "pässwörd"),
     "bearer": "Bearer secret-of-backend",
     "not base64": "Basic %%%",
+    "not even ASCII": "Basic \xff",
     "scheme only": "Basic",
+    "digest": 'Digest username="labelloop", password="secret-of-backend"',
+    "digest of the webhook": 'Digest username="webhook", password="secret-of-webhook"',
+    "scheme of one's own": "Plain username=labelloop, password=secret-of-backend",
+    "basic with parameters": 'Basic username="labelloop", password="secret-of-backend"',
 }
 REQUESTS: dict[str, tuple[str, str, Any]] = {
     "health": ("GET", "/health", None),
@@ -98,7 +104,7 @@ def test_every_route_but_health_is_closed(services: Services) -> None:
     closed = {}
 
     for rule in app.url_map.iter_rules():
-        path = rule.rule.replace("<int:project_id>", "1").replace("<int:job_id>", "1").replace("<path:filename>", "x")
+        path = re.sub(r"<int[^>]*>", "1", rule.rule).replace("<path:filename>", "x")
         for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
             closed[method, path] = client.open(path, method=method, json={}).status_code
 

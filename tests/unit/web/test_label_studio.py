@@ -4,6 +4,7 @@ import logging
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -137,6 +138,78 @@ def test_bodies_that_are_not_json_are_bad_requests(client: FlaskClient, path: st
 
     assert response.status_code == 400
     assert "not JSON" in response.get_json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook"])
+@pytest.mark.parametrize(
+    "data", ["[" * 100_000, '{"a":' * 300 + "1" + "}" * 300, '{"action":"\\ud800","project":' + "[" * 5000]
+)
+def test_bodies_that_are_nested_too_deeply_are_bad_requests(client: FlaskClient, path: str, data: str) -> None:
+    response = client.post(path, data=data, content_type="application/json")
+
+    assert response.status_code == 400
+    assert "nested more than 200 deep" in response.get_json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ("[" * 100_000, 400),
+        ('{"a":' * 300, 400),
+        ({"key": [{"a": "[["}]}, 200),
+        ('{"key": "half \\ud800"}', 200),
+        ("key=value \ud800", 200),
+    ],
+)
+def test_so_are_extra_parameters_while_what_people_type_is_in_order(
+    client: FlaskClient, params: object, status: int
+) -> None:
+    assert client.post("/setup", json=SETUP | {"extra_params": params}).status_code == status
+
+
+@pytest.mark.parametrize("project", [0, "0.1795198252", -1, 2**63, f"{10**30}.1", "1e5.1", None, [1], 1.5])
+def test_a_project_that_label_studio_cannot_have_is_a_bad_request(
+    services: Services, client: FlaskClient, project: object
+) -> None:
+    bodies = {
+        "/setup": SETUP | {"project": project},
+        "/predict": {"project": project, "label_config": CONFIG, "tasks": []},
+        "/webhook": {"action": "START_TRAINING", "project": {"id": project, "label_config": CONFIG}},
+    }
+
+    assert {path: client.post(path, json=body).status_code for path, body in bodies.items()} == dict.fromkeys(
+        bodies, 400
+    )
+    assert services.database.projects.all() == []
+
+
+def test_the_largest_id_is_a_project_like_any_other(services: Services, client: FlaskClient) -> None:
+    assert client.post("/setup", json=SETUP | {"project": f"{2**63 - 1}.1"}).status_code == 200
+    assert [project.id for project in services.database.projects.all()] == [2**63 - 1]
+
+
+@pytest.mark.parametrize("path", ["/projects/{}/train", "/jobs/{}/cancel", "/jobs/{}/resume"])
+@pytest.mark.parametrize(
+    "number", ["0", "-1", str(2**63 - 1), str(2**63), str(10**30), "1" * 5000, "\0", "1\ud800", "٣"]
+)
+def test_what_has_no_such_id_is_not_found(client: FlaskClient, path: str, number: str) -> None:
+    response = client.post(quote(path.format(number), errors="surrogatepass"), json={})
+
+    assert response.status_code == 404
+    assert "error" in response.get_json()
+
+
+@pytest.mark.parametrize("typed", ["\0", "half \ud800", "\udc00\ud83d", "x" * 100_000])
+def test_titles_and_texts_hold_any_characters(services: Services, client: FlaskClient, typed: str) -> None:
+    add_project(services)
+    event = {
+        "action": "PROJECT_UPDATED",
+        "project": {"id": 1, "title": typed, "label_config": CONFIG},
+    }
+
+    assert client.post("/webhook", json=event).status_code == 200
+    assert client.get("/").status_code == 200
+    assert len(predict(client, {"text": TRAIN[0] + typed})["results"]) == 1
 
 
 def test_the_host_named_in_setup_is_neither_called_nor_kept(services: Services, client: FlaskClient) -> None:

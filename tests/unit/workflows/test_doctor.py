@@ -21,6 +21,7 @@ def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
         "label_studio",
         "token",
         "backend",
+        "alarms",
         "credentials",
         "base_model",
         "registry",

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Prediction
+from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import JobCancelled, StudioError, StudioUnreachable
+from ml_backend.errors import JobCancelled, LabelConfigError, StudioError, StudioUnreachable
 from ml_backend.workflows.prelabel import Pace, push_missing, select_version
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.setup import remember_project
@@ -61,6 +62,66 @@ def test_an_interrupted_push_goes_on_where_it_stopped(services: Services, projec
 
     assert push(services, project) == 3
     assert services.studio.prediction_counts(project.id) == {"m1": 4}
+
+
+TONE = """<Choices name="tone" toName="text" choice="single"><Choice value="calm"/><Choice value="angry"/></Choices>"""
+TOPICS = (
+    """<Choices name="topics" toName="text" choice="multiple"><Choice value="calm"/><Choice value="x"/></Choices>"""
+)
+SPANS = """<Labels name="spans" toName="text"><Label value="calm"/></Labels>"""
+SPAN = Span(0, 7, "calm")
+ANSWERS: dict[str, ScoredTarget] = {
+    "category": ScoredTarget("Billing", 0.9, {"Billing": 0.9}),
+    "tone": ScoredTarget("calm", 0.9, {"calm": 0.9}),
+    "topics": ScoredTarget(("calm",), 0.9, {"calm": 0.9}),
+    "spans": ScoredTarget((SPAN,), 0.9, {SPAN: 0.9}),
+}
+
+
+class EveryControl(FakePredictor):
+    """Answers controls that were there when it was trained."""
+
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        return [ANSWERS for _ in texts]
+
+
+def with_controls(*controls: str) -> str:
+    return CONFIG.replace("</View>", f"{''.join(controls)}</View>")
+
+
+@pytest.mark.parametrize(("gone", "kept"), [(TONE, TOPICS), (TOPICS, SPANS), (SPANS, TONE)])
+def test_a_control_that_has_gone_unheard_is_not_answered(services: Services, gone: str, kept: str) -> None:
+    project = add_project(services, TRAIN, label_config=with_controls(gone, kept))
+    services.studio.update_project(project.id, {"label_config": with_controls(kept)})
+
+    assert push_missing(services, project, EveryControl("m1", {}), quiet) == 3
+
+    answered = [{region["from_name"] for region in p["result"]} for p in services.studio.predictions.values()]
+    assert answered == [{"category", kept.partition('name="')[2].partition('"')[0]}] * 3
+    assert services.database.projects.get(project.id).label_config == with_controls(kept)
+
+
+@pytest.mark.parametrize("gone", [TONE, TOPICS, SPANS])
+def test_a_control_that_goes_while_predictions_are_made_stops_the_push(services: Services, gone: str) -> None:
+    project = add_project(services, TRAIN, label_config=with_controls(gone))
+
+    class Slow(EveryControl):
+        def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+            services.studio.update_project(project.id, {"label_config": CONFIG})
+            return super().predict(texts)
+
+    with pytest.raises(StudioError, match="The config has changed since"):
+        push_missing(services, project, Slow("m1", {}), quiet)
+
+    assert services.studio.predictions == {}
+    assert push_missing(services, project, EveryControl("m1", {}), quiet) == 3
+
+
+def test_a_label_config_that_can_no_longer_be_served_stops_the_push(services: Services, project: Project) -> None:
+    services.studio.update_project(project.id, {"label_config": "<View><Text name='t' value='$t'/></View>"})
+
+    with pytest.raises(LabelConfigError, match="no control"):
+        push(services, project)
 
 
 def test_labeled_tasks_are_left_alone(services: Services, project: Project) -> None:

@@ -1,0 +1,168 @@
+"""A registry whose versions outlive MLflow's database: the state remembers what was registered and what served.
+
+MLflow stays the record that people look at, and may move the alias. Where its database is lost or away, names go on
+from the last one, and what served goes on serving from its files, with an alarm.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..domain.model import Method, ModelVersion
+from ..domain.ports import ModelRegistry
+from ..errors import DatabaseUnavailable, ModelNotFound, TrackingError
+from ..storage.repositories import VersionRepository
+from .alarms import AlarmKind, Alarms
+
+__all__ = ["DurableRegistry"]
+
+
+class DurableRegistry:
+    """Asks the registry, and the state where that does not know.
+
+    Args:
+        home: below it, places are remembered relative to it, so that the state may be moved.
+    """
+
+    def __init__(self, registry: ModelRegistry, versions: VersionRepository, home: Path, alarms: Alarms) -> None:
+        self._registry = registry
+        self._versions = versions
+        self._home = home
+        self._alarms = alarms
+
+    def next_number(self, project_key: str) -> int:
+        """The number that the next registered version will get; none that was ever used."""
+        self._versions.add(map(self._movable, self._registry.versions(project_key)))
+        return max(self._registry.next_number(project_key), self._versions.last_number(project_key) + 1)
+
+    def register(
+        self,
+        project_key: str,
+        *,
+        number: int,
+        run_id: str,
+        artifact_path: str,
+        method: Method,
+        snapshot_id: str,
+        label_config_fingerprint: str,
+        metrics: Mapping[str, float],
+    ) -> ModelVersion:
+        """Register the bundle that the run logged, and remember it.
+
+        Raises:
+            JobError: the number was taken meanwhile.
+        """
+        registered = self._registry.register(
+            project_key,
+            number=number,
+            run_id=run_id,
+            artifact_path=artifact_path,
+            method=method,
+            snapshot_id=snapshot_id,
+            label_config_fingerprint=label_config_fingerprint,
+            metrics=metrics,
+        )
+        self._versions.add([self._movable(registered)])
+        return registered
+
+    def get(self, version: str) -> ModelVersion:
+        """A version by its name.
+
+        Raises:
+            ModelNotFound: neither the registry knows it nor the state, or its files are gone.
+        """
+        try:
+            return self._registry.get(version)
+        except (ModelNotFound, TrackingError):
+            kept = self._versions.find(version)
+            if kept is None or not (found := self._placed(kept)).path.is_dir():
+                raise
+            return found
+
+    def project_keys(self) -> Sequence[str]:
+        """Keys of the projects that have registered a version, in alphabetical order."""
+        return sorted({*self._registry.project_keys(), *self._versions.project_keys()})
+
+    def versions(self, project_key: str) -> Sequence[ModelVersion]:
+        """All versions of a project, newest first; one that only the state knows, where its files are there."""
+        known = {version.number: version for version in self._registry.versions(project_key)}
+        champions = {version.name for version in self._served(project_key)[:1]}
+        kept = map(self._placed, self._versions.all(project_key))
+        whole = {
+            version.number: replace(version, is_champion=version.name in champions)
+            for version in kept
+            if version.path.is_dir()
+        }
+        return [version for _, version in sorted((whole | known).items(), reverse=True)]
+
+    def champion(self, project_key: str) -> ModelVersion | None:
+        """The version that serves, or None before the first promotion."""
+        kept = next(iter(self._served(project_key)), None)
+        try:
+            named = self._registry.champion(project_key)
+        except (ModelNotFound, TrackingError) as error:
+            if kept is None:
+                raise
+            return self._lost(kept, str(error))
+        if kept is not None and (named is None or (named.name != kept.name and not self._knows(kept))):
+            says = f"MLflow names {named.name}" if named else "MLflow names no champion"
+            return self._lost(kept, f"{says}: its database was deleted or replaced")
+        self._alarms.end(AlarmKind.REGISTRY, project_key)
+        if named is not None and (kept is None or kept.name != named.name):
+            self._remember(named)
+        return named
+
+    def earlier(self, project_key: str) -> Sequence[ModelVersion]:
+        """What served before the champion, newest first."""
+        return self._served(project_key)[1:]
+
+    def set_champion(self, version: str) -> None:
+        """Make a version the champion; the registry follows, as far as it knows the version."""
+        found = self.get(version)
+        try:
+            self._registry.set_champion(version)
+        except ModelNotFound:
+            self._registry.clear_champion(found.project_key)
+        self._versions.serve(self._movable(found))
+
+    def clear_champion(self, project_key: str) -> None:
+        """Let the cold start serve again."""
+        self._registry.clear_champion(project_key)
+        self._versions.serve_none(project_key)
+
+    def set_challenger(self, version: str) -> None:
+        """Move the challenger alias."""
+        self._registry.set_challenger(version)
+
+    def _lost(self, kept: ModelVersion, reason: str) -> ModelVersion:
+        self._alarms.begin(
+            AlarmKind.REGISTRY,
+            kept.project_key,
+            f"{kept.name} goes on serving by what the state remembers, since the registry does not tell ({reason}). "
+            "Start MLflow, or restore its database from a backup; the next promotion ends this, too",
+        )
+        return kept
+
+    def _knows(self, kept: ModelVersion) -> bool:
+        """True where the registry has the version, so that somebody moved the alias away from it."""
+        return any(version.name == kept.name for version in self._registry.versions(kept.project_key))
+
+    def _served(self, project_key: str) -> Sequence[ModelVersion]:
+        try:
+            return [self._placed(version) for version in self._versions.served(project_key)]
+        except DatabaseUnavailable:
+            return ()  # the registry alone can tell then
+
+    def _remember(self, champion: ModelVersion) -> None:
+        """Somebody moved the alias, or the version is older than this memory."""
+        try:
+            self._versions.serve(self._movable(champion))
+        except DatabaseUnavailable:
+            return  # the next look remembers it
+
+    def _movable(self, version: ModelVersion) -> ModelVersion:
+        path = version.path
+        return replace(version, path=path.relative_to(self._home) if path.is_relative_to(self._home) else path)
+
+    def _placed(self, version: ModelVersion) -> ModelVersion:
+        return replace(version, path=self._home / version.path)

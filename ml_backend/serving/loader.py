@@ -1,0 +1,49 @@
+"""Loading in the background, one project after the other: each takes all cores, and there may be hundreds."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from ..domain.project import Project
+
+__all__ = ["Loader"]
+
+log = logging.getLogger(__name__)
+
+
+class Loader:
+    """A thread that is there while something waits to be loaded.
+
+    Args:
+        load: makes what serves a project.
+    """
+
+    def __init__(self, load: Callable[[Project], object]) -> None:
+        self._load = load
+        self._waiting: dict[int, Project] = {}
+        self._is_running = False
+        self._guard = threading.Lock()
+
+    def add(self, project: Project) -> None:
+        """Load a project when its turn comes; one that waits already keeps its place. Returns at once."""
+        with self._guard:
+            self._waiting.setdefault(project.id, project)
+            if self._is_running:
+                return
+            self._is_running = True
+        threading.Thread(target=self._work_off, name="loader", daemon=True).start()
+
+    def _work_off(self) -> None:
+        while (project := self._next()) is not None:
+            try:
+                self._load(project)
+            except Exception:
+                # The thread's outermost frame: what is wrong with one project must not keep the others waiting.
+                log.exception("project %s has no model to serve", project.id)
+
+    def _next(self) -> Project | None:
+        with self._guard:
+            if not self._waiting:
+                self._is_running = False
+                return None
+            return self._waiting.pop(next(iter(self._waiting)))

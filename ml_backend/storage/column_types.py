@@ -1,0 +1,54 @@
+"""Column types that take what people and other programs send, alike on SQLite and PostgreSQL."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, TypeDecorator
+from sqlalchemy import String as PlainString
+from sqlalchemy import Text as PlainText
+
+__all__ = ["String", "StudioId", "Text", "UtcDateTime"]
+
+StudioId = BigInteger().with_variant(Integer(), "sqlite")
+"""Ids that Label Studio gives: its newer tables count to 2**63, as SQLite's integers do anyway."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""NUL, which PostgreSQL refuses, and half surrogate pairs, which UTF-8 lacks."""
+
+
+class _Storable(TypeDecorator[str]):
+    """Text in which U+FFFD stands for each character that one of the databases refuses."""
+
+    impl: type[PlainString] = PlainText
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 (the base's shape)
+        return None if value is None else _UNSTORABLE.sub("\ufffd", value)
+
+
+class Text(_Storable):
+    """Text of any length."""
+
+    cache_ok = True
+
+
+class String(_Storable):
+    """Text of a bounded length, which PostgreSQL alone insists on."""
+
+    impl = PlainString
+    cache_ok = True
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC, also on SQLite, which forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002 (the base's shape)
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the base's shape)
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,0 +1,69 @@
+"""Which failures of a database are about its state, rather than about what was asked of it."""
+
+import sqlite3
+
+from sqlalchemy import URL, Engine, ExceptionContext, event
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
+
+from ..errors import DatabaseUnavailable
+
+__all__ = ["tell_faults"]
+
+TRY_AGAIN = "try again in some seconds; if it lasts, look at its server, and at what else uses it"
+MEND_IT = "make room on its disk, or make it and its folder writable for this account"
+RESTORE_IT = "put it back or restore a backup, then restart what uses it"
+# Results of SQLite, without the extended part in the higher bits.
+SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+SQLITE_LASTING = {
+    sqlite3.SQLITE_FULL: MEND_IT,
+    sqlite3.SQLITE_IOERR: MEND_IT,
+    sqlite3.SQLITE_READONLY: MEND_IT,
+    sqlite3.SQLITE_PERM: MEND_IT,
+    sqlite3.SQLITE_CANTOPEN: MEND_IT,
+    sqlite3.SQLITE_CORRUPT: RESTORE_IT,
+    sqlite3.SQLITE_NOTADB: RESTORE_IT,
+}
+# Beginnings of PostgreSQL's codes: lost connections, used up resources, conflicts of transactions, locks that were not
+# had in time, statements and sessions ended by an administrator, and a server that is not the primary one any more.
+POSTGRES_PASSING = ("08", "53", "40", "55P03", "57", "25006")
+POSTGRES_DISK_FULL = "53100"
+# A connection that fails carries no code. Where the server did answer, it is the settings that must change.
+POSTGRES_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
+
+
+def tell_faults(engine: Engine) -> None:
+    """Let everything that is asked of the engine raise DatabaseUnavailable while that is what its database is."""
+
+    @event.listens_for(engine, "handle_error")
+    def translate(context: ExceptionContext) -> BaseException | None:
+        is_wrong = isinstance(context.sqlalchemy_exception, DataError | IntegrityError | ProgrammingError)
+        # A pre-ping only asks whether a connection is still good; a new one is made where it is not.
+        return None if is_wrong or context.is_pre_ping else _translated(context.original_exception, engine.url)
+
+
+def _translated(error: BaseException, url: URL) -> DatabaseUnavailable | None:
+    """The error as one of ours; None where the statement is to blame."""
+    advice = _advice(error)
+    if advice is None:
+        return None
+    return DatabaseUnavailable(
+        f"the database {url.render_as_string()} cannot be used now ({_first_line(error)}); {advice}",
+        is_passing=advice == TRY_AGAIN,
+    )
+
+
+def _advice(error: BaseException) -> str | None:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        return TRY_AGAIN if code in SQLITE_PASSING else SQLITE_LASTING.get(code)
+    code = getattr(error, "sqlstate", None)
+    if code is None:
+        is_refused = any(words in str(error) for words in POSTGRES_REFUSALS)
+        return None if is_refused else TRY_AGAIN
+    if code == POSTGRES_DISK_FULL:
+        return MEND_IT
+    return TRY_AGAIN if code.startswith(POSTGRES_PASSING) else None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

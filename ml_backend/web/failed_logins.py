@@ -1,0 +1,56 @@
+"""Failed logins, told to the operator: each is counted, and as many are logged as somebody can read."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from flask import Request
+
+__all__ = ["FailedLogins"]
+
+log = logging.getLogger(__name__)
+
+LINES_PER_MINUTE = 10
+
+
+class FailedLogins:
+    """Logs the first ones of every minute; what follows is counted, and the next line that is logged says how many.
+
+    Args:
+        count: told the reason of every one.
+    """
+
+    def __init__(self, count: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._count, self._clock = count, clock
+        self._lock = threading.Lock()
+        self._minute_ends = 0.0
+        self._lines = self._untold = 0
+
+    def note(self, request: Request, reason: str) -> None:
+        """Remember one. Neither the password nor the name that was given is logged: people mix them up."""
+        self._count(reason)
+        with self._lock:
+            untold = self._told_now()
+        if untold is not None:
+            more = f"; {untold} more went unlogged before" if untold else ""
+            log.warning("failed login from %s, %s %s: %s%s", _peer(request), request.method, request.path, reason, more)
+
+    def _told_now(self) -> int | None:
+        """How many were left out before this one; None where this one is left out as well."""
+        now = self._clock()
+        if now >= self._minute_ends:
+            self._minute_ends, self._lines = now + 60, 0
+        if self._lines == LINES_PER_MINUTE:
+            self._untold += 1
+            return None
+        self._lines += 1
+        untold, self._untold = self._untold, 0
+        return untold
+
+
+def _peer(request: Request) -> str:
+    """The address that the request came from, and what a proxy says whose request it was."""
+    forwarded = request.headers.get("X-Forwarded-For")
+    address = request.remote_addr or "unknown"
+    return f"{address} (forwarded for {forwarded!r:.100})" if forwarded else address

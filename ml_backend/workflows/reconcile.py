@@ -1,0 +1,144 @@
+"""Labels that no event told of: Label Studio tells an event once, and nobody hears it while this side is away or busy.
+
+The worker asks Label Studio's API now and then which labeled tasks have changed, which costs one call where none has,
+and remembers what it finds as the event would have been. How such a label came about, nobody saw.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from ..domain.annotation import Annotation, Task
+from ..domain.event import AnnotationEvent, EventAction
+from ..domain.project import Project
+from ..errors import StudioError, StudioRejected
+from ..snapshots.review import last_change
+from .services import Services
+
+__all__ = ["MissedLabels"]
+
+log = logging.getLogger(__name__)
+
+PROJECTS_AT_ONCE = 10
+TASKS_AT_ONCE = 200
+SETTLED = timedelta(seconds=5)
+"""Label Studio gives an event up after a second; until then it may still be on its way."""
+SAME_CHANGE = timedelta(seconds=1)
+OVERLAP = timedelta(seconds=30)
+"""Listed again each time: a change may become visible after a later one."""
+
+
+class MissedLabels:
+    """Looks for labels that no event told of, for a few projects at a time, each in its turn.
+
+    Args:
+        again_s: before the next look at the same project.
+        pause_s: before the next look at any, after Label Studio could not be asked.
+    """
+
+    def __init__(self, services: Services, *, again_s: float = 15.0, pause_s: float = 60.0) -> None:
+        self._services = services
+        self._again_s, self._pause_s = again_s, pause_s
+        self._not_before = 0.0
+        self._turns: dict[int, float] = {}
+        self._seen_until: dict[int, datetime] = {}
+        self._looked_at: dict[int, frozenset[tuple[int, datetime]]] = {}
+
+    def look(self) -> int:
+        """Remember what was missed; returns how many labels that are. Nothing is done while Label Studio is away."""
+        found = 0
+        for project in self._next():
+            self._turns[project.id] = time.monotonic()
+            try:
+                found += self._look_at(project)
+            except StudioRejected as error:
+                log.debug("project %s: labels that no event told of cannot be looked for: %s", project.id, error)
+            except StudioError as error:
+                log.info("labels that no event told of are looked for later: %s", error)
+                self._not_before = time.monotonic() + self._pause_s
+                break
+        return found
+
+    def _next(self) -> list[Project]:
+        """The projects whose turn it is, those first that have waited the longest."""
+        now = time.monotonic()
+        if now < self._not_before:
+            return []
+        due = [each for each in self._services.database.projects.all() if self._waited(each, now) >= self._again_s]
+        return sorted(due, key=lambda each: self._waited(each, now), reverse=True)[:PROJECTS_AT_ONCE]
+
+    def _waited(self, project: Project, now: float) -> float:
+        return now - self._turns.get(project.id, -math.inf)
+
+    def _look_at(self, project: Project) -> int:
+        studio, events = self._services.studio, self._services.database.events
+        since = self._since(project)
+        start = max(since, self._seen_until.get(project.id, since))
+        changed = studio.labeled_since(project.id, start, TASKS_AT_ONCE)
+        fresh = [task_id for task_id, at in changed if (task_id, at) not in self._looked_at.get(project.id, ())]
+        missed = self._missed(project, studio.tasks_by_id(project.id, fresh), since) if fresh else []
+        added = events.add(missed)
+        if added:
+            log.warning("project %s: no event told of %s labels; they are counted now", project.id, added)
+        self._go_on_after(project, changed)
+        return added
+
+    def _go_on_after(self, project: Project, changed: Sequence[tuple[int, datetime]]) -> None:
+        settled = self._services.clock() - SETTLED
+        self._looked_at[project.id] = frozenset(each for each in changed if each[1] <= settled)
+        if len(changed) == TASKS_AT_ONCE:
+            self._seen_until[project.id] = min(changed[-1][1], settled)  # there may be more
+        elif changed:
+            self._seen_until[project.id] = changed[-1][1] - OVERLAP
+
+    def _since(self, project: Project) -> datetime:
+        """What changed before was told, or is in the project's newest snapshot, or is older than the connection."""
+        last = self._services.database.snapshots.last(project.id)
+        told_at = self._services.database.events.received_at(last.last_event_id) if last else None
+        return told_at or project.connected_at
+
+    def _missed(self, project: Project, tasks: Sequence[Task], since: datetime) -> list[AnnotationEvent]:
+        new = [
+            (task, annotation)
+            for task in tasks
+            for annotation in task.annotations
+            if not annotation.was_imported and since < last_change(annotation) <= self._services.clock() - SETTLED
+        ]
+        told = self._services.database.events.last_changes(project.id, [annotation.id for _, annotation in new])
+        return [
+            _event(project.id, task, annotation, is_known=annotation.id in told)
+            for task, annotation in new
+            if not _was_told(annotation, told.get(annotation.id))
+        ]
+
+
+def _was_told(annotation: Annotation, changed_at: str | None) -> bool:
+    """True where the newest event of an annotation is about its last change.
+
+    Args:
+        changed_at: what that event says; None where there is none.
+    """
+    if changed_at is None:
+        return False
+    try:
+        return last_change(annotation) - datetime.fromisoformat(changed_at) <= SAME_CHANGE
+    except (TypeError, ValueError):
+        return False  # the event gave no time that one can compare
+
+
+def _event(project_id: int, task: Task, annotation: Annotation, *, is_known: bool) -> AnnotationEvent:
+    return AnnotationEvent(
+        project_id=project_id,
+        action=EventAction.UPDATED if is_known else EventAction.CREATED,
+        annotation_id=annotation.id,
+        task_id=task.id,
+        annotator=annotation.annotator,
+        was_cancelled=annotation.was_cancelled,
+        ground_truth=annotation.ground_truth,
+        lead_time_s=annotation.lead_time_s,
+        parent_prediction=annotation.parent_prediction,
+        prelabel=annotation.prelabel,
+        changed_at=annotation.updated_at or "",
+    )

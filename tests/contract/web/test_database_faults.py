@@ -1,0 +1,139 @@
+"""What a client is told while the database is locked, full, away or not to be written."""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from ml_backend.config import Settings
+from ml_backend.storage import Database, open_database
+from ml_backend.web import create_app
+from ml_backend.workflows.promote import promote
+from ml_backend.workflows.services import Services
+from tests.fakes import FakeClock
+from tests.postgres import StoppablePostgres
+from tests.recordings import recorded
+from tests.services import CONFIG, add_project, add_version, build_test_services
+
+START = {"action": "START_TRAINING", "project": {"id": 1, "title": "Tickets", "label_config": CONFIG}}
+SETUP = {"project": "1.1", "schema": CONFIG, "hostname": "http://localhost:8080"}
+OTHER_CONFIG = CONFIG.replace('value="Returns"', 'value="Refunds"')
+PREDICT = {"project": "1.1", "label_config": CONFIG, "tasks": [{"id": 1, "data": {"text": "message number 1"}}]}
+WRITES: list[tuple[str, Any]] = [
+    ("/webhook", recorded("webhook_annotation_created")),
+    ("/webhook", START),
+    ("/setup", SETUP | {"project": "77.1"}),
+    ("/projects/1/train", {}),
+    ("/jobs/1/cancel", {}),
+    ("/jobs/1/resume", {}),
+]
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    made = build_test_services(tmp_path)
+    add_project(made)
+    made.database.jobs.request("train", 1, {}, dedupe_key="other")
+    made.database.close()
+    url = f"sqlite:///{made.options.home / 'labelloop.db'}"
+    with closing(open_database(url, FakeClock(), busy_timeout_ms=20)) as impatient:
+        yield dataclasses.replace(made, database=impatient)
+
+
+@pytest.fixture
+def client(services: Services) -> FlaskClient:
+    return create_app(services, Settings()).test_client()
+
+
+def raw(database: Database) -> Any:
+    """The driver's connection that the pool gives to the only thread of a test."""
+    with database.engine.connect() as connection:
+        return connection.connection.driver_connection
+
+
+@contextmanager
+def locked(services: Services) -> Iterator[None]:
+    with closing(sqlite3.connect(services.options.home / "labelloop.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+
+
+@contextmanager
+def not_writable(services: Services) -> Iterator[None]:
+    raw(services.database).execute("PRAGMA query_only = ON")
+    yield
+    raw(services.database).execute("PRAGMA query_only = OFF")
+
+
+@pytest.mark.parametrize("fault", [locked, not_writable])
+@pytest.mark.parametrize(("path", "body"), WRITES)
+def test_what_cannot_be_written_now_is_asked_for_again_later(
+    services: Services, client: FlaskClient, fault: Any, path: str, body: Any
+) -> None:
+    if path == "/jobs/1/resume":
+        services.database.jobs.cancel(1)
+        raw(services.database).execute("UPDATE jobs SET state = 'failed'")
+
+    with fault(services):
+        refused = client.post(path, json=body)
+    accepted = client.post(path, json=body)
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert "cannot be used now" in refused.get_json()["error"]
+    assert accepted.status_code == 200
+
+
+@pytest.mark.parametrize("config", [CONFIG, OTHER_CONFIG])
+def test_pre_labels_are_given_by_what_the_process_knows(
+    tmp_path: Path, stoppable_postgres: StoppablePostgres, config: str
+) -> None:
+    with closing(open_database(stoppable_postgres.url, FakeClock())) as database:
+        services = dataclasses.replace(build_test_services(tmp_path), database=database)
+        project = add_project(services, ["message number 1"])
+        version = add_version(services, project)
+        promote(services, project, version.name, reason="r", report=lambda *_: None)
+        services.champions.refresh(project)
+        client = create_app(services, Settings()).test_client()
+        stoppable_postgres.stop()
+
+        promised = client.post("/setup", json=SETUP | {"schema": config})
+        given = client.post("/predict", json=PREDICT | {"label_config": config})
+        told = client.post("/webhook", json=recorded("webhook_annotation_created"))
+        stoppable_postgres.start()
+
+        assert promised.get_json() == {"model_version": version.name}
+        [result] = given.get_json()["results"]
+        assert result["model_version"] == version.name
+        assert result["result"][0]["value"] == {"choices": ["Shipping"]}
+        assert told.status_code == 503
+        assert client.post("/predict", json=PREDICT | {"label_config": config}).status_code == 200
+        assert database.projects.get(1).label_config == config
+
+
+def test_events_that_cannot_be_stored_are_an_alarm_until_one_is(services: Services, client: FlaskClient) -> None:
+    event = recorded("webhook_annotation_created")
+    for fault in (locked, not_writable):
+        with fault(services):
+            client.post("/webhook", json=event)
+            told = client.get("/health").get_json()
+            client.post("/predict", json=PREDICT)
+
+            assert (told["status"], len(told["alarms"])) == ("DEGRADED", 1)
+            assert told["alarms"][0].startswith("events are not stored: the database ")
+            assert client.get("/health").get_json() == told
+        client.post("/webhook", json=event)
+
+        assert client.get("/health").get_json()["status"] == "UP"
+
+
+def test_a_project_that_the_process_does_not_serve_is_answered_later(services: Services, client: FlaskClient) -> None:
+    with locked(services):
+        response = client.post("/predict", json=PREDICT | {"project": "77.1"})
+
+    assert response.status_code == 503

@@ -1,0 +1,117 @@
+"""A champion whose files are damaged or gone: under the process that serves it, and before one starts."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from ml_backend.domain.model import ModelVersion, cold_start_version
+from ml_backend.domain.ports import Predictor
+from ml_backend.domain.project import Project
+from ml_backend.domain.snapshot import SplitFractions
+from ml_backend.errors import BundleError
+from ml_backend.serving.alarms import AlarmKind, Alarms
+from ml_backend.serving.champions import Champions
+from tests.fakes import FakeClock, FakePredictor, FakeRegistry, register_version
+
+PROJECT = Project(1, "tickets", "Tickets", "<View/>", "0123456789ab", SplitFractions(), FakeClock()())
+KEY = PROJECT.ref.key
+
+
+class Shelf:
+    """Versions with files, the newest of which is champion; each process over them has alarms of its own."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.registry = FakeRegistry(folder)
+        self.versions: list[ModelVersion] = []
+        for number in range(1, count + 1):
+            version = register_version(self.registry, KEY, run_id=f"run-{number}")
+            (version.path / "controls").mkdir(parents=True)
+            (version.path / "bundle.json").write_text(version.name)
+            (version.path / "controls" / "head.safetensors").write_text("weights")
+            self.versions.append(version)
+        self.registry.set_champion(self.versions[-1].name)
+
+    def process(self) -> tuple[Champions, Alarms]:
+        alarms = Alarms()
+        return Champions(self.registry, _load, _cold_start, alarms, earlier=self._earlier), alarms
+
+    def _earlier(self, _key: str) -> Sequence[ModelVersion]:
+        return self.versions[-2::-1]
+
+
+def _load(path: Path) -> Predictor:
+    if not (path / "controls" / "head.safetensors").exists():
+        raise BundleError(f"{path} lacks head.safetensors")
+    return FakePredictor((path / "bundle.json").read_text())
+
+
+def _cold_start(project: Project) -> Predictor:
+    return FakePredictor(cold_start_version(project.ref.key, project.label_config_fingerprint))
+
+
+def cut(path: Path) -> None:
+    (path / "bundle.json").write_text("")
+
+
+HARM: list[Callable[[Path], object]] = [
+    shutil.rmtree,
+    cut,
+    lambda path: (path / "controls" / "head.safetensors").unlink(),
+    lambda path: path.rename(path.with_name("aside")),
+]
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_champion_in_memory_goes_on_serving_with_an_alarm(tmp_path: Path, harm: Callable[[Path], object]) -> None:
+    shelf = Shelf(tmp_path, 2)
+    champions, alarms = shelf.process()
+    champions.refresh(PROJECT)
+    assert alarms.sentences() == []
+
+    harm(shelf.versions[-1].path)
+
+    for _ in range(2):
+        assert champions.refresh(PROJECT).version == "tickets-1-v2"
+    sentence = alarms.about(AlarmKind.MODEL, KEY) or ""
+    assert "the champion of project 1 cannot be read" in sentence
+    assert "tickets-1-v2 answers for now" in sentence
+
+
+@pytest.mark.parametrize(
+    ("lost", "answers"),
+    [([3], "tickets-1-v2"), ([3, 2], "tickets-1-v1"), ([3, 1], "tickets-1-v2"), ([1], "tickets-1-v3")],
+)
+def test_a_process_that_starts_serves_the_newest_whole_version(tmp_path: Path, lost: list[int], answers: str) -> None:
+    shelf = Shelf(tmp_path, 3)
+    for number in lost:
+        shutil.rmtree(shelf.versions[number - 1].path)
+    champions, alarms = shelf.process()
+
+    assert champions.refresh(PROJECT).version == answers
+    assert champions.refresh(PROJECT).version == answers
+    assert len(alarms.sentences()) == (3 in lost)
+
+
+def test_where_none_is_whole_the_cold_start_answers(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 2)
+    for version in shelf.versions:
+        shutil.rmtree(version.path)
+    champions, alarms = shelf.process()
+
+    assert champions.refresh(PROJECT).version == cold_start_version(KEY, "0123456789ab")
+    assert alarms.counts()[AlarmKind.MODEL] == 1
+
+
+def test_files_that_are_back_end_the_alarm(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, 2)
+    path = shelf.versions[-1].path
+    path.rename(path.with_name("aside"))
+    champions, alarms = shelf.process()
+    assert champions.refresh(PROJECT).version == "tickets-1-v1"
+
+    path.with_name("aside").rename(path)
+
+    assert champions.refresh(PROJECT).version == "tickets-1-v2"
+    assert alarms.sentences() == []
