@@ -37,7 +37,7 @@ def given_seconds(value: object) -> float | None:
 
 def given_text(value: object) -> str | None:
     """A name or a time; None for nothing, and for what is neither text nor a number."""
-    return str(value) if value and isinstance(value, str | int | float) else None
+    return str(value) if isinstance(value, str | int | float) and value != "" else None
 
 
 def shown_names(names: Iterable[str]) -> str:

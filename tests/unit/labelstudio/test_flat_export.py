@@ -222,6 +222,16 @@ def test_a_hostile_text_harms_nobody(cell: str, tmp_path: Path) -> None:
     assert [task.data["text"] for task in read_flat_export(json_min(tmp_path, *records), SINGLE)] == [cell]
 
 
+@pytest.mark.parametrize(
+    ("cell", "annotator"),
+    [("0", "0"), ("3.0", "3"), ("a@example.com", "a@example.com"), ("007", "007"), ("", "unknown")],
+)
+def test_annotators_are_known_by_what_label_studio_calls_them(cell: str, annotator: str, tmp_path: Path) -> None:
+    (task,) = read_flat_export(table(tmp_path, {"text": "t", "topics": "a", "annotator": cell}), SINGLE)
+
+    assert [found.annotator for found in task.annotations] == [annotator]
+
+
 @pytest.mark.parametrize("id_cell", ["9" * 5_000, "1e400", "-1", "٣"])
 def test_an_id_that_is_no_id_is_replaced(id_cell: str, tmp_path: Path) -> None:
     path = table(tmp_path, {"id": id_cell, "text": "t", "topics": "a", "lead_time": id_cell})
