@@ -31,6 +31,8 @@
     ├── StateError                a state that cannot be moved, backed up or restored as it stands
     └── ProjectNotFound           a project that was never connected
 
+    Interrupted                   no error: a signal asks the process to end
+
 A message says what was found, what was wanted and what to do about it.
 The web layer alone turns these into HTTP statuses.
 
@@ -44,6 +46,7 @@ __all__ = [
     "EncoderError",
     "GraphError",
     "HookError",
+    "Interrupted",
     "JobCancelled",
     "JobError",
     "JobLost",
@@ -248,3 +251,17 @@ class ProjectNotFound(LabelloopError):
 
 class GraphError(LabelloopError):
     """A model cannot be exported as a graph, or a graph cannot be read or computed here."""
+
+
+class Interrupted(SystemExit):
+    """Raised in the main thread by a signal that asks the process to end; as an exit of the process, nobody catches it.
+
+    The exit status is the one of shells: 128 and the signal's number.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number

@@ -4,7 +4,6 @@ label-studio-ml makes one instance per request and keeps a class for all of them
 Nothing else needs it: `labelloop serve` speaks the same protocol by itself, and more of it.
 """
 
-import atexit
 import logging
 import os
 import threading
@@ -17,6 +16,7 @@ from flask import Flask, Response, abort, has_request_context, jsonify
 from .bootstrap import build_services, configure_logging
 from .config import load_settings
 from .domain.project import Project
+from .encoders.native_threads import NativeThread
 from .errors import LabelloopError
 from .labelstudio.payloads import parse_predict, parse_setup, parse_webhook, predict_response
 from .web.bounded_json import BoundedJson
@@ -64,11 +64,9 @@ class OncePerProcess:
     def __call__(self) -> Services:
         with self._lock:
             if self._services is None:
-                self._services = self._build()
+                services = self._services = self._build()
                 stop = threading.Event()
-                atexit.register(stop.set)
-                arguments = (self._services, stop)
-                threading.Thread(target=watch_champions, args=arguments, name="champions", daemon=True).start()
+                NativeThread(lambda: watch_champions(services, stop), name="champions", stop=stop.set).start()
             return self._services
 
 

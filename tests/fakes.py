@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_backend.domain.model import Method, ModelVersion, ScoredTarget, version_name
 from ml_backend.domain.ports import ModelRegistry
-from ml_backend.errors import JobCancelled, JobError, ModelNotFound
+from ml_backend.errors import Interrupted, JobCancelled, JobError, ModelNotFound
 
 __all__ = ["FakeClock", "FakePredictor", "FakeRegistry", "FakeRun", "FakeTracker", "register_version"]
 
@@ -140,7 +140,7 @@ class FakeTracker:
         try:
             yield run
         except BaseException as error:
-            run.state = "KILLED" if isinstance(error, JobCancelled | KeyboardInterrupt) else "FAILED"
+            run.state = "KILLED" if isinstance(error, JobCancelled | Interrupted) else "FAILED"
             raise
         run.state = "FINISHED"
 

@@ -7,6 +7,7 @@ import typer
 
 from .. import __version__
 from ..errors import LabelloopError
+from ..jobs.signals import interrupted_by_signals
 from . import audit, demo, export, files, jobs, models, projects, server, state, train
 from .output import complain
 
@@ -46,9 +47,13 @@ app.add_typer(jobs.child_app, name="job", hidden=True)
 
 
 def main() -> None:
-    """Run the command of the process's arguments; exit status 0 only when it did what was asked."""
+    """Run the command of the process's arguments; exit status 0 only when it did what was asked.
+
+    The first signal ends it in order, with 128 and the signal's number; a second one ends it at once.
+    """
     try:
-        app()
+        with interrupted_by_signals():
+            app()
     except LabelloopError as error:
         complain(str(error))
         sys.exit(1)

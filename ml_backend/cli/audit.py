@@ -78,13 +78,16 @@ def audit(
 def _run(services: "Services", project_id: int, request: "AuditRequest") -> "Job":
     from ..domain.job import JobState
     from ..workflows.retrain import request_audit
-    from .foreground import finish_in_foreground
+    from .foreground import run_in_foreground
 
-    job, is_new = request_audit(services, project_id, request, claim=True)
-    if not is_new and job.state is JobState.QUEUED and (claimed := services.database.jobs.claim(job.id)):
-        # It waits for a worker, and there may be none.
-        job, is_new = claimed, True
-    return finish_in_foreground(services, job, is_ours=is_new)
+    def claim() -> "tuple[Job, bool]":
+        job, is_new = request_audit(services, project_id, request, claim=True)
+        if not is_new and job.state is JobState.QUEUED and (claimed := services.database.jobs.claim(job.id)):
+            # It waits for a worker, and there may be none.
+            return claimed, True
+        return job, is_new
+
+    return run_in_foreground(services, claim)
 
 
 def _read(folder: Path) -> dict[str, Any]:

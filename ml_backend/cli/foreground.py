@@ -1,69 +1,99 @@
-"""A job in the foreground: run, shown and, on Ctrl-C, cancelled."""
+"""A job in the foreground: run, shown and, where a signal comes, cancelled."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import DatabaseUnavailable, JobError
+from ..errors import DatabaseUnavailable, Interrupted, JobError
+from ..jobs.signals import noted_signals
 from .output import note, notes
 
 if TYPE_CHECKING:
     from ..domain.job import Job
     from ..workflows.services import Services
 
-__all__ = ["finish_in_foreground"]
+__all__ = ["run_in_foreground"]
 
 POLL_S = 0.2
 AWAY_S = 5.0
 
 
-def finish_in_foreground(services: "Services", job: "Job", *, is_ours: bool) -> "Job":
-    """The job once it has succeeded.
+def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool]]") -> "Job":
+    """A job once it has succeeded.
 
     Args:
-        is_ours: it was claimed for this command, which starts its process, again where that dies, and cancels it on
-            Ctrl-C. Else it runs elsewhere and is only watched.
+        claim: gives the job, and True where it was claimed for this command. That starts its process then, again where
+            it dies, and cancels it at a signal. Else the job runs elsewhere and is only watched.
 
     Raises:
         JobError: it failed, was cancelled or was abandoned.
+        Interrupted: a signal cancelled it, or ended the watching.
     """
     from ..domain.job import JobState
     from ..workflows.recover import reap_dead
-    from ..workflows.work import Worker
 
     # Where no worker ever runs, nobody else says so of jobs that died.
     reap_dead(services)
-    worker = Worker(services)
-    if is_ours:
-        worker.start(job)
-    else:
-        note(f"job {job.id} is at it already; watching it (Ctrl-C stops the watching, not the job)")
+    with noted_signals() as signals:
+        job, is_ours = claim()
+        job = (_run if is_ours else _watch)(services, job, signals)
+    if job.state is JobState.SUCCEEDED:
+        return job
+    ended = f"job {job.id} {_ENDINGS.get(job.state, job.state)}{f': {job.error}' if job.error else ''}"
+    if not signals:
+        raise JobError(ended)
+    note(ended)
+    raise Interrupted(signals[0])
+
+
+def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
+    """The job, run to its end by this command."""
+    from ..domain.job import JobState
+    from ..workflows.work import Worker
+
+    worker = Worker(services, binds_jobs=True)
+    worker.start(job)
     with _ProgressDisplay() as show:
         while not job.state.is_over:
-            try:
-                time.sleep(POLL_S)
-            except KeyboardInterrupt:
-                if not is_ours:
-                    raise
-                note(f"cancelling job {job.id}")
-                services.database.jobs.cancel(job.id)
-            try:
+            time.sleep(POLL_S)
+            with _bearing_absence(job):
+                if signals and not job.cancel_requested:
+                    note(f"cancelling job {job.id}; another signal does not wait for its end")
+                    services.database.jobs.cancel(job.id)
                 worker.look_after_children()
                 job = services.database.jobs.get(job.id)
-                if is_ours and job.state is JobState.QUEUED and (again := services.database.jobs.claim(job.id)):
+                if job.state is JobState.QUEUED and (again := services.database.jobs.claim(job.id)):
                     worker.start(again)
                 show(job)
-            except DatabaseUnavailable as error:
-                if not error.is_passing:
-                    raise
-                note(f"job {job.id} goes on, unwatched for now: {error}")
-                time.sleep(AWAY_S)
-    if job.state is not JobState.SUCCEEDED:
-        raise JobError(f"job {job.id} {_ENDINGS.get(job.state, job.state)}: {job.error}")
     return job
 
 
-_ENDINGS = {"cancelled": "was cancelled", "abandoned": "was abandoned"}
+def _watch(services: "Services", job: "Job", signals: list[int]) -> "Job":
+    """The job, once it is over or a signal comes."""
+    note(f"job {job.id} is at it already; watching it (Ctrl-C stops the watching, not the job)")
+    with _ProgressDisplay() as show:
+        while not (job.state.is_over or signals):
+            time.sleep(POLL_S)
+            with _bearing_absence(job):
+                job = services.database.jobs.get(job.id)
+                show(job)
+    return job
+
+
+@contextmanager
+def _bearing_absence(job: "Job") -> Iterator[None]:
+    """Pass over a database that is away for now: what the block could not do is done the next time."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        if not error.is_passing:
+            raise
+        note(f"job {job.id} goes on, unwatched for now: {error}")
+        time.sleep(AWAY_S)
+
+
+_ENDINGS = {"running": "goes on", "queued": "goes on", "cancelled": "was cancelled", "abandoned": "was abandoned"}
 
 
 class _ProgressDisplay:

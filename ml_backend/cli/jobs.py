@@ -82,10 +82,10 @@ def resume(job_id: JobId, as_json: AsJson = False) -> None:
     What it had finished is not done again: of a training, everything up to the last checkpoint. Runs here and shows
     progress; Ctrl-C cancels.
     """
-    from .foreground import finish_in_foreground
+    from .foreground import run_in_foreground
 
     services = open_services()
-    job = finish_in_foreground(services, services.database.jobs.resume(job_id, claim=True), is_ours=True)
+    job = run_in_foreground(services, lambda: (services.database.jobs.resume(job_id, claim=True), True))
     emit(job, as_json=as_json, lines=[f"job {job.id} has succeeded: {dict(job.result)}"])
 
 
@@ -121,6 +121,7 @@ def run(job_id: JobId) -> None:
     from ..bootstrap import build_services, configure_logging
     from ..config import load_settings
     from ..domain.job import JobState
+    from ..jobs.signals import call_at_the_commands_end, interrupt
     from ..workflows.persistence import persistently
     from ..workflows.run_job import run_job
 
@@ -128,14 +129,15 @@ def run(job_id: JobId) -> None:
     configure_logging(settings.log_level)
     # The database may have gone away since the job was claimed.
     services = persistently(partial(build_services, settings), settings.job_patience_s, lambda s, _: time.sleep(s))
-    if run_job(services, job_id) is not JobState.SUCCEEDED:
+    call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
+    if run_job(services, job_id, interrupt) is not JobState.SUCCEEDED:
         raise typer.Exit(1)
 
 
 def _cancelled(job: "Job") -> str:
     if job.state.is_over:
         return f"job {job.id} is {job.state}"
-    return f"job {job.id} was asked to stop; it does at its next step"
+    return f"job {job.id} was asked to stop; it does within seconds"
 
 
 def _first_line(text: str | None) -> str:

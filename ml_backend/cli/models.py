@@ -112,12 +112,15 @@ def _run_promotion(
     services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool
 ) -> "Job":
     from ..workflows.retrain import request_promotion
-    from .foreground import finish_in_foreground
+    from .foreground import run_in_foreground
 
-    job, is_new = request_promotion(services, project_id, version, reason=reason, is_forced=is_forced, claim=True)
-    if not is_new:
-        note(f"another promotion is under way: {dict(job.params)}")
-    return finish_in_foreground(services, job, is_ours=is_new)
+    def claim() -> "tuple[Job, bool]":
+        job, is_new = request_promotion(services, project_id, version, reason=reason, is_forced=is_forced, claim=True)
+        if not is_new:
+            note(f"another promotion is under way: {dict(job.params)}")
+        return job, is_new
+
+    return run_in_foreground(services, claim)
 
 
 def _project_of(services: "Services", version: str) -> int:

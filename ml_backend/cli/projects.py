@@ -92,13 +92,12 @@ def prelabel(
     Those of the version that serves; an interrupted push goes on where it stopped.
     """
     from ..workflows.retrain import request_prelabeling
-    from .foreground import finish_in_foreground
+    from .foreground import run_in_foreground
 
     if project is None:
         raise ConfigurationError("name the project: --project ID")
     services = open_services()
-    job, is_new = request_prelabeling(services, project, trigger="command", claim=True)
-    job = finish_in_foreground(services, job, is_ours=is_new)
+    job = run_in_foreground(services, lambda: request_prelabeling(services, project, trigger="command", claim=True))
     result = job.result
     if not result["is_selected"]:
         note("Label Studio holds no prediction of this version yet: there is no unlabeled task")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..domain.model import Method, Suspects
+from ..domain.model import GREATEST_SEED, Method, Suspects
 from ..domain.reasons import reason_counts_from_json
 from ..errors import ConfigurationError, SnapshotError
 from .options import AsJson, OptionalProject, SnapshotFolder
@@ -56,7 +56,9 @@ def train(
             "for texts alone, on CUDA."
         ),
     ] = Method.AUTO,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run.", show_default="LABELLOOP_SEED")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=GREATEST_SEED, help="Seed of the run.", show_default="LABELLOOP_SEED")
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -129,12 +131,14 @@ def _overrides(settings: list[str]) -> dict[str, str]:
 
 def _run(services: "Services", project_id: int, request: "TrainRequest") -> "Job":
     from ..workflows.retrain import request_training
-    from .foreground import finish_in_foreground
+    from .foreground import run_in_foreground
 
     # Rows of a file belong to whoever named them: two such trainings are never the same work.
     key = None if project_id else f"train:file:{uuid.uuid4().hex}"
-    job, is_new = request_training(services, project_id, trigger="command", request=request, dedupe_key=key, claim=True)
-    return finish_in_foreground(services, job, is_ours=is_new)
+    return run_in_foreground(
+        services,
+        lambda: request_training(services, project_id, trigger="command", request=request, dedupe_key=key, claim=True),
+    )
 
 
 def _lines(result: Mapping[str, Any]) -> "list[str | Table]":

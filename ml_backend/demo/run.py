@@ -14,7 +14,7 @@ from ..bootstrap import build_services, configure_logging
 from ..config import load_settings
 from ..domain.project import Project
 from ..domain.snapshot import Split, split_of
-from ..errors import ConfigurationError, StudioUnreachable
+from ..errors import ConfigurationError, Interrupted, StudioUnreachable
 from ..labelstudio.local import LocalStudio, find_label_studio, free_port
 from ..workflows.promote import serving_version
 from ..workflows.services import Services
@@ -77,7 +77,7 @@ def run_demo(*, exit_at_end: bool, port: int | None, studio_port: int | None, as
         is_success = _play(stage, as_json=as_json)
         if not exit_at_end:
             display.note("\nEverything stays up until Ctrl-C.")
-            with suppress(KeyboardInterrupt):
+            with suppress(Interrupted):
                 _watch(stage)
     return is_success
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from .example import Part, Target
 
 __all__ = [
+    "GREATEST_SEED",
     "GateDecision",
     "HeadKind",
     "Method",
@@ -24,6 +25,8 @@ __all__ = [
 
 
 COLD_START = "-cold-start-"
+GREATEST_SEED = 2**32 - 1
+"""That NumPy's generators take."""
 
 
 class Method(StrEnum):

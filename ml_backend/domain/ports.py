@@ -178,7 +178,7 @@ class Tracker(Protocol):
     """Where runs are recorded."""
 
     def run(self, experiment: str, name: str, *, resume: str | None = None) -> AbstractContextManager[Run]:
-        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED on JobCancelled.
+        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.
 
         Args:
             resume: id of a run to go on with, whose process died. It is recorded anew from there; None, or where the
@@ -260,8 +260,12 @@ class LaunchedJob(Protocol):
 class JobLauncher(Protocol):
     """Starts jobs. The place where a cluster fits in."""
 
-    def launch(self, job: Job) -> LaunchedJob:
-        """Start the job; its output goes to its log file."""
+    def launch(self, job: Job, *, is_bound: bool = False) -> LaunchedJob:
+        """Start the job; its output goes to its log file.
+
+        Args:
+            is_bound: it is cancelled where this process ends before it.
+        """
 
     def is_gone(self, job: Job) -> bool:
         """True where the job's process is known to have ended; False where nobody here can tell."""

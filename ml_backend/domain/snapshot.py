@@ -51,7 +51,8 @@ class SplitFractions:
 
     def __post_init__(self) -> None:
         shares = (self.train, self.validation, self.test)
-        if min(shares) < 0 or self.train == 0 or abs(sum(shares) - 1) > 1e-9:
+        # Not the other way round: no comparison with NaN is true.
+        if not (min(shares) >= 0 and self.train > 0 and abs(sum(shares) - 1) <= 1e-9):
             raise ValueError(
                 f"split {shares} found; wanted three shares (train, validation, test) from 0 to 1 that sum to 1, "
                 "with a train share above 0, such as 0.8,0.1,0.1"

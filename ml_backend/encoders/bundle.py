@@ -27,6 +27,8 @@ from ..domain.model import HeadKind, Method
 from ..domain.snapshot import text_digest
 from ..errors import BundleError
 from .reading import Floats2d
+from .readouts import readout_of
+from .stored_facts import EXACT, facts_of, parsed_json
 
 __all__ = [
     "ADAPTER_FOLDER",
@@ -54,6 +56,8 @@ WEIGHTS_NAME = "weights.safetensors"
 TEXTS_NAME = "trained_texts.txt"
 DIGEST_LENGTH = 16  # hex digits; a collision among a million texts has a chance of 1 in 37 million
 QUANTILES = 101
+LONGEST_SEQUENCE = 10_000_000
+LARGEST = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,27 @@ class BundleFacts:
         field: key of the task's data that holds the text.
     """
 
+    __pydantic_config__ = EXACT
+
     field: str
     label_config: str
     label_config_fingerprint: str
     snapshot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriterFacts:
+    """The readout of a part that writes texts.
+
+    Attributes:
+        base_model: that was tuned.
+        max_new_tokens: most tokens of a response.
+    """
+
+    __pydantic_config__ = EXACT
+
+    base_model: str
+    max_new_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +103,8 @@ class PartFacts:
         score_quantiles: the 0th to 100th percentile of the confidence in its answers.
         settings: that it was trained with.
     """
+
+    __pydantic_config__ = EXACT
 
     control: str
     head: HeadKind
@@ -102,6 +125,8 @@ class BundleManifest:
         libraries: versions of the libraries it was made with.
         files: sha256 per file, by path relative to the bundle.
     """
+
+    __pydantic_config__ = EXACT
 
     model_version: str
     base_model: str
@@ -186,7 +211,7 @@ class Bundle:
 
     def was_trained_on(self, texts: Sequence[str]) -> list[bool]:
         """Per text whether the version has seen it in training, apart from case and white space."""
-        known = set((self.path / TEXTS_NAME).read_text(encoding="ascii").split())
+        known = set((self.path / TEXTS_NAME).read_text(encoding="ascii", errors="replace").split())
         return [text_digest(text)[:DIGEST_LENGTH] in known for text in texts]
 
 
@@ -212,7 +237,7 @@ def read_head(folder: Path) -> Head:
     try:
         tensors = load_file(file)
         head = Head(tensors["weight"], tensors["bias"])
-    except (SafetensorError, KeyError, OSError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
         raise BundleError(f"{file} does not hold a head's weight and bias: {error}; train again") from error
     _check_head(file, head)
     return head
@@ -269,7 +294,7 @@ def _read_manifest(path: Path) -> BundleManifest:
     if not file.is_file():
         raise BundleError(f"{path} holds no {MANIFEST_NAME}; give the folder of a trained version")
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = parsed_json(file.read_bytes())
         schema = document["schema_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{file} is not readable as a bundle's facts ({error}); fetch or train it again") from error
@@ -279,26 +304,11 @@ def _read_manifest(path: Path) -> BundleManifest:
             "Use the labelloop that wrote it, or train again."
         )
     try:
-        return BundleManifest(
-            **{
-                **document,
-                "facts": BundleFacts(**document["facts"]),
-                "parts": tuple(_part_facts(part) for part in document["parts"]),
-            }
-        )
-    except (TypeError, ValueError, KeyError) as error:
-        raise BundleError(f"{file} lacks a fact or holds an unknown one ({error}); fetch or train it again") from error
-
-
-def _part_facts(document: Mapping[str, Any]) -> PartFacts:
-    return PartFacts(
-        **{
-            **document,
-            "head": HeadKind(document["head"]),
-            "method": Method(document["method"]),
-            "score_quantiles": tuple(document["score_quantiles"]),
-        }
-    )
+        return facts_of(BundleManifest, document)
+    except ValueError as error:
+        raise BundleError(
+            f"{file} lacks a fact, holds an unknown one or a wrong one ({error}); fetch or train it again"
+        ) from error
 
 
 def _check_files(path: Path, manifest: BundleManifest) -> None:
@@ -321,14 +331,27 @@ def _check_files(path: Path, manifest: BundleManifest) -> None:
 def _check_parts(path: Path, manifest: BundleManifest) -> None:
     if not manifest.parts:
         raise BundleError(f"{path}: the version answers no control; train again")
+    if len({part.control for part in manifest.parts}) < len(manifest.parts):
+        raise BundleError(f"{path}: the version answers a control twice; train again")
     for position, part in enumerate(manifest.parts):
         folder = f"{PARTS_FOLDER}/{position}/"
         if not any(name.startswith(folder) for name in manifest.files):
             raise BundleError(f"{path}: there are no files for the control {part.control!r} in {folder}; train again")
-        if len(part.score_quantiles) != QUANTILES:
-            raise BundleError(
-                f"{path}: {len(part.score_quantiles)} score quantiles found for {part.control!r}; wanted {QUANTILES}"
-            )
+        try:
+            _check_part(part)
+        except ValueError as error:
+            raise BundleError(f"{path}: the part of {part.control!r} is wrong: {error}; train again") from error
+
+
+def _check_part(part: PartFacts) -> None:
+    if len(part.score_quantiles) != QUANTILES or not all(0 <= score <= 1 for score in part.score_quantiles):
+        raise ValueError(f"{len(part.score_quantiles)} score quantiles found; wanted {QUANTILES}, all from 0 to 1")
+    if not 0 < part.max_length_tokens <= LONGEST_SEQUENCE:
+        raise ValueError(f"sequences of {part.max_length_tokens} tokens found; wanted 1 to {LONGEST_SEQUENCE}")
+    if part.head is HeadKind.TEXT:
+        facts_of(WriterFacts, part.readout)
+    else:
+        readout_of(part.head).from_json(part.readout)
 
 
 def _check_head(file: Path, head: Head) -> None:
@@ -336,8 +359,11 @@ def _check_head(file: Path, head: Head) -> None:
         raise BundleError(
             f"{file}: the head has weight {head.weight.shape} and bias {head.bias.shape}; wanted as many rows in both"
         )
-    if not (np.isfinite(head.weight).all() and np.isfinite(head.bias).all()):
-        raise BundleError(f"{file}: the head holds values that are not finite; train again")
+    if {head.weight.dtype, head.bias.dtype} != {np.dtype(np.float32)}:
+        raise BundleError(f"{file}: the head is of {head.weight.dtype} and {head.bias.dtype}; wanted float32")
+    # Not the other way round: no comparison with NaN is true.
+    if not all((np.abs(values) < LARGEST).all() for values in (head.weight, head.bias)):
+        raise BundleError(f"{file}: the head holds values that are not finite, or absurd; train again")
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import EncoderError
+from .long_texts import ending
 
 __all__ = ["PLAIN_TEMPLATE", "ChatFormat", "chat_format_of"]
 
@@ -42,10 +43,11 @@ class ChatFormat:
             most: a longer prompt loses its beginning, the template stays whole; so the result is longer than this
                 only where the template alone is.
         """
-        prompt = _whole(prompt)
+        asked = _whole(prompt)
+        prompt = asked if most is None else ending(asked, most, lambda text: len(self._ids(text, is_plain=True)))
         ids = self._turn(prompt)
         if most is None or len(ids) <= most:
-            return ids, False
+            return ids, prompt != asked
         starts = self._token_starts(prompt)
         cut = 0
         while len(ids) > most and cut < len(starts):

@@ -17,6 +17,7 @@ from .graph import GRAPH_FOLDER, Graph, read_graph
 from .graph_store import SharedBase
 from .reading import Floats2d, Reading
 from .readouts import Readout, readout_from_json
+from .stored_facts import in_a_line
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -86,11 +87,12 @@ def classifier_over(bundle: Bundle, position: int, encoder: Encoder) -> TextClas
     """
     manifest, part = bundle.manifest, bundle.manifest.parts[position]
     head, readout = bundle.head(position), readout_from_json(part.head, part.readout)
-    if head.weight.shape[0] != readout.columns or head.weight.shape[1] < encoder.width:
+    wanted = readout.columns, encoder.width + readout.added_features
+    if head.weight.shape != wanted:
         raise BundleError(
             f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
-            f"{head.weight.shape[1]} features; wanted {readout.columns} from the {encoder.width} that "
-            f"{manifest.base_model} gives; train again"
+            f"{head.weight.shape[1]} features; wanted {wanted[0]} from the {wanted[1]} that {manifest.base_model} and "
+            "how words are written give; train again"
         )
     return TextClassifier(encoder, head, readout)
 
@@ -177,8 +179,10 @@ def _replace_weights(backbone: Backbone, weights: Path) -> None:
 
     try:
         load_model(backbone.module, str(weights))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise BundleError(f"the weights in {weights} do not fit {backbone.name}: {error}; train again") from error
+    except Exception as error:  # foreign code may raise anything over files that were changed
+        raise BundleError(
+            f"the weights in {weights} do not fit {backbone.name}: {in_a_line(error)}; train again"
+        ) from error
 
 
 def _merged(backbone: Backbone, adapter: Path) -> Backbone:
@@ -188,6 +192,8 @@ def _merged(backbone: Backbone, adapter: Path) -> Backbone:
         with without_peft_noise():
             model = PeftModel.from_pretrained(backbone.module, str(adapter), is_trainable=False)
         merged = model.merge_and_unload(safe_merge=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise BundleError(f"the adapter in {adapter} does not fit {backbone.name}: {error}; train again") from error
+    except Exception as error:  # as above
+        raise BundleError(
+            f"the adapter in {adapter} does not fit {backbone.name}: {in_a_line(error)}; train again"
+        ) from error
     return replace(backbone, module=merged.eval())

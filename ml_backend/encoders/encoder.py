@@ -1,14 +1,18 @@
 """What turns texts into vectors, whatever computes them."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .long_texts import LONGEST
 from .reading import Floats2d, Reading, whole_texts
 from .tokeniser import LocatedTokens, Tokeniser
 
 __all__ = ["DEFAULT_MAX_LENGTH_TOKENS", "Encoder"]
+
+log = logging.getLogger(__name__)
 
 DEFAULT_MAX_LENGTH_TOKENS = 256
 CHUNK_ROWS = 1024
@@ -52,12 +56,17 @@ class Encoder(ABC):
         return [row or [self.pad_id] for row in self.tokeniser.ids(texts, self.max_length_tokens)]
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:
-        """Every token of every text with where it stands, special tokens left out, nothing cut.
+        """Every token of every text with where it stands, special tokens left out.
+
+        Of very long texts those in the first `LONGEST` characters, and how many such texts there are is logged.
 
         Raises:
             EncoderError: the model's tokenizer cannot tell where its tokens stand.
         """
-        return self.tokeniser.locate(texts)
+        cut = sum(len(text) > LONGEST for text in texts)
+        if cut:
+            log.warning("%s of %s texts are read up to character %s alone", cut, len(texts), f"{LONGEST:,}")
+        return self.tokeniser.locate([text[:LONGEST] for text in texts])
 
     def framed(self, ids: Sequence[int]) -> tuple[list[int], int]:
         """Token ids with the special tokens that the model expects around them, and how many of these come first."""

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from ..errors import GraphError
 from .reading import Ints
+from .stored_facts import EXACT, facts_of, parsed_json
 
 __all__ = [
     "GRAPH_FOLDER",
@@ -56,6 +57,8 @@ class GraphFacts:
         first_position: position of a sequence's first token.
         files: sha256 by name.
     """
+
+    __pydantic_config__ = EXACT
 
     base_model_sha256: str
     hidden_size: int
@@ -106,12 +109,12 @@ def read_graph(folder: Path) -> Graph:
     """
     file = folder / FACTS_NAME
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = parsed_json(file.read_bytes())
         if document["schema_version"] != SCHEMA_VERSION:
             raise GraphError(
                 f"{file} has schema version {document['schema_version']}; this labelloop reads {SCHEMA_VERSION}"
             )
-        facts = GraphFacts(**document)
+        facts = facts_of(GraphFacts, document)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GraphError(f"{file} is not readable as the facts of a graph ({error})") from error
     missing = [name for name in facts.files if not (folder / name).is_file()]

@@ -26,6 +26,7 @@ import numpy as np
 from ..errors import EncoderError, GraphError
 from .base_model import weights_sha256
 from .graph import GRAPH_FOLDER, Graph, WordVectors, read_graph
+from .stored_facts import EXACT, facts_of, parsed_json
 from .tokeniser import FastTokeniser
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class SharedFacts:
         max_length_tokens: most tokens the model can read; None where there is no such limit.
         refusal: why there is nothing but this file: the model can be computed by torch alone. "" where it can.
     """
+
+    __pydantic_config__ = EXACT
 
     base_model: str
     base_model_sha256: str
@@ -159,8 +162,8 @@ def _usable(shared: SharedBase) -> SharedBase:
 
 def _read(folder: Path) -> SharedBase:
     try:
-        facts = SharedFacts(**json.loads((folder / FACTS_NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        facts = facts_of(SharedFacts, parsed_json((folder / FACTS_NAME).read_bytes()))
+    except (OSError, ValueError) as error:
         raise GraphError(f"{folder / FACTS_NAME} cannot be read ({error}); delete {folder}, it is made anew") from error
     return SharedBase(folder, facts)
 

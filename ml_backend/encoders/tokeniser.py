@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import EncoderError
 from .base_model import cached_file, check_config, load_failure, model_source
+from .long_texts import beginning
 from .reading import Ints
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class FastTokeniser:
 
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         cutting = self._cutting.get(max_length_tokens) or self._cut_to(max_length_tokens)
-        return [encoding.ids for encoding in cutting.encode_batch_fast([whole(text) for text in texts])]
+        read = [whole(beginning(text, max_length_tokens, self._count)) for text in texts]
+        return [encoding.ids for encoding in cutting.encode_batch_fast(read)]
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:
         found = self._whole.encode_batch([whole(text) for text in texts], add_special_tokens=False)
@@ -117,6 +119,9 @@ class FastTokeniser:
     def frame(self) -> tuple[list[int], list[int]]:
         probe = self._whole.encode("a")
         return _frame(probe.ids, probe.special_tokens_mask)
+
+    def _count(self, text: str) -> int:
+        return len(self._whole.encode_batch_fast([whole(text)], add_special_tokens=False)[0].ids)
 
     def _cut_to(self, max_length_tokens: int) -> "Tokenizer":
         with self._lock:
@@ -146,7 +151,7 @@ class SlowTokeniser:
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         with self._lock:
             found: list[list[int]] = self._tokenizer(
-                [whole(text) for text in texts],
+                [whole(beginning(text, max_length_tokens, self._count)) for text in texts],
                 truncation=True,
                 max_length=max_length_tokens,
                 padding=False,
@@ -155,6 +160,9 @@ class SlowTokeniser:
                 verbose=False,
             )["input_ids"]
         return found
+
+    def _count(self, text: str) -> int:
+        return len(self._tokenizer(whole(text), add_special_tokens=False, verbose=False)["input_ids"])
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:  # noqa: ARG002 (the shape of every tokeniser)
         raise EncoderError(

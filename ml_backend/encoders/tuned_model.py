@@ -4,17 +4,35 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError, EncoderError
 from .device import pick_device
 from .language_model import LanguageModel, can_quantise, load_language_model
+from .stored_facts import EXACT, facts_of, in_a_line, parsed_json
 
 __all__ = ["load_tuned_model", "save_adapter_of", "save_all_weights", "without_peft_warnings"]
 
 ADAPTER, WEIGHTS, FACTS = "adapter", "weights", "tuned.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TunedFacts:
+    """What `tuned.json` says.
+
+    Attributes:
+        in_fp32: the weights are whole ones of 32 bits, as they were measured.
+    """
+
+    __pydantic_config__ = EXACT
+
+    base_model: str
+    base_model_sha256: str
+    has_adapter: bool
+    in_fp32: bool
+    is_quantised: bool
 
 
 def save_adapter_of(peft_model: Any, folder: Path, *, base: LanguageModel) -> None:
@@ -54,22 +72,22 @@ def load_tuned_model(folder: Path, *, device: str | None = None) -> LanguageMode
     device = device or pick_device()
     try:
         base = load_language_model(
-            facts["base_model"],
+            facts.base_model,
             device=device,
-            in_fp32=facts["in_fp32"],
-            quantised=facts["is_quantised"] and can_quantise(device),
+            in_fp32=facts.in_fp32,
+            quantised=facts.is_quantised and can_quantise(device),
         )
     except EncoderError as error:
         raise EncoderError(f"the model in {folder} needs its base model: {error}") from error
-    if base.weights_sha256 != facts["base_model_sha256"]:
+    if base.weights_sha256 != facts.base_model_sha256:
         raise BundleError(
-            f"the model in {folder} was trained on {base.name} with weights {facts['base_model_sha256'][:12]}; "
+            f"the model in {folder} was trained on {base.name} with weights {facts.base_model_sha256[:12]}; "
             f"found {base.weights_sha256[:12]}. Restore the former weights, or train a new version on these."
         )
     try:
-        base.module = _adapted(base, folder) if facts["has_adapter"] else _replaced(base, folder)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise BundleError(f"the weights in {folder} do not fit {base.name}: {error}; train again") from error
+        base.module = _adapted(base, folder) if facts.has_adapter else _replaced(base, folder)
+    except Exception as error:  # foreign code may raise anything over files that were changed
+        raise BundleError(f"the weights in {folder} do not fit {base.name}: {in_a_line(error)}; train again") from error
     return base
 
 
@@ -106,23 +124,13 @@ def _replaced(base: LanguageModel, folder: Path) -> Any:
 
 
 def _write_facts(folder: Path, base: LanguageModel, *, has_adapter: bool, in_fp32: bool) -> None:
-    facts = {
-        "base_model": base.name,
-        "base_model_sha256": base.weights_sha256,
-        "has_adapter": has_adapter,
-        "in_fp32": in_fp32,
-        "is_quantised": base.is_quantised,
-    }
-    (folder / FACTS).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    facts = TunedFacts(base.name, base.weights_sha256, has_adapter, in_fp32, base.is_quantised)
+    (folder / FACTS).write_text(json.dumps(asdict(facts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _read_facts(folder: Path) -> dict[str, Any]:
+def _read_facts(folder: Path) -> TunedFacts:
     path = folder / FACTS
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return facts_of(TunedFacts, parsed_json(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read: {error}; fetch the version again, or train a new one") from error
-    missing = {"base_model", "base_model_sha256", "has_adapter", "in_fp32", "is_quantised"} - set(facts)
-    if missing:
-        raise BundleError(f"{path} lacks {', '.join(sorted(missing))}; fetch the version again, or train a new one")
-    return facts

@@ -38,7 +38,7 @@ class Unit(StrEnum):
 
 
 def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> Reading:
-    """The texts in units. Nothing is cut: a long text has several windows that overlap.
+    """The texts in units. A long text has several windows that overlap.
 
     A unit is read in the window where its first token has the most context. How words are written is added, since
     many models do not see it.

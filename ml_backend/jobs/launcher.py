@@ -56,7 +56,10 @@ class ChildProcess:
 
     def poll(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""
-        return self.process.poll()
+        status = self.process.poll()
+        if status is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+        return status
 
     def terminate(self) -> None:
         """Ask it, and what it started itself, to stop; kill them all if it does not within the grace time."""
@@ -76,9 +79,10 @@ class ChildProcess:
 class SubprocessLauncher:
     """Runs `python -m ml_backend job run ID`.
 
-    A child goes on when the process that launched it ends, by SIGKILL even: training that is under way is not lost
-    with a server. Nobody polls it any more then; its row in the jobs table, kept fresh by its heartbeat, says how it
-    stands. A worker of the same machine sees when the process is gone, one of another machine when the heartbeat is.
+    A child that is not bound goes on when the process that launched it ends, by SIGKILL even: training that is under
+    way is not lost with a server. Nobody polls it any more then; its row in the jobs table, kept fresh by its
+    heartbeat, says how it stands. A worker of the same machine sees when the process is gone, one of another machine
+    when the heartbeat is.
 
     Attributes:
         environment: settings for the child, added to this process's environment.
@@ -93,8 +97,11 @@ class SubprocessLauncher:
     command: Sequence[str] = (sys.executable, "-m", "ml_backend", "job", "run")
     grace_s: float = GRACE_S
 
-    def launch(self, job: Job) -> ChildProcess:
+    def launch(self, job: Job, *, is_bound: bool = False) -> ChildProcess:
         """Start the child; its output is appended to the job's log file.
+
+        Args:
+            is_bound: its standard input is a pipe whose end tells it that this process has ended.
 
         Raises:
             OSError: it did not start.
@@ -105,7 +112,7 @@ class SubprocessLauncher:
         with path.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 (our own interpreter and our own module)
                 [*niceness, *self.command, str(job.id)],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if is_bound else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # Unbuffered: a log that is followed must not lag, and one of a killed child must not lack its end.
@@ -162,7 +169,7 @@ class InlineLauncher:
 
     run: Callable[[int], int]
 
-    def launch(self, job: Job) -> FinishedInline:
+    def launch(self, job: Job, *, is_bound: bool = False) -> FinishedInline:  # noqa: ARG002 (the port's shape)
         """Run the job to its end."""
         return FinishedInline(self.run(job.id), os.getpid(), machine_name())
 

@@ -5,6 +5,7 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 
+from ..encoders.native_threads import NativeThread
 from ..encoders.reading import Floats2d
 from ..encoders.runtimes import Runtime
 from ..errors import EncoderError
@@ -111,7 +112,7 @@ class _Queue:
         self._runtime = runtime
         self._waiting: deque[_Request] = deque()
         self._change = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._thread: NativeThread | None = None
         self._is_closed = False
 
     def ask(self, request: _Request) -> list[Floats2d]:
@@ -120,7 +121,7 @@ class _Queue:
                 raise EncoderError("this model was put away while it was asked; ask again, and its successor answers")
             self._waiting.append(request)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work_off, name="engine", daemon=True)
+                self._thread = NativeThread(self._work_off, name="engine", stop=self.close)
                 self._thread.start()
             self._change.notify()
         return request.result()

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 from ..domain.project import Project
+from ..encoders.native_threads import NativeThread
 
 __all__ = ["Loader"]
 
@@ -31,7 +32,12 @@ class Loader:
             if self._is_running:
                 return
             self._is_running = True
-        threading.Thread(target=self._work_off, name="loader", daemon=True).start()
+        NativeThread(self._work_off, name="loader", stop=self._forget).start()
+
+    def _forget(self) -> None:
+        """Let none that wait be loaded; the load under way cannot be stopped, and takes seconds."""
+        with self._guard:
+            self._waiting.clear()
 
     def _work_off(self) -> None:
         while (project := self._next()) is not None:

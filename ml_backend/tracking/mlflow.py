@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..domain.ports import Run
-from ..errors import JobCancelled
+from ..errors import Interrupted, JobCancelled
 from .connection import Connection
 from .registry import MlflowRegistry
 
@@ -61,7 +61,7 @@ class MlflowTracker:
         try:
             yield MlflowRun(self._connection, run_id)
             state = "FINISHED"
-        except (JobCancelled, KeyboardInterrupt):
+        except (JobCancelled, Interrupted, KeyboardInterrupt):
             state = "KILLED"
             raise
         finally:

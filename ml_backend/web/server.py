@@ -1,6 +1,5 @@
 """Serving the application with gunicorn: one process, because a process holds one copy of each model."""
 
-import atexit
 import socket
 import threading
 from typing import Any
@@ -12,6 +11,8 @@ from gunicorn.glogging import Logger
 
 from ..bootstrap import build_services, configure_logging
 from ..config import Settings
+from ..domain.addresses import in_url
+from ..encoders.native_threads import NativeThread
 from ..errors import ConfigurationError
 from ..log_lines import LineFormatter
 from ..workflows.work import Worker
@@ -54,7 +55,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load_config(self) -> None:
         values: dict[str, Any] = {
-            "bind": f"{self._settings.host}:{self._settings.port}",
+            "bind": f"{in_url(self._settings.host)}:{self._settings.port}",
             "workers": 1,
             "worker_class": PatientWorker,
             "threads": self._settings.threads,
@@ -74,10 +75,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         configure_logging(self._settings.log_level)
         services = build_services(self._settings)
         stop = threading.Event()
-        atexit.register(stop.set)
-        threading.Thread(target=watch_champions, args=(services, stop), name="champions", daemon=True).start()
+        NativeThread(lambda: watch_champions(services, stop), name="champions", stop=stop.set).start()
         if self._with_worker:
-            threading.Thread(target=Worker(services).run, args=(stop,), name="worker", daemon=True).start()
+            NativeThread(lambda: Worker(services).run(stop), name="worker", stop=stop.set).start()
         return create_app(services, self._settings)
 
 

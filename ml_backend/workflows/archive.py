@@ -4,13 +4,15 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import tarfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
+from ..encoders.stored_facts import EXACT, facts_of, parsed_json
 from ..errors import StateError
 
 __all__ = [
@@ -31,13 +33,31 @@ FOLDERS = (ARTIFACTS, "snapshots")
 MANIFEST = "manifest.json"
 FORMAT = 1
 CHUNK = 1 << 20
+LARGEST_MANIFEST = 256 * 2**20
+"""Bytes; a file takes about 150."""
 # Weights hardly shrink, and the fastest level is several times as fast as the default one.
 GZIP_LEVEL = 1
+DAMAGED = (
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What `tarfile` and the libraries below it raise over archives that were damaged or made to do damage."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     """What a file must be after it was read back."""
+
+    __pydantic_config__ = EXACT
 
     bytes: int
     sha256: str
@@ -53,6 +73,8 @@ class Manifest:
         home: the home folder, whose path MLflow has stored with every run and version.
         created_at: in ISO form, UTC.
     """
+
+    __pydantic_config__ = EXACT
 
     labelloop: str
     schema: str
@@ -98,13 +120,14 @@ def read_archive(file: Path, folder: Path) -> Manifest:
         with tarfile.open(file, "r:*") as archive:
             for member in archive:
                 content = archive.extractfile(member) if member.isreg() else None
-                if content is None or not _is_ours(member.name) or member.name in unpacked:
+                is_twice = member.name in unpacked or (member.name == MANIFEST and manifest is not None)
+                if content is None or not _is_ours(member.name) or is_twice:
                     raise StateError(f"{file} holds {member.name!r}, which no backup holds; do not restore it")
                 if member.name == MANIFEST:
-                    manifest = _manifest(content.read())
+                    manifest = _manifest(content.read(LARGEST_MANIFEST))
                 else:
                     unpacked[member.name] = _unpack(content, folder / member.name)
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, TypeError, KeyError) as error:
+    except DAMAGED as error:
         raise StateError(f"{file} is no backup, or was cut short ({error}); take another one") from None
     if manifest is None:
         raise StateError(f"{file} holds no {MANIFEST}, so it is no backup, or was cut short; take another one")
@@ -161,8 +184,8 @@ def _is_ours(name: str) -> bool:
 
 
 def _manifest(content: bytes) -> Manifest:
-    found: dict[str, Any] = json.loads(content)
-    if found.get("format") != FORMAT:
-        raise ValueError(f"its form is {found.get('format')!r}, wanted {FORMAT}: another labelloop wrote it")
-    files = {name: FileFacts(**entry) for name, entry in found["files"].items()}
-    return Manifest(**found | {"files": files})
+    document = parsed_json(content)
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise ValueError(f"its form is {found!r}, wanted {FORMAT}: another labelloop wrote it")
+    return facts_of(Manifest, document)

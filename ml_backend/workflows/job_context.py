@@ -3,12 +3,13 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..domain.job import Heard, Job
-from ..errors import DatabaseUnavailable, JobCancelled, JobLost
+from ..errors import DatabaseUnavailable, Interrupted, JobCancelled, JobLost
 from ..storage import Database
 
 __all__ = ["JobContext"]
@@ -24,21 +25,31 @@ WAITING = "waiting"
 class JobContext:
     """Used as a context manager: a thread gives signs of life for as long as the block runs.
 
-    The thread also learns whether to stop; `report` raises that in the thread that does the work. A database that is
-    away for a while costs news, not the job.
+    The thread also learns whether to stop; `report` raises that in the thread that does the work, and what reports
+    nothing is interrupted soon after. A database that is away for a while costs news, not the job.
 
     Args:
         folder: of the job's own, for what a later attempt goes on from.
+        interrupt: makes the thread that does the work raise Interrupted, wherever it is; left out: it ends its step.
 
     Attributes:
         checkpoint: what this attempt and the ones before it have done.
     """
 
-    def __init__(self, database: Database, job: Job, folder: Path, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self,
+        database: Database,
+        job: Job,
+        folder: Path,
+        interrupt: Callable[[], None] | None = None,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
         self.job = job
         self.folder = folder
         self.checkpoint: dict[str, Any] = dict(job.checkpoint)
         self._database = database
+        self._interrupt = interrupt
         self._heartbeat_s = heartbeat_s
         self._heard = Heard.GO_ON
         self._over = threading.Event()
@@ -57,6 +68,8 @@ class JobContext:
     ) -> None:
         self._over.set()
         self._thread.join()
+        if isinstance(error, Interrupted):
+            self._obey(self._last_stage)
         if error is None:
             self._write()
 
@@ -104,6 +117,8 @@ class JobContext:
             log.warning("the progress of job %s was not written: %s", self.job.id, error)
 
     def _obey(self, stage: str) -> None:
+        if self._heard is not Heard.GO_ON:
+            self._interrupt = None  # what is raised here must clear up undisturbed
         if self._heard is Heard.STOP:
             raise JobCancelled(f"job {self.job.id} was cancelled while {stage}")
         if self._heard is Heard.LOST:
@@ -111,8 +126,15 @@ class JobContext:
 
     def _beat(self) -> None:
         while not self._over.wait(self._heartbeat_s):
+            self._interrupt_if_deaf()
             try:
                 self._heard = self._database.jobs.beat(self.job)
             except Exception as error:
                 # The thread's outermost frame: a sign of life that fails must not be the last one.
                 log.warning("no sign of life of job %s could be written: %s", self.job.id, error)
+
+    def _interrupt_if_deaf(self) -> None:
+        """Interrupt, once, the thread that was to stop at the last sign of life and has reported nothing since."""
+        if self._heard is not Heard.GO_ON and self._interrupt is not None:
+            interrupt, self._interrupt = self._interrupt, None
+            interrupt()

@@ -7,11 +7,12 @@ from typing import Any
 
 from ..domain.annotation import Prediction, Task
 from ..domain.project import Project
+from ..errors import BundleError, LabelConfigError
 from ..labelstudio.export_file import read_tasks
 from ..labelstudio.file_notes import FileNotes
 from ..labelstudio.label_config_xml import parse_label_config
 from ..serving.prelabels import Prelabels, prelabel
-from ..tasks import serving_plan
+from ..tasks import ServingPlan, serving_plan
 from .services import Services
 from .setup import plan_of
 
@@ -41,11 +42,23 @@ def predict_file(
         BundleError: the version's bundle is missing or damaged.
         StudioExportError: the file holds no tasks; raised when the reading gets there.
     """
-    from ..encoders.bundle import read_bundle
-
-    plan = serving_plan(parse_label_config(read_bundle(bundle).manifest.facts.label_config))
+    plan = _plan_of(bundle)
     predictor = services.load_predictor(bundle)
     source = read_tasks(tasks, notes)
     while batch := list(islice(source, TASKS_AT_ONCE)):
         prelabels = prelabel([task for _, task in batch], predictor, plan, split=None)
         yield from zip((item for item, _ in batch), prelabels.predictions, strict=True)
+
+
+def _plan_of(path: Path) -> ServingPlan:
+    """What a version answers, by the label config that it was trained with."""
+    from ..encoders.bundle import read_bundle
+
+    manifest = read_bundle(path).manifest
+    try:
+        plan = serving_plan(parse_label_config(manifest.facts.label_config))
+    except LabelConfigError as error:
+        raise BundleError(f"the label config in {path} cannot be used: {error}") from error
+    if {part.control for part in manifest.parts}.isdisjoint(served.name for served in plan.controls):
+        raise BundleError(f"{path} answers no control of its own label config; fetch or train the version again")
+    return plan

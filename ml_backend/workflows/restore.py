@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import StateError
 from ..storage import open_database
+from ..storage.sqlite_file import schema_revision
 from ..tracking.store import move_stored_paths
 from .archive import DATABASE, FOLDERS, MLFLOW, Manifest, read_archive
 
@@ -44,6 +46,7 @@ def restore(backup: Path, home: Path, clock: Callable[[], datetime]) -> Restored
     home = home.resolve()
     with _beside(home) as unpacked:
         manifest = read_archive(backup, unpacked)
+        _check_databases(unpacked, manifest)
         moved = _move_paths(unpacked / MLFLOW, Path(manifest.home), home)
         # Brings the schema up to date; refuses one that is newer than this labelloop.
         open_database(f"sqlite:///{unpacked / DATABASE}", clock).close()
@@ -91,6 +94,16 @@ def _move_in(unpacked: Path, home: Path) -> None:
     unpacked.rmdir()
 
 
+def _check_databases(unpacked: Path, manifest: Manifest) -> None:
+    """Raise a StateError where a database is none, or not the one that the manifest tells of."""
+    for name, wanted in ((DATABASE, manifest.schema), (MLFLOW, manifest.mlflow_schema)):
+        found = schema_revision(unpacked / name) if (unpacked / name).exists() else None
+        if found != wanted:
+            raise StateError(
+                f"{name} of the backup has the schema {found}, and its manifest says {wanted}; take another backup"
+            )
+
+
 def _move_paths(mlflow: Path, old: Path, new: Path) -> int:
     if old == new or not mlflow.exists():
         return 0
@@ -98,5 +111,7 @@ def _move_paths(mlflow: Path, old: Path, new: Path) -> int:
     try:
         with engine.begin() as connection:
             return move_stored_paths(connection, old, new)
+    except SQLAlchemyError as error:
+        raise StateError(f"{MLFLOW} of the backup is no database of MLflow ({error}); take another backup") from error
     finally:
         engine.dispose()

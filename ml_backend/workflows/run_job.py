@@ -41,8 +41,11 @@ _until_written = retry(
 )
 
 
-def run_job(services: Services, job_id: int) -> JobState:
+def run_job(services: Services, job_id: int, interrupt: Callable[[], None] | None = None) -> JobState:
     """Run a job that was claimed, and write how it ended; returns that state.
+
+    Args:
+        interrupt: makes this thread raise Interrupted, wherever it is.
 
     Raises:
         JobError: it is not running, so nobody claimed it for us.
@@ -51,7 +54,7 @@ def run_job(services: Services, job_id: int) -> JobState:
     if job.state is not JobState.RUNNING:
         raise JobError(f"job {job_id} is {job.state}; only a job that a worker or a command has claimed can be run")
     try:
-        with JobContext(services.database, job, job_folder(services.options.home, job_id)) as context:
+        with JobContext(services.database, job, job_folder(services.options.home, job_id), interrupt) as context:
             runner = partial(_RUNNERS[job.kind], services, job, context)
             result = persistently(runner, services.options.job_patience_s, context.wait)
     except JobCancelled as cancelled:

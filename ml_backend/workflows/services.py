@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from ..domain.addresses import WEBHOOK_USER
 from ..domain.ports import JobLauncher, ModelRegistry, Predictor, Studio, Tracker
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
@@ -15,8 +16,6 @@ from ..serving.champions import Champions
 from ..storage import Database
 
 __all__ = ["WEBHOOK_USER", "BackendAccess", "Options", "Services"]
-
-WEBHOOK_USER = "webhook"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,16 +33,21 @@ class Timing:
 
     poll_s: float = 0.5
     housekeeping_s: float = 5.0
-    cancel_grace_s: float = 20.0
+    cancel_grace_s: float = 10.0
     reconcile_again_s: float = 60.0
     blindness_s: float = 20.0
 
 
 class Worker:
-    """One loop over the jobs table. Several may run, in this or other processes."""
+    """One loop over the jobs table. Several may run, in this or other processes.
 
-    def __init__(self, services: Services, timing: Timing | None = None) -> None:
+    Args:
+        binds_jobs: those that it starts are cancelled where this process ends before them.
+    """
+
+    def __init__(self, services: Services, timing: Timing | None = None, *, binds_jobs: bool = False) -> None:
         self._services = services
+        self._binds_jobs = binds_jobs
         self._timing = timing or Timing()
         self._children: dict[int, tuple[Job, LaunchedJob]] = {}
         self._cancel_seen: dict[int, float] = {}
@@ -104,7 +109,7 @@ class Worker:
         """Start the process of a job that was claimed."""
         log.info("job %s: %s of project %s, attempt %s", job.id, job.kind, job.project_id, job.attempt)
         try:
-            child = self._services.launcher.launch(job)
+            child = self._services.launcher.launch(job, is_bound=self._binds_jobs)
         except OSError as error:
             self._services.database.jobs.finish(job, JobState.FAILED, error=f"the process did not start: {error}")
             return
@@ -128,8 +133,10 @@ class Worker:
 
 def explain_exit(status: int) -> str:
     """Why a job's process is gone, in a few words for the job's row."""
-    if status >= 0:
+    # A process that a signal ended in order says so as shells do.
+    number = -status if status < 0 else status - 128
+    if number not in set(signal.Signals):
         return f"its process ended with status {status} without saying how the job went"
-    name = signal.Signals(-status).name
+    name = signal.Signals(number).name
     memory = " (the kernel does that to processes when memory runs out)" if name == "SIGKILL" else ""
     return f"its process was killed by {name}{memory}"

@@ -14,8 +14,12 @@ from ...domain.model import HeadKind, ScoredTarget
 from ...errors import BundleError
 from ..encoder import Encoder
 from ..reading import Floats2d, Reading
+from ..stored_facts import EXACT, facts_of
 
 __all__ = ["Readout", "readout_from_json", "readout_of"]
+
+LARGEST = 1e6
+"""Of what calibration fits, by far; above it, probabilities cannot be computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Readout(ABC):
         labels: stored values of the control, in the order of the label config.
     """
 
+    __pydantic_config__ = EXACT
+
     head: ClassVar[HeadKind]
     labels: tuple[str, ...]
 
@@ -34,6 +40,11 @@ class Readout(ABC):
     @abstractmethod
     def columns(self) -> int:
         """Logits per unit."""
+
+    @property
+    def added_features(self) -> int:
+        """Features per unit beside the encoder's."""
+        return 0
 
     @abstractmethod
     def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
@@ -56,9 +67,20 @@ class Readout(ABC):
         """What `to_json` gave.
 
         Raises:
-            TypeError: a key is missing or unknown.
+            ValueError: a value is missing, unknown, of another type or not finite.
         """
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in document.items()})
+        return facts_of(cls, document)
+
+    def __post_init__(self) -> None:
+        if not self.labels or len(set(self.labels)) < len(self.labels):
+            raise ValueError(
+                f"{len(self.labels)} labels found, {len(set(self.labels))} different ones; wanted each once"
+            )
+        numbers = {name: value for name, value in asdict(self).items() if isinstance(value, float)}
+        for name, value in numbers.items():
+            least = 1 / LARGEST if name == "temperature" else -LARGEST
+            if not least <= value <= LARGEST:
+                raise ValueError(f"{name}: {value} found; wanted a number from {least:g} to {LARGEST:g}")
 
 
 def readout_of(head: HeadKind) -> type[Readout]:
@@ -78,7 +100,7 @@ def readout_from_json(head: HeadKind, document: Mapping[str, Any]) -> Readout:
     """
     try:
         return readout_of(head).from_json(document)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise BundleError(f"the readout of a {head} head cannot be read ({error}); train again") from error
 
 

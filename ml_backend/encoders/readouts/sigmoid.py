@@ -33,6 +33,11 @@ class SigmoidReadout(Readout):
     task_slope: float = 1.0
     task_offset: float = 0.0
 
+    def __post_init__(self) -> None:
+        Readout.__post_init__(self)
+        if len(self.thresholds) not in (0, len(self.labels)) or not all(0 <= each <= 1 for each in self.thresholds):
+            raise ValueError(f"{len(self.thresholds)} thresholds found; wanted {len(self.labels)}, all from 0 to 1")
+
     @property
     def columns(self) -> int:
         return len(self.labels)

@@ -17,6 +17,7 @@ from ..confidence import Floats, Logistic, confidences
 from ..encoder import Encoder
 from ..reading import Floats2d, Ints, Reading
 from ..windows import Unit, tag_reading
+from ..word_shapes import WIDTH
 from .base import Readout
 
 __all__ = ["OUTSIDE", "TagsReadout", "best_tags", "spans_of"]
@@ -47,6 +48,10 @@ class TagsReadout(Readout):
     @property
     def columns(self) -> int:
         return 2 * len(self.labels) + 1
+
+    @property
+    def added_features(self) -> int:
+        return WIDTH
 
     def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
         return tag_reading(encoder, texts, self.unit)

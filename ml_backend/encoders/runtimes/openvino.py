@@ -1,12 +1,12 @@
 """Graphs computed by OpenVINO, in bf16 where the CPU has it, or in 8 bits."""
 
 import threading
-import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ...errors import GraphError
 from ..graph import INPUTS, Graph, WordVectors, graph_inputs
+from ..native_threads import NativeThread
 from ..packing import Row, feed, rows_of, unpacked
 from ..reading import Floats2d
 from .base import cores, give_way
@@ -83,12 +83,10 @@ class OpenVinoRuntime:
                 thread.submit(self._compile_all, wanted[:eager]).result()
         except RuntimeError as error:
             raise GraphError(f"OpenVINO cannot compute {file} on this machine: {error}") from error
-        self._compiling = threading.Thread(
-            target=self._compile_all, args=(wanted[eager:],), name="compile-graphs", daemon=True
+        self._compiling = NativeThread(
+            lambda: self._compile_all(wanted[eager:]), name="compile-graphs", stop=self._is_closed.set
         )
         self._compiling.start()
-        # Called at the end of the process as well, which a thread within OpenVINO would make a crash.
-        self._stop_compiling = weakref.finalize(self, _stop, self._compiling, self._is_closed)
 
     def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
         found: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
@@ -102,7 +100,7 @@ class OpenVinoRuntime:
         return found
 
     def close(self) -> None:
-        self._stop_compiling()
+        self._compiling.end()
         self._ready.clear()
 
     def _shape_for(self, tokens: int) -> Shape:
@@ -139,13 +137,6 @@ class OpenVinoRuntime:
             if self._is_closed.is_set():
                 return
             self._compile(shape)
-
-
-def _stop(compiling: threading.Thread, is_closed: threading.Event) -> None:
-    is_closed.set()
-    # The thread itself may hold the last reference to its runtime.
-    if compiling is not threading.current_thread():
-        compiling.join()
 
 
 def _shapes(max_length_tokens: int, count: int) -> list[Shape]:

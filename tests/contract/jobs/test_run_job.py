@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import JobCancelled, JobError, StudioUnreachable
+from ml_backend.errors import Interrupted, JobCancelled, JobError, StudioUnreachable
+from ml_backend.jobs.signals import interrupt, interrupted_by_signals
 from ml_backend.workflows.export import export_project
 from ml_backend.workflows.job_context import JobContext
 from ml_backend.workflows.promote import promote
@@ -249,6 +251,67 @@ def test_a_running_job_gives_signs_of_life_and_hears_of_its_cancellation(
         report_for(context, seconds=5)
 
     assert services.database.jobs.get(job.id).heartbeat_at == services.clock()
+
+
+@pytest.mark.parametrize(
+    ("ask", "state"),
+    [
+        (lambda services, job: services.database.jobs.cancel(job.id), JobState.CANCELLED),
+        (lambda services, job: services.database.jobs.requeue(job, "no sign of life"), JobState.QUEUED),
+    ],
+    ids=["cancelled", "taken up by another process"],
+)
+@pytest.mark.parametrize("place", ["tasks_without_prediction", "prediction_counts", "update_project"])
+def test_a_job_that_reports_nothing_is_interrupted(
+    place: str,
+    ask: Callable[[Services, Job], object],
+    state: JobState,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_project(services, TRAIN)
+    monkeypatch.setattr(JobContext.__init__, "__kwdefaults__", {"heartbeat_s": 0.02})
+    job = prelabel_job(services)
+
+    def hang(*_arguments: object) -> None:
+        ask(services, job)
+        time.sleep(30)
+
+    monkeypatch.setattr(services.studio, place, hang)
+    began = time.monotonic()
+
+    with interrupted_by_signals():
+        assert run_job(services, job.id, interrupt) is state
+
+    assert time.monotonic() - began < 5
+
+
+def test_a_job_that_has_heard_is_not_interrupted_while_it_clears_up(
+    services: Services, project: Project, tmp_path: Path
+) -> None:
+    job = prelabel_job(services)
+    services.database.jobs.cancel(job.id)
+    interrupts: list[bool] = []
+    context = JobContext(services.database, job, tmp_path, lambda: interrupts.append(True), heartbeat_s=0.05)
+
+    with context:
+        with pytest.raises(JobCancelled):
+            report_for(context, seconds=5)
+        time.sleep(0.2)
+
+    assert interrupts == []
+
+
+def test_a_signal_that_nobody_cancelled_the_job_for_leaves_it_to_the_next_attempt(
+    services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = prelabel_job(services)
+    monkeypatch.setattr(services.studio, "update_project", lambda *_: interrupt())
+
+    with interrupted_by_signals(), pytest.raises(Interrupted):
+        run_job(services, job.id, interrupt)
+
+    assert services.database.jobs.get(job.id).state is JobState.RUNNING
 
 
 def test_a_log_of_a_failed_job_names_it(services: Services, project: Project, caplog: pytest.LogCaptureFixture) -> None:

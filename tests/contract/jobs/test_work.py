@@ -49,7 +49,7 @@ class FakeLauncher:
     gone: set[int] = field(default_factory=set)
     killed: list[int] = field(default_factory=list)
 
-    def launch(self, job: Job) -> FakeChild:
+    def launch(self, job: Job, *, is_bound: bool = False) -> FakeChild:
         if self.error:
             raise self.error
         self.children[job.id] = FakeChild(pid=5000 + 10 * job.id + job.attempt)
@@ -149,6 +149,9 @@ def test_a_process_that_cannot_be_started_fails_its_job(services: Services, laun
         (0, "its process ended with status 0 without saying how the job went"),
         (-signal.SIGKILL, "its process was killed by SIGKILL (the kernel does that to processes when memory runs out)"),
         (-signal.SIGSEGV, "its process was killed by SIGSEGV"),
+        (143, "its process was killed by SIGTERM"),
+        (129, "its process was killed by SIGHUP"),
+        (255, "its process ended with status 255 without saying how the job went"),
     ],
 )
 def test_the_exit_of_a_process_is_told_in_words(status: int, said: str) -> None:

@@ -27,14 +27,44 @@ from ml_backend.errors import EncoderError, GraphError
 from tests.tiny_models import WORDS, save_tiny_model
 
 LENGTH = 48
-OPEN_AND_END = """
-import sys
+OPEN = """
+import os, signal, sys, threading, time
 from pathlib import Path
 import numpy as np
 from ml_backend.encoders.graph import read_graph
 from ml_backend.encoders.runtimes.openvino import OpenVinoRuntime
-runtime = OpenVinoRuntime(read_graph(Path(sys.argv[1])), np.load(sys.argv[2]), in_int8=False, max_length_tokens=512)
+from ml_backend.serving.engine import Engine
+
+KEPT = [{"number": [n]} for n in range(500_000)]  # a real process takes a while to put its objects away
+
+def opened():
+    words = np.load(sys.argv[2])
+    runtime = OpenVinoRuntime(read_graph(Path(sys.argv[1])), words, in_int8=False, max_length_tokens=512)
+    engine = Engine(runtime)
+    engine.hidden([[1, 2, 3]])
+    return engine
+
+def ask_for_ever(engine):
+    threading.excepthook = lambda _: None  # the engine refuses the thread in the end
+    threading.Thread(target=lambda: [engine.hidden([[1] * 500] * 50) for _ in iter(int, 1)], daemon=True).start()
+    time.sleep(0.1)
+
 """
+ENDS = {
+    "holding a runtime": ("kept = opened()", 0),
+    "after an engine was let go": ("opened(); time.sleep(0.02)", 0),
+    "holding an engine and after another was let go": ("opened(); kept = opened()", 0),
+    "by an exception": ("kept = opened(); raise ValueError('no')", 1),
+    "while a thread asks": ("kept = opened(); ask_for_ever(kept)", 0),
+    "by SIGTERM": (
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); opened(); os.kill(os.getpid(), signal.SIGTERM)",
+        143,
+    ),
+    "after sys.exit in a thread that opened one": (
+        "thread = threading.Thread(target=lambda: (opened(), sys.exit())); thread.start(); thread.join()",
+        0,
+    ),
+}
 TEXTS = ["where is my card", "cash", "my refund is late please", "", "the bank lost my money top up a b c d e"]
 
 
@@ -118,15 +148,15 @@ def test_a_text_has_the_same_vector_in_any_company(
     np.testing.assert_allclose(together, np.tile(alone, (20, 1)), atol=5e-3)
 
 
-def test_a_process_that_ends_while_shapes_are_compiled_ends_in_order(graph: Graph, tmp_path: Path) -> None:
-    words = np.zeros((9, graph.facts.hidden_size), dtype=np.float32)
-    np.save(tmp_path / "words.npy", words)
+@pytest.mark.parametrize("end", ENDS)
+def test_a_process_that_ends_while_shapes_are_compiled_ends_in_order(end: str, graph: Graph, tmp_path: Path) -> None:
+    np.save(tmp_path / "words.npy", np.zeros((9, graph.facts.hidden_size), dtype=np.float32))
+    statements, status = ENDS[end]
 
-    for _ in range(3):
-        arguments = [sys.executable, "-c", OPEN_AND_END, str(graph.folder), str(tmp_path / "words.npy")]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    arguments = [sys.executable, "-c", OPEN + statements, str(graph.folder), str(tmp_path / "words.npy")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
 
-        assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, "terminate called" in done.stderr) == (status, False), done.stderr
 
 
 def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:

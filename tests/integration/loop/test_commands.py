@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ml_backend.demo.tickets import load_tickets
@@ -238,12 +239,16 @@ def test_a_training_that_was_given_up_says_so_and_can_be_resumed(files: Path, tm
     assert f"job {job['id']} is succeeded; only a job that failed or was abandoned can be resumed" in refused.stderr
 
 
-def test_ctrl_c_cancels_a_training_and_leaves_nothing_half_written(files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_signal_cancels_a_training_and_leaves_nothing_half_written(
+    number: signal.Signals, status: int, files: Path, tmp_path: Path
+) -> None:
     with _training_at_work(files, tmp_path) as (process, job):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.communicate(timeout=TIMEOUT_S)
+        _until(lambda: [{}] * (not psutil.pid_exists(job["pid"])))
 
-    assert process.returncode == 1
+    assert process.returncode == status
     (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
     assert after["state"] == "cancelled"
     assert after["id"] == job["id"]
@@ -280,12 +285,14 @@ def _working(home: Path) -> list[dict[str, Any]]:
         database.close()
 
 
-def _until(look: Callable[[], list[dict[str, Any]]], process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
+def _until(
+    look: Callable[[], list[dict[str, Any]]], process: "subprocess.Popen[str] | None" = None
+) -> list[dict[str, Any]]:
     deadline = time.monotonic() + TIMEOUT_S
     while not (found := look()):
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
+        if process is not None and process.poll() is not None:
             raise AssertionError(f"the training never got to work: {process.communicate()}")
+        assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.2)
     return found
 

@@ -1,7 +1,9 @@
 """A backup of a real state, taken and restored by the real commands."""
 
+import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import signal
@@ -288,6 +290,68 @@ def with_member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Cal
     return write
 
 
+def manifest(change: Callable[[dict[str, Any]], object]) -> Callable[[Path, Path], None]:
+    """Another manifest in the place of the one that was made."""
+
+    def write(source: Path, target: Path) -> None:
+        def edit(member: tarfile.TarInfo, content: bytes) -> tuple[tarfile.TarInfo, bytes]:
+            if member.name == "manifest.json":
+                document = json.loads(content)
+                made = change(document)
+                content = made if isinstance(made, bytes) else json.dumps(document).encode()
+                member.size = len(content)
+            return member, content
+
+        rewrite(source, target, edit)
+
+    return write
+
+
+def set_fact(*place: str, value: object) -> Callable[[Path, Path], None]:
+    def change(document: dict[str, Any]) -> None:
+        for key in place[:-1]:
+            document = document[key]
+        document[place[-1]] = value
+
+    return manifest(change)
+
+
+def with_contents(name: str, content: bytes) -> Callable[[Path, Path], None]:
+    """Another content of a file, which the manifest agrees with."""
+
+    def write(source: Path, target: Path) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        between = target.with_suffix(".between")
+        set_fact("files", name, value={"bytes": len(content), "sha256": digest})(source, between)
+
+        def edit(member: tarfile.TarInfo, old: bytes) -> tuple[tarfile.TarInfo, bytes]:
+            if member.name != name:
+                return member, old
+            member.size = len(content)
+            return member, content
+
+        rewrite(between, target, edit)
+        between.unlink()
+
+    return write
+
+
+def twice(source: Path, target: Path) -> None:
+    """Two manifests, of which the second would be believed."""
+    rewrite(source, target, lambda member, content: (member, content))
+    with tarfile.open(target, "a") as archive, tarfile.open(source) as old:
+        content = old.extractfile("manifest.json")
+        archive.addfile(old.getmember("manifest.json"), content)
+
+
+def long_names(source: Path, target: Path) -> None:
+    """A chain of headers that each announce the next one's name."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1
+    link = header.tobuf(tarfile.GNU_FORMAT) + b"x" + bytes(tarfile.BLOCKSIZE - 1)
+    target.write_bytes(link * 2000)
+
+
 def rewrite(
     source: Path,
     target: Path,
@@ -319,6 +383,33 @@ def rewrite(
         (with_member("artifacts/link", tarfile.LNKTYPE, "labelloop.db"), "which no backup holds"),
         (with_member("artifacts/pipe", tarfile.FIFOTYPE), "which no backup holds"),
         (with_member("crontab"), "which no backup holds"),
+        (twice, "holds 'manifest.json', which no backup holds"),
+        (long_names, "is no backup"),
+        (lambda _, target: target.write_bytes(b"\xfd7zXZ\x00" + b"junk" * 100), "is no backup"),
+        (manifest(lambda _: b"{"), "is no backup"),
+        (manifest(lambda _: b"[" * 100_000 + b"]" * 100_000), "nested too deeply"),
+        (manifest(lambda _: b"[]"), "its form is None, wanted 1"),
+        (manifest(lambda _: b'{"format": ' + b"9" * 5000 + b"}"), "is no backup"),
+        (manifest(lambda _: b"\xff\xfe\x00"), "is no backup"),
+        (manifest(lambda found: found.pop("home")), "home"),
+        (manifest(lambda found: found.update(surprise=1)), "surprise: 1 found"),
+        (set_fact("format", value="1"), "its form is '1', wanted 1"),
+        (set_fact("home", value=["/"]), "home: ['/'] found; input should be a valid string"),
+        (set_fact("mlflow_schema", value=7), "mlflow_schema: 7 found"),
+        (set_fact("files", value=[]), "files: [] found"),
+        (set_fact("files", "labelloop.db", value="sound"), "files.labelloop.db: 'sound' found"),
+        (set_fact("files", "labelloop.db", "bytes", value=math.nan), "files.labelloop.db.bytes: nan found"),
+        (set_fact("files", "labelloop.db", "bytes", value=10**400), "labelloop.db is not what its manifest says"),
+        (set_fact("files", "labelloop.db", "sha256", value="0" * 64), "labelloop.db is not what its manifest says"),
+        (set_fact("files", "../../evil", value={"bytes": 0, "sha256": ""}), "../../evil is not what its manifest says"),
+        (set_fact("schema", value="0001"), "labelloop.db of the backup has the schema "),
+        (set_fact("mlflow_schema", value=None), "and its manifest says None"),
+        (with_contents("mlflow.db", b"no database"), "mlflow.db is no database that labelloop or MLflow has made"),
+        (with_contents("mlflow.db", b""), "mlflow.db is no database that labelloop or MLflow has made"),
+        (
+            with_contents("labelloop.db", b"\x00" * 4096),
+            "labelloop.db is no database that labelloop or MLflow has made",
+        ),
     ],
 )
 def test_a_backup_that_is_not_sound_is_refused_and_nothing_is_left(

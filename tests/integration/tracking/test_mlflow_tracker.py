@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ml_backend.errors import JobCancelled
+from ml_backend.errors import Interrupted, JobCancelled
 from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
 from tests.fakes import register_version
 
@@ -58,7 +58,12 @@ def test_a_run_is_found_by_experiment_and_name(tracker: MlflowTracker, client: "
 
 @pytest.mark.parametrize(
     ("error", "state"),
-    [(ValueError("no"), "FAILED"), (JobCancelled("stop"), "KILLED"), (KeyboardInterrupt(), "KILLED")],
+    [
+        (ValueError("no"), "FAILED"),
+        (JobCancelled("stop"), "KILLED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (Interrupted(15), "KILLED"),
+    ],
 )
 def test_a_run_says_how_it_ended(
     tracker: MlflowTracker, client: "MlflowClient", error: BaseException, state: str

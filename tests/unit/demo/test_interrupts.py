@@ -6,12 +6,13 @@ import signal
 import pytest
 
 from ml_backend.demo.interrupts import one_interrupt
+from ml_backend.errors import Interrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_interrupts_and_a_second_one_does_not_cut_the_ending_short(number: signal.Signals) -> None:
     ending = []
-    with one_interrupt(), pytest.raises(KeyboardInterrupt):  # noqa: PT012 (what happens in between is the point)
+    with one_interrupt(), pytest.raises(Interrupted):  # noqa: PT012 (what happens in between is the point)
         try:
             signal.raise_signal(number)
         finally:
@@ -49,7 +50,7 @@ def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
 def test_ctrl_c_interrupts_also_where_a_script_started_us_in_the_background() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with one_interrupt(), pytest.raises(KeyboardInterrupt):
+        with one_interrupt(), pytest.raises(Interrupted):
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)

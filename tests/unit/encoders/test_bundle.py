@@ -149,7 +149,10 @@ def _edit_part(path: Path, **changes: object) -> None:
         (lambda path: _edit_part(path, method="magic"), "magic"),
         (lambda path: _edit_part(path, head="magic"), "magic"),
         (lambda path: _edit_part(path, surprise=1), "holds an unknown one"),
-        (lambda path: _edit_part(path, score_quantiles=[0.5] * 3), "3 score quantiles found for 'intent'; wanted 101"),
+        (
+            lambda path: _edit_part(path, score_quantiles=[0.5] * 3),
+            "'intent' .* 3 score quantiles found; wanted 101",
+        ),
     ],
 )
 def test_a_damaged_bundle_is_refused_with_the_reason(

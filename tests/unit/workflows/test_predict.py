@@ -1,16 +1,19 @@
 """Pre-labels for the tasks of a request."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.snapshot import Split, split_of
-from ml_backend.workflows.predict import predict_for_studio
+from ml_backend.errors import BundleError
+from ml_backend.workflows.predict import predict_file, predict_for_studio
 from ml_backend.workflows.promote import promote
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.setup import remember_project
 from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
+from tests.unit.workflows.bundles import add_whole_version
 
 TRAIN, (VALIDATION,), (TEST,) = texts_in(Split.TRAIN, 2), texts_in(Split.VALIDATION, 1), texts_in(Split.TEST, 1)
 
@@ -90,3 +93,26 @@ def test_the_champion_answers_once_it_is_promoted(services: Services) -> None:
 
     assert (prediction.model_version, prediction.score) == (version.name, 0.75)
     assert prediction.result[0]["value"] == {"choices": ["Returns"]}
+
+
+@pytest.mark.parametrize(
+    ("label_config", "said"),
+    [
+        ("", "the label config in .* cannot be used"),
+        ("<View", "the label config in .* cannot be used"),
+        ('<View><Text name="t" value="$t"/></View>', "the label config in .* cannot be used"),
+        (CONFIG.replace('name="category"', 'name="other"'), "answers no control of its own label config"),
+    ],
+)
+def test_a_version_whose_label_config_was_changed_is_refused(
+    label_config: str, said: str, services: Services, tmp_path: Path
+) -> None:
+    version = add_whole_version(services, add_project(services))
+    file = version.path / "bundle.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    document["facts"]["label_config"] = label_config
+    file.write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "tasks.json").write_text("[]", encoding="utf-8")
+
+    with pytest.raises(BundleError, match=said):
+        list(predict_file(services, version.path, tmp_path / "tasks.json"))

@@ -1,0 +1,94 @@
+"""What ends a process from outside: Ctrl-C, SIGTERM, a closed terminal, the end of the command that it works for."""
+
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ..errors import Interrupted
+
+__all__ = ["call_at_the_commands_end", "handled_signals", "interrupt", "interrupted_by_signals", "noted_signals"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def handled_signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Call this in the main thread at every signal of the block that asks the process to end.
+
+    A hang-up that nohup told us to ignore stays ignored. The same of SIGINT only means that a shell script started us
+    in the background, and there, too, somebody who sends it means it.
+    """
+
+    def call(number: int, _frame: FrameType | None) -> None:
+        handle(number)
+
+    before = {number: signal.signal(number, call) for number in _heeded()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Raise Interrupted at the first signal of the block; a second one ends the process at once."""
+
+    def raise_once(number: int) -> None:
+        _end_at_the_next()
+        raise Interrupted(number)
+
+    with handled_signals(raise_once):
+        yield
+
+
+@contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """Yields a list that the first signal of the block is added to; a second one ends the process at once."""
+    noted: list[int] = []
+
+    def note(number: int) -> None:
+        _end_at_the_next()
+        noted.append(number)
+
+    with handled_signals(note):
+        yield noted
+
+
+def interrupt() -> None:
+    """Interrupt the main thread of this process, whatever it waits for, as SIGTERM does."""
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, signal.SIGTERM)
+
+
+def call_at_the_commands_end(act: Callable[[], object]) -> None:
+    """Call this on a thread of its own once the command that this process works for has ended, by SIGKILL even.
+
+    Such a command holds the other end of a pipe that is the standard input here. Where that is something else, there
+    is no such command, and nothing happens.
+    """
+
+    def wait_and_act() -> None:
+        while os.read(0, 1):
+            pass
+        act()
+
+    # None where the process was started without one; what has its number by now is something else then.
+    if sys.stdin is not None and stat.S_ISFIFO(os.fstat(0).st_mode):
+        threading.Thread(target=wait_and_act, name="command", daemon=True).start()
+
+
+def _heeded() -> list[signal.Signals]:
+    is_hang_up_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in SIGNALS if number is not signal.SIGHUP or not is_hang_up_ignored]
+
+
+def _end_at_the_next() -> None:
+    for number in _heeded():
+        signal.signal(number, signal.SIG_DFL)
