@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +17,7 @@ from .session import open_services
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..domain.annotation import Prediction, Task
+    from ..domain.annotation import Prediction
     from ..workflows.evaluate import EvaluationReport
     from ..workflows.services import Services
 
@@ -66,7 +67,7 @@ def evaluate(
 
 def predict(
     tasks: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="JSON file of tasks, as imported or exported.")
+        Path, typer.Option(exists=True, dir_okay=False, help="JSON or JSON lines: tasks, as imported or exported.")
     ],
     model: Model = None,
     model_dir: ModelFolder = None,
@@ -75,31 +76,34 @@ def predict(
 ) -> None:
     """Predict a file of tasks.
 
-    The same tasks come out in the same order, each with its prediction, ready for an import. No task is blind here:
-    to pre-label a project in Label Studio, use `labelloop prelabel`, which leaves held-out tasks alone.
+    The same tasks come out in the same order, as they are, each with its prediction in the place of all others, ready
+    for an import. No task is blind here: to pre-label a project in Label Studio, use `labelloop prelabel`, which leaves
+    held-out tasks alone.
     """
+    from ..labelstudio.file_notes import FileNotes
     from ..workflows.predict import predict_file
     from ..workflows.whole_file import whole_file
 
     _check_model(model, model_dir)
     services = open_services()
-    predicted = predict_file(services, _model_path(services, model, model_dir), tasks)
-    if out is None:
-        _write_predictions(predicted, sys.stdout)
-        return
-    with whole_file(out) as target:
+    notes = FileNotes()
+    predicted = predict_file(services, _model_path(services, model, model_dir), tasks, notes)
+    with nullcontext(sys.stdout) if out is None else whole_file(out) as target:
         rows = _write_predictions(predicted, target)
-    emit({"path": out, "rows": rows}, as_json=as_json, lines=[f"{rows} tasks in {out}"])
+    for sentence in notes.sentences:
+        note(f"note: {sentence}")
+    if out is not None:
+        emit({"path": out, "rows": rows}, as_json=as_json, lines=[f"{rows} tasks in {out}"])
 
 
-def _write_predictions(predicted: Iterable[tuple["Task", "Prediction"]], target: IO[str]) -> int:
+def _write_predictions(predicted: Iterable[tuple[Mapping[str, Any], "Prediction"]], target: IO[str]) -> int:
     """Write tasks with their predictions as a JSON list, one task a line; returns how many."""
-    from ..labelstudio.payloads import predict_response
+    from ..labelstudio.export_file import with_prediction
 
     rows = without = 0
-    for task, prediction in predicted:
-        item = {"id": task.id, "data": task.data, "predictions": predict_response([prediction])["results"]}
-        target.write(f"{',' if rows else '['}\n{json.dumps(item, ensure_ascii=False)}")
+    for item, prediction in predicted:
+        whole = json.dumps(with_prediction(item, prediction), ensure_ascii=False)
+        target.write(f"{',' if rows else '['}\n{whole}")
         rows += 1
         without += not prediction.result
     target.write("\n]\n" if rows else "[]\n")

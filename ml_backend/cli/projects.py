@@ -1,6 +1,6 @@
 """Commands about a project in Label Studio: `connect`, `doctor`, `prelabel`."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ def connect(
     create: Annotated[str | None, typer.Option(metavar="TITLE", help="Make a new project.")] = None,
     config: ConfigFile = None,
     tasks: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON file of tasks for the new project.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON or JSON lines: tasks for the new project.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -108,11 +108,12 @@ def prelabel(
     )
 
 
-def _tasks(path: Path) -> list[dict[str, Any]]:
-    try:
-        tasks = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigurationError(f"{path} is not JSON ({error}); wanted a list of tasks") from None
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise ConfigurationError(f"{path} does not hold a list of objects; wanted a list of tasks")
+def _tasks(path: Path) -> list[Mapping[str, Any]]:
+    from ..labelstudio.export_file import read_items
+    from ..labelstudio.file_notes import FileNotes
+
+    notes = FileNotes()
+    tasks = [task for _, task in read_items(path, notes)]
+    for sentence in notes.sentences:
+        note(f"note: {sentence}")
     return tasks

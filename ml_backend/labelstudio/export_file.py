@@ -1,119 +1,130 @@
 """Files of tasks: JSON exports of Label Studio and files made for its import, read as streams."""
 
-import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import ijson
-from ijson.common import ObjectBuilder
-
-from ..domain.annotation import Task
+from ..domain.annotation import Prediction, Task
 from ..errors import PayloadError, StudioExportError
-from .payloads import task_from_export
+from .file_notes import FileNotes
+from .file_text import open_text
+from .given_values import given_id, given_seconds, given_text, shown_names
+from .json_stream import stream_objects
+from .payloads import predict_response, task_from_export
 
-__all__ = ["read_export", "read_items", "read_tasks", "stream_objects"]
+__all__ = ["read_export", "read_items", "read_tasks", "with_prediction"]
 
-MAX_DEPTH = 200
-DEPTH_CHANGES = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 WANTED = "wanted a JSON list of tasks, as Label Studio's Export > JSON writes it"
+OF_ANNOTATION = {
+    "task": given_id,
+    "parent_prediction": given_id,
+    "lead_time": given_seconds,
+    "created_at": given_text,
+    "updated_at": given_text,
+}
+OF_PREDICTION = {"id": given_id, "model_version": given_text}
 
 
-def read_export(path: Path) -> Iterator[Task]:
-    """Every task of a JSON export, with its annotations, in flat memory.
+def read_export(path: Path, notes: FileNotes | None = None) -> Iterator[Task]:
+    """Every task of a JSON export, or of a labeled file made for an import, in flat memory.
+
+    Tasks and annotations without a whole number for an id get one, always the same, that no other one in the file has.
 
     Raises:
         StudioExportError: not there, no JSON, cut short, JSON_MIN or another format; raised when the reading
             gets there.
     """
-    for number, item in read_items(path):
+    notes = notes or FileNotes()
+    ids = _Ids(path, notes)
+    for number, item in read_items(path, notes):
         if not isinstance(item.get("data"), dict):
             raise StudioExportError(_not_a_task(path, number, item))
         if not isinstance(item.get("annotations"), list):
             raise StudioExportError(_not_labeled(path, number, item))
-        yield _task(path, number, item)
+        yield _task(path, number, ids.completed(item, number))
 
 
-def read_tasks(path: Path) -> Iterator[Task]:
-    """Every task of a file in Label Studio's format, in flat memory and in the file's order.
+def read_tasks(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[Mapping[str, Any], Task]]:
+    """Every item of a file with the task that it stands for, in flat memory and in the file's order.
 
     An item is an object with `data` (as exported or as prepared for an import), or a plain object, which then is
-    the data itself. A task without an id gets its number in the file, from 1.
+    the data itself: it comes out as such an object. A task has no annotations, and its number in the file, from 1,
+    where it has no id.
 
     Raises:
         StudioExportError: not there, no JSON list of objects, or cut short; raised when the reading gets there.
     """
-    for number, item in read_items(path):
-        task: dict[str, Any] = dict(item) if isinstance(item.get("data"), dict) else {"data": dict(item)}
-        # Import files name annotations' authors and leave ids out; only the data counts here.
-        task["annotations"] = [each for each in task.get("annotations") or () if _has_id(each)]
-        if not _has_id(task):
-            task["id"] = number
-        yield _task(path, number, task)
+    for number, item in read_items(path, notes):
+        whole = item if isinstance(item.get("data"), dict) else {"data": item}
+        task_id = given_id(item.get("id"))
+        yield whole, Task(number if task_id is None else task_id, whole["data"])
 
 
-def stream_objects(source: IO[bytes]) -> Iterator[Any]:
-    """Items of a JSON list one after another, floats as floats.
-
-    Raises:
-        ijson.JSONError: no list, not well-formed, cut short, or more than `MAX_DEPTH` levels deep.
-    """
-    # `ijson.items` would do, but spends gigabytes on a small file of nested brackets.
-    events = ijson.basic_parse(source, use_float=True)
-    if next(events)[0] != "start_array":
-        raise ijson.JSONError("not a list")
-    depth, builder = 0, ObjectBuilder()
-    for event, value in events:
-        depth += DEPTH_CHANGES.get(event, 0)
-        if depth < 0:
-            continue
-        if depth > MAX_DEPTH:
-            raise ijson.JSONError(f"more than {MAX_DEPTH} levels inside one another")
-        builder.event(event, value)
-        if depth == 0:
-            yield builder.value
-            builder = ObjectBuilder()
+def with_prediction(item: Mapping[str, Any], prediction: Prediction) -> dict[str, Any]:
+    """An item of a file of tasks as it is, but for its predictions: this one replaces all."""
+    return {**item, "predictions": predict_response([prediction])["results"]}
 
 
-def read_items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The objects of a JSON list, each with its number from 1, in flat memory.
+def read_items(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The objects of a JSON list, or of JSON lines, each with its number from 1, in flat memory.
 
     Raises:
-        StudioExportError: not there, no JSON list of objects, or cut short; raised when the reading gets there.
+        StudioExportError: not there, no objects, or cut short; raised when the reading gets there.
     """
     number = 0
-    try:
-        with path.open("rb") as source:
-            _check_start(path, source)
-            for number, item in enumerate(stream_objects(source), start=1):
-                if not isinstance(item, dict):
-                    raise StudioExportError(f"{path}, item {number}: {_shown(item)} found; {WANTED}")
+    with open_text(path, notes) as source:
+        try:
+            for number, item in enumerate(stream_objects(source, notes), start=1):
                 yield number, item
-    except OSError as error:
-        raise StudioExportError(f"{path}: cannot be read ({error.strerror}); give the path of a JSON file") from None
-    except ijson.JSONError as error:
-        raise StudioExportError(
-            f"{path}, after item {number}: not well-formed JSON ({_reason(error)}); the file may be cut short or not "
-            "UTF-8: export it anew"
-        ) from None
+        except PayloadError as error:
+            raise StudioExportError(f"{path}, after item {number}: {error}; {WANTED}") from None
 
 
-def _check_start(path: Path, source: IO[bytes]) -> None:
-    """Leave the source at the list's bracket, or say what stands there instead."""
-    head = source.read(4096)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise StudioExportError(f"{path}: UTF-16 text found; save it as UTF-8")
-    skipped = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
-    text = head[skipped:].lstrip()
-    if not text:
-        raise StudioExportError(f"{path}: the file is empty; {WANTED}")
-    if text.startswith(b"{"):
-        raise StudioExportError(
-            f"{path}: a JSON object found (one task, or one task per line); {WANTED}: put the tasks between [ and ]"
-        )
-    if not text.startswith(b"["):
-        raise StudioExportError(f"{path}: it starts with {_shown(text[:20].decode(errors='replace'))}; {WANTED}")
-    source.seek(skipped)
+class _Ids:
+    """Gives ids to tasks and annotations that have none of Label Studio's kind: numbers above all ids of the file."""
+
+    def __init__(self, path: Path, notes: FileNotes) -> None:
+        self._path, self._notes = path, notes
+
+    def completed(self, item: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+        """An item with ids in all places."""
+        task_id = given_id(item.get("id"))
+        if task_id is None:
+            self._notes.numbered_tasks += 1
+            task_id = self._largest[0] + number
+        found = {**item, "id": task_id, "annotations": [self._annotation(each) for each in item["annotations"]]}
+        if isinstance(item.get("predictions"), list):
+            found["predictions"] = [_read(OF_PREDICTION, each) for each in item["predictions"]]
+        return found
+
+    def _annotation(self, found: object) -> object:
+        if not isinstance(found, dict):
+            return found
+        annotation_id = given_id(found.get("id"))
+        if annotation_id is None:
+            self._notes.numbered_annotations += 1
+            annotation_id = self._largest[1] + self._notes.numbered_annotations
+        return {**_read(OF_ANNOTATION, found), "id": annotation_id}
+
+    @cached_property
+    def _largest(self) -> tuple[int, int]:
+        """The largest ids of tasks and of annotations. Looking for them takes a reading of the file."""
+        largest_task = largest_annotation = 0
+        for _, item in read_items(self._path):
+            largest_task = max(largest_task, given_id(item.get("id")) or 0)
+            annotations = item.get("annotations")
+            for each in annotations if isinstance(annotations, list) else ():
+                if isinstance(each, dict):
+                    largest_annotation = max(largest_annotation, given_id(each.get("id")) or 0)
+        return largest_task, largest_annotation
+
+
+def _read(readers: Mapping[str, Callable[[object], object]], found: Any) -> Any:
+    """What files made for an import hold in places of no great weight, as Label Studio has it, or left out."""
+    if not isinstance(found, dict):
+        return found
+    return {**found, **{name: read(found[name]) for name, read in readers.items() if name in found}}
 
 
 def _task(path: Path, number: int, item: Mapping[str, Any]) -> Task:
@@ -129,8 +140,7 @@ def _not_a_task(path: Path, number: int, item: Mapping[str, Any]) -> str:
             f"{path}, item {number}: this is the JSON_MIN format, which leaves out skipped annotations and "
             "pre-labels; export the project again and choose JSON"
         )
-    keys = ", ".join(sorted(map(str, item))[:8]) or "none"
-    return f"{path}, item {number}: no object under `data` (keys found: {keys}); {WANTED}"
+    return f"{path}, item {number}: no object under `data` (keys found: {shown_names(sorted(item))}); {WANTED}"
 
 
 def _not_labeled(path: Path, number: int, item: Mapping[str, Any]) -> str:
@@ -139,20 +149,3 @@ def _not_labeled(path: Path, number: int, item: Mapping[str, Any]) -> str:
     return (
         f"{path}, item {number}: a task without a list of annotations, so this is no export of labeled tasks; {WANTED}"
     )
-
-
-def _has_id(item: object) -> bool:
-    value = item.get("id") if isinstance(item, Mapping) else None
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."
-
-
-def _reason(error: ijson.JSONError) -> str:
-    """The parser's first line: the others quote the file."""
-    found = error.args[0] if error.args else ""
-    text = found.decode(errors="replace") if isinstance(found, bytes) else str(found)
-    return (text.splitlines() or ["unknown error"])[0].rstrip(".")

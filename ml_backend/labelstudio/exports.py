@@ -1,23 +1,28 @@
 """Label Studio's export snapshots: the fastest way to read a project, and the only one that shows all at one time."""
 
+import io
+import logging
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-
-from ijson import JSONError
+from typing import IO, Any
 
 from ..domain.annotation import Task
-from ..errors import StudioRejected, StudioUnreachable
-from .export_file import stream_objects
+from ..errors import PayloadError, StudioRejected, StudioUnreachable
+from .file_notes import FileNotes
 from .http import StudioHttp
+from .json_stream import stream_objects
 from .payloads import task_from_export
 
 __all__ = ["exported_tasks"]
 
+logger = logging.getLogger(__name__)
+
 EXPORT_TIMEOUT_S = 3600.0
 """Label Studio builds an export inside the request that asks for it, at about 500 tasks a second."""
 POLL_S = 1.0
+PEEKED_BYTES = 64
 
 
 def exported_tasks(http: StudioHttp, project_id: int, task_filter: Mapping[str, str]) -> Iterator[Task]:
@@ -39,15 +44,25 @@ def exported_tasks(http: StudioHttp, project_id: int, task_filter: Mapping[str, 
         finally:
             _delete(http, path, title)
         target.seek(0)
-        try:
-            for item in stream_objects(target):
-                yield task_from_export(item)
-        except JSONError:
-            raise StudioRejected(
-                f"the export that {http.url} sent is no JSON list, or was cut short; try again, and look at what "
-                "stands between labelloop and Label Studio",
-                status=200,
-            ) from None
+        yield from map(task_from_export, _items(http, target))
+
+
+def _items(http: StudioHttp, export: IO[bytes]) -> Iterator[Mapping[str, Any]]:
+    notes = FileNotes()
+    try:
+        if not export.read(PEEKED_BYTES).lstrip().startswith(b"["):
+            raise PayloadError("it starts with something else")
+        export.seek(0)
+        with io.TextIOWrapper(export, "utf-8", newline="") as text:
+            yield from stream_objects(text, notes)
+    except (PayloadError, UnicodeDecodeError) as error:
+        raise StudioRejected(
+            f"the export that {http.url} sent is no JSON list, or was cut short ({error}); try again, and look at what "
+            "stands between labelloop and Label Studio",
+            status=200,
+        ) from None
+    for sentence in notes.sentences:
+        logger.warning("the export of %s: %s", http.url, sentence)
 
 
 def _finished(http: StudioHttp, path: str, title: str, task_filter: Mapping[str, str]) -> int:

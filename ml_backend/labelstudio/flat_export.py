@@ -4,146 +4,105 @@ They hold less than a JSON export: no skipped annotations, no pre-labels, no gro
 project must say which columns are answers.
 """
 
-import csv
-import json
-from collections.abc import Iterator, Mapping
-from itertools import groupby, islice
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..domain.annotation import Annotation, Region, Task
-from ..domain.label_config import Control, LabelConfig
-from ..errors import StudioExportError
-from .export_file import read_items
+from ..domain.label_config import LabelConfig
+from ..errors import PayloadError, StudioExportError
+from .file_notes import FileNotes
+from .flat_cells import regions_of, unpacked, unreadable_region
+from .flat_columns import ANNOTATION_ID, TASK_ID, Columns, find_columns
+from .flat_records import Record, is_table, read_records
+from .given_values import given_id, given_seconds, given_text
+from .json_stream import json_decoder
 
-__all__ = ["integer", "is_flat_export", "read_flat_export", "read_records"]
-
-DIALECTS = {".csv": ",", ".tsv": "\t"}
-ABOUT_ANNOTATION = frozenset({"id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement"})
-LONGEST_CELL = 2**31 - 1
-
-
-def is_flat_export(path: Path) -> bool:
-    """True for a CSV or TSV file, by its name, and for JSON_MIN, by its first item.
-
-    Raises:
-        StudioExportError: it is neither of them and no JSON list of objects either.
-    """
-    if path.suffix.lower() in DIALECTS:
-        return True
-    first = next((item for _, item in islice(read_items(path), 1)), {})
-    return "annotation_id" in first and "annotations" not in first and not isinstance(first.get("data"), dict)
+__all__ = ["read_flat_export"]
 
 
-def read_records(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The records as they stand in the file, in flat memory.
-
-    Raises:
-        StudioExportError: not there, not UTF-8, or not such an export; raised when the reading gets there.
-    """
-    delimiter = DIALECTS.get(path.suffix.lower())
-    if delimiter is None:
-        yield from (item for _, item in read_items(path))
-        return
-    csv.field_size_limit(LONGEST_CELL)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source, delimiter=delimiter, strict=True)
-            if not reader.fieldnames or len(reader.fieldnames) < 2:
-                raise StudioExportError(
-                    f"{path}: the columns {reader.fieldnames or 'none'} found; wanted a header with the fields of the "
-                    "tasks and the controls, as Label Studio's Export > CSV writes it"
-                )
-            for record in reader:
-                if None in record or None in record.values():
-                    raise StudioExportError(
-                        f"{path}, line {reader.line_num}: another number of cells than the header has; export it anew"
-                    )
-                yield record
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise StudioExportError(f"{path}: not a table in UTF-8 ({error}); export it anew") from None
-    except OSError as error:
-        raise StudioExportError(f"{path}: cannot be read ({error.strerror}); give the path of an export") from None
-
-
-def read_flat_export(path: Path, config: LabelConfig) -> Iterator[Task]:
+def read_flat_export(path: Path, config: LabelConfig, notes: FileNotes | None = None) -> Iterator[Task]:
     """Every task with its annotations, in flat memory. Records of a task stand next to one another.
 
-    A record without an id is a task of its own, numbered from 1.
+    The file is read twice: what its columns are shows in all records together. A task has the number of its first
+    record, from 1, where the file holds no ids of tasks, and no annotation where nobody annotated it.
 
     Raises:
-        StudioExportError: as `read_records`, or no column is a control of the config.
+        StudioExportError: as `read_records` and `find_columns`, or a cell cannot be read.
     """
-    numbered = enumerate(read_records(path), start=1)
-    for task_id, group in groupby(numbered, key=lambda found: integer(found[1].get("id"), found[0])):
-        records = list(group)
-        names = {control.name for control in config.controls}
-        if not names & records[0][1].keys():
-            raise StudioExportError(
-                f"{path}: the columns {', '.join(records[0][1])} found; wanted an answer to one of the label config's "
-                f"controls, {', '.join(sorted(names))}: is it the config of this project?"
-            )
-        fields = records[0][1].keys() - ABOUT_ANNOTATION - names
-        data = {name: records[0][1][name] for name in sorted(fields)}
-        yield Task(task_id, data, tuple(_annotation(number, record, config) for number, record in records))
+    notes = notes or FileNotes()
+    columns = find_columns(path, config)
+    notes.hidden_answers.update(columns.hidden)
+    reader = _Reader(path, config, columns, notes)
+    records: list[tuple[int, Record]] = []
+    for found in enumerate(read_records(path, notes), start=1):
+        if records and not columns.are_of_one_task(records[-1][1], found[1]):
+            yield reader.task(records)
+            records = []
+        records.append(found)
+    if records:
+        yield reader.task(records)
 
 
-def _annotation(number: int, record: Mapping[str, Any], config: LabelConfig) -> Annotation:
-    result = [region for control in config.controls for region in _regions(control, record.get(control.name))]
-    annotator = record.get("annotator")
-    return Annotation(
-        id=integer(record.get("annotation_id"), number),
-        annotator="unknown" if annotator in (None, "") else str(annotator),
-        result=tuple(result),
-        lead_time_s=_seconds(record.get("lead_time")),
-        created_at=_text(record.get("created_at")),
-        updated_at=_text(record.get("updated_at")),
-    )
+class _Reader:
+    """Makes tasks out of records; it knows what the columns are."""
 
+    def __init__(self, path: Path, config: LabelConfig, columns: Columns, notes: FileNotes) -> None:
+        self._path, self._controls, self._columns, self._notes = path, config.controls, columns, notes
+        self._decode = json_decoder(notes)
+        self._is_table = is_table(path)
 
-def _regions(control: Control, cell: object) -> Iterator[Region]:
-    """What a cell stands for: Label Studio writes a single value plainly and several ones as JSON."""
-    kind = control.tag.lower()
-    values = _values(cell, kind)
-    for value in values:
-        if isinstance(value, str):
-            key = "text" if kind == "textarea" else kind
-            value = {key: [value]}  # noqa: PLW2901 (the plain form of the same)
-        if isinstance(value, dict):
-            yield {"from_name": control.name, "to_name": control.object.name, "type": kind, "value": value}
+    def task(self, records: list[tuple[int, Record]]) -> Task:
+        """The task that records, each with its number in the file, are about."""
+        number, first = records[0]
+        task_id = given_id(first[TASK_ID]) if self._columns.has_ids else None
+        if task_id is None:
+            self._notes.numbered_tasks += 1
+        annotated = [(number, record) for number, record in records if self._columns.is_annotated(record)]
+        return Task(
+            number if task_id is None else task_id,
+            self._data(number, first),
+            tuple(self._annotation(number, record) for number, record in annotated),
+        )
 
+    def _data(self, number: int, record: Record) -> dict[str, Any]:
+        data = {field: record[column] for column, field in self._columns.data.items() if column in record}
+        for name in self._columns.structured & data.keys():
+            with self._named(number, name):
+                data[name] = unpacked(data[name], self._decode)
+        return data
 
-def _values(cell: object, kind: str) -> list[Any]:
-    if cell in (None, ""):
-        return []
-    if isinstance(cell, str) and cell.startswith(("{", "[")):
+    def _annotation(self, number: int, record: Record) -> Annotation:
+        annotation_id = given_id(record.get(ANNOTATION_ID))
+        if annotation_id is None:
+            self._notes.numbered_annotations += 1
+            annotation_id = self._columns.largest_annotation_id + number
+        annotator = record.get("annotator")
+        whole = given_id(annotator)
+        return Annotation(
+            id=annotation_id,
+            annotator=given_text(annotator if whole is None else whole) or "unknown",
+            result=tuple(self._regions(number, record)),
+            lead_time_s=given_seconds(record.get("lead_time")),
+            created_at=given_text(record.get("created_at")),
+            updated_at=given_text(record.get("updated_at")),
+        )
+
+    def _regions(self, number: int, record: Record) -> Iterator[Region]:
+        for control in self._controls:
+            if control.name in self._columns.hidden:
+                yield unreadable_region(control)
+            elif (cell := self._columns.answer(record, control.name)) is not None:
+                with self._named(number, control.name):
+                    yield from regions_of(control, cell, self._decode if self._is_table else None)
+
+    @contextmanager
+    def _named(self, number: int, column: str) -> Iterator[None]:
         try:
-            parsed = json.loads(cell)
-        except ValueError:
-            return [cell]
-        # Free text may be JSON itself; what Label Studio wraps holds the answer under `text`.
-        if kind != "textarea" or _is_wrapped(parsed):
-            cell = parsed
-    return cell if isinstance(cell, list) else [cell]
-
-
-def _is_wrapped(parsed: object) -> bool:
-    found = parsed if isinstance(parsed, list) else [parsed]
-    return bool(found) and all(isinstance(each, dict) and isinstance(each.get("text"), list) for each in found)
-
-
-def integer(value: object, otherwise: int) -> int:
-    """The whole number that a cell or a JSON value holds, if any."""
-    text = str(value)
-    return int(text) if text.isascii() and text.isdecimal() else otherwise
-
-
-def _seconds(value: object) -> float | None:
-    try:
-        return float(str(value))
-    except ValueError:
-        return None
-
-
-def _text(value: object) -> str | None:
-    return str(value) if value else None
+            yield
+        except PayloadError as error:
+            raise StudioExportError(
+                f"{self._path}, record {number}, column {column!r}: {error}; correct the cell, or export the project "
+                "as JSON"
+            ) from None

@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from ..errors import StudioError, StudioRejected, StudioUnauthorized, StudioUnreachable
+from ..errors import PayloadError, StudioError, StudioRejected, StudioUnauthorized, StudioUnreachable
+from .json_stream import json_decoder
 
 if TYPE_CHECKING:
     import httpx
@@ -23,6 +24,7 @@ RETRIED_STATUSES = (429, 502, 503, 504)
 LONGEST_PAUSE_S = 5.0
 """No call waits for longer than this before its next attempt; whoever has more time asks again later."""
 LONGEST_DETAIL = 300
+DECODE = json_decoder()
 RENEWAL = "api/token/refresh/"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 HOW_TO_GET_ACCESS = (
@@ -162,8 +164,8 @@ class StudioHttp:
         if not response.content:
             return None
         try:
-            return response.json()
-        except ValueError:
+            return DECODE(response.content.decode())
+        except (PayloadError, UnicodeDecodeError):
             raise StudioRejected(
                 f"{self.url} answered {method} {path} with something that is not JSON; "
                 "check that LABELLOOP_STUDIO_URL is the address of Label Studio itself",

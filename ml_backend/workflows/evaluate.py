@@ -11,6 +11,7 @@ from ..domain.ports import Predictor
 from ..domain.reasons import ReasonCount, ReasonCounts, reason_counts_to_json
 from ..domain.snapshot import Split
 from ..errors import SnapshotError, UnsupportedLabelConfig
+from ..labelstudio.file_notes import FileNotes
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.store import read_manifest, read_rows
 from ..tasks import ServingPlan, serving_plan
@@ -91,11 +92,12 @@ def evaluate_on_export(services: Services, bundle: Path, export: Path, label_con
         UnsupportedLabelConfig: its rows answer none of the version's controls.
     """
     plan = serving_plan(parse_label_config(label_config))
-    reasons = ReasonCounts()
-    rows = list(rows_of_file(services, export, plan, reasons))
+    reasons, notes = ReasonCounts(), FileNotes()
+    rows = list(rows_of_file(services, export, plan, reasons, notes))
     if not rows:
-        raise no_row_error(services, str(export), reasons)
-    return replace(_report(services, bundle, rows, plan), reasons=tuple(reasons))
+        raise no_row_error(services, str(export), reasons, notes.sentences)
+    report = _report(services, bundle, rows, plan)
+    return replace(report, warnings=(*report.warnings, *notes.sentences), reasons=tuple(reasons))
 
 
 def evaluations(

@@ -15,7 +15,10 @@ from ..domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import ProjectRef, Snapshot, SplitFractions, split_of
 from ..errors import SnapshotError
 from ..labelstudio.export_file import read_export
-from ..labelstudio.flat_export import is_flat_export, read_flat_export
+from ..labelstudio.file_notes import FileNotes
+from ..labelstudio.file_text import name_without_gz
+from ..labelstudio.flat_export import read_flat_export
+from ..labelstudio.flat_records import is_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.believe import believed
 from ..snapshots.build import BuiltRows, build_rows
@@ -120,35 +123,43 @@ def export_file(
     config = parse_label_config(label_config)
     plan = serving_plan(config)
     settings = build_settings(services, split)
-    tasks = studio_tasks(export, config)
-    built = build_rows(tasks, plan, settings, unseen, row_change(services, plan))
+    notes = FileNotes()
+    built = build_rows(studio_tasks(export, config, notes), plan, settings, unseen, row_change(services, plan))
     if not any(built.splits.values()):
-        raise no_row_error(services, str(export), built.reasons)
-    project = ProjectRef(0, slug_of(export.stem))
+        raise no_row_error(services, str(export), built.reasons, notes.sentences)
+    built = replace(built, warnings=(*built.warnings, *notes.about_values))
+    project = ProjectRef(0, slug_of(name_without_gz(export).stem))
     return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
 
 
-def rows_of_file(services: Services, export: Path, plan: ServingPlan, reasons: ReasonCounts) -> Iterator[Row]:
+def rows_of_file(
+    services: Services, export: Path, plan: ServingPlan, reasons: ReasonCounts, notes: FileNotes
+) -> Iterator[Row]:
     """Every reviewed row of an export file as a stream, as the hooks leave it, in no split and not written anywhere.
 
     Args:
         reasons: counts what is left out while rows pass.
+        notes: as `studio_tasks` has them.
 
     Raises:
         StudioExportError: the file is not such an export; raised when the reading gets there.
         HookError: a hook failed with a row; likewise.
     """
-    tasks, settings = studio_tasks(export, plan.config), build_settings(services, SplitFractions(1, 0, 0))
+    tasks, settings = studio_tasks(export, plan.config, notes), build_settings(services, SplitFractions(1, 0, 0))
     return reviewed_rows(tasks, plan, settings, unseen, reasons=reasons, change=row_change(services, plan))
 
 
-def studio_tasks(export: Path, config: LabelConfig) -> Iterator[Task]:
+def studio_tasks(export: Path, config: LabelConfig, notes: FileNotes | None = None) -> Iterator[Task]:
     """Every task of an export of Label Studio, be it JSON, JSON_MIN, CSV or TSV, in flat memory.
+
+    Args:
+        notes: told of what cannot be taken as it stands.
 
     Raises:
         StudioExportError: the file is no such export; raised when the reading gets there.
     """
-    yield from read_flat_export(export, config) if is_flat_export(export) else read_export(export)
+    is_flat = is_flat_export(export)
+    yield from read_flat_export(export, config, notes) if is_flat else read_export(export, notes)
 
 
 def row_change(services: Services, plan: ServingPlan) -> RowChange:
@@ -183,12 +194,14 @@ def build_settings(services: Services, split: SplitFractions, project: Project |
     )
 
 
-def no_row_error(services: Services, source: str, reasons: Iterable[ReasonCount]) -> SnapshotError:
-    """The error that a source of tasks gives no row, with all that was left out of it."""
+def no_row_error(
+    services: Services, source: str, reasons: Iterable[ReasonCount], notes: Iterable[str] = ()
+) -> SnapshotError:
+    """The error that a source of tasks gives no row, with all that was left out of it and what was odd in a file."""
     reasons = tuple(reasons)
     unresolved = sum(each.count for each in reasons if not each.control and each.reason is Reason.UNRESOLVED)
     not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
-    found = "; ".join(map(str, reasons)) or "no annotated task at all"
+    found = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
     return SnapshotError(
         f"{source} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not reviewed): "
         f"{found}; wanted at least one, by the review rule {services.options.review_rule!r}"

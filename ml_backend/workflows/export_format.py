@@ -1,22 +1,26 @@
 """Reviewed rows into one file of a named format, or a file per split."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from ..domain.annotation import Task
 from ..domain.example import Provenance, Row
+from ..domain.label_config import Control, LabelConfig, ObjectTag
 from ..domain.project import Project
 from ..domain.reasons import Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import Split, SplitFractions
-from ..errors import ConfigurationError, StudioExportError
+from ..errors import ConfigurationError
 from ..exporters import Exporter, ExportReport, ExportWish, exporter
-from ..labelstudio.flat_export import integer, is_flat_export, read_records
+from ..labelstudio.file_notes import FileNotes
+from ..labelstudio.flat_export import read_flat_export
+from ..labelstudio.flat_records import is_flat_export
 from ..labelstudio.label_config_xml import parse_label_config
 from ..snapshots.build import build_rows
 from ..snapshots.reviewed import History, changed_rows, reviewed_rows
-from ..tasks import ServingPlan, serving_plan
+from ..tasks import ServingPlan, find_kinds, serving_plan
 from .export import build_settings, event_history, row_change, studio_tasks, unseen
 from .services import Services
 from .setup import remember_project
@@ -98,7 +102,9 @@ def export_format_of_file(
     config = parse_label_config(label_config)
     plan = serving_plan(config)
     wish = _wish(plan, request)
-    return _export(services, _Source(studio_tasks(export, config), plan, unseen), wish, request, out)
+    notes = FileNotes()
+    exported = _export(services, _Source(studio_tasks(export, config, notes), plan, unseen), wish, request, out)
+    return replace(exported, notices=(*exported.notices, *notes.sentences))
 
 
 def export_columns(services: Services, export: Path, request: FormatRequest, out: Path) -> Exported:
@@ -120,9 +126,10 @@ def export_columns(services: Services, export: Path, request: FormatRequest, out
     control = request.control or ANSWER
     wish = ExportWish(PROMPT, (), control, request.system_prompt, request.keeps_formulas, request.names_annotators)
     change = partial(services.hooks.change_rows, labels={control: frozenset()})
-    reasons = ReasonCounts()
-    rows = changed_rows(_rows_of_columns(export, control), change, reasons)
-    return _written({None: rows}, wanted, wish, out, reasons)
+    reasons, notes = ReasonCounts(), FileNotes()
+    rows = changed_rows(_rows_of_columns(export, control, notes), change, reasons)
+    exported = _written({None: rows}, wanted, wish, out, reasons)
+    return replace(exported, notices=(*exported.notices, *notes.sentences))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,21 +227,19 @@ def _summed(
     )
 
 
-def _rows_of_columns(export: Path, answer: str) -> Iterator[Row]:
-    for number, record in enumerate(read_records(export), start=1):
-        missing = [name for name in (PROMPT, answer) if name not in record]
-        if missing:
-            raise StudioExportError(
-                f"{export}: no column {' and no column '.join(missing)}, but {', '.join(record)}; name the answers' "
-                "column with --control NAME, or the project's label config with --config FILE"
+def _rows_of_columns(export: Path, answer: str, notes: FileNotes) -> Iterator[Row]:
+    control = Control(answer, "TextArea", ObjectTag(PROMPT, "Text", PROMPT), ())
+    kind = find_kinds()["generation"]
+    numbers = count(1)
+    for task in read_flat_export(export, LabelConfig("", (control,)), notes):
+        results = [annotation.result for annotation in task.annotations] or [()]
+        for result in results:
+            response = kind.read(control, result, "").target
+            yield Row(
+                id=f"record-{next(numbers)}",
+                task_id=task.id,
+                input={PROMPT: control.object.text(task.data)},
+                targets={answer: response} if response else {},
+                labels=(),
+                provenance=Provenance(()),
             )
-        # As the kind for such answers reads them where there is a label config.
-        response = "" if record[answer] is None else str(record[answer]).strip()
-        yield Row(
-            id=f"record-{number}",
-            task_id=integer(record.get("id"), number),
-            input={PROMPT: "" if record[PROMPT] is None else str(record[PROMPT])},
-            targets={answer: response} if response else {},
-            labels=(),
-            provenance=Provenance(()),
-        )

@@ -1,13 +1,15 @@
 """Pre-labels for the tasks of a request, and predictions for the tasks of a file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..domain.annotation import Prediction, Task
 from ..domain.project import Project
 from ..errors import BundleError, LabelConfigError
 from ..labelstudio.export_file import read_tasks
+from ..labelstudio.file_notes import FileNotes
 from ..labelstudio.label_config_xml import parse_label_config
 from ..serving.prelabels import Prelabels, prelabel
 from ..tasks import ServingPlan, serving_plan
@@ -28,8 +30,13 @@ def predict_for_studio(services: Services, project: Project, tasks: Sequence[Tas
     return prelabels
 
 
-def predict_file(services: Services, bundle: Path, tasks: Path) -> Iterator[tuple[Task, Prediction]]:
-    """Every task of a file with its prediction, in the file's order, as a stream. No task is blind.
+def predict_file(
+    services: Services, bundle: Path, tasks: Path, notes: FileNotes | None = None
+) -> Iterator[tuple[Mapping[str, Any], Prediction]]:
+    """Every task of a file as it stands there, with its prediction, in the file's order, as a stream. No task is blind.
+
+    Args:
+        notes: told of what cannot be taken as it stands.
 
     Raises:
         BundleError: the version's bundle is missing or damaged.
@@ -37,9 +44,10 @@ def predict_file(services: Services, bundle: Path, tasks: Path) -> Iterator[tupl
     """
     plan = _plan_of(bundle)
     predictor = services.load_predictor(bundle)
-    source = read_tasks(tasks)
+    source = read_tasks(tasks, notes)
     while batch := list(islice(source, TASKS_AT_ONCE)):
-        yield from zip(batch, prelabel(batch, predictor, plan, split=None).predictions, strict=True)
+        prelabels = prelabel([task for _, task in batch], predictor, plan, split=None)
+        yield from zip((item for item, _ in batch), prelabels.predictions, strict=True)
 
 
 def _plan_of(path: Path) -> ServingPlan:

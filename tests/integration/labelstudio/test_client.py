@@ -185,7 +185,7 @@ def test_a_json_min_export_is_refused_by_its_name(studio_client: StudioClient, t
     with pytest.raises(StudioExportError, match=r"item 1: this is the JSON_MIN format.*choose JSON"):
         list(read_export(path))
 
-    assert [task.data["text"] for task in read_tasks(path)] == ["labeled"]
+    assert [task.data["text"] for _, task in read_tasks(path)] == ["labeled"]
 
 
 def test_a_csv_export_is_refused(studio_client: StudioClient, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_an_import_file_of_label_studio_s_own_makes_tasks(studio_client: StudioC
     path.write_text(json.dumps([{"data": {"text": "a"}}, {"text": "b"}]))
     project = project_with_tasks(studio_client)
 
-    made = studio_client.import_tasks(project.id, [{"data": dict(task.data)} for task in read_tasks(path)])
+    made = studio_client.import_tasks(project.id, [item for item, _ in read_tasks(path)])
 
     assert made == 2
     assert {task.data["text"] for task in studio_client.tasks_without_prediction(project.id, "m-v1")} == {"a", "b"}

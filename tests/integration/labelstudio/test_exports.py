@@ -14,7 +14,8 @@ from ml_backend.errors import StudioRejected
 from ml_backend.exporters import ExportWish, exporter
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.export_file import read_export
-from ml_backend.labelstudio.flat_export import is_flat_export, read_flat_export
+from ml_backend.labelstudio.flat_export import read_flat_export
+from ml_backend.labelstudio.flat_records import is_flat_export
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan
@@ -35,7 +36,7 @@ def plan() -> ServingPlan:
 
 @pytest.fixture
 def project(studio_client: StudioClient, plan: ServingPlan) -> ProjectInfo:
-    """Three tasks, the first answered by one control's several names and overlapping entities."""
+    """Four tasks, the first answered by one control's several names and overlapping entities, the last by nobody."""
     answers = [
         ("Billing", ["a", "c"], [(2, 6, "PER"), (2, 17, "LOC"), (12, 17, "LOC")]),
         ("Shipping", [], []),
@@ -48,7 +49,8 @@ def project(studio_client: StudioClient, plan: ServingPlan) -> ProjectInfo:
         }
         for text, answer in zip(TEXTS, answers, strict=True)
     ]
-    return project_with_tasks(studio_client, label_config=CONFIG, tasks=tasks)
+    unanswered = {"data": {"text": "nobody looked", "secret": "never exported"}}
+    return project_with_tasks(studio_client, label_config=CONFIG, tasks=[*tasks, unanswered])
 
 
 def _result(text: str, topic: str, tags: list[str], spans: list[tuple[int, int, str]]) -> list[dict[str, object]]:
@@ -132,14 +134,16 @@ def test_an_annotator_whom_label_studio_does_not_know_can_be_left_out(
     assert [row.targets for row in again] == [row.targets for row in rows]
 
 
-@pytest.mark.parametrize("kind", ["CSV", "TSV", "JSON_MIN"])
+@pytest.mark.parametrize(("kind", "tasks"), [(kind, tasks) for kind in ("CSV", "TSV", "JSON_MIN") for tasks in (3, 4)])
 def test_flat_exports_hold_the_same_answers_as_the_json_export(
-    studio_client: StudioClient, project: ProjectInfo, plan: ServingPlan, tmp_path: Path, kind: str
+    studio_client: StudioClient, project: ProjectInfo, plan: ServingPlan, tmp_path: Path, *, kind: str, tasks: int
 ) -> None:
     rows = rows_of(studio_client.reviewed_tasks(project.id), plan)
     file = tmp_path / f"export.{'json' if kind == 'JSON_MIN' else kind.lower()}"
     with file.open("wb") as target:
-        studio_client._http.download(f"api/projects/{project.id}/export", {"exportType": kind}, target)
+        wish = {"exportType": kind, "download_all_tasks": "true" if tasks == 4 else "false"}
+        studio_client._http.download(f"api/projects/{project.id}/export", wish, target)
 
     assert is_flat_export(file)
+    assert len(list(read_flat_export(file, plan.config))) == tasks
     assert rows_of(read_flat_export(file, plan.config), plan) == rows

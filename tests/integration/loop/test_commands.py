@@ -1,6 +1,8 @@
 """The commands on files, with no server anywhere: a real child process, a real registry, a tiny base model."""
 
+import gzip
 import json
+import math
 import os
 import signal
 import subprocess
@@ -121,6 +123,27 @@ def test_predict_answers_every_task_in_order_and_ready_for_an_import(files: Path
     assert [bool(task["predictions"][0]["result"]) for task in predicted] == [True, False, True, False]
     assert {task["predictions"][0]["model_version"] for task in predicted} == {"tickets-0-v1"}
     assert "2 of 4 tasks got no prediction" in done.stderr
+
+
+def test_predict_hands_tasks_back_as_they_came(files: Path, trained: dict[str, Any]) -> None:
+    old = {"id": "x-7", "predictions": [3], "meta": {"k": None}, "data": {"text": "where is my parcel", "n": 2**70}}
+    items = [
+        old | {"annotations": [{"result": []}], "drafts": [{"id": 1}]},
+        {"text": "a \ud83d b"},
+        {"data": {"x": math.nan}},
+    ]
+    tasks = files / "tasks.jsonl.gz"
+    tasks.write_bytes(gzip.compress("\n".join(map(json.dumps, items)).encode()))
+
+    done = command(files / "home", "predict", "--model-dir", trained["model_dir"], "--tasks", str(tasks))
+    found = json.loads(done.stdout)
+
+    assert [list(item) for item in found] == [list(items[0]), ["data", "predictions"], ["data", "predictions"]]
+    assert [len(item.pop("predictions")) for item in found] == [1, 1, 1]
+    del items[0]["predictions"]
+    assert found == [items[0], {"data": {"text": "a \ufffd b"}}, {"data": {"x": None}}]
+    assert "read as U+FFFD: 1" in done.stderr
+    assert "read as null: 1" in done.stderr
 
 
 def test_models_list_names_the_version_and_its_standing(files: Path, trained: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What the client makes of answers that a healthy Label Studio seldom gives."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -334,8 +335,25 @@ def test_an_export_that_is_cut_or_something_else_is_told(
 ) -> None:
     studio_over_http.on("GET", f"{EXPORTS}9/download", httpx.Response(200, content=content))
 
-    with pytest.raises(StudioRejected, match="is no JSON list, or was cut short; try again"):
+    with pytest.raises(StudioRejected, match=r"is no JSON list, or was cut short .*; try again"):
         list(client.reviewed_tasks(1))
+
+
+ODD_DATA = r"""{"text": "a\ud83d \ud83d\ude00", "hash": 14695981039346656037, "long": 98765432109876543210, "x": NaN}"""
+READ_DATA = {"text": "a\ufffd \U0001f600", "hash": 14695981039346656037, "long": 98765432109876543210, "x": None}
+
+
+def test_one_task_with_an_odd_value_keeps_no_project_from_being_read(
+    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    content = f'[{{"id": 1, "data": {ODD_DATA}, "annotations": []}}, {json.dumps(TASK | {"id": 2})}]'
+    studio_over_http.on("GET", f"{EXPORTS}9/download", httpx.Response(200, content=content.encode()))
+
+    with caplog.at_level(logging.WARNING, "ml_backend"):
+        tasks = list(client.reviewed_tasks(1))
+
+    assert [tasks[0].data, tasks[1].id] == [READ_DATA, 2]
+    assert [message.rpartition(": ")[2] for message in caplog.messages] == ["1", "1"]
 
 
 def test_an_export_is_deleted_also_when_its_download_fails(

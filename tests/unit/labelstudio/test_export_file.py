@@ -1,18 +1,19 @@
 """Files of tasks: exports, import files, and what is neither."""
 
-import io
+import gzip
 import json
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ijson
 import pytest
 
-from ml_backend.domain.annotation import Task
+from ml_backend.domain.annotation import Prediction, Task
 from ml_backend.errors import StudioExportError
-from ml_backend.labelstudio.export_file import MAX_DEPTH, read_export, read_tasks, stream_objects
+from ml_backend.labelstudio.export_file import read_export, read_tasks, with_prediction
+from ml_backend.labelstudio.file_notes import FileNotes
+from ml_backend.labelstudio.json_stream import MAX_DEPTH
 from tests.recordings import recorded, recorded_names, recording_path
 
 Write = Callable[[Any], Path]
@@ -66,29 +67,35 @@ def test_an_export_may_start_with_a_byte_order_mark_and_space(write: Write) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty; wanted a JSON list of tasks"),
-        (b" \n\t ", "the file is empty"),
-        (b'{"id": 1}', "a JSON object found .* put the tasks between"),
-        (b'{"id": 1}\n{"id": 2}', "one task per line"),
+        (b"", "after item 0: the text is empty; wanted a JSON list of tasks"),
+        (b" \n\t ", "the text is empty"),
+        (b'{"id": 1}', r"item 1: no object under `data` \(keys found: id\)"),
         (b"text,sentiment\na,b\n", "it starts with 'text,sentiment"),
         (b"-DOCSTART- -X- O\n", "it starts with '-DOCSTART-"),
-        ("[1]".encode("utf-16"), "UTF-16 text found; save it as UTF-8"),
-        (b"[", "after item 0: not well-formed JSON"),
-        (b'[{"id": 1', "after item 0: not well-formed JSON .* cut short"),
-        (json.dumps([labeled(1), labeled(2)]).encode()[:-20], "after item 1: not well-formed JSON .* cut short"),
-        (b'[{"text": "caf\xe9"}]', "after item 0: not well-formed JSON .* not UTF-8"),
-        (b"[1]", "item 1: 1 found; wanted a JSON list of tasks"),
-        (b'["' + b"x" * 500 + b'"]', r"item 1: '" + "x" * 39 + r"\.\.\. found"),
-        (b"[[]]", r"item 1: \[\] found"),
-        (b"[null]", "item 1: None found"),
+        (b"<!DOCTYPE html>", "it starts with '<!DOCTYPE html>'"),
+        (b"PK\x03\x04 and so on", "a ZIP archive, or a workbook of a spreadsheet found; wanted text: unpack it"),
+        (b"x" * 257 + b"ustar", "a tar archive found"),
+        (b"\x1f\x8b\x08 no more", "a damaged gzip file, or one cut short"),
+        (gzip.compress(json.dumps([labeled()]).encode())[:-12], "a damaged gzip file, or one cut short"),
+        (b"[", "after item 0: the text ends in the middle of it: it was cut short"),
+        (b'[{"id": 1', "after item 0: .* cut short"),
+        (json.dumps([labeled(1), labeled(2)]).encode()[:-20], "after item 1: .* cut short"),
+        (b'[{"text": "caf\xe9"}]', r"bytes found that are no utf-8 text \(e9\)"),
+        (b'[{"a": [1}, {"a": 2}]', "after item 0: not well-formed JSON .* at character 9 of it"),
+        (b"[{'a': 1}]", "after item 0: not well-formed JSON .* at character 2 of it"),
+        (json.dumps([labeled()])[:-1].encode() + b"{}]", "after item 1: '{' found after an item of the list; wanted a"),
+        (b'[{"a": ' + b"7" * 4301 + b"}]", "after item 0: a whole number of more digits than can be read"),
+        (b"[1]", r"after item 0: '1\]' found; wanted an object"),
+        (b'["' + b"x" * 500 + b'"]', "after item 0: '\"" + "x" * 39 + r"'\.\.\. found"),
+        (b"[[]]", r"after item 0: '\[\]\]' found"),
+        (b"[null]", r"after item 0: 'null\]' found"),
         (b"[{}]", r"item 1: no object under `data` \(keys found: none\)"),
         (b'[{"id": 1, "text": "a"}]', r"item 1: no object under `data` \(keys found: id, text\)"),
         (b'[{"id": 1, "data": "a", "annotations": []}]', "item 1: no object under `data`"),
         (b'[{"id": 1, "data": {}}]', "item 1: a task without a list of annotations, so this is no export of labeled"),
         (b'[{"id": 1, "data": {}, "annotations": null}]', "item 1: a task without a list of annotations"),
         (b'[{"id": 1, "data": {}, "completions": []}]', "item 1: written by Label Studio before 1.0"),
-        (b'[{"data": {}, "annotations": []}]', "item 1: task: not what Label Studio sends: id: Field required"),
-        (b'[{"id": 1, "data": {}, "annotations": [{}]}]', r"item 1: .* annotations\.0\.id: Field required"),
+        (b'[{"id": 1, "data": {}, "annotations": [5]}]', r"item 1: .* annotations\.0: "),
         (b'[{"id": 1, "text": "a", "annotator": 1}]', "item 1: this is the JSON_MIN format"),
     ],
 )
@@ -123,41 +130,120 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         list(read_tasks(tmp_path))
 
 
-def test_import_files_in_both_forms_are_read_in_order(write: Write) -> None:
+NEARLY_RIGHT = {
+    "gzip": gzip.compress(json.dumps([labeled(1), labeled(2)]).encode()),
+    "JSON lines": f"{json.dumps(labeled(1))}\n{json.dumps(labeled(2))}\n".encode(),
+    "JSON lines in gzip": gzip.compress(f"{json.dumps(labeled(1))}\r\n\r\n{json.dumps(labeled(2))}".encode()),
+    "UTF-16": json.dumps([labeled(1), labeled(2)]).encode("utf-16"),
+    "UTF-16 without a mark": json.dumps([labeled(1), labeled(2)]).encode("utf-16-be"),
+    "UTF-32": json.dumps([labeled(1), labeled(2)], indent=1).encode("utf-32"),
+}
+
+
+@pytest.mark.parametrize("content", NEARLY_RIGHT.values(), ids=NEARLY_RIGHT)
+def test_a_file_may_be_packed_in_lines_or_in_another_encoding(content: bytes, write: Write) -> None:
+    assert [task.data["text"] for task in read_export(write(content))] == ["text 1", "text 2"]
+
+
+def test_numbers_that_json_does_not_have_are_null_and_counted_and_large_ones_stay(write: Write) -> None:
+    data = (
+        '{"text": "a", "x": NaN, "y": [-Infinity, 1e999], "hash": 14695981039346656037, "long": 98765432109876543210}'
+    )
+    notes = FileNotes()
+
+    (task,) = read_export(write(f'[{{"id": 1, "data": {data}, "annotations": []}}]'.encode()), notes)
+
+    assert task.data == {
+        "text": "a",
+        "x": None,
+        "y": [None, None],
+        "hash": 14695981039346656037,
+        "long": 98765432109876543210,
+    }
+    assert notes.sentences == ("values that are NaN or infinite, which JSON does not have, read as null: 3",)
+
+
+def test_what_hardly_matters_makes_no_annotation_unreadable(write: Write) -> None:
+    odd = {"lead_time": "NaN", "created_at": 17.5, "parent_prediction": "p-1", "task": "t-1", "import_id": 2**70}
+
+    (task,) = read_export(write([labeled(annotations=[{"id": 5, "result": [], **odd}], predictions=[{"id": "p-1"}])]))
+
+    (annotation,) = task.annotations
+    assert (annotation.lead_time_s, annotation.created_at, annotation.parent_prediction) == (None, "17.5", None)
+
+
+@pytest.mark.parametrize(
+    ("task_ids", "read"),
+    [
+        ([None, None, None], [1, 2, 3]),
+        (["7f1c-aa", "b", "007"], [1, 2, 3]),
+        ([None, 1, 2], [3, 1, 2]),
+        ([5, None, "x"], [5, 7, 8]),
+        ([2**64, "3", 4.0], [5, 3, 4]),
+        ([True, -1, 0], [1, 2, 0]),
+    ],
+)
+def test_tasks_without_a_whole_number_for_an_id_get_one_that_no_other_has(
+    task_ids: list[Any], read: list[int], write: Write
+) -> None:
+    items = [{**({} if task_id is None else {"id": task_id}), "data": {}, "annotations": []} for task_id in task_ids]
+    notes = FileNotes()
+
+    assert [task.id for task in read_export(write(items), notes)] == read
+    made_up = sum(isinstance(task_id, bool) or task_id not in read for task_id in task_ids if task_id != "3")
+    assert notes.sentences == (f"tasks without a whole number for an id, which got numbers: {made_up}",)
+
+
+def test_annotations_without_ids_get_some_that_no_other_has_and_keep_their_answers(write: Write) -> None:
+    region = {"from_name": "s", "to_name": "text", "type": "choices", "value": {"choices": ["a"]}}
+    answers: list[list[dict[str, Any]]] = [[{}, {"id": "x-1"}], [{"id": 9}, {"id": "10"}], [{}]]
     items = [
-        {"data": {"text": "a"}, "id": 7},
+        {"id": number, "data": {}, "annotations": [{**each, "result": [region]} for each in given]}
+        for number, given in enumerate(answers)
+    ]
+    notes = FileNotes()
+
+    tasks = list(read_export(write(items), notes))
+
+    assert [[each.id for each in task.annotations] for task in tasks] == [[11, 12], [9, 10], [13]]
+    assert all(each.result == (region,) for task in tasks for each in task.annotations)
+    assert notes.sentences == ("annotations without a whole number for an id, which got numbers: 3",)
+
+
+def test_import_files_in_both_forms_are_read_in_order_as_they_are(write: Write) -> None:
+    items = [
+        {"data": {"text": "a"}, "id": "x-7", "meta": {"n": [1]}, "drafts": [], "annotations": [{"result": []}]},
         {"text": "b", "n": 1},
         {"data": {"text": "c"}},
         {"data": "d", "text": "d"},
     ]
 
-    assert list(read_tasks(write(items))) == [
-        Task(7, {"text": "a"}),
+    read = list(read_tasks(write(items)))
+
+    assert [item for item, _ in read] == [items[0], {"data": items[1]}, items[2], {"data": items[3]}]
+    assert [task for _, task in read] == [
+        Task(1, {"text": "a"}),
         Task(2, {"text": "b", "n": 1}),
         Task(3, {"text": "c"}),
         Task(4, {"data": "d", "text": "d"}),
     ]
 
 
-def test_annotations_of_an_import_file_without_ids_are_left_aside(write: Write) -> None:
-    annotations = [{"result": [], "completed_by": "someone@example.com"}, {"id": 5, "result": []}]
+def test_a_prediction_takes_the_place_of_all_others_and_nothing_else_changes() -> None:
+    region = {"from_name": "s", "value": {"choices": ["a"]}}
+    item = {"id": "x", "predictions": [3, 4], "meta": {"k": 1}, "data": {"text": "t"}, "annotations": [{"id": 1}]}
 
-    (task,) = read_tasks(write([{"data": {"text": "a"}, "annotations": annotations}]))
+    found = with_prediction(item, Prediction((region,), 0.5, "v1"))
 
-    assert [each.id for each in task.annotations] == [5]
-
-
-@pytest.mark.parametrize("annotations", [None, [], "none"])
-def test_an_import_file_need_not_hold_annotations(write: Write, annotations: Any) -> None:
-    (task,) = read_tasks(write([{"data": {"text": "a"}, "annotations": annotations}]))
-
-    assert task == Task(1, {"text": "a"})
+    assert found == item | {"predictions": [{"result": [region], "score": 0.5, "model_version": "v1"}]}
+    assert list(found) == list(item)
+    assert list(with_prediction({"data": {}}, Prediction((), None, "v1"))) == ["data", "predictions"]
 
 
 def test_an_exported_file_can_be_read_for_its_tasks_alone() -> None:
-    tasks = list(read_tasks(recording_path("export_choices")))
+    tasks = [task for _, task in read_tasks(recording_path("export_choices"))]
 
-    assert tasks == list(read_export(recording_path("export_choices")))
+    assert [task.data for task in tasks] == [task.data for task in read_export(recording_path("export_choices"))]
 
 
 def test_a_large_file_is_read_in_flat_memory(write: Write) -> None:
@@ -175,7 +261,7 @@ def test_a_large_file_is_read_in_flat_memory(write: Write) -> None:
 
 @pytest.mark.parametrize("bracket", [b"[", b'{"a":'])
 def test_nested_brackets_take_no_memory(bracket: bytes, write: Write) -> None:
-    path = write(b"[" + bracket * 100_000)
+    path = write(b'[{"a":' + bracket * 100_000)
     tracemalloc.start()
 
     with pytest.raises(StudioExportError, match=f"more than {MAX_DEPTH} levels inside one another"):
@@ -184,18 +270,3 @@ def test_nested_brackets_take_no_memory(bracket: bytes, write: Write) -> None:
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 20_000_000
-
-
-@pytest.mark.parametrize(
-    "items",
-    [[], [{}], [[]], [[[]], {"a": {"b": [1, {"c": 2.5}]}}], [1, "a", None, True, 2.5], [{"a": []}, {"a": [{}]}, []]],
-    ids=str,
-)
-def test_every_item_of_a_list_comes_out_as_json_has_it(items: list[Any]) -> None:
-    assert list(stream_objects(io.BytesIO(json.dumps(items).encode()))) == items
-
-
-@pytest.mark.parametrize("content", [b'{"detail": "no"}', b'"text"', b"5", b"", b"[1] 2", b"[1][2]", b"<html>"])
-def test_what_is_no_list_is_no_stream_of_objects(content: bytes) -> None:
-    with pytest.raises(ijson.JSONError):
-        list(stream_objects(io.BytesIO(content)))

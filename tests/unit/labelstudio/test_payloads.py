@@ -190,3 +190,17 @@ def test_recorded_exports_of_every_kind_can_be_read(name: str) -> None:
 def test_an_exported_task_needs_an_id() -> None:
     with pytest.raises(PayloadError, match="task: not what Label Studio sends: id: Field required"):
         task_from_export({"data": {}})
+
+
+@pytest.mark.parametrize("number", [2**63, 14695981039346656037, 98765432109876543210, -(2**70), 1e308])
+def test_any_number_may_stand_where_nothing_depends_on_it(number: float) -> None:
+    annotation = {"id": 5, "result": [{"value": {"n": number}}], "import_id": number, "draft_id": number}
+    task = {"id": 1, "data": {"text": "a", "hash": number}, "meta": number, "annotations": [annotation]}
+
+    (predicted,) = parse_predict({"project": 1, "tasks": [task]}).tasks
+    (change,) = parse_webhook({"action": "ANNOTATION_CREATED", "annotation": annotation, "task": task}).annotations
+
+    for read in (predicted, task_from_export(task), change.task):
+        assert read is not None
+        assert read.data["hash"] == number
+        assert read.annotations[0].result[0]["value"] == {"n": number}

@@ -178,7 +178,7 @@ def test_a_file_of_tasks_is_answered_in_order_and_nobody_is_blind(
 
     answers = list(predict_file(services, version.path, path))
 
-    assert [task.data["text"] for task, _ in answers] == texts
+    assert [item["data"]["text"] for item, _ in answers] == texts
     labels = [[region["value"]["choices"][0] for region in prediction.result] for _, prediction in answers]
     assert labels == [["Returns"], [], ["Returns"]]
     assert {prediction.model_version for _, prediction in answers} == {version.name}

@@ -1,5 +1,6 @@
 """Reviewed tasks into snapshots and into files of a format."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,26 @@ def test_an_export_file_gives_the_same_rows_without_a_server(
     assert (snapshot.manifest.project.id, snapshot.manifest.project.slug) == (0, "support-tickets")
     assert snapshot.manifest.counts["train"] == 3
     assert {row.provenance.selected_by for row in read_rows(snapshot.path, Split.TRAIN)} == {SelectedBy.UNKNOWN}
+
+
+def test_a_packed_export_gives_the_same_snapshot(services: Services, export: Path) -> None:
+    packed = export.with_name(f"{export.name}.gz")
+    packed.write_bytes(gzip.compress(export.read_bytes()))
+
+    first = export_file(services, export, CONFIG, SplitFractions())
+
+    assert export_file(services, packed, CONFIG, SplitFractions()).id == first.id
+
+
+def test_what_was_made_of_odd_values_stands_in_the_manifest(services: Services, export: Path) -> None:
+    tasks = json.loads(export.read_text())
+    tasks[0]["id"] = "own-id"
+    export.write_text(json.dumps(tasks).replace('"data": {', '"data": {"x": NaN, ', 1))
+
+    warnings = export_file(services, export, CONFIG, SplitFractions()).manifest.warnings
+
+    assert "tasks without a whole number for an id, which got numbers: 1" in warnings
+    assert "values that are NaN or infinite, which JSON does not have, read as null: 1" in warnings
 
 
 def test_a_file_that_is_no_export_is_refused(services: Services, tmp_path: Path) -> None:

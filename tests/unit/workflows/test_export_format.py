@@ -185,7 +185,10 @@ def test_a_flat_export_gives_the_same_with_its_label_config(services: Services, 
 def test_columns_that_are_not_there_are_named(services: Services, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("text,answer\na,b\n")
 
-    with pytest.raises(StudioExportError, match="no column prompt and no column instruction, but text, answer"):
+    with pytest.raises(
+        StudioExportError,
+        match=r"the columns text, answer found; wanted a text under prompt, and answers under instruction, .*--control",
+    ):
         export_columns(services, tmp_path / "x.csv", FormatRequest("openai-chat"), tmp_path / "out")
 
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,78 @@
+"""The text of a file that people give: packed with gzip or not, in whatever encoding of Unicode."""
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from ..errors import StudioExportError
+from .file_notes import FileNotes
+
+__all__ = ["name_without_gz", "open_text"]
+
+HEAD_BYTES = 512
+GZIP = b"\x1f\x8b"
+TAR, TAR_AT = b"ustar", 257
+NO_TEXT = {
+    b"PK\x03\x04": "a ZIP archive, or a workbook of a spreadsheet",
+    b"BZh": "a file packed with bzip2",
+    b"\xfd7zXZ": "a file packed with xz",
+    b"\x28\xb5\x2f\xfd": "a file packed with zstd",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"%PDF": "a PDF file",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3": "a SQLite database",
+}
+"""What files often are that are taken for exports, by their first bytes."""
+
+
+@contextmanager
+def open_text(path: Path, notes: FileNotes | None = None) -> Iterator[IO[str]]:
+    """The text of a file, as a stream, with its line ends as they are.
+
+    gzip and the encodings of Unicode are told by the first bytes, whatever the file's name.
+
+    Raises:
+        StudioExportError: it cannot be read, is no text, or is damaged; raised when the reading gets there.
+    """
+    encoding = "UTF-8"
+    try:
+        with path.open("rb") as file, _unpacked(file, notes or FileNotes()) as source:
+            head = source.peek(HEAD_BYTES)[:HEAD_BYTES]
+            _refuse_what_is_no_text(path, head)
+            encoding = json.detect_encoding(head)
+            with io.TextIOWrapper(source, encoding, newline="") as text:
+                yield text
+    except UnicodeDecodeError as error:
+        found = error.object[error.start : error.end].hex(" ")
+        raise StudioExportError(
+            f"{path}: bytes found that are no {encoding} text ({found}); save it as UTF-8"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise StudioExportError(f"{path}: a damaged gzip file, or one cut short ({error}); get it anew") from None
+    except OSError as error:
+        raise StudioExportError(f"{path}: cannot be read ({error.strerror}); give the path of an export") from None
+
+
+def name_without_gz(path: Path) -> Path:
+    """The file's name as it was before packing."""
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
+
+
+def _unpacked(file: io.BufferedReader, notes: FileNotes) -> io.BufferedReader | gzip.GzipFile:
+    notes.is_packed = file.peek(len(GZIP)).startswith(GZIP)
+    return gzip.GzipFile(fileobj=file) if notes.is_packed else file
+
+
+def _refuse_what_is_no_text(path: Path, head: bytes) -> None:
+    found = next((what for magic, what in NO_TEXT.items() if head.startswith(magic)), None)
+    if head[TAR_AT:].startswith(TAR):
+        found = "a tar archive"
+    if found:
+        raise StudioExportError(
+            f"{path}: {found} found; wanted text: unpack it or save it as JSON or CSV, and give that"
+        )
