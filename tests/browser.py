@@ -13,7 +13,7 @@ from ml_backend.labelstudio.local import LocalStudio
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-__all__ = ["browser", "keep", "logged_in", "new_context"]
+__all__ = ["browser", "keep", "logged_in", "mark", "new_context"]
 
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "artifacts" / "e2e"
 SIZE = {"width": 1280, "height": 800}
@@ -27,6 +27,23 @@ CHROMIUM_OPTIONS = (
     "--disable-sync",
 )
 PATIENCE_MS = 60_000
+# Where a piece of the shown text stands on the screen: the middle of its first and of its last character.
+PLACE_OF_PIECE = """piece => {
+  const walker = document.createTreeWalker(document.querySelector(".lsf-richtext__container"), NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const start = node.data.indexOf(piece);
+    if (start < 0) continue;
+    const range = document.createRange();
+    const middle = at => {
+      range.setStart(node, at);
+      range.setEnd(node, at + 1);
+      const box = range.getBoundingClientRect();
+      return [box.left, box.right, box.top + box.height / 2];
+    };
+    const [left, , top] = middle(start), [, right, bottom] = middle(start + piece.length - 1);
+    return [left + 1, top, right - 1, bottom];
+  }
+}"""
 
 
 @pytest.fixture
@@ -64,3 +81,13 @@ def keep(page: "Page", name: str) -> None:
     """Keep a screenshot among the artifacts."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def mark(page: "Page", label: str, piece: str) -> None:
+    """Mark a piece of the shown text with the mouse; it must stand in it once, and lie within one element."""
+    page.locator(".lsf-labels").get_by_text(label, exact=True).click()
+    left, top, right, bottom = page.evaluate(PLACE_OF_PIECE, piece)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move(right, bottom, steps=5)
+    page.mouse.up()

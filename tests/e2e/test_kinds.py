@@ -23,7 +23,7 @@ from ml_backend.tasks import template_path
 from ml_backend.workflows.connect import create_and_connect
 from ml_backend.workflows.export import newest_snapshot
 from ml_backend.workflows.services import Services
-from tests.browser import keep, logged_in
+from tests.browser import keep, logged_in, mark
 from tests.kinds import KINDS, Example, KindMaterial, result_of
 from tests.studio import TOKEN
 
@@ -32,23 +32,6 @@ if TYPE_CHECKING:
 
 LABELED, WAITING = 260, 40
 EVENT_S = 10.0
-# Where a piece of the shown text stands on the screen: the middle of its first and of its last character.
-PLACE_OF_PIECE = """piece => {
-  const walker = document.createTreeWalker(document.querySelector(".lsf-richtext__container"), NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const start = node.data.indexOf(piece);
-    if (start < 0) continue;
-    const range = document.createRange();
-    const middle = at => {
-      range.setStart(node, at);
-      range.setEnd(node, at + 1);
-      const box = range.getBoundingClientRect();
-      return [box.left, box.right, box.top + box.height / 2];
-    };
-    const [left, , top] = middle(start), [, right, bottom] = middle(start + piece.length - 1);
-    return [left + 1, top, right - 1, bottom];
-  }
-}"""
 
 
 @dataclass(frozen=True)
@@ -171,7 +154,7 @@ def _annotate(page: "Page", studio: LocalStudio, loop: Loop, task_id: int) -> No
     for target in example.targets.values():
         for part in parts_of(target):
             if isinstance(part, Span):
-                _mark(page, example.text, part)
+                mark(page, part.label, example.text[part.start : part.end])
             else:
                 page.locator(f"input[name={part!r}]").check()
     keep(page, f"kinds-{loop.project.title}-1-by-hand")
@@ -183,15 +166,6 @@ def _is_plain(example: Example) -> bool:
     """True where every marked piece occurs once, so that it can be found on the screen by its characters."""
     spans = [part for target in example.targets.values() for part in parts_of(target) if isinstance(part, Span)]
     return "\n" not in example.text and all(example.text.count(example.text[s.start : s.end]) == 1 for s in spans)
-
-
-def _mark(page: "Page", text: str, span: Span) -> None:
-    page.locator(".lsf-labels").get_by_text(span.label, exact=True).click()
-    left, top, right, bottom = page.evaluate(PLACE_OF_PIECE, text[span.start : span.end])
-    page.mouse.move(left, top)
-    page.mouse.down()
-    page.mouse.move(right, bottom, steps=5)
-    page.mouse.up()
 
 
 def _see_the_prelabel(page: "Page", studio: LocalStudio, loop: Loop, task_id: int, material: KindMaterial) -> None:
