@@ -19,8 +19,12 @@ def demo(
         bool,
         typer.Option("--exit", help="End after the loop; status 0 only if the promoted model beats the cold start."),
     ] = False,
-    port: Annotated[int | None, typer.Option(help="Port of the backend; a free one otherwise.")] = None,
-    studio_port: Annotated[int | None, typer.Option(help="Port of Label Studio; a free one otherwise.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the backend; a free one otherwise.")
+    ] = None,
+    studio_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of Label Studio; a free one otherwise.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the whole loop on a fresh Label Studio.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, OptionalProject
+from ..domain.job import GREATEST_JOB_ID
+from .options import AsJson, OptionalProject, job_id
 from .output import emit, note, table
 from .session import open_services
 
@@ -19,13 +20,13 @@ FOLLOW_S = 0.5
 
 app = typer.Typer(help="Look at jobs, cancel and resume them.", no_args_is_help=True)
 child_app = typer.Typer(help="What a worker starts.")
-JobId = Annotated[int, typer.Argument(metavar="ID", help="Number of the job.")]
+JobId = Annotated[int, typer.Argument(metavar="ID", callback=job_id, help="Number of the job.")]
 
 
 @app.command("list")
 def list_jobs(
     project: OptionalProject = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=GREATEST_JOB_ID, help="At most this many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Jobs, newest first."""

@@ -5,10 +5,43 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "ConfigFile", "ExistingFile", "Model", "ModelFolder", "OptionalProject", "SnapshotFolder"]
+from ..domain.job import GREATEST_JOB_ID
+from ..domain.project import GREATEST_STUDIO_ID
+
+__all__ = [
+    "AsJson",
+    "ConfigFile",
+    "ExistingFile",
+    "Model",
+    "ModelFolder",
+    "OptionalProject",
+    "SnapshotFolder",
+    "job_id",
+    "studio_id",
+]
+
+
+def studio_id(number: int | None) -> int | None:
+    """The number, which Label Studio may have given to something."""
+    return _bounded(number, GREATEST_STUDIO_ID)
+
+
+def job_id(number: int | None) -> int | None:
+    """The number, which may be a job's."""
+    return _bounded(number, GREATEST_JOB_ID)
+
+
+def _bounded(number: int | None, greatest: int) -> int | None:
+    if number is not None and not 1 <= number <= greatest:
+        raise typer.BadParameter(f"{number} found; wanted a number from 1 to {greatest}")
+    return number
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-OptionalProject = Annotated[int | None, typer.Option("--project", metavar="ID", help="A connected project.")]
+OptionalProject = Annotated[
+    int | None,
+    typer.Option("--project", metavar="ID", callback=studio_id, help="A connected project."),
+]
 ExistingFile = typer.Option(exists=True, dir_okay=False, readable=True)
 ConfigFile = Annotated[
     Path | None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
-from .options import AsJson, ConfigFile, OptionalProject
+from .options import AsJson, ConfigFile, OptionalProject, studio_id
 from .output import emit, note
 from .session import open_services
 
@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 
 def connect(
-    project: Annotated[int | None, typer.Argument(metavar="[PROJECT]", help="Number of an existing project.")] = None,
+    project: Annotated[
+        int | None,
+        typer.Argument(metavar="[PROJECT]", callback=studio_id, help="Number of an existing project."),
+    ] = None,
     create: Annotated[str | None, typer.Option(metavar="TITLE", help="Make a new project.")] = None,
     config: ConfigFile = None,
     tasks: Annotated[
@@ -58,7 +61,10 @@ def connect(
 
 
 def doctor(
-    project: Annotated[int | None, typer.Argument(metavar="[PROJECT]", help="Left out: every connected one.")] = None,
+    project: Annotated[
+        int | None,
+        typer.Argument(metavar="[PROJECT]", callback=studio_id, help="Left out: every connected one."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every link of the chain, and say how to fix it.

@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="LABELLOOP_HOST")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="LABELLOOP_PORT")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="LABELLOOP_PORT")
+    ] = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave jobs to `labelloop worker`.")] = False,
 ) -> None:
     """Serve the backend until Ctrl-C.

@@ -6,7 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Heard", "Job", "JobKind", "JobState"]
+__all__ = ["GREATEST_JOB_ID", "Heard", "Job", "JobKind", "JobState"]
+
+GREATEST_JOB_ID = 2**31 - 1
+"""PostgreSQL's integer columns count no further."""
 
 
 class JobKind(StrEnum):

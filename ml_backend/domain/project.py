@@ -5,7 +5,10 @@ from datetime import datetime
 
 from .snapshot import ProjectRef, SplitFractions
 
-__all__ = ["Project", "SeenConfig"]
+__all__ = ["GREATEST_STUDIO_ID", "Project", "SeenConfig"]
+
+GREATEST_STUDIO_ID = 2**63 - 1
+"""No database of Label Studio's counts further, nor does one of ours."""
 
 
 @dataclass(frozen=True, slots=True)

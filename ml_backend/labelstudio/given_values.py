@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
+from ..domain.project import GREATEST_STUDIO_ID
+
 __all__ = ["given_id", "given_seconds", "given_text", "shown_names"]
 
-ID_LIMIT = 2**63
-"""Ids are smaller: no database of Label Studio's holds a larger one."""
 NAMES_SHOWN, NAME_CHARACTERS = 20, 40
 # "007" is a name: as a number it could be another one's.
 WHOLE_NUMBER = re.compile(r"(0|[1-9][0-9]{0,18})(?:\.0)?")
@@ -23,7 +23,7 @@ def given_id(value: object) -> int | None:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         return None
-    return value if 0 <= value < ID_LIMIT else None
+    return value if 0 <= value <= GREATEST_STUDIO_ID else None
 
 
 def given_seconds(value: object) -> float | None:

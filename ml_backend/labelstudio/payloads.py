@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Va
 
 from ..domain.annotation import Annotation, Prediction, ProjectInfo, Task
 from ..domain.example import PrelabelOutcome
+from ..domain.project import GREATEST_STUDIO_ID
 from ..errors import PayloadError
 from .json_text import read_json
 from .prelabel import outcome_by_comparison, outcome_by_origin
@@ -154,8 +155,8 @@ def object_or_none(value: object) -> object:
     return value if isinstance(value, dict) and value else None
 
 
-Id = Annotated[int, Field(ge=0, lt=2**63)]
-ProjectId = Annotated[int, Field(ge=1, lt=2**63)]
+Id = Annotated[int, Field(ge=0, le=GREATEST_STUDIO_ID)]
+ProjectId = Annotated[int, Field(ge=1, le=GREATEST_STUDIO_ID)]
 """Label Studio counts from 1; project 0 is labelloop's own, for work on files."""
 Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_regions)]
 

@@ -5,6 +5,8 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import __version__
+from ..domain.job import GREATEST_JOB_ID
+from ..domain.project import GREATEST_STUDIO_ID
 from ..errors import DatabaseUnavailable
 from ..workflows.retrain import request_training
 from ..workflows.services import Services
@@ -13,9 +15,8 @@ from .metrics import Metrics
 
 __all__ = ["status_blueprint"]
 
-# As far as the columns count, on PostgreSQL too; what is beyond is found nowhere.
-PROJECT = f"int(min=1, max={2**63 - 1})"
-JOB = f"int(min=1, max={2**31 - 1})"
+PROJECT = f"int(min=1, max={GREATEST_STUDIO_ID})"
+JOB = f"int(min=1, max={GREATEST_JOB_ID})"
 
 
 def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:

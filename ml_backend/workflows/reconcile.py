@@ -123,7 +123,7 @@ def _was_told(annotation: Annotation, changed_at: str | None) -> bool:
     if changed_at is None:
         return False
     try:
-        return last_change(annotation) - datetime.fromisoformat(changed_at) <= SAME_CHANGE
+        return abs(last_change(annotation) - datetime.fromisoformat(changed_at)) <= SAME_CHANGE
     except (TypeError, ValueError):
         return False  # the event gave no time that one can compare
 

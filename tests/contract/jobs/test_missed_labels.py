@@ -8,7 +8,7 @@ from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.project import Project
 from ml_backend.errors import StudioRejected, StudioUnauthorized, StudioUnreachable
-from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.workflows.export import export_project
 from ml_backend.workflows.ingest import receive
 from ml_backend.workflows.policy import new_labels
@@ -180,8 +180,8 @@ def test_the_worker_counts_what_an_annotator_did_while_events_were_lost(services
     assert new_labels(services, project) == 3
 
 
-@pytest.mark.parametrize("time", ["soon", "", "2026-01-01T12:00:00"])
-def test_an_event_without_a_time_hides_no_label(
+@pytest.mark.parametrize("time", ["soon", "", "2026-01-01T12:00:00", "2999-01-01T12:00:00Z"])
+def test_an_event_with_another_time_or_none_hides_no_label(
     services: Services, project: Project, missed: MissedLabels, time: str
 ) -> None:
     annotation = label(services, 1)
