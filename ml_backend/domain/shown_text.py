@@ -12,6 +12,7 @@ REFERENCE = re.compile(r"\$[\w[\].{}]+", re.ASCII)
 STEP = re.compile(r"[^.\[\]]+|(?<=\[)(?=\])|^(?=\.)")
 INDEX = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 NEST = re.compile(r"\[(?P<index>\d{1,3})\]|(?P<key>[^.\[\]]+)", re.ASCII)
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 LARGEST_PLAIN_NUMBER = 1e21
 CHARSETS = {"base64": "latin-1", "base64unicode": "utf-8"}
 ENCODINGS = ("none", *CHARSETS)
@@ -56,14 +57,16 @@ def shown_text(field: str, data: Mapping[str, Any], encoding: str = "none") -> s
     """The text that annotators see of a task.
 
     It is empty where nothing of it is in the data, where that is an object, of which the editor shows no more than
-    that it is one, and where it is not encoded as it should be.
+    that it is one, and where it is not encoded as it should be. U+FFFD stands for each half of a surrogate pair: Label
+    Studio cannot export a project any more in which an answer repeats one.
 
     Args:
         encoding: the tag's attribute: `base64` and `base64unicode` are decoded.
     """
     value = data[field] if field in data else _resolved(written(field), data)
     text = value if isinstance(value, str) else _as_text(value)
-    return _decoded(text, CHARSETS[encoding]) if encoding in CHARSETS else text
+    text = _decoded(text, CHARSETS[encoding]) if encoding in CHARSETS else text
+    return text if text.isascii() else HALF_CHARACTER.sub("\ufffd", text)
 
 
 def data_of(field: str, text: str, encoding: str = "none") -> dict[str, Any]:

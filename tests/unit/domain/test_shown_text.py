@@ -88,6 +88,20 @@ def test_an_encoded_text_is_decoded(text: str, encoding: str, charset: str) -> N
     assert shown_text("doc.code", data_of("doc.code", text, encoding), encoding) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a \ud83d b", "a \ufffd b"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("ends in \udbff", "ends in \ufffd"),
+        ("whole \U0001f600", "whole \U0001f600"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_replaced_where_it_stands(text: str, shown: str) -> None:
+    assert shown_text("text", {"text": text}) == shown
+    assert shown_text("$text", {"text": text}) == shown
+
+
 @pytest.mark.parametrize("code", ["a", "not base64!", "ünïcode", "/w=="])
 def test_what_is_not_encoded_as_it_should_be_is_no_text(code: str) -> None:
     assert shown_text("code", {"code": code}, "base64unicode") == ""
