@@ -55,6 +55,19 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
     lock = threading.Lock()
     under_way = 0
 
+    @contextmanager
+    def at_work() -> Iterator[None]:
+        """Over before the client can know that the answer is whole, and ask for the next one."""
+        nonlocal under_way
+        with lock:
+            under_way += 1
+            script.most_at_a_time = max(script.most_at_a_time, under_way)
+        try:
+            yield
+        finally:
+            with lock:
+                under_way -= 1
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path != "/v1/models":
@@ -63,7 +76,6 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
                 self._send(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in script.models]})
 
         def do_POST(self) -> None:
-            nonlocal under_way
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.path != "/v1/chat/completions":
                 self._send(404, {"error": {"message": "no such page"}})
@@ -73,23 +85,18 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
             with lock:
                 script.requests.append(body)
                 refusal = script.refusals.pop(0) if script.refusals else None
-                under_way += 1
-                script.most_at_a_time = max(script.most_at_a_time, under_way)
-            try:
-                if refusal is not None:
-                    self._write(refusal[0], "text/plain", refusal[1].encode())
-                else:
-                    self._answer(body)
-            finally:
-                with lock:
-                    under_way -= 1
+            if refusal is not None:
+                self._write(refusal[0], "text/plain", refusal[1].encode())
+            else:
+                self._answer(body)
 
         def _answer(self, body: dict[str, Any]) -> None:
             words = script.answer(body["messages"][-1]["content"]).split(" ")
             kept = words[: min(body["max_tokens"], script.most_tokens)]
             reason = "stop" if len(kept) == len(words) else "length"
             if not (body.get("stream") and script.streams):
-                time.sleep(sum(_pause_s(script, number) for number in range(len(kept))))
+                with at_work():
+                    time.sleep(sum(_pause_s(script, number) for number in range(len(kept))))
                 message = {"role": "assistant", "content": " ".join(kept)}
                 self._send(200, {"choices": [{"index": 0, "message": message, "finish_reason": reason}]})
                 return
@@ -98,9 +105,10 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             try:
                 self._event({"role": "assistant", "content": ""})
-                for number, word in enumerate(kept):
-                    time.sleep(_pause_s(script, number))
-                    self._event({"content": word if number == 0 else f" {word}"})
+                with at_work():
+                    for number, word in enumerate(kept):
+                        time.sleep(_pause_s(script, number))
+                        self._event({"content": word if number == 0 else f" {word}"})
                 self._event({}, reason)
                 self.wfile.write(b'data: {"choices": [], "usage": {"total_tokens": 7}}\n\ndata: [DONE]\n\n')
             except (BrokenPipeError, ConnectionResetError):
