@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from .annotation import Annotation
 from .example import PrelabelOutcome, SelectedBy
 
 __all__ = ["AnnotationEvent", "EventAction", "merged"]
@@ -47,6 +48,25 @@ class AnnotationEvent:
     is_blind: bool = False
     changed_at: str = ""
     received_at: datetime | None = None
+
+    @classmethod
+    def of(
+        cls, annotation: Annotation, project_id: int, action: EventAction, *, task_id: int | None
+    ) -> "AnnotationEvent":
+        """Make an event that says what the annotation says; how the label came about is left unknown."""
+        return cls(
+            project_id=project_id,
+            action=action,
+            annotation_id=annotation.id,
+            task_id=task_id,
+            annotator=annotation.annotator,
+            was_cancelled=annotation.was_cancelled,
+            ground_truth=annotation.ground_truth,
+            lead_time_s=annotation.lead_time_s,
+            parent_prediction=annotation.parent_prediction,
+            prelabel=annotation.prelabel,
+            changed_at=annotation.updated_at or "",
+        )
 
 
 def merged(events: Sequence[AnnotationEvent]) -> AnnotationEvent:

@@ -78,22 +78,9 @@ def _suspects(services: Services, project_id: int, events: list[AnnotationEvent]
 def _event(
     message: WebhookMessage, project_id: int, change: AnnotationChange, action: EventAction, *, is_connected: bool
 ) -> AnnotationEvent:
-    annotation = change.annotation
-    return AnnotationEvent(
-        project_id=project_id,
-        action=action,
-        annotation_id=annotation.id,
-        task_id=change.task_id,
-        annotator=annotation.annotator,
-        was_cancelled=annotation.was_cancelled,
-        ground_truth=annotation.ground_truth,
-        lead_time_s=annotation.lead_time_s,
-        parent_prediction=annotation.parent_prediction,
-        prelabel=annotation.prelabel,
-        model_version=change.prelabel_version,
-        selected_by=_selected_by(message),
-        is_blind=is_connected,
-        changed_at=annotation.updated_at or "",
+    event = AnnotationEvent.of(change.annotation, project_id, action, task_id=change.task_id)
+    return replace(
+        event, model_version=change.prelabel_version, selected_by=_selected_by(message), is_blind=is_connected
     )
 
 

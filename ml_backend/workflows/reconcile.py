@@ -108,7 +108,12 @@ class MissedLabels:
         ]
         told = self._services.database.events.last_changes(project.id, [annotation.id for _, annotation in new])
         return [
-            _event(project.id, task, annotation, is_known=annotation.id in told)
+            AnnotationEvent.of(
+                annotation,
+                project.id,
+                EventAction.UPDATED if annotation.id in told else EventAction.CREATED,
+                task_id=task.id,
+            )
             for task, annotation in new
             if not _was_told(annotation, told.get(annotation.id))
         ]
@@ -126,19 +131,3 @@ def _was_told(annotation: Annotation, changed_at: str | None) -> bool:
         return abs(last_change(annotation) - datetime.fromisoformat(changed_at)) <= SAME_CHANGE
     except (TypeError, ValueError):
         return False  # the event gave no time that one can compare
-
-
-def _event(project_id: int, task: Task, annotation: Annotation, *, is_known: bool) -> AnnotationEvent:
-    return AnnotationEvent(
-        project_id=project_id,
-        action=EventAction.UPDATED if is_known else EventAction.CREATED,
-        annotation_id=annotation.id,
-        task_id=task.id,
-        annotator=annotation.annotator,
-        was_cancelled=annotation.was_cancelled,
-        ground_truth=annotation.ground_truth,
-        lead_time_s=annotation.lead_time_s,
-        parent_prediction=annotation.parent_prediction,
-        prelabel=annotation.prelabel,
-        changed_at=annotation.updated_at or "",
-    )
