@@ -178,7 +178,7 @@ def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
 
 
 def configure_logging(level: str) -> None:
-    """Log to standard error, one record per line; the libraries' chatter from WARNING up."""
+    """Log to standard error, one record per line; libraries' messages only from WARNING up."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(LINE_FORMAT))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

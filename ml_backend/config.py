@@ -20,7 +20,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 STATE_DATABASES = ("sqlite", "postgresql")
 MLFLOW_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
-# Far above what makes sense, and below what timers, databases and random generators take.
+# Far above any sensible value, and below the limits of timers, databases and random number generators.
 Seconds = Annotated[float, Field(le=365 * 24 * 3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(le=2**31 - 1)]
 Host = Annotated[str, AfterValidator(host_name)]
@@ -299,10 +299,10 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _told(error: Mapping[str, Any]) -> str:
-    """What is wrong with a setting, in half a sentence."""
+    """Return what is wrong with a setting, as a clause."""
     name = "_".join(map(str, error["loc"]))
     problem = error.get("ctx", {}).get("error")
     if problem is None:
-        # The value may be shown: the checks of secrets are our own, and show none.
+        # The value may be shown: labelloop's own checks of secrets never put the secret into a message.
         problem = f"{error['input']!r} found; {error['msg'][:1].lower()}{error['msg'][1:]}"
     return f"{PREFIX}{name.upper()}: {problem}" if name else str(problem)

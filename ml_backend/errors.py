@@ -36,7 +36,8 @@
 A message says what was found, what was wanted and what to do about it.
 The web layer alone turns these into HTTP statuses.
 
-Every error says whether it is a passing one, and whoever raises it decides that; nobody else reads messages or codes.
+Every error says whether it is a passing one. The code that raises it decides that; no other code looks at messages or
+status codes.
 """
 
 __all__ = [
@@ -76,7 +77,7 @@ __all__ = [
 
 
 PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
-"""What a server answers when it is overloaded, restarting or stuck, rather than asked for the wrong thing."""
+"""HTTP statuses of a server that is overloaded, restarting or stuck; the request itself is not to blame."""
 
 
 class LabelloopError(Exception):
@@ -84,8 +85,8 @@ class LabelloopError(Exception):
 
     Attributes:
         is_passing: something was away or busy, and the same call may succeed a minute later; False where trying again
-            is no use before somebody has changed something.
-        retry_after_s: how long the other side asks to be left alone; None where it does not say.
+            is useless until somebody changes something.
+        retry_after_s: how long the other side asks to wait, in seconds; None where it does not say.
     """
 
     is_passing: bool = False
@@ -194,7 +195,7 @@ class TrackingError(LabelloopError):
 
 
 class DatabaseUnavailable(LabelloopError):
-    """The database that holds the state is locked, away, full or gone; what was asked of it is not to blame."""
+    """The database that holds the state is locked, away, full or gone; the statement itself is not to blame."""
 
     def __init__(self, message: str, *, is_passing: bool) -> None:
         super().__init__(message)
@@ -254,12 +255,12 @@ class GraphError(LabelloopError):
 
 
 class Interrupted(SystemExit):
-    """Raised in the main thread by a signal that asks the process to end; as an exit of the process, nobody catches it.
+    """A signal asks the process to end. It is raised in the main thread, as a SystemExit that nobody else catches.
 
-    The exit status is the one of shells: 128 and the signal's number.
+    The exit status is the one that shells use: 128 plus the signal's number.
 
     Attributes:
-        number: of the signal.
+        number: the signal's number.
     """
 
     def __init__(self, number: int) -> None:

@@ -1,7 +1,7 @@
-"""How log records are written: one record is one line, whatever somebody has put into it.
+"""Format log records so that one record is always one line, whatever text somebody has put into it.
 
-Names, labels and error messages come from outside. Printed as they are, a line end in one forges a record, a terminal's
-control codes hide or colour others, and a text of megabytes fills the disk.
+Names, labels and error messages come from outside. Printed unchanged, a line end in one could forge a record, control
+codes of a terminal could hide or colour others, and a text of megabytes could fill the disk.
 """
 
 import logging
@@ -14,37 +14,37 @@ LINE_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MAX_LINE_LENGTH = 4000
 MAX_TRACEBACK_LINES = 200
 INDENT = "    "
-"""Before the lines of a traceback: no record begins with it."""
+"""The indentation of a traceback's lines; no record begins with it."""
 
 _UNPRINTABLE = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
-"""Control characters but the tab, line ends of all kinds, what turns the direction of writing, half surrogate pairs."""
+"""Control characters but the tab, all line ends, marks of the direction of writing, and halves of surrogate pairs."""
 
 
 class LineFormatter(logging.Formatter):
     """Escapes and shortens what is logged. A traceback follows in lines that are indented."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
-        """The record's line."""
+        """Return the record's line."""
         return one_line(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
-        """A traceback."""
+        """Return the traceback of an exception in indented lines."""
         return _indented(super().formatException(ei))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802 (logging's name)
-        """A stack."""
+        """Return a stack in indented lines."""
         return _indented(stack_info)
 
 
 def one_line(text: str) -> str:
-    """The text with everything escaped that is no printable character, and no longer than a line may be."""
+    """Return the text as one line: characters that cannot be printed are escaped, and a long text is shortened."""
     more = len(text) - MAX_LINE_LENGTH
     shown = text if more <= 0 else f"{text[:MAX_LINE_LENGTH]}… ({more} more characters)"
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), shown)
 
 
 def _indented(text: str) -> str:
-    """Lines that no record begins like; of too many the first and the last ones, which say what went wrong."""
+    """Return the lines indented; of too many, only the first and the last ones, which say what went wrong."""
     lines = text.split("\n")
     if len(lines) > MAX_TRACEBACK_LINES:
         half = MAX_TRACEBACK_LINES // 2

@@ -47,9 +47,9 @@ app.add_typer(jobs.child_app, name="job", hidden=True)
 
 
 def main() -> None:
-    """Run the command of the process's arguments; exit status 0 only when it did what was asked.
+    """Run the command in the process's arguments; the exit status is 0 only when it did what was asked.
 
-    The first signal ends it in order, with 128 and the signal's number; a second one ends it at once.
+    The first signal ends it in order, with exit status 128 plus the signal's number; a second one ends it at once.
     """
     try:
         with interrupted_by_signals():

@@ -83,7 +83,7 @@ def _run(services: "Services", project_id: int, request: "AuditRequest") -> "Job
     def claim() -> "tuple[Job, bool]":
         job, is_new = request_audit(services, project_id, request, claim=True)
         if not is_new and job.state is JobState.QUEUED and (claimed := services.database.jobs.claim(job.id)):
-            # It waits for a worker, and there may be none.
+            # The job waits for a worker, and no worker may be running.
             return claimed, True
         return job, is_new
 

@@ -54,8 +54,8 @@ def export(
 ) -> None:
     """Write reviewed tasks as a snapshot, or in a format of other tools.
 
-    Formats: conll, csv, datasets, label-studio, openai-chat, prompt-completion, rows, spans. What is left out is
-    said on standard error. 1,0,0 is a valid split: everything trains, so there is no early stopping and no gate.
+    Formats: conll, csv, datasets, label-studio, openai-chat, prompt-completion, rows, spans. Standard error lists
+    what is left out. 1,0,0 is a valid split: everything trains, so there is no early stopping and no gate.
     """
     fractions = _fractions(split)
     check_source(project, studio_export, None if studio_export is None else config or studio_export)

@@ -76,9 +76,9 @@ def predict(
 ) -> None:
     """Predict a file of tasks.
 
-    The same tasks come out in the same order, as they are, each with its prediction in the place of all others, ready
-    for an import. No task is blind here: to pre-label a project in Label Studio, use `labelloop prelabel`, which leaves
-    held-out tasks alone.
+    The tasks come out unchanged and in the same order, ready for an import. Each has the new prediction alone; earlier
+    ones are left out. No task is blind here: to pre-label a project in Label Studio, use `labelloop prelabel`, which
+    leaves held-out tasks alone.
     """
     from ..labelstudio.file_notes import FileNotes
     from ..workflows.predict import predict_file
@@ -134,10 +134,10 @@ def _model_path(services: "Services", model: str | None, model_dir: Path | None)
 
 
 def config_text(path: Path | None) -> str:
-    """The label config in a file; "" where no file is named. What of it is not served is said.
+    """Return the label config in a file, or "" where no file is named; print which controls are not served.
 
     Raises:
-        ConfigurationError: it is no UTF-8 text.
+        ConfigurationError: the file is not UTF-8 text.
         LabelConfigError: nothing in it can be served.
     """
     if path is None:

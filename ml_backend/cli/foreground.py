@@ -1,4 +1,4 @@
-"""A job in the foreground: run, shown and, where a signal comes, cancelled."""
+"""Run a job in the foreground: show its progress, and cancel it when a signal comes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,11 +20,12 @@ AWAY_S = 5.0
 
 
 def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool]]") -> "Job":
-    """A job once it has succeeded.
+    """Wait for a job and return it once it has succeeded.
 
     Args:
-        claim: gives the job, and True where it was claimed for this command. That starts its process then, again where
-            it dies, and cancels it at a signal. Else the job runs elsewhere and is only watched.
+        claim: returns the job, and whether it was claimed for this command. If so, the command starts the job's
+            process, starts it again where it dies, and cancels it at a signal. Otherwise the job runs elsewhere and is
+            only watched.
 
     Raises:
         JobError: it failed, was cancelled or was abandoned.
@@ -48,7 +49,7 @@ def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool
 
 
 def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
-    """The job, run to its end by this command."""
+    """Run the job to its end and return it."""
     from ..domain.job import JobState
     from ..workflows.work import Worker
 
@@ -70,7 +71,7 @@ def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
 
 
 def _watch(services: "Services", job: "Job", signals: list[int]) -> "Job":
-    """The job, once it is over or a signal comes."""
+    """Return the job once it is over or a signal comes."""
     note(f"job {job.id} is at it already; watching it (Ctrl-C stops the watching, not the job)")
     with _ProgressDisplay() as show:
         while not (job.state.is_over or signals):
@@ -83,7 +84,7 @@ def _watch(services: "Services", job: "Job", signals: list[int]) -> "Job":
 
 @contextmanager
 def _bearing_absence(job: "Job") -> Iterator[None]:
-    """Pass over a database that is away for now: what the block could not do is done the next time."""
+    """Ignore a database that is unavailable for now: the next call does what this block could not do."""
     try:
         yield
     except DatabaseUnavailable as error:

@@ -22,12 +22,12 @@ __all__ = [
 
 
 def studio_id(number: int | None) -> int | None:
-    """The number, which Label Studio may have given to something."""
+    """Return the number if it can be an id of Label Studio's."""
     return _bounded(number, GREATEST_STUDIO_ID)
 
 
 def job_id(number: int | None) -> int | None:
-    """The number, which may be a job's."""
+    """Return the number if it can be a job's id."""
     return _bounded(number, GREATEST_JOB_ID)
 
 

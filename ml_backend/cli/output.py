@@ -61,7 +61,7 @@ def note(text: str) -> None:
 
 
 def note_reasons(reasons: Iterable["ReasonCount"]) -> None:
-    """Say what was left out or repaired, how often, and where."""
+    """Print what was left out or repaired, how often, and in which tasks."""
     for each in reasons:
         note(each.line)
 

@@ -13,7 +13,7 @@ __all__ = ["one_interrupt"]
 def one_interrupt() -> Iterator[Callable[[], None]]:
     """Raise Interrupted at the first signal of the block, and none after it.
 
-    Yields a function after whose call no signal raises any more.
+    Yields a function; once it was called, no signal raises any more.
     """
     is_ending = False
 

@@ -1,4 +1,4 @@
-"""Addresses and credentials as people set them: what cannot work is told before anything is asked for."""
+"""Checks of the addresses and credentials that people set, so that an unusable one is reported before it is used."""
 
 import ipaddress
 import re
@@ -14,15 +14,15 @@ PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
 def http_url(url: str) -> str:
-    """The URL.
+    """Return the URL if it is an HTTP URL.
 
     Raises:
-        ValueError: it is no HTTP URL.
+        ValueError: it is none.
     """
     try:
         parts = urlsplit(url)
         is_one = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, or a bracket that is not closed
+    except ValueError:  # a port that is not a number, or a bracket that is not closed
         is_one = False
     if not is_one or parts.netloc.endswith(":") or NO_PART_OF_URLS.search(url):
         raise ValueError(f"{without_password(url)!r} found; {WANTED}")
@@ -30,10 +30,10 @@ def http_url(url: str) -> str:
 
 
 def base_url(url: str) -> str:
-    """An HTTP URL that paths are added to, without slashes at its end.
+    """Return an HTTP URL to which paths can be added, without slashes at its end.
 
     Raises:
-        ValueError: it is none, or says more than where something is.
+        ValueError: it is not an HTTP URL, or has a user name, a query or a fragment.
     """
     parts = urlsplit(http_url(url))
     if parts.username is not None or parts.query or parts.fragment:
@@ -45,7 +45,7 @@ def base_url(url: str) -> str:
 
 
 def host_name(host: str) -> str:
-    """The host.
+    """Return the host if a server can listen on it.
 
     Raises:
         ValueError: it is no address to listen on.
@@ -56,15 +56,15 @@ def host_name(host: str) -> str:
 
 
 def in_url(host: str) -> str:
-    """The address as it stands in front of a port."""
+    """Return the address as a URL holds it, in front of the port."""
     return f"[{host}]" if _is_ipv6(host) else host
 
 
 def credential(text: str) -> str:
-    """The text.
+    """Return the text if it can be used as a credential.
 
     Raises:
-        ValueError: a header cannot carry it from Label Studio to here, or would carry it changed.
+        ValueError: an HTTP header cannot carry it from Label Studio to here, or would change it.
     """
     wrong = next((at for at, character in enumerate(text) if not (character.isascii() and character.isprintable())), -1)
     if wrong >= 0:
@@ -77,10 +77,10 @@ def credential(text: str) -> str:
 
 
 def user_name(name: str) -> str:
-    """The name.
+    """Return the name if it can be the backend's user name in basic auth.
 
     Raises:
-        ValueError: it cannot be the backend's user name in basic auth.
+        ValueError: it cannot.
     """
     if not credential(name) or ":" in name or name == WEBHOOK_USER:
         raise ValueError(
@@ -90,7 +90,7 @@ def user_name(name: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """A URL of any kind, fit to be shown."""
+    """Return a URL of any kind without its password, so that it can be shown."""
     return PASSWORD.sub("//***@", url)
 
 

@@ -18,10 +18,10 @@ class Annotation:
 
     Attributes:
         annotator: Label Studio's user id, as text; "unknown" where the payload has none.
-        prelabel: what became of the pre-label, as far as the payload itself tells.
+        prelabel: what the annotator did with the pre-label, as far as the payload itself tells.
         lead_time_s: seconds in the editor, None where not measured.
         updated_at: ISO 8601 time of the last change.
-        was_imported: it came with an import, of which no event tells, and nobody has changed it since.
+        was_imported: it came with an import, which sends no event for it, and nobody has changed it since.
     """
 
     id: int

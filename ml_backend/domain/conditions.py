@@ -1,4 +1,4 @@
-"""Questions that are asked only after certain answers (`visibleWhen`), and which were asked, given the answers."""
+"""Conditions of questions (`visibleWhen`), and which questions were asked, given an annotation's answers."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -13,12 +13,12 @@ __all__ = ["ChoiceMade", "Condition", "RegionMarked", "hidden_controls", "in_ord
 
 @dataclass(frozen=True, slots=True)
 class ChoiceMade:
-    """Holds where a choice was made in another question, itself one that is asked.
+    """A condition that holds where a choice was made in another question that is asked itself.
 
     Attributes:
-        controls: names of the questions that decide, any of them.
-        values: any of these must be chosen, as Label Studio stores them; None: whichever.
-        is_reversed: it holds where no such choice was made.
+        controls: names of the questions that decide; a choice in any of them will do.
+        values: one of these must be chosen, spelled as Label Studio stores it; None: any choice will do.
+        is_reversed: the condition holds where no such choice was made.
     """
 
     controls: tuple[str, ...]
@@ -28,11 +28,11 @@ class ChoiceMade:
 
 @dataclass(frozen=True, slots=True)
 class RegionMarked:
-    """Holds while a piece of the text is selected in the editor, which takes one that is marked.
+    """A condition that holds while a marked region of the text is selected in the editor.
 
     Attributes:
-        control: whose regions count; None: those of any.
-        labels: the region must have one of these; None: whichever.
+        control: the control whose regions count; None: every control's.
+        labels: the region must have one of these; None: any label will do.
     """
 
     control: str | None = None
@@ -43,7 +43,7 @@ Condition = ChoiceMade | RegionMarked
 
 
 class Conditional(Protocol):
-    """A control, as far as it matters here."""
+    """The part of a control that this module needs."""
 
     @property
     def name(self) -> str:
@@ -51,21 +51,21 @@ class Conditional(Protocol):
 
     @property
     def conditions(self) -> Sequence[Condition]:
-        """All of them must hold."""
+        """The conditions, all of which must hold."""
 
 
 Asked = TypeVar("Asked", bound=Conditional)
 
 
 def in_order_of_asking(controls: Iterable[Asked]) -> list[Asked]:
-    """Controls, each after those that decide whether it is asked, as far as there is such an order.
+    """Sort controls so that each comes after those that decide whether it is asked.
 
-    Left out are those that wait for themselves in the end, and those that wait for a control that is not among them.
+    Controls that depend on themselves are left out, and so are those that depend on a control that is not among them.
     """
     by_name = {control.name: control for control in controls}
     deciding = {name: _deciding(control) for name, control in by_name.items()}
     unknown = set().union(*deciding.values()) - by_name.keys()
-    # A name that waits for itself holds up all that wait for it.
+    # A name that depends on itself keeps out everything that depends on it.
     sorter = TopologicalSorter(deciding | {name: {name} for name in unknown})
     with suppress(CycleError):
         sorter.prepare()
@@ -77,7 +77,7 @@ def in_order_of_asking(controls: Iterable[Asked]) -> list[Asked]:
 
 
 def waiting_for(names: Iterable[str], ordered: Iterable[Conditional]) -> frozenset[str]:
-    """The names, and those of the controls that wait for an answer to one of them.
+    """Return the names, and the names of all controls that depend on an answer to one of them.
 
     Args:
         ordered: as for `hidden_controls`.
@@ -90,10 +90,10 @@ def waiting_for(names: Iterable[str], ordered: Iterable[Conditional]) -> frozens
 
 
 def hidden_controls(ordered: Iterable[Conditional], result: Sequence[Region]) -> frozenset[str]:
-    """Names of the controls that a result leaves unasked.
+    """Return the names of the controls that are not asked, given a result.
 
     Args:
-        ordered: controls with conditions, each after those of them that decide about it.
+        ordered: controls with conditions, each after those that decide whether it is asked.
     """
     chosen = _chosen(result)
     hidden: set[str] = set()
@@ -118,7 +118,7 @@ def _holds(
 
 
 def _chosen(result: Sequence[Region]) -> dict[str, set[str]]:
-    """What each question of choices was answered with; of choices inside choices, the innermost."""
+    """Return the values chosen for each question of choices; of choices inside choices, the innermost one."""
     chosen: dict[str, set[str]] = {}
     for region in result:
         kind, value = region.get("type"), region.get("value")

@@ -14,10 +14,10 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class SeenControls:
-    """The controls that a label config had, from the time on when it was first seen.
+    """The controls of a label config, and when this config was first seen.
 
     Attributes:
-        is_confirmed: Label Studio itself said so. A config that somebody may have made up takes no control away.
+        is_confirmed: Label Studio itself sent the config. One that somebody may have made up removes no control.
     """
 
     controls: Sequence[Control]
@@ -27,13 +27,13 @@ class SeenControls:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """A time in which nobody was asked about a control: from the first moment on, before the second."""
+    """A period in which nobody was asked about a control; it includes its first moment and not its last."""
 
     since: datetime
     until: datetime
 
     def covers(self, moment: datetime) -> bool:
-        """True where the moment lies in it."""
+        """True where the moment lies in the period."""
         return self.since <= moment < self.until
 
 
@@ -55,13 +55,13 @@ def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
 
 
 def absences(seen: Sequence[SeenControls]) -> dict[str, tuple[Absence, ...]]:
-    """When each control of the last config was not in the config, for those that were not there all the time.
+    """Return the periods in which a control of the last config was missing, for those that were not always there.
 
-    A control that comes back as it was is the same one. One that changed its kind or its field has come anew, and so
-    has one that is asked where it was not before.
+    A control that comes back unchanged counts as the same one. It counts as new where its kind or its field changed,
+    or where it is asked in cases in which it was not asked before.
 
     Args:
-        seen: what the project's configs had, in the order in which they were seen.
+        seen: the controls of the project's configs, in the order in which they were seen.
     """
     now = seen[-1].controls if seen else ()
     found = {control.name: tuple(_absences(control, seen)) for control in now}
@@ -69,7 +69,7 @@ def absences(seen: Sequence[SeenControls]) -> dict[str, tuple[Absence, ...]]:
 
 
 def _absences(control: Control, seen: Sequence[SeenControls]) -> Iterator[Absence]:
-    """Before the first config that has the control, and from each confirmed one without it to the next one with it."""
+    """Yield the time before the first config with the control, and each from a confirmed one without it to the next."""
     gone_at: datetime | None = BEGINNING
     for config in seen:
         if any(each.name == control.name and _was_asked(control, each) for each in config.controls):
@@ -81,7 +81,7 @@ def _absences(control: Control, seen: Sequence[SeenControls]) -> Iterator[Absenc
 
 
 def _was_asked(control: Control, before: Control) -> bool:
-    """True where an earlier control of its name asked the same question, whenever it is asked now."""
+    """True where an earlier control of this name asked the same question, in every case in which it is asked now."""
     return _nature(control) == _nature(before) and set(before.conditions) <= set(control.conditions)
 
 

@@ -1,4 +1,4 @@
-"""What Label Studio's event webhook tells. Events are hints: unordered, never repeated, sometimes lost or made up."""
+"""Events of Label Studio's webhook. They are hints: unordered, never sent again, sometimes lost or made up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -70,11 +70,11 @@ class AnnotationEvent:
 
 
 def merged(events: Sequence[AnnotationEvent]) -> AnnotationEvent:
-    """What the events of one annotation say together; there is at least one.
+    """Merge the events of one annotation, of which there is at least one, into one event.
 
-    The first event tells how the label came about (selection, blindness, the pre-label's version), the last one how
-    it stands; of what became of the pre-label, the last one that knows tells. A ground-truth star in any is kept,
-    and so is that somebody looked at the label again because it was suspect.
+    The first event says how the label was made (selection, blindness, the pre-label's version), the last one how it
+    is now. What the annotator did with the pre-label comes from the last event that knows it. A ground-truth star
+    in any event is kept, and so is the fact that somebody looked at the label again because it was suspect.
     """
     together, *others = events
     for later in others:

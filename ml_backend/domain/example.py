@@ -37,10 +37,10 @@ class Span:
     label: str
 
     def trimmed(self, piece: str) -> "Span | None":
-        """The span without the white space at its ends, which people mark by accident; None where it is nothing else.
+        """Return the span without white space at its ends, which people mark by accident; None if nothing is left.
 
         Args:
-            piece: what the span marks.
+            piece: the text that the span marks.
         """
         kept = piece.strip(BLANKS)
         start = self.start + len(piece) - len(piece.lstrip(BLANKS))

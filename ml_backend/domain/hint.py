@@ -1,4 +1,4 @@
-"""What events claim about a project, until Label Studio itself has been asked."""
+"""Hints: claims of events about a project that Label Studio itself has not confirmed yet."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ __all__ = ["Hint", "HintKind"]
 
 
 class HintKind(StrEnum):
-    """What there is to ask about, in the order in which it is asked."""
+    """The subjects of hints, in the order in which Label Studio is asked about them."""
 
     SETTINGS = "settings"
     TASKS = "tasks"
@@ -16,10 +16,10 @@ class HintKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something about a project may have changed.
+    """A note that something about a project may have changed.
 
     Attributes:
-        told_at: when an event last claimed so.
+        told_at: time of the last event that claimed it.
     """
 
     project_id: int

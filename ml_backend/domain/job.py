@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["GREATEST_JOB_ID", "Heard", "Job", "JobKind", "JobState"]
 
 GREATEST_JOB_ID = 2**31 - 1
-"""PostgreSQL's integer columns count no further."""
+"""The largest number that an integer column of PostgreSQL holds."""
 
 
 class JobKind(StrEnum):
@@ -22,10 +22,10 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
-    """queued -> running -> succeeded | failed | cancelled | abandoned (its processes went away without a word).
+    """queued -> running -> succeeded | failed | cancelled | abandoned (its processes ended without a report).
 
-    A job whose process died goes back to queued, unless that happened too often. One that failed or was abandoned
-    does so when somebody resumes it, and by itself where what it failed for may be over by then.
+    A job whose process died is queued again, unless that happened too often. A failed or abandoned job is queued again
+    when somebody resumes it, and automatically where the cause of the failure may be over by then.
     """
 
     QUEUED = "queued"
@@ -59,12 +59,12 @@ class Heard(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A row of the jobs table, which alone says how a job stands.
+    """A row of the jobs table, which is the only record of a job's state.
 
     Attributes:
         project_id: the project it works for; 0 for work on files.
         params: what was asked, JSON values only.
-        result: what came of it, JSON values only; empty until the end.
+        result: what the job returned, JSON values only; empty until the end.
         progress: from 0 to 1.
         stage: what it is doing now, in a word or two.
         message: the latest news, ETA included, in a sentence.
@@ -73,7 +73,7 @@ class Job:
         pid: id of that process, on the machine `host`.
         deaths: processes in a row that died before they left a new checkpoint.
         checkpoint: what is done already, JSON values only, for the next attempt to go on from.
-        failure_is_passing: it failed because something was away or busy, so another attempt is made by itself.
+        failure_is_passing: it failed because something was away or busy, so another attempt follows automatically.
     """
 
     id: int

@@ -57,25 +57,25 @@ class ObjectTag:
 
     @property
     def encoding(self) -> str:
-        """How the text lies in the task's data."""
+        """How the text is encoded in the task's data: "none", "base64" or "base64unicode"."""
         return self.attributes.get("encoding", "none")
 
     @property
     def written(self) -> str:
-        """Its `value`, empty for a constant."""
+        """The tag's `value`, empty for a constant."""
         return written(self.field) if self.field else ""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of a task's data that it shows something of."""
+        """The keys of a task's data from which the shown text is made."""
         return data_keys(self.field) if self.field else ()
 
     def text(self, data: Mapping[str, Any]) -> str:
-        """The text that annotators see of a task, empty where there is none."""
+        """Return the text that annotators see of a task, empty where there is none."""
         return shown_text(self.field, data, self.encoding) if self.field else ""
 
     def data(self, text: str) -> dict[str, Any]:
-        """Data of a task of which annotators see the text."""
+        """Return data for a task that shows annotators the text."""
         return data_of(self.field, text, self.encoding) if self.field else {}
 
 
@@ -89,7 +89,7 @@ class Control:
         attributes: the tag's XML attributes, `choice="single"` among them, their names in lower case.
         is_nested: some labels lie inside others.
         is_dynamic: its labels come from each task, so they are not known here.
-        conditions: all must hold for it to be asked (`visibleWhen`, on its tag and around it).
+        conditions: all must hold for it to be asked (`visibleWhen`, on its tag and on those around it).
     """
 
     name: str
@@ -108,11 +108,11 @@ class Control:
 
     @property
     def waits_for_selection(self) -> bool:
-        """True where it is asked while a piece of the text is selected, so nobody can tell who saw it."""
+        """True where it is asked only while a region of the text is selected, so nobody can tell who saw it."""
         return any(isinstance(condition, RegionMarked) for condition in self.conditions)
 
     def has(self, attribute: str) -> bool:
-        """True where the attribute, its name in lower case, says true."""
+        """True where the attribute is set to true; its name is given in lower case."""
         return self.attributes.get(attribute, "").lower() == "true"
 
 
@@ -123,7 +123,7 @@ class LabelConfig:
     Attributes:
         xml: the config as Label Studio holds it.
         controls: in document order.
-        faults: sentences about what cannot be read; it is no part of the controls.
+        faults: sentences about parts that cannot be read; these are not among the controls.
         fingerprint: twelve hex digits that change when controls, labels or fields do, and not with layout or hints'
             spelling.
     """
@@ -138,21 +138,21 @@ class LabelConfig:
         essence = [[*_essence(control), *_conditions(control)] for control in self.controls]
         digest = hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()
         conditional = (control for control in in_order_of_asking(self.controls) if control.conditions)
-        # The dataclass is frozen for everybody else.
+        # The dataclass is frozen; only this method sets the attribute.
         object.__setattr__(self, "fingerprint", digest[:FINGERPRINT_DIGITS])
         object.__setattr__(self, "_conditional", tuple(conditional))
 
     @property
     def has_conditions(self) -> bool:
-        """True where some question is not asked of every task."""
+        """True where some question is asked only under a condition."""
         return bool(self._conditional)
 
     def hidden(self, result: Sequence[Region]) -> frozenset[str]:
-        """Names of the controls that annotators are not asked while their answers, or a pre-label's, are these."""
+        """Return the names of the controls that are not asked, given these answers of an annotator or a pre-label."""
         return hidden_controls(self._conditional, result) if self._conditional else frozenset()
 
     def waiting_for(self, names: Iterable[str]) -> frozenset[str]:
-        """Names of these controls, and of those that are asked after certain answers to them."""
+        """Return these names, and those of the controls that are asked only after certain answers to them."""
         return waiting_for(names, self._conditional)
 
 
@@ -162,5 +162,5 @@ def _essence(control: Control) -> list[Any]:
 
 
 def _conditions(control: Control) -> list[Any]:
-    """Nothing for most controls, so that their fingerprints are what they were before conditions were read."""
+    """Return the conditions for the fingerprint; empty for most controls, so that existing fingerprints stay valid."""
     return [[type(condition).__name__, *dataclasses.astuple(condition)] for condition in control.conditions]

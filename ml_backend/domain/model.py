@@ -26,7 +26,7 @@ __all__ = [
 
 COLD_START = "-cold-start-"
 GREATEST_SEED = 2**32 - 1
-"""That NumPy's generators take."""
+"""The largest seed that NumPy's generators accept."""
 
 
 class Method(StrEnum):

@@ -52,16 +52,16 @@ class Studio(Protocol):
         """How many tasks that is at the moment, or somewhat more: for telling progress."""
 
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
-        """The tasks with the lowest ids, without annotations; fewer where there are no more."""
+        """Return the tasks with the lowest ids, without annotations; fewer where the project has fewer."""
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
         """These tasks as they are now, with annotations, by id; those that are gone are left out."""
 
     def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
-        """Labeled tasks that changed after a moment, by the time of their last change: ids with these times.
+        """Return ids and times of the last change of labeled tasks that changed after a moment, the earliest first.
 
         Args:
-            limit: at most so many, those that changed first.
+            limit: the greatest number of tasks to return.
         """
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
@@ -143,7 +143,7 @@ class Predictor(Protocol):
         version gives no task a score.
 
         Args:
-            unasked: names of controls whose scores it is to leave out.
+            unasked: names of controls whose scores are left out.
         """
 
 
@@ -181,8 +181,8 @@ class Tracker(Protocol):
         """A run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.
 
         Args:
-            resume: id of a run to go on with, whose process died. It is recorded anew from there; None, or where the
-                tracker does not know it: a new run.
+            resume: id of a run whose process died and that is to be continued. None, or an id that the tracker does not
+                know, starts a new run.
         """
 
     def close(self, run_id: str, *, was_cancelled: bool) -> None:
@@ -190,7 +190,7 @@ class Tracker(Protocol):
 
 
 class ModelRegistry(Protocol):
-    """Where models are kept, and which one is champion."""
+    """A store of models that knows which one is champion."""
 
     def next_number(self, project_key: str) -> int:
         """The number that the next registered version will get."""
@@ -264,7 +264,7 @@ class JobLauncher(Protocol):
         """Start the job; its output goes to its log file.
 
         Args:
-            is_bound: it is cancelled where this process ends before it.
+            is_bound: the job is cancelled where this process ends before it.
         """
 
     def is_gone(self, job: Job) -> bool:

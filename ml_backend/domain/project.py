@@ -8,15 +8,15 @@ from .snapshot import ProjectRef, SplitFractions
 __all__ = ["GREATEST_STUDIO_ID", "Project", "SeenConfig"]
 
 GREATEST_STUDIO_ID = 2**63 - 1
-"""No database of Label Studio's counts further, nor does one of ours."""
+"""The largest id that the databases of Label Studio and labelloop can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenConfig:
-    """A label config that a project has had, from the time on when this backend first saw it.
+    """A label config that a project has had, and when this backend first saw it.
 
     Attributes:
-        is_confirmed: Label Studio itself said so; False where an event may have made it up.
+        is_confirmed: Label Studio itself sent the config; False where somebody may have made it up in an event.
     """
 
     label_config: str

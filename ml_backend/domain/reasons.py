@@ -1,4 +1,4 @@
-"""Why tasks and answers are left out or read otherwise than they stand: counted, with the tasks to look at."""
+"""Reasons for which tasks and answers are left out or repaired, counted, with the ids of the tasks to look at."""
 
 import re
 from bisect import insort
@@ -13,18 +13,18 @@ __all__ = ["UNREVIEWED", "Reason", "ReasonCount", "ReasonCounts", "reason_counts
 NAMED_TASKS = 10
 NAMED_DETAILS = 5
 MOST_DETAILS, LONGEST_DETAIL, SHOWN_CHARACTERS = 1000, 1000, 60
-"""Details come from what people and programs wrote, which may be anything."""
+"""Limits on details, which come from people and programs and may be anything: how many, and how many characters."""
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""What files in UTF-8 and PostgreSQL refuse."""
+"""Characters that UTF-8 files or PostgreSQL refuse: NUL and halves of surrogate pairs."""
 LEFT_OUT, LEFT_OUT_IN_PART, REPAIRED = "left out", "left out in part", "repaired"
 
 
 class Reason(StrEnum):
-    """Why a task gives no row, or why an answer does not count as it stands. A new reason is a new line here.
+    """A reason for which a task gives no row, or an answer does not count unchanged. Add new reasons as members.
 
     Attributes:
-        words: follow what is counted, be it one or many: "2 tasks with an empty text".
-        opening: what was done.
+        words: the words after the count, the same for one and for many, as in "2 tasks with an empty text".
+        opening: the word for what was done, such as "left out".
     """
 
     words: str
@@ -63,18 +63,18 @@ class Reason(StrEnum):
 
 
 UNREVIEWED = frozenset({Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWED})
-"""Why a task does not count as reviewed."""
+"""The reasons for which a task does not count as reviewed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How often a reason was met. `str` tells it in words that follow the reason's opening, `line` with that.
+    """How often a reason occurred. `str` gives the count in words, `line` puts the reason's opening before them.
 
     Attributes:
-        control: whose answers are counted; empty where whole tasks are.
+        control: the control whose answers are counted; empty where whole tasks are counted.
         count: answers or tasks.
-        tasks: how many different tasks they are of.
-        task_ids: the first ones in ascending order, ten at most.
+        tasks: how many different tasks these belong to.
+        task_ids: the lowest ids in ascending order, ten at most.
         details: what the reason is about, such as the labels that are unknown, each with its own count; the first
             thousand by name.
     """
@@ -95,12 +95,12 @@ class ReasonCount:
 
     @property
     def line(self) -> str:
-        """All of it in a line."""
+        """The whole count as one line of text."""
         return f"{self.reason.opening}: {self}"
 
     @property
     def named_tasks(self) -> str:
-        """The first ten tasks, and how many more there are."""
+        """The first ten tasks, and how many more there are, as text."""
         return f"task{'s' * (self.tasks != 1)} {self._ids}"
 
     @property
@@ -109,13 +109,13 @@ class ReasonCount:
 
 
 class ReasonCounts:
-    """Counts reasons while tasks pass, in memory that does not grow with the tasks."""
+    """Counts reasons while tasks are read; memory does not grow with the number of tasks."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[Reason, str], _Count] = {}
 
     def add(self, reason: Reason, task_id: int, control: str = "", detail: str = "") -> None:
-        """Count one task, or one answer to the control. What concerns one task is to be told in one go."""
+        """Count one task, or one answer to the control. Calls about the same task must follow one another."""
         self._found.setdefault((reason, control), _Count()).add(task_id, detail)
 
     def __iter__(self) -> Iterator[ReasonCount]:
@@ -149,7 +149,7 @@ class _Count:
 
 
 def reason_counts_to_json(counts: Iterable[ReasonCount]) -> list[dict[str, Any]]:
-    """The counts as a list of JSON objects."""
+    """Return the counts as a list of JSON objects."""
     return [
         {
             "reason": each.reason.value,
@@ -164,7 +164,7 @@ def reason_counts_to_json(counts: Iterable[ReasonCount]) -> list[dict[str, Any]]
 
 
 def reason_counts_from_json(value: object) -> tuple[ReasonCount, ...]:
-    """The counts that a list of JSON objects describes.
+    """Return the counts that a list of JSON objects describes.
 
     Raises:
         ValueError: it is no such list.
@@ -193,11 +193,11 @@ def _many(count: int, what: str) -> str:
 
 
 def _named(items: Sequence[object], most: int, of: int) -> list[str]:
-    """The first items as text, and how many more there are."""
+    """Return the first items as text, and how many more there are."""
     named = [str(item) for item in items[:most]]
     return named if of <= len(named) else [*named[:-1], f"{named[-1]} and {of - len(named)} more"]
 
 
 def _shown(detail: str) -> str:
-    """A detail in quotes, without anything that a terminal would act on."""
+    """Return a detail in quotes, without control characters that a terminal would act on."""
     return repr(detail if len(detail) <= SHOWN_CHARACTERS else f"{detail[:SHOWN_CHARACTERS]}…")

@@ -1,4 +1,4 @@
-"""What the regions of a result say, however the editor, an export or an API call wrote it down."""
+"""The meaning of a result's regions, the same whether the editor, an export or an API call wrote them."""
 
 import json
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ __all__ = ["flat_choices", "region_meaning"]
 
 
 def flat_choices(choices: object) -> object:
-    """The choices of a region, with `["a"]` for `[["a"]]`.
+    """Return the choices of a region, with `["a"]` for `[["a"]]`.
 
     Where a config has `allowNested`, the editor stores each tick as a path, although no choice lies inside another. A
-    path of several steps stays what it is.
+    path of several steps stays unchanged.
     """
     if not isinstance(choices, list):
         return choices
@@ -22,7 +22,7 @@ def flat_choices(choices: object) -> object:
 
 
 def region_meaning(region: Region) -> str:
-    """The same text for two regions that say the same: control, object, type and value, but no id, origin or score."""
+    """Return a text that is equal for regions of equal control, object, type and value, whatever their id or score."""
     value = region.get("value")
     if isinstance(value, Mapping):
         value = _value_meaning(value)
@@ -32,9 +32,9 @@ def region_meaning(region: Region) -> str:
 
 
 def _value_meaning(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The value without what the editor adds or reorders on its own, and without white space at a span's ends.
+    """Return the value without what the editor adds or reorders, and without white space at a span's ends.
 
-    It repeats a span's text beside its offsets, ticks several choices in any order, and writes one text as a list.
+    The editor repeats a span's text beside its offsets, stores choices in any order, and writes one text as a list.
     """
     is_span = "start" in value and "end" in value
     meaning: dict[str, Any] = {}
@@ -50,7 +50,7 @@ def _value_meaning(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trimmed_ends(value: Mapping[str, Any]) -> dict[str, int]:
-    """Where a span starts and ends without white space, as far as the text that it repeats tells."""
+    """Return a span's start and end without the white space in the text that the region repeats, if it does."""
     start, end, piece = value["start"], value["end"], value.get("text")
     if type(start) is not int or type(end) is not int or not isinstance(piece, str) or len(piece) != end - start:
         return {}

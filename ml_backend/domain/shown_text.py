@@ -1,4 +1,4 @@
-"""What annotators see where a tag shows `value="$field"`, resolved as Label Studio's editor does it."""
+"""The text that annotators see for a tag such as `value="$field"`, resolved as Label Studio's editor resolves it."""
 
 import base64
 import binascii
@@ -16,15 +16,15 @@ HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 LARGEST_PLAIN_NUMBER = 1e21
 CHARSETS = {"base64": "latin-1", "base64unicode": "utf-8"}
 ENCODINGS = ("none", *CHARSETS)
-"""What a tag's `encoding` may be."""
+"""The values that a tag's `encoding` may have."""
 MISSING = object()
 
 
 def field_of(value: str) -> str | None:
-    """The name of what a `value` shows; None for a constant.
+    """Return the name of the field that a `value` shows; None for a constant.
 
-    That is the path of a value that is one reference (`doc.text` for `$doc.text`), and the value itself where it is
-    put together (`$title: $body`), white space at its ends included, which annotators see as well.
+    The name is the path where the value is a single reference (`doc.text` for `$doc.text`), and the value itself where
+    it has several parts (`$title: $body`), including white space at its ends, which annotators see as well.
     """
     bare = value.strip()
     if bare.rfind("$") == 0:
@@ -33,32 +33,32 @@ def field_of(value: str) -> str | None:
 
 
 def written(field: str) -> str:
-    """The `value` that shows the field."""
+    """Return the `value` that shows the field."""
     return field if "$" in field else f"${field}"
 
 
 def data_keys(field: str) -> tuple[str, ...]:
-    """The keys of a task's data that the field is made of: `doc` for `doc.text`, `title` and `body` for two."""
+    """Return the keys of a task's data that the field uses: `doc` for `doc.text`, both keys for `$title: $body`."""
     references = [each[1:] for each in REFERENCE.findall(written(field))] if _is_resolved(field) else [field]
     return tuple(dict.fromkeys(next(iter(STEP.findall(path)), "") for path in references))
 
 
 def _is_resolved(field: str) -> bool:
-    """False for one key that holds what no reference may, such as a space."""
+    """False for a plain key with characters that no reference may contain, such as a space."""
     return "$" in field or REFERENCE.fullmatch(written(field)) is not None
 
 
 def is_there(field: str, data: Mapping[str, Any]) -> bool:
-    """True where the data holds every key that the field is made of."""
+    """True where the data holds every key that the field uses."""
     return field in data or all(key in data for key in data_keys(field))
 
 
 def shown_text(field: str, data: Mapping[str, Any], encoding: str = "none") -> str:
-    """The text that annotators see of a task.
+    """Return the text that annotators see of a task.
 
-    It is empty where nothing of it is in the data, where that is an object, of which the editor shows no more than
-    that it is one, and where it is not encoded as it should be. U+FFFD stands for each half of a surrogate pair: Label
-    Studio cannot export a project any more in which an answer repeats one.
+    The text is empty where the data holds none of its fields, where the field holds an object, which the editor does
+    not show, and where the text is not encoded as the tag says. U+FFFD replaces each half of a surrogate pair: Label
+    Studio cannot export a project in which an answer repeats one.
 
     Args:
         encoding: the tag's attribute: `base64` and `base64unicode` are decoded.
@@ -70,10 +70,9 @@ def shown_text(field: str, data: Mapping[str, Any], encoding: str = "none") -> s
 
 
 def data_of(field: str, text: str, encoding: str = "none") -> dict[str, Any]:
-    """Data of a task that shows the text.
+    """Return data for a task that shows the text.
 
-    What is put together of several fields is not taken apart: it lies under the field's own name, where `shown_text`
-    finds it.
+    A text made of several fields is not split: it is stored under the field's own name, where `shown_text` finds it.
     """
     value: Any = _encoded(text, CHARSETS[encoding]) if encoding in CHARSETS else text
     if REFERENCE.fullmatch(written(field)) is None:
@@ -94,7 +93,7 @@ def _resolved(template: str, data: Mapping[str, Any]) -> Any:
 
 
 def _get(data: Mapping[str, Any], path: str) -> Any:
-    """What lies at a path such as `items[0].text`; a key that is spelled like the whole path comes first."""
+    """Return the value at a path such as `items[0].text`; a key that equals the whole path comes first."""
     if path in data:
         return data[path]
     value: Any = data
@@ -109,7 +108,7 @@ def _get(data: Mapping[str, Any], path: str) -> Any:
 
 
 def _inserted(value: Any) -> str:
-    """A value inside other text, where JavaScript spells out what is not there."""
+    """Return a value as JavaScript inserts it into other text, where missing values are spelled out."""
     if value is MISSING:
         return "undefined"
     if value is None:
@@ -118,7 +117,7 @@ def _inserted(value: Any) -> str:
 
 
 def _as_text(value: Any) -> str:
-    """A value as JavaScript makes a text of it, except for objects."""
+    """Return a value as text, as JavaScript converts it, except for objects."""
     if isinstance(value, str):
         return value
     if value is None or value is MISSING or isinstance(value, Mapping):
@@ -134,7 +133,7 @@ def _as_text(value: Any) -> str:
 
 
 def _flat(items: list[Any]) -> list[Any]:
-    """What lies in lists inside one another, however deep; None for an empty one."""
+    """Return the items of nested lists of any depth as one list; None stands for an empty list."""
     flat: list[Any] = []
     waiting: list[Any] = [items]
     while waiting:

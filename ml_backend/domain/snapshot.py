@@ -51,7 +51,7 @@ class SplitFractions:
 
     def __post_init__(self) -> None:
         shares = (self.train, self.validation, self.test)
-        # Not the other way round: no comparison with NaN is true.
+        # Written so that NaN fails, since no comparison with NaN is true.
         if not (min(shares) >= 0 and self.train > 0 and abs(sum(shares) - 1) <= 1e-9):
             raise ValueError(
                 f"split {shares} found; wanted three shares (train, validation, test) from 0 to 1 that sum to 1, "
@@ -124,7 +124,7 @@ class ProjectRef:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotManifest:
-    """What `manifest.json` says. All but `parent`, `created_at` and `reasons` takes part in the snapshot's id.
+    """The content of `manifest.json`. The snapshot's id depends on all of it but `parent`, `created_at` and `reasons`.
 
     Attributes:
         counts: rows per split, with `unresolved` and `dropped` beside them.
@@ -133,8 +133,8 @@ class SnapshotManifest:
         files: sha256 per file name.
         warnings: what a reader should know before trusting the rows, in sentences.
         parent: id of the project's previous snapshot, or None.
-        reasons: what was left out and why, or repaired; tasks without a row and single answers alike. Empty in
-            manifests from before it was kept.
+        reasons: which tasks and single answers were left out or repaired, and why. Empty in manifests that were
+            written before reasons were kept.
     """
 
     id: str

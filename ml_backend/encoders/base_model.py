@@ -196,7 +196,7 @@ def _sha256_once(path: Path, _size: int, _mtime_ns: int) -> str:
 
 
 def position_limit(name: str) -> int | None:
-    """As `length_limit`, by the files of a base model alone, without loading it; at most a few tokens more.
+    """Return the same as `length_limit`, or a few tokens more, from a base model's files without loading the model.
 
     Raises:
         EncoderError: as `model_source`, or a file is damaged.
@@ -216,7 +216,7 @@ def _facts(name: str, file_name: str) -> dict[str, Any]:
 
 
 def cached_file(source: str, file_name: str) -> Path | None:
-    """A file of a base model, None where it has none of that name.
+    """Return the path of a base model's file, None where the model has no file of that name.
 
     Args:
         source: see `model_source`.

@@ -81,8 +81,8 @@ class WriterFacts:
     """The readout of a part that writes texts.
 
     Attributes:
-        base_model: that was tuned.
-        max_new_tokens: most tokens of a response.
+        base_model: the base model that was tuned.
+        max_new_tokens: the greatest number of tokens in a response.
     """
 
     __pydantic_config__ = EXACT
@@ -362,7 +362,7 @@ def _check_head(file: Path, head: Head) -> None:
         )
     if {head.weight.dtype, head.bias.dtype} != {np.dtype(np.float32)}:
         raise BundleError(f"{file}: the head is of {head.weight.dtype} and {head.bias.dtype}; wanted float32")
-    # Not the other way round: no comparison with NaN is true.
+    # Written so that NaN fails, since no comparison with NaN is true.
     if not all((np.abs(values) < LARGEST).all() for values in (head.weight, head.bias)):
         raise BundleError(f"{file}: the head holds values that are not finite, or absurd; train again")
 

@@ -179,7 +179,7 @@ def _replace_weights(backbone: Backbone, weights: Path) -> None:
 
     try:
         load_model(backbone.module, str(weights))
-    except Exception as error:  # foreign code may raise anything over files that were changed
+    except Exception as error:  # libraries may raise anything when files were changed
         raise BundleError(
             f"the weights in {weights} do not fit {backbone.name}: {in_a_line(error)}; train again"
         ) from error

@@ -56,9 +56,10 @@ class Encoder(ABC):
         return [row or [self.pad_id] for row in self.tokeniser.ids(texts, self.max_length_tokens)]
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:
-        """Every token of every text with where it stands, special tokens left out.
+        """Return every token of every text with its position, special tokens left out.
 
-        Of very long texts those in the first `LONGEST` characters, and how many such texts there are is logged.
+        Only the tokens in the first `LONGEST` characters of a text are returned; the log says how many longer texts
+        there are.
 
         Raises:
             EncoderError: the model's tokenizer cannot tell where its tokens stand.

@@ -11,22 +11,22 @@ __all__ = ["Legibility", "legibility", "longer_texts"]
 
 TEXTS_LOOKED_AT, CHARACTERS_LOOKED_AT, WORDS_LOOKED_AT = 200, 2000, 2000
 LEAST_WORDS = 50
-"""Of fewer, two that are alike by chance would be a large share."""
+"""The least number of words for which `alike` is computed: among fewer, two alike by chance are a large share."""
 LONGEST_WORD = 100
-"""Letters and digits; what is longer is a key or a dump, and unknown to models of any language."""
+"""Letters and digits of the longest word that counts; longer ones are keys or dumps, unknown to every model."""
 SPECIAL_TOKENS = 8
-"""More than any tokenizer puts around a text."""
+"""An upper bound on the special tokens that a tokenizer puts around a text."""
 CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Legibility:
-    """What a tokenizer makes of the letters and digits in texts.
+    """Measures of how well a tokenizer represents the letters and digits in texts.
 
     Attributes:
-        unknown: share of the letters that stand in unknown tokens, or in none.
-        spelled: share of the letters in words of several that are tokens of their own, as in a foreign script.
-        alike: share of the different words that have the same tokens as another one; 0 where there are few words.
+        unknown: share of the letters that are in unknown tokens, or in none.
+        spelled: share of the letters, in words of several letters, that are one token each, as in a foreign script.
+        alike: share of the distinct words that have the same tokens as another one; 0 where there are few words.
     """
 
     unknown: float
@@ -35,7 +35,7 @@ class Legibility:
 
 
 def legibility(texts: Sequence[str], tokeniser: Tokeniser) -> Legibility:
-    """How much of the texts reaches the model, by 200 of them that are spread over all.
+    """Measure how much of the texts reaches the model, by a sample of 200 that are spread over all of them.
 
     Raises:
         EncoderError: the tokenizer cannot tell where its tokens stand.
@@ -58,8 +58,8 @@ def legibility(texts: Sequence[str], tokeniser: Tokeniser) -> Legibility:
 
 
 def longer_texts(texts: Sequence[str], tokeniser: Tokeniser, max_length_tokens: int) -> list[int]:
-    """Positions of the texts that have more tokens than are read, special tokens included."""
-    # A token stands for a byte at least, so most texts are known to be short without their tokens.
+    """Return the indices of the texts that have more tokens than are read, special tokens included."""
+    # A token stands for at least one byte, so most texts are known to be short without being tokenised.
     room = max_length_tokens - SPECIAL_TOKENS
     long = [position for position, text in enumerate(texts) if len(text.encode(errors="replace")) > room]
     found = []
@@ -71,25 +71,25 @@ def longer_texts(texts: Sequence[str], tokeniser: Tokeniser, max_length_tokens: 
 
 
 def _letters(text: str, start: int, end: int) -> list[int]:
-    """Places of the letters and digits in a piece of a text."""
+    """Return the positions of the letters and digits in a piece of a text."""
     return [place for place in range(start, end) if text[place].isalnum()]
 
 
 def _words(text: str) -> Iterator[list[int]]:
-    """The letters of each word of a language."""
+    """Yield the positions of the letters of each word that may belong to a language."""
     found = (_letters(text, start, end) for start, end in token_spans(text))
     return (letters for letters in found if len(letters) <= LONGEST_WORD)
 
 
 def _known_pieces(text: str, tokens: LocatedTokens, unknown_id: int | None) -> Iterator[list[int]]:
-    """The letters that each token which the model knows stands for."""
+    """Yield the positions of the letters of each token that the model knows."""
     for token, (start, end) in zip(tokens.ids, tokens.spans.tolist(), strict=True):
         if token != unknown_id:
             yield _letters(text, start, end)
 
 
 def _share_alike(texts: Sequence[str], tokeniser: Tokeniser) -> float:
-    """Share of the words whose tokens another word has as well; unknown tokens tell nothing apart anyway."""
+    """Return the share of the words whose tokens another word has as well; all unknown tokens count as the same."""
     different = list(dict.fromkeys(word for text in texts for word in words(text)))[:WORDS_LOOKED_AT]
     if len(different) < LEAST_WORDS:
         return 0.0

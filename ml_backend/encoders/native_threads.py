@@ -1,4 +1,4 @@
-"""Threads that run native code: a process must not end beside one."""
+"""Threads that run native code, which must end before the process does."""
 
 import atexit
 import threading
@@ -10,14 +10,14 @@ _running: set["NativeThread"] = set()
 
 
 class NativeThread(threading.Thread):
-    """A daemon thread that the process waits for when it ends, after telling it to stop.
+    """A daemon thread that the process stops and waits for when it exits.
 
-    While Python shuts down, it ends a thread that comes back from C++ where that stands, and the C++ library then
-    aborts the process, with all its work done.
+    While Python shuts down, it ends any thread that returns from C++ to Python, and the C++ library then aborts the
+    process, although all its work is done.
 
     Args:
         work: what the thread does.
-        stop: makes the work return soon; called by other threads, and maybe more than once.
+        stop: makes the work return soon; other threads call it, perhaps more than once.
     """
 
     def __init__(self, work: Callable[[], None], *, name: str, stop: Callable[[], object]) -> None:
@@ -37,11 +37,11 @@ class NativeThread(threading.Thread):
             super().run()
         finally:
             _running.discard(self)
-            # Whoever has this thread is often what it worked for: the two must not keep each other in memory.
+            # The owner of this thread is often what it worked for: the two must not keep each other in memory.
             self._stop_work = None
 
     def end(self) -> None:
-        """Tell it to stop and wait until it has; where it is the thread that calls, it ends by itself."""
+        """Tell the thread to stop and wait until it has; a call from the thread itself does not wait."""
         stop = self._stop_work
         if stop is not None:
             stop()
@@ -51,7 +51,7 @@ class NativeThread(threading.Thread):
 
 @atexit.register
 def _end_all() -> None:
-    # One that ends may have started others.
+    # A thread that ends may have started others.
     while _running:
         for thread in list(_running):
             thread.end()

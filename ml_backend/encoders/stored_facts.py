@@ -1,4 +1,4 @@
-"""Facts that labelloop has written as JSON, read back as the dataclasses that they were; they may have been changed."""
+"""Read dataclasses back from JSON that labelloop has written, and refuse it where somebody has changed its shape."""
 
 import json
 import reprlib
@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 __all__ = ["EXACT", "facts_of", "in_a_line", "parsed_json"]
 
 EXACT = ConfigDict(extra="forbid")
-"""As `__pydantic_config__` of a dataclass: facts that it does not know are refused."""
+"""The `__pydantic_config__` of a dataclass that refuses unknown facts."""
 
 SAID_CHARACTERS = 300
 
@@ -17,10 +17,10 @@ _Facts = TypeVar("_Facts")
 
 
 def parsed_json(content: str | bytes) -> Any:
-    """A JSON document.
+    """Parse a JSON document.
 
     Raises:
-        ValueError: it is none, or nested more deeply than anything that labelloop writes.
+        ValueError: it is not JSON, or nested more deeply than anything that labelloop writes.
     """
     try:
         return json.loads(content)
@@ -29,7 +29,7 @@ def parsed_json(content: str | bytes) -> Any:
 
 
 def facts_of(kind: type[_Facts], document: object) -> _Facts:
-    """A dataclass from the JSON object that it was written as, every field of its type.
+    """Make a dataclass from the JSON object that it was written as; every field must have its type.
 
     Raises:
         ValueError: a fact is missing, unknown or of another type.
@@ -44,5 +44,5 @@ def facts_of(kind: type[_Facts], document: object) -> _Facts:
 
 
 def in_a_line(error: Exception) -> str:
-    """What a library said of files that it could not use, short enough for a message."""
+    """Return a library's error about files that it could not use, in one line that is short enough for a message."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:SAID_CHARACTERS]

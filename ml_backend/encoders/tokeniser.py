@@ -45,7 +45,7 @@ class Tokeniser(Protocol):
 
     @property
     def unknown_id(self) -> int | None:
-        """Token id of what the vocabulary lacks; None where it lacks nothing, as one of bytes does."""
+        """The token id of unknown text; None where nothing is unknown, as in a vocabulary of bytes."""
 
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         """Token ids per text, special tokens included, cut to the maximum length."""
@@ -177,7 +177,7 @@ class SlowTokeniser:
 
 
 def load_tokeniser(name: str) -> Tokeniser:
-    """The tokeniser of a base model by Hugging Face name or folder, without the model.
+    """Load the tokeniser of a base model, by Hugging Face name or folder, without the model.
 
     Raises:
         EncoderError: it cannot be found or loaded.

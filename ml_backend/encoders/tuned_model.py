@@ -20,10 +20,10 @@ ADAPTER, WEIGHTS, FACTS = "adapter", "weights", "tuned.json"
 
 @dataclass(frozen=True, slots=True)
 class TunedFacts:
-    """What `tuned.json` says.
+    """The content of `tuned.json`.
 
     Attributes:
-        in_fp32: the weights are whole ones of 32 bits, as they were measured.
+        in_fp32: the weights are kept in float32, the precision in which the model was measured.
     """
 
     __pydantic_config__ = EXACT
@@ -86,7 +86,7 @@ def load_tuned_model(folder: Path, *, device: str | None = None) -> LanguageMode
         )
     try:
         base.module = _adapted(base, folder) if facts.has_adapter else _replaced(base, folder)
-    except Exception as error:  # foreign code may raise anything over files that were changed
+    except Exception as error:  # libraries may raise anything when files were changed
         raise BundleError(f"the weights in {folder} do not fit {base.name}: {in_a_line(error)}; train again") from error
     return base
 

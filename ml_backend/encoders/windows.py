@@ -22,26 +22,26 @@ LEAST_SPANS = 100
 
 
 class Unit(StrEnum):
-    """What of a text is given one tag.
+    """The piece of a text that gets one tag.
 
     Attributes:
-        WORD: a word, or a sign between words; see `words`.
-        PIECE: all that stands between two spaces, as in texts of separated tokens.
-        MODEL_WORD: what the tokenizer takes for a word.
+        WORD: a word, or a punctuation mark or symbol between words; see `words`.
+        PIECE: all text between two spaces, as in texts of separated tokens.
+        MODEL_WORD: a word as the tokenizer splits them.
         TOKEN: a token, for spans that end within words.
     """
 
     WORD = "word"
     PIECE = "piece"
     MODEL_WORD = "model_word"
-    TOKEN = "token"  # noqa: S105 (no password)
+    TOKEN = "token"  # noqa: S105 (not a password)
 
 
 def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> Reading:
-    """The texts in units. A long text has several windows that overlap.
+    """Split texts into units and windows. A long text has several windows that overlap.
 
-    A unit is read in the window where its first token has the most context. How words are written is added, since
-    many models do not see it.
+    A unit is read in the window where its first token has the most context. Features for the spelling of words (such as
+    case) are added, since many models do not see it.
 
     Raises:
         EncoderError: the model's tokenizer cannot tell where its tokens stand.
@@ -65,7 +65,7 @@ def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> Reading:
 
 
 def stands_on(unit: Unit, encoder: Encoder, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:
-    """True where every span begins and ends where units do.
+    """True where every span begins at the start of a unit and ends at the end of a unit.
 
     Args:
         spans: characters from and to, per text.
@@ -92,7 +92,7 @@ def stands_between_spaces(texts: Sequence[str], spans: Sequence[Sequence[tuple[i
 
 
 def _numbers(tokens: LocatedTokens, text: str, unit: Unit) -> Sequence[int | None]:
-    """Per token the number of what it begins in; None for one that stands for itself."""
+    """Return for each token the number of the unit in which it begins; None for a token that is a unit itself."""
     match unit:
         case Unit.WORD:
             return list(_placed(tokens, text, token_spans(text)))
@@ -105,7 +105,7 @@ def _numbers(tokens: LocatedTokens, text: str, unit: Unit) -> Sequence[int | Non
 
 
 def _placed(tokens: LocatedTokens, text: str, pieces: Iterable[tuple[int, int]]) -> Iterator[int | None]:
-    """Per token the number of the piece that it begins in; None between pieces."""
+    """Yield for each token the number of the piece in which it begins; None between pieces."""
     edges = np.array(list(pieces), dtype=np.int64).reshape(-1, 2)
     for start, end in tokens.spans.tolist():
         begin = _stripped(text, start, end)[0]

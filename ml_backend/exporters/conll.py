@@ -65,10 +65,10 @@ class _Sentences(Lines):
 
 
 def _tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
-    """Tokens in order, with their tags.
+    """Yield the tokens in order, with their tags.
 
     Raises:
-        NotCarried: nothing is seen of a span, so no token can carry its tag.
+        NotCarried: a span holds only invisible characters, so no token can carry its tag.
     """
     position = 0
     for span in spans:

@@ -62,7 +62,7 @@ def _task(row: Row, wish: ExportWish) -> dict[str, Any]:
 
 
 def _data(row: Row, wish: ExportWish) -> dict[str, Any]:
-    """The task's data, the text where the label config looks for it."""
+    """Return the task's data, with the text where the label config looks for it."""
     if not wish.controls or wish.field not in row.input:
         return dict(row.input)
     others = {name: value for name, value in row.input.items() if name != wish.field}

@@ -10,7 +10,7 @@ __all__ = ["PersonalData", "masked"]
 
 # No part of a pattern can match in two ways, so that hostile texts take no longer than others.
 LOCAL_PART = r"[\w.!#$%&'*+/=?^`{|}~-]"
-# The `re` module takes no accent or vowel sign that stands apart from its letter for a part of a word.
+# To the `re` module, an accent or vowel sign that is stored apart from its letter is no part of a word.
 EMAIL = regex.compile(rf"(?<!{LOCAL_PART}){LOCAL_PART}++@[\w-]++(?:\.[\w-]++)+")
 SEPARATORS = r"[ \u00a0\u202f.-]"
 DIGIT_GROUPS = re.compile(rf"(?<![0-9])[0-9]+(?:{SEPARATORS}[0-9]+)*")

@@ -79,10 +79,10 @@ class ChildProcess:
 class SubprocessLauncher:
     """Runs `python -m ml_backend job run ID`.
 
-    A child that is not bound goes on when the process that launched it ends, by SIGKILL even: training that is under
-    way is not lost with a server. Nobody polls it any more then; its row in the jobs table, kept fresh by its
-    heartbeat, says how it stands. A worker of the same machine sees when the process is gone, one of another machine
-    when the heartbeat is.
+    A child that is not bound goes on when the process that launched it ends, even by SIGKILL: training under way is not
+    lost with a server. Nobody polls the child then; its row in the jobs table, kept fresh by its heartbeat, holds its
+    state. A worker on the same machine notices when the process is gone, one on another machine when the heartbeat
+    stops.
 
     Attributes:
         environment: settings for the child, added to this process's environment.
@@ -101,7 +101,7 @@ class SubprocessLauncher:
         """Start the child; its output is appended to the job's log file.
 
         Args:
-            is_bound: its standard input is a pipe whose end tells it that this process has ended.
+            is_bound: the child's standard input is a pipe, which is closed when this process ends.
 
         Raises:
             OSError: it did not start.

@@ -1,4 +1,4 @@
-"""What ends a process from outside: Ctrl-C, SIGTERM, a closed terminal, the end of the command that it works for."""
+"""Events that end a process from outside: Ctrl-C, SIGTERM, a closed terminal, the end of the command it works for."""
 
 import os
 import signal
@@ -18,10 +18,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def handled_signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Call this in the main thread at every signal of the block that asks the process to end.
+    """Call `handle` in the main thread at every signal that asks the process to end while the block runs.
 
-    A hang-up that nohup told us to ignore stays ignored. The same of SIGINT only means that a shell script started us
-    in the background, and there, too, somebody who sends it means it.
+    SIGHUP stays ignored where nohup has set that. An ignored SIGINT is handled all the same: it only means that a shell
+    script started the process in the background, and whoever sends the signal wants the process to end.
     """
 
     def call(number: int, _frame: FrameType | None) -> None:
@@ -68,10 +68,10 @@ def interrupt() -> None:
 
 
 def call_at_the_commands_end(act: Callable[[], object]) -> None:
-    """Call this on a thread of its own once the command that this process works for has ended, by SIGKILL even.
+    """Call `act` on a new thread once the command that this process works for has ended, even by SIGKILL.
 
-    Such a command holds the other end of a pipe that is the standard input here. Where that is something else, there
-    is no such command, and nothing happens.
+    Such a command holds the other end of a pipe that is this process's standard input. Where standard input is no pipe,
+    there is no such command, and nothing happens.
     """
 
     def wait_and_act() -> None:
@@ -79,7 +79,7 @@ def call_at_the_commands_end(act: Callable[[], object]) -> None:
             pass
         act()
 
-    # None where the process was started without one; what has its number by now is something else then.
+    # None where the process was started without one; another file may have its number by now.
     if sys.stdin is not None and stat.S_ISFIFO(os.fstat(0).st_mode):
         threading.Thread(target=wait_and_act, name="command", daemon=True).start()
 

@@ -134,7 +134,7 @@ class StudioClient:
         return found + (self._count_unlabeled(project_id, "contains", lookalikes) if lookalikes else 0)
 
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
-        """The tasks with the lowest ids, without annotations; fewer where there are no more."""
+        """Return the tasks with the lowest ids, without annotations; fewer where the project has fewer."""
         return [_bare_task(task) for task in islice(self._tasks(project_id, [], page_size=count), count)]
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
@@ -149,7 +149,7 @@ class StudioClient:
         return found
 
     def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
-        """Labeled tasks that changed after a moment, by the time of their last change: ids with these times."""
+        """Return ids and times of the last change of labeled tasks that changed after a moment, the earliest first."""
         items = filters.labeled_after(moment)
         query = {"ordering": ["tasks:updated_at"], "filters": {"conjunction": "and", "items": items}}
         params = {"project": project_id, "page_size": limit, "fields": "task_only", "include": "id,updated_at"}
@@ -304,13 +304,13 @@ class StudioClient:
         task_ids: Sequence[int] | None = None,
         page_size: int = 0,
     ) -> Iterator[Mapping[str, Any]]:
-        """Tasks that pass filters, by id.
+        """Yield the tasks that pass the filters, in the order of their ids.
 
         Args:
             items: the filters.
-            fields: what to read of each; None: everything. Annotations are whole with everything else alone.
+            fields: the fields to read of each task; None: all. Annotations are complete only with None.
             task_ids: only these; None: all.
-            page_size: how many to ask for at a time; 0: what suits the fields.
+            page_size: tasks per request; 0: as suits the fields.
         """
         params: dict[str, Any] = {
             "project": project_id,

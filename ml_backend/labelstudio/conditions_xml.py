@@ -1,4 +1,4 @@
-"""Conditions of a label config (`visibleWhen`), read as Label Studio's editor takes them."""
+"""Conditions in a label config (`visibleWhen`), read as Label Studio's editor reads them."""
 
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
@@ -9,7 +9,7 @@ from ..domain.label_config import Control
 __all__ = ["conditions_of", "waits_for_any_choice"]
 
 CONDITIONAL_TAGS = frozenset({"Choices", "Taxonomy", "TextArea", "View"})
-"""On other tags, the editor does not look at `visibleWhen`."""
+"""The tags on which the editor heeds `visibleWhen`; on others it ignores it."""
 CHOICE_TAGS = frozenset({"Choices", "Taxonomy"})
 ON_CHOICE = ("choice-selected", "choice-unselected")
 
@@ -17,12 +17,12 @@ ON_CHOICE = ("choice-selected", "choice-unselected")
 def conditions_of(
     path: Sequence[Element], controls: Mapping[str, Control], free: Sequence[str]
 ) -> tuple[Condition, ...] | str:
-    """What must hold for a control to be asked; a clause on why it never is, where it never is.
+    """Return the conditions under which a control is asked, or a clause on why it is never asked.
 
     Args:
-        path: the control's tag at the end, and the tags around it.
-        controls: of the config, by name.
-        free: names of the choices that are not asked only after any other choice: see `waits_for_any_choice`.
+        path: the tags around the control, the outermost first, and the control's tag at the end.
+        controls: the config's controls by name.
+        free: names of the choices for which `waits_for_any_choice` is false.
     """
     found: list[Condition] = []
     for element in path:
@@ -54,7 +54,7 @@ def _condition(
         is_reversed = when == "choice-unselected"
         if name := element.get("whentagname"):
             return _on_choice(name, element, controls, is_reversed=is_reversed)
-        # The editor heeds a value without whenTagName on the control itself alone.
+        # Without whenTagName, the editor heeds a value only on the control itself.
         values = element.get("whenchoicevalue", "").split(",") if element is asked else []
         return _on_any_choice(list(filter(None, values)), asked, controls, free, is_reversed=is_reversed)
     if not when and (value := element.get("whenchoicevalue")):
@@ -99,7 +99,7 @@ def _on_any_choice(
 
 
 def _stored(control: Control, value: str) -> str:
-    """A value as it is stored; the editor takes what a choice shows for its alias, too."""
+    """Return a value as it is stored: the editor also accepts the shown text of a choice that has an alias."""
     return next((label.value for label in control.labels if value in (label.value, label.display)), value)
 
 

@@ -13,7 +13,7 @@ __all__ = ["IMPORTED", "LABEL_TAGS", "MAX_DEPTH", "MAX_XML_BYTES", "config_tree"
 MAX_XML_BYTES = 1 << 20
 """Configs with a thousand labels need about 60 KB; more than this is a mistake or an attack."""
 MAX_DEPTH = 100
-"""Tags inside one another. Label Studio's own templates stay under ten."""
+"""The greatest depth of nested tags. Label Studio's own templates stay under ten."""
 
 LABEL_TAGS = frozenset({"Choice", "Label"})
 CONTROL_TAGS = frozenset(
@@ -24,18 +24,18 @@ CONTROL_TAGS = frozenset(
         *("Taxonomy", "TextArea", "TimelineLabels", "TimeSeriesLabels", "Vector", "VectorLabels", "VideoRectangle"),
     }
 )
-"""The editor's controls. Others are known by their `toName`."""
+"""The editor's control tags. Any other tag with `toName` counts as a control as well."""
 OTHER_TAGS = frozenset({"HyperText", "Paragraphs", "Repeater", "Text", "View"})
 IMPORTED = {name.lower(): name for name in ("alias", "name", "toName", "value")}
-"""What Label Studio reads of a label config when predictions are imported. Unlike its editor it minds the case."""
+"""Attributes that Label Studio reads when predictions are imported, where their case matters, unlike in its editor."""
 SPELLINGS = {tag.lower(): tag for tag in LABEL_TAGS | CONTROL_TAGS | OTHER_TAGS}
 
 
 def config_tree(xml: str) -> tuple[Element, tuple[str, ...]]:
-    """The outermost tag, a `<View>`, and names of attributes that keep Label Studio from importing predictions.
+    """Return the outermost tag, a `<View>`, and names of attributes that keep Label Studio from importing predictions.
 
-    The editor does not care about upper and lower case in names: known tags are spelled as in Label Studio's
-    documentation here, and attributes all in lower case.
+    The editor ignores case in names. In the returned tree, known tags are spelled as in Label Studio's documentation,
+    and all attributes in lower case.
 
     Raises:
         UnreadableLabelConfig: not well-formed XML, too large or too deep, not a `<View>`, or entities or a DTD.
@@ -58,7 +58,7 @@ def config_tree(xml: str) -> tuple[Element, tuple[str, ...]]:
 
 
 def with_parents(root: Element) -> Iterator[tuple[Element, tuple[Element, ...]]]:
-    """Every tag in document order, with the tags around it, the outermost first."""
+    """Yield every tag in document order, with the tags around it, the outermost first."""
     waiting: list[tuple[Element, tuple[Element, ...]]] = [(root, ())]
     while waiting:
         element, parents = waiting.pop()
@@ -68,12 +68,12 @@ def with_parents(root: Element) -> Iterator[tuple[Element, tuple[Element, ...]]]
 
 
 def is_control(element: Element) -> bool:
-    """True where annotators answer with the tag."""
+    """True where the tag is a control, with which annotators answer."""
     return element.tag in CONTROL_TAGS or ("toname" in element.attrib and element.tag not in LABEL_TAGS)
 
 
 class _Tree(TreeBuilder):
-    """Builds a tree of bounded depth, so that nothing that walks it meets a recursion limit."""
+    """Builds a tree of bounded depth, so that no code that walks it exceeds the recursion limit."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -27,12 +27,12 @@ OF_PREDICTION = {"id": given_id, "model_version": given_text}
 
 
 def read_export(path: Path, notes: FileNotes | None = None) -> Iterator[Task]:
-    """Every task of a JSON export, or of a labeled file made for an import, in flat memory.
+    """Yield every task of a JSON export, or of a labeled file made for an import, in constant memory.
 
-    Tasks and annotations without a whole number for an id get one, always the same, that no other one in the file has.
+    A task or annotation whose id is not a whole number gets a new id, unique in the file and the same each time.
 
     Raises:
-        StudioExportError: not there, no JSON, cut short, JSON_MIN or another format; raised when the reading
+        StudioExportError: the file is missing, not JSON, cut short, JSON_MIN or another format; raised when the reading
             gets there.
     """
     notes = notes or FileNotes()
@@ -46,14 +46,14 @@ def read_export(path: Path, notes: FileNotes | None = None) -> Iterator[Task]:
 
 
 def read_tasks(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[Mapping[str, Any], Task]]:
-    """Every item of a file with the task that it stands for, in flat memory and in the file's order.
+    """Yield every item of a file with the task that it describes, in constant memory and in the file's order.
 
-    An item is an object with `data` (as exported or as prepared for an import), or a plain object, which then is
-    the data itself: it comes out as such an object. A task has no annotations, and its number in the file, from 1,
-    where it has no id.
+    An item is an object with `data` (as exported or as prepared for an import), or a plain object, which is then taken
+    as the data itself and comes out as `{"data": …}`. The tasks have no annotations; one without an id gets its number
+    in the file, from 1.
 
     Raises:
-        StudioExportError: not there, no JSON list of objects, or cut short; raised when the reading gets there.
+        StudioExportError: the file is missing, not a JSON list of objects, or cut short; raised while reading.
     """
     for number, item in read_items(path, notes):
         whole = item if isinstance(item.get("data"), dict) else {"data": item}
@@ -62,15 +62,15 @@ def read_tasks(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[Map
 
 
 def with_prediction(item: Mapping[str, Any], prediction: Prediction) -> dict[str, Any]:
-    """An item of a file of tasks as it is, but for its predictions: this one replaces all."""
+    """Return an item of a file of tasks unchanged, except that this prediction replaces all others."""
     return {**item, "predictions": predict_response([prediction])["results"]}
 
 
 def read_items(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The objects of a JSON list, or of JSON lines, each with its number from 1, in flat memory.
+    """Yield the objects of a JSON list, or of JSON lines, each with its number from 1, in constant memory.
 
     Raises:
-        StudioExportError: not there, no objects, or cut short; raised when the reading gets there.
+        StudioExportError: the file is missing, holds no objects, or is cut short; raised when the reading gets there.
     """
     number = 0
     with open_text(path, notes) as source:
@@ -82,13 +82,13 @@ def read_items(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[int
 
 
 class _Ids:
-    """Gives ids to tasks and annotations that have none of Label Studio's kind: numbers above all ids of the file."""
+    """Gives ids to tasks and annotations without a whole number for an id; the new ids are above all in the file."""
 
     def __init__(self, path: Path, notes: FileNotes) -> None:
         self._path, self._notes = path, notes
 
     def completed(self, item: Mapping[str, Any], number: int) -> Mapping[str, Any]:
-        """An item with ids in all places."""
+        """Return an item in which the task and every annotation has an id."""
         task_id = given_id(item.get("id"))
         if task_id is None:
             self._notes.numbered_tasks += 1
@@ -109,7 +109,7 @@ class _Ids:
 
     @cached_property
     def _largest(self) -> tuple[int, int]:
-        """The largest ids of tasks and of annotations. Looking for them takes a reading of the file."""
+        """Return the largest ids of tasks and of annotations, for which the whole file is read."""
         largest_task = largest_annotation = 0
         for _, item in read_items(self._path):
             largest_task = max(largest_task, given_id(item.get("id")) or 0)
@@ -121,7 +121,7 @@ class _Ids:
 
 
 def _read(readers: Mapping[str, Callable[[object], object]], found: Any) -> Any:
-    """What files made for an import hold in places of no great weight, as Label Studio has it, or left out."""
+    """Convert the minor values of an item from a file made for an import to Label Studio's form, or leave them out."""
     if not isinstance(found, dict):
         return found
     return {**found, **{name: read(found[name]) for name, read in readers.items() if name in found}}

@@ -1,4 +1,4 @@
-"""What a file held that could not be taken as it stands, counted while the file is read."""
+"""Notes on the values in a file that had to be changed or left out, counted while the file is read."""
 
 from dataclasses import dataclass, field
 
@@ -7,15 +7,16 @@ __all__ = ["FileNotes"]
 
 @dataclass(slots=True)
 class FileNotes:
-    """Counts that grow with the reading, so they are whole when it is over.
+    """Counts that grow while a file is read, so they are complete only at its end.
 
     Attributes:
         is_packed: the file is a gzip file.
-        numbered_tasks: tasks that got a number, as they have no whole number for an id.
-        numbered_annotations: the same of annotations.
-        not_numbers: NaN and infinite numbers, which JSON does not have; read as null.
-        half_characters: halves of surrogate pairs without the other half, which stand for no character; read as U+FFFD.
-        hidden_answers: controls whose answers the file does not show, and why, as a clause that follows the name.
+        numbered_tasks: tasks that got a new id, because theirs is not a whole number.
+        numbered_annotations: annotations that got a new id for the same reason.
+        not_numbers: NaN and infinite numbers, which JSON does not have; they are read as null.
+        half_characters: unpaired halves of surrogate pairs, which stand for no character; they are read as U+FFFD.
+        hidden_answers: controls whose answers the file does not show, each with the reason as a clause that follows the
+            control's name.
     """
 
     is_packed: bool = False
@@ -27,13 +28,13 @@ class FileNotes:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What a reader of the results should know."""
+        """Return the notes as sentences, for people who read the results."""
         packed = ("the file is packed with gzip, and was unpacked for the reading",) if self.is_packed else ()
         return (*packed, *self.about_values)
 
     @property
     def about_values(self) -> tuple[str, ...]:
-        """The same without what is no matter of the data themselves."""
+        """Return the same sentences, but only those about the data themselves."""
         counts = {
             "tasks without a whole number for an id, which got numbers": self.numbered_tasks,
             "annotations without a whole number for an id, which got numbers": self.numbered_annotations,

@@ -1,4 +1,4 @@
-"""The text of a file that people give: packed with gzip or not, in whatever encoding of Unicode."""
+"""Open the text of a file that people give, packed with gzip or not, in any encoding of Unicode."""
 
 import gzip
 import io
@@ -27,17 +27,17 @@ NO_TEXT = {
     b"PAR1": "a Parquet file",
     b"SQLite format 3": "a SQLite database",
 }
-"""What files often are that are taken for exports, by their first bytes."""
+"""Kinds of files that people often mistake for exports, by their first bytes."""
 
 
 @contextmanager
 def open_text(path: Path, notes: FileNotes | None = None) -> Iterator[IO[str]]:
-    """The text of a file, as a stream, with its line ends as they are.
+    """Open the text of a file as a stream, with its line ends unchanged.
 
-    gzip and the encodings of Unicode are told by the first bytes, whatever the file's name.
+    The first bytes decide whether it is gzip and which encoding it has, whatever the file's name.
 
     Raises:
-        StudioExportError: it cannot be read, is no text, or is damaged; raised when the reading gets there.
+        StudioExportError: the file cannot be read, is not text, or is damaged; raised when the reading gets there.
     """
     encoding = "UTF-8"
     try:
@@ -59,7 +59,7 @@ def open_text(path: Path, notes: FileNotes | None = None) -> Iterator[IO[str]]:
 
 
 def name_without_gz(path: Path) -> Path:
-    """The file's name as it was before packing."""
+    """Return the file's name without the ending `.gz`."""
     return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 

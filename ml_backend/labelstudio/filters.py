@@ -1,4 +1,4 @@
-"""Filters of the Data Manager, as Label Studio's API takes them in a query."""
+"""Filters of Label Studio's Data Manager, in the form in which its API takes them in a query."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,22 +10,22 @@ Filter = Mapping[str, Any]
 
 
 def after_id(task_id: int) -> Filter:
-    """Tasks with a higher id."""
+    """Return a filter for tasks with a higher id."""
     return _filter("id", "greater", "Number", task_id)
 
 
 def with_id_between(first: int, last: int) -> Filter:
-    """Tasks whose id is one of these, or lies between them."""
+    """Return a filter for tasks whose id is one of these, or lies between them."""
     return _filter("id", "in", "Number", {"min": first, "max": last})
 
 
 def holding(field: str, value: str) -> Filter:
-    """Tasks whose data holds this text, or the JSON value spelled so, under the key."""
+    """Return a filter for tasks whose data has this text, or the JSON value spelled like it, under the key."""
     return _filter(f"data.{field}", "equal", "String", value)
 
 
 def unlabeled(operator: str, versions: Sequence[str]) -> list[Filter]:
-    """Tasks without a label, whose predictions' versions stand in this relation to these."""
+    """Return filters for tasks without a label, with the operator applied to the versions of their predictions."""
     return [
         _filter("completed_at", "empty", "Datetime", True),
         _filter("predictions_model_versions", operator, "List", list(versions)),
@@ -33,7 +33,7 @@ def unlabeled(operator: str, versions: Sequence[str]) -> list[Filter]:
 
 
 def labeled_after(moment: datetime) -> list[Filter]:
-    """Tasks with a label that changed, or whose labels did, after a moment."""
+    """Return filters for labeled tasks that changed, or whose labels changed, after a moment."""
     time = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return [_filter("updated_at", "greater", "Datetime", time), _filter("total_annotations", "greater", "Number", 0)]
 

@@ -1,4 +1,4 @@
-"""What a cell of a flat export says in answer to a control."""
+"""Read the cells of a flat export: the answer that a cell gives to a control, as regions."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,14 @@ from .json_stream import Decoder, NotJson
 __all__ = ["are_regions", "is_answered_by_regions", "regions_of", "unpacked", "unreadable_region"]
 
 PLAIN_KEYS = {"choices": "choices", "textarea": "text"}
-"""Where the value of a region holds what Label Studio writes plainly if it is one alone."""
+"""For each type of region, the key of the value that Label Studio writes as a plain cell where it is the only one."""
 
 
 def regions_of(control: Control, cell: object, decode: Decoder | None) -> Iterator[Region]:
-    """The regions that a cell stands for.
+    """Yield the regions that a cell describes.
 
     Args:
-        decode: for the cells of tables, which hold objects and lists as JSON; None where values have types.
+        decode: decodes JSON in the cells of tables, which hold objects and lists as text; None for JSON_MIN.
 
     Raises:
         PayloadError: the JSON in a cell nests too deep, or holds a number too long to read.
@@ -30,17 +30,17 @@ def regions_of(control: Control, cell: object, decode: Decoder | None) -> Iterat
 
 
 def is_answered_by_regions(control: Control) -> bool:
-    """True where an answer always is a list of regions, as spans are, and never a plain value."""
+    """True where an answer is always a list of regions, such as spans, and never a plain value."""
     return control.tag.lower() not in PLAIN_KEYS
 
 
 def are_regions(value: object) -> bool:
-    """True for what an answer by regions looks like."""
+    """True where the value has the form of an answer by regions."""
     return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
 def unpacked(cell: object, decode: Decoder) -> object:
-    """An object or a list as it was before it became the text of a cell; anything else as it is.
+    """Return the object or list that a cell holds as JSON text; any other cell is returned unchanged.
 
     Raises:
         PayloadError: as `regions_of` says.
@@ -54,7 +54,7 @@ def unpacked(cell: object, decode: Decoder) -> object:
 
 
 def unreadable_region(control: Control) -> Region:
-    """What stands for an answer that is not in the file, lest it be taken for an empty one."""
+    """Return a region that cannot be read; it marks an answer that is not in the file, so that none counts as empty."""
     return _region(control, None)
 
 
@@ -63,7 +63,7 @@ def _region(control: Control, value: object) -> Region:
 
 
 def _is_packed(control: Control, value: object) -> bool:
-    """True where Label Studio writes such a value as JSON, which it never does with a plain one alone.
+    """True where Label Studio writes such a value as JSON, which it never does with a single plain value.
 
     Choices are stored as paths where they may be nested, so a list may be one choice as well as several.
     """

@@ -1,8 +1,8 @@
-"""What the columns of a flat export are: answers, fields of the tasks' data, or something about the annotation.
+"""Find out what each column of a flat export holds: answers, a field of the tasks' data, or facts on the annotation.
 
-Label Studio names columns after controls and fields alike, and one may stand in the way of another. In tables, a field
-whose name is a control's too is called `_data_NAME`, as soon as somebody has answered the control. In JSON_MIN, an
-answer takes the place of such a field, in its record alone. So the whole file is looked at first.
+Label Studio names columns after both controls and fields, so two may have the same name. In tables, a field with the
+name of a control is called `_data_NAME` as soon as somebody has answered the control. In JSON_MIN, an answer replaces
+such a field, but only in its own record. Therefore the whole file is read first.
 """
 
 import re
@@ -22,25 +22,25 @@ __all__ = ["ANNOTATION_ID", "TASK_ID", "Columns", "find_columns", "is_empty"]
 
 TASK_ID, ANNOTATION_ID = "id", "annotation_id"
 WRITTEN_LAST = ("annotator", ANNOTATION_ID, "created_at", "updated_at", "lead_time")
-"""How every record of JSON_MIN ends, but for the agreement, while nobody has changed the order."""
+"""The last keys of every JSON_MIN record, except for the agreement, where nobody has changed the order."""
 WRITTEN_OVER = frozenset(WRITTEN_LAST)
-"""Columns that every flat export has; a field or control of such a name is not in it."""
+"""Columns that every flat export has; a field or control with such a name is missing from the file."""
 ABOUT = WRITTEN_OVER | {TASK_ID, "agreement", "history"}
 RENAMED = "_data_"
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the columns are, the same for all records of a file.
+    """The roles of a file's columns, the same for all records.
 
     Attributes:
         data: the field of the tasks' data that a column holds, by the column.
-        structured: columns of `data` whose cells hold JSON that the label config reaches into, as `$doc.text` does.
-        answers: names of the controls whose answers stand in a column of that name.
-        mixed: those of them whose column also holds a field, which their answers are told from by what they look like.
+        structured: columns of `data` whose cells hold JSON of which the label config shows a part, such as `$doc.text`.
+        answers: names of the controls whose answers are in the column of the same name.
+        mixed: those of `answers` whose column also holds a field; the form of a cell tells answers from the field.
         hidden: why the file does not show the answers to a control, as a clause that follows its name.
         has_ids: the column `id` holds the ids of the tasks.
-        tells_annotations: a record without an annotation has an empty `annotation_id`.
+        tells_annotations: the file has a column `annotation_id`, which is empty in a record without an annotation.
         largest_annotation_id: in the whole file; 0 where there is none.
     """
 
@@ -60,7 +60,7 @@ class Columns:
         return any(self.answer(record, name) is not None for name in self.answers)
 
     def answer(self, record: Record, control: str) -> object:
-        """What a record holds in answer to a control; None where that is nothing."""
+        """Return the cell with a record's answer to a control; None where there is none."""
         cell = record.get(control) if control in self.answers else None
         return None if is_empty(cell) or (control in self.mixed and not are_regions(cell)) else cell
 
@@ -72,7 +72,7 @@ class Columns:
 
 
 def find_columns(path: Path, config: LabelConfig) -> Columns:
-    """What the columns of a flat export are. The file is read once, in flat memory.
+    """Find the roles of a flat export's columns. The file is read once, in constant memory.
 
     Raises:
         StudioExportError: it cannot be read, no column is a control of the config, or a field that the config shows
@@ -109,14 +109,14 @@ def is_empty(cell: object) -> bool:
 
 
 class _Found:
-    """What all records together show.
+    """The facts about columns that all records together show.
 
     Attributes:
         controls: names of the label config's controls.
         columns: in the order of their first appearance.
-        fields: names of controls that fields have as well: what nobody annotated has a value under such a name, or the
-            value stands among the fields, which JSON_MIN writes before the id.
-        like_regions: those whose field holds what looks like the regions of an answer.
+        fields: names that a control and a field share: a record that nobody annotated has a value under the name, or
+            the value is among the fields, which JSON_MIN writes before the id.
+        like_regions: those of `fields` whose field holds a value that looks like the regions of an answer.
     """
 
     def __init__(self, controls: frozenset[str]) -> None:
@@ -130,7 +130,7 @@ class _Found:
         self._last: Record = {}
 
     def add(self, record: Record) -> None:
-        """Look at the next record."""
+        """Take the next record into account."""
         self.columns.update(dict.fromkeys(record))
         annotation_id = record.get(ANNOTATION_ID, 0)
         if is_empty(annotation_id):
@@ -145,14 +145,14 @@ class _Found:
 
     @property
     def answered(self) -> Set[str]:
-        """The controls that a column has the name of."""
+        """The controls whose name is also a column's."""
         return self.controls & self.columns.keys()
 
     @property
     def ids_are_of_tasks(self) -> bool:
-        """True where the column `id` holds whole numbers, each of one task alone.
+        """True where the column `id` holds whole numbers, each for one task only.
 
-        In tables, a field of that name takes the place of the tasks' ids.
+        In tables, a field called `id` replaces the tasks' ids.
         """
         if TASK_ID in self.answered or not self._ids:
             return False
@@ -171,7 +171,7 @@ class _Found:
 
 
 def _shown_fields(config: LabelConfig, found: _Found) -> dict[str, bool]:
-    """The fields that the label config shows; true for those that it looks into, as into `doc` for `$doc.text`."""
+    """Return the fields that the label config shows; true for those it shows a part of, as `doc` for `$doc.text`."""
     objects = [control.object for control in config.controls if control.object.field]
     whole = {shown.field: False for shown in objects if shown.field in found.columns}
     parts = {
@@ -200,13 +200,13 @@ def _check(path: Path, found: _Found, shown: Set[str]) -> None:
 
 
 def _told_by_their_looks(config: LabelConfig, found: _Found) -> frozenset[str]:
-    """Controls whose answers look like nothing that a field of the same name holds."""
+    """Return the controls whose answers can be told by their form from the values of a field with the same name."""
     by_regions = {control.name for control in config.controls if is_answered_by_regions(control)}
     return frozenset((found.fields & by_regions) - found.like_regions)
 
 
 def _hidden(fields: Set[str], found: _Found, *, renames: bool) -> dict[str, str]:
-    """Why answers are not to be had, by control."""
+    """Return why the file does not show the answers, by control."""
     hidden = {}
     for name in sorted(found.answered):
         if name in ABOUT:

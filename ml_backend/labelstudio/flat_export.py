@@ -23,10 +23,10 @@ __all__ = ["read_flat_export"]
 
 
 def read_flat_export(path: Path, config: LabelConfig, notes: FileNotes | None = None) -> Iterator[Task]:
-    """Every task with its annotations, in flat memory. Records of a task stand next to one another.
+    """Yield every task with its annotations, in constant memory. Records of one task must be next to each other.
 
-    The file is read twice: what its columns are shows in all records together. A task has the number of its first
-    record, from 1, where the file holds no ids of tasks, and no annotation where nobody annotated it.
+    The file is read twice, since only all records together show what its columns hold. Where the file has no ids of
+    tasks, a task's id is the number of its first record, from 1. A task that nobody annotated has no annotation.
 
     Raises:
         StudioExportError: as `read_records` and `find_columns`, or a cell cannot be read.
@@ -46,7 +46,7 @@ def read_flat_export(path: Path, config: LabelConfig, notes: FileNotes | None = 
 
 
 class _Reader:
-    """Makes tasks out of records; it knows what the columns are."""
+    """Makes tasks from records, given the roles of the columns."""
 
     def __init__(self, path: Path, config: LabelConfig, columns: Columns, notes: FileNotes) -> None:
         self._path, self._controls, self._columns, self._notes = path, config.controls, columns, notes
@@ -54,7 +54,7 @@ class _Reader:
         self._is_table = is_table(path)
 
     def task(self, records: list[tuple[int, Record]]) -> Task:
-        """The task that records, each with its number in the file, are about."""
+        """Return the task that records describe, each given with its number in the file."""
         number, first = records[0]
         task_id = given_id(first[TASK_ID]) if self._columns.has_ids else None
         if task_id is None:

@@ -1,4 +1,4 @@
-"""The records of Label Studio's flat exports (CSV, TSV, JSON_MIN), as they stand in the file."""
+"""Read the records of Label Studio's flat exports (CSV, TSV, JSON_MIN) without interpreting them."""
 
 import csv
 from collections import Counter
@@ -22,15 +22,15 @@ LONGEST_CELL = 2**31 - 1
 
 
 def is_table(path: Path) -> bool:
-    """True for CSV and TSV, by the file's name."""
+    """True for CSV and TSV files, judged by the file's name."""
     return _suffix(path) in DELIMITERS
 
 
 def is_flat_export(path: Path) -> bool:
-    """True for a table, and for JSON_MIN, by its first item.
+    """True for a table, and for JSON_MIN, judged by its first item.
 
     Raises:
-        StudioExportError: it is neither of them and no JSON list of objects either.
+        StudioExportError: the file is none of these, and no JSON list of objects either.
     """
     if is_table(path):
         return True
@@ -40,10 +40,10 @@ def is_flat_export(path: Path) -> bool:
 
 
 def read_records(path: Path, notes: FileNotes | None = None) -> Iterator[Record]:
-    """Every record, in flat memory. The cells of a table are texts; in JSON_MIN values have types.
+    """Yield every record, in constant memory. The cells of a table are strings; JSON_MIN values have types.
 
     Raises:
-        StudioExportError: not there, no text, or not such an export; raised when the reading gets there.
+        StudioExportError: the file is missing, not text, or not such an export; raised when the reading gets there.
     """
     if is_table(path):
         yield from _read_table(path, notes)

@@ -1,4 +1,4 @@
-"""The small values in files: what they stand for, whatever a tool has made of them on the way."""
+"""Read ids, durations and names from files, in the forms into which tools may have changed them on the way."""
 
 import math
 import re
@@ -10,12 +10,12 @@ from ..domain.project import GREATEST_STUDIO_ID
 __all__ = ["given_id", "given_seconds", "given_text", "shown_names"]
 
 NAMES_SHOWN, NAME_CHARACTERS = 20, 40
-# "007" is a name: as a number it could be another one's.
+# "007" is a name: read as a number, it could equal another task's id.
 WHOLE_NUMBER = re.compile(r"(0|[1-9][0-9]{0,18})(?:\.0)?")
 
 
 def given_id(value: object) -> int | None:
-    """The whole number that an id is, also where a tool has made it a text (`"7"`) or a fraction (`7.0`); else None."""
+    """Return an id as a whole number, also where a tool has made it text (`"7"`) or a float (`7.0`); otherwise None."""
     if isinstance(value, str):
         found = WHOLE_NUMBER.fullmatch(value)
         value = int(found[1]) if found else None
@@ -27,7 +27,7 @@ def given_id(value: object) -> int | None:
 
 
 def given_seconds(value: object) -> float | None:
-    """A length of time; None for what is none, such as NaN."""
+    """Return a duration in seconds; None for a value that is none, such as NaN."""
     try:
         seconds = float(str(value))
     except ValueError:
@@ -36,10 +36,10 @@ def given_seconds(value: object) -> float | None:
 
 
 def given_text(value: object) -> str | None:
-    """A name or a time; None for nothing, and for what is neither text nor a number."""
+    """Return a name or a time as text; None for an empty value, and for one that is neither text nor a number."""
     return str(value) if isinstance(value, str | int | float) and value != "" else None
 
 
 def shown_names(names: Iterable[str]) -> str:
-    """The first names of a file's fields or columns, for a message: in short, whatever they are."""
+    """Return the first names of a file's fields or columns for a message, each shortened where it is long."""
     return ", ".join(name[:NAME_CHARACTERS] for name in islice(names, NAMES_SHOWN)) or "none"

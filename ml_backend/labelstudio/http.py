@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 3
 RETRIED_STATUSES = (429, 502, 503, 504)
 LONGEST_PAUSE_S = 5.0
-"""No call waits for longer than this before its next attempt; whoever has more time asks again later."""
+"""The longest wait of a call before its next attempt; a caller with more time must call again later."""
 LONGEST_DETAIL = 300
 DECODE = json_decoder()
 RENEWAL = "api/token/refresh/"
@@ -69,7 +69,7 @@ class StudioHttp:
         return f"{type(self).__name__}({self.url!r})"
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        """JSON of a GET, tried up to three times where the connection fails or Label Studio is too busy to answer."""
+        """Return the JSON of a GET, tried up to three times where the connection fails or Label Studio is too busy."""
         retrying = Retrying(
             retry=retry_if_exception(_may_be_repeated),
             stop=stop_after_attempt(ATTEMPTS),
@@ -80,7 +80,7 @@ class StudioHttp:
         return retrying(self._call, "GET", path, params=params)
 
     def _pause(self, state: RetryCallState) -> float:
-        """Seconds before the next attempt: twice as long each time, and as long as Label Studio asks for."""
+        """Return the pause before the next attempt: doubled each time, and at least as long as Label Studio asks for."""
         return max(wait_exponential(multiplier=self._retry_wait_s)(state), _asked_pause_s(_error(state)))
 
     def send(
@@ -237,7 +237,7 @@ def _json_bytes(method: str, path: str, body: object) -> bytes:
 
 
 def _may_be_repeated(error: BaseException) -> bool:
-    """True for a failure that the next attempt may not meet; not after a time out, which was waited for."""
+    """True for a failure that may be over at the next attempt; False after a timeout, which took long enough."""
     is_passing = isinstance(error, _NoAnswer) or getattr(error, "status", None) in RETRIED_STATUSES
     return is_passing and _asked_pause_s(error) <= LONGEST_PAUSE_S
 
@@ -255,7 +255,7 @@ def _warn(state: RetryCallState) -> None:
 
 
 def _retry_after_s(response: "httpx.Response") -> float | None:
-    """What Retry-After says where it is a number; dates, which Label Studio never sends, depend on two clocks."""
+    """Return the seconds in Retry-After; None without it, and for dates, which compare two clocks and are never sent."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() else None
 

@@ -1,4 +1,4 @@
-"""JSON as tools really write it: decoded as it is meant, or refused with what is wrong."""
+"""Decode JSON as real tools write it, small faults included, or refuse it with a message that says what is wrong."""
 
 import json
 import math
@@ -18,28 +18,28 @@ CHARACTERS_AT_ONCE = 1 << 16
 CUT_SHORT = "the text ends in the middle of it: it was cut short"
 TOO_DEEP = f"more than {MAX_DEPTH} levels inside one another"
 CLOSING = {"[": "]", "{": "}"}
-# Whatever stands before the next bracket outside strings, and that bracket; none where the text ends before.
+# All text up to and including the next bracket outside strings; no bracket where the text ends before one.
 UP_TO_BRACKET = re.compile(r'[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+(?:([\[\]{}])|"|\Z)', re.DOTALL)
-# Not where two backslashes come first, of which the second may be an escaped one.
+# Not after two backslashes, the second of which may be an escaped one.
 ESCAPED_PAIR = re.compile(r"\\u(?<!\\\\u)[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class NotJson(PayloadError):
-    """A text is no JSON. It may be meant as it stands."""
+    """The text is not JSON. It may be meant as plain text."""
 
 
 def json_decoder(notes: FileNotes | None = None) -> Decoder:
-    """What gives the value that a JSON text stands for. Of a key that stands twice the last value counts.
+    """Return a function that decodes a JSON text. Where an object has a key twice, the last value counts.
 
-    Python's own parser joins the escaped halves of a surrogate pair as they should be, and reads whole numbers of any
-    length; faster ones were seen to make another character of half a pair, and to stop at 64 bits. The decoder raises
-    PayloadError for a text that is not well-formed, is more than `MAX_DEPTH` levels deep, or holds a number too long
-    to read; the first one is a `NotJson`.
+    It uses Python's own parser, which joins the escaped halves of a surrogate pair and reads whole numbers of any
+    length. Faster parsers turned half a pair into another character, and stopped at 64 bits. The decoder raises
+    PayloadError for a text that is not well-formed (then a `NotJson`), is more than `MAX_DEPTH` levels deep, or holds
+    a number too long to read.
 
     Args:
-        notes: told of what had to be replaced: NaN and infinite numbers, and halves of surrogate pairs.
+        notes: counts the values that had to be replaced: NaN, infinite numbers, and halves of surrogate pairs.
     """
     decode = _decoder(notes or FileNotes())
 
@@ -53,11 +53,11 @@ def json_decoder(notes: FileNotes | None = None) -> Decoder:
 
 
 def stream_objects(source: IO[str], notes: FileNotes | None = None) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON list, or those that stand one after another (JSON lines), in flat memory.
+    """Yield the objects of a JSON list, or of a sequence of objects (JSON lines), in constant memory.
 
     Raises:
-        PayloadError: as `json_decoder` says, or something else than objects, or cut short; raised when the reading
-            gets there.
+        PayloadError: as `json_decoder` says, or the text holds anything but objects, or is cut short; raised when the
+            reading gets there.
     """
     text = _Text(source, notes or FileNotes())
     match text.next_character():
@@ -72,7 +72,7 @@ def stream_objects(source: IO[str], notes: FileNotes | None = None) -> Iterator[
 
 
 def whole_characters(value: Any, notes: FileNotes | None = None) -> Any:
-    """A JSON value with U+FFFD in the place of every half of a surrogate pair, so that positions stay right."""
+    """Return a JSON value with U+FFFD for every unpaired half of a surrogate pair, so that positions stay right."""
     if isinstance(value, str):
         if value.isascii():
             return value
@@ -107,14 +107,14 @@ def _one_after_another(text: "_Text") -> Iterator[dict[str, Any]]:
 
 
 class _Text:
-    """A text that is read piece by piece; what has been taken is forgotten."""
+    """A text that is read piece by piece; parts that were taken are dropped from memory."""
 
     def __init__(self, source: IO[str], notes: FileNotes) -> None:
         self._source, self._decode = source, _decoder(notes)
         self._text, self._at = "", 0
 
     def next_character(self) -> str:
-        """The next character that is no white space, "" at the end."""
+        """Return the next character that is not white space, without taking it; "" at the end."""
         while True:
             self._at = _after_white_space(self._text, self._at)
             if self._at < len(self._text):
@@ -123,20 +123,20 @@ class _Text:
                 return ""
 
     def take(self) -> str:
-        """The same, which is over with then.
+        """Take the next character that is not white space.
 
         Raises:
-            PayloadError: the text is over.
+            PayloadError: the text has ended.
         """
         found = self._peeked()
         self._at += 1
         return found
 
     def take_object(self) -> dict[str, Any]:
-        """The object that comes next.
+        """Take the next object.
 
         Raises:
-            PayloadError: something else comes, or no whole object.
+            PayloadError: no object follows, or not a whole one.
         """
         if self._peeked() != "{":
             raise PayloadError(f"{self.shown()} found; wanted an object, {{...}}")
@@ -153,7 +153,7 @@ class _Text:
                 return found
 
     def shown(self) -> str:
-        """What comes next, in short."""
+        """Return the beginning of the remaining text, for a message."""
         found = self._text[self._at : self._at + 40]
         return repr(found) + "..." * (len(self._text) > self._at + 40)
 
@@ -163,7 +163,7 @@ class _Text:
         return found
 
     def _read_on(self) -> bool:
-        """Read as much as is waiting, so that the work grows with the length alone; False at the end."""
+        """Read as much again as is waiting, so that the total work stays linear in the length; False at the end."""
         waiting = self._text[self._at :]
         more = self._source.read(max(CHARACTERS_AT_ONCE, len(waiting)))
         self._text, self._at = waiting + more, 0
@@ -176,7 +176,7 @@ def _after_white_space(text: str, at: int) -> int:
 
 
 def _is_whole(text: str, start: int) -> bool:
-    """False where the text is over before the object that starts there is, as far as the brackets tell."""
+    """False where the text ends before the object that starts there does, judged by the brackets."""
     open_brackets: list[str] = []
     for found in UP_TO_BRACKET.finditer(text, start):
         bracket = found[1]
@@ -190,7 +190,7 @@ def _is_whole(text: str, start: int) -> bool:
 
 
 def _depth(text: str) -> int:
-    """How many levels of brackets are inside one another at most, in well-formed JSON."""
+    """Return the greatest depth of nested brackets in well-formed JSON."""
     depth = deepest = 0
     if text.count("[") + text.count("{") > MAX_DEPTH:
         for found in UP_TO_BRACKET.finditer(text):
@@ -200,7 +200,7 @@ def _depth(text: str) -> int:
 
 
 def _decoder(notes: FileNotes) -> Callable[[str, int], tuple[Any, int]]:
-    """What gives the value that starts somewhere in a text, and where it ends."""
+    """Return a function that decodes the value at a position of a text and returns it with the position of its end."""
 
     def finite(number: str) -> float | None:
         value = float(number)
@@ -209,7 +209,7 @@ def _decoder(notes: FileNotes) -> Callable[[str, int], tuple[Any, int]]:
         notes.not_numbers += 1
         return None
 
-    # Not strict: line breaks and tabs inside strings are no JSON, and nothing else can be meant by them.
+    # Not strict: line breaks and tabs inside strings are not valid JSON, but their meaning is clear.
     json_value = json.JSONDecoder(parse_float=finite, parse_constant=finite, strict=False).raw_decode
 
     def decode(text: str, start: int) -> tuple[Any, int]:

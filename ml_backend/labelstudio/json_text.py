@@ -1,4 +1,4 @@
-"""JSON that comes from outside. What is nested so deeply that Python fails at it is refused like any other nonsense."""
+"""Read JSON that comes from outside, and refuse text that is nested too deeply for Python's parser."""
 
 import json
 import re
@@ -16,9 +16,9 @@ _NO_SURROGATE = rb"\\u00"
 
 
 def read_json(text: bytes) -> object:
-    """The value of a JSON text in UTF-8.
+    """Parse a JSON text in UTF-8.
 
-    Half surrogate pairs stay as they are: Label Studio takes them, and tasks that hold one are answered.
+    Halves of surrogate pairs are kept: Label Studio accepts them, and tasks that hold one get an answer.
 
     Raises:
         PayloadError: it is nested more than 200 deep.
@@ -29,7 +29,7 @@ def read_json(text: bytes) -> object:
     except ValueError:
         if not _SURROGATE.search(text):
             raise
-    # This parser takes no half pairs. Python's own does, but its bound on nesting is not the same everywhere.
+    # This parser refuses halves of pairs. Python's own accepts them, but its limit on nesting varies between platforms.
     _parse(_SURROGATE.sub(_NO_SURROGATE, text))
     return json.loads(text)
 

@@ -16,21 +16,21 @@ from .config_tree import IMPORTED, LABEL_TAGS, config_tree, is_control, with_par
 __all__ = ["parse_label_config"]
 
 Path = tuple[Element, ...]
-"""A tag, at the end, and the tags around it, the outermost first."""
+"""The tags around a tag, the outermost first, and the tag itself at the end."""
 SHOWING = ("value", "valuelist")
 FIELD = re.compile(r"\$[A-Za-z_]")
-"""The editor takes an amount such as `$5` for a field, too, but no task has one, and older ones stored the amount."""
+"""The start of a field's name. The editor reads an amount such as `$5` as a field, too, but no task has such a one."""
 
 
 def parse_label_config(xml: str) -> LabelConfig:
     """The controls and objects of a label config.
 
-    Controls are the editor's own and every tag with `toName`, wherever they stand; where `toName` names several
+    Controls are the editor's control tags and every tag with `toName`, at any depth; where `toName` names several
     objects (`a,b`), the first one counts. A control's labels are its `<Choice>` and `<Label>` descendants; a nested
-    choice is listed right after its parent, and one that stands twice counts once. Labels that come from each task's
-    data (`value="$options"`) are unknown here: such a control has no labels at all.
+    choice is listed right after its parent, and a label that occurs twice counts once. Labels that come from each
+    task's data (`value="$options"`) are unknown here: such a control has no labels at all.
 
-    A control that cannot be read is left out, and said to be in the config's faults.
+    A control that cannot be read is left out, and the config's `faults` say why.
 
     Raises:
         UnreadableLabelConfig: not well-formed XML, not a `<View>`, too large, or entities or a DTD.
@@ -65,11 +65,11 @@ def _spelling_faults(misspelled: Sequence[str]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What names stand for.
+    """The names in a label config, and the tags that they belong to.
 
     Attributes:
-        tags: what `toName` may point to, right or wrong.
-        uses: how often each name is given.
+        tags: all named tags to which a `toName` may point, rightly or wrongly.
+        uses: how many tags have each name.
     """
 
     tags: Mapping[str, ObjectTag]
@@ -83,12 +83,12 @@ class _Names:
 
     @property
     def objects(self) -> list[str]:
-        """Names of what is shown."""
+        """The names of the object tags, which show something."""
         return [name for name, tag in self.tags.items() if not tag.attributes.keys().isdisjoint(SHOWING)]
 
     @property
     def only_object(self) -> str:
-        """What the editor takes for controls without `toName`; empty where several things are shown."""
+        """The object that the editor assumes for controls without `toName`; empty where there are several."""
         return self.objects[0] if len(self.objects) == 1 else ""
 
 
@@ -100,13 +100,13 @@ def _object(element: Element) -> ObjectTag:
 
 
 def _value(element: Element) -> str:
-    """The `value`, or the text inside the tag, which the editor takes before it."""
+    """Return the text inside the tag, which comes first in the editor, or else its `value`."""
     inside = (element.text or "").strip() if not len(element) else ""
     return escape(inside) or element.get("value", "")
 
 
 def _control(path: Path, names: _Names) -> Control | str:
-    """The control, or a clause on why it cannot be read."""
+    """Return the control, or a clause on why it cannot be read."""
     element = path[-1]
     target = element.get("toname", names.only_object).split(",")[0].strip()
     if (fault := _name_fault(element, names) or _target_fault(target, names)) is not None:
@@ -161,9 +161,10 @@ def _labels(control: Element) -> tuple[Label, ...]:
 
 
 def _is_dynamic(control: Element) -> bool:
-    """True where labels come from the tasks, all or, as in `<Choice value="$first"/>`, some.
+    """True where all labels come from the tasks, or some, as in `<Choice value="$first"/>`.
 
-    An alias is what is stored, whatever the task shows for it. A text area's value is a text to begin with.
+    A label with an alias does not count: the alias is stored, whatever text the task shows. A text area's value does
+    not count either: it is the initial text.
     """
     if control.tag == "TextArea":
         return False
@@ -173,7 +174,7 @@ def _is_dynamic(control: Element) -> bool:
 
 
 def _label_elements(parent: Element, *, is_inside: bool = False) -> Iterator[tuple[Element, bool]]:
-    """Label tags below a tag in document order, and whether each lies inside another one.
+    """Yield the label tags below a tag in document order, and whether each lies inside another one.
 
     Labels of a control inside are left out.
     """
@@ -199,7 +200,7 @@ def _nameless_labels(control: Element) -> Iterator[str]:
 def _with_conditions(
     controls: Mapping[str, Control], places: Mapping[str, Path]
 ) -> tuple[tuple[Control, ...], list[str]]:
-    """The controls that are ever asked, with their conditions, and sentences about the others."""
+    """Return the controls that can be asked, with their conditions, and sentences about the others."""
     free = [n for n, each in controls.items() if each.tag == "Choices" and not waits_for_any_choice(places[n])]
     never: dict[str, str] = {}
     conditional: dict[str, Control] = {}

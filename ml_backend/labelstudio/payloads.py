@@ -151,18 +151,18 @@ def _extra_params(value: object) -> object:
 
 
 def object_or_none(value: object) -> object:
-    """For a validator: an object that may be empty or something else, where there is nothing to say."""
+    """Validate an optional object: return None where it is empty or not an object."""
     return value if isinstance(value, dict) and value else None
 
 
 Id = Annotated[int, Field(ge=0, le=GREATEST_STUDIO_ID)]
 ProjectId = Annotated[int, Field(ge=1, le=GREATEST_STUDIO_ID)]
-"""Label Studio counts from 1; project 0 is labelloop's own, for work on files."""
+"""A project's id. Label Studio counts from 1; labelloop itself uses 0, for work on files."""
 Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_regions)]
 
 
 class Payload(BaseModel):
-    """What is common to all JSON objects of Label Studio."""
+    """The base of all JSON objects of Label Studio."""
 
     # hide_input: a message must not repeat tokens or people's texts.
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
@@ -175,7 +175,7 @@ class _Prediction(Payload):
 
 
 class AnnotationPayload(Payload):
-    """An annotation as exports, the API and events have it."""
+    """An annotation as exports, the API and events send it."""
 
     id: Id
     task: Id | None = None
@@ -240,7 +240,7 @@ class TaskPayload(_Task):
 
 
 class ProjectPayload(Payload):
-    """A project as the API and events have it."""
+    """A project as the API and events send it."""
 
     id: ProjectId
     title: str | None = ""
@@ -251,7 +251,7 @@ class ProjectPayload(Payload):
     task_number: int | None = 0
 
     def value(self) -> ProjectInfo:
-        """The project's settings as the rest of labelloop has them."""
+        """Convert to the project's settings as the rest of labelloop uses them."""
         return ProjectInfo(
             id=self.id,
             title=self.title or "",
@@ -280,10 +280,10 @@ ModelT = TypeVar("ModelT", bound=Payload)
 
 
 def parse(model: type[ModelT], body: object, what: str) -> ModelT:
-    """The body as the model has it.
+    """Parse the body into the model.
 
     Raises:
-        PayloadError: it does not fit; the message begins with `what`.
+        PayloadError: the body does not fit the model; the message begins with `what`.
     """
     if not isinstance(body, Mapping):
         raise PayloadError(

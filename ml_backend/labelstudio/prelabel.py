@@ -11,10 +11,10 @@ __all__ = ["outcome_by_comparison", "outcome_by_origin"]
 
 
 def outcome_by_comparison(result: Sequence[Region], prelabel: Sequence[Region]) -> PrelabelOutcome:
-    """The outcome where the pre-label is at hand.
+    """Return what became of a pre-label, by comparing it with the annotation's result.
 
-    Only meaning counts, see `region_meaning`. The order of regions does not, nor do controls that the pre-label says
-    nothing about (a comment box beside the labels).
+    Only the meaning of regions counts (see `region_meaning`), and neither their order nor controls that the pre-label
+    does not answer, such as a comment box beside the labels.
     """
     if not prelabel:
         return PrelabelOutcome.NONE

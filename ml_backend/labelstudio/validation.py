@@ -13,9 +13,9 @@ __all__ = ["known_controls", "misfits"]
 
 
 def known_controls(label_config: str) -> frozenset[str]:
-    """Names of the controls that Label Studio takes predictions for.
+    """Return the names of the controls for which Label Studio accepts predictions.
 
-    Its editor shows more: those whose `toName` is missing or spelled otherwise.
+    Its editor also shows controls whose `toName` is missing or spelled in another case.
     """
     from label_studio_sdk.label_interface.interface import LabelInterface
 

@@ -1,7 +1,7 @@
-"""What the event webhook is told: bounded before it is read, because every member of a project can send it anything.
+"""Read the payloads of the event webhook, with limits, because every member of a project can send it anything.
 
-The webhook's credentials are shown to all members. So the size of a call is checked before it is parsed, the length of
-its lists before what is in them is looked at, and the first entry that is wrong ends the reading.
+Label Studio shows the webhook's credentials to all members. So the size of a call is checked before it is parsed, the
+length of its lists before their entries are read, and reading stops at the first entry that is wrong.
 """
 
 from collections.abc import Collection
@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 MAX_EVENT_COMMAS = 2_000_000
-"""400 for each of the 5,000 tasks or annotations that Label Studio tells of per call at most. A JSON value of two bytes
-becomes an object of fifty or more in memory, and there is a comma between any two, inside texts as well; counting them
-takes milliseconds."""
+"""400 for each of the at most 5,000 tasks or annotations in one call of Label Studio's. A JSON value of two bytes
+becomes an object of fifty bytes or more in memory, and a comma separates any two values. Counting commas takes
+milliseconds; those inside texts are counted as well."""
 MAX_LISTED = 50_000
-"""Ten times what Label Studio sends."""
+"""The most entries in a list, ten times what Label Studio sends."""
 MAX_NAME_LENGTH = 64
 MAX_VERSION_LENGTH = 255
 
@@ -36,7 +36,7 @@ class AnnotationChange:
     """An annotation that was created or updated.
 
     Attributes:
-        task_id: the annotation's task; its data are left behind, since anybody can write them.
+        task_id: the annotation's task; the task's data are ignored, since anybody can make them up.
         prelabel_version: model version of the pre-label that the annotation started from; None where there was
             none or the payload does not say.
     """
@@ -51,10 +51,10 @@ class WebhookMessage:
     """One call of the event webhook, or of Start Training.
 
     Attributes:
-        action: Label Studio's name of it, such as `ANNOTATION_CREATED`; unknown ones pass through.
+        action: Label Studio's name of the action, such as `ANNOTATION_CREATED`; unknown names are accepted.
         project: None where the webhook is set to send no payload.
-        annotations: what was created or updated.
-        task_ids: tasks that were created or deleted.
+        annotations: the annotations that were created or updated.
+        task_ids: the tasks that were created or deleted.
     """
 
     action: str
@@ -66,10 +66,10 @@ class WebhookMessage:
 
 
 def check_event(body: bytes) -> None:
-    """Refuse the body of a call that would take far more memory than its size, before it is parsed.
+    """Refuse, before it is parsed, a body that would take far more memory than its size.
 
     Raises:
-        PayloadError: it holds more values than any call of Label Studio's does.
+        PayloadError: the body holds more values than any call of Label Studio's.
     """
     if (found := body.count(b",")) > MAX_EVENT_COMMAS:
         raise PayloadError(
@@ -79,11 +79,11 @@ def check_event(body: bytes) -> None:
 
 
 def parse_webhook(body: object) -> WebhookMessage:
-    """The message that the body of a webhook call holds.
+    """Parse the body of a webhook call into a message.
 
     Raises:
-        PayloadError: not an object, no action, too much, or an annotation, task or project that is not what it
-            should be; the first such one is named.
+        PayloadError: the body is not an object, has no action or too many entries, or an annotation, task or project
+            in it is invalid; the first invalid one is named.
     """
     envelope = parse(_Envelope, body, "webhook")
     if not envelope.action.startswith(("ANNOTATION", "TASK")):
@@ -100,7 +100,7 @@ def parse_webhook(body: object) -> WebhookMessage:
 
 
 def _listed(value: object) -> object:
-    """`ANNOTATION_CREATED` sends one object where `ANNOTATIONS_CREATED` sends a list, under the same key."""
+    """Return a list: `ANNOTATION_CREATED` sends one object under the key where `ANNOTATIONS_CREATED` sends a list."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -111,7 +111,7 @@ def _listed(value: object) -> object:
 
 
 def _is_name(text: str) -> bool:
-    """True of what the database holds for an annotator or a time."""
+    """True where the database can hold the text as an annotator's name or a time."""
     return len(text) <= MAX_NAME_LENGTH and text.isprintable()
 
 
@@ -155,7 +155,7 @@ def _message(envelope: _Envelope) -> WebhookMessage:
 
 
 def _change(annotation: _Annotation, task_ids: Collection[int]) -> AnnotationChange:
-    # Label Studio says which task an annotation is of; one event of one task may leave it to the position.
+    # An annotation names its task; where it does not, the event's only task is the one.
     only = next(iter(task_ids)) if len(task_ids) == 1 else None
     return AnnotationChange(
         task_id=only if annotation.task is None else annotation.task,

@@ -1,4 +1,4 @@
-"""What is wrong in this process at the moment, and that somebody has to see to: for `/health`, the page and metrics."""
+"""Alarms: current problems of this process that need an operator, shown by `/health`, the status page and metrics."""
 
 import logging
 import threading
@@ -12,9 +12,9 @@ log = logging.getLogger(__name__)
 
 
 class AlarmKind(StrEnum):
-    """What an alarm is about.
+    """The subjects of alarms.
 
-    STATE: the database that holds the state. REGISTRY: what MLflow says of a champion. MODEL: a champion's files.
+    STATE: the database that holds the state. REGISTRY: MLflow's record of a champion. MODEL: a champion's files.
     """
 
     STATE = "state"
@@ -23,17 +23,17 @@ class AlarmKind(StrEnum):
 
 
 class Alarms:
-    """At most one of a kind about one thing. Each is logged when it begins, and when it is over. Safe to share."""
+    """The current alarms, at most one per kind and subject. Their begin and end are logged. Safe to share by threads."""
 
     def __init__(self) -> None:
         self._sentences: dict[tuple[AlarmKind, str], str] = {}
         self._guard = threading.Lock()
 
     def begin(self, kind: AlarmKind, about: str, sentence: str) -> None:
-        """Say that something is wrong; one that is known already is only worded anew.
+        """Raise an alarm; one that is raised already only gets the new sentence.
 
         Args:
-            about: what tells alarms of this kind apart, such as a project's key.
+            about: the subject that distinguishes alarms of this kind, such as a project's key.
         """
         with self._guard:
             is_new = (kind, about) not in self._sentences
@@ -42,23 +42,23 @@ class Alarms:
             log.error("%s", sentence)
 
     def end(self, kind: AlarmKind, about: str) -> None:
-        """Say that it is well again."""
+        """End an alarm, as all is well again."""
         with self._guard:
             sentence = self._sentences.pop((kind, about), None)
         if sentence is not None:
             log.warning("this is over: %s", sentence)
 
     def about(self, kind: AlarmKind, about: str) -> str | None:
-        """What is wrong with one thing; None where it is well."""
+        """Return the sentence of one alarm; None where it is not raised."""
         return self._sentences.get((kind, about))
 
     def sentences(self) -> list[str]:
-        """Everything that is wrong, in the order in which it began."""
+        """Return the sentences of all alarms, in the order in which they began."""
         with self._guard:
             return list(self._sentences.values())
 
     def counts(self) -> Mapping[AlarmKind, int]:
-        """Alarms per kind."""
+        """Return the number of alarms per kind."""
         with self._guard:
             found = Counter(kind for kind, _ in self._sentences)
         return {kind: found[kind] for kind in AlarmKind}

@@ -88,7 +88,7 @@ class BundlePredictor:
             if name not in self._writers:
                 try:
                     answer(WARM_UP_TEXTS)
-                except Exception as error:  # what the runtimes raise has no common base
+                except Exception as error:  # the runtimes' errors have no common base class
                     raise BundleError(
                         f"{self.version} was loaded and cannot answer {name!r}: {error}; try another LABELLOOP_RUNTIME"
                     ) from error

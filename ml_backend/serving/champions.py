@@ -23,19 +23,19 @@ UNREADABLE = (BundleError, EncoderError, OSError)
 class Champions:
     """Serves, per project, the champion that the registry names, or the cold start before the first one.
 
-    A swap replaces one reference, so a request keeps the predictor that it started with; what that holds is given back
+    A swap replaces one reference, so a request keeps the predictor that it started with. A predictor's memory is freed
     when its last request is answered.
 
     Args:
-        registry: says which version is champion.
+        registry: knows which version is champion.
         load: makes a predictor from a serving bundle, ready to answer its first request as fast as any other.
-        cold_start: makes the predictor that answers before the first model, likewise.
-        alarms: told of champions whose files are damaged or gone.
-        earlier: by a project's key, the versions that served before its champion, newest first: one of them answers
-            where the champion cannot be loaded.
-        memory_of: bytes that a predictor holds in memory, by what holds them, which predictors may share.
-        limit_bytes: about what all of them may hold; above it those go that were not asked for the longest time, and
-            their next request loads them again. 0: no limit.
+        cold_start: makes the predictor that answers before the first model, just as ready.
+        alarms: get an alarm for each champion whose files are damaged or gone.
+        earlier: returns, for a project's key, the versions that served before its champion, newest first. One of them
+            answers where the champion cannot be loaded.
+        memory_of: returns the bytes that a predictor holds in memory, by their owner, which predictors may share.
+        limit_bytes: about how much all predictors together may hold. Above it, the least recently used ones are dropped,
+            and their next request loads them again. 0: no limit.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Champions:
         return None if is_outdated else serving
 
     def project(self, project_id: int) -> Project | None:
-        """The project as it was when its predictor was last looked for; None for one that is not served here."""
+        """Return the project as of the last search for its predictor; None for a project that is not served here."""
         return self._projects.get(project_id)
 
     def get(self, project: Project) -> Predictor:
@@ -98,14 +98,15 @@ class Champions:
             self.refresh(project)
 
     def refresh(self, project: Project) -> Predictor:
-        """Serve what the registry names now, loading it first if it is new here.
+        """Serve the version that the registry names now, loading it first if it is new here.
 
-        A champion that cannot be loaded does not replace what serves; where nothing does, the newest whole version
-        before it answers, or else the cold start. One whose files are lost goes on serving from memory.
+        A champion that cannot be loaded does not replace the predictor that serves. Where none serves yet, the newest
+        intact version before it answers, or else the cold start. A champion whose files are lost goes on serving from
+        memory.
 
         Raises:
             EncoderError: the base model cannot be loaded.
-            TrackingError: the registry does not answer, and nothing serves that could go on.
+            TrackingError: the registry does not answer, and no predictor serves the project yet.
         """
         with self._lock(project.id):
             fitting = self.loaded(project)
@@ -143,7 +144,7 @@ class Champions:
         return predictor
 
     def _newest_whole(self, project: Project) -> Predictor:
-        """The newest version before the champion that can be loaded, or the cold start."""
+        """Return the newest version before the champion that can be loaded, or the cold start."""
         for version in self._earlier(project.ref.key):
             try:
                 return self._loaded_version(project, version)
@@ -152,7 +153,7 @@ class Champions:
         return self._cold_start(project)
 
     def load_soon(self, project: Project) -> None:
-        """Load a project's predictor in the background, unless one that fits serves already; returns at once."""
+        """Load a project's predictor in the background, unless a fitting one serves already. Returns at once."""
         if self.loaded(project) is None:
             self._loader.add(project)
 
@@ -199,16 +200,16 @@ def _lost(project: Project, predictor: Predictor, error: Exception) -> str:
 
 
 def _sizes(folder: Path) -> Mapping[str, int]:
-    """Every file below a folder with its size."""
+    """Return every file below a folder with its size."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
 def _check_files(folder: Path, known: Mapping[str, int]) -> None:
-    """Look whether a version that serves from memory could be loaded again, without reading its files.
+    """Check that a version that serves from memory could be loaded again, without reading its files.
 
     Raises:
-        BundleError: files that were there when it was loaded are gone or have changed; OSError: they cannot be seen.
+        BundleError: files of the loaded version are gone or have changed; OSError: they cannot be accessed.
     """
     found = _sizes(folder)
     wrong = [name for name, size in known.items() if found.get(name) != size]

@@ -1,7 +1,7 @@
-"""A registry whose versions outlive MLflow's database: the state remembers what was registered and what served.
+"""A registry whose versions survive the loss of MLflow's database: the state also records what was registered and served.
 
-MLflow stays the record that people look at, and may move the alias. Where its database is lost or away, names go on
-from the last one, and what served goes on serving from its files, with an alarm.
+MLflow remains the record that people see, and in which they may move the alias. Where its database is lost or away,
+version numbers continue from the last one, and the champion goes on serving from its files, with an alarm.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ __all__ = ["DurableRegistry"]
 
 
 class DurableRegistry:
-    """Asks the registry, and the state where that does not know.
+    """Asks the registry, and falls back on the state where the registry does not know.
 
     Args:
-        home: below it, places are remembered relative to it, so that the state may be moved.
+        home: folder to which the paths of versions below it are stored relative, so that the state can be moved.
     """
 
     def __init__(self, registry: ModelRegistry, versions: VersionRepository, home: Path, alarms: Alarms) -> None:
@@ -31,7 +31,7 @@ class DurableRegistry:
         self._alarms = alarms
 
     def next_number(self, project_key: str) -> int:
-        """The number that the next registered version will get; none that was ever used."""
+        """Return the number that the next registered version will get; it was never used before."""
         self._versions.add(map(self._movable, self._registry.versions(project_key)))
         return max(self._registry.next_number(project_key), self._versions.last_number(project_key) + 1)
 
@@ -47,10 +47,10 @@ class DurableRegistry:
         label_config_fingerprint: str,
         metrics: Mapping[str, float],
     ) -> ModelVersion:
-        """Register the bundle that the run logged, and remember it.
+        """Register the bundle that the run logged, and record it in the state.
 
         Raises:
-            JobError: the number was taken meanwhile.
+            JobError: another version took the number meanwhile.
         """
         registered = self._registry.register(
             project_key,
@@ -69,7 +69,7 @@ class DurableRegistry:
         """A version by its name.
 
         Raises:
-            ModelNotFound: neither the registry knows it nor the state, or its files are gone.
+            ModelNotFound: neither the registry nor the state knows it, or its files are gone.
         """
         try:
             return self._registry.get(version)
@@ -84,7 +84,7 @@ class DurableRegistry:
         return sorted({*self._registry.project_keys(), *self._versions.project_keys()})
 
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
-        """All versions of a project, newest first; one that only the state knows, where its files are there."""
+        """Return all versions of a project, newest first; those that only the state knows count if their files exist."""
         known = {version.number: version for version in self._registry.versions(project_key)}
         champions = {version.name for version in self._served(project_key)[:1]}
         kept = map(self._placed, self._versions.all(project_key))
@@ -113,11 +113,11 @@ class DurableRegistry:
         return named
 
     def earlier(self, project_key: str) -> Sequence[ModelVersion]:
-        """What served before the champion, newest first."""
+        """Return the versions that served before the champion, newest first."""
         return self._served(project_key)[1:]
 
     def set_champion(self, version: str) -> None:
-        """Make a version the champion; the registry follows, as far as it knows the version."""
+        """Make a version the champion, in the registry only if it knows the version."""
         found = self.get(version)
         try:
             self._registry.set_champion(version)
@@ -144,21 +144,21 @@ class DurableRegistry:
         return kept
 
     def _knows(self, kept: ModelVersion) -> bool:
-        """True where the registry has the version, so that somebody moved the alias away from it."""
+        """True where the registry has the version, which means that somebody moved the alias away from it."""
         return any(version.name == kept.name for version in self._registry.versions(kept.project_key))
 
     def _served(self, project_key: str) -> Sequence[ModelVersion]:
         try:
             return [self._placed(version) for version in self._versions.served(project_key)]
         except DatabaseUnavailable:
-            return ()  # the registry alone can tell then
+            return ()  # only the registry can tell then
 
     def _remember(self, champion: ModelVersion) -> None:
-        """Somebody moved the alias, or the version is older than this memory."""
+        """Record a champion that the state lacks: somebody moved the alias, or the version is older than this record."""
         try:
             self._versions.serve(self._movable(champion))
         except DatabaseUnavailable:
-            return  # the next look remembers it
+            return  # the next look records it
 
     def _movable(self, version: ModelVersion) -> ModelVersion:
         path = version.path

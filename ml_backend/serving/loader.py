@@ -1,4 +1,4 @@
-"""Loading in the background, one project after the other: each takes all cores, and there may be hundreds."""
+"""Load predictors in the background, one project at a time, since each load uses all cores and there may be hundreds."""
 
 import logging
 import threading
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class Loader:
-    """A thread that is there while something waits to be loaded.
+    """A queue of projects, and a thread that exists only while some wait to be loaded.
 
     Args:
-        load: makes what serves a project.
+        load: makes the predictor that serves a project.
     """
 
     def __init__(self, load: Callable[[Project], object]) -> None:
@@ -26,7 +26,7 @@ class Loader:
         self._guard = threading.Lock()
 
     def add(self, project: Project) -> None:
-        """Load a project when its turn comes; one that waits already keeps its place. Returns at once."""
+        """Queue a project for loading; one that waits already keeps its place. Returns at once."""
         with self._guard:
             self._waiting.setdefault(project.id, project)
             if self._is_running:
@@ -35,7 +35,7 @@ class Loader:
         NativeThread(self._work_off, name="loader", stop=self._forget).start()
 
     def _forget(self) -> None:
-        """Let none that wait be loaded; the load under way cannot be stopped, and takes seconds."""
+        """Drop the projects that wait; the load under way cannot be stopped, and takes seconds."""
         with self._guard:
             self._waiting.clear()
 
@@ -44,7 +44,7 @@ class Loader:
             try:
                 self._load(project)
             except Exception:
-                # The thread's outermost frame: what is wrong with one project must not keep the others waiting.
+                # The thread's outermost frame: an error of one project must not keep the others waiting.
                 log.exception("project %s has no model to serve", project.id)
 
     def _next(self) -> Project | None:

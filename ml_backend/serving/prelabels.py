@@ -68,10 +68,10 @@ def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, spl
 def _shown(
     answers: Mapping[str, ScoredTarget] | None, plan: ServingPlan, text: str, version: str
 ) -> tuple[Prediction, str | None]:
-    """One pre-label of all questions that are asked, and why it is empty where it is.
+    """Return one pre-label for all questions that are asked, and why it is empty where it is.
 
-    Its score is the product of the controls' scores, as if they were right independently of each other. Annotators are
-    not asked what the answers to other questions leave out, so it holds no answer to that, and no score of it.
+    Its score is the product of the controls' scores, as if they were right independently of each other. Questions that
+    the answers to other questions hide are not asked, so they get no answer and do not count in the score.
     """
     if answers is None:
         return Prediction((), None, version), "no_text"
@@ -93,7 +93,7 @@ def _shown(
 
 
 def _drawn_unasked(plan: ServingPlan, key: int) -> frozenset[str]:
-    """Names of the controls that a blind task's score leaves out, as if it was answered with labels drawn at random."""
+    """Return the controls that a blind task's score leaves out, as if it were answered with labels drawn at random."""
     if not plan.config.has_conditions:
         return frozenset()
     drawn = [(each.control, each.control.tag.lower()) for each in plan.labeled]

@@ -1,7 +1,7 @@
-"""What events tell about an annotation, as far as Label Studio itself bears it out.
+"""Decide which events about an annotation to believe, by comparing them with Label Studio's own annotation.
 
-The webhook's credentials are shown to every member of a project, so anybody may have made an event up. Label Studio's
-own annotation is the judge: an event that contradicts it counts for nothing.
+Label Studio shows the webhook's credentials to every member of a project, so anybody may have made an event up. An
+event that contradicts the annotation in Label Studio is ignored.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,18 @@ from .review import UNKNOWN_ANNOTATOR, last_change, time_of
 __all__ = ["believed"]
 
 ONE_ACT = timedelta(seconds=0.1)
-"""Label Studio writes the two times of a new annotation within some 0.05 ms; a person's change comes later."""
+"""The longest time between the two times of an unchanged annotation. Label Studio writes both within about 0.05 ms,
+and a person's change comes later."""
 
 
 def believed(
     told: Sequence[AnnotationEvent], task: Task, annotation: Annotation, *, is_held_out: bool
 ) -> AnnotationEvent | None:
-    """What the events say together that agree with the annotation; None where none does.
+    """Merge the events that agree with the annotation; None where none does.
 
     Args:
-        told: the annotation's events, in the order in which they came.
-        is_held_out: by the task's text; only then was the task blind, and chosen by no score.
+        told: the annotation's events, in the order in which they arrived.
+        is_held_out: whether the task's text is held out; only then was the task blind and not chosen by a score.
     """
     agreeing = [event for event in told if _agrees(event, task, annotation)]
     if not agreeing:
@@ -39,7 +40,7 @@ def believed(
 
 
 def _agrees(event: AnnotationEvent, task: Task, annotation: Annotation) -> bool:
-    """True of what can have been said of this annotation between its making and its last change."""
+    """True where the event can be about this annotation, at a time between its creation and its last change."""
     if event.action is EventAction.DELETED or event.task_id not in (None, task.id):
         return False
     known = {event.annotator, annotation.annotator} - {UNKNOWN_ANNOTATOR}

@@ -15,7 +15,7 @@ from .warn import warnings_about
 
 __all__ = ["BuiltRows", "DroppedRow", "build_rows"]
 
-"""Why a task is no part of a snapshot at all, hence not among its dropped rows."""
+"""The reasons for which a task is no part of a snapshot at all, and thus not among its dropped rows."""
 
 LabelCounts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
@@ -40,9 +40,9 @@ class BuiltRows:
     Attributes:
         splits: rows per split; every split is there, if empty.
         unresolved: rows whose annotators agree on no control, with empty targets.
-        moved: split per task id, of the unresolved rows whose changed text would belong to another one.
+        moved: the split of each unresolved row, by task id, whose changed text would belong to another split.
         label_counts: rows per split, control and label that they hold; labels without a row count 0.
-        reasons: what is left out of the rows and why, tasks that are not reviewed and single answers included.
+        reasons: the tasks and single answers that are left out and why, including tasks that are not reviewed.
         warnings: what a reader should know before trusting the rows, in sentences.
     """
 
@@ -129,18 +129,18 @@ def _rows_of(
 
 
 def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
-    """The rows without the answers that differ between rows of one text.
+    """Return the rows without the answers that differ between rows of the same text.
 
-    Annotators then disagree about the text, whichever task they saw it in: any one of the answers in train would
-    contradict what other people said, and one in test would make that test's truth a matter of the order of tasks.
-    Rows that are unresolved already take no side.
+    Such a difference means that annotators disagree about the text, whichever task they saw it in. Any one of the
+    answers in train would contradict what other people said, and in test the order of tasks would decide which answer
+    counts as the truth. Rows that are already unresolved are ignored here.
     """
     agreed = {row.id: row for same in _by_text(rows, plan) for row in _without_conflicts(same, plan)}
     return [agreed.get(row.id, row) for row in rows]
 
 
 def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:
-    """One row per text, the fullest and of equals the first. Equal texts share a split, so this never moves a row."""
+    """Keep one row per text: the one with the most answers, or the first of equals. Equal texts share a split."""
     kept = {row.id: row for row in rows}
     dropped = []
     for same in _by_text(rows, plan):
@@ -156,7 +156,7 @@ def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Ro
 
 
 def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
-    """The rows that say something, those with one text together."""
+    """Group the rows that have an answer by their text."""
     by_text: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.targets:
@@ -165,7 +165,7 @@ def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
 
 
 def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
-    """Rows of one text without the answers that differ between them, and without those that were asked after these."""
+    """Return rows of one text without the answers that differ, and without answers to questions that depend on these."""
     given: dict[str, set[Target]] = defaultdict(set)
     for row in rows:
         for name, target in row.targets.items():

@@ -14,7 +14,7 @@ __all__ = ["manifest_from_json", "manifest_to_json", "snapshot_id"]
 ID_DIGITS = 16
 NOT_IN_ID = ("id", "parent", "created_at", "reasons")
 NEW_KEYS = frozenset({"reasons"})
-"""What earlier manifests lack."""
+"""Keys that earlier manifests lack."""
 
 _Value = TypeVar("_Value")
 
@@ -29,7 +29,7 @@ def manifest_to_json(manifest: SnapshotManifest) -> dict[str, Any]:
 
 
 def snapshot_id(manifest: SnapshotManifest) -> str:
-    """Prefix of the sha256 over all that the manifest says of its rows, which it covers by their files' sha256."""
+    """Return a prefix of the sha256 over everything about the rows in the manifest, the sha256 of their files included."""
     values = {key: value for key, value in manifest_to_json(manifest).items() if key not in NOT_IN_ID}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
 

@@ -89,7 +89,7 @@ class ReviewRule:
         return latest
 
     def _is_approved(self, annotation: Annotation) -> bool:
-        """True where the control was answered with the value; one that contradicts itself approves of nothing."""
+        """True where the control was answered with the value; an answer that contradicts itself approves nothing."""
         verdicts = [region for region in annotation.result if region.get("from_name") == self.control]
         return bool(verdicts) and all(self._is_approval(region) for region in verdicts)
 
@@ -117,7 +117,7 @@ def _age(annotation: Annotation) -> tuple[datetime, int]:
 
 
 def time_of(text: str | None) -> datetime:
-    """A time that Label Studio wrote; before all time where there is none."""
+    """Parse a time that Label Studio wrote; a missing one comes before all others."""
     try:
         time = datetime.fromisoformat(text or "")
     except ValueError:
@@ -131,5 +131,5 @@ def _most_agreeing(annotations: Iterable[Annotation], answer: Callable[[Annotati
 
 
 def _whole_result(annotation: Annotation) -> str | None:
-    """The result without what differs between two people who mean the same."""
+    """Return the result as a text that is equal for two annotators who mean the same."""
     return "\n".join(sorted(map(region_meaning, annotation.result))) or None

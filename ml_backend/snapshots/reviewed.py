@@ -1,4 +1,4 @@
-"""Reviewed tasks made into rows one by one, before rows are compared with one another."""
+"""Make reviewed tasks into rows one by one, before the rows are compared with one another."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,21 +27,21 @@ __all__ = [
 ]
 
 History = Callable[[Task, Annotation], AnnotationEvent | None]
-"""What events tell of an annotation of a task, None where labelloop did not see the annotation being made."""
+"""Returns what events say about a task's annotation; None where labelloop did not see the annotation being made."""
 
 RowChange = Callable[[Iterable[Row]], Iterable[Row]]
-"""Gives the rows back in order, changed or not, without those that are to be left out."""
+"""Returns the rows in order, changed or not, without those that are to be left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
-    """What decides which rows there are.
+    """The settings that decide which tasks become rows.
 
     Attributes:
         trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
-        absences: when controls were not in the label config, for those that were not there all the time; an annotation
-            of such a time that leaves them empty says nothing about them.
-        near_duplicate_threshold: likeness from which a train row repeats a held-out one; see `leakage`.
+        absences: the periods in which controls were missing from the label config, for those that were not always
+            there; an annotation from such a period that leaves them empty says nothing about them.
+        near_duplicate_threshold: similarity from which a train row repeats a held-out one; see `leakage`.
 
     Raises:
         ConfigurationError: the threshold is not above 0 and at most 1.
@@ -66,7 +66,7 @@ def reviewed_rows(
     reasons: ReasonCounts,
     change: RowChange = lambda rows: rows,
 ) -> Iterator[Row]:
-    """The row of every reviewed task with an agreed answer, as a stream: in no split, duplicates included.
+    """Yield the row of every reviewed task with an agreed answer, without a split and including duplicates.
 
     Args:
         reasons: counts what is left out while rows pass.
@@ -76,7 +76,7 @@ def reviewed_rows(
 
 
 def changed_rows(rows: Iterable[Row], change: RowChange, reasons: ReasonCounts) -> Iterator[Row]:
-    """The rows as a change leaves them, as a stream; those that it leaves out are counted."""
+    """Yield the rows after a change; rows that it leaves out are counted."""
     waiting: deque[int] = deque()
 
     def given() -> Iterator[Row]:
@@ -85,7 +85,7 @@ def changed_rows(rows: Iterable[Row], change: RowChange, reasons: ReasonCounts) 
             yield row
 
     for row in change(given()):
-        # Rows come out in order, so that those that went in before this one and are still waiting were left out.
+        # Rows come out in order, so rows that went in before this one and did not come out were left out.
         while waiting and (task_id := waiting.popleft()) != row.task_id:
             reasons.add(Reason.LEFT_OUT_BY_HOOK, task_id)
         yield row
@@ -96,7 +96,7 @@ def changed_rows(rows: Iterable[Row], change: RowChange, reasons: ReasonCounts) 
 def row_of(
     task: Task, plan: ServingPlan, settings: BuildSettings, history: History, reasons: ReasonCounts
 ) -> Row | Reason:
-    """The row of one task, which is unresolved where it has no targets; or why there is none.
+    """Return the row of one task, which is unresolved where it has no targets, or the reason for having none.
 
     Args:
         reasons: counts the answers that do not count.
@@ -121,7 +121,7 @@ def row_of(
 
 
 def count_disagreements(rows: Iterable[Row], reasons: ReasonCounts) -> None:
-    """Count the rows whose annotators agree on nothing, and of the others the answers that they do not agree on."""
+    """Count the rows whose annotators agree on nothing, and in the others the answers on which they disagree."""
     for row in rows:
         answered = {name for label in row.labels for name in label.targets}
         for control in sorted(answered - row.targets.keys()) if row.targets else [""]:

@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def prelabel(self) -> PrelabelOutcome:
-        """What became of the pre-label: as the annotation itself tells, else as seen, before it was deleted."""
+        """What the annotator did with the pre-label, by the annotation itself, or else by an event from before its deletion."""
         is_known = self.annotation.parent_prediction is not None
         return self.annotation.prelabel if is_known or not self.event else self.event.prelabel
 
@@ -55,10 +55,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why one annotation's answer to a control does not count as it stands.
+    """The reason for which one annotation's answer to a control does not count unchanged.
 
     Attributes:
-        label: the label that the config no longer has; empty for other reasons.
+        label: the label that the config no longer has; empty where the reason is another.
     """
 
     reason: Reason
@@ -68,11 +68,11 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the annotations of a task say.
+    """The answers that the annotations of a task give.
 
     Attributes:
-        answers: of the annotations that answer at least one control.
-        causes: why answers, or parts of them, are left out, or what was repaired; once for each answer.
+        answers: the answers of the annotations that answer at least one control.
+        causes: why answers or parts of them are left out or were repaired; once for each answer.
     """
 
     answers: tuple[Answer, ...]
@@ -86,13 +86,13 @@ def read_answers(
     history: Callable[[Annotation], AnnotationEvent | None],
     absences: Mapping[str, Sequence[Absence]],
 ) -> Reading:
-    """The annotations' answers to the controls, as far as they use the controls' labels only.
+    """Read the annotations' answers to the controls; only those with labels of the controls count.
 
     An answer with a label that has left the config is void rather than a dissent: its annotator could not have
     chosen among today's labels. The same annotation's answers to other controls count.
 
     Args:
-        absences: when controls were not in the label config, for those that were not there all the time.
+        absences: the periods in which controls were missing from the label config, for those not always there.
     """
     answers: list[Answer] = []
     causes: list[Cause] = []
@@ -112,10 +112,10 @@ def read_answers(
 def all_answers(
     annotation: Annotation, plan: ServingPlan, text: str, absences: Mapping[str, Sequence[Absence]]
 ) -> tuple[Target | None, ...]:
-    """One annotation's answer to each control, whatever labels it uses.
+    """Return one annotation's answer to each control, whatever labels it uses.
 
-    None as well where its other answers leave the question out, and where it leaves a control empty that was not
-    there when it was made.
+    The answer is None also where the annotation's other answers hide the question, and where the annotation leaves a
+    control empty that did not exist when it was made.
     """
     return tuple(given.target for given in _given(annotation, plan, text, absences))
 
@@ -141,10 +141,10 @@ def _unknown_labels(served: ServedControl, target: Target | None) -> list[str]:
 
 
 def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, trust_ground_truth: bool) -> Row:
-    """The row of a task.
+    """Return the row of a task.
 
-    Its targets lack each control that the annotators disagree on, with no ground truth to settle it, each that nobody
-    answered, and each that is not asked after the answers that stand.
+    Its targets lack each control on which the annotators disagree with no ground truth to settle it, each that nobody
+    answered, and each that is not asked given the answers that remain.
     """
     text = plan.text(task.data)
     settled = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
@@ -167,7 +167,7 @@ def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, tru
 
 
 def _unasked(targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence[Answer], text: str) -> frozenset[str]:
-    """Names of the controls that nobody is asked after these targets, and after what was said to other controls."""
+    """Return the controls that are not asked, given these targets and the answers to all other controls."""
     standing = [
         region
         for served in plan.controls

@@ -39,17 +39,17 @@ def write_snapshot(
     parent: str | None = None,
     created_at: datetime | None = None,
 ) -> Snapshot:
-    """The snapshot of these rows, at `<root>/<project key>/<id>/`.
+    """Write the rows as a snapshot to `<root>/<project key>/<id>/`, and return it.
 
-    The same rows under the same settings have the same id: then the snapshot of the first time is given back, with
-    its own parent and time and with what is left out now, and nothing is written. Several processes may write at once,
-    and a reader never sees a part: the files are made in a hidden folder, which then takes its place in one step.
+    The same rows under the same settings have the same id. If it exists already, nothing is written, and that snapshot
+    is returned with its original parent and time, but with the reasons of now. Several processes may write at once, and
+    a reader never sees a part: the files are made in a hidden folder, which is then moved into place in one step.
 
     Args:
         parent: id of the project's previous snapshot.
 
     Raises:
-        SnapshotError: the id is there already and damaged, or a number in a row is not finite.
+        SnapshotError: the snapshot exists already and is damaged, or a number in a row is not finite.
     """
     folder = root / project.key
     folder.mkdir(parents=True, exist_ok=True)

@@ -40,9 +40,9 @@ def warnings_about(
 
 
 def _void_answers(reasons: Sequence[ReasonCount]) -> Iterator[str]:
-    """A sentence or two per control; the reasons themselves tell more.
+    """Yield a sentence or two per control about answers that do not count; the reasons have more details.
 
-    The snapshot's id is made of these sentences too, so the same rows must go on having the same ones.
+    The snapshot's id depends on these sentences, so the same rows must always give the same sentences.
     """
     for control in sorted({each.control for each in reasons if each.control}):
         about = [each for each in reasons if each.control == control]

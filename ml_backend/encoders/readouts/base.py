@@ -19,7 +19,7 @@ from ..stored_facts import EXACT, facts_of
 __all__ = ["Readout", "readout_from_json", "readout_of"]
 
 LARGEST = 1e6
-"""Of what calibration fits, by far; above it, probabilities cannot be computed."""
+"""The largest value that is accepted, far above any that calibration fits; above it, computing probabilities fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Readout(ABC):
 
     @property
     def added_features(self) -> int:
-        """Features per unit beside the encoder's."""
+        """The number of features per unit in addition to the encoder's."""
         return 0
 
     @abstractmethod
@@ -64,7 +64,7 @@ class Readout(ABC):
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """What `to_json` gave.
+        """Make the readout from the document that `to_json` returned.
 
         Raises:
             ValueError: a value is missing, unknown, of another type or not finite.

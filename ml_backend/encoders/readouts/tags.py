@@ -30,7 +30,7 @@ class TagsReadout(Readout):
     """The likeliest spans that do not overlap.
 
     Attributes:
-        unit: what is given a tag.
+        unit: the piece of text that gets one tag.
         entity_bias: added to the logits of all tags but O: above 0 finds more spans and more wrong ones.
         span_slope: with `span_offset` the map from a span's mean probability to the confidence in it, see `Logistic`.
         task_slope: with `task_offset` the same from the probability that all tags of a text are right.
@@ -58,7 +58,7 @@ class TagsReadout(Readout):
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """What `to_json` gave, now or before units had names."""
+        """Make the readout from a document of `to_json`, also from one written before units had names."""
         values = dict(document)
         is_whole, is_piece = values.pop("whole_words", True), values.pop("between_spaces", False)
         former = (Unit.PIECE if is_piece else Unit.MODEL_WORD) if is_whole else Unit.TOKEN
