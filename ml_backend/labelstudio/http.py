@@ -80,7 +80,7 @@ class StudioHttp:
         return retrying(self._call, "GET", path, params=params)
 
     def _pause(self, state: RetryCallState) -> float:
-        """Return the pause before the next attempt: doubled each time, and at least as long as Label Studio asks for."""
+        """Return the pause before the next attempt: doubled each time, and at least what Label Studio asks for."""
         return max(wait_exponential(multiplier=self._retry_wait_s)(state), _asked_pause_s(_error(state)))
 
     def send(
@@ -255,7 +255,7 @@ def _warn(state: RetryCallState) -> None:
 
 
 def _retry_after_s(response: "httpx.Response") -> float | None:
-    """Return the seconds in Retry-After; None without it, and for dates, which compare two clocks and are never sent."""
+    """Return the seconds in Retry-After; None for dates, which depend on two clocks; Label Studio never sends them."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isascii() and value.isdigit() else None
 

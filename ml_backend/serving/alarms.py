@@ -23,7 +23,7 @@ class AlarmKind(StrEnum):
 
 
 class Alarms:
-    """The current alarms, at most one per kind and subject. Their begin and end are logged. Safe to share by threads."""
+    """The current alarms, at most one per kind and subject. Their start and end are logged. Threads may share it."""
 
     def __init__(self) -> None:
         self._sentences: dict[tuple[AlarmKind, str], str] = {}

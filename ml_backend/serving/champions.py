@@ -34,8 +34,8 @@ class Champions:
         earlier: returns, for a project's key, the versions that served before its champion, newest first. One of them
             answers where the champion cannot be loaded.
         memory_of: returns the bytes that a predictor holds in memory, by their owner, which predictors may share.
-        limit_bytes: about how much all predictors together may hold. Above it, the least recently used ones are dropped,
-            and their next request loads them again. 0: no limit.
+        limit_bytes: about how much all predictors together may hold. Above it, the least recently used ones are
+            dropped, and their next request loads them again. 0: no limit.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A registry whose versions survive the loss of MLflow's database: the state also records what was registered and served.
+"""A registry whose versions survive the loss of MLflow's database, because the state records them as well.
 
 MLflow remains the record that people see, and in which they may move the alias. Where its database is lost or away,
 version numbers continue from the last one, and the champion goes on serving from its files, with an alarm.
@@ -84,7 +84,7 @@ class DurableRegistry:
         return sorted({*self._registry.project_keys(), *self._versions.project_keys()})
 
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
-        """Return all versions of a project, newest first; those that only the state knows count if their files exist."""
+        """Return all versions of a project, newest first; those that only the state knows only if their files exist."""
         known = {version.number: version for version in self._registry.versions(project_key)}
         champions = {version.name for version in self._served(project_key)[:1]}
         kept = map(self._placed, self._versions.all(project_key))
@@ -154,7 +154,7 @@ class DurableRegistry:
             return ()  # only the registry can tell then
 
     def _remember(self, champion: ModelVersion) -> None:
-        """Record a champion that the state lacks: somebody moved the alias, or the version is older than this record."""
+        """Record a champion that the state lacks: somebody moved the alias, or the version predates this record."""
         try:
             self._versions.serve(self._movable(champion))
         except DatabaseUnavailable:

@@ -1,4 +1,4 @@
-"""Load predictors in the background, one project at a time, since each load uses all cores and there may be hundreds."""
+"""Load predictors in the background, one project at a time: each load uses all cores, and there may be hundreds."""
 
 import logging
 import threading

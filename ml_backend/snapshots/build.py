@@ -165,7 +165,7 @@ def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
 
 
 def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
-    """Return rows of one text without the answers that differ, and without answers to questions that depend on these."""
+    """Return rows of one text without the answers that differ, and without answers to questions that depend on them."""
     given: dict[str, set[Target]] = defaultdict(set)
     for row in rows:
         for name, target in row.targets.items():

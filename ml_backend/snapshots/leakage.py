@@ -1,10 +1,10 @@
 """Train rows that repeat a held-out row: the leak that makes a test score a lie.
 
-Similarity is the Jaccard index over the words of a text and its pairs of neighbouring words. If one word differs in a
-text of n words, it is at most (2n - 2) / (2n + 4). So at the default threshold, two texts of up to 12 words that differ
-in a word never count as duplicates ("where is my card", "where is my cart"), as they would if characters were compared.
-Texts that differ in an added word of a sentence, a typo in a paragraph, punctuation or case do count. The module
-`words` defines what a word is in each script.
+Similarity is the Jaccard index over the words of a text and its pairs of neighbouring words. Where one of n words
+differs, it is (2n - 2) / (2n + 4). So at the default threshold, two texts of up to 12 words never count as duplicates
+while a word differs ("where is my card", "where is my cart"), as they would if characters were compared. Texts that
+differ by a word added to a sentence, a typo in a paragraph, punctuation or case do count. The module `words` defines
+what a word is in each script.
 """
 
 import hashlib

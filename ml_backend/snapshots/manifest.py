@@ -29,7 +29,7 @@ def manifest_to_json(manifest: SnapshotManifest) -> dict[str, Any]:
 
 
 def snapshot_id(manifest: SnapshotManifest) -> str:
-    """Return a prefix of the sha256 over everything about the rows in the manifest, the sha256 of their files included."""
+    """Return a prefix of the sha256 over all that the manifest says of its rows, their files' sha256 included."""
     values = {key: value for key, value in manifest_to_json(manifest).items() if key not in NOT_IN_ID}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
 

@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def prelabel(self) -> PrelabelOutcome:
-        """What the annotator did with the pre-label, by the annotation itself, or else by an event from before its deletion."""
+        """What the annotator did with the pre-label: by the annotation, or by an event if the pre-label was deleted."""
         is_known = self.annotation.parent_prediction is not None
         return self.annotation.prelabel if is_known or not self.event else self.event.prelabel
 

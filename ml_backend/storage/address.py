@@ -1,4 +1,4 @@
-"""Where databases are: URLs that cannot work are told before anything is opened."""
+"""Check database URLs, so that an unusable one is reported before anything is opened."""
 
 from collections.abc import Collection
 
@@ -14,10 +14,10 @@ EXAMPLES = "such as sqlite:////data/labelloop.db or postgresql+psycopg://user:pa
 
 
 def check_database_url(url: str, kinds: Collection[str]) -> None:
-    """Raise a ValueError where this is no SQLAlchemy URL of a database that outlives the process.
+    """Raise a ValueError where this is not a SQLAlchemy URL of a database that outlives the process.
 
     Args:
-        kinds: SQLAlchemy's names of the databases that will do.
+        kinds: SQLAlchemy's names of the databases that are accepted.
     """
     shown = repr(without_password(url))
     try:

@@ -1,4 +1,4 @@
-"""Column types that take what people and other programs send, alike on SQLite and PostgreSQL."""
+"""Column types that store what people and other programs send in the same way on SQLite and PostgreSQL."""
 
 import re
 from datetime import UTC, datetime
@@ -11,14 +11,14 @@ from sqlalchemy import Text as PlainText
 __all__ = ["String", "StudioId", "Text", "UtcDateTime"]
 
 StudioId = BigInteger().with_variant(Integer(), "sqlite")
-"""Ids that Label Studio gives: its newer tables count to 2**63, as SQLite's integers do anyway."""
+"""Ids of Label Studio, whose newer tables use 64 bits, as SQLite's integers always do."""
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""NUL, which PostgreSQL refuses, and half surrogate pairs, which UTF-8 lacks."""
+"""NUL, which PostgreSQL refuses, and halves of surrogate pairs, which UTF-8 cannot encode."""
 
 
 class _Storable(TypeDecorator[str]):
-    """Text in which U+FFFD stands for each character that one of the databases refuses."""
+    """Text in which U+FFFD replaces each character that one of the databases refuses."""
 
     impl: type[PlainString] = PlainText
 
@@ -33,7 +33,7 @@ class Text(_Storable):
 
 
 class String(_Storable):
-    """Text of a bounded length, which PostgreSQL alone insists on."""
+    """Text of a limited length, which only PostgreSQL enforces."""
 
     impl = PlainString
     cache_ok = True

@@ -32,7 +32,7 @@ __all__ = ["Database", "migrate", "newest_revision", "open_database"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
-"""How long SQLite waits for another writer, whose transactions take some 0.1 s at most; Label Studio waits for 1 s."""
+"""How long SQLite waits for another writer, whose transactions take about 0.1 s at most; Label Studio waits for 1 s."""
 CONNECT_TIMEOUT_S = 10
 WANTED = (
     "Wanted: a SQLAlchemy URL in LABELLOOP_DATABASE_URL whose server is up (PostgreSQL needs the extra "
@@ -78,15 +78,15 @@ class Database:
 
 
 def open_database(url: str, clock: Clock, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
-    """The database at a SQLAlchemy URL, made or migrated to the newest schema.
+    """Open the database at a SQLAlchemy URL; create it, or migrate it to the newest schema.
 
     Args:
-        busy_timeout_ms: how long a statement waits for a SQLite file that another process writes to.
+        busy_timeout_ms: how long a statement waits for a SQLite file to which another process writes.
 
     Raises:
         ConfigurationError: the URL is malformed, the server refuses it, or a newer labelloop made the database.
         DatabaseUnavailable: nothing answers there, or the database is locked or cannot be written.
-        StateError: another process works alone on it.
+        StateError: another process has exclusive use of it.
     """
     use = None
     try:
@@ -189,10 +189,10 @@ def _engine(url: str, busy_timeout_ms: int) -> Engine:
 
 
 def _stay_with_file(engine: Engine) -> None:
-    """Refuse everything once another file, or none, is where this one was opened."""
+    """Refuse everything once the opened file is gone or another one has taken its place."""
     if file := sqlite_file(engine.url):
         opened = OpenedFile(file)
-        # Before a connection is made, which would make a new file, and before each transaction.
+        # Checked before each connection, which would create a new file, and before each transaction.
         event.listen(engine, "do_connect", lambda *_: opened.check())
         event.listen(engine, "begin", lambda _connection: opened.check(), insert=True)
 

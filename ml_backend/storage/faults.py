@@ -1,4 +1,4 @@
-"""Which failures of a database are about its state, rather than about what was asked of it."""
+"""Tell failures of a database, such as a locked file or a lost connection, from errors in the statement."""
 
 import sqlite3
 
@@ -12,7 +12,7 @@ __all__ = ["tell_faults"]
 TRY_AGAIN = "try again in some seconds; if it lasts, look at its server, and at what else uses it"
 MEND_IT = "make room on its disk, or make it and its folder writable for this account"
 RESTORE_IT = "put it back or restore a backup, then restart what uses it"
-# Results of SQLite, without the extended part in the higher bits.
+# SQLite's result codes, without the extended part in the higher bits.
 SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 SQLITE_LASTING = {
     sqlite3.SQLITE_FULL: MEND_IT,
@@ -23,26 +23,26 @@ SQLITE_LASTING = {
     sqlite3.SQLITE_CORRUPT: RESTORE_IT,
     sqlite3.SQLITE_NOTADB: RESTORE_IT,
 }
-# Beginnings of PostgreSQL's codes: lost connections, used up resources, conflicts of transactions, locks that were not
-# had in time, statements and sessions ended by an administrator, and a server that is not the primary one any more.
+# Prefixes of PostgreSQL's codes: lost connections, exhausted resources, conflicting transactions, locks that were not
+# granted in time, statements and sessions ended by an administrator, and a server that is no longer the primary.
 POSTGRES_PASSING = ("08", "53", "40", "55P03", "57", "25006")
 POSTGRES_DISK_FULL = "53100"
-# A connection that fails carries no code. Where the server did answer, it is the settings that must change.
+# A failed connection carries no code. Where the server did answer, the settings must change.
 POSTGRES_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
 
 
 def tell_faults(engine: Engine) -> None:
-    """Let everything that is asked of the engine raise DatabaseUnavailable while that is what its database is."""
+    """Make the engine raise DatabaseUnavailable for failures of its database, whatever statement meets them."""
 
     @event.listens_for(engine, "handle_error")
     def translate(context: ExceptionContext) -> BaseException | None:
         is_wrong = isinstance(context.sqlalchemy_exception, DataError | IntegrityError | ProgrammingError)
-        # A pre-ping only asks whether a connection is still good; a new one is made where it is not.
+        # A pre-ping only checks whether a connection still works; a new one is made where it does not.
         return None if is_wrong or context.is_pre_ping else _translated(context.original_exception, engine.url)
 
 
 def _translated(error: BaseException, url: URL) -> DatabaseUnavailable | None:
-    """The error as one of ours; None where the statement is to blame."""
+    """Translate the error; None where the statement is to blame."""
     advice = _advice(error)
     if advice is None:
         return None

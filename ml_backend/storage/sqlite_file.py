@@ -13,9 +13,9 @@ __all__ = ["OpenedFile", "copy_sqlite_file", "schema_revision", "sqlite_file"]
 
 
 class OpenedFile:
-    """Sees whether a path still leads to the file that this process opened there.
+    """Checks whether a path still leads to the file that this process opened there.
 
-    SQLite does not: what is written into a file that somebody deleted or replaced is gone when the last connection is.
+    SQLite does not check that: data written into a deleted or replaced file is lost when the last connection closes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -23,10 +23,10 @@ class OpenedFile:
         self._opened = self._identity()
 
     def check(self) -> None:
-        """Look whether it is there; takes microseconds.
+        """Check that the file is there; takes microseconds.
 
         Raises:
-            DatabaseUnavailable: it is gone, or another one has taken its place.
+            DatabaseUnavailable: the file is gone, or another one has taken its place.
         """
         if self._identity() != self._opened:
             raise DatabaseUnavailable(

@@ -47,7 +47,7 @@ label_configs = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("label_config", Text, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
-    # False for those of before 0008, which events may have told.
+    # False for those from before migration 0008, which may come from events.
     Column("is_confirmed", Boolean, nullable=False, server_default=false()),
 )
 
@@ -78,11 +78,11 @@ events = Table(
     Column("is_blind", Boolean, nullable=False),
     Column("changed_at", String(64), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
-    # Whether Label Studio's API has the label, and new since the last snapshot; None until it was asked.
+    # Whether Label Studio's API has the label, new since the last snapshot; None until it was asked.
     Column("is_confirmed", Boolean),
     # Label Studio gives events no id; the same change delivered twice agrees in these.
     UniqueConstraint("project_id", "annotation_id", "action", "changed_at"),
-    # The newest event, and those since a snapshot, are asked for all the time.
+    # The newest event, and those since a snapshot, are queried all the time.
     Index("ix_annotation_events_project_id", "project_id", "id"),
 )
 
@@ -137,7 +137,7 @@ snapshots = Table(
     metadata,
     Column("project_id", StudioId, primary_key=True, autoincrement=False),
     Column("id", String(64), primary_key=True),
-    # The newest event, and the time, when the snapshot was begun to be read: what came after them counts as new.
+    # The newest event, and the time, when the reading of the rows began: later events and changes count as new.
     Column("last_event_id", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
@@ -190,7 +190,7 @@ model_versions = Table(
     Column("label_config_fingerprint", String(64), nullable=False),
     Column("metrics", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    # The champion has the highest of its project, what served before it the next lower one; None: not to go back to.
+    # The champion has the project's highest number, the version before it the next lower one; None: not in the order.
     Column("served_as", Integer),
 )
 

@@ -33,11 +33,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """What an annotation says to a control.
+    """The answer that an annotation gives to a control.
 
     Attributes:
-        target: None where it says nothing, or nothing that counts; then `reasons` tell why.
-        reasons: why the answer or a part of it is left out, or what was repaired.
+        target: None where there is no answer, or none that counts; `reasons` then say why.
+        reasons: why the answer or a part of it is left out or was repaired.
     """
 
     target: Target | None = None
@@ -66,12 +66,12 @@ class TaskKind(ABC):
 
     @abstractmethod
     def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:
-        """The answer an annotation's result gives to the control.
+        """Return the answer that an annotation's result gives to the control.
 
         It may hold labels that the config no longer knows: see `labels_in`.
 
         Args:
-            text: what the task's text was.
+            text: the task's text.
         """
 
     @abstractmethod
@@ -125,16 +125,16 @@ class ServingPlan:
 
     @property
     def object(self) -> ObjectTag:
-        """The tag that shows the text."""
+        """The object tag that shows the text."""
         return self.controls[0].control.object
 
     @property
     def field(self) -> str:
-        """Key under which rows hold the text; for most configs that of the task's data, too."""
+        """The key under which rows hold the text; in most configs also its key in the task's data."""
         return self.object.field or ""
 
     def text(self, data: Mapping[str, Any]) -> str:
-        """The text of a task as annotators see it; empty where there is none."""
+        """Return the text of a task as annotators see it; empty where there is none."""
         return self.object.text(data)
 
 
@@ -182,7 +182,7 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
 
 
 def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
-    """Sentences about controls that are trained on and get no pre-label in Label Studio."""
+    """Yield sentences about controls that are trained but get no pre-label in Label Studio."""
     names = {each.name for each in served}
     for control in (each.control for each in served):
         called = f"<{control.tag} name={control.name!r}>"
@@ -213,7 +213,7 @@ def _kind_of(control: Control) -> TaskKind | str:
 
 
 def _unread_text(shown: ObjectTag) -> str | None:
-    """Why the text that is shown cannot be read, as a clause that follows a control's name; None where it can."""
+    """Return why the shown text cannot be read, as a clause that follows a control's name; None where it can."""
     if shown.tag != "Text" or not shown.field:
         return f'is about <{shown.tag}>, not about a <Text> with value="$field"'
     if shown.attributes.get("valuetype", "text") == "url" or shown.attributes.get("resolver"):
@@ -230,7 +230,7 @@ def _unread_text(shown: ObjectTag) -> str | None:
 
 
 def _unserved_use(control: Control) -> str | None:
-    """Why no kind can serve a control that is used so, as a clause that follows its name; None where one may."""
+    """Return why no kind can serve a control used in this way, as a clause after its name; None where one may."""
     if control.has("perregion"):
         return "is asked per region, not per task"
     if control.has("peritem"):
@@ -248,10 +248,10 @@ def _is_alike(example: str, control: Control) -> bool:
 
 
 def may_be_left_empty(control: Control) -> bool:
-    """True where an annotation that was asked the question and leaves it empty answers it: nothing applies.
+    """True where an annotation that leaves the question empty answers it: nothing applies.
 
-    One that must be answered was not there when such an annotation was made, and one that waits for a piece of the
-    text to be selected may never have been seen.
+    It does not where an answer is required, because then the control did not exist when the annotation was made, nor
+    where the question appears only while a region is selected, because then it may never have been seen.
     """
     return not control.has("required") and not control.waits_for_selection
 

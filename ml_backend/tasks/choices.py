@@ -1,4 +1,4 @@
-"""What was ticked in a `<Choices>`, be it one choice or several."""
+"""Read the choices that were ticked in a `<Choices>`, one or several."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["ticked"]
 
 
 def ticked(regions: Sequence[Region]) -> set[str] | None:
-    """The stored values of the choices that are ticked; None where a region is malformed or of nested choices."""
+    """Return the stored values of the ticked choices; None where a region is malformed or of nested choices."""
     values: set[str] = set()
     for region in regions:
         value = region.get("value")

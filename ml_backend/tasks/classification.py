@@ -34,7 +34,7 @@ class Classification(TaskKind):
         return None
 
     def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:  # noqa: ARG002 (the base's shape)
-        """The class that an annotation's result names, be it once or several times; different ones are no answer."""
+        """Return the class that the result names once or several times; different classes are no answer."""
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
             return GivenAnswer()

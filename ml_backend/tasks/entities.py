@@ -33,10 +33,10 @@ class Entities(TaskKind):
         return None
 
     def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:
-        """The spans of an annotation's result, without the white space at their ends.
+        """Return the spans of an annotation's result, without the white space at their ends.
 
-        A region that cannot be read, or whose place is in doubt, voids the whole answer: without it, the text would
-        seem to hold nothing there. One of white space alone is left out, and is no answer by itself.
+        A region that cannot be read, or whose position is in doubt, voids the whole answer: without it, the text would
+        seem to hold no entity there. A region of white space alone is left out, and is no answer by itself.
         """
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
@@ -117,7 +117,7 @@ def without_overlaps(spans: Sequence[Span]) -> tuple[Span, ...]:
 
 
 def _marked(region: Region) -> tuple[Mark, list[str]] | None:
-    """The place and the labels of a region; None where it lacks one."""
+    """Return the position and the labels of a region; None where it lacks one of them."""
     value = region.get("value")
     if region.get("type") != "labels" or not isinstance(value, Mapping):
         return None

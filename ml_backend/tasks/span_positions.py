@@ -1,8 +1,8 @@
-"""Where the marked pieces of a text are when their positions do not fit it.
+"""Find the marked pieces of a text whose stored positions do not fit it.
 
-The editor stores the text of a piece beside its positions. Where the two contradict each other, positions were counted
-in another way or the text was changed since. Every known way to count is tried, and what the pieces say decides between
-them. Where that leaves a doubt, nothing is guessed.
+The editor stores the text of a piece beside its positions. Where the two contradict each other, the positions were
+counted in another way, or the text was changed afterwards. Every known way to count is tried, and the stored texts
+decide between them. Where a doubt remains, nothing is guessed.
 """
 
 import re
@@ -27,17 +27,17 @@ UNITS: tuple[Callable[[str], int], ...] = (
 BETWEEN_SPACES = re.compile(r"\S+")
 LINE_END = re.compile("\r?\n")
 WRITTEN_LINE_END = r"\n"
-"""What the editor makes of a line end in the text that it stores beside the positions: a backslash and a letter."""
+"""A line end in the text that the editor stores beside the positions: a backslash and a letter."""
 LINE_END_WIDTHS = (None, 1, 2)
-"""How long every line end was when positions were counted; None: as in the text."""
+"""Lengths of a line end that may have been assumed when positions were counted; None: as in the text."""
 BEHIND_END = (0, 1)
-"""What is added to an end; 1 where it is the position of the last character."""
+"""Numbers to add to a span's end; 1 where the end is the position of the last character."""
 MOST_SHIFTS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A marked piece as it is stored, in Unicode code points where its positions are right.
+    """A marked piece of a text as it is stored; correct positions count Unicode code points.
 
     Attributes:
         says: the text of the piece; empty where it was not stored.
@@ -48,14 +48,14 @@ class Mark:
     says: str = ""
 
     def is_exact(self, text: str) -> bool:
-        """True where the positions hold what the mark says."""
+        """True where the text at the positions equals the text of the mark."""
         return 0 <= self.start < self.end <= len(text) and self.says in ("", text[self.start : self.end])
 
     def fits(self, text: str, gap: str = " ") -> bool:
-        """The same to a reader, whatever became of white space, case, compatible letters, escapes and what is not seen.
+        """True where the two look the same, but for white space, case, compatible letters, escapes and invisible ones.
 
         Args:
-            gap: what white space between words is taken for; "" where it may have been lost.
+            gap: the text that replaces white space between words; "" where it may have been lost.
         """
         if self.is_exact(text):
             return True
@@ -64,11 +64,11 @@ class Mark:
 
 
 def placed(marks: Sequence[Mark], text: str) -> list[Mark] | None:
-    """The marks of one annotation with positions that fit the text, None where there is a doubt about one of them.
+    """Return the marks of one annotation with positions that fit the text; None where one of them is in doubt.
 
-    Positions that fit are right. Otherwise that way to count is taken by which all marks fit, or else the distance by
-    which all are shifted; in a text that was edited, the only place where what a mark says stands. Two that differ are
-    a doubt.
+    Positions that fit are right. Otherwise, the positions are recounted in a way by which all marks fit, or else all
+    marks are shifted by the same distance. In a text that was edited, a mark belongs where its text occurs, if that is
+    only once. Two repairs that differ leave a doubt.
     """
     if all(mark.fits(text, gap="") for mark in marks):
         return list(marks)
@@ -83,7 +83,7 @@ def placed(marks: Sequence[Mark], text: str) -> list[Mark] | None:
 
 
 def _recounted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
-    """The marks, their positions counted in other units, with other line ends, and with ends of other meaning."""
+    """Yield the marks with positions that are read in other units, with other line ends, and with inclusive ends."""
     for unit, width in product(UNITS, LINE_END_WIDTHS):
         offsets = _offsets(text, unit, width)
         for more in BEHIND_END:
@@ -93,7 +93,7 @@ def _recounted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
 
 
 def _offsets(text: str, unit: Callable[[str], int], line_end: int | None) -> "array[int]":
-    """What was counted before each letter, and at the end."""
+    """Return the position of each letter, and of the end, in these units and with line ends of this length."""
     widths = array("B", map(unit, text))
     for found in LINE_END.finditer(text):
         if line_end is not None and line_end != len(found[0]):
@@ -102,13 +102,13 @@ def _offsets(text: str, unit: Callable[[str], int], line_end: int | None) -> "ar
 
 
 def _index(offsets: "array[int]", position: int) -> int:
-    """The letter at a position; -1 where the position is outside, or in the middle of a letter."""
+    """Return the index of the letter at a position; -1 where the position is outside, or in the middle of a letter."""
     index = bisect_left(offsets, position)
     return index if index < len(offsets) and offsets[index] == position else -1
 
 
 def _shifted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
-    """The marks, all shifted by the distance between the longest of them and a place where its text stands."""
+    """Yield the marks, all shifted by the distance between the longest one and a place where its text occurs."""
     longest = max(marks, key=lambda mark: len(mark.says))
     indent = len(longest.says) - len(longest.says.lstrip())
     places = list(islice(_Words.of(text).places(longest.says), MOST_SHIFTS + 1))
@@ -118,7 +118,7 @@ def _shifted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
 
 
 def _searched(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
-    """The marks, those that do not fit at the only place where what they say stands; nothing where one has no such."""
+    """Yield the marks, each that does not fit at the only place where its text occurs; nothing where there is none."""
     words, found = _Words.of(text), []
     for mark in marks:
         places = [(mark.start, mark.end)] if mark.fits(text, gap="") else list(islice(words.places(mark.says), 2))
@@ -130,7 +130,7 @@ def _searched(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """A text with one space between its words, and where in the text each letter of that stands."""
+    """A text with one space between its words, and the position of each of its letters in the original text."""
 
     spaced: str
     letters: "array[int]"
@@ -144,7 +144,7 @@ class _Words:
         return cls(" ".join(text.split()), letters, WRITTEN_LINE_END in text)
 
     def places(self, says: str) -> Iterator[tuple[int, int]]:
-        """Where in the text this stands, from and to, however much white space is in it; overlapping places too."""
+        """Yield start and end of each occurrence in the text, whatever white space it has; occurrences may overlap."""
         wanted = " ".join((says if self.has_written_line_ends else says.replace(WRITTEN_LINE_END, " ")).split())
         found = self.spaced.find(wanted) if wanted else -1
         while found >= 0:
@@ -153,12 +153,12 @@ class _Words:
 
 
 def _places(marks: Iterable[Mark], text: str) -> tuple[Span | None, ...]:
-    """Where marks are, apart from white space at their ends."""
+    """Return the spans of the marks, without white space at their ends."""
     return tuple(Span(mark.start, mark.end, "").trimmed(text[mark.start : mark.end]) for mark in marks)
 
 
 def _plain(text: str, gap: str) -> str:
-    """What a reader sees of a text; browsers drop or replace some of what nobody sees."""
+    """Return the visible part of a text, since browsers drop or replace some invisible characters."""
     letters = unescape(text).replace(WRITTEN_LINE_END, " ").replace("\ufffd", "")
     seen = "".join(letter for letter in letters if letter.isspace() or category(letter)[0] != "C")
     return normalised(seen).replace(" ", gap)

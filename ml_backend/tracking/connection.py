@@ -37,7 +37,7 @@ PASSING_CODES = frozenset(
 )
 VAGUE_CODES = frozenset({None, "INTERNAL_ERROR", "BAD_REQUEST"})
 PASSING_WORDS = re.compile(r"locked|connection|time(d |-)?out|too many|\b(429|50[0234])\b", re.IGNORECASE)
-# A store that was deleted under a process is "readonly" or lacks tables to it; the next process finds a new one.
+# A store that was deleted while a process uses it seems "readonly" or lacks tables; the next process makes a new one.
 LASTING_WORDS = re.compile(r"disk is full|disk I/O|authentication failed|does not exist")
 
 
@@ -75,7 +75,7 @@ class Connection:
             yield self._opened()
         except (MlflowException, SQLAlchemyError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
-                raise  # a file of this machine; the library that carries those of a server gives no number
+                raise  # a local file; the library that transfers files of a server gives no error number
             message = PASSWORD.sub(r"\1***@", f"MLflow at {self.uri} did not do what it should: {error}")
             raise TrackingError(
                 f"{message}. Wanted: a database or a server that is up, in LABELLOOP_MLFLOW_URL",
@@ -100,7 +100,7 @@ class Connection:
 def _is_passing(error: Exception) -> bool:
     """True where MLflow or its database is away, busy or overloaded.
 
-    MLflow wraps what its database or its server says, and gives some of it a code that stands for anything.
+    MLflow wraps the errors of its database or server, and gives some of them a code that may mean anything.
     """
     said = str(error)
     if LASTING_WORDS.search(said):

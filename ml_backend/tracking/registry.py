@@ -75,7 +75,7 @@ class MlflowRegistry:
         """Register the bundle that the run logged under `artifact_path`.
 
         Args:
-            number: that of `next_number`, or a higher one.
+            number: the number from `next_number`, or a higher one.
 
         Raises:
             JobError: the number was taken meanwhile, or the run logged no file there; nothing is registered.
@@ -105,7 +105,7 @@ class MlflowRegistry:
             )
             registered = create()
             while (given := int(registered.version)) < number:
-                # A store that was made anew begins at 1 again: names that are taken are used up.
+                # A new store starts at 1 again: register until the names that are taken are used up.
                 client.delete_model_version(project_key, str(given))
                 registered = create()
             client.set_registered_model_tag(project_key, LAST_NUMBER, str(given))

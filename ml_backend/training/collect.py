@@ -67,7 +67,7 @@ def training_data(
 
 
 def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[LabeledTexts, list[ReasonCount]]:
-    """The rows that can be learned from, and why others cannot."""
+    """Return the rows that can be learned from, and the reasons why others cannot."""
     usable: list[tuple[str, Target, float]] = []
     left_out = ReasonCounts()
     known = set(served.control.label_values)
@@ -88,7 +88,7 @@ def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[Lab
 
 
 def _overlapping(rows: Sequence[Row], control: str) -> ReasonCounts:
-    """The answers of which a model learns a part alone, since a word gets one label."""
+    """Count the answers of which a model learns only a part, since a word gets one label."""
     counts = ReasonCounts()
     for row in rows:
         spans = [part for part in parts_of(row.targets.get(control, ())) if isinstance(part, Span)]

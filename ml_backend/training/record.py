@@ -84,7 +84,7 @@ class ControlRun:
     """A run as one of several controls sees it: everything is recorded under the control's name.
 
     Args:
-        control: its name. Characters that trackers do not take become dashes, and a digest then tells it from others.
+        control: the control's name. Characters that trackers refuse become dashes, and a digest then keeps it unique.
     """
 
     def __init__(self, run: Run, control: str) -> None:

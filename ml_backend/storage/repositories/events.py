@@ -16,11 +16,11 @@ from .base import Clock, Repository, insert_for
 __all__ = ["EventRepository"]
 
 ROWS_AT_ONCE = 5000
-"""Rows per transaction, which take some 0.1 s: SQLite lets nobody else write meanwhile, and others wait for seconds."""
+"""Rows per transaction, which takes about 0.1 s. SQLite lets nobody else write meanwhile, and others wait for seconds."""
 
 
 class EventRepository(Repository):
-    """Append-only, but for what Label Studio says to an event. A repeated delivery changes nothing."""
+    """Stores events, append-only except for Label Studio's verdict on them. A repeated delivery changes nothing."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         super().__init__(engine, clock)
@@ -28,7 +28,7 @@ class EventRepository(Repository):
 
     def add(self, new: Sequence[AnnotationEvent]) -> int:
         """Store events; returns how many were not known before."""
-        # Counted by what comes back: PostgreSQL's driver gives no row count here.
+        # The returned rows are counted, because PostgreSQL's driver gives no row count here.
         statement = insert_for(self._engine, events).on_conflict_do_nothing().returning(events.c.id)
         received_at, added = self._now(), 0
         for start in range(0, len(new), ROWS_AT_ONCE):
@@ -44,12 +44,12 @@ class EventRepository(Repository):
             return newest.scalar() or 0
 
     def received_at(self, event_id: int) -> datetime | None:
-        """When an event came; None where there is no such event."""
+        """Return when an event arrived; None where there is no such event."""
         with self._engine.connect() as connection:
             return connection.execute(select(events.c.received_at).where(events.c.id == event_id)).scalar()
 
     def last_changes(self, project_id: int, annotation_ids: Sequence[int]) -> Mapping[int, str]:
-        """Per annotation that events told of, the time of its last change that they know."""
+        """Return the last known time of change of each of these annotations that has events."""
         newest = (
             select(events.c.annotation_id, func.max(events.c.changed_at))
             .where(events.c.project_id == project_id, events.c.annotation_id.in_(annotation_ids))
@@ -59,7 +59,7 @@ class EventRepository(Repository):
             return {row[0]: row[1] for row in connection.execute(newest)}
 
     def told(self, project_id: int) -> Mapping[int, Sequence[AnnotationEvent]]:
-        """Everything that events claim about each annotation, in the order in which they came."""
+        """Return all events of each annotation, in the order in which they arrived."""
         found: dict[int, list[AnnotationEvent]] = defaultdict(list)
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id)
         with self._engine.connect() as connection:
@@ -68,26 +68,26 @@ class EventRepository(Repository):
         return found
 
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
-        """Per annotation, what its events say together."""
+        """Return the merged event of each annotation."""
         return {annotation_id: merged(told) for annotation_id, told in self.told(project_id).items()}
 
     def new_label_count(self, project_id: int, after_id: int) -> int:
-        """Annotations made or changed since an event, without skipped ones and those that Label Studio denies."""
+        """Count annotations made or changed since an event, without skipped ones and those that Label Studio denies."""
         return self._count(*_new_labels(project_id, after_id), events.c.is_confirmed.is_not(False))
 
     def confirmed_label_count(self, project_id: int, after_id: int) -> int:
-        """Those of them that Label Studio confirmed."""
+        """Count those of `new_label_count` that Label Studio confirmed."""
         return self._count(*_new_labels(project_id, after_id), events.c.is_confirmed.is_(True))
 
     def unconfirmed(self, project_id: int, after_id: int, *, limit: int) -> Sequence[AnnotationEvent]:
-        """The oldest of the events that tell of new labels, about which Label Studio was not asked yet."""
+        """Return the oldest events with new labels about which Label Studio was not asked yet."""
         conditions = (*_new_labels(project_id, after_id), events.c.is_confirmed.is_(None))
         statement = select(events).where(*conditions).order_by(events.c.id).limit(limit)
         with self._engine.connect() as connection:
             return [_event(row) for row in connection.execute(statement).mappings()]
 
     def confirm(self, asked: Sequence[AnnotationEvent], confirmed_ids: Collection[int]) -> None:
-        """Remember of events what Label Studio said: that it has the labels of these annotations, and no others."""
+        """Record for the events about which Label Studio was asked that it has the labels of these annotations only."""
         one = update(events).where(
             events.c.project_id == bindparam("of_project"),
             events.c.annotation_id == bindparam("of_annotation"),
@@ -112,7 +112,7 @@ class EventRepository(Repository):
         return self.new_label_count(project_id, 0)
 
     def prelabel_counts(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
-        """Annotations per pre-label outcome, as `history` has it; skipped and deleted ones are not counted."""
+        """Count annotations per pre-label outcome as in `history`, without skipped and deleted ones."""
         newest = self.last_id(project_id)
         counted_at, counts = self._counted.get(project_id, (-1, {}))
         if counted_at != newest:

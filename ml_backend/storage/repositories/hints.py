@@ -1,4 +1,4 @@
-"""Hints: what events claim about projects, until Label Studio's API has been asked."""
+"""Store hints: claims of events about projects that Label Studio's API has not confirmed yet."""
 
 from sqlalchemy import delete, select
 
@@ -10,10 +10,10 @@ __all__ = ["HintRepository"]
 
 
 class HintRepository(Repository):
-    """One row for each kind and project, however often it was told."""
+    """Stores hints, one row per kind and project, however often events claimed it."""
 
     def put(self, project_id: int, kind: HintKind) -> None:
-        """Remember that there is something to ask."""
+        """Store a hint of this kind."""
         told = insert_for(self._engine, hints).values(project_id=project_id, kind=kind, told_at=self._now())
         with self._engine.begin() as connection:
             connection.execute(
@@ -23,14 +23,14 @@ class HintRepository(Repository):
             )
 
     def find(self, project_id: int, kind: HintKind) -> Hint | None:
-        """The hint, where there is one."""
+        """Return the hint; None where there is none."""
         statement = select(hints.c.told_at).where(hints.c.project_id == project_id, hints.c.kind == kind)
         with self._engine.connect() as connection:
             told_at = connection.execute(statement).scalar()
         return Hint(project_id, kind, told_at) if told_at else None
 
     def settle(self, hint: Hint) -> None:
-        """Forget a hint that was asked about, unless it was told again meanwhile."""
+        """Delete a hint about which Label Studio was asked, unless an event repeated it meanwhile."""
         is_it = (hints.c.project_id == hint.project_id) & (hints.c.kind == hint.kind)
         with self._engine.begin() as connection:
             connection.execute(delete(hints).where(is_it, hints.c.told_at == hint.told_at))

@@ -183,10 +183,10 @@ class JobRepository(Repository):
         error: str | None = None,
         is_passing: bool = False,
     ) -> bool:
-        """End a running job; False where it was over already, or another process works on it by now.
+        """End a running job; returns False where it was over already, or another process works on it by now.
 
         Args:
-            is_passing: it failed for a reason that may be over by itself.
+            is_passing: the job failed for a reason that may pass without help.
         """
         values: dict[str, Any] = {
             "state": state,
@@ -260,7 +260,7 @@ class JobRepository(Repository):
             return [_job(row) for row in connection.execute(select(jobs).where(condition)).mappings()]
 
     def failed_in_passing(self) -> list[Job]:
-        """Jobs that failed for a reason that may be over by now, and that nobody has asked for anew since."""
+        """Return jobs that failed for a reason that may be over by now, and that nobody has requested again since."""
         later = jobs.alias()
         asked_anew = exists().where(later.c.dedupe_key == jobs.c.dedupe_key, later.c.id > jobs.c.id)
         statement = select(jobs).where(

@@ -13,7 +13,7 @@ __all__ = ["SnapshotRecord", "SnapshotRepository"]
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRecord:
-    """A snapshot's id, and the newest event and the time when its rows were begun to be read."""
+    """A snapshot's id, with the time when the reading of its rows began and the newest event at that time."""
 
     id: str
     last_event_id: int
@@ -24,10 +24,10 @@ class SnapshotRepository(Repository):
     """An index over the snapshots on disk."""
 
     def add(self, project_id: int, snapshot_id: str, last_event_id: int, read_at: datetime | None = None) -> None:
-        """Record a snapshot. One that comes up again unchanged moves on to the newer event.
+        """Record a snapshot. An existing one gets the newer event and time.
 
         Args:
-            read_at: when its rows were begun to be read; None: now.
+            read_at: when the reading of its rows began; None: now.
         """
         statement = insert_for(self._engine, snapshots).values(
             project_id=project_id, id=snapshot_id, last_event_id=last_event_id, created_at=read_at or self._now()

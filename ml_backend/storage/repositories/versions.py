@@ -1,4 +1,4 @@
-"""Model versions as they were registered, and which of them served: what is left where the registry is lost."""
+"""Store the registered model versions and which of them served, in case the registry is lost."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,48 +13,48 @@ __all__ = ["VersionRepository"]
 
 
 class VersionRepository(Repository):
-    """A row is written once, but for the order in which versions served."""
+    """Stores versions. A row never changes, except for its place in the order in which versions served."""
 
     def add(self, new: Iterable[ModelVersion]) -> None:
-        """Remember versions; those that are known stay as they are."""
+        """Add versions; known ones stay unchanged."""
         rows = [_values(version) for version in new]
         if rows:
             with self._engine.begin() as connection:
                 self._add(connection, rows)
 
     def all(self, project_key: str) -> list[ModelVersion]:
-        """The versions of a project, newest first."""
+        """Return the versions of a project, newest first."""
         return self._found(model_versions.c.project_key == project_key)
 
     def find(self, version: str) -> ModelVersion | None:
-        """A version by its name."""
+        """Return a version by its name; None where there is none."""
         key, _, number = version.rpartition("-v")
         if not number.isdecimal():
             return None
         return next(iter(self._found(_is(key, int(number)))), None)
 
     def last_number(self, project_key: str) -> int:
-        """The highest number that a project has used, 0 where there is none."""
+        """Return the highest number that a project has used, 0 where there is none."""
         statement = select(func.max(model_versions.c.number)).where(model_versions.c.project_key == project_key)
         with self._engine.connect() as connection:
             return connection.execute(statement).scalar() or 0
 
     def project_keys(self) -> list[str]:
-        """Keys of the projects that have versions."""
+        """Return the keys of the projects that have versions."""
         with self._engine.connect() as connection:
             return list(connection.execute(select(model_versions.c.project_key).distinct()).scalars())
 
     def served(self, project_key: str) -> list[ModelVersion]:
-        """The champion, then what served before it, rollbacks undone: after v1, v2, back to v1, that is v1 alone."""
+        """Return the champion, then the versions before it, without those rolled back: v1 alone after v1, v2, back to v1."""
         condition = and_(model_versions.c.project_key == project_key, model_versions.c.served_as.is_not(None))
         return self._found(condition, order=model_versions.c.served_as)
 
     def serve(self, version: ModelVersion) -> None:
-        """Remember that a version serves from now on; what came after it, if it served before, was rolled back."""
+        """Record that a version serves from now on. If it served before, the versions after it count as rolled back."""
         table, is_it = model_versions, _is(version.project_key, version.number)
         of_project = table.c.project_key == version.project_key
         with self._engine.begin() as connection:
-            # A transaction of SQLite that reads first may not write any more once somebody else has.
+            # In SQLite, a transaction that reads first cannot write once another process has written.
             self._add(connection, [_values(version)])
             served_as = connection.execute(select(table.c.served_as).where(is_it)).scalar()
             if served_as is not None:
@@ -65,7 +65,7 @@ class VersionRepository(Repository):
             connection.execute(update(table).where(is_it).values(served_as=newest + 1))
 
     def serve_none(self, project_key: str) -> None:
-        """Remember that the cold start serves again."""
+        """Record that the cold start serves again."""
         condition = model_versions.c.project_key == project_key
         with self._engine.begin() as connection:
             connection.execute(update(model_versions).where(condition).values(served_as=None))

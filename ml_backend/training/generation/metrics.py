@@ -69,9 +69,9 @@ def text_metrics(references: Sequence[str], responses: Sequence[str | None]) -> 
 
 
 def rouge_l(references: Sequence[str], responses: Sequence[str]) -> list[float]:
-    """ROUGE-L F1 per row, from 0 to 1: the longest common subsequence of words, over the lengths of both.
+    """Return ROUGE-L F1 per row, from 0 to 1: the longest common subsequence of words, over the lengths of both.
 
-    Words are compared in any case and script; the customary tokenisation knows those of English alone.
+    Words of any script are compared, ignoring case; the usual tokenisation of ROUGE knows only English words.
     """
     from torchmetrics.functional.text import rouge_score
 
@@ -83,5 +83,5 @@ def rouge_l(references: Sequence[str], responses: Sequence[str]) -> list[float]:
 
 
 def _spoken(text: str) -> list[str]:
-    """The words of a response. Underscores stand around them for emphasis."""
+    """Return the words of a response, without the underscores that mark emphasis."""
     return words(text.replace("_", " "))

@@ -1,4 +1,4 @@
-"""What events claim waits until Label Studio's API has confirmed it; label configs say whether it has."""
+"""Store claims of events until Label Studio's API confirms them, and mark the label configs that it confirmed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,5 +17,5 @@ def upgrade() -> None:
         sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.add_column("annotation_events", sa.Column("is_confirmed", sa.Boolean))
-    # Those there are so far may have been told by anybody who knew the webhook's credentials.
+    # Existing ones may come from anybody who knew the webhook's credentials.
     op.add_column("label_configs", sa.Column("is_confirmed", sa.Boolean, nullable=False, server_default=sa.false()))

@@ -1,4 +1,4 @@
-"""Ids of Label Studio beyond 32 bits, which PostgreSQL did not hold, and an index for what is asked often."""
+"""Allow ids of Label Studio beyond 32 bits, which PostgreSQL refused, and add an index for a frequent query."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,7 +22,7 @@ OPEN = sa.text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0")
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        # Made anew below: PostgreSQL would write its condition in another way than in a new database.
+        # Created again below: otherwise PostgreSQL would write its condition differently than in a new database.
         op.drop_index("uq_promotions_open", "promotions")
         for table, columns in STUDIO_IDS.items():
             for column in columns:

@@ -1,4 +1,4 @@
-"""Failures that may pass are told from those that last; versions are known here too, besides in the registry."""
+"""Mark the failures of jobs that may pass, and record model versions here as well as in the registry."""
 
 import sqlalchemy as sa
 from alembic import op
