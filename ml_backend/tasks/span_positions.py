@@ -52,7 +52,7 @@ class Mark:
         return 0 <= self.start < self.end <= len(text) and self.says in ("", text[self.start : self.end])
 
     def fits(self, text: str, gap: str = " ") -> bool:
-        """True where the two look the same, but for white space, case, compatible letters, escapes and invisible ones.
+        """The same, but for white space, case, compatible letters, escapes and invisible characters.
 
         Args:
             gap: the text that replaces white space between words; "" where it may have been lost.

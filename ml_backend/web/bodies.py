@@ -1,4 +1,4 @@
-"""Bodies of requests as they come in, piece by piece; no socket is read here."""
+"""Assemble bodies of requests from the bytes that come in, piece by piece; no socket is read here."""
 
 import io
 from http import HTTPStatus
@@ -7,14 +7,14 @@ from typing import Protocol
 __all__ = ["BadBody", "Body", "ChunkedBody", "SizedBody"]
 
 MAX_LINE_BYTES = 4096
-"""Of a chunk's size, and of a trailer: more than any client of ours sends."""
+"""The longest line with a chunk's size or a trailer, more than any known client sends."""
 
 
 class BadBody(ValueError):
-    """The body is framed in another way than HTTP's, or too long.
+    """The body is not framed as HTTP demands, or is too long.
 
     Attributes:
-        status: what to answer.
+        status: the HTTP status to answer with.
     """
 
     def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
@@ -23,25 +23,25 @@ class BadBody(ValueError):
 
 
 class Body(Protocol):
-    """What has come of a body."""
+    """The part of a body that has arrived."""
 
     @property
     def bytes_read(self) -> int:
-        """How many bytes of it are here."""
+        """The number of its bytes that have arrived."""
 
     def take(self, buffer: bytearray) -> bool:
-        """Take what belongs to the body from the front of the buffer; true once the body is whole.
+        """Take the bytes of the body from the front of the buffer; returns True once the body is complete.
 
         Raises:
-            BadBody: it is framed in another way than HTTP's.
+            BadBody: the body is not framed as HTTP demands.
         """
 
     def file(self) -> io.BytesIO:
-        """What is here, to be read from its start."""
+        """Return a file with the bytes that have arrived, at its start."""
 
 
 class _Kept:
-    """Bytes that were read."""
+    """Keeps the bytes that were read."""
 
     def __init__(self) -> None:
         self._kept = io.BytesIO()
@@ -55,14 +55,14 @@ class _Kept:
         return self._kept
 
     def _move(self, buffer: bytearray, count: int) -> int:
-        """Move up to so many bytes here; returns how many there were."""
+        """Move up to `count` bytes from the buffer; returns how many were moved."""
         moved = self._kept.write(buffer[:count])
         del buffer[:count]
         return moved
 
 
 class SizedBody(_Kept):
-    """A body whose head told its length."""
+    """A body whose length the head gives."""
 
     def __init__(self, length: int) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class SizedBody(_Kept):
 
 
 class ChunkedBody(_Kept):
-    """A body that comes in chunks, each with its size before it; one of size 0 and a blank line end it."""
+    """A body in chunks, each after a line with its size; a chunk of size 0 and a blank line end it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,12 +106,12 @@ class ChunkedBody(_Kept):
         return False
 
     def _read_trailer(self, line: bytes) -> bool:
-        """Nothing in trailers is of use here; the blank line after them is the end."""
+        """Skip a trailer, since none is used here; returns True at the blank line that ends them."""
         return not line
 
 
 def _line(buffer: bytearray) -> bytes | None:
-    """The next line, taken from the buffer without its end; None where its end has not come yet."""
+    """Take the next line from the buffer and return it without its end; None where its end has not arrived yet."""
     end = buffer.find(b"\r\n")
     if end > MAX_LINE_BYTES or (end < 0 and len(buffer) > MAX_LINE_BYTES):
         raise BadBody(f"a line between chunks has more than {MAX_LINE_BYTES} bytes")

@@ -1,4 +1,4 @@
-"""The bounded reader of JSON, for applications whose views ask Flask for it."""
+"""A JSON provider for Flask that reads requests with `read_json`, and so limits their nesting."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ __all__ = ["BoundedJson"]
 
 
 class BoundedJson(DefaultJSONProvider):
-    """Reads JSON within bounds. Flask answers 400 where that fails."""
+    """Reads JSON of limited nesting. Flask answers 400 where that fails."""
 
     def loads(self, s: str | bytes, **_options: Any) -> Any:
-        """The value of a JSON text.
+        """Parse a JSON text.
 
         Raises:
             ValueError: it is not JSON, or nested too deeply.

@@ -1,4 +1,4 @@
-"""One client's connection, as `PatientWorker` knows it."""
+"""One client's connection, and the answer that waits to be sent on it, for `PatientWorker`."""
 
 import errno
 import socket
@@ -11,18 +11,18 @@ __all__ = ["Caller", "Outbox"]
 
 
 class Outbox:
-    """Stands for a client's socket where answers are written: it keeps them until the client takes them."""
+    """Replaces a client's socket where answers are written, and keeps them until the client takes them."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._waiting = bytearray()
 
     def sendall(self, data: bytes) -> None:
-        """Keep this as well."""
+        """Keep these bytes to be sent later."""
         self._waiting += data
 
     def flush(self) -> bool:
-        """Send as much as the client takes now; true where nothing is left.
+        """Send as much as the client takes now; returns True where nothing is left.
 
         Raises:
             OSError: the client is gone.
@@ -35,25 +35,25 @@ class Outbox:
         return True
 
     def gettimeout(self) -> float:
-        """As of a socket that does not block, which is how gunicorn writes error pages."""
+        """Return 0 as a non-blocking socket does, which gunicorn expects when it writes error pages."""
         return 0.0
 
     def shutdown(self, _how: int) -> None:
-        """Refuse: gunicorn would close the connection on a thread."""
+        """Raise an error, so that gunicorn does not shut down the connection on a thread."""
         raise OSError(errno.ENOTSUP, "the loop closes connections")
 
     def close(self) -> None:
-        """Leave closing to the loop."""
+        """Do nothing: the loop closes the connection."""
 
 
 class Caller:
     """One client's connection, with the names that gunicorn's `handle_request` uses.
 
     Attributes:
-        sock: what answers are written into.
-        goes_on: whether more requests are taken after the answer that is being sent.
-        has_asked: whether a request of it was answered.
-        awaited: what the loop waits for, until the deadline; then it reacts.
+        sock: the outbox into which answers are written.
+        goes_on: whether more requests are accepted after the answer that is being sent.
+        has_asked: whether a request of this client was answered.
+        awaited: the event for which the loop waits until the deadline.
     """
 
     def __init__(self, client_socket: socket.socket, client: Any, server: Any, incoming: Incoming) -> None:

@@ -48,7 +48,7 @@ EVENTS = "/webhook"
 
 
 def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
-    """Answer every error as JSON, `{"error": message}`; events that cannot be stored are an alarm until one is."""
+    """Answer every error as JSON, `{"error": message}`. An event that cannot be stored raises an alarm until one is."""
 
     @app.errorhandler(LabelloopError)
     def known(error: LabelloopError) -> Response:

@@ -1,4 +1,4 @@
-"""How large an event may be: every member of a project can read the webhook's credentials and send one."""
+"""Limit the size of events, since every member of a project can read the webhook's credentials and send one."""
 
 from flask import Flask, abort, request
 
@@ -9,9 +9,9 @@ __all__ = ["bound_events"]
 
 
 def bound_events(app: Flask) -> None:
-    """Look at the size of what comes to `/webhook` before it is parsed, and refuse what no Label Studio sends.
+    """Check the size of requests to `/webhook` before they are parsed, and refuse any that Label Studio would not send.
 
-    To be called after what checks credentials, so that strangers cannot have a body read.
+    Call this after the checks of credentials are registered, so that no body of a stranger is read.
     """
 
     @app.before_request

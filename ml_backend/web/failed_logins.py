@@ -1,4 +1,4 @@
-"""Failed logins, told to the operator: each is counted, and as many are logged as somebody can read."""
+"""Report failed logins to the operator: each is counted, and as many are logged as a person can read."""
 
 import logging
 import threading
@@ -15,10 +15,10 @@ LINES_PER_MINUTE = 10
 
 
 class FailedLogins:
-    """Logs the first ones of every minute; what follows is counted, and the next line that is logged says how many.
+    """Logs the first failed logins of every minute; the others are counted, and the next logged line says how many.
 
     Args:
-        count: told the reason of every one.
+        count: called with the reason for each failed login.
     """
 
     def __init__(self, count: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,7 +28,7 @@ class FailedLogins:
         self._lines = self._untold = 0
 
     def note(self, request: Request, reason: str) -> None:
-        """Remember one. Neither the password nor the name that was given is logged: people mix them up."""
+        """Count and perhaps log a failed login, without the given password and name, since people mix these up."""
         self._count(reason)
         with self._lock:
             untold = self._told_now()
@@ -37,7 +37,7 @@ class FailedLogins:
             log.warning("failed login from %s, %s %s: %s%s", _peer(request), request.method, request.path, reason, more)
 
     def _told_now(self) -> int | None:
-        """How many were left out before this one; None where this one is left out as well."""
+        """Return how many were left out before this one; None where this one is left out as well."""
         now = self._clock()
         if now >= self._minute_ends:
             self._minute_ends, self._lines = now + 60, 0
@@ -50,7 +50,7 @@ class FailedLogins:
 
 
 def _peer(request: Request) -> str:
-    """The address that the request came from, and what a proxy says whose request it was."""
+    """Return the address that the request came from, and the client's address that a proxy gave."""
     forwarded = request.headers.get("X-Forwarded-For")
     address = request.remote_addr or "unknown"
     return f"{address} (forwarded for {forwarded!r:.100})" if forwarded else address

@@ -31,10 +31,10 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="labelloop"'}
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """What a request is answered with that may not have what it asks for.
+    """The answer to a request that is not allowed.
 
     Attributes:
-        failed_login: why its credentials do not do; empty where something else is wrong.
+        failed_login: why its credentials are refused; empty where the request is refused for another reason.
     """
 
     status: HTTPStatus
@@ -43,10 +43,10 @@ class _Refusal:
 
 
 class Guard:
-    """Checks every request before its view runs, and before its body is waited for.
+    """Checks every request before its view runs, and before the server waits for its body.
 
     Args:
-        count_failed_login: told why, for each.
+        count_failed_login: called with the reason for each failed login.
     """
 
     def __init__(self, settings: Settings, count_failed_login: Callable[[str], None] = lambda _reason: None) -> None:
@@ -64,7 +64,7 @@ class Guard:
         app.extensions[BODY_LIMIT] = self.body_limit
 
     def body_limit(self, head: "Head") -> int:
-        """How many bytes of a body are read that comes after this head; 0 where the request is refused by it."""
+        """Return how many bytes of the body to read after this head; 0 where the head alone refuses the request."""
         asked = Request(_environ(head))
         return 0 if self._refusal(asked) else body_limit(asked.path)
 
@@ -91,7 +91,7 @@ class Guard:
 
     def _refusal_by_credentials(self, asked: Request) -> _Refusal | None:
         if "Authorization" not in asked.headers and asked.path == "/health":
-            return None  # container probes carry none; Label Studio does, and theirs are checked
+            return None  # container probes send no credentials; Label Studio does, and these are checked
         if _has_credentials(asked, self._user, self._password):
             return None
         if self._is_from_webhook(asked):
@@ -120,7 +120,7 @@ def refuse_training_by_events() -> None:
 
 
 def _environ(head: "Head") -> dict[str, str]:
-    """What the checks read of a request, as WSGI has it; one without a host is checked later, by the socket's."""
+    """Return the WSGI variables that the checks read; a request without a host is checked later, by the socket's."""
     environ = {"REQUEST_METHOD": head.method, "PATH_INFO": unquote_to_wsgi_str(head.path), "HTTP_HOST": "localhost"}
     for name, value in head.headers:
         environ["CONTENT_TYPE" if name == "CONTENT-TYPE" else f"HTTP_{name.replace('-', '_')}"] = value
@@ -128,7 +128,7 @@ def _environ(head: "Head") -> dict[str, str]:
 
 
 def _has_credentials(asked: Request, user: str, password: str) -> bool:
-    """True where the request carries exactly these, by the one scheme that was asked for."""
+    """True where the request has exactly these credentials, in the scheme that was asked for."""
     try:
         found = asked.authorization
     except ValueError:  # the header is not even ASCII

@@ -1,4 +1,4 @@
-"""What a client sends, made into whole requests. Bytes go in and requests come out; no socket is read here."""
+"""Assemble whole requests from the bytes that a client sends; no socket is read here."""
 
 from collections.abc import Callable
 from enum import Enum, auto
@@ -16,14 +16,14 @@ __all__ = ["MAX_HEAD_BYTES", "BodyLimit", "Head", "Incoming", "Stage"]
 
 HEAD_END = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 * 1024
-"""Browsers and proxies send some kilobytes at most."""
+"""The largest head of a request; browsers and proxies send a few kilobytes at most."""
 
 BodyLimit = Callable[[Head], int]
-"""How many bytes of a request's body are worth waiting for; 0 where it will be refused whatever they are."""
+"""Returns how many bytes of a request's body to wait for; 0 where the request is refused whatever its body is."""
 
 
 class Stage(Enum):
-    """What of a request has come."""
+    """The part of a request that is awaited or has arrived."""
 
     NOTHING = auto()
     HEAD = auto()
@@ -31,16 +31,16 @@ class Stage(Enum):
 
 
 class Incoming:
-    """The bytes of one connection that no request has been made of yet.
+    """The bytes of one connection that do not make a whole request yet.
 
     Args:
-        config: gunicorn's, whose limits the heads of requests keep.
+        config: gunicorn's configuration, whose limits apply to the heads of requests.
         client: the peer's address.
-        body_limit: asked once per request, and only where its body did not come with the head.
+        body_limit: called once per request, and only where the body did not arrive with the head.
 
     Attributes:
-        is_cut_short: the last request was given out before its body was here, so that it can be answered at once;
-            what comes after it is the rest of that body.
+        is_cut_short: the last request was returned before its body had arrived, so that it can be answered at once;
+            the bytes after it are the rest of that body.
     """
 
     def __init__(self, config: Any, client: Any, body_limit: BodyLimit) -> None:
@@ -53,26 +53,26 @@ class Incoming:
 
     @property
     def stage(self) -> Stage:
-        """How far the request is that is coming in."""
+        """The stage of the request that is coming in."""
         if self._request is not None:
             return Stage.BODY
         return Stage.HEAD if self._buffer else Stage.NOTHING
 
     @property
     def held_bytes(self) -> int:
-        """Memory of what has come of it."""
+        """The memory that its bytes take so far."""
         return len(self._buffer) + (self._body.bytes_read if self._request is not None else 0)
 
     def receive(self, data: bytes) -> None:
-        """Take what the client has sent."""
+        """Add bytes that the client has sent."""
         self._buffer += data
 
     def next_request(self) -> Head | None:
-        """The next request with its body; None where some of it has not come yet.
+        """Return the next request with its body; None where part of it has not arrived yet.
 
         Raises:
-            BadBody: the body is framed in another way than HTTP's, or longer than the limit.
-            ParseException: gunicorn's, of a head that is none.
+            BadBody: the body is not framed as HTTP demands, or is longer than the limit.
+            ParseException: gunicorn's error for an invalid head.
         """
         request = self._request = self._request or self._read_head()
         if request is None:
@@ -89,13 +89,13 @@ class Incoming:
         return request
 
     def abandon(self) -> None:
-        """Forget what has come: no request will be made of it."""
+        """Drop the bytes received so far; no request will be made from them."""
         self.is_cut_short = True
         self._request = None
         self._buffer.clear()
 
     def takes_up_continue(self) -> bool:
-        """True once for a client that waits to be told that its body is wanted."""
+        """Return True, once, for a client that waits for `100 Continue` before it sends its body."""
         request = self._request
         is_asked = request is not None and bool(request._expected_100_continue)
         if request is not None:
@@ -115,7 +115,7 @@ class Incoming:
         return head
 
     def _is_refused(self, request: Head) -> bool:
-        """True where its body need not be waited for, as the head alone is answered."""
+        """True where its head alone is answered, so that nobody waits for its body."""
         if self._limit is None:
             self._limit = self._body_limit(request)
         length = self._body.length if isinstance(self._body, SizedBody) else self._body.bytes_read

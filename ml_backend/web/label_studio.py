@@ -28,7 +28,7 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
         alarms = services.alarms.sentences()
         if not alarms:
             return jsonify(status="UP", model_class="labelloop")
-        # Still 200: Label Studio would take the backend for gone, and what serves goes on serving.
+        # Still 200: otherwise Label Studio would consider the backend gone, although it goes on serving.
         told = {} if g.get("is_anonymous", False) else {"alarms": alarms}
         return jsonify(status="DEGRADED", model_class="labelloop", **told)
 

@@ -89,7 +89,7 @@ class _CacheCollector(Collector):
 
 
 class _AlarmCollector(Collector):
-    """Reads what is wrong at the moment."""
+    """Reads the current alarms."""
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms
@@ -104,7 +104,7 @@ class _AlarmCollector(Collector):
 
 
 class _StateCollector(Collector):
-    """Reads the database at each scrape, so that several processes tell the same; nothing while it is away."""
+    """Reads the database at each scrape, so that several processes report the same; silent while it is away."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -117,7 +117,7 @@ class _StateCollector(Collector):
         try:
             yield from self._read()
         except DatabaseUnavailable as error:
-            # What else there is to tell is told; the alarms are about this.
+            # The other metrics are still reported; an alarm says that the database is away.
             log.warning("the metrics lack what the database holds: %s", error)
 
     def _read(self) -> Iterator[Metric]:

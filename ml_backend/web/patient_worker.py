@@ -1,9 +1,9 @@
 """A gunicorn worker whose threads never wait for a client.
 
-gunicorn's own thread worker reads requests and writes answers on its threads, so that a few clients that send or read
-slowly keep everybody else waiting. Here the loop that accepts connections does both for all of them: a thread gets a
-request when all of it is here, and leaves its answer behind. Clients have time limits, the slowest go first when there
-are too many, and one whose request is refused early can still read why.
+gunicorn's own thread worker reads requests and writes answers on its threads, so a few clients that send or read
+slowly keep everybody else waiting. Here the loop that accepts connections reads and writes for all clients: a thread
+gets a request once all of it has arrived, and leaves its answer to the loop. Clients have time limits, the slowest are
+dropped when there are too many, and a client whose request is refused early can still read why.
 """
 
 import errno
@@ -30,33 +30,33 @@ __all__ = ["PatientWorker"]
 
 HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 60.0
-"""A body of 128 MB in that time is 2 MB a second."""
+"""The time limit for a body; 128 MB in that time is 2 MB per second."""
 ANSWER_TIMEOUT_S = 60.0
 LINGER_S = 10.0
-"""How long what a refused client still sends is thrown away: closing at once would take the answer away from it."""
+"""How long bytes of a refused client are still read and dropped: closing at once could destroy its answer."""
 
 MAX_CONNECTIONS = 500
-"""Many systems allow a process 1,024 open files, and models and databases need some."""
+"""The most connections. Many systems allow a process 1,024 open files, and models and databases need some."""
 MAX_HELD_BYTES = 512 * 1024 * 1024
-"""Of requests that are still coming in, all together."""
+"""The most memory for all requests that are still coming in."""
 
 LARGE_BYTES = 1024 * 1024
-"""Below that, all connections together hold less."""
+"""The size of a request from which memory is checked: below it, all connections together hold less than the limit."""
 
 READ_BYTES = 256 * 1024
 LOOK_EVERY_S = 1.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE)
 ANSWER, LINGER = "answer", "linger"
-"""What the loop awaits of a client beside the stages of a request: that it takes its answer, and that it closes."""
+"""Events for which the loop waits besides the stages of a request: the client takes its answer, and it closes."""
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gives threads whole requests. Every method but `handle` runs in the loop."""
+    """Passes only whole requests to threads. Every method but `handle` runs in the loop."""
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Refuse what this worker cannot do.
+        """Refuse settings that this worker does not support.
 
         Raises:
             ConfigurationError: certificates are set.
@@ -69,13 +69,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.cfg.set("sendfile", False)  # answers go through an `Outbox`
+        self.cfg.set("sendfile", False)  # answers are written to an `Outbox`
         self.worker_connections = min(self.cfg.worker_connections, MAX_CONNECTIONS)
         self._watched: set[Caller] = set()
         self._next_look = 0.0
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a new client in; the one that is closest to its deadline goes where there are too many."""
+        """Accept a new client; where there are too many, drop the one that is closest to its deadline."""
         if self.nr_conns >= self.worker_connections - 1:
             self._drop_slowest()
         try:
@@ -91,7 +91,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._read(Caller(client_socket, client, listener.getsockname(), incoming))
 
     def handle(self, caller: Caller) -> bool:
-        """Answer a request, on a thread; true where the client may send another one."""
+        """Answer a request, on a thread; returns True where the client may send another one."""
         request, caller.request = caller.request, None
         try:
             goes_on = bool(self.handle_request(request, caller))
@@ -101,21 +101,21 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self.handle_error(request, caller.sock, caller.client, error)
             goes_on = False
         with suppress(OSError):  # the loop finds out that the client is gone
-            caller.sock.flush()  # most answers fit in at once, and need not wait for the loop's next turn
+            caller.sock.flush()  # most answers fit into the socket's buffer, and need not wait for the loop's next turn
         return goes_on
 
     def finish_request(self, caller: Caller, answered: "Future[bool]") -> None:
-        """Send what a thread has answered."""
+        """Send the answer of a thread."""
         caller.has_asked = True
         caller.goes_on = self.alive and not answered.cancelled() and answered.result()
         self._send(caller)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for clients and threads, but no longer than until the next look at deadlines."""
+        """Wait for clients and threads, but no longer than until the next check of deadlines."""
         super().wait_for_and_dispatch_events(min(timeout, LOOK_EVERY_S))
 
     def murder_pending(self) -> None:
-        """Give up the clients whose time is over, and when the worker ends, those that no answer is owed to."""
+        """Drop the clients whose time is over, and, when the worker ends, those that wait for no answer."""
         now = time.monotonic()
         if now < self._next_look:
             return
@@ -131,7 +131,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         return MAX_HELD_BYTES if limit is None else limit(request)
 
     def _read(self, caller: Caller) -> None:
-        """Take what the client has sent by now."""
+        """Read what the client has sent so far."""
         try:
             data = caller.socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -144,16 +144,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
                 self._proceed(caller)
             elif caller.incoming.stage is Stage.NOTHING:
                 self._drop(caller)
-            else:  # it has closed its side alone, perhaps, and still reads
+            else:  # it may have closed only its own side, and still read
                 self._refuse(caller, HTTPStatus.BAD_REQUEST, "the request ends before all of it has come")
 
     def _proceed(self, caller: Caller) -> None:
-        """Give the next request to a thread, or wait for the rest of it."""
+        """Pass the next request to a thread, or wait for the rest of it."""
         try:
             caller.request = caller.incoming.next_request()
         except BadBody as error:
             self._refuse(caller, error.status, str(error))
-        except Exception as error:  # whatever is wrong with one client's bytes must not end the loop
+        except Exception as error:  # no fault in one client's bytes may end the loop
             self.handle_error(None, caller.sock, caller.client, error)
             self._send_last(caller)
         else:
@@ -178,7 +178,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._keep_memory_bounded()
 
     def _send(self, caller: Caller) -> None:
-        """Send what the client takes of its answer, then do what comes after it."""
+        """Send as much of the answer as the client takes; once all is sent, go on to the next step."""
         try:
             is_sent = caller.sock.flush()
         except OSError:
@@ -194,7 +194,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._drop(caller)
 
     def _send_last(self, caller: Caller) -> None:
-        """Send what was written, and take no more requests."""
+        """Send what was written, and accept no more requests."""
         caller.goes_on = False
         caller.incoming.abandon()
         self._send(caller)
@@ -206,7 +206,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._send_last(caller)
 
     def _linger(self, caller: Caller) -> None:
-        """Close our side and throw away what still comes, until the client has read its answer and closes, too."""
+        """Close our side and drop all further bytes, until the client has read its answer and closes, too."""
         try:
             caller.socket.shutdown(socket.SHUT_WR)
         except OSError:
@@ -243,7 +243,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _watch(
         self, caller: Caller, events: int, react: Callable[[Caller], None], awaited: object, timeout_s: float
     ) -> None:
-        """Call `react` when something happens; a deadline stands for as long as the same is awaited."""
+        """Call `react` at the next event; the deadline stays unchanged while the same thing is awaited."""
         if caller.awaited is not awaited:
             caller.awaited, caller.react, caller.deadline = awaited, react, time.monotonic() + timeout_s
             change = self.poller.modify if caller in self._watched else self.poller.register
@@ -251,7 +251,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._watched.add(caller)
 
     def _react(self, caller: Caller, _sock: object) -> None:
-        """Do what is due now: what happened to a client earlier in the same turn may have changed it."""
+        """Call the client's current reaction, since an earlier event in the same turn may have changed it."""
         if caller in self._watched:
             caller.react(caller)
 

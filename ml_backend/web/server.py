@@ -23,8 +23,8 @@ from .watcher import watch_champions
 __all__ = ["serve"]
 
 REQUEST_TIMEOUT_S = 120  # above the 100 s that Label Studio waits for predictions
-GRACE_S = 110  # likewise, for requests that are under way when the server is asked to end
-HURRIED_GRACE_S = 10  # for the same where somebody presses Ctrl-C
+GRACE_S = 110  # for requests that are under way when the server is asked to end, with the same margin
+HURRIED_GRACE_S = 10  # for such requests where somebody presses Ctrl-C
 
 
 def serve(settings: Settings, *, with_worker: bool) -> None:
@@ -50,7 +50,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         super().__init__()
 
     def run(self) -> None:
-        """Serve, in a child process that is started again where it dies."""
+        """Serve in a child process, which is started again if it dies."""
         _Arbiter(self).run()
 
     def load_config(self) -> None:
@@ -91,7 +91,7 @@ class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
 
 
 class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's log, whose messages hold what clients have sent."""
+    """gunicorn's log; its messages may hold text that clients have sent."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)

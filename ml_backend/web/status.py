@@ -29,7 +29,7 @@ def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
         try:
             projects = [project_status(services, project) for project in services.database.projects.all()]
         except DatabaseUnavailable as error:
-            # The page is there to say so, to whoever has it open as well.
+            # The page itself reports this, also where it is open already.
             alarms = list(dict.fromkeys([*alarms, str(error)]))
         return render_template(
             "status.html", projects=projects, alarms=alarms, studio_url=services.studio.url, version=__version__

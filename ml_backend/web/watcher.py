@@ -1,4 +1,4 @@
-"""The background thread of a serving process that follows the champion alias, and sees where the database is gone."""
+"""The background thread of a serving process that follows the champion alias and notices a lost database."""
 
 import logging
 import threading

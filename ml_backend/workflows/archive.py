@@ -34,7 +34,7 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 CHUNK = 1 << 20
 LARGEST_MANIFEST = 256 * 2**20
-"""Bytes; a file takes about 150."""
+"""The largest manifest in bytes; each file in it takes about 150."""
 # Weights hardly shrink, and the fastest level is several times as fast as the default one.
 GZIP_LEVEL = 1
 DAMAGED = (
@@ -50,7 +50,7 @@ DAMAGED = (
     TypeError,
     ValueError,
 )
-"""What `tarfile` and the libraries below it raise over archives that were damaged or made to do damage."""
+"""Errors that `tarfile` and the libraries below it raise for archives that are damaged or malicious."""
 
 
 @dataclass(frozen=True, slots=True)

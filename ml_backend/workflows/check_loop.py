@@ -158,7 +158,7 @@ def _events(exam: Examination) -> Verdict:
 
 
 def _answers(exam: Examination) -> Verdict:
-    """Tells what experts answered in vain, as far as the newest snapshot knows."""
+    """Report the answers of experts that were left out of the newest snapshot."""
     last = exam.services.database.snapshots.last(exam.project_id)
     if last is None:
         return fine("no snapshot has been made yet")
@@ -169,7 +169,7 @@ def _answers(exam: Examination) -> Verdict:
     if lost:
         return warning(
             f"snapshot {last.id} was made without {'; '.join(map(str, lost))}",
-            "open these tasks in Label Studio and answer them anew; docs/label-configs.md tells what is read how",
+            "open these tasks in Label Studio and answer them again; docs/label-configs.md says how answers are read",
         )
     return fine(f"every answer that was given counts in snapshot {last.id}")
 

@@ -1,4 +1,4 @@
-"""Checks of a project's tasks: whether they hold the texts that the label config shows, and what becomes of them."""
+"""Check a project's tasks: whether they have the texts that the label config shows, and get pre-labels for them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["CHECKS"]
 
 TASKS_PREDICTED = 20
 TEXTS_WRITTEN = 1
-"""Responses take seconds each to write."""
+"""The number of tasks to try where a model writes responses, each of which takes seconds."""
 
 
 def _task_texts(exam: Examination) -> Verdict:
@@ -44,7 +44,7 @@ def _keys(data: Mapping[str, Any]) -> str:
 
 
 def _prelabels(exam: Examination) -> Verdict:
-    """Asks the running backend about tasks that are no blind ones. It stores nothing."""
+    """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
     plan = plan_of(exam.project)
     if is_cold_start(exam.version) and all(each.kind.head is not HeadKind.SOFTMAX for each in plan.controls):
         return fine("none before the first training: the cold start answers single choices alone")
@@ -67,7 +67,7 @@ def _prelabels(exam: Examination) -> Verdict:
 
 
 def _open_tasks(exam: Examination) -> list[Task]:
-    """Tasks with a text that are not held out."""
+    """Return the tasks that have a text and are not held out."""
     texts = [(task, plan_of(exam.project).text(task.data)) for task in exam.first_tasks]
     return [task for task, text in texts if text.strip() and not split_of(text, exam.project.split).is_held_out]
 

@@ -47,10 +47,10 @@ def changes_since_training(services: Services, project: Project) -> tuple[str, .
 
 
 def control_absences(services: Services, project: Project) -> Mapping[str, Sequence[Absence]]:
-    """When each served control was not in the label config, for those that were not there all the time.
+    """Return the periods in which a served control was missing from the label config, for those not always there.
 
-    Label Studio stores nothing for a control that was left empty, so the time alone tells an annotation that was made
-    while the control was not there from one that says that nothing applies.
+    Label Studio stores nothing for a control that was left empty, so only the time distinguishes an annotation made
+    while the control did not exist from one that says that nothing applies.
     """
     return absences(
         [controls for each in services.database.projects.label_configs(project.id) for controls in _seen(each)]
@@ -58,7 +58,7 @@ def control_absences(services: Services, project: Project) -> Mapping[str, Seque
 
 
 def _seen(config: SeenConfig) -> Iterator[SeenControls]:
-    """What a former config had; nothing where it cannot be read any more, which tells neither way."""
+    """Yield the controls of a former config; nothing where it can no longer be read, as it then proves nothing."""
     with suppress(LabelConfigError):
         yield SeenControls(_served(config.label_config).controls, config.seen_at, config.is_confirmed)
 

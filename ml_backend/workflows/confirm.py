@@ -1,7 +1,7 @@
-"""Asking Label Studio whether what events claim is true.
+"""Ask Label Studio whether the claims of events are true.
 
-Anybody who can read the webhook's credentials may have made an event up, and every member of a project can. So an
-event changes nothing by itself: it is remembered, and the worker asks Label Studio's API.
+Every member of a project can read the webhook's credentials, so anybody may have made an event up. Therefore an event
+changes nothing by itself: it is stored, and the worker asks Label Studio's API.
 """
 
 import logging
@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 
 LABELS_PER_CALL = 200
 CALLS_AT_ONCE = 10
-"""Calls for one project before the others get their turn."""
+"""The most calls for one project before the others get their turn."""
 FAILED_PUSH_REST = timedelta(minutes=10)
 CLOCKS_DIFFER = timedelta(minutes=1)
-"""How far the clocks of Label Studio and of this machine may be apart."""
+"""The greatest accepted difference between the clocks of Label Studio and this machine."""
 
 
 def confirm_hints(services: Services, project_id: int) -> None:
-    """Ask about what events claimed of a project, and do what follows from the answer.
+    """Ask Label Studio about the hints of a project, and act on the answers.
 
     Raises:
-        StudioError: Label Studio cannot be asked now; the hints stay.
+        StudioError: Label Studio cannot be asked now; the hints are kept.
     """
     for kind in HintKind:
         hint = services.database.hints.find(project_id, kind)
@@ -44,12 +44,12 @@ def confirm_hints(services: Services, project_id: int) -> None:
 
 
 def confirm_labels(services: Services, project: Project, wanted: int) -> int:
-    """How many labels are new since the last snapshot, by what Label Studio says of those that events told of.
+    """Count the labels that are new since the last snapshot, as Label Studio confirms those that events reported.
 
-    Each event is asked about once. Where the label is not there, skipped or as it was, it is counted no more.
+    Label Studio is asked once about each event. A label that does not exist, is skipped or is unchanged does not count.
 
     Args:
-        wanted: no more are asked about than it takes to find so many.
+        wanted: stop asking once so many new labels are found.
 
     Raises:
         StudioError: Label Studio cannot be asked now.
@@ -69,7 +69,7 @@ def confirm_labels(services: Services, project: Project, wanted: int) -> int:
 def _new_ones(
     services: Services, project: Project, told: Sequence[AnnotationEvent], since: datetime | None
 ) -> set[int]:
-    """Annotations that Label Studio has on the tasks that events told of, made or changed since then."""
+    """Return the annotations that Label Studio has on the events' tasks, made or changed since a moment."""
     tasks = services.studio.tasks_by_id(project.id, {event.task_id for event in told if event.task_id is not None})
     new = {
         annotation.id
@@ -89,12 +89,12 @@ def _new_ones(
 
 
 def _reread_settings(services: Services, project: Project) -> bool:
-    """Remember the project as Label Studio has it. A cold start of another label config has its own pre-labels."""
+    """Store the project as Label Studio has it. The cold start of a new label config makes other pre-labels."""
     info = services.studio.project(project.id)
     try:
         project = remember_project(services, project.id, info.label_config, title=info.title)
     except LabelConfigError as error:
-        # Label Studio asks `/setup` next, whose answer its users see; the old config stays until then.
+        # Label Studio calls `/setup` next, whose answer its users see; the old config stays until then.
         log.warning("project %s now has a label config that cannot be served: %s", project.id, error)
         return True
     if is_cold_start(announced_version(services, project)):
@@ -103,16 +103,16 @@ def _reread_settings(services: Services, project: Project) -> bool:
 
 
 def _push_what_is_missing(services: Services, project: Project) -> bool:
-    """Queue a push where unlabeled tasks lack a pre-label; False where another one has to end first.
+    """Queue a push where unlabeled tasks lack a pre-label; returns False where another one has to end first.
 
-    Uncertainty sampling passes over tasks without a stored prediction, so new ones get theirs pushed.
+    Uncertainty sampling skips tasks without a stored prediction, so predictions for new tasks are pushed.
     """
     if not services.options.auto_push:
         return True
     if _has_to_wait(services, services.database.jobs.last(JobKind.PRELABEL, project.id)):
         return False
     version = announced_version(services, project)
-    # The count may be somewhat too high, and reading the tasks takes longer.
+    # The count may be slightly too high, but reading the tasks would take longer.
     if services.studio.count_without_prediction(project.id, version) and any(
         True for _ in services.studio.tasks_without_prediction(project.id, version)
     ):
@@ -121,11 +121,11 @@ def _push_what_is_missing(services: Services, project: Project) -> bool:
 
 
 def _has_to_wait(services: Services, last: Job | None) -> bool:
-    """True beside another push, and for a while after one that failed."""
+    """True while another push runs, and for a while after one has failed."""
     if last is None:
         return False
     if last.finished_at is None:
-        return True  # it may have read the tasks before the newest came
+        return True  # it may have read the tasks before the newest ones were imported
     return last.state.is_resumable and services.clock() - last.finished_at < FAILED_PUSH_REST
 
 

@@ -100,7 +100,7 @@ def _outcome(flag: Flag, label: Target, task: Task, plan: ServingPlan) -> FlagOu
 
 
 def _trimmed(target: Target, text: str) -> Target:
-    """An answer as it is read today: flags may be from before white space at the ends of spans was left out."""
+    """Return an answer as it is read today: in older flags, spans may still have white space at their ends."""
     spans = [part for part in parts_of(target) if isinstance(part, Span)]
     found = (span.trimmed(text[span.start : span.end]) for span in spans)
     return tuple(sorted(span for span in found if span)) if spans else target

@@ -12,12 +12,12 @@ __all__ = ["Finding", "State", "diagnose"]
 
 
 def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe | None = None) -> list[Finding]:
-    """How each link is, in the order of the chain; a broken one never hides those that can still be looked at.
+    """Check each link of the chain, in order; a broken link never hides those that can still be checked.
 
-    Nothing is changed, though the running backend is sent one test event, one test task and some tasks of each project.
+    Nothing is changed. The running backend gets one test event, one test task and some tasks of each project.
 
     Args:
-        project_id: a project to look at; None: every connected one.
+        project_id: the project to check; None: every connected one.
         probe: calls the running backend; None: over the network.
     """
     probe = probe or BackendProbe(services.options.backend)

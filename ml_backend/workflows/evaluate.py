@@ -41,9 +41,9 @@ class EvaluationReport:
     """Metrics of a version.
 
     Attributes:
-        evaluations: per control that the version answers.
-        overlap: rows whose text the version was trained on; they flatter its metrics.
-        warnings: sentences about what makes the metrics less than they seem.
+        evaluations: the metrics per control that the version answers.
+        overlap: the number of rows whose text the version was trained on; they make its metrics look better.
+        warnings: sentences about reasons to trust the metrics less.
         reasons: what was left out of the rows, in the whole snapshot or export.
     """
 
@@ -169,7 +169,7 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
 
 
 def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"], base_model: str) -> Iterable[str]:
-    """What the models of these parts do not see of the rows."""
+    """Yield sentences about the parts of the rows' texts that the models of these parts cannot read."""
     labeled = [part for part in parts if part.head is not HeadKind.TEXT]
     writers = [str(part.readout.get("base_model", "")) for part in parts if part.head is HeadKind.TEXT]
     faults = reading_faults(

@@ -116,7 +116,7 @@ class Examination:
 
     @cached_property
     def first_tasks(self) -> Sequence[Task]:
-        """Some tasks of the project."""
+        """The first tasks of the project."""
         return self.services.studio.first_tasks(self.project_id, TASKS_READ)
 
     @cached_property

@@ -135,28 +135,28 @@ def export_file(
 def rows_of_file(
     services: Services, export: Path, plan: ServingPlan, reasons: ReasonCounts, notes: FileNotes
 ) -> Iterator[Row]:
-    """Every reviewed row of an export file as a stream, as the hooks leave it, in no split and not written anywhere.
+    """Yield every reviewed row of an export file, after the hooks, without a split and without writing it anywhere.
 
     Args:
         reasons: counts what is left out while rows pass.
-        notes: as `studio_tasks` has them.
+        notes: as for `studio_tasks`.
 
     Raises:
         StudioExportError: the file is not such an export; raised when the reading gets there.
-        HookError: a hook failed with a row; likewise.
+        HookError: a hook failed with a row; raised when the reading gets there.
     """
     tasks, settings = studio_tasks(export, plan.config, notes), build_settings(services, SplitFractions(1, 0, 0))
     return reviewed_rows(tasks, plan, settings, unseen, reasons=reasons, change=row_change(services, plan))
 
 
 def studio_tasks(export: Path, config: LabelConfig, notes: FileNotes | None = None) -> Iterator[Task]:
-    """Every task of an export of Label Studio, be it JSON, JSON_MIN, CSV or TSV, in flat memory.
+    """Yield every task of a Label Studio export (JSON, JSON_MIN, CSV or TSV), in constant memory.
 
     Args:
-        notes: told of what cannot be taken as it stands.
+        notes: counts the values that had to be changed or left out.
 
     Raises:
-        StudioExportError: the file is no such export; raised when the reading gets there.
+        StudioExportError: the file is not such an export; raised when the reading gets there.
     """
     is_flat = is_flat_export(export)
     yield from read_flat_export(export, config, notes) if is_flat else read_export(export, notes)
@@ -169,7 +169,7 @@ def row_change(services: Services, plan: ServingPlan) -> RowChange:
 
 
 def event_history(services: Services, project: Project, plan: ServingPlan) -> History:
-    """What events tell of the project's annotations, as far as Label Studio bears it out."""
+    """Return a function that gives the events about an annotation, merged, as far as Label Studio confirms them."""
     told = services.database.events.told(project.id)
 
     def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
@@ -197,7 +197,7 @@ def build_settings(services: Services, split: SplitFractions, project: Project |
 def no_row_error(
     services: Services, source: str, reasons: Iterable[ReasonCount], notes: Iterable[str] = ()
 ) -> SnapshotError:
-    """The error that a source of tasks gives no row, with all that was left out of it and what was odd in a file."""
+    """Make the error for a source of tasks without a row; it names all that was left out, and the notes on a file."""
     reasons = tuple(reasons)
     unresolved = sum(each.count for each in reasons if not each.control and each.reason is Reason.UNRESOLVED)
     not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)

@@ -52,15 +52,15 @@ class FormatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What came of it.
+    """The outcome of an export.
 
     Attributes:
-        rows: written, per split where there are splits, else under `rows`.
-        left_out: task ids by reason, of rows that the format cannot carry.
-        without_row: tasks that were read and gave no row.
+        rows: the number of rows written, per split where there are splits, else under `rows`.
+        left_out: the task ids of rows that the format cannot carry, by reason.
+        without_row: the number of tasks that were read and gave no row.
         limits: what the format cannot carry in general.
-        notices: what else a reader should know, in sentences.
-        reasons: of all tasks and answers that are left out.
+        notices: sentences about anything else that a reader should know.
+        reasons: the reasons of all tasks and answers that are left out.
     """
 
     path: Path

@@ -1,8 +1,8 @@
-"""What happens when Label Studio tells of an event: a few rows are written, and nothing is waited for.
+"""Store the events that Label Studio sends: this writes a few rows and waits for nothing.
 
-Events are hints. They come unordered, sometimes twice and sometimes not at all, and somebody may have made them up, so
-nothing here starts a job or changes what is known of a project: the worker asks Label Studio's API first. Rows of a
-snapshot are read from there as well. The events add what the API does not keep.
+Events are hints. They arrive unordered, sometimes twice and sometimes not at all, and somebody may have made them up.
+So nothing here starts a job or changes a project's settings: the worker asks Label Studio's API first. The rows of a
+snapshot come from the API as well. Events add only facts that the API does not keep.
 """
 
 import logging
@@ -41,7 +41,7 @@ class Received:
 
 
 def receive(services: Services, message: WebhookMessage) -> Received:
-    """Store what a webhook call tells, and queue what Start Training asks for. Harmless when it comes twice.
+    """Store the content of a webhook call, and queue the job of Start Training. A repeated call does no harm.
 
     Raises:
         LabelConfigError: START_TRAINING for a project whose label config cannot be served.
@@ -85,7 +85,7 @@ def _event(
 
 
 def _selected_by(message: WebhookMessage) -> SelectedBy:
-    """ACTIVE where the model's scores chose the task, unless it is held out: then its score is random."""
+    """Return ACTIVE where the model's scores chose the task, unless it is held out, as its score is random then."""
     is_uncertain = message.project is not None and message.project.sampling == UNCERTAINTY_SAMPLING
     return SelectedBy.ACTIVE if is_uncertain else SelectedBy.RANDOM
 
@@ -99,7 +99,7 @@ def _deleted(services: Services, message: WebhookMessage, project_id: int) -> Re
 
 
 def _hint(kind: HintKind) -> Callable[[Services, WebhookMessage, int], Received]:
-    """What remembers that the worker should ask Label Studio; about projects that nobody connected there is nothing."""
+    """Return a handler that stores a hint for the worker to ask Label Studio; it ignores projects nobody connected."""
 
     def remember(services: Services, message: WebhookMessage, project_id: int) -> Received:
         if services.database.projects.find(project_id) is not None:

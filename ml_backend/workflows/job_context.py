@@ -23,14 +23,16 @@ WAITING = "waiting"
 
 
 class JobContext:
-    """Used as a context manager: a thread gives signs of life for as long as the block runs.
+    """Keep a job alive while the block runs: a context manager whose thread writes the job's heartbeats.
 
-    The thread also learns whether to stop; `report` raises that in the thread that does the work, and what reports
-    nothing is interrupted soon after. A database that is away for a while costs news, not the job.
+    The thread also learns whether the job must stop. `report` then raises an error in the thread that does the work,
+    and work that reports nothing is interrupted soon after. While the database is away, reports are lost but the job
+    goes on.
 
     Args:
-        folder: of the job's own, for what a later attempt goes on from.
-        interrupt: makes the thread that does the work raise Interrupted, wherever it is; left out: it ends its step.
+        folder: the job's own folder, for the checkpoint of a later attempt.
+        interrupt: makes the thread that does the work raise Interrupted, wherever it is; without it, that thread ends
+            its current step.
 
     Attributes:
         checkpoint: what this attempt and the ones before it have done.
@@ -89,7 +91,7 @@ class JobContext:
             self._write()
 
     def wait(self, seconds: float, message: str) -> None:
-        """Let time pass, saying why; raises at once what `report` raises."""
+        """Wait, and report why; raises the errors of `report` at once."""
         self.report(self._fraction, WAITING, message)
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -118,7 +120,7 @@ class JobContext:
 
     def _obey(self, stage: str) -> None:
         if self._heard is not Heard.GO_ON:
-            self._interrupt = None  # what is raised here must clear up undisturbed
+            self._interrupt = None  # no interrupt may disturb the cleaning up after this error
         if self._heard is Heard.STOP:
             raise JobCancelled(f"job {self.job.id} was cancelled while {stage}")
         if self._heard is Heard.LOST:
@@ -130,11 +132,11 @@ class JobContext:
             try:
                 self._heard = self._database.jobs.beat(self.job)
             except Exception as error:
-                # The thread's outermost frame: a sign of life that fails must not be the last one.
+                # The thread's outermost frame: a failed heartbeat must not be the last one.
                 log.warning("no sign of life of job %s could be written: %s", self.job.id, error)
 
     def _interrupt_if_deaf(self) -> None:
-        """Interrupt, once, the thread that was to stop at the last sign of life and has reported nothing since."""
+        """Interrupt, once, a thread that was to stop since the last heartbeat and has reported nothing since."""
         if self._heard is not Heard.GO_ON and self._interrupt is not None:
             interrupt, self._interrupt = self._interrupt, None
             interrupt()

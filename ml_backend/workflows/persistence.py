@@ -1,4 +1,4 @@
-"""Trying again, inside a job's process, what was away or busy."""
+"""Retry work inside a job's process when something was away or busy."""
 
 import logging
 from collections.abc import Callable
@@ -19,16 +19,17 @@ _Result = TypeVar("_Result")
 
 
 def persistently(work: Callable[[], _Result], patience_s: float, wait: Callable[[float, str], None]) -> _Result:
-    """What the work gives. Where it meets a passing failure it is done again, up to six times.
+    """Do the work and return its result; after a passing failure, do it again, up to six times.
 
-    Each wait is twice as long as the one before, or as long as the other side asks, unless that is too long for a job.
+    Each wait is twice as long as the one before, or as long as the other side asks, if that is not too long for a job.
 
     Args:
-        patience_s: how long all waits together are, unless longer ones are asked for; 0: nothing is tried again.
-        wait: lets so many seconds pass; told why, in a sentence. What it raises ends the trying.
+        patience_s: the total of all waits, unless the other side asks for longer ones; 0: no retry.
+        wait: waits for so many seconds; its second argument is a sentence on why. An error that it raises ends the
+            retries.
 
     Raises:
-        Exception: what the work raised: at once where that is a lasting failure, else the last time.
+        Exception: an error of the work: at once if it is a lasting failure, otherwise that of the last try.
     """
     growing = wait_exponential(multiplier=patience_s / (2**TRIES_AGAIN - 1))
 
@@ -47,7 +48,7 @@ def persistently(work: Callable[[], _Result], patience_s: float, wait: Callable[
         wait=pause,
         stop=stop_after_attempt(1 + TRIES_AGAIN if patience_s else 1),
         before_sleep=tell,
-        sleep=lambda _seconds: None,  # `tell` has waited, since it knows what for
+        sleep=lambda _seconds: None,  # `tell` has waited already, since it knows the reason
         reraise=True,
     )
     return retrying(work)
@@ -60,6 +61,6 @@ def _is_worth_a_wait(error: BaseException) -> bool:
 
 
 def _error(state: RetryCallState) -> LabelloopError:
-    """What the work raised, which is asked for after a passing failure alone."""
+    """Return the error of the work; called only after a passing failure."""
     error = state.outcome.exception() if state.outcome else None
     return error if isinstance(error, LabelloopError) else LabelloopError()

@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 
 def new_labels(services: Services, project: Project) -> int:
-    """Labels made or changed since the last snapshot, by the events that Label Studio did not deny."""
+    """Count labels made or changed since the last snapshot, by events that Label Studio did not deny."""
     last = services.database.snapshots.last(project.id)
     return services.database.events.new_label_count(project.id, last.last_event_id if last else 0)
 
 
 def is_due(services: Services, project: Project) -> bool:
-    """True once enough labels seem new, the last one has settled, and the last training is long enough ago."""
+    """True once enough labels seem new, and both the last label and the last training are long enough ago."""
     options, database, now = services.options, services.database, services.clock()
     if not options.retrain_after or new_labels(services, project) < options.retrain_after:
         return False
@@ -36,7 +36,7 @@ def is_due(services: Services, project: Project) -> bool:
 
 
 def retrain_if_due(services: Services, project: Project) -> Job | None:
-    """Request training where the project is due, once Label Studio confirms that so many labels are new.
+    """Request training where the project is due and Label Studio confirms that enough labels are new.
 
     Raises:
         StudioError: Label Studio cannot be asked now.

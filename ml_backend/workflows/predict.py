@@ -33,10 +33,10 @@ def predict_for_studio(services: Services, project: Project, tasks: Sequence[Tas
 def predict_file(
     services: Services, bundle: Path, tasks: Path, notes: FileNotes | None = None
 ) -> Iterator[tuple[Mapping[str, Any], Prediction]]:
-    """Every task of a file as it stands there, with its prediction, in the file's order, as a stream. No task is blind.
+    """Yield every task of a file unchanged, with its prediction, in the file's order. No task is blind.
 
     Args:
-        notes: told of what cannot be taken as it stands.
+        notes: counts the values that had to be changed or left out.
 
     Raises:
         BundleError: the version's bundle is missing or damaged.
@@ -51,7 +51,7 @@ def predict_file(
 
 
 def _plan_of(path: Path) -> ServingPlan:
-    """What a version answers, by the label config that it was trained with."""
+    """Return the serving plan of a version, by the label config with which it was trained."""
     from ..encoders.bundle import read_bundle
 
     manifest = read_bundle(path).manifest

@@ -46,12 +46,12 @@ def push_missing(
 ) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind one.
 
-    Those controls are answered that the label config has now. Tasks are read, predicted and pushed at the same time, in
-    flat memory however many there are. The first error ends all three and is raised here. Safe to repeat: what is there
-    already is left alone, so an interrupted push goes on where it stopped.
+    Only controls of the current label config are answered. Tasks are read, predicted and pushed at the same time, in
+    constant memory however many there are. The first error ends all three and is raised here. Safe to repeat: existing
+    predictions are left alone, so an interrupted push continues where it stopped.
 
     Args:
-        report: told the fraction done and a sentence; what it raises stops the push.
+        report: called with the fraction done and a sentence; an error that it raises stops the push.
         pace: None: as suits what the project asks for.
 
     Returns:
@@ -106,15 +106,15 @@ def _batches(tasks: Iterable[Task], size: int) -> Iterator[list[Task]]:
 
 
 def _part(prediction: Prediction, taken: Collection[str]) -> Prediction:
-    """The regions of controls that Label Studio takes predictions for; connect and doctor name the others."""
+    """Keep the regions of controls for which Label Studio accepts predictions; connect and doctor name the others."""
     regions = tuple(region for region in prediction.result if region["from_name"] in taken)
     return prediction if len(regions) == len(prediction.result) else replace(prediction, result=regions)
 
 
 def _check_fit(services: Services, project: Project, version: str, pairs: Sequence[tuple[int, Prediction]]) -> None:
-    """Label Studio drops what does not fit its label config without a word, so nothing of the kind is sent.
+    """Check predictions before they are sent, since Label Studio silently drops those that do not fit its label config.
 
-    The config is asked for anew: an admin may have taken a control out while the predictions were made.
+    The config is read again: an admin may have removed a control while the predictions were made.
     """
     now = services.studio.project(project.id).label_config
     unfit = misfits(now, pairs)

@@ -1,4 +1,4 @@
-"""What base models cannot read of the texts at hand: their script, and what is beyond their length."""
+"""Find texts that base models cannot read well, because of their script or their length."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ReadingFault", "reading_faults", "row_texts", "task_faults"]
 
 MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
-"""Up to these shares a text is read well enough; languages that a model knows stay far below, others far above."""
+"""Up to these shares, texts are read well enough; languages that a model knows stay far below, others far above."""
 NAMED_TASKS = 5
 READERS = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2", "intfloat/multilingual-e5-small"
 WRITERS = "Qwen/Qwen3-0.6B", "bigscience/bloomz-560m"
@@ -27,11 +27,11 @@ WRITERS = "Qwen/Qwen3-0.6B", "bigscience/bloomz-560m"
 
 @dataclass(frozen=True, slots=True)
 class ReadingFault:
-    """Something about the texts that a model does not see.
+    """A part of the texts that a model cannot read.
 
     Attributes:
-        found: in a clause.
-        fix: what to do, in a clause.
+        found: what was found, as a clause.
+        fix: what to do about it, as a clause.
     """
 
     found: str
@@ -42,12 +42,12 @@ class ReadingFault:
 
 
 def row_texts(rows: Iterable[Row], plan: ServingPlan) -> list[tuple[int, str]]:
-    """The texts of rows, by the ids of their tasks."""
+    """Return the texts of rows with the ids of their tasks."""
     return [(row.task_id, row.input.get(plan.field, "")) for row in rows]
 
 
 def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) -> list[ReadingFault]:
-    """What the models of the settings do not see of these tasks."""
+    """Return what the models in the settings cannot read of these tasks."""
     return reading_faults(
         plan,
         [(task.id, plan.text(task.data)) for task in tasks],
@@ -65,15 +65,15 @@ def reading_faults(
     max_length_tokens: int,
     text_base_model: str = "",
 ) -> list[ReadingFault]:
-    """What the models behind a plan's controls do not see of these texts.
+    """Return what the models behind a plan's controls cannot read of these texts.
 
-    A base model whose tokenizer cannot be loaded, or cannot tell where its tokens stand, is passed over.
+    A base model is skipped where its tokenizer cannot be loaded, or does not give the positions of its tokens.
 
     Args:
-        texts: by the ids of their tasks, which may occur again.
-        base_model: reads for the controls that are answered with labels.
-        max_length_tokens: what choices read of a text. Entities read all of it.
-        text_base_model: writes for the controls that are answered with a text; "": nobody does.
+        texts: pairs of a task's id and a text; an id may occur again.
+        base_model: the model that reads for controls that are answered with labels.
+        max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
+        text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
     """
     faults: list[ReadingFault] = []
     if plan.labeled and (reader := _tokeniser(base_model)) is not None:
@@ -92,7 +92,7 @@ def _tokeniser(base_model: str) -> "Tokeniser | None":
     try:
         return load_tokeniser(base_model) if base_model else None
     except EncoderError:
-        return None  # whatever loads the model says so
+        return None  # the code that loads the model reports this
 
 
 def _script_faults(
@@ -103,7 +103,7 @@ def _script_faults(
     try:
         found = legibility([text for _, text in texts], tokeniser)
     except EncoderError:
-        return  # such a tokenizer cannot tell where its tokens stand
+        return  # such a tokenizer does not give the positions of its tokens
     if reasons := _reasons(found):
         instead = " or ".join(name for name in others if name != base_model)
         yield ReadingFault(

@@ -1,7 +1,7 @@
-"""Labels that no event told of: Label Studio tells an event once, and nobody hears it while this side is away or busy.
+"""Find labels whose event was lost: Label Studio sends an event once, even while labelloop is away or busy.
 
-The worker asks Label Studio's API now and then which labeled tasks have changed, which costs one call where none has,
-and remembers what it finds as the event would have been. How such a label came about, nobody saw.
+The worker regularly asks Label Studio's API which labeled tasks have changed; this takes one call where none has. It
+stores what it finds as the event would have been stored. How such a label was made is unknown.
 """
 
 import logging
@@ -24,18 +24,18 @@ log = logging.getLogger(__name__)
 PROJECTS_AT_ONCE = 10
 TASKS_AT_ONCE = 200
 SETTLED = timedelta(seconds=5)
-"""Label Studio gives an event up after a second; until then it may still be on its way."""
+"""The age from which a label's event counts as lost. Label Studio gives an event up after a second."""
 SAME_CHANGE = timedelta(seconds=1)
 OVERLAP = timedelta(seconds=30)
-"""Listed again each time: a change may become visible after a later one."""
+"""The time before the last look that is listed again, since a change may become visible after a later one."""
 
 
 class MissedLabels:
-    """Looks for labels that no event told of, for a few projects at a time, each in its turn.
+    """Looks for labels without an event, for a few projects at a time, in turns.
 
     Args:
-        again_s: before the next look at the same project.
-        pause_s: before the next look at any, after Label Studio could not be asked.
+        again_s: seconds before the next look at the same project.
+        pause_s: seconds before the next look at any project after Label Studio could not be asked.
     """
 
     def __init__(self, services: Services, *, again_s: float = 15.0, pause_s: float = 60.0) -> None:
@@ -47,7 +47,7 @@ class MissedLabels:
         self._looked_at: dict[int, frozenset[tuple[int, datetime]]] = {}
 
     def look(self) -> int:
-        """Remember what was missed; returns how many labels that are. Nothing is done while Label Studio is away."""
+        """Store the missed labels and return their number. Does nothing while Label Studio is away."""
         found = 0
         for project in self._next():
             self._turns[project.id] = time.monotonic()
@@ -62,7 +62,7 @@ class MissedLabels:
         return found
 
     def _next(self) -> list[Project]:
-        """The projects whose turn it is, those first that have waited the longest."""
+        """Return the projects whose turn it is, those that have waited the longest first."""
         now = time.monotonic()
         if now < self._not_before:
             return []
@@ -94,7 +94,7 @@ class MissedLabels:
             self._seen_until[project.id] = changed[-1][1] - OVERLAP
 
     def _since(self, project: Project) -> datetime:
-        """What changed before was told, or is in the project's newest snapshot, or is older than the connection."""
+        """Return when to start: earlier changes are known, in the newest snapshot, or older than the connection."""
         last = self._services.database.snapshots.last(project.id)
         told_at = self._services.database.events.received_at(last.last_event_id) if last else None
         return told_at or project.connected_at
@@ -120,14 +120,14 @@ class MissedLabels:
 
 
 def _was_told(annotation: Annotation, changed_at: str | None) -> bool:
-    """True where the newest event of an annotation is about its last change.
+    """True where the newest event of an annotation reported its last change.
 
     Args:
-        changed_at: what that event says; None where there is none.
+        changed_at: the time of change in that event; None where there is no event.
     """
     if changed_at is None:
         return False
     try:
         return abs(last_change(annotation) - datetime.fromisoformat(changed_at)) <= SAME_CHANGE
     except (TypeError, ValueError):
-        return False  # the event gave no time that one can compare
+        return False  # the event has no time that can be compared

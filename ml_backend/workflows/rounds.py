@@ -1,4 +1,4 @@
-"""What the worker does for each project from time to time, with the help of Label Studio."""
+"""The worker's regular work for each project that needs Label Studio: confirm events, and request due trainings."""
 
 import logging
 import time
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class ProjectRounds:
-    """Goes round the projects. Where Label Studio cannot be asked, nothing happens, and that is told once.
+    """Visits the projects in turn. Where Label Studio cannot be asked, nothing happens, and the log says so once.
 
     Args:
-        again_s: pause after that, for a project that Label Studio refuses to speak of, or for all where it is away.
+        again_s: pause after a failure, for one project where Label Studio refuses it, or for all where it is away.
     """
 
     def __init__(self, services: Services, again_s: float) -> None:
@@ -29,7 +29,7 @@ class ProjectRounds:
         self._told: dict[int, str] = {}
 
     def go(self) -> None:
-        """Confirm what events claimed, and ask for the trainings that are due."""
+        """Confirm the claims of events, and request the trainings that are due."""
         if time.monotonic() < self._not_before:
             return
         for project in self._services.database.projects.all():
@@ -45,7 +45,7 @@ class ProjectRounds:
                 return
 
     def _tell(self, project: Project, error: LabelloopError) -> float:
-        """Log what stands in the way of a project, unless it did the last time; returns when to try again."""
+        """Log a project's error unless it was the same the last time; returns when to try again."""
         if self._told.get(project.id) != str(error):
             self._told[project.id] = str(error)
             log.warning("project %s: what events told waits until Label Studio confirms it: %s", project.id, error)

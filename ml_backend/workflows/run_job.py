@@ -42,13 +42,13 @@ _until_written = retry(
 
 
 def run_job(services: Services, job_id: int, interrupt: Callable[[], None] | None = None) -> JobState:
-    """Run a job that was claimed, and write how it ended; returns that state.
+    """Run a job that was claimed, and record how it ended; returns its final state.
 
     Args:
         interrupt: makes this thread raise Interrupted, wherever it is.
 
     Raises:
-        JobError: it is not running, so nobody claimed it for us.
+        JobError: the job is not running, so nobody claimed it for this process.
     """
     job = _until_written(services.database.jobs.get)(job_id)
     if job.state is not JobState.RUNNING:
@@ -77,7 +77,7 @@ def run_job(services: Services, job_id: int, interrupt: Callable[[], None] | Non
 
 @_until_written
 def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> JobState:
-    """Write how the attempt ended; returns the job's state, which is another one where somebody else ended it."""
+    """Record how the attempt ended; returns the job's state, which is another one where somebody else ended it."""
     if not services.database.jobs.finish(job, state, **outcome):
         return services.database.jobs.get(job.id).state
     tidy(services, services.database.jobs.get(job.id))

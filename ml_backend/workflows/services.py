@@ -38,8 +38,8 @@ class Options:
     """Settings that workflows need, as plain values. The README's table says what each means.
 
     Attributes:
-        job_patience_s: how long a job goes on trying what cannot be reached; 0: it fails at once.
-        exports_graphs: trainings write graphs that serve without torch.
+        job_patience_s: how long a job retries calls to what cannot be reached; 0: it fails at once.
+        exports_graphs: trainings write model graphs that serve without torch.
     """
 
     home: Path
@@ -83,8 +83,8 @@ class Services:
         load_predictor: makes a predictor from a serving bundle.
         cold_start: makes the predictor that answers a project before its first model.
         hooks: other people's code at the loop's turning points.
-        answers: what champions and cold starts of this process have answered.
-        alarms: what is wrong in this process at the moment.
+        answers: the answers that champions and cold starts of this process have given.
+        alarms: the current alarms of this process.
     """
 
     options: Options

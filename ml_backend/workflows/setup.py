@@ -84,12 +84,12 @@ def remember_project(
 
 
 def _seen_of(project: Project) -> tuple[str, str]:
-    """The label config as it was last read; another release may read more in it, and give another fingerprint."""
+    """Return the label config as last read, with its fingerprint, which may differ in another release."""
     return project.label_config, project.label_config_fingerprint
 
 
 def project_as_it_is(services: Services, project: Project) -> Project:
-    """The project with the title and the label config that Label Studio has now: an event may have been lost.
+    """Return the project with its current title and label config in Label Studio, since an event may have been lost.
 
     Raises:
         LabelConfigError: that config cannot be served.
@@ -100,14 +100,14 @@ def project_as_it_is(services: Services, project: Project) -> Project:
 
 
 def served_project(services: Services, project_id: int, label_config: str) -> Project:
-    """The project of a request that only wants answers: remembered where that can be written down.
+    """Return the project of a request that only wants answers, and store it where the database allows it.
 
-    While the database is away, what this process knows of the project answers; the next request after that is
-    remembered again.
+    While the database is away, this process uses what it knows of the project. The next request after that stores it
+    again.
 
     Raises:
         LabelConfigError: the config is malformed, or nothing in it can be served.
-        DatabaseUnavailable: this process serves no such project.
+        DatabaseUnavailable: the database is away, and this process does not serve the project yet.
     """
     try:
         return remember_project(services, project_id, label_config)

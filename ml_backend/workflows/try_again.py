@@ -1,4 +1,4 @@
-"""Between jobs: asking again for those that failed because something was away or busy."""
+"""Resume failed jobs later, where they failed because something was away or busy."""
 
 import logging
 from datetime import timedelta
@@ -15,11 +15,11 @@ FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 MOST_ATTEMPTS = 16
 COMMAND = "command"
-"""Who asked for such a job is there to see it fail, and to ask again."""
+"""The origin of jobs that are not resumed: whoever started the command sees the failure and can start it again."""
 
 
 def resume_where_due(services: Services) -> list[Job]:
-    """Resume jobs that nobody watches and that failed for a passing reason, each after a longer pause than before."""
+    """Resume jobs that failed for a passing reason and that no command started, each time after a longer pause."""
     return [job for failed in services.database.jobs.failed_in_passing() if (job := _resumed(services, failed))]
 
 

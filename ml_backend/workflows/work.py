@@ -26,10 +26,10 @@ class Timing:
     """How often the worker does what, in seconds.
 
     Attributes:
-        cancel_grace_s: what a cancelled job has to stop by itself.
+        cancel_grace_s: time for a cancelled job to stop by itself.
         reconcile_again_s: pause after a promotion could not be finished; each attempt reads the project's tasks.
-        ask_again_s: pause after Label Studio could not be asked whether what events told is true.
-        blindness_s: what running jobs have to give a sign of life again once the database is back.
+        ask_again_s: pause after Label Studio could not be asked to confirm events.
+        blindness_s: time for running jobs to write a heartbeat again once the database is back.
     """
 
     poll_s: float = 0.5
@@ -44,7 +44,7 @@ class Worker:
     """One loop over the jobs table. Several may run, in this or other processes.
 
     Args:
-        binds_jobs: those that it starts are cancelled where this process ends before them.
+        binds_jobs: jobs that it starts are cancelled where this process ends before them.
     """
 
     def __init__(self, services: Services, timing: Timing | None = None, *, binds_jobs: bool = False) -> None:
@@ -73,7 +73,7 @@ class Worker:
             stop.wait(self._timing.poll_s)
 
     def _see_nothing(self, error: DatabaseUnavailable) -> None:
-        """Leave jobs alone whose signs of life could not be written either."""
+        """Do not judge running jobs while the database is away, since they cannot write heartbeats either."""
         self._next_housekeeping = time.monotonic() + self._timing.blindness_s
         if not self._is_blind:
             log.error("no job is started for now: %s", error)
@@ -136,7 +136,7 @@ class Worker:
 
 def explain_exit(status: int) -> str:
     """Why a job's process is gone, in a few words for the job's row."""
-    # A process that a signal ended in order says so as shells do.
+    # A process that a signal ended in order exits with the status that shells use for it.
     number = -status if status < 0 else status - 128
     if number not in set(signal.Signals):
         return f"its process ended with status {status} without saying how the job went"

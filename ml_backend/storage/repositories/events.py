@@ -16,7 +16,7 @@ from .base import Clock, Repository, insert_for
 __all__ = ["EventRepository"]
 
 ROWS_AT_ONCE = 5000
-"""Rows per transaction, which takes about 0.1 s. SQLite lets nobody else write meanwhile, and others wait for seconds."""
+"""Rows per transaction, which takes about 0.1 s. Nobody else can write to SQLite meanwhile, and others wait seconds."""
 
 
 class EventRepository(Repository):

@@ -45,7 +45,7 @@ class VersionRepository(Repository):
             return list(connection.execute(select(model_versions.c.project_key).distinct()).scalars())
 
     def served(self, project_key: str) -> list[ModelVersion]:
-        """Return the champion, then the versions before it, without those rolled back: v1 alone after v1, v2, back to v1."""
+        """Return the champion and the versions before it, without those rolled back: after v1, v2, back to v1: v1."""
         condition = and_(model_versions.c.project_key == project_key, model_versions.c.served_as.is_not(None))
         return self._found(condition, order=model_versions.c.served_as)
 
