@@ -140,8 +140,8 @@ class Settings(BaseSettings):
     job_patience_s: Seconds = Field(
         120.0,
         ge=0,
-        description="Seconds over which a job tries again, up to six times, what cannot be reached, before it fails; "
-        "0: it fails at once.",
+        description="Seconds for which a job retries, up to six times, calls to what cannot be reached, before it "
+        "fails; 0: it fails at once.",
     )
     jobs_at_once: Count = Field(2, ge=1, description="Jobs that one worker runs at the same time.")
     auto_push: bool = Field(

@@ -21,7 +21,7 @@ _UNPRINTABLE = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u
 
 
 class LineFormatter(logging.Formatter):
-    """Escapes and shortens what is logged. A traceback follows in lines that are indented."""
+    """Escapes and shortens logged text. A traceback follows in indented lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """Return the record's line."""

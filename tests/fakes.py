@@ -161,7 +161,7 @@ class FakeRegistry:
         self._challengers: dict[str, str] = {}
 
     def forget(self) -> None:
-        """What becomes of MLflow when its database is deleted."""
+        """Lose everything, as MLflow does when its database is deleted."""
         for table in (self._versions, self._champions, self._challengers):
             table.clear()
 

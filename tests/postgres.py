@@ -22,7 +22,7 @@ START_TIMEOUT_S = 60.0
 
 
 class StoppablePostgres:
-    """A PostgreSQL server of its own.
+    """A PostgreSQL server for one test, which can be stopped and started again.
 
     Attributes:
         url: SQLAlchemy URL of its empty database.

@@ -90,7 +90,7 @@ def build_test_services(
 
     Args:
         database_url: None: a SQLite database of their own.
-        mlflow: what the state's memory of versions stands before; None: a registry of their own.
+        mlflow: the registry behind the state's record of versions; None: a new one.
         options: fields of `Options` that differ from the defaults of the settings.
     """
     clock = clock or FakeClock()

@@ -1,4 +1,4 @@
-"""A WSGI application that takes as long as it is told, for tests of the server in front of it."""
+"""A WSGI application that takes as long as a request asks for, for tests of the server in front of it."""
 
 import time
 from collections.abc import Callable, Iterable

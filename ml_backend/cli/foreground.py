@@ -72,7 +72,7 @@ def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
 
 def _watch(services: "Services", job: "Job", signals: list[int]) -> "Job":
     """Return the job once it is over or a signal comes."""
-    note(f"job {job.id} is at it already; watching it (Ctrl-C stops the watching, not the job)")
+    note(f"job {job.id} is running already; watching it (Ctrl-C stops the watching, not the job)")
     with _ProgressDisplay() as show:
         while not (job.state.is_over or signals):
             time.sleep(POLL_S)

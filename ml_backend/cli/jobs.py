@@ -138,7 +138,7 @@ def run(job_id: JobId) -> None:
 def _cancelled(job: "Job") -> str:
     if job.state.is_over:
         return f"job {job.id} is {job.state}"
-    return f"job {job.id} was asked to stop; it does within seconds"
+    return f"job {job.id} was asked to stop; it stops within seconds"
 
 
 def _first_line(text: str | None) -> str:

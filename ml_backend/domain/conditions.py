@@ -47,7 +47,7 @@ class Conditional(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The control's name."""
 
     @property
     def conditions(self) -> Sequence[Condition]:

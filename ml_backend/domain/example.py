@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 BLANKS = "".join(each for each in map(chr, range(0x3001)) if each.isspace()) + "\u200b\u2060\ufeff"
-"""White space as Unicode has it, no-break spaces included, and the spaces without width."""
+"""All white space of Unicode, no-break spaces included, and the zero-width spaces."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

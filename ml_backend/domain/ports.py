@@ -137,7 +137,7 @@ class Predictor(Protocol):
         """
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
-        """A score drawn at random from this version's scores; the same key gives the same draw.
+        """Draw a score at random from this version's scores; the same key gives the same draw.
 
         Blind tasks carry it, so that neither the model's opinion nor the sampling order touches them. None where the
         version gives no task a score.

@@ -31,7 +31,7 @@ class Reason(StrEnum):
     opening: str
 
     def __new__(cls, value: str, words: str = "", opening: str = LEFT_OUT) -> "Reason":
-        """Make a member whose value is what JSON holds."""
+        """Make a member whose value is its name in JSON."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.words = words

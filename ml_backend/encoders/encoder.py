@@ -62,7 +62,7 @@ class Encoder(ABC):
         there are.
 
         Raises:
-            EncoderError: the model's tokenizer cannot tell where its tokens stand.
+            EncoderError: the model's tokenizer does not give the positions of its tokens.
         """
         cut = sum(len(text) > LONGEST for text in texts)
         if cut:

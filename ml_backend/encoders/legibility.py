@@ -1,4 +1,4 @@
-"""How much of texts a base model can read: what its tokenizer knows, tells apart, and does not cut off."""
+"""Measure how well a base model can read texts: unknown letters, words it cannot tell apart, and texts it cuts off."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def legibility(texts: Sequence[str], tokeniser: Tokeniser) -> Legibility:
     """Measure how much of the texts reaches the model, by a sample of 200 that are spread over all of them.
 
     Raises:
-        EncoderError: the tokenizer cannot tell where its tokens stand.
+        EncoderError: the tokenizer does not give the positions of its tokens.
     """
     step = max(len(texts) // TEXTS_LOOKED_AT, 1)
     chosen = [text[:CHARACTERS_LOOKED_AT] for text in texts[::step][:TEXTS_LOOKED_AT]]

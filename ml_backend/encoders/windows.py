@@ -44,7 +44,7 @@ def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> Reading:
     case) are added, since many models do not see it.
 
     Raises:
-        EncoderError: the model's tokenizer cannot tell where its tokens stand.
+        EncoderError: the model's tokenizer does not give the positions of its tokens.
     """
     sequences: list[list[int]] = []
     places: list[Ints] = []

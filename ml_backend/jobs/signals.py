@@ -49,7 +49,7 @@ def interrupted_by_signals() -> Iterator[None]:
 
 @contextmanager
 def noted_signals() -> Iterator[list[int]]:
-    """Yields a list that the first signal of the block is added to; a second one ends the process at once."""
+    """Yield a list to which the block's first signal is added; a second signal ends the process at once."""
     noted: list[int] = []
 
     def note(number: int) -> None:
@@ -61,7 +61,7 @@ def noted_signals() -> Iterator[list[int]]:
 
 
 def interrupt() -> None:
-    """Interrupt the main thread of this process, whatever it waits for, as SIGTERM does."""
+    """Interrupt the main thread of this process as SIGTERM does, whatever the thread is waiting for."""
     main = threading.main_thread().ident
     if main is not None:
         signal.pthread_kill(main, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A label config's XML as a tree of bounded size, with the names of tags and attributes as labelloop spells them."""
+"""Parse a label config's XML into a tree of limited size, with uniform case in the names of tags and attributes."""
 
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
@@ -11,7 +11,7 @@ from ..errors import UnreadableLabelConfig
 __all__ = ["IMPORTED", "LABEL_TAGS", "MAX_DEPTH", "MAX_XML_BYTES", "config_tree", "is_control", "with_parents"]
 
 MAX_XML_BYTES = 1 << 20
-"""Configs with a thousand labels need about 60 KB; more than this is a mistake or an attack."""
+"""The largest label config. A thousand labels need about 60 KB; more than this is a mistake or an attack."""
 MAX_DEPTH = 100
 """The greatest depth of nested tags. Label Studio's own templates stay under ten."""
 

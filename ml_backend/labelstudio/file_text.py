@@ -53,7 +53,7 @@ def open_text(path: Path, notes: FileNotes | None = None) -> Iterator[IO[str]]:
             f"{path}: bytes found that are no {encoding} text ({found}); save it as UTF-8"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise StudioExportError(f"{path}: a damaged gzip file, or one cut short ({error}); get it anew") from None
+        raise StudioExportError(f"{path}: a damaged gzip file, or one cut short ({error}); get it again") from None
     except OSError as error:
         raise StudioExportError(f"{path}: cannot be read ({error.strerror}); give the path of an export") from None
 

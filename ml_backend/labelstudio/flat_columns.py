@@ -210,7 +210,7 @@ def _hidden(fields: Set[str], found: _Found, *, renames: bool) -> dict[str, str]
     hidden = {}
     for name in sorted(found.answered):
         if name in ABOUT:
-            hidden[name] = "has the name of a column that says something else: its answers are not in the file"
+            hidden[name] = "has the name of a column with another meaning: its answers are not in the file"
         elif name in fields and not (renames and RENAMED + name in found.columns):
             hidden[name] = (
                 "has the name of a field of the tasks, and the file does not tell the one from the other: its answers "

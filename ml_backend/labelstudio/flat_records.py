@@ -65,11 +65,11 @@ def _read_table(path: Path, notes: FileNotes | None) -> Iterator[Record]:
                     yield dict(zip(header, cells, strict=True))
                 elif cells:
                     raise StudioExportError(
-                        f"{path}, line {begins}: {len(cells)} cells found, and {len(header)} columns; export it anew"
+                        f"{path}, line {begins}: {len(cells)} cells found, and {len(header)} columns; export it again"
                     )
         except csv.Error as error:
             raise StudioExportError(
-                f"{path}, line {line}: no record of a table ({error}); a quote may be missing: export it anew"
+                f"{path}, line {line}: no record of a table ({error}); a quote may be missing: export it again"
             ) from None
 
 

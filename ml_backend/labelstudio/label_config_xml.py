@@ -23,7 +23,7 @@ FIELD = re.compile(r"\$[A-Za-z_]")
 
 
 def parse_label_config(xml: str) -> LabelConfig:
-    """The controls and objects of a label config.
+    """Parse the controls and objects of a label config.
 
     Controls are the editor's control tags and every tag with `toName`, at any depth; where `toName` names several
     objects (`a,b`), the first one counts. A control's labels are its `<Choice>` and `<Label>` descendants; a nested

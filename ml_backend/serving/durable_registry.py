@@ -66,7 +66,7 @@ class DurableRegistry:
         return registered
 
     def get(self, version: str) -> ModelVersion:
-        """A version by its name.
+        """Return a version by its name.
 
         Raises:
             ModelNotFound: neither the registry nor the state knows it, or its files are gone.
@@ -80,7 +80,7 @@ class DurableRegistry:
             return found
 
     def project_keys(self) -> Sequence[str]:
-        """Keys of the projects that have registered a version, in alphabetical order."""
+        """Return the keys of the projects that have registered a version, in alphabetical order."""
         return sorted({*self._registry.project_keys(), *self._versions.project_keys()})
 
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
@@ -96,7 +96,7 @@ class DurableRegistry:
         return [version for _, version in sorted((whole | known).items(), reverse=True)]
 
     def champion(self, project_key: str) -> ModelVersion | None:
-        """The version that serves, or None before the first promotion."""
+        """Return the version that serves, or None before the first promotion."""
         kept = next(iter(self._served(project_key)), None)
         try:
             named = self._registry.champion(project_key)
@@ -138,7 +138,8 @@ class DurableRegistry:
         self._alarms.begin(
             AlarmKind.REGISTRY,
             kept.project_key,
-            f"{kept.name} goes on serving by what the state remembers, since the registry does not tell ({reason}). "
+            f"{kept.name} goes on serving by the record in labelloop's database, since the registry cannot name the "
+            f"champion ({reason}). "
             "Start MLflow, or restore its database from a backup; the next promotion ends this, too",
         )
         return kept

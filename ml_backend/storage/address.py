@@ -29,7 +29,7 @@ def check_database_url(url: str, kinds: Collection[str]) -> None:
         raise ValueError(f"{shown} found; wanted a URL of {' or '.join(kinds)} and of no asyncio driver, {EXAMPLES}")
     if parsed.get_backend_name() == "sqlite" and _is_in_memory(parsed):
         raise ValueError(
-            f"{shown} is a database in memory, of which server, worker and jobs would each have another; wanted one "
+            f"{shown} is a database in memory: server, worker and jobs would each have a different one; wanted one "
             f"in a file, {EXAMPLES}"
         )
 

@@ -40,7 +40,7 @@ class String(_Storable):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware datetimes in UTC, also on SQLite, which forgets the zone."""
+    """Timezone-aware datetimes in UTC, also on SQLite, which does not store the zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -236,7 +236,7 @@ def _unserved_use(control: Control) -> str | None:
     if control.has("peritem"):
         return "is asked per item (perItem), not per task"
     if control.is_dynamic:
-        return "takes labels from each task (a $ in a value), and a model learns labels that stand in the label config"
+        return "takes labels from each task (a $ in a value), and a model only learns labels of the label config"
     if not any(kind.example.startswith(f"<{control.tag}") for kind in find_kinds().values()):
         return "is of a kind that stays in Label Studio and its exports, and nothing is trained on it"
     return None

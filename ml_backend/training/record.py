@@ -81,7 +81,7 @@ def library_versions() -> dict[str, str]:
 
 
 class ControlRun:
-    """A run as one of several controls sees it: everything is recorded under the control's name.
+    """A run of several controls, as used by one of them: it records everything under the control's name.
 
     Args:
         control: the control's name. Characters that trackers refuse become dashes, and a digest then keeps it unique.

@@ -96,7 +96,7 @@ class _AlarmCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         alarms = GaugeMetricFamily(
-            "labelloop_alarms", "What somebody has to see to, by what it is about; `/health` says it.", labels=["kind"]
+            "labelloop_alarms", "Problems that need an operator, by kind; `/health` names them.", labels=["kind"]
         )
         for kind, count in self._alarms.counts().items():
             alarms.add_metric([kind], count)
@@ -118,7 +118,7 @@ class _StateCollector(Collector):
             yield from self._read()
         except DatabaseUnavailable as error:
             # The other metrics are still reported; an alarm says that the database is away.
-            log.warning("the metrics lack what the database holds: %s", error)
+            log.warning("the metrics lack the values from the database: %s", error)
 
     def _read(self) -> Iterator[Metric]:
         database = self._services.database

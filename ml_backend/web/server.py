@@ -82,7 +82,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
-    """The parent process, which starts the serving one and ends it."""
+    """The parent process, which starts and ends the serving process."""
 
     def stop(self, graceful: bool = True) -> None:
         if not graceful:

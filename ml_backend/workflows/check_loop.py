@@ -151,8 +151,8 @@ def _events(exam: Examination) -> Verdict:
         return broken(
             f"Label Studio holds {len(unheard)} annotations made since the project was connected that no event told "
             f"of, such as {unheard[0].id}; {last}",
-            "keep `labelloop serve` running while people label, and mend what the checks of the webhook say; a running "
-            "worker finds and counts these, but how they came about is lost",
+            "keep `labelloop serve` running while people label, and correct what the checks of the webhook say; a "
+            "running worker finds and counts these, but how they were made is lost",
         )
     return fine(last)
 
@@ -202,7 +202,7 @@ def _text_model(exam: Examination) -> Verdict:
 def _texts(exam: Examination) -> Verdict:
     faults = task_faults(exam.services, plan_of(exam.project), exam.first_tasks)
     if not faults:
-        return fine("nothing is known to keep the base model from reading those of the first tasks")
+        return fine("the base model can read those of the first tasks, as far as is known")
     return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
 
 

@@ -50,7 +50,7 @@ def _prelabels(exam: Examination) -> Verdict:
         return fine("none before the first training: the cold start answers single choices alone")
     tasks = _open_tasks(exam)[: TEXTS_WRITTEN if plan.has_texts else TASKS_PREDICTED]
     if not tasks:
-        return fine("not asked for: none of the first tasks has a text and is no blind one")
+        return fine("not asked for: each of the first tasks is blind or has no text")
     answer = exam.probe.post("/predict", _request(exam, tasks), timeout_s=PREDICT_TIMEOUT_S)
     if answer.status != 200:
         return broken(

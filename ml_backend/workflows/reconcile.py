@@ -54,9 +54,9 @@ class MissedLabels:
             try:
                 found += self._look_at(project)
             except StudioRejected as error:
-                log.debug("project %s: labels that no event told of cannot be looked for: %s", project.id, error)
+                log.debug("project %s: labels whose event was lost cannot be looked for: %s", project.id, error)
             except StudioError as error:
-                log.info("labels that no event told of are looked for later: %s", error)
+                log.info("labels whose event was lost are looked for later: %s", error)
                 self._not_before = time.monotonic() + self._pause_s
                 break
         return found
@@ -81,7 +81,7 @@ class MissedLabels:
         missed = self._missed(project, studio.tasks_by_id(project.id, fresh), since) if fresh else []
         added = events.add(missed)
         if added:
-            log.warning("project %s: no event told of %s labels; they are counted now", project.id, added)
+            log.warning("project %s: the events of %s labels were lost; the labels are counted now", project.id, added)
         self._go_on_after(project, changed)
         return added
 

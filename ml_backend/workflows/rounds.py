@@ -48,5 +48,5 @@ class ProjectRounds:
         """Log a project's error unless it was the same the last time; returns when to try again."""
         if self._told.get(project.id) != str(error):
             self._told[project.id] = str(error)
-            log.warning("project %s: what events told waits until Label Studio confirms it: %s", project.id, error)
+            log.warning("project %s: events wait until Label Studio can confirm them: %s", project.id, error)
         return time.monotonic() + self._again_s

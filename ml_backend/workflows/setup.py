@@ -115,7 +115,7 @@ def served_project(services: Services, project_id: int, label_config: str) -> Pr
         known = services.champions.project(project_id)
         if known is None:
             raise
-        log.warning("project %s is answered from what is known of it: %s", project_id, error)
+        log.warning("project %s is answered from memory: %s", project_id, error)
         fingerprint = _plan(label_config).config.fingerprint
         return replace(known, label_config=label_config, label_config_fingerprint=fingerprint)
 

@@ -31,9 +31,9 @@ def _resumed(services: Services, job: Job) -> Job | None:
     try:
         resumed = services.database.jobs.resume(job.id)
     except JobError as error:
-        log.info("job %s is not asked for again now: %s", job.id, error)
+        log.info("job %s cannot be resumed now: %s", job.id, error)
         return None
     log.warning(
-        "job %s is asked for again, attempt %s: it failed for what may be over: %s", job.id, resumed.attempt, job.error
+        "job %s is resumed, attempt %s; it failed for a reason that may be over: %s", job.id, resumed.attempt, job.error
     )
     return resumed

@@ -15,7 +15,7 @@ SECRETS = ("PASSWORD", "WEBHOOK_PASSWORD", "STUDIO_TOKEN", "TEXT_SERVER_KEY")
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
-    """What is said of such settings, which is one line."""
+    """Return the error message for such settings, which is one line."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as raised:

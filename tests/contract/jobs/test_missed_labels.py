@@ -38,7 +38,7 @@ def label(services: Services, task_id: int, *, is_told: bool = False, **more: ob
 
 
 def later(services: Services) -> None:
-    """Label Studio's clock goes on with each label, ours when it is told to."""
+    """Label Studio's clock moves with each label, labelloop's only when the test moves it."""
     services.clock.advance(3600)
 
 

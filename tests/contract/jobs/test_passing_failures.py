@@ -1,4 +1,4 @@
-"""Jobs that meet something that is away or busy: they wait for it, and are asked for again after that."""
+"""Jobs while something is away or busy: they retry, and are resumed later if that is not enough."""
 
 import threading
 import time

@@ -315,7 +315,7 @@ def test_label_studio_is_asked_again_after_a_pause_and_its_trouble_is_told_once(
 
     assert asked == [project.id] * attempts
     assert [message for message in caplog.messages if "Label Studio is away" in message] == [
-        f"project {project.id}: what events told waits until Label Studio confirms it: Label Studio is away"
+        f"project {project.id}: events wait until Label Studio can confirm them: Label Studio is away"
     ]
     assert services.database.hints.find(project.id, HintKind.SETTINGS) is not None
 

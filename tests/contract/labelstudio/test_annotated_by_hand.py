@@ -1,4 +1,4 @@
-"""What people answer in the real editor comes back the same from every format that Label Studio exports it in.
+"""Answers that people give in the real editor come back the same from every export format of Label Studio.
 
 The configs are written as people write them, and the answers are made with the mouse: nothing here goes through the API
 but tasks and exports.

@@ -83,7 +83,7 @@ def answers(tasks: Iterable[Task], plan: ServingPlan) -> Answers:
 
 
 def both(export: Export, kind: str, tasks: list[dict[str, Any]], notes: FileNotes | None = None) -> list[Answers]:
-    """What the flat export says, and what the JSON export says."""
+    """Return the answers in the flat export and those in the JSON export."""
     config = parse_label_config(CONFIG)
     plan = serving_plan(config)
     flat, whole = export(kind, tasks, CONFIG), export("JSON", tasks, CONFIG)

@@ -36,7 +36,7 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def limit_pages(database: Database) -> None:
-    """What a full disk does: a file that cannot grow."""
+    """Simulate a full disk by a file that cannot grow."""
     with database.engine.connect() as connection:
         raw = connection.connection.driver_connection
         assert raw is not None

@@ -1,4 +1,4 @@
-"""What the state remembers of versions."""
+"""The records of versions in the state."""
 
 from collections.abc import Iterator
 from contextlib import closing

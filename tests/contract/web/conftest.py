@@ -1,4 +1,4 @@
-"""What the tests of both applications share."""
+"""Fixtures shared by the tests of both applications."""
 
 from pathlib import Path
 

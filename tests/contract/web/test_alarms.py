@@ -1,4 +1,4 @@
-"""What an operator hears: on `/health`, on the page, in the metrics, by doctor."""
+"""Alarms reach the operator: on `/health`, on the status page, in the metrics and in doctor."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a client is told while the database is locked, full, away or not to be written."""
+"""Answers to clients while the database is locked, full, away or read-only."""
 
 import dataclasses
 import sqlite3

@@ -30,7 +30,7 @@ def test_an_event_of_more_values_than_label_studio_sends_is_not_parsed(client: F
     response = post(client, body)
 
     assert response.status_code == 413
-    if response.is_json:  # label-studio-ml puts it in words of its own
+    if response.is_json:  # label-studio-ml words the error differently
         assert "2000001 commas found" in response.get_json()["error"]
 
 

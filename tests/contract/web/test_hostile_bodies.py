@@ -1,4 +1,4 @@
-"""What Label Studio sends, with a value replaced by what nobody should send: refused or stored, on every database."""
+"""Label Studio's requests with one value replaced by a hostile one: each is refused or stored, on every database."""
 
 import copy
 import json

@@ -28,7 +28,7 @@ from tests.trained_parts import written_part
 TEXTS = ["where is my card", "cash please"]
 DEEP = "[" * 100_000 + "]" * 100_000
 VALUES: list[Any] = [None, -1, 0, 2**80, math.nan, math.inf, "", "x", [], {}, [None], {"x": 1}, True]
-"""What takes the place of every value in a JSON file."""
+"""Values that replace each value in a JSON file."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def outcome(bundle: Path) -> str:
-    """What the version says of itself: "" where it answers, with scores that are some."""
+    """Return the error of the version, or "" where it answers with valid scores."""
     try:
         predictor = BundlePredictor(bundle)
     except LabelloopError as error:
@@ -75,7 +75,7 @@ def outcome(bundle: Path) -> str:
 
 
 def places(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where values stand in a JSON document; of long lists the first ones."""
+    """Yield the paths of the values in a JSON document; of long lists only the first ones."""
     items = (
         document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
     )

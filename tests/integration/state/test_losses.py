@@ -67,7 +67,7 @@ def test_without_mlflows_database_the_champion_serves_from_its_files(
 
 def test_versions_are_made_meanwhile_under_new_names(home: Path, started: Services, project: Project) -> None:
     (home / "mlflow.db").unlink()
-    # MLflow keeps a store open for the life of a process; a training has one of its own.
+    # MLflow keeps a store open for the life of a process, so a training opens a new one.
     training = multiprocessing.get_context("spawn").Process(target=promote_next, args=(home, project))
     training.start()
     training.join(120)
@@ -78,7 +78,7 @@ def test_versions_are_made_meanwhile_under_new_names(home: Path, started: Servic
 
 
 def promote_next(home: Path, project: Project) -> None:
-    """What a training does, as far as MLflow is concerned."""
+    """Make the calls to MLflow that a training makes."""
     services, key = build_services(load_settings(home=home)), project.ref.key
     with services.tracker.run(key, "a training") as run:
         run.log_folder(services.registry.get(CHAMPION).path, "bundle")

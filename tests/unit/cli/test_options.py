@@ -1,4 +1,4 @@
-"""What the command line takes for the number of a project or a job."""
+"""Numbers of projects and jobs that the command line accepts."""
 
 import pytest
 from typer.testing import CliRunner

@@ -1,4 +1,4 @@
-"""What annotators see, as the editor of Label Studio 1.23 resolves a `value` (its `parseValue`)."""
+"""The texts that annotators see, as the editor of Label Studio 1.23 resolves a `value` (its `parseValue`)."""
 
 from base64 import b64encode
 from typing import Any

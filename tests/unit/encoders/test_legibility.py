@@ -1,4 +1,4 @@
-"""What a tokenizer knows of texts, tells apart, and has room for."""
+"""Measures of how well a tokenizer represents texts: unknown letters, words it confuses, texts that are too long."""
 
 from pathlib import Path
 

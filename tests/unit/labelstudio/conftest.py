@@ -1,4 +1,4 @@
-"""What tests of the client share."""
+"""Fixtures shared by the tests of the client."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing

@@ -1,4 +1,4 @@
-"""What somebody has to see to."""
+"""The current alarms: problems that need an operator."""
 
 import logging
 

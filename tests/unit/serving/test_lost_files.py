@@ -20,7 +20,7 @@ KEY = PROJECT.ref.key
 
 
 class Shelf:
-    """Versions with files, the newest of which is champion; each process over them has alarms of its own."""
+    """Versions with files, the newest of which is champion; each process that uses them has separate alarms."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.registry = FakeRegistry(folder)

@@ -1,4 +1,4 @@
-"""What rows hold of questions that were not asked, and of texts that are shown in other ways than as a field."""
+"""Rows of questions that were not asked, and of texts that are not simply one field."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -32,7 +32,7 @@ TASKS = [
     task(6, text_in(Split.TRAIN, "gone"), "gone", "login"),
 ]
 ID = "4c7a9863e1813cfb"
-"""What the snapshot of these tasks was called before reasons were kept."""
+"""The id of the snapshot of these tasks before reasons were kept."""
 
 
 def write(root: Path, rows: BuiltRows | None = None, **values: Any) -> Snapshot:

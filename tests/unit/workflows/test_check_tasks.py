@@ -1,4 +1,4 @@
-"""What doctor finds of a project's tasks: texts that are not there, and pre-labels that are all empty."""
+"""Doctor's findings about a project's tasks: missing texts, and pre-labels that are all empty."""
 
 from typing import Any
 
@@ -104,7 +104,7 @@ def test_pre_labels_that_are_all_empty_are_a_warning(loop: Loop) -> None:
 def test_blind_tasks_are_not_asked_about(loop: Loop) -> None:
     with_tasks(loop, *({"text": text} for text in texts_in(Split.TEST, 3)))
 
-    assert loop.finding("prelabels").found == "not asked for: none of the first tasks has a text and is no blind one"
+    assert loop.finding("prelabels").found == "not asked for: each of the first tasks is blind or has no text"
 
 
 def test_no_answer_is_expected_of_a_cold_start_that_has_none(loop: Loop) -> None:

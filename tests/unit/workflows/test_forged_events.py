@@ -1,4 +1,4 @@
-"""What somebody who has the webhook's credentials can make labelloop believe: nothing that Label Studio denies."""
+"""Forged events under the webhook's credentials: labelloop believes nothing that Label Studio denies."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,7 +165,7 @@ def test_events_of_another_project_change_no_row(services: Services, project: Pr
 
 
 def imported(services: Services, project: Project) -> JobState | None:
-    """What a forged import leads to: the state of the push that was queued by it and has run, None for no push."""
+    """Return the state of the push that a forged import queued, after it has run; None where there was no push."""
     known = services.database.jobs.last(JobKind.PRELABEL, project.id)
     send(services, {"action": "TASKS_CREATED", "tasks": [{"id": 999}], "project": {"id": project.id}})
     ProjectRounds(services, again_s=0).go()

@@ -1,4 +1,4 @@
-"""What base models do not see of texts, as people are told it."""
+"""Messages about the parts of texts that base models cannot read."""
 
 from pathlib import Path
 
