@@ -89,7 +89,7 @@ def _known_pieces(text: str, tokens: LocatedTokens, unknown_id: int | None) -> I
 
 
 def _share_alike(texts: Sequence[str], tokeniser: Tokeniser) -> float:
-    """Return the share of the words whose tokens another word has as well; all unknown tokens count as the same."""
+    """Return the share of the words whose tokens another word has as well; words with unknown tokens do not count."""
     different = list(dict.fromkeys(word for text in texts for word in words(text)))[:WORDS_LOOKED_AT]
     if len(different) < LEAST_WORDS:
         return 0.0

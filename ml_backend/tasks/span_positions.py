@@ -118,7 +118,7 @@ def _shifted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
 
 
 def _searched(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
-    """Yield the marks, each that does not fit at the only place where its text occurs; nothing where there is none."""
+    """Yield the marks, each that does not fit moved to the only place where its text occurs, if all have one."""
     words, found = _Words.of(text), []
     for mark in marks:
         places = [(mark.start, mark.end)] if mark.fits(text, gap="") else list(islice(words.places(mark.says), 2))

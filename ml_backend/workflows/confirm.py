@@ -112,7 +112,7 @@ def _push_what_is_missing(services: Services, project: Project) -> bool:
     if _has_to_wait(services, services.database.jobs.last(JobKind.PRELABEL, project.id)):
         return False
     version = announced_version(services, project)
-    # The count may be slightly too high, but reading the tasks would take longer.
+    # The count is quick but may be slightly too high, so the tasks are read where it is not 0.
     if services.studio.count_without_prediction(project.id, version) and any(
         True for _ in services.studio.tasks_without_prediction(project.id, version)
     ):

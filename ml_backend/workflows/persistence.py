@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 def persistently(work: Callable[[], _Result], patience_s: float, wait: Callable[[float, str], None]) -> _Result:
     """Do the work and return its result; after a passing failure, do it again, up to six times.
 
-    Each wait is twice as long as the one before, or as long as the other side asks, if that is not too long for a job.
+    Each wait is twice the one before, or as long as the other side asks. If that is too long, the work fails.
 
     Args:
         patience_s: the total of all waits, unless the other side asks for longer ones; 0: no retry.
