@@ -53,7 +53,7 @@ class AnnotationEvent:
     def of(
         cls, annotation: Annotation, project_id: int, action: EventAction, *, task_id: int | None
     ) -> "AnnotationEvent":
-        """Make an event that says what the annotation says; how the label came about is left unknown."""
+        """Make an event that says what the annotation says; how the label was made is left unknown."""
         return cls(
             project_id=project_id,
             action=action,
