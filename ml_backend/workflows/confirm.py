@@ -79,7 +79,7 @@ def _new_ones(
     }
     if denied := {event.annotation_id for event in told} - new:
         log.warning(
-            "project %s: events reported %s new labels that are not new in Label Studio, such as annotation %s; "
+            "project %s: events reported %s new labels that Label Studio does not confirm, such as annotation %s; "
             "they start no training",
             project.id,
             len(denied),
