@@ -25,7 +25,7 @@ from ..serving.alarms import AlarmKind, Alarms
 from .guard import CHALLENGE
 from .metrics import Metrics
 
-__all__ = ["register_errors", "status_line"]
+__all__ = ["EVENTS", "register_errors", "status_line"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
 MAX_REASON_LENGTH = 400
 RETRY_AFTER_S = 5
 EVENTS = "/webhook"
+"""Where events arrive, and the subject of the alarm that they cannot be stored."""
 
 
 def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:

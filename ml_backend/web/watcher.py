@@ -8,6 +8,7 @@ from ..domain.project import Project
 from ..errors import DatabaseUnavailable, LabelloopError
 from ..serving.alarms import AlarmKind
 from ..workflows.services import Services
+from .errors import EVENTS
 
 __all__ = ["watch_champions"]
 
@@ -39,13 +40,23 @@ def watch_champions(
                     seen[project.id] = newest
             if is_full:
                 next_full = time.monotonic() + full_refresh_s
-            services.alarms.end(AlarmKind.STATE, DATABASE)
+            _end_alarms(services)
         except DatabaseUnavailable as error:
             services.alarms.begin(AlarmKind.STATE, DATABASE, str(error))
         except Exception:
             # The thread's outermost frame: one bad round must not end all later ones.
             log.exception("looking for a new champion failed; trying again")
         stop.wait(poll_s)
+
+
+def _end_alarms(services: Services) -> None:
+    """End the alarm about a database that is back, and with it the one about events, which can be stored again.
+
+    Where only writing fails, as on a full disk, the alarm about events stays until an event is stored.
+    """
+    if services.alarms.about(AlarmKind.STATE, DATABASE):
+        services.alarms.end(AlarmKind.STATE, DATABASE)
+        services.alarms.end(AlarmKind.STATE, EVENTS)
 
 
 def _follow(services: Services, project: Project) -> None:

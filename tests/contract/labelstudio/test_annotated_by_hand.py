@@ -15,7 +15,9 @@ import pytest
 from ml_backend.bootstrap import build_services
 from ml_backend.config import Settings
 from ml_backend.domain.example import Span, Target
+from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.labelstudio.client import StudioClient
+from ml_backend.labelstudio.file_notes import FileNotes
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.tasks import serving_plan
@@ -188,7 +190,8 @@ def test_answers_made_in_the_editor_are_read_back_equal_from_every_format(
     for export_format, suffix in FORMATS.items():
         export = services.options.home / f"{name}-{export_format}.{suffix}"
         export.write_bytes(_exported(studio, project.id, export_format))
-        found = {row.task_id: dict(row.targets) for row in rows_of_file(services, export, plan)}
+        rows = rows_of_file(services, export, plan, ReasonCounts(), FileNotes())
+        found = {row.task_id: dict(row.targets) for row in rows}
         assert found == wanted, f"{export_format}: {export.read_text(encoding='utf-8')}"
 
 

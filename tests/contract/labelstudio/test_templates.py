@@ -35,8 +35,8 @@ def _spans(control: Control) -> list[Target]:
     first, last = control.label_values[0], control.label_values[-1]
     middle = TEXT.index("Paris")
     per_label = tuple(Span(middle, middle + 5, label) for label in sorted(control.label_values))
-    touching = (Span(0, 1, first), Span(1, 2, first))
-    nested = tuple(sorted([Span(2, 9, first), Span(4, 6, last), Span(5, 12, first), Span(5, 12, last)]))
+    touching = (Span(2, 3, first), Span(3, 5, first))
+    nested = tuple(sorted([Span(2, 9, first), Span(4, 7, last), Span(6, 12, first), Span(6, 12, last)]))
     return [(), per_label, touching, nested, (Span(0, len(TEXT), first),)]
 
 

@@ -107,7 +107,7 @@ def test_a_deleted_database_is_seen_within_a_moment_and_over_once_it_is_back(
 
     assert (refused.status_code, "is gone" in refused.get_json()["error"]) == (503, True)
     assert "labelloop.db is gone" in page.get_data(as_text=True)
-    assert 'labelloop_alarms{kind="state"} 1.0' in metrics.get_data(as_text=True)
+    assert 'labelloop_alarms{kind="state"} 2.0' in metrics.get_data(as_text=True)
     assert client.post("/webhook", json=recorded("webhook_annotation_created")).get_json()["new_events"] == 1
 
 
