@@ -19,7 +19,7 @@ from gunicorn.util import unquote_to_wsgi_str
 from ..config import LOOPBACK_HOSTS, Settings
 from ..workflows.services import WEBHOOK_USER
 from .failed_logins import FailedLogins
-from .limits import BODY_LIMIT, body_limit
+from .limits import BODY_LIMIT, BoundedRequest, body_limit
 
 if TYPE_CHECKING:
     from .incoming import Head
@@ -62,6 +62,7 @@ class Guard:
         """Put the checks before all views of the application."""
         app.before_request(self._check)
         app.extensions[BODY_LIMIT] = self.body_limit
+        app.request_class = BoundedRequest
 
     def body_limit(self, head: "Head") -> int:
         """Return how many bytes of the body to read after this head; 0 where the head alone refuses the request."""
@@ -69,7 +70,6 @@ class Guard:
         return 0 if self._refusal(asked) else body_limit(asked.path)
 
     def _check(self) -> None:
-        request.max_content_length = body_limit(request.path)
         refusal = self._refusal(request)
         if refusal is not None:
             if refusal.failed_login:

@@ -1,6 +1,13 @@
 """The largest body of a request, by its path."""
 
-__all__ = ["BODY_LIMIT", "MAX_BODY_BYTES", "body_limit"]
+from typing import TYPE_CHECKING
+
+from flask import Request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ["BODY_LIMIT", "MAX_BODY_BYTES", "BoundedRequest", "body_limit"]
 
 BODY_LIMIT = "labelloop_body_limit"
 """The key in a Flask application's `extensions` for the function that gives `PatientWorker` the limit of a body."""
@@ -25,3 +32,11 @@ _OTHERS = 64 * 1024
 def body_limit(path: str) -> int:
     """Return the largest body in bytes that a path accepts."""
     return _LIMITS.get(path, _OTHERS)
+
+
+class BoundedRequest(Request):
+    """A request of which no more is read than its path accepts, whichever part of the application reads first."""
+
+    def __init__(self, environ: "WSGIEnvironment", populate_request: bool = True, shallow: bool = False) -> None:
+        super().__init__(environ, populate_request, shallow)
+        self.max_content_length = body_limit(self.path)
