@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from flask import Request
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from wsgiref.types import WSGIEnvironment
 
 __all__ = ["BODY_LIMIT", "MAX_BODY_BYTES", "BoundedRequest", "body_limit"]
 
