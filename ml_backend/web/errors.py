@@ -45,7 +45,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
 MAX_REASON_LENGTH = 400
 RETRY_AFTER_S = 5
 EVENTS = "/webhook"
-"""Where events arrive, and the subject of the alarm that they cannot be stored."""
+"""The path of events, and the subject of the alarm that events cannot be stored."""
 
 
 def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
