@@ -12,11 +12,12 @@ from ..domain.job import Heard, Job
 from ..errors import DatabaseUnavailable, Interrupted, JobCancelled, JobLost
 from ..storage import Database
 
-__all__ = ["JobContext"]
+__all__ = ["HEARTBEAT_S", "JobContext"]
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0
+"""The time between two signs of life of a job."""
 WRITE_INTERVAL_S = 0.5
 LISTEN_S = 0.2
 WAITING = "waiting"

@@ -15,7 +15,7 @@ from ..jobs import job_folder
 from .audit import run_audit
 from .export import newest_snapshot
 from .gate import hold_gate
-from .job_context import JobContext
+from .job_context import HEARTBEAT_S, JobContext
 from .persistence import persistently
 from .prelabel import push_missing, select_version
 from .promote import Report, abandon_promotion, finish_promotion, promote, rollback
@@ -41,11 +41,18 @@ _until_written = retry(
 )
 
 
-def run_job(services: Services, job_id: int, interrupt: Callable[[], None] | None = None) -> JobState:
+def run_job(
+    services: Services,
+    job_id: int,
+    interrupt: Callable[[], None] | None = None,
+    *,
+    heartbeat_s: float = HEARTBEAT_S,
+) -> JobState:
     """Run a job that was claimed, and record how it ended; returns its final state.
 
     Args:
         interrupt: makes this thread raise Interrupted, wherever it is.
+        heartbeat_s: seconds between two signs of life, which also bring word of a cancel.
 
     Raises:
         JobError: the job is not running, so nobody claimed it for this process.
@@ -54,7 +61,8 @@ def run_job(services: Services, job_id: int, interrupt: Callable[[], None] | Non
     if job.state is not JobState.RUNNING:
         raise JobError(f"job {job_id} is {job.state}; only a job that a worker or a command has claimed can be run")
     try:
-        with JobContext(services.database, job, job_folder(services.options.home, job_id), interrupt) as context:
+        folder = job_folder(services.options.home, job_id)
+        with JobContext(services.database, job, folder, interrupt, heartbeat_s=heartbeat_s) as context:
             runner = partial(_RUNNERS[job.kind], services, job, context)
             result = persistently(runner, services.options.job_patience_s, context.wait)
     except JobCancelled as cancelled:

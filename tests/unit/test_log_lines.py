@@ -81,9 +81,9 @@ def test_the_lines_of_a_traceback_are_indented_and_bounded(
     assert max(map(len, others)) < MAX_LINE_LENGTH + 100
 
 
-def test_a_stack_is_written_likewise(log: logging.Logger, written: io.StringIO) -> None:
+def test_a_stack_is_written_with_its_lines_indented(log: logging.Logger, written: io.StringIO) -> None:
     log.info("here", stack_info=True)
 
     _, *others = written.getvalue().splitlines()
     assert all(line.startswith(INDENT) for line in others)
-    assert any("test_a_stack_is_written_likewise" in line for line in others)
+    assert any("test_a_stack_is_written_with_its_lines_indented" in line for line in others)

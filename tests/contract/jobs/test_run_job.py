@@ -270,7 +270,6 @@ def test_a_job_that_reports_nothing_is_interrupted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add_project(services, TRAIN)
-    monkeypatch.setattr(JobContext.__init__, "__kwdefaults__", {"heartbeat_s": 0.02})
     job = prelabel_job(services)
 
     def hang(*_arguments: object) -> None:
@@ -281,7 +280,7 @@ def test_a_job_that_reports_nothing_is_interrupted(
     began = time.monotonic()
 
     with interrupted_by_signals():
-        assert run_job(services, job.id, interrupt) is state
+        assert run_job(services, job.id, interrupt, heartbeat_s=0.02) is state
 
     assert time.monotonic() - began < 5
 
