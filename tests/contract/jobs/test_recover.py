@@ -192,7 +192,6 @@ def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions
 ) -> None:
     # A push holds thousands of predictions; there have to be two, so that the job can be cancelled between them.
     monkeypatch.setattr("ml_backend.workflows.prelabel.LABELS", Pace(1, 1))
-    monkeypatch.setattr(JobContext.__init__, "__kwdefaults__", {"heartbeat_s": 0.005})
     version = add_version(services, project)
     job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
 
@@ -202,7 +201,7 @@ def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions
 
     stop_after(services, 1, cancel_and_let_it_be_heard)
 
-    assert run_job(services, job.id) is JobState.CANCELLED
+    assert run_job(services, job.id, heartbeat_s=0.005) is JobState.CANCELLED
 
     promotion = services.database.promotions.of_job(job.id)
     assert promotion is not None
@@ -306,12 +305,11 @@ def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
 
     for name, method in {"progress": progress, "beat": beat, "finish": finish_at_last}.items():
         monkeypatch.setattr(repository, name, method)
-    monkeypatch.setattr(JobContext.__init__, "__kwdefaults__", {"heartbeat_s": 0.005})
     stop_after(services, 1, lambda: time.sleep(0.1))
     version = add_version(services, project)
     job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
 
-    assert run_job(services, job.id) is JobState.SUCCEEDED
+    assert run_job(services, job.id, heartbeat_s=0.005) is JobState.SUCCEEDED
 
     assert failures == []
     assert f"the progress of job {job.id} was not written" in caplog.text
