@@ -14,7 +14,7 @@ from benchmarks.support.figures import in_turns, spread
 from benchmarks.support.machine import peak_gflops
 from benchmarks.support.predictors import PEER, RUNTIMES, PredictorProcess, predictor
 from benchmarks.support.texts import KINDS, count_tokens
-from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
 
 __all__ = ["BATCHES", "flops_per_text", "measure"]
 

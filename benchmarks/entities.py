@@ -29,11 +29,11 @@ from typing import Any
 from benchmarks.support.trained import labeled, trained
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import HeadKind, Method
-from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.rows.data import TrainingData
+from ml_backend.measuring.evaluation import evaluate
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
 from ml_backend.serving.bundle_predictor import BundlePredictor
-from ml_backend.training.data import TrainingData
-from ml_backend.training.evaluate import evaluate
-from ml_backend.training.settings import TrainingSettings
 
 PEER_LEARNING_RATE, PEER_EPOCHS, PEER_BATCH, PEER_DECAY = 2e-4, 2, 8, 0.01
 SPEED_ROUNDS = 3

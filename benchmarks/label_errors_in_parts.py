@@ -25,12 +25,12 @@ from ml_backend.domain.example import Provenance, Row, Span, Target, label_of, p
 from ml_backend.domain.label_config import Control, Label, ObjectTag
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.quality.examine import examine
+from ml_backend.quality.judge_controls import audit_settings, judge_controls
+from ml_backend.quality.reviewed_texts import ReviewedTexts
 from ml_backend.tasks import ServedControl, find_kinds
-from ml_backend.training.probabilities import audit_settings, judge_controls
-from ml_backend.training.reviewed import ReviewedTexts
-from ml_backend.workflows.audit import opinion_of
+from ml_backend.workflows.auditing.audit import opinion_of
 
 Answers: TypeAlias = list[tuple[str, Target]]
 Spoil: TypeAlias = Callable[[str, Target, Sequence[str], random.Random], Target]

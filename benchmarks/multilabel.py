@@ -25,10 +25,10 @@ import numpy as np
 from benchmarks.support.trained import labeled, trained
 from ml_backend.domain.example import Target
 from ml_backend.domain.model import HeadKind, Method
-from ml_backend.encoders.embed import TextEncoder
-from ml_backend.training.data import TrainingData
-from ml_backend.training.evaluate import evaluate
-from ml_backend.training.settings import TrainingSettings
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.rows.data import TrainingData
+from ml_backend.measuring.evaluation import evaluate
+from ml_backend.models.text.torch_encoder import TextEncoder
 
 TEST_FOLDS = ((18, 19), (14, 15), (10, 11), (6, 7), (2, 3))
 VALIDATION_SHARE = 0.1

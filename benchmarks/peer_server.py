@@ -34,7 +34,7 @@ def load_pipeline(labels: Sequence[str]) -> Pipeline:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
     from transformers.utils import logging
 
-    from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL, model_source
+    from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
 
     logging.set_verbosity_error()
     source = model_source(DEFAULT_BASE_MODEL)

@@ -20,12 +20,12 @@ from benchmarks.support.steps import PEER_EPOCHS, lora_steps, peer_steps, second
 from benchmarks.support.trained import trained
 from ml_backend.domain.example import Row
 from ml_backend.domain.model import Method
-from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
-from ml_backend.encoders.graph_store import GraphStore
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.rows.collect import training_data
+from ml_backend.measuring.evaluation import evaluate
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
+from ml_backend.models.graphs.store import GraphStore
 from ml_backend.tasks import ServedControl, find_kinds
-from ml_backend.training.collect import training_data
-from ml_backend.training.evaluate import evaluate
-from ml_backend.training.settings import TrainingSettings
 
 __all__ = ["measure"]
 

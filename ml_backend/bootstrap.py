@@ -31,7 +31,7 @@ from .tracking.mlflow import MlflowRegistry, MlflowTracker
 from .workflows.services import BackendAccess, Options, Services
 
 if TYPE_CHECKING:
-    from .encoders.encoder import Encoder
+    from .models.text.encoder import Encoder
     from .serving.cold_start import ColdStartPredictor
     from .serving.drafts import Writer
     from .serving.engines import Engines

@@ -16,20 +16,20 @@ from flask import Flask, Response, abort, has_request_context, jsonify
 from .bootstrap import build_services, configure_logging
 from .config import load_settings
 from .domain.project import Project
-from .encoders.native_threads import NativeThread
 from .errors import LabelloopError
 from .labelstudio.payloads import parse_predict, parse_setup, predict_response
 from .labelstudio.webhook_payloads import parse_webhook
+from .models.base.native_threads import NativeThread
 from .web.bounded_json import BoundedJson
 from .web.errors import status_line
 from .web.event_bounds import bound_events
 from .web.guard import Guard, refuse_training_by_events
 from .web.label_studio import versions_answer, webhook_answer
 from .web.watcher import watch_champions
-from .workflows.ingest import START_TRAINING, receive
-from .workflows.predict import predict_for_studio
+from .workflows.connecting.projects import announced_version, served_project
+from .workflows.labeling.ingest import START_TRAINING, receive
+from .workflows.labeling.predict import predict_for_studio
 from .workflows.services import Services
-from .workflows.setup import announced_version, served_project
 
 try:
     # Its import makes a cache there, in the working directory otherwise; nothing is kept in it from here.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ml_backend.training.generation.data import Pair
+from ml_backend.learning.generation.data import Pair
 from tests.tiny_language_models import byte_tokenizer, save_tiny_decoder
 
 ANSWERS = {

@@ -14,11 +14,11 @@ from ml_backend.domain.model import GateDecision, Method, version_name
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.ingest import receive
-from ml_backend.workflows.promote import promote
+from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.labeling.ingest import receive
+from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import remember_project
 from tests.fake_studio import FakeStudio
 from tests.services import CONFIG, add_studio_project, choice
 from tests.tiny_models import save_tiny_model
@@ -68,9 +68,9 @@ def predict_request(project: Project) -> dict[str, Any]:
 
 def _register(services: Services, project: Project, base_model: str, snapshot_id: str, seed: int) -> str:
     """A registered version with random weights; its name."""
-    from ml_backend.encoders.base_model import weights_sha256
-    from ml_backend.encoders.bundle import BundleFacts, BundleManifest, Head, write_bundle
-    from ml_backend.encoders.readouts.softmax import SoftmaxReadout
+    from ml_backend.models.base.base_model import weights_sha256
+    from ml_backend.models.bundle.bundle import BundleFacts, BundleManifest, Head, write_bundle
+    from ml_backend.models.decoders.softmax import SoftmaxReadout
     from tests.trained_parts import written_part
 
     number = services.registry.next_number(project.ref.key)

@@ -20,9 +20,9 @@ from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
 from ml_backend.serving.durable_registry import DurableRegistry
 from ml_backend.storage import Database, open_database
-from ml_backend.workflows.run_job import run_job
+from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import BackendAccess, Options, Services
-from ml_backend.workflows.setup import remember_project
 from tests.fake_studio import FakeStudio
 from tests.fakes import FakeClock, FakePredictor, FakeRegistry, FakeTracker
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ml_backend.domain.model import Method
-from ml_backend.encoders.bundle import Head, PartFacts, TrainedPart, write_head
-from ml_backend.encoders.readouts import Readout
-from ml_backend.encoders.readouts.softmax import SoftmaxReadout
+from ml_backend.models.bundle.bundle import Head, PartFacts, TrainedPart, write_head
+from ml_backend.models.decoders import Readout
+from ml_backend.models.decoders.softmax import SoftmaxReadout
 
 __all__ = ["QUANTILES", "softmax_part", "written_part"]
 

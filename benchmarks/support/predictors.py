@@ -107,8 +107,8 @@ def _served() -> Ask:
 
 
 def _eager(bundle: Path) -> Ask:
-    from ml_backend.encoders.bundle import read_bundle
-    from ml_backend.encoders.classifier import load_classifier
+    from ml_backend.models.bundle.bundle import read_bundle
+    from ml_backend.models.text.classifier import load_classifier
 
     model = load_classifier(read_bundle(bundle), 0, use_bf16=False)
     return lambda texts: [str(answer.target) for answer in model.answers(texts)]

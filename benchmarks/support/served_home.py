@@ -22,11 +22,11 @@ from ml_backend.domain.snapshot import Snapshot, SplitFractions
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.snapshots.build import build_rows
 from ml_backend.snapshots.store import write_snapshot
-from ml_backend.workflows.export import build_settings, row_change, studio_tasks, unseen
-from ml_backend.workflows.promote import serving_version
-from ml_backend.workflows.retrain import TrainRequest, request_training
+from ml_backend.workflows.connecting.projects import plan_of, remember_project
+from ml_backend.workflows.exporting.snapshots import build_settings, row_change, studio_tasks, unseen
+from ml_backend.workflows.promoting.promote import serving_version
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import plan_of, remember_project
+from ml_backend.workflows.training.requests import TrainRequest, request_training
 
 __all__ = ["PROJECT_ID", "ServedHome", "clean_environment"]
 

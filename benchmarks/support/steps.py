@@ -9,13 +9,13 @@ from benchmarks.support.banking77 import CONTROL
 from benchmarks.support.trained import labeled
 from ml_backend.domain.example import Row
 from ml_backend.domain.model import HeadKind, Method
-from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL, model_source
-from ml_backend.encoders.embed import TextEncoder
-from ml_backend.training.fit import Workshop
-from ml_backend.training.objectives import objective_for
-from ml_backend.training.regression import class_mean_head
-from ml_backend.training.settings import TrainingSettings
-from ml_backend.training.tuned import tuned
+from ml_backend.learning.classification.fit import Workshop
+from ml_backend.learning.classification.regression import class_mean_head
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.classification.tuned import tuned
+from ml_backend.learning.objectives import objective_for
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.models.text.torch_encoder import TextEncoder
 
 __all__ = ["PEER_EPOCHS", "Steps", "lora_steps", "peer_steps", "seconds_per_row"]
 

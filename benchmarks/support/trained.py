@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from ml_backend.domain.example import Target
-from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
-from ml_backend.encoders.bundle import BundleFacts
-from ml_backend.encoders.graph_store import GraphStore
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.loop.progress import Progress
+from ml_backend.learning.rows.data import LabeledTexts, TrainingData
+from ml_backend.learning.run import TrainingOutcome, train_version
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
+from ml_backend.models.bundle.bundle import BundleFacts
+from ml_backend.models.graphs.store import GraphStore
 from ml_backend.serving.bundle_predictor import BundlePredictor
-from ml_backend.training.data import LabeledTexts, TrainingData
-from ml_backend.training.progress import Progress
-from ml_backend.training.run import TrainingOutcome, train_version
-from ml_backend.training.settings import TrainingSettings
 
 __all__ = ["labeled", "show_progress", "trained"]
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..domain.job import Job
-    from ..workflows.retrain import AuditRequest
     from ..workflows.services import Services
+    from ..workflows.training.requests import AuditRequest
 
 __all__ = ["register"]
 
@@ -53,7 +53,7 @@ def audit(
     changed: findings are for people to look at. Writes audit.json, audit.csv and audit.html. Shows progress; Ctrl-C
     cancels, and the next audit of the same labels goes on from there.
     """
-    from ..workflows.retrain import AuditRequest
+    from ..workflows.training.requests import AuditRequest
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to audit: either --project ID or --snapshot DIR")
@@ -77,7 +77,7 @@ def audit(
 
 def _run(services: "Services", project_id: int, request: "AuditRequest") -> "Job":
     from ..domain.job import JobState
-    from ..workflows.retrain import request_audit
+    from ..workflows.training.requests import request_audit
     from .foreground import run_in_foreground
 
     def claim() -> "tuple[Job, bool]":
@@ -91,7 +91,7 @@ def _run(services: "Services", project_id: int, request: "AuditRequest") -> "Job
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    from ..workflows.audit import AUDIT_JSON
+    from ..workflows.auditing.audit import AUDIT_JSON
 
     path = folder / AUDIT_JSON
     if not path.is_file():
@@ -101,7 +101,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _copied(folder: Path, out: Path) -> Path:
-    from ..workflows.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON
+    from ..workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON
 
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def _worst(reports: Path, *, has_controls: bool) -> "Iterator[str | Table]":
     """
     from ..domain.quality import IssueKind
     from ..domain.snapshot import Split
-    from ..workflows.audit import AUDIT_CSV
+    from ..workflows.auditing.audit import AUDIT_CSV
 
     with (reports / AUDIT_CSV).open(encoding="utf-8", newline="") as file:
         shown = (

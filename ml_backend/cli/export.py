@@ -15,7 +15,7 @@ from .session import open_services
 if TYPE_CHECKING:
     from ..domain.project import Project
     from ..domain.snapshot import Snapshot, SplitFractions
-    from ..workflows.export_format import Exported, FormatRequest
+    from ..workflows.exporting.formats import Exported, FormatRequest
     from ..workflows.services import Services
 
 __all__ = ["register"]
@@ -67,13 +67,13 @@ def export(
             "connected, and a row never moves: leave --split out"
         )
     if format_name is not None:
-        from ..workflows.export_format import FormatRequest
+        from ..workflows.exporting.formats import FormatRequest
 
         request = FormatRequest(format_name, control, fractions, system, raw_cells, not no_annotators)
         _show_file(_exported(services, connected, studio_export, config, request, out), as_json)
         return
     _refuse_options(control=control, system=system, raw_cells=raw_cells, no_annotators=no_annotators)
-    from ..workflows import export as exports
+    from ..workflows.exporting import snapshots as exports
 
     if connected is not None:
         _show_snapshot(exports.export_project(services, connected, out), as_json)
@@ -91,7 +91,7 @@ def _exported(
     request: "FormatRequest",
     out: Path,
 ) -> "Exported":
-    from ..workflows.export_format import export_columns, export_format, export_format_of_file
+    from ..workflows.exporting.formats import export_columns, export_format, export_format_of_file
 
     if project is not None:
         return export_format(services, project, request, out)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..domain.annotation import Prediction
-    from ..workflows.evaluate import EvaluationReport
     from ..workflows.services import Services
+    from ..workflows.training.evaluate import EvaluationReport
 
 __all__ = ["StudioExport", "check_source", "config_text", "register"]
 
@@ -47,7 +47,7 @@ def evaluate(
 
     A snapshot is scored on its test rows, an export on every reviewed row.
     """
-    from ..workflows.evaluate import evaluate_on_export, evaluate_on_snapshot
+    from ..workflows.training.evaluate import evaluate_on_export, evaluate_on_snapshot
 
     _check_model(model, model_dir)
     if (snapshot is None) == (studio_export is None):
@@ -80,9 +80,9 @@ def predict(
     ones are left out. No task is blind here: to pre-label a project in Label Studio, use `labelloop prelabel`, which
     leaves held-out tasks alone.
     """
+    from ..atomic_files import whole_file
     from ..labelstudio.file_notes import FileNotes
-    from ..workflows.predict import predict_file
-    from ..workflows.whole_file import whole_file
+    from ..workflows.labeling.predict import predict_file
 
     _check_model(model, model_dir)
     services = open_services()
@@ -159,7 +159,7 @@ def _note_unserved(label_config: str) -> None:
 
 
 def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
-    from ..training.generation.metrics import TextEvaluation
+    from ..measuring.text_metrics import TextEvaluation
 
     lines: list[str | Table] = []
     for control, figures in report.evaluations.items():

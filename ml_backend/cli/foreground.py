@@ -32,7 +32,7 @@ def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool
         Interrupted: a signal cancelled it, or ended the watching.
     """
     from ..domain.job import JobState
-    from ..workflows.recover import reap_dead
+    from ..workflows.jobs.recover import reap_dead
 
     # Where no worker ever runs, nobody else says so of jobs that died.
     reap_dead(services)
@@ -51,7 +51,7 @@ def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool
 def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
     """Run the job to its end and return it."""
     from ..domain.job import JobState
-    from ..workflows.work import Worker
+    from ..workflows.jobs.worker import Worker
 
     worker = Worker(services, binds_jobs=True)
     worker.start(job)

@@ -123,8 +123,8 @@ def run(job_id: JobId) -> None:
     from ..config import load_settings
     from ..domain.job import JobState
     from ..jobs.signals import call_at_the_commands_end, interrupt
-    from ..workflows.persistence import persistently
-    from ..workflows.run_job import run_job
+    from ..workflows.jobs.persistence import persistently
+    from ..workflows.jobs.run_job import run_job
 
     settings = load_settings()
     configure_logging(settings.log_level)

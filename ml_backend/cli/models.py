@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..domain.job import Job
     from ..domain.model import GateDecision
     from ..workflows.services import Services
-    from ..workflows.side_by_side import SideBySide
+    from ..workflows.training.side_by_side import SideBySide
 
 __all__ = ["app"]
 
@@ -67,7 +67,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Two versions of a project on the test rows of its newest snapshot. Decides nothing."""
-    from ..workflows.gate import compare_versions
+    from ..workflows.promoting.gate import compare_versions
 
     found = compare_versions(open_services(), first, second, drafts=drafts)
     lines = [*_decision_lines(found.decision), *_draft_lines(found.drafts)]
@@ -111,7 +111,7 @@ def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as
 def _run_promotion(
     services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool
 ) -> "Job":
-    from ..workflows.retrain import request_promotion
+    from ..workflows.training.requests import request_promotion
     from .foreground import run_in_foreground
 
     def claim() -> "tuple[Job, bool]":

@@ -40,8 +40,8 @@ def connect(
     Registers the running backend in Label Studio, gives the webhook its credentials and actions, removes stray
     webhooks, turns on uncertainty sampling and selects the model version. Safe to repeat.
     """
-    from ..workflows.connect import connect as connect_project
-    from ..workflows.connect import create_and_connect
+    from ..workflows.connecting.connect import connect as connect_project
+    from ..workflows.connecting.connect import create_and_connect
 
     if (project is None) == (create is None):
         raise ConfigurationError("name an existing PROJECT by its number, or give --create TITLE --config FILE")
@@ -71,7 +71,7 @@ def doctor(
 
     Status 1 if anything is broken.
     """
-    from ..workflows.doctor import diagnose
+    from ..workflows.doctor.diagnose import diagnose
 
     findings = diagnose(open_services(), project)
     lines = []
@@ -97,7 +97,7 @@ def prelabel(
 
     Those of the version that serves; an interrupted push goes on where it stopped.
     """
-    from ..workflows.retrain import request_prelabeling
+    from ..workflows.training.requests import request_prelabeling
     from .foreground import run_in_foreground
 
     if project is None:

@@ -43,7 +43,7 @@ def worker() -> None:
     """
     from ..bootstrap import build_services, configure_logging
     from ..config import load_settings
-    from ..workflows.work import Worker
+    from ..workflows.jobs.worker import Worker
 
     settings = load_settings()
     configure_logging(settings.log_level)

@@ -42,7 +42,7 @@ def move(
     from sqlalchemy import make_url
 
     from ..bootstrap import build_services
-    from ..workflows.move import Targets, move_state
+    from ..workflows.state.move import Targets, move_state
 
     targets, settings = Targets(database_url, mlflow_url), read_settings()
     services = build_services(settings)
@@ -79,7 +79,7 @@ def backup(
     The two SQLite databases, models and snapshots, while everything runs. Left out is what can be had again: fetched
     bundles, logs, temporary files, and what unfinished jobs have done so far. The file holds the experts' texts.
     """
-    from ..workflows.backup import Places, back_up
+    from ..workflows.state.backup import Places, back_up
 
     settings = read_settings()
     places = Places(settings.home.resolve(), settings.database, settings.mlflow)
@@ -95,7 +95,7 @@ def restore(
 
     The path may be another one than that of the backup; then the places of the models are changed accordingly.
     """
-    from ..workflows.restore import restore as restore_backup
+    from ..workflows.state.restore import restore as restore_backup
 
     settings = read_settings()
     if settings.database_url or settings.mlflow_url:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..domain.job import Job
-    from ..workflows.retrain import TrainRequest
     from ..workflows.services import Services
+    from ..workflows.training.requests import TrainRequest
 
 __all__ = ["register"]
 
@@ -87,7 +87,7 @@ def train(
     Shows progress; Ctrl-C cancels. Status 0 also when the gate keeps the version that serves; what was trained stays
     in the registry either way.
     """
-    from ..workflows.retrain import TrainRequest
+    from ..workflows.training.requests import TrainRequest
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to train on: either --project ID or --snapshot DIR")
@@ -118,7 +118,7 @@ def train(
 
 
 def _overrides(settings: list[str]) -> dict[str, str]:
-    from ..training.overrides import settings_from
+    from ..learning.overrides import settings_from
 
     pairs = [setting.partition("=") for setting in settings]
     wrong = [setting for setting, (name, equals, _) in zip(settings, pairs, strict=True) if not (name and equals)]
@@ -130,7 +130,7 @@ def _overrides(settings: list[str]) -> dict[str, str]:
 
 
 def _run(services: "Services", project_id: int, request: "TrainRequest") -> "Job":
-    from ..workflows.retrain import request_training
+    from ..workflows.training.requests import request_training
     from .foreground import run_in_foreground
 
     # Rows of a file belong to whoever named them: two such trainings are never the same work.

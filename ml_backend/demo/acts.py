@@ -8,9 +8,9 @@ from ..domain.project import Project
 from ..errors import JobError
 from ..labelstudio.http import StudioHttp
 from ..tasks import template_path
-from ..workflows.connect import Connection, create_and_connect
+from ..workflows.connecting.connect import Connection, create_and_connect
+from ..workflows.connecting.projects import plan_of
 from ..workflows.services import Services
-from ..workflows.setup import plan_of
 from .backend import BackendProcess
 from .desk import Desk
 from .display import Advance

@@ -10,10 +10,10 @@ from ..domain.job import Job
 from ..domain.project import Project
 from ..domain.snapshot import Split
 from ..snapshots.store import read_rows
-from ..workflows.evaluate import evaluations
-from ..workflows.export import newest_snapshot
+from ..workflows.connecting.projects import plan_of
+from ..workflows.exporting.snapshots import newest_snapshot
 from ..workflows.services import Services
-from ..workflows.setup import plan_of
+from ..workflows.training.evaluate import evaluations
 from .desk import OpenTask
 from .tickets import Ticket
 

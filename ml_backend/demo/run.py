@@ -16,7 +16,7 @@ from ..domain.project import Project
 from ..domain.snapshot import Split, split_of
 from ..errors import ConfigurationError, Interrupted, StudioUnreachable
 from ..labelstudio.local import LocalStudio, find_label_studio, free_port
-from ..workflows.promote import serving_version
+from ..workflows.promoting.promote import serving_version
 from ..workflows.services import Services
 from .acts import desk_of, finish, make_project, press_start_training
 from .backend import BackendProcess, demo_settings, running_backend

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind
-from ..encoders.reading import Reading
+from ..models.text.tokenised import Reading
 
 __all__ = ["Floats", "Opinion", "Tagging"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..domain.example import Span
-from ..encoders.reading import Reading
-from ..encoders.readouts.tags import best_tags, spans_of
+from ..models.decoders.tags import best_tags, spans_of
+from ..models.text.tokenised import Reading
 from .label_errors import label_errors
 
 __all__ = ["TagErrors", "tag_errors"]

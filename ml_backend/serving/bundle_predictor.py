@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..domain.model import HeadKind, ScoredTarget
-from ..encoders.bundle import Bundle, read_bundle
-from ..encoders.classifier import load_classifier
-from ..encoders.generate import TextGenerator
-from ..encoders.tuned_model import load_tuned_model
 from ..errors import BundleError
+from ..models.bundle.bundle import Bundle, read_bundle
+from ..models.generation.generator import TextGenerator
+from ..models.generation.tuned_model import load_tuned_model
+from ..models.text.classifier import load_classifier
 from .drafts import Writer, written
 from .engines import WARM_UP_TEXTS, EngineEncoder, Engines
 from .scores import draw_from_quantiles
 
 if TYPE_CHECKING:
-    from ..encoders.language_model import LanguageModel
+    from ..models.generation.language_model import LanguageModel
 
 __all__ = ["BundlePredictor"]
 

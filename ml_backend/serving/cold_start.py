@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from ..domain.label_config import Label
 from ..domain.model import HeadKind, ScoredTarget
-from ..encoders.confidence import confidences
-from ..encoders.embed import TextEncoder
-from ..encoders.encoder import Encoder
-from ..encoders.reading import Floats2d
+from ..models.text.confidence import confidences
+from ..models.text.encoder import Encoder
+from ..models.text.tokenised import Floats2d
+from ..models.text.torch_encoder import TextEncoder
 from ..tasks import ServingPlan
 from .drafts import Writer, written
 from .engines import WARM_UP_TEXTS, EngineEncoder

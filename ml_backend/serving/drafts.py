@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..domain.model import ScoredTarget
-from ..encoders.generate import DEFAULT_MAX_NEW_TOKENS, Draft, TextGenerator
-from ..encoders.language_model import load_language_model
 from ..errors import EncoderError
+from ..models.generation.generator import DEFAULT_MAX_NEW_TOKENS, Draft, TextGenerator
+from ..models.generation.language_model import load_language_model
 
 __all__ = ["UNKNOWN_CONFIDENCE", "BaseWriter", "Writer", "shared_writer", "written"]
 

@@ -5,10 +5,10 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 
-from ..encoders.native_threads import NativeThread
-from ..encoders.reading import Floats2d
-from ..encoders.runtimes import Runtime
 from ..errors import EncoderError
+from ..models.base.native_threads import NativeThread
+from ..models.graphs.runtimes import Runtime
+from ..models.text.tokenised import Floats2d
 
 __all__ = ["Engine"]
 

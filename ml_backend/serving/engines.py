@@ -6,18 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from ..encoders.base_model import load_backbone, weights_sha256
-from ..encoders.bundle import Bundle
-from ..encoders.classifier import TextClassifier, check_base, classifier_over, served_graph, tuned_backbone
-from ..encoders.device import has_cuda
-from ..encoders.embed import TextEncoder
-from ..encoders.encoder import DEFAULT_MAX_LENGTH_TOKENS
-from ..encoders.graph import Graph
-from ..encoders.graph_encoder import GraphEncoder
-from ..encoders.graph_store import GraphStore, SharedBase
-from ..encoders.runtimes.choose import AUTO, TORCH, open_runtime
-from ..encoders.tokeniser import Tokeniser
 from ..errors import EncoderError, GraphError
+from ..models.base.base_model import load_backbone, weights_sha256
+from ..models.base.device import has_cuda
+from ..models.base.tokeniser import Tokeniser
+from ..models.bundle.bundle import Bundle
+from ..models.graphs.encoder import GraphEncoder
+from ..models.graphs.graph import Graph
+from ..models.graphs.runtimes.choose import AUTO, TORCH, open_runtime
+from ..models.graphs.store import GraphStore, SharedBase
+from ..models.text.classifier import TextClassifier, check_base, classifier_over, served_graph, tuned_backbone
+from ..models.text.encoder import DEFAULT_MAX_LENGTH_TOKENS
+from ..models.text.torch_encoder import TextEncoder
 from .engine import Engine
 
 __all__ = ["WARM_UP_TEXTS", "EngineEncoder", "Engines"]
@@ -145,7 +145,7 @@ class Engines:
 
 def _by_torch(encoder: TextEncoder) -> EngineEncoder:
     """Over an engine of its own."""
-    from ..encoders.runtimes.torch import TorchRuntime
+    from ..models.graphs.runtimes.torch import TorchRuntime
 
     engine = Engine(TorchRuntime(encoder))
     return EngineEncoder(encoder.tokeniser, engine, width=encoder.width, max_length_tokens=encoder.max_length_tokens)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 from ..domain.project import Project
-from ..encoders.native_threads import NativeThread
+from ..models.base.native_threads import NativeThread
 
 __all__ = ["Loader"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from ..encoders.generate import DEFAULT_MAX_NEW_TOKENS, Draft
 from ..errors import TextServerRejected, TextServerUnreachable
+from ..models.generation.generator import DEFAULT_MAX_NEW_TOKENS, Draft
 
 if TYPE_CHECKING:
     import httpx

@@ -9,10 +9,10 @@ from ..errors import PayloadError
 from ..labelstudio.json_text import read_json
 from ..labelstudio.payloads import parse_predict, parse_setup, predict_response
 from ..labelstudio.webhook_payloads import parse_webhook
-from ..workflows.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
-from ..workflows.predict import predict_for_studio
+from ..workflows.connecting.projects import announced_version, served_project
+from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
+from ..workflows.labeling.predict import predict_for_studio
 from ..workflows.services import Services
-from ..workflows.setup import announced_version, served_project
 from .guard import refuse_training_by_events
 from .metrics import Metrics
 

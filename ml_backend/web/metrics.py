@@ -13,9 +13,9 @@ from ..errors import DatabaseUnavailable
 from ..serving.alarms import Alarms
 from ..serving.answer_cache import AnswerCache
 from ..serving.prelabels import Prelabels
-from ..workflows.policy import new_labels
+from ..workflows.connecting.projects import announced_version
 from ..workflows.services import Services
-from ..workflows.setup import announced_version
+from ..workflows.training.policy import new_labels
 
 __all__ = ["Metrics"]
 

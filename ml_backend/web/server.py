@@ -12,10 +12,10 @@ from gunicorn.glogging import Logger
 from ..bootstrap import build_services, configure_logging
 from ..config import Settings
 from ..domain.addresses import in_url
-from ..encoders.native_threads import NativeThread
 from ..errors import ConfigurationError
 from ..log_lines import LineFormatter
-from ..workflows.work import Worker
+from ..models.base.native_threads import NativeThread
+from ..workflows.jobs.worker import Worker
 from .app import create_app
 from .patient_worker import PatientWorker
 from .watcher import watch_champions

@@ -8,9 +8,9 @@ from .. import __version__
 from ..domain.job import GREATEST_JOB_ID
 from ..domain.project import GREATEST_STUDIO_ID
 from ..errors import DatabaseUnavailable
-from ..workflows.retrain import request_training
 from ..workflows.services import Services
 from ..workflows.status import ProjectStatus, project_status
+from ..workflows.training.requests import request_training
 from .metrics import Metrics
 
 __all__ = ["status_blueprint"]

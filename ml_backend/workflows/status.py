@@ -8,10 +8,10 @@ from ..domain.example import PrelabelOutcome
 from ..domain.job import Job
 from ..domain.model import GateDecision, Promotion
 from ..domain.project import Project
-from .config_history import changes_since_training
-from .policy import new_labels
+from .connecting.config_history import changes_since_training
+from .connecting.projects import announced_version
 from .services import Services
-from .setup import announced_version
+from .training.policy import new_labels
 
 __all__ = ["ProjectStatus", "project_status"]
 

@@ -21,11 +21,11 @@ from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.snapshots.store import read_rows
 from ml_backend.tasks import template_path
-from ml_backend.workflows.connect import create_and_connect
-from ml_backend.workflows.export import newest_snapshot
-from ml_backend.workflows.gate import compare_versions
-from ml_backend.workflows.retrain import TrainRequest, request_training
+from ml_backend.workflows.connecting.connect import create_and_connect
+from ml_backend.workflows.exporting.snapshots import newest_snapshot
+from ml_backend.workflows.promoting.gate import compare_versions
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.training.requests import TrainRequest, request_training
 from tests.bank_questions import OVERRIDES, PAIRS, save_base
 from tests.browser import keep, logged_in
 from tests.studio import TOKEN

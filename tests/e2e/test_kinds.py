@@ -20,8 +20,8 @@ from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.snapshots.store import read_rows
 from ml_backend.tasks import template_path
-from ml_backend.workflows.connect import create_and_connect
-from ml_backend.workflows.export import newest_snapshot
+from ml_backend.workflows.connecting.connect import create_and_connect
+from ml_backend.workflows.exporting.snapshots import newest_snapshot
 from ml_backend.workflows.services import Services
 from tests.browser import keep, logged_in, mark
 from tests.kinds import KINDS, Example, KindMaterial, result_of

@@ -24,11 +24,11 @@ from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.labelstudio.quality_fields import SUSPECT_TAB
 from ml_backend.tasks import template_path
-from ml_backend.workflows.audit import audit_snapshot
-from ml_backend.workflows.connect import create_and_connect
-from ml_backend.workflows.decisions import precision_table
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.review import PushedFlags, push_audit
+from ml_backend.workflows.auditing.audit import audit_snapshot
+from ml_backend.workflows.auditing.decisions import precision_table
+from ml_backend.workflows.auditing.push_flags import PushedFlags, push_audit
+from ml_backend.workflows.connecting.connect import create_and_connect
+from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.services import Services
 from tests.browser import keep, logged_in
 from tests.studio import choice

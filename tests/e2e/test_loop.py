@@ -22,7 +22,7 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, split_of
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.tasks import template_path
-from ml_backend.workflows.connect import create_and_connect
+from ml_backend.workflows.connecting.connect import create_and_connect
 from ml_backend.workflows.services import Services
 from tests.browser import keep, logged_in, new_context
 from tests.studio import choice

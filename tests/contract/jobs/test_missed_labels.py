@@ -9,12 +9,12 @@ from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.project import Project
 from ml_backend.errors import StudioRejected, StudioUnauthorized, StudioUnreachable
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.ingest import receive
-from ml_backend.workflows.policy import new_labels
-from ml_backend.workflows.reconcile import TASKS_AT_ONCE, MissedLabels
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.jobs.worker import Worker
+from ml_backend.workflows.labeling.ingest import receive
+from ml_backend.workflows.labeling.reconcile import TASKS_AT_ONCE, MissedLabels
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.work import Worker
+from ml_backend.workflows.training.policy import new_labels
 from tests.services import add_project, choice
 
 TEXTS = [f"message number {number}" for number in range(8)]
@@ -113,7 +113,7 @@ def test_labels_of_before_the_connection_are_not_new(services: Services, missed:
 
 
 def add_project_of(services: Services, project_id: int) -> Project:
-    from ml_backend.workflows.setup import remember_project
+    from ml_backend.workflows.connecting.projects import remember_project
 
     return remember_project(services, project_id, services.studio.project(project_id).label_config)
 

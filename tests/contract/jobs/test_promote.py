@@ -9,8 +9,9 @@ from ml_backend.domain.model import ModelVersion, PromotionState, cold_start_ver
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ModelNotFound, PromotionError, StudioUnreachable
-from ml_backend.workflows.prelabel import push_missing, select_version
-from ml_backend.workflows.promote import (
+from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.labeling.prelabel import push_missing, select_version
+from ml_backend.workflows.promoting.promote import (
     abandon_promotion,
     finish_promotion,
     promote,
@@ -19,7 +20,6 @@ from ml_backend.workflows.promote import (
     serving_version,
 )
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import remember_project
 from tests.services import CONFIG, add_project, add_version, choice, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 3)

@@ -13,13 +13,13 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, JobLost, StudioUnreachable, TrackingError
 from ml_backend.jobs import job_folder
-from ml_backend.workflows.job_context import JobContext
-from ml_backend.workflows.prelabel import Pace
-from ml_backend.workflows.promote import reconcile_promotions
-from ml_backend.workflows.recover import reap_dead, recover, sweep_folders, tidy
-from ml_backend.workflows.retrain import request_promotion, request_training
-from ml_backend.workflows.run_job import run_job
+from ml_backend.workflows.jobs.context import JobContext
+from ml_backend.workflows.jobs.recover import reap_dead, recover, sweep_folders, tidy
+from ml_backend.workflows.jobs.run_job import run_job
+from ml_backend.workflows.labeling.prelabel import Pace
+from ml_backend.workflows.promoting.promote import reconcile_promotions
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.training.requests import request_promotion, request_training
 from tests.contract.jobs.conftest import MakeServices
 from tests.fakes import FakeRun
 from tests.services import add_project, add_version, texts_in
@@ -191,7 +191,7 @@ def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions
     services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A push holds thousands of predictions; there have to be two, so that the job can be cancelled between them.
-    monkeypatch.setattr("ml_backend.workflows.prelabel.LABELS", Pace(1, 1))
+    monkeypatch.setattr("ml_backend.workflows.labeling.prelabel.LABELS", Pace(1, 1))
     version = add_version(services, project)
     job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
 

@@ -12,10 +12,15 @@ from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
 from ml_backend.errors import JobError, ProjectNotFound, StudioUnreachable
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
-from ml_backend.workflows.ingest import receive
-from ml_backend.workflows.policy import is_due, new_labels, retrain_if_due
-from ml_backend.workflows.retrain import TrainRequest, request_prelabeling, request_promotion, request_training
+from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.training.policy import is_due, new_labels, retrain_if_due
+from ml_backend.workflows.training.requests import (
+    TrainRequest,
+    request_prelabeling,
+    request_promotion,
+    request_training,
+)
 from tests.contract.jobs.conftest import MakeServices
 from tests.services import add_project, choice
 

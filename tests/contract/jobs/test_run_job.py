@@ -13,12 +13,12 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import Interrupted, JobCancelled, JobError, StudioUnreachable
 from ml_backend.jobs.signals import interrupt, interrupted_by_signals
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.job_context import JobContext
-from ml_backend.workflows.promote import promote
-from ml_backend.workflows.retrain import request_prelabeling, request_promotion, request_training
-from ml_backend.workflows.run_job import run_job
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.jobs.context import JobContext
+from ml_backend.workflows.jobs.run_job import run_job
+from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.training.requests import request_prelabeling, request_promotion, request_training
 from tests.services import add_project, add_version, choice, texts_in
 
 TRAIN, TEST = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 4)

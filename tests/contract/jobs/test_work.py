@@ -16,9 +16,9 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
 from ml_backend.storage.repositories import JobRepository
-from ml_backend.workflows.retrain import request_prelabeling, request_training
+from ml_backend.workflows.jobs.worker import Timing, Worker, explain_exit
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.work import Timing, Worker, explain_exit
+from ml_backend.workflows.training.requests import request_prelabeling, request_training
 from tests.contract.jobs.conftest import MakeServices
 from tests.services import add_project, add_version, texts_in
 

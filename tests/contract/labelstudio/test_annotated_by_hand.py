@@ -21,7 +21,7 @@ from ml_backend.labelstudio.file_notes import FileNotes
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.tasks import serving_plan
-from ml_backend.workflows.export import rows_of_file
+from ml_backend.workflows.exporting.snapshots import rows_of_file
 from ml_backend.workflows.services import Services
 from tests.browser import keep, logged_in, mark
 from tests.studio import project_with_tasks, task_ids

@@ -14,7 +14,7 @@ from ml_backend.domain.project import Project
 from ml_backend.serving.alarms import AlarmKind
 from ml_backend.web import create_app
 from ml_backend.web.watcher import watch_champions
-from ml_backend.workflows.promote import promote
+from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeRegistry
 from tests.recordings import recorded

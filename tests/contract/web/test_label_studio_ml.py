@@ -10,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelConfig
-from ml_backend.workflows.promote import promote
+from ml_backend.workflows.connecting.webhook import basic_auth
+from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.webhook import basic_auth
 from tests.contract.web.applications import need_label_studio_ml
 from tests.services import CONFIG, add_version, build_test_services
 

@@ -18,13 +18,13 @@ from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.config_history import control_absences
-from ml_backend.workflows.confirm import confirm_labels
-from ml_backend.workflows.connect import Connection, connect, create_and_connect
-from ml_backend.workflows.doctor import Finding, State, diagnose
-from ml_backend.workflows.export import export_project
+from ml_backend.workflows.connecting.config_history import control_absences
+from ml_backend.workflows.connecting.connect import Connection, connect, create_and_connect
+from ml_backend.workflows.doctor.diagnose import Finding, State, diagnose
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.jobs.worker import Worker
+from ml_backend.workflows.labeling.confirm import confirm_labels
 from ml_backend.workflows.services import BackendAccess, Services
-from ml_backend.workflows.work import Worker
 from tests.contract.web.applications import APPLICATIONS
 from tests.fakes import FakeClock
 from tests.services import CONFIG, build_test_services, choice, texts_in

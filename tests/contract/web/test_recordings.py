@@ -14,9 +14,9 @@ from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import JobKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.web.limits import MAX_BODY_BYTES
-from ml_backend.workflows.rounds import ProjectRounds
+from ml_backend.workflows.connecting.webhook import basic_auth
+from ml_backend.workflows.jobs.rounds import ProjectRounds
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.webhook import basic_auth
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
 from tests.services import CONFIG, texts_in
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ml_backend.domain.snapshot import split_of
 from ml_backend.labelstudio.client import StudioClient
-from ml_backend.workflows.prelabel import Pace, push_missing
-from ml_backend.workflows.setup import remember_project
+from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.labeling.prelabel import Pace, push_missing
 from tests.fakes import FakePredictor
 from tests.services import build_test_services
 from tests.studio import project_with_tasks

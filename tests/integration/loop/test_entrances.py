@@ -16,7 +16,7 @@ import pytest
 
 from ml_backend.labelstudio.local import free_port
 from ml_backend.web.patient_worker import HEAD_TIMEOUT_S
-from ml_backend.workflows.webhook import basic_auth
+from ml_backend.workflows.connecting.webhook import basic_auth
 from tests.backend_process import Backend, running_backend
 
 PASSWORDS = {"LABELLOOP_PASSWORD": "backend-secret-1", "LABELLOOP_WEBHOOK_PASSWORD": "webhook-secret-1"}

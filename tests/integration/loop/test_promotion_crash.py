@@ -19,11 +19,11 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio
-from ml_backend.workflows.prelabel import push_missing
-from ml_backend.workflows.promote import promote, reconcile_promotions, serving_version
-from ml_backend.workflows.recover import reap_dead
+from ml_backend.workflows.connecting.projects import announced_version, remember_project
+from ml_backend.workflows.jobs.recover import reap_dead
+from ml_backend.workflows.labeling.prelabel import push_missing
+from ml_backend.workflows.promoting.promote import promote, reconcile_promotions, serving_version
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import announced_version, remember_project
 from tests.fakes import FakePredictor
 from tests.studio import project_with_tasks
 

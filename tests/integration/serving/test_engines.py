@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.encoders.base_model import weights_sha256
-from ml_backend.encoders.bundle import Bundle, BundleFacts, BundleManifest, Head, read_bundle, write_bundle
-from ml_backend.encoders.classifier import load_classifier
-from ml_backend.encoders.embed import TextEncoder
-from ml_backend.encoders.readouts.softmax import SoftmaxReadout
 from ml_backend.errors import BundleError, EncoderError
+from ml_backend.models.base.base_model import weights_sha256
+from ml_backend.models.bundle.bundle import Bundle, BundleFacts, BundleManifest, Head, read_bundle, write_bundle
+from ml_backend.models.decoders.softmax import SoftmaxReadout
+from ml_backend.models.text.classifier import load_classifier
+from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from ml_backend.serving.engine import Engine
 from ml_backend.serving.engines import EngineEncoder, Engines

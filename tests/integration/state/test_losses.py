@@ -12,7 +12,7 @@ from ml_backend.config import Settings, load_settings
 from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
 from ml_backend.serving.alarms import AlarmKind
-from ml_backend.workflows.promote import serving_version
+from ml_backend.workflows.promoting.promote import serving_version
 from ml_backend.workflows.services import Services
 from tests.live_state import CHAMPION, make_live_state
 

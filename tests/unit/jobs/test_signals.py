@@ -17,7 +17,7 @@ IN_ORDER = """
 import signal, sys, time
 from pathlib import Path
 from ml_backend.jobs.signals import interrupted_by_signals
-from ml_backend.workflows.whole_file import whole_file
+from ml_backend.atomic_files import whole_file
 
 with interrupted_by_signals():
     try:

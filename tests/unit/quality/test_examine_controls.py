@@ -12,8 +12,8 @@ from ml_backend.domain.label_config import Label
 from ml_backend.domain.model import HeadKind
 from ml_backend.domain.quality import ClassNoise, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.encoders.reading import Reading
 from ml_backend.errors import ConfigurationError
+from ml_backend.models.text.tokenised import Reading
 from ml_backend.quality.examine import Findings, examine
 from ml_backend.quality.opinion import Opinion, Tagging
 from tests.reviewed_rows import control_of, reviewed

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Span
-from ml_backend.encoders.reading import Reading
+from ml_backend.models.text.tokenised import Reading
 from ml_backend.quality.tag_errors import TagErrors, tag_errors
 
 LABELS = ("person", "place")

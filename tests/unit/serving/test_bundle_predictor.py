@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Span
-from ml_backend.encoders.base_model import weights_sha256
-from ml_backend.encoders.bundle import BundleFacts, BundleManifest, Head, TrainedPart, read_bundle, write_bundle
-from ml_backend.encoders.classifier import load_classifier
-from ml_backend.encoders.embed import TextEncoder
-from ml_backend.encoders.readouts import Readout
-from ml_backend.encoders.readouts.sigmoid import SigmoidReadout
-from ml_backend.encoders.readouts.softmax import SoftmaxReadout
-from ml_backend.encoders.readouts.tags import TagsReadout
 from ml_backend.errors import BundleError
+from ml_backend.models.base.base_model import weights_sha256
+from ml_backend.models.bundle.bundle import BundleFacts, BundleManifest, Head, TrainedPart, read_bundle, write_bundle
+from ml_backend.models.decoders import Readout
+from ml_backend.models.decoders.sigmoid import SigmoidReadout
+from ml_backend.models.decoders.softmax import SoftmaxReadout
+from ml_backend.models.decoders.tags import TagsReadout
+from ml_backend.models.text.classifier import load_classifier
+from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.tiny_models import save_tiny_model
 from tests.trained_parts import written_part

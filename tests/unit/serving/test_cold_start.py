@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
-from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
-from ml_backend.encoders.embed import TextEncoder
 from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
+from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.cold_start import ColdStartPredictor, label_vectors, shared_encoder
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.tiny_models import save_tiny_model

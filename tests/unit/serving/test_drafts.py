@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.model import ScoredTarget
-from ml_backend.encoders.embed import TextEncoder
-from ml_backend.encoders.generate import Draft
-from ml_backend.encoders.language_model import load_language_model
+from ml_backend.models.generation.generator import Draft
+from ml_backend.models.generation.language_model import load_language_model
+from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.cold_start import ColdStartPredictor
 from ml_backend.serving.drafts import UNKNOWN_CONFIDENCE, BaseWriter, shared_writer, written
 from ml_backend.serving.openai_server import OpenAiServer
@@ -110,7 +110,7 @@ def test_a_server_of_texts_writes_as_a_model_does(encoder: TextEncoder) -> None:
 
 
 def test_the_confidence_is_that_of_the_tokens(tmp_path: Path) -> None:
-    from ml_backend.encoders.generate import TextGenerator
+    from ml_backend.models.generation.generator import TextGenerator
 
     name = save_tiny_decoder("llama", tmp_path)
     (draft,) = TextGenerator(load_language_model(name), max_new_tokens=3).generate(["my card"])

@@ -1,7 +1,7 @@
 import pytest
 
-from ml_backend.encoders.generate import Draft
 from ml_backend.errors import TextServerRejected, TextServerUnreachable
+from ml_backend.models.generation.generator import Draft
 from ml_backend.serving.openai_server import OpenAiServer
 from tests.openai_server import Script, openai_server
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request
 from ml_backend.config import Settings
 from ml_backend.web import create_app
 from ml_backend.web.failed_logins import LINES_PER_MINUTE, FailedLogins
-from ml_backend.workflows.webhook import basic_auth
+from ml_backend.workflows.connecting.webhook import basic_auth
 from tests.services import build_test_services
 
 SECRETS = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}

@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 
 from ml_backend.config import Settings
 from ml_backend.web import create_app
+from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.webhook import basic_auth
 from tests.services import CONFIG, build_test_services
 
 PROJECT = {"id": 3, "title": "Tickets", "label_config": CONFIG}

@@ -13,7 +13,7 @@ from ml_backend.config import Settings
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import EncoderError
 from ml_backend.web import create_app
-from ml_backend.workflows.promote import promote
+from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.services import CONFIG, add_project, add_version, build_test_services, texts_in

@@ -17,9 +17,9 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.web import create_app
 from ml_backend.web.watcher import watch_champions
-from ml_backend.workflows.promote import promote
+from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import remember_project
 from tests.services import CONFIG, add_project, add_version, build_test_services, texts_in
 
 EVIL = "<script>alert('x')</script>\"'&"

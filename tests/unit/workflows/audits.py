@@ -11,8 +11,8 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.quality import Audit, ControlQuality, Disagreement, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.review import PushedFlags, push_audit
+from ml_backend.workflows.auditing.push_flags import PushedFlags, push_audit
+from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.services import Services
 from tests.services import add_project, choice
 

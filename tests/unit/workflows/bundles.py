@@ -8,7 +8,8 @@ import numpy as np
 
 from ml_backend.domain.model import Method, ModelVersion
 from ml_backend.domain.project import Project
-from ml_backend.encoders.bundle import (
+from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.models.bundle.bundle import (
     QUANTILES,
     BundleFacts,
     BundleManifest,
@@ -18,7 +19,6 @@ from ml_backend.encoders.bundle import (
     write_bundle,
     write_head,
 )
-from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.tasks import ServedControl, serving_plan
 from ml_backend.workflows.services import Services
 from tests.services import add_version

@@ -12,10 +12,10 @@ import httpx
 from ml_backend.config import Settings
 from ml_backend.domain.snapshot import Split
 from ml_backend.web import create_app
-from ml_backend.workflows.connect import connect
-from ml_backend.workflows.doctor import Finding, diagnose
-from ml_backend.workflows.prelabel import push_missing, select_version
-from ml_backend.workflows.probe import BackendProbe
+from ml_backend.workflows.connecting.connect import connect
+from ml_backend.workflows.doctor.diagnose import Finding, diagnose
+from ml_backend.workflows.doctor.probe import BackendProbe
+from ml_backend.workflows.labeling.prelabel import push_missing, select_version
 from ml_backend.workflows.services import BackendAccess, Services
 from tests.fake_studio import FakeStudio
 from tests.fakes import FakeRegistry

@@ -13,12 +13,12 @@ from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
 from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON, audit_folder, audit_snapshot
-from ml_backend.workflows.job_context import JobContext
-from ml_backend.workflows.retrain import AuditRequest, TrainRequest, request_audit
-from ml_backend.workflows.run_job import run_job
+from ml_backend.workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON, audit_folder, audit_snapshot
+from ml_backend.workflows.jobs.context import JobContext
+from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.suspects import suspicion, trusted_rows
+from ml_backend.workflows.training.requests import AuditRequest, TrainRequest, request_audit
+from ml_backend.workflows.training.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services, choice
 from tests.tiny_models import save_tiny_model
 from tests.unit.workflows.audits import Case

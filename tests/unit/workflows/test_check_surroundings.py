@@ -10,8 +10,8 @@ import pytest
 from ml_backend.domain.job import JobKind
 from ml_backend.errors import StudioUnauthorized, StudioUnreachable
 from ml_backend.serving.alarms import AlarmKind
-from ml_backend.workflows.doctor import State, diagnose
-from ml_backend.workflows.probe import BackendProbe, why_unreachable
+from ml_backend.workflows.doctor.diagnose import State, diagnose
+from ml_backend.workflows.doctor.probe import BackendProbe, why_unreachable
 from tests.services import BACKEND_URL, build_test_services
 from tests.unit.workflows.healthy_loop import SETTINGS, Loop, answering, app_transport, refuse_connection
 

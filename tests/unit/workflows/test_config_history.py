@@ -15,15 +15,15 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.config_history import changes_between, changes_since_training, control_absences
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.ingest import receive
-from ml_backend.workflows.predict import predict_for_studio
-from ml_backend.workflows.prelabel import push_missing
-from ml_backend.workflows.promote import promote, rollback
-from ml_backend.workflows.rounds import ProjectRounds
+from ml_backend.workflows.connecting.config_history import changes_between, changes_since_training, control_absences
+from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.jobs.rounds import ProjectRounds
+from ml_backend.workflows.labeling.ingest import receive
+from ml_backend.workflows.labeling.predict import predict_for_studio
+from ml_backend.workflows.labeling.prelabel import push_missing
+from ml_backend.workflows.promoting.promote import promote, rollback
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import remember_project
 from ml_backend.workflows.status import project_status
 from tests.fakes import FakeClock
 from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in

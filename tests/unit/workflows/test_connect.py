@@ -14,10 +14,10 @@ from ml_backend.errors import (
     UnreadableLabelConfig,
     UnsupportedLabelConfig,
 )
-from ml_backend.workflows.connect import connect, create_and_connect
-from ml_backend.workflows.prelabel import push_missing
+from ml_backend.workflows.connecting.connect import connect, create_and_connect
+from ml_backend.workflows.connecting.webhook import USED_ACTIONS, basic_auth
+from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.services import BackendAccess, Services
-from ml_backend.workflows.webhook import USED_ACTIONS, basic_auth
 from tests.services import BACKEND_URL, CONFIG, add_studio_project, build_test_services, choice, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 3)

@@ -6,7 +6,7 @@ import pytest
 from ml_backend.domain.example import Span
 from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import IssueKind
-from ml_backend.workflows.decisions import learn_decisions, precision_table
+from ml_backend.workflows.auditing.decisions import learn_decisions, precision_table
 from tests.services import add_project, build_test_services, choice
 from tests.unit.workflows.audits import Case, audit_of, labeled_case, push, suspects_in
 

@@ -9,10 +9,10 @@ import pytest
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import BundleError, SnapshotError, StudioExportError, UnsupportedLabelConfig
-from ml_backend.workflows.evaluate import evaluate_on_export, evaluate_on_snapshot
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.predict import predict_file
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.labeling.predict import predict_file
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.training.evaluate import evaluate_on_export, evaluate_on_snapshot
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 from tests.tiny_models import save_tiny_model
 from tests.unit.workflows.bundles import add_whole_version

@@ -13,8 +13,8 @@ from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import SnapshotError, StudioExportError, StudioUnreachable
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.export import export_file, export_project
-from ml_backend.workflows.ingest import receive
+from ml_backend.workflows.exporting.snapshots import export_file, export_project
+from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 

@@ -10,7 +10,7 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import ConfigurationError, StudioExportError
 from ml_backend.tasks import template_path
-from ml_backend.workflows.export_format import FormatRequest, export_columns, export_format, export_format_of_file
+from ml_backend.workflows.exporting.formats import FormatRequest, export_columns, export_format, export_format_of_file
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 

@@ -17,8 +17,8 @@ from ml_backend.exporters import exporter_names
 from ml_backend.hooks import DROP, Hooks, hookimpl
 from ml_backend.hooks.redaction import Redaction
 from ml_backend.snapshots.store import read_moved, read_rows, read_unresolved
-from ml_backend.workflows.export import export_file, export_project
-from ml_backend.workflows.export_format import FormatRequest, export_format
+from ml_backend.workflows.exporting.formats import FormatRequest, export_format
+from ml_backend.workflows.exporting.snapshots import export_file, export_project
 from ml_backend.workflows.services import Services
 from tests.services import add_project, build_test_services, choice
 

@@ -12,10 +12,10 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.ingest import receive
-from ml_backend.workflows.prelabel import push_missing
-from ml_backend.workflows.rounds import ProjectRounds
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.jobs.rounds import ProjectRounds
+from ml_backend.workflows.labeling.ingest import receive
+from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.services import Services
 from tests.services import add_project, build_test_services, choice, texts_in
 

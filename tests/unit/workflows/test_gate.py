@@ -10,8 +10,8 @@ from ml_backend.domain.model import ModelVersion, ScoredTarget
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
 from ml_backend.errors import ModelNotFound, SnapshotError
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.gate import compare_versions, hold_gate, newest_snapshot
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.promoting.gate import compare_versions, hold_gate, newest_snapshot
 from ml_backend.workflows.services import Services
 from tests.services import add_project, add_version, build_test_services, choice, texts_in
 

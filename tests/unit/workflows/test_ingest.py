@@ -17,7 +17,7 @@ from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelConfig
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
-from ml_backend.workflows.ingest import Received, receive
+from ml_backend.workflows.labeling.ingest import Received, receive
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 

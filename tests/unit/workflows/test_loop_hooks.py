@@ -12,9 +12,9 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import PromotionVetoed
 from ml_backend.hooks import Hooks, hookimpl
-from ml_backend.workflows.predict import predict_for_studio
-from ml_backend.workflows.prelabel import push_missing
-from ml_backend.workflows.promote import promote, rollback, serving_version
+from ml_backend.workflows.labeling.predict import predict_for_studio
+from ml_backend.workflows.labeling.prelabel import push_missing
+from ml_backend.workflows.promoting.promote import promote, rollback, serving_version
 from ml_backend.workflows.services import Services
 from tests.services import add_project, add_version, build_test_services, texts_in
 

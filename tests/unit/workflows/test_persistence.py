@@ -13,7 +13,7 @@ from ml_backend.errors import (
     TextServerUnreachable,
     TrackingError,
 )
-from ml_backend.workflows.persistence import persistently
+from ml_backend.workflows.jobs.persistence import persistently
 
 
 class Work:

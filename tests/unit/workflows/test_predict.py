@@ -8,10 +8,10 @@ import pytest
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.snapshot import Split, split_of
 from ml_backend.errors import BundleError
-from ml_backend.workflows.predict import predict_file, predict_for_studio
-from ml_backend.workflows.promote import promote
+from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.labeling.predict import predict_file, predict_for_studio
+from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import remember_project
 from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
 from tests.unit.workflows.bundles import add_whole_version
 

@@ -13,9 +13,9 @@ from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import JobCancelled, LabelConfigError, StudioError, StudioUnreachable
-from ml_backend.workflows.prelabel import Pace, push_missing, select_version
+from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.labeling.prelabel import Pace, push_missing, select_version
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import remember_project
 from tests.fakes import FakePredictor
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ml_backend.workflows.read_ahead import read_ahead
+from ml_backend.workflows.labeling.read_ahead import read_ahead
 
 
 def test_every_item_comes_once_and_in_order() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.encoders.base_model import DEFAULT_BASE_MODEL
 from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.tasks import ServingPlan, serving_plan
-from ml_backend.workflows.reading_faults import ReadingFault, reading_faults
+from ml_backend.workflows.exporting.reading_faults import ReadingFault, reading_faults
 from tests.tiny_models import save_tiny_model
 
 CHOICES = '<Choices name="topic" toName="text"><Choice value="A"/><Choice value="B"/></Choices>'

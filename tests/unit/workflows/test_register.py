@@ -9,10 +9,10 @@ from ml_backend.errors import (
     StudioRejected,
     StudioUnreachable,
 )
-from ml_backend.workflows.connect import connect
-from ml_backend.workflows.ingest import KNOWN_ACTIONS
+from ml_backend.workflows.connecting.connect import connect
+from ml_backend.workflows.connecting.webhook import USED_ACTIONS, basic_auth, same_address
+from ml_backend.workflows.labeling.ingest import KNOWN_ACTIONS
 from ml_backend.workflows.services import BackendAccess, Services
-from ml_backend.workflows.webhook import USED_ACTIONS, basic_auth, same_address
 from tests.services import BACKEND_URL, add_studio_project, build_test_services
 
 GUARDED = BackendAccess(BACKEND_URL, "labelloop", "secret-of-backend", "secret-of-webhook")

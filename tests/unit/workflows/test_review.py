@@ -8,8 +8,8 @@ import pytest
 from ml_backend.domain.quality import Disagreement, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioError, StudioRejected, StudioUnreachable
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.review import push_audit
+from ml_backend.workflows.auditing.push_flags import push_audit
+from ml_backend.workflows.exporting.snapshots import export_project
 from tests.services import CONFIG, add_project, build_test_services
 from tests.unit.workflows.audits import Case, audit_of, labeled_case, push, rows_of, suspects_in
 

@@ -7,9 +7,9 @@ import pytest
 from ml_backend.domain.model import PromotionState
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
-from ml_backend.workflows.promote import promote
+from ml_backend.workflows.connecting.projects import announced_version, plan_of, remember_project, slug_of
+from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import announced_version, plan_of, remember_project, slug_of
 from tests.services import CONFIG, add_project, add_version, build_test_services
 
 OTHER = CONFIG.replace("Returns", "Refunds")

@@ -2,7 +2,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ml_backend.domain.example import Provenance, Row
 from ml_backend.domain.model import ScoredTarget
-from ml_backend.workflows.side_by_side import Remembering, SideBySide, Writing, side_by_side
+from ml_backend.workflows.training.side_by_side import Remembering, SideBySide, Writing, side_by_side
 from tests.unit.tasks.plans import plan
 
 PLAN = plan(

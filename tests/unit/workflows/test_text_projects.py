@@ -8,11 +8,11 @@ import pytest
 from ml_backend.domain.model import HeadKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.workflows.export import export_project
-from ml_backend.workflows.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
-from ml_backend.workflows.prelabel import DRAFTS, push_missing
+from ml_backend.workflows.connecting.projects import plan_of
+from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.labeling.prelabel import DRAFTS, push_missing
+from ml_backend.workflows.promoting.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.setup import plan_of
 from tests.fakes import FakePredictor
 from tests.services import add_project, add_version, build_test_services, texts_in
 

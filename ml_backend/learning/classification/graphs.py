@@ -1,0 +1,158 @@
+"""Graphs of trained models: exported where torch is at hand, and checked against it, so that servers need none."""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...domain.example import Target
+from ...errors import GraphError
+from ...models.base.base_model import load_backbone
+from ...models.bundle.bundle import TrainedPart, read_head
+from ...models.decoders import readout_from_json
+from ...models.graphs.encoder import GraphEncoder
+from ...models.graphs.export import add_int8, export_graph
+from ...models.graphs.graph import GRAPH_FOLDER, Graph, without_int8
+from ...models.graphs.runtimes import Runtime
+from ...models.graphs.runtimes.onnx import OnnxRuntime
+from ...models.graphs.runtimes.openvino import OpenVinoRuntime
+from ...models.graphs.store import GraphStore, SharedBase
+from ...models.graphs.weights import reweighted_graph
+from ...models.text.classifier import TextClassifier, tuned_backbone
+from ...models.text.tokenised import Floats2d, Reading
+from ...models.text.torch_encoder import TextEncoder
+
+__all__ = ["add_graph"]
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-3
+"""Largest difference between logits of torch and of the graph in fp32, as a share of the largest logit."""
+LEAST_AGREEMENT = 0.97
+"""Share of texts that the graph in 8 bits must answer as the model does; it errs where the model itself is torn."""
+SAMPLE_TEXTS, CHECKED_TEXTS, CHECKED_TOKENS = 512, 256, 8192
+
+
+def add_graph(part: TrainedPart, encoder: TextEncoder, texts: Sequence[str], store: GraphStore) -> str | None:
+    """Write the graph of a tuned part into its folder, and what all graphs of the base model need into the store.
+
+    Args:
+        encoder: of the frozen base model.
+        texts: that the part was trained on.
+
+    Returns:
+        Why there is no graph, so that torch serves the part; None where there is one, or none is needed.
+
+    Raises:
+        BundleError: the part's files do not fit the base model.
+    """
+    try:
+        shared = store.share(encoder)
+        if part.is_tuned:
+            _write(part, encoder, texts, shared)
+    except GraphError as error:
+        shutil.rmtree(part.folder / GRAPH_FOLDER, ignore_errors=True)
+        return f"pre-labels of {part.facts.control!r} are computed by torch, which is slower: {error}"
+    return None
+
+
+def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: SharedBase) -> None:
+    facts = part.facts
+    encoder = TextEncoder(
+        tuned_backbone(load_backbone(base.backbone.name), part.folder),
+        max_length_tokens=facts.max_length_tokens,
+        use_bf16=False,
+        device="cpu",
+    )
+    model = TextClassifier(encoder, read_head(part.folder), readout_from_json(facts.head, facts.readout))
+    sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]
+    reading = model.read(sample)
+    graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, reading, shared)
+    trial = _Trial.of(model, reading.take(np.arange(_checked_texts(reading))))
+    difference = trial.difference(OnnxRuntime(graph, shared.words))
+    if not difference <= TOLERANCE:
+        raise GraphError(
+            f"logits of the exported graph differ by {difference:.3g} of the largest; wanted at most {TOLERANCE:g}"
+        )
+    _try_int8(graph, shared, reading.sequences, trial)
+
+
+def _plain(folder: Path, base: TextEncoder, tuned: TextEncoder, reading: Reading, shared: SharedBase) -> Graph:
+    """The graph of the tuned model: that of the base model with other weights, or else exported anew."""
+    try:
+        return reweighted_graph(shared.graph, folder, before=base.backbone.module, after=tuned.backbone.module)
+    except GraphError as error:
+        log.info("the graph is exported anew: %s", error)
+    return export_graph(
+        tuned.backbone,
+        folder,
+        words=shared.words,
+        pad_id=tuned.pad_id,
+        samples=reading.sequences,
+        max_length_tokens=tuned.max_length_tokens,
+    )
+
+
+def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]], trial: "_Trial") -> None:
+    """Add the graph in 8 bits, unless too many answers change."""
+    try:
+        graph = add_int8(graph, words=shared.words, samples=samples)
+        longest = max(len(sequence) for sequence in samples)
+        agreement = trial.agreement(
+            OpenVinoRuntime(graph, shared.words, in_int8=True, max_length_tokens=longest, shapes=1)
+        )
+    except GraphError as error:
+        reason = str(error)
+    else:
+        if agreement >= LEAST_AGREEMENT:
+            log.info("%.1f%% of the answers stay in 8 bits", 100 * agreement)
+            return
+        reason = f"only {agreement:.1%} of the answers stay in 8 bits; wanted {LEAST_AGREEMENT:.0%}"
+    log.warning("there is no graph in 8 bits: %s", reason)
+    without_int8(graph)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """What torch gives for some texts, in fp32, for comparison."""
+
+    model: TextClassifier
+    reading: Reading
+    logits: Floats2d
+
+    @classmethod
+    def of(cls, model: TextClassifier, reading: Reading) -> "_Trial":
+        return cls(model, reading, model.logits(reading))
+
+    def difference(self, runtime: Runtime) -> float:
+        """Largest difference of a logit, as a share of the largest logit."""
+        largest = max(1.0, float(np.abs(self.logits).max(initial=0.0)))
+        return float(np.abs(self._computed(runtime) - self.logits).max(initial=0.0)) / largest
+
+    def agreement(self, runtime: Runtime) -> float:
+        """Share of the texts that are answered the same."""
+        found, wanted = (self._answers(logits) for logits in (self._computed(runtime), self.logits))
+        return sum(one == other for one, other in zip(found, wanted, strict=True)) / len(wanted)
+
+    def _computed(self, runtime: Runtime) -> Floats2d:
+        encoder = self.model.encoder
+        over = GraphEncoder(
+            encoder.tokeniser, runtime.hidden, width=encoder.width, max_length_tokens=encoder.max_length_tokens
+        )
+        logits = replace(self.model, encoder=over).logits(self.reading)
+        runtime.close()
+        return logits
+
+    def _answers(self, logits: Floats2d) -> list[Target]:
+        return [answer.target for answer in self.model.readout.answers(logits, self.reading)]
+
+
+def _checked_texts(reading: Reading) -> int:
+    """As many of the first texts as are computed in fp32 within seconds."""
+    tokens = np.cumsum([len(sequence) for sequence in reading.sequences])
+    sequences = max(1, int(np.searchsorted(tokens, CHECKED_TOKENS, side="right")))
+    texts = int(np.searchsorted(reading.sequence_starts, sequences, side="right")) - 1
+    return min(max(1, texts), CHECKED_TEXTS, reading.texts)

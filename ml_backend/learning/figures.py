@@ -1,0 +1,88 @@
+"""Figures of a training run, drawn without a display and without pyplot's global state."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..measuring.calibration import Reliability
+from ..measuring.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["confusion_figure", "curves_figure", "reliability_figure"]
+
+NAMED_CLASSES = 40
+"""With more classes their names would be too small to read."""
+WRITTEN_CELLS = 15
+
+
+def confusion_figure(evaluation: Evaluation) -> "Figure":
+    """Rows per true and predicted class, shaded by the share of the true class."""
+    counts = np.array(evaluation.confusion, dtype=np.int64).reshape(len(evaluation.labels), -1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(max(4.0, 0.35 * len(counts)), 16.0)
+    figure = _figure(side + 1.5, side)
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    axes.set(title=f"{evaluation.rows} rows, macro-F1 {evaluation.macro_f1:.3f}", xlabel="predicted", ylabel="true")
+    if len(counts) <= NAMED_CLASSES:
+        names = [label if len(label) <= 30 else label[:29] + "…" for label in evaluation.labels]
+        axes.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
+        axes.set_yticks(range(len(names)), names, parse_math=False)
+    if len(counts) <= WRITTEN_CELLS:
+        for row, column in np.argwhere(counts):
+            shade = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=shade)
+    figure.colorbar(image, label="share of the true class")
+    return figure
+
+
+def curves_figure(losses: Sequence[tuple[int, float]], epochs: Sequence[tuple[int, Mapping[str, float]]]) -> "Figure":
+    """Training loss per step and, where there is one, validation macro-F1 per epoch.
+
+    Args:
+        losses: (step, loss).
+        epochs: (step, validation metrics) at the ends of epochs.
+    """
+    figure = _figure(7.0, 4.0)
+    axes = figure.add_subplot()
+    axes.plot([step for step, _ in losses], [loss for _, loss in losses], color="tab:blue", linewidth=1)
+    axes.set(xlabel="step", ylabel="training loss", title="training")
+    if epochs:
+        right = axes.twinx()
+        scores = [metrics["macro_f1"] for _, metrics in epochs]
+        right.plot([step for step, _ in epochs], scores, color="tab:orange", marker="o")
+        right.set_ylabel("validation macro-F1")
+    return figure
+
+
+def reliability_figure(reliability: Reliability, *, bins: int = 10) -> "Figure":
+    """Accuracy over confidence, before and after calibration; the diagonal is perfect."""
+    figure = _figure(5.0, 5.0)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="gray", linestyle=":")
+    for scores, name in ((reliability.raw, "raw"), (reliability.scores, "calibrated")):
+        place = np.minimum((scores * bins).astype(np.int64), bins - 1)
+        filled = np.unique(place)
+        axes.plot(
+            [scores[place == b].mean() for b in filled],
+            [reliability.is_right[place == b].mean() for b in filled],
+            marker="o",
+            label=name,
+        )
+    axes.set(
+        xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title=f"{reliability.rows} held-out rows"
+    )
+    axes.legend()
+    return figure
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

@@ -1,0 +1,145 @@
+"""Prompts and responses as the tokens that a language model is trained on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import TrainingError
+from ...models.generation.chat_format import ChatFormat
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["IGNORED", "Pair", "TokenPair", "TokenPairs", "padded_batch", "passes", "tokenised"]
+
+IGNORED = -100
+"""The label of a token that the loss passes over, as torch's cross entropy has it."""
+
+PROMPT_SHARE = 0.5
+"""A prompt is cut to this share of the length at most, before its response is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A prompt, and the response to be learned.
+
+    Attributes:
+        weight: of the row in the loss, above 0.
+    """
+
+    prompt: str
+    response: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """A pair as tokens.
+
+    Attributes:
+        ids: of the prompt in its template, then of the response with its ending.
+        prompt_tokens: how many of them are the prompt's; the loss is over the others alone.
+    """
+
+    ids: tuple[int, ...]
+    prompt_tokens: int
+    weight: float = 1.0
+
+    @property
+    def labels(self) -> list[int]:
+        """The ids to be learned, per position: `IGNORED` on the prompt."""
+        return [IGNORED] * self.prompt_tokens + list(self.ids[self.prompt_tokens :])
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPairs:
+    """Pairs as tokens.
+
+    Attributes:
+        cut_prompts: rows whose prompt lost its beginning.
+        cut_responses: rows whose response lost its end; they teach no ending.
+        max_length_tokens: what they were cut to.
+    """
+
+    rows: tuple[TokenPair, ...]
+    cut_prompts: int
+    cut_responses: int
+    max_length_tokens: int
+
+    @property
+    def response_tokens(self) -> int:
+        """Tokens that the loss is over."""
+        return sum(len(row.ids) - row.prompt_tokens for row in self.rows)
+
+    def warnings(self, what: str) -> list[str]:
+        """What was cut, in sentences; `what` names the rows."""
+        limit = f"max_length_tokens {self.max_length_tokens}"
+        sentences = []
+        if self.cut_prompts:
+            sentences.append(
+                f"{self.cut_prompts} of {len(self.rows)} {what} lost the beginning of their prompt to {limit}"
+            )
+        if self.cut_responses:
+            sentences.append(
+                f"{self.cut_responses} of {len(self.rows)} {what} lost the end of their response to {limit}: "
+                "raise it, or nobody learns how they end"
+            )
+        return sentences
+
+
+def tokenised(pairs: Sequence[Pair], chat_format: ChatFormat, *, max_length_tokens: int) -> TokenPairs:
+    """Pairs as tokens, none longer than the maximum.
+
+    A prompt that leaves no room for its response loses its beginning, down to half the length; what its response
+    then still has too much is cut from the end, ending and all.
+
+    Raises:
+        TrainingError: the template alone fills half the length.
+    """
+    rows, cut_prompts, cut_responses = [], 0, 0
+    for pair in pairs:
+        response = chat_format.response_ids(pair.response)
+        room = max(max_length_tokens - len(response), int(max_length_tokens * PROMPT_SHARE))
+        prompt, is_cut = chat_format.prompt_ids(pair.prompt, most=room)
+        if len(prompt) > room:
+            raise TrainingError(
+                f"the chat template alone takes {len(prompt)} tokens, and {max_length_tokens} are there for prompt and "
+                "response; raise max_length_tokens, or choose a base model that reads more"
+            )
+        kept = response[: max_length_tokens - len(prompt)]
+        cut_prompts += is_cut
+        cut_responses += len(kept) < len(response)
+        rows.append(TokenPair((*prompt, *kept), len(prompt), pair.weight))
+    return TokenPairs(tuple(rows), cut_prompts, cut_responses, max_length_tokens)
+
+
+def passes(rows: Sequence[TokenPair], indices: Sequence[int], tokens_per_pass: int) -> Iterator[list[int]]:
+    """Indices in groups of like length, longest first, each at most so many tokens with its padding."""
+    group: list[int] = []
+    for index in sorted(indices, key=lambda i: -len(rows[i].ids)):
+        if group and (len(group) + 1) * len(rows[group[0]].ids) > tokens_per_pass:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+def padded_batch(rows: Sequence[TokenPair], pad_id: int) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    """Token ids filled up on the right, their attention mask and their labels, each (N, T) of int64.
+
+    Rows are padded rather than packed end to end: with rows of like length there is little padding, and every
+    architecture and attention kernel keeps rows apart without being told where one begins.
+    """
+    import torch
+
+    longest = max(len(row.ids) for row in rows)
+    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    labels = torch.full((len(rows), longest), IGNORED, dtype=torch.long)
+    for index, row in enumerate(rows):
+        length = len(row.ids)
+        ids[index, :length] = torch.tensor(row.ids, dtype=torch.long)
+        mask[index, :length] = 1
+        labels[index, :length] = torch.tensor(row.labels, dtype=torch.long)
+    return ids, mask, labels

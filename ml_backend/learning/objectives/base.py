@@ -1,0 +1,151 @@
+"""What an objective provides, and how it is found."""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cache
+from inspect import isabstract
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ...domain.example import Target
+from ...domain.model import HeadKind, Method
+from ...measuring.calibration import Reliability
+from ...measuring.evaluation import Average, Evaluation, evaluate
+from ...models.bundle.bundle import Head
+from ...models.decoders import Readout
+from ...models.text.tokenised import Floats2d, Ints, Reading
+from ...models.text.torch_encoder import TextEncoder
+from ..classification.hyperparameters import Recipe
+from ..classification.settings import TrainingSettings
+from ..rows.data import LabeledTexts
+from ..rows.lesson import Codes, Lesson
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Objective", "objective_for"]
+
+
+class Objective(ABC):
+    """How a kind of head is learned.
+
+    Args:
+        labels: stored values of the control, in the order of the label config.
+
+    Attributes:
+        head: the kind of head.
+        average: over labels, in the metric that methods and versions are compared by.
+        learns_descriptions: whether names and hints of labels are learned from as texts.
+        readout: how the head is read as long as nothing is calibrated; there from `prepare` on.
+    """
+
+    head: ClassVar[HeadKind]
+    average: ClassVar[Average]
+    learns_descriptions: ClassVar[bool] = False
+    readout: Readout
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+
+    def prepare(self, encoder: TextEncoder, rows: LabeledTexts) -> None:
+        """Settle how texts are read, by the rows that are to be learned."""
+        self.readout = self.first_readout(encoder, rows)
+
+    @abstractmethod
+    def first_readout(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Readout:
+        """The readout before anything is calibrated."""
+
+    @abstractmethod
+    def why_unusable(self, targets: Sequence[Target]) -> str | None:
+        """None where a head can be learned from rows with these answers, else why not, as a sentence."""
+
+    @abstractmethod
+    def codes(self, targets: Sequence[Target | None], reading: Reading, /) -> Codes:
+        """What the head should answer per unit; anything for a row without an answer, which must not be learned."""
+
+    @abstractmethod
+    def strata(self, targets: Sequence[Target]) -> Ints:
+        """A class per row, by which rows are dealt out over folds evenly."""
+
+    @abstractmethod
+    def recipe(self, method: Method | None, /, *, has_few_rows: bool) -> Recipe:
+        """What trains this head well unless the settings say otherwise.
+
+        Args:
+            method: how the base model is tuned; None: it is not.
+        """
+
+    @abstractmethod
+    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
+        """The head of a regression on features of the lesson's units, shape (U, D)."""
+
+    def first_head(
+        self,
+        regression: Head,
+        _features: Floats2d,
+        _lesson: Lesson,
+        _settings: TrainingSettings,
+        _has_few_rows: bool,
+        /,
+    ) -> Head:
+        """Where the head of a tuned model starts: here, as the regression on the same rows."""
+        return regression
+
+    @abstractmethod
+    def loss(self, logits: "torch.Tensor", codes: "torch.Tensor") -> "torch.Tensor":
+        """Per unit, shape (U,)."""
+
+    @abstractmethod
+    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
+        """The readout fitted on held-out rows; what too few of them cannot tell stays as it was.
+
+        Args:
+            logits: of the lesson's units, of a model that was not trained on them.
+        """
+
+    @abstractmethod
+    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
+        """How confident the readout's answers to the rows are, and which of them are right."""
+
+    def lesson(self, encoder: TextEncoder, rows: LabeledTexts) -> Lesson:
+        """The rows as the head learns them."""
+        reading = self.readout.reading(encoder, rows.texts)
+        return Lesson(rows, reading, self.codes(rows.targets, reading))
+
+    def evaluation(self, logits: Floats2d, lesson: Lesson) -> Evaluation:
+        """Metrics of logits on the lesson's rows, read as well as these rows allow."""
+        answers = self.calibrated(logits, lesson).answers(logits, lesson.reading)
+        return evaluate(lesson.rows.targets, [answer.target for answer in answers], self.labels)
+
+    def score(self, evaluation: Evaluation) -> float:
+        """The figure that methods are compared by."""
+        return evaluation.averaged(self.average)
+
+    def sample_for_regression(self, lesson: Lesson, _rng: np.random.Generator, /) -> Ints:
+        """Rows that frozen features are computed of: all, or as many as fit into memory."""
+        return np.arange(len(lesson))
+
+
+def objective_for(head: HeadKind, labels: tuple[str, ...]) -> Objective:
+    """A new objective for a kind of head.
+
+    Raises:
+        KeyError: the head is not a linear one.
+    """
+    return _objectives()[head](labels)
+
+
+@cache
+def _objectives() -> Mapping[HeadKind, type[Objective]]:
+    found: dict[HeadKind, type[Objective]] = {}
+    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        module = importlib.import_module(f"{__package__}.{module_info.name}")
+        for value in vars(module).values():
+            is_objective = isinstance(value, type) and issubclass(value, Objective) and not isabstract(value)
+            if is_objective and value.__module__ == module.__name__:
+                found[value.head] = value
+    return found

@@ -1,0 +1,141 @@
+"""Each label or not, per text: a cross-entropy per label."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...domain.example import Target
+from ...domain.model import HeadKind, Method
+from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic
+from ...measuring.evaluation import Average
+from ...models.bundle.bundle import Head
+from ...models.decoders import Readout
+from ...models.decoders.sigmoid import SigmoidReadout
+from ...models.text.confidence import Floats, log_odds
+from ...models.text.tokenised import Floats2d, Ints, Reading
+from ...models.text.torch_encoder import TextEncoder
+from ..classification.hyperparameters import Recipe
+from ..classification.regression import fit_label_regressions
+from ..rows.data import LabeledTexts
+from ..rows.lesson import Codes, Lesson
+from .base import Objective
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["SigmoidObjective"]
+
+PRIOR_ROWS = 10.0
+"""How many rows the threshold of all labels together counts for, against the rows that carry a label."""
+
+
+class SigmoidObjective(Objective):
+    """A code is a line of 1 for the labels that were chosen and 0 for the others, shape (U, K)."""
+
+    head = HeadKind.SIGMOID
+    average = Average.MACRO
+
+    def first_readout(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Readout:
+        return SigmoidReadout(self.labels)
+
+    def why_unusable(self, targets: Sequence[Target]) -> str | None:
+        if len(set(targets)) > 1:
+            return None
+        return (
+            f"all {len(targets)} train rows have the same choices, {', '.join(map(str, targets[0])) or 'none'}; wanted "
+            "rows that differ: review more tasks and train again"
+        )
+
+    def codes(self, targets: Sequence[Target | None], _reading: Reading, /) -> Codes:
+        chosen = [frozenset(target or ()) for target in targets]
+        lines = [[label in labels for label in self.labels] for labels in chosen]
+        return np.array(lines, dtype=np.float32).reshape(len(lines), len(self.labels))
+
+    def strata(self, targets: Sequence[Target]) -> Ints:
+        """The rarest label of each row; rows without a label are a class of their own."""
+        counts = Counter(label for target in targets for label in target)
+        index: dict[object, int] = {label: k for k, label in enumerate(self.labels)}
+        return np.array(
+            [
+                index[min(target, key=lambda label: (counts[label], index[label]))] if target else len(index)
+                for target in targets
+            ],
+            dtype=np.int64,
+        )
+
+    def recipe(self, _method: Method | None, /, **_: bool) -> Recipe:
+        """Without adversarial steps: they take as long again, and what they gained was within chance."""
+        return Recipe(epochs=5, regression_c=10.0)
+
+    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
+        return fit_label_regressions(
+            features,
+            np.asarray(lesson.codes, dtype=np.bool_),
+            lesson.unit_weights,
+            c=c,
+            max_iterations=max_iterations,
+        )
+
+    def loss(self, logits: "torch.Tensor", codes: "torch.Tensor") -> "torch.Tensor":
+        from torch.nn import functional
+
+        return functional.binary_cross_entropy_with_logits(logits, codes, reduction="none").sum(dim=1)
+
+    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
+        """A logistic map of all labels together, then thresholds on what it gives, then the same of whole answers."""
+        readout = SigmoidReadout(self.labels)
+        if len(lesson) < LEAST_CALIBRATION_ROWS:
+            return readout
+        chosen = np.asarray(lesson.codes, dtype=np.bool_)
+        of_label = fit_logistic(logits.ravel().astype(np.float64), chosen.ravel())
+        readout = replace(readout, slope=of_label.slope, offset=of_label.offset)
+        probabilities = readout.probabilities(logits)
+        readout = replace(readout, thresholds=_thresholds(probabilities, chosen))
+        raw, is_right = _whole(readout, probabilities, chosen)
+        of_task = fit_logistic(log_odds(raw), is_right)
+        return replace(readout, task_slope=of_task.slope, task_offset=of_task.offset)
+
+    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
+        if not isinstance(readout, SigmoidReadout):
+            raise TypeError(f"{readout} found; wanted the readout of a sigmoid head")
+        chosen = np.asarray(lesson.codes, dtype=np.bool_)
+        raw, is_right = _whole(readout, readout.probabilities(logits), chosen)
+        scores = [answer.score for answer in readout.answers(logits, lesson.reading)]
+        return Reliability(raw, np.array(scores, dtype=np.float64), is_right)
+
+
+def _whole(readout: SigmoidReadout, probabilities: Floats, chosen: Bools) -> tuple[Floats, Bools]:
+    """Raw confidence in whole answers, and which of them are right."""
+    return readout.joint(probabilities), (readout.chosen(probabilities) == chosen).all(axis=1)
+
+
+def _thresholds(probabilities: Floats, chosen: Bools) -> tuple[float, ...]:
+    """Per label the threshold of its highest F1, drawn towards that of all labels together the rarer the label is.
+
+    The best threshold of a handful of rows is mostly chance.
+    """
+    overall = _best_threshold(probabilities.ravel(), chosen.ravel())
+    thresholds = []
+    for k in range(chosen.shape[1]):
+        rows = float(chosen[:, k].sum())
+        own = _best_threshold(probabilities[:, k], chosen[:, k]) if rows else overall
+        thresholds.append((rows * own + PRIOR_ROWS * overall) / (rows + PRIOR_ROWS))
+    return tuple(thresholds)
+
+
+def _best_threshold(probabilities: Floats, chosen: Bools) -> float:
+    """In the middle between the two confidences that F1 is highest between; 0.5 without a chosen one."""
+    if not chosen.any():
+        return 0.5
+    order = np.argsort(-probabilities, kind="stable")
+    ranked = probabilities[order]
+    hits = np.cumsum(chosen[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + chosen.sum())
+    # A cut between equal confidences is none.
+    is_cut = np.append(ranked[:-1] > ranked[1:], True)
+    best = int(np.argmax(np.where(is_cut, f1, -1.0)))
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)

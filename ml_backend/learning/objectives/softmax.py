@@ -1,0 +1,105 @@
+"""One of the labels per text: cross-entropy."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...domain.example import Target
+from ...domain.model import HeadKind, Method
+from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_temperature
+from ...measuring.evaluation import Average
+from ...models.bundle.bundle import Head
+from ...models.decoders import Readout
+from ...models.decoders.softmax import SoftmaxReadout
+from ...models.text.confidence import confidences
+from ...models.text.tokenised import Floats2d, Ints, Reading
+from ...models.text.torch_encoder import TextEncoder
+from ..classification.hyperparameters import Recipe
+from ..classification.regression import class_mean_head, fit_regression
+from ..classification.settings import TrainingSettings
+from ..rows.data import LabeledTexts
+from ..rows.lesson import Codes, Lesson
+from .base import Objective
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["SoftmaxObjective"]
+
+
+class SoftmaxObjective(Objective):
+    """A code is the position of the class."""
+
+    head = HeadKind.SOFTMAX
+    average = Average.MACRO
+    learns_descriptions = True
+
+    def first_readout(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Readout:
+        return SoftmaxReadout(self.labels)
+
+    def why_unusable(self, targets: Sequence[Target]) -> str | None:
+        if len(set(targets)) > 1:
+            return None
+        return (
+            f"all {len(targets)} train rows are labeled {targets[0]!r}; wanted rows of at least 2 classes: "
+            "review tasks of another class and train again"
+        )
+
+    def codes(self, targets: Sequence[Target | None], _reading: Reading, /) -> Codes:
+        index: dict[Target | None, int] = {label: k for k, label in enumerate(self.labels)}
+        return np.array([index.get(target, 0) for target in targets], dtype=np.int64)
+
+    def strata(self, targets: Sequence[Target]) -> Ints:
+        index: dict[Target, int] = {label: k for k, label in enumerate(self.labels)}
+        return np.array([index[target] for target in targets], dtype=np.int64)
+
+    def recipe(self, _method: Method | None, /, *, has_few_rows: bool) -> Recipe:
+        return Recipe(epochs=5, adversarial_size=0.1) if has_few_rows else Recipe(epochs=2)
+
+    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
+        return fit_regression(
+            features,
+            np.asarray(lesson.codes, dtype=np.int64),
+            lesson.unit_weights,
+            classes=len(self.labels),
+            c=c,
+            max_iterations=max_iterations,
+        )
+
+    def first_head(
+        self,
+        regression: Head,
+        features: Floats2d,
+        lesson: Lesson,
+        settings: TrainingSettings,
+        has_few_rows: bool,
+        /,
+    ) -> Head:
+        """The regression with few rows, the class means with many."""
+        if has_few_rows:
+            return regression
+        return class_mean_head(
+            features,
+            np.asarray(lesson.codes, dtype=np.int64),
+            lesson.unit_weights,
+            classes=len(self.labels),
+            scale=settings.head_scale,
+        )
+
+    def loss(self, logits: "torch.Tensor", codes: "torch.Tensor") -> "torch.Tensor":
+        from torch.nn import functional
+
+        return functional.cross_entropy(logits, codes, reduction="none")
+
+    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
+        if len(lesson) < LEAST_CALIBRATION_ROWS:
+            return SoftmaxReadout(self.labels)
+        return SoftmaxReadout(self.labels, fit_temperature(logits, np.asarray(lesson.codes, dtype=np.int64)))
+
+    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
+        is_right = logits.argmax(axis=1) == lesson.codes
+        scores = [answer.score for answer in readout.answers(logits, lesson.reading)]
+        return Reliability(
+            confidences(logits, 1.0).max(axis=1, initial=0.0), np.array(scores, dtype=np.float64), is_right
+        )

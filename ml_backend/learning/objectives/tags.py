@@ -1,0 +1,213 @@
+"""Which pieces of a text carry which label: cross-entropy over the tags of its words or tokens."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...domain.example import Span, Target
+from ...domain.model import HeadKind, Method
+from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic, fit_temperature
+from ...measuring.evaluation import Average, evaluate
+from ...models.bundle.bundle import Head
+from ...models.decoders import Readout
+from ...models.decoders.tags import OUTSIDE, TagsReadout
+from ...models.text.confidence import log_odds
+from ...models.text.tokenised import Floats2d, Ints, Reading
+from ...models.text.torch_encoder import TextEncoder
+from ...models.text.windows import Unit, stands_between_spaces, stands_on
+from ...tasks.entities import without_overlaps
+from ..classification.hyperparameters import Recipe
+from ..classification.regression import fit_regression
+from ..rows.data import LabeledTexts
+from ..rows.lesson import Codes, Lesson
+from .base import Objective
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TagsObjective", "tags_of"]
+
+MOST_REGRESSION_UNITS = 200_000
+"""Words whose frozen vectors are held at a time: 300 MB at 384 numbers each."""
+REGRESSION_ITERATIONS = 60
+"""At most: at its end it is too sure of names that it has seen, and what is tuned from there finds fewer others."""
+BIASES = np.arange(-1.0, 3.01, 0.25)
+SPARED_F1 = 0.01
+LEAST_SPANS = 20
+"""With fewer spans in the held-out rows the balance of found and missed ones cannot be told from chance."""
+
+
+class TagsObjective(Objective):
+    """A code is a tag per unit: O, then B and I of each label in turn. Of spans that overlap one is learned."""
+
+    head = HeadKind.TAGS
+    average = Average.MICRO
+
+    def why_unusable(self, targets: Sequence[Target]) -> str | None:
+        if any(targets):
+            return None
+        return f"none of the {len(targets)} train rows marks anything; wanted at least one span: review more tasks"
+
+    def first_readout(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Readout:
+        """Of words, unless people marked parts of words."""
+        spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
+        units = [Unit.PIECE] if stands_between_spaces(rows.texts, spans) else [Unit.WORD, Unit.MODEL_WORD]
+        fitting = (unit for unit in units if stands_on(unit, encoder, rows.texts, spans))
+        return TagsReadout(self.labels, next(fitting, Unit.TOKEN))
+
+    def codes(self, targets: Sequence[Target | None], reading: Reading, /) -> Codes:
+        index = {label: k for k, label in enumerate(self.labels)}
+        codes = np.zeros(reading.units, dtype=np.int64)
+        if reading.spans is None:
+            return codes
+        for target, start, end in zip(targets, reading.unit_starts[:-1], reading.unit_starts[1:], strict=True):
+            codes[start:end] = tags_of(_spans(target), reading.spans[start:end], index)
+        return codes
+
+    def strata(self, targets: Sequence[Target]) -> Ints:
+        """The rarest label of each row; rows without a span are a class of their own."""
+        counts = Counter(span.label for target in targets for span in _spans(target))
+        index = {label: k for k, label in enumerate(self.labels)}
+        return np.array(
+            [
+                min(
+                    (index[span.label] for span in _spans(target)),
+                    key=lambda k: (counts[self.labels[k]], k),
+                    default=len(index),
+                )
+                for target in targets
+            ],
+            dtype=np.int64,
+        )
+
+    def recipe(self, method: Method | None, /, **_: bool) -> Recipe:
+        """Few passes: two of all weights, three of an adapter. Further ones learn the rows' names by heart."""
+        return Recipe(
+            epochs=2 if method is Method.FULL else 3,
+            lora_r=16,
+            lora_alpha=32,
+            adapter_learning_rate=1e-3,
+            full_learning_rate=2e-4,
+        )
+
+    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
+        return fit_regression(
+            features,
+            np.asarray(lesson.codes, dtype=np.int64),
+            lesson.unit_weights,
+            classes=self.readout.columns,
+            c=c,
+            max_iterations=min(max_iterations, REGRESSION_ITERATIONS),
+        )
+
+    def loss(self, logits: "torch.Tensor", codes: "torch.Tensor") -> "torch.Tensor":
+        from torch.nn import functional
+
+        return functional.cross_entropy(logits, codes, reduction="none")
+
+    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
+        """A temperature of tags, the bias of the highest strict F1, and logistic maps for spans and for whole texts."""
+        readout = self._tags_readout()
+        if len(lesson) < LEAST_CALIBRATION_ROWS:
+            return readout
+        codes = np.asarray(lesson.codes, dtype=np.int64)
+        readout = replace(readout, temperature=fit_temperature(logits, codes))
+        if sum(len(target) for target in lesson.rows.targets) >= LEAST_SPANS:
+            readout = replace(readout, entity_bias=self._best_bias(readout, logits, lesson))
+        tagged = readout.tagged(logits, lesson.reading)
+        given = [set(_spans(target)) for target in lesson.rows.targets]
+        found = [
+            (score, span in truth) for (spans, _), truth in zip(tagged, given, strict=True) for span, score in spans
+        ]
+        of_span = fit_logistic(
+            log_odds(np.array([score for score, _ in found])),
+            np.array([is_right for _, is_right in found], dtype=np.bool_),
+        )
+        of_task = fit_logistic(log_odds(np.array([joint for _, joint in tagged])), _exact(tagged, given))
+        return replace(
+            readout,
+            span_slope=of_span.slope,
+            span_offset=of_span.offset,
+            task_slope=of_task.slope,
+            task_offset=of_task.offset,
+        )
+
+    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
+        answers = readout.answers(logits, lesson.reading)
+        tagged = self._tags_readout().tagged(logits, lesson.reading)
+        return Reliability(
+            np.array([joint for _, joint in tagged], dtype=np.float64),
+            np.array([answer.score for answer in answers], dtype=np.float64),
+            np.array(
+                [
+                    set(answer.target) == set(target)
+                    for answer, target in zip(answers, lesson.rows.targets, strict=True)
+                ],
+                dtype=np.bool_,
+            ),
+        )
+
+    def sample_for_regression(self, lesson: Lesson, rng: np.random.Generator, /) -> Ints:
+        counts = np.diff(lesson.reading.unit_starts)
+        if counts.sum() <= MOST_REGRESSION_UNITS:
+            return np.arange(len(lesson))
+        order = rng.permutation(len(lesson))
+        return np.sort(order[: max(int((np.cumsum(counts[order]) <= MOST_REGRESSION_UNITS).sum()), 1)])
+
+    def _best_bias(self, readout: TagsReadout, logits: Floats2d, lesson: Lesson) -> float:
+        """The largest bias that costs next to no strict F1 here.
+
+        New texts hold names that no row has shown, so a model that is balanced on rows like its own finds too few.
+        """
+        scores = {}
+        for bias in BIASES.tolist():
+            tagged = replace(readout, entity_bias=bias).tagged(logits, lesson.reading)
+            answers: list[Target] = [tuple(span for span, _ in spans) for spans, _ in tagged]
+            scores[bias] = self.score(evaluate(lesson.rows.targets, answers))
+        return max(bias for bias, score in scores.items() if score >= max(scores.values()) - SPARED_F1)
+
+    def _tags_readout(self) -> TagsReadout:
+        if not isinstance(self.readout, TagsReadout):
+            raise TypeError(f"{self.readout} found; wanted the readout of a tags head")
+        return self.readout
+
+
+def tags_of(spans: Sequence[Span], unit_spans: Ints, index: dict[str, int]) -> Ints:
+    """A tag per unit, shape (T,), for the spans of a text.
+
+    A unit belongs to a span that covers at least half of its characters; a span that covers no unit so far gets the
+    one that it covers most of, unless another span has it. Spans that cover no unit at all are lost.
+
+    Args:
+        spans: that may overlap; see `without_overlaps`.
+        unit_spans: characters of the text's units, in order, shape (T, 2).
+        index: number of each label.
+    """
+    tags = np.full(len(unit_spans), OUTSIDE, dtype=np.int64)
+    without_unit = []
+    for span in sorted(without_overlaps(spans)):
+        covered = np.minimum(unit_spans[:, 1], span.end) - np.maximum(unit_spans[:, 0], span.start)
+        share = covered / np.maximum(unit_spans[:, 1] - unit_spans[:, 0], 1)
+        own = np.flatnonzero((share >= 0.5) & (tags == OUTSIDE))
+        if len(own):
+            tags[own] = 2 * index[span.label] + 2
+            tags[own[0]] -= 1
+        elif len(share) and share.max() > 0:
+            without_unit.append((span, int(share.argmax())))
+    for span, nearest in without_unit:
+        if tags[nearest] == OUTSIDE:
+            tags[nearest] = 2 * index[span.label] + 1
+    return tags
+
+
+def _spans(target: Target | None) -> list[Span]:
+    return [part for part in target or () if isinstance(part, Span)]
+
+
+def _exact(tagged: Sequence[tuple[Sequence[tuple[Span, float]], float]], given: Sequence[set[Span]]) -> Bools:
+    return np.array(
+        [{span for span, _ in spans} == truth for (spans, _), truth in zip(tagged, given, strict=True)], dtype=np.bool_
+    )

@@ -1,0 +1,130 @@
+"""From the rows of a snapshot to what a control's model is trained on."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...domain.example import Row, Span, Target, parts_of
+from ...domain.model import HeadKind
+from ...domain.reasons import Reason, ReasonCount, ReasonCounts
+from ...errors import TrainingError
+from ...tasks import ServedControl
+from ...tasks.entities import without_overlaps
+from ..objectives import objective_for
+from .data import LabeledTexts, TrainingData
+
+__all__ = ["training_data"]
+
+THIN_CLASS_ROWS = 5
+SHOWN = 5
+
+
+def training_data(
+    train_rows: Sequence[Row], validation_rows: Sequence[Row], served: ServedControl, field: str
+) -> TrainingData:
+    """The rows' texts and answers for one control.
+
+    Rows that cannot be learned from (an empty text, no answer, an answer that the config lacks, weight 0) are left
+    out with a warning. Labels without a train row never block training.
+
+    Args:
+        field: key of the rows' input that holds the text.
+
+    Raises:
+        TrainingError: no usable train row, or all of them answer alike.
+    """
+    control = served.control
+    labels = control.label_values
+    train, left_out = _usable(train_rows, served, field)
+    if not len(train):
+        raise TrainingError(
+            f"none of the {len(train_rows)} train rows can be learned from ({_reasons(left_out) or 'there is none'}); "
+            f"wanted a text and an answer to {control.name!r} in each: review more tasks and train again"
+        )
+    validation, _ = _usable(validation_rows, served, field)
+    if served.kind.head is HeadKind.TEXT:
+        left = tuple(_warnings((), Counter(), left_out, knows_names=False))
+        return TrainingData(control.name, HeadKind.TEXT, (), train, _labeled([]), validation, left)
+    objective = objective_for(served.kind.head, labels)
+    fault = objective.why_unusable(train.targets)
+    if fault:
+        raise TrainingError(f"{control.name!r} cannot be learned: {fault}")
+    described = [(text, label.value) for label in control.labels for text in label.descriptions]
+    counts = Counter(label for target in train.targets for label in served.kind.labels_in(target))
+    return TrainingData(
+        control.name,
+        served.kind.head,
+        labels,
+        train,
+        _labeled([(text, value, 1.0) for text, value in described if objective.learns_descriptions]),
+        validation,
+        (
+            *_warnings(labels, counts, left_out, knows_names=objective.learns_descriptions),
+            *(each.line for each in _overlapping(train_rows, control.name)),
+        ),
+    )
+
+
+def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[LabeledTexts, list[ReasonCount]]:
+    """Return the rows that can be learned from, and the reasons why others cannot."""
+    usable: list[tuple[str, Target, float]] = []
+    left_out = ReasonCounts()
+    known = set(served.control.label_values)
+    for row in rows:
+        text = row.input.get(field, "")
+        target = row.targets.get(served.name)
+        if not text.strip():
+            left_out.add(Reason.EMPTY_TEXT, row.task_id)
+        elif target is None:
+            left_out.add(Reason.NO_ANSWER, row.task_id)
+        elif not known.issuperset(served.kind.labels_in(target)):
+            left_out.add(Reason.UNKNOWN_LABEL, row.task_id)
+        elif not row.weight > 0:
+            left_out.add(Reason.NO_WEIGHT, row.task_id)
+        else:
+            usable.append((text, target, row.weight))
+    return _labeled(usable), list(left_out)
+
+
+def _overlapping(rows: Sequence[Row], control: str) -> ReasonCounts:
+    """Count the answers of which a model learns only a part, since a word gets one label."""
+    counts = ReasonCounts()
+    for row in rows:
+        spans = [part for part in parts_of(row.targets.get(control, ())) if isinstance(part, Span)]
+        if len(without_overlaps(spans)) < len(spans):
+            counts.add(Reason.OVERLAPPING_SPAN, row.task_id, control)
+    return counts
+
+
+def _labeled(rows: Sequence[tuple[str, Target, float]]) -> LabeledTexts:
+    return LabeledTexts(
+        tuple(text for text, _, _ in rows),
+        tuple(target for _, target, _ in rows),
+        np.array([weight for _, _, weight in rows], dtype=np.float64),
+    )
+
+
+def _warnings(
+    labels: Sequence[str], counts: Counter[str], left_out: Sequence[ReasonCount], *, knows_names: bool
+) -> list[str]:
+    warnings = []
+    if left_out:
+        total = sum(each.count for each in left_out)
+        warnings.append(f"{total} train rows were left out: {_reasons(left_out)}")
+    absent = [label for label in labels if not counts[label]]
+    if absent:
+        consequence = "the model knows such labels by name and hint only" if knows_names else "it is never answered"
+        warnings.append(f"no train row is labeled {_listed(absent)}: {consequence}")
+    thin = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < THIN_CLASS_ROWS]
+    if thin:
+        warnings.append(f"under {THIN_CLASS_ROWS} train rows each for {_listed(thin)}: answers there are little tested")
+    return warnings
+
+
+def _reasons(left_out: Sequence[ReasonCount]) -> str:
+    return ", ".join(map(str, left_out))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

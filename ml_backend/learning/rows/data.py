@@ -1,0 +1,76 @@
+"""What a control's model is trained on: texts with answers and weights, taken from the rows of a snapshot.
+
+To the rows of a single choice come the labels' own descriptions, their names and the phrases of their hints, as
+further train texts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ...domain.example import Target
+from ...domain.model import HeadKind
+
+__all__ = ["LabeledTexts", "TrainingData"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabeledTexts:
+    """Texts with what people answered.
+
+    Attributes:
+        weights: factor on the text's loss.
+    """
+
+    texts: tuple[str, ...]
+    targets: tuple[Target, ...]
+    weights: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, positions: Sequence[int] | npt.NDArray[np.int64]) -> "LabeledTexts":
+        """The texts at these positions, in their order."""
+        chosen = np.asarray(positions, dtype=np.int64)
+        return LabeledTexts(
+            tuple(self.texts[i] for i in chosen), tuple(self.targets[i] for i in chosen), self.weights[chosen]
+        )
+
+    def plus(self, other: "LabeledTexts", *, weight: float) -> "LabeledTexts":
+        """These texts, then the other ones with their weights multiplied; without them for weight 0."""
+        if weight == 0:
+            return self
+        return LabeledTexts(
+            self.texts + other.texts,
+            self.targets + other.targets,
+            np.concatenate([self.weights, weight * other.weights]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingData:
+    """Train and validation rows of one control.
+
+    Attributes:
+        control: its name.
+        head: what is learned.
+        labels: all of the label config, in its order.
+        described: the labels' descriptions, of weight 1; trained on beside the rows where the head learns from
+            them, never scored.
+        validation: may be empty.
+        warnings: sentences on what was left out or is thin.
+    """
+
+    control: str
+    head: HeadKind
+    labels: tuple[str, ...]
+    train: LabeledTexts
+    described: LabeledTexts
+    validation: LabeledTexts
+    warnings: tuple[str, ...] = ()
+
+    def learned(self, description_weight: float) -> LabeledTexts:
+        """All that is trained on: the train rows, then the descriptions."""
+        return self.train.plus(self.described, weight=description_weight)

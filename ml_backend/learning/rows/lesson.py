@@ -1,0 +1,46 @@
+"""Rows as a head learns them: tokenised once, with what it should answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ...models.text.tokenised import Ints, Reading
+from .data import LabeledTexts
+
+__all__ = ["Codes", "Lesson"]
+
+Codes: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float32]
+"""What a head should answer per unit: a class, shape (U,), or yes and no per label, shape (U, K)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """Rows, what a head reads of them, and what it should answer.
+
+    Attributes:
+        codes: per unit of the reading; see the objective that made them.
+    """
+
+    rows: LabeledTexts
+    reading: Reading
+    codes: Codes
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def unit_weights(self) -> npt.NDArray[np.float64]:
+        """Factor on the loss per unit, shape (U,): that of its row."""
+        return np.repeat(self.rows.weights, np.diff(self.reading.unit_starts))
+
+    def take(self, positions: Sequence[int] | Ints) -> "Lesson":
+        """The rows at these positions, in their order."""
+        units = self.reading.units_of(positions)
+        return Lesson(self.rows.take(positions), self.reading.take(positions), self.codes[units])
+
+    def weighted(self, weights: npt.NDArray[np.float64]) -> "Lesson":
+        """The same rows with other weights, shape (N,)."""
+        return replace(self, rows=replace(self.rows, weights=weights))

@@ -1,0 +1,128 @@
+"""From logits to confidences that mean what they say.
+
+Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (temperature scaling, expected calibration error);
+Platt 1999, "Probabilistic Outputs for Support Vector Machines" (the logistic map).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..models.bundle.bundle import QUANTILES
+from ..models.text.confidence import Floats, Logistic
+from ..models.text.tokenised import Floats2d, Ints
+
+__all__ = [
+    "LEAST_CALIBRATION_ROWS",
+    "Bools",
+    "Reliability",
+    "expected_calibration_error",
+    "fit_logistic",
+    "fit_temperature",
+]
+
+Bools = npt.NDArray[np.bool_]
+
+LEAST_CALIBRATION_ROWS = 30
+"""With fewer rows a temperature says more about chance than about the model."""
+LOWEST, HIGHEST = 0.05, 20.0
+STEEPEST = 20.0
+BINS = 15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """How confident a model is in its answers to held-out rows, and which of them are right; all of shape (N,).
+
+    Attributes:
+        raw: the confidences before calibration.
+        scores: those after it.
+    """
+
+    raw: Floats
+    scores: Floats
+    is_right: Bools
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.scores)
+
+    def score_quantiles(self) -> tuple[float, ...]:
+        """The 0th to 100th percentile of the confidences; evenly spread ones without rows."""
+        shares = np.linspace(0.0, 1.0, QUANTILES)
+        if not self.rows:
+            return tuple(shares.tolist())
+        return tuple(np.quantile(self.scores, shares).tolist())
+
+    def expected_error(self) -> float:
+        """See `expected_calibration_error`."""
+        return expected_calibration_error(self.scores, self.is_right)
+
+    def warnings(self) -> list[str]:
+        """A sentence where the rows were too few."""
+        if self.rows >= LEAST_CALIBRATION_ROWS:
+            return []
+        found = f"{self.rows} held-out rows calibrate the confidence scores, {LEAST_CALIBRATION_ROWS} are wanted"
+        return [f"{found}: read the scores as a ranking until more tasks are reviewed"]
+
+
+def fit_temperature(logits: Floats2d, indices: Ints) -> float:
+    """The temperature that gives held-out rows their highest likelihood, from 0.05 to 20.
+
+    Args:
+        logits: shape (N, K), N above 0, of rows that the model was not trained on.
+        indices: class per row, shape (N,).
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = logits.astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        scaled = rows / np.exp(log_temperature)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        normaliser = np.log(np.exp(scaled).sum(axis=1))
+        return float((normaliser - scaled[np.arange(len(rows)), indices]).mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def fit_logistic(log_odds: Floats, is_right: Bools) -> Logistic:
+    """The rising logistic map under which right and wrong answers are likeliest; unchanged odds without both kinds.
+
+    As Platt has it, right answers count as a little less than surely right, and wrong ones likewise, so that few
+    rows never make a model certain.
+
+    Args:
+        log_odds: of the answers' raw confidences, shape (N,); infinite ones are bounded.
+        is_right: shape (N,).
+    """
+    from scipy.optimize import minimize
+
+    right = int(is_right.sum())
+    wrong = len(is_right) - right
+    if not right or not wrong:
+        return Logistic()
+    odds = np.clip(log_odds.astype(np.float64), -50.0, 50.0)
+    aim = np.where(is_right, (right + 1) / (right + 2), 1 / (wrong + 2))
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        scaled = parameters[0] * odds + parameters[1]
+        value = float((np.logaddexp(0, scaled) - aim * scaled).mean())
+        error = 1 / (1 + np.exp(-np.clip(scaled, -500, 500))) - aim
+        return value, np.array([(error * odds).mean(), error.mean()])
+
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=((0.0, STEEPEST), (None, None)), method="L-BFGS-B")
+    return Logistic(float(found.x[0]), float(found.x[1]))
+
+
+def expected_calibration_error(scores: Floats, is_right: Bools) -> float:
+    """Mean distance between confidence and accuracy over 15 bins of equal width, weighted by rows; 0 without rows."""
+    if not len(scores):
+        return 0.0
+    bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    return float(
+        sum(abs(is_right[bins == b].mean() - scores[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins))
+    )

@@ -1,0 +1,173 @@
+"""The gate: does the challenger beat the champion on the held-out test rows?
+
+Both versions answer the same rows. Rows are resampled, paired (a resampled row brings both versions' answers along) and
+within strata where the measure has some, and the difference of the metric is taken on every resample; with several
+controls that of the mean over them. The challenger is promoted when the lower end of the one-sided 95% interval of
+that difference is above 0.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..domain.model import GateDecision
+from ..errors import TrainingError
+from ..models.text.tokenised import Ints
+from .measures import Contest, Floats
+
+__all__ = ["CONFIDENCE", "LEAST_ROWS", "REPEATED_GATES", "bootstrap_differences", "decide"]
+
+CONFIDENCE = 0.95
+RESAMPLES = 5000
+RESAMPLES_AT_ONCE = 500
+LEAST_ROWS = 100
+"""Under this many test rows the point estimate decides, and the decision is marked provisional."""
+REPEATED_GATES = 3
+"""From this gate on a test set, the decision warns that the set has been used before."""
+
+
+def decide(
+    contests: Mapping[str, Contest],
+    *,
+    champion: str,
+    challenger: str,
+    seed: int = 1,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+    earlier_gates: int = 0,
+    unknown_origin_rows: int = 0,
+    warnings: Sequence[str] = (),
+) -> GateDecision:
+    """Whether the challenger may serve.
+
+    Args:
+        contests: both versions on the test rows, the same rows in the same order, per control name; at least one.
+        champion: its version, `challenger` likewise.
+        earlier_gates: how often this test set has decided before.
+        unknown_origin_rows: test rows whose labels were not seen being made (`selected_by: unknown`).
+        warnings: sentences to pass on.
+
+    Raises:
+        TrainingError: the contests are about different numbers of rows.
+    """
+    counts = {name: contest.statistics.shape[1] for name, contest in contests.items()}
+    if len(set(counts.values())) != 1:
+        raise TrainingError(f"contests about different numbers of test rows found ({counts}); wanted the same rows")
+    rows = next(iter(counts.values()))
+    first, second = np.mean([contest.scores for contest in contests.values()], axis=0).tolist()
+    difference, lower = second - first, None
+    if rows >= LEAST_ROWS:
+        differences = bootstrap_differences(list(contests.values()), seed=seed, resamples=resamples)
+        lower = float(np.quantile(differences, 1 - confidence))
+    promote = (difference if lower is None else lower) > 0
+    decision = GateDecision(
+        promote=promote,
+        is_provisional=rows < LEAST_ROWS,
+        reason="",
+        rows=rows,
+        champion=champion,
+        challenger=challenger,
+        champion_score=first,
+        challenger_score=second,
+        difference=difference,
+        lower_bound=lower,
+        confidence=confidence,
+        earlier_gates=earlier_gates,
+        warnings=(*warnings, *_warnings(contests, rows, earlier_gates, unknown_origin_rows)),
+        metric=_metric(contests),
+    )
+    return replace(decision, reason=_reason(decision, contests))
+
+
+def bootstrap_differences(contests: Sequence[Contest], *, seed: int, resamples: int = RESAMPLES) -> Floats:
+    """Score of the challenger minus that of the champion, per resample, shape (resamples,).
+
+    Rows of a stratum with the same statistics are interchangeable, so counts of such cells are drawn (multinomially,
+    per stratum) instead of rows.
+    """
+    # Side by side: the statistics of all contests, the champion's and the challenger's.
+    rows = np.concatenate([part for contest in contests for part in contest.statistics], axis=1)
+    strata = contests[0].strata if len(contests) == 1 else None
+    cells = _cells(rows, np.zeros(len(rows), dtype=np.int64) if strata is None else strata)
+    rng = np.random.default_rng(seed)
+    differences = []
+    for start in range(0, resamples, RESAMPLES_AT_ONCE):
+        drawn = min(RESAMPLES_AT_ONCE, resamples - start)
+        sums = np.zeros((drawn, rows.shape[1]))
+        for values, sizes in cells:
+            sums += rng.multinomial(int(sizes.sum()), sizes / sizes.sum(), size=drawn) @ values
+        differences.append(_difference(contests, sums))
+    return np.concatenate(differences)
+
+
+def _cells(rows: Floats, strata: Ints) -> list[tuple[Floats, Ints]]:
+    """Per stratum, in order, the different lines of statistics and how many rows have each."""
+    cells = []
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        firsts: dict[bytes, int] = {}
+        counts: Counter[bytes] = Counter()
+        for row in members.tolist():
+            key = rows[row].tobytes()
+            firsts.setdefault(key, row)
+            counts[key] += 1
+        keys = sorted(counts)  # the same draws in whatever order the rows come
+        values = rows[[firsts[key] for key in keys]]
+        cells.append((values, np.array([counts[key] for key in keys], dtype=np.int64)))
+    return cells
+
+
+def _difference(contests: Sequence[Contest], sums: Floats) -> Floats:
+    differences, start = [], 0
+    for contest in contests:
+        width = contest.statistics.shape[2]
+        champion, challenger = (sums[:, start + i * width : start + (i + 1) * width] for i in (0, 1))
+        differences.append(contest.value(challenger) - contest.value(champion))
+        start += 2 * width
+    return np.asarray(np.mean(differences, axis=0), dtype=np.float64)
+
+
+def _metric(contests: Mapping[str, Contest]) -> str:
+    if len(contests) == 1:
+        return next(iter(contests.values())).metric
+    return "mean of " + ", ".join(f"{contest.metric} of {name}" for name, contest in contests.items())
+
+
+def _reason(decision: GateDecision, contests: Mapping[str, Contest]) -> str:
+    challenger, champion = decision.challenger, decision.champion
+    if decision.rows == 0:
+        return f"no test rows, so {challenger} cannot be compared with {champion}, which stays"
+    scores = (
+        f"{challenger} has {decision.metric} {decision.challenger_score:.3f}, {champion} "
+        f"{decision.champion_score:.3f} on {_count(decision.rows, 'test row')}"
+    )
+    if len(contests) > 1:
+        each = ", ".join(f"{name} {c.scores[1]:.3f} against {c.scores[0]:.3f}" for name, c in contests.items())
+        scores += f" ({each})"
+    difference = f"the difference of {decision.difference:+.3f}"
+    outcome = f"{challenger} is promoted" if decision.promote else f"{champion} stays"
+    if decision.lower_bound is None:
+        return f"{scores}; under {LEAST_ROWS} rows {difference} decides provisionally: {outcome}"
+    bound = f"{decision.lower_bound:+.3f} with {decision.confidence:.0%} confidence"
+    return f"{scores}; {difference} is at least {bound}: {outcome}"
+
+
+def _warnings(contests: Mapping[str, Contest], rows: int, earlier_gates: int, unknown_origin_rows: int) -> list[str]:
+    warnings = [warning for contest in contests.values() for warning in contest.thin]
+    if earlier_gates + 1 >= REPEATED_GATES:
+        warnings.append(
+            f"this test set has decided {_count(earlier_gates, 'gate')} before; each further one raises the chance "
+            "that a version passes by luck, so let the test set grow"
+        )
+    if unknown_origin_rows:
+        warnings.append(
+            f"the labels of {unknown_origin_rows} of {_count(rows, 'test row')} were not seen being made "
+            "(imported, for one), so annotators may have seen a model's answer"
+        )
+    return warnings
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""Base models: found by name or folder, checked, loaded and tokenised."""

@@ -1,0 +1,1 @@
+"""The bundle folder that training writes and serving reads."""

@@ -1,0 +1,73 @@
+"""Each label or not, per text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ...domain.model import HeadKind, ScoredTarget
+from ..text.confidence import Floats, Logistic
+from ..text.encoder import Encoder
+from ..text.tokenised import Floats2d, Reading, whole_texts
+from .base import Readout
+
+__all__ = ["SigmoidReadout"]
+
+
+@dataclass(frozen=True, slots=True)
+class SigmoidReadout(Readout):
+    """The labels whose confidence reaches their threshold; it may be none.
+
+    Attributes:
+        thresholds: per label, on the confidence; empty: 0.5 for all.
+        slope: with `offset` the map from a label's logit to its confidence, see `Logistic`.
+        task_slope: with `task_offset` the same from the probability that all labels are right, taken as independent,
+            to the confidence in the whole answer.
+    """
+
+    head = HeadKind.SIGMOID
+    thresholds: tuple[float, ...] = ()
+    slope: float = 1.0
+    offset: float = 0.0
+    task_slope: float = 1.0
+    task_offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        Readout.__post_init__(self)
+        if len(self.thresholds) not in (0, len(self.labels)) or not all(0 <= each <= 1 for each in self.thresholds):
+            raise ValueError(f"{len(self.thresholds)} thresholds found; wanted {len(self.labels)}, all from 0 to 1")
+
+    @property
+    def columns(self) -> int:
+        return len(self.labels)
+
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
+        return whole_texts(encoder.tokenise(texts))
+
+    def probabilities(self, logits: Floats2d) -> Floats:
+        """Confidence per text and label, shape (N, K)."""
+        return Logistic(self.slope, self.offset).of_log_odds(logits)
+
+    def chosen(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
+        """Which labels reach their threshold, shape (N, K)."""
+        thresholds = np.array(self.thresholds or [0.5] * len(self.labels))
+        return np.asarray(probabilities >= thresholds, dtype=np.bool_)
+
+    def joint(self, probabilities: Floats) -> Floats:
+        """Probability that all labels are right, taken as independent, shape (N,)."""
+        right = np.where(self.chosen(probabilities), probabilities, 1 - probabilities)
+        return np.asarray(np.exp(np.log(np.maximum(right, 1e-12)).sum(axis=1)), dtype=np.float64)
+
+    def answers(self, logits: Floats2d, _reading: Reading, /) -> list[ScoredTarget]:
+        probabilities = self.probabilities(logits)
+        chosen = self.chosen(probabilities)
+        scores = Logistic(self.task_slope, self.task_offset).of(self.joint(probabilities))
+        return [
+            ScoredTarget(
+                tuple(sorted(label for label, is_chosen in zip(self.labels, line, strict=True) if is_chosen)),
+                float(score),
+                dict(zip(self.labels, map(float, row), strict=True)),
+            )
+            for line, row, score in zip(chosen, probabilities, scores, strict=True)
+        ]

@@ -1,0 +1,161 @@
+"""Which pieces of a text carry which label: a tag per word or token, put together to spans.
+
+Tags are O, then B and I of each label in turn (Ramshaw and Marcus 1995, in the variant where every span begins with
+B), so that spans of one label that touch stay two.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ...domain.example import Span
+from ...domain.model import HeadKind, ScoredTarget
+from ..text.confidence import Floats, Logistic, confidences
+from ..text.encoder import Encoder
+from ..text.tokenised import Floats2d, Ints, Reading
+from ..text.windows import Unit, tag_reading
+from ..text.word_shapes import WIDTH
+from .base import Readout
+
+__all__ = ["OUTSIDE", "TagsReadout", "best_tags", "spans_of"]
+
+OUTSIDE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TagsReadout(Readout):
+    """The likeliest spans that do not overlap.
+
+    Attributes:
+        unit: the piece of text that gets one tag.
+        entity_bias: added to the logits of all tags but O: above 0 finds more spans and more wrong ones.
+        span_slope: with `span_offset` the map from a span's mean probability to the confidence in it, see `Logistic`.
+        task_slope: with `task_offset` the same from the probability that all tags of a text are right.
+    """
+
+    head = HeadKind.TAGS
+    unit: Unit = Unit.MODEL_WORD
+    entity_bias: float = 0.0
+    temperature: float = 1.0
+    span_slope: float = 1.0
+    span_offset: float = 0.0
+    task_slope: float = 1.0
+    task_offset: float = 0.0
+
+    @property
+    def columns(self) -> int:
+        return 2 * len(self.labels) + 1
+
+    @property
+    def added_features(self) -> int:
+        return WIDTH
+
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
+        return tag_reading(encoder, texts, self.unit)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Make the readout from a document of `to_json`, also from one written before units had names."""
+        values = dict(document)
+        is_whole, is_piece = values.pop("whole_words", True), values.pop("between_spaces", False)
+        former = (Unit.PIECE if is_piece else Unit.MODEL_WORD) if is_whole else Unit.TOKEN
+        return super(TagsReadout, cls).from_json({**values, "unit": Unit(values.get("unit", former))})
+
+    def tagged(self, logits: Floats2d, reading: Reading) -> list[tuple[list[tuple[Span, float]], float]]:
+        """Per text its spans with their mean probability, and the probability that all tags are right."""
+        biased = logits.astype(np.float64)
+        biased[:, OUTSIDE + 1 :] += self.entity_bias
+        probabilities = confidences(biased, self.temperature)
+        log_probabilities = np.log(np.maximum(probabilities, 1e-12))
+        found = []
+        for start, end in zip(reading.unit_starts[:-1], reading.unit_starts[1:], strict=True):
+            tags = best_tags(log_probabilities[start:end])
+            chosen = log_probabilities[np.arange(start, end), tags]
+            places = _unit_spans(tags)
+            spans = (
+                [
+                    (
+                        Span(int(reading.spans[start + first, 0]), int(reading.spans[start + last - 1, 1]), label),
+                        float(np.exp(chosen[first:last].mean())),
+                    )
+                    for first, last, k in places
+                    for label in [self.labels[k]]
+                ]
+                if reading.spans is not None
+                else []
+            )
+            found.append((spans, float(np.exp(chosen.sum()))))
+        return found
+
+    def answers(self, logits: Floats2d, reading: Reading, /) -> list[ScoredTarget]:
+        of_span, of_task = Logistic(self.span_slope, self.span_offset), Logistic(self.task_slope, self.task_offset)
+        answers = []
+        for spans, joint in self.tagged(logits, reading):
+            scores = of_span.of(np.array([score for _, score in spans]))
+            answers.append(
+                ScoredTarget(
+                    tuple(span for span, _ in spans),
+                    float(of_task.of(np.array([joint]))[0]),
+                    {span: float(score) for (span, _), score in zip(spans, scores, strict=True)},
+                )
+            )
+        return answers
+
+
+def best_tags(log_probabilities: Floats) -> Ints:
+    """The likeliest tags in which every I follows a B or I of its label; shape (T,) from (T, 2K + 1).
+
+    Source: Viterbi 1967, with transitions that are either free or forbidden.
+    """
+    length, columns = log_probabilities.shape
+    if not length:
+        return np.zeros(0, dtype=np.int64)
+    begins, insides = np.arange(1, columns, 2), np.arange(2, columns, 2)
+    came_from = np.zeros((length, columns), dtype=np.int64)
+    score = log_probabilities[0].copy()
+    score[insides] = -np.inf
+    for t in range(1, length):
+        best = int(score.argmax())
+        came_from[t] = best
+        following = np.full(columns, score[best])
+        from_inside = score[insides] >= score[begins]
+        came_from[t, insides] = np.where(from_inside, insides, begins)
+        following[insides] = np.maximum(score[insides], score[begins])
+        score = following + log_probabilities[t]
+    tags = np.zeros(length, dtype=np.int64)
+    tags[-1] = int(score.argmax())
+    for t in range(length - 1, 0, -1):
+        tags[t - 1] = came_from[t, tags[t]]
+    return tags
+
+
+def spans_of(tags: npt.NDArray[np.int64], reading: Reading, text: int, labels: Sequence[str]) -> tuple[Span, ...]:
+    """The spans that tags say, in order.
+
+    Args:
+        tags: of the units of this text of the reading, such as `best_tags` gives.
+    """
+    start = int(reading.unit_starts[text])
+    if reading.spans is None:
+        return ()
+    return tuple(
+        Span(int(reading.spans[start + first, 0]), int(reading.spans[start + last - 1, 1]), labels[k])
+        for first, last, k in _unit_spans(tags)
+    )
+
+
+def _unit_spans(tags: Ints) -> list[tuple[int, int, int]]:
+    """(first unit, unit after the last, label) of every span."""
+    spans: list[tuple[int, int, int]] = []
+    for position, tag in enumerate(tags.tolist()):
+        if tag == OUTSIDE:
+            continue
+        label, is_inside = (tag - 1) // 2, tag % 2 == 0
+        if is_inside and spans and spans[-1][1] == position and spans[-1][2] == label:
+            spans[-1] = (spans[-1][0], position + 1, label)
+        else:
+            spans.append((position, position + 1, label))
+    return spans

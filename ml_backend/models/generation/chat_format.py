@@ -1,0 +1,149 @@
+"""How a prompt and its response become tokens: by the tokenizer's chat template, else by a plain one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import EncoderError
+from ..base.long_texts import ending
+
+__all__ = ["PLAIN_TEMPLATE", "ChatFormat", "chat_format_of"]
+
+PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
+"""For models without a chat template: the form that most instruction sets of base models use (Taori et al. 2023)."""
+
+MARK = "(the response)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChatFormat:
+    """A tokenizer's way to write one turn of a user and one of a model.
+
+    Attributes:
+        ending: token ids that close a response; the last one is also what ends generation.
+        stop_ids: token ids that end generation.
+    """
+
+    tokenizer: Any
+    has_chat_template: bool
+    ending: tuple[int, ...]
+    stop_ids: tuple[int, ...]
+
+    def text(self, prompt: str) -> str:
+        """The prompt as the model reads it, up to where its response begins."""
+        if not self.has_chat_template:
+            return PLAIN_TEMPLATE.format(prompt=prompt)
+        return _rendered(self.tokenizer, [{"role": "user", "content": prompt}], is_open=True)
+
+    def prompt_ids(self, prompt: str, *, most: int | None = None) -> tuple[list[int], bool]:
+        """Token ids of the prompt within its template, and True where it was cut.
+
+        What looks like a control token in the prompt is plain text: nobody writes another turn by way of a prompt.
+
+        Args:
+            most: a longer prompt loses its beginning, the template stays whole; so the result is longer than this
+                only where the template alone is.
+        """
+        asked = _whole(prompt)
+        prompt = asked if most is None else ending(asked, most, lambda text: len(self._ids(text, is_plain=True)))
+        ids = self._turn(prompt)
+        if most is None or len(ids) <= most:
+            return ids, prompt != asked
+        starts = self._token_starts(prompt)
+        cut = 0
+        while len(ids) > most and cut < len(starts):
+            # Tokens merge across the seams, so one cut may not be enough; each round cuts at least one token more.
+            cut = min(cut + len(ids) - most, len(starts))
+            ids = self._turn(prompt[starts[cut] :] if cut < len(starts) else "")
+        return ids, True
+
+    def response_ids(self, response: str) -> list[int]:
+        """Token ids of a response, its ending included; what looks like a control token in it is plain text."""
+        return [*self._ids(_whole(response.strip()), is_plain=True), *self.ending]
+
+    def decode(self, ids: list[int]) -> str:
+        """The response that token ids stand for, without its ending."""
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        # A token may hold half a character: at the end of a response that was cut, nothing completes it.
+        return text.rstrip("\ufffd").strip()
+
+    def _turn(self, prompt: str) -> list[int]:
+        if not self.has_chat_template:
+            first = _first_id(self.tokenizer)
+            return [*([] if first is None else [first]), *self._ids(self.text(prompt), is_plain=True)]
+        if not any(token in prompt for token in _control_tokens(self.tokenizer)):
+            return self._ids(self.text(prompt))
+        # Piece by piece, which otherwise could part what the tokenizer joins across the seams.
+        before, _, after = self.text(MARK).partition(MARK)
+        return [*self._ids(before), *self._ids(prompt, is_plain=True), *self._ids(after)]
+
+    def _ids(self, text: str, *, is_plain: bool = False) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=is_plain)["input_ids"]
+        return ids
+
+    def _token_starts(self, text: str) -> list[int]:
+        """Where the text's tokens begin, in characters; every character, where the tokenizer cannot tell."""
+        if not self.tokenizer.is_fast:
+            return list(range(len(text)))
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return [start for start, _ in encoded["offset_mapping"]]
+
+
+def chat_format_of(tokenizer: Any, extra_stop_ids: tuple[int, ...] = ()) -> ChatFormat:
+    """The format of a tokenizer.
+
+    Args:
+        extra_stop_ids: what ends generation by the model's own settings.
+
+    Raises:
+        EncoderError: the chat template does not take a prompt.
+    """
+    has_template = bool(tokenizer.chat_template)
+    ending = _ending(tokenizer) if has_template else ()
+    if not ending:
+        ending = (tokenizer.eos_token_id,) if tokenizer.eos_token_id is not None else ()
+    stops = [*ending[-1:], tokenizer.eos_token_id, *extra_stop_ids]
+    return ChatFormat(tokenizer, has_template, ending, tuple(dict.fromkeys(i for i in stops if i is not None)))
+
+
+def _ending(tokenizer: Any) -> tuple[int, ...]:
+    """What the chat template writes after a response, up to the first control token; empty where it has none."""
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": MARK}]
+    after = _rendered(tokenizer, turns, is_open=False).rpartition(MARK)[2]
+    ids: list[int] = tokenizer(after, add_special_tokens=False)["input_ids"]
+    control = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    for position, token in enumerate(ids):
+        if token in control:
+            return tuple(ids[: position + 1])
+    return ()
+
+
+def _control_tokens(tokenizer: Any) -> list[str]:
+    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    return [token for token in {*tokenizer.all_special_tokens, *added} if token]
+
+
+def _rendered(tokenizer: Any, turns: list[dict[str, str]], *, is_open: bool) -> str:
+    # Templates of models that think aloud know the switch, the others pass over it.
+    from jinja2 import TemplateError
+
+    try:
+        text: str = tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=is_open, enable_thinking=False
+        )
+    except TemplateError as error:
+        raise EncoderError(
+            f"the chat template of {tokenizer.name_or_path!r} does not take a prompt of a user by itself: {error}; "
+            "choose another base model, or take the template out of its tokenizer"
+        ) from error
+    return text
+
+
+def _first_id(tokenizer: Any) -> int | None:
+    """The token that the tokenizer puts before every text; None where it puts none."""
+    bare, full = (tokenizer("a", add_special_tokens=is_full)["input_ids"] for is_full in (False, True))
+    return full[0] if len(full) > len(bare) and full[0] != bare[0] else None
+
+
+def _whole(text: str) -> str:
+    """The text with halves of surrogate pairs replaced: Label Studio lets them through, and tokenizers refuse them."""
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,1 @@
+"""Base models exported as graphs, and the runtimes that compute them without torch."""

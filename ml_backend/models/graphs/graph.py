@@ -1,0 +1,142 @@
+"""Exported graphs: the layers of a base model, tuned or not, in a form that needs no torch to be computed.
+
+A graph begins after the word vectors, which are looked up by whoever runs it: they take up half of a small model, and
+all versions over one base model share them.
+
+    graph.json                facts, sha256 of every other file
+    encoder.onnx              ONNX, fp32
+    encoder-int8.xml, .bin    OpenVINO, weights and activations in 8 bits; absent where that changed too many answers
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import GraphError
+from ..base.stored_facts import EXACT, facts_of, parsed_json
+from ..text.tokenised import Ints
+
+__all__ = [
+    "GRAPH_FOLDER",
+    "INPUTS",
+    "INT8_NAMES",
+    "ONNX_NAME",
+    "Graph",
+    "GraphFacts",
+    "WordVectors",
+    "graph_inputs",
+    "read_graph",
+    "seal_graph",
+    "without_int8",
+]
+
+WordVectors: TypeAlias = npt.NDArray[np.float32]
+"""Shape (V, D), by token id; may be mapped from a file."""
+
+GRAPH_FOLDER = "graph"
+ONNX_NAME = "encoder.onnx"
+INT8_NAMES = ("encoder-int8.xml", "encoder-int8.bin")
+FACTS_NAME = "graph.json"
+INPUTS = EMBEDS, POSITIONS, NUMBERS = "inputs_embeds", "position_ids", "sequence_numbers"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFacts:
+    """What `graph.json` says.
+
+    Attributes:
+        base_model_sha256: of the weights whose word vectors the graph begins after.
+        is_packed: several sequences may share a row: the graph takes `position_ids`, and no sequence sees another.
+        first_position: position of a sequence's first token.
+        files: sha256 by name.
+    """
+
+    __pydantic_config__ = EXACT
+
+    base_model_sha256: str
+    hidden_size: int
+    is_packed: bool
+    first_position: int
+    pad_id: int
+    files: Mapping[str, str]
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A graph on disk."""
+
+    folder: Path
+    facts: GraphFacts
+
+    @property
+    def onnx(self) -> Path:
+        """The graph in fp32."""
+        return self.folder / ONNX_NAME
+
+    @property
+    def int8(self) -> Path | None:
+        """The graph in 8 bits, None where there is none."""
+        return self.folder / INT8_NAMES[0] if INT8_NAMES[0] in self.facts.files else None
+
+    @property
+    def digest(self) -> str:
+        """The same for graphs that are the same, wherever they lie."""
+        return hashlib.sha256(json.dumps(sorted(self.facts.files.items())).encode()).hexdigest()
+
+
+def graph_inputs(facts: GraphFacts, words: WordVectors, arrays: tuple[Ints, Ints, Ints]) -> dict[str, npt.NDArray[Any]]:
+    """What a graph takes, by name, from the arrays of `packing.feed`."""
+    ids, positions, numbers = arrays
+    given: dict[str, npt.NDArray[Any]] = {EMBEDS: words[ids], NUMBERS: numbers}
+    if facts.is_packed:
+        given[POSITIONS] = positions + facts.first_position
+    return given
+
+
+def read_graph(folder: Path) -> Graph:
+    """A graph from its folder; whoever keeps the folder checks its files.
+
+    Raises:
+        GraphError: it is of another schema, or incomplete.
+    """
+    file = folder / FACTS_NAME
+    try:
+        document = parsed_json(file.read_bytes())
+        if document["schema_version"] != SCHEMA_VERSION:
+            raise GraphError(
+                f"{file} has schema version {document['schema_version']}; this labelloop reads {SCHEMA_VERSION}"
+            )
+        facts = facts_of(GraphFacts, document)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GraphError(f"{file} is not readable as the facts of a graph ({error})") from error
+    missing = [name for name in facts.files if not (folder / name).is_file()]
+    if missing:
+        raise GraphError(f"{folder} lacks {', '.join(missing)}, which {FACTS_NAME} lists")
+    return Graph(folder, facts)
+
+
+def seal_graph(folder: Path, facts: GraphFacts) -> Graph:
+    """Write the facts of the files that lie in a folder; `files` is filled in here."""
+    digests = {}
+    for name in (ONNX_NAME, *INT8_NAMES):
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    sealed = replace(facts, files=digests)
+    (folder / FACTS_NAME).write_text(json.dumps(asdict(sealed), indent=2) + "\n", encoding="utf-8")
+    return Graph(folder, sealed)
+
+
+def without_int8(graph: Graph) -> Graph:
+    """The graph after its form in 8 bits was deleted."""
+    for name in INT8_NAMES:
+        (graph.folder / name).unlink(missing_ok=True)
+    return seal_graph(graph.folder, graph.facts)

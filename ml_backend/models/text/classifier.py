@@ -1,0 +1,199 @@
+"""One control's model in memory: an encoder, then a linear head, then what its logits say."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...domain.model import ScoredTarget
+from ...errors import BundleError, EncoderError
+from ..base.base_model import Backbone, load_backbone
+from ..base.stored_facts import in_a_line
+from ..bundle.bundle import ADAPTER_FOLDER, WEIGHTS_NAME, Bundle, Head
+from ..decoders import Readout, readout_from_json
+from ..graphs.graph import GRAPH_FOLDER, Graph, read_graph
+from ..graphs.store import SharedBase
+from .encoder import Encoder
+from .tokenised import Floats2d, Reading
+from .torch_encoder import TextEncoder
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import nn
+
+__all__ = [
+    "TextClassifier",
+    "check_base",
+    "classifier_over",
+    "load_classifier",
+    "save_adapter",
+    "save_weights",
+    "served_graph",
+    "tuned_backbone",
+    "without_peft_noise",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextClassifier:
+    """Texts to answers. Safe to use from several threads, as its encoder is."""
+
+    encoder: Encoder
+    head: Head
+    readout: Readout
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """The texts as this model reads them."""
+        return self.readout.reading(self.encoder, texts)
+
+    def logits(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        """Uncalibrated logits per unit, shape (U, K)."""
+        return self.head.logits(self.encoder.vectors(reading, on_rows=on_rows))
+
+    def answers(self, texts: Sequence[str]) -> list[ScoredTarget]:
+        """One answer per text, in the order given."""
+        reading = self.read(texts)
+        return self.readout.answers(self.logits(reading), reading)
+
+
+def load_classifier(bundle: Bundle, position: int, *, use_bf16: bool | None = None) -> TextClassifier:
+    """The model of a bundle's part with a linear head, computed by torch, its adapter merged into the base weights.
+
+    Raises:
+        BundleError: the bundle is damaged, or was trained on other base weights than the ones found here.
+        EncoderError: the base model cannot be loaded.
+    """
+    manifest, part = bundle.manifest, bundle.manifest.parts[position]
+    try:
+        backbone = load_backbone(manifest.base_model)
+    except EncoderError as error:
+        raise EncoderError(f"{manifest.model_version} needs its base model: {error}") from error
+    check_base(bundle, backbone.weights_sha256)
+    backbone = tuned_backbone(backbone, bundle.part_folder(position))
+    encoder = TextEncoder(backbone, max_length_tokens=part.max_length_tokens, use_bf16=use_bf16)
+    return classifier_over(bundle, position, encoder)
+
+
+def classifier_over(bundle: Bundle, position: int, encoder: Encoder) -> TextClassifier:
+    """The model of a bundle's part with a linear head.
+
+    Args:
+        encoder: computes the part's own weights.
+
+    Raises:
+        BundleError: the bundle is damaged, or the head does not fit the encoder.
+    """
+    manifest, part = bundle.manifest, bundle.manifest.parts[position]
+    head, readout = bundle.head(position), readout_from_json(part.head, part.readout)
+    wanted = readout.columns, encoder.width + readout.added_features
+    if head.weight.shape != wanted:
+        raise BundleError(
+            f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
+            f"{head.weight.shape[1]} features; wanted {wanted[0]} from the {wanted[1]} that {manifest.base_model} and "
+            "how words are written give; train again"
+        )
+    return TextClassifier(encoder, head, readout)
+
+
+def served_graph(bundle: Bundle, position: int, shared: SharedBase) -> Graph | None:
+    """The graph that computes a part: its own, or the base model's where nothing in that was trained.
+
+    None where the base model was tuned and could not be exported.
+
+    Args:
+        shared: of the bundle's base model.
+
+    Raises:
+        BundleError: the bundle was trained on other base weights.
+        GraphError: the graph cannot be read.
+    """
+    check_base(bundle, shared.facts.base_model_sha256)
+    folder = bundle.part_folder(position)
+    if (folder / GRAPH_FOLDER).is_dir():
+        return read_graph(folder / GRAPH_FOLDER)
+    is_tuned = bundle.adapter(position) is not None or bundle.weights(position) is not None
+    return None if is_tuned else shared.graph
+
+
+def check_base(bundle: Bundle, weights_sha256: str) -> None:
+    """Raise a BundleError where a bundle was trained on other base weights than these."""
+    manifest = bundle.manifest
+    if weights_sha256 != manifest.base_model_sha256:
+        raise BundleError(
+            f"{manifest.model_version} was trained on {manifest.base_model} with weights "
+            f"{manifest.base_model_sha256[:12]}; found {weights_sha256[:12]}. "
+            "Restore the former weights, or train a new version on these."
+        )
+
+
+def tuned_backbone(backbone: Backbone, part_folder: Path) -> Backbone:
+    """A base model with what a part's training changed in it; it is used up, and may be changed itself.
+
+    Raises:
+        BundleError: the part's files do not fit it.
+    """
+    adapter, weights = part_folder / ADAPTER_FOLDER, part_folder / WEIGHTS_NAME
+    if adapter.is_dir():
+        backbone = _merged(backbone, adapter)
+    if weights.is_file():
+        _replace_weights(backbone, weights)
+    return backbone
+
+
+@contextmanager
+def without_peft_noise() -> Iterator[None]:
+    """Silences a warning that concerns peft's authors: it asks transformers for a property that was renamed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        yield
+
+
+def save_adapter(model: "PeftModel", part_folder: Path, *, base_model: str) -> None:
+    """Write the LoRA adapter of a peft model: `adapter_config.json` and `adapter_model.safetensors`.
+
+    peft's own `save_pretrained` would add a model card and the local path of the base model.
+    """
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    folder = part_folder / ADAPTER_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    config = replace(model.peft_config["default"], base_model_name_or_path=base_model, inference_mode=True)
+    config.save_pretrained(str(folder))
+    tensors = {name: tensor.detach().contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
+    save_file(tensors, folder / "adapter_model.safetensors")
+
+
+def save_weights(module: "nn.Module", part_folder: Path) -> None:
+    """Write all weights of a model."""
+    from safetensors.torch import save_model
+
+    part_folder.mkdir(parents=True, exist_ok=True)
+    save_model(module, str(part_folder / WEIGHTS_NAME))
+
+
+def _replace_weights(backbone: Backbone, weights: Path) -> None:
+    from safetensors.torch import load_model
+
+    try:
+        load_model(backbone.module, str(weights))
+    except Exception as error:  # libraries may raise anything when files were changed
+        raise BundleError(
+            f"the weights in {weights} do not fit {backbone.name}: {in_a_line(error)}; train again"
+        ) from error
+
+
+def _merged(backbone: Backbone, adapter: Path) -> Backbone:
+    from peft import PeftModel
+
+    try:
+        with without_peft_noise():
+            model = PeftModel.from_pretrained(backbone.module, str(adapter), is_trainable=False)
+        merged = model.merge_and_unload(safe_merge=True)
+    except Exception as error:  # as above
+        raise BundleError(
+            f"the adapter in {adapter} does not fit {backbone.name}: {in_a_line(error)}; train again"
+        ) from error
+    return replace(backbone, module=merged.eval())

@@ -1,0 +1,258 @@
+"""An audit of labels: what may be wrong with the reviewed rows of a snapshot."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...atomic_files import whole_file
+from ...domain.example import Row
+from ...domain.job import Job
+from ...domain.model import HeadKind
+from ...domain.project import Project
+from ...domain.quality import Audit
+from ...domain.reasons import reason_counts_to_json
+from ...domain.snapshot import Snapshot, Split, split_of
+from ...errors import UnsupportedLabelConfig
+from ...labelstudio.label_config_xml import parse_label_config
+from ...snapshots.store import read_moved, read_rows, read_unresolved
+from ...tasks import ServedControl, ServingPlan, serving_plan
+from ..exporting.reading_faults import reading_faults, row_texts
+from ..jobs.context import JobContext
+from ..services import Services
+from ..training.job_snapshot import job_snapshot
+from ..training.requests import AuditRequest
+from .decisions import precision_table
+from .push_flags import push_audit
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ...quality.judge_controls import Judgement
+    from ...quality.opinion import Opinion
+    from ...quality.out_of_sample import JudgedRows
+    from ...quality.precision import KindPrecision
+
+__all__ = [
+    "AUDIT_CSV",
+    "AUDIT_HTML",
+    "AUDIT_JSON",
+    "Report",
+    "audit_folder",
+    "audit_snapshot",
+    "opinion_of",
+    "run_audit",
+]
+
+Report = Callable[[float, str, str], None]
+"""Told the fraction done, a stage in a word, and a sentence; what it raises stops the work."""
+
+# Shares of the progress bar, from rough shares of the time.
+JUDGING_STARTS, EXAMINING_STARTS, PUSH_STARTS = 0.05, 0.7, 0.8
+WAIT_S = 0.5
+AUDIT_JSON, AUDIT_CSV, AUDIT_HTML = "audit.json", "audit.csv", "audit.html"
+FROZEN = "logistic regression on frozen features of {base_model}, {folds} folds"
+DEEP = "LoRA of {base_model}, trained anew in each of {folds} folds"
+
+
+def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
+    """Audit the job's snapshot, write the reports and, where that was asked for, show the findings in Label Studio.
+
+    A later attempt does what the ones before it have not done.
+    """
+    request = AuditRequest.from_params(job.params)
+    project = services.database.projects.get(job.project_id) if job.project_id else None
+    snapshot = job_snapshot(services, project, request.snapshot, context, is_for_training=False)
+    audit = audit_snapshot(services, snapshot, is_deep=request.is_deep, report=context.report)
+    reports = _Reports(services, project, snapshot, audit)
+    reports.write()
+    pushed = None
+    if request.is_pushed and project is not None:
+
+        def report(done: float, text: str) -> None:
+            context.report(PUSH_STARTS + done * (1 - PUSH_STARTS), "pushing", text)
+
+        pushed = push_audit(services, project, audit, snapshot, report)
+        reports.write()  # what people decided about earlier flags has been learned meanwhile
+    return {
+        "snapshot_id": snapshot.id,
+        "path": str(reports.folder),
+        "rows": audit.rows,
+        "seconds": round(audit.seconds, 2),
+        "health": audit.health,
+        "counts": dict(Counter(issue.kind for issue in audit.issues)),
+        "precision": [asdict(entry) for entry in reports.precision()],
+        "pushed": asdict(pushed) if pushed else None,
+        "reasons": reason_counts_to_json(snapshot.manifest.reasons),
+        "trigger": request.trigger,
+    }
+
+
+def audit_folder(services: Services, snapshot: Snapshot) -> Path:
+    """Folder of what an audit of the snapshot gives and keeps."""
+    return services.options.home / "audits" / snapshot.manifest.project.key / snapshot.id
+
+
+def audit_snapshot(
+    services: Services, snapshot: Snapshot, *, is_deep: bool = False, base_model: str | None = None, report: Report
+) -> Audit:
+    """What may be wrong with the labels of a snapshot, in all its splits.
+
+    The probabilities are kept below the home folder: a second audit of the same snapshot takes them from there, and
+    one that was stopped is gone on with.
+
+    Args:
+        base_model: None: that of the settings.
+
+    Raises:
+        SnapshotError: it is damaged.
+        UnsupportedLabelConfig: no control is answered with labels.
+        EncoderError: the base model cannot be loaded.
+        TrainingError: LoRA cannot be trained on it.
+    """
+    from ...quality.examine import examine
+    from ...quality.judge_controls import audit_settings
+
+    began_s = time.monotonic()
+    base_model = base_model or services.options.base_model
+    plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+    if not plan.labeled:
+        raise UnsupportedLabelConfig(
+            "an audit judges labels, and this label config asks for texts alone; compare versions with "
+            "`labelloop models compare`, which shows what they write"
+        )
+    rows, splits = _rows(snapshot, plan)
+    with _alone(services, snapshot, report):
+        judged, came_from = _judged(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
+    report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
+    opinions = [opinion_of(*each) for each in zip(plan.labeled, judged.controls, strict=True)]
+    findings = examine(rows, splits, opinions, judged.features)
+    unread = reading_faults(
+        plan,
+        row_texts(rows, plan),
+        base_model=base_model,
+        max_length_tokens=audit_settings(is_deep=is_deep, seed=services.options.seed).max_length_tokens,
+    )
+    return findings.audit(
+        snapshot_id=snapshot.id,
+        seconds=time.monotonic() - began_s,
+        probabilities_from=came_from,
+        warnings=[str(fault) for fault in unread],
+    )
+
+
+class _Reports:
+    """The files that an audit leaves for people and programs."""
+
+    def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
+        self.folder = audit_folder(services, snapshot)
+        self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
+        plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+        self._texts = {row.task_id: row.input.get(plan.field, "") for row in _rows(snapshot, plan)[0]}
+
+    def precision(self) -> list["KindPrecision"]:
+        """Of the project's past flags, as far as decisions have been learned; empty for rows of a file."""
+        return precision_table(self._services, self._project) if self._project else []
+
+    def write(self) -> None:
+        """Write all of them, each whole or not at all."""
+        from ...quality.html_report import html_report
+        from ...quality.report import audit_to_json, write_csv
+
+        with whole_file(self.folder / AUDIT_JSON) as file:
+            # Escaped, because half a surrogate pair, which a text or label may hold, has no other form in UTF-8.
+            json.dump(audit_to_json(self._audit), file, indent=1)
+        with whole_file(self.folder / AUDIT_CSV) as file:
+            write_csv(self._audit, self._texts, file)
+        page = html_report(
+            self._audit,
+            self._texts,
+            title=self._project.title if self._project else self._snapshot.manifest.project.slug,
+            project_url=f"{self._services.studio.url}/projects/{self._project.id}" if self._project else None,
+            precision=self.precision(),
+        )
+        with whole_file(self.folder / AUDIT_HTML) as file:
+            file.write(page)
+
+
+def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]]:
+    """All rows and the split of each, those without an agreed answer at the end."""
+    rows, splits = [], []
+    for split in Split:
+        for row in read_rows(snapshot.path, split):
+            rows.append(row)
+            splits.append(split)
+    moved = read_moved(snapshot.path)
+    for row in read_unresolved(snapshot.path):
+        rows.append(row)
+        splits.append(moved.get(row.task_id) or split_of(row.input.get(plan.field, ""), snapshot.manifest.split))
+    return rows, splits
+
+
+def _judged(
+    services: Services,
+    snapshot: Snapshot,
+    rows: Sequence[Row],
+    plan: ServingPlan,
+    base_model: str,
+    *,
+    is_deep: bool,
+    report: Report,
+) -> tuple["Judgement", str]:
+    """What models say of the rows, and what these models are."""
+    from ...learning.loop.progress import Progress
+    from ...quality.judge_controls import audit_settings, judge_controls
+    from ...quality.reviewed_texts import ReviewedTexts
+
+    def told(progress: Progress) -> None:
+        share = JUDGING_STARTS + progress.fraction * (EXAMINING_STARTS - JUDGING_STARTS)
+        report(share, progress.stage, progress.message)
+
+    settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
+    judged = judge_controls(
+        [ReviewedTexts.of(rows, served) for served in plan.labeled],
+        settings,
+        base_model=base_model,
+        cache=audit_folder(services, snapshot) / "cache",
+        report=told,
+        trust={HeadKind.SOFTMAX: _trust},
+    )
+    return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
+
+
+def opinion_of(served: ServedControl, judged: "JudgedRows") -> "Opinion":
+    """What models say of the answers to a control, as an examination is given it."""
+    import numpy as np
+
+    from ...quality.opinion import Opinion, Tagging
+
+    tagging = None
+    if judged.head is HeadKind.TAGS:
+        tagging = Tagging(judged.reading, np.asarray(judged.codes, dtype=np.int64))
+    return Opinion(served.control, judged.head, judged.probabilities, tagging)
+
+
+def _trust(judged: "JudgedRows") -> "npt.NDArray[np.float64]":
+    """How far to believe single choices; of the other kinds a second round finds no more errors than the first."""
+    import numpy as np
+
+    from ...quality.label_errors import trust
+
+    return trust(np.where(judged.is_usable, judged.codes, -1).astype(np.int64), judged.probabilities)
+
+
+@contextmanager
+def _alone(services: Services, snapshot: Snapshot, report: Report) -> Iterator[None]:
+    """Two processes must not write the same cache at the same time; the second finds it filled."""
+    while True:
+        with services.database.locks.attempt(f"audit-{snapshot.manifest.project.key}") as is_free:
+            if is_free:
+                yield
+                return
+        report(JUDGING_STARTS, "waiting", "another audit of the same project is running")
+        time.sleep(WAIT_S)

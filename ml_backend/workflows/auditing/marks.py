@@ -1,0 +1,192 @@
+"""Marks in tasks: what stands in Label Studio is compared with what should, and only the difference is written."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ...domain.annotation import Task
+from ...domain.example import Target
+from ...domain.flag import Flag, FlagOutcome
+from ...domain.project import Project
+from ...domain.quality import Audit, Disagreement
+from ...domain.readable import readable, readable_suggestion
+from ...errors import StudioRejected
+from ...labelstudio.quality_fields import (
+    DISAGREEMENT,
+    GIVEN,
+    ISSUE,
+    QUALITY,
+    SUGGESTED,
+    SUSPECT,
+    TRUE,
+    cleared,
+    marked,
+)
+from ...quality.flagging import QUALITY_DIGITS, Candidate
+from ..connecting.projects import plan_of
+from ..services import Services
+from .decisions import first_control, label_reader, labeled_at
+
+__all__ = ["Marker", "Report"]
+
+log = logging.getLogger(__name__)
+
+TASKS_PER_READ = 10
+"""Read just before they are written, a second's worth at a time: what others write in between would be lost."""
+PASSED_OVER = (400, 404)
+"""Data that Label Studio does not take, and a task that was deleted this very moment: no reason to leave the others."""
+
+Report = Callable[[float, str], None]
+
+
+class Marker:
+    """Brings the marks of a project's tasks, and the flags behind them, to what is wanted.
+
+    Killed half-way, it leaves marks that the next one finds and goes on from.
+
+    Attributes:
+        written: tasks that were marked, or whose mark was brought up to date.
+        cleared: tasks whose mark was taken away.
+        unchanged: tasks whose mark was right already.
+    """
+
+    def __init__(self, services: Services, project: Project, audit: Audit) -> None:
+        self._studio, self._flags, self._now = services.studio, services.database.flags, services.clock
+        self._project_id, self._audit = project.id, audit
+        self._labels = label_reader(services, project)
+        self._plan = plan_of(project)
+        self._chosen: dict[int, Candidate] = {}
+        self._disagreements: dict[int, Disagreement] = {}
+        first = first_control(self._plan)
+        self._open = {flag.task_id: flag.about(first) for flag in self._flags.open(project.id)}
+        self.written = self.cleared = self.unchanged = 0
+
+    def want(self, chosen: Iterable[Candidate], disagreements: Iterable[Disagreement]) -> None:
+        """Say which tasks are to be marked: suspects, and beside them those that annotators disagree about."""
+        self._chosen = {each.task_id: each for each in chosen}
+        self._disagreements = {}
+        for each in disagreements:
+            if each.task_id not in self._chosen:
+                self._disagreements.setdefault(each.task_id, each)
+
+    def write(self, report: Report) -> None:
+        """Clear what is not wanted any more, then mark what is wanted, the most suspicious first.
+
+        Raises:
+            StudioError: Label Studio did not answer or refused.
+        """
+        for task_id in self._open.keys() - self._chosen.keys():
+            self._flags.close(self._open[task_id], FlagOutcome.WITHDRAWN)
+        present = self._marked_now()
+        right = self._right_ones(present)
+        self.unchanged = len(right)
+        wanted = [*self._chosen, *self._disagreements]
+        pending = [*sorted(present.keys() - set(wanted)), *(each for each in wanted if each not in right)]
+        for start in range(0, len(pending), TASKS_PER_READ):
+            self._write_batch(pending[start : start + TASKS_PER_READ])
+            done = min(start + TASKS_PER_READ, len(pending))
+            report(done / len(pending), f"brought {done} of {len(pending)} tasks up to date")
+
+    def _marked_now(self) -> dict[int, Task]:
+        found: dict[int, Task] = {}
+        for name in (SUSPECT, DISAGREEMENT):
+            found |= {task.id: task for task in self._studio.tasks_with(self._project_id, name, TRUE)}
+        return found
+
+    def _right_ones(self, present: Mapping[int, Task]) -> set[int]:
+        labels = self._labels(present.values())
+        right = set()
+        for task_id, task in present.items():
+            fields = self._fields(task)
+            if fields is not None and marked(task.data, fields) == task.data and self._stands(task_id, labels):
+                right.add(task_id)
+                self._remember(task)
+        return right
+
+    def _write_batch(self, task_ids: list[int]) -> None:
+        tasks = {task.id: task for task in self._studio.tasks_by_id(self._project_id, task_ids)}
+        labels = self._labels(tasks.values())
+        for task_id in task_ids:
+            task = tasks.get(task_id)
+            if task is None:
+                continue  # deleted since the snapshot
+            fields = self._fields(task) if self._stands(task_id, labels) else None
+            data = cleared(task.data) if fields is None else marked(task.data, fields)
+            if data != task.data and not self._replaced(task_id, data):
+                continue
+            if fields is not None:
+                self.written += data != task.data
+                self._remember(task)
+            else:
+                self.cleared += data != task.data
+
+    def _fields(self, task: Task) -> dict[str, Any] | None:
+        """What should stand in the task; None where nothing should."""
+        text = self._plan.text(task.data)
+        if task.id in self._chosen:
+            each = self._chosen[task.id]
+            return _suspect_fields(each, self._named(each.control), text)
+        if task.id in self._disagreements:
+            found = self._disagreements[task.id]
+            return _disagreement_fields(found, self._named(found.control), text)
+        return None
+
+    def _named(self, control: str) -> str:
+        """What goes before an answer, so that it is clear what was asked; nothing where one thing alone is."""
+        return f"{control}: " if len(self._plan.labeled) > 1 else ""
+
+    def _stands(self, task_id: int, labels: Mapping[int, Mapping[str, Target]]) -> bool:
+        """False where the answer was changed after the snapshot, so that the suspicion is out of date."""
+        candidate = self._chosen.get(task_id)
+        return candidate is None or labels.get(task_id, {}).get(candidate.control) == candidate.given
+
+    def _replaced(self, task_id: int, data: Mapping[str, Any]) -> bool:
+        try:
+            self._studio.replace_data(task_id, data)
+        except StudioRejected as error:
+            if error.status not in PASSED_OVER:
+                raise
+            log.warning("task %s was not marked: %s", task_id, error)
+            return False
+        return True
+
+    def _remember(self, task: Task) -> None:
+        """Only once people can see the mark: a flag written before it could count a change that has nothing to do."""
+        candidate = self._chosen.get(task.id)
+        if candidate is None:
+            return
+        flag = Flag(
+            project_id=self._project_id,
+            task_id=task.id,
+            control=candidate.control,
+            kind=candidate.kind,
+            given=candidate.given,
+            suggested=candidate.suggested,
+            quality=candidate.quality,
+            is_held_out=candidate.is_held_out,
+            is_decoy=candidate.is_decoy,
+            snapshot_id=self._audit.snapshot_id,
+            probabilities_from=self._audit.probabilities_from,
+            labeled_at=labeled_at(task),
+            flagged_at=self._now(),
+        )
+        known = self._open.get(task.id)
+        if known is not None and known.control != flag.control:
+            self._flags.close(known, FlagOutcome.WITHDRAWN)
+        if known is None or not known.says_the_same_as(flag):
+            self._flags.put(flag)
+
+
+def _suspect_fields(each: Candidate, asked: str, text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {GIVEN: f"{asked}{readable(each.given, text)}"}
+    if each.suggested is not None:
+        fields[SUGGESTED] = f"{asked}{readable_suggestion(each.given, each.suggested, text)}"
+    return fields | {ISSUE: each.kind.value, QUALITY: each.quality, SUSPECT: True}
+
+
+def _disagreement_fields(each: Disagreement, asked: str, text: str) -> dict[str, Any]:
+    answers = "; ".join(f"{readable(answer, text)} ({count})" for answer, count in each.answers)
+    fields: dict[str, Any] = {GIVEN: f"{asked}{answers}"}
+    if each.consensus is not None:
+        fields[SUGGESTED] = f"{asked}{readable(each.consensus, text)}"
+    return fields | {QUALITY: round(each.quality, QUALITY_DIGITS), DISAGREEMENT: True}

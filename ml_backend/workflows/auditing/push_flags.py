@@ -1,0 +1,127 @@
+"""Showing an audit's findings to the people who can settle them: marks in their tasks, and tabs in Label Studio."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ...domain.project import Project
+from ...domain.quality import Audit
+from ...domain.snapshot import Snapshot, Split
+from ...errors import StudioError
+from ...labelstudio.quality_fields import (
+    DISAGREEMENT,
+    DISAGREEMENT_TAB,
+    QUALITY_FIELDS,
+    SUSPECT,
+    SUSPECT_TAB,
+    default_tab,
+    review_tab,
+)
+from ...quality.flagging import Labeled, choose
+from ...quality.precision import measured_precision, silenced_kinds
+from ...snapshots.store import read_rows
+from ..connecting.projects import plan_of
+from ..services import Services
+from .decisions import first_control, flags_of, learn_decisions
+from .marks import Marker, Report
+
+__all__ = ["PushedFlags", "push_audit"]
+
+WAIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class PushedFlags:
+    """What a push did.
+
+    Attributes:
+        written: tasks that were marked, or whose mark was brought up to date.
+        cleared: tasks whose mark was taken away.
+        unchanged: tasks whose mark was right already.
+        decided: flags that people had settled since the push before.
+        tabs: address in Label Studio by title.
+    """
+
+    written: int = 0
+    cleared: int = 0
+    unchanged: int = 0
+    decided: int = 0
+    tabs: Mapping[str, str] = field(default_factory=dict)
+
+
+def push_audit(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
+    """Mark the most suspicious tasks and those that annotators disagree about, clear all others, and see to the tabs.
+
+    Safe to repeat: a second push of the same audit changes nothing, and one that was killed is gone on with.
+
+    Args:
+        snapshot: the one that was audited.
+        report: told the fraction done and a sentence.
+
+    Raises:
+        StudioError: Label Studio did not answer or refused, or the label config uses a name of labelloop's fields.
+    """
+    _check_names(project)
+    while True:
+        with services.database.locks.attempt(f"review-{project.id}") as is_free:
+            if is_free:
+                return _push(services, project, audit, snapshot, report)
+        report(0.0, "another process is pushing")
+        time.sleep(WAIT_S)
+
+
+def _check_names(project: Project) -> None:
+    used = {key for control in plan_of(project).config.controls for key in control.object.keys}
+    if taken := [name for name in QUALITY_FIELDS if name in used]:
+        raise StudioError(
+            f"the label config of project {project.id} shows {', '.join(taken)}, where labelloop would write what it "
+            "finds; rename that field in the tasks and in the label config, then push again"
+        )
+
+
+def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
+    report(0.0, "reading what people decided")
+    decided = learn_decisions(services, project)
+    history = flags_of(services, project.id, first_control(plan_of(project)))
+    at_most = services.options.push_flags_at_most
+    chosen = choose(
+        audit,
+        _labeled(snapshot),
+        history,
+        at_most=at_most,
+        silenced=silenced_kinds(measured_precision(history, floor=services.options.flag_precision_floor)),
+    )
+    marker = Marker(services, project, audit)
+    marker.want(chosen, [each for each in audit.disagreements if not each.is_settled][:at_most])
+    marker.write(report)
+    return PushedFlags(marker.written, marker.cleared, marker.unchanged, decided, _tabs(services, project))
+
+
+def _labeled(snapshot: Snapshot) -> dict[int, Labeled]:
+    return {
+        row.task_id: Labeled(row.targets, split)
+        for split in Split
+        for row in read_rows(snapshot.path, split)
+        if row.targets
+    }
+
+
+def _tabs(services: Services, project: Project) -> dict[str, str]:
+    """Addresses of the tabs. What people changed about one they have is left alone, except what it lists and how."""
+    studio = services.studio
+    views, columns = studio.views(project.id), studio.columns(project.id)
+    if not views:
+        studio.create_view(project.id, default_tab(columns))
+    known = {(view["data"] or {}).get("title"): view for view in views}
+    text_field = plan_of(project).object.keys[0]
+    addresses = {}
+    for title, name in ((SUSPECT_TAB, SUSPECT), (DISAGREEMENT_TAB, DISAGREEMENT)):
+        wanted = review_tab(title, name, text_field, columns)
+        view = known.get(title)
+        if view is None:
+            view = studio.create_view(project.id, wanted)
+        elif any(view["data"].get(key) != wanted[key] for key in ("filters", "ordering")):
+            fresh = {key: wanted[key] for key in ("filters", "ordering")}
+            view = studio.update_view(project.id, view["id"], {**view["data"], **fresh})
+        addresses[title] = f"{studio.url}/projects/{project.id}/data?tab={view['id']}"
+    return addresses

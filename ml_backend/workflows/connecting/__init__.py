@@ -1,0 +1,1 @@
+"""Connect Label Studio projects and remember them."""

@@ -1,0 +1,69 @@
+"""What the label configs that a project has had mean for its rows and for what serves it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from ...domain.config_changes import Absence, SeenControls, absences, config_changes
+from ...domain.label_config import LabelConfig
+from ...domain.model import PromotionState, is_cold_start
+from ...domain.project import Project, SeenConfig
+from ...errors import LabelConfigError
+from ...labelstudio.label_config_xml import parse_label_config
+from ...tasks import serving_plan
+from ..services import Services
+
+__all__ = ["changes_between", "changes_since_training", "control_absences"]
+
+UNKNOWN = "what serves was trained for other controls or labels than the label config has now."
+
+
+def changes_between(before: str, after: str) -> tuple[str, ...]:
+    """What differs for people and models between two label configs, in sentences about the controls that are served.
+
+    Raises:
+        LabelConfigError: the later one cannot be served.
+    """
+    now = _served(after)
+    try:
+        return config_changes(_served(before), now)
+    except LabelConfigError:
+        return (UNKNOWN,)
+
+
+def changes_since_training(services: Services, project: Project) -> tuple[str, ...]:
+    """What has changed in the label config since the serving version was trained, from the database alone.
+
+    Nothing for a cold start, which follows the config.
+    """
+    promotions = services.database.promotions.history(project.id)
+    serving = next((p for p in promotions if p.state in (PromotionState.COMMITTED, PromotionState.DONE)), None)
+    if serving is None or is_cold_start(serving.version) or serving.label_config_fingerprint is None:
+        return ()
+    if serving.label_config_fingerprint == project.label_config_fingerprint:
+        return ()
+    seen = {each.fingerprint: each.label_config for each in services.database.projects.label_configs(project.id)}
+    trained_for = seen.get(serving.label_config_fingerprint)
+    return changes_between(trained_for, project.label_config) if trained_for else (UNKNOWN,)
+
+
+def control_absences(services: Services, project: Project) -> Mapping[str, Sequence[Absence]]:
+    """Return the periods in which a served control was missing from the label config, for those not always there.
+
+    Label Studio stores nothing for a control that was left empty, so only the time distinguishes an annotation made
+    while the control did not exist from one that says that nothing applies.
+    """
+    return absences(
+        [controls for each in services.database.projects.label_configs(project.id) for controls in _seen(each)]
+    )
+
+
+def _seen(config: SeenConfig) -> Iterator[SeenControls]:
+    """Yield the controls of a former config; nothing where it can no longer be read, as it then proves nothing."""
+    with suppress(LabelConfigError):
+        yield SeenControls(_served(config.label_config).controls, config.seen_at, config.is_confirmed)
+
+
+def _served(label_config: str) -> LabelConfig:
+    """The label config with its served controls alone."""
+    plan = serving_plan(parse_label_config(label_config))
+    return LabelConfig(plan.config.xml, tuple(each.control for each in plan.controls))

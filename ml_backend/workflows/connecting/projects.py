@@ -1,0 +1,135 @@
+"""What `/setup` asks for: remember the project, say which version answers it."""
+
+import logging
+import re
+from dataclasses import replace
+from functools import lru_cache
+
+from ...domain.model import PromotionState, cold_start_version, is_cold_start
+from ...domain.project import Project
+from ...domain.snapshot import SplitFractions
+from ...errors import DatabaseUnavailable
+from ...labelstudio.label_config_xml import parse_label_config
+from ...tasks import ServingPlan, serving_plan
+from ..services import Services
+from .config_history import changes_between
+
+__all__ = ["announced_version", "plan_of", "project_as_it_is", "remember_project", "served_project", "slug_of"]
+
+log = logging.getLogger(__name__)
+
+LABEL_CONFIGS_KEPT = 64
+DEFAULT_SLUG = "labelloop"
+MAX_SLUG_LENGTH = 40
+
+
+def slug_of(title: str) -> str:
+    """A short name for versions: lower-case letters, digits and dashes."""
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:MAX_SLUG_LENGTH].strip("-")
+    return slug or DEFAULT_SLUG
+
+
+def plan_of(project: Project) -> ServingPlan:
+    """Which controls of the project are served."""
+    return _plan(project.label_config)
+
+
+@lru_cache(LABEL_CONFIGS_KEPT)
+def _plan(label_config: str) -> ServingPlan:
+    """What a label config says, remembered: every request brings it along, and reading it takes longer than a model."""
+    return serving_plan(parse_label_config(label_config))
+
+
+def remember_project(
+    services: Services,
+    project_id: int,
+    label_config: str,
+    *,
+    title: str = "",
+    slug: str | None = None,
+    split: SplitFractions | None = None,
+) -> Project:
+    """The project as it stands, added if it is new, its label config brought up to date.
+
+    Slug and split of a known project stay as they are: versions and splits are built on them.
+
+    Raises:
+        UnreadableLabelConfig: the config is malformed.
+        UnsupportedLabelConfig: nothing in it can be served.
+    """
+    plan = _plan(label_config)
+    project = services.database.projects.find(project_id)
+    fingerprint = plan.config.fingerprint
+    seen = (label_config, fingerprint)
+    if project is not None and _seen_of(project) == seen and title in ("", project.title):
+        return project
+    for notice in plan.notices:
+        log.info("project %s: %s", project_id, notice)
+    if project is None:
+        return services.database.projects.add(
+            project_id,
+            slug=slug or slug_of(title),
+            title=title or f"Project {project_id}",
+            label_config=label_config,
+            fingerprint=fingerprint,
+            split=split or services.options.split,
+        )
+    if _seen_of(project) != seen:
+        for sentence in changes_between(project.label_config, label_config):
+            log.warning("the label config of project %s has changed: %s", project_id, sentence)
+        services.database.projects.set_label_config(project_id, label_config, fingerprint)
+    if title and project.title != title:
+        services.database.projects.set_title(project_id, title)
+    return services.database.projects.get(project_id)
+
+
+def _seen_of(project: Project) -> tuple[str, str]:
+    """Return the label config as last read, with its fingerprint, which may differ in another release."""
+    return project.label_config, project.label_config_fingerprint
+
+
+def project_as_it_is(services: Services, project: Project) -> Project:
+    """Return the project with its current title and label config in Label Studio, since an event may have been lost.
+
+    Raises:
+        LabelConfigError: that config cannot be served.
+        StudioError: Label Studio does not answer.
+    """
+    info = services.studio.project(project.id)
+    return remember_project(services, project.id, info.label_config, title=info.title)
+
+
+def served_project(services: Services, project_id: int, label_config: str) -> Project:
+    """Return the project of a request that only wants answers, and store it where the database allows it.
+
+    While the database is away, this process uses what it knows of the project. The next request after that stores it
+    again.
+
+    Raises:
+        LabelConfigError: the config is malformed, or nothing in it can be served.
+        DatabaseUnavailable: the database is away, and this process does not serve the project yet.
+    """
+    try:
+        return remember_project(services, project_id, label_config)
+    except DatabaseUnavailable as error:
+        known = services.champions.project(project_id)
+        if known is None:
+            raise
+        log.warning("project %s is answered from memory: %s", project_id, error)
+        fingerprint = _plan(label_config).config.fingerprint
+        return replace(known, label_config=label_config, label_config_fingerprint=fingerprint)
+
+
+def announced_version(services: Services, project: Project) -> str:
+    """The version that `/predict` answers with, told without loading a model.
+
+    Label Studio predicts again, and stores a duplicate, whenever the two differ.
+    """
+    loaded = services.champions.loaded(project)
+    if loaded is not None:
+        return loaded.version
+    cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    for promotion in services.database.promotions.history(project.id):
+        if promotion.state in (PromotionState.COMMITTED, PromotionState.DONE):
+            return cold_start if is_cold_start(promotion.version) else promotion.version
+    return cold_start

@@ -1,0 +1,1 @@
+"""Check every link of the chain."""

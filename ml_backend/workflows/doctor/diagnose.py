@@ -1,0 +1,44 @@
+"""Looking at every link of the chain from Label Studio to the model and back."""
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...errors import DatabaseUnavailable
+from ..services import Services
+from . import connection as check_connection
+from . import loop as check_loop
+from . import surroundings as check_surroundings
+from . import tasks as check_tasks
+from .examination import Examination, Finding, State, run_checks
+from .probe import BackendProbe
+
+__all__ = ["Finding", "State", "diagnose"]
+
+
+def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe | None = None) -> list[Finding]:
+    """Check each link of the chain, in order; a broken link never hides those that can still be checked.
+
+    Nothing is changed. The running backend gets one test event, one test task and some tasks of each project.
+
+    Args:
+        project_id: the project to check; None: every connected one.
+        probe: calls the running backend; None: over the network.
+    """
+    probe = probe or BackendProbe(services.options.backend)
+    shared = run_checks(check_surroundings.CHECKS, Examination(services, probe), (), None)
+    findings = list(shared)
+    for each in [project_id] if project_id is not None else _connected(services):
+        checks = (*check_connection.CHECKS, *check_loop.CHECKS, *check_tasks.CHECKS)
+        findings += run_checks(checks, Examination(services, probe, each), shared, each)
+    if len(findings) == len(shared):
+        findings.append(
+            Finding("project", State.SKIPPED, "no project is connected yet", "run `labelloop connect PROJECT`")
+        )
+    return findings
+
+
+def _connected(services: Services) -> list[int]:
+    try:
+        return [project.id for project in services.database.projects.all()]
+    except (DatabaseUnavailable, SQLAlchemyError):
+        # The finding about the database tells what is wrong with it.
+        return []

@@ -1,0 +1,230 @@
+"""Checks of a project's loop: what serves, what annotators see of it, and whether labels come back."""
+
+from datetime import UTC, datetime
+
+from ...domain.annotation import Annotation
+from ...domain.job import Job, JobKind, JobState
+from ...domain.reasons import Reason
+from ...serving.alarms import AlarmKind
+from ..connecting.config_history import changes_between
+from ..connecting.projects import plan_of
+from ..exporting.reading_faults import task_faults
+from ..exporting.snapshots import stored_snapshot
+from ..labeling.ingest import UNCERTAINTY_SAMPLING
+from .examination import Check, Examination, Verdict, broken, fine, warning
+from .probe import PREDICT_TIMEOUT_S, Answer
+
+__all__ = ["CHECKS"]
+
+MOST_TASKS_READ = 5000  # an export of this many takes Label Studio ten seconds
+NOT_LOST = frozenset({Reason.UNRESOLVED, Reason.MOVED_POSITIONS, Reason.BLANK_SPAN})
+LOST_TASKS = frozenset({Reason.EMPTY_TEXT})
+ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
+
+
+def _model(exam: Examination) -> Verdict:
+    from ...models.bundle.bundle import read_bundle
+
+    key = exam.project.ref.key
+    champion = exam.services.registry.champion(key)
+    if lost := exam.services.alarms.about(AlarmKind.REGISTRY, key):
+        return broken(lost, f"restore MLflow's database, or train again: `labelloop train --project {exam.project_id}`")
+    if champion is None:
+        return fine("none yet: the cold start answers until a first model is trained and passes the gate")
+    trained_for = read_bundle(champion.path).manifest.facts.label_config
+    if changes := changes_between(trained_for, exam.project.label_config):
+        return warning(
+            f"{champion.name} serves what is left of what it was trained for. Since then, {' '.join(changes)}",
+            f"label what is new, then train again: `labelloop train --project {exam.project_id}`",
+        )
+    return fine(f"{champion.name} serves, its files are whole")
+
+
+def _versions(exam: Examination) -> Verdict:
+    announced = exam.probe.get("/versions")
+    if exam.version not in (announced.get("versions") or ()):
+        return broken(
+            f"the registry says that {exam.version} serves, and the running backend names "
+            f"{', '.join(announced.get('versions') or ()) or 'nothing'}",
+            "it runs with another LABELLOOP_HOME, database or registry, or could not load the model: look at its log, "
+            "and restart `labelloop serve` with the settings of this command",
+        )
+    promised, given = _setup_and_predict(exam)
+    if promised.status != 200 or given.status != 200:
+        failed = promised if promised.status != 200 else given
+        return broken(
+            f"the running backend fails with {failed.status} {failed.reason}", "look at the log of `labelloop serve`"
+        )
+    answered = next((entry.get("model_version") for entry in given.get("results") or ()), None)
+    if promised.get("model_version") != answered:
+        return broken(
+            f"/setup promises {promised.get('model_version')} and /predict answers with {answered}: "
+            "Label Studio would predict again and again, and store duplicates",
+            "restart `labelloop serve`; if that does not help, look at its log for a model that cannot be loaded",
+        )
+    return fine(f"/versions, /setup and /predict all say {exam.version}")
+
+
+def _setup_and_predict(exam: Examination) -> tuple[Answer, Answer]:
+    """The two calls that Label Studio makes for one task; neither stores anything."""
+    project = str(exam.project_id)
+    config = exam.info.label_config
+    task = {"id": 0, "data": plan_of(exam.project).object.data("a test by labelloop doctor")}
+    setup = {"project": project, "schema": config, "hostname": exam.services.studio.url}
+    predict = {"project": project, "label_config": config, "tasks": [task]}
+    return exam.probe.post("/setup", setup), exam.probe.post("/predict", predict, timeout_s=PREDICT_TIMEOUT_S)
+
+
+def _predictions(exam: Examination) -> Verdict:
+    if exam.unpredicted:
+        count = "more than 1000" if exam.unpredicted > 1000 else str(exam.unpredicted)
+        return warning(
+            f"{count} unlabeled tasks have no pre-label of {exam.version}; uncertainty sampling passes over them",
+            f"run `labelloop prelabel --project {exam.project_id}`",
+        )
+    return fine(f"every unlabeled task has one of {exam.version}")
+
+
+def _selection(exam: Examination) -> Verdict:
+    selected, version = exam.info.model_version, exam.version
+    titles = [row["title"] for row in exam.rows]
+    if selected == version:
+        return fine(f"{version} is selected")
+    if selected in titles and exam.info.task_count == 0:
+        return fine(f"the live backend {selected!r} is selected until the first pre-labels are stored")
+    fix = f"run `labelloop prelabel --project {exam.project_id}`, which pushes {version} and selects it"
+    if selected in titles:
+        return warning(
+            f"the live backend {selected!r} is selected instead of the stored pre-labels of {version}: Label Studio "
+            "then draws the next task at random, whatever the sampling says, and shows no scores",
+            fix,
+        )
+    if not selected:
+        return broken("no version is selected, so annotators see no pre-label", fix)
+    return warning(f"annotators see the pre-labels of {selected}, while {version} serves", fix)
+
+
+def _sampling(exam: Examination) -> Verdict:
+    fix = f"run `labelloop connect {exam.project_id}`"
+    if not exam.info.show_collab_predictions:
+        return warning("predictions do not prelabel tasks (Settings, Annotation, Prelabeling)", fix)
+    if exam.info.sampling != UNCERTAINTY_SAMPLING:
+        return warning(f"{exam.info.sampling!r}, so annotators do not get what the model is least sure of", fix)
+    return fine(UNCERTAINTY_SAMPLING)
+
+
+def _jobs(exam: Examination) -> Verdict:
+    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind]
+    found = [job for job in last if job is not None]
+    failed = [job for job in found if job.state in ERROR_STATES]
+    if failed:
+        job = max(failed, key=lambda each: each.id)
+        return warning(f"job {job.id} ({job.kind}) {job.state}: {job.error}", _retry(job))
+    return fine("; ".join(f"last {job.kind} {job.state}" for job in found) or "none so far")
+
+
+def _retry(job: Job) -> str:
+    again = {
+        JobKind.TRAIN: f"labelloop train --project {job.project_id}",
+        JobKind.PRELABEL: f"labelloop prelabel --project {job.project_id}",
+    }.get(job.kind, f"labelloop models list --project {job.project_id}")
+    return f"read `labelloop jobs logs {job.id}`, mend the cause, then `{again}`"
+
+
+def _events(exam: Examination) -> Verdict:
+    """Compares Label Studio's annotations with the events that told of them."""
+    events = exam.services.database.events
+    newest = events.last_received(exam.project_id)
+    last = (
+        f"the newest came {newest.received_at:%Y-%m-%d %H:%M} UTC" if newest and newest.received_at else "none so far"
+    )
+    if exam.info.task_count > MOST_TASKS_READ:
+        return fine(f"{last}; not compared with Label Studio's annotations, because there are many tasks")
+    known = events.history(exam.project_id)
+    unheard = [
+        annotation
+        for task in exam.services.studio.reviewed_tasks(exam.project_id)
+        for annotation in task.annotations
+        if annotation.id not in known and _was_made_in_editor_since(annotation, exam.project.connected_at)
+    ]
+    if unheard:
+        return broken(
+            f"Label Studio holds {len(unheard)} annotations made since the project was connected that no event told "
+            f"of, such as {unheard[0].id}; {last}",
+            "keep `labelloop serve` running while people label, and correct what the checks of the webhook say; a "
+            "running worker finds and counts these, but how they were made is lost",
+        )
+    return fine(last)
+
+
+def _answers(exam: Examination) -> Verdict:
+    """Report the answers of experts that were left out of the newest snapshot."""
+    last = exam.services.database.snapshots.last(exam.project_id)
+    if last is None:
+        return fine("no snapshot has been made yet")
+    if not (exam.services.options.snapshots / exam.project.ref.key / last.id).exists():
+        return fine(f"snapshot {last.id} is on the machine whose worker made it")
+    reasons = stored_snapshot(exam.services, exam.project, last.id).manifest.reasons
+    lost = [each for each in reasons if (each.control and each.reason not in NOT_LOST) or each.reason in LOST_TASKS]
+    if lost:
+        return warning(
+            f"snapshot {last.id} was made without {'; '.join(map(str, lost))}",
+            "open these tasks in Label Studio and answer them again; docs/label-configs.md says how answers are read",
+        )
+    return fine(f"every answer that was given counts in snapshot {last.id}")
+
+
+def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
+    """Imported annotations send no event and carry no lead time."""
+    if annotation.lead_time_s is None or annotation.created_at is None:
+        return False
+    try:
+        made = datetime.fromisoformat(annotation.created_at)
+    except ValueError:
+        return False
+    return (made if made.tzinfo else made.replace(tzinfo=UTC)) > moment
+
+
+def _text_model(exam: Examination) -> Verdict:
+    from ...models.base.base_model import weights_sha256
+
+    if not plan_of(exam.project).has_texts:
+        return fine("not needed: no control is answered with a text")
+    name = exam.services.options.text_base_model
+    if not name:
+        return warning(
+            "none is set: nothing is drafted before the first version, and none can be trained",
+            "set LABELLOOP_TEXT_BASE_MODEL to a decoder, by its Hugging Face name or as a folder",
+        )
+    return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
+
+
+def _texts(exam: Examination) -> Verdict:
+    faults = task_faults(exam.services, plan_of(exam.project), exam.first_tasks)
+    if not faults:
+        return fine("the base model can read those of the first tasks, as far as is known")
+    return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
+
+
+CHECKS = (
+    Check(
+        "text_model",
+        _text_model,
+        needs=("connected",),
+        fix="set LABELLOOP_TEXT_BASE_MODEL to a decoder that is there, as the message says",
+    ),
+    Check("texts", _texts, needs=("project", "connected", "base_model")),
+    Check(
+        "model",
+        _model,
+        needs=("connected", "registry"),
+        fix="go back with `labelloop models rollback`, or train again: `labelloop train`",
+    ),
+    Check("versions", _versions, needs=("registration", "connected", "label_config", "credentials", "registry")),
+    Check("predictions", _predictions, needs=("project", "connected", "registry")),
+    Check("selection", _selection, needs=("project", "connected", "registry")),
+    Check("sampling", _sampling, needs=("project",)),
+    Check("jobs", _jobs, needs=("database",)),
+    Check("events", _events, needs=("project", "connected")),
+    Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),
+)

@@ -1,0 +1,1 @@
+"""Turn reviewed tasks into snapshots and files."""

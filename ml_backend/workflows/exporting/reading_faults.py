@@ -1,0 +1,156 @@
+"""Find texts that base models cannot read well, because of their script or their length."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...domain.annotation import Task
+from ...domain.example import Row
+from ...domain.model import HeadKind
+from ...errors import EncoderError
+from ...models.text.encoder import DEFAULT_MAX_LENGTH_TOKENS
+from ...tasks import ServingPlan
+from ..services import Services
+
+if TYPE_CHECKING:
+    from ...models.base.legibility import Legibility
+    from ...models.base.tokeniser import Tokeniser
+
+__all__ = ["ReadingFault", "reading_faults", "row_texts", "task_faults"]
+
+MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
+"""Up to these shares, texts are read well enough; languages that a model knows stay far below, others far above."""
+NAMED_TASKS = 5
+READERS = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2", "intfloat/multilingual-e5-small"
+WRITERS = "Qwen/Qwen3-0.6B", "bigscience/bloomz-560m"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingFault:
+    """A part of the texts that a model cannot read.
+
+    Attributes:
+        found: what was found, as a clause.
+        fix: what to do about it, as a clause.
+    """
+
+    found: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.found}; {self.fix}"
+
+
+def row_texts(rows: Iterable[Row], plan: ServingPlan) -> list[tuple[int, str]]:
+    """Return the texts of rows with the ids of their tasks."""
+    return [(row.task_id, row.input.get(plan.field, "")) for row in rows]
+
+
+def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) -> list[ReadingFault]:
+    """Return what the models in the settings cannot read of these tasks."""
+    return reading_faults(
+        plan,
+        [(task.id, plan.text(task.data)) for task in tasks],
+        base_model=services.options.base_model,
+        max_length_tokens=DEFAULT_MAX_LENGTH_TOKENS,
+        text_base_model=services.options.text_base_model,
+    )
+
+
+def reading_faults(
+    plan: ServingPlan,
+    texts: Sequence[tuple[int, str]],
+    *,
+    base_model: str,
+    max_length_tokens: int,
+    text_base_model: str = "",
+) -> list[ReadingFault]:
+    """Return what the models behind a plan's controls cannot read of these texts.
+
+    A base model is skipped where its tokenizer cannot be loaded, or does not give the positions of its tokens.
+
+    Args:
+        texts: pairs of a task's id and a text; an id may occur again.
+        base_model: the model that reads for controls that are answered with labels.
+        max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
+        text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
+    """
+    faults: list[ReadingFault] = []
+    if plan.labeled and (reader := _tokeniser(base_model)) is not None:
+        faults += _script_faults(texts, reader, base_model, "LABELLOOP_BASE_MODEL", READERS)
+        choices = [served.name for served in plan.labeled if served.kind.head is not HeadKind.TAGS]
+        if choices:
+            faults += _length_faults(texts, reader, base_model, choices, max_length_tokens)
+    if plan.has_texts and (writer := _tokeniser(text_base_model)) is not None:
+        faults += _script_faults(texts, writer, text_base_model, "LABELLOOP_TEXT_BASE_MODEL", WRITERS)
+    return faults
+
+
+def _tokeniser(base_model: str) -> "Tokeniser | None":
+    from ...models.base.tokeniser import load_tokeniser
+
+    try:
+        return load_tokeniser(base_model) if base_model else None
+    except EncoderError:
+        return None  # the code that loads the model reports this
+
+
+def _script_faults(
+    texts: Sequence[tuple[int, str]], tokeniser: "Tokeniser", base_model: str, setting: str, others: Iterable[str]
+) -> Iterator[ReadingFault]:
+    from ...models.base.legibility import legibility
+
+    try:
+        found = legibility([text for _, text in texts], tokeniser)
+    except EncoderError:
+        return  # such a tokenizer does not give the positions of its tokens
+    if reasons := _reasons(found):
+        instead = " or ".join(name for name in others if name != base_model)
+        yield ReadingFault(
+            f"{base_model} cannot read these texts well: {', '.join(reasons)}",
+            f"set {setting} to a model that knows their language, such as {instead}, and train with it",
+        )
+
+
+def _reasons(found: "Legibility") -> list[str]:
+    reasons = []
+    if found.unknown > MOST_UNKNOWN:
+        reasons.append(f"{found.unknown:.0%} of their letters are unknown tokens to it")
+    if found.spelled > MOST_SPELLED:
+        reasons.append(f"{found.spelled:.0%} of their letters are read one by one, as in a foreign script")
+    if found.alike > MOST_ALIKE:
+        reasons.append(f"{found.alike:.0%} of their words look like another one without accents and vowel signs")
+    return reasons
+
+
+def _length_faults(
+    texts: Sequence[tuple[int, str]],
+    tokeniser: "Tokeniser",
+    base_model: str,
+    choices: Sequence[str],
+    max_length_tokens: int,
+) -> Iterator[ReadingFault]:
+    from ...models.base.base_model import position_limit
+    from ...models.base.legibility import longer_texts
+
+    most = position_limit(base_model)
+    read = min(max_length_tokens, most or max_length_tokens)
+    longer = longer_texts([text for _, text in texts], tokeniser, read)
+    if longer:
+        tasks = list(dict.fromkeys(texts[position][0] for position in longer))
+        yield ReadingFault(
+            f"{len(longer)} of {len(texts)} texts ({len(longer) / len(texts):.1%}) have more than {read} tokens, and "
+            f"what comes after those is not read for {' and '.join(map(repr, choices))} (tasks {_listed(tasks)})",
+            _longer_reading(read, most),
+        )
+
+
+def _longer_reading(read: int, most: int | None) -> str:
+    if most is not None and most <= read:
+        return "choose a base model that reads more, or put what matters first"
+    return f"train with `--set max_length_tokens={most or 2 * read}` to have more of them read, which takes longer"
+
+
+def _listed(tasks: Sequence[int]) -> str:
+    more = len(tasks) - NAMED_TASKS
+    return ", ".join(map(str, tasks[:NAMED_TASKS])) + (f" and {more} more" if more > 0 else "")

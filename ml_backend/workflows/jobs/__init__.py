@@ -1,0 +1,1 @@
+"""Run jobs: claim, launch, report, recover and try again."""

@@ -1,0 +1,66 @@
+"""Retry work inside a job's process when something was away or busy."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from ...errors import LabelloopError
+
+__all__ = ["TRIES_AGAIN", "persistently"]
+
+log = logging.getLogger(__name__)
+
+TRIES_AGAIN = 6
+LONGEST_ASKED_WAIT_S = 600.0
+
+_Result = TypeVar("_Result")
+
+
+def persistently(work: Callable[[], _Result], patience_s: float, wait: Callable[[float, str], None]) -> _Result:
+    """Do the work and return its result; after a passing failure, do it again, up to six times.
+
+    Each wait is twice the one before, or as long as the other side asks. If that is too long, the work fails.
+
+    Args:
+        patience_s: the total of all waits, unless the other side asks for longer ones; 0: no retry.
+        wait: waits for so many seconds; its second argument is a sentence on why. An error that it raises ends the
+            retries.
+
+    Raises:
+        Exception: an error of the work: at once if it is a lasting failure, otherwise that of the last try.
+    """
+    growing = wait_exponential(multiplier=patience_s / (2**TRIES_AGAIN - 1))
+
+    def pause(state: RetryCallState) -> float:
+        return max(growing(state), _error(state).retry_after_s or 0.0)
+
+    def tell(state: RetryCallState) -> None:
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        count = f"{state.attempt_number} of {TRIES_AGAIN}"
+        message = f"trying again in {seconds:.0f} s ({count}): {_error(state)}"
+        log.warning("%s", message)
+        wait(seconds, message)
+
+    retrying = Retrying(
+        retry=retry_if_exception(_is_worth_a_wait),
+        wait=pause,
+        stop=stop_after_attempt(1 + TRIES_AGAIN if patience_s else 1),
+        before_sleep=tell,
+        sleep=lambda _seconds: None,  # `tell` has waited already, since it knows the reason
+        reraise=True,
+    )
+    return retrying(work)
+
+
+def _is_worth_a_wait(error: BaseException) -> bool:
+    return (
+        isinstance(error, LabelloopError) and error.is_passing and (error.retry_after_s or 0.0) <= LONGEST_ASKED_WAIT_S
+    )
+
+
+def _error(state: RetryCallState) -> LabelloopError:
+    """Return the error of the work; called only after a passing failure."""
+    error = state.outcome.exception() if state.outcome else None
+    return error if isinstance(error, LabelloopError) else LabelloopError()

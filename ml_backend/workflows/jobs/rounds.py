@@ -1,0 +1,52 @@
+"""The worker's regular work for each project that needs Label Studio: confirm events, and request due trainings."""
+
+import logging
+import time
+
+from ...domain.project import Project
+from ...errors import LabelloopError, PayloadError, StudioError, StudioRejected
+from ..labeling.confirm import confirm_hints
+from ..services import Services
+from ..training.policy import retrain_if_due
+
+__all__ = ["ProjectRounds"]
+
+log = logging.getLogger(__name__)
+
+
+class ProjectRounds:
+    """Visits the projects in turn. Where Label Studio cannot be asked, nothing happens, and the log says so once.
+
+    Args:
+        again_s: pause after a failure, for one project where Label Studio refuses it, or for all where it is away.
+    """
+
+    def __init__(self, services: Services, again_s: float) -> None:
+        self._services = services
+        self._again_s = again_s
+        self._not_before = 0.0
+        self._paused: dict[int, float] = {}
+        self._told: dict[int, str] = {}
+
+    def go(self) -> None:
+        """Confirm the claims of events, and request the trainings that are due."""
+        if time.monotonic() < self._not_before:
+            return
+        for project in self._services.database.projects.all():
+            if time.monotonic() < self._paused.get(project.id, 0.0):
+                continue
+            try:
+                confirm_hints(self._services, project.id)
+                retrain_if_due(self._services, project)
+            except (StudioRejected, PayloadError) as error:
+                self._paused[project.id] = self._tell(project, error)
+            except StudioError as error:
+                self._not_before = self._tell(project, error)
+                return
+
+    def _tell(self, project: Project, error: LabelloopError) -> float:
+        """Log a project's error unless it was the same the last time; returns when to try again."""
+        if self._told.get(project.id) != str(error):
+            self._told[project.id] = str(error)
+            log.warning("project %s: events wait until Label Studio can confirm them: %s", project.id, error)
+        return time.monotonic() + self._again_s

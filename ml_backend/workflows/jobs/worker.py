@@ -1,0 +1,145 @@
+"""The worker: claims queued jobs, starts their processes, and says what became of those that died."""
+
+import logging
+import signal
+import threading
+import time
+from dataclasses import dataclass
+
+from ...domain.job import Job, JobState
+from ...domain.ports import LaunchedJob
+from ...errors import DatabaseUnavailable
+from ..labeling.reconcile import MissedLabels
+from ..promoting.promote import reconcile_promotions
+from ..services import Services
+from .recover import reap_dead, recover, sweep_folders
+from .retry import resume_where_due
+from .rounds import ProjectRounds
+
+__all__ = ["Timing", "Worker", "explain_exit"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How often the worker does what, in seconds.
+
+    Attributes:
+        cancel_grace_s: time for a cancelled job to stop by itself.
+        reconcile_again_s: pause after a promotion could not be finished; each attempt reads the project's tasks.
+        ask_again_s: pause after Label Studio could not be asked to confirm events.
+        blindness_s: time for running jobs to write a heartbeat again once the database is back.
+    """
+
+    poll_s: float = 0.5
+    housekeeping_s: float = 5.0
+    cancel_grace_s: float = 10.0
+    reconcile_again_s: float = 60.0
+    ask_again_s: float = 60.0
+    blindness_s: float = 20.0
+
+
+class Worker:
+    """One loop over the jobs table. Several may run, in this or other processes.
+
+    Args:
+        binds_jobs: jobs that it starts are cancelled where this process ends before them.
+    """
+
+    def __init__(self, services: Services, timing: Timing | None = None, *, binds_jobs: bool = False) -> None:
+        self._services = services
+        self._binds_jobs = binds_jobs
+        self._timing = timing or Timing()
+        self._children: dict[int, tuple[Job, LaunchedJob]] = {}
+        self._cancel_seen: dict[int, float] = {}
+        self._next_housekeeping = 0.0
+        self._next_reconciling = 0.0
+        self._rounds = ProjectRounds(services, self._timing.ask_again_s)
+        self._is_blind = False
+        self._missed_labels = MissedLabels(services)
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Children go on without a worker; the next one finds how they ended."""
+        while not stop.is_set():
+            try:
+                self.step()
+                self._is_blind = False
+            except DatabaseUnavailable as error:
+                self._see_nothing(error)
+            except Exception:
+                # The loop is this thread's outermost frame: one bad round must not end all later ones.
+                log.exception("a round of the worker failed; the next one goes on")
+            stop.wait(self._timing.poll_s)
+
+    def _see_nothing(self, error: DatabaseUnavailable) -> None:
+        """Do not judge running jobs while the database is away, since they cannot write heartbeats either."""
+        self._next_housekeeping = time.monotonic() + self._timing.blindness_s
+        if not self._is_blind:
+            log.error("no job is started for now: %s", error)
+        self._is_blind = True
+
+    def step(self) -> None:
+        """One round: look after running children, then start what is queued."""
+        self.look_after_children()
+        now = time.monotonic()
+        if now >= self._next_housekeeping:
+            self._next_housekeeping = now + self._timing.housekeeping_s
+            reap_dead(self._services)
+            sweep_folders(self._services)
+            if now >= self._next_reconciling and reconcile_promotions(self._services):
+                self._next_reconciling = now + self._timing.reconcile_again_s
+            resume_where_due(self._services)
+            self._missed_labels.look()
+            self._rounds.go()
+        while len(self._children) < self._services.options.jobs_at_once:
+            job = self._services.database.jobs.claim()
+            if job is None:
+                break
+            self.start(job)
+
+    @property
+    def is_idle(self) -> bool:
+        """True while no child of this worker runs."""
+        return not self._children
+
+    def look_after_children(self) -> None:
+        """See which children have ended, and stop those that were cancelled and do not stop by themselves."""
+        for job_id in list(self._children):
+            self._look_after(job_id)
+
+    def start(self, job: Job) -> None:
+        """Start the process of a job that was claimed."""
+        log.info("job %s: %s of project %s, attempt %s", job.id, job.kind, job.project_id, job.attempt)
+        try:
+            child = self._services.launcher.launch(job, is_bound=self._binds_jobs)
+        except OSError as error:
+            self._services.database.jobs.finish(job, JobState.FAILED, error=f"the process did not start: {error}")
+            return
+        self._children[job.id] = (job, child)
+        self._services.database.jobs.started(job, child.pid, child.host)
+
+    def _look_after(self, job_id: int) -> None:
+        job, child = self._children[job_id]
+        status = child.poll()
+        if status is None:
+            if self._services.database.jobs.get(job_id).cancel_requested:
+                since = self._cancel_seen.setdefault(job_id, time.monotonic())
+                if time.monotonic() - since > self._timing.cancel_grace_s:
+                    child.terminate()
+            return
+        # Does nothing where the job itself wrote how it ended.
+        recover(self._services, job, explain_exit(status), otherwise=JobState.FAILED)
+        del self._children[job_id]
+        self._cancel_seen.pop(job_id, None)
+
+
+def explain_exit(status: int) -> str:
+    """Why a job's process is gone, in a few words for the job's row."""
+    # A process that a signal ended in order exits with the status that shells use for it.
+    number = -status if status < 0 else status - 128
+    if number not in set(signal.Signals):
+        return f"its process ended with status {status} without saying how the job went"
+    name = signal.Signals(number).name
+    memory = " (the kernel does that to processes when memory runs out)" if name == "SIGKILL" else ""
+    return f"its process was killed by {name}{memory}"

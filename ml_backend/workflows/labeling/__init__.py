@@ -1,0 +1,1 @@
+"""What happens while experts label: events come in, predictions go out."""

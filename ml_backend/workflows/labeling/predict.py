@@ -1,0 +1,64 @@
+"""Pre-labels for the tasks of a request, and predictions for the tasks of a file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ...domain.annotation import Prediction, Task
+from ...domain.project import Project
+from ...errors import BundleError, LabelConfigError
+from ...labelstudio.export_file import read_tasks
+from ...labelstudio.file_notes import FileNotes
+from ...labelstudio.label_config_xml import parse_label_config
+from ...serving.prelabels import Prelabels, prelabel
+from ...tasks import ServingPlan, serving_plan
+from ..connecting.projects import plan_of
+from ..services import Services
+
+__all__ = ["predict_file", "predict_for_studio"]
+
+TASKS_AT_ONCE = 512
+
+
+def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
+    """One pre-label per task, in order, by the model that serves the project."""
+    predictor = services.champions.get(project)
+    prelabels = prelabel(tasks, predictor, plan_of(project), project.split)
+    pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
+    services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
+    return prelabels
+
+
+def predict_file(
+    services: Services, bundle: Path, tasks: Path, notes: FileNotes | None = None
+) -> Iterator[tuple[Mapping[str, Any], Prediction]]:
+    """Yield every task of a file unchanged, with its prediction, in the file's order. No task is blind.
+
+    Args:
+        notes: counts the values that had to be changed or left out.
+
+    Raises:
+        BundleError: the version's bundle is missing or damaged.
+        StudioExportError: the file holds no tasks; raised when the reading gets there.
+    """
+    plan = _plan_of(bundle)
+    predictor = services.load_predictor(bundle)
+    source = read_tasks(tasks, notes)
+    while batch := list(islice(source, TASKS_AT_ONCE)):
+        prelabels = prelabel([task for _, task in batch], predictor, plan, split=None)
+        yield from zip((item for item, _ in batch), prelabels.predictions, strict=True)
+
+
+def _plan_of(path: Path) -> ServingPlan:
+    """Return the serving plan of a version, by the label config with which it was trained."""
+    from ...models.bundle.bundle import read_bundle
+
+    manifest = read_bundle(path).manifest
+    try:
+        plan = serving_plan(parse_label_config(manifest.facts.label_config))
+    except LabelConfigError as error:
+        raise BundleError(f"the label config in {path} cannot be used: {error}") from error
+    if {part.control for part in manifest.parts}.isdisjoint(served.name for served in plan.controls):
+        raise BundleError(f"{path} answers no control of its own label config; fetch or train the version again")
+    return plan

@@ -1,0 +1,1 @@
+"""Decide which version serves, and switch to it."""

@@ -1,0 +1,174 @@
+"""Champion and challenger on the same test rows, as they are now."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ...domain.example import Row, SelectedBy
+from ...domain.model import GateDecision, ModelVersion
+from ...domain.ports import Predictor
+from ...domain.project import Project
+from ...domain.snapshot import Snapshot, Split
+from ...errors import ModelNotFound, SnapshotError
+from ...labelstudio.label_config_xml import parse_label_config
+from ...snapshots.store import read_rows
+from ...tasks import ServingPlan, serving_plan
+from ..exporting.snapshots import newest_snapshot
+from ..services import Services
+from ..training.evaluate import answers_of, evaluations
+from ..training.side_by_side import Remembering, SideBySide, side_by_side
+
+if TYPE_CHECKING:
+    from ...measuring.evaluation import Evaluation
+    from ...measuring.text_metrics import TextEvaluation
+
+__all__ = ["Comparison", "GateOutcome", "compare_versions", "hold_gate"]
+
+TEXTS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """What came of a gate.
+
+    Attributes:
+        test: the challenger's metrics on the test rows, per control.
+    """
+
+    decision: GateDecision
+    test: Mapping[str, "Evaluation | TextEvaluation"]
+
+
+@dataclass(frozen=True, slots=True)
+class _TestRows:
+    key: str
+    rows: Sequence[Row]
+    plan: ServingPlan
+
+
+def _unheard(_version: str, _texts: int) -> None:
+    """For those who want not to be told."""
+
+
+def hold_gate(
+    services: Services,
+    snapshot: Snapshot,
+    challenger: ModelVersion,
+    project: Project | None,
+    *,
+    on_texts: Callable[[str, int], None] = _unheard,
+) -> GateOutcome | None:
+    """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
+
+    Both are scored anew on the snapshot's test rows. Neither has trained on one of them: a text's split is a hash
+    of the text, and fixed. Before the first champion the challenger meets the cold start.
+
+    Args:
+        on_texts: where responses are written, which takes long: told every few texts the version and how many it has
+            answered; what it raises stops the gate.
+    """
+    test = _test_rows(snapshot)
+    if not test.rows and snapshot.manifest.split.test == 0:
+        return None
+    champion = services.registry.champion(test.key)
+    serving = (
+        services.load_predictor(champion.path)
+        if champion is not None
+        else services.cold_start(project or _stand_in(services, snapshot))
+    )
+    candidate = _watched(services.load_predictor(challenger.path), test, on_texts)
+    decision = _decide(services, test, _watched(serving, test, on_texts), candidate)
+    services.database.gates.add(test.key, snapshot.id, decision)
+    return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
+
+
+def _watched(predictor: Predictor, test: _TestRows, on_texts: Callable[[str, int], None]) -> Remembering:
+    at_once = TEXTS_AT_ONCE if test.plan.has_texts else None
+    return Remembering(predictor, at_once=at_once, on_texts=partial(on_texts, predictor.version))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions on the same test rows.
+
+    Attributes:
+        decision: what the gate would say.
+        drafts: where responses are asked for, what is written to some of the test prompts.
+    """
+
+    decision: GateDecision
+    drafts: tuple[SideBySide, ...]
+
+
+def compare_versions(services: Services, champion: str, challenger: str, *, drafts: int = 0) -> Comparison:
+    """What the gate would say of two versions on the newest snapshot of their project. Nothing is recorded.
+
+    Args:
+        drafts: prompts per control whose responses are shown side by side.
+
+    Raises:
+        ModelNotFound: one of them is unknown, or they belong to different projects.
+        SnapshotError: there is no snapshot, or it has no test rows.
+    """
+    first, second = services.registry.get(champion), services.registry.get(challenger)
+    if first.project_key != second.project_key:
+        raise ModelNotFound(
+            f"{champion} belongs to {first.project_key}, {challenger} to {second.project_key}; "
+            "only versions of one project can be compared"
+        )
+    project = next((each for each in services.database.projects.all() if each.ref.key == first.project_key), None)
+    if project is None:
+        raise SnapshotError(
+            f"{first.project_key} is no connected project, so it has no newest snapshot; "
+            "score each version with `labelloop evaluate --model VERSION --snapshot DIR` instead"
+        )
+    test = _test_rows(newest_snapshot(services, project))
+    if not test.rows:
+        raise SnapshotError(f"the newest snapshot of {first.project_key} has no test rows to compare versions on")
+    serving, candidate = (Remembering(services.load_predictor(version.path)) for version in (first, second))
+    decision = _decide(services, test, serving, candidate)
+    if not drafts or not test.plan.has_texts:
+        return Comparison(decision, ())
+    writers = {"base model": services.cold_start(project), champion: serving, challenger: candidate}
+    return Comparison(decision, tuple(side_by_side(writers, test.rows, test.plan, most=drafts)))
+
+
+def _test_rows(snapshot: Snapshot) -> _TestRows:
+    manifest = snapshot.manifest
+    plan = serving_plan(parse_label_config(manifest.label_config))
+    return _TestRows(manifest.project.key, list(read_rows(snapshot.path, Split.TEST)), plan)
+
+
+def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
+    from ...measuring.gate import decide
+    from ...measuring.measures import measure_for
+
+    first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
+    contests = {}
+    for served in test.plan.controls:
+        true = [row.targets.get(served.name) for row in test.rows]
+        if any(target is not None for target in true) or len(test.plan.controls) == 1:
+            contests[served.name] = measure_for(served.kind.head).contest(true, first[served.name], second[served.name])
+    return decide(
+        contests,
+        champion=champion.version,
+        challenger=challenger.version,
+        seed=services.options.seed,
+        earlier_gates=services.database.gates.count(test.key),
+        unknown_origin_rows=sum(row.provenance.selected_by is SelectedBy.UNKNOWN for row in test.rows),
+    )
+
+
+def _stand_in(services: Services, snapshot: Snapshot) -> Project:
+    """A project that stands for the rows of a file, so that the cold start can be made for it."""
+    manifest = snapshot.manifest
+    return Project(
+        id=manifest.project.id,
+        slug=manifest.project.slug,
+        title=manifest.project.slug,
+        label_config=manifest.label_config,
+        label_config_fingerprint=manifest.label_config_fingerprint,
+        split=manifest.split,
+        connected_at=services.clock(),
+    )

@@ -1,0 +1,255 @@
+"""Promotion and rollback: which version serves, changed so that a crash at any step can be repaired.
+
+Order: intent row, push of the missing predictions, alias (the commit point), the project's selected version,
+deletion of predictions that no one will look at again. Every step can be repeated; the row says which was the
+last one done, and whoever finds an open row goes on from there.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+from ...domain.job import Job, JobState
+from ...domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
+from ...domain.ports import Predictor
+from ...domain.project import Project
+from ...errors import HookError, LabelloopError, PromotionError, PromotionVetoed
+from ..labeling.prelabel import push_missing, select_version
+from ..services import Services
+
+__all__ = [
+    "Report",
+    "abandon_promotion",
+    "ask_hooks",
+    "finish_promotion",
+    "promote",
+    "reconcile_promotions",
+    "rollback",
+    "serving_version",
+    "withdraw_promotion",
+]
+
+log = logging.getLogger(__name__)
+
+WAIT_S = 0.5
+
+Report = Callable[[float, str], None]
+
+
+def promote(
+    services: Services,
+    project: Project,
+    version: str,
+    *,
+    reason: str,
+    is_forced: bool = False,
+    job_id: int | None = None,
+    report: Report,
+) -> Promotion:
+    """Make a version the champion, with its predictions in Label Studio first.
+
+    Args:
+        is_forced: hooks are not asked.
+        job_id: the job that does it, by which a later attempt finds the promotion.
+
+    Raises:
+        ModelNotFound: the registry does not know the version.
+        PromotionVetoed: a hook objects.
+        PromotionError: it serves already, or another promotion is under way.
+    """
+    if is_cold_start(version):
+        # One of an earlier label config cannot answer any more.
+        version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        fingerprint = None
+    else:
+        fingerprint = services.registry.get(version).label_config_fingerprint
+    previous = serving_version(services, project)
+    if version == previous:
+        raise PromotionError(f"{version} serves already; nothing was changed")
+    if not is_forced:
+        ask_hooks(services, project.ref.key, version, previous=previous, reason=reason)
+    promotion = services.database.promotions.begin(
+        project.id,
+        version,
+        previous=previous,
+        reason=reason,
+        is_forced=is_forced,
+        job_id=job_id,
+        label_config_fingerprint=fingerprint,
+    )
+    return finish_promotion(services, project, promotion, report)
+
+
+def ask_hooks(services: Services, key: str, version: str, *, previous: str, reason: str) -> None:
+    """Let hooks object to a promotion.
+
+    Raises:
+        PromotionVetoed: one does, or fails, which is no consent.
+    """
+    remedy = f"`labelloop models promote {version} --force --reason TEXT` promotes all the same"
+    try:
+        objection = services.hooks.veto(key, version, previous, reason)
+    except HookError as error:
+        raise PromotionVetoed(f"{version} was not promoted: {error}. {remedy}") from error
+    if objection is not None:
+        raise PromotionVetoed(f"{version} was not promoted: vetoed by {objection}. {remedy}")
+
+
+def finish_promotion(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
+    """Carry a promotion on from its last step to the end, once no other process is at it."""
+    while True:
+        with services.database.locks.attempt(_lock(project.id)) as is_free:
+            if is_free:
+                return _finish(services, project, promotion, report)
+        report(0.0, "another process is finishing it")
+        time.sleep(WAIT_S)
+
+
+def _finish(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
+    promotions = services.database.promotions
+    promotion = promotions.get(promotion.id)  # another process may have brought it on meanwhile
+    if promotion.state is PromotionState.INTENT:
+        push_missing(services, project, _predictor(services, project, promotion.version), report)
+        promotion = promotions.advance(promotion, PromotionState.PUSHED)
+    if promotion.state is PromotionState.PUSHED:
+        if is_cold_start(promotion.version):
+            services.registry.clear_champion(project.ref.key)
+        else:
+            services.registry.set_champion(promotion.version)
+        promotion = promotions.advance(promotion, PromotionState.COMMITTED)
+        log.info("project %s: %s is champion (%s)", project.id, promotion.version, promotion.reason)
+        services.hooks.model_promoted(project.ref.key, promotion.version, promotion.previous, promotion.reason)
+    if promotion.state is PromotionState.COMMITTED:
+        select_version(services, project, promotion.version)
+        _delete_old_predictions(services, project, promotion)
+        promotion = promotions.advance(promotion, PromotionState.DONE)
+    return promotion
+
+
+def _lock(project_id: int) -> str:
+    return f"promotion-{project_id}"
+
+
+def reconcile_promotions(services: Services) -> int:
+    """Finish every promotion that a crash or an unreachable Label Studio left half-done.
+
+    Projects with a running job are left alone, since it may be in the middle of one, and so are promotions that
+    another process is at.
+
+    Returns:
+        How many could not be finished and must be tried again later.
+    """
+    busy = {job.project_id for job in services.database.jobs.running()}
+    waiting = 0
+    for promotion in services.database.promotions.all_open():
+        project = services.database.projects.find(promotion.project_id)
+        if promotion.project_id in busy or project is None:
+            continue
+        try:
+            with services.database.locks.attempt(_lock(project.id)) as is_free:
+                if is_free and _is_unwanted(services, promotion):
+                    _withdraw(services, project, promotion)
+                elif is_free:
+                    _finish(services, project, promotion, lambda _fraction, _message: None)
+        except LabelloopError as error:
+            log.warning("promotion of %s waits: %s", promotion.version, error)
+            waiting += 1
+    return waiting
+
+
+def _is_unwanted(services: Services, promotion: Promotion) -> bool:
+    """True where its job was cancelled before all predictions were pushed."""
+    if promotion.state is not PromotionState.INTENT or promotion.job_id is None:
+        return False
+    return services.database.jobs.get(promotion.job_id).state is JobState.CANCELLED
+
+
+def abandon_promotion(services: Services, project: Project) -> None:
+    """Give up the open promotion of a project.
+
+    Raises:
+        PromotionError: it has reached the commit point, so it can only be finished.
+    """
+    promotion = services.database.promotions.open(project.id)
+    if promotion is None:
+        return
+    champion = services.registry.champion(project.ref.key)
+    if promotion.state is PromotionState.COMMITTED or (champion and champion.name == promotion.version):
+        raise PromotionError(f"{promotion.version} serves already; its promotion can only be finished")
+    services.database.promotions.advance(promotion, PromotionState.ABANDONED)
+
+
+def withdraw_promotion(services: Services, job: Job) -> None:
+    """Give up the promotion that a cancelled job was in the middle of, its predictions included.
+
+    One that has pushed all of them is finished instead, by `reconcile_promotions`, as after a crash.
+    """
+    promotion = services.database.promotions.of_job(job.id)
+    if promotion is None or promotion.state is not PromotionState.INTENT:
+        return
+    with services.database.locks.attempt(_lock(promotion.project_id)) as is_free:
+        if is_free:
+            _withdraw(services, services.database.projects.get(promotion.project_id), promotion)
+
+
+def _withdraw(services: Services, project: Project, promotion: Promotion) -> None:
+    if services.database.promotions.get(promotion.id).state is not PromotionState.INTENT:
+        return  # another process brought it on before it let go of the lock
+    history = services.database.promotions.history(project.id)
+    has_served = {each.version for each in history if each.state is PromotionState.DONE} | {promotion.previous}
+    if promotion.version not in has_served:
+        services.studio.delete_predictions(project.id, promotion.version)
+    services.database.promotions.advance(promotion, PromotionState.ABANDONED)
+
+
+def rollback(
+    services: Services, project: Project, *, reason: str, job_id: int | None = None, report: Report
+) -> Promotion:
+    """Make the version before the champion serve again: the cold start, where the champion is the first.
+
+    Raises:
+        PromotionError: there is no champion.
+    """
+    if services.registry.champion(project.ref.key) is None:
+        raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
+    target = _version_before(services, project)
+    return promote(services, project, target, reason=reason, is_forced=True, job_id=job_id, report=report)
+
+
+def serving_version(services: Services, project: Project) -> str:
+    """The champion, or the cold start before the first one."""
+    champion = services.registry.champion(project.ref.key)
+    return champion.name if champion else cold_start_version(project.ref.key, project.label_config_fingerprint)
+
+
+def _version_before(services: Services, project: Project) -> str:
+    """What served before the champion, rollbacks undone: after v1, v2, back to v1, that is the cold start."""
+    served: list[str] = []
+    for promotion in reversed(services.database.promotions.history(project.id)):
+        if promotion.state is not PromotionState.DONE:
+            continue
+        if promotion.version in served:
+            del served[served.index(promotion.version) + 1 :]
+        else:
+            served += [promotion.version] if served else [promotion.previous, promotion.version]
+    if len(served) < 2:
+        raise PromotionError(
+            f"project {project.id} has a champion that no promotion led to, so what served before is unknown; "
+            "name a version with `labelloop models promote`"
+        )
+    return served[-2]
+
+
+def _predictor(services: Services, project: Project, version: str) -> Predictor:
+    if is_cold_start(version):
+        return services.cold_start(project)
+    return services.load_predictor(services.registry.get(version).path)
+
+
+def _delete_old_predictions(services: Services, project: Project, promotion: Promotion) -> None:
+    """Keep the champion's and the previous version's; what became of older pre-labels was stored at ingest."""
+    keep = {promotion.version, promotion.previous}
+    for version in services.studio.prediction_counts(project.id):
+        if version.startswith(f"{project.ref.key}-") and version not in keep:
+            deleted = services.studio.delete_predictions(project.id, version)
+            log.info("project %s: deleted %s predictions of %s", project.id, deleted, version)

@@ -1,0 +1,1 @@
+"""Back up, restore and move the whole state."""

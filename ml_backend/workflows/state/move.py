@@ -1,0 +1,132 @@
+"""The state from one pair of databases into another: typically from SQLite files into PostgreSQL."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import create_engine, inspect, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ...errors import ConfigurationError, StateError
+from ...storage import open_database
+from ...storage.move import check_database, copy_tables, reading, row_counts
+from ...storage.tables import metadata
+from ...tracking.store import empty_store, make_store, store_tables
+from ..services import Services
+
+__all__ = ["Moved", "Targets", "move_state"]
+
+SERVER = ("http://", "https://")
+
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where to: SQLAlchemy URLs of two empty databases, None for what stays where it is.
+
+    Raises:
+        ConfigurationError: both are None, both are the same, or MLflow's is that of a server.
+    """
+
+    database: str | None = None
+    mlflow: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.database and not self.mlflow:
+            raise ConfigurationError("name what to move and where to: --database-url URL, --mlflow-url URL, or both")
+        if _place(self.database) == _place(self.mlflow):
+            raise ConfigurationError(
+                "the state and MLflow need a database each, because both keep a table alembic_version; one server may "
+                "hold the two"
+            )
+        if self.mlflow and self.mlflow.startswith(SERVER):
+            raise ConfigurationError(
+                "--mlflow-url names a server; wanted the URL of its database, which is filled while that server is down"
+            )
+
+
+def _place(url: str | None) -> object:
+    """What two spellings of the same database have in common."""
+    try:
+        parsed = make_url(url or "")
+    except ArgumentError:
+        return url
+    return parsed.get_backend_name(), parsed.host, parsed.port, parsed.database
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Rows per table of what was moved."""
+
+    database: Counts = field(default_factory=dict)
+    mlflow: Counts = field(default_factory=dict)
+
+
+def move_state(services: Services, mlflow_url: str, targets: Targets) -> Moved:
+    """Copy the state into empty databases. The present ones are left as they are; both copies are kept, or neither is.
+
+    Args:
+        mlflow_url: of the present MLflow store.
+
+    Raises:
+        StateError: another process uses the state, a job is running, or a target holds something.
+        ConfigurationError: a target cannot be opened.
+        TrackingError: MLflow does not take a database, or its tables are of another version.
+    """
+    with services.database.alone(), ExitStack() as transactions:
+        _check_nothing_runs(services)
+        database = transactions.enter_context(_database_copy(services, targets.database)) if targets.database else {}
+        mlflow = transactions.enter_context(_mlflow_copy(mlflow_url, targets.mlflow)) if targets.mlflow else {}
+        return Moved(database, mlflow)
+
+
+def _check_nothing_runs(services: Services) -> None:
+    dead = {job.id for job in services.database.jobs.stale(services.options.job_heartbeat_timeout_s)}
+    alive = [job for job in services.database.jobs.running() if job.id not in dead]
+    if alive:
+        listed = ", ".join(f"job {job.id} ({job.kind}, {job.stage})" for job in alive)
+        raise StateError(
+            f"{listed} is running, maybe on another machine; wait for its end or cancel it, then try again"
+        )
+
+
+@contextmanager
+def _database_copy(services: Services, url: str) -> Iterator[Counts]:
+    """Rows per table, committed with the end of the block."""
+    check_database(url, metadata.tables)
+    tables = metadata.sorted_tables
+    source_url = services.database.engine.url.render_as_string(hide_password=False)
+    target = open_database(url, services.clock)
+    try:
+        with reading(source_url) as source, target.engine.begin() as connection:
+            filled = [name for name, count in row_counts(connection, tables).items() if count]
+            if filled:
+                raise StateError(
+                    f"{target.engine.url.render_as_string()} holds rows already (in {', '.join(filled)}); wanted an "
+                    "empty database"
+                )
+            yield copy_tables(source, connection, tables)
+    finally:
+        target.close()
+
+
+@contextmanager
+def _mlflow_copy(present: str, url: str) -> Iterator[Counts]:
+    """The same for MLflow, which makes its own tables, and sees that the present ones are of the same version."""
+    if present.startswith(SERVER):
+        raise ConfigurationError(
+            "LABELLOOP_MLFLOW_URL names a server; move the database behind it with that database's own tools"
+        )
+    make_store(present)
+    engine = create_engine(url)
+    try:
+        with reading(present) as source:
+            check_database(url, inspect(source).get_table_names())
+            make_store(url)
+        with reading(present) as source, engine.begin() as connection:
+            tables = store_tables(connection)
+            empty_store(connection, tables)
+            yield copy_tables(source, connection, tables)
+    finally:
+        engine.dispose()

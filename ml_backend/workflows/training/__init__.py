@@ -1,0 +1,1 @@
+"""Train a version of a project, or evaluate one."""

@@ -1,0 +1,205 @@
+"""How well a version does on rows that were kept apart, and whether they really were."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from ...domain.example import Row, Target
+from ...domain.model import HeadKind
+from ...domain.ports import Predictor
+from ...domain.reasons import ReasonCount, ReasonCounts, reason_counts_to_json
+from ...domain.snapshot import Split
+from ...errors import SnapshotError, UnsupportedLabelConfig
+from ...labelstudio.file_notes import FileNotes
+from ...labelstudio.label_config_xml import parse_label_config
+from ...snapshots.store import read_manifest, read_rows
+from ...tasks import ServingPlan, serving_plan
+from ..exporting.reading_faults import reading_faults, row_texts
+from ..exporting.snapshots import no_row_error, rows_of_file
+from ..services import Services
+
+if TYPE_CHECKING:
+    from ...measuring.evaluation import Evaluation
+    from ...measuring.text_metrics import TextEvaluation
+    from ...models.bundle.bundle import PartFacts
+    from ...models.generation.language_model import LanguageModel
+
+__all__ = ["EvaluationReport", "answers_of", "evaluate_on_export", "evaluate_on_snapshot", "evaluations"]
+
+
+@runtime_checkable
+class OwnsLanguageModel(Protocol):
+    """A predictor that can hand out the model that writes its responses."""
+
+    def language_model(self, control: str) -> "LanguageModel | None":
+        """The model, None where it is not in this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """Metrics of a version.
+
+    Attributes:
+        evaluations: the metrics per control that the version answers.
+        overlap: the number of rows whose text the version was trained on; they make its metrics look better.
+        warnings: sentences about reasons to trust the metrics less.
+        reasons: what was left out of the rows, in the whole snapshot or export.
+    """
+
+    model_version: str
+    evaluations: Mapping[str, "Evaluation | TextEvaluation"]
+    overlap: int
+    warnings: tuple[str, ...]
+    reasons: tuple[ReasonCount, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object: the metrics of the only control at its top, those of several under `controls`."""
+        facts = {
+            "model_version": self.model_version,
+            "overlap": self.overlap,
+            "warnings": list(self.warnings),
+            "reasons": reason_counts_to_json(self.reasons),
+        }
+        documents = {control: evaluation.to_json() for control, evaluation in self.evaluations.items()}
+        return {**facts, **(next(iter(documents.values())) if len(documents) == 1 else {"controls": documents})}
+
+
+def evaluate_on_snapshot(services: Services, bundle: Path, snapshot: Path) -> EvaluationReport:
+    """A version's metrics on the test rows of a snapshot.
+
+    Raises:
+        SnapshotError: it is damaged, or has no test rows.
+        UnsupportedLabelConfig: its rows answer none of the version's controls.
+    """
+    manifest = read_manifest(snapshot)
+    rows = list(read_rows(snapshot, Split.TEST))
+    if not rows:
+        raise SnapshotError(
+            f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "
+            "or score every reviewed row of an export file: --studio-export FILE --config FILE"
+        )
+    plan = serving_plan(parse_label_config(manifest.label_config))
+    return replace(_report(services, bundle, rows, plan), reasons=manifest.reasons)
+
+
+def evaluate_on_export(services: Services, bundle: Path, export: Path, label_config: str) -> EvaluationReport:
+    """A version's metrics on every reviewed row of a JSON export of Label Studio.
+
+    Raises:
+        StudioExportError: the file is not such an export.
+        SnapshotError: not one task in it is reviewed.
+        UnsupportedLabelConfig: its rows answer none of the version's controls.
+    """
+    plan = serving_plan(parse_label_config(label_config))
+    reasons, notes = ReasonCounts(), FileNotes()
+    rows = list(rows_of_file(services, export, plan, reasons, notes))
+    if not rows:
+        raise no_row_error(services, str(export), reasons, notes.sentences)
+    report = _report(services, bundle, rows, plan)
+    return replace(report, warnings=(*report.warnings, *notes.sentences), reasons=tuple(reasons))
+
+
+def evaluations(
+    predictor: Predictor, rows: Sequence[Row], plan: ServingPlan
+) -> dict[str, "Evaluation | TextEvaluation"]:
+    """A predictor's metrics per control, on the rows that answer it; a control that no row answers is left out."""
+    from ...measuring.evaluation import evaluate
+
+    found: dict[str, Evaluation | TextEvaluation] = {}
+    predicted = answers_of(predictor, rows, plan)
+    for served in plan.controls:
+        pairs = [
+            (row.targets[served.name], answer)
+            for row, answer in zip(rows, predicted[served.name], strict=True)
+            if served.name in row.targets
+        ]
+        if served.kind.head is HeadKind.TEXT and pairs:
+            prompts = [row.input[plan.field] for row in rows if served.name in row.targets]
+            found[served.name] = _text_evaluation(predictor, served.name, prompts, pairs)
+        elif pairs or len(plan.controls) == 1:
+            true, answers = [target for target, _ in pairs], [answer for _, answer in pairs]
+            found[served.name] = evaluate(true, answers, served.control.label_values)
+    return found
+
+
+def _text_evaluation(
+    predictor: Predictor, control: str, prompts: Sequence[str], pairs: Sequence[tuple[Target, Target | None]]
+) -> "TextEvaluation":
+    """How close the responses come and, where the predictor's model is at hand, how it reads the experts'."""
+    from ...learning.generation.part import perplexity_of
+    from ...measuring.text_metrics import text_metrics
+
+    experts = [str(target) for target, _ in pairs]
+    found = text_metrics(experts, [None if answer is None else str(answer) for _, answer in pairs])
+    model = predictor.language_model(control) if isinstance(predictor, OwnsLanguageModel) else None
+    return found if model is None else replace(found, perplexity=perplexity_of(model, prompts, experts))
+
+
+def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, list[Target | None]]:
+    """Per control one answer per row; None where the predictor gives none."""
+    predicted = predictor.predict([row.input[plan.field] for row in rows]) if rows else []
+    return {
+        served.name: [
+            answers[served.name].target if answers and served.name in answers else None for answers in predicted
+        ]
+        for served in plan.controls
+    }
+
+
+def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPlan) -> EvaluationReport:
+    from ...models.bundle.bundle import read_bundle
+
+    bundle = read_bundle(path)
+    known = {part.control: part.readout.get("labels", ()) for part in bundle.manifest.parts}
+    shared = [served for served in plan.controls if served.name in known]
+    if not shared:
+        raise UnsupportedLabelConfig(
+            f"{bundle.manifest.model_version} answers {_named(known)}, the rows hold "
+            f"{_named([served.name for served in plan.controls])}; give the label config that it was trained with"
+        )
+    plan = replace(plan, controls=tuple(shared))
+    seen = sum(bundle.was_trained_on([row.input[plan.field] for row in rows]))
+    return EvaluationReport(
+        bundle.manifest.model_version,
+        evaluations(services.load_predictor(path), rows, plan),
+        seen,
+        (*_warnings(rows, plan, known, seen), *_unread(plan, rows, bundle.manifest.parts, bundle.manifest.base_model)),
+    )
+
+
+def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"], base_model: str) -> Iterable[str]:
+    """Yield sentences about the parts of the rows' texts that the models of these parts cannot read."""
+    labeled = [part for part in parts if part.head is not HeadKind.TEXT]
+    writers = [str(part.readout.get("base_model", "")) for part in parts if part.head is HeadKind.TEXT]
+    faults = reading_faults(
+        plan,
+        row_texts(rows, plan),
+        base_model=base_model,
+        max_length_tokens=min((part.max_length_tokens for part in labeled), default=0),
+        text_base_model=next(iter(writers), ""),
+    )
+    return map(str, faults)
+
+
+def _named(controls: Iterable[str]) -> str:
+    return ", ".join(repr(control) for control in controls)
+
+
+def _warnings(rows: Sequence[Row], plan: ServingPlan, known: Mapping[str, Sequence[str]], seen: int) -> list[str]:
+    warnings = []
+    if seen:
+        warnings.append(
+            f"{seen} of {len(rows)} rows have a text that this version was trained on, so its metrics are flattered"
+        )
+    for served in plan.controls:
+        unknown = [
+            sorted(set(served.kind.labels_in(row.targets[served.name])) - set(known[served.name]))
+            for row in rows
+            if served.name in row.targets
+        ]
+        concerned = sum(bool(labels) for labels in unknown)
+        if concerned:
+            names = ", ".join(sorted({label for labels in unknown for label in labels})[:5])
+            warnings.append(f"{concerned} rows have a label that this version cannot give ({names})")
+    return warnings

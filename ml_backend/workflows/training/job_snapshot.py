@@ -1,0 +1,50 @@
+"""The snapshot that a job works on: the same one at every attempt."""
+
+import logging
+from pathlib import Path
+
+from ...domain.project import Project
+from ...domain.snapshot import Snapshot
+from ...errors import SnapshotError
+from ...snapshots.store import read_manifest
+from ..exporting.snapshots import export_project, stored_snapshot
+from ..jobs.context import JobContext
+from ..services import Services
+
+__all__ = ["job_snapshot"]
+
+log = logging.getLogger(__name__)
+
+
+def job_snapshot(
+    services: Services,
+    project: Project | None,
+    folder: str | None,
+    context: JobContext,
+    *,
+    is_for_training: bool = True,
+) -> Snapshot:
+    """The snapshot in the folder; where none is named, one of the project's reviewed tasks as they are now.
+
+    Args:
+        is_for_training: see `export_project`.
+
+    Raises:
+        SnapshotError: neither was given, the folder's is damaged, or not one task is reviewed.
+        StudioError: Label Studio cannot be read.
+    """
+    if folder:
+        path = Path(folder)
+        return Snapshot(path, read_manifest(path))
+    if project is None:
+        raise SnapshotError("neither a project nor a snapshot was given; name one of them")
+    if known := context.checkpoint.get("snapshot_id"):
+        try:
+            # Labels that came since then belong to the next job.
+            return stored_snapshot(services, project, known)
+        except SnapshotError as error:
+            log.warning("taking a new snapshot, since that of the attempt before is not here: %s", error)
+    context.report(0.0, "snapshot", "reading the reviewed tasks from Label Studio")
+    snapshot = export_project(services, project, is_for_training=is_for_training)
+    context.keep(snapshot_id=snapshot.id)
+    return snapshot

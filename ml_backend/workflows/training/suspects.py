@@ -1,0 +1,103 @@
+"""Train rows whose label an audit suspects to be wrong, and what a training does with them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...atomic_files import whole_file
+from ...domain.example import Row
+from ...domain.model import Suspects
+from ...domain.quality import IssueKind
+from ...domain.snapshot import Snapshot, Split
+from ...labelstudio.label_config_xml import parse_label_config
+from ...snapshots.store import read_rows
+from ...tasks import serving_plan
+from ..auditing.audit import Report, audit_snapshot
+from ..auditing.decisions import flags_of
+from ..jobs.context import JobContext
+from ..services import Services
+from .requests import TrainRequest
+
+if TYPE_CHECKING:
+    from ...learning.rows.suspects import Suspicion
+
+__all__ = ["suspicion", "trusted_rows"]
+
+SHARE = 0.05
+"""Of a training job's progress bar."""
+KEPT, CONTROLS = "suspicion.json", "controls"
+
+
+def trusted_rows(
+    services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, handling: Suspects
+) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
+    """The train rows per control, those with a suspicious answer to it treated as the training wants, and what there
+    is to say of it."""
+    from ...learning.rows.suspects import treated
+
+    plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+    every = list(read_rows(snapshot.path, Split.TRAIN))
+    rows: dict[str, Sequence[Row]] = {served.name: every for served in plan.controls}
+    # Texts are not right or wrong as labels are.
+    if handling is Suspects.KEEP or not plan.labeled:
+        return rows, ()
+
+    def report(done: float, stage: str, message: str) -> None:
+        context.report(done * SHARE, stage, message)
+
+    # What people decide meanwhile must not change the rows of a training that is gone on with.
+    found = _kept(context.folder / KEPT)
+    if found is None:
+        found = suspicion(services, snapshot, base_model=request.base_model, report=report)
+        with whole_file(context.folder / KEPT) as file:
+            json.dump({CONTROLS: {name: _to_json(each) for name, each in found.items()}}, file)
+        context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
+    notes = []
+    for served in plan.labeled:
+        rows[served.name], said = treated(every, found[served.name], handling, served.name)
+        notes += [f"{served.name}: {note}" if len(plan.labeled) > 1 else note for note in said]
+    return rows, tuple(notes)
+
+
+def suspicion(services: Services, snapshot: Snapshot, *, base_model: str, report: Report) -> Mapping[str, "Suspicion"]:
+    """What an audit of the snapshot says of its train rows, per control; an answer that somebody has confirmed is
+    beyond doubt.
+
+    Raises:
+        SnapshotError: the snapshot is damaged.
+        EncoderError: the base model cannot be loaded.
+    """
+    from ...learning.rows.suspects import Suspicion
+
+    audit = audit_snapshot(services, snapshot, base_model=base_model, report=report)
+    flags = flags_of(services, snapshot.manifest.project.id, audit.controls[0].control)
+    settled = {(flag.task_id, flag.control, flag.answer) for flag in flags if flag.outcome.is_decision}
+    rows = {row.task_id: row for row in read_rows(snapshot.path, Split.TRAIN)}
+    errors = {(issue.task_id, issue.control) for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR}
+    found = {}
+    for each in audit.controls:
+        name = each.control
+        doubtful = {
+            row.task_id: row.id for row in rows.values() if (row.task_id, name, row.targets.get(name)) not in settled
+        }
+        found[name] = Suspicion(
+            {doubtful[task_id]: quality for task_id, quality in each.quality.items() if task_id in doubtful},
+            frozenset(row_id for task_id, row_id in doubtful.items() if (task_id, name) in errors),
+        )
+    return found
+
+
+def _kept(path: Path) -> Mapping[str, "Suspicion"] | None:
+    from ...learning.rows.suspects import Suspicion
+
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8")).get(CONTROLS)
+    if found is None:
+        return None  # of a release that knew one control alone
+    return {name: Suspicion(each["quality"], frozenset(each["suspects"])) for name, each in found.items()}
+
+
+def _to_json(found: "Suspicion") -> dict[str, Any]:
+    return {"quality": found.quality, "suspects": sorted(found.suspects)}

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.learning.classification.adversarial import word_vectors
+from ml_backend.models.text.torch_encoder import padded, unit_vectors
+from tests.tiny_models import BUILDERS
+from tests.unit.learning.builders import tiny_encoder
+
+TEXTS = ["where is my card", "cash", "a b c d e f refund late"]
+
+
+@pytest.mark.parametrize("kind", sorted(BUILDERS))
+def test_the_shift_raises_the_loss_more_than_a_random_one_does(kind: str, tmp_path: Path) -> None:
+    import torch
+
+    encoder = tiny_encoder(tmp_path / kind, kind)
+    module = encoder.backbone.module
+    ids, mask = padded(encoder.tokenise(TEXTS), encoder.pad_id)
+    goal = torch.nn.functional.normalize(torch.randn(3, 16, generator=torch.Generator().manual_seed(0)), dim=1)
+
+    def loss() -> torch.Tensor:
+        return -(unit_vectors(module, ids, mask, None) * goal).sum()
+
+    embedding = module.get_input_embeddings()
+    plain = float(loss().detach())
+    with word_vectors(module) as vectors:
+        with vectors.watched():
+            torch.autograd.backward(loss())
+        with vectors.shifted(mask, size=0.05):
+            shifted = float(loss().detach())
+            moved = embedding(ids)
+        after = float(loss().detach())
+    still = embedding(ids)
+
+    real = mask.bool()
+    for row in range(3):
+        share = (moved - still)[row].norm() / still[row][real[row]].norm()
+        assert float(share.detach()) == pytest.approx(0.05, rel=1e-3)
+    assert torch.equal(moved[~real], still[~real])
+    noise = torch.randn(still.shape, generator=torch.Generator().manual_seed(1)) * mask.unsqueeze(-1)
+    noise = noise * ((moved - still).flatten(1).norm(dim=1) / noise.flatten(1).norm(dim=1))[:, None, None]
+    handle = embedding.register_forward_hook(lambda _m, _i, output: output + noise)
+    random = float(loss().detach())
+    handle.remove()
+    assert shifted - plain > 2 * abs(random - plain)
+    assert after == pytest.approx(plain, abs=1e-6)
+
+
+def test_the_hook_goes_with_the_block(tmp_path: Path) -> None:
+    encoder = tiny_encoder(tmp_path / "bert")
+    before = encoder.embed(TEXTS)
+
+    with word_vectors(encoder.backbone.module):
+        assert len(encoder.backbone.module.get_input_embeddings()._forward_hooks) == 1
+
+    assert len(encoder.backbone.module.get_input_embeddings()._forward_hooks) == 0
+    np.testing.assert_array_equal(encoder.embed(TEXTS), before)

@@ -1,0 +1,81 @@
+"""Features of the frozen base model: over its graph, and by torch where that cannot be trusted or does not exist."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.model import HeadKind
+from ml_backend.learning.classification.frozen import frozen_encoder
+from ml_backend.learning.objectives import objective_for
+from ml_backend.models.graphs.encoder import GraphEncoder
+from ml_backend.models.graphs.store import GraphStore
+from ml_backend.models.text.tokenised import Reading
+from ml_backend.models.text.torch_encoder import TextEncoder
+from tests.tiny_models import save_tiny_model
+from tests.unit.learning.builders import LINEAR_HEADS, topic_data
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
+    return TextEncoder.load(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
+    return GraphStore(tmp_path_factory.mktemp("home") / "graphs")
+
+
+def reading_of(encoder: TextEncoder, head: HeadKind = HeadKind.SOFTMAX) -> Reading:
+    data = topic_data(head, 60)
+    objective = objective_for(data.head, data.labels)
+    objective.prepare(encoder, data.train)
+    return objective.lesson(encoder, data.train).reading
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_the_graph_gives_the_vectors_that_torch_gives(base: TextEncoder, store: GraphStore, head: HeadKind) -> None:
+    reading = reading_of(base, head)
+    told: list[int] = []
+
+    with frozen_encoder(base, store, reading) as encoder:
+        assert isinstance(encoder, GraphEncoder)
+        found = encoder.vectors(reading, on_rows=told.append)
+
+    np.testing.assert_allclose(found, base.vectors(reading), atol=0.05)
+    assert told[-1] == len(reading.sequences)
+
+
+def test_a_graph_of_another_model_is_not_believed(
+    base: TextEncoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = TextEncoder.load(save_tiny_model("bert", tmp_path / "other", seed=1))
+    store = GraphStore(tmp_path / "graphs")
+    mine, theirs = (store.share(encoder).graph.onnx for encoder in (base, other))
+    mine.write_bytes(theirs.read_bytes())
+
+    with caplog.at_level(logging.WARNING), frozen_encoder(base, store, reading_of(base)) as encoder:
+        assert encoder is base
+
+    assert "those of the graph differ" in caplog.text
+
+
+def test_torch_computes_where_there_is_no_graph(base: TextEncoder, tmp_path: Path) -> None:
+    store = GraphStore(tmp_path / "graphs")
+    store.share(base).graph.onnx.write_bytes(b"no graph")
+
+    for graphs in (None, store):
+        with frozen_encoder(base, graphs, reading_of(base)) as encoder:
+            assert encoder is base
+
+
+def test_the_vectors_are_the_same_every_time(base: TextEncoder, store: GraphStore) -> None:
+    reading = reading_of(base, HeadKind.TAGS)
+
+    found = []
+    for _ in range(2):
+        with frozen_encoder(base, store, reading) as encoder:
+            found.append(encoder.vectors(reading))
+
+    np.testing.assert_array_equal(*found)

@@ -1,0 +1,167 @@
+"""Trainings that go on from what another one left behind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.model import HeadKind, Method
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.loop.progress import Progress
+from ml_backend.learning.rows.data import TrainingData
+from ml_backend.learning.run import TrainingOutcome, train_version
+from ml_backend.models.bundle.bundle import read_bundle
+from tests.tiny_models import save_tiny_model
+from tests.unit.learning.builders import FACTS, FAST, fake_run, keyword_data, topic_data
+
+FOLDS = ([keyword_data(8)], replace(FAST, epochs=4, lora_dropout=0.2))
+EARLY_STOPPING = (
+    [keyword_data(8, 12)],
+    replace(FAST, method=Method.LORA, least_validation_rows=36, epochs=6, adapter_learning_rate=5e-2),
+)
+FULL = (
+    [topic_data(HeadKind.TAGS, 24, 36)],
+    replace(FAST, method=Method.FULL, least_validation_rows=36, epochs=5, full_learning_rate=5e-3),
+)
+SEVERAL = (
+    [keyword_data(6), topic_data(HeadKind.SIGMOID, 16), topic_data(HeadKind.TAGS, 16)],
+    replace(FAST, epochs=2, full_learning_rate=5e-3),
+)
+
+
+class Killed(Exception):
+    """Stands for the death of the process: nothing catches it."""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
+
+
+class Attempts:
+    """Trains again and again in one folder, each time until it is killed or done."""
+
+    def __init__(self, folder: Path, base: str, parts: Sequence[TrainingData], settings: TrainingSettings) -> None:
+        self.folder = folder
+        self.run = fake_run(folder)
+        self.saved: list[str] = []
+        self.reports: list[Progress] = []
+        self._base, self._parts, self._settings = base, parts, settings
+        self._number = 0
+
+    def train(self, *, dies: Callable[[], bool] = lambda: False) -> TrainingOutcome:
+        self._number += 1
+        self.reports = []
+
+        def on_checkpoint(name: str) -> None:
+            self.saved.append(name)
+            if dies():
+                raise Killed
+
+        def report(progress: Progress) -> None:
+            self.reports.append(progress)
+            if dies():
+                raise Killed
+
+        return train_version(
+            self._parts,
+            self._settings,
+            model_version="tickets-1-v1",
+            facts=FACTS,
+            base_model=self._base,
+            out=self.folder / f"bundle-{self._number}",
+            checkpoints=self.folder / "checkpoints",
+            on_checkpoint=on_checkpoint,
+            report=report,
+            run=self.run,
+        )
+
+    def die_at(self, moment: int) -> None:
+        """One attempt that is killed at this report or checkpoint, counted from 1."""
+        seen = 0
+
+        def dies() -> bool:
+            nonlocal seen
+            seen += 1
+            return seen == moment
+
+        with pytest.raises(Killed):
+            self.train(dies=dies)
+
+
+def assert_same(found: TrainingOutcome, wanted: TrainingOutcome) -> None:
+    assert found.method == wanted.method
+    assert found.metrics == pytest.approx(dict(wanted.metrics), abs=1e-6)
+    mine, other = read_bundle(found.bundle), read_bundle(wanted.bundle)
+    assert len(mine.manifest.parts) == len(other.manifest.parts)
+    for position, (part, same) in enumerate(zip(mine.manifest.parts, other.manifest.parts, strict=True)):
+        assert (part.control, part.method) == (same.control, same.method)
+        np.testing.assert_allclose(mine.head(position).weight, other.head(position).weight, atol=1e-5)
+        assert (mine.adapter(position) is None) == (other.adapter(position) is None)
+        assert (mine.weights(position) is None) == (other.weights(position) is None)
+
+
+@pytest.mark.parametrize(
+    "kind", [FOLDS, EARLY_STOPPING, FULL, SEVERAL], ids=["folds", "early stopping", "full", "several controls"]
+)
+def test_a_training_killed_at_any_moment_ends_as_one_that_was_not(
+    tmp_path: Path, base: str, kind: tuple[Sequence[TrainingData], TrainingSettings]
+) -> None:
+    undisturbed = Attempts(tmp_path / "whole", base, *kind)
+    wanted = undisturbed.train()
+    moments = len(undisturbed.reports) + len(undisturbed.saved)
+    assert moments > 20
+
+    for moment in np.random.default_rng(3).choice(np.arange(2, moments), size=2, replace=False):
+        attempts = Attempts(tmp_path / f"killed-{moment}", base, *kind)
+        attempts.die_at(int(moment))
+        assert_same(attempts.train(), wanted)
+        assert attempts.run.figures.keys() == undisturbed.run.figures.keys()
+
+
+def test_a_training_killed_again_and_again_gets_on(tmp_path: Path, base: str) -> None:
+    wanted = Attempts(tmp_path / "whole", base, *FOLDS).train()
+    attempts = Attempts(tmp_path / "killed", base, *FOLDS)
+
+    for _ in range(40):
+        known = len(attempts.saved)
+        try:
+            # Killed at the second checkpoint of every attempt.
+            outcome = attempts.train(dies=lambda known=known: len(attempts.saved) >= known + 2)
+        except Killed:
+            continue
+        assert_same(outcome, wanted)
+        assert len(attempts.saved) == len(set(attempts.saved)), "work was done twice"
+        return
+    pytest.fail("40 attempts were not enough")
+
+
+def test_progress_goes_on_where_it_was_and_never_says_that_all_is_to_do_again(tmp_path: Path, base: str) -> None:
+    attempts = Attempts(tmp_path, base, *FOLDS)
+    with pytest.raises(Killed):
+        attempts.train(dies=lambda: attempts.saved[-1:] == ["fold-2"])
+    reached = max(report.fraction for report in attempts.reports)
+
+    attempts.train()
+
+    first_step = next(report for report in attempts.reports if report.stage not in ("loading", "embedding"))
+    assert first_step.fraction >= reached - 1e-9
+    fractions = [report.fraction for report in attempts.reports]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+def test_full_training_goes_on_after_the_last_epoch_that_was_kept(tmp_path: Path, base: str) -> None:
+    wanted = Attempts(tmp_path / "whole", base, *FULL).train()
+    attempts = Attempts(tmp_path / "killed", base, *FULL)
+    with pytest.raises(Killed):
+        attempts.train(dies=lambda: attempts.saved[-1:] == ["full, epoch 3"])
+
+    assert_same(attempts.train(), wanted)
+
+    assert attempts.saved[:4] == ["features", "full, epoch 1", "full, epoch 2", "full, epoch 3"]
+    assert len(attempts.saved) == len(set(attempts.saved)), "an epoch was trained twice"
+    first_step = next(report for report in attempts.reports if report.stage == "training")
+    assert first_step.message.startswith("step 10 of 15, ")

@@ -1,0 +1,201 @@
+"""Versions that write texts, by themselves and beside labels."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.example import Provenance, Row
+from ml_backend.domain.model import HeadKind, Method
+from ml_backend.errors import BundleError, TrainingError
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
+from ml_backend.learning.loop.progress import Progress
+from ml_backend.learning.rows.collect import training_data
+from ml_backend.learning.rows.data import LabeledTexts, TrainingData
+from ml_backend.learning.run import TrainingOutcome, train_version
+from ml_backend.models.bundle.bundle import BundleFacts, read_bundle
+from ml_backend.serving.bundle_predictor import BundlePredictor
+from ml_backend.serving.openai_server import OpenAiServer
+from ml_backend.tasks import ServingPlan
+from tests.bank_questions import PAIRS, save_base
+from tests.fakes import FakeRun
+from tests.openai_server import Script, openai_server
+from tests.tiny_models import save_tiny_model
+from tests.unit.tasks.plans import plan
+
+AREA = '<TextArea name="reply" toName="text" required="true"/>'
+CHOICES = '<Choices name="opening" toName="text"><Choice value="thanks"/><Choice value="sorry"/></Choices>'
+FACTS = BundleFacts("text", "<View/>", "0123456789ab", "cdef")
+READING = TrainingSettings(method=Method.REGRESSION, max_length_tokens=64)
+WRITING = GenerationSettings(
+    train_embeddings=True, epochs=12, learning_rate=1e-2, batch_size=10, max_new_tokens=30, max_length_tokens=128
+)
+PROMPTS = [pair.prompt for pair in PAIRS]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_base(tmp_path_factory.mktemp("models") / "llama")
+
+
+def rows_of(pairs: Sequence[tuple[str, str]]) -> list[Row]:
+    return [
+        Row(
+            str(number),
+            number,
+            {"text": prompt},
+            {"reply": response, "opening": "thanks" if response.startswith("Thank") else "sorry"},
+            (),
+            Provenance((number,)),
+        )
+        for number, (prompt, response) in enumerate(pairs)
+    ]
+
+
+def parts_of(served: ServingPlan) -> list[TrainingData]:
+    rows = rows_of([(pair.prompt, pair.response) for pair in PAIRS])
+    return [training_data(rows, rows[:6], each, "text") for each in served.controls]
+
+
+class Trial:
+    def __init__(self, folder: Path, encoder: str, decoder: str) -> None:
+        self.out = folder / "bundle"
+        self.run = FakeRun("run-1", "tickets-1", "tickets-1-v1", folder / "run")
+        self.reports: list[Progress] = []
+        self._encoder, self._decoder = encoder, decoder
+        self._checkpoints = folder / "checkpoints"
+
+    def train(
+        self, parts: Sequence[TrainingData], writing: GenerationSettings = WRITING, *, decoder: str | None = None
+    ) -> TrainingOutcome:
+        return train_version(
+            parts,
+            READING,
+            model_version="tickets-1-v1",
+            facts=FACTS,
+            base_model=self._encoder,
+            writing=writing,
+            text_base_model=self._decoder if decoder is None else decoder,
+            out=self.out,
+            checkpoints=self._checkpoints,
+            report=self.reports.append,
+            run=self.run,
+        )
+
+
+@pytest.fixture
+def trial(tmp_path: Path, encoder: str, decoder: str) -> Trial:
+    return Trial(tmp_path, encoder, decoder)
+
+
+def test_a_version_answers_with_labels_and_with_texts(trial: Trial) -> None:
+    outcome = trial.train(parts_of(plan(CHOICES + AREA)))
+
+    manifest = read_bundle(trial.out).manifest
+    assert [(part.control, part.head, part.method) for part in manifest.parts] == [
+        ("opening", HeadKind.SOFTMAX, Method.REGRESSION),
+        ("reply", HeadKind.TEXT, Method.LORA),
+    ]
+    assert outcome.method is Method.AUTO
+    assert outcome.metrics["reply.rouge_l"] > outcome.metrics["reply.base_rouge_l"]
+    assert outcome.metrics["reply.perplexity"] < outcome.metrics["reply.base_perplexity"]
+    answers = BundlePredictor(trial.out).predict(["", PROMPTS[0]])
+    assert answers[0] is None
+    assert answers[1] is not None
+    assert answers[1]["opening"].target in ("thanks", "sorry")
+    assert str(answers[1]["reply"].target).startswith(("Thank you for asking.", "We are sorry."))
+    assert 0 < answers[1]["reply"].score < 1
+    fractions = [report.fraction for report in trial.reports]
+    assert fractions == sorted(fractions)
+
+
+def test_a_version_of_texts_alone_needs_no_encoder(tmp_path: Path, decoder: str) -> None:
+    trial = Trial(tmp_path, "/no/such/encoder", decoder)
+
+    outcome = trial.train(parts_of(plan(AREA)))
+
+    manifest = read_bundle(trial.out).manifest
+    assert (manifest.base_model, outcome.method) == (decoder, Method.LORA)
+    assert outcome.metrics["rows"] == 6
+    assert "ROUGE-L" in outcome.reason
+    assert trial.run.params["train_embeddings"] is True
+    assert {"training_curves.png", "base_and_tuned.json"} <= {*trial.run.figures, *trial.run.tables}
+
+
+def test_drafts_of_a_reloaded_version_are_those_it_was_measured_by(trial: Trial) -> None:
+    trial.train(parts_of(plan(AREA)))
+    table = trial.run.tables["base_and_tuned.json"]
+
+    answers = BundlePredictor(trial.out).predict([row["prompt"] for row in table])
+
+    assert [answer["reply"].target if answer else "" for answer in answers] == [row["tuned"] for row in table]
+
+
+@pytest.mark.parametrize("method", [TuningMethod.LORA, TuningMethod.FULL])
+def test_a_bundle_holds_what_was_trained_and_not_the_base(trial: Trial, method: TuningMethod) -> None:
+    trial.train(parts_of(plan(AREA)), replace(WRITING, method=method, train_embeddings=False, epochs=1))
+
+    folder = read_bundle(trial.out).part_folder(0)
+    assert (folder / "adapter").is_dir() == (method is TuningMethod.LORA)
+    assert (folder / "weights").is_dir() == (method is TuningMethod.FULL)
+    assert json.loads((folder / "tuned.json").read_text())["base_model_sha256"]
+
+
+def test_blind_tasks_get_scores_like_those_of_the_drafts(trial: Trial) -> None:
+    trial.train(parts_of(plan(AREA)))
+    predictor = BundlePredictor(trial.out)
+
+    quantiles = read_bundle(trial.out).manifest.parts[0].score_quantiles
+    drawn = [predictor.draw_score(key) for key in range(200)]
+    assert quantiles[0] <= min(drawn) <= max(drawn) <= quantiles[-1]
+    assert np.median(drawn) == pytest.approx(quantiles[50], abs=0.1)
+
+
+def test_a_version_may_be_served_elsewhere_under_its_name(trial: Trial) -> None:
+    trial.train(parts_of(plan(AREA)), replace(WRITING, epochs=1))
+    with openai_server(Script(models=("base", "tickets-1-v1"))) as url:
+        predictor = BundlePredictor(trial.out, remote=lambda version: OpenAiServer(url, version, retry_wait_s=0.01))
+        (answer,) = predictor.predict(["my card?"])
+
+    assert answer is not None
+    assert answer["reply"].target == "You said my card?"
+    assert predictor.language_model("reply") is None
+
+
+def test_a_bundle_whose_base_is_gone_is_refused(trial: Trial, tmp_path: Path) -> None:
+    base = save_base(tmp_path / "base")
+    trial.train(parts_of(plan(AREA)), replace(WRITING, epochs=1), decoder=base)
+    save_base(tmp_path / "base", seed=3)
+
+    with pytest.raises(BundleError, match="was trained on"):
+        BundlePredictor(trial.out)
+
+
+def test_a_base_model_has_to_be_named(trial: Trial) -> None:
+    with pytest.raises(TrainingError, match="LABELLOOP_TEXT_BASE_MODEL"):
+        trial.train(parts_of(plan(AREA)), decoder="")
+
+
+def test_rows_without_a_response_are_left_out_with_a_warning() -> None:
+    served = plan(AREA).controls[0]
+    rows = rows_of([("card?", "Block it."), (" ", "Nothing."), ("fee?", "We pay.")])
+    rows[2] = replace(rows[2], targets={})
+
+    data = training_data(rows, [], served, "text")
+
+    assert (data.train.texts, data.train.targets) == (("card?",), ("Block it.",))
+    empty, unanswered = rows[1].task_id, rows[2].task_id
+    (warning,) = data.warnings
+    told = f"1 task with an empty text ({empty}), 1 task without an answer that counts ({unanswered})"
+    assert warning == f"2 train rows were left out: {told}"
+    assert isinstance(data.validation, LabeledTexts)
+    assert len(data.validation) == 0

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from ml_backend.domain.model import HeadKind
+from ml_backend.measuring.gate import decide
+from ml_backend.measuring.measures import measure_for
+
+MEASURE = measure_for(HeadKind.TEXT)
+
+
+def test_versions_are_compared_by_the_mean_rouge_l_of_the_rows_that_are_answered() -> None:
+    contest = MEASURE.contest(
+        ["the cat sat", None, "a dog"], ["the cat", "never counted", None], ["the cat sat", None, "a cat"]
+    )
+
+    assert contest.metric == "ROUGE-L"
+    assert contest.scores == pytest.approx((0.4, 0.75))
+    assert contest.statistics.shape == (2, 3, 2)
+    assert not contest.statistics[:, 1].any()
+
+
+def test_no_rows_score_0() -> None:
+    assert MEASURE.contest([], [], []).scores == (0.0, 0.0)
+
+
+def test_many_rows_decide_by_the_interval_of_the_difference() -> None:
+    rng = np.random.default_rng(0)
+    true = [f"answer {number} is right" for number in range(150)]
+    better = [text if rng.random() < 0.9 else "something else" for text in true]
+    worse = [text if rng.random() < 0.5 else "something else" for text in true]
+
+    def gate(first: list[str], second: list[str]) -> bool:
+        contests = {"reply": MEASURE.contest(true, first, second)}
+        return decide(contests, champion="a", challenger="b", resamples=500).promote
+
+    assert gate(worse, better)
+    assert not gate(better, worse)
+    assert not gate(better, list(better))

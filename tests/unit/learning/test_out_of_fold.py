@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.domain.model import HeadKind, Method
+from ml_backend.learning.classification.fit import Observer, Workshop
+from ml_backend.learning.classification.tuned import Step
+from ml_backend.learning.loop.checkpoints import Checkpoints
+from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.rows.folds import Fold, out_of_fold, stratified_folds
+from tests.unit.learning.builders import FAST, LINEAR_HEADS, keyword_data, tiny_encoder, topic_data
+
+
+def folds_of(indices: list[int], folds: int = 5, scored: int = 1000, most: int = 4000, seed: int = 0):
+    return stratified_folds(
+        np.array(indices), folds=folds, scored_rows=scored, most_rows=most, rng=np.random.default_rng(seed)
+    )
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=120), st.integers(2, 6), st.integers(0, 99))
+def test_no_row_is_scored_twice_or_by_a_model_that_saw_it_and_every_class_is_always_trained_on(
+    indices: list[int], folds: int, seed: int
+) -> None:
+    made = folds_of(indices, folds=folds, seed=seed)
+
+    scored = [row for fold in made for row in fold.scored.tolist()]
+    assert len(scored) == len(set(scored))
+    assert len(made) <= folds
+    for fold in made:
+        assert not set(fold.scored.tolist()) & set(fold.train.tolist())
+        assert {indices[row] for row in fold.train} == set(indices)
+    singles = {row for row, k in enumerate(indices) if indices.count(k) == 1}
+    assert set(scored) == set(range(len(indices))) - singles
+
+
+def test_every_class_is_spread_evenly_over_the_folds() -> None:
+    indices = [0] * 50 + [1] * 10
+
+    made = folds_of(indices)
+
+    assert [sum(indices[row] == 0 for row in fold.scored) for fold in made] == [10] * 5
+    assert [sum(indices[row] == 1 for row in fold.scored) for fold in made] == [2] * 5
+
+
+def test_many_rows_are_cut_down_with_each_class_in_proportion() -> None:
+    indices = [0] * 8000 + [1] * 1990 + [2] * 10
+
+    made = folds_of(indices, scored=1000, most=1500)
+
+    (fold,) = made
+    assert len(fold.scored) == 1500
+    assert len(fold.train) == 1500
+    counts = np.bincount(np.array(indices)[fold.train], minlength=3)
+    assert counts[0] == pytest.approx(1200, abs=5)
+    assert counts[2] >= 1
+
+
+def test_rows_of_single_classes_alone_make_no_fold() -> None:
+    assert folds_of([0, 1, 2]) == []
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+@pytest.mark.parametrize("tuned", [Method.LORA, Method.FULL])
+def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKind, tuned: Method) -> None:
+    data = keyword_data(8) if head is HeadKind.SOFTMAX else topic_data(head, 24)
+    encoder = tiny_encoder(tmp_path / "bert")
+    objective = objective_for(head, data.labels)
+    objective.prepare(encoder, data.train)
+    workshop = Workshop.for_rows(encoder, objective, FAST, len(data.train))
+    lesson = objective.lesson(encoder, data.train)
+    features = encoder.vectors(lesson.reading)
+    folds = folds_of(objective.strata(data.train.targets).tolist(), folds=2)
+    steps: list[tuple[int, Step]] = []
+    done: list[tuple[Fold, bool]] = []
+
+    held_out = out_of_fold(
+        workshop,
+        lesson,
+        features,
+        folds,
+        tuned=tuned,
+        observer=lambda fold: Observer(on_step=lambda step: steps.append((fold, step))),
+        checkpoints=Checkpoints(tmp_path / "checkpoints", {}, lambda _: None),
+        on_fold=lambda fold, is_known: done.append((fold, is_known)),
+    )
+
+    assert sorted(held_out.lesson.rows.texts) == sorted(data.train.texts)
+    assert {fold for fold, _ in steps} == {1, 2}
+    assert done == [(fold, False) for fold in folds]
+    first_unit = 0
+    for number, fold in enumerate(folds):
+        regression = workshop.regression(lesson.take(fold.train), features[lesson.reading.units_of(fold.train)])
+        units = lesson.reading.units_of(fold.scored)
+        part = slice(first_unit, first_unit + len(units))
+        np.testing.assert_allclose(
+            held_out.logits[Method.REGRESSION][part], regression.logits(features[units]), atol=1e-4
+        )
+        rows = slice(number * 12, number * 12 + 12)
+        assert held_out.lesson.rows.targets[rows] == data.train.take(fold.scored).targets
+        np.testing.assert_array_equal(held_out.lesson.codes[part], lesson.codes[units])
+        first_unit += len(units)
+    assert first_unit == lesson.reading.units
+    assert held_out.logits[tuned].shape == (lesson.reading.units, objective.readout.columns)
+    assert not np.allclose(held_out.logits[tuned], held_out.logits[Method.REGRESSION], atol=1e-3)
+    np.testing.assert_allclose(encoder.vectors(lesson.reading), features, atol=1e-6)

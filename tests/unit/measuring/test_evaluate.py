@@ -1,0 +1,152 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+
+from ml_backend.domain.example import Span
+from ml_backend.errors import TrainingError
+from ml_backend.measuring.evaluation import Average, count_parts, evaluate
+
+LABELS = "abcde"
+PAIRS = st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcdef")), min_size=1, max_size=60)
+
+
+@given(PAIRS)
+def test_the_figures_are_those_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    true, predicted = zip(*pairs, strict=True)
+
+    evaluation = evaluate(true, predicted, labels="abcdefgh")
+
+    assert evaluation.accuracy == pytest.approx(accuracy_score(true, predicted))
+    assert evaluation.macro_f1 == pytest.approx(f1_score(true, predicted, average="macro", zero_division=0))
+    assert evaluation.micro_f1 == pytest.approx(f1_score(true, predicted, average="micro", zero_division=0))
+    expected = precision_recall_fscore_support(true, predicted, labels=list(evaluation.labels), zero_division=0)
+    found = [(entry.precision, entry.recall, entry.f1, entry.support) for entry in evaluation.per_class]
+    np.testing.assert_allclose(np.array(found).T, np.array(expected))
+
+
+@given(PAIRS)
+def test_the_confusion_counts_every_row_once(pairs: list[tuple[str, str]]) -> None:
+    true, predicted = zip(*pairs, strict=True)
+
+    evaluation = evaluate(true, predicted)
+
+    assert np.sum(evaluation.confusion) == len(pairs) == evaluation.rows
+    assert [sum(row) for row in evaluation.confusion] == [entry.support for entry in evaluation.per_class]
+
+
+def test_macro_f1_averages_over_the_classes_that_occur() -> None:
+    evaluation = evaluate(["a", "a", "b"], ["a", "c", "b"], labels=["c", "b", "a", "never"])
+
+    assert evaluation.labels == ("c", "b", "a")
+    assert evaluation.macro_f1 == pytest.approx((0 + 1 + 2 / 3) / 3)
+
+
+def test_a_row_without_answer_is_wrong_but_no_prediction() -> None:
+    evaluation = evaluate(["a", "a", "b"], ["a", None, "b"])
+
+    assert evaluation.unanswered == 1
+    assert evaluation.accuracy == pytest.approx(2 / 3)
+    assert [entry.precision for entry in evaluation.per_class] == [1, 1]
+    assert evaluation.per_class[0].recall == pytest.approx(0.5)
+    assert evaluation.micro_f1 == pytest.approx(4 / 5)
+
+
+def test_no_rows_give_zeros() -> None:
+    evaluation = evaluate([], [])
+
+    assert (evaluation.rows, evaluation.accuracy, evaluation.macro_f1, evaluation.per_class) == (0, 0.0, 0.0, ())
+
+
+def test_the_json_form_is_plain() -> None:
+    document = json.loads(json.dumps(evaluate(["a"], ["b"]).to_json()))
+
+    assert document["per_class"][0] == {"label": "a", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert document["confusion"] == [[0, 1], [0, 0]]
+
+
+def test_lists_of_different_length_are_refused() -> None:
+    with pytest.raises(TrainingError, match="2 true and 1 predicted"):
+        evaluate(["a", "b"], ["a"])
+
+
+SETS = st.sets(st.sampled_from(LABELS)).map(lambda chosen: tuple(sorted(chosen)))
+
+
+@given(st.lists(st.tuples(SETS, SETS), min_size=1, max_size=40))
+def test_the_figures_of_sets_are_those_of_scikit_learn(pairs: list[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
+    true, predicted = zip(*pairs, strict=True)
+
+    evaluation = evaluate(true, predicted, labels=LABELS)
+
+    occurring = list(evaluation.labels)
+    first, second = (np.array([[label in row for label in LABELS] for row in rows]) for rows in (true, predicted))
+    assert set(occurring) == {label for row in (*true, *predicted) for label in row}
+    assert evaluation.accuracy == pytest.approx(np.mean([a == b for a, b in pairs]))
+    assert evaluation.confusion == ()
+    per_label = np.array(precision_recall_fscore_support(first, second, zero_division=0))
+    per_label = per_label[:, [label in occurring for label in LABELS]]
+    table = [(entry.precision, entry.recall, entry.f1, entry.support) for entry in evaluation.per_class]
+    np.testing.assert_allclose(np.array(table).reshape(-1, 4).T, per_label)
+    assert evaluation.macro_f1 == pytest.approx(per_label[2].mean() if occurring else 0.0)
+    over_all = precision_recall_fscore_support(first, second, average="micro", zero_division=0)[:3]
+    assert (evaluation.precision, evaluation.recall, evaluation.micro_f1) == pytest.approx(over_all)
+
+
+def test_a_span_is_right_where_start_end_and_label_are() -> None:
+    true = [(Span(0, 3, "PER"), Span(8, 13, "LOC")), (), (Span(4, 9, "PER"),), (Span(0, 2, "LOC"),)]
+    answers = [
+        (Span(0, 3, "PER"), Span(8, 12, "LOC")),  # the second ends too early
+        (Span(0, 1, "PER"),),  # there is none
+        (Span(4, 9, "ORG"),),  # in place, of another label
+        None,
+    ]
+
+    found = evaluate(true, answers, labels=["LOC", "ORG", "PER"])
+
+    assert (found.rows, found.accuracy, found.unanswered) == (4, 0.0, 1)
+    by_label = {entry.label: (entry.precision, entry.recall, entry.f1, entry.support) for entry in found.per_class}
+    assert by_label == {"LOC": (0, 0, 0, 2), "ORG": (0, 0, 0, 0), "PER": (0.5, 0.5, 0.5, 2)}
+    assert (found.precision, found.recall) == (1 / 4, 1 / 4)
+    assert found.micro_f1 == pytest.approx(2 * 1 / (4 + 4))
+    assert found.macro_f1 == pytest.approx(0.5 / 3)
+
+
+def test_the_order_of_spans_and_choices_does_not_matter_to_parts() -> None:
+    counts = count_parts([("a", "b")], [("b", "a")])
+
+    assert counts.labels == ("a", "b")
+    assert counts.hits.tolist() == counts.named.tolist() == counts.support.tolist() == [[1, 1]]
+
+
+def test_parts_are_counted_row_by_row() -> None:
+    true = [(Span(0, 1, "A"), Span(2, 3, "A")), (), (Span(0, 1, "B"),)]
+    answers = [(Span(0, 1, "A"), Span(4, 5, "A"), Span(2, 3, "B")), (Span(0, 1, "B"),), None]
+
+    counts = count_parts(true, answers, labels=["B", "A", "never"])
+
+    assert counts.labels == ("B", "A")
+    assert counts.support.tolist() == [[0, 2], [0, 0], [1, 0]]
+    assert counts.named.tolist() == [[1, 2], [1, 0], [0, 0]]
+    assert counts.hits.tolist() == [[0, 1], [0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(("average", "wanted"), [(Average.MACRO, 0.5), (Average.MICRO, 0.8)])
+def test_f1_has_two_averages(average: Average, wanted: float) -> None:
+    found = evaluate([("a",), ("a",), ("b",)], [("a",), ("a",), ()])
+
+    assert found.averaged(average) == pytest.approx(wanted)
+
+
+@given(PAIRS)
+def test_a_single_choice_has_the_figures_of_sets_of_one(pairs: list[tuple[str, str]]) -> None:
+    true, predicted = zip(*pairs, strict=True)
+
+    single = evaluate(true, predicted)
+    sets = evaluate([(target,) for target in true], [(target,) for target in predicted])
+
+    assert single.summary() == sets.summary()
+    assert single.per_class == sets.per_class

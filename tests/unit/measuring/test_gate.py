@@ -1,0 +1,321 @@
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from ml_backend.domain.example import Span, Target
+from ml_backend.domain.model import GateDecision, HeadKind
+from ml_backend.errors import TrainingError
+from ml_backend.measuring.gate import LEAST_ROWS, bootstrap_differences, decide
+from ml_backend.measuring.measures import Contest, measure_for
+
+
+def gate(
+    true: Sequence[str], first: Sequence[str | None], second: Sequence[str | None], **options: object
+) -> GateDecision:
+    contests = {"category": contest_of(true, first, second)}
+    return decide(contests, champion="v1", challenger="v2", **options)
+
+
+def contest_of(
+    true: Sequence[Target | None],
+    first: Sequence[Target | None],
+    second: Sequence[Target | None],
+    head: HeadKind = HeadKind.SOFTMAX,
+) -> Contest:
+    # The names of an array are not Python's own.
+    plain = [each.tolist() if isinstance(each, np.ndarray) else each for each in (true, first, second)]
+    return measure_for(head).contest(*plain)
+
+
+def macro_f1_over_true(true: Sequence[str], found: Sequence[str]) -> float:
+    """As scikit-learn has it, which takes ten times as long."""
+    pairs = Counter(zip(true, found, strict=True))
+    support, named = Counter(true), Counter(found)
+    return sum(2 * pairs[label, label] / (support[label] + named[label]) for label in support) / len(support)
+
+
+def answers(true: np.ndarray, accuracy: float, rng: np.random.Generator) -> list[str]:
+    """Right with the given probability, else any class at random."""
+    wrong = rng.choice(np.unique(true), size=len(true))
+    return list(np.where(rng.random(len(true)) < accuracy, true, wrong))
+
+
+ANSWERS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["a", "b", "c", "d", None])), min_size=1, max_size=250
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANSWERS)
+def test_identical_answers_never_promote(pairs: list[tuple[str, str | None]]) -> None:
+    true, predicted = zip(*pairs, strict=True)
+
+    decision = gate(true, predicted, predicted, resamples=200)
+
+    assert not decision.promote
+    assert decision.difference == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(ANSWERS)
+def test_the_scores_average_over_the_true_classes_for_both(pairs: list[tuple[str, str | None]]) -> None:
+    true, predicted = zip(*pairs, strict=True)
+    named = ["none" if answer is None else answer for answer in predicted]
+
+    decision = gate(true, predicted, true, resamples=50)
+
+    expected = f1_score(true, named, labels=sorted(set(true)), average="macro", zero_division=0)
+    assert decision.champion_score == pytest.approx(expected)
+    assert decision.challenger_score == 1
+
+
+def test_the_drawn_counts_equal_resampled_rows() -> None:
+    """The multinomial shortcut has the distribution that resampling row by row has."""
+    rng = np.random.default_rng(0)
+    true = np.repeat(["a", "b", "c"], [60, 40, 30])
+    first, second = np.array(answers(true, 0.6, rng)), np.array(answers(true, 0.7, rng))
+    by_rows = []
+    for _ in range(800):
+        rows = np.concatenate([rng.choice(np.flatnonzero(true == c), size=(true == c).sum()) for c in "abc"])
+        scores = [macro_f1_over_true(true[rows].tolist(), found[rows].tolist()) for found in (first, second)]
+        by_rows.append(scores[1] - scores[0])
+
+    by_counts = bootstrap_differences([contest_of(true, first, second)], seed=1, resamples=5000)
+
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    np.testing.assert_allclose(np.quantile(by_counts, levels), np.quantile(by_rows, levels), atol=0.012)
+
+
+@pytest.mark.parametrize("rows_per_class", [[100, 100], [30] * 10, [2] * 60, [150, 30, 5, 5, 2, 2, 2, 1, 1, 1]])
+def test_equal_models_pass_by_luck_in_about_5_of_100_cases(rows_per_class: list[int]) -> None:
+    rng = np.random.default_rng(12)
+    true = list(np.repeat([f"c{k}" for k in range(len(rows_per_class))], rows_per_class))
+    promoted = [
+        gate(true, answers(true, 0.8, rng), answers(true, 0.8, rng), resamples=250, seed=k).promote for k in range(300)
+    ]
+
+    assert np.mean(promoted) < 0.09
+
+
+def test_a_clearly_better_model_passes() -> None:
+    rng = np.random.default_rng(4)
+    true = np.repeat([f"c{k}" for k in range(10)], 30)
+    promoted = [
+        gate(true, answers(true, 0.7, rng), answers(true, 0.85, rng), resamples=400, seed=k).promote for k in range(60)
+    ]
+
+    assert np.mean(promoted) > 0.9
+
+
+def test_the_decision_is_the_same_every_time() -> None:
+    rng = np.random.default_rng(5)
+    true = np.repeat(["a", "b"], 80)
+    first, second = answers(true, 0.7, rng), answers(true, 0.75, rng)
+
+    assert gate(true, first, second, seed=9) == gate(true, first, second, seed=9)
+    assert gate(true, first, second, seed=9).lower_bound != gate(true, first, second, seed=10).lower_bound
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    rng = np.random.default_rng(6)
+    true = np.repeat(["a", "b"], 80)
+    first, second = np.array(answers(true, 0.7, rng)), np.array(answers(true, 0.75, rng))
+    shuffled = rng.permutation(160)
+
+    assert gate(true, first, second) == gate(true[shuffled], first[shuffled], second[shuffled])
+
+
+def test_few_rows_are_decided_by_point_estimate_and_provisionally() -> None:
+    true = ["a", "b"] * 10
+
+    decision = gate(true, ["a"] * 20, true)
+
+    assert decision.promote
+    assert decision.is_provisional
+    assert decision.lower_bound is None
+    assert "under 100 rows the difference of +0.667 decides provisionally: v2 is promoted" in decision.reason
+
+
+def test_enough_rows_are_decided_by_the_interval() -> None:
+    true = ["a", "b"] * (LEAST_ROWS // 2)
+    one_better = ["b", *true[1:]]
+
+    decision = gate(true, one_better, true)
+
+    assert decision.difference > 0
+    assert decision.lower_bound == 0
+    assert not decision.promote
+    assert not decision.is_provisional
+    assert decision.reason.endswith("is at least +0.000 with 95% confidence: v1 stays")
+
+
+def test_without_test_rows_nothing_is_promoted() -> None:
+    decision = gate([], [], [])
+
+    assert not decision.promote
+    assert decision.reason == "no test rows, so v2 cannot be compared with v1, which stays"
+
+
+def test_a_prediction_outside_the_true_classes_adds_no_class() -> None:
+    true = ["a"] * 60 + ["b"] * 60
+
+    decision = gate(true, ["z", *true[1:]], [None, *true[1:]])
+
+    assert decision.champion_score == decision.challenger_score
+
+
+@pytest.mark.parametrize(("earlier", "warns"), [(0, False), (1, False), (2, True), (7, True)])
+def test_a_test_set_used_over_and_over_is_warned_about(earlier: int, warns: bool) -> None:
+    true = ["a", "b"] * 60
+
+    decision = gate(true, true, true, earlier_gates=earlier)
+
+    assert decision.earlier_gates == earlier
+    assert any(f"decided {earlier} gates before" in warning for warning in decision.warnings) == warns
+
+
+def test_thin_classes_and_labels_of_unknown_origin_are_warned_about_and_block_nothing() -> None:
+    true = ["a"] * 100 + ["b"] * 3
+
+    decision = gate(true, ["b"] * 103, true, unknown_origin_rows=40, warnings=["as given"])
+
+    assert decision.promote
+    assert decision.warnings[0] == "as given"
+    assert "1 class with under 10 test rows (b 3)" in decision.warnings[1]
+    assert "40 of 103 test rows were not seen being made" in decision.warnings[2]
+
+
+def test_contests_about_other_rows_are_refused() -> None:
+    contests = {"topic": contest_of(["a"], ["a"], ["a"]), "mood": contest_of(["a", "b"], ["a", "b"], ["a", "b"])}
+
+    with pytest.raises(TrainingError, match=r"different numbers of test rows found \(\{'topic': 1, 'mood': 2\}\)"):
+        decide(contests, champion="v1", challenger="v2")
+
+
+def sets(rows: int, accuracy: float, rng: np.random.Generator) -> tuple[list[Target], list[Target]]:
+    """True sets of labels, and answers in which each label is right with the given probability."""
+    chosen = rng.random((rows, 3)) < [0.5, 0.3, 0.1]
+    answered = np.where(rng.random((rows, 3)) < accuracy, chosen, ~chosen)
+    return tuple([tuple(np.array(["x", "y", "z"])[line].tolist()) for line in table] for table in (chosen, answered))
+
+
+def spans(rows: int, accuracy: float, rng: np.random.Generator) -> tuple[list[Target], list[Target]]:
+    """True spans, and answers that end right with the given probability."""
+    true = [
+        tuple(Span(10 * n, 10 * n + 5, str(rng.choice(["P", "Q"]))) for n in range(rng.integers(0, 4)))
+        for _ in range(rows)
+    ]
+    answered = [tuple(Span(s.start, s.end - int(rng.random() > accuracy), s.label) for s in target) for target in true]
+    return true, answered
+
+
+def several(rows: int, rng: np.random.Generator) -> dict[str, Contest]:
+    """Contests of three controls of different kinds on the same rows; some rows do not answer the first."""
+    topics = np.repeat(["a", "b", "c"], rows // 3)
+    first, second = answers(topics, 0.7, rng), answers(topics, 0.75, rng)
+    shown = [None if n % 7 == 0 else str(topic) for n, topic in enumerate(topics)]
+    tags, few_right = sets(rows, 0.8, rng)
+    more_right = [given if rng.random() < 0.3 else answer for given, answer in zip(tags, few_right, strict=True)]
+    marks, badly = spans(rows, 0.6, rng)
+    return {
+        "topic": contest_of(shown, first, second),
+        "tags": contest_of(tags, few_right, more_right, HeadKind.SIGMOID),
+        "marks": contest_of(marks, badly, spans_like(marks, 0.6, rng), HeadKind.TAGS),
+    }
+
+
+def spans_like(true: Sequence[tuple[Span, ...]], accuracy: float, rng: np.random.Generator) -> list[Target]:
+    return [tuple(Span(s.start, s.end - int(rng.random() > accuracy), s.label) for s in target) for target in true]
+
+
+def test_several_controls_are_decided_by_the_mean_of_their_figures() -> None:
+    contests = several(120, np.random.default_rng(7))
+
+    decision = decide(contests, champion="v1", challenger="v2")
+
+    scores = np.array([contest.scores for contest in contests.values()])
+    assert decision.metric == "mean of macro-F1 of topic, macro-F1 of tags, strict F1 of marks"
+    assert (decision.champion_score, decision.challenger_score) == pytest.approx(tuple(scores.mean(axis=0)))
+    assert decision.difference == pytest.approx(scores[:, 1].mean() - scores[:, 0].mean())
+    for name, (first, second) in zip(contests, scores, strict=True):
+        assert f"{name} {second:.3f} against {first:.3f}" in decision.reason
+
+
+def test_one_control_is_named_by_its_figure_alone() -> None:
+    true, found = spans(120, 0.5, np.random.default_rng(8))
+
+    decision = decide({"marks": contest_of(true, found, true, HeadKind.TAGS)}, champion="v1", challenger="v2")
+
+    assert decision.metric == "strict F1"
+    assert decision.challenger_score == 1.0
+    assert decision.reason.startswith(f"v2 has strict F1 1.000, v1 {decision.champion_score:.3f} on 120 test rows; ")
+
+
+@pytest.mark.parametrize("which", [["topic"], ["tags"], ["marks"], ["topic", "tags", "marks"]])
+def test_the_drawn_counts_equal_resampled_rows_for_every_kind_and_for_several(which: list[str]) -> None:
+    rng = np.random.default_rng(9)
+    every = several(120, rng)
+    contests = [every[name] for name in which]
+    strata = contests[0].strata if len(contests) == 1 else None
+    strata = np.zeros(120, dtype=np.int64) if strata is None else strata
+    by_rows = []
+    for _ in range(1000):
+        rows = np.concatenate(
+            [rng.choice(np.flatnonzero(strata == k), size=(strata == k).sum()) for k in np.unique(strata)]
+        )
+        scores = [contest.value(contest.statistics[:, rows].sum(axis=1)) for contest in contests]
+        champion, challenger = np.mean(scores, axis=0)
+        by_rows.append(challenger - champion)
+
+    by_counts = bootstrap_differences(contests, seed=1, resamples=5000)
+
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    spread = np.std(by_rows)
+    assert spread > 0.01
+    np.testing.assert_allclose(np.quantile(by_counts, levels), np.quantile(by_rows, levels), atol=0.2 * spread)
+
+
+@pytest.mark.parametrize("make", [sets, spans])
+def test_equal_taggers_pass_by_luck_in_about_5_of_100_cases(make: Callable) -> None:
+    rng = np.random.default_rng(10)
+    promoted = []
+    for k in range(150):
+        true, first = make(150, 0.8, rng)
+        again = spans_like(true, 0.8, rng) if make is spans else like_sets(true, 0.8, rng)
+        head = HeadKind.TAGS if make is spans else HeadKind.SIGMOID
+        contests = {"it": contest_of(true, first, again, head)}
+        promoted.append(decide(contests, champion="v1", challenger="v2", resamples=250, seed=k).promote)
+
+    assert np.mean(promoted) < 0.1
+
+
+def like_sets(true: Sequence[tuple[str, ...]], accuracy: float, rng: np.random.Generator) -> list[Target]:
+    return [tuple(name for name in "xyz" if (name in target) == (rng.random() < accuracy)) for target in true]
+
+
+def test_a_better_part_does_not_pass_where_another_loses_as_much() -> None:
+    true = ["a", "b"] * 75
+    half = ["a", "a"] * 75
+    contests = {"won": contest_of(true, half, true), "lost": contest_of(true, true, half)}
+
+    decision = decide(contests, champion="v1", challenger="v2")
+
+    assert decision.difference == pytest.approx(0.0)
+    assert not decision.promote
+
+
+def test_a_control_that_no_row_answers_leaves_the_mean_a_number() -> None:
+    nothing = [None, None]
+    contests = {
+        "topic": contest_of(["a", "b"], ["a", "a"], ["a", "b"]),
+        "mood": contest_of(nothing, nothing, nothing),
+    }
+
+    decision = decide(contests, champion="v1", challenger="v2")
+
+    assert (decision.challenger_score, decision.rows) == (0.5, 2)

@@ -1,0 +1,118 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_backend.domain.example import Span, Target
+from ml_backend.domain.model import HeadKind
+from ml_backend.measuring.evaluation import evaluate
+from ml_backend.measuring.measures import Contest, measure_for
+
+SETS = st.sets(st.sampled_from("abcd")).map(lambda chosen: tuple(sorted(chosen)))
+SPANS = st.lists(
+    st.builds(Span, st.integers(0, 3), st.integers(4, 6), st.sampled_from("AB")), max_size=3, unique=True
+).map(lambda spans: tuple(sorted(spans)))
+
+
+def contest(
+    head: HeadKind,
+    true: Sequence[Target | None],
+    champion: Sequence[Target | None],
+    challenger: Sequence[Target | None] | None = None,
+) -> Contest:
+    return measure_for(head).contest(true, champion, champion if challenger is None else challenger)
+
+
+@pytest.mark.parametrize(
+    ("head", "metric"),
+    [(HeadKind.SOFTMAX, "macro-F1"), (HeadKind.SIGMOID, "macro-F1"), (HeadKind.TAGS, "strict F1")],
+)
+def test_every_kind_has_its_figure(head: HeadKind, metric: str) -> None:
+    assert contest(head, [], []).metric == metric
+
+
+@given(st.lists(st.tuples(SETS, st.none() | SETS), min_size=1, max_size=20))
+def test_sets_are_scored_by_the_mean_f1_of_the_labels_that_occur_in_truth(
+    pairs: list[tuple[tuple[str, ...], tuple[str, ...] | None]],
+) -> None:
+    true, answers = zip(*pairs, strict=True)
+
+    found, best = contest(HeadKind.SIGMOID, true, answers, true).scores
+
+    occurring = {label for target in true for label in target}
+    f1 = {entry.label: entry.f1 for entry in evaluate(true, answers).per_class if entry.label in occurring}
+    assert found == pytest.approx(np.mean(list(f1.values())) if f1 else 0.0)
+    assert best == (1.0 if occurring else 0.0)
+
+
+@given(st.lists(st.tuples(SPANS, st.none() | SPANS), min_size=1, max_size=20))
+def test_spans_are_scored_by_f1_over_all_of_them(
+    pairs: list[tuple[tuple[Span, ...], tuple[Span, ...] | None]],
+) -> None:
+    true, answers = zip(*pairs, strict=True)
+
+    found = contest(HeadKind.TAGS, true, answers).scores[0]
+
+    hits = sum(len(set(target) & set(answer or ())) for target, answer in pairs)
+    parts = sum(len(target) + len(answer or ()) for target, answer in pairs)
+    assert found == pytest.approx(2 * hits / parts if parts else 0.0)
+    assert found == pytest.approx(evaluate(true, answers).micro_f1)
+
+
+@pytest.mark.parametrize("head", [HeadKind.SOFTMAX, HeadKind.SIGMOID, HeadKind.TAGS])
+def test_rows_that_do_not_answer_the_control_count_nothing(head: HeadKind) -> None:
+    answers: dict[HeadKind, tuple[Target, Target]] = {
+        HeadKind.SOFTMAX: ("a", "b"),
+        HeadKind.SIGMOID: (("a",), ("a", "b")),
+        HeadKind.TAGS: ((Span(0, 1, "a"),), (Span(0, 2, "a"),)),
+    }
+    right, wrong = answers[head]
+
+    with_gap = contest(head, [right, None, right], [right, wrong, wrong])
+    without = contest(head, [right, right], [right, wrong])
+
+    assert with_gap.scores == without.scores
+    assert with_gap.statistics.shape[1] == 3
+    assert not with_gap.statistics[:, 1].any()
+
+
+def test_statistics_of_rows_add_up_to_those_of_all() -> None:
+    true = [("a", "b"), ("a",), ()]
+    answers = [("a",), ("a", "b"), ("b",)]
+
+    found = contest(HeadKind.SIGMOID, true, answers)
+
+    alone = [contest(HeadKind.SIGMOID, true[:n], answers[:n]) for n in (1, 2, 3)]
+    for n, part in enumerate(alone, start=1):
+        assert found.value(found.statistics[:, :n].sum(axis=1)).tolist() == pytest.approx(list(part.scores))
+
+
+def test_rows_of_a_single_choice_are_resampled_within_their_class_and_thin_classes_together() -> None:
+    true = ["a"] * 10 + ["b"] * 12 + ["c"] * 9 + ["d"] + [None]
+
+    found = contest(HeadKind.SOFTMAX, true, true)
+
+    assert found.strata is not None
+    strata = found.strata.tolist()
+    assert [len(set(strata[i:j])) for i, j in ((0, 10), (10, 22), (22, 32))] == [1, 1, 1]
+    assert len(set(strata)) == 4
+    assert strata[10] != strata[0] != strata[22]
+    (sentence,) = found.thin
+    assert sentence.startswith("2 classes with under 10 test rows (c 9, d 1): their F1 is uncertain")
+
+
+@pytest.mark.parametrize("head", [HeadKind.SIGMOID, HeadKind.TAGS])
+def test_rows_of_sets_and_spans_are_resampled_all_together(head: HeadKind) -> None:
+    found = contest(head, [(), ()], [(), ()])
+
+    assert found.strata is None
+    assert found.thin == ()
+
+
+def test_a_resample_without_a_label_leaves_it_out_of_its_average() -> None:
+    found = contest(HeadKind.SIGMOID, [("a",), ("b",)], [("a",), ()])
+
+    assert found.scores == (0.5, 0.5)
+    assert found.value(found.statistics[:, 0]).tolist() == [1.0, 1.0]

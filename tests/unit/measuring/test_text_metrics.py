@@ -1,0 +1,71 @@
+import pytest
+
+from ml_backend.errors import TrainingError
+from ml_backend.measuring.text_metrics import rouge_l, text_metrics
+
+
+@pytest.mark.parametrize(
+    ("reference", "response", "expected"),
+    [
+        ("police killed the gunman", "police kill the gunman", 0.75),  # the examples of Lin 2004, beta 1
+        ("police killed the gunman", "the gunman kill police", 0.5),
+        ("the cat sat", "the cat sat", 1.0),
+        ("the cat sat", "", 0.0),
+        ("the cat sat on the mat", "the cat", 0.5),
+        ("Block it!", "block, it", 1.0),
+        ("Grüße aus Köln", "grüße aus Bonn", 2 / 3),
+        ("我的卡丢了", "我的卡", 0.75),
+        (":-)", ":-)", 1.0),
+    ],
+)
+def test_rouge_l_of_known_pairs(reference: str, response: str, expected: float) -> None:
+    assert rouge_l([reference], [response]) == [pytest.approx(expected, abs=1e-6)]
+
+
+@pytest.mark.parametrize(
+    ("reference", "response", "expected"),
+    [
+        ("Don't PANIC_now, Ärzte 24!", "don t _panic_ now ärzte 24", 1.0),
+        ("東京 is big", "東 is big", 6 / 7),
+        ("?! ...", "...", 2 / 3),
+        ("मेरा दिन", "मेरा दान", 0.5),
+        ("আমার কাল", "আমার কূল", 0.5),
+        ("என் கல்", "என் கால்", 0.5),
+        ("ดี", "ดู", 0.0),
+        ("שָׁלוֹם", "שָׁלוֹם!", 1.0),
+        ("Zürich", "Zu\u0308rich", 1.0),
+        ("한국어", "\u1112\u1161\u11ab국어", 1.0),
+    ],
+)
+def test_words_are_those_of_any_script(reference: str, response: str, expected: float) -> None:
+    assert rouge_l([reference], [response]) == [pytest.approx(expected, abs=1e-6)]
+    assert text_metrics([reference], [response]).exact == (expected == 1.0)
+
+
+def test_bleu_is_sacrebleus() -> None:
+    # The example of sacrebleu's documentation.
+    references = ["The dog bit the man.", "It was not unexpected.", "The man bit him first."]
+    responses = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
+
+    assert text_metrics(references, responses).bleu == pytest.approx(45.067, abs=1e-3)
+
+
+def test_figures_over_a_set_of_rows() -> None:
+    found = text_metrics(["the cat sat", "a dog", "yes"], ["The cat sat.", "a cat", None])
+
+    assert found.per_row == pytest.approx((1.0, 0.5, 0.0))
+    assert found.rouge_l == pytest.approx(0.5)
+    assert found.exact == pytest.approx(1 / 3)
+    assert (found.rows, found.unanswered) == (3, 1)
+    assert set(found.summary()) == {"rows", "rouge_l", "bleu", "exact"}
+
+
+def test_no_rows_have_no_figures() -> None:
+    found = text_metrics([], [])
+
+    assert (found.rows, found.rouge_l, found.bleu, found.exact) == (0, 0.0, 0.0, 0.0)
+
+
+def test_a_response_per_row_is_wanted() -> None:
+    with pytest.raises(TrainingError, match="2 responses of experts and 1 of a model"):
+        text_metrics(["a", "b"], ["a"])

@@ -1,0 +1,286 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.example import Row
+from ml_backend.domain.label_config import Control, Label, ObjectTag
+from ml_backend.domain.model import HeadKind, Method
+from ml_backend.errors import JobCancelled
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.loop.progress import Progress
+from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.rows.folds import Fold
+from ml_backend.quality.judge_controls import Trust, audit_settings, judge_controls
+from ml_backend.quality.out_of_sample import JudgedRows
+from ml_backend.quality.reviewed_texts import ReviewedTexts, grouped_folds
+from tests.tiny_models import save_tiny_model
+from tests.unit.learning.builders import CONTROL, FAST, keyword_rows, make_row, served
+
+NAMELESS = Control("intent", "Choices", ObjectTag("text", "Text", "body"), (Label("", ""), Label(" ", " ")), {})
+
+FOLDER = Path("control-0", "block-1", "regression")
+
+
+@pytest.fixture(scope="module")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
+
+
+def judge(
+    rows: Sequence[Row],
+    base_model: str,
+    cache: Path,
+    *,
+    settings: TrainingSettings | None = None,
+    report: list[Progress] | None = None,
+    trust: Trust | None = None,
+) -> JudgedRows:
+    (found,) = judge_controls(
+        [ReviewedTexts.of(rows, served(CONTROL))],
+        settings or audit_settings(is_deep=False, seed=1),
+        base_model=base_model,
+        cache=cache,
+        report=([] if report is None else report).append,
+        trust=None if trust is None else {HeadKind.SOFTMAX: trust},
+    ).controls
+    return found
+
+
+def folds_of(reviewed: ReviewedTexts, *, folds: int = 5, seed: int = 1) -> list[Fold]:
+    return grouped_folds(reviewed, objective_for(reviewed.head, reviewed.labels), folds=folds, seed=seed)
+
+
+def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(20)
+
+    found = judge(rows, base_model, tmp_path)
+
+    assert found.probabilities.shape == (60, 3)
+    assert found.probabilities.dtype == np.float32
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (found.probabilities.argmax(axis=1) == np.repeat([0, 1, 2], 20)).mean() > 0.7
+
+
+def test_a_row_is_judged_by_a_model_that_knows_neither_it_nor_its_copies(base_model: str, tmp_path: Path) -> None:
+    words = "bank transfer my money"
+    rows = keyword_rows(10)
+    copies = [make_row(100 + n, text, "card") for n, text in enumerate([words, words.upper(), f"  {words}  "])]
+    relabeled = [make_row(row.task_id, row.input["body"], "refund") for row in copies]
+
+    as_card = judge([*rows, *copies], base_model, tmp_path / "a").probabilities[-3:]
+    as_refund = judge([*rows, *relabeled], base_model, tmp_path / "b").probabilities[-3:]
+
+    np.testing.assert_allclose(as_card[0], as_card[2], atol=1e-4)
+    # Folds are dealt out by class, so other rows are learned from; but not these: neither label wins for them.
+    assert abs(as_card[:, 0] - as_refund[:, 0]).max() < 0.3
+
+
+def test_copies_of_a_text_are_always_in_one_fold_and_every_row_is_scored_once() -> None:
+    texts = ["a b", "A  b", "c", "d", "e", "ａ ｂ", "c"]
+    rows = [
+        make_row(n, text, target) for n, (text, target) in enumerate(zip(texts, ["card", "cash"] * 4, strict=False))
+    ]
+
+    folds = folds_of(ReviewedTexts.of(rows, served(CONTROL)), seed=3)
+
+    scored = [set(fold.scored.tolist()) for fold in folds]
+    assert sorted(row for part in scored for row in part) == list(range(7))
+    assert any({0, 1, 5} <= part for part in scored)
+    assert any({2, 6} <= part for part in scored)
+    for fold in folds:
+        assert not set(fold.scored.tolist()) & set(fold.train.tolist())
+
+
+def test_rows_without_a_usable_answer_are_scored_and_never_trained_on() -> None:
+    rows = [
+        *keyword_rows(5),
+        make_row(20, "card please", None),
+        make_row(21, "   ", "card"),
+        make_row(22, "cash please", "not in the config"),
+    ]
+
+    reviewed = ReviewedTexts.of(rows, served(CONTROL))
+    folds = folds_of(reviewed)
+
+    assert reviewed.targets[-3:] == (None, None, None)
+    assert reviewed.is_usable.sum() == 15
+    assert not {15, 16, 17} & {row for fold in folds for row in fold.train.tolist()}
+    assert {15, 16, 17} <= {row for fold in folds for row in fold.scored.tolist()}
+
+
+def test_an_empty_text_gets_the_shares_of_the_classes(base_model: str, tmp_path: Path) -> None:
+    found = judge([*keyword_rows(9), make_row(90, "", "card")], base_model, tmp_path)
+
+    np.testing.assert_allclose(found.probabilities[-1], [10 / 30] * 3, atol=1e-6)
+
+
+def test_one_class_alone_gives_its_share(base_model: str, tmp_path: Path) -> None:
+    found = judge(keyword_rows(6, classes=["cash"]), base_model, tmp_path)
+
+    assert found.probabilities.argmax(axis=1).tolist() == [1] * 6
+
+
+def test_a_class_with_a_single_text_is_known_by_its_description(base_model: str, tmp_path: Path) -> None:
+    rows = [*keyword_rows(6, classes=["card", "cash"]), make_row(50, "refund please", "refund")]
+
+    found = judge(rows, base_model, tmp_path)
+
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_two_rows_give_probabilities(base_model: str, tmp_path: Path) -> None:
+    found = judge([make_row(1, "card", "card"), make_row(2, "cash", "cash")], base_model, tmp_path)
+
+    assert found.probabilities.shape == (2, 3)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_no_row_at_all_is_an_empty_answer(base_model: str, tmp_path: Path) -> None:
+    found = judge([], base_model, tmp_path)
+
+    assert found.probabilities.shape == (0, 3)
+
+
+def test_without_descriptions_a_fold_that_knows_one_class_only_is_left_out() -> None:
+    rows = [make_row(1, "a", ""), make_row(2, "b", ""), make_row(3, "c", " ")]
+    reviewed = ReviewedTexts.of(rows, served(NAMELESS))
+
+    folds = folds_of(reviewed)
+
+    assert len(reviewed.described) == 0
+    assert all(len({reviewed.targets[row] for row in fold.train}) == 2 for fold in folds)
+
+
+def test_very_long_texts_and_emoji_are_judged(base_model: str, tmp_path: Path) -> None:
+    rows = [
+        *keyword_rows(5),
+        make_row(60, "card 😀 " * 15000, "card"),
+        make_row(61, "😀", "cash"),
+        make_row(62, "\ud83d", "cash"),
+    ]
+
+    found = judge(rows, base_model, tmp_path)
+
+    assert np.isfinite(found.probabilities).all()
+
+
+def test_a_second_time_everything_comes_from_the_cache(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(8)
+    first = judge(rows, base_model, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+
+    second = judge(rows, base_model, tmp_path)
+
+    assert {path.relative_to(tmp_path).as_posix() for path in before} >= {
+        "features/features.safetensors",
+        "control-0/block-1/regression/probabilities.safetensors",
+    }
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+
+
+def test_other_texts_are_not_served_from_the_cache(base_model: str, tmp_path: Path) -> None:
+    def features_of(rows: list[Row]) -> np.ndarray:
+        reviewed = [ReviewedTexts.of(rows, served(CONTROL))]
+        settings = audit_settings(is_deep=False, seed=1)
+        return judge_controls(reviewed, settings, base_model=base_model, cache=tmp_path, report=lambda _: None).features
+
+    first = features_of(keyword_rows(8))
+
+    assert first.shape == (24, 16)
+    assert not np.allclose(first, features_of(keyword_rows(8, seed=5)))
+
+
+def test_other_labels_are_judged_anew_from_the_same_features(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(8)
+    first = judge(rows, base_model, tmp_path)
+    features = (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns
+
+    second = judge([make_row(1, rows[0].input["body"], "refund"), *rows[1:]], base_model, tmp_path)
+
+    assert (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns == features
+    assert not np.allclose(first.probabilities, second.probabilities, atol=1e-4)
+
+
+def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(8)
+
+    def stop(progress: Progress) -> None:
+        if progress.message.startswith("fold 3"):
+            raise JobCancelled("enough")
+
+    reviewed = ReviewedTexts.of(rows, served(CONTROL))
+    settings = audit_settings(is_deep=False, seed=1)
+    with pytest.raises(JobCancelled):
+        judge_controls([reviewed], settings, base_model=base_model, cache=tmp_path, report=stop)
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / FOLDER).glob("fold-*")}
+
+    found = judge(rows, base_model, tmp_path)
+
+    assert sorted(kept) == ["fold-1.safetensors", "fold-2.safetensors"]
+    assert {name: (tmp_path / FOLDER / name).stat().st_mtime_ns for name in kept} == kept
+    np.testing.assert_array_equal(found.probabilities, judge(rows, base_model, tmp_path / "other").probabilities)
+
+
+def test_progress_rises_from_nothing_to_all(base_model: str, tmp_path: Path) -> None:
+    told: list[Progress] = []
+
+    judge(keyword_rows(8), base_model, tmp_path, report=told)
+
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0.0
+    assert fractions[-1] == pytest.approx(1.0)
+    assert [*dict.fromkeys(progress.stage for progress in told)] == ["loading", "embedding", "judging"]
+
+
+def test_lora_is_trained_anew_for_every_fold(base_model: str, tmp_path: Path) -> None:
+    rows = keyword_rows(8)
+    told: list[Progress] = []
+    settings = TrainingSettings(**FAST.to_json() | {"method": Method.LORA})
+
+    found = judge(rows, base_model, tmp_path, settings=settings, report=told)
+
+    assert audit_settings(is_deep=True, seed=1).method is Method.LORA
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    folds = {progress.message.split(",")[0] for progress in told if "loss" in progress.message}
+    assert folds == {"fold 1 of 2", "fold 2 of 2"}
+    assert not np.allclose(found.probabilities, judge(rows, base_model, tmp_path / "frozen").probabilities, atol=1e-3)
+    assert told[-1].fraction == pytest.approx(1.0)
+
+
+def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_model: str, tmp_path: Path) -> None:
+    right, wrong = keyword_rows(20), [make_row(100 + n, f"bank card my money {n}", "refund") for n in range(12)]
+
+    def trust(first: JudgedRows) -> np.ndarray:
+        assert first.probabilities.shape == (72, 3)
+        return np.where(np.arange(len(first.is_usable)) < 60, 1.0, 1e-3)
+
+    once = judge([*right, *wrong], base_model, tmp_path / "a").probabilities[60:]
+    twice = judge([*right, *wrong], base_model, tmp_path / "b", trust=trust).probabilities[60:]
+    without = judge(
+        right + [make_row(row.task_id, row.input["body"], None) for row in wrong], base_model, tmp_path / "c"
+    )
+
+    refund = CONTROL.label_values.index("refund")
+    assert twice[:, refund].mean() < once[:, refund].mean() - 0.2
+    np.testing.assert_allclose(twice, without.probabilities[60:], atol=0.15)
+
+
+def test_both_rounds_are_kept_and_progress_never_goes_back(base_model: str, tmp_path: Path) -> None:
+    rows, asked, told = keyword_rows(12), [], list[Progress]()
+
+    def trust(first: JudgedRows) -> np.ndarray:
+        asked.append(len(first.is_usable))
+        return np.linspace(0.5, 1.0, len(first.is_usable))
+
+    first = judge(rows, base_model, tmp_path, trust=trust, report=told)
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+    again = list[Progress]()
+    second = judge(rows, base_model, tmp_path, trust=trust, report=again)
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    assert asked == [36, 36]
+    assert {progress.stage for progress in again} == {"loading"}
