@@ -32,17 +32,17 @@ from benchmarks.support.banking77 import control_of, read_rows
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control
 from ml_backend.domain.model import HeadKind
+from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.regression import fit_regression
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.loop.progress import Progress
 from ml_backend.learning.rows.suspects import LEAST_WEIGHT
 from ml_backend.measuring.evaluation import evaluate
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.text.tokenised import Floats2d
 from ml_backend.models.text.torch_encoder import TextEncoder
+from ml_backend.quality.cross_predict import AUDIT_C, CrossPredictedRows
 from ml_backend.quality.judge_controls import audit_settings, judge_controls
 from ml_backend.quality.label_errors import label_errors, trust
-from ml_backend.quality.out_of_sample import AUDIT_C, JudgedRows
 from ml_backend.quality.reviewed_texts import ReviewedTexts
 from ml_backend.tasks import ServedControl, find_kinds
 
@@ -252,7 +252,7 @@ def served(control: Control) -> ServedControl:
     return ServedControl(control, find_kinds()["classification"])
 
 
-def trusted(judged: JudgedRows) -> Floats:
+def trusted(judged: CrossPredictedRows) -> Floats:
     """How far the audit believes each label after its first round."""
     return trust(np.asarray(judged.codes, dtype=np.int64), judged.probabilities)
 

@@ -70,7 +70,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
     """A registered version with random weights; its name."""
     from ml_backend.models.base.base_model import weights_sha256
     from ml_backend.models.bundle.bundle import BundleFacts, BundleManifest, Head, write_bundle
-    from ml_backend.models.decoders.softmax import SoftmaxReadout
+    from ml_backend.models.decoders.softmax import SoftmaxDecoder
     from tests.trained_parts import written_part
 
     number = services.registry.next_number(project.ref.key)
@@ -89,7 +89,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
     part = written_part(
         services.options.home.parent / f"part-{number}",
         Head(weight, np.zeros(len(LABELS), dtype=np.float32)),
-        SoftmaxReadout(LABELS),
+        SoftmaxDecoder(LABELS),
         control="category",
         quantiles=tuple(0.3 + 0.6 * step / 100 for step in range(101)),
     )

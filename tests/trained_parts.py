@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ml_backend.domain.model import Method
 from ml_backend.models.bundle.bundle import Head, PartFacts, TrainedPart, write_head
-from ml_backend.models.decoders import Readout
-from ml_backend.models.decoders.softmax import SoftmaxReadout
+from ml_backend.models.decoders import Decoder
+from ml_backend.models.decoders.softmax import SoftmaxDecoder
 
 __all__ = ["QUANTILES", "softmax_part", "written_part"]
 
@@ -17,13 +17,13 @@ def softmax_part(
     folder: Path, head: Head, labels: Sequence[str], *, control: str = "intent", temperature: float = 1.0
 ) -> TrainedPart:
     """A part for a single choice among these labels."""
-    return written_part(folder, head, SoftmaxReadout(tuple(labels), temperature), control=control)
+    return written_part(folder, head, SoftmaxDecoder(tuple(labels), temperature), control=control)
 
 
 def written_part(
     folder: Path,
     head: Head,
-    readout: Readout,
+    readout: Decoder,
     *,
     control: str = "intent",
     method: Method = Method.REGRESSION,

@@ -38,7 +38,7 @@ def lora_steps(rows: Sequence[Row], *, adversarial_size: float) -> Steps:
     objective = objective_for(HeadKind.SOFTMAX, names)
     texts = labeled([(row.input["text"], row.targets[CONTROL]) for row in rows])
     objective.prepare(encoder, texts)
-    lesson = objective.lesson(encoder, texts)
+    lesson = objective.encode(encoder, texts)
     workshop = Workshop.for_rows(encoder, objective, settings, len(lesson))
     codes = np.asarray(lesson.codes, dtype=np.int64)
     features = encoder.vectors(lesson.reading)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ml_backend.domain.example import Target
+from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.loop.progress import Progress
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.run import TrainingOutcome, train_version
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL

@@ -1,29 +1,27 @@
 """The seam for export formats: what one has to provide, and how it is found."""
 
-import importlib
-import pkgutil
 import re
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from inspect import isabstract
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from ..domain.example import Row, Target
 from ..errors import ConfigurationError
+from ..plugins import classes_in
 from ..tasks import ServedControl
 
 __all__ = [
     "ExportReport",
-    "ExportWish",
+    "ExportRequest",
     "Exporter",
     "LineExporter",
     "Lines",
     "NotCarried",
-    "Tally",
+    "RowCounter",
     "encodable",
     "exporter",
     "exporter_names",
@@ -39,7 +37,7 @@ class NotCarried(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ExportWish:
+class ExportRequest:
     """What is exported, and how.
 
     Attributes:
@@ -100,7 +98,7 @@ class ExportReport:
     notices: tuple[str, ...] = ()
 
 
-class Tally:
+class RowCounter:
     """Counts rows while they are written, and keeps the task ids of those that are not."""
 
     def __init__(self) -> None:
@@ -145,7 +143,7 @@ class Exporter(ABC):
     needs_config: ClassVar[bool] = True
     is_folder: ClassVar[bool] = False
 
-    def check(self, wish: ExportWish) -> None:  # noqa: B027 (most formats take every wish)
+    def check(self, wish: ExportRequest) -> None:  # noqa: B027 (most formats take every wish)
         """Refuse a wish that the format cannot fulfil, before anything is read.
 
         Raises:
@@ -157,7 +155,7 @@ class Exporter(ABC):
         return f"{split}{self.suffix}"
 
     @abstractmethod
-    def write(self, rows: Iterable[Row], path: Path, wish: ExportWish) -> ExportReport:
+    def write(self, rows: Iterable[Row], path: Path, wish: ExportRequest) -> ExportReport:
         """Write the rows into a file as they come, in flat memory."""
 
     def finish(self, folder: Path) -> None:  # noqa: B027 (most formats have nothing to add)
@@ -184,12 +182,12 @@ class LineExporter(Exporter):
     """A format whose files are UTF-8 text, to which every row adds a piece."""
 
     @abstractmethod
-    def lines(self, wish: ExportWish) -> Lines:
+    def lines(self, wish: ExportRequest) -> Lines:
         """What turns the rows of one file into text."""
 
-    def write(self, rows: Iterable[Row], path: Path, wish: ExportWish) -> ExportReport:
+    def write(self, rows: Iterable[Row], path: Path, wish: ExportRequest) -> ExportReport:
         """Write the rows into a file as they come, in flat memory."""
-        lines, tally = self.lines(wish), Tally()
+        lines, tally = self.lines(wish), RowCounter()
         with path.open("w", encoding="utf-8", newline="") as target:
             target.writelines(tally.made(rows, lines.text_of))
         return tally.report(lines.notices())
@@ -219,11 +217,4 @@ def exporter_names() -> tuple[str, ...]:
 
 @cache
 def _exporters() -> Mapping[str, Exporter]:
-    exporters: dict[str, Exporter] = {}
-    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        module = importlib.import_module(f"{__package__}.{module_info.name}")
-        for value in vars(module).values():
-            is_exporter = isinstance(value, type) and issubclass(value, Exporter) and not isabstract(value)
-            if is_exporter and value.__module__ == module.__name__:
-                exporters[value.name] = value()
-    return exporters
+    return {name: kind() for name, kind in classes_in(__package__, Exporter, "name").items()}

@@ -3,7 +3,7 @@
 import json
 
 from ..domain.example import Row, Span, Target
-from .base import ExportWish, NotCarried, encodable
+from .base import ExportRequest, NotCarried, encodable
 
 __all__ = ["LIMITS", "pair_of"]
 
@@ -14,7 +14,7 @@ LIMITS = (
 )
 
 
-def pair_of(row: Row, wish: ExportWish) -> tuple[str, str]:
+def pair_of(row: Row, wish: ExportRequest) -> tuple[str, str]:
     """The row's text, and its answer as text.
 
     Raises:

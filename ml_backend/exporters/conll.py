@@ -7,7 +7,7 @@ from ..domain.example import Row, Span, parts_of
 from ..domain.reasons import Reason, ReasonCounts
 from ..tasks.entities import without_overlaps
 from ..words import tokens
-from .base import ExportWish, LineExporter, Lines, NotCarried, encodable
+from .base import ExportRequest, LineExporter, Lines, NotCarried, encodable
 from .spans import check_entities
 
 __all__ = ["Conll"]
@@ -29,7 +29,7 @@ class Conll(LineExporter):
     suffix = ".conll"
     carries_one_control = True
 
-    def check(self, wish: ExportWish) -> None:
+    def check(self, wish: ExportRequest) -> None:
         """Refuse a control that is not answered with entities.
 
         Raises:
@@ -37,12 +37,12 @@ class Conll(LineExporter):
         """
         check_entities(self.name, wish)
 
-    def lines(self, wish: ExportWish) -> Lines:
+    def lines(self, wish: ExportRequest) -> Lines:
         return _Sentences(wish)
 
 
 class _Sentences(Lines):
-    def __init__(self, wish: ExportWish) -> None:
+    def __init__(self, wish: ExportRequest) -> None:
         self._wish = wish
         self._is_first = True
         self._cut = ReasonCounts()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..domain.example import Row
 from ..domain.row_json import target_to_json
-from .base import Exporter, ExportReport, ExportWish, Tally, encodable
+from .base import Exporter, ExportReport, ExportRequest, RowCounter, encodable
 
 __all__ = ["CsvTable"]
 
@@ -33,10 +33,10 @@ class CsvTable(Exporter):
     suffix = ".csv"
     needs_config = False
 
-    def write(self, rows: Iterable[Row], path: Path, wish: ExportWish) -> ExportReport:
+    def write(self, rows: Iterable[Row], path: Path, wish: ExportRequest) -> ExportReport:
         """Write the rows; a row without an answer to a control has an empty cell there."""
         names = [served.name for served in wish.controls] or [wish.control]
-        tally = Tally()
+        tally = RowCounter()
         escaped = 0
 
         def cell(text: str) -> str:

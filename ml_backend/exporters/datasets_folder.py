@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.example import Row, Span, Target
 from ..domain.model import HeadKind
 from ..tasks import ServedControl
-from .base import Exporter, ExportReport, ExportWish, NotCarried, Tally, encodable
+from .base import Exporter, ExportReport, ExportRequest, NotCarried, RowCounter, encodable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,14 +47,14 @@ class DatasetsFolder(Exporter):
         """Path of a split's file within the folder."""
         return f"data/{split}-00000-of-00001.parquet"
 
-    def write(self, rows: Iterable[Row], path: Path, wish: ExportWish) -> ExportReport:
+    def write(self, rows: Iterable[Row], path: Path, wish: ExportRequest) -> ExportReport:
         """Write the rows in row groups, one group at a time in memory."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         columns = {_column(served, wish): _Answers(served) for served in wish.controls}
         schema = _schema(wish, columns)
-        tally = Tally()
+        tally = RowCounter()
         records = tally.made(rows, lambda row: _record(row, wish, columns))
         writer: Any
         with pq.ParquetWriter(path, schema) as writer:  # type: ignore[no-untyped-call]
@@ -117,12 +117,12 @@ class _Answers:
         return {"feature": labels, "_type": "Sequence"} if self._head is HeadKind.SIGMOID else labels
 
 
-def _column(served: ServedControl, wish: ExportWish) -> str:
+def _column(served: ServedControl, wish: ExportRequest) -> str:
     """The control's name, unless the row's own columns have it."""
     return f"{served.name}_target" if served.name in {"id", "task_id", wish.field} else served.name
 
 
-def _schema(wish: ExportWish, columns: Mapping[str, _Answers]) -> "pa.Schema":
+def _schema(wish: ExportRequest, columns: Mapping[str, _Answers]) -> "pa.Schema":
     import pyarrow as pa
 
     features = {"id": _value("string"), "task_id": _value("int64"), wish.field: _value("string")}
@@ -132,7 +132,7 @@ def _schema(wish: ExportWish, columns: Mapping[str, _Answers]) -> "pa.Schema":
     return pa.schema(list(fields.items()), metadata={"huggingface": json.dumps(metadata)})
 
 
-def _record(row: Row, wish: ExportWish, columns: Mapping[str, _Answers]) -> dict[str, Any]:
+def _record(row: Row, wish: ExportRequest, columns: Mapping[str, _Answers]) -> dict[str, Any]:
     answers: Iterator[tuple[str, Any]] = (
         (name, answers.value(row.targets[answers.name]) if answers.name in row.targets else None)
         for name, answers in columns.items()

@@ -2,7 +2,7 @@
 
 from ..domain.example import Row
 from ..domain.row_json import row_to_line
-from .base import ExportWish, LineExporter, Lines
+from .base import ExportRequest, LineExporter, Lines
 
 __all__ = ["JsonlRows"]
 
@@ -16,7 +16,7 @@ class JsonlRows(LineExporter):
     suffix = ".jsonl"
     needs_config = False
 
-    def lines(self, wish: ExportWish) -> Lines:  # noqa: ARG002 (everything is written)
+    def lines(self, wish: ExportRequest) -> Lines:  # noqa: ARG002 (everything is written)
         return _Rows()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..domain.example import AnnotatorLabel, Row
 from ..domain.model import ScoredTarget
 from ..domain.row_json import to_line
-from .base import Exporter, ExportReport, ExportWish, Tally
+from .base import Exporter, ExportReport, ExportRequest, RowCounter
 
 __all__ = ["LabelStudioTasks"]
 
@@ -26,9 +26,9 @@ class LabelStudioTasks(Exporter):
     )
     suffix = ".json"
 
-    def write(self, rows: Iterable[Row], path: Path, wish: ExportWish) -> ExportReport:
+    def write(self, rows: Iterable[Row], path: Path, wish: ExportRequest) -> ExportReport:
         """Write the list, a task a line, in flat memory."""
-        tally = Tally()
+        tally = RowCounter()
         with path.open("w", encoding="utf-8", newline="") as target:
             for line in tally.made(rows, lambda row: _line(_task(row, wish))):
                 target.write((",\n" if tally.rows > 1 else "[\n") + line)
@@ -40,7 +40,7 @@ def _line(task: dict[str, Any]) -> str:
     return to_line(task).removesuffix("\n")
 
 
-def _task(row: Row, wish: ExportWish) -> dict[str, Any]:
+def _task(row: Row, wish: ExportRequest) -> dict[str, Any]:
     came_from = row.provenance
     is_starred = _needs_stars(row, wish)
     # Only the sum is known, and a sum it stays.
@@ -61,7 +61,7 @@ def _task(row: Row, wish: ExportWish) -> dict[str, Any]:
     return {"id": row.task_id, "data": _data(row, wish), "annotations": annotations}
 
 
-def _data(row: Row, wish: ExportWish) -> dict[str, Any]:
+def _data(row: Row, wish: ExportRequest) -> dict[str, Any]:
     """Return the task's data, with the text where the label config looks for it."""
     if not wish.controls or wish.field not in row.input:
         return dict(row.input)
@@ -69,7 +69,7 @@ def _data(row: Row, wish: ExportWish) -> dict[str, Any]:
     return others | wish.controls[0].control.object.data(wish.text(row))
 
 
-def _result(label: AnnotatorLabel, row: Row, wish: ExportWish) -> list[dict[str, Any]]:
+def _result(label: AnnotatorLabel, row: Row, wish: ExportRequest) -> list[dict[str, Any]]:
     """The regions of all answers. What only predictions have, a score, is left out, and every region has an id."""
     regions = [
         region
@@ -85,7 +85,7 @@ def _result(label: AnnotatorLabel, row: Row, wish: ExportWish) -> list[dict[str,
     ]
 
 
-def _needs_stars(row: Row, wish: ExportWish) -> bool:
+def _needs_stars(row: Row, wish: ExportRequest) -> bool:
     """True where the votes alone do not give the row's answers."""
     for served in wish.controls:
         votes = [label.targets[served.name] for label in row.labels if served.name in label.targets]

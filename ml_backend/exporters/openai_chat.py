@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ..domain.example import Row
 from ..domain.row_json import to_line
-from .base import ExportWish, LineExporter, Lines, encodable
+from .base import ExportRequest, LineExporter, Lines, encodable
 from .completions import LIMITS, pair_of
 from .token_count import TokenCounter
 
@@ -32,12 +32,12 @@ class OpenaiChat(LineExporter):
     carries_one_control = True
     needs_config = False
 
-    def lines(self, wish: ExportWish) -> Lines:
+    def lines(self, wish: ExportRequest) -> Lines:
         return _Conversations(wish)
 
 
 class _Conversations(Lines):
-    def __init__(self, wish: ExportWish) -> None:
+    def __init__(self, wish: ExportRequest) -> None:
         self._wish = wish
         self._system = encodable(wish.system_prompt).strip()
         self._counter = TokenCounter()

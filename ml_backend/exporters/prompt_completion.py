@@ -2,7 +2,7 @@
 
 from ..domain.example import Row
 from ..domain.row_json import to_line
-from .base import ExportWish, LineExporter, Lines
+from .base import ExportRequest, LineExporter, Lines
 from .completions import LIMITS, pair_of
 
 __all__ = ["PromptCompletion"]
@@ -18,12 +18,12 @@ class PromptCompletion(LineExporter):
     carries_one_control = True
     needs_config = False
 
-    def lines(self, wish: ExportWish) -> Lines:
+    def lines(self, wish: ExportRequest) -> Lines:
         return _Pairs(wish)
 
 
 class _Pairs(Lines):
-    def __init__(self, wish: ExportWish) -> None:
+    def __init__(self, wish: ExportRequest) -> None:
         self._wish = wish
 
     def text_of(self, row: Row) -> str:

@@ -4,7 +4,7 @@ from ..domain.example import Row, Span, parts_of
 from ..domain.model import HeadKind
 from ..domain.row_json import to_line
 from ..errors import ConfigurationError
-from .base import ExportWish, LineExporter, Lines, encodable
+from .base import ExportRequest, LineExporter, Lines, encodable
 
 __all__ = ["CharacterSpans", "check_entities"]
 
@@ -21,7 +21,7 @@ class CharacterSpans(LineExporter):
     suffix = ".jsonl"
     carries_one_control = True
 
-    def check(self, wish: ExportWish) -> None:
+    def check(self, wish: ExportRequest) -> None:
         """Refuse a control that is not answered with entities.
 
         Raises:
@@ -29,12 +29,12 @@ class CharacterSpans(LineExporter):
         """
         check_entities(self.name, wish)
 
-    def lines(self, wish: ExportWish) -> Lines:
+    def lines(self, wish: ExportRequest) -> Lines:
         return _Spans(wish)
 
 
 class _Spans(Lines):
-    def __init__(self, wish: ExportWish) -> None:
+    def __init__(self, wish: ExportRequest) -> None:
         self._wish = wish
 
     def text_of(self, row: Row) -> str:
@@ -48,7 +48,7 @@ class _Spans(Lines):
         return to_line({"id": row.id, "task_id": row.task_id, "text": text, "spans": spans})
 
 
-def check_entities(format_name: str, wish: ExportWish) -> None:
+def check_entities(format_name: str, wish: ExportRequest) -> None:
     """Refuse a control that is not answered with entities.
 
     Raises:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..domain.model import HeadKind, Method
 from ..domain.ports import Run
+from ..domain.progress import Progress, ProgressCallback
 from ..errors import BundleError, TrainingError
 from ..models.base.base_model import weights_sha256
 from ..models.bundle.bundle import BundleFacts, BundleManifest, read_bundle, write_bundle
@@ -25,7 +26,6 @@ from .generation.part import TextPartOutcome, train_text_part
 from .generation.settings import GenerationSettings
 from .loop.checkpoints import Checkpoints
 from .loop.deadline import Deadline
-from .loop.progress import Progress, Report
 from .record import ControlRun, library_versions, log_libraries, peak_memory_mb
 from .rows.data import TrainingData
 
@@ -68,7 +68,7 @@ def train_version(
     base_model: str,
     out: Path,
     checkpoints: Path,
-    report: Report,
+    report: ProgressCallback,
     run: Run,
     writing: GenerationSettings | None = None,
     text_base_model: str = "",

@@ -15,7 +15,7 @@ import numpy as np
 from ..domain.model import GateDecision
 from ..errors import TrainingError
 from ..models.text.tokenised import Ints
-from .measures import Contest, Floats
+from .measures import Floats, PairedStatistics
 
 __all__ = ["CONFIDENCE", "LEAST_ROWS", "REPEATED_GATES", "bootstrap_differences", "decide"]
 
@@ -29,7 +29,7 @@ REPEATED_GATES = 3
 
 
 def decide(
-    contests: Mapping[str, Contest],
+    all_statistics: Mapping[str, PairedStatistics],
     *,
     champion: str,
     challenger: str,
@@ -43,7 +43,7 @@ def decide(
     """Whether the challenger may serve.
 
     Args:
-        contests: both versions on the test rows, the same rows in the same order, per control name; at least one.
+        all_statistics: both versions on the test rows, the same rows in the same order, per control name; at least one.
         champion: its version, `challenger` likewise.
         earlier_gates: how often this test set has decided before.
         unknown_origin_rows: test rows whose labels were not seen being made (`selected_by: unknown`).
@@ -52,14 +52,16 @@ def decide(
     Raises:
         TrainingError: the contests are about different numbers of rows.
     """
-    counts = {name: contest.statistics.shape[1] for name, contest in contests.items()}
+    counts = {name: paired_statistics.statistics.shape[1] for name, paired_statistics in all_statistics.items()}
     if len(set(counts.values())) != 1:
         raise TrainingError(f"contests about different numbers of test rows found ({counts}); wanted the same rows")
     rows = next(iter(counts.values()))
-    first, second = np.mean([contest.scores for contest in contests.values()], axis=0).tolist()
+    first, second = np.mean(
+        [paired_statistics.scores for paired_statistics in all_statistics.values()], axis=0
+    ).tolist()
     difference, lower = second - first, None
     if rows >= LEAST_ROWS:
-        differences = bootstrap_differences(list(contests.values()), seed=seed, resamples=resamples)
+        differences = bootstrap_differences(list(all_statistics.values()), seed=seed, resamples=resamples)
         lower = float(np.quantile(differences, 1 - confidence))
     promote = (difference if lower is None else lower) > 0
     decision = GateDecision(
@@ -75,21 +77,25 @@ def decide(
         lower_bound=lower,
         confidence=confidence,
         earlier_gates=earlier_gates,
-        warnings=(*warnings, *_warnings(contests, rows, earlier_gates, unknown_origin_rows)),
-        metric=_metric(contests),
+        warnings=(*warnings, *_warnings(all_statistics, rows, earlier_gates, unknown_origin_rows)),
+        metric=_metric(all_statistics),
     )
-    return replace(decision, reason=_reason(decision, contests))
+    return replace(decision, reason=_reason(decision, all_statistics))
 
 
-def bootstrap_differences(contests: Sequence[Contest], *, seed: int, resamples: int = RESAMPLES) -> Floats:
+def bootstrap_differences(
+    all_statistics: Sequence[PairedStatistics], *, seed: int, resamples: int = RESAMPLES
+) -> Floats:
     """Score of the challenger minus that of the champion, per resample, shape (resamples,).
 
     Rows of a stratum with the same statistics are interchangeable, so counts of such cells are drawn (multinomially,
     per stratum) instead of rows.
     """
     # Side by side: the statistics of all contests, the champion's and the challenger's.
-    rows = np.concatenate([part for contest in contests for part in contest.statistics], axis=1)
-    strata = contests[0].strata if len(contests) == 1 else None
+    rows = np.concatenate(
+        [part for paired_statistics in all_statistics for part in paired_statistics.statistics], axis=1
+    )
+    strata = all_statistics[0].strata if len(all_statistics) == 1 else None
     cells = _cells(rows, np.zeros(len(rows), dtype=np.int64) if strata is None else strata)
     rng = np.random.default_rng(seed)
     differences = []
@@ -98,7 +104,7 @@ def bootstrap_differences(contests: Sequence[Contest], *, seed: int, resamples: 
         sums = np.zeros((drawn, rows.shape[1]))
         for values, sizes in cells:
             sums += rng.multinomial(int(sizes.sum()), sizes / sizes.sum(), size=drawn) @ values
-        differences.append(_difference(contests, sums))
+        differences.append(_difference(all_statistics, sums))
     return np.concatenate(differences)
 
 
@@ -119,23 +125,23 @@ def _cells(rows: Floats, strata: Ints) -> list[tuple[Floats, Ints]]:
     return cells
 
 
-def _difference(contests: Sequence[Contest], sums: Floats) -> Floats:
+def _difference(all_statistics: Sequence[PairedStatistics], sums: Floats) -> Floats:
     differences, start = [], 0
-    for contest in contests:
-        width = contest.statistics.shape[2]
+    for paired_statistics in all_statistics:
+        width = paired_statistics.statistics.shape[2]
         champion, challenger = (sums[:, start + i * width : start + (i + 1) * width] for i in (0, 1))
-        differences.append(contest.value(challenger) - contest.value(champion))
+        differences.append(paired_statistics.value(challenger) - paired_statistics.value(champion))
         start += 2 * width
     return np.asarray(np.mean(differences, axis=0), dtype=np.float64)
 
 
-def _metric(contests: Mapping[str, Contest]) -> str:
-    if len(contests) == 1:
-        return next(iter(contests.values())).metric
-    return "mean of " + ", ".join(f"{contest.metric} of {name}" for name, contest in contests.items())
+def _metric(all_statistics: Mapping[str, PairedStatistics]) -> str:
+    if len(all_statistics) == 1:
+        return next(iter(all_statistics.values())).metric
+    return "mean of " + ", ".join(f"{paired.metric} of {name}" for name, paired in all_statistics.items())
 
 
-def _reason(decision: GateDecision, contests: Mapping[str, Contest]) -> str:
+def _reason(decision: GateDecision, all_statistics: Mapping[str, PairedStatistics]) -> str:
     challenger, champion = decision.challenger, decision.champion
     if decision.rows == 0:
         return f"no test rows, so {challenger} cannot be compared with {champion}, which stays"
@@ -143,8 +149,8 @@ def _reason(decision: GateDecision, contests: Mapping[str, Contest]) -> str:
         f"{challenger} has {decision.metric} {decision.challenger_score:.3f}, {champion} "
         f"{decision.champion_score:.3f} on {_count(decision.rows, 'test row')}"
     )
-    if len(contests) > 1:
-        each = ", ".join(f"{name} {c.scores[1]:.3f} against {c.scores[0]:.3f}" for name, c in contests.items())
+    if len(all_statistics) > 1:
+        each = ", ".join(f"{name} {c.scores[1]:.3f} against {c.scores[0]:.3f}" for name, c in all_statistics.items())
         scores += f" ({each})"
     difference = f"the difference of {decision.difference:+.3f}"
     outcome = f"{challenger} is promoted" if decision.promote else f"{champion} stays"
@@ -154,8 +160,10 @@ def _reason(decision: GateDecision, contests: Mapping[str, Contest]) -> str:
     return f"{scores}; {difference} is at least {bound}: {outcome}"
 
 
-def _warnings(contests: Mapping[str, Contest], rows: int, earlier_gates: int, unknown_origin_rows: int) -> list[str]:
-    warnings = [warning for contest in contests.values() for warning in contest.thin]
+def _warnings(
+    all_statistics: Mapping[str, PairedStatistics], rows: int, earlier_gates: int, unknown_origin_rows: int
+) -> list[str]:
+    warnings = [warning for paired_statistics in all_statistics.values() for warning in paired_statistics.thin]
     if earlier_gates + 1 >= REPEATED_GATES:
         warnings.append(
             f"this test set has decided {_count(earlier_gates, 'gate')} before; each further one raises the chance "

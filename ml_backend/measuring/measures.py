@@ -15,7 +15,7 @@ from ..models.text.tokenised import Ints
 from .evaluation import Average, count_parts
 from .text_metrics import rouge_l
 
-__all__ = ["THIN_CLASS_ROWS", "Contest", "Floats", "Measure", "measure_for"]
+__all__ = ["THIN_CLASS_ROWS", "Floats", "Measure", "PairedStatistics", "measure_for"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ THIN_CLASS_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contest:
+class PairedStatistics:
     """Champion and challenger on the test rows, as far as one control is concerned.
 
     Attributes:
@@ -52,12 +52,12 @@ class Measure(ABC):
     """How answers of one kind are compared."""
 
     @abstractmethod
-    def contest(
+    def paired_statistics(
         self,
         true: Sequence[Target | None],
         champion: Sequence[Target | None],
         challenger: Sequence[Target | None],
-    ) -> Contest:
+    ) -> PairedStatistics:
         """What is needed to compare two versions.
 
         Args:
@@ -83,12 +83,12 @@ class PartMeasure(Measure):
     def __init__(self, metric: str, average: Average, *, is_stratified: bool) -> None:
         self._metric, self._average, self._is_stratified = metric, average, is_stratified
 
-    def contest(
+    def paired_statistics(
         self,
         true: Sequence[Target | None],
         champion: Sequence[Target | None],
         challenger: Sequence[Target | None],
-    ) -> Contest:
+    ) -> PairedStatistics:
         rows = [row for row, target in enumerate(true) if target is not None]
         given = [target for target in true if target is not None]
         found = [count_parts(given, [answers[row] for row in rows]) for answers in (champion, challenger)]
@@ -101,7 +101,7 @@ class PartMeasure(Measure):
         if self._average is Average.MACRO:
             statistics = statistics[..., statistics[0, :, 0].sum(axis=0) > 0]
         classes = Counter(target for target in true if isinstance(target, str))
-        return Contest(
+        return PairedStatistics(
             self._metric,
             statistics.reshape(2, len(true), 3 * statistics.shape[-1]),
             _macro_f1 if self._average is Average.MACRO else _micro_f1,
@@ -113,19 +113,19 @@ class PartMeasure(Measure):
 class TextMeasure(Measure):
     """The mean over rows of ROUGE-L between the expert's response and the version's; none counts as an empty one."""
 
-    def contest(
+    def paired_statistics(
         self,
         true: Sequence[Target | None],
         champion: Sequence[Target | None],
         challenger: Sequence[Target | None],
-    ) -> Contest:
+    ) -> PairedStatistics:
         rows = [row for row, target in enumerate(true) if target is not None]
         experts = [str(true[row]) for row in rows]
         statistics: Floats = np.zeros((2, len(true), 2))
         for model, answers in enumerate((champion, challenger)):
             statistics[model, rows, 0] = rouge_l(experts, [str(answers[row] or "") for row in rows])
             statistics[model, rows, 1] = 1
-        return Contest("ROUGE-L", statistics, _mean)
+        return PairedStatistics("ROUGE-L", statistics, _mean)
 
 
 def measure_for(head: HeadKind) -> Measure:

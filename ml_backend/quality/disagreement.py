@@ -9,7 +9,7 @@ from ..domain.model import HeadKind
 from ..domain.quality import AnnotatorQuality, Disagreement, Issue, IssueKind
 from .annotators import UNANSWERED, crowd
 from .answers import Answered, TextAnswers, by_text
-from .opinion import Opinion
+from .predictions import OutOfSamplePredictions
 from .verdicts import Verdicts, agreement, verdict_on_choices, verdict_on_spans
 
 __all__ = ["Together", "ambiguous_issues", "compare_annotators"]
@@ -35,15 +35,15 @@ class Together:
     warnings: tuple[str, ...]
 
 
-def compare_annotators(rows: Sequence[Answered], opinion: Opinion) -> Together:
+def compare_annotators(rows: Sequence[Answered], predictions: OutOfSamplePredictions) -> Together:
     """What the annotators of these rows are worth, and where they disagree about the control."""
-    is_single = opinion.head is HeadKind.SOFTMAX
+    is_single = predictions.head is HeadKind.SOFTMAX
     occurring = {target for row in rows for target in row.answers.values()}
-    targets: Sequence[Target] = opinion.names if is_single else sorted(occurring, key=repr)
-    texts = by_text(rows, targets, is_exact=opinion.head is HeadKind.TAGS)
-    found = _verdicts(texts, opinion)
+    targets: Sequence[Target] = predictions.names if is_single else sorted(occurring, key=repr)
+    texts = by_text(rows, targets, is_exact=predictions.head is HeadKind.TAGS)
+    found = _verdicts(texts, predictions)
     lines = [line for line in range(len(texts.rows)) if len(_given(texts, line)) > 1]
-    control = opinion.control.name
+    control = predictions.control.name
     return Together(
         annotators=_annotators(rows, texts, found, control),
         disagreements=_disagreements(texts, found, lines, control),
@@ -52,13 +52,13 @@ def compare_annotators(rows: Sequence[Answered], opinion: Opinion) -> Together:
     )
 
 
-def _verdicts(texts: TextAnswers, opinion: Opinion) -> Verdicts:
-    if opinion.head is HeadKind.TAGS:
+def _verdicts(texts: TextAnswers, predictions: OutOfSamplePredictions) -> Verdicts:
+    if predictions.head is HeadKind.TAGS:
         return verdict_on_spans(texts)
     firsts = [group[0].position for group in texts.rows]
-    prior = None if opinion.probabilities is None else opinion.probabilities[firsts]
-    if opinion.head is HeadKind.SIGMOID:
-        return verdict_on_choices(texts, opinion.names, prior)
+    prior = None if predictions.probabilities is None else predictions.probabilities[firsts]
+    if predictions.head is HeadKind.SIGMOID:
+        return verdict_on_choices(texts, predictions.names, prior)
     found = crowd(texts.matrix, prior, classes=len(texts.targets))
     consensus = [None if code == UNANSWERED else texts.targets[code] for code in found.consensus.tolist()]
     return Verdicts(consensus, found.confidence.tolist(), found.quality, agreement(texts))

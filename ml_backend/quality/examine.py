@@ -22,8 +22,8 @@ from ..errors import ConfigurationError
 from .answers import Answered, answered
 from .data_issues import is_empty
 from .disagreement import ambiguous_issues, compare_annotators
-from .judged import judge
-from .opinion import Floats, Opinion
+from .judge import judge
+from .predictions import Floats, OutOfSamplePredictions
 from .text_issues import Likeness, conflict_issues, empty_issues
 
 __all__ = ["Findings", "examine"]
@@ -80,7 +80,10 @@ class _OfControl:
 
 
 def examine(
-    rows: Sequence[Row], splits: Sequence[Split], opinions: Sequence[Opinion], features: Floats | None
+    rows: Sequence[Row],
+    splits: Sequence[Split],
+    predictions_by_control: Sequence[OutOfSamplePredictions],
+    features: Floats | None,
 ) -> Findings:
     """What may be wrong with these rows.
 
@@ -89,19 +92,19 @@ def examine(
     Args:
         rows: reviewed ones of all splits, in any order; those whose annotators disagree have no target for the control.
         splits: of each row; for one without a target, the split that its text belongs to.
-        opinions: of models that were not trained on the rows, one per control, at least one; all are about one text.
+        predictions_by_control: out-of-sample, one per control, at least one; all are about one text.
         features: shape (N, D), a line per row; None: there are none, and only equal texts are found alike.
 
     Raises:
         ConfigurationError: the shapes do not fit together, or a number is not finite.
     """
-    _check(len(rows), splits, opinions, features)
-    is_alone = len(opinions) == 1
-    texts = answered(rows, splits, opinions[0].control)
+    _check(len(rows), splits, predictions_by_control, features)
+    is_alone = len(predictions_by_control) == 1
+    texts = answered(rows, splits, predictions_by_control[0].control)
     if not is_alone:
         texts = [replace(row, agreed=None, answers={}) for row in texts]  # which control's answer would it be?
     likeness = Likeness([row for row in texts if not is_empty(row.text)], features)
-    found = [_of_control(rows, splits, opinion, likeness) for opinion in opinions]
+    found = [_of_control(rows, splits, predictions, likeness) for predictions in predictions_by_control]
     in_conflict = {issue.task_id for each in found for issue in each.conflicts}
     issues = [
         *(issue for each in found for issue in (*each.issues, *each.conflicts)),
@@ -125,14 +128,16 @@ def examine(
     )
 
 
-def _of_control(rows: Sequence[Row], splits: Sequence[Split], opinion: Opinion, likeness: Likeness) -> _OfControl:
-    full: list[Answered] = [row for row in answered(rows, splits, opinion.control) if not is_empty(row.text)]
-    together = compare_annotators(full, opinion)
-    judged = judge(full, opinion, together.mixed)
+def _of_control(
+    rows: Sequence[Row], splits: Sequence[Split], predictions: OutOfSamplePredictions, likeness: Likeness
+) -> _OfControl:
+    full: list[Answered] = [row for row in answered(rows, splits, predictions.control) if not is_empty(row.text)]
+    together = compare_annotators(full, predictions)
+    judged = judge(full, predictions, together.mixed)
     return _OfControl(
-        quality=ControlQuality(opinion.control.name, judged.quality, judged.health),
+        quality=ControlQuality(predictions.control.name, judged.quality, judged.health),
         issues=[*judged.issues, *ambiguous_issues(together.disagreements)],
-        conflicts=conflict_issues(full, likeness.pairs, opinion),
+        conflicts=conflict_issues(full, likeness.pairs, predictions),
         classes=judged.classes,
         pairs=judged.pairs,
         annotators=together.annotators,
@@ -145,29 +150,37 @@ def _rank(issue: Issue) -> tuple[int, float, int]:
     return list(IssueKind).index(issue.kind), issue.quality, issue.task_id
 
 
-def _check(rows: int, splits: Sequence[Split], opinions: Sequence[Opinion], features: Floats | None) -> None:
+def _check(
+    rows: int,
+    splits: Sequence[Split],
+    predictions_by_control: Sequence[OutOfSamplePredictions],
+    features: Floats | None,
+) -> None:
     if len(splits) != rows:
         raise ConfigurationError(f"{rows} rows and {len(splits)} splits found; wanted a split per row")
-    for opinion in opinions:
-        _check_opinion(rows, opinion)
+    for predictions in predictions_by_control:
+        _check_opinion(rows, predictions)
     if features is not None and (features.ndim != 2 or len(features) != rows):
         raise ConfigurationError(f"features of shape {features.shape} found; wanted {rows} lines, one per row")
-    named = [("features", features), *(("probabilities", opinion.probabilities) for opinion in opinions)]
+    named = [
+        ("features", features),
+        *(("probabilities", predictions.probabilities) for predictions in predictions_by_control),
+    ]
     for name, values in named:
         if values is not None and not np.isfinite(values).all():
             raise ConfigurationError(f"{name} that are not finite found; wanted finite numbers")
 
 
-def _check_opinion(rows: int, opinion: Opinion) -> None:
-    if opinion.probabilities is None:
+def _check_opinion(rows: int, predictions: OutOfSamplePredictions) -> None:
+    if predictions.probabilities is None:
         return
-    labels, tagging = len(opinion.control.labels), opinion.tagging
+    labels, tagging = len(predictions.control.labels), predictions.tagging
     wanted, what = (rows, labels), "a line per row and a column per label"
-    if opinion.head is HeadKind.TAGS:
+    if predictions.head is HeadKind.TAGS:
         units = 0 if tagging is None else tagging.reading.units
         wanted, what = (units, 2 * labels + 1), "a line per word of the tagging and a column per tag"
-    if opinion.probabilities.shape != wanted:
+    if predictions.probabilities.shape != wanted:
         raise ConfigurationError(
-            f"probabilities of shape {opinion.probabilities.shape} found; wanted {wanted}, {what} "
-            f"of {opinion.control.name!r}"
+            f"probabilities of shape {predictions.probabilities.shape} found; wanted {wanted}, {what} "
+            f"of {predictions.control.name!r}"
         )

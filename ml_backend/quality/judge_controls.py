@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ..domain.model import HeadKind, Method
+from ..domain.progress import Progress, ProgressCallback
 from ..learning.classification.plan import FORWARD_SHARE
 from ..learning.classification.settings import TrainingSettings
 from ..learning.loop.checkpoints import Checkpoints
-from ..learning.loop.progress import Pace, Progress, Report
+from ..learning.loop.meter import ProgressMeter
 from ..models.base.base_model import weights_sha256
 from ..models.text.tokenised import Floats2d
 from ..models.text.torch_encoder import TextEncoder
-from .out_of_sample import AUDIT_C, ControlJudge, JudgedRows, ignore
+from .cross_predict import AUDIT_C, ControlJudge, CrossPredictedRows, ignore
 from .reviewed_texts import Floats, ReviewedTexts
 
 __all__ = ["Judgement", "Trust", "audit_settings", "judge_controls"]
 
-Trust = Callable[[JudgedRows], Floats]
+Trust = Callable[[CrossPredictedRows], Floats]
 """How far to believe the answer of each row, shape (N,), above 0 to 1."""
 
 WORK_STARTS, WORK_ENDS = 0.05, 1.0
@@ -38,7 +39,7 @@ class Judgement:
     """
 
     features: Floats2d
-    controls: tuple[JudgedRows, ...]
+    controls: tuple[CrossPredictedRows, ...]
 
 
 def audit_settings(*, is_deep: bool, seed: int) -> TrainingSettings:
@@ -54,7 +55,7 @@ def judge_controls(
     *,
     base_model: str,
     cache: Path,
-    report: Report,
+    report: ProgressCallback,
     trust: Mapping[HeadKind, Trust] | None = None,
 ) -> Judgement:
     """Judge every row by models that saw neither it nor a text that normalises alike.
@@ -106,13 +107,13 @@ class _Texts:
     def encoder(self) -> TextEncoder:
         return TextEncoder.load(self._base_model, max_length_tokens=self._max_length_tokens)
 
-    def features(self, cache: Path, report: Report, start: float, end: float) -> Floats2d:
-        pace = Pace(report, len(self._texts) * FORWARD_SHARE, start=start, end=end)
+    def features(self, cache: Path, report: ProgressCallback, start: float, end: float) -> Floats2d:
+        meter = ProgressMeter(report, len(self._texts) * FORWARD_SHARE, start=start, end=end)
         done = 0
 
         def count(rows: int) -> None:
             nonlocal done
-            pace.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts")
+            meter.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts")
             done = rows
 
         found, _ = Checkpoints(cache, self.origin, ignore).arrays(

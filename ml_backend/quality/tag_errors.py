@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..domain.example import Span
 from ..models.decoders.tags import best_tags, spans_of
-from ..models.text.tokenised import Reading
+from ..models.text.tokenised import TokenisedTexts
 from .label_errors import label_errors
 
 __all__ = ["TagErrors", "tag_errors"]
@@ -37,7 +37,11 @@ class TagErrors:
 
 
 def tag_errors(
-    given: Sequence[tuple[Span, ...]], labels: Sequence[str], probabilities: Floats, codes: Ints, reading: Reading
+    given: Sequence[tuple[Span, ...]],
+    labels: Sequence[str],
+    probabilities: Floats,
+    codes: Ints,
+    reading: TokenisedTexts,
 ) -> TagErrors:
     """The quality of the marks in texts, and the spans that look right instead.
 
@@ -70,7 +74,7 @@ def tag_errors(
     return TagErrors(quality, tuple(suggested), bool(found.is_judged.any()))
 
 
-def _places(reading: Reading, units: slice, chosen: Bools) -> list[tuple[int, int]]:
+def _places(reading: TokenisedTexts, units: slice, chosen: Bools) -> list[tuple[int, int]]:
     """Characters from and to of the chosen units."""
     if reading.spans is None:
         return []

@@ -19,7 +19,7 @@ from .data_issues import (
     outliers,
     repeats,
 )
-from .opinion import Opinion
+from .predictions import OutOfSamplePredictions
 
 __all__ = ["Likeness", "conflict_issues", "empty_issues"]
 
@@ -81,7 +81,9 @@ def empty_issues(rows: Sequence[Answered]) -> list[Issue]:
     return [_issue(row, IssueKind.EMPTY, 0.0) for row in rows]
 
 
-def conflict_issues(rows: Sequence[Answered], pairs: Sequence[Repeat], opinion: Opinion) -> list[Issue]:
+def conflict_issues(
+    rows: Sequence[Answered], pairs: Sequence[Repeat], predictions: OutOfSamplePredictions
+) -> list[Issue]:
     """An issue for each row whose text has another answer to the control elsewhere.
 
     Of texts that are alike but not equal, other pieces may be marked with good reason: there equal texts count alone.
@@ -89,18 +91,18 @@ def conflict_issues(rows: Sequence[Answered], pairs: Sequence[Repeat], opinion: 
     Args:
         pairs: of the rows, by their indices; see `Likeness`.
     """
-    is_tags = opinion.head is HeadKind.TAGS
+    is_tags = predictions.head is HeadKind.TAGS
     against = _contradictions(rows, [pair for pair in pairs if not is_tags or pair.similarity == EQUAL])
     issues = []
     for index, other_index in sorted(against.items()):
         row, other = rows[index], rows[other_index]
         found = None
         if row.own is not None and other.own is not None:
-            found = opinion.preference(row.position, row.own, other.own)
+            found = predictions.preference(row.position, row.own, other.own)
         quality = UNDECIDED if found is None else found
         suggested = other.own if quality < UNDECIDED and not row.split.is_held_out else None
         issues.append(
-            _issue(row, IssueKind.CONFLICTING_LABELS, quality, suggested, other, control=opinion.control.name)
+            _issue(row, IssueKind.CONFLICTING_LABELS, quality, suggested, other, control=predictions.control.name)
         )
     return issues
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..domain.example import Span, Target, parts_of
 from .annotators import UNANSWERED, crowd
 from .answers import TextAnswers
-from .opinion import Floats
+from .predictions import Floats
 
 __all__ = ["Verdicts", "agreement", "verdict_on_choices", "verdict_on_spans"]
 

@@ -12,13 +12,13 @@ from ..domain.reasons import Reason
 from ..tasks import GivenAnswer, ServedControl, ServingPlan
 from .review import last_change
 
-__all__ = ["Answer", "Cause", "Reading", "all_answers", "read_answers", "settled_row"]
+__all__ = ["AnnotationAnswer", "Cause", "ReadAnswers", "all_answers", "read_answers", "settled_row"]
 
 SELECTION_BIAS = (SelectedBy.UNKNOWN, SelectedBy.SUSPECT, SelectedBy.ACTIVE, SelectedBy.RANDOM)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnnotationAnswer:
     """What one annotation says, and what is known of its making (event None: nothing).
 
     Attributes:
@@ -67,7 +67,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadAnswers:
     """The answers that the annotations of a task give.
 
     Attributes:
@@ -75,7 +75,7 @@ class Reading:
         causes: why answers or parts of them are left out or were repaired; once for each answer.
     """
 
-    answers: tuple[Answer, ...]
+    answers: tuple[AnnotationAnswer, ...]
     causes: tuple[Cause, ...]
 
 
@@ -85,7 +85,7 @@ def read_answers(
     text: str,
     history: Callable[[Annotation], AnnotationEvent | None],
     absences: Mapping[str, Sequence[Absence]],
-) -> Reading:
+) -> ReadAnswers:
     """Read the annotations' answers to the controls; only those with labels of the controls count.
 
     An answer with a label that has left the config is void rather than a dissent: its annotator could not have
@@ -94,7 +94,7 @@ def read_answers(
     Args:
         absences: the periods in which controls were missing from the label config, for those not always there.
     """
-    answers: list[Answer] = []
+    answers: list[AnnotationAnswer] = []
     causes: list[Cause] = []
     for annotation in annotations:
         targets: dict[str, Target] = {}
@@ -105,8 +105,8 @@ def read_answers(
             if given.target is not None and not unknown:
                 targets[served.name] = given.target
         if targets:
-            answers.append(Answer(annotation, history(annotation), targets))
-    return Reading(tuple(answers), tuple(causes))
+            answers.append(AnnotationAnswer(annotation, history(annotation), targets))
+    return ReadAnswers(tuple(answers), tuple(causes))
 
 
 def all_answers(
@@ -140,7 +140,7 @@ def _unknown_labels(served: ServedControl, target: Target | None) -> list[str]:
     return sorted(set(used).difference(served.control.label_values))
 
 
-def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, trust_ground_truth: bool) -> Row:
+def settled_row(task: Task, plan: ServingPlan, answers: Sequence[AnnotationAnswer], *, trust_ground_truth: bool) -> Row:
     """Return the row of a task.
 
     Its targets lack each control on which the annotators disagree with no ground truth to settle it, each that nobody
@@ -166,7 +166,9 @@ def settled_row(task: Task, plan: ServingPlan, answers: Sequence[Answer], *, tru
     )
 
 
-def _unasked(targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence[Answer], text: str) -> frozenset[str]:
+def _unasked(
+    targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence[AnnotationAnswer], text: str
+) -> frozenset[str]:
     """Return the controls that are not asked, given these targets and the answers to all other controls."""
     standing = [
         region
@@ -179,14 +181,14 @@ def _unasked(targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence
     return plan.config.hidden([*standing, *beside])
 
 
-def _settled(answers: Sequence[Answer], served: ServedControl, trust_ground_truth: bool) -> Target | None:
+def _settled(answers: Sequence[AnnotationAnswer], served: ServedControl, trust_ground_truth: bool) -> Target | None:
     given = [answer for answer in answers if served.name in answer.targets]
     starred = [a for a in given if a.annotation.ground_truth and (trust_ground_truth or a.was_starred)]
     votes = [answer.targets[served.name] for answer in starred or given]
     return served.kind.resolve(votes) if votes else None
 
 
-def _provenance(answers: Sequence[Answer]) -> Provenance:
+def _provenance(answers: Sequence[AnnotationAnswer]) -> Provenance:
     """What the answers have in common; where they differ, whatever promises least."""
     lead_times = [a.annotation.lead_time_s for a in answers if a.annotation.lead_time_s is not None]
     outcomes = {answer.prelabel for answer in answers}

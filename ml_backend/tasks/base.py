@@ -1,12 +1,9 @@
 """What a labeling kind provides, and how the kinds of this folder are found."""
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from inspect import isabstract
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +15,7 @@ from ..domain.model import HeadKind, ScoredTarget
 from ..domain.reasons import Reason
 from ..domain.shown_text import ENCODINGS
 from ..errors import UnsupportedLabelConfig
+from ..plugins import classes_in
 
 __all__ = [
     "GivenAnswer",
@@ -140,15 +138,8 @@ class ServingPlan:
 
 @cache
 def find_kinds() -> Mapping[str, TaskKind]:
-    """The kinds of this folder by name."""
-    kinds: dict[str, TaskKind] = {}
-    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        module = importlib.import_module(f"{__package__}.{module_info.name}")
-        for value in vars(module).values():
-            is_kind = isinstance(value, type) and issubclass(value, TaskKind) and not isabstract(value)
-            if is_kind and value.__module__ == module.__name__:
-                kinds[value.name] = value()
-    return kinds
+    """Return the kinds of this folder by name."""
+    return {name: kind() for name, kind in classes_in(__package__, TaskKind, "name").items()}
 
 
 def serving_plan(config: LabelConfig) -> ServingPlan:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...domain.model import Method
+from ...domain.progress import ProgressCallback
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS
 from ...measuring.evaluation import Evaluation
 from ...models.bundle.bundle import Head
@@ -17,12 +18,12 @@ from ...models.text.tokenised import Floats2d
 from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import Checkpoints
 from ..loop.deadline import Deadline
-from ..loop.progress import Pace, Report
+from ..loop.meter import ProgressMeter
 from ..objectives import Objective
 from ..record import Curves
 from ..rows.data import TrainingData
+from ..rows.encoded import EncodedRows
 from ..rows.folds import Fold, HeldOut, out_of_fold
-from ..rows.lesson import Lesson
 from .budget import fitted, tuning_s
 from .fit import Observer, Workshop
 from .frozen import frozen_encoder
@@ -44,7 +45,7 @@ class Candidate:
 
     Attributes:
         changes: folder with what training changed in the base model; None for the regression.
-        validation_logits: of the validation lesson's units, shape (U, K).
+        validation_logits: of the validation encoded rows' units, shape (U, K).
         checked_logits: of the texts that its bundle is checked with, in full precision.
         trainable_share: parameters that training changed, of all.
     """
@@ -82,7 +83,7 @@ class Candidates:
         data: TrainingData,
         settings: TrainingSettings,
         *,
-        report: Report,
+        report: ProgressCallback,
         share: tuple[float, float],
         curves: Curves,
         checkpoints: Checkpoints,
@@ -98,8 +99,8 @@ class Candidates:
         learned = data.learned(settings.description_weight)
         described = len(learned) - len(data.train)
         self._workshop = Workshop.for_rows(encoder, objective, settings, len(learned))
-        self._learned = objective.lesson(encoder, learned)
-        self._validation = objective.lesson(encoder, data.validation)
+        self._learned = objective.encode(encoder, learned)
+        self._validation = objective.encode(encoder, data.validation)
         rows = objective.sample_for_regression(self._learned, np.random.default_rng(settings.seed))
         self._frozen = self._learned if len(rows) == len(self._learned) else self._learned.take(rows)
         self._plan = make_plan(
@@ -108,12 +109,12 @@ class Candidates:
             len(learned),
             len(data.validation),
             settings,
-            epochs=self._workshop.recipe.epochs,
+            epochs=self._workshop.hyperparameters.epochs,
         )
         self.checked = self._learned.reading.take(np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS)))
         self.checked_texts = data.train.texts[:: -(-len(data.train) // CHECKED_ROWS)]
         self._objective, self._settings = objective, settings
-        self._pace = Pace(report, self._plan.work, start=share[0], end=share[1])
+        self._meter = ProgressMeter(report, self._plan.work, start=share[0], end=share[1])
         self._curves, self._checkpoints, self._scratch = curves, checkpoints, scratch
 
     def best(self) -> tuple[Candidate, Choice]:
@@ -129,7 +130,9 @@ class Candidates:
         plan, folds_end = self._fit_into_time()
         if plan.folds:
             self.held_out = out_of_fold(
-                replace(self._workshop, recipe=replace(self._workshop.recipe, epochs=plan.fold_epochs)),
+                replace(
+                    self._workshop, hyperparameters=replace(self._workshop.hyperparameters, epochs=plan.fold_epochs)
+                ),
                 self._frozen,
                 features,
                 plan.folds,
@@ -156,14 +159,14 @@ class Candidates:
         choice = choose(self.held_out, self._objective, where="train rows held out in turn")
         return (self._tuned(plan.tuned, features, head) if choice.method is plan.tuned else regression), choice
 
-    def calibration_rows(self, candidate: Candidate) -> tuple[Floats2d, Lesson]:
+    def calibration_rows(self, candidate: Candidate) -> tuple[Floats2d, EncodedRows]:
         """Rows to calibrate on, which the model was not trained on, with the logits of their units; may be empty.
 
         They are the validation rows; with under 30 of them, those of the folds, scored by models like it.
         """
         if len(self._validation) >= LEAST_CALIBRATION_ROWS or self.held_out is None:
             return candidate.validation_logits, self._validation
-        return self.held_out.logits[candidate.method], self.held_out.lesson
+        return self.held_out.logits[candidate.method], self.held_out.encoded
 
     def evaluations(self, candidate: Candidate) -> dict[str, Evaluation]:
         """Metrics of the model on the validation rows, and of models like it on the folds, where there are any."""
@@ -172,7 +175,7 @@ class Candidates:
             found[VALIDATION] = self._objective.evaluation(candidate.validation_logits, self._validation)
         if self.held_out is not None:
             logits = self.held_out.logits[candidate.method]
-            found[CROSS_VALIDATION] = self._objective.evaluation(logits, self.held_out.lesson)
+            found[CROSS_VALIDATION] = self._objective.evaluation(logits, self.held_out.encoded)
         return found
 
     def _regression(self, head: Head, validation_features: Floats2d) -> Candidate:
@@ -204,16 +207,16 @@ class Candidates:
         row_s = self._seconds_per_row()
         found = fitted(
             self._plan,
-            self._workshop.recipe,
+            self._workshop.hyperparameters,
             left_s=self._deadline.left_s,
             row_s=row_s,
             is_asked=self._settings.method is not Method.AUTO,
         )
         self._plan, self.cuts = found.plan, found.cuts
-        self._workshop = replace(self._workshop, recipe=found.recipe)
-        self._pace.expect(self._plan.work)
-        whole_s = tuning_s(found.plan, found.recipe, row_s)
-        share = tuning_s(found.plan, found.recipe, row_s, folds_alone=True) / whole_s if whole_s else 0.0
+        self._workshop = replace(self._workshop, hyperparameters=found.hyperparameters)
+        self._meter.expect(self._plan.work)
+        whole_s = tuning_s(found.plan, found.hyperparameters, row_s)
+        share = tuning_s(found.plan, found.hyperparameters, row_s, folds_alone=True) / whole_s if whole_s else 0.0
         return self._plan, self._deadline.part(share)
 
     def _seconds_per_row(self) -> float:
@@ -232,7 +235,7 @@ class Candidates:
         """Of the rows that the regression learns from, and where it may be kept of those that it is scored on."""
         found, is_known = self._checkpoints.arrays("features", self._embedded)
         if is_known:
-            self._pace.skip(self._plan.embedded * FORWARD_SHARE)
+            self._meter.skip(self._plan.embedded * FORWARD_SHARE)
         return found
 
     def _embedded(self) -> dict[str, Floats2d]:
@@ -250,7 +253,7 @@ class Candidates:
 
         def count(rows: int) -> None:
             nonlocal done
-            self._pace.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {total} {name} texts")
+            self._meter.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {total} {name} texts")
             done = rows
 
         return count
@@ -260,12 +263,12 @@ class Candidates:
         rows = len(self._plan.folds[fold - 1].train)
         return Observer(
             on_step=lambda step: self._count(step, "comparing", where),
-            on_resume=lambda epoch, _: self._pace.skip(epoch * rows),
+            on_resume=lambda epoch, _: self._meter.skip(epoch * rows),
         )
 
     def _count_fold(self, fold: Fold, is_known: bool) -> None:
         if is_known:
-            self._pace.skip(fold_work(fold, self._plan.fold_epochs if self._plan.tuned else 0))
+            self._meter.skip(fold_work(fold, self._plan.fold_epochs if self._plan.tuned else 0))
 
     def _observer(self) -> Observer:
         return Observer(
@@ -278,11 +281,11 @@ class Candidates:
 
     def _on_resume(self, epoch: int, memory: Mapping[str, Any]) -> None:
         self._curves.recall(memory)
-        self._pace.skip(epoch * len(self._learned))
+        self._meter.skip(epoch * len(self._learned))
 
     def _count(self, step: Step, stage: str, where: str) -> None:
         message = f"{where}step {step.number} of {step.of}, loss {step.loss:.3f}"
-        self._pace.advance(step.rows, stage, message, {"loss": step.loss})
+        self._meter.advance(step.rows, stage, message, {"loss": step.loss})
 
     def _parameters(self) -> int:
         module = self._workshop.encoder.backbone.module

@@ -13,8 +13,8 @@ from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import EpochCheckpoints, EpochState
 from ..loop.deadline import Deadline
 from ..objectives import Objective
-from ..rows.lesson import Lesson
-from .hyperparameters import Recipe
+from ..rows.encoded import EncodedRows
+from .hyperparameters import Hyperparameters
 from .settings import TrainingSettings
 from .tuned import Step, TunedModel, tuned
 
@@ -61,39 +61,42 @@ class Workshop:
     """What fitting needs beside the rows.
 
     Attributes:
-        recipe: for the rows of the whole training; parts of them are trained likewise, because what is found of a
-            part should hold for the whole.
+        hyperparameters: for the rows of the whole training. Folds are trained with them as well, so that what is found
+            on a fold holds for the whole.
         has_few_rows: whether these rows count as few.
     """
 
     encoder: TextEncoder
     objective: Objective
     settings: TrainingSettings
-    recipe: Recipe
+    hyperparameters: Hyperparameters
     has_few_rows: bool
 
     @classmethod
     def for_rows(cls, encoder: TextEncoder, objective: Objective, settings: TrainingSettings, rows: int) -> "Workshop":
         """A workshop for a training on so many rows."""
         has_few_rows = settings.has_few_rows(rows, len(objective.labels))
-        recipe = objective.recipe(settings.tuned, has_few_rows=has_few_rows).with_settings(settings)
-        return cls(encoder, objective, settings, recipe, has_few_rows)
+        hyperparameters = objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings)
+        return cls(encoder, objective, settings, hyperparameters, has_few_rows)
 
-    def regression(self, lesson: Lesson, features: Floats2d) -> Head:
+    def regression(self, encoded: EncodedRows, features: Floats2d) -> Head:
         """The regression's head."""
         return self.objective.regression(
-            features, lesson, c=self.recipe.regression_c, max_iterations=self.settings.regression_max_iterations
+            features,
+            encoded,
+            c=self.hyperparameters.regression_c,
+            max_iterations=self.settings.regression_max_iterations,
         )
 
     @contextmanager
     def tuned(
         self,
         method: Method,
-        lesson: Lesson,
+        encoded: EncodedRows,
         first_head: Head,
         *,
         observer: Observer,
-        validation: Lesson | None = None,
+        validation: EncodedRows | None = None,
         checkpoints: EpochCheckpoints | None = None,
         deadline: Deadline | None = None,
     ) -> Iterator[tuple[TunedModel, Floats2d | None]]:
@@ -108,26 +111,31 @@ class Workshop:
             deadline: of training.
         """
         with tuned(
-            self.encoder, first_head, self.objective, method, settings=self.settings, recipe=self.recipe
+            self.encoder,
+            first_head,
+            self.objective,
+            method,
+            settings=self.settings,
+            hyperparameters=self.hyperparameters,
         ) as model:
-            logits = self._train(model, lesson, observer, validation, checkpoints=checkpoints, deadline=deadline)
+            logits = self._train(model, encoded, observer, validation, checkpoints=checkpoints, deadline=deadline)
             yield model, logits
 
-    def first_head(self, lesson: Lesson, features: Floats2d, regression: Head) -> Head:
+    def first_head(self, encoded: EncodedRows, features: Floats2d, regression: Head) -> Head:
         """Where the head of a tuned model starts.
 
         Args:
-            features: of the lesson's units, from the frozen encoder.
+            features: of the encoded rows' units, from the frozen encoder.
             regression: the regression's head on the same rows.
         """
-        return self.objective.first_head(regression, features, lesson, self.settings, self.has_few_rows)
+        return self.objective.first_head(regression, features, encoded, self.settings, self.has_few_rows)
 
     def _train(
         self,
         model: TunedModel,
-        lesson: Lesson,
+        encoded: EncodedRows,
         observer: Observer,
-        validation: Lesson | None,
+        validation: EncodedRows | None,
         *,
         checkpoints: EpochCheckpoints | None,
         deadline: Deadline | None,
@@ -137,7 +145,7 @@ class Workshop:
         if after is not None:
             observer.on_resume(after.epoch, after.facts[MEMORY])
         is_over = after is not None and best.is_past(after.epoch, settings.patience_epochs)
-        for step in () if is_over else model.train(lesson, after=after, deadline=deadline):
+        for step in () if is_over else model.train(encoded, after=after, deadline=deadline):
             observer.on_step(step)
             if step.epoch is None:
                 continue

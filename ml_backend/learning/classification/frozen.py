@@ -11,7 +11,7 @@ from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.runtimes.openvino import OpenVinoRuntime
 from ...models.graphs.store import GraphStore
 from ...models.text.encoder import Encoder
-from ...models.text.tokenised import Reading
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 
 __all__ = ["frozen_encoder"]
@@ -26,7 +26,7 @@ LEAST_COSINE = 0.99
 
 
 @contextmanager
-def frozen_encoder(encoder: TextEncoder, graphs: GraphStore | None, sample: Reading) -> Iterator[Encoder]:
+def frozen_encoder(encoder: TextEncoder, graphs: GraphStore | None, sample: TokenisedTexts) -> Iterator[Encoder]:
     """The same vectors up to rounding, on a CPU in about half the time where the base model's graph can be computed.
 
     Args:
@@ -58,7 +58,7 @@ def _runtime(encoder: TextEncoder, graphs: GraphStore) -> OpenVinoRuntime | None
         return None
 
 
-def _agree(one: Encoder, other: Encoder, sample: Reading) -> bool:
+def _agree(one: Encoder, other: Encoder, sample: TokenisedTexts) -> bool:
     few = sample.take(np.arange(min(CHECKED_TEXTS, sample.texts)))
     found, wanted = one.vectors(few), other.vectors(few)
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)

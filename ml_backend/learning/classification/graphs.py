@@ -12,7 +12,7 @@ from ...domain.example import Target
 from ...errors import GraphError
 from ...models.base.base_model import load_backbone
 from ...models.bundle.bundle import TrainedPart, read_head
-from ...models.decoders import readout_from_json
+from ...models.decoders import decoder_from_json
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.export import add_int8, export_graph
 from ...models.graphs.graph import GRAPH_FOLDER, Graph, without_int8
@@ -22,7 +22,7 @@ from ...models.graphs.runtimes.openvino import OpenVinoRuntime
 from ...models.graphs.store import GraphStore, SharedBase
 from ...models.graphs.weights import reweighted_graph
 from ...models.text.classifier import TextClassifier, tuned_backbone
-from ...models.text.tokenised import Floats2d, Reading
+from ...models.text.tokenised import Floats2d, TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 
 __all__ = ["add_graph"]
@@ -67,7 +67,7 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
         use_bf16=False,
         device="cpu",
     )
-    model = TextClassifier(encoder, read_head(part.folder), readout_from_json(facts.head, facts.readout))
+    model = TextClassifier(encoder, read_head(part.folder), decoder_from_json(facts.head, facts.readout))
     sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]
     reading = model.read(sample)
     graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, reading, shared)
@@ -80,7 +80,7 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
     _try_int8(graph, shared, reading.sequences, trial)
 
 
-def _plain(folder: Path, base: TextEncoder, tuned: TextEncoder, reading: Reading, shared: SharedBase) -> Graph:
+def _plain(folder: Path, base: TextEncoder, tuned: TextEncoder, reading: TokenisedTexts, shared: SharedBase) -> Graph:
     """The graph of the tuned model: that of the base model with other weights, or else exported anew."""
     try:
         return reweighted_graph(shared.graph, folder, before=base.backbone.module, after=tuned.backbone.module)
@@ -120,11 +120,11 @@ class _Trial:
     """What torch gives for some texts, in fp32, for comparison."""
 
     model: TextClassifier
-    reading: Reading
+    reading: TokenisedTexts
     logits: Floats2d
 
     @classmethod
-    def of(cls, model: TextClassifier, reading: Reading) -> "_Trial":
+    def of(cls, model: TextClassifier, reading: TokenisedTexts) -> "_Trial":
         return cls(model, reading, model.logits(reading))
 
     def difference(self, runtime: Runtime) -> float:
@@ -150,7 +150,7 @@ class _Trial:
         return [answer.target for answer in self.model.readout.answers(logits, self.reading)]
 
 
-def _checked_texts(reading: Reading) -> int:
+def _checked_texts(reading: TokenisedTexts) -> int:
     """As many of the first texts as are computed in fp32 within seconds."""
     tokens = np.cumsum([len(sequence) for sequence in reading.sequences])
     sequences = max(1, int(np.searchsorted(tokens, CHECKED_TOKENS, side="right")))

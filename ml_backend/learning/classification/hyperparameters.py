@@ -4,11 +4,11 @@ from dataclasses import dataclass, fields
 
 from .settings import TrainingSettings
 
-__all__ = ["Recipe"]
+__all__ = ["Hyperparameters"]
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Hyperparameters:
     """Figures that differ by kind of head; `TrainingSettings` says what each of them is."""
 
     epochs: int
@@ -21,8 +21,8 @@ class Recipe:
     batch_size: int = 32
     adversarial_size: float = 0.0
 
-    def with_settings(self, settings: TrainingSettings) -> "Recipe":
+    def with_settings(self, settings: TrainingSettings) -> "Hyperparameters":
         """This recipe, and whatever the settings do not leave open in place of it."""
         wished = {field.name: getattr(settings, field.name) for field in fields(self)}
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Recipe(**{name: own[name] if value is None else value for name, value in wished.items()})
+        return Hyperparameters(**{name: own[name] if value is None else value for name, value in wished.items()})

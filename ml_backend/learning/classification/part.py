@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...domain.model import Method
 from ...domain.ports import Run
+from ...domain.progress import ProgressCallback
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
 from ...models.bundle.bundle import PartFacts, TrainedPart, write_head
@@ -15,7 +16,6 @@ from ...models.text.torch_encoder import TextEncoder
 from ..figures import reliability_figure
 from ..loop.checkpoints import Checkpoints
 from ..loop.deadline import Deadline
-from ..loop.progress import Report
 from ..objectives import objective_for
 from ..record import Curves, log_choice, log_evaluation, log_start
 from ..rows.data import TrainingData
@@ -60,7 +60,7 @@ def train_part(
     base_model: str,
     run: Run,
     checkpoints: Checkpoints,
-    report: Report,
+    report: ProgressCallback,
     share: tuple[float, float],
     scratch: Path,
     graphs: GraphStore | None = None,

@@ -31,12 +31,12 @@ def choose(held_out: HeldOut, objective: Objective, *, where: str) -> Choice:
         held_out: with the logits of the regression and of one other method.
         where: what the rows are, for the reason.
     """
-    evaluations = {method: objective.evaluation(logits, held_out.lesson) for method, logits in held_out.logits.items()}
+    evaluations = {method: objective.evaluation(logits, held_out.encoded) for method, logits in held_out.logits.items()}
     scores = {method: objective.score(evaluation) for method, evaluation in evaluations.items()}
     tuned = next(method for method in scores if method is not Method.REGRESSION)
     best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
     reason = (
         f"{best} is kept: {objective.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
-        f"of {tuned} {scores[tuned]:.3f} on {len(held_out.lesson)} {where}"
+        f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
     )
     return Choice(best, evaluations, reason)

@@ -19,7 +19,7 @@ __all__ = ["TrainingSettings", "read_setting"]
 class TrainingSettings:
     """Everything that determines a training run beside the rows and the base model.
 
-    What is None follows the kind of control and the number of rows: see `Recipe` and the objectives.
+    What is None follows the kind of control and the number of rows: see `Hyperparameters` and the objectives.
 
     Attributes:
         method: auto tries regression and LoRA and keeps the better one; the others make just that.

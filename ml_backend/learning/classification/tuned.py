@@ -17,18 +17,18 @@ from ...domain.model import Method
 from ...errors import TrainingError
 from ...models.bundle.bundle import Head
 from ...models.text.classifier import save_adapter, save_weights, without_peft_noise
-from ...models.text.tokenised import Floats2d, Reading
+from ...models.text.tokenised import Floats2d, TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder, compute_context, unit_vectors
 from ..loop.checkpoints import EpochState
-from ..loop.deadline import Course, Deadline
+from ..loop.deadline import Deadline, Schedule
 from ..loop.schedule import batches_of_like_length, learning_rate_factor
 from ..objectives import Objective
 from ..rows.batches import Batch, Batches
-from ..rows.lesson import Lesson
+from ..rows.encoded import EncodedRows
 from ..target_modules import has_transposed_weights, lora_target_modules
 from .adversarial import WordVectors, word_vectors
 from .attention import attention_switch
-from .hyperparameters import Recipe
+from .hyperparameters import Hyperparameters
 from .low_rank import lean_layers
 from .settings import TrainingSettings
 
@@ -82,7 +82,7 @@ class TunedModel:
         objective: Objective,
         *,
         settings: TrainingSettings,
-        recipe: Recipe,
+        hyperparameters: Hyperparameters,
         save: Callable[[Path], None],
         learning_rate: float,
     ) -> None:
@@ -92,7 +92,7 @@ class TunedModel:
         self.save = save
         self._module = module
         self._objective = objective
-        self._settings, self._recipe = settings, recipe
+        self._settings, self._recipe = settings, hyperparameters
         self._learning_rate = learning_rate
         self._weight = torch.nn.Parameter(torch.tensor(head.weight, device=encoder.device))
         self._bias = torch.nn.Parameter(torch.tensor(head.bias, device=encoder.device))
@@ -111,7 +111,7 @@ class TunedModel:
         trainable = sum(parameter.numel() for _, parameter in self._parameters())
         return trainable / (sum(parameter.numel() for parameter in self._module.parameters()) + head)
 
-    def logits(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def logits(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         """Uncalibrated logits, shape (U, K)."""
         return self.head.logits(self.encoder.vectors(reading, on_rows=on_rows))
 
@@ -154,7 +154,7 @@ class TunedModel:
         torch.random.set_rng_state(course[RANDOM])
 
     def train(
-        self, lesson: Lesson, *, after: EpochState | None = None, deadline: Deadline | None = None
+        self, encoded: EncodedRows, *, after: EpochState | None = None, deadline: Deadline | None = None
     ) -> Iterator[Step]:
         """Train, one step per item taken; a caller that takes no more stops it.
 
@@ -169,17 +169,17 @@ class TunedModel:
         Raises:
             TrainingError: the loss is no longer a finite number.
         """
-        settings, recipe = self._settings, self._recipe
-        material = Batches(lesson, pad_id=self.encoder.pad_id, device=self.encoder.device)
+        settings, hyperparameters = self._settings, self._recipe
+        material = Batches(encoded, pad_id=self.encoder.pad_id, device=self.encoder.device)
         self._optimizer = self._new_optimizer()
         if after is not None:
             self._resume(after.tensors, self._optimizer)
-        steps_per_epoch = -(-len(material.lengths) // recipe.batch_size)
+        steps_per_epoch = -(-len(material.lengths) // hyperparameters.batch_size)
         made = after.epoch * steps_per_epoch if after else 0
-        course = Course(recipe.epochs * steps_per_epoch, made, deadline)
+        course = Schedule(hyperparameters.epochs * steps_per_epoch, made, deadline)
         rng = np.random.default_rng(settings.seed)
-        for epoch in range(1, recipe.epochs + 1):
-            cut = batches_of_like_length(material.lengths, recipe.batch_size, settings.chunk_rows, rng)
+        for epoch in range(1, hyperparameters.epochs + 1):
+            cut = batches_of_like_length(material.lengths, hyperparameters.batch_size, settings.chunk_rows, rng)
             if after is not None and epoch <= after.epoch:
                 continue  # drawn all the same: the later epochs' draws come after these
             for step in self._epoch(epoch, [material.take(members) for members in cut], made, course, self._optimizer):
@@ -192,7 +192,7 @@ class TunedModel:
                 return
 
     def _epoch(
-        self, epoch: int, batches: Sequence[Batch], made: int, course: Course, optimizer: "torch.optim.Optimizer"
+        self, epoch: int, batches: Sequence[Batch], made: int, course: Schedule, optimizer: "torch.optim.Optimizer"
     ) -> Iterator[Step]:
         module = self.encoder.backbone.module
         peaks = self._learning_rate, self._recipe.head_learning_rate
@@ -296,7 +296,7 @@ def tuned(
     method: Method,
     *,
     settings: TrainingSettings,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
 ) -> AbstractContextManager[TunedModel]:
     """The encoder ready to be trained with a head; with the block it is frozen again, as it was before.
 
@@ -306,19 +306,19 @@ def tuned(
     Raises:
         TrainingError: the base model has no layers to adapt.
     """
-    return (_unfrozen if method is Method.FULL else _adapted)(encoder, head, objective, settings, recipe)
+    return (_unfrozen if method is Method.FULL else _adapted)(encoder, head, objective, settings, hyperparameters)
 
 
 @contextmanager
 def _adapted(
-    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings, recipe: Recipe
+    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings, hyperparameters: Hyperparameters
 ) -> Iterator[TunedModel]:
     import torch
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
-        r=recipe.lora_r,
-        lora_alpha=recipe.lora_alpha,
+        r=hyperparameters.lora_r,
+        lora_alpha=hyperparameters.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=lora_target_modules(encoder.backbone.module),
         fan_in_fan_out=has_transposed_weights(encoder.backbone.module),
@@ -334,9 +334,9 @@ def _adapted(
                 head,
                 objective,
                 settings=settings,
-                recipe=recipe,
+                hyperparameters=hyperparameters,
                 save=partial(save_adapter, model, base_model=encoder.backbone.name),
-                learning_rate=recipe.adapter_learning_rate,
+                learning_rate=hyperparameters.adapter_learning_rate,
             )
         finally:
             encoder.backbone.module = model.unload()
@@ -344,7 +344,7 @@ def _adapted(
 
 @contextmanager
 def _unfrozen(
-    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings, recipe: Recipe
+    encoder: TextEncoder, head: Head, objective: Objective, settings: TrainingSettings, hyperparameters: Hyperparameters
 ) -> Iterator[TunedModel]:
     import torch
 
@@ -363,9 +363,9 @@ def _unfrozen(
                 head,
                 objective,
                 settings=settings,
-                recipe=recipe,
+                hyperparameters=hyperparameters,
                 save=partial(save_weights, module),
-                learning_rate=recipe.full_learning_rate,
+                learning_rate=hyperparameters.full_learning_rate,
             )
         finally:
             module.requires_grad_(False)

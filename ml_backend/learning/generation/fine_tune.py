@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ...domain.progress import ProgressCallback
 from ...errors import TrainingError
 from ...measuring.text_metrics import TextEvaluation, text_metrics
 from ...models.generation.generator import Draft, TextGenerator
 from ...models.generation.language_model import LanguageModel
 from ..loop.checkpoints import EpochCheckpoints
 from ..loop.deadline import Deadline
-from ..loop.progress import Pace, Report
+from ..loop.meter import ProgressMeter
 from .data import Pair, TokenPairs, tokenised
 from .fit import EpochResult, FitObserver, FitResult, fit
 from .loss import holdout_loss, perplexity, text_perplexity
@@ -110,7 +111,7 @@ def fine_tune(
     settings: GenerationSettings,
     folder: Path,
     *,
-    report: Report,
+    report: ProgressCallback,
     checkpoints: EpochCheckpoints | None = None,
     device: str | None = None,
     deadline: Deadline | None = None,
@@ -226,12 +227,12 @@ class _Course:
     """Turns what happens into progress, and remembers the losses over attempts."""
 
     def __init__(
-        self, report: Report, train: TokenPairs, holdout: TokenPairs, asked: int, settings: GenerationSettings
+        self, report: ProgressCallback, train: TokenPairs, holdout: TokenPairs, asked: int, settings: GenerationSettings
     ) -> None:
         reading = len(holdout.rows) * FORWARD_SHARE
         self._of_an_epoch = len(train.rows) + reading
         work = settings.epochs * self._of_an_epoch + 2 * (reading + asked * WRITING_SHARE)
-        self._pace = Pace(report, work, start=LOADED, end=WORKED)
+        self._meter = ProgressMeter(report, work, start=LOADED, end=WORKED)
         self._epochs = settings.epochs
         self.losses: list[tuple[int, float]] = []
         self.epochs: list[EpochResult] = []
@@ -248,7 +249,7 @@ class _Course:
 
     def advancing(self, share: float, stage: str, message: str) -> Callable[[int], None]:
         """To be told of rows that were worked on."""
-        return lambda rows: self._pace.advance(rows * share, stage, message)
+        return lambda rows: self._meter.advance(rows * share, stage, message)
 
     def counting(self, share: float, stage: str, message: str) -> Callable[[int], None]:
         """To be told how many rows have been worked on by now."""
@@ -256,7 +257,7 @@ class _Course:
 
         def tell(rows: int) -> None:
             nonlocal done
-            self._pace.advance((rows - done) * share, stage, message)
+            self._meter.advance((rows - done) * share, stage, message)
             done = rows
 
         return tell
@@ -265,11 +266,11 @@ class _Course:
         self.losses.append((step.number, step.loss))
         epoch = -(-step.number * self._epochs // step.of)
         figures = {"loss": step.loss, "learning_rate": step.learning_rate}
-        self._pace.advance(
+        self._meter.advance(
             step.rows, "training", f"epoch {epoch} of {self._epochs}, step {step.number} of {step.of}", figures
         )
 
     def _resumed(self, epoch: int, memory: Mapping[str, Any]) -> None:
         self.losses += [(int(step), float(loss)) for step, loss in memory["losses"]]
         self.epochs += [EpochResult(**result) for result in memory["epochs"]]
-        self._pace.skip(epoch * self._of_an_epoch)
+        self._meter.skip(epoch * self._of_an_epoch)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...domain.model import HeadKind, Method
 from ...domain.ports import Run
+from ...domain.progress import Progress, ProgressCallback
 from ...errors import TrainingError
 from ...models.bundle.bundle import QUANTILES, PartFacts, TrainedPart
 from ...models.generation.generator import format_of
@@ -16,7 +17,6 @@ from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import load_tuned_model
 from ..loop.checkpoints import Checkpoints
 from ..loop.deadline import Deadline
-from ..loop.progress import Progress, Report
 from ..rows.data import LabeledTexts, TrainingData
 from .data import Pair, tokenised
 from .fine_tune import FineTuning, fine_tune
@@ -82,7 +82,7 @@ def train_text_part(
     *,
     run: Run,
     checkpoints: Checkpoints,
-    report: Report,
+    report: ProgressCallback,
     share: tuple[float, float],
     scratch: Path,
     deadline: Deadline | None = None,

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import TrainingError
 from ..loop.checkpoints import EpochState
-from ..loop.deadline import Course, Deadline
+from ..loop.deadline import Deadline, Schedule
 from ..loop.schedule import batches_of_like_length, learning_rate_factor
 from .data import TokenPairs, passes
 from .loss import response_losses
@@ -110,7 +110,7 @@ class Trainer:
         rng = np.random.default_rng(settings.seed)
         lengths = [len(row.ids) for row in self._rows]
         number = after.epoch * self._steps_per_epoch if after else 0
-        course = Course(self.total_steps, number, deadline)
+        course = Schedule(self.total_steps, number, deadline)
         for epoch in range(1, settings.epochs + 1):
             batches = batches_of_like_length(lengths, settings.batch_size, settings.chunk_rows, rng)
             if after is not None and epoch <= after.epoch:
@@ -124,7 +124,7 @@ class Trainer:
             if course.is_over(number):
                 return
 
-    def _epoch(self, epoch: int, number: int, batches: list[list[int]], course: Course) -> Iterator[Step]:
+    def _epoch(self, epoch: int, number: int, batches: list[list[int]], course: Schedule) -> Iterator[Step]:
         is_checkpointing = checkpoints_gradients(self._tuned.model, self._settings)
         with self._tuned.training_mode(checkpointing=is_checkpointing):
             for position, batch in enumerate(batches, start=1):

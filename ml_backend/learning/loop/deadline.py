@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Course", "Deadline"]
+__all__ = ["Deadline", "Schedule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Deadline:
         return Deadline.after(share * self.left_s, self.clock)
 
 
-class Course:
+class Schedule:
     """Where a training stands, in steps: as many as were made, or as many as its time says where that is more.
 
     So a schedule that follows it ends with the time, whatever the machine's speed.

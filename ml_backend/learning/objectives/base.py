@@ -1,12 +1,7 @@
 """What an objective provides, and how it is found."""
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from functools import cache
-from inspect import isabstract
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,13 +11,14 @@ from ...domain.model import HeadKind, Method
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Average, Evaluation, evaluate
 from ...models.bundle.bundle import Head
-from ...models.decoders import Readout
-from ...models.text.tokenised import Floats2d, Ints, Reading
+from ...models.decoders import Decoder
+from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.hyperparameters import Recipe
+from ...plugins import classes_in
+from ..classification.hyperparameters import Hyperparameters
 from ..classification.settings import TrainingSettings
 from ..rows.data import LabeledTexts
-from ..rows.lesson import Codes, Lesson
+from ..rows.encoded import Codes, EncodedRows
 
 if TYPE_CHECKING:
     import torch
@@ -46,17 +42,17 @@ class Objective(ABC):
     head: ClassVar[HeadKind]
     average: ClassVar[Average]
     learns_descriptions: ClassVar[bool] = False
-    readout: Readout
+    readout: Decoder
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
 
     def prepare(self, encoder: TextEncoder, rows: LabeledTexts) -> None:
         """Settle how texts are read, by the rows that are to be learned."""
-        self.readout = self.first_readout(encoder, rows)
+        self.readout = self.first_decoder(encoder, rows)
 
     @abstractmethod
-    def first_readout(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Readout:
+    def first_decoder(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Decoder:
         """The readout before anything is calibrated."""
 
     @abstractmethod
@@ -64,7 +60,7 @@ class Objective(ABC):
         """None where a head can be learned from rows with these answers, else why not, as a sentence."""
 
     @abstractmethod
-    def codes(self, targets: Sequence[Target | None], reading: Reading, /) -> Codes:
+    def codes(self, targets: Sequence[Target | None], reading: TokenisedTexts, /) -> Codes:
         """What the head should answer per unit; anything for a row without an answer, which must not be learned."""
 
     @abstractmethod
@@ -72,7 +68,7 @@ class Objective(ABC):
         """A class per row, by which rows are dealt out over folds evenly."""
 
     @abstractmethod
-    def recipe(self, method: Method | None, /, *, has_few_rows: bool) -> Recipe:
+    def hyperparameters(self, method: Method | None, /, *, has_few_rows: bool) -> Hyperparameters:
         """What trains this head well unless the settings say otherwise.
 
         Args:
@@ -80,14 +76,14 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
-        """The head of a regression on features of the lesson's units, shape (U, D)."""
+    def regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
+        """The head of a regression on features of the encoded rows' units, shape (U, D)."""
 
     def first_head(
         self,
         regression: Head,
         _features: Floats2d,
-        _lesson: Lesson,
+        _encoded: EncodedRows,
         _settings: TrainingSettings,
         _has_few_rows: bool,
         /,
@@ -100,34 +96,34 @@ class Objective(ABC):
         """Per unit, shape (U,)."""
 
     @abstractmethod
-    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
+    def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """The readout fitted on held-out rows; what too few of them cannot tell stays as it was.
 
         Args:
-            logits: of the lesson's units, of a model that was not trained on them.
+            logits: of the encoded rows' units, of a model that was not trained on them.
         """
 
     @abstractmethod
-    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
+    def reliability(self, readout: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
         """How confident the readout's answers to the rows are, and which of them are right."""
 
-    def lesson(self, encoder: TextEncoder, rows: LabeledTexts) -> Lesson:
+    def encode(self, encoder: TextEncoder, rows: LabeledTexts) -> EncodedRows:
         """The rows as the head learns them."""
         reading = self.readout.reading(encoder, rows.texts)
-        return Lesson(rows, reading, self.codes(rows.targets, reading))
+        return EncodedRows(rows, reading, self.codes(rows.targets, reading))
 
-    def evaluation(self, logits: Floats2d, lesson: Lesson) -> Evaluation:
-        """Metrics of logits on the lesson's rows, read as well as these rows allow."""
-        answers = self.calibrated(logits, lesson).answers(logits, lesson.reading)
-        return evaluate(lesson.rows.targets, [answer.target for answer in answers], self.labels)
+    def evaluation(self, logits: Floats2d, encoded: EncodedRows) -> Evaluation:
+        """Metrics of logits on the encoded rows, read as well as these rows allow."""
+        answers = self.calibrated(logits, encoded).answers(logits, encoded.reading)
+        return evaluate(encoded.rows.targets, [answer.target for answer in answers], self.labels)
 
     def score(self, evaluation: Evaluation) -> float:
         """The figure that methods are compared by."""
         return evaluation.averaged(self.average)
 
-    def sample_for_regression(self, lesson: Lesson, _rng: np.random.Generator, /) -> Ints:
+    def sample_for_regression(self, encoded: EncodedRows, _rng: np.random.Generator, /) -> Ints:
         """Rows that frozen features are computed of: all, or as many as fit into memory."""
-        return np.arange(len(lesson))
+        return np.arange(len(encoded))
 
 
 def objective_for(head: HeadKind, labels: tuple[str, ...]) -> Objective:
@@ -136,16 +132,4 @@ def objective_for(head: HeadKind, labels: tuple[str, ...]) -> Objective:
     Raises:
         KeyError: the head is not a linear one.
     """
-    return _objectives()[head](labels)
-
-
-@cache
-def _objectives() -> Mapping[HeadKind, type[Objective]]:
-    found: dict[HeadKind, type[Objective]] = {}
-    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        module = importlib.import_module(f"{__package__}.{module_info.name}")
-        for value in vars(module).values():
-            is_objective = isinstance(value, type) and issubclass(value, Objective) and not isabstract(value)
-            if is_objective and value.__module__ == module.__name__:
-                found[value.head] = value
-    return found
+    return classes_in(__package__, Objective, "head")[head](labels)

@@ -12,15 +12,15 @@ from ...domain.model import HeadKind, Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic
 from ...measuring.evaluation import Average
 from ...models.bundle.bundle import Head
-from ...models.decoders import Readout
-from ...models.decoders.sigmoid import SigmoidReadout
+from ...models.decoders import Decoder
+from ...models.decoders.sigmoid import SigmoidDecoder
 from ...models.text.confidence import Floats, log_odds
-from ...models.text.tokenised import Floats2d, Ints, Reading
+from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.hyperparameters import Recipe
+from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_label_regressions
 from ..rows.data import LabeledTexts
-from ..rows.lesson import Codes, Lesson
+from ..rows.encoded import Codes, EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class SigmoidObjective(Objective):
     head = HeadKind.SIGMOID
     average = Average.MACRO
 
-    def first_readout(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Readout:
-        return SigmoidReadout(self.labels)
+    def first_decoder(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Decoder:
+        return SigmoidDecoder(self.labels)
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if len(set(targets)) > 1:
@@ -49,7 +49,7 @@ class SigmoidObjective(Objective):
             "rows that differ: review more tasks and train again"
         )
 
-    def codes(self, targets: Sequence[Target | None], _reading: Reading, /) -> Codes:
+    def codes(self, targets: Sequence[Target | None], _reading: TokenisedTexts, /) -> Codes:
         chosen = [frozenset(target or ()) for target in targets]
         lines = [[label in labels for label in self.labels] for labels in chosen]
         return np.array(lines, dtype=np.float32).reshape(len(lines), len(self.labels))
@@ -66,15 +66,15 @@ class SigmoidObjective(Objective):
             dtype=np.int64,
         )
 
-    def recipe(self, _method: Method | None, /, **_: bool) -> Recipe:
+    def hyperparameters(self, _method: Method | None, /, **_: bool) -> Hyperparameters:
         """Without adversarial steps: they take as long again, and what they gained was within chance."""
-        return Recipe(epochs=5, regression_c=10.0)
+        return Hyperparameters(epochs=5, regression_c=10.0)
 
-    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
+    def regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_label_regressions(
             features,
-            np.asarray(lesson.codes, dtype=np.bool_),
-            lesson.unit_weights,
+            np.asarray(encoded.codes, dtype=np.bool_),
+            encoded.unit_weights,
             c=c,
             max_iterations=max_iterations,
         )
@@ -84,12 +84,12 @@ class SigmoidObjective(Objective):
 
         return functional.binary_cross_entropy_with_logits(logits, codes, reduction="none").sum(dim=1)
 
-    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
+    def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A logistic map of all labels together, then thresholds on what it gives, then the same of whole answers."""
-        readout = SigmoidReadout(self.labels)
-        if len(lesson) < LEAST_CALIBRATION_ROWS:
+        readout = SigmoidDecoder(self.labels)
+        if len(encoded) < LEAST_CALIBRATION_ROWS:
             return readout
-        chosen = np.asarray(lesson.codes, dtype=np.bool_)
+        chosen = np.asarray(encoded.codes, dtype=np.bool_)
         of_label = fit_logistic(logits.ravel().astype(np.float64), chosen.ravel())
         readout = replace(readout, slope=of_label.slope, offset=of_label.offset)
         probabilities = readout.probabilities(logits)
@@ -98,16 +98,16 @@ class SigmoidObjective(Objective):
         of_task = fit_logistic(log_odds(raw), is_right)
         return replace(readout, task_slope=of_task.slope, task_offset=of_task.offset)
 
-    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
-        if not isinstance(readout, SigmoidReadout):
+    def reliability(self, readout: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
+        if not isinstance(readout, SigmoidDecoder):
             raise TypeError(f"{readout} found; wanted the readout of a sigmoid head")
-        chosen = np.asarray(lesson.codes, dtype=np.bool_)
+        chosen = np.asarray(encoded.codes, dtype=np.bool_)
         raw, is_right = _whole(readout, readout.probabilities(logits), chosen)
-        scores = [answer.score for answer in readout.answers(logits, lesson.reading)]
+        scores = [answer.score for answer in readout.answers(logits, encoded.reading)]
         return Reliability(raw, np.array(scores, dtype=np.float64), is_right)
 
 
-def _whole(readout: SigmoidReadout, probabilities: Floats, chosen: Bools) -> tuple[Floats, Bools]:
+def _whole(readout: SigmoidDecoder, probabilities: Floats, chosen: Bools) -> tuple[Floats, Bools]:
     """Raw confidence in whole answers, and which of them are right."""
     return readout.joint(probabilities), (readout.chosen(probabilities) == chosen).all(axis=1)
 

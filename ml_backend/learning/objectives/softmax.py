@@ -10,16 +10,16 @@ from ...domain.model import HeadKind, Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_temperature
 from ...measuring.evaluation import Average
 from ...models.bundle.bundle import Head
-from ...models.decoders import Readout
-from ...models.decoders.softmax import SoftmaxReadout
+from ...models.decoders import Decoder
+from ...models.decoders.softmax import SoftmaxDecoder
 from ...models.text.confidence import confidences
-from ...models.text.tokenised import Floats2d, Ints, Reading
+from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.hyperparameters import Recipe
+from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import class_mean_head, fit_regression
 from ..classification.settings import TrainingSettings
 from ..rows.data import LabeledTexts
-from ..rows.lesson import Codes, Lesson
+from ..rows.encoded import Codes, EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class SoftmaxObjective(Objective):
     average = Average.MACRO
     learns_descriptions = True
 
-    def first_readout(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Readout:
-        return SoftmaxReadout(self.labels)
+    def first_decoder(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Decoder:
+        return SoftmaxDecoder(self.labels)
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if len(set(targets)) > 1:
@@ -46,7 +46,7 @@ class SoftmaxObjective(Objective):
             "review tasks of another class and train again"
         )
 
-    def codes(self, targets: Sequence[Target | None], _reading: Reading, /) -> Codes:
+    def codes(self, targets: Sequence[Target | None], _reading: TokenisedTexts, /) -> Codes:
         index: dict[Target | None, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array([index.get(target, 0) for target in targets], dtype=np.int64)
 
@@ -54,14 +54,14 @@ class SoftmaxObjective(Objective):
         index: dict[Target, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array([index[target] for target in targets], dtype=np.int64)
 
-    def recipe(self, _method: Method | None, /, *, has_few_rows: bool) -> Recipe:
-        return Recipe(epochs=5, adversarial_size=0.1) if has_few_rows else Recipe(epochs=2)
+    def hyperparameters(self, _method: Method | None, /, *, has_few_rows: bool) -> Hyperparameters:
+        return Hyperparameters(epochs=5, adversarial_size=0.1) if has_few_rows else Hyperparameters(epochs=2)
 
-    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
+    def regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_regression(
             features,
-            np.asarray(lesson.codes, dtype=np.int64),
-            lesson.unit_weights,
+            np.asarray(encoded.codes, dtype=np.int64),
+            encoded.unit_weights,
             classes=len(self.labels),
             c=c,
             max_iterations=max_iterations,
@@ -71,7 +71,7 @@ class SoftmaxObjective(Objective):
         self,
         regression: Head,
         features: Floats2d,
-        lesson: Lesson,
+        encoded: EncodedRows,
         settings: TrainingSettings,
         has_few_rows: bool,
         /,
@@ -81,8 +81,8 @@ class SoftmaxObjective(Objective):
             return regression
         return class_mean_head(
             features,
-            np.asarray(lesson.codes, dtype=np.int64),
-            lesson.unit_weights,
+            np.asarray(encoded.codes, dtype=np.int64),
+            encoded.unit_weights,
             classes=len(self.labels),
             scale=settings.head_scale,
         )
@@ -92,14 +92,14 @@ class SoftmaxObjective(Objective):
 
         return functional.cross_entropy(logits, codes, reduction="none")
 
-    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
-        if len(lesson) < LEAST_CALIBRATION_ROWS:
-            return SoftmaxReadout(self.labels)
-        return SoftmaxReadout(self.labels, fit_temperature(logits, np.asarray(lesson.codes, dtype=np.int64)))
+    def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
+        if len(encoded) < LEAST_CALIBRATION_ROWS:
+            return SoftmaxDecoder(self.labels)
+        return SoftmaxDecoder(self.labels, fit_temperature(logits, np.asarray(encoded.codes, dtype=np.int64)))
 
-    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
-        is_right = logits.argmax(axis=1) == lesson.codes
-        scores = [answer.score for answer in readout.answers(logits, lesson.reading)]
+    def reliability(self, readout: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
+        is_right = logits.argmax(axis=1) == encoded.codes
+        scores = [answer.score for answer in readout.answers(logits, encoded.reading)]
         return Reliability(
             confidences(logits, 1.0).max(axis=1, initial=0.0), np.array(scores, dtype=np.float64), is_right
         )

@@ -12,17 +12,17 @@ from ...domain.model import HeadKind, Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic, fit_temperature
 from ...measuring.evaluation import Average, evaluate
 from ...models.bundle.bundle import Head
-from ...models.decoders import Readout
-from ...models.decoders.tags import OUTSIDE, TagsReadout
+from ...models.decoders import Decoder
+from ...models.decoders.tags import OUTSIDE, TagsDecoder
 from ...models.text.confidence import log_odds
-from ...models.text.tokenised import Floats2d, Ints, Reading
+from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...models.text.windows import Unit, stands_between_spaces, stands_on
 from ...tasks.entities import without_overlaps
-from ..classification.hyperparameters import Recipe
+from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_regression
 from ..rows.data import LabeledTexts
-from ..rows.lesson import Codes, Lesson
+from ..rows.encoded import Codes, EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ class TagsObjective(Objective):
             return None
         return f"none of the {len(targets)} train rows marks anything; wanted at least one span: review more tasks"
 
-    def first_readout(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Readout:
+    def first_decoder(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Decoder:
         """Of words, unless people marked parts of words."""
         spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
         units = [Unit.PIECE] if stands_between_spaces(rows.texts, spans) else [Unit.WORD, Unit.MODEL_WORD]
         fitting = (unit for unit in units if stands_on(unit, encoder, rows.texts, spans))
-        return TagsReadout(self.labels, next(fitting, Unit.TOKEN))
+        return TagsDecoder(self.labels, next(fitting, Unit.TOKEN))
 
-    def codes(self, targets: Sequence[Target | None], reading: Reading, /) -> Codes:
+    def codes(self, targets: Sequence[Target | None], reading: TokenisedTexts, /) -> Codes:
         index = {label: k for k, label in enumerate(self.labels)}
         codes = np.zeros(reading.units, dtype=np.int64)
         if reading.spans is None:
@@ -83,9 +83,9 @@ class TagsObjective(Objective):
             dtype=np.int64,
         )
 
-    def recipe(self, method: Method | None, /, **_: bool) -> Recipe:
+    def hyperparameters(self, method: Method | None, /, **_: bool) -> Hyperparameters:
         """Few passes: two of all weights, three of an adapter. Further ones learn the rows' names by heart."""
-        return Recipe(
+        return Hyperparameters(
             epochs=2 if method is Method.FULL else 3,
             lora_r=16,
             lora_alpha=32,
@@ -93,11 +93,11 @@ class TagsObjective(Objective):
             full_learning_rate=2e-4,
         )
 
-    def regression(self, features: Floats2d, lesson: Lesson, *, c: float, max_iterations: int) -> Head:
+    def regression(self, features: Floats2d, encoded: EncodedRows, *, c: float, max_iterations: int) -> Head:
         return fit_regression(
             features,
-            np.asarray(lesson.codes, dtype=np.int64),
-            lesson.unit_weights,
+            np.asarray(encoded.codes, dtype=np.int64),
+            encoded.unit_weights,
             classes=self.readout.columns,
             c=c,
             max_iterations=min(max_iterations, REGRESSION_ITERATIONS),
@@ -108,17 +108,17 @@ class TagsObjective(Objective):
 
         return functional.cross_entropy(logits, codes, reduction="none")
 
-    def calibrated(self, logits: Floats2d, lesson: Lesson) -> Readout:
+    def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A temperature of tags, the bias of the highest strict F1, and logistic maps for spans and for whole texts."""
         readout = self._tags_readout()
-        if len(lesson) < LEAST_CALIBRATION_ROWS:
+        if len(encoded) < LEAST_CALIBRATION_ROWS:
             return readout
-        codes = np.asarray(lesson.codes, dtype=np.int64)
+        codes = np.asarray(encoded.codes, dtype=np.int64)
         readout = replace(readout, temperature=fit_temperature(logits, codes))
-        if sum(len(target) for target in lesson.rows.targets) >= LEAST_SPANS:
-            readout = replace(readout, entity_bias=self._best_bias(readout, logits, lesson))
-        tagged = readout.tagged(logits, lesson.reading)
-        given = [set(_spans(target)) for target in lesson.rows.targets]
+        if sum(len(target) for target in encoded.rows.targets) >= LEAST_SPANS:
+            readout = replace(readout, entity_bias=self._best_bias(readout, logits, encoded))
+        tagged = readout.tagged(logits, encoded.reading)
+        given = [set(_spans(target)) for target in encoded.rows.targets]
         found = [
             (score, span in truth) for (spans, _), truth in zip(tagged, given, strict=True) for span, score in spans
         ]
@@ -135,42 +135,42 @@ class TagsObjective(Objective):
             task_offset=of_task.offset,
         )
 
-    def reliability(self, readout: Readout, logits: Floats2d, lesson: Lesson) -> Reliability:
-        answers = readout.answers(logits, lesson.reading)
-        tagged = self._tags_readout().tagged(logits, lesson.reading)
+    def reliability(self, readout: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
+        answers = readout.answers(logits, encoded.reading)
+        tagged = self._tags_readout().tagged(logits, encoded.reading)
         return Reliability(
             np.array([joint for _, joint in tagged], dtype=np.float64),
             np.array([answer.score for answer in answers], dtype=np.float64),
             np.array(
                 [
                     set(answer.target) == set(target)
-                    for answer, target in zip(answers, lesson.rows.targets, strict=True)
+                    for answer, target in zip(answers, encoded.rows.targets, strict=True)
                 ],
                 dtype=np.bool_,
             ),
         )
 
-    def sample_for_regression(self, lesson: Lesson, rng: np.random.Generator, /) -> Ints:
-        counts = np.diff(lesson.reading.unit_starts)
+    def sample_for_regression(self, encoded: EncodedRows, rng: np.random.Generator, /) -> Ints:
+        counts = np.diff(encoded.reading.unit_starts)
         if counts.sum() <= MOST_REGRESSION_UNITS:
-            return np.arange(len(lesson))
-        order = rng.permutation(len(lesson))
+            return np.arange(len(encoded))
+        order = rng.permutation(len(encoded))
         return np.sort(order[: max(int((np.cumsum(counts[order]) <= MOST_REGRESSION_UNITS).sum()), 1)])
 
-    def _best_bias(self, readout: TagsReadout, logits: Floats2d, lesson: Lesson) -> float:
+    def _best_bias(self, readout: TagsDecoder, logits: Floats2d, encoded: EncodedRows) -> float:
         """The largest bias that costs next to no strict F1 here.
 
         New texts hold names that no row has shown, so a model that is balanced on rows like its own finds too few.
         """
         scores = {}
         for bias in BIASES.tolist():
-            tagged = replace(readout, entity_bias=bias).tagged(logits, lesson.reading)
+            tagged = replace(readout, entity_bias=bias).tagged(logits, encoded.reading)
             answers: list[Target] = [tuple(span for span, _ in spans) for spans, _ in tagged]
-            scores[bias] = self.score(evaluate(lesson.rows.targets, answers))
+            scores[bias] = self.score(evaluate(encoded.rows.targets, answers))
         return max(bias for bias, score in scores.items() if score >= max(scores.values()) - SPARED_F1)
 
-    def _tags_readout(self) -> TagsReadout:
-        if not isinstance(self.readout, TagsReadout):
+    def _tags_readout(self) -> TagsDecoder:
+        if not isinstance(self.readout, TagsDecoder):
             raise TypeError(f"{self.readout} found; wanted the readout of a tags head")
         return self.readout
 

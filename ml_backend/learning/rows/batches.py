@@ -1,4 +1,4 @@
-"""A lesson cut into the batches that training steps see."""
+"""Encoded rows cut into the batches that training steps see."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...models.text.tokenised import Places
 from ...models.text.torch_encoder import padded
-from .lesson import Lesson
+from .encoded import EncodedRows
 
 if TYPE_CHECKING:
     import torch
@@ -39,19 +39,19 @@ class Batch:
 
 
 class Batches:
-    """Gives a lesson's sequences as tensors.
+    """Gives the sequences of encoded rows as tensors.
 
     Attributes:
         lengths: tokens per sequence that holds anything to learn; batches are asked for by positions in this.
     """
 
-    def __init__(self, lesson: Lesson, *, pad_id: int, device: str) -> None:
+    def __init__(self, encoded: EncodedRows, *, pad_id: int, device: str) -> None:
         import torch
 
-        reading = lesson.reading
+        reading = encoded.reading
         self._reading, self._pad_id, self._device = reading, pad_id, device
-        self._codes = torch.from_numpy(lesson.codes).to(device)
-        self._weights = torch.from_numpy(lesson.unit_weights / lesson.rows.weights.mean()).float().to(device)
+        self._codes = torch.from_numpy(encoded.codes).to(device)
+        self._weights = torch.from_numpy(encoded.unit_weights / encoded.rows.weights.mean()).float().to(device)
         self._added = None if reading.added is None else torch.from_numpy(reading.added).to(device)
         self._read = [i for i in range(len(reading.sequences)) if len(reading.units_of_sequences([i]))]
         self.lengths = [len(reading.sequences[i]) for i in self._read]

@@ -12,7 +12,7 @@ from ...models.text.tokenised import Floats2d
 from ..classification.fit import Observer, Workshop
 from ..loop.checkpoints import Checkpoints, EpochCheckpoints
 from ..loop.deadline import Deadline
-from .lesson import Lesson
+from .encoded import EncodedRows
 
 __all__ = ["Fold", "HeldOut", "dealt_out", "out_of_fold", "stratified_folds"]
 
@@ -24,10 +24,10 @@ class HeldOut:
     """Rows with the logits of models that were not trained on them.
 
     Attributes:
-        logits: per method, of the lesson's units, shape (U, K).
+        logits: per method, of the encoded rows' units, shape (U, K).
     """
 
-    lesson: Lesson
+    encoded: EncodedRows
     logits: Mapping[Method, Floats2d]
 
 
@@ -90,7 +90,7 @@ def _proportional(positions: Ints, indices: Ints, count: int, rng: np.random.Gen
 
 def out_of_fold(
     workshop: Workshop,
-    lesson: Lesson,
+    encoded: EncodedRows,
     features: Floats2d,
     folds: Sequence[Fold],
     *,
@@ -103,7 +103,7 @@ def out_of_fold(
     """Logits of train rows from models that were trained without them, fold after fold.
 
     Args:
-        features: of the lesson's units, from the frozen encoder.
+        features: of the encoded rows' units, from the frozen encoder.
         tuned: the method that is tried beside the regression; None: the regression alone.
         observer: of tuning in the fold with this number, from 1.
         checkpoints: where every fold's logits are kept.
@@ -120,7 +120,7 @@ def out_of_fold(
             partial(
                 _scored,
                 workshop,
-                lesson,
+                encoded,
                 features,
                 fold,
                 tuned=tuned,
@@ -134,12 +134,12 @@ def out_of_fold(
         for method in methods:
             logits[method].append(scored[method])
     positions = np.concatenate([np.zeros(0, dtype=np.int64), *(fold.scored for fold in folds)])
-    return HeldOut(lesson.take(positions), {method: np.concatenate(parts) for method, parts in logits.items()})
+    return HeldOut(encoded.take(positions), {method: np.concatenate(parts) for method, parts in logits.items()})
 
 
 def _scored(
     workshop: Workshop,
-    lesson: Lesson,
+    encoded: EncodedRows,
     features: Floats2d,
     fold: Fold,
     *,
@@ -149,12 +149,12 @@ def _scored(
     deadline: Deadline | None,
 ) -> dict[str, Floats2d]:
     """Logits of a fold's scored rows, by method."""
-    part, part_features = lesson.take(fold.train), features[lesson.reading.units_of(fold.train)]
+    part, part_features = encoded.take(fold.train), features[encoded.reading.units_of(fold.train)]
     head = workshop.regression(part, part_features)
-    scored = lesson.reading.units_of(fold.scored)
+    scored = encoded.reading.units_of(fold.scored)
     logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[scored])}
     if tuned:
         first = workshop.first_head(part, part_features, head)
         with workshop.tuned(tuned, part, first, observer=observer, checkpoints=epochs, deadline=deadline) as (model, _):
-            logits[tuned] = model.logits(lesson.reading.take(fold.scored))
+            logits[tuned] = model.logits(encoded.reading.take(fold.scored))
     return logits

@@ -27,7 +27,7 @@ from ...domain.model import HeadKind, Method
 from ...domain.snapshot import text_digest
 from ...errors import BundleError
 from ..base.stored_facts import EXACT, facts_of, parsed_json
-from ..decoders import readout_of
+from ..decoders import decoder_of
 from ..text.tokenised import Floats2d
 
 __all__ = [
@@ -350,7 +350,7 @@ def _check_part(part: PartFacts) -> None:
     if part.head is HeadKind.TEXT:
         lengths.append(facts_of(WriterFacts, part.readout).max_new_tokens)
     else:
-        readout_of(part.head).from_json(part.readout)
+        decoder_of(part.head).from_json(part.readout)
     if not all(0 < tokens <= LONGEST_SEQUENCE for tokens in lengths):
         raise ValueError(f"lengths of {lengths} tokens found; wanted 1 to {LONGEST_SEQUENCE}")
 

@@ -1,5 +1,5 @@
-"""Readouts, one file per kind of head: what of a text the head reads, and what its logits say."""
+"""Decoders, one file per kind of head: what of a text the head reads, and what its logits say."""
 
-from .base import Readout, readout_from_json, readout_of
+from .base import Decoder, decoder_from_json, decoder_of
 
-__all__ = ["Readout", "readout_from_json", "readout_of"]
+__all__ = ["Decoder", "decoder_from_json", "decoder_of"]

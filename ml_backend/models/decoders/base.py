@@ -1,29 +1,25 @@
 """What a readout provides, and how it is found."""
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from inspect import isabstract
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ...domain.model import HeadKind, ScoredTarget
 from ...errors import BundleError
+from ...plugins import classes_in
 from ..base.stored_facts import EXACT, facts_of
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Reading
+from ..text.tokenised import Floats2d, TokenisedTexts
 
-__all__ = ["Readout", "readout_from_json", "readout_of"]
+__all__ = ["Decoder", "decoder_from_json", "decoder_of"]
 
 LARGEST = 1e6
 """The largest value that is accepted, far above any that calibration fits; above it, computing probabilities fails."""
 
 
 @dataclass(frozen=True, slots=True)
-class Readout(ABC):
+class Decoder(ABC):
     """How one control's linear head is read. Its fields are JSON values: they are what calibration fits.
 
     Attributes:
@@ -47,11 +43,11 @@ class Readout(ABC):
         return 0
 
     @abstractmethod
-    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
         """What the head reads of the texts."""
 
     @abstractmethod
-    def answers(self, logits: Floats2d, reading: Reading, /) -> list[ScoredTarget]:
+    def answers(self, logits: Floats2d, reading: TokenisedTexts, /) -> list[ScoredTarget]:
         """One answer per text of the reading, in order.
 
         Args:
@@ -83,34 +79,22 @@ class Readout(ABC):
                 raise ValueError(f"{name}: {value} found; wanted a number from {least:g} to {LARGEST:g}")
 
 
-def readout_of(head: HeadKind) -> type[Readout]:
+def decoder_of(head: HeadKind) -> type[Decoder]:
     """The readout for a kind of head.
 
     Raises:
         KeyError: the head is not a linear one.
     """
-    return _readouts()[head]
+    return classes_in(__package__, Decoder, "head")[head]
 
 
-def readout_from_json(head: HeadKind, document: Mapping[str, Any]) -> Readout:
+def decoder_from_json(head: HeadKind, document: Mapping[str, Any]) -> Decoder:
     """The readout that a bundle describes.
 
     Raises:
         BundleError: it does not describe one.
     """
     try:
-        return readout_of(head).from_json(document)
+        return decoder_of(head).from_json(document)
     except (KeyError, ValueError) as error:
         raise BundleError(f"the readout of a {head} head cannot be read ({error}); train again") from error
-
-
-@cache
-def _readouts() -> Mapping[HeadKind, type[Readout]]:
-    found: dict[HeadKind, type[Readout]] = {}
-    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        module = importlib.import_module(f"{__package__}.{module_info.name}")
-        for value in vars(module).values():
-            is_readout = isinstance(value, type) and issubclass(value, Readout) and not isabstract(value)
-            if is_readout and value.__module__ == module.__name__:
-                found[value.head] = value
-    return found

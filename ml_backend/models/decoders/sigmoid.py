@@ -9,14 +9,14 @@ import numpy.typing as npt
 from ...domain.model import HeadKind, ScoredTarget
 from ..text.confidence import Floats, Logistic
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Reading, whole_texts
-from .base import Readout
+from ..text.tokenised import Floats2d, TokenisedTexts, whole_texts
+from .base import Decoder
 
-__all__ = ["SigmoidReadout"]
+__all__ = ["SigmoidDecoder"]
 
 
 @dataclass(frozen=True, slots=True)
-class SigmoidReadout(Readout):
+class SigmoidDecoder(Decoder):
     """The labels whose confidence reaches their threshold; it may be none.
 
     Attributes:
@@ -34,7 +34,7 @@ class SigmoidReadout(Readout):
     task_offset: float = 0.0
 
     def __post_init__(self) -> None:
-        Readout.__post_init__(self)
+        Decoder.__post_init__(self)
         if len(self.thresholds) not in (0, len(self.labels)) or not all(0 <= each <= 1 for each in self.thresholds):
             raise ValueError(f"{len(self.thresholds)} thresholds found; wanted {len(self.labels)}, all from 0 to 1")
 
@@ -42,7 +42,7 @@ class SigmoidReadout(Readout):
     def columns(self) -> int:
         return len(self.labels)
 
-    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
         return whole_texts(encoder.tokenise(texts))
 
     def probabilities(self, logits: Floats2d) -> Floats:
@@ -59,7 +59,7 @@ class SigmoidReadout(Readout):
         right = np.where(self.chosen(probabilities), probabilities, 1 - probabilities)
         return np.asarray(np.exp(np.log(np.maximum(right, 1e-12)).sum(axis=1)), dtype=np.float64)
 
-    def answers(self, logits: Floats2d, _reading: Reading, /) -> list[ScoredTarget]:
+    def answers(self, logits: Floats2d, _reading: TokenisedTexts, /) -> list[ScoredTarget]:
         probabilities = self.probabilities(logits)
         chosen = self.chosen(probabilities)
         scores = Logistic(self.task_slope, self.task_offset).of(self.joint(probabilities))

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from ...domain.model import HeadKind, ScoredTarget
 from ..text.confidence import confidences
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Reading, whole_texts
-from .base import Readout
+from ..text.tokenised import Floats2d, TokenisedTexts, whole_texts
+from .base import Decoder
 
-__all__ = ["SoftmaxReadout"]
+__all__ = ["SoftmaxDecoder"]
 
 
 @dataclass(frozen=True, slots=True)
-class SoftmaxReadout(Readout):
+class SoftmaxDecoder(Decoder):
     """The likeliest label.
 
     Attributes:
@@ -27,10 +27,10 @@ class SoftmaxReadout(Readout):
     def columns(self) -> int:
         return len(self.labels)
 
-    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
         return whole_texts(encoder.tokenise(texts))
 
-    def answers(self, logits: Floats2d, _reading: Reading, /) -> list[ScoredTarget]:
+    def answers(self, logits: Floats2d, _reading: TokenisedTexts, /) -> list[ScoredTarget]:
         found = []
         for row in confidences(logits, self.temperature):
             best = int(row.argmax())

@@ -15,18 +15,18 @@ from ...domain.example import Span
 from ...domain.model import HeadKind, ScoredTarget
 from ..text.confidence import Floats, Logistic, confidences
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Ints, Reading
+from ..text.tokenised import Floats2d, Ints, TokenisedTexts
 from ..text.windows import Unit, tag_reading
 from ..text.word_shapes import WIDTH
-from .base import Readout
+from .base import Decoder
 
-__all__ = ["OUTSIDE", "TagsReadout", "best_tags", "spans_of"]
+__all__ = ["OUTSIDE", "TagsDecoder", "best_tags", "spans_of"]
 
 OUTSIDE = 0
 
 
 @dataclass(frozen=True, slots=True)
-class TagsReadout(Readout):
+class TagsDecoder(Decoder):
     """The likeliest spans that do not overlap.
 
     Attributes:
@@ -53,7 +53,7 @@ class TagsReadout(Readout):
     def added_features(self) -> int:
         return WIDTH
 
-    def reading(self, encoder: Encoder, texts: Sequence[str]) -> Reading:
+    def reading(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
         return tag_reading(encoder, texts, self.unit)
 
     @classmethod
@@ -62,9 +62,9 @@ class TagsReadout(Readout):
         values = dict(document)
         is_whole, is_piece = values.pop("whole_words", True), values.pop("between_spaces", False)
         former = (Unit.PIECE if is_piece else Unit.MODEL_WORD) if is_whole else Unit.TOKEN
-        return super(TagsReadout, cls).from_json({**values, "unit": Unit(values.get("unit", former))})
+        return super(TagsDecoder, cls).from_json({**values, "unit": Unit(values.get("unit", former))})
 
-    def tagged(self, logits: Floats2d, reading: Reading) -> list[tuple[list[tuple[Span, float]], float]]:
+    def tagged(self, logits: Floats2d, reading: TokenisedTexts) -> list[tuple[list[tuple[Span, float]], float]]:
         """Per text its spans with their mean probability, and the probability that all tags are right."""
         biased = logits.astype(np.float64)
         biased[:, OUTSIDE + 1 :] += self.entity_bias
@@ -90,7 +90,7 @@ class TagsReadout(Readout):
             found.append((spans, float(np.exp(chosen.sum()))))
         return found
 
-    def answers(self, logits: Floats2d, reading: Reading, /) -> list[ScoredTarget]:
+    def answers(self, logits: Floats2d, reading: TokenisedTexts, /) -> list[ScoredTarget]:
         of_span, of_task = Logistic(self.span_slope, self.span_offset), Logistic(self.task_slope, self.task_offset)
         answers = []
         for spans, joint in self.tagged(logits, reading):
@@ -132,7 +132,9 @@ def best_tags(log_probabilities: Floats) -> Ints:
     return tags
 
 
-def spans_of(tags: npt.NDArray[np.int64], reading: Reading, text: int, labels: Sequence[str]) -> tuple[Span, ...]:
+def spans_of(
+    tags: npt.NDArray[np.int64], reading: TokenisedTexts, text: int, labels: Sequence[str]
+) -> tuple[Span, ...]:
     """The spans that tags say, in order.
 
     Args:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base.tokeniser import Tokeniser
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Ints, Reading
+from ..text.tokenised import Floats2d, Ints, TokenisedTexts
 
 __all__ = ["GraphEncoder", "Hidden"]
 
@@ -33,7 +33,7 @@ class GraphEncoder(Encoder):
     def width(self) -> int:
         return self._width
 
-    def vectors(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def vectors(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         found = np.zeros((reading.units, self._width), dtype=np.float32)
         for batch in _batches(reading.sequences):
             hidden = self._hidden([reading.sequences[i] for i in batch])

@@ -12,11 +12,11 @@ from ...errors import BundleError, EncoderError
 from ..base.base_model import Backbone, load_backbone
 from ..base.stored_facts import in_a_line
 from ..bundle.bundle import ADAPTER_FOLDER, WEIGHTS_NAME, Bundle, Head
-from ..decoders import Readout, readout_from_json
+from ..decoders import Decoder, decoder_from_json
 from ..graphs.graph import GRAPH_FOLDER, Graph, read_graph
 from ..graphs.store import SharedBase
 from .encoder import Encoder
-from .tokenised import Floats2d, Reading
+from .tokenised import Floats2d, TokenisedTexts
 from .torch_encoder import TextEncoder
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ class TextClassifier:
 
     encoder: Encoder
     head: Head
-    readout: Readout
+    readout: Decoder
 
-    def read(self, texts: Sequence[str]) -> Reading:
+    def read(self, texts: Sequence[str]) -> TokenisedTexts:
         """The texts as this model reads them."""
         return self.readout.reading(self.encoder, texts)
 
-    def logits(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def logits(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         """Uncalibrated logits per unit, shape (U, K)."""
         return self.head.logits(self.encoder.vectors(reading, on_rows=on_rows))
 
@@ -86,7 +86,7 @@ def classifier_over(bundle: Bundle, position: int, encoder: Encoder) -> TextClas
         BundleError: the bundle is damaged, or the head does not fit the encoder.
     """
     manifest, part = bundle.manifest, bundle.manifest.parts[position]
-    head, readout = bundle.head(position), readout_from_json(part.head, part.readout)
+    head, readout = bundle.head(position), decoder_from_json(part.head, part.readout)
     wanted = readout.columns, encoder.width + readout.added_features
     if head.weight.shape != wanted:
         raise BundleError(

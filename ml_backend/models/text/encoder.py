@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.long_texts import LONGEST
 from ..base.tokeniser import LocatedTokens, Tokeniser
-from .tokenised import Floats2d, Reading, whole_texts
+from .tokenised import Floats2d, TokenisedTexts, whole_texts
 
 __all__ = ["DEFAULT_MAX_LENGTH_TOKENS", "Encoder"]
 
@@ -36,7 +36,7 @@ class Encoder(ABC):
         """Length of the vectors."""
 
     @abstractmethod
-    def vectors(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def vectors(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with what the reading adds.
 
         Args:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats2d", "Ints", "Places", "Reading", "whole_texts"]
+__all__ = ["Floats2d", "Ints", "Places", "TokenisedTexts", "whole_texts"]
 
 Floats2d: TypeAlias = npt.NDArray[np.float32]
 """Shape (N, D) or (N, K)."""
@@ -18,7 +18,7 @@ Places: TypeAlias = tuple[Ints, Ints, Ints]
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class TokenisedTexts:
     """Texts as token sequences, and the units that a head answers: a whole text, or a piece of one.
 
     Sequences and units are numbered text by text, in order; every unit is read from one sequence.
@@ -76,12 +76,12 @@ class Reading:
         all_tokens = np.concatenate([np.zeros((0, 2), dtype=np.int64), *tokens])
         return rows, all_tokens[:, 0], all_tokens[:, 1]
 
-    def take(self, texts: Sequence[int] | Ints) -> "Reading":
+    def take(self, texts: Sequence[int] | Ints) -> "TokenisedTexts":
         """These texts alone, in their order."""
         sequences = _ranges(self.sequence_starts, texts)
         counts = np.diff(self.sequence_starts)[np.asarray(texts, dtype=np.int64)]
         units = self.units_of(texts)
-        return Reading(
+        return TokenisedTexts(
             [self.sequences[i] for i in sequences],
             None if self.places is None else [self.places[i] for i in sequences],
             np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]),
@@ -90,9 +90,9 @@ class Reading:
         )
 
 
-def whole_texts(sequences: Sequence[Sequence[int]]) -> Reading:
+def whole_texts(sequences: Sequence[Sequence[int]]) -> TokenisedTexts:
     """Every text one sequence and one unit."""
-    return Reading(sequences, None, np.arange(len(sequences) + 1))
+    return TokenisedTexts(sequences, None, np.arange(len(sequences) + 1))
 
 
 def _ranges(starts: Ints, chosen: Sequence[int] | Ints) -> Ints:

@@ -9,7 +9,7 @@ from ..base.base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
 from ..base.device import has_bf16, pick_device
 from ..base.tokeniser import tokeniser_of
 from .encoder import DEFAULT_MAX_LENGTH_TOKENS, Encoder
-from .tokenised import Floats2d, Places, Reading
+from .tokenised import Floats2d, Places, TokenisedTexts
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -73,7 +73,7 @@ class TextEncoder(Encoder):
         """Tokens, with padding, that the device computes at a time."""
         return TOKENS_PER_BATCH_ON_CUDA if self.device.startswith("cuda") else TOKENS_PER_BATCH
 
-    def vectors(self, reading: Reading, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def vectors(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         import torch
 
         found = np.zeros((reading.units, self.width), dtype=np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 from ...words import token_spans
 from ..base.tokeniser import LocatedTokens
 from .encoder import Encoder
-from .tokenised import Floats2d, Ints, Reading
+from .tokenised import Floats2d, Ints, TokenisedTexts
 from .word_shapes import WIDTH, word_shapes
 
 __all__ = ["Unit", "stands_between_spaces", "stands_on", "tag_reading"]
@@ -37,7 +37,7 @@ class Unit(StrEnum):
     TOKEN = "token"  # noqa: S105 (not a password)
 
 
-def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> Reading:
+def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> TokenisedTexts:
     """Split texts into units and windows. A long text has several windows that overlap.
 
     A unit is read in the window where its first token has the most context. Features for the spelling of words (such as
@@ -61,7 +61,9 @@ def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> Reading:
         spans.append(unit_spans)
         shapes.append(word_shapes(text, [(first, last) for first, last in unit_spans.tolist()]))
         starts.append(len(sequences))
-    return Reading(sequences, places, np.array(starts, dtype=np.int64), np.concatenate(spans), np.concatenate(shapes))
+    return TokenisedTexts(
+        sequences, places, np.array(starts, dtype=np.int64), np.concatenate(spans), np.concatenate(shapes)
+    )
 
 
 def stands_on(unit: Unit, encoder: Encoder, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> bool:

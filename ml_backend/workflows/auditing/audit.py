@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ...quality.cross_predict import CrossPredictedRows
     from ...quality.judge_controls import Judgement
-    from ...quality.opinion import Opinion
-    from ...quality.out_of_sample import JudgedRows
     from ...quality.precision import KindPrecision
+    from ...quality.predictions import OutOfSamplePredictions
 
 __all__ = [
     "AUDIT_CSV",
@@ -205,7 +205,7 @@ def _judged(
     report: Report,
 ) -> tuple["Judgement", str]:
     """What models say of the rows, and what these models are."""
-    from ...learning.loop.progress import Progress
+    from ...domain.progress import Progress
     from ...quality.judge_controls import audit_settings, judge_controls
     from ...quality.reviewed_texts import ReviewedTexts
 
@@ -225,19 +225,19 @@ def _judged(
     return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
 
 
-def opinion_of(served: ServedControl, judged: "JudgedRows") -> "Opinion":
+def opinion_of(served: ServedControl, judged: "CrossPredictedRows") -> "OutOfSamplePredictions":
     """What models say of the answers to a control, as an examination is given it."""
     import numpy as np
 
-    from ...quality.opinion import Opinion, Tagging
+    from ...quality.predictions import OutOfSamplePredictions, Tagging
 
     tagging = None
     if judged.head is HeadKind.TAGS:
         tagging = Tagging(judged.reading, np.asarray(judged.codes, dtype=np.int64))
-    return Opinion(served.control, judged.head, judged.probabilities, tagging)
+    return OutOfSamplePredictions(served.control, judged.head, judged.probabilities, tagging)
 
 
-def _trust(judged: "JudgedRows") -> "npt.NDArray[np.float64]":
+def _trust(judged: "CrossPredictedRows") -> "npt.NDArray[np.float64]":
     """How far to believe single choices; of the other kinds a second round finds no more errors than the first."""
     import numpy as np
 

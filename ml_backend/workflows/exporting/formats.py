@@ -14,7 +14,7 @@ from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...domain.snapshot import Split, SplitFractions
 from ...errors import ConfigurationError
-from ...exporters import Exporter, ExportReport, ExportWish, exporter
+from ...exporters import Exporter, ExportReport, ExportRequest, exporter
 from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.flat_export import read_flat_export
 from ...labelstudio.flat_records import is_flat_export
@@ -39,7 +39,7 @@ class FormatRequest:
     Attributes:
         control: whose answers a format that carries one control gets; None: the only one there is.
         split: a file per split, with duplicates and leaks dropped as in a snapshot; None: one file of all rows.
-        system_prompt, keeps_formulas, names_annotators: as `ExportWish` has them.
+        system_prompt, keeps_formulas, names_annotators: as `ExportRequest` has them.
     """
 
     format_name: str
@@ -124,7 +124,7 @@ def export_columns(services: Services, export: Path, request: FormatRequest, out
             "JSON_MIN) can be read, into the formats that need no labels, and in no split"
         )
     control = request.control or ANSWER
-    wish = ExportWish(PROMPT, (), control, request.system_prompt, request.keeps_formulas, request.names_annotators)
+    wish = ExportRequest(PROMPT, (), control, request.system_prompt, request.keeps_formulas, request.names_annotators)
     change = partial(services.hooks.change_rows, labels={control: frozenset()})
     reasons, notes = ReasonCounts(), FileNotes()
     rows = changed_rows(_rows_of_columns(export, control, notes), change, reasons)
@@ -142,7 +142,7 @@ class _Source:
     project: Project | None = None
 
 
-def _wish(plan: ServingPlan, request: FormatRequest) -> ExportWish:
+def _wish(plan: ServingPlan, request: FormatRequest) -> ExportRequest:
     wanted = exporter(request.format_name)
     names = [served.name for served in plan.controls]
     if request.control is not None and request.control not in names:
@@ -152,7 +152,7 @@ def _wish(plan: ServingPlan, request: FormatRequest) -> ExportWish:
             f"the format {wanted.name} carries the answers to one control, and there are {', '.join(names)}; choose "
             "one: --control NAME"
         )
-    wish = ExportWish(
+    wish = ExportRequest(
         plan.field,
         tuple(served for served in plan.controls if request.control in (None, served.name)),
         request.control or names[0],
@@ -164,7 +164,7 @@ def _wish(plan: ServingPlan, request: FormatRequest) -> ExportWish:
     return wish
 
 
-def _export(services: Services, source: _Source, wish: ExportWish, request: FormatRequest, out: Path) -> Exported:
+def _export(services: Services, source: _Source, wish: ExportRequest, request: FormatRequest, out: Path) -> Exported:
     wanted = exporter(request.format_name)
     settings = build_settings(services, request.split or SplitFractions(1, 0, 0), source.project)
     change = row_change(services, source.plan)
@@ -179,7 +179,7 @@ def _export(services: Services, source: _Source, wish: ExportWish, request: Form
 def _written(
     rows: Mapping[Split | None, Iterable[Row]],
     wanted: Exporter,
-    wish: ExportWish,
+    wish: ExportRequest,
     out: Path,
     reasons: Iterable[ReasonCount],
 ) -> Exported:

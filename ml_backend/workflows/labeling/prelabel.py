@@ -15,13 +15,13 @@ from ..services import Services
 from .bulk_push import Progress, Pushing, Report
 from .read_ahead import read_ahead
 
-__all__ = ["DRAFTS", "LABELS", "Pace", "push_missing", "select_version"]
+__all__ = ["DRAFTS", "LABELS", "BatchSizes", "push_missing", "select_version"]
 
 BATCHES_READ_AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class BatchSizes:
     """How many tasks at a time.
 
     Attributes:
@@ -33,16 +33,16 @@ class Pace:
     pushed: int
 
 
-LABELS = Pace(predicted=1000, pushed=20_000)
+LABELS = BatchSizes(predicted=1000, pushed=20_000)
 """With every push Label Studio counts the predictions of all tasks in the project again, which takes it longer than to
 store them, so few large ones are faster: 20,000 tasks take 20 s in one push, and 100 s and more in four. It stores a
 push in one transaction, though, and with SQLite nobody else can save anything during its 3 s."""
-DRAFTS = Pace(predicted=50, pushed=50)
+DRAFTS = BatchSizes(predicted=50, pushed=50)
 """Responses take seconds each to write: what is written should not be lost when the push is interrupted."""
 
 
 def push_missing(
-    services: Services, project: Project, predictor: Predictor, report: Report, pace: Pace | None = None
+    services: Services, project: Project, predictor: Predictor, report: Report, pace: BatchSizes | None = None
 ) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind one.
 

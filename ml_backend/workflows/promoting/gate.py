@@ -149,7 +149,9 @@ def _decide(services: Services, test: _TestRows, champion: Predictor, challenger
     for served in test.plan.controls:
         true = [row.targets.get(served.name) for row in test.rows]
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
-            contests[served.name] = measure_for(served.kind.head).contest(true, first[served.name], second[served.name])
+            contests[served.name] = measure_for(served.kind.head).paired_statistics(
+                true, first[served.name], second[served.name]
+            )
     return decide(
         contests,
         champion=champion.version,

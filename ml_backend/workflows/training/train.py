@@ -148,9 +148,10 @@ def _resumable_run(services: Services, context: JobContext) -> str | None:
 def _fit(
     services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, *, run: Run, version: str
 ) -> "TrainingOutcome":
+    from ...domain.progress import Progress
     from ...learning.loop.deadline import Deadline
     from ...learning.overrides import settings_from
-    from ...learning.run import Progress, train_version
+    from ...learning.run import train_version
     from ...models.bundle.bundle import BundleFacts
     from ...models.graphs.store import GraphStore
 

@@ -16,7 +16,7 @@ from ml_backend.jobs import job_folder
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.recover import reap_dead, recover, sweep_folders, tidy
 from ml_backend.workflows.jobs.run_job import run_job
-from ml_backend.workflows.labeling.prelabel import Pace
+from ml_backend.workflows.labeling.prelabel import BatchSizes
 from ml_backend.workflows.promoting.promote import reconcile_promotions
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.requests import request_promotion, request_training
@@ -191,7 +191,7 @@ def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions
     services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A push holds thousands of predictions; there have to be two, so that the job can be cancelled between them.
-    monkeypatch.setattr("ml_backend.workflows.labeling.prelabel.LABELS", Pace(1, 1))
+    monkeypatch.setattr("ml_backend.workflows.labeling.prelabel.LABELS", BatchSizes(1, 1))
     version = add_version(services, project)
     job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
 

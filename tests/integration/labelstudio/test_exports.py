@@ -11,7 +11,7 @@ from ml_backend.domain.annotation import ProjectInfo, Task
 from ml_backend.domain.example import Provenance, Row, Span
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.errors import StudioRejected
-from ml_backend.exporters import ExportWish, exporter
+from ml_backend.exporters import ExportRequest, exporter
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.export_file import read_export
 from ml_backend.labelstudio.flat_export import read_flat_export
@@ -89,7 +89,7 @@ def same(rows: Iterable[Row]) -> list[Row]:
 
 
 def written(rows: list[Row], plan: ServingPlan, path: Path, *, names_annotators: bool = True) -> Path:
-    wish = ExportWish(plan.field, plan.controls, "category", names_annotators=names_annotators)
+    wish = ExportRequest(plan.field, plan.controls, "category", names_annotators=names_annotators)
     assert exporter("label-studio").write(rows, path, wish).rows == len(rows)
     return path
 

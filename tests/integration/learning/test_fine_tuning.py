@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from ml_backend.domain.progress import Progress
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.generation.fine_tune import FineTuning, fine_tune
 from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
 from ml_backend.learning.loop.checkpoints import Checkpoints
-from ml_backend.learning.loop.progress import Progress
 from ml_backend.measuring.text_metrics import text_metrics
 from ml_backend.models.generation.generator import TextGenerator
 from ml_backend.models.generation.tuned_model import load_tuned_model

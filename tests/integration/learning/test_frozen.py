@@ -11,7 +11,7 @@ from ml_backend.learning.classification.frozen import frozen_encoder
 from ml_backend.learning.objectives import objective_for
 from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.store import GraphStore
-from ml_backend.models.text.tokenised import Reading
+from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import LINEAR_HEADS, topic_data
@@ -27,11 +27,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
     return GraphStore(tmp_path_factory.mktemp("home") / "graphs")
 
 
-def reading_of(encoder: TextEncoder, head: HeadKind = HeadKind.SOFTMAX) -> Reading:
+def reading_of(encoder: TextEncoder, head: HeadKind = HeadKind.SOFTMAX) -> TokenisedTexts:
     data = topic_data(head, 60)
     objective = objective_for(data.head, data.labels)
     objective.prepare(encoder, data.train)
-    return objective.lesson(encoder, data.train).reading
+    return objective.encode(encoder, data.train).reading
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)

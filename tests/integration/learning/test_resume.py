@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.loop.progress import Progress
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingOutcome, train_version
 from ml_backend.models.bundle.bundle import read_bundle

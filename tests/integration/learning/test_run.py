@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled, TrainingError
 from ml_backend.learning.classification.part import PartOutcome
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.loop.progress import Progress
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingOutcome, train_version, verify_bundle
 from ml_backend.measuring.evaluation import evaluate

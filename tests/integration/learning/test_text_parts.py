@@ -10,10 +10,10 @@ import pytest
 
 from ml_backend.domain.example import Provenance, Row
 from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.progress import Progress
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
-from ml_backend.learning.loop.progress import Progress
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.run import TrainingOutcome, train_version

@@ -11,7 +11,7 @@ import pytest
 from ml_backend.errors import BundleError, EncoderError
 from ml_backend.models.base.base_model import weights_sha256
 from ml_backend.models.bundle.bundle import Bundle, BundleFacts, BundleManifest, Head, read_bundle, write_bundle
-from ml_backend.models.decoders.softmax import SoftmaxReadout
+from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.text.classifier import load_classifier
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
@@ -52,7 +52,7 @@ def bundle(base: str, tmp_path: Path) -> Callable[..., Bundle]:
             created_at="2026-01-01T00:00:00+00:00",
             libraries={},
         )
-        part = written_part(tmp_path / version / "part", head, SoftmaxReadout(LABELS))
+        part = written_part(tmp_path / version / "part", head, SoftmaxDecoder(LABELS))
         write_bundle(tmp_path / version / "bundle", manifest, [part], trained_on=[])
         return read_bundle(tmp_path / version / "bundle")
 

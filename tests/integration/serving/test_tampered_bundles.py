@@ -16,9 +16,9 @@ from safetensors.numpy import load_file, save_file
 from ml_backend.errors import BundleError, LabelloopError
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
 from ml_backend.models.bundle.bundle import Bundle, BundleFacts, BundleManifest, Head, read_bundle, write_bundle
-from ml_backend.models.decoders.sigmoid import SigmoidReadout
-from ml_backend.models.decoders.softmax import SoftmaxReadout
-from ml_backend.models.decoders.tags import TagsReadout
+from ml_backend.models.decoders.sigmoid import SigmoidDecoder
+from ml_backend.models.decoders.softmax import SoftmaxDecoder
+from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.classifier import save_adapter
 from ml_backend.models.text.word_shapes import WIDTH
 from ml_backend.serving.bundle_predictor import BundlePredictor
@@ -42,9 +42,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     heads = {rows: Head(np.ones((rows, width), dtype=np.float32), np.zeros(rows, dtype=np.float32)) for rows in (2, 3)}
     tags = Head(np.ones((3, width + WIDTH), dtype=np.float32), np.zeros(3, dtype=np.float32))
     parts = [
-        written_part(folder / "intent", heads[3], SoftmaxReadout(("card", "cash", "refund")), control="intent"),
-        written_part(folder / "mood", heads[2], SigmoidReadout(("angry", "late"), (0.5, 0.5)), control="mood"),
-        written_part(folder / "people", tags, TagsReadout(("PER",)), control="people"),
+        written_part(folder / "intent", heads[3], SoftmaxDecoder(("card", "cash", "refund")), control="intent"),
+        written_part(folder / "mood", heads[2], SigmoidDecoder(("angry", "late"), (0.5, 0.5)), control="mood"),
+        written_part(folder / "people", tags, TagsDecoder(("PER",)), control="people"),
     ]
     tuned = get_peft_model(load_backbone(base).module, LoraConfig(r=2, target_modules=["query"]))
     save_adapter(tuned, parts[0].folder, base_model=base)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
-from ml_backend.exporters import ExportReport, ExportWish, exporter
+from ml_backend.exporters import ExportReport, ExportRequest, exporter
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.tasks import ServingPlan, serving_plan
 
@@ -18,10 +18,10 @@ def text_plan(controls: str, field: str = "text") -> ServingPlan:
     return serving_plan(parse_label_config(f'<View><Text name="text" value="${field}"/>{controls}</View>'))
 
 
-def wish(controls: str = TOPIC, field: str = "text", **more: Any) -> ExportWish:
+def wish(controls: str = TOPIC, field: str = "text", **more: Any) -> ExportRequest:
     """A wish for all controls of a config, the first one being the one control."""
     plan = text_plan(controls, field)
-    return ExportWish(**{"field": field, "controls": plan.controls, "control": plan.controls[0].name, **more})
+    return ExportRequest(**{"field": field, "controls": plan.controls, "control": plan.controls[0].name, **more})
 
 
 def row(
@@ -44,10 +44,10 @@ def row(
     )
 
 
-def export(format_name: str, rows: Iterable[Row], path: Path, asked: ExportWish | None = None) -> ExportReport:
+def export(format_name: str, rows: Iterable[Row], path: Path, asked: ExportRequest | None = None) -> ExportReport:
     return exporter(format_name).write(rows, path, asked or wish())
 
 
-def written(format_name: str, rows: Iterable[Row], path: Path, asked: ExportWish | None = None) -> str:
+def written(format_name: str, rows: Iterable[Row], path: Path, asked: ExportRequest | None = None) -> str:
     export(format_name, rows, path, asked)
     return path.read_bytes().decode()

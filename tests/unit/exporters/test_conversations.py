@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import Row, Span, Target
-from ml_backend.exporters import ExportWish
+from ml_backend.exporters import ExportRequest
 from tests.unit.exporters.builders import export, row, wish, written
 
-DRAFT = ExportWish(field="prompt", control="instruction")
+DRAFT = ExportRequest(field="prompt", control="instruction")
 ROLES = {"system", "user", "assistant"}
 
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "chat.jsonl"
 
 
-def conversations(path: Path, rows: list[Row], asked: ExportWish | None = None) -> list[Any]:
+def conversations(path: Path, rows: list[Row], asked: ExportRequest | None = None) -> list[Any]:
     lines = written("openai-chat", rows, path, asked).split("\n")
     assert lines.pop() == ""
     return [json.loads(line)["messages"] for line in lines]

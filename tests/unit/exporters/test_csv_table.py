@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Row, Span
-from ml_backend.exporters import ExportWish
+from ml_backend.exporters import ExportRequest
 from tests.unit.exporters.builders import TOPIC, export, row, wish, written
 
 BOTH = (
@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "rows.csv"
 
 
-def read_csv(path: Path, rows: list[Row], asked: ExportWish | None = None) -> list[list[str]]:
+def read_csv(path: Path, rows: list[Row], asked: ExportRequest | None = None) -> list[list[str]]:
     return list(csv.reader(io.StringIO(written("csv", rows, path, asked), newline="")))
 
 

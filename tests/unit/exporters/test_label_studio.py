@@ -10,7 +10,7 @@ import pytest
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
 from ml_backend.domain.reasons import ReasonCounts
-from ml_backend.exporters import ExportWish
+from ml_backend.exporters import ExportRequest
 from ml_backend.labelstudio.export_file import read_export
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
@@ -47,7 +47,7 @@ def test_what_label_studio_exported_is_read_again_as_it_was(recording: str, tmp_
     plan = text_plan(CONFIGS[recording])
     rows = read(recording_path(recording), plan)
     assert rows
-    asked = ExportWish(plan.field, plan.controls, plan.controls[0].name)
+    asked = ExportRequest(plan.field, plan.controls, plan.controls[0].name)
 
     assert export("label-studio", rows, tmp_path / "again.json", asked).rows == len(rows)
 
@@ -58,7 +58,7 @@ def test_responses_that_label_studio_exported_are_read_again_as_they_were(tmp_pa
     plan = serving_plan(parse_label_config(template_path("generation").read_text(encoding="utf-8")))
     rows = read(recording_path("export_textarea"), plan)
     assert [row.targets for row in rows] == [{"instruction": 'An answer, with "quotes"\nand a second line'}] * 2
-    asked = ExportWish(plan.field, plan.controls, "instruction")
+    asked = ExportRequest(plan.field, plan.controls, "instruction")
 
     export("label-studio", rows, tmp_path / "again.json", asked)
 
@@ -115,7 +115,7 @@ def test_the_text_is_written_where_the_label_config_looks_for_it(
     labels = (AnnotatorLabel("3", {"topic": "login"}, False),)
     one = Row("task-5", 5, {plan.field: "Grüße"}, {"topic": "login"}, labels, Provenance((50,)))
 
-    text = written("label-studio", [one], tmp_path / "x.json", ExportWish(plan.field, plan.controls, "topic"))
+    text = written("label-studio", [one], tmp_path / "x.json", ExportRequest(plan.field, plan.controls, "topic"))
 
     assert json.loads(text)[0]["data"] == data
     assert [each.input for each in read(tmp_path / "x.json", plan)] == [{plan.field: "Grüße"}]

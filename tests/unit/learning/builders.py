@@ -13,7 +13,7 @@ from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
-from ml_backend.learning.rows.lesson import Lesson
+from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.bundle.bundle import BundleFacts
 from ml_backend.models.text.tokenised import whole_texts
@@ -107,20 +107,20 @@ def labeled(texts: Sequence[str], indices: Sequence[int], weights: Sequence[floa
     return labeled_as(texts, [NAMES[k] for k in indices], weights)
 
 
-def lesson_for(encoder: TextEncoder, rows: LabeledTexts, head: HeadKind = HeadKind.SOFTMAX) -> Lesson:
+def lesson_for(encoder: TextEncoder, rows: LabeledTexts, head: HeadKind = HeadKind.SOFTMAX) -> EncodedRows:
     """The rows as a head of this kind learns them."""
     objective = objective_for(head, NAMES)
     objective.prepare(encoder, rows)
-    return objective.lesson(encoder, rows)
+    return objective.encode(encoder, rows)
 
 
-def unread_lesson(
+def unread_rows(
     targets: Sequence[Target], head: HeadKind = HeadKind.SOFTMAX, labels: Sequence[str] = NAMES
-) -> Lesson:
+) -> EncodedRows:
     """Rows of texts that nobody reads: their logits are made up by the test."""
     reading = whole_texts([[0]] * len(targets))
     rows = labeled_as([f"text {n}" for n in range(len(targets))], targets)
-    return Lesson(rows, reading, objective_for(head, tuple(labels)).codes(targets, reading))
+    return EncodedRows(rows, reading, objective_for(head, tuple(labels)).codes(targets, reading))
 
 
 def tiny_encoder(folder: Path, kind: str = "bert", *, use_bf16: bool | None = False) -> TextEncoder:

@@ -5,13 +5,13 @@ import pytest
 
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.budget import Fitted, fitted, tuning_s
-from ml_backend.learning.classification.hyperparameters import Recipe
+from ml_backend.learning.classification.hyperparameters import Hyperparameters
 from ml_backend.learning.classification.plan import Plan
 from ml_backend.learning.rows.folds import Fold
 
 FOLD = Fold(np.arange(80), np.arange(80, 100))
 PLAN = Plan((FOLD, FOLD), Method.LORA, 5, 5, stops_early=False, embedded=100, learned=100, validation=0)
-RECIPE = Recipe(epochs=5, adversarial_size=0.1)
+RECIPE = Hyperparameters(epochs=5, adversarial_size=0.1)
 # Of an adversarial training in 5 epochs: the folds have 2 * (800 + 20 / 3) passes, the rest 1000.
 
 
@@ -20,7 +20,7 @@ def fit(left_s: float, *, is_asked: bool = False) -> Fitted:
 
 
 def test_adversarial_passes_take_as_long_again() -> None:
-    plain = Recipe(epochs=5)
+    plain = Hyperparameters(epochs=5)
 
     assert tuning_s(PLAN, RECIPE, 0.01) == pytest.approx(26.133, abs=1e-3)
     assert tuning_s(PLAN, RECIPE, 0.01, folds_alone=True) == pytest.approx(16.133, abs=1e-3)
@@ -30,7 +30,7 @@ def test_adversarial_passes_take_as_long_again() -> None:
 def test_what_fits_is_left_as_it_is() -> None:
     found = fit(26.2)
 
-    assert (found.plan, found.recipe, found.cuts) == (PLAN, RECIPE, ())
+    assert (found.plan, found.hyperparameters, found.cuts) == (PLAN, RECIPE, ())
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_folds_then_adversarial_passes_then_epochs_are_left_out(
     found = fit(left_s)
 
     assert len(found.plan.folds) == folds
-    assert found.recipe.adversarial_size == adversarial_size
-    assert (found.plan.epochs, found.recipe.epochs) == (epochs, epochs)
+    assert found.hyperparameters.adversarial_size == adversarial_size
+    assert (found.plan.epochs, found.hyperparameters.epochs) == (epochs, epochs)
     assert found.cuts == cuts
-    assert tuning_s(found.plan, found.recipe, 0.01) <= left_s
+    assert tuning_s(found.plan, found.hyperparameters, 0.01) <= left_s
 
 
 def test_a_small_fold_keeps_the_epochs_that_give_it_the_steps_of_the_whole_training() -> None:
@@ -59,7 +59,7 @@ def test_a_small_fold_keeps_the_epochs_that_give_it_the_steps_of_the_whole_train
 
     found = fitted(plan, RECIPE, left_s=4.1, row_s=0.01, is_asked=False)
 
-    assert (found.plan.epochs, found.recipe.epochs) == (2, 2)
+    assert (found.plan.epochs, found.hyperparameters.epochs) == (2, 2)
     assert found.plan.fold_epochs == 5
     assert fitted(plan, RECIPE, left_s=2.0, row_s=0.01, is_asked=False).plan.fold_epochs == 2
 
@@ -77,5 +77,5 @@ def test_tuning_that_was_asked_for_gets_what_time_there_is() -> None:
 
     assert found.plan.tuned is Method.LORA
     assert found.plan.folds == ()
-    assert found.recipe.epochs == 1
+    assert found.hyperparameters.epochs == 1
     assert found.cuts[-1] == "as many steps as there was time for"

@@ -1,6 +1,6 @@
 import pytest
 
-from ml_backend.learning.loop.deadline import Course, Deadline
+from ml_backend.learning.loop.deadline import Deadline, Schedule
 
 
 class Seconds:
@@ -38,7 +38,7 @@ def test_a_part_is_of_what_is_left(clock: Seconds) -> None:
 
 
 def test_without_a_deadline_a_course_stands_where_its_steps_are(clock: Seconds) -> None:
-    course = Course(4)
+    course = Schedule(4)
     clock.now += 1e9
 
     assert [course.position(made) for made in range(5)] == [0, 1, 2, 3, 4]
@@ -46,7 +46,7 @@ def test_without_a_deadline_a_course_stands_where_its_steps_are(clock: Seconds) 
 
 
 def test_a_slow_training_stands_where_its_time_is_and_is_over_with_it(clock: Seconds) -> None:
-    course = Course(100, deadline=Deadline.after(10, clock))
+    course = Schedule(100, deadline=Deadline.after(10, clock))
 
     positions = []
     for made in range(5):
@@ -58,7 +58,7 @@ def test_a_slow_training_stands_where_its_time_is_and_is_over_with_it(clock: Sec
 
 
 def test_a_fast_training_is_not_held_up_by_its_time(clock: Seconds) -> None:
-    course = Course(100, deadline=Deadline.after(10, clock))
+    course = Schedule(100, deadline=Deadline.after(10, clock))
     clock.now += 1
 
     assert course.position(60) == 60
@@ -67,11 +67,11 @@ def test_a_fast_training_is_not_held_up_by_its_time(clock: Seconds) -> None:
 
 
 def test_what_an_earlier_attempt_made_is_not_counted_against_the_time(clock: Seconds) -> None:
-    course = Course(100, 60, Deadline.after(10, clock))
+    course = Schedule(100, 60, Deadline.after(10, clock))
     clock.now += 5
 
     assert course.position(61) == 80
 
 
 def test_with_no_time_left_one_step_is_the_last(clock: Seconds) -> None:
-    assert Course(100, deadline=Deadline.after(0, clock)).is_over(1)
+    assert Schedule(100, deadline=Deadline.after(0, clock)).is_over(1)

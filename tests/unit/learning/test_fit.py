@@ -10,7 +10,7 @@ from ml_backend.learning.classification.fit import EpochResult, Observer, Worksh
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.tuned import Step, TunedModel
 from ml_backend.learning.objectives import objective_for
-from ml_backend.learning.rows.lesson import Lesson
+from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.measuring.evaluation import evaluate
 from ml_backend.models.bundle.bundle import Head
 from ml_backend.models.text.tokenised import Floats2d
@@ -23,7 +23,7 @@ from tests.unit.learning.builders import (
     tensors_of,
     tiny_encoder,
     topic_data,
-    unread_lesson,
+    unread_rows,
 )
 
 DATA = keyword_data(8, 4)
@@ -42,14 +42,14 @@ class Bench:
         objective = objective_for(head, NAMES)
         objective.prepare(encoder, data.train)
         self.workshop = Workshop.for_rows(encoder, objective, settings, len(data.train))
-        self.train = objective.lesson(encoder, data.train)
-        self.validation = objective.lesson(encoder, data.validation)
+        self.train = objective.encode(encoder, data.train)
+        self.validation = objective.encode(encoder, data.validation)
         self.features = encoder.vectors(self.train.reading)
         self.regression = self.workshop.regression(self.train, self.features)
 
     @contextmanager
     def tuned(
-        self, observer: Observer, *, validation: Lesson | None = None, method: Method = Method.LORA
+        self, observer: Observer, *, validation: EncodedRows | None = None, method: Method = Method.LORA
     ) -> Iterator[tuple[TunedModel, Floats2d | None]]:
         first = self.workshop.first_head(self.train, self.features, self.regression)
         with self.workshop.tuned(method, self.train, first, observer=observer, validation=validation) as fit:
@@ -139,19 +139,19 @@ def test_the_encoder_is_frozen_and_unchanged_after_all_of_it_was_trained(encoder
 
 
 def test_logits_are_judged_by_their_highest_value() -> None:
-    lesson = unread_lesson(["card", "refund"])
+    encoded = unread_rows(["card", "refund"])
     logits = np.array([[1.0, 0.5, 0.0], [0.0, 3.0, 2.0]], dtype=np.float32)
 
-    found = objective_for(HeadKind.SOFTMAX, NAMES).evaluation(logits, lesson)
+    found = objective_for(HeadKind.SOFTMAX, NAMES).evaluation(logits, encoded)
 
     assert found == evaluate(["card", "refund"], ["card", "cash"], NAMES)
 
 
 def test_logits_of_several_labels_are_judged_by_their_signs() -> None:
-    lesson = unread_lesson([("card",), (), ("cash", "refund")], HeadKind.SIGMOID)
+    encoded = unread_rows([("card",), (), ("cash", "refund")], HeadKind.SIGMOID)
     logits = np.array([[1.0, 0.5, -1.0], [-3.0, -2.0, -0.1], [-1.0, 4.0, 2.0]], dtype=np.float32)
 
-    found = objective_for(HeadKind.SIGMOID, NAMES).evaluation(logits, lesson)
+    found = objective_for(HeadKind.SIGMOID, NAMES).evaluation(logits, encoded)
 
     answers = [("card", "cash"), (), ("cash", "refund")]
     assert found == evaluate([("card",), (), ("cash", "refund")], answers, NAMES)
@@ -164,16 +164,16 @@ def test_rows_are_few_up_to_a_mean_per_class(encoder: TextEncoder, head: HeadKin
     few, many = (Workshop.for_rows(encoder, objective, TrainingSettings(), rows) for rows in (150, 151))
 
     assert (few.has_few_rows, many.has_few_rows) == (True, False)
-    assert few.recipe == objective.recipe(Method.LORA, has_few_rows=True)
-    assert many.recipe == objective.recipe(Method.LORA, has_few_rows=False)
+    assert few.hyperparameters == objective.hyperparameters(Method.LORA, has_few_rows=True)
+    assert many.hyperparameters == objective.hyperparameters(Method.LORA, has_few_rows=False)
     # The adversarial pass is for few rows: it takes as long again.
-    assert many.recipe.adversarial_size == 0.0
+    assert many.hyperparameters.adversarial_size == 0.0
 
 
 def test_few_rows_of_a_single_choice_take_the_longer_way(encoder: TextEncoder) -> None:
     objective = objective_for(HeadKind.SOFTMAX, NAMES)
 
-    few, many = (Workshop.for_rows(encoder, objective, TrainingSettings(), rows).recipe for rows in (150, 151))
+    few, many = (Workshop.for_rows(encoder, objective, TrainingSettings(), rows).hyperparameters for rows in (150, 151))
 
     assert few.epochs > many.epochs
     assert few.adversarial_size > 0
@@ -184,9 +184,9 @@ def test_what_is_asked_for_takes_the_place_of_the_recipe(encoder: TextEncoder, h
     objective = objective_for(head, NAMES)
     settings = TrainingSettings(epochs=7, adversarial_size=0.0, regression_c=0.5, full_learning_rate=3e-5)
 
-    found = Workshop.for_rows(encoder, objective, settings, 10).recipe
+    found = Workshop.for_rows(encoder, objective, settings, 10).hyperparameters
 
-    own = objective.recipe(Method.LORA, has_few_rows=True)
+    own = objective.hyperparameters(Method.LORA, has_few_rows=True)
     assert found == replace(own, epochs=7, adversarial_size=0.0, regression_c=0.5, full_learning_rate=3e-5)
 
 
@@ -197,7 +197,7 @@ def test_a_regression_of_labels_is_one_per_label(encoder: TextEncoder) -> None:
     head: Head = bench.regression
 
     for k in range(3):
-        alone = LogisticRegression(C=bench.workshop.recipe.regression_c, max_iter=1000)
+        alone = LogisticRegression(C=bench.workshop.hyperparameters.regression_c, max_iter=1000)
         alone.fit(bench.features, bench.train.codes[:, k])
         np.testing.assert_allclose(head.weight[k], alone.coef_[0], atol=1e-3)
 
@@ -206,12 +206,15 @@ def test_a_regression_of_labels_is_one_per_label(encoder: TextEncoder) -> None:
 def test_the_recipe_is_that_of_the_method(encoder: TextEncoder, head: HeadKind) -> None:
     objective = objective_for(head, NAMES)
     by_method = {
-        Method.AUTO: objective.recipe(Method.LORA, has_few_rows=True),
-        Method.FULL: objective.recipe(Method.FULL, has_few_rows=True),
-        Method.REGRESSION: objective.recipe(None, has_few_rows=True),
+        Method.AUTO: objective.hyperparameters(Method.LORA, has_few_rows=True),
+        Method.FULL: objective.hyperparameters(Method.FULL, has_few_rows=True),
+        Method.REGRESSION: objective.hyperparameters(None, has_few_rows=True),
     }
 
-    for method, recipe in by_method.items():
-        assert Workshop.for_rows(encoder, objective, TrainingSettings(method=method), 10).recipe == recipe
+    for method, hyperparameters in by_method.items():
+        assert (
+            Workshop.for_rows(encoder, objective, TrainingSettings(method=method), 10).hyperparameters
+            == hyperparameters
+        )
     if head is HeadKind.TAGS:
         assert by_method[Method.FULL].epochs < by_method[Method.AUTO].epochs

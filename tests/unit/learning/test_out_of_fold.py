@@ -70,15 +70,15 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKi
     objective = objective_for(head, data.labels)
     objective.prepare(encoder, data.train)
     workshop = Workshop.for_rows(encoder, objective, FAST, len(data.train))
-    lesson = objective.lesson(encoder, data.train)
-    features = encoder.vectors(lesson.reading)
+    encoded = objective.encode(encoder, data.train)
+    features = encoder.vectors(encoded.reading)
     folds = folds_of(objective.strata(data.train.targets).tolist(), folds=2)
     steps: list[tuple[int, Step]] = []
     done: list[tuple[Fold, bool]] = []
 
     held_out = out_of_fold(
         workshop,
-        lesson,
+        encoded,
         features,
         folds,
         tuned=tuned,
@@ -87,22 +87,22 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKi
         on_fold=lambda fold, is_known: done.append((fold, is_known)),
     )
 
-    assert sorted(held_out.lesson.rows.texts) == sorted(data.train.texts)
+    assert sorted(held_out.encoded.rows.texts) == sorted(data.train.texts)
     assert {fold for fold, _ in steps} == {1, 2}
     assert done == [(fold, False) for fold in folds]
     first_unit = 0
     for number, fold in enumerate(folds):
-        regression = workshop.regression(lesson.take(fold.train), features[lesson.reading.units_of(fold.train)])
-        units = lesson.reading.units_of(fold.scored)
+        regression = workshop.regression(encoded.take(fold.train), features[encoded.reading.units_of(fold.train)])
+        units = encoded.reading.units_of(fold.scored)
         part = slice(first_unit, first_unit + len(units))
         np.testing.assert_allclose(
             held_out.logits[Method.REGRESSION][part], regression.logits(features[units]), atol=1e-4
         )
         rows = slice(number * 12, number * 12 + 12)
-        assert held_out.lesson.rows.targets[rows] == data.train.take(fold.scored).targets
-        np.testing.assert_array_equal(held_out.lesson.codes[part], lesson.codes[units])
+        assert held_out.encoded.rows.targets[rows] == data.train.take(fold.scored).targets
+        np.testing.assert_array_equal(held_out.encoded.codes[part], encoded.codes[units])
         first_unit += len(units)
-    assert first_unit == lesson.reading.units
-    assert held_out.logits[tuned].shape == (lesson.reading.units, objective.readout.columns)
+    assert first_unit == encoded.reading.units
+    assert held_out.logits[tuned].shape == (encoded.reading.units, objective.readout.columns)
     assert not np.allclose(held_out.logits[tuned], held_out.logits[Method.REGRESSION], atol=1e-3)
-    np.testing.assert_allclose(encoder.vectors(lesson.reading), features, atol=1e-6)
+    np.testing.assert_allclose(encoder.vectors(encoded.reading), features, atol=1e-6)

@@ -21,7 +21,7 @@ def plan_for(data: TrainingData, settings: TrainingSettings) -> Plan:
         learned,
         len(data.validation),
         settings,
-        epochs=objective.recipe(settings.tuned, has_few_rows=has_few_rows).with_settings(settings).epochs,
+        epochs=objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings).epochs,
     )
 
 

@@ -5,7 +5,7 @@ from ml_backend.domain.model import HeadKind, Method
 from ml_backend.learning.classification.select import choose
 from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.rows.folds import HeldOut
-from tests.unit.learning.builders import NAMES, unread_lesson
+from tests.unit.learning.builders import NAMES, unread_rows
 
 SOFTMAX = objective_for(HeadKind.SOFTMAX, NAMES)
 
@@ -17,8 +17,8 @@ def logits_for(answers: list[int]) -> np.ndarray:
 @pytest.mark.parametrize("tuned", [Method.LORA, Method.FULL])
 @pytest.mark.parametrize(("answers", "is_kept"), [([0, 1, 2, 2], True), ([0, 1, 2, 0], False), ([0, 0, 0, 0], False)])
 def test_a_tuned_model_is_kept_only_where_it_is_better(tuned: Method, answers: list[int], is_kept: bool) -> None:
-    lesson = unread_lesson(["card", "cash", "refund", "refund"])
-    held_out = HeldOut(lesson, {Method.REGRESSION: logits_for([0, 1, 2, 0]), tuned: logits_for(answers)})
+    encoded = unread_rows(["card", "cash", "refund", "refund"])
+    held_out = HeldOut(encoded, {Method.REGRESSION: logits_for([0, 1, 2, 0]), tuned: logits_for(answers)})
 
     choice = choose(held_out, SOFTMAX, where="validation rows")
 
@@ -27,8 +27,8 @@ def test_a_tuned_model_is_kept_only_where_it_is_better(tuned: Method, answers: l
 
 
 def test_the_reason_names_the_figures_and_the_rows() -> None:
-    lesson = unread_lesson(["card", "cash"])
-    held_out = HeldOut(lesson, {Method.REGRESSION: logits_for([0, 0]), Method.LORA: logits_for([0, 1])})
+    encoded = unread_rows(["card", "cash"])
+    held_out = HeldOut(encoded, {Method.REGRESSION: logits_for([0, 0]), Method.LORA: logits_for([0, 1])})
 
     reason = choose(held_out, SOFTMAX, where="validation rows").reason
 
@@ -36,12 +36,12 @@ def test_the_reason_names_the_figures_and_the_rows() -> None:
 
 
 def test_sets_of_labels_are_compared_by_macro_f1() -> None:
-    lesson = unread_lesson([("card", "cash"), ("card",), ()], HeadKind.SIGMOID)
+    encoded = unread_rows([("card", "cash"), ("card",), ()], HeadKind.SIGMOID)
     right = np.array([[1, 1, -1], [1, -1, -1], [-1, -1, -1]], dtype=np.float32)
     without_cash = np.where([[False, True, False]], -1, right).astype(np.float32)
 
     choice = choose(
-        HeldOut(lesson, {Method.REGRESSION: without_cash, Method.LORA: right}),
+        HeldOut(encoded, {Method.REGRESSION: without_cash, Method.LORA: right}),
         objective_for(HeadKind.SIGMOID, NAMES),
         where="validation rows",
     )

@@ -5,7 +5,7 @@ import pytest
 
 from ml_backend.domain.model import Method
 from ml_backend.errors import ConfigurationError
-from ml_backend.learning.classification.hyperparameters import Recipe
+from ml_backend.learning.classification.hyperparameters import Hyperparameters
 from ml_backend.learning.classification.settings import TrainingSettings
 
 
@@ -56,7 +56,7 @@ def test_settings_are_plain_json() -> None:
 
 def test_what_the_recipe_decides_is_open_unless_it_is_set() -> None:
     settings = TrainingSettings()
-    names = [field.name for field in dataclasses.fields(Recipe)]
+    names = [field.name for field in dataclasses.fields(Hyperparameters)]
 
     assert {name: getattr(settings, name) for name in names} == dict.fromkeys(names)
     for name in names:
@@ -64,15 +64,17 @@ def test_what_the_recipe_decides_is_open_unless_it_is_set() -> None:
         assert getattr(settings.with_overrides({name: "4"}).with_overrides({name: "auto"}), name) is None
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Recipe) if field.name != "epochs"])
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(Hyperparameters) if field.name != "epochs"]
+)
 def test_a_value_of_the_recipe_that_cannot_work_is_refused_by_name(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"training setting {name} is -1"):
         TrainingSettings().with_overrides({name: "-1"})
 
 
 def test_what_is_set_takes_the_place_of_the_recipe_even_where_it_is_0() -> None:
-    recipe = Recipe(epochs=5, adversarial_size=0.1, lora_r=16)
+    hyperparameters = Hyperparameters(epochs=5, adversarial_size=0.1, lora_r=16)
 
-    found = recipe.with_settings(TrainingSettings(adversarial_size=0.0, lora_r=4))
+    found = hyperparameters.with_settings(TrainingSettings(adversarial_size=0.0, lora_r=4))
 
-    assert found == Recipe(epochs=5, adversarial_size=0.0, lora_r=4)
+    assert found == Hyperparameters(epochs=5, adversarial_size=0.0, lora_r=4)

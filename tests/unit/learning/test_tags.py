@@ -9,8 +9,8 @@ from ml_backend.domain.example import Span
 from ml_backend.domain.model import HeadKind
 from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.objectives.tags import tags_of
-from ml_backend.models.decoders.tags import TagsReadout, best_tags, spans_of
-from ml_backend.models.text.tokenised import Reading
+from ml_backend.models.decoders.tags import TagsDecoder, best_tags, spans_of
+from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.models.text.windows import Unit, tag_reading
 from ml_backend.tasks.entities import overlap, without_overlaps
 from tests.unit.learning.builders import labeled_as
@@ -21,13 +21,13 @@ INDEX = {label: k for k, label in enumerate(LABELS)}
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=80)
 
 
-def decoded(spans: list[Span], reading: Reading) -> tuple[Span, ...]:
+def decoded(spans: list[Span], reading: TokenisedTexts) -> tuple[Span, ...]:
     """Encoded, learned by heart, and answered."""
     assert reading.spans is not None
     tags = tags_of(spans, reading.spans, INDEX)
     logits = 20 * np.eye(2 * len(LABELS) + 1, dtype=np.float32)[tags]
     np.testing.assert_array_equal(best_tags(logits.astype(np.float64)), tags)
-    (answer,) = TagsReadout(LABELS).answers(logits, reading)
+    (answer,) = TagsDecoder(LABELS).answers(logits, reading)
     assert answer.target == spans_of(tags, reading, 0, LABELS)
     assert answer.score > 0.99
     return answer.target
@@ -108,8 +108,8 @@ def test_people_who_mark_parts_of_words_have_a_tag_per_token() -> None:
     whole = labeled_as(texts, [(Span(0, 3, "PER"),), (Span(5, 8, "PER"),)])
     part = labeled_as(texts, [(Span(0, 3, "PER"),), (Span(6, 8, "PER"),)])
 
-    assert objective.first_readout(BYTES, whole).unit is Unit.WORD
-    assert objective.first_readout(BYTES, part).unit is Unit.TOKEN
+    assert objective.first_decoder(BYTES, whole).unit is Unit.WORD
+    assert objective.first_decoder(BYTES, part).unit is Unit.TOKEN
 
 
 def test_rows_of_several_windows_are_tagged_through_to_their_end() -> None:
@@ -118,12 +118,12 @@ def test_rows_of_several_windows_are_tagged_through_to_their_end() -> None:
     rows = labeled_as([text, "", "money"], [(Span(500, 504, "LOC"), Span(0, 9, "PER")), (), (Span(0, 5, "ORG"),)])
     objective.prepare(WORDS, rows)
 
-    lesson = objective.lesson(WORDS, rows)
+    encoded = objective.encode(WORDS, rows)
 
-    assert lesson.codes.tolist() == [1, 2, *[0] * 98, 3, 5]
-    assert lesson.take([2, 0]).codes.tolist() == [5, 1, 2, *[0] * 98, 3]
-    assert lesson.take([1]).codes.tolist() == []
-    assert len(lesson.reading.sequences) > 5
+    assert encoded.codes.tolist() == [1, 2, *[0] * 98, 3, 5]
+    assert encoded.take([2, 0]).codes.tolist() == [5, 1, 2, *[0] * 98, 3]
+    assert encoded.take([1]).codes.tolist() == []
+    assert len(encoded.reading.sequences) > 5
 
 
 def test_the_weight_of_a_row_is_that_of_all_its_units() -> None:
@@ -131,10 +131,10 @@ def test_the_weight_of_a_row_is_that_of_all_its_units() -> None:
     rows = labeled_as(["my card", "cash"], [(), (Span(0, 4, "LOC"),)], [0.5, 2.0])
     objective.prepare(WORDS, rows)
 
-    lesson = objective.lesson(WORDS, rows)
+    encoded = objective.encode(WORDS, rows)
 
-    assert lesson.unit_weights.tolist() == [0.5, 0.5, 2.0]
-    assert lesson.weighted(np.array([1.0, 3.0])).unit_weights.tolist() == [1.0, 1.0, 3.0]
+    assert encoded.unit_weights.tolist() == [0.5, 0.5, 2.0]
+    assert encoded.weighted(np.array([1.0, 3.0])).unit_weights.tolist() == [1.0, 1.0, 3.0]
 
 
 def test_rows_are_dealt_out_by_their_rarest_label() -> None:

@@ -9,12 +9,12 @@ import pytest
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.errors import TrainingError
-from ml_backend.learning.classification.hyperparameters import Recipe
+from ml_backend.learning.classification.hyperparameters import Hyperparameters
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.tuned import Step, TunedModel, tuned
 from ml_backend.learning.objectives import Objective, objective_for
 from ml_backend.learning.rows.data import LabeledTexts
-from ml_backend.learning.rows.lesson import Lesson
+from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.models.bundle.bundle import Head
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.tiny_models import BUILDERS
@@ -31,7 +31,7 @@ from tests.unit.learning.builders import (
 )
 
 HEAD = Head(np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32), np.zeros(3, dtype=np.float32))
-RECIPE = Recipe(epochs=2, lora_r=2, lora_alpha=4, batch_size=8)
+RECIPE = Hyperparameters(epochs=2, lora_r=2, lora_alpha=4, batch_size=8)
 ROWS = keyword_data(8).train
 TUNED = [Method.LORA, Method.FULL]
 
@@ -48,14 +48,14 @@ class Tuning:
         self.model = model
         self._objective = objective
 
-    def lesson(self, rows: LabeledTexts) -> Lesson:
-        return self._objective.lesson(self.model.encoder, rows)
+    def encode(self, rows: LabeledTexts) -> EncodedRows:
+        return self._objective.encode(self.model.encoder, rows)
 
     def train(self, rows: LabeledTexts = ROWS) -> list[Step]:
-        return list(self.model.train(self.lesson(rows)))
+        return list(self.model.train(self.encode(rows)))
 
     def logits(self, rows: LabeledTexts = ROWS) -> np.ndarray:
-        return self.model.logits(self.lesson(rows).reading)
+        return self.model.logits(self.encode(rows).reading)
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def tuning(
     kind: HeadKind = HeadKind.SOFTMAX,
     rows: LabeledTexts = ROWS,
     settings: TrainingSettings = FAST,
-    **recipe: float,
+    **hyperparameters: float,
 ) -> Iterator[Tuning]:
     """Ready to be trained; without a head, with one of zeros."""
     objective = objective_for(kind, NAMES)
@@ -76,7 +76,9 @@ def tuning(
         width = encoder.vectors(objective.readout.reading(encoder, rows.texts[:1])).shape[1]
         columns = objective.readout.columns
         head = Head(np.zeros((columns, width), dtype=np.float32), np.zeros(columns, dtype=np.float32))
-    made = tuned(encoder, head, objective, method, settings=settings, recipe=replace(RECIPE, **recipe))
+    made = tuned(
+        encoder, head, objective, method, settings=settings, hyperparameters=replace(RECIPE, **hyperparameters)
+    )
     with made as model:
         yield Tuning(model, objective)
 
@@ -272,7 +274,7 @@ def test_the_attention_kernel_is_as_it_was_after_training(encoder: TextEncoder) 
     before = encoder.backbone.module.config._attn_implementation
 
     with tuning(encoder, epochs=1) as it:
-        steps = it.model.train(it.lesson(ROWS))
+        steps = it.model.train(it.encode(ROWS))
         next(steps)
         within = encoder.backbone.module.config._attn_implementation
         steps.close()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import HeadKind
 from ml_backend.learning.objectives import objective_for
-from ml_backend.learning.rows.lesson import Lesson
+from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.measuring.calibration import (
     Reliability,
     expected_calibration_error,
@@ -16,12 +16,12 @@ from ml_backend.measuring.calibration import (
     fit_temperature,
 )
 from ml_backend.measuring.evaluation import evaluate
-from ml_backend.models.decoders.sigmoid import SigmoidReadout
-from ml_backend.models.decoders.softmax import SoftmaxReadout
-from ml_backend.models.decoders.tags import TagsReadout
+from ml_backend.models.decoders.sigmoid import SigmoidDecoder
+from ml_backend.models.decoders.softmax import SoftmaxDecoder
+from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.confidence import Logistic, log_odds
 from ml_backend.models.text.torch_encoder import TextEncoder
-from tests.unit.learning.builders import NAMES, labeled_as, tiny_encoder, topic_data, unread_lesson
+from tests.unit.learning.builders import NAMES, labeled_as, tiny_encoder, topic_data, unread_rows
 
 RNG = np.random.default_rng(0)
 CLASSES = ("a", "b", "c", "d")
@@ -34,15 +34,15 @@ def draw(temperature: float, rows: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     return (honest * temperature).astype(np.float32), indices
 
 
-def single_choices(indices: np.ndarray) -> Lesson:
-    return unread_lesson([CLASSES[k] for k in indices], labels=CLASSES)
+def single_choices(indices: np.ndarray) -> EncodedRows:
+    return unread_rows([CLASSES[k] for k in indices], labels=CLASSES)
 
 
-def calibrated(logits: np.ndarray, indices: np.ndarray) -> tuple[SoftmaxReadout, Reliability]:
-    objective, lesson = objective_for(HeadKind.SOFTMAX, CLASSES), single_choices(indices)
-    readout = objective.calibrated(logits, lesson)
-    assert isinstance(readout, SoftmaxReadout)
-    return readout, objective.reliability(readout, logits, lesson)
+def calibrated(logits: np.ndarray, indices: np.ndarray) -> tuple[SoftmaxDecoder, Reliability]:
+    objective, encoded = objective_for(HeadKind.SOFTMAX, CLASSES), single_choices(indices)
+    readout = objective.calibrated(logits, encoded)
+    assert isinstance(readout, SoftmaxDecoder)
+    return readout, objective.reliability(readout, logits, encoded)
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
@@ -156,13 +156,13 @@ def test_the_map_of_slope_1_changes_nothing(probabilities: list[float]) -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-log_odds(np.array(probabilities)))), probabilities, rtol=1e-6)
 
 
-def sets(rows: int, *, sharpness: float, seed: int = 1) -> tuple[np.ndarray, Lesson]:
+def sets(rows: int, *, sharpness: float, seed: int = 1) -> tuple[np.ndarray, EncodedRows]:
     """Logits of three labels, too sure by a factor, with sets of labels drawn from what they should say."""
     random = np.random.default_rng(seed)
     honest = random.normal(loc=-1.0, scale=2.0, size=(rows, 3))
     chosen = random.random((rows, 3)) < 1 / (1 + np.exp(-honest))
     targets = [tuple(name for name, is_chosen in zip(NAMES, row, strict=True) if is_chosen) for row in chosen]
-    return (honest * sharpness).astype(np.float32), unread_lesson(targets, HeadKind.SIGMOID)
+    return (honest * sharpness).astype(np.float32), unread_rows(targets, HeadKind.SIGMOID)
 
 
 @pytest.mark.parametrize("sharpness", [0.25, 4.0])
@@ -172,7 +172,7 @@ def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float
     readout = objective.calibrated(*sets(4000, sharpness=sharpness))
 
     logits, fresh = sets(4000, sharpness=sharpness, seed=2)
-    assert isinstance(readout, SigmoidReadout)
+    assert isinstance(readout, SigmoidDecoder)
     assert readout.slope == pytest.approx(1 / sharpness, rel=0.1)
     confidence, chosen = readout.probabilities(logits), fresh.codes.astype(bool)
     assert expected_calibration_error(confidence.ravel(), chosen.ravel()) < 0.02
@@ -185,12 +185,12 @@ def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float
 
 
 def test_thresholds_of_frequent_labels_are_where_their_f1_is_highest() -> None:
-    logits, lesson = sets(4000, sharpness=1.0)
+    logits, encoded = sets(4000, sharpness=1.0)
 
-    readout = objective_for(HeadKind.SIGMOID, NAMES).calibrated(logits, lesson)
+    readout = objective_for(HeadKind.SIGMOID, NAMES).calibrated(logits, encoded)
 
-    assert isinstance(readout, SigmoidReadout)
-    confidence, chosen = readout.probabilities(logits), lesson.codes.astype(bool)
+    assert isinstance(readout, SigmoidDecoder)
+    confidence, chosen = readout.probabilities(logits), encoded.codes.astype(bool)
     for k, threshold in enumerate(readout.thresholds):
         f1 = {t: f1_of(confidence[:, k] >= t, chosen[:, k]) for t in (threshold, *np.linspace(0.05, 0.95, 91))}
         assert f1[threshold] > max(f1.values()) - 0.005
@@ -199,14 +199,14 @@ def test_thresholds_of_frequent_labels_are_where_their_f1_is_highest() -> None:
 
 
 def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
-    logits, lesson = sets(400, sharpness=1.0)
-    rare = [tuple(name for name in target if name != "refund") for target in lesson.rows.targets]
+    logits, encoded = sets(400, sharpness=1.0)
+    rare = [tuple(name for name in target if name != "refund") for target in encoded.rows.targets]
     rare[0] = (*rare[0], "refund")
     logits[0, 2] = 9.0
 
-    readout = objective_for(HeadKind.SIGMOID, NAMES).calibrated(logits, unread_lesson(rare, HeadKind.SIGMOID))
+    readout = objective_for(HeadKind.SIGMOID, NAMES).calibrated(logits, unread_rows(rare, HeadKind.SIGMOID))
 
-    assert isinstance(readout, SigmoidReadout)
+    assert isinstance(readout, SigmoidDecoder)
     frequent, alone = readout.thresholds[0], readout.thresholds[2]
     # By itself it would be near 1, between its only row and all others.
     assert alone < frequent + 0.25
@@ -215,7 +215,7 @@ def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
 def test_few_rows_leave_sets_uncalibrated() -> None:
     readout = objective_for(HeadKind.SIGMOID, NAMES).calibrated(*sets(29, sharpness=3.0))
 
-    assert readout == SigmoidReadout(NAMES)
+    assert readout == SigmoidDecoder(NAMES)
 
 
 def f1_of(named: np.ndarray, true: np.ndarray) -> float:
@@ -227,27 +227,29 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
     return tiny_encoder(tmp_path_factory.mktemp("models") / "bert")
 
 
-def tagged(encoder: TextEncoder, rows: int, *, noise: float, shy: float = 0.0) -> tuple[object, np.ndarray, Lesson]:
+def tagged(
+    encoder: TextEncoder, rows: int, *, noise: float, shy: float = 0.0
+) -> tuple[object, np.ndarray, EncodedRows]:
     """Noisy logits of the right tags, with O too likely by some."""
     data = topic_data(HeadKind.TAGS, rows)
     objective = objective_for(HeadKind.TAGS, NAMES)
     objective.prepare(encoder, data.train)
-    lesson = objective.lesson(encoder, data.train)
+    encoded = objective.encode(encoder, data.train)
     random = np.random.default_rng(3)
-    logits = 3.0 * np.eye(7)[lesson.codes] + random.normal(scale=noise, size=(lesson.reading.units, 7))
+    logits = 3.0 * np.eye(7)[encoded.codes] + random.normal(scale=noise, size=(encoded.reading.units, 7))
     logits[:, 0] += shy
-    return objective, logits.astype(np.float32), lesson
+    return objective, logits.astype(np.float32), encoded
 
 
 def test_a_tagger_that_is_too_shy_gets_a_bias_that_finds_more(encoder: TextEncoder) -> None:
-    objective, logits, lesson = tagged(encoder, 200, noise=1.0, shy=2.0)
+    objective, logits, encoded = tagged(encoder, 200, noise=1.0, shy=2.0)
 
-    readout = objective.calibrated(logits, lesson)
+    readout = objective.calibrated(logits, encoded)
 
-    assert isinstance(readout, TagsReadout)
+    assert isinstance(readout, TagsDecoder)
     assert readout.entity_bias > 0.5
     before, after = (
-        evaluate(lesson.rows.targets, [answer.target for answer in each.answers(logits, lesson.reading)])
+        evaluate(encoded.rows.targets, [answer.target for answer in each.answers(logits, encoded.reading)])
         for each in (objective.readout, readout)
     )
     assert after.recall > before.recall + 0.1
@@ -255,12 +257,12 @@ def test_a_tagger_that_is_too_shy_gets_a_bias_that_finds_more(encoder: TextEncod
 
 
 def test_confidences_in_spans_and_in_whole_texts_are_calibrated(encoder: TextEncoder) -> None:
-    objective, logits, lesson = tagged(encoder, 400, noise=1.5)
+    objective, logits, encoded = tagged(encoder, 400, noise=1.5)
 
-    readout = objective.calibrated(logits, lesson)
+    readout = objective.calibrated(logits, encoded)
 
-    answers = readout.answers(logits, lesson.reading)
-    truth = lesson.rows.targets
+    answers = readout.answers(logits, encoded.reading)
+    truth = encoded.rows.targets
     of_spans = [
         (answer.scores[span], span in set(target))
         for answer, target in zip(answers, truth, strict=True)
@@ -269,7 +271,7 @@ def test_confidences_in_spans_and_in_whole_texts_are_calibrated(encoder: TextEnc
     scores, is_right = (np.array(column) for column in zip(*of_spans, strict=True))
     assert 0.3 < is_right.mean() < 0.98, "nearly all alike, so this test shows little"
     assert expected_calibration_error(scores, is_right) < 0.08
-    reliability = objective.reliability(readout, logits, lesson)
+    reliability = objective.reliability(readout, logits, encoded)
     before = expected_calibration_error(reliability.raw, reliability.is_right)
     assert reliability.expected_error() < before / 3
     assert reliability.scores.mean() == pytest.approx(reliability.is_right.mean(), abs=0.01)
@@ -279,11 +281,11 @@ def test_confidences_in_spans_and_in_whole_texts_are_calibrated(encoder: TextEnc
 
 
 def test_few_spans_set_no_bias_and_few_rows_nothing(encoder: TextEncoder) -> None:
-    objective, logits, lesson = tagged(encoder, 29, noise=1.0, shy=2.0)
-    assert objective.calibrated(logits, lesson) == objective.readout
+    objective, logits, encoded = tagged(encoder, 29, noise=1.0, shy=2.0)
+    assert objective.calibrated(logits, encoded) == objective.readout
 
     rows = labeled_as(["my card"] * 5 + ["please"] * 35, [(Span(3, 7, "card"),)] * 5 + [()] * 35)
-    sparse = objective.lesson(encoder, rows)
+    sparse = objective.encode(encoder, rows)
     random = np.random.default_rng(0).normal(size=(sparse.reading.units, 7)).astype(np.float32)
     found = objective.calibrated(random, sparse)
 

@@ -17,10 +17,10 @@ from ml_backend.models.bundle.bundle import (
     read_bundle,
     write_bundle,
 )
-from ml_backend.models.decoders import readout_from_json
-from ml_backend.models.decoders.sigmoid import SigmoidReadout
-from ml_backend.models.decoders.softmax import SoftmaxReadout
-from ml_backend.models.decoders.tags import TagsReadout
+from ml_backend.models.decoders import decoder_from_json
+from ml_backend.models.decoders.sigmoid import SigmoidDecoder
+from ml_backend.models.decoders.softmax import SoftmaxDecoder
+from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.windows import Unit
 from tests.trained_parts import written_part
 
@@ -37,9 +37,9 @@ MANIFEST = BundleManifest(
 TEXTS = ["Where is my card?", "cash  please"]
 HEAD = Head(np.arange(8, dtype=np.float32).reshape(2, 4), np.array([0.5, -0.5], dtype=np.float32))
 TAGS_HEAD = Head(np.ones((3, 4), dtype=np.float32), np.zeros(3, dtype=np.float32))
-SOFTMAX = SoftmaxReadout(("card", "cäsh"), 1.5)
-SIGMOID = SigmoidReadout(("angry", "late"), thresholds=(0.25, 0.5), slope=2.0, offset=-0.5)
-TAGS = TagsReadout(("PER",), Unit.TOKEN, entity_bias=0.5, span_slope=0.75)
+SOFTMAX = SoftmaxDecoder(("card", "cäsh"), 1.5)
+SIGMOID = SigmoidDecoder(("angry", "late"), thresholds=(0.25, 0.5), slope=2.0, offset=-0.5)
+TAGS = TagsDecoder(("PER",), Unit.TOKEN, entity_bias=0.5, span_slope=0.75)
 
 
 def parts_in(folder: Path) -> list[TrainedPart]:
@@ -85,10 +85,10 @@ def test_a_part_without_adapter_and_weights_says_so(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("readout", [SOFTMAX, SIGMOID, TAGS])
-def test_a_readout_comes_back_from_json_as_it_was(readout: SoftmaxReadout | SigmoidReadout | TagsReadout) -> None:
+def test_a_readout_comes_back_from_json_as_it_was(readout: SoftmaxDecoder | SigmoidDecoder | TagsDecoder) -> None:
     document = json.loads(json.dumps(readout.to_json()))
 
-    assert readout_from_json(readout.head, document) == readout
+    assert decoder_from_json(readout.head, document) == readout
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_readout_comes_back_from_json_as_it_was(readout: SoftmaxReadout | Sigm
     ],
 )
 def test_tags_of_former_bundles_are_given_to_what_they_were_given_to(document: dict[str, bool], unit: Unit) -> None:
-    assert readout_from_json(HeadKind.TAGS, {"labels": ["PER"], **document}) == TagsReadout(("PER",), unit)
+    assert decoder_from_json(HeadKind.TAGS, {"labels": ["PER"], **document}) == TagsDecoder(("PER",), unit)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_tags_of_former_bundles_are_given_to_what_they_were_given_to(document: d
 )
 def test_what_is_no_readout_is_refused(head: HeadKind, document: dict[str, object]) -> None:
     with pytest.raises(BundleError, match=f"the readout of a {head} head cannot be read .*; train again"):
-        readout_from_json(head, document)
+        decoder_from_json(head, document)
 
 
 def test_a_version_has_the_method_of_its_parts_where_they_agree(tmp_path: Path, bundle: Bundle) -> None:

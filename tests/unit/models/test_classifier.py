@@ -8,9 +8,9 @@ from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, EncoderError
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
 from ml_backend.models.bundle.bundle import WEIGHTS_NAME, Bundle, BundleManifest, Head, TrainedPart, write_bundle
-from ml_backend.models.decoders.sigmoid import SigmoidReadout
-from ml_backend.models.decoders.softmax import SoftmaxReadout
-from ml_backend.models.decoders.tags import TagsReadout
+from ml_backend.models.decoders.sigmoid import SigmoidDecoder
+from ml_backend.models.decoders.softmax import SoftmaxDecoder
+from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.classifier import TextClassifier, load_classifier, save_adapter, save_weights
 from ml_backend.models.text.tokenised import Floats2d
 from ml_backend.models.text.torch_encoder import TextEncoder
@@ -20,7 +20,7 @@ from tests.unit.models.test_bundle import MANIFEST
 
 TEXTS = ["where is my card", "cash please", "refund"]
 HEAD = Head(np.random.default_rng(0).normal(size=(2, 16)).astype(np.float32), np.array([0.1, -0.2], dtype=np.float32))
-SOFTMAX = SoftmaxReadout(("card", "cash"))
+SOFTMAX = SoftmaxDecoder(("card", "cash"))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_reloaded_weights_answer_as_the_trained_model_did(base: str, tmp_path: P
 
 def test_parts_are_loaded_each_with_its_own_weights_and_readout(base: str, tmp_path: Path) -> None:
     bundle, expected = lora_bundle(base, tmp_path / "lora")
-    readouts = [SigmoidReadout(("angry", "late"), slope=2.0), TagsReadout(("PER",), entity_bias=0.5)]
+    readouts = [SigmoidDecoder(("angry", "late"), slope=2.0), TagsDecoder(("PER",), entity_bias=0.5)]
     encoder = TextEncoder(load_backbone(base), use_bf16=False)
     width = encoder.vectors(readouts[1].reading(encoder, TEXTS)).shape[1]
     random = np.random.default_rng(1)

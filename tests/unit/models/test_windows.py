@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.models.base.base_model import backbone_of
-from ml_backend.models.text.tokenised import Reading, whole_texts
+from ml_backend.models.text.tokenised import TokenisedTexts, whole_texts
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.models.text.windows import LEAST_SPANS, Unit, stands_between_spaces, stands_on, tag_reading
 from ml_backend.words import tokens
@@ -63,7 +63,7 @@ BYTES, WORDS = byte_encoder(), word_encoder()
 ENCODERS = pytest.mark.parametrize("encoder", [BYTES, WORDS], ids=["bytes", "words"])
 
 
-def pieces(reading: Reading, texts: Sequence[str]) -> list[list[str]]:
+def pieces(reading: TokenisedTexts, texts: Sequence[str]) -> list[list[str]]:
     """The characters of every unit, text by text."""
     assert reading.spans is not None
     return [

@@ -9,7 +9,7 @@ from ml_backend.domain.quality import ClassNoise, ClassPair, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError
 from ml_backend.quality.examine import Findings, examine
-from ml_backend.quality.opinion import Opinion
+from ml_backend.quality.predictions import OutOfSamplePredictions
 from tests.reviewed_rows import control_of, reviewed, separable, spoilt
 
 NAMES = ("billing", "cards", "fraud", "loans")
@@ -33,9 +33,9 @@ def _examine(rows: Sequence[Row], probabilities: np.ndarray | None, features: np
     return examine(rows, [TRAIN] * len(rows), [_single(probabilities)], features)
 
 
-def _single(probabilities: np.ndarray | None, names: Sequence[str] = NAMES) -> Opinion:
+def _single(probabilities: np.ndarray | None, names: Sequence[str] = NAMES) -> OutOfSamplePredictions:
     """What models say of a single choice."""
-    return Opinion(control_of(*names), HeadKind.SOFTMAX, probabilities)
+    return OutOfSamplePredictions(control_of(*names), HeadKind.SOFTMAX, probabilities)
 
 
 def _even(rows: int, classes: int = len(NAMES)) -> np.ndarray:
@@ -287,7 +287,9 @@ def test_multiple_choices_are_judged_choice_by_choice() -> None:
     answers = [tuple(name for name, is_chosen in zip(NAMES, line, strict=True) if is_chosen) for line in given]
     rows = [reviewed(i + 1, f"text {i}", answer) for i, answer in enumerate(answers)]
     probabilities = np.clip(true * 0.9 + 0.05 + random.normal(scale=0.02, size=true.shape), 0, 1)
-    found = examine(rows, [TRAIN] * 90, [Opinion(control_of(*NAMES), HeadKind.SIGMOID, probabilities)], None)
+    found = examine(
+        rows, [TRAIN] * 90, [OutOfSamplePredictions(control_of(*NAMES), HeadKind.SIGMOID, probabilities)], None
+    )
     errors = _of(found, IssueKind.LABEL_ERROR)
     assert 4 <= len(errors) <= 6
     for issue in errors:

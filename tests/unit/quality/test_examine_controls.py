@@ -13,9 +13,9 @@ from ml_backend.domain.model import HeadKind
 from ml_backend.domain.quality import ClassNoise, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError
-from ml_backend.models.text.tokenised import Reading
+from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.quality.examine import Findings, examine
-from ml_backend.quality.opinion import Opinion, Tagging
+from ml_backend.quality.predictions import OutOfSamplePredictions, Tagging
 from tests.reviewed_rows import control_of, reviewed
 
 NAMES = ("billing", "cards", "fraud", "loans")
@@ -39,7 +39,7 @@ def made_rows(count: int = 40, wrong: int = 3) -> list[Row]:
     return found
 
 
-def opinions_on(rows: Sequence[Row]) -> list[Opinion]:
+def opinions_on(rows: Sequence[Row]) -> list[OutOfSamplePredictions]:
     """A model that knows the topic of every row and both places."""
     units, probabilities, codes = [], [], []
     for row in rows:
@@ -50,14 +50,14 @@ def opinions_on(rows: Sequence[Row]) -> list[Opinion]:
             probabilities.append([0.1, 0.85, 0.05] if is_place else [0.94, 0.03, 0.03])
             codes.append(int(any(span.start == match.start() for span in row.targets.get("places", ()))))
     count = len(units) // max(len(rows), 1)
-    reading = Reading(
+    reading = TokenisedTexts(
         [[1] * count for _ in rows], [np.arange(count) for _ in rows], np.arange(len(rows) + 1), np.array(units)
     )
     topics = np.zeros((len(rows), 4))
     topics[np.arange(len(rows)), [NAMES.index(str(row.targets["topic"])) for row in rows]] = 1
     return [
-        Opinion(TOPIC, HeadKind.SOFTMAX, topics),
-        Opinion(PLACES, HeadKind.TAGS, np.array(probabilities), Tagging(reading, np.array(codes))),
+        OutOfSamplePredictions(TOPIC, HeadKind.SOFTMAX, topics),
+        OutOfSamplePredictions(PLACES, HeadKind.TAGS, np.array(probabilities), Tagging(reading, np.array(codes))),
     ]
 
 
@@ -110,7 +110,7 @@ def test_a_text_that_is_marked_in_two_ways_is_a_conflict_and_another_place_in_it
 def test_issues_of_texts_name_no_control_and_no_answer() -> None:
     rows = made_rows()
     rows[7] = replace(rows[7], input={"text": " "})
-    found = examine(rows, [TRAIN] * 40, [Opinion(TOPIC, HeadKind.SOFTMAX)] * 2, None)
+    found = examine(rows, [TRAIN] * 40, [OutOfSamplePredictions(TOPIC, HeadKind.SOFTMAX)] * 2, None)
 
     assert [(each.control, each.given) for each in _of(found, IssueKind.EMPTY)] == [("", None)]
 
@@ -123,4 +123,4 @@ def test_warnings_name_their_control() -> None:
 
 def test_probabilities_of_tags_without_their_words_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"wanted \(0, 3\), a line per word"):
-        examine(made_rows(2), [TRAIN] * 2, [Opinion(PLACES, HeadKind.TAGS, np.ones((9, 3)))], None)
+        examine(made_rows(2), [TRAIN] * 2, [OutOfSamplePredictions(PLACES, HeadKind.TAGS, np.ones((9, 3)))], None)

@@ -6,13 +6,13 @@ import pytest
 
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.loop.progress import Progress
 from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.objectives.tags import TagsObjective
-from ml_backend.learning.rows.lesson import Lesson
+from ml_backend.learning.rows.encoded import EncodedRows
+from ml_backend.quality.cross_predict import CrossPredictedRows
 from ml_backend.quality.judge_controls import Judgement, audit_settings, judge_controls
-from ml_backend.quality.out_of_sample import JudgedRows
 from ml_backend.quality.reviewed_texts import ReviewedTexts, grouped_folds
 from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import CONTROLS, FAST, make_row, served, topic_rows
@@ -52,7 +52,7 @@ def reviewed(rows: list[Row], head: HeadKind) -> ReviewedTexts:
     return ReviewedTexts.of(rows, served(CONTROLS[head]))
 
 
-def chances(judged: JudgedRows) -> tuple[np.ndarray, np.ndarray]:
+def chances(judged: CrossPredictedRows) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of what people answered, and of what they might have."""
     given = judged.codes > 0
     if judged.codes.ndim == 1:
@@ -167,9 +167,9 @@ def test_texts_of_too_many_words_are_judged_in_blocks(
     (whole,) = judge(rows, HeadKind.TAGS, cache=tmp_path / "whole").controls
     asked: list[int] = []
 
-    def few(self: TagsObjective, lesson: Lesson, rng: np.random.Generator) -> np.ndarray:
-        asked.append(len(lesson))
-        return np.sort(rng.permutation(len(lesson))[:16])
+    def few(self: TagsObjective, encoded: EncodedRows, rng: np.random.Generator) -> np.ndarray:
+        asked.append(len(encoded))
+        return np.sort(rng.permutation(len(encoded))[:16])
 
     monkeypatch.setattr(TagsObjective, "sample_for_regression", few)
     told: list[Progress] = []

@@ -7,13 +7,13 @@ import pytest
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control, Label, ObjectTag
 from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.loop.progress import Progress
 from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.rows.folds import Fold
+from ml_backend.quality.cross_predict import CrossPredictedRows
 from ml_backend.quality.judge_controls import Trust, audit_settings, judge_controls
-from ml_backend.quality.out_of_sample import JudgedRows
 from ml_backend.quality.reviewed_texts import ReviewedTexts, grouped_folds
 from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import CONTROL, FAST, keyword_rows, make_row, served
@@ -36,7 +36,7 @@ def judge(
     settings: TrainingSettings | None = None,
     report: list[Progress] | None = None,
     trust: Trust | None = None,
-) -> JudgedRows:
+) -> CrossPredictedRows:
     (found,) = judge_controls(
         [ReviewedTexts.of(rows, served(CONTROL))],
         settings or audit_settings(is_deep=False, seed=1),
@@ -254,7 +254,7 @@ def test_lora_is_trained_anew_for_every_fold(base_model: str, tmp_path: Path) ->
 def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_model: str, tmp_path: Path) -> None:
     right, wrong = keyword_rows(20), [make_row(100 + n, f"bank card my money {n}", "refund") for n in range(12)]
 
-    def trust(first: JudgedRows) -> np.ndarray:
+    def trust(first: CrossPredictedRows) -> np.ndarray:
         assert first.probabilities.shape == (72, 3)
         return np.where(np.arange(len(first.is_usable)) < 60, 1.0, 1e-3)
 
@@ -272,7 +272,7 @@ def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_mod
 def test_both_rounds_are_kept_and_progress_never_goes_back(base_model: str, tmp_path: Path) -> None:
     rows, asked, told = keyword_rows(12), [], list[Progress]()
 
-    def trust(first: JudgedRows) -> np.ndarray:
+    def trust(first: CrossPredictedRows) -> np.ndarray:
         asked.append(len(first.is_usable))
         return np.linspace(0.5, 1.0, len(first.is_usable))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Span
-from ml_backend.models.text.tokenised import Reading
+from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.quality.tag_errors import TagErrors, tag_errors
 
 LABELS = ("person", "place")
@@ -12,7 +12,7 @@ TEXTS = ["Ada lives in York"] * 30 + ["nobody is here"] * 30
 RIGHT = [(Span(0, 3, "person"), Span(13, 17, "place"))] * 30 + [()] * 30
 
 
-def reading_of(texts: Sequence[str]) -> Reading:
+def reading_of(texts: Sequence[str]) -> TokenisedTexts:
     """The words of the texts."""
     spans, starts = [], [0]
     for text in texts:
@@ -22,7 +22,7 @@ def reading_of(texts: Sequence[str]) -> Reading:
             position += len(word) + 1
         starts.append(starts[-1] + 1)
     counts = [len(text.split(" ")) for text in texts]
-    return Reading(
+    return TokenisedTexts(
         [[1] * count for count in counts],
         [np.arange(count) for count in counts],
         np.array(starts),
@@ -30,7 +30,7 @@ def reading_of(texts: Sequence[str]) -> Reading:
     )
 
 
-def tags_of(given: Sequence[Sequence[Span]], reading: Reading) -> np.ndarray:
+def tags_of(given: Sequence[Sequence[Span]], reading: TokenisedTexts) -> np.ndarray:
     """Tag per word of spans that end where words do."""
     tags = np.zeros(reading.units, dtype=np.int64)
     for text, spans in enumerate(given):
@@ -115,7 +115,7 @@ def test_where_nothing_is_marked_anywhere_nothing_is_judged() -> None:
 
 
 def test_no_text_and_texts_without_words_are_good() -> None:
-    reading = Reading([[1], [1]], [np.arange(0)] * 2, np.arange(3), np.zeros((0, 2), dtype=np.int64))
+    reading = TokenisedTexts([[1], [1]], [np.arange(0)] * 2, np.arange(3), np.zeros((0, 2), dtype=np.int64))
     nothing = np.zeros((0, 5))
 
     found = tag_errors([(), ()], LABELS, nothing, np.zeros(0, dtype=np.int64), reading)

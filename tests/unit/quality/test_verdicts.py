@@ -7,7 +7,7 @@ from ml_backend.domain.quality import AnnotatorQuality, Disagreement, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.quality.answers import answered
 from ml_backend.quality.disagreement import Together, ambiguous_issues, compare_annotators
-from ml_backend.quality.opinion import Opinion
+from ml_backend.quality.predictions import OutOfSamplePredictions
 from tests.reviewed_rows import control_of, reviewed
 
 NAMES = ("billing", "cards", "fraud", "loans")
@@ -18,7 +18,9 @@ def compared(
     rows: list[Row], head: HeadKind, probabilities: np.ndarray | None = None, split: Split = Split.TRAIN
 ) -> Together:
     control = control_of(*NAMES)
-    return compare_annotators(answered(rows, [split] * len(rows), control), Opinion(control, head, probabilities))
+    return compare_annotators(
+        answered(rows, [split] * len(rows), control), OutOfSamplePredictions(control, head, probabilities)
+    )
 
 
 def by_name(found: Together) -> dict[str, AnnotatorQuality]:

@@ -9,10 +9,10 @@ from ml_backend.domain.example import Span
 from ml_backend.errors import BundleError
 from ml_backend.models.base.base_model import weights_sha256
 from ml_backend.models.bundle.bundle import BundleFacts, BundleManifest, Head, TrainedPart, read_bundle, write_bundle
-from ml_backend.models.decoders import Readout
-from ml_backend.models.decoders.sigmoid import SigmoidReadout
-from ml_backend.models.decoders.softmax import SoftmaxReadout
-from ml_backend.models.decoders.tags import TagsReadout
+from ml_backend.models.decoders import Decoder
+from ml_backend.models.decoders.sigmoid import SigmoidDecoder
+from ml_backend.models.decoders.softmax import SoftmaxDecoder
+from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.classifier import load_classifier
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
@@ -34,13 +34,13 @@ def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
     """Makes a version with random heads, its bundle in the folder `bundle`; a single choice unless told otherwise."""
     encoder = TextEncoder.load(base)
 
-    def part(folder: Path, control: str, readout: Readout) -> TrainedPart:
+    def part(folder: Path, control: str, readout: Decoder) -> TrainedPart:
         width = encoder.vectors(readout.reading(encoder, ["a"])).shape[1]
         weight = np.random.default_rng(0).normal(size=(readout.columns, width)).astype(np.float32)
         head = Head(weight, np.zeros(readout.columns, dtype=np.float32))
         return written_part(folder, head, readout, control=control, quantiles=QUANTILES)
 
-    def write(version: str = "tickets-1-v3", **readouts: Readout) -> BundlePredictor:
+    def write(version: str = "tickets-1-v3", **readouts: Decoder) -> BundlePredictor:
         folder = tmp_path / version
         manifest = BundleManifest(
             model_version=version,
@@ -52,7 +52,7 @@ def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
             created_at="2026-01-01T00:00:00+00:00",
             libraries={},
         )
-        wanted = readouts or {"intent": SoftmaxReadout(LABELS)}
+        wanted = readouts or {"intent": SoftmaxDecoder(LABELS)}
         parts = [part(folder / control, control, readout) for control, readout in wanted.items()]
         write_bundle(folder / "bundle", manifest, parts, trained_on=[])
         return BundlePredictor(folder / "bundle")
@@ -63,7 +63,7 @@ def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
 def test_answers_are_the_softmax_of_the_logits_over_the_temperature(
     make: Callable[..., BundlePredictor], tmp_path: Path
 ) -> None:
-    predictor = make(intent=SoftmaxReadout(LABELS, 2.5))
+    predictor = make(intent=SoftmaxDecoder(LABELS, 2.5))
 
     answers = predictor.predict(TEXTS)
 
@@ -84,9 +84,9 @@ def test_answers_are_the_softmax_of_the_logits_over_the_temperature(
 
 def test_every_control_has_its_answer_to_every_text(make: Callable[..., BundlePredictor], tmp_path: Path) -> None:
     readouts = {
-        "mood": SigmoidReadout(("angry", "late")),
-        "people": TagsReadout(("PER",)),
-        "intent": SoftmaxReadout(LABELS),
+        "mood": SigmoidDecoder(("angry", "late")),
+        "people": TagsDecoder(("PER",)),
+        "intent": SoftmaxDecoder(LABELS),
     }
     predictor = make(**readouts)
 
@@ -105,7 +105,7 @@ def test_every_control_has_its_answer_to_every_text(make: Callable[..., BundlePr
 
 
 def test_only_texts_with_content_are_asked_about(make: Callable[..., BundlePredictor]) -> None:
-    predictor = make(mood=SigmoidReadout(("angry", "late")), people=TagsReadout(("PER",)))
+    predictor = make(mood=SigmoidDecoder(("angry", "late")), people=TagsDecoder(("PER",)))
 
     assert [found is None for found in predictor.predict(["", "a", " ", "b"])] == [True, False, True, False]
     assert predictor.predict([" "]) == [None]
@@ -141,7 +141,7 @@ def test_a_drawn_score_of_several_controls_is_the_product_of_draws_of_their_own(
 ) -> None:
     """The score of a pre-label is the product of its controls' scores, so blind tasks must not stand out."""
     one = make("one-1-v1")
-    two = make("two-1-v1", intent=SoftmaxReadout(LABELS), mood=SigmoidReadout(("angry", "late")))
+    two = make("two-1-v1", intent=SoftmaxDecoder(LABELS), mood=SigmoidDecoder(("angry", "late")))
 
     draws = np.array([two.draw_score(key) for key in range(4000)])
 

@@ -14,7 +14,7 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import JobCancelled, LabelConfigError, StudioError, StudioUnreachable
 from ml_backend.workflows.connecting.projects import remember_project
-from ml_backend.workflows.labeling.prelabel import Pace, push_missing, select_version
+from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing, select_version
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
@@ -177,7 +177,7 @@ def test_large_projects_are_predicted_and_pushed_in_parts_of_their_own(services:
     predictor = FakePredictor("m1", {}, "Billing")
     reported: list[tuple[float, str]] = []
 
-    pushed = push_missing(services, project, predictor, lambda *told: reported.append(told), Pace(2, 4))
+    pushed = push_missing(services, project, predictor, lambda *told: reported.append(told), BatchSizes(2, 4))
 
     assert pushed == 7
     assert [len(texts) for texts in predictor.asked] == [2, 2, 2, 1]
@@ -197,7 +197,7 @@ def test_progress_tells_the_rate_and_the_time_left(services: Services) -> None:
             clock.advance(10)
             return super().predict(texts)
 
-    push_missing(services, project, Slow("m1", {}, "Billing"), lambda _, text: messages.append(text), Pace(2, 8))
+    push_missing(services, project, Slow("m1", {}, "Billing"), lambda _, text: messages.append(text), BatchSizes(2, 8))
 
     assert messages[0] == "predicted 2 of 8 pre-labels, 0.2 tasks/s, about 70 s left"
     assert messages[-1] == "pushed 8 of 8 pre-labels, 0.2 tasks/s"
@@ -219,7 +219,7 @@ def test_predicting_goes_on_while_a_push_is_under_way(services: Services) -> Non
 
     services.studio.push_predictions = push_slowly
 
-    assert push_missing(services, project, Telling("m1", {}, "Billing"), quiet, Pace(2, 2)) == 4
+    assert push_missing(services, project, Telling("m1", {}, "Billing"), quiet, BatchSizes(2, 2)) == 4
 
 
 def test_an_error_of_the_model_is_raised_and_what_was_on_its_way_is_kept(services: Services) -> None:
@@ -232,7 +232,7 @@ def test_an_error_of_the_model_is_raised_and_what_was_on_its_way_is_kept(service
             return super().predict(texts)
 
     with pytest.raises(ZeroDivisionError, match="no model"):
-        push_missing(services, project, Failing("m1", {}, "Billing"), quiet, Pace(2, 2))
+        push_missing(services, project, Failing("m1", {}, "Billing"), quiet, BatchSizes(2, 2))
 
     assert pushes(services) == [[1, 2]]
     assert push(services, project) == 4
@@ -246,7 +246,7 @@ def test_what_stops_the_report_stops_the_push(services: Services) -> None:
         raise JobCancelled("stop")
 
     with pytest.raises(JobCancelled):
-        push_missing(services, project, FakePredictor("m1", {}, "Billing"), cancelled, Pace(2, 4))
+        push_missing(services, project, FakePredictor("m1", {}, "Billing"), cancelled, BatchSizes(2, 4))
 
     assert pushes(services) == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read-ahead", "push"))]

@@ -9,18 +9,18 @@ MEASURE = measure_for(HeadKind.TEXT)
 
 
 def test_versions_are_compared_by_the_mean_rouge_l_of_the_rows_that_are_answered() -> None:
-    contest = MEASURE.contest(
+    paired_statistics = MEASURE.paired_statistics(
         ["the cat sat", None, "a dog"], ["the cat", "never counted", None], ["the cat sat", None, "a cat"]
     )
 
-    assert contest.metric == "ROUGE-L"
-    assert contest.scores == pytest.approx((0.4, 0.75))
-    assert contest.statistics.shape == (2, 3, 2)
-    assert not contest.statistics[:, 1].any()
+    assert paired_statistics.metric == "ROUGE-L"
+    assert paired_statistics.scores == pytest.approx((0.4, 0.75))
+    assert paired_statistics.statistics.shape == (2, 3, 2)
+    assert not paired_statistics.statistics[:, 1].any()
 
 
 def test_no_rows_score_0() -> None:
-    assert MEASURE.contest([], [], []).scores == (0.0, 0.0)
+    assert MEASURE.paired_statistics([], [], []).scores == (0.0, 0.0)
 
 
 def test_many_rows_decide_by_the_interval_of_the_difference() -> None:
@@ -30,8 +30,8 @@ def test_many_rows_decide_by_the_interval_of_the_difference() -> None:
     worse = [text if rng.random() < 0.5 else "something else" for text in true]
 
     def gate(first: list[str], second: list[str]) -> bool:
-        contests = {"reply": MEASURE.contest(true, first, second)}
-        return decide(contests, champion="a", challenger="b", resamples=500).promote
+        all_statistics = {"reply": MEASURE.paired_statistics(true, first, second)}
+        return decide(all_statistics, champion="a", challenger="b", resamples=500).promote
 
     assert gate(worse, better)
     assert not gate(better, worse)

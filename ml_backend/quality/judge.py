@@ -14,7 +14,7 @@ from ..domain.span_changes import SpanFault, span_changes
 from .ambiguity import choice_noise, class_noise, class_pairs, health
 from .answers import Answered
 from .label_errors import FEWEST_CLASS_ROWS, label_errors, multilabel_errors
-from .opinion import Floats, Opinion
+from .predictions import Floats, OutOfSamplePredictions
 from .tag_errors import tag_errors
 
 __all__ = ["Judged", "judge"]
@@ -40,13 +40,13 @@ class Judged:
     warnings: Sequence[str] = ()
 
 
-def judge(rows: Sequence[Answered], opinion: Opinion, mixed: Sequence[Sequence[int]] = ()) -> Judged:
+def judge(rows: Sequence[Answered], predictions: OutOfSamplePredictions, mixed: Sequence[Sequence[int]] = ()) -> Judged:
     """The agreed answers of these rows, judged.
 
     Args:
         mixed: per text that annotators disagree about, the classes that they gave.
     """
-    names = set(opinion.names)
+    names = set(predictions.names)
     agreed = [row for row in rows if row.agreed is not None]
     known = [row for row in agreed if names.issuperset(_labels(row.agreed))]
     warnings = []
@@ -56,15 +56,15 @@ def judge(rows: Sequence[Answered], opinion: Opinion, mixed: Sequence[Sequence[i
         warnings.append(
             f"{len(agreed) - len(known)} rows have an answer that the label config lacks: they were not judged"
         )
-    if opinion.probabilities is None and known:
+    if predictions.probabilities is None and known:
         warnings.append("there are no out-of-fold probabilities: label errors could not be looked for")
-    if opinion.probabilities is None or not known:
-        found = Judged(pairs=_mixed_pairs(opinion.names, mixed))
-    elif opinion.head is HeadKind.SOFTMAX:
-        found = _judge_classes(known, opinion.names, opinion.probabilities, mixed)
+    if predictions.probabilities is None or not known:
+        found = Judged(pairs=_mixed_pairs(predictions.names, mixed))
+    elif predictions.head is HeadKind.SOFTMAX:
+        found = _judge_classes(known, predictions.names, predictions.probabilities, mixed)
     else:
-        found = _BY_HEAD[opinion.head](known, opinion, opinion.probabilities)
-    return _named(replace(found, warnings=[*warnings, *found.warnings]), opinion.control.name)
+        found = _BY_HEAD[predictions.head](known, predictions, predictions.probabilities)
+    return _named(replace(found, warnings=[*warnings, *found.warnings]), predictions.control.name)
 
 
 def _judge_classes(
@@ -86,8 +86,8 @@ def _judge_classes(
     )
 
 
-def _judge_choices(rows: Sequence[Answered], opinion: Opinion, probabilities: Floats) -> Judged:
-    names = opinion.names
+def _judge_choices(rows: Sequence[Answered], predictions: OutOfSamplePredictions, probabilities: Floats) -> Judged:
+    names = predictions.names
     chosen = [set(_labels(row.agreed)) for row in rows]
     labels = np.array([[name in choices for name in names] for choices in chosen], dtype=np.bool_)
     found = multilabel_errors(labels, probabilities[[row.position for row in rows]])
@@ -106,32 +106,32 @@ def _judge_choices(rows: Sequence[Answered], opinion: Opinion, probabilities: Fl
     )
 
 
-def _judge_spans(rows: Sequence[Answered], opinion: Opinion, probabilities: Floats) -> Judged:
-    if opinion.tagging is None:
+def _judge_spans(rows: Sequence[Answered], predictions: OutOfSamplePredictions, probabilities: Floats) -> Judged:
+    if predictions.tagging is None:
         raise TypeError("probabilities of tags without the words that they are about found; wanted both")
     positions = np.array([row.position for row in rows], dtype=np.int64)
-    reading = opinion.tagging.reading
+    reading = predictions.tagging.reading
     units = reading.units_of(positions)
     given = [_spans(row.agreed) for row in rows]
     found = tag_errors(
-        given, opinion.names, probabilities[units], opinion.tagging.codes[units], reading.take(positions)
+        given, predictions.names, probabilities[units], predictions.tagging.codes[units], reading.take(positions)
     )
     if not found.is_judged:
         return Judged(warnings=["all words of all texts are marked alike: label errors could not be looked for"])
     is_error = [spans != suggested for spans, suggested in zip(given, found.suggested, strict=True)]
     counts = Counter(span.label for spans in given for span in spans)
-    classes, pairs = _span_noise(opinion.names, given, found.suggested)
+    classes, pairs = _span_noise(predictions.names, given, found.suggested)
     return Judged(
         quality={row.row.task_id: float(found.quality[i]) for i, row in enumerate(rows)},
         issues=[_issue(row, float(found.quality[i]), found.suggested[i]) for i, row in enumerate(rows) if is_error[i]],
         health=1.0 - float(np.mean(is_error)),
         classes=classes,
         pairs=pairs,
-        warnings=_absent_warnings([name for name in opinion.names if not counts[name]]),
+        warnings=_absent_warnings([name for name in predictions.names if not counts[name]]),
     )
 
 
-_BY_HEAD: Mapping[HeadKind, Callable[[Sequence[Answered], Opinion, Floats], Judged]] = {
+_BY_HEAD: Mapping[HeadKind, Callable[[Sequence[Answered], OutOfSamplePredictions, Floats], Judged]] = {
     HeadKind.SIGMOID: _judge_choices,
     HeadKind.TAGS: _judge_spans,
 }

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind
-from ..models.text.tokenised import Reading
+from ..models.text.tokenised import TokenisedTexts
 
-__all__ = ["Floats", "Opinion", "Tagging"]
+__all__ = ["Floats", "OutOfSamplePredictions", "Tagging"]
 
 Floats: TypeAlias = npt.NDArray[np.floating]
 
@@ -25,12 +25,12 @@ class Tagging:
         codes: the tag that people gave each of its units, shape (U,): 0 outside, then begin and inside of each label.
     """
 
-    reading: Reading
+    reading: TokenisedTexts
     codes: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Opinion:
+class OutOfSamplePredictions:
     """What models say that were not trained on the rows.
 
     Attributes:

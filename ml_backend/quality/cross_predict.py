@@ -10,21 +10,22 @@ from typing import Any
 import numpy as np
 
 from ..domain.model import HeadKind, Method
+from ..domain.progress import ProgressCallback
 from ..learning.classification.fit import Observer, Workshop
 from ..learning.classification.plan import FORWARD_SHARE, fold_work
 from ..learning.classification.settings import TrainingSettings
 from ..learning.loop.checkpoints import Checkpoints
-from ..learning.loop.progress import Pace, Report
+from ..learning.loop.meter import ProgressMeter
 from ..learning.objectives import Objective, objective_for
 from ..learning.record import library_versions
+from ..learning.rows.encoded import Codes, EncodedRows
 from ..learning.rows.folds import Fold, out_of_fold
-from ..learning.rows.lesson import Codes, Lesson
 from ..models.text.confidence import Logistic, confidences
-from ..models.text.tokenised import Floats2d, Ints, Reading
+from ..models.text.tokenised import Floats2d, Ints, TokenisedTexts
 from ..models.text.torch_encoder import TextEncoder
 from .reviewed_texts import Bools, Floats, ReviewedTexts, grouped_folds
 
-__all__ = ["AUDIT_C", "ControlJudge", "JudgedRows", "ignore"]
+__all__ = ["AUDIT_C", "ControlJudge", "CrossPredictedRows", "ignore"]
 
 AUDIT_C = 4.0
 """A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
@@ -36,7 +37,7 @@ FIRST_ROUND_SHARE, FIRST_ROUND_SHARE_DEEP = 0.4, 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class JudgedRows:
+class CrossPredictedRows:
     """Answers to one control, and what models say that were not trained on them.
 
     Attributes:
@@ -51,7 +52,7 @@ class JudgedRows:
     probabilities: Floats2d
     codes: Codes
     is_usable: Bools
-    reading: Reading
+    reading: TokenisedTexts
 
 
 def ignore(_: str) -> None:
@@ -85,13 +86,13 @@ class ControlJudge:
         self._objective = objective_for(reviewed.head, reviewed.labels)
         learned = reviewed.learned(self._objective)
         self._objective.prepare(encoder, learned.take(np.flatnonzero(reviewed.is_usable)))
-        self._lesson = self._objective.lesson(encoder, learned)
+        self._encoded = self._objective.encode(encoder, learned)
 
     def judged(
-        self, trust: Callable[[JudgedRows], Floats] | None, report: Report, start: float, end: float
-    ) -> JudgedRows:
+        self, trust: Callable[[CrossPredictedRows], Floats] | None, report: ProgressCallback, start: float, end: float
+    ) -> CrossPredictedRows:
         """The rows as models see them; progress goes from `start` to `end`."""
-        rows = self._lesson.take(np.arange(len(self._reviewed.texts)))
+        rows = self._encoded.take(np.arange(len(self._reviewed.texts)))
         reading = rows.reading
         probabilities = np.zeros((reading.units, self._objective.readout.columns), dtype=np.float32)
         blocks = list(self._blocks(rows))
@@ -101,9 +102,9 @@ class ControlJudge:
             begin = start + number * share
             found = block.judged(trust, report, begin, begin + share)
             probabilities[reading.units_of(positions)] = found.probabilities
-        return JudgedRows(self._reviewed.head, probabilities, rows.codes, self._reviewed.is_usable, reading)
+        return CrossPredictedRows(self._reviewed.head, probabilities, rows.codes, self._reviewed.is_usable, reading)
 
-    def _blocks(self, rows: Lesson) -> Iterator[Ints]:
+    def _blocks(self, rows: EncodedRows) -> Iterator[Ints]:
         """Positions of the rows, block by block."""
         rng = np.random.default_rng(self._settings.seed)
         left = np.arange(len(rows))
@@ -115,10 +116,10 @@ class ControlJudge:
                 return
 
     def _block(self, positions: Ints, name: str) -> "_Block":
-        described = np.arange(len(self._reviewed.texts), len(self._lesson))
+        described = np.arange(len(self._reviewed.texts), len(self._encoded))
         return _Block(
             self._reviewed.take(positions),
-            self._lesson.take(np.concatenate([positions, described])),
+            self._encoded.take(np.concatenate([positions, described])),
             self._objective,
             self._encoder,
             self._text_features[positions],
@@ -134,7 +135,7 @@ class _Block:
     def __init__(
         self,
         reviewed: ReviewedTexts,
-        lesson: Lesson,
+        encoded: EncodedRows,
         objective: Objective,
         encoder: TextEncoder,
         text_features: Floats2d,
@@ -143,7 +144,7 @@ class _Block:
         origin: Mapping[str, Any],
         cache: Path,
     ) -> None:
-        self._reviewed, self._lesson, self._objective, self._settings = reviewed, lesson, objective, settings
+        self._reviewed, self._encoded, self._objective, self._settings = reviewed, encoded, objective, settings
         self._encoder, self._text_features, self._cache = encoder, text_features, cache
         self._folds = grouped_folds(reviewed, objective, folds=settings.folds, seed=settings.seed)
         self._features: Floats2d | None = None
@@ -153,17 +154,17 @@ class _Block:
             "texts_sha256": _sha256("\n".join(map(ascii, reviewed.texts)).encode()),
             "head": reviewed.head,
             "readout": objective.readout.to_json(),
-            "codes_sha256": _sha256(lesson.codes.tobytes()),
+            "codes_sha256": _sha256(encoded.codes.tobytes()),
             "usable_sha256": _sha256(reviewed.is_usable.tobytes()),
             "libraries": library_versions(),
         }
 
     def judged(
-        self, trust: Callable[[JudgedRows], Floats] | None, report: Report, start: float, end: float
-    ) -> JudgedRows:
+        self, trust: Callable[[CrossPredictedRows], Floats] | None, report: ProgressCallback, start: float, end: float
+    ) -> CrossPredictedRows:
         settings, alike = self._settings, np.ones(len(self._reviewed.texts))
         if trust is None:
-            return self._round(settings, settings.method, alike, partial(Pace, report, start=start, end=end))
+            return self._round(settings, settings.method, alike, partial(ProgressMeter, report, start=start, end=end))
         cheap = replace(
             settings,
             method=Method.REGRESSION,
@@ -172,44 +173,46 @@ class _Block:
         )
         share = FIRST_ROUND_SHARE_DEEP if settings.method is Method.LORA else FIRST_ROUND_SHARE
         turn = start + (end - start) * share
-        first = self._round(cheap, FIRST_ROUND, alike, partial(Pace, report, start=start, end=turn))
-        return self._round(settings, settings.method, trust(first), partial(Pace, report, start=turn, end=end))
+        first = self._round(cheap, FIRST_ROUND, alike, partial(ProgressMeter, report, start=start, end=turn))
+        return self._round(settings, settings.method, trust(first), partial(ProgressMeter, report, start=turn, end=end))
 
     def _round(
-        self, settings: TrainingSettings, name: str, weights: Floats, pace_for: Callable[[float], Pace]
-    ) -> JudgedRows:
+        self, settings: TrainingSettings, name: str, weights: Floats, pace_for: Callable[[float], ProgressMeter]
+    ) -> CrossPredictedRows:
         """One round, kept under this name."""
         origin = {**self._origin, "weights_sha256": _sha256(weights.tobytes()), "settings": settings.to_json()}
         kept = Checkpoints(self._cache / name, origin, ignore)
         found, _ = kept.arrays(
             "probabilities", lambda: {"units": self._probabilities(settings, weights, kept, pace_for)}
         )
-        rows = self._lesson.take(np.arange(len(self._reviewed.texts)))
-        return JudgedRows(self._reviewed.head, found["units"], rows.codes, self._reviewed.is_usable, rows.reading)
+        rows = self._encoded.take(np.arange(len(self._reviewed.texts)))
+        return CrossPredictedRows(
+            self._reviewed.head, found["units"], rows.codes, self._reviewed.is_usable, rows.reading
+        )
 
     def _probabilities(
-        self, settings: TrainingSettings, weights: Floats, kept: Checkpoints, pace_for: Callable[[float], Pace]
+        self, settings: TrainingSettings, weights: Floats, kept: Checkpoints, pace_for: Callable[[float], ProgressMeter]
     ) -> Floats2d:
-        reviewed, reading = self._reviewed, self._lesson.reading
+        reviewed, reading = self._reviewed, self._encoded.reading
         shares = self._shares()
         found = np.tile(shares, (int(reading.unit_starts[len(reviewed.texts)]), 1))
         targets = [target for target in reviewed.targets if target is not None]
         if not self._folds or not targets or self._objective.why_unusable(targets) is not None:
             return found  # nothing that people said tells answers apart
-        described = len(self._lesson) - len(reviewed.texts)
+        described = len(self._encoded) - len(reviewed.texts)
         workshop = Workshop.for_rows(self._encoder, self._objective, settings, len(targets) + described)
         tuned = settings.method if settings.method is not Method.REGRESSION else None
-        epochs = workshop.recipe.epochs if tuned else 0
-        pace = pace_for(self._embedding_work() + sum(fold_work(fold, epochs) for fold in self._folds))
+        epochs = workshop.hyperparameters.epochs if tuned else 0
+        meter = pace_for(self._embedding_work() + sum(fold_work(fold, epochs) for fold in self._folds))
         held_out = out_of_fold(
             workshop,
-            self._lesson.weighted(np.concatenate([weights, np.ones(described)])),
-            self._unit_features(pace),
+            self._encoded.weighted(np.concatenate([weights, np.ones(described)])),
+            self._unit_features(meter),
             self._folds,
             tuned=tuned,
-            observer=partial(self._observer, pace),
+            observer=partial(self._observer, meter),
             checkpoints=kept,
-            on_fold=partial(_count_fold, pace, epochs),
+            on_fold=partial(_count_fold, meter, epochs),
         )
         scored = reading.units_of(np.concatenate([fold.scored for fold in self._folds]))
         found[scored] = self._as_probabilities(held_out.logits[settings.method])
@@ -220,61 +223,61 @@ class _Block:
     def _embedding_work(self) -> float:
         if self._features is not None:
             return 0.0
-        return (len(self._lesson) - self._known_rows()) * FORWARD_SHARE
+        return (len(self._encoded) - self._known_rows()) * FORWARD_SHARE
 
     def _known_rows(self) -> int:
-        """From the start of the lesson: those whose unit is the whole text, which is embedded already."""
-        is_whole = self._lesson.reading.places is None and self._lesson.reading.added is None
+        """From the start of the rows: those whose unit is the whole text, which is embedded already."""
+        is_whole = self._encoded.reading.places is None and self._encoded.reading.added is None
         return len(self._reviewed.texts) if is_whole else 0
 
-    def _unit_features(self, pace: Pace) -> Floats2d:
-        """Of the lesson's units."""
+    def _unit_features(self, meter: ProgressMeter) -> Floats2d:
+        """Of the encoded rows' units."""
         if self._features is None:
             known = self._known_rows()
-            reading = self._lesson.reading.take(np.arange(known, len(self._lesson)))
+            reading = self._encoded.reading.take(np.arange(known, len(self._encoded)))
             texts_per_sequence = reading.texts / max(len(reading.sequences), 1)
             done = 0
 
             def count(sequences: int) -> None:
                 nonlocal done
                 work = (sequences - done) * texts_per_sequence * FORWARD_SHARE
-                pace.advance(work, "embedding", f"{sequences} of {len(reading.sequences)} pieces of text")
+                meter.advance(work, "embedding", f"{sequences} of {len(reading.sequences)} pieces of text")
                 done = sequences
 
             computed = self._encoder.vectors(reading, on_rows=count)
             self._features = np.concatenate([self._text_features, computed]) if known else computed
         return self._features
 
-    def _observer(self, pace: Pace, number: int) -> Observer:
+    def _observer(self, meter: ProgressMeter, number: int) -> Observer:
         where = f"fold {number} of {len(self._folds)}"
-        pace.advance(0, "judging", where)
+        meter.advance(0, "judging", where)
         rows = len(self._folds[number - 1].train)
         return Observer(
-            on_step=lambda step: pace.advance(
+            on_step=lambda step: meter.advance(
                 step.rows, "judging", f"{where}, step {step.number} of {step.of}, loss {step.loss:.3f}"
             ),
-            on_resume=lambda epoch, _: pace.skip(epoch * rows),
+            on_resume=lambda epoch, _: meter.skip(epoch * rows),
         )
 
     def _shares(self) -> Floats2d:
         """Of the answers per class, label or tag, none of them 0 (Laplace's rule of succession); shape (K,)."""
-        codes = self._lesson.codes[self._lesson.reading.units_of(np.flatnonzero(self._reviewed.is_usable))]
+        codes = self._encoded.codes[self._encoded.reading.units_of(np.flatnonzero(self._reviewed.is_usable))]
         if codes.ndim == 2:
             return np.asarray((codes.sum(axis=0) + 1) / (len(codes) + 2), dtype=np.float32)
         counts = np.bincount(codes.astype(np.int64), minlength=self._objective.readout.columns) + 1
         return np.asarray(counts / counts.sum(), dtype=np.float32)
 
     def _as_probabilities(self, logits: Floats2d) -> Floats2d:
-        is_each_by_itself = self._lesson.codes.ndim == 2
+        is_each_by_itself = self._encoded.codes.ndim == 2
         found = Logistic().of_log_odds(logits) if is_each_by_itself else confidences(logits, 1.0)
         return np.asarray(found, dtype=np.float32)
 
 
-def _count_fold(pace: Pace, epochs: int, fold: Fold, is_known: bool) -> None:
+def _count_fold(meter: ProgressMeter, epochs: int, fold: Fold, is_known: bool) -> None:
     if is_known:
-        pace.skip(fold_work(fold, epochs))
+        meter.skip(fold_work(fold, epochs))
     else:
-        pace.advance(fold_work(fold, 0), "judging", f"{len(fold.scored)} rows judged")
+        meter.advance(fold_work(fold, 0), "judging", f"{len(fold.scored)} rows judged")
 
 
 def _sha256(data: bytes) -> str:

@@ -2,35 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-__all__ = ["Pace", "Progress", "Report"]
+from ...domain.progress import Progress, ProgressCallback
+
+__all__ = ["ProgressMeter"]
 
 LEAST_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A sign of life.
-
-    Attributes:
-        fraction: of the work, from 0 to 1.
-        stage: one word on what is being done.
-        message: a sentence, with the time left where it can be told.
-        metrics: figures of the moment, such as the loss.
-    """
-
-    fraction: float
-    stage: str
-    message: str = ""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-
-Report = Callable[[Progress], None]
-"""Told of every step; cheap. What it raises (JobCancelled) stops the training."""
-
-
-class Pace:
+class ProgressMeter:
     """Turns rows worked on into fractions and the time left.
 
     Args:
@@ -40,7 +20,13 @@ class Pace:
     """
 
     def __init__(
-        self, report: Report, work: float, *, start: float, end: float, clock: Callable[[], float] = time.monotonic
+        self,
+        report: ProgressCallback,
+        work: float,
+        *,
+        start: float,
+        end: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._report = report
         self._work = max(work, 1.0)

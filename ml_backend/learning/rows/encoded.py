@@ -7,17 +7,17 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ...models.text.tokenised import Ints, Reading
+from ...models.text.tokenised import Ints, TokenisedTexts
 from .data import LabeledTexts
 
-__all__ = ["Codes", "Lesson"]
+__all__ = ["Codes", "EncodedRows"]
 
 Codes: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 """What a head should answer per unit: a class, shape (U,), or yes and no per label, shape (U, K)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class EncodedRows:
     """Rows, what a head reads of them, and what it should answer.
 
     Attributes:
@@ -25,7 +25,7 @@ class Lesson:
     """
 
     rows: LabeledTexts
-    reading: Reading
+    reading: TokenisedTexts
     codes: Codes
 
     def __len__(self) -> int:
@@ -36,11 +36,11 @@ class Lesson:
         """Factor on the loss per unit, shape (U,): that of its row."""
         return np.repeat(self.rows.weights, np.diff(self.reading.unit_starts))
 
-    def take(self, positions: Sequence[int] | Ints) -> "Lesson":
+    def take(self, positions: Sequence[int] | Ints) -> "EncodedRows":
         """The rows at these positions, in their order."""
         units = self.reading.units_of(positions)
-        return Lesson(self.rows.take(positions), self.reading.take(positions), self.codes[units])
+        return EncodedRows(self.rows.take(positions), self.reading.take(positions), self.codes[units])
 
-    def weighted(self, weights: npt.NDArray[np.float64]) -> "Lesson":
+    def weighted(self, weights: npt.NDArray[np.float64]) -> "EncodedRows":
         """The same rows with other weights, shape (N,)."""
         return replace(self, rows=replace(self.rows, weights=weights))
