@@ -22,7 +22,8 @@ import numpy as np
 
 from benchmarks.entities import read_rows
 from ml_backend.domain.example import Provenance, Row, Span, Target, label_of, parts_of
-from ml_backend.domain.label_config import Control, Label, ObjectTag
+from ml_backend.domain.label_config import Control, Label
+from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL

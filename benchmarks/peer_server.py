@@ -17,7 +17,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from gunicorn.app.base import BaseApplication
 
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.web.patient_worker import PatientWorker
 
 __all__ = ["create_app", "load_pipeline"]

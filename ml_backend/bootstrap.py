@@ -14,12 +14,12 @@ from .domain.model import cold_start_version
 from .domain.ports import JobLauncher, Predictor
 from .domain.project import Project
 from .errors import TextServerError
-from .hooks import Hooks, load_hooks
+from .hooks.manager import Hooks, load_hooks
 from .hooks.notifier import WebhookNotifier
 from .hooks.redaction import Redaction
 from .jobs import SubprocessLauncher
 from .labelstudio.client import StudioClient
-from .labelstudio.label_config_xml import parse_label_config
+from .labelstudio.config.parse import parse_label_config
 from .log_lines import LINE_FORMAT, LineFormatter
 from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor

@@ -8,15 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .domain.addresses import base_url, credential, host_name, http_url, in_url, user_name
+from .domain.addresses import LOOPBACK_HOSTS, base_url, credential, host_name, http_url, in_url, user_name
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
 from .errors import ConfigurationError
 
-__all__ = ["LOOPBACK_HOSTS", "Settings", "load_settings"]
+__all__ = ["Settings", "load_settings"]
 
 PREFIX = "LABELLOOP_"
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 STATE_DATABASES = ("sqlite", "postgresql")
 MLFLOW_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 

@@ -17,7 +17,7 @@ from .bootstrap import build_services, configure_logging
 from .config import load_settings
 from .domain.project import Project
 from .errors import LabelloopError
-from .labelstudio.payloads import parse_predict, parse_setup, predict_response
+from .labelstudio.payloads import PredictRequest, SetupRequest, prediction_to_json
 from .labelstudio.webhook_payloads import parse_webhook
 from .models.base.native_threads import NativeThread
 from .web.bounded_json import BoundedJson
@@ -130,13 +130,10 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
             LabelloopError: outside a request; inside one, it becomes the answer.
         """
         with _refusals_as_answers():
-            asked = parse_predict({"project": self.project_id, "label_config": self._config(), "tasks": tasks})
+            asked = PredictRequest.read({"project": self.project_id, "label_config": self._config(), "tasks": tasks})
             services = type(self).services()
             project = served_project(services, asked.project_id, asked.label_config)
-            results: list[dict[str, Any]] = predict_response(
-                predict_for_studio(services, project, asked.tasks).predictions
-            )["results"]
-            return results
+            return [prediction_to_json(each) for each in predict_for_studio(services, project, asked.tasks).predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002 (the base's shape)
         """What became of an event. START_TRAINING leaves a job for the worker; nothing is trained here.
@@ -160,7 +157,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
         return announced_version(services, project)
 
     def _project(self) -> Project:
-        asked = parse_setup({"project": self.project_id, "schema": self._config()})
+        asked = SetupRequest.read({"project": self.project_id, "schema": self._config()})
         return served_project(type(self).services(), asked.project_id, asked.label_config)
 
     def _config(self) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 
 from ml_backend.domain.annotation import Prediction, ProjectInfo, Task
 from ml_backend.domain.label_config import LabelConfig
-from ml_backend.domain.shown_text import is_there
 from ml_backend.errors import LabelConfigError, StudioError, StudioRejected
-from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.labelstudio.payloads import parse_project, region_list, task_from_export
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.payloads import prediction_to_json, project_from_api, task_from_export
 
 __all__ = ["ALL_ACTIONS", "FakeStudio"]
 
@@ -98,7 +97,7 @@ class FakeStudio:
 
     def project(self, project_id: int) -> ProjectInfo:
         self._refuse_if_told("project")
-        return parse_project(self.project_json(project_id))
+        return project_from_api(self.project_json(project_id))
 
     def create_project(self, title: str, label_config: str) -> ProjectInfo:
         self._change("create_project", title)
@@ -127,9 +126,9 @@ class FakeStudio:
     def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> int:
         self._change("import_tasks", len(tasks))
         items = [item if "data" in item else {"data": item} for item in tasks]
-        fields = {control.object.field for control in _checked(self._project(project_id)["label_config"]).controls}
+        shown = [control.object for control in _checked(self._project(project_id)["label_config"]).controls]
         for number, item in enumerate(items):
-            if missing := [field for field in fields if field and not is_there(field, item["data"])]:
+            if missing := [tag.field for tag in shown if not tag.is_in(item["data"])]:
                 raise _rejected(400, f"Error at item {number}: {missing[0]} key is expected in task data")
         for item in items:
             self._import_task(project_id, item)
@@ -418,9 +417,7 @@ class FakeStudio:
         self.predictions[number] = {
             "id": number,
             "task": task_id,
-            "result": region_list(prediction),
-            "score": prediction.score,
-            "model_version": prediction.model_version,
+            **prediction_to_json(prediction),
         }
         return self.predictions[number]
 

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml_backend.domain.example import AnnotatorLabel, Provenance, Row, Target
-from ml_backend.domain.label_config import Control, Label, ObjectTag
+from ml_backend.domain.label_config import Control, Label
+from ml_backend.domain.object_tag import ObjectTag
 
 __all__ = ["control_of", "reviewed", "separable", "spoilt"]
 

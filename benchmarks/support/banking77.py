@@ -7,7 +7,8 @@ import numpy as np
 
 from benchmarks.support.texts import Pair, read_pairs
 from ml_backend.domain.example import Provenance, Row
-from ml_backend.domain.label_config import Control, Label, ObjectTag
+from ml_backend.domain.label_config import Control, Label
+from ml_backend.domain.object_tag import ObjectTag
 
 __all__ = ["CONTROL", "control_of", "few_rows", "read_rows", "rows_of"]
 

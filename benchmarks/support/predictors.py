@@ -116,7 +116,7 @@ def _eager(bundle: Path) -> Ask:
 
 def _peer(label_config: Path) -> Ask:
     from benchmarks.peer_server import load_pipeline
-    from ml_backend.labelstudio.label_config_xml import parse_label_config
+    from ml_backend.labelstudio.config.parse import parse_label_config
 
     control = parse_label_config(label_config.read_text(encoding="utf-8")).controls[0]
     pipeline = load_pipeline(control.label_values)

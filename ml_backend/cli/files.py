@@ -81,7 +81,7 @@ def predict(
     leaves held-out tasks alone.
     """
     from ..atomic_files import whole_file
-    from ..labelstudio.file_notes import FileNotes
+    from ..labelstudio.files.notes import FileNotes
     from ..workflows.labeling.predict import predict_file
 
     _check_model(model, model_dir)
@@ -98,7 +98,7 @@ def predict(
 
 def _write_predictions(predicted: Iterable[tuple[Mapping[str, Any], "Prediction"]], target: IO[str]) -> int:
     """Write tasks with their predictions as a JSON list, one task a line; returns how many."""
-    from ..labelstudio.export_file import with_prediction
+    from ..labelstudio.files.export_file import with_prediction
 
     rows = without = 0
     for item, prediction in predicted:
@@ -151,7 +151,7 @@ def config_text(path: Path | None) -> str:
 
 
 def _note_unserved(label_config: str) -> None:
-    from ..labelstudio.label_config_xml import parse_label_config
+    from ..labelstudio.config.parse import parse_label_config
     from ..tasks import serving_plan
 
     for notice in serving_plan(parse_label_config(label_config)).notices:

@@ -115,8 +115,8 @@ def prelabel(
 
 
 def _tasks(path: Path) -> list[Mapping[str, Any]]:
-    from ..labelstudio.export_file import read_items
-    from ..labelstudio.file_notes import FileNotes
+    from ..labelstudio.files.export_file import read_items
+    from ..labelstudio.files.notes import FileNotes
 
     notes = FileNotes()
     tasks = [task for _, task in read_items(path, notes)]

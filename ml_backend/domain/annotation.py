@@ -1,12 +1,28 @@
-"""Tasks, annotations and predictions, as labelloop reads them from Label Studio."""
+"""Tasks, annotations and predictions, as labelloop reads them from Label Studio, and the meaning of their regions."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from .example import PrelabelOutcome
+from .example import PrelabelOutcome, Span
 
-__all__ = ["Annotation", "Prediction", "ProjectInfo", "Region", "Task"]
+__all__ = [
+    "UNKNOWN_ANNOTATOR",
+    "Annotation",
+    "Prediction",
+    "ProjectInfo",
+    "Region",
+    "Task",
+    "flat_choices",
+    "region_meaning",
+    "time_of",
+]
+
+UNKNOWN_ANNOTATOR = "unknown"
+"""Stands for the annotator where a payload names none; two such annotations may come from different people."""
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 Region: TypeAlias = Mapping[str, Any]
 """One entry of an annotation's or prediction's `result`, as Label Studio's JSON has it."""
@@ -17,7 +33,7 @@ class Annotation:
     """One submitted (or skipped) answer to a task.
 
     Attributes:
-        annotator: Label Studio's user id, as text; "unknown" where the payload has none.
+        annotator: Label Studio's user id, as text, or `UNKNOWN_ANNOTATOR`.
         prelabel: what the annotator did with the pre-label, as far as the payload itself tells.
         lead_time_s: seconds in the editor, None where not measured.
         updated_at: ISO 8601 time of the last change.
@@ -35,6 +51,11 @@ class Annotation:
     created_at: str | None = None
     updated_at: str | None = None
     was_imported: bool = False
+
+    @property
+    def last_change(self) -> datetime:
+        """Time of the last change, or else of the creation; before all other times where nobody wrote that down."""
+        return time_of(self.updated_at or self.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +101,63 @@ class ProjectInfo:
     sampling: str
     show_collab_predictions: bool
     task_count: int
+
+
+def time_of(text: str | None) -> datetime:
+    """Parse a time that Label Studio wrote; a missing one comes before all others."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return EARLIEST
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def flat_choices(choices: object) -> object:
+    """Return the choices of a region, with `["a"]` for `[["a"]]`.
+
+    Where a config has `allowNested`, the editor stores each tick as a path, although no choice lies inside another. A
+    path of several steps stays unchanged.
+    """
+    if not isinstance(choices, list):
+        return choices
+    return [each[0] if isinstance(each, list) and len(each) == 1 else each for each in choices]
+
+
+def region_meaning(region: Region) -> str:
+    """Return a text that is equal for regions of equal control, object, type and value, whatever their id or score.
+
+    It is the same whether the editor, an export or an API call wrote the region.
+    """
+    value = region.get("value")
+    if isinstance(value, Mapping):
+        value = _value_meaning(value)
+    return json.dumps(
+        [region.get("from_name"), region.get("to_name"), region.get("type"), value], sort_keys=True, default=str
+    )
+
+
+def _value_meaning(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value without what the editor adds or reorders, and without white space at a span's ends.
+
+    The editor repeats a span's text beside its offsets, stores choices in any order, and writes one text as a list.
+    """
+    is_span = "start" in value and "end" in value
+    meaning: dict[str, Any] = {}
+    for key, item in value.items():
+        if key == "text":
+            if not is_span:
+                meaning[key] = item if isinstance(item, list) else [item]
+        elif isinstance(flat := flat_choices(item), list) and all(isinstance(each, str) for each in flat):
+            meaning[key] = sorted(flat)
+        else:
+            meaning[key] = item
+    return meaning | (_trimmed_ends(value) if is_span else {})
+
+
+def _trimmed_ends(value: Mapping[str, Any]) -> dict[str, int]:
+    """Return a span's start and end without the white space in the text that the region repeats, if it does."""
+    start, end, piece = value["start"], value["end"], value.get("text")
+    if type(start) is not int or type(end) is not int or not isinstance(piece, str) or len(piece) != end - start:
+        return {}
+    span = Span(start, end, "").trimmed(piece)
+    return {"start": span.start, "end": span.end} if span else {}

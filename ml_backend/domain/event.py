@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import reduce
 
-from .annotation import Annotation
+from .annotation import UNKNOWN_ANNOTATOR, Annotation
 from .example import PrelabelOutcome, SelectedBy
 
-__all__ = ["AnnotationEvent", "EventAction", "merged"]
+__all__ = ["AnnotationEvent", "EventAction"]
 
 
 class EventAction(StrEnum):
@@ -37,7 +38,7 @@ class AnnotationEvent:
     action: EventAction
     annotation_id: int
     task_id: int | None = None
-    annotator: str = "unknown"
+    annotator: str = UNKNOWN_ANNOTATOR
     was_cancelled: bool = False
     ground_truth: bool = False
     lead_time_s: float | None = None
@@ -68,21 +69,18 @@ class AnnotationEvent:
             changed_at=annotation.updated_at or "",
         )
 
+    @staticmethod
+    def merged(events: "Sequence[AnnotationEvent]") -> "AnnotationEvent":
+        """Merge the events of one annotation, of which there is at least one, into one event.
 
-def merged(events: Sequence[AnnotationEvent]) -> AnnotationEvent:
-    """Merge the events of one annotation, of which there is at least one, into one event.
-
-    The first event says how the label was made (selection, blindness, the pre-label's version), the last one how it
-    is now. What the annotator did with the pre-label comes from the last event that knows it. A ground-truth star
-    in any event is kept, and so is the fact that somebody looked at the label again because it was suspect.
-    """
-    together, *others = events
-    for later in others:
-        together = _followed(together, later)
-    return together
+        The first event says how the label was made (selection, blindness, the pre-label's version), the last one how it
+        is now. What the annotator did with the pre-label comes from the last event that knows it. A ground-truth star
+        in any event is kept, and so is the fact that somebody looked at the label again because it was suspect.
+        """
+        return reduce(_merged, events)
 
 
-def _followed(first: AnnotationEvent, later: AnnotationEvent) -> AnnotationEvent:
+def _merged(first: AnnotationEvent, later: AnnotationEvent) -> AnnotationEvent:
     return replace(
         later,
         task_id=later.task_id or first.task_id,

@@ -1,18 +1,23 @@
-"""What labelloop knows of a Label Studio label config, once the XML has been read."""
+"""What labelloop knows of a Label Studio label config, once the XML has been read.
+
+A question may be asked under conditions (`visibleWhen`) on the answers to others. So an annotation that leaves it empty
+says something about it only where its other answers made the editor ask it.
+"""
 
 import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from .annotation import Region
-from .conditions import Condition, RegionMarked, hidden_controls, in_order_of_asking, waiting_for
-from .shown_text import data_keys, data_of, shown_text, written
+from .object_tag import ObjectTag
 
-__all__ = ["Control", "Label", "LabelConfig", "ObjectTag"]
+__all__ = ["ChoiceMade", "Condition", "Control", "Label", "LabelConfig", "RegionMarked", "in_order_of_asking"]
 
 FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")
@@ -41,42 +46,34 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectTag:
-    """Something shown to the annotator, such as `<Text name="text" value="$text"/>`.
+class ChoiceMade:
+    """A condition that holds where a choice was made in another question that is asked itself.
 
     Attributes:
-        field: what it shows, and the key under which rows hold that: the key of the task's data or the path in it
-            (without the `$`); the `value` itself where that is put together (`$title: $body`); None for a constant.
-        attributes: the tag's XML attributes, their names in lower case.
+        controls: names of the questions that decide; a choice in any of them will do.
+        values: one of these must be chosen, spelled as Label Studio stores it; None: any choice will do.
+        is_reversed: the condition holds where no such choice was made.
     """
 
-    name: str
-    tag: str
-    field: str | None
-    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    controls: tuple[str, ...]
+    values: tuple[str, ...] | None = None
+    is_reversed: bool = False
 
-    @property
-    def encoding(self) -> str:
-        """How the text is encoded in the task's data: "none", "base64" or "base64unicode"."""
-        return self.attributes.get("encoding", "none")
 
-    @property
-    def written(self) -> str:
-        """The tag's `value`, empty for a constant."""
-        return written(self.field) if self.field else ""
+@dataclass(frozen=True, slots=True)
+class RegionMarked:
+    """A condition that holds while a marked region of the text is selected in the editor.
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of a task's data from which the shown text is made."""
-        return data_keys(self.field) if self.field else ()
+    Attributes:
+        control: the control whose regions count; None: every control's.
+        labels: the region must have one of these; None: any label will do.
+    """
 
-    def text(self, data: Mapping[str, Any]) -> str:
-        """Return the text that annotators see of a task, empty where there is none."""
-        return shown_text(self.field, data, self.encoding) if self.field else ""
+    control: str | None = None
+    labels: tuple[str, ...] | None = None
 
-    def data(self, text: str) -> dict[str, Any]:
-        """Return data for a task that shows annotators the text."""
-        return data_of(self.field, text, self.encoding) if self.field else {}
+
+Condition = ChoiceMade | RegionMarked
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +108,15 @@ class Control:
         """True where it is asked only while a region of the text is selected, so nobody can tell who saw it."""
         return any(isinstance(condition, RegionMarked) for condition in self.conditions)
 
+    @property
+    def may_be_left_empty(self) -> bool:
+        """True where an annotation that leaves the question empty answers it: nothing applies.
+
+        It does not where an answer is required, because then the control did not exist when the annotation was made,
+        nor where the question appears only while a region is selected, because then it may never have been seen.
+        """
+        return not self.has("required") and not self.waits_for_selection
+
     def has(self, attribute: str) -> bool:
         """True where the attribute is set to true; its name is given in lower case."""
         return self.attributes.get(attribute, "").lower() == "true"
@@ -137,8 +143,9 @@ class LabelConfig:
     def __post_init__(self) -> None:
         essence = [[*_essence(control), *_conditions(control)] for control in self.controls]
         digest = hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()
+        # In this order, whether a control is asked is known when others that depend on it come up.
         conditional = (control for control in in_order_of_asking(self.controls) if control.conditions)
-        # The dataclass is frozen; only this method sets the attribute.
+        # The dataclass is frozen; only this method sets these attributes.
         object.__setattr__(self, "fingerprint", digest[:FINGERPRINT_DIGITS])
         object.__setattr__(self, "_conditional", tuple(conditional))
 
@@ -149,11 +156,22 @@ class LabelConfig:
 
     def hidden(self, result: Sequence[Region]) -> frozenset[str]:
         """Return the names of the controls that are not asked, given these answers of an annotator or a pre-label."""
-        return hidden_controls(self._conditional, result) if self._conditional else frozenset()
+        if not self._conditional:
+            return frozenset()
+        chosen = _chosen(result)
+        hidden: set[str] = set()
+        for control in self._conditional:
+            if not all(_holds(condition, chosen, result, hidden) for condition in control.conditions):
+                hidden.add(control.name)
+        return frozenset(hidden)
 
     def waiting_for(self, names: Iterable[str]) -> frozenset[str]:
         """Return these names, and those of the controls that are asked only after certain answers to them."""
-        return waiting_for(names, self._conditional)
+        waiting = set(names)
+        for control in self._conditional:
+            if not waiting.isdisjoint(_deciding(control)):
+                waiting.add(control.name)
+        return frozenset(waiting)
 
 
 def _essence(control: Control) -> list[Any]:
@@ -162,5 +180,62 @@ def _essence(control: Control) -> list[Any]:
 
 
 def _conditions(control: Control) -> list[Any]:
-    """Return the conditions for the fingerprint; empty for most controls, so that existing fingerprints stay valid."""
+    """Return the conditions for the fingerprint; empty for most controls, so that existing fingerprints stay valid.
+
+    The names of the classes of conditions are part of stored fingerprints, and must stay as they are.
+    """
     return [[type(condition).__name__, *dataclasses.astuple(condition)] for condition in control.conditions]
+
+
+def in_order_of_asking(controls: Iterable[Control]) -> list[Control]:
+    """Sort controls so that each comes after those that decide whether it is asked.
+
+    Controls that depend on themselves are left out, and so are those that depend on a control that is not among them.
+    """
+    by_name = {control.name: control for control in controls}
+    deciding = {name: _deciding(control) for name, control in by_name.items()}
+    unknown = set().union(*deciding.values()) - by_name.keys()
+    # A name that depends on itself keeps out everything that depends on it.
+    sorter = TopologicalSorter(deciding | {name: {name} for name in unknown})
+    with suppress(CycleError):
+        sorter.prepare()
+    ordered: list[Control] = []
+    while ready := sorter.get_ready():
+        ordered += [by_name[name] for name in ready]
+        sorter.done(*ready)
+    return ordered
+
+
+def _deciding(control: Control) -> set[str]:
+    return {name for each in control.conditions if isinstance(each, ChoiceMade) for name in each.controls}
+
+
+def _holds(
+    condition: Condition, chosen: Mapping[str, set[str]], result: Sequence[Region], hidden: Collection[str]
+) -> bool:
+    if isinstance(condition, RegionMarked):
+        return any(_is_marked(region, condition) for region in result)
+    found = [chosen[name] for name in condition.controls if name in chosen and name not in hidden]
+    is_made = any(condition.values is None or not values.isdisjoint(condition.values) for values in found)
+    return is_made is not condition.is_reversed
+
+
+def _chosen(result: Sequence[Region]) -> dict[str, set[str]]:
+    """Return the values chosen for each question of choices; of choices inside choices, the innermost one."""
+    chosen: dict[str, set[str]] = {}
+    for region in result:
+        kind, value = region.get("type"), region.get("value")
+        choices = value.get(kind) if kind in ("choices", "taxonomy") and isinstance(value, Mapping) else None
+        if isinstance(choices, list):
+            leaves = (choice[-1] if isinstance(choice, list) and choice else choice for choice in choices)
+            if names := {leaf for leaf in leaves if isinstance(leaf, str)}:
+                chosen.setdefault(str(region.get("from_name")), set()).update(names)
+    return chosen
+
+
+def _is_marked(region: Region, condition: RegionMarked) -> bool:
+    value = region.get("value")
+    labels = value.get("labels") if region.get("type") == "labels" and isinstance(value, Mapping) else None
+    if not isinstance(labels, list) or condition.control not in (None, region.get("from_name")):
+        return False
+    return condition.labels is None or any(label in condition.labels for label in labels)

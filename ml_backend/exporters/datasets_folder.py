@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..batches import in_batches
 from ..domain.example import Row, Span, Target
 from ..domain.model import HeadKind
 from ..tasks import ServedControl
@@ -58,7 +58,7 @@ class DatasetsFolder(Exporter):
         records = tally.made(rows, lambda row: _record(row, wish, columns))
         writer: Any
         with pq.ParquetWriter(path, schema) as writer:  # type: ignore[no-untyped-call]
-            while group := list(islice(records, ROWS_PER_GROUP)):
+            for group in in_batches(records, ROWS_PER_GROUP):
                 writer.write_table(pa.Table.from_pylist(group, schema=schema))
         return tally.report()
 

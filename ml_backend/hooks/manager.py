@@ -1,26 +1,28 @@
-"""Calls hooks: those that decide within a time limit, those that are told beside the loop."""
+"""Find hooks and call them: those that decide within a time limit, and those that get news beside the loop."""
 
+import importlib
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from importlib.metadata import entry_points
 from typing import Any
 
 import pluggy
 
+from ..batches import in_batches
 from ..domain.annotation import Prediction
 from ..domain.example import Row
 from ..domain.snapshot import Snapshot
 from ..errors import ConfigurationError
-from .deadline import Step, run_within
-from .relay import Relay
-from .specs import DROP, GROUP, HookSpecs, Training
+from . import DROP, GROUP, HookSpecs, TrainingInfo
+from .calls import Relay, Step, run_within
 
-__all__ = ["DEFAULT_TIMEOUT_S", "Hooks"]
+__all__ = ["Hooks", "load_hooks"]
 
 DEFAULT_TIMEOUT_S = 30.0
 ROWS_AT_ONCE = 256
-"""Few enough for a batch to be nothing in memory, enough to make the change of threads nothing in time."""
+"""A batch takes little memory, and is long enough that changing threads takes no noticeable time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Hooks:
         return tuple(name for name, _ in self._manager.list_name_plugin())
 
     def change_rows(self, rows: Iterable[Row], labels: Mapping[str, frozenset[str]]) -> Iterator[Row]:
-        """The rows as the hooks leave them, in order, without those that they drop.
+        """Yield the rows as the hooks leave them, in order, without those that they drop.
 
         Args:
             labels: as `HookSpecs.row_read` has it.
@@ -84,11 +86,10 @@ class Hooks:
         if not hooks:
             yield from rows
             return
-        source = iter(rows)
-        while batch := list(islice(source, ROWS_AT_ONCE)):
+        for batch in in_batches(rows, ROWS_AT_ONCE):
             yield from run_within(self.timeout_s, partial(_changed, batch, hooks, labels))
 
-    def before_training(self, training: Training) -> None:
+    def before_training(self, training: TrainingInfo) -> None:
         """Let hooks stop a training.
 
         Raises:
@@ -97,7 +98,7 @@ class Hooks:
         self._ask("before_training", f"the training of {training.model_version}", {"training": training})
 
     def veto(self, project: str, model_version: str, previous: str, reason: str) -> str | None:
-        """Why a version must not serve, with the name of the hook that says so; None where none objects.
+        """Return why a version must not serve, with the name of the hook that says so; None where none objects.
 
         Raises:
             HookError: one raised or took too long.
@@ -108,31 +109,31 @@ class Hooks:
         return "; ".join(objections) or None
 
     def snapshot_written(self, snapshot: Snapshot) -> None:
-        """Tell of a snapshot."""
+        """Tell hooks of a snapshot."""
         self._tell("snapshot_written", f"snapshot {snapshot.id}", {"snapshot": snapshot})
 
-    def model_trained(self, training: Training) -> None:
-        """Tell of a trained version."""
+    def model_trained(self, training: TrainingInfo) -> None:
+        """Tell hooks of a trained version."""
         self._tell("model_trained", training.model_version, {"training": training})
 
     def model_promoted(self, project: str, model_version: str, previous: str, reason: str) -> None:
-        """Tell of a promotion."""
+        """Tell hooks of a promotion."""
         arguments = {"project": project, "model_version": model_version, "previous": previous, "reason": reason}
         self._tell("model_promoted", f"the promotion of {model_version}", arguments)
 
     def predictions_made(self, project: str, model_version: str, predictions: Sequence[tuple[int, Prediction]]) -> None:
-        """Tell of predictions, as pairs of task id and prediction."""
+        """Tell hooks of predictions, given as pairs of task id and prediction."""
         arguments = {"project": project, "model_version": model_version, "predictions": predictions}
         self._tell("predictions_made", f"{len(predictions)} predictions of {model_version}", arguments)
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until everything was told; False where the time did not suffice."""
+        """Wait until no news is left to tell; False where the time did not suffice."""
         return self._relay.drain(timeout_s)
 
     def _hooks(self, hook: str) -> list[_Hook]:
-        """In the order in which they are called: the last one registered first, as pluggy has it."""
-        found = getattr(self._manager.hook, hook).get_hookimpls()
-        return [_Hook(f"{each.plugin_name} ({hook})", each.function, tuple(each.argnames)) for each in reversed(found)]
+        """Return the functions in the order in which they are called: the last registered first, as pluggy does it."""
+        functions = getattr(self._manager.hook, hook).get_hookimpls()
+        return [_Hook(f"{f.plugin_name} ({hook})", f.function, tuple(f.argnames)) for f in reversed(functions)]
 
     def _ask(self, hook: str, subject: str, arguments: Mapping[str, object]) -> list[tuple[str, Any]]:
         hooks = self._hooks(hook)
@@ -141,6 +142,43 @@ class Hooks:
     def _tell(self, hook: str, subject: str, arguments: Mapping[str, object]) -> None:
         for each in self._hooks(hook):
             self._relay.post(partial(_asked, [each], subject, arguments))
+
+
+def load_hooks(names: str, timeout_s: float, shipped: Mapping[str, object]) -> Hooks:
+    """Register all hooks.
+
+    They are called in the reverse of this order: the shipped ones, so that their redaction has the last word on a row,
+    entry points by name, and those of the setting.
+
+    Args:
+        names: `module:object`, several separated by commas; a class is called without arguments.
+        shipped: hooks that are part of labelloop, by name.
+
+    Raises:
+        ConfigurationError: one cannot be imported or used.
+    """
+    hooks = Hooks(timeout_s)
+    for name, plugin in shipped.items():
+        hooks.register(plugin, name)
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        hooks.register(_imported(point.value, f"the entry point {point.name}"), point.name)
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        hooks.register(_imported(name, "LABELLOOP_HOOKS"), name)
+    return hooks
+
+
+def _imported(name: str, source: str) -> object:
+    module, _, path = name.partition(":")
+    try:
+        hook: object = importlib.import_module(module)
+        for part in filter(None, path.split(".")):
+            hook = getattr(hook, part)
+        return hook() if inspect.isclass(hook) else hook
+    except Exception as error:  # foreign code may raise anything while it is imported
+        raise ConfigurationError(
+            f"the hook {name!r} of {source} cannot be loaded ({type(error).__name__}: {error}); wanted "
+            "module:object of an installed package"
+        ) from error
 
 
 def _changed(

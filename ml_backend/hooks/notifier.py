@@ -10,7 +10,7 @@ from typing import Any
 
 from ..domain.snapshot import Snapshot
 from ..errors import ConfigurationError
-from .specs import Training, hookimpl
+from . import TrainingInfo, hookimpl
 
 __all__ = ["SIGNATURE", "TIMESTAMP", "WebhookNotifier", "is_genuine", "signature"]
 
@@ -29,7 +29,7 @@ class WebhookNotifier:
     The relay calls it beside the loop, so nobody waits while it tries: three times at most, and 5 s for each answer.
 
     Args:
-        secret: what both sides sign with.
+        secret: the key of the signatures, which the receiver has as well.
 
     Raises:
         ConfigurationError: the URL is none, or the secret is too short.
@@ -63,7 +63,7 @@ class WebhookNotifier:
             )
 
     @hookimpl
-    def model_trained(self, training: Training) -> None:
+    def model_trained(self, training: TrainingInfo) -> None:
         """Post `model_trained`."""
         self._post(
             "model_trained",
@@ -109,22 +109,18 @@ class WebhookNotifier:
             problem = f"it answered {answer.status_code}"
             if answer.status_code not in WORTH_ANOTHER_TRY:
                 break
-        raise NotDelivered(f"{event} was not delivered to the URL of LABELLOOP_NOTIFY_URL: {problem}")
-
-
-class NotDelivered(Exception):
-    """The other side did not take a message."""
+        raise ConnectionError(f"{event} was not delivered to the URL of LABELLOOP_NOTIFY_URL: {problem}")
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """`v1=` and the HMAC-SHA256 of timestamp, dot and body under the secret, in hexadecimal."""
+    """Return `v1=` and the HMAC-SHA256 of timestamp, dot and body under the secret, in hexadecimal."""
     return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 def is_genuine(
     secret: str, headers: Mapping[str, str], body: bytes, *, now: float, tolerance_s: float = TOLERANCE_S
 ) -> bool:
-    """True where the message was signed with the secret, and not long ago: what a receiver checks first."""
+    """True where the message was signed with the secret, and not long ago: a receiver checks this first."""
     timestamp = headers.get(TIMESTAMP, "")
     if not (timestamp.isascii() and timestamp.isdecimal()) or abs(now - int(timestamp)) > tolerance_s:
         return False

@@ -4,14 +4,15 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from ..batches import in_batches
 from ..domain.annotation import Prediction, ProjectInfo, Task
 from ..errors import StudioRejected
 from . import filters
 from .exports import exported_tasks
 from .http import StudioHttp
-from .payloads import parse_project, region_list, task_from_export
+from .payloads import prediction_to_json, project_from_api, task_from_export
 
 if TYPE_CHECKING:
     import httpx
@@ -33,7 +34,6 @@ BARE_PAGE = 2000
 """Tasks without annotations and predictions: 20,000 take 9 s in pages of 500, and 5.5 s in these."""
 IDS_PER_QUERY = 200
 """Ids travel in the address, which must stay below 4 KiB for the strictest proxies."""
-Item = TypeVar("Item")
 BARE = "id,data"
 
 
@@ -76,11 +76,13 @@ class StudioClient:
 
     def project(self, project_id: int) -> ProjectInfo:
         """Settings of a project."""
-        return parse_project(self._http.get(f"api/projects/{project_id}/"))
+        return project_from_api(self._http.get(f"api/projects/{project_id}/"))
 
     def create_project(self, title: str, label_config: str) -> ProjectInfo:
         """Make a project. Label Studio wants at least three characters of title."""
-        return parse_project(self._http.send("POST", "api/projects/", {"title": title, "label_config": label_config}))
+        return project_from_api(
+            self._http.send("POST", "api/projects/", {"title": title, "label_config": label_config})
+        )
 
     def update_project(self, project_id: int, settings: Mapping[str, Any]) -> None:
         """Change a project's settings, `model_version` and `sampling` among them."""
@@ -92,7 +94,7 @@ class StudioClient:
         Returns the number of tasks that Label Studio says it made.
         """
         made = 0
-        for batch in _batches([_without_ground_truth(task) for task in tasks], IMPORT_BATCH):
+        for batch in in_batches([_without_ground_truth(task) for task in tasks], IMPORT_BATCH):
             made += _count(self._http.send("POST", f"api/projects/{project_id}/import", batch), "task_count")
         return made
 
@@ -144,7 +146,7 @@ class StudioClient:
         the task lacks.
         """
         found: list[Task] = []
-        for batch in _batches(sorted(task_ids), IDS_PER_QUERY):
+        for batch in in_batches(sorted(task_ids), IDS_PER_QUERY):
             found += map(task_from_export, self._tasks(project_id, [], fields=None, task_ids=batch))
         return found
 
@@ -262,15 +264,7 @@ class StudioClient:
             return self._push_at_once(project_id, rest) if rest else 0
 
     def _push_at_once(self, project_id: int, batch: Sequence[tuple[int, Prediction]]) -> int:
-        items = [
-            {
-                "task": task_id,
-                "result": region_list(prediction),
-                "score": prediction.score,
-                "model_version": prediction.model_version,
-            }
-            for task_id, prediction in batch
-        ]
+        items = [{"task": task_id, **prediction_to_json(prediction)} for task_id, prediction in batch]
         path = f"api/projects/{project_id}/import/predictions"
         return _count(self._http.send("POST", path, items, timeout_s=BULK_TIMEOUT_S), "created")
 
@@ -332,12 +326,6 @@ class StudioClient:
             if not page["tasks"] or len(page["tasks"]) >= page["total"]:
                 return
             last_id = page["tasks"][-1]["id"]
-
-
-def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
-    source = iter(items)
-    while batch := list(islice(source, size)):
-        yield batch
 
 
 def _calls(predictions: Sequence[tuple[int, Prediction]]) -> Iterator[list[tuple[int, Prediction]]]:

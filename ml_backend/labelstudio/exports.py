@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from ..domain.annotation import Task
 from ..errors import PayloadError, StudioRejected, StudioUnreachable
-from .file_notes import FileNotes
+from .files.notes import FileNotes
 from .http import StudioHttp
 from .json_stream import stream_objects
 from .payloads import task_from_export

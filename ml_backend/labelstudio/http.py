@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from ..domain.addresses import LOOPBACK_HOSTS
 from ..errors import PayloadError, StudioError, StudioRejected, StudioUnauthorized, StudioUnreachable
 from .json_stream import json_decoder
 
@@ -26,7 +27,6 @@ LONGEST_PAUSE_S = 5.0
 LONGEST_DETAIL = 300
 DECODE = json_decoder()
 RENEWAL = "api/token/refresh/"
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 HOW_TO_GET_ACCESS = (
     "Set LABELLOOP_STUDIO_TOKEN to a token from Label Studio's Account & Settings: a personal access token works on "
     "every instance until it expires; a legacy token only where an administrator has enabled legacy tokens "

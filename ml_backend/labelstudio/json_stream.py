@@ -4,14 +4,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 from ..errors import PayloadError
-from .file_notes import FileNotes
+from .files.notes import FileNotes
 
-__all__ = ["MAX_DEPTH", "Decoder", "NotJson", "json_decoder", "stream_objects", "whole_characters"]
-
-Decoder: TypeAlias = Callable[[str], Any]
+__all__ = ["NotJson", "json_decoder", "stream_objects"]
 
 MAX_DEPTH = 200
 CHARACTERS_AT_ONCE = 1 << 16
@@ -30,7 +28,7 @@ class NotJson(PayloadError):
     """The text is not JSON. It may be meant as plain text."""
 
 
-def json_decoder(notes: FileNotes | None = None) -> Decoder:
+def json_decoder(notes: FileNotes | None = None) -> Callable[[str], Any]:
     """Return a function that decodes a JSON text. Where an object has a key twice, the last value counts.
 
     It uses Python's own parser, which joins the escaped halves of a surrogate pair and reads whole numbers of any
@@ -71,7 +69,7 @@ def stream_objects(source: IO[str], notes: FileNotes | None = None) -> Iterator[
             raise PayloadError(f"it starts with {text.shown()}")
 
 
-def whole_characters(value: Any, notes: FileNotes | None = None) -> Any:
+def _whole_characters(value: Any, notes: FileNotes | None = None) -> Any:
     """Return a JSON value with U+FFFD for every unpaired half of a surrogate pair, so that positions stay right."""
     if isinstance(value, str):
         if value.isascii():
@@ -81,8 +79,8 @@ def whole_characters(value: Any, notes: FileNotes | None = None) -> Any:
             notes.half_characters += count
         return whole
     if isinstance(value, dict):
-        return {whole_characters(key, notes): whole_characters(each, notes) for key, each in value.items()}
-    return [whole_characters(each, notes) for each in value] if isinstance(value, list) else value
+        return {_whole_characters(key, notes): _whole_characters(each, notes) for key, each in value.items()}
+    return [_whole_characters(each, notes) for each in value] if isinstance(value, list) else value
 
 
 def _listed(text: "_Text") -> Iterator[dict[str, Any]]:
@@ -227,7 +225,7 @@ def _decoder(notes: FileNotes) -> Callable[[str, int], tuple[Any, int]]:
         found = text[start:end]
         if _depth(found) > MAX_DEPTH:
             raise PayloadError(TOO_DEEP)
-        return (whole_characters(value, notes) if _may_hold_halves(found) else value), end
+        return (_whole_characters(value, notes) if _may_hold_halves(found) else value), end
 
     return decode
 

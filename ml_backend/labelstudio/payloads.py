@@ -1,17 +1,16 @@
-"""Label Studio's JSON: parsed once, where it enters, into frozen values; unknown keys are ignored."""
+"""Label Studio's JSON: read once, where it enters, into frozen values; unknown keys are ignored."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
-from ..domain.annotation import Annotation, Prediction, ProjectInfo, Task
+from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Prediction, ProjectInfo, Region, Task, region_meaning
 from ..domain.example import PrelabelOutcome
 from ..domain.project import GREATEST_STUDIO_ID
 from ..errors import PayloadError
-from .json_text import read_json
-from .prelabel import outcome_by_comparison, outcome_by_origin
 
 __all__ = [
     "AnnotationPayload",
@@ -21,133 +20,61 @@ __all__ = [
     "ProjectPayload",
     "SetupRequest",
     "object_or_none",
-    "parse",
-    "parse_predict",
-    "parse_project",
-    "parse_setup",
-    "predict_response",
-    "region_list",
+    "prediction_to_json",
+    "project_from_api",
     "task_from_export",
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SetupRequest:
-    """Body of `/setup`. The access token that Label Studio puts in it is left behind on purpose.
-
-    Attributes:
-        hostname: where Label Studio says it is; to be compared, never to be called.
-    """
-
-    project_id: int
-    label_config: str
-    hostname: str
-    extra_params: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PredictRequest:
-    """Body of `/predict`.
-
-    Attributes:
-        tasks: in the order of the request; a task without an id has id 0.
-    """
-
-    project_id: int
-    label_config: str
-    tasks: tuple[Task, ...]
-
-
-def parse_setup(body: object) -> SetupRequest:
-    """What `/setup` was told.
-
-    Raises:
-        PayloadError: not an object, or no project or label config.
-    """
-    setup = parse(_Setup, body, "/setup")
-    return SetupRequest(setup.project, setup.label_config, setup.hostname or "", setup.extra_params)
-
-
-def parse_predict(body: object) -> PredictRequest:
-    """What `/predict` was asked.
-
-    Raises:
-        PayloadError: not an object, no project, or a task without data.
-    """
-    request = parse(_Predict, body, "/predict")
-    return PredictRequest(request.project, request.label_config, tuple(task.value() for task in request.tasks))
-
-
-def parse_project(body: object) -> ProjectInfo:
-    """A project's settings, from the API's JSON.
+def project_from_api(body: object) -> ProjectInfo:
+    """Return a project's settings from the API's JSON.
 
     Raises:
         PayloadError: not an object, or no id.
     """
-    return parse(ProjectPayload, body, "project").value()
+    return ProjectPayload.read(body).value()
 
 
-def task_from_export(obj: object) -> Task:
-    """A task with its annotations, from an export or from the API.
+def task_from_export(body: object) -> Task:
+    """Return a task with its annotations from an export or from the API.
 
     Raises:
         PayloadError: not an object, no id, no data, or an annotation that is none.
     """
-    return parse(TaskPayload, obj, "task").value()
+    return _StoredTask.read(body).value()
 
 
-def predict_response(predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Body of the answer to `/predict`: one entry per prediction, in order."""
+def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as Label Studio takes it, in an answer to `/predict`, an import or a file of tasks."""
     return {
-        "results": [
-            {
-                "result": region_list(prediction),
-                "score": prediction.score,
-                "model_version": prediction.model_version,
-            }
-            for prediction in predictions
-        ]
+        "result": [dict(region) for region in prediction.result],
+        "score": prediction.score,
+        "model_version": prediction.model_version,
     }
-
-
-def region_list(prediction: Prediction) -> list[dict[str, Any]]:
-    """A prediction's regions as JSON objects."""
-    return [dict(region) for region in prediction.result]
 
 
 def _none_to_empty(value: object) -> object:
     return [] if value is None else value
 
 
-def _regions(value: object) -> object:
-    """Annotations made over the API may have no result at all, or one with holes in it."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+def _objects(value: object) -> object:
+    """Return the objects of a list.
 
-
-def _whole_predictions(value: object) -> object:
-    """Default exports list predictions by id alone."""
+    Annotations made over the API may have no result at all, or one with holes in it, and default exports list
+    predictions by id alone.
+    """
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _project_id(value: object) -> object:
-    """Label Studio writes `<id>.<time of creation>`."""
+    """Return the first part of a project's id, which Label Studio writes as `<id>.<time of creation>`."""
     return value.split(".")[0] if isinstance(value, str) else value
 
 
 def _annotator(value: object) -> str:
     if isinstance(value, Mapping):
         value = value.get("id", value.get("email"))
-    return "unknown" if value is None else str(value)
-
-
-def _extra_params(value: object) -> object:
-    """Label Studio stores them as JSON or as the text that was typed in."""
-    if isinstance(value, str):
-        try:
-            value = read_json(value.encode(errors="surrogatepass"))
-        except ValueError:
-            return {}
-    return value if isinstance(value, dict) else {}
+    return UNKNOWN_ANNOTATOR if value is None else str(value)
 
 
 def object_or_none(value: object) -> object:
@@ -158,14 +85,44 @@ def object_or_none(value: object) -> object:
 Id = Annotated[int, Field(ge=0, le=GREATEST_STUDIO_ID)]
 ProjectId = Annotated[int, Field(ge=1, le=GREATEST_STUDIO_ID)]
 """A project's id. Label Studio counts from 1; labelloop itself uses 0, for work on files."""
-Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_regions)]
+Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_objects)]
 
 
 class Payload(BaseModel):
-    """The base of all JSON objects of Label Studio."""
+    """The base of all JSON objects of Label Studio.
+
+    Attributes:
+        source: names the object in messages.
+    """
 
     # hide_input: a message must not repeat tokens or people's texts.
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    source: ClassVar[str]
+
+    @classmethod
+    def read(cls, body: object) -> Self:
+        """Read the JSON value.
+
+        Raises:
+            PayloadError: it does not fit; the message begins with `source`.
+        """
+        if not isinstance(body, Mapping):
+            raise PayloadError(
+                f"{cls.source}: the body is {_json_type(body)}; wanted the JSON object that Label Studio sends "
+                "(Content-Type: application/json)"
+            )
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            problems = [
+                f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+                for problem in error.errors(include_input=False)
+            ]
+            more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
+            raise PayloadError(
+                f"{cls.source}: not what Label Studio sends: {'; '.join(problems[:3])}{more}; wanted it as version "
+                "1.x has it"
+            ) from None
 
 
 class _Prediction(Payload):
@@ -179,7 +136,7 @@ class AnnotationPayload(Payload):
 
     id: Id
     task: Id | None = None
-    completed_by: Annotated[str, BeforeValidator(_annotator)] = "unknown"
+    completed_by: Annotated[str, BeforeValidator(_annotator)] = UNKNOWN_ANNOTATOR
     updated_by: Any = None
     result: Regions = ()
     was_cancelled: bool | None = False
@@ -201,6 +158,11 @@ class AnnotationPayload(Payload):
         return next((each for each in candidates if each.id in (None, self.parent_prediction)), None)
 
     def value(self, others: Sequence[_Prediction] = ()) -> Annotation:
+        """Convert to the annotation as the rest of labelloop uses it.
+
+        Args:
+            others: predictions of the task, one of which may be the pre-label.
+        """
         return Annotation(
             id=self.id,
             annotator=self.completed_by,
@@ -219,29 +181,31 @@ class AnnotationPayload(Payload):
         if self.parent_prediction is None:
             return PrelabelOutcome.NONE
         if prelabel is not None:
-            return outcome_by_comparison(self.result, prelabel.result)
+            return _outcome_by_comparison(self.result, prelabel.result)
         # "Create Annotations From Predictions" leaves both empty; every save by a person sets updated_by.
         was_copied = self.updated_by is None and self.lead_time is None
-        return outcome_by_origin(self.result, was_copied=was_copied)
+        return _outcome_by_origin(self.result, was_copied=was_copied)
 
 
 class _Task(Payload):
     id: Id = 0
     data: dict[str, Any]
     annotations: Annotated[tuple[AnnotationPayload, ...], FailFast(), BeforeValidator(_none_to_empty)] = ()
-    predictions: Annotated[tuple[_Prediction, ...], FailFast(), BeforeValidator(_whole_predictions)] = ()
+    predictions: Annotated[tuple[_Prediction, ...], FailFast(), BeforeValidator(_objects)] = ()
 
     def value(self) -> Task:
         return Task(self.id, self.data, tuple(annotation.value(self.predictions) for annotation in self.annotations))
 
 
-class TaskPayload(_Task):
+class _StoredTask(_Task):
+    source = "task"
     id: Id
 
 
 class ProjectPayload(Payload):
     """A project as the API and events send it."""
 
+    source = "project"
     id: ProjectId
     title: str | None = ""
     label_config: str | None = ""
@@ -263,43 +227,62 @@ class ProjectPayload(Payload):
         )
 
 
-class _Setup(Payload):
-    project: Annotated[ProjectId, BeforeValidator(_project_id)]
+class SetupRequest(Payload):
+    """Body of `/setup`. The access token that Label Studio puts in it is left behind on purpose."""
+
+    source = "/setup"
+    project_id: Annotated[ProjectId, BeforeValidator(_project_id)] = Field(alias="project")
     label_config: str = Field(alias="schema")
-    hostname: str | None = ""
-    extra_params: Annotated[dict[str, Any], BeforeValidator(_extra_params)] = {}
 
 
-class _Predict(Payload):
-    project: Annotated[ProjectId, BeforeValidator(_project_id)]
+class PredictRequest(Payload):
+    """Body of `/predict`."""
+
+    source = "/predict"
+    project_id: Annotated[ProjectId, BeforeValidator(_project_id)] = Field(alias="project")
     label_config: str = ""
-    tasks: Annotated[tuple[_Task, ...], FailFast()]
+    listed: Annotated[tuple[_Task, ...], FailFast()] = Field(alias="tasks")
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks in the order of the request; a task without an id has id 0."""
+        return tuple(task.value() for task in self.listed)
 
 
-ModelT = TypeVar("ModelT", bound=Payload)
+def _outcome_by_comparison(result: Sequence[Region], prelabel: Sequence[Region]) -> PrelabelOutcome:
+    """Return what became of a pre-label, by comparing it with the annotation's result.
 
-
-def parse(model: type[ModelT], body: object, what: str) -> ModelT:
-    """Parse the body into the model.
-
-    Raises:
-        PayloadError: the body does not fit the model; the message begins with `what`.
+    Only the meaning of regions counts (see `region_meaning`), and neither their order nor controls that the pre-label
+    does not answer, such as a comment box beside the labels.
     """
-    if not isinstance(body, Mapping):
-        raise PayloadError(
-            f"{what}: the body is {_json_type(body)}; wanted the JSON object that Label Studio sends "
-            "(Content-Type: application/json)"
-        )
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors(include_input=False)
-        ]
-        more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise PayloadError(
-            f"{what}: not what Label Studio sends: {'; '.join(problems[:3])}{more}; wanted it as version 1.x has it"
-        ) from None
+    if not prelabel:
+        return PrelabelOutcome.NONE
+    controls = {_control_name(region) for region in prelabel}
+    answered = [region for region in result if _control_name(region) in controls]
+    is_same = Counter(map(region_meaning, answered)) == Counter(map(region_meaning, prelabel))
+    return PrelabelOutcome.ACCEPTED if is_same else PrelabelOutcome.CHANGED
+
+
+def _outcome_by_origin(result: Sequence[Region], *, was_copied: bool) -> PrelabelOutcome:
+    """Return the outcome where an annotation started from a pre-label that is not at hand.
+
+    The editor marks each region: `prediction` (untouched), `prediction-changed` or `manual`. A region that was deleted
+    leaves no mark. Regions of controls that the pre-label left no mark on do not count.
+
+    Args:
+        was_copied: Label Studio made the annotation from the prediction by itself, without the editor.
+    """
+    origins = [(_control_name(region), str(region.get("origin") or "")) for region in result]
+    if was_copied and not any(origin for _, origin in origins):
+        return PrelabelOutcome.ACCEPTED
+    controls = {name for name, origin in origins if origin in ("prediction", "prediction-changed")}
+    marks = {origin for name, origin in origins if name in controls}
+    return PrelabelOutcome.ACCEPTED if marks == {"prediction"} else PrelabelOutcome.CHANGED
+
+
+def _control_name(region: Region) -> str:
+    """Return the name of the control, which is text unless somebody made the payload up."""
+    return str(region.get("from_name"))
 
 
 def _json_type(body: object) -> str:

@@ -1,92 +1,83 @@
 """What labelloop writes into tasks about their labels, and the tabs of the Data Manager that show it."""
 
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 from typing import Any
 
-__all__ = [
-    "DEFAULT_TAB",
-    "DISAGREEMENT",
-    "DISAGREEMENT_TAB",
-    "GIVEN",
-    "ISSUE",
-    "QUALITY",
-    "QUALITY_FIELDS",
-    "SUGGESTED",
-    "SUSPECT",
-    "SUSPECT_TAB",
-    "TRUE",
-    "cleared",
-    "default_tab",
-    "marked",
-    "review_tab",
-]
+__all__ = ["REVIEW_TABS", "TRUE", "QualityField", "default_tab", "marked", "review_tab"]
 
-SUSPECT = "labelloop_suspect"
-DISAGREEMENT = "labelloop_disagreement"
-GIVEN = "labelloop_given_label"
-SUGGESTED = "labelloop_suggested_label"
-ISSUE = "labelloop_issue"
-QUALITY = "labelloop_label_quality"
-QUALITY_FIELDS = (GIVEN, SUGGESTED, ISSUE, QUALITY, SUSPECT, DISAGREEMENT)
 
+class QualityField(StrEnum):
+    """Keys in the tasks' data."""
+
+    GIVEN = "labelloop_given_label"
+    SUGGESTED = "labelloop_suggested_label"
+    ISSUE = "labelloop_issue"
+    QUALITY = "labelloop_label_quality"
+    SUSPECT = "labelloop_suspect"
+    DISAGREEMENT = "labelloop_disagreement"
+
+
+FIELDS = frozenset(QualityField)
+REVIEW_TABS = {QualityField.SUSPECT: "Likely label errors", QualityField.DISAGREEMENT: "Annotators disagree"}
+"""Titles of the tabs by the field that is true for their tasks."""
 DEFAULT_TAB = "Default"
-SUSPECT_TAB = "Likely label errors"
-DISAGREEMENT_TAB = "Annotators disagree"
 TRUE = "true"
 """How a filter of type String spells the JSON value; the interface edits such a filter correctly, unlike others."""
 
-SHOWN_BESIDE_THE_TEXT = (GIVEN, SUGGESTED, ISSUE, QUALITY)
-WIDTHS = {"id": 80, GIVEN: 180, SUGGESTED: 190, ISSUE: 140, QUALITY: 170}
+BESIDE_THE_TEXT = (QualityField.GIVEN, QualityField.SUGGESTED, QualityField.ISSUE, QualityField.QUALITY)
+WIDTHS = {
+    "tasks:id": 80,
+    **{f"tasks:data.{name}": width for name, width in zip(BESIDE_THE_TEXT, (180, 190, 140, 170), strict=True)},
+}
 TEXT_WIDTH = 340
 
 
 def marked(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The data with these quality fields and no others; a task that once was in the other tab says that it is not."""
-    flags = {name: False for name in (SUSPECT, DISAGREEMENT) if name in data}
-    return {key: value for key, value in data.items() if key not in QUALITY_FIELDS} | flags | dict(fields)
+    """Return a task's data with these quality fields and no others.
+
+    Without fields, the task is in no tab and holds nobody's suggestion. A task that once was in a tab says that it is
+    not, since Label Studio goes on to list columns that some task had.
+    """
+    flags = {str(name): False for name in REVIEW_TABS if name in data}
+    return {key: value for key, value in data.items() if key not in FIELDS} | flags | dict(fields)
 
 
-def cleared(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data without opinions on its label: in no tab, and with nobody's suggestion left in it."""
-    return marked(data, {})
-
-
-def review_tab(title: str, field: str, text_field: str, columns: Collection[str]) -> dict[str, Any]:
-    """A tab of the tasks whose `field` is true, the least quality first, with what a decision needs in sight.
+def review_tab(field: QualityField, text_field: str, columns: Collection[str]) -> dict[str, Any]:
+    """Return a tab of the tasks whose `field` is true, the least quality first, with what a decision needs in sight.
 
     Args:
         columns: all that the Data Manager can show. Label Studio shows each that a tab does not hide.
     """
-    shown = {"tasks:id", f"tasks:data.{text_field}", *(f"tasks:data.{name}" for name in SHOWN_BESIDE_THE_TEXT)}
-    if field == DISAGREEMENT:
-        shown = shown - {f"tasks:data.{ISSUE}"} | {"tasks:annotators"}
-    widths = {f"tasks:{name}" if name == "id" else f"tasks:data.{name}": width for name, width in WIDTHS.items()}
-    beside_editor = {"tasks:id", f"tasks:data.{SUGGESTED}"}
+    shown = {"tasks:id", f"tasks:data.{text_field}", *(f"tasks:data.{name}" for name in BESIDE_THE_TEXT)}
+    if field is QualityField.DISAGREEMENT:
+        shown = shown - {f"tasks:data.{QualityField.ISSUE}"} | {"tasks:annotators"}
+    beside_editor = {"tasks:id", f"tasks:data.{QualityField.SUGGESTED}"}
     hidden = {
         "explore": [name for name in _all(columns) if name not in shown],
         "labeling": [name for name in _all(columns) if name not in beside_editor],
     }
     return {
-        **_list(title),
+        **_list(REVIEW_TABS[field]),
         "hiddenColumns": hidden,
-        "columnsWidth": widths | {f"tasks:data.{text_field}": TEXT_WIDTH},
+        "columnsWidth": WIDTHS | {f"tasks:data.{text_field}": TEXT_WIDTH},
         "filters": {
             "conjunction": "and",
             "items": [{"filter": f"filter:tasks:data.{field}", "operator": "equal", "type": "String", "value": TRUE}],
         },
-        "ordering": [f"tasks:data.{QUALITY}"],
+        "ordering": [f"tasks:data.{QualityField.QUALITY}"],
     }
 
 
 def default_tab(columns: Mapping[str, bool]) -> dict[str, Any]:
-    """The tab of all tasks, as Label Studio shows it where nobody has saved any tab, without the quality fields.
+    """Return the tab of all tasks as Label Studio shows it where nobody has saved any tab, without the quality fields.
 
     Label Studio stops showing that one as soon as there is another, so it has to be saved beside it.
 
     Args:
         columns: whether each is visible unless a tab says otherwise.
     """
-    ours = {f"tasks:data.{name}" for name in QUALITY_FIELDS}
+    ours = {f"tasks:data.{name}" for name in QualityField}
     hidden = [name for name in _all(columns) if name in ours or not columns.get(name, True)]
     return {**_list(DEFAULT_TAB), "hiddenColumns": {"explore": hidden, "labeling": hidden}}
 
@@ -96,5 +87,5 @@ def _list(title: str) -> dict[str, Any]:
 
 
 def _all(columns: Collection[str]) -> list[str]:
-    """Columns in order, those of quality fields too that no task holds yet."""
-    return list(dict.fromkeys([*columns, *(f"tasks:data.{name}" for name in QUALITY_FIELDS)]))
+    """Return the columns in order, and after them those of quality fields that no task holds yet."""
+    return list(dict.fromkeys([*columns, *(f"tasks:data.{name}" for name in QualityField)]))

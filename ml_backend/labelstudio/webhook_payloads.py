@@ -12,14 +12,9 @@ from pydantic import BeforeValidator, FailFast, Field, model_validator
 
 from ..domain.annotation import Annotation, ProjectInfo
 from ..errors import PayloadError
-from .payloads import AnnotationPayload, Id, Payload, ProjectPayload, object_or_none, parse
+from .payloads import AnnotationPayload, Id, Payload, ProjectPayload, object_or_none
 
-__all__ = [
-    "AnnotationChange",
-    "WebhookMessage",
-    "check_event",
-    "parse_webhook",
-]
+__all__ = ["AnnotationChange", "WebhookMessage", "check_event", "parse_webhook"]
 
 MAX_EVENT_COMMAS = 2_000_000
 """400 for each of the at most 5,000 tasks or annotations in one call of Label Studio's. A JSON value of two bytes
@@ -59,10 +54,14 @@ class WebhookMessage:
 
     action: str
     project: ProjectInfo | None = None
-    project_id: int | None = None
     annotations: tuple[AnnotationChange, ...] = ()
     deleted_annotation_ids: tuple[int, ...] = ()
     task_ids: tuple[int, ...] = ()
+
+    @property
+    def project_id(self) -> int | None:
+        """The project's id; None where the project is None."""
+        return self.project.id if self.project else None
 
 
 def check_event(body: bytes) -> None:
@@ -85,10 +84,10 @@ def parse_webhook(body: object) -> WebhookMessage:
         PayloadError: the body is not an object, has no action or too many entries, or an annotation, task or project
             in it is invalid; the first invalid one is named.
     """
-    envelope = parse(_Envelope, body, "webhook")
+    envelope = _Envelope.read(body)
     if not envelope.action.startswith(("ANNOTATION", "TASK")):
         return _message(envelope)
-    message = parse(_Webhook, body, "webhook")
+    message = _Webhook.read(body)
     task_ids = {task.id for task in message.task}
     is_deletion = message.action.endswith("DELETED")
     return replace(
@@ -134,6 +133,7 @@ class _Reference(Payload):
 
 
 class _Envelope(Payload):
+    source = "webhook"
     action: Annotated[str, Field(min_length=1)]
     project: Annotated[ProjectPayload | None, BeforeValidator(object_or_none)] = None
 
@@ -150,8 +150,7 @@ class _Webhook(_Envelope):
 
 
 def _message(envelope: _Envelope) -> WebhookMessage:
-    project = envelope.project.value() if envelope.project else None
-    return WebhookMessage(envelope.action, project, project.id if project else None)
+    return WebhookMessage(envelope.action, envelope.project.value() if envelope.project else None)
 
 
 def _change(annotation: _Annotation, task_ids: Collection[int]) -> AnnotationChange:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from ..domain.annotation import Annotation, Task
-from ..domain.event import AnnotationEvent, EventAction, merged
+from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Task, time_of
+from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import SelectedBy
-from .review import UNKNOWN_ANNOTATOR, last_change, time_of
 
 __all__ = ["believed"]
 
@@ -32,7 +31,7 @@ def believed(
     agreeing = [event for event in told if _agrees(event, task, annotation)]
     if not agreeing:
         return None
-    together = merged(agreeing)
+    together = AnnotationEvent.merged(agreeing)
     chosen_by = together.selected_by
     if is_held_out and chosen_by is SelectedBy.ACTIVE:
         chosen_by = SelectedBy.RANDOM
@@ -50,4 +49,4 @@ def _agrees(event: AnnotationEvent, task: Task, annotation: Annotation) -> bool:
 def _is_in_time(event: AnnotationEvent, annotation: Annotation) -> bool:
     made_at, told_at = time_of(annotation.created_at), time_of(event.changed_at)
     earliest = made_at + ONE_ACT if event.action is EventAction.UPDATED else made_at
-    return earliest <= told_at <= last_change(annotation)
+    return earliest <= told_at <= annotation.last_change

@@ -1,21 +1,24 @@
-"""Rows out of reviewed tasks: settled, split, freed of duplicates and leaks, and counted."""
+"""Make reviewed tasks into the rows of a snapshot: settled, split, freed of duplicates and leaks, and counted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..domain.annotation import Task
-from ..domain.example import Row, Target
+from ..domain.example import Row, SelectedBy, Target
 from ..domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import Split, SplitFractions, normalised, split_of
 from ..tasks import ServedControl, ServingPlan
 from .leakage import find_leaks
 from .reviewed import BuildSettings, History, RowChange, count_disagreements, row_of
-from .warn import warnings_about
 
-__all__ = ["BuiltRows", "DroppedRow", "build_rows"]
+__all__ = ["BuiltRows", "build_rows"]
 
-"""The reasons for which a task is no part of a snapshot at all, and thus not among its dropped rows."""
+THIN_TRAIN_ROWS = 5
+FULL_VALIDATION_ROWS = 200
+FULL_TEST_ROWS = 100
+NAMED_LABELS = 10
+UNREAD = frozenset({Reason.UNREADABLE, Reason.CONTRADICTORY, Reason.DOUBTFUL_POSITIONS, Reason.EMPTY_ANSWER})
 
 LabelCounts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
@@ -74,7 +77,7 @@ def build_rows(
     history: History,
     change: RowChange = lambda rows: rows,
 ) -> BuiltRows:
-    """Rows of all reviewed tasks, the same ones whatever order the tasks come in.
+    """Return the rows of all reviewed tasks, the same ones whatever order the tasks come in.
 
     Args:
         change: applied to every row, after its text has decided on its split and before leaks are looked for, which
@@ -105,7 +108,7 @@ def build_rows(
         dropped=tuple(sorted(all_dropped, key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
         reasons=tuple(reasons),
-        warnings=warnings_about(splits, label_counts, settings.split, voids),
+        warnings=_warnings(splits, label_counts, settings.split, voids),
     )
 
 
@@ -190,7 +193,7 @@ def _split(rows: Iterable[Row], plan: ServingPlan, fractions: SplitFractions) ->
 def _moved(
     given: Iterable[Row], changed: Iterable[Row], plan: ServingPlan, fractions: SplitFractions
 ) -> dict[int, Split]:
-    """The splits that the changed texts no longer tell."""
+    """Return by task id the splits that can no longer be computed, because a hook changed the text."""
     splits = {row.task_id: split_of(row.input[plan.field], fractions) for row in given}
     now = ((row.task_id, split_of(row.input.get(plan.field, ""), fractions)) for row in changed)
     return {task_id: splits[task_id] for task_id, split in now if splits.get(task_id, split) is not split}
@@ -225,3 +228,85 @@ def _rows_per_label(rows: Iterable[Row], served: ServedControl) -> dict[str, int
     targets = (row.targets[served.name] for row in rows if served.name in row.targets)
     found = Counter(label for target in targets for label in set(served.kind.labels_in(target)))
     return {label: found[label] for label in served.control.label_values}
+
+
+def _warnings(
+    splits: Mapping[Split, Sequence[Row]],
+    label_counts: LabelCounts,
+    fractions: SplitFractions,
+    reasons: Sequence[ReasonCount],
+) -> tuple[str, ...]:
+    """Return sentences about void answers, thin classes, few held-out rows and labels that nobody was seen making.
+
+    Warnings never block. A held-out split that is switched off by a share of 0 is not missed.
+    """
+    shares = {
+        Split.TRAIN: fractions.train,
+        Split.VALIDATION: fractions.validation,
+        Split.TEST: fractions.test,
+    }
+    wanted = [split for split in Split if shares[split] > 0]
+    return (
+        *_void_answers(reasons),
+        *_few_held_out(splits, wanted, list(label_counts[Split.TRAIN.value])),
+        *_thin_classes(label_counts, wanted),
+        *_unseen(splits),
+    )
+
+
+def _void_answers(reasons: Sequence[ReasonCount]) -> Iterator[str]:
+    """Yield a sentence or two per control about answers that do not count; the reasons have more details.
+
+    The snapshot's id depends on these sentences, so the same rows must always give the same sentences.
+    """
+    for control in sorted({each.control for each in reasons if each.control}):
+        about = [each for each in reasons if each.control == control]
+        unknown = [each.details for each in about if each.reason is Reason.UNKNOWN_LABEL]
+        if labels := [f"{label} ({count})" for details in unknown for label, count in details.items()]:
+            yield (
+                f"answers to {control!r} with labels that the label config no longer has are left out: "
+                f"{_listed(labels)}; put the labels back, or label these tasks again."
+            )
+        if unreadable := sum(each.count for each in about if each.reason in UNREAD):
+            yield f"{unreadable} answers to {control!r} cannot be read and are left out."
+
+
+def _few_held_out(
+    splits: Mapping[Split, Sequence[Row]], wanted: Iterable[Split], controls: Sequence[str]
+) -> Iterator[str]:
+    consequences = {
+        Split.VALIDATION: (FULL_VALIDATION_ROWS, "models are compared by cross-validation inside train."),
+        Split.TEST: (FULL_TEST_ROWS, "the gate decides by point estimate and its decision is provisional."),
+    }
+    for split in wanted:
+        enough, consequence = consequences.get(split, (0, ""))
+        counts = {name: sum(name in row.targets for row in splits[split]) for name in controls}
+        if set(counts.values()) == {len(splits[split])} and len(splits[split]) < enough:
+            yield f"{split} holds {len(splits[split])} rows; under {enough}, {consequence}"
+        elif thin := [f"{name!r} ({count})" for name, count in counts.items() if count < enough]:
+            yield f"{split} holds few rows that answer {_listed(thin)}; under {enough}, {consequence}"
+
+
+def _thin_classes(label_counts: LabelCounts, wanted: Iterable[Split]) -> Iterator[str]:
+    for split in wanted:
+        least = 1 if split.is_held_out else THIN_TRAIN_ROWS
+        for control, counts in label_counts[split.value].items():
+            thin = [f"{label} ({count})" for label, count in counts.items() if count < least]
+            if thin:
+                found = "no row" if split.is_held_out else f"fewer than {THIN_TRAIN_ROWS} rows"
+                yield f"{len(thin)} of {len(counts)} labels of {control!r} have {found} in {split}: {_listed(thin)}."
+
+
+def _unseen(splits: Mapping[Split, Sequence[Row]]) -> Iterator[str]:
+    rows = [row for split_rows in splits.values() for row in split_rows]
+    unseen = sum(row.provenance.selected_by is SelectedBy.UNKNOWN for row in rows)
+    if unseen:
+        yield (
+            f"{unseen} of {len(rows)} rows ({unseen / len(rows):.0%}) hold labels that labelloop did not see being "
+            "made, imported ones for instance; the gate uses them, auto-accept does not."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED_LABELS
+    return ", ".join(names[:NAMED_LABELS]) + (f" and {more} more" if more > 0 else "")

@@ -1,7 +1,7 @@
-"""Train rows that repeat a held-out row: the leak that makes a test score a lie.
+"""Find train rows that repeat a held-out row, a leak that makes a test score too good.
 
 Similarity is the Jaccard index over the words of a text and its pairs of neighbouring words. Where one of n words
-differs, it is (2n - 2) / (2n + 4). So at the default threshold, two texts of up to 12 words never count as duplicates
+differs, it is (2n - 2) / (2n + 4). So at a threshold of 0.8, two texts of up to 12 words never count as duplicates
 while a word differs ("where is my card", "where is my cart"), as they would if characters were compared. Texts that
 differ by a word added to a sentence, a typo in a paragraph, punctuation or case do count. The module `words` defines
 what a word is in each script.
@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError
 from ..words import words
 
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-__all__ = ["DEFAULT_THRESHOLD", "Leak", "find_leaks"]
+__all__ = ["Leak", "find_leaks"]
 
-DEFAULT_THRESHOLD = 0.8
 PERMUTATIONS = 128
 SEED = 1
 LARGEST_MISS_RATE = 1e-4
@@ -42,16 +40,15 @@ class Leak:
     is_exact: bool
 
 
-def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> dict[int, Leak]:
-    """Train texts that are as similar to a held-out text as the threshold, or more, by index.
+def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float) -> dict[int, Leak]:
+    """Return by index the train texts that are as similar to a held-out text as the threshold, or more.
 
     Candidates come from an index of the held-out texts alone, each is then measured exactly: nothing below the
     threshold is ever found; at the threshold itself fewer than 1 in 10,000 are missed, equal texts never.
 
-    Raises:
-        ConfigurationError: the threshold is not above 0 and at most 1.
+    Args:
+        threshold: above 0, and at most 1.
     """
-    check_threshold(threshold)
     if not train or not held_out:
         return {}
     from datasketch import MinHashLSH
@@ -68,18 +65,6 @@ def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float =
             is_exact = words(train[position]) == words(held_out[best[1]])
             leaks[position] = Leak(best[1], best[0], is_exact)
     return leaks
-
-
-def check_threshold(threshold: float) -> None:
-    """Refuse a threshold that is no likeness.
-
-    Raises:
-        ConfigurationError: it is not above 0 and at most 1.
-    """
-    if not 0 < threshold <= 1:
-        raise ConfigurationError(
-            f"near-duplicate threshold {threshold} found; wanted a likeness above 0 and at most 1, such as 0.8"
-        )
 
 
 def _most_similar(
@@ -111,7 +96,7 @@ def _stable_hash(shingle: bytes) -> int:
 
 
 def _bands_and_rows(threshold: float) -> tuple[int, int]:
-    """The longest rows, hence the fewest candidates, that still find a pair at the threshold."""
+    """Return bands and rows of the index: the longest rows, hence the fewest candidates, that still find a pair."""
     for rows in range(PERMUTATIONS // 4, 1, -1):
         bands = PERMUTATIONS // rows
         if (1 - threshold**rows) ** bands <= LARGEST_MISS_RATE:

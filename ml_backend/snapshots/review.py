@@ -1,19 +1,15 @@
-"""When a task counts as reviewed. Label Studio Community has no review event, so a setting says."""
+"""Decide whether a task counts as reviewed: by a setting, as Label Studio Community has no review event."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
-from ..domain.annotation import Annotation, Region, Task
-from ..domain.region import flat_choices, region_meaning
+from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Region, Task, flat_choices, region_meaning
 from ..errors import ConfigurationError
 
-__all__ = ["UNKNOWN_ANNOTATOR", "ReviewMode", "ReviewRule", "last_change", "time_of"]
-
-UNKNOWN_ANNOTATOR = "unknown"
-EARLIEST = datetime.min.replace(tzinfo=UTC)
+__all__ = ["ReviewMode", "ReviewRule"]
 
 
 class ReviewMode(StrEnum):
@@ -69,7 +65,7 @@ class ReviewRule:
     def reviewed(
         self, task: Task, answer: Callable[[Annotation], Hashable | None] | None = None
     ) -> tuple[Annotation, ...]:
-        """The annotations that count, ordered by id; empty where the task is not reviewed.
+        """Return the annotations that count, ordered by id; empty where the task is not reviewed.
 
         Skipped annotations never count, and of one annotator the latest does. Annotations whose annotator is not
         known may be anybody's, so all of them stay; towards an agreement they are one voice.
@@ -107,27 +103,13 @@ def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation
     return tuple(sorted(latest.values(), key=lambda annotation: annotation.id))
 
 
-def last_change(annotation: Annotation) -> datetime:
-    """When the annotation was last changed, or else made; before all time where nobody wrote that down."""
-    return time_of(annotation.updated_at or annotation.created_at)
-
-
 def _age(annotation: Annotation) -> tuple[datetime, int]:
-    return last_change(annotation), annotation.id
-
-
-def time_of(text: str | None) -> datetime:
-    """Parse a time that Label Studio wrote; a missing one comes before all others."""
-    try:
-        time = datetime.fromisoformat(text or "")
-    except ValueError:
-        return EARLIEST
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return annotation.last_change, annotation.id
 
 
 def _most_agreeing(annotations: Iterable[Annotation], answer: Callable[[Annotation], Hashable | None]) -> int:
-    voices = {(found, a.annotator) for a in annotations if (found := answer(a)) is not None}
-    return max(Counter(found for found, _ in voices).values(), default=0)
+    voices = {(given, a.annotator) for a in annotations if (given := answer(a)) is not None}
+    return max(Counter(given for given, _ in voices).values(), default=0)
 
 
 def _whole_result(annotation: Annotation) -> str | None:

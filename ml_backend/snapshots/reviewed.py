@@ -1,20 +1,23 @@
-"""Make reviewed tasks into rows one by one, before the rows are compared with one another."""
+"""Make reviewed tasks into rows one by one: who said what, and which answers stand.
+
+Rows are compared with one another in `build` alone.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from ..domain.annotation import Annotation, Task
 from ..domain.config_changes import Absence
-from ..domain.event import AnnotationEvent
-from ..domain.example import Row, Target
+from ..domain.event import AnnotationEvent, EventAction
+from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
+from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason, ReasonCounts
 from ..domain.snapshot import SplitFractions, normalised
-from ..tasks import ServingPlan
-from .leakage import DEFAULT_THRESHOLD, check_threshold
+from ..errors import ConfigurationError
+from ..tasks import ServedControl, ServingPlan
+from ..tasks.base import GivenAnswer
 from .review import ReviewRule
-from .settle import all_answers, read_answers, settled_row
 
 __all__ = [
     "BuildSettings",
@@ -25,6 +28,9 @@ __all__ = [
     "reviewed_rows",
     "row_of",
 ]
+
+SELECTION_BIAS = (SelectedBy.UNKNOWN, SelectedBy.SUSPECT, SelectedBy.ACTIVE, SelectedBy.RANDOM)
+"""From what promises least about a row's fairness to what promises most."""
 
 History = Callable[[Task, Annotation], AnnotationEvent | None]
 """Returns what events say about a task's annotation; None where labelloop did not see the annotation being made."""
@@ -50,11 +56,51 @@ class BuildSettings:
     split: SplitFractions = field(default_factory=SplitFractions)
     review_rule: ReviewRule = field(default_factory=ReviewRule)
     trust_ground_truth: bool = False
-    near_duplicate_threshold: float = DEFAULT_THRESHOLD
+    near_duplicate_threshold: float = 0.8
     absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_threshold(self.near_duplicate_threshold)
+        if not 0 < self.near_duplicate_threshold <= 1:
+            raise ConfigurationError(
+                f"near-duplicate threshold {self.near_duplicate_threshold} found; wanted a likeness above 0 and at "
+                "most 1, such as 0.8"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _AnnotationAnswer:
+    """What one annotation says, and what is known of its making (event None: nothing).
+
+    Attributes:
+        targets: answer per control that it answers; at least one.
+    """
+
+    annotation: Annotation
+    event: AnnotationEvent | None
+    targets: Mapping[str, Target]
+
+    @property
+    def was_starred(self) -> bool:
+        """True where somebody was seen starring it. Imports carry the star unasked."""
+        event = self.event
+        return event is not None and event.ground_truth and event.action is EventAction.UPDATED
+
+    @property
+    def prelabel(self) -> PrelabelOutcome:
+        """What the annotator did with the pre-label: by the annotation, or by an event if the pre-label was deleted."""
+        is_known = self.annotation.parent_prediction is not None
+        return self.annotation.prelabel if is_known or not self.event else self.event.prelabel
+
+    @property
+    def selected_by(self) -> SelectedBy:
+        """How the task came before the annotator."""
+        return self.event.selected_by if self.event else SelectedBy.UNKNOWN
+
+    @property
+    def reviewed_at(self) -> str | None:
+        """Time of the last change, ISO 8601."""
+        seen_at = self.event.changed_at if self.event else None
+        return self.annotation.updated_at or self.annotation.created_at or seen_at
 
 
 def reviewed_rows(
@@ -79,12 +125,12 @@ def changed_rows(rows: Iterable[Row], change: RowChange, reasons: ReasonCounts) 
     """Yield the rows after a change; rows that it leaves out are counted."""
     waiting: deque[int] = deque()
 
-    def given() -> Iterator[Row]:
+    def noted() -> Iterator[Row]:
         for row in rows:
             waiting.append(row.task_id)
             yield row
 
-    for row in change(given()):
+    for row in change(noted()):
         # Rows come out in order, so rows that went in before this one and did not come out were left out.
         while waiting and (task_id := waiting.popleft()) != row.task_id:
             reasons.add(Reason.LEFT_OUT_BY_HOOK, task_id)
@@ -103,21 +149,35 @@ def row_of(
     """
     text = plan.text(task.data)
 
-    def answers(annotation: Annotation) -> tuple[Target | None, ...] | None:
-        found = all_answers(annotation, plan, text, settings.absences)
-        return None if all(answer is None for answer in found) else found
+    def answered(annotation: Annotation) -> tuple[Target | None, ...] | None:
+        targets = tuple(answer.target for answer in _given(annotation, plan, text, settings.absences))
+        return None if all(target is None for target in targets) else targets
 
-    reviewed = settings.review_rule.reviewed(task, answers)
+    reviewed = settings.review_rule.reviewed(task, answered)
     if not reviewed:
         return _why_not_reviewed(task)
     if not normalised(text):
         return Reason.EMPTY_TEXT
-    reading = read_answers(reviewed, plan, text, partial(history, task), settings.absences)
-    for cause in reading.causes:
-        reasons.add(cause.reason, task.id, cause.control, cause.label)
-    if not reading.answers:
-        return Reason.UNKNOWN_LABEL if any(cause.label for cause in reading.causes) else Reason.NO_ANSWER
-    return settled_row(task, plan, reading.answers, trust_ground_truth=settings.trust_ground_truth)
+    answers: list[_AnnotationAnswer] = []
+    has_unknown_labels = False
+    for annotation in reviewed:
+        targets: dict[str, Target] = {}
+        for served, given in zip(plan.controls, _given(annotation, plan, text, settings.absences), strict=True):
+            for reason in given.reasons:
+                reasons.add(reason, task.id, served.name)
+            # An answer with a label that has left the config is void rather than a dissent: its annotator could not
+            # have chosen among today's labels. The same annotation's answers to other controls count.
+            unknown = _unknown_labels(served, given.target)
+            for label in unknown:
+                reasons.add(Reason.UNKNOWN_LABEL, task.id, served.name, label)
+            has_unknown_labels |= bool(unknown)
+            if given.target is not None and not unknown:
+                targets[served.name] = given.target
+        if targets:
+            answers.append(_AnnotationAnswer(annotation, history(task, annotation), targets))
+    if not answers:
+        return Reason.UNKNOWN_LABEL if has_unknown_labels else Reason.NO_ANSWER
+    return _settled_row(task, plan, answers, trust_ground_truth=settings.trust_ground_truth)
 
 
 def count_disagreements(rows: Iterable[Row], reasons: ReasonCounts) -> None:
@@ -145,3 +205,98 @@ def _why_not_reviewed(task: Task) -> Reason:
     if not task.annotations:
         return Reason.NOT_ANNOTATED
     return Reason.SKIPPED if all(a.was_cancelled for a in task.annotations) else Reason.NOT_REVIEWED
+
+
+def _given(
+    annotation: Annotation, plan: ServingPlan, text: str, absences: Mapping[str, Sequence[Absence]]
+) -> Iterator[GivenAnswer]:
+    """Yield one annotation's answer to each control, whatever labels it uses.
+
+    There is no answer where the annotation's other answers hide the question, and where the annotation leaves a control
+    empty that did not exist when it was made.
+
+    Args:
+        absences: the periods in which controls were missing from the label config, for those not always there.
+    """
+    hidden, changed_at = plan.config.hidden(annotation.result), annotation.last_change
+    for served in plan.controls:
+        is_mentioned = any(region.get("from_name") == served.name for region in annotation.result)
+        was_there = not any(absence.covers(changed_at) for absence in absences.get(served.name, ()))
+        if served.name in hidden:
+            yield GivenAnswer(reasons=(Reason.NOT_ASKED,) if is_mentioned else ())
+        elif is_mentioned or was_there:
+            yield served.kind.read(served.control, annotation.result, text)
+        else:
+            yield GivenAnswer()
+
+
+def _unknown_labels(served: ServedControl, target: Target | None) -> list[str]:
+    used = () if target is None else served.kind.labels_in(target)
+    return sorted(set(used).difference(served.control.label_values))
+
+
+def _settled_row(
+    task: Task, plan: ServingPlan, answers: Sequence[_AnnotationAnswer], *, trust_ground_truth: bool
+) -> Row:
+    """Return the row of a task.
+
+    Its targets lack each control on which the annotators disagree with no ground truth to settle it, each that nobody
+    answered, and each that is not asked given the answers that remain.
+    """
+    text = plan.text(task.data)
+    settled = {served.name: _settled(answers, served, trust_ground_truth) for served in plan.controls}
+    targets = {name: target for name, target in settled.items() if target is not None}
+    can_contradict = len(answers) > 1 and plan.config.has_conditions
+    unasked = _unasked(targets, plan, answers, text) if can_contradict else ()
+    return Row(
+        id=f"task-{task.id}",
+        task_id=task.id,
+        input={plan.field: text},
+        targets={name: target for name, target in targets.items() if name not in unasked},
+        labels=tuple(
+            AnnotatorLabel(
+                answer.annotation.annotator, dict(answer.targets), answer.event.is_blind if answer.event else False
+            )
+            for answer in answers
+        ),
+        provenance=_provenance(answers),
+    )
+
+
+def _unasked(
+    targets: Mapping[str, Target], plan: ServingPlan, answers: Sequence[_AnnotationAnswer], text: str
+) -> frozenset[str]:
+    """Return the controls that are not asked, given these targets and the answers to all other controls."""
+    standing = [
+        region
+        for served in plan.controls
+        if served.name in targets
+        for region in served.kind.write(served.control, ScoredTarget(targets[served.name], 1.0, {}), text)
+    ]
+    names = {served.name for served in plan.controls}
+    beside = [region for each in answers for region in each.annotation.result if region.get("from_name") not in names]
+    return plan.config.hidden([*standing, *beside])
+
+
+def _settled(answers: Sequence[_AnnotationAnswer], served: ServedControl, trust_ground_truth: bool) -> Target | None:
+    given = [answer for answer in answers if served.name in answer.targets]
+    starred = [a for a in given if a.annotation.ground_truth and (trust_ground_truth or a.was_starred)]
+    votes = [answer.targets[served.name] for answer in starred or given]
+    return served.kind.resolve(votes) if votes else None
+
+
+def _provenance(answers: Sequence[_AnnotationAnswer]) -> Provenance:
+    """Return what the answers have in common; where they differ, whatever promises least."""
+    lead_times = [a.annotation.lead_time_s for a in answers if a.annotation.lead_time_s is not None]
+    outcomes = {answer.prelabel for answer in answers}
+    ways = {answer.selected_by for answer in answers}
+    return Provenance(
+        annotation_ids=tuple(answer.annotation.id for answer in answers),
+        # To the millisecond; what lies below is noise of adding floats.
+        lead_time_s=round(sum(lead_times), 3) if lead_times else None,
+        prelabel=next(
+            (o for o in (PrelabelOutcome.CHANGED, PrelabelOutcome.ACCEPTED) if o in outcomes), PrelabelOutcome.NONE
+        ),
+        selected_by=next(way for way in SELECTION_BIAS if way in ways),
+        reviewed_at=max((time for answer in answers if (time := answer.reviewed_at)), default=None),
+    )

@@ -1,31 +1,44 @@
-"""Snapshots on disk: written once and whole, checked at every reading."""
+"""Snapshots on disk: written once and whole, checked at every reading.
+
+Reading is strict. The files are labelloop's own, so an unknown or mistyped key means damage.
+"""
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
-from ..domain.row_json import row_from_line, row_to_json, to_line
-from ..domain.snapshot import ProjectRef, Snapshot, SnapshotManifest, Split
+from ..domain.reasons import reason_counts_to_json
+from ..domain.row_json import row_to_json, to_line
+from ..domain.snapshot import SCHEMA_VERSION, ProjectRef, Snapshot, SnapshotManifest, Split
 from ..errors import SnapshotError
 from .build import BuiltRows
-from .manifest import manifest_from_json, manifest_to_json, snapshot_id
 from .reviewed import BuildSettings
 
-__all__ = ["MANIFEST", "read_manifest", "read_moved", "read_rows", "read_unresolved", "write_snapshot"]
+__all__ = ["MANIFEST", "read_manifest", "read_moved", "read_rows", "read_unresolved", "row_from_line", "write_snapshot"]
 
 MANIFEST = "manifest.json"
 UNRESOLVED = "unresolved.jsonl"
 DROPPED = "dropped.jsonl"
 MOVED = "moved.jsonl"
 REMEDY = "delete the folder and export again"
+ID_DIGITS = 16
+NOT_IN_ID = ("id", "parent", "created_at", "reasons")
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+LONGEST_QUOTE = 80
+
+ValueT = TypeVar("ValueT")
 
 
 def write_snapshot(
@@ -72,10 +85,10 @@ def write_snapshot(
             created_at=created_at.isoformat() if created_at else None,
             reasons=built.reasons,
         )
-        manifest = replace(manifest, id=snapshot_id(manifest))
+        manifest = replace(manifest, id=_snapshot_id(manifest))
         path = folder / manifest.id
         if not path.exists():
-            text = json.dumps(manifest_to_json(manifest), ensure_ascii=False, indent=2) + "\n"
+            text = json.dumps(_manifest_to_json(manifest), ensure_ascii=False, indent=2) + "\n"
             (hidden / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
             if _take_place(hidden, path):
                 return Snapshot(path, manifest, is_new=True)
@@ -85,24 +98,25 @@ def write_snapshot(
 
 
 def read_manifest(path: Path) -> SnapshotManifest:
-    """What the snapshot in this folder says about itself.
+    """Return what the snapshot in this folder says about itself.
 
     Raises:
         SnapshotError: there is no snapshot, or its manifest is damaged.
     """
     file = path / MANIFEST
     try:
-        return manifest_from_json(json.loads(file.read_text(encoding="utf-8")))
+        manifest = _read_manifest(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SnapshotError(
             f"{path} holds no {MANIFEST}; wanted the folder of a snapshot, as `labelloop export` prints it"
         ) from None
     except (ValueError, OSError) as error:
         raise SnapshotError(f"{file} is damaged: {error}; {REMEDY}") from None
+    return manifest
 
 
 def read_rows(path: Path, split: Split) -> Iterator[Row]:
-    """The rows of one split, as a stream in the order of task ids.
+    """Return the rows of one split, as a stream in the order of task ids.
 
     The file's sha256 is checked before the first row.
 
@@ -113,7 +127,7 @@ def read_rows(path: Path, split: Split) -> Iterator[Row]:
 
 
 def read_unresolved(path: Path) -> Iterator[Row]:
-    """The rows whose annotators disagree, as a stream in the order of task ids.
+    """Return the rows whose annotators disagree, as a stream in the order of task ids.
 
     Raises:
         SnapshotError: as `read_rows`.
@@ -122,7 +136,7 @@ def read_unresolved(path: Path) -> Iterator[Row]:
 
 
 def read_moved(path: Path) -> Mapping[int, Split]:
-    """The split per task id of those unresolved rows whose texts, changed by a hook, no longer tell it.
+    """Return the split by task id of those unresolved rows from whose changed text it can no longer be computed.
 
     Raises:
         SnapshotError: as `read_rows`.
@@ -132,11 +146,82 @@ def read_moved(path: Path) -> Mapping[int, Split]:
     moved = {}
     for number, line in _lines(path, MOVED):
         try:
-            found = json.loads(line)
-            moved[int(found["task_id"])] = Split(found["split"])
+            entry = json.loads(line)
+            moved[int(entry["task_id"])] = Split(entry["split"])
         except (ValueError, KeyError, TypeError) as error:
             raise SnapshotError(f"{path / MOVED}, line {number}: {error!r}; {REMEDY}") from None
     return moved
+
+
+def row_from_line(line: str) -> Row:
+    """Return the row that a line of a snapshot's file describes.
+
+    Raises:
+        ValueError: the line is not JSON, or not a row; the message names the place.
+    """
+    if not HALF_CHARACTER.search(line):
+        return _from_json(_row_reader(), line)
+    # The parser of JSON refuses half a surrogate pair. So the line is checked with other characters in such places, and
+    # then read by Python's own parser, which accepts them.
+    _from_json(_row_reader(), HALF_CHARACTER.sub(r"\\u00", line))
+    return _row_reader().validate_python(json.loads(line))
+
+
+def _from_json(reader: TypeAdapter[ValueT], text: str) -> ValueT:
+    try:
+        return reader.validate_json(text, strict=True, extra="forbid")
+    except ValidationError as error:
+        # Where several forms are possible, the one that fits furthest says most.
+        problem = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
+        place = ".".join(map(str, problem["loc"])) or "JSON"
+        given = repr(problem["input"])
+        shown = given if len(given) <= LONGEST_QUOTE else f"{given[:LONGEST_QUOTE]}..."
+        raise ValueError(f"{place}: {shown} found; {problem['msg']}") from None
+
+
+# Readers are made when they are first needed, since that takes milliseconds.
+@cache
+def _row_reader() -> TypeAdapter[Row]:
+    return TypeAdapter(Row)
+
+
+@cache
+def _manifest_reader() -> TypeAdapter[SnapshotManifest]:
+    return TypeAdapter(SnapshotManifest)
+
+
+def _manifest_to_json(manifest: SnapshotManifest) -> dict[str, Any]:
+    """Return the manifest as a JSON object, keys in the order in which a reader asks for them."""
+    values = asdict(manifest) | {
+        "warnings": list(manifest.warnings),
+        "reasons": reason_counts_to_json(manifest.reasons),
+    }
+    return {"schema_version": values.pop("schema_version"), **values}
+
+
+def _read_manifest(text: str) -> SnapshotManifest:
+    """Return the manifest that a JSON text describes.
+
+    Raises:
+        ValueError: another schema version, an unknown or missing key, a wrong type, or contents that do not give
+            the id that they carry.
+    """
+    values = json.loads(text)
+    if isinstance(values, dict) and values.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        raise ValueError(
+            f"schema version {values['schema_version']!r} found; this labelloop reads {SCHEMA_VERSION}: "
+            "use the version that wrote it, or export again"
+        )
+    manifest = _from_json(_manifest_reader(), text)
+    if _snapshot_id(manifest) != manifest.id:
+        raise ValueError(f"its contents do not give its id {manifest.id}, so it was changed after it was written")
+    return manifest
+
+
+def _snapshot_id(manifest: SnapshotManifest) -> str:
+    """Return a prefix of the sha256 over all that the manifest says of its rows, their files' sha256 included."""
+    values = {key: value for key, value in _manifest_to_json(manifest).items() if key not in NOT_IN_ID}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
 
 
 def _contents(built: BuiltRows) -> Mapping[str, Iterable[Mapping[str, Any]]]:
@@ -150,7 +235,7 @@ def _contents(built: BuiltRows) -> Mapping[str, Iterable[Mapping[str, Any]]]:
 
 
 def _write_lines(file: Path, values: Iterable[Mapping[str, Any]]) -> str:
-    """Write one JSON object a line; returns the file's sha256."""
+    """Write one JSON object a line, and return the file's sha256."""
     digest = hashlib.sha256()
     with file.open("wb") as out:
         for value in values:
@@ -185,7 +270,7 @@ def _read(path: Path, name: str) -> Iterator[Row]:
 
 
 def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
-    """The lines of a file, numbered from 1, once its sha256 was checked."""
+    """Yield the lines of a file, numbered from 1, once its sha256 was checked."""
     file, wanted = path / name, read_manifest(path).files.get(name)
     try:
         with file.open("rb") as content:

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..domain.annotation import Region
-from ..domain.region import flat_choices
+from ..domain.annotation import Region, flat_choices
 
 __all__ = ["ticked"]
 

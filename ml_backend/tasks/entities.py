@@ -8,10 +8,10 @@ from ..domain.example import Span, Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
 from ..domain.reasons import Reason
-from .base import GivenAnswer, TaskKind, may_be_left_empty
+from .base import GivenAnswer, TaskKind
 from .span_positions import Mark, placed
 
-__all__ = ["Entities", "overlap", "without_overlaps"]
+__all__ = ["Entities", "without_overlaps"]
 
 
 class Entities(TaskKind):
@@ -40,7 +40,7 @@ class Entities(TaskKind):
         """
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
-            return GivenAnswer(() if may_be_left_empty(control) else None)
+            return GivenAnswer(() if control.may_be_left_empty else None)
         stored = [marked for region in regions if (marked := _marked(region)) is not None]
         if len(stored) < len(regions):
             return GivenAnswer(reasons=(Reason.UNREADABLE,))
@@ -79,7 +79,7 @@ class Entities(TaskKind):
         ]
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
-        """The spans that more than half of the annotators marked alike, in place and label.
+        """Return the spans that more than half of the annotators marked alike, in place and label.
 
         A span that fewer marked is left out where more than half left its place bare, and where an agreed span
         overlaps it. Otherwise something is there and nobody can say what: None.
@@ -88,9 +88,9 @@ class Entities(TaskKind):
         counts = Counter(span for spans in marked for span in set(spans))
         agreed = {span for span, count in counts.items() if count * 2 > len(votes)}
         for span in counts.keys() - agreed:
-            busy = sum(any(overlap(span, other) for other in spans) for spans in marked)
+            busy = sum(any(_overlap(span, other) for other in spans) for spans in marked)
             is_tied = counts[span] * 2 == len(votes)
-            if is_tied or (busy * 2 >= len(votes) and not any(overlap(span, other) for other in agreed)):
+            if is_tied or (busy * 2 >= len(votes) and not any(_overlap(span, other) for other in agreed)):
                 return None
         return tuple(sorted(agreed))
 
@@ -98,22 +98,22 @@ class Entities(TaskKind):
         return tuple(label_of(part) for part in parts_of(target))
 
 
-def overlap(one: Span, other: Span) -> bool:
+def _overlap(one: Span, other: Span) -> bool:
     """True where the two share a character."""
     return one.start < other.end and other.start < one.end
 
 
 def without_overlaps(spans: Sequence[Span]) -> tuple[Span, ...]:
-    """Spans of which no two share a character, in the order of the text.
+    """Return spans of which no two share a character, in the order of the text.
 
-    The longest comes first, of equals the earliest, then the label that is first in the alphabet; each later one is
-    kept where it overlaps none that is kept already. So the whole wins over its parts, whatever order they come in.
+    A longer span goes before a shorter one, of equals the earlier one, then the label that is first in the alphabet. So
+    the whole wins over its parts, whatever order they come in.
     """
-    kept: list[Span] = []
+    chosen: list[Span] = []
     for span in sorted(set(spans), key=lambda span: (span.start - span.end, span.start, span.label)):
-        if not any(overlap(span, other) for other in kept):
-            kept.append(span)
-    return tuple(sorted(kept))
+        if not any(_overlap(span, other) for other in chosen):
+            chosen.append(span)
+    return tuple(sorted(chosen))
 
 
 def _marked(region: Region) -> tuple[Mark, list[str]] | None:

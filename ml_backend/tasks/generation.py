@@ -36,10 +36,10 @@ class Generation(TaskKind):
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
             return GivenAnswer()
-        found = [_paragraphs(region) for region in regions]
-        if None in found:
+        submissions = [_paragraphs(region) for region in regions]
+        if None in submissions:
             return GivenAnswer(reasons=(Reason.UNREADABLE,))
-        response = "\n\n".join(text for paragraphs in found for text in paragraphs or ())
+        response = "\n\n".join(text for paragraphs in submissions for text in paragraphs or ())
         return GivenAnswer(response) if response else GivenAnswer(reasons=(Reason.EMPTY_ANSWER,))
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
@@ -57,7 +57,7 @@ class Generation(TaskKind):
         ]
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
-        """What more than half of the annotators wrote, but for white space."""
+        """Return the response that more than half of the annotators wrote, but for white space."""
         words = [" ".join(str(vote).split()) for vote in votes]
         ((winner, count),) = Counter(words).most_common(1)
         return votes[words.index(winner)] if count * 2 > len(votes) else None
@@ -67,11 +67,11 @@ class Generation(TaskKind):
 
 
 def _paragraphs(region: Region) -> list[str] | None:
-    """The submissions of a region, those without a word left out; None where it is no text."""
+    """Return the submissions of a region without empty ones; None where the region holds no text."""
     value = region.get("value")
-    found = value.get("text") if isinstance(value, Mapping) else None
-    if isinstance(found, str):
-        found = [found]
-    if region.get("type") != "textarea" or not isinstance(found, list) or not all(isinstance(t, str) for t in found):
+    texts = value.get("text") if isinstance(value, Mapping) else None
+    if isinstance(texts, str):
+        texts = [texts]
+    if region.get("type") != "textarea" or not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
         return None
-    return [text.strip() for text in found if text.strip()]
+    return [text.strip() for text in texts if text.strip()]

@@ -8,7 +8,7 @@ from ..domain.example import Part, Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
 from ..domain.reasons import Reason
-from .base import GivenAnswer, TaskKind, may_be_left_empty
+from .base import GivenAnswer, TaskKind
 from .choices import ticked
 
 __all__ = ["MultipleChoice"]
@@ -40,7 +40,7 @@ class MultipleChoice(TaskKind):
     def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:  # noqa: ARG002 (the base's shape)
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
-            return GivenAnswer(() if may_be_left_empty(control) else None)
+            return GivenAnswer(() if control.may_be_left_empty else None)
         chosen = ticked(regions)
         return GivenAnswer(reasons=(Reason.UNREADABLE,)) if chosen is None else GivenAnswer(tuple(sorted(chosen)))
 
@@ -63,7 +63,7 @@ class MultipleChoice(TaskKind):
         ]
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
-        """The labels that more than half of the annotators chose.
+        """Return the labels that more than half of the annotators chose.
 
         None where exactly half chose a label, and where no label is left although at least half chose something: then
         they disagree about which.

@@ -6,10 +6,10 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..batches import in_batches
 from ..domain.ports import Run
 from ..errors import Interrupted, JobCancelled
 from .connection import Connection
@@ -111,7 +111,7 @@ class MlflowRun:
             from mlflow.entities import Param
 
             entries = [Param(_key(name), str(value)) for name, value in params.items()]
-            for batch in _batches(entries, ENTRIES_PER_BATCH):
+            for batch in in_batches(entries, ENTRIES_PER_BATCH):
                 client.log_batch(self.run_id, params=batch)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -121,7 +121,7 @@ class MlflowRun:
 
             now_ms = int(time.time() * 1000)
             entries = [Metric(_key(name), float(value), now_ms, step or 0) for name, value in metrics.items()]
-            for batch in _batches(entries, METRICS_PER_BATCH):
+            for batch in in_batches(entries, METRICS_PER_BATCH):
                 client.log_batch(self.run_id, metrics=batch)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
@@ -130,7 +130,7 @@ class MlflowRun:
             from mlflow.entities import RunTag
 
             entries = [RunTag(_key(name), str(value)) for name, value in tags.items()]
-            for batch in _batches(entries, ENTRIES_PER_BATCH):
+            for batch in in_batches(entries, ENTRIES_PER_BATCH):
                 client.log_batch(self.run_id, tags=batch)
 
     def log_dataset(self, path: Path, name: str, digest: str, context: str) -> None:
@@ -195,9 +195,3 @@ def _key(name: str) -> str:
     """The name as MLflow takes it; names of classes come in all characters."""
     key = re.sub(r"[^/\w.\- ]", "_", name)[:LONGEST_KEY]
     return key if posixpath.normpath(key) == key and not key.startswith(("/", "..")) else key.replace("/", "_")
-
-
-def _batches(entries: Sequence[_Entry], size: int) -> Iterator[list[_Entry]]:
-    remaining = iter(entries)
-    while batch := list(islice(remaining, size)):
-        yield batch

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, abort, g, request
 from gunicorn.util import unquote_to_wsgi_str
 
-from ..config import LOOPBACK_HOSTS, Settings
+from ..config import Settings
+from ..domain.addresses import LOOPBACK_HOSTS
 from ..workflows.services import WEBHOOK_USER
 from .failed_logins import FailedLogins
 from .limits import BODY_LIMIT, BoundedRequest, body_limit

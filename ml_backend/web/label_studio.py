@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from ..errors import PayloadError
 from ..labelstudio.json_text import read_json
-from ..labelstudio.payloads import parse_predict, parse_setup, predict_response
+from ..labelstudio.payloads import PredictRequest, SetupRequest, prediction_to_json
 from ..labelstudio.webhook_payloads import parse_webhook
 from ..workflows.connecting.projects import announced_version, served_project
 from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
@@ -34,18 +34,18 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
     @blueprint.post("/setup")
     def setup() -> ResponseReturnValue:
-        asked = parse_setup(_body())
+        asked = SetupRequest.read(_body())
         project = served_project(services, asked.project_id, asked.label_config)
         services.champions.load_soon(project)
         return jsonify(model_version=announced_version(services, project))
 
     @blueprint.post("/predict")
     def predict() -> ResponseReturnValue:
-        asked = parse_predict(_body())
+        asked = PredictRequest.read(_body())
         project = served_project(services, asked.project_id, asked.label_config)
         prelabels = predict_for_studio(services, project, asked.tasks)
         metrics.count_prelabels(prelabels)
-        return jsonify(predict_response(prelabels.predictions))
+        return jsonify(results=[prediction_to_json(each) for each in prelabels.predictions])
 
     @blueprint.get("/versions")
     def versions() -> ResponseReturnValue:

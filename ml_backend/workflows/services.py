@@ -9,7 +9,7 @@ from ..domain.addresses import WEBHOOK_USER
 from ..domain.ports import JobLauncher, ModelRegistry, Predictor, Studio, Tracker
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
-from ..hooks import Hooks
+from ..hooks.manager import Hooks
 from ..serving.alarms import Alarms
 from ..serving.answer_cache import AnswerCache
 from ..serving.champions import Champions

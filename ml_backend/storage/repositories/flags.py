@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, TextClause, select, text, update
 
+from ...batches import in_batches
 from ...domain.example import Target
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.quality import IssueKind
@@ -72,13 +73,12 @@ class FlagRepository(Repository):
     def flagged(self, project_id: int, task_ids: Collection[int]) -> set[int]:
         """Those of the tasks that have an open flag; an index answers it."""
         found: set[int] = set()
-        wanted = sorted(task_ids)
         with self._engine.connect() as connection:
-            for start in range(0, len(wanted), IDS_AT_ONCE):
+            for batch in in_batches(sorted(task_ids), IDS_AT_ONCE):
                 statement = select(flags.c.task_id).where(
                     flags.c.project_id == project_id,
                     IS_OPEN,
-                    flags.c.task_id.in_(wanted[start : start + IDS_AT_ONCE]),
+                    flags.c.task_id.in_(batch),
                 )
                 found |= set(connection.execute(statement).scalars())
         return found

@@ -18,7 +18,7 @@ from ...domain.quality import Audit
 from ...domain.reasons import reason_counts_to_json
 from ...domain.snapshot import Snapshot, Split, split_of
 from ...errors import UnsupportedLabelConfig
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
 from ...snapshots.store import read_moved, read_rows, read_unresolved
 from ...tasks import ServedControl, ServingPlan, serving_plan
 from ..exporting.reading_faults import reading_faults, row_texts

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ...batches import in_batches
 from ...domain.annotation import Task
 from ...domain.example import Target
 from ...domain.flag import Flag, FlagOutcome
@@ -11,17 +12,7 @@ from ...domain.project import Project
 from ...domain.quality import Audit, Disagreement
 from ...domain.readable import readable, readable_suggestion
 from ...errors import StudioRejected
-from ...labelstudio.quality_fields import (
-    DISAGREEMENT,
-    GIVEN,
-    ISSUE,
-    QUALITY,
-    SUGGESTED,
-    SUSPECT,
-    TRUE,
-    cleared,
-    marked,
-)
+from ...labelstudio.quality_fields import REVIEW_TABS, TRUE, QualityField, marked
 from ...quality.flagging import QUALITY_DIGITS, Candidate
 from ..connecting.projects import plan_of
 from ..services import Services
@@ -82,14 +73,15 @@ class Marker:
         self.unchanged = len(right)
         wanted = [*self._chosen, *self._disagreements]
         pending = [*sorted(present.keys() - set(wanted)), *(each for each in wanted if each not in right)]
-        for start in range(0, len(pending), TASKS_PER_READ):
-            self._write_batch(pending[start : start + TASKS_PER_READ])
-            done = min(start + TASKS_PER_READ, len(pending))
+        done = 0
+        for batch in in_batches(pending, TASKS_PER_READ):
+            self._write_batch(batch)
+            done += len(batch)
             report(done / len(pending), f"brought {done} of {len(pending)} tasks up to date")
 
     def _marked_now(self) -> dict[int, Task]:
         found: dict[int, Task] = {}
-        for name in (SUSPECT, DISAGREEMENT):
+        for name in REVIEW_TABS:
             found |= {task.id: task for task in self._studio.tasks_with(self._project_id, name, TRUE)}
         return found
 
@@ -111,7 +103,7 @@ class Marker:
             if task is None:
                 continue  # deleted since the snapshot
             fields = self._fields(task) if self._stands(task_id, labels) else None
-            data = cleared(task.data) if fields is None else marked(task.data, fields)
+            data = marked(task.data, fields or {})
             if data != task.data and not self._replaced(task_id, data):
                 continue
             if fields is not None:
@@ -178,15 +170,19 @@ class Marker:
 
 
 def _suspect_fields(each: Candidate, asked: str, text: str) -> dict[str, Any]:
-    fields: dict[str, Any] = {GIVEN: f"{asked}{readable(each.given, text)}"}
+    fields: dict[str, Any] = {QualityField.GIVEN: f"{asked}{readable(each.given, text)}"}
     if each.suggested is not None:
-        fields[SUGGESTED] = f"{asked}{readable_suggestion(each.given, each.suggested, text)}"
-    return fields | {ISSUE: each.kind.value, QUALITY: each.quality, SUSPECT: True}
+        fields[QualityField.SUGGESTED] = f"{asked}{readable_suggestion(each.given, each.suggested, text)}"
+    return fields | {
+        QualityField.ISSUE: each.kind.value,
+        QualityField.QUALITY: each.quality,
+        QualityField.SUSPECT: True,
+    }
 
 
 def _disagreement_fields(each: Disagreement, asked: str, text: str) -> dict[str, Any]:
     answers = "; ".join(f"{readable(answer, text)} ({count})" for answer, count in each.answers)
-    fields: dict[str, Any] = {GIVEN: f"{asked}{answers}"}
+    fields: dict[str, Any] = {QualityField.GIVEN: f"{asked}{answers}"}
     if each.consensus is not None:
-        fields[SUGGESTED] = f"{asked}{readable(each.consensus, text)}"
-    return fields | {QUALITY: round(each.quality, QUALITY_DIGITS), DISAGREEMENT: True}
+        fields[QualityField.SUGGESTED] = f"{asked}{readable(each.consensus, text)}"
+    return fields | {QualityField.QUALITY: round(each.quality, QUALITY_DIGITS), QualityField.DISAGREEMENT: True}

@@ -8,15 +8,7 @@ from ...domain.project import Project
 from ...domain.quality import Audit
 from ...domain.snapshot import Snapshot, Split
 from ...errors import StudioError
-from ...labelstudio.quality_fields import (
-    DISAGREEMENT,
-    DISAGREEMENT_TAB,
-    QUALITY_FIELDS,
-    SUSPECT,
-    SUSPECT_TAB,
-    default_tab,
-    review_tab,
-)
+from ...labelstudio.quality_fields import REVIEW_TABS, QualityField, default_tab, review_tab
 from ...quality.flagging import Labeled, choose
 from ...quality.precision import measured_precision, silenced_kinds
 from ...snapshots.store import read_rows
@@ -72,7 +64,7 @@ def push_audit(services: Services, project: Project, audit: Audit, snapshot: Sna
 
 def _check_names(project: Project) -> None:
     used = {key for control in plan_of(project).config.controls for key in control.object.keys}
-    if taken := [name for name in QUALITY_FIELDS if name in used]:
+    if taken := [name for name in QualityField if name in used]:
         raise StudioError(
             f"the label config of project {project.id} shows {', '.join(taken)}, where labelloop would write what it "
             "finds; rename that field in the tasks and in the label config, then push again"
@@ -115,8 +107,8 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     known = {(view["data"] or {}).get("title"): view for view in views}
     text_field = plan_of(project).object.keys[0]
     addresses = {}
-    for title, name in ((SUSPECT_TAB, SUSPECT), (DISAGREEMENT_TAB, DISAGREEMENT)):
-        wanted = review_tab(title, name, text_field, columns)
+    for field_name, title in REVIEW_TABS.items():
+        wanted = review_tab(field_name, text_field, columns)
         view = known.get(title)
         if view is None:
             view = studio.create_view(project.id, wanted)

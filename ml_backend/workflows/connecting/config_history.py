@@ -8,7 +8,7 @@ from ...domain.label_config import LabelConfig
 from ...domain.model import PromotionState, is_cold_start
 from ...domain.project import Project, SeenConfig
 from ...errors import LabelConfigError
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
 from ...tasks import serving_plan
 from ..services import Services
 

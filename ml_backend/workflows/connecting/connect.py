@@ -7,9 +7,8 @@ from typing import Any
 from ...domain.job import Job
 from ...domain.label_config import LabelConfig
 from ...domain.project import Project
-from ...domain.shown_text import is_there
 from ...errors import ConfigurationError, StudioError
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
 from ...tasks import serving_plan
 from ..doctor.examination import TASKS_READ
 from ..exporting.reading_faults import task_faults
@@ -109,10 +108,10 @@ def project_url(services: Services, project_id: int) -> str:
 
 
 def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> None:
-    fields = {control.object.field for control in config.controls if control.object.field}
+    shown = {control.object.field: control.object for control in config.controls if control.object.field}
     for number, task in enumerate(tasks, start=1):
         data = task.get("data", task)
-        missing = sorted(field for field in fields if not isinstance(data, Mapping) or not is_there(field, data))
+        missing = sorted(name for name, tag in shown.items() if not isinstance(data, Mapping) or not tag.is_in(data))
         if missing:
             raise ConfigurationError(
                 f"task {number} of {len(tasks)} has no field {missing[0]!r}, which the label config shows; Label "

@@ -9,7 +9,7 @@ from ...domain.model import PromotionState, cold_start_version, is_cold_start
 from ...domain.project import Project
 from ...domain.snapshot import SplitFractions
 from ...errors import DatabaseUnavailable
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
 from ...tasks import ServingPlan, serving_plan
 from ..services import Services
 from .config_history import changes_between

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...domain.addresses import LOOPBACK_HOSTS
 from ..services import WEBHOOK_USER, BackendAccess
 
 __all__ = [
-    "LOOPBACK_NAMES",
     "SSRF_FIX",
     "USED_ACTIONS",
     "basic_auth",
@@ -32,7 +32,6 @@ SSRF_FIX = (
     "LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false in its environment"
 )
 AUTHORIZATION = "Authorization"
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -108,4 +107,4 @@ def _place(url: str) -> tuple[str, str, int | None, str]:
     except ValueError:
         return ("", url, None, "")
     host = parts.hostname or ""
-    return (parts.scheme, "localhost" if host in LOOPBACK_NAMES else host, port, parts.path.rstrip("/"))
+    return (parts.scheme, "localhost" if host in LOOPBACK_HOSTS else host, port, parts.path.rstrip("/"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import LabelConfigError, StudioRejected
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
 from ...tasks import serving_plan
 from ..connecting.config_history import changes_between
 from ..connecting.register import ANSWERING_STATES

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
+from ...domain.addresses import LOOPBACK_HOSTS
 from ...domain.job import Job, JobState
 from ...errors import StudioUnauthorized, StudioUnreachable
 from ...snapshots.review import ReviewRule
-from ..connecting.webhook import LOOPBACK_NAMES
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .probe import why_unreachable
 
@@ -181,7 +181,7 @@ def _waits_too_long(job: Job, exam: Examination) -> bool:
 
 
 def _is_loopback(url: str) -> bool:
-    return urlsplit(url).hostname in LOOPBACK_NAMES
+    return urlsplit(url).hostname in LOOPBACK_HOSTS
 
 
 CHECKS = (

@@ -9,16 +9,17 @@ from pathlib import Path
 from ...atomic_files import whole_draft, whole_folder
 from ...domain.annotation import Task
 from ...domain.example import Provenance, Row
-from ...domain.label_config import Control, LabelConfig, ObjectTag
+from ...domain.label_config import Control, LabelConfig
+from ...domain.object_tag import ObjectTag
 from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...domain.snapshot import Split, SplitFractions
 from ...errors import ConfigurationError
 from ...exporters import Exporter, ExportReport, ExportRequest, exporter
-from ...labelstudio.file_notes import FileNotes
-from ...labelstudio.flat_export import read_flat_export
-from ...labelstudio.flat_records import is_flat_export
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
+from ...labelstudio.files.flat_export import read_flat_export
+from ...labelstudio.files.flat_file import FlatFile
+from ...labelstudio.files.notes import FileNotes
 from ...snapshots.build import build_rows
 from ...snapshots.reviewed import History, changed_rows, reviewed_rows
 from ...tasks import ServingPlan, find_kinds, serving_plan
@@ -118,7 +119,7 @@ def export_columns(services: Services, export: Path, request: FormatRequest, out
         HookError: a hook failed with a row. Nothing is written then.
     """
     wanted = exporter(request.format_name)
-    if wanted.needs_config or request.split is not None or not is_flat_export(export):
+    if wanted.needs_config or request.split is not None or not FlatFile(export).is_flat():
         raise ConfigurationError(
             "--studio-export needs --config FILE here: without the label config, only flat exports (CSV, TSV, "
             "JSON_MIN) can be read, into the formats that need no labels, and in no split"

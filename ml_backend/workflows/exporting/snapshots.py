@@ -14,12 +14,12 @@ from ...domain.project import Project
 from ...domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
 from ...domain.snapshot import ProjectRef, Snapshot, SplitFractions, split_of
 from ...errors import SnapshotError
-from ...labelstudio.export_file import read_export
-from ...labelstudio.file_notes import FileNotes
-from ...labelstudio.file_text import name_without_gz
-from ...labelstudio.flat_export import read_flat_export
-from ...labelstudio.flat_records import is_flat_export
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
+from ...labelstudio.files.export_file import read_export
+from ...labelstudio.files.flat_export import read_flat_export
+from ...labelstudio.files.flat_file import FlatFile
+from ...labelstudio.files.notes import FileNotes
+from ...labelstudio.files.text import name_without_gz
 from ...snapshots.believe import believed
 from ...snapshots.build import BuiltRows, build_rows
 from ...snapshots.review import ReviewRule
@@ -158,7 +158,7 @@ def studio_tasks(export: Path, config: LabelConfig, notes: FileNotes | None = No
     Raises:
         StudioExportError: the file is not such an export; raised when the reading gets there.
     """
-    is_flat = is_flat_export(export)
+    is_flat = FlatFile(export).is_flat()
     yield from read_flat_export(export, config, notes) if is_flat else read_export(export, notes)
 
 

@@ -14,7 +14,6 @@ from ...domain.job import Job, JobKind
 from ...domain.model import is_cold_start
 from ...domain.project import Project
 from ...errors import LabelConfigError
-from ...snapshots.review import last_change
 from ..connecting.projects import announced_version, remember_project
 from ..services import Services
 from ..training.requests import request_prelabeling
@@ -75,7 +74,7 @@ def _new_ones(
         annotation.id
         for task in tasks
         for annotation in task.annotations
-        if not annotation.was_cancelled and (since is None or last_change(annotation) > since)
+        if not annotation.was_cancelled and (since is None or annotation.last_change > since)
     }
     if denied := {event.annotation_id for event in told} - new:
         log.warning(

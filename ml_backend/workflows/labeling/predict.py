@@ -1,16 +1,16 @@
 """Pre-labels for the tasks of a request, and predictions for the tasks of a file."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ...batches import in_batches
 from ...domain.annotation import Prediction, Task
 from ...domain.project import Project
 from ...errors import BundleError, LabelConfigError
-from ...labelstudio.export_file import read_tasks
-from ...labelstudio.file_notes import FileNotes
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
+from ...labelstudio.files.export_file import read_tasks
+from ...labelstudio.files.notes import FileNotes
 from ...serving.prelabels import Prelabels, prelabel
 from ...tasks import ServingPlan, serving_plan
 from ..connecting.projects import plan_of
@@ -44,8 +44,7 @@ def predict_file(
     """
     plan = _plan_of(bundle)
     predictor = services.load_predictor(bundle)
-    source = read_tasks(tasks, notes)
-    while batch := list(islice(source, TASKS_AT_ONCE)):
+    for batch in in_batches(read_tasks(tasks, notes), TASKS_AT_ONCE):
         prelabels = prelabel([task for _, task in batch], predictor, plan, split=None)
         yield from zip((item for item, _ in batch), prelabels.predictions, strict=True)
 

@@ -1,14 +1,14 @@
 """Pushing pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
-from ...domain.annotation import Prediction, Task
+from ...batches import in_batches
+from ...domain.annotation import Prediction
 from ...domain.ports import Predictor
 from ...domain.project import Project
 from ...errors import StudioError
-from ...labelstudio.validation import known_controls, misfits
+from ...labelstudio.config.validation import known_controls, misfits
 from ...serving.prelabels import prelabel
 from ..connecting.projects import plan_of, project_as_it_is
 from ..services import Services
@@ -79,7 +79,7 @@ def push_missing(
 
     tasks = services.studio.tasks_without_prediction(project.id, version)
     with (
-        read_ahead(_batches(tasks, pace.predicted), BATCHES_READ_AHEAD) as batches,
+        read_ahead(in_batches(tasks, pace.predicted), BATCHES_READ_AHEAD) as batches,
         Pushing(push, on_pushed) as pushing,
     ):
         ready: list[tuple[int, Prediction]] = []
@@ -97,12 +97,6 @@ def push_missing(
         if progress.pushed:
             progress.tell()
     return progress.pushed
-
-
-def _batches(tasks: Iterable[Task], size: int) -> Iterator[list[Task]]:
-    source = iter(tasks)
-    while batch := list(islice(source, size)):
-        yield batch
 
 
 def _part(prediction: Prediction, taken: Collection[str]) -> Prediction:

@@ -14,7 +14,6 @@ from ...domain.annotation import Annotation, Task
 from ...domain.event import AnnotationEvent, EventAction
 from ...domain.project import Project
 from ...errors import StudioError, StudioRejected
-from ...snapshots.review import last_change
 from ..services import Services
 
 __all__ = ["MissedLabels"]
@@ -104,7 +103,7 @@ class MissedLabels:
             (task, annotation)
             for task in tasks
             for annotation in task.annotations
-            if not annotation.was_imported and since < last_change(annotation) <= self._services.clock() - SETTLED
+            if not annotation.was_imported and since < annotation.last_change <= self._services.clock() - SETTLED
         ]
         told = self._services.database.events.last_changes(project.id, [annotation.id for _, annotation in new])
         return [
@@ -128,6 +127,6 @@ def _was_told(annotation: Annotation, changed_at: str | None) -> bool:
     if changed_at is None:
         return False
     try:
-        return abs(last_change(annotation) - datetime.fromisoformat(changed_at)) <= SAME_CHANGE
+        return abs(annotation.last_change - datetime.fromisoformat(changed_at)) <= SAME_CHANGE
     except (TypeError, ValueError):
         return False  # the event has no time that can be compared

@@ -11,7 +11,7 @@ from ...domain.ports import Predictor
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, SnapshotError
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
 from ...snapshots.store import read_rows
 from ...tasks import ServingPlan, serving_plan
 from ..exporting.snapshots import newest_snapshot

@@ -11,8 +11,8 @@ from ...domain.ports import Predictor
 from ...domain.reasons import ReasonCount, ReasonCounts, reason_counts_to_json
 from ...domain.snapshot import Split
 from ...errors import SnapshotError, UnsupportedLabelConfig
-from ...labelstudio.file_notes import FileNotes
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
+from ...labelstudio.files.notes import FileNotes
 from ...snapshots.store import read_manifest, read_rows
 from ...tasks import ServingPlan, serving_plan
 from ..exporting.reading_faults import reading_faults, row_texts

@@ -10,7 +10,7 @@ from ...domain.example import Row
 from ...domain.model import Suspects
 from ...domain.quality import IssueKind
 from ...domain.snapshot import Snapshot, Split
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.config.parse import parse_label_config
 from ...snapshots.store import read_rows
 from ...tasks import serving_plan
 from ..auditing.audit import Report, audit_snapshot

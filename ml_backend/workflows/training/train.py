@@ -16,8 +16,8 @@ from ...domain.project import Project
 from ...domain.reasons import reason_counts_to_json
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, PromotionVetoed, TrainingError
-from ...hooks import Training
-from ...labelstudio.label_config_xml import parse_label_config
+from ...hooks import TrainingInfo
+from ...labelstudio.config.parse import parse_label_config
 from ...snapshots.store import read_rows
 from ...tasks import ServedControl, ServingPlan, serving_plan
 from ..exporting.reading_faults import reading_faults, row_texts
@@ -108,7 +108,7 @@ def _train(
             return services.registry.get(version.name), context.checkpoint["trained"]
     number = services.registry.next_number(key)
     name = version_name(key, number)
-    services.hooks.before_training(Training(key, snapshot, name, {}))
+    services.hooks.before_training(TrainingInfo(key, snapshot, name, {}))
     context.folder.mkdir(parents=True, exist_ok=True)  # its presence tells that there may be something to clear up
     with services.tracker.run(key, name, resume=run_id) as run:
         context.keep(run_id=run.run_id, made_by=__version__)
@@ -131,7 +131,7 @@ def _train(
             label_config_fingerprint=snapshot.manifest.label_config_fingerprint,
             metrics=outcome.metrics,
         )
-    services.hooks.model_trained(Training(key, snapshot, name, registered.metrics))
+    services.hooks.model_trained(TrainingInfo(key, snapshot, name, registered.metrics))
     # The gate reads its files, which a server may keep.
     return services.registry.get(registered.name), trained
 

@@ -17,8 +17,8 @@ from ml_backend.config import Settings
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.labelstudio.client import StudioClient
-from ml_backend.labelstudio.file_notes import FileNotes
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.files.notes import FileNotes
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.tasks import serving_plan
 from ml_backend.workflows.exporting.snapshots import rows_of_file

@@ -11,11 +11,11 @@ from label_studio_sdk.converter import Converter
 from ml_backend.domain.annotation import Region, Task
 from ml_backend.domain.example import Span, Target
 from ml_backend.errors import StudioExportError
-from ml_backend.labelstudio.export_file import read_export
-from ml_backend.labelstudio.file_notes import FileNotes
-from ml_backend.labelstudio.flat_export import read_flat_export
-from ml_backend.labelstudio.flat_records import is_flat_export
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.files.export_file import read_export
+from ml_backend.labelstudio.files.flat_export import read_flat_export
+from ml_backend.labelstudio.files.flat_file import FlatFile
+from ml_backend.labelstudio.files.notes import FileNotes
 from ml_backend.tasks import ServingPlan, serving_plan
 
 CONFIG = """<View><Text name="t" value="$text"/>
@@ -87,8 +87,8 @@ def both(export: Export, kind: str, tasks: list[dict[str, Any]], notes: FileNote
     config = parse_label_config(CONFIG)
     plan = serving_plan(config)
     flat, whole = export(kind, tasks, CONFIG), export("JSON", tasks, CONFIG)
-    assert is_flat_export(flat)
-    assert not is_flat_export(whole)
+    assert FlatFile(flat).is_flat()
+    assert not FlatFile(whole).is_flat()
     return [answers(read_flat_export(flat, config, notes), plan), answers(read_export(whole), plan)]
 
 

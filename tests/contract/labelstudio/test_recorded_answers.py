@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import Span, Target
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.payloads import task_from_export
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.tasks import ServingPlan, serving_plan

@@ -10,8 +10,8 @@ from ml_backend.domain.example import Span, Target
 from ml_backend.domain.label_config import Control, LabelConfig
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.labelstudio.client import StudioClient
-from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.labelstudio.validation import misfits
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.config.validation import misfits
 from ml_backend.tasks import ServedControl, ServingPlan, find_kinds, serving_plan, template_path
 from tests.studio import project_with_tasks, task_ids
 

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.snapshot import Split
-from ml_backend.labelstudio.validation import misfits
+from ml_backend.labelstudio.config.validation import misfits
 from ml_backend.tasks import template_path
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import APPLICATIONS, Application

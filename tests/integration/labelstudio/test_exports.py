@@ -13,10 +13,10 @@ from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.errors import StudioRejected
 from ml_backend.exporters import ExportRequest, exporter
 from ml_backend.labelstudio.client import StudioClient
-from ml_backend.labelstudio.export_file import read_export
-from ml_backend.labelstudio.flat_export import read_flat_export
-from ml_backend.labelstudio.flat_records import is_flat_export
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.files.export_file import read_export
+from ml_backend.labelstudio.files.flat_export import read_flat_export
+from ml_backend.labelstudio.files.flat_file import FlatFile
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan
 from tests.studio import project_with_tasks
@@ -144,6 +144,6 @@ def test_flat_exports_hold_the_same_answers_as_the_json_export(
         wish = {"exportType": kind, "download_all_tasks": "true" if tasks == 4 else "false"}
         studio_client._http.download(f"api/projects/{project.id}/export", wish, target)
 
-    assert is_flat_export(file)
+    assert FlatFile(file).is_flat()
     assert len(list(read_flat_export(file, plan.config))) == tasks
     assert rows_of(read_flat_export(file, plan.config), plan) == rows

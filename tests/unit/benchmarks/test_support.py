@@ -13,7 +13,7 @@ from benchmarks.run import BENCHMARKS, main
 from benchmarks.support.clients import body_of
 from benchmarks.support.figures import in_turns, percentile, spread
 from benchmarks.support.texts import LONG_TOKENS, FreshTexts, count_tokens, load_dataset, write_pools
-from ml_backend.labelstudio.payloads import parse_predict
+from ml_backend.labelstudio.payloads import PredictRequest
 from tests.architecture.tree import REPOSITORY
 
 
@@ -88,6 +88,6 @@ def test_operations_are_counted_from_the_layers() -> None:
 
 
 def test_a_request_is_one_that_the_backend_understands() -> None:
-    asked = parse_predict(json.loads(body_of(["a", "b"], "<View/>", 7, 100)))
+    asked = PredictRequest.read(json.loads(body_of(["a", "b"], "<View/>", 7, 100)))
     assert (asked.project_id, asked.label_config) == (7, "<View/>")
     assert [(task.id, task.data["text"]) for task in asked.tasks] == [(100, "a"), (101, "b")]

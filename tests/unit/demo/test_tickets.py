@@ -5,7 +5,7 @@ from collections import Counter
 from ml_backend.demo.backend import SPLIT
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.snapshot import Split, normalised, split_of
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import serving_plan, template_path
 
 TICKETS = load_tickets()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.domain.conditions import ChoiceMade
 from ml_backend.domain.config_changes import Absence, SeenControls, absences, config_changes
-from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
+from ml_backend.domain.label_config import ChoiceMade, Control, Label, LabelConfig
+from ml_backend.domain.object_tag import ObjectTag
 
 TEXT = ObjectTag("text", "Text", "text")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Source
-from ml_backend.domain.row_json import row_from_json, row_from_line, row_to_json, row_to_line
+from ml_backend.domain.row_json import row_to_json, row_to_line
+from ml_backend.snapshots.store import row_from_line
 
 texts = st.text(st.characters(exclude_categories=()), max_size=30)
 targets = st.dictionaries(texts, texts | st.lists(texts, max_size=3).map(tuple), max_size=2)
@@ -78,25 +79,28 @@ def changed(**values: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([], "row: .* wanted an object"),
-        (changed(extra=1), "row: unknown extra; wanted exactly id"),
-        ({"id": "task-7"}, "row: missing task_id, input"),
-        (changed(task_id="7"), "task_id: '7' found; wanted a whole number"),
+        ([], r"JSON: \[\] found; Input should be an object"),
+        (changed(extra=1), "extra: 1 found; Unexpected"),
+        ({"id": "task-7"}, "task_id: .* found; Field required"),
+        (changed(task_id="7"), "task_id: '7' found; Input should be a valid integer"),
         (changed(task_id=True), "task_id: True found"),
-        (changed(input={"text": None}), r"input\.text: None found; wanted text"),
-        (changed(targets={"topic": 3}), r"targets\.topic: 3 found"),
-        (changed(targets={"topic": ["a", 3]}), r"targets\.topic: 3 found"),
-        (changed(labels=[{"annotator": "1", "targets": {}}]), "labels: missing blind"),
-        (changed(labels=[{"annotator": "1", "targets": {}, "blind": 0}]), "blind: 0 found; wanted true or false"),
-        (changed(labels={}), "labels: {} found; wanted a list"),
-        (changed(weight="1"), "weight: '1' found; wanted a number"),
-        (changed(source="robot"), "source: 'robot' found; wanted human"),
-        (changed(provenance={}), "provenance: missing annotation_ids"),
+        (changed(task_id=1.5), "task_id: 1.5 found"),
+        (changed(input={"text": None}), r"input\.text: None found; Input should be a valid string"),
+        (changed(targets={"topic": 3}), r"targets\.topic.*: 3 found"),
+        (changed(targets={"topic": ["a", 3]}), r"targets\.topic.*1: 3 found"),
+        (changed(targets={"topic": [{"start": "0", "end": 3, "label": "a"}]}), r"topic.*0\.start: '0' found"),
+        (changed(labels=[{"annotator": "1", "targets": {}}]), r"labels\.0\.blind: .* Field required"),
+        (changed(labels=[{"annotator": "1", "targets": {}, "blind": 0}]), r"labels\.0\.blind: 0 found"),
+        (changed(labels={}), "labels: {} found; Input should be a valid array"),
+        (changed(weight="1"), "weight: '1' found; Input should be a valid number"),
+        (changed(source="robot"), "source: 'robot' found; Input should be 'human'"),
+        (changed(provenance={}), r"provenance\.annotation_ids: {} found; Field required"),
+        (changed(id="half \ud83d", task_id="7"), "task_id: '7' found"),
     ],
 )
 def test_what_is_not_a_row_is_refused_by_name(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        row_from_json(value)
+        row_from_line(json.dumps(value))
 
 
 def test_a_number_that_json_cannot_carry_is_refused() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
 from ml_backend.exporters import ExportReport, ExportRequest, exporter
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import ServingPlan, serving_plan
 
 __all__ = ["TOPIC", "export", "row", "text_plan", "wish", "written"]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ml_backend.cli.export import export as export_command
 from ml_backend.domain.example import Row, Span
-from ml_backend.domain.row_json import row_from_line
 from ml_backend.errors import ConfigurationError
 from ml_backend.exporters import exporter, exporter_names
+from ml_backend.snapshots.store import row_from_line
 from tests.unit.exporters.builders import export, row, wish, written
 
 ENTITIES = '<Labels name="topic" toName="text"><Label value="PER"/></Labels>'

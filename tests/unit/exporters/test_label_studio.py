@@ -11,8 +11,8 @@ import pytest
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.exporters import ExportRequest
-from ml_backend.labelstudio.export_file import read_export
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.files.export_file import read_export
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.recordings import recording_path

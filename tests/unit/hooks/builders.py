@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from ml_backend.domain.example import AnnotatorLabel, Provenance, Row, Target
-from ml_backend.hooks import DROP, Hooks, Training, hookimpl
+from ml_backend.hooks import DROP, TrainingInfo, hookimpl
+from ml_backend.hooks.manager import Hooks
 
 __all__ = ["Listener", "Marking", "changed", "hooks_of", "row"]
 
@@ -51,7 +52,7 @@ class Listener:
         self.told.append(("snapshot_written", snapshot.id))
 
     @hookimpl
-    def model_trained(self, training: Training) -> None:
+    def model_trained(self, training: TrainingInfo) -> None:
         self.told.append(("model_trained", training.model_version))
 
     @hookimpl

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.errors import ConfigurationError
-from ml_backend.hooks import load_hooks
+from ml_backend.hooks.manager import load_hooks
 from tests.unit.hooks.builders import Marking, changed, row
 
 MODULE = """

@@ -14,10 +14,10 @@ from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import LabelConfig
 from ml_backend.domain.snapshot import ProjectRef, Snapshot
 from ml_backend.errors import ConfigurationError, HookError
-from ml_backend.hooks import Hooks, Training, hookimpl
-from ml_backend.hooks.manager import ROWS_AT_ONCE
-from ml_backend.hooks.relay import MOST_WAITING
-from ml_backend.snapshots import BuildSettings, BuiltRows
+from ml_backend.hooks import TrainingInfo, hookimpl
+from ml_backend.hooks.manager import Hooks
+from ml_backend.snapshots.build import BuiltRows
+from ml_backend.snapshots.reviewed import BuildSettings
 from ml_backend.snapshots.store import write_snapshot
 from tests.unit.hooks.builders import Listener, Marking, changed, hooks_of, row
 
@@ -32,8 +32,8 @@ def snapshot(tmp_path: Path) -> Snapshot:
 
 
 @pytest.fixture
-def training(snapshot: Snapshot) -> Training:
-    return Training("tickets-1", snapshot, "tickets-1-v1", {})
+def training(snapshot: Snapshot) -> TrainingInfo:
+    return TrainingInfo("tickets-1", snapshot, "tickets-1-v1", {})
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ class Raising:
         return row
 
     @hookimpl
-    def before_training(self, training: Training) -> None:
+    def before_training(self, training: TrainingInfo) -> None:
         raise RuntimeError(f"no {training.model_version} today")
 
     @hookimpl
@@ -185,7 +185,7 @@ def test_the_limit_is_for_each_row_not_for_all() -> None:
     assert len(changed(hooks_of(Slow(), timeout_s=0.4), *(row("a", number) for number in range(6)))) == 6
 
 
-def test_a_training_is_stopped_by_what_a_hook_raises(training: Training) -> None:
+def test_a_training_is_stopped_by_what_a_hook_raises(training: TrainingInfo) -> None:
     with pytest.raises(
         HookError, match=r"Raising \(before_training\) failed with the training of .*no tickets-1-v1 today"
     ):
@@ -193,7 +193,7 @@ def test_a_training_is_stopped_by_what_a_hook_raises(training: Training) -> None
     hooks_of(Listener()).before_training(training)
 
 
-def test_a_training_is_stopped_by_a_hook_that_hangs(training: Training, gate: threading.Event) -> None:
+def test_a_training_is_stopped_by_a_hook_that_hangs(training: TrainingInfo, gate: threading.Event) -> None:
     with pytest.raises(HookError, match="did not finish with the training"):
         hooks_of(Hanging(gate), timeout_s=0.1).before_training(training)
 
@@ -215,7 +215,7 @@ def test_a_veto_that_fails_is_no_consent() -> None:
         hooks_of(Raising()).veto("tickets-1", "v2", "v1", "better")
 
 
-def test_what_happened_is_told_in_order(snapshot: Snapshot, training: Training) -> None:
+def test_what_happened_is_told_in_order(snapshot: Snapshot, training: TrainingInfo) -> None:
     listener = Listener()
     hooks = hooks_of(listener)
     hooks.snapshot_written(snapshot)
@@ -231,7 +231,9 @@ def test_what_happened_is_told_in_order(snapshot: Snapshot, training: Training) 
     ]
 
 
-def test_a_failing_listener_is_logged_and_the_others_hear(training: Training, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_listener_is_logged_and_the_others_hear(
+    training: TrainingInfo, caplog: pytest.LogCaptureFixture
+) -> None:
     listener = Listener()
     hooks = hooks_of(listener, Raising())
     with caplog.at_level(logging.ERROR):
@@ -242,7 +244,7 @@ def test_a_failing_listener_is_logged_and_the_others_hear(training: Training, ca
 
 
 def test_nobody_waits_for_a_listener_that_hangs(
-    training: Training, gate: threading.Event, caplog: pytest.LogCaptureFixture
+    training: TrainingInfo, gate: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     listener = Listener()
     hooks = hooks_of(listener, Hanging(gate), timeout_s=0.2)
@@ -255,10 +257,10 @@ def test_nobody_waits_for_a_listener_that_hangs(
 
 
 def test_a_listener_that_cannot_keep_up_misses_calls_and_the_log_says_so(
-    training: Training, gate: threading.Event, caplog: pytest.LogCaptureFixture
+    training: TrainingInfo, gate: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     hooks = hooks_of(Hanging(gate), timeout_s=30)
-    for _ in range(MOST_WAITING + 2):
+    for _ in range(1002):
         hooks.model_trained(training)
     assert "calls of hooks wait already" in caplog.text
     assert not hooks.drain(0.05)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from tests.unit.tasks.plans import choices_region
 
 TEXT = '<Text name="text" value="$text"/>'

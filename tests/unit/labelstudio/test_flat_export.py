@@ -11,10 +11,10 @@ import pytest
 
 from ml_backend.domain.label_config import LabelConfig
 from ml_backend.errors import StudioExportError
-from ml_backend.labelstudio.file_notes import FileNotes
-from ml_backend.labelstudio.flat_export import read_flat_export
-from ml_backend.labelstudio.flat_records import is_flat_export, read_records
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.files.flat_export import read_flat_export
+from ml_backend.labelstudio.files.flat_file import FlatFile
+from ml_backend.labelstudio.files.notes import FileNotes
 
 ABOUT = {"annotator": 1, "annotation_id": 49, "created_at": "2026-11-20", "updated_at": "2026-11-21", "lead_time": 4.0}
 
@@ -245,7 +245,7 @@ def test_a_table_may_be_packed_or_in_another_encoding(name: str, tmp_path: Path)
     text = "text,topics\r\nZoë,a\r\n"
     path.write_bytes(gzip.compress(text.encode("utf-16")) if name.endswith("gz") else text.encode("utf-16"))
 
-    assert is_flat_export(path)
+    assert FlatFile(path).is_flat()
     assert [task.data for task in read_flat_export(path, SINGLE)] == [{"text": "Zoë"}]
 
 
@@ -262,7 +262,7 @@ def test_a_table_may_be_packed_or_in_another_encoding(name: str, tmp_path: Path)
 def test_json_min_is_told_from_the_json_export(tmp_path: Path, content: str, is_flat: bool) -> None:
     path = tmp_path / "x.json"
     path.write_text(content)
-    assert is_flat_export(path) is is_flat
+    assert FlatFile(path).is_flat() is is_flat
 
 
 @pytest.mark.parametrize(
@@ -289,4 +289,4 @@ def test_what_is_no_such_table_is_refused(tmp_path: Path, content: bytes, messag
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudioExportError, match="cannot be read"):
-        list(read_records(tmp_path / "x.csv"))
+        list(FlatFile(tmp_path / "x.csv").records())

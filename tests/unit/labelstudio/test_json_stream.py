@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.errors import PayloadError
-from ml_backend.labelstudio.file_notes import FileNotes
-from ml_backend.labelstudio.json_stream import MAX_DEPTH, NotJson, json_decoder, stream_objects, whole_characters
+from ml_backend.labelstudio.files.notes import FileNotes
+from ml_backend.labelstudio.json_stream import NotJson, json_decoder, stream_objects
+
+MAX_DEPTH = 200
 
 
 class Pieces(io.StringIO):
@@ -73,13 +75,6 @@ def test_pairs_are_joined_and_halves_of_them_stand_for_one_unknown_character_eac
 
     assert item == {"text": read, read: []}
     assert notes.half_characters == 2 * halves
-
-
-def test_halves_in_a_value_that_is_decoded_already_are_replaced_one_by_one() -> None:
-    notes = FileNotes()
-
-    assert whole_characters({"\ud83d": ["a\ude00b", 1, None]}, notes) == {"\ufffd": ["a\ufffdb", 1, None]}
-    assert notes.sentences == ("halves of surrogate pairs, which alone stand for no character, read as U+FFFD: 2",)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.errors import PayloadError
 from ml_backend.labelstudio.payloads import (
-    parse_predict,
-    parse_project,
-    parse_setup,
-    predict_response,
-    region_list,
+    PredictRequest,
+    SetupRequest,
+    prediction_to_json,
+    project_from_api,
     task_from_export,
 )
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
@@ -27,41 +26,31 @@ CONFIG = "<View>"
     [(None, "null or not JSON"), ([], "a list"), ("x", "a string"), (5, "a number"), (True, "a boolean")],
 )
 def test_a_body_that_is_no_object_is_refused(body: object, found: str) -> None:
-    for parse in (parse_webhook, parse_setup, parse_predict, parse_project, task_from_export):
+    for parse in (parse_webhook, SetupRequest.read, PredictRequest.read, project_from_api, task_from_export):
         with pytest.raises(PayloadError, match=f"the body is {found}; wanted the JSON object"):
             parse(body)
 
 
 @pytest.mark.parametrize("name", recorded_names("setup"))
-def test_recorded_setups_tell_project_config_and_host(name: str) -> None:
+def test_recorded_setups_tell_project_and_config(name: str) -> None:
     body = recorded(name)
 
-    setup = parse_setup(body)
+    setup = SetupRequest.read(body)
 
     assert setup.project_id == int(body["project"].split(".")[0])
     assert setup.label_config == body["schema"]
-    assert setup.hostname == "http://localhost:8080"
-    assert setup.extra_params == (body["extra_params"] or {})
 
 
 def test_the_access_token_of_a_setup_is_left_behind() -> None:
-    setup = parse_setup({**recorded("setup"), "access_token": "secret-token"})
+    setup = SetupRequest.read({**recorded("setup"), "access_token": "secret-token"})
 
     assert "secret-token" not in repr(setup)
     assert not hasattr(setup, "access_token")
 
 
-@pytest.mark.parametrize(
-    ("given", "parsed"),
-    [({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1}), ("", {}), ("no json", {}), (None, {}), ([1], {}), ("[1]", {})],
-)
-def test_extra_params_come_as_json_or_as_typed_text(given: Any, parsed: dict[str, Any]) -> None:
-    assert parse_setup({**recorded("setup"), "extra_params": given}).extra_params == parsed
-
-
 @pytest.mark.parametrize("project", ["12.1795198252", "12", 12, 12.0])
 def test_the_project_s_id_is_the_part_before_the_dot(project: Any) -> None:
-    assert parse_setup({"project": project, "schema": CONFIG}).project_id == 12
+    assert SetupRequest.read({"project": project, "schema": CONFIG}).project_id == 12
 
 
 @pytest.mark.parametrize(
@@ -76,14 +65,14 @@ def test_the_project_s_id_is_the_part_before_the_dot(project: Any) -> None:
 )
 def test_a_setup_without_project_or_config_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(PayloadError, match="/setup: not what Label Studio sends"):
-        parse_setup(body)
+        SetupRequest.read(body)
 
 
 @pytest.mark.parametrize("name", recorded_names("predict_"))
 def test_recorded_predict_requests_hold_their_tasks_in_order(name: str) -> None:
     body = recorded(name)
 
-    asked = parse_predict(body)
+    asked = PredictRequest.read(body)
 
     assert asked.project_id == int(body["project"].split(".")[0])
     assert asked.label_config == body["label_config"]
@@ -92,14 +81,14 @@ def test_recorded_predict_requests_hold_their_tasks_in_order(name: str) -> None:
 
 
 def test_a_task_without_an_id_is_task_0() -> None:
-    assert parse_predict({"project": 1, "tasks": [{"data": {"text": "a"}}]}).tasks[0].id == 0
+    assert PredictRequest.read({"project": 1, "tasks": [{"data": {"text": "a"}}]}).tasks[0].id == 0
 
 
 @pytest.mark.parametrize("value", [None, [], "nonsense", [17, "x", None]])
 def test_predictions_by_id_alone_and_worse_are_left_aside(value: Any) -> None:
     task = {"id": 1, "data": {}, "annotations": None, "predictions": value}
 
-    assert parse_predict({"project": 1, "tasks": [task]}).tasks[0].annotations == ()
+    assert PredictRequest.read({"project": 1, "tasks": [task]}).tasks[0].annotations == ()
 
 
 @pytest.mark.parametrize(
@@ -118,32 +107,24 @@ def test_predictions_by_id_alone_and_worse_are_left_aside(value: Any) -> None:
 )
 def test_a_predict_request_that_label_studio_would_not_send_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(PayloadError, match="/predict: not what Label Studio sends"):
-        parse_predict(body)
+        PredictRequest.read(body)
 
 
-def test_the_answer_has_one_entry_per_prediction_in_order() -> None:
-    predictions = [Prediction((TICKED,), 0.9, "m-v1"), Prediction((), None, "m-v1")]
-
-    assert predict_response(predictions) == {
-        "results": [
-            {"result": [TICKED], "score": 0.9, "model_version": "m-v1"},
-            {"result": [], "score": None, "model_version": "m-v1"},
-        ]
-    }
-
-
-def test_regions_are_copied_so_that_nobody_changes_a_prediction() -> None:
+def test_a_prediction_becomes_json_with_regions_that_anybody_may_change() -> None:
     prediction = Prediction((TICKED,), 0.9, "m-v1")
 
-    region_list(prediction)[0]["from_name"] = "other"
+    document = prediction_to_json(prediction)
 
+    assert document == {"result": [TICKED], "score": 0.9, "model_version": "m-v1"}
+    document["result"][0]["from_name"] = "other"
     assert prediction.result[0]["from_name"] == "sentiment"
+    assert prediction_to_json(Prediction((), None, "m-v1")) == {"result": [], "score": None, "model_version": "m-v1"}
 
 
 def test_nulls_in_a_project_become_empty_values() -> None:
     keys = ("title", "label_config", "model_version", "sampling", "show_collab_predictions", "task_number")
 
-    project = parse_project({"id": 4, **dict.fromkeys(keys)})
+    project = project_from_api({"id": 4, **dict.fromkeys(keys)})
 
     assert (project.title, project.label_config, project.model_version, project.sampling) == ("", "", "", "")
     assert (project.show_collab_predictions, project.task_count) == (False, 0)
@@ -197,7 +178,7 @@ def test_any_number_may_stand_where_nothing_depends_on_it(number: float) -> None
     annotation = {"id": 5, "result": [{"value": {"n": number}}], "import_id": number, "draft_id": number}
     task = {"id": 1, "data": {"text": "a", "hash": number}, "meta": number, "annotations": [annotation]}
 
-    (predicted,) = parse_predict({"project": 1, "tasks": [task]}).tasks
+    (predicted,) = PredictRequest.read({"project": 1, "tasks": [task]}).tasks
     (change,) = parse_webhook({"action": "ANNOTATION_CREATED", "annotation": annotation, "task": task}).annotations
 
     assert (change.annotation.id, change.task_id) == (5, 1)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.errors import PayloadError
-from ml_backend.labelstudio.payloads import parse_predict, parse_setup, task_from_export
+from ml_backend.labelstudio.payloads import PredictRequest, SetupRequest, task_from_export
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from tests.recordings import recorded, recorded_names
 
@@ -17,7 +17,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
-PARSERS = {"webhook_": parse_webhook, "setup": parse_setup, "predict_": parse_predict}
+PARSERS = {"webhook_": parse_webhook, "setup": SetupRequest.read, "predict_": PredictRequest.read}
 BODIES = [(parse, recorded(name)) for prefix, parse in PARSERS.items() for name in recorded_names(prefix)]
 BODIES += [(task_from_export, task) for task in recorded("export_snapshot_full_predictions")]
 

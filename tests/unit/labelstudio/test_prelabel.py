@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import PrelabelOutcome
-from ml_backend.labelstudio.prelabel import outcome_by_comparison, outcome_by_origin
+from ml_backend.labelstudio.payloads import task_from_export
 
 ACCEPTED, CHANGED, NONE = PrelabelOutcome.ACCEPTED, PrelabelOutcome.CHANGED, PrelabelOutcome.NONE
 
@@ -22,8 +22,16 @@ def span(start: int, end: int, label: str, **more: Any) -> dict[str, Any]:
     return region({"start": start, "end": end, "labels": [label], **more}, name="ner", kind="labels")
 
 
+def outcome(result: list[Any], prelabel: list[Any] | None = None, **more: Any) -> PrelabelOutcome:
+    """What is read from an export of a task with this annotation, which started from prediction 40."""
+    annotation = {"id": 1, "parent_prediction": 40, "updated_by": 2, "result": result, **more}
+    predictions = [] if prelabel is None else [{"id": 40, "result": prelabel}]
+    task = task_from_export({"id": 1, "data": {}, "annotations": [annotation], "predictions": predictions})
+    return task.annotations[0].prelabel
+
+
 @pytest.mark.parametrize(
-    ("result", "prelabel", "outcome"),
+    ("result", "prelabel", "wanted"),
     [
         ([ticked("A")], [ticked("A")], ACCEPTED),
         ([ticked("A", id="x", origin="prediction")], [ticked("A", score=0.9)], ACCEPTED),
@@ -62,12 +70,12 @@ def span(start: int, end: int, label: str, **more: Any) -> dict[str, Any]:
         "text as string or list", "text added", "numbers", "malformed",
     ],
 )  # fmt: skip
-def test_only_meaning_is_compared(result: list[Any], prelabel: list[Any], outcome: PrelabelOutcome) -> None:
-    assert outcome_by_comparison(result, prelabel) is outcome
+def test_only_meaning_is_compared(result: list[Any], prelabel: list[Any], wanted: PrelabelOutcome) -> None:
+    assert outcome(result, prelabel) is wanted
 
 
 @pytest.mark.parametrize(
-    ("result", "was_copied", "outcome"),
+    ("result", "was_copied", "wanted"),
     [
         ([ticked("A", origin="prediction")], False, ACCEPTED),
         ([ticked("A", origin="prediction-changed")], False, CHANGED),
@@ -86,6 +94,6 @@ def test_only_meaning_is_compared(result: list[Any], prelabel: list[Any], outcom
     ],
 )  # fmt: skip
 def test_the_editor_s_marks_tell_where_the_prelabel_is_not_at_hand(
-    result: list[Any], was_copied: bool, outcome: PrelabelOutcome
+    result: list[Any], was_copied: bool, wanted: PrelabelOutcome
 ) -> None:
-    assert outcome_by_origin(result, was_copied=was_copied) is outcome
+    assert outcome(result, updated_by=None if was_copied else 2) is wanted

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ml_backend.errors import UnsupportedLabelConfig
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import serving_plan
 
 SPEC = find_spec("label_studio")

@@ -1,7 +1,7 @@
 import pytest
 
 from ml_backend.domain.annotation import Prediction, Region
-from ml_backend.labelstudio.validation import misfits
+from ml_backend.labelstudio.config.validation import misfits
 from ml_backend.tasks import template_path
 
 CONFIG = template_path("classification").read_text(encoding="utf-8")

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ml_backend.domain.example import Provenance, Row, Span, Target
-from ml_backend.domain.label_config import Control, Label, ObjectTag
+from ml_backend.domain.label_config import Control, Label
 from ml_backend.domain.model import HeadKind
+from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.rows.collect import training_data

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Row
-from ml_backend.domain.label_config import Control, Label, ObjectTag
+from ml_backend.domain.label_config import Control, Label
 from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled
 from ml_backend.learning.classification.settings import TrainingSettings

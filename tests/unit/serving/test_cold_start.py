@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.domain.label_config import Control, Label, LabelConfig
+from ml_backend.domain.object_tag import ObjectTag
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.cold_start import ColdStartPredictor, label_vectors, shared_encoder

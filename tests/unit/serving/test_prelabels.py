@@ -7,7 +7,7 @@ from ml_backend.domain.annotation import Task
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.snapshot import Split, SplitFractions
-from ml_backend.labelstudio.validation import misfits
+from ml_backend.labelstudio.config.validation import misfits
 from ml_backend.serving.prelabels import prelabel
 from ml_backend.tasks import ServingPlan
 from tests.services import texts_in

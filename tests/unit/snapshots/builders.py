@@ -5,10 +5,11 @@ from typing import Any
 
 from ml_backend.domain.annotation import Annotation, Region, Task
 from ml_backend.domain.event import AnnotationEvent
-from ml_backend.domain.label_config import Control, Label, LabelConfig, ObjectTag
+from ml_backend.domain.label_config import Control, Label, LabelConfig
+from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
-from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
-from ml_backend.snapshots.reviewed import History
+from ml_backend.snapshots.build import BuiltRows, build_rows
+from ml_backend.snapshots.reviewed import BuildSettings, History
 from ml_backend.tasks import ServingPlan, serving_plan
 
 CONFIG = LabelConfig(

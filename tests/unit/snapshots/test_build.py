@@ -9,7 +9,9 @@ from ml_backend.domain.example import PrelabelOutcome, Row, SelectedBy
 from ml_backend.domain.reasons import Reason
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import ConfigurationError
-from ml_backend.snapshots import BuildSettings, BuiltRows, ReviewRule
+from ml_backend.snapshots.build import BuiltRows
+from ml_backend.snapshots.review import ReviewRule
+from ml_backend.snapshots.reviewed import BuildSettings
 from tests.unit.snapshots.builders import annotation, built, history_of, task, text_in
 
 

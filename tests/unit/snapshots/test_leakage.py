@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.errors import ConfigurationError
-from ml_backend.snapshots import find_leaks
-from ml_backend.snapshots.leakage import _shingles
+from ml_backend.snapshots.leakage import _shingles, find_leaks
 
 WORDS = [f"word{number}" for number in range(400)]
 

@@ -9,8 +9,9 @@ from ml_backend.domain.annotation import Annotation, Region, Task
 from ml_backend.domain.example import Target
 from ml_backend.domain.reasons import Reason
 from ml_backend.domain.snapshot import Split, SplitFractions
-from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.snapshots.build import BuiltRows, build_rows
+from ml_backend.snapshots.reviewed import BuildSettings
 from ml_backend.tasks import ServingPlan, serving_plan
 from tests.unit.tasks.plans import choices_region, labels_region, plan
 

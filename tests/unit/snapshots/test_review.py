@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from ml_backend.domain.annotation import Annotation, Task
 from ml_backend.errors import ConfigurationError
-from ml_backend.snapshots import ReviewRule
+from ml_backend.snapshots.review import ReviewRule
 from tests.unit.snapshots.builders import annotation, choice, task
 
 names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1)

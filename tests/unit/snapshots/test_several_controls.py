@@ -9,8 +9,8 @@ from ml_backend.domain.config_changes import Absence
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.reasons import Reason, ReasonCounts
 from ml_backend.domain.snapshot import Split, SplitFractions
-from ml_backend.snapshots import BuildSettings, BuiltRows, build_rows
-from ml_backend.snapshots.reviewed import reviewed_rows
+from ml_backend.snapshots.build import BuiltRows, build_rows
+from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from tests.unit.snapshots.builders import text_in
 from tests.unit.tasks.plans import choices_region, labels_region, plan
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from ml_backend.domain.annotation import Region
 from ml_backend.domain.label_config import Control
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import ServingPlan, serving_plan
 
 __all__ = ["TEXT", "choices_region", "control", "labels_region", "plan"]

@@ -5,7 +5,7 @@ import pytest
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.reasons import Reason
-from ml_backend.tasks import GivenAnswer
+from ml_backend.tasks.base import GivenAnswer
 from ml_backend.tasks.classification import Classification
 from tests.unit.tasks.plans import choices_region, control
 

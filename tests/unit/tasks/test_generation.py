@@ -7,8 +7,8 @@ import pytest
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.model import HeadKind, ScoredTarget
 from ml_backend.domain.reasons import Reason
-from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.labelstudio.validation import misfits
+from ml_backend.labelstudio.config.parse import parse_label_config
+from ml_backend.labelstudio.config.validation import misfits
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.unit.tasks.plans import plan
 

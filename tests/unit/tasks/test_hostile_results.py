@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span, parts_of
 from ml_backend.domain.model import ScoredTarget
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import find_kinds, serving_plan, template_path
 from tests.unit.tasks.plans import TEXT
 

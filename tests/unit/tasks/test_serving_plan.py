@@ -2,7 +2,7 @@ import pytest
 
 from ml_backend.domain.model import HeadKind
 from ml_backend.errors import UnsupportedLabelConfig
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import find_kinds, serving_plan
 from tests.unit.tasks.plans import plan
 

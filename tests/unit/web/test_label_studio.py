@@ -152,19 +152,10 @@ def test_bodies_that_are_nested_too_deeply_are_bad_requests(client: FlaskClient,
 
 
 @pytest.mark.parametrize(
-    ("params", "status"),
-    [
-        ("[" * 100_000, 400),
-        ('{"a":' * 300, 400),
-        ({"key": [{"a": "[["}]}, 200),
-        ('{"key": "half \\ud800"}', 200),
-        ("key=value \ud800", 200),
-    ],
+    "params", ["[" * 100_000, {"key": [{"a": "[["}]}, '{"key": "half \\ud800"}', "key=value \ud800"]
 )
-def test_so_are_extra_parameters_while_what_people_type_is_in_order(
-    client: FlaskClient, params: object, status: int
-) -> None:
-    assert client.post("/setup", json=SETUP | {"extra_params": params}).status_code == status
+def test_extra_parameters_are_never_read(client: FlaskClient, params: object) -> None:
+    assert client.post("/setup", json=SETUP | {"extra_params": params}).status_code == 200
 
 
 @pytest.mark.parametrize("project", [0, "0.1795198252", -1, 2**63, f"{10**30}.1", "1e5.1", None, [1], 1.5])

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml_backend.domain.model import Method, ModelVersion
 from ml_backend.domain.project import Project
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.models.bundle.bundle import (
     QUANTILES,
     BundleFacts,

@@ -14,7 +14,8 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import HookError
 from ml_backend.exporters import exporter_names
-from ml_backend.hooks import DROP, Hooks, hookimpl
+from ml_backend.hooks import DROP, hookimpl
+from ml_backend.hooks.manager import Hooks
 from ml_backend.hooks.redaction import Redaction
 from ml_backend.snapshots.store import read_moved, read_rows, read_unresolved
 from ml_backend.workflows.exporting.formats import FormatRequest, export_format

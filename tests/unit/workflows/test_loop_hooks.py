@@ -11,7 +11,8 @@ from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import PromotionVetoed
-from ml_backend.hooks import Hooks, hookimpl
+from ml_backend.hooks import hookimpl
+from ml_backend.hooks.manager import Hooks
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.promote import promote, rollback, serving_version

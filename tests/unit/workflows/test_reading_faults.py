@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.tasks import ServingPlan, serving_plan
 from ml_backend.workflows.exporting.reading_faults import ReadingFault, reading_faults

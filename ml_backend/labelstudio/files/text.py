@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ..errors import StudioExportError
-from .file_notes import FileNotes
+from ...errors import StudioExportError
+from .notes import FileNotes
 
 __all__ = ["name_without_gz", "open_text"]
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-from ..domain.project import GREATEST_STUDIO_ID
+from ...domain.project import GREATEST_STUDIO_ID
 
 __all__ = ["given_id", "given_seconds", "given_text", "shown_names"]
 

@@ -1,4 +1,4 @@
-"""Predictions held against a label config before they are sent, by the rules that Label Studio applies to them.
+"""Check predictions against a label config by the rules that Label Studio applies to them.
 
 Label Studio's bulk endpoint drops what does not fit without a word; its own validator, which the SDK holds, says why.
 Source: https://labelstud.io/sdk (`LabelInterface.validate_prediction`).
@@ -6,8 +6,8 @@ Source: https://labelstud.io/sdk (`LabelInterface.validate_prediction`).
 
 from collections.abc import Sequence
 
-from ..domain.annotation import Prediction
-from .payloads import region_list
+from ...domain.annotation import Prediction
+from ..payloads import prediction_to_json
 
 __all__ = ["known_controls", "misfits"]
 
@@ -23,23 +23,19 @@ def known_controls(label_config: str) -> frozenset[str]:
 
 
 def misfits(label_config: str, predictions: Sequence[tuple[int, Prediction]]) -> dict[int, str]:
-    """Why Label Studio would drop a prediction, by task id, for those that it would.
+    """Return by task id why Label Studio would drop the prediction, for those that it would drop.
 
     Args:
         label_config: XML of the project.
-        predictions: (task id, prediction).
+        predictions: pairs of task id and prediction.
     """
     from label_studio_sdk.label_interface.interface import LabelInterface
 
     interface = LabelInterface(label_config)
-    found: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for task_id, prediction in predictions:
-        document = {
-            "result": region_list(prediction),
-            "score": prediction.score,
-            "model_version": prediction.model_version,
-        }
+        document = prediction_to_json(prediction)
         errors = interface.validate_prediction(document, return_errors=True)  # type: ignore[no-untyped-call]
         if errors:
-            found[task_id] = "; ".join(map(str, errors))
-    return found
+            reasons[task_id] = "; ".join(map(str, errors))
+    return reasons

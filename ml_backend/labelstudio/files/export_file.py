@@ -5,13 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..domain.annotation import Prediction, Task
-from ..errors import PayloadError, StudioExportError
-from .file_notes import FileNotes
-from .file_text import open_text
-from .given_values import given_id, given_seconds, given_text, shown_names
-from .json_stream import stream_objects
-from .payloads import predict_response, task_from_export
+from ...domain.annotation import Prediction, Task
+from ...errors import PayloadError, StudioExportError
+from ..json_stream import stream_objects
+from ..payloads import prediction_to_json, task_from_export
+from .notes import FileNotes
+from .text import open_text
+from .values import given_id, given_seconds, given_text, shown_names
 
 __all__ = ["read_export", "read_items", "read_tasks", "with_prediction"]
 
@@ -63,7 +63,7 @@ def read_tasks(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[Map
 
 def with_prediction(item: Mapping[str, Any], prediction: Prediction) -> dict[str, Any]:
     """Return an item of a file of tasks unchanged, except that this prediction replaces all others."""
-    return {**item, "predictions": predict_response([prediction])["results"]}
+    return {**item, "predictions": [prediction_to_json(prediction)]}
 
 
 def read_items(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[int, Mapping[str, Any]]]:

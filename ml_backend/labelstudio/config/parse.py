@@ -1,25 +1,46 @@
-"""Label configs: from Label Studio's XML to a LabelConfig."""
+"""Parse label configs: from Label Studio's XML to a LabelConfig."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from xml.sax.saxutils import escape
 
-from ..domain.conditions import in_order_of_asking
-from ..domain.label_config import Control, Label, LabelConfig, ObjectTag
-from ..domain.shown_text import field_of
-from .conditions_xml import conditions_of, waits_for_any_choice
-from .config_tree import IMPORTED, LABEL_TAGS, config_tree, is_control, with_parents
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
+
+from ...domain.label_config import Control, Label, LabelConfig, in_order_of_asking
+from ...domain.object_tag import ObjectTag, field_of
+from ...errors import UnreadableLabelConfig
+from .conditions import conditions_of
 
 __all__ = ["parse_label_config"]
 
+MAX_XML_BYTES = 1 << 20
+"""The largest label config. A thousand labels need about 60 KB; more than this is a mistake or an attack."""
+MAX_DEPTH = 100
+"""The greatest depth of nested tags. Label Studio's own templates stay under ten."""
+
+LABEL_TAGS = frozenset({"Choice", "Label"})
+CONTROL_TAGS = frozenset(
+    {
+        *("Bitmask", "BitmaskLabels", "Brush", "BrushLabels", "Choices", "DateTime", "Ellipse", "EllipseLabels"),
+        *("HyperTextLabels", "KeyPoint", "KeyPointLabels", "Labels", "MagicWand", "Number", "Pairwise"),
+        *("ParagraphLabels", "Polygon", "PolygonLabels", "Ranker", "Rating", "Rectangle", "RectangleLabels"),
+        *("Taxonomy", "TextArea", "TimelineLabels", "TimeSeriesLabels", "Vector", "VectorLabels", "VideoRectangle"),
+    }
+)
+"""The editor's control tags. Any other tag with `toName` counts as a control as well."""
+OTHER_TAGS = frozenset({"HyperText", "Paragraphs", "Repeater", "Text", "View"})
+IMPORTED = {name.lower(): name for name in ("alias", "name", "toName", "value")}
+"""Attributes that Label Studio reads when predictions are imported, where their case matters, unlike in its editor."""
+SPELLINGS = {tag.lower(): tag for tag in LABEL_TAGS | CONTROL_TAGS | OTHER_TAGS}
 Path = tuple[Element, ...]
 """The tags around a tag, the outermost first, and the tag itself at the end."""
 SHOWING = ("value", "valuelist")
 FIELD = re.compile(r"\$[A-Za-z_]")
-"""The start of a field's name. The editor reads an amount such as `$5` as a field, too, but no task has such a one."""
+"""The start of a field's name. The editor reads an amount such as `$5` as a field, too, but no task has that field."""
 
 
 def parse_label_config(xml: str) -> LabelConfig:
@@ -35,22 +56,22 @@ def parse_label_config(xml: str) -> LabelConfig:
     Raises:
         UnreadableLabelConfig: not well-formed XML, not a `<View>`, too large, or entities or a DTD.
     """
-    root, misspelled = config_tree(xml)
-    paths = [(*parents, element) for element, parents in with_parents(root)]
+    root, misspelled = _config_tree(xml)
+    paths = [(*parents, element) for element, parents in _with_parents(root)]
     names = _Names.of([path[-1] for path in paths])
     faults = list(_spelling_faults(misspelled))
     controls: dict[str, Control] = {}
-    places: dict[str, Path] = {}
+    paths_of: dict[str, Path] = {}
     for path in paths:
-        if not is_control(path[-1]):
+        if not _is_control(path[-1]):
             continue
         control = _control(path, names)
         if isinstance(control, str):
             faults.append(f"{_called(path[-1])} {control}")
         else:
-            controls[control.name], places[control.name] = control, path
+            controls[control.name], paths_of[control.name] = control, path
             faults += _nameless_labels(path[-1])
-    asked, never = _with_conditions(controls, places)
+    asked, never = _with_conditions(controls, paths_of)
     return LabelConfig(xml, asked, (*faults, *never))
 
 
@@ -93,7 +114,7 @@ class _Names:
 
 
 def _object(element: Element) -> ObjectTag:
-    if is_control(element):
+    if _is_control(element):
         return ObjectTag(element.attrib["name"], element.tag, None)
     value = _value(element) or element.get("valuelist", "")
     return ObjectTag(element.attrib["name"], element.tag, field_of(value), dict(element.attrib))
@@ -179,7 +200,7 @@ def _label_elements(parent: Element, *, is_inside: bool = False) -> Iterator[tup
     Labels of a control inside are left out.
     """
     for child in parent:
-        if is_control(child):
+        if _is_control(child):
             continue
         if child.tag not in LABEL_TAGS:
             yield from _label_elements(child, is_inside=is_inside)
@@ -198,25 +219,105 @@ def _nameless_labels(control: Element) -> Iterator[str]:
 
 
 def _with_conditions(
-    controls: Mapping[str, Control], places: Mapping[str, Path]
+    controls: Mapping[str, Control], paths: Mapping[str, Path]
 ) -> tuple[tuple[Control, ...], list[str]]:
     """Return the controls that can be asked, with their conditions, and sentences about the others."""
-    free = [n for n, each in controls.items() if each.tag == "Choices" and not waits_for_any_choice(places[n])]
     never: dict[str, str] = {}
     conditional: dict[str, Control] = {}
-    for name, control in controls.items():
-        conditions = conditions_of(places[name], controls, free)
+    for name, conditions in conditions_of(controls, paths).items():
         if isinstance(conditions, str):
             never[name] = conditions
         else:
-            conditional[name] = replace(control, conditions=conditions)
+            conditional[name] = replace(controls[name], conditions=conditions)
     asked = {control.name for control in in_order_of_asking(conditional.values())}
     for name in conditional.keys() - asked:
         never[name] = "waits for questions that are never asked themselves (visibleWhen); correct whenTagName"
-    sentences = [f"{_called(places[name][-1])} {never[name]}" for name in controls if name in never]
+    sentences = [f"{_called(paths[name][-1])} {never[name]}" for name in controls if name in never]
     return tuple(control for name, control in conditional.items() if name in asked), sentences
 
 
 def _called(element: Element) -> str:
     name = element.get("name")
     return f"<{element.tag} name={name!r}>" if name else f"<{element.tag} toName={element.get('toname', '')!r}>"
+
+
+def _config_tree(xml: str) -> tuple[Element, tuple[str, ...]]:
+    """Return the outermost tag, a `<View>`, and names of attributes that keep Label Studio from importing predictions.
+
+    The editor ignores case in names. In the returned tree, known tags are spelled as in Label Studio's documentation,
+    and all attributes in lower case.
+
+    Raises:
+        UnreadableLabelConfig: not well-formed XML, too large or too deep, not a `<View>`, or entities or a DTD.
+    """
+    size = len(xml.encode(errors="surrogatepass"))
+    if size > MAX_XML_BYTES:
+        raise UnreadableLabelConfig(
+            f"the label config has {size} bytes; at most {MAX_XML_BYTES} are read: "
+            'move long label lists into task data (<Choices value="$options">)'
+        )
+    if not xml.strip():
+        raise UnreadableLabelConfig("the label config is empty; save one in Label Studio under Settings > Labeling")
+    tree = _Tree()
+    root = _parsed(xml, tree)
+    if root.tag != "View":
+        raise UnreadableLabelConfig(
+            f"the label config's outermost tag is <{root.tag}>; Label Studio wants <View>: put everything inside one"
+        )
+    return root, tuple(sorted(tree.misspelled))
+
+
+def _with_parents(root: Element) -> Iterator[tuple[Element, tuple[Element, ...]]]:
+    """Yield every tag in document order, with the tags around it, the outermost first."""
+    waiting: list[tuple[Element, tuple[Element, ...]]] = [(root, ())]
+    while waiting:
+        element, parents = waiting.pop()
+        yield element, parents
+        inside = (*parents, element)
+        waiting += [(child, inside) for child in reversed(element)]
+
+
+def _is_control(element: Element) -> bool:
+    """True where the tag is a control, with which annotators answer."""
+    return element.tag in CONTROL_TAGS or ("toname" in element.attrib and element.tag not in LABEL_TAGS)
+
+
+class _Tree(TreeBuilder):
+    """Builds a tree of bounded depth, so that no code that walks it exceeds the recursion limit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.misspelled: set[str] = set()
+        self._depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise UnreadableLabelConfig(
+                f"the label config has more than {MAX_DEPTH} tags inside one another, at <{tag}>; flatten it"
+            )
+        self.misspelled.update(name for name in attrs if IMPORTED.get(name.lower(), name) != name)
+        return super().start(SPELLINGS.get(tag.lower(), tag), {name.lower(): value for name, value in attrs.items()})
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(SPELLINGS.get(tag.lower(), tag))
+
+
+def _parsed(xml: str, tree: _Tree) -> Element:
+    parser = DefusedXMLParser(target=tree, forbid_dtd=True)
+    try:
+        parser.feed(xml.removeprefix("\ufeff").strip())
+        root: Element = parser.close()
+    except ParseError as error:
+        raise UnreadableLabelConfig(f"the label config is not well-formed XML: {error.msg}; correct it there") from None
+    except DefusedXmlException as error:
+        raise UnreadableLabelConfig(
+            f"the label config declares a DTD or entities ({type(error).__name__}), which labelloop does not read; "
+            "remove the <!DOCTYPE ...> part"
+        ) from None
+    except (ValueError, LookupError) as error:
+        raise UnreadableLabelConfig(
+            f"the label config is not text that XML can hold ({error}); save it as UTF-8 without unusual characters"
+        ) from None
+    return root

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from ..domain.conditions import ChoiceMade, Condition, RegionMarked
-from ..domain.label_config import Control
+from ...domain.label_config import ChoiceMade, Condition, Control, RegionMarked
 
-__all__ = ["conditions_of", "waits_for_any_choice"]
+__all__ = ["conditions_of"]
 
 CONDITIONAL_TAGS = frozenset({"Choices", "Taxonomy", "TextArea", "View"})
 """The tags on which the editor heeds `visibleWhen`; on others it ignores it."""
@@ -15,26 +14,33 @@ ON_CHOICE = ("choice-selected", "choice-unselected")
 
 
 def conditions_of(
-    path: Sequence[Element], controls: Mapping[str, Control], free: Sequence[str]
-) -> tuple[Condition, ...] | str:
-    """Return the conditions under which a control is asked, or a clause on why it is never asked.
+    controls: Mapping[str, Control], paths: Mapping[str, Sequence[Element]]
+) -> dict[str, tuple[Condition, ...] | str]:
+    """Return by control the conditions under which it is asked, or a clause on why it is never asked.
 
     Args:
-        path: the tags around the control, the outermost first, and the control's tag at the end.
         controls: the config's controls by name.
-        free: names of the choices for which `waits_for_any_choice` is false.
+        paths: the tags around each control, the outermost first, and the control's tag at the end.
     """
-    found: list[Condition] = []
+    # A choice that itself waits for any choice cannot be the one that such questions wait for.
+    free = [name for name, each in controls.items() if each.tag == "Choices" and not _waits_for_any_choice(paths[name])]
+    return {name: _conditions_on(paths[name], controls, free) for name in controls}
+
+
+def _conditions_on(
+    path: Sequence[Element], controls: Mapping[str, Control], free: Sequence[str]
+) -> tuple[Condition, ...] | str:
+    conditions: list[Condition] = []
     for element in path:
         condition = _condition(element, path[-1], controls, free) if element.tag in CONDITIONAL_TAGS else None
         if isinstance(condition, str):
             return condition
         if condition is not None:
-            found.append(condition)
-    return tuple(dict.fromkeys(found))
+            conditions.append(condition)
+    return tuple(dict.fromkeys(conditions))
 
 
-def waits_for_any_choice(path: Sequence[Element]) -> bool:
+def _waits_for_any_choice(path: Sequence[Element]) -> bool:
     """True where the control, or a tag around it, is shown after any choice, whichever question it answers."""
     return any(
         element.tag in CONDITIONAL_TAGS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.shown_text import data_keys, data_of, field_of, is_there, shown_text
+from ml_backend.domain.object_tag import ObjectTag, field_of
 
 DATA: dict[str, Any] = {
     "text": "Anna sleeps",
@@ -22,6 +22,10 @@ DATA: dict[str, Any] = {
     "nothing": None,
     "list": ["one", 2, None, ["x", "y"]],
 }
+
+
+def tag(field: str | None, encoding: str = "none") -> ObjectTag:
+    return ObjectTag("text", "Text", field, {"encoding": encoding})
 
 
 @pytest.mark.parametrize(
@@ -49,7 +53,7 @@ DATA: dict[str, Any] = {
     ],
 )
 def test_the_text_is_what_the_editor_shows(value: str, text: str) -> None:
-    assert shown_text(field_of(value) or "", DATA) == text
+    assert tag(field_of(value)).text(DATA) == text
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,7 @@ def test_the_text_is_what_the_editor_shows(value: str, text: str) -> None:
     ],
 )
 def test_there_is_no_text_where_nothing_of_it_is_in_the_data(value: str) -> None:
-    assert shown_text(field_of(value) or "", DATA) == ""
+    assert tag(field_of(value)).text(DATA) == ""
 
 
 def test_lists_may_lie_in_one_another_at_any_depth() -> None:
@@ -68,8 +72,8 @@ def test_lists_may_lie_in_one_another_at_any_depth() -> None:
     for _ in range(50_000):
         deep = [deep]
 
-    assert shown_text("text", {"text": deep}) == "a,"
-    assert shown_text("text", {"text": [[{"a": "b"}]]}) == ""
+    assert tag("text").text({"text": deep}) == "a,"
+    assert tag("text").text({"text": [[{"a": "b"}]]}) == ""
 
 
 @pytest.mark.parametrize(
@@ -83,9 +87,9 @@ def test_lists_may_lie_in_one_another_at_any_depth() -> None:
 def test_an_encoded_text_is_decoded(text: str, encoding: str, charset: str) -> None:
     code = b64encode(text.encode(charset)).decode()
 
-    assert shown_text("doc.code", {"doc": {"code": code}}, encoding) == text
-    assert shown_text("code", {"code": f" {code.rstrip('=')[:4]}\n{code.rstrip('=')[4:]}"}, encoding) == text
-    assert shown_text("doc.code", data_of("doc.code", text, encoding), encoding) == text
+    assert tag("doc.code", encoding).text({"doc": {"code": code}}) == text
+    assert tag("code", encoding).text({"code": f" {code.rstrip('=')[:4]}\n{code.rstrip('=')[4:]}"}) == text
+    assert tag("doc.code", encoding).text(tag("doc.code", encoding).data(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -98,13 +102,13 @@ def test_an_encoded_text_is_decoded(text: str, encoding: str, charset: str) -> N
     ],
 )
 def test_half_of_a_surrogate_pair_is_replaced_where_it_stands(text: str, shown: str) -> None:
-    assert shown_text("text", {"text": text}) == shown
-    assert shown_text("$text", {"text": text}) == shown
+    assert tag("text").text({"text": text}) == shown
+    assert tag("$text").text({"text": text}) == shown
 
 
 @pytest.mark.parametrize("code", ["a", "not base64!", "ünïcode", "/w=="])
 def test_what_is_not_encoded_as_it_should_be_is_no_text(code: str) -> None:
-    assert shown_text("code", {"code": code}, "base64unicode") == ""
+    assert tag("code", "base64unicode").text({"code": code}) == ""
 
 
 @pytest.mark.parametrize(
@@ -123,9 +127,9 @@ def test_a_field_is_called_by_its_path_and_what_is_put_together_by_all_of_it(
     value: str, field: str, keys: tuple[str, ...]
 ) -> None:
     assert field_of(value) == field
-    assert data_keys(field) == keys
-    assert is_there(field, dict.fromkeys(keys))
-    assert not is_there(field, {})
+    assert tag(field).keys == keys
+    assert tag(field).is_in(dict.fromkeys(keys))
+    assert not tag(field).is_in({})
 
 
 @pytest.mark.parametrize("value", ["", "$", "The same for all", "5 $", "100 $ each"])
@@ -145,5 +149,5 @@ def test_a_constant_is_no_field(value: str) -> None:
     ],
 )
 def test_data_can_be_made_of_a_text(field: str, data: dict[str, Any]) -> None:
-    assert data_of(field, "x") == data
-    assert shown_text(field, data) == "x"
+    assert tag(field).data("x") == data
+    assert tag(field).text(data) == "x"
