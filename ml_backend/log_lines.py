@@ -39,8 +39,8 @@ class LineFormatter(logging.Formatter):
 def one_line(text: str) -> str:
     """Return the text as one line: characters that cannot be printed are escaped, and a long text is shortened."""
     more = len(text) - MAX_LINE_LENGTH
-    shown = text if more <= 0 else f"{text[:MAX_LINE_LENGTH]}… ({more} more characters)"
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), shown)
+    short = text if more <= 0 else f"{text[:MAX_LINE_LENGTH]}… ({more} more characters)"
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), short)
 
 
 def _indented(text: str) -> str:

@@ -47,7 +47,7 @@ def words(text: str) -> list[str]:
     If there is no word, the pieces between white space are returned.
     """
     even = normalised(text)
-    found = [word for word in TOKEN.findall(even) if word]  # "" for a sign
+    pieces = [word for word in TOKEN.findall(even) if word]  # "" for a sign
     if UNSEEN_CHARACTER.search(even):  # rarely
-        found = [UNSEEN_CHARACTER.sub("", word) for word in found]
-    return found or even.split()
+        pieces = [UNSEEN_CHARACTER.sub("", word) for word in pieces]
+    return pieces or even.split()

@@ -1,28 +1,16 @@
-"""What the change of a label config means for labels that people gave and models that learned from them."""
+"""Say what the change of a label config means for labels that people gave and models that learned from them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .label_config import Control, LabelConfig
+from .project import SeenConfig
 
-__all__ = ["Absence", "SeenControls", "absences", "config_changes"]
+__all__ = ["Absence", "absences", "config_changes"]
 
 SHOWN = 5
 BEGINNING = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenControls:
-    """The controls of a label config, and when this config was first seen.
-
-    Attributes:
-        is_confirmed: Label Studio itself sent the config. One that somebody may have made up removes no control.
-    """
-
-    controls: Sequence[Control]
-    seen_at: datetime
-    is_confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +26,10 @@ class Absence:
 
 
 def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
-    """Sentences on what differs for people and models; empty where nothing does.
+    """Return sentences on what differs for people and models; none where nothing does.
 
     A control that vanished beside one that came with mostly the same labels counts as renamed; so does a label whose
-    place another one has taken. The sentences then tell how to keep the old annotations.
+    place another one has taken. The sentences then say how to keep the old annotations.
     """
     old, new = ({control.name: control for control in config.controls} for config in (before, after))
     renamed = dict(_renamed(old, new))
@@ -54,26 +42,27 @@ def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
     )
 
 
-def absences(seen: Sequence[SeenControls]) -> dict[str, tuple[Absence, ...]]:
+def absences(seen: Sequence[tuple[SeenConfig, Sequence[Control]]]) -> dict[str, tuple[Absence, ...]]:
     """Return the periods in which a control of the last config was missing, for those that were not always there.
 
     A control that comes back unchanged counts as the same one. It counts as new where its kind or its field changed,
     or where it is asked in cases in which it was not asked before.
 
     Args:
-        seen: the controls of the project's configs, in the order in which they were seen.
+        seen: the project's configs with their controls, in the order in which they were seen. A config that nobody
+            confirmed may be made up, so it removes no control.
     """
-    now = seen[-1].controls if seen else ()
-    found = {control.name: tuple(_absences(control, seen)) for control in now}
-    return {name: times for name, times in found.items() if times}
+    now = seen[-1][1] if seen else ()
+    periods = {control.name: tuple(_absences(control, seen)) for control in now}
+    return {name: times for name, times in periods.items() if times}
 
 
-def _absences(control: Control, seen: Sequence[SeenControls]) -> Iterator[Absence]:
+def _absences(control: Control, seen: Sequence[tuple[SeenConfig, Sequence[Control]]]) -> Iterator[Absence]:
     """Yield the time before the first config with the control, and each from a confirmed one without it to the next."""
     gone_at: datetime | None = BEGINNING
-    for config in seen:
-        if any(each.name == control.name and _was_asked(control, each) for each in config.controls):
-            if gone_at is not None and config is not seen[0]:
+    for config, controls in seen:
+        if any(each.name == control.name and _was_asked(control, each) for each in controls):
+            if gone_at is not None and config is not seen[0][0]:
                 yield Absence(gone_at, config.seen_at)
             gone_at = None
         elif gone_at is None and config.is_confirmed:
@@ -134,13 +123,13 @@ def _control_changes(before: Control, after: Control) -> Iterator[str]:
         )
     removed = [value for value in before.label_values if value not in after.label_values]
     added = [value for value in after.label_values if value not in before.label_values]
-    for gone, come in _replaced(before.label_values, after.label_values):
-        removed.remove(gone)
-        added.remove(come)
+    for old, new in _replaced(before.label_values, after.label_values):
+        removed.remove(old)
+        added.remove(new)
         yield (
-            f"the label {gone!r} of {after.name!r} seems to be {come!r} now: annotations with {gone!r} are left out, "
-            f'and {come!r} is new to every version; to rename what people see and keep both, write value="{come}" '
-            f'alias="{gone}".'
+            f"the label {old!r} of {after.name!r} seems to be {new!r} now: annotations with {old!r} are left out, "
+            f'and {new!r} is new to every version; to rename what people see and keep both, write value="{new}" '
+            f'alias="{old}".'
         )
     if removed:
         yield (
@@ -152,13 +141,13 @@ def _control_changes(before: Control, after: Control) -> Iterator[str]:
 
 
 def _replaced(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]:
-    """Labels in whose place another one stands, in configs that have as many labels as before."""
+    """Return pairs of a label and the one that took its place, where there are as many labels as before."""
     if len(before) != len(after):
         return []
     return [
-        (gone, come)
-        for gone, come in zip(before, after, strict=True)
-        if gone != come and gone not in after and come not in before
+        (old, new)
+        for old, new in zip(before, after, strict=True)
+        if old != new and old not in after and new not in before
     ]
 
 
@@ -178,6 +167,6 @@ def _described(control: Control) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    shown = [repr(name) for name in names]
-    more = len(shown) - SHOWN
-    return ", ".join(shown[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    quoted = [repr(name) for name in names]
+    more = len(quoted) - SHOWN
+    return ", ".join(quoted[:SHOWN]) + (f" and {more} more" if more > 0 else "")

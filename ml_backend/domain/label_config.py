@@ -39,7 +39,7 @@ class Label:
 
     @property
     def descriptions(self) -> tuple[str, ...]:
-        """Its name and the phrases of its hint: short texts that stand for the label where few rows do."""
+        """The label's name and the phrases of its hint: short texts that stand for it where few rows do."""
         name = self.display.replace("_", " ").strip()
         phrases = (phrase.strip(" \t\n.,:;!?") for phrase in PHRASE_END.split(self.hint or ""))
         return tuple(text for text in (name, *phrases) if text)
@@ -215,8 +215,8 @@ def _holds(
 ) -> bool:
     if isinstance(condition, RegionMarked):
         return any(_is_marked(region, condition) for region in result)
-    found = [chosen[name] for name in condition.controls if name in chosen and name not in hidden]
-    is_made = any(condition.values is None or not values.isdisjoint(condition.values) for values in found)
+    choices = [chosen[name] for name in condition.controls if name in chosen and name not in hidden]
+    is_made = any(condition.values is None or not values.isdisjoint(condition.values) for values in choices)
     return is_made is not condition.is_reversed
 
 

@@ -114,12 +114,12 @@ def _written(field: str) -> str:
 
 def _resolved(template: str, data: Mapping[str, Any]) -> Any:
     references = REFERENCE.findall(template)
-    found = {reference: _get(data, reference[1:]) for reference in references}
-    if all(value is MISSING or value is None for value in found.values()):
+    values = {reference: _get(data, reference[1:]) for reference in references}
+    if all(value is MISSING or value is None for value in values.values()):
         return None
-    if template in found:
-        return found[template]
-    return REFERENCE.sub(lambda match: _inserted(found[match.group()]), template)
+    if template in values:
+        return values[template]
+    return REFERENCE.sub(lambda match: _inserted(values[match.group()]), template)
 
 
 def _get(data: Mapping[str, Any], path: str) -> Any:

@@ -1,4 +1,4 @@
-"""The seams: what workflows need of the outside, each with a real implementation and a fake in the tests."""
+"""The ports: what workflows need of the outside, each with a real implementation and a fake in the tests."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,40 +22,40 @@ class Studio(Protocol):
     url: str
 
     def version(self) -> str:
-        """Version of Label Studio, such as `1.23.2`."""
+        """Return the version of Label Studio, such as `1.23.2`."""
 
     def current_user(self) -> str:
-        """Email address of the token's owner."""
+        """Return the email address of the token's owner."""
 
     def project(self, project_id: int) -> ProjectInfo:
-        """Settings of a project."""
+        """Return the settings of a project."""
 
     def create_project(self, title: str, label_config: str) -> ProjectInfo:
         """Make a project."""
 
     def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> int:
-        """Import tasks; annotations among them are stored with `ground_truth: false` unless they say otherwise.
+        """Import tasks, and return the number of tasks that Label Studio says it made.
 
-        Returns the number of tasks that Label Studio says it made.
+        Annotations among them are stored with `ground_truth: false` unless they say otherwise.
         """
 
     def reviewed_tasks(self, project_id: int) -> Iterator[Task]:
-        """Every task that has an annotation (skipped ones included), as a stream in flat memory."""
+        """Yield every task that has an annotation, skipped ones included, in flat memory."""
 
     def tasks_without_prediction(self, project_id: int, model_version: str) -> Iterator[Task]:
-        """Unlabeled tasks that hold no prediction of this version, without annotations.
+        """Yield unlabeled tasks that hold no prediction of this version, without annotations.
 
-        Predictions may be pushed meanwhile to those that were read.
+        Predictions may be pushed meanwhile to tasks that were read.
         """
 
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
-        """How many tasks that is at the moment, or somewhat more: for telling progress."""
+        """Count the tasks of `tasks_without_prediction`, or somewhat more, so that progress can be shown."""
 
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
         """Return the tasks with the lowest ids, without annotations; fewer where the project has fewer."""
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
-        """These tasks as they are now, with annotations, by id; those that are gone are left out."""
+        """Return these tasks as they are now, with annotations, in the order of ids; deleted ones are left out."""
 
     def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
         """Return ids and times of the last change of labeled tasks that changed after a moment, the earliest first.
@@ -65,40 +65,40 @@ class Studio(Protocol):
         """
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
-        """Tasks whose data holds this text, or the JSON value spelled so, under the key; with annotations, by id."""
+        """Yield tasks whose data has this text, or the JSON value spelled like it, under the key; with annotations."""
 
     def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
-        """Put other data in place of a task's; what is left out is gone. Nobody is told by an event."""
+        """Replace a task's data; what is left out is gone. Label Studio sends no event about it."""
 
     def columns(self, project_id: int) -> Mapping[str, bool]:
-        """Columns that the Data Manager has, such as `tasks:id` and `tasks:data.text`, and whether it shows each."""
+        """Return the Data Manager's columns, such as `tasks:id` and `tasks:data.text`, and whether it shows each."""
 
     def views(self, project_id: int) -> Sequence[Mapping[str, Any]]:
-        """Saved tabs of the Data Manager as JSON objects, by id; what they show is under `data`."""
+        """Return the saved tabs of the Data Manager as JSON objects, by id; what they show is under `data`."""
 
     def create_view(self, project_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make a tab, which all members see."""
 
     def update_view(self, project_id: int, view_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Put other data in place of a tab's; of what is left out, Label Studio keeps filters and ordering alone."""
+        """Replace a tab's data; of what is left out, Label Studio keeps filters and ordering alone."""
 
     def push_predictions(self, project_id: int, predictions: Sequence[tuple[int, Prediction]]) -> int:
-        """Store predictions given as (task id, prediction).
+        """Store predictions, given as pairs of task id and prediction.
 
-        Returns how many Label Studio says it created: it drops invalid ones without a word.
+        Return how many Label Studio says it created: it drops invalid ones, and those of deleted tasks, without a word.
         """
 
     def prediction_counts(self, project_id: int) -> Mapping[str, int]:
-        """Stored predictions per model version."""
+        """Return the number of stored predictions per model version."""
 
     def delete_predictions(self, project_id: int, model_version: str) -> int:
-        """Delete all predictions of a version; returns how many there were."""
+        """Delete all predictions of a version, and return how many there were."""
 
     def update_project(self, project_id: int, settings: Mapping[str, Any]) -> None:
         """Change a project's settings, `model_version` and `sampling` among them."""
 
     def backends(self, project_id: int) -> Sequence[Mapping[str, Any]]:
-        """ML backends of a project as JSON objects, in the order in which Label Studio uses them."""
+        """Return the ML backends of a project as JSON objects, in the order in which Label Studio uses them: by id."""
 
     def create_backend(self, project_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Register an ML backend; Label Studio calls its `/health` and `/setup` meanwhile."""
@@ -107,10 +107,10 @@ class Studio(Protocol):
         """Change an ML backend. `settings` must hold url, project and, with basic auth, user and password."""
 
     def start_training(self, backend_id: int) -> None:
-        """What the Start Training button does. Label Studio answers 200 with an empty body, whatever happened."""
+        """Do what the Start Training button does. Label Studio answers 200 with an empty body, whatever happened."""
 
     def webhooks(self, project_id: int) -> Sequence[Mapping[str, Any]]:
-        """Webhooks of a project as JSON objects."""
+        """Return the webhooks of a project as JSON objects, by id."""
 
     def create_webhook(self, project_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make a webhook."""
@@ -122,7 +122,11 @@ class Studio(Protocol):
         """Delete a webhook."""
 
     def submit_annotation(self, task_id: int, annotation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Submit an annotation for a task, as the editor would; returns it as stored."""
+        """Submit an annotation for a task, as the editor would, and return it as stored.
+
+        Label Studio takes `result`, `lead_time`, `parent_prediction`, `was_cancelled`, `ground_truth` and
+        `completed_by` as they come. Unlike the editor, it sets no `origin` on regions.
+        """
 
 
 class Predictor(Protocol):
@@ -131,7 +135,7 @@ class Predictor(Protocol):
     version: str
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-        """Answers per control name for each text, in order; None for a text that cannot be answered (an empty one).
+        """Return answers per control name for each text, in order; None for a text that has no answer (an empty one).
 
         A control that the version does not answer is absent.
         """
@@ -178,7 +182,7 @@ class Tracker(Protocol):
     """Where runs are recorded."""
 
     def run(self, experiment: str, name: str, *, resume: str | None = None) -> AbstractContextManager[Run]:
-        """A run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.
+        """Return a run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.
 
         Args:
             resume: id of a run whose process died and that is to be continued. None, or an id that the tracker does not
@@ -186,14 +190,14 @@ class Tracker(Protocol):
         """
 
     def close(self, run_id: str, *, was_cancelled: bool) -> None:
-        """End a run whose process died: KILLED where somebody stopped it, FAILED otherwise. Over already: nothing."""
+        """End a run whose process died: KILLED where somebody stopped it, else FAILED; one that is over stays so."""
 
 
 class ModelRegistry(Protocol):
     """A store of models that knows which one is champion."""
 
     def next_number(self, project_key: str) -> int:
-        """The number that the next registered version will get."""
+        """Return the number that the next registered version will get."""
 
     def register(
         self,
@@ -214,20 +218,20 @@ class ModelRegistry(Protocol):
         """
 
     def get(self, version: str) -> ModelVersion:
-        """A version by its name; its files are fetched if they are elsewhere.
+        """Return a version by its name; its files are fetched if they are elsewhere.
 
         Raises:
             ModelNotFound: there is none.
         """
 
     def project_keys(self) -> Sequence[str]:
-        """Keys of the projects that have registered a version, in alphabetical order."""
+        """Return the keys of the projects that have registered a version, in alphabetical order."""
 
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
-        """All versions of a project, newest first."""
+        """Return all versions of a project, newest first."""
 
     def champion(self, project_key: str) -> ModelVersion | None:
-        """The version that serves, or None before the first promotion."""
+        """Return the version that serves, or None before the first promotion."""
 
     def set_champion(self, version: str) -> None:
         """Move the champion alias: the commit point of a promotion."""
@@ -244,14 +248,14 @@ class LaunchedJob(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
 
     @property
     def host(self) -> str:
         """Name of the machine that it runs on."""
 
     def poll(self) -> int | None:
-        """Exit status, negative for a signal; None while it runs."""
+        """Return the exit status, negative for a signal; None while it runs."""
 
     def terminate(self) -> None:
         """Ask it to stop, and stop it for good if it does not within a grace time."""

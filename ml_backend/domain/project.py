@@ -46,5 +46,5 @@ class Project:
 
     @property
     def ref(self) -> ProjectRef:
-        """The part of it that versions and snapshots carry."""
+        """The project as versions and snapshots name it."""
         return ProjectRef(self.id, self.slug)

@@ -1,4 +1,4 @@
-"""Snapshots: immutable sets of reviewed rows, and the rule that says which split a text belongs to."""
+"""Snapshots: immutable sets of reviewed rows, and the rule by which a text belongs to a split."""
 
 import hashlib
 import re
@@ -76,24 +76,24 @@ class SplitFractions:
 
 
 def normalised(text: str) -> str:
-    """The text with case, compatibility forms and runs of white space evened out.
+    """Return the text with one form of case, of compatible characters and of white space.
 
-    Two texts that normalise alike are the same text to the split and to the duplicate check.
+    Two texts with the same result are the same text to the split and to the duplicate check.
     """
     return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
 def text_digest(text: str) -> str:
-    """sha256 of the normalised text, in hexadecimal."""
+    """Return the sha256 of the normalised text, in hexadecimal."""
     # Label Studio lets halves of surrogate pairs through, which strict UTF-8 refuses.
     return hashlib.sha256(normalised(text).encode(errors="surrogatepass")).hexdigest()
 
 
 def split_of(text: str, fractions: SplitFractions) -> Split:
-    """Split of a text: a stable hash of the normalised text alone, so that a row never moves.
+    """Return the split of a text, by a stable hash of the normalised text alone, so that a row never moves.
 
-    Neither the seed, the order nor the rest of the data has a say, hence the split of a task is known before
-    anybody labels it.
+    It depends neither on the seed, the order nor the rest of the data, so the split of a task is known before anybody
+    labels it.
     """
     position = int(text_digest(text)[:16], 16) / 2**64
     if position < fractions.train:

@@ -185,10 +185,10 @@ def _changed(
     batch: Sequence[Row], hooks: Sequence[_Hook], labels: Mapping[str, frozenset[str]], step: Step
 ) -> list[Row]:
     changed = []
-    for given in batch:
-        row: Any = given
+    for original in batch:
+        row: Any = original
         for hook in hooks:
-            step(hook.name, given.id)
+            step(hook.name, original.id)
             row = hook({"row": row, "labels": labels})
             if row is DROP:
                 break

@@ -134,15 +134,15 @@ def _mask(character: str) -> str:
 
 def _emails(text: str, _region: str) -> Iterator[Range]:
     if "@" in text:
-        yield from (found.span() for found in EMAIL.finditer(text))
+        yield from (match.span() for match in EMAIL.finditer(text))
 
 
 def _cards(text: str, _region: str) -> Iterator[Range]:
     """Yield neighbouring groups of digits that together are a card's number, by issuer, length and Luhn's check."""
     from stdnum import luhn
 
-    for found in DIGIT_GROUPS.finditer(text):
-        groups = [group.span() for group in GROUP.finditer(text, *found.span())]
+    for match in DIGIT_GROUPS.finditer(text):
+        groups = [group.span() for group in GROUP.finditer(text, *match.span())]
         first = 0
         while first < len(groups):
             digits, end = "", 0
@@ -161,15 +161,15 @@ def _ibans(text: str, _region: str) -> Iterator[Range]:
     """Yield the longest valid number from each start on that ends where a word does."""
     from stdnum import iban
 
-    for found in IBAN_START.finditer(text):
-        characters, ends = found.group(), [found.end()] * len(found.group())
+    for match in IBAN_START.finditer(text):
+        characters, ends = match.group(), [match.end()] * len(match.group())
         while len(characters) < IBAN_CHARACTERS.stop and (more := IBAN_CHARACTER.match(text, ends[-1])):
             characters += more.group(1)
             ends.append(more.end())
         for length in range(len(characters), IBAN_CHARACTERS.start - 1, -1):
             end = ends[length - 1]
             if not text[end : end + 1].isalnum() and iban.is_valid(characters[:length]):
-                yield found.start(), end
+                yield match.start(), end
                 break
 
 
@@ -177,7 +177,7 @@ def _phones(text: str, region: str) -> Iterator[Range]:
     if PHONE_HINT.search(text):
         from phonenumbers import PhoneNumberMatcher
 
-        yield from ((found.start, found.end) for found in PhoneNumberMatcher(text, region or None))
+        yield from ((match.start, match.end) for match in PhoneNumberMatcher(text, region or None))
 
 
 _FINDERS: Mapping[_PersonalData, Callable[[str, str], Iterator[Range]]] = {

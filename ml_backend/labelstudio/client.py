@@ -1,4 +1,4 @@
-"""Label Studio's API, as the Studio port wants it."""
+"""A client for Label Studio's API."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -40,6 +40,8 @@ BARE = "id,data"
 class StudioClient:
     """A Label Studio instance. Safe to use from several threads.
 
+    The port `Studio` says what the methods do; the docstrings here add what is particular to Label Studio's API.
+
     Args:
         token: a personal access token or a legacy token.
         timeout_s: longest wait for one answer; exports may take longer.
@@ -67,15 +69,12 @@ class StudioClient:
         self._http.close()
 
     def version(self) -> str:
-        """Version of Label Studio, such as `1.23.2`."""
         return str(_object(self._http.get("api/version")).get("release", "unknown"))
 
     def current_user(self) -> str:
-        """Email address of the token's owner."""
         return str(_object(self._http.get("api/current-user/whoami")).get("email", "unknown"))
 
     def project(self, project_id: int) -> ProjectInfo:
-        """Settings of a project."""
         return project_from_api(self._http.get(f"api/projects/{project_id}/"))
 
     def create_project(self, title: str, label_config: str) -> ProjectInfo:
@@ -85,21 +84,16 @@ class StudioClient:
         )
 
     def update_project(self, project_id: int, settings: Mapping[str, Any]) -> None:
-        """Change a project's settings, `model_version` and `sampling` among them."""
         self._http.send("PATCH", f"api/projects/{project_id}/", dict(settings))
 
     def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> int:
-        """Import tasks; annotations among them get `ground_truth: false` unless they say otherwise.
-
-        Returns the number of tasks that Label Studio says it made.
-        """
-        made = 0
+        count = 0
         for batch in in_batches([_without_ground_truth(task) for task in tasks], IMPORT_BATCH):
-            made += _count(self._http.send("POST", f"api/projects/{project_id}/import", batch), "task_count")
-        return made
+            count += _count(self._http.send("POST", f"api/projects/{project_id}/import", batch), "task_count")
+        return count
 
     def reviewed_tasks(self, project_id: int) -> Iterator[Task]:
-        """Every task that has an annotation, as a stream in flat memory.
+        """Yield every task that has an annotation.
 
         Label Studio can export tasks with a submitted annotation, or tasks with a skipped one, but not both at once:
         tasks that were only skipped come from a second export.
@@ -111,7 +105,7 @@ class StudioClient:
                     yield task
 
     def tasks_without_prediction(self, project_id: int, model_version: str) -> Iterator[Task]:
-        """Unlabeled tasks that hold no prediction of this version, without annotations, page by page.
+        """Yield unlabeled tasks that hold no prediction of this version, page by page.
 
         Each page starts after the last id seen rather than at a page number, so predictions pushed in between
         shift nothing. Label Studio compares versions by substring (and SQLite without case), so `x-v1` would hide
@@ -127,31 +121,29 @@ class StudioClient:
                 yield _bare_task(task)
 
     def count_without_prediction(self, project_id: int, model_version: str) -> int:
-        """How many tasks that is at the moment.
+        """Count unlabeled tasks without a prediction of this version.
 
-        Among tasks that hold a version which looks alike, those that hold this one too are counted with them.
+        Tasks that hold it beside a version that looks like it are counted as well.
         """
-        found = self._count_unlabeled(project_id, "not_contains", [model_version])
+        count = self._count_unlabeled(project_id, "not_contains", [model_version])
         lookalikes = self._lookalikes(project_id, model_version)
-        return found + (self._count_unlabeled(project_id, "contains", lookalikes) if lookalikes else 0)
+        return count + (self._count_unlabeled(project_id, "contains", lookalikes) if lookalikes else 0)
 
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
-        """Return the tasks with the lowest ids, without annotations; fewer where the project has fewer."""
         return [_bare_task(task) for task in islice(self._tasks(project_id, [], page_size=count), count)]
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
-        """These tasks as they are now, with annotations, by id; those that are gone are left out.
+        """Return these tasks.
 
-        A task is never asked for by its own address: there Label Studio first asks a backend for the prediction that
+        They are never read from a task's own address: there, Label Studio first asks a backend for the prediction that
         the task lacks.
         """
-        found: list[Task] = []
+        tasks: list[Task] = []
         for batch in in_batches(sorted(task_ids), IDS_PER_QUERY):
-            found += map(task_from_export, self._tasks(project_id, [], fields=None, task_ids=batch))
-        return found
+            tasks += map(task_from_export, self._tasks(project_id, [], fields=None, task_ids=batch))
+        return tasks
 
     def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
-        """Return ids and times of the last change of labeled tasks that changed after a moment, the earliest first."""
         items = filters.labeled_after(moment)
         query = {"ordering": ["tasks:updated_at"], "filters": {"conjunction": "and", "items": items}}
         params = {"project": project_id, "page_size": limit, "fields": "task_only", "include": "id,updated_at"}
@@ -159,15 +151,12 @@ class StudioClient:
         return [(int(task["id"]), datetime.fromisoformat(task["updated_at"])) for task in page["tasks"]]
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
-        """Tasks whose data holds this text, or the JSON value spelled so, under the key; with annotations, by id."""
         yield from map(task_from_export, self._tasks(project_id, [filters.holding(field, value)], fields=None))
 
     def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
-        """Put other data in place of a task's; what is left out is gone. Nobody is told by an event."""
         self._http.send("PATCH", f"api/tasks/{task_id}/", {"data": dict(data)})
 
     def columns(self, project_id: int) -> Mapping[str, bool]:
-        """Columns that the Data Manager has, such as `tasks:id` and `tasks:data.text`, and whether it shows each."""
         columns = _object(self._http.get("api/dm/columns", {"project": project_id}))["columns"]
         return {
             _column_name(column): bool(column["visibility_defaults"]["explore"])
@@ -176,74 +165,52 @@ class StudioClient:
         }
 
     def views(self, project_id: int) -> Sequence[Mapping[str, Any]]:
-        """Saved tabs of the Data Manager as JSON objects, by id; what they show is under `data`."""
         return _by_id(self._http.get("api/dm/views/", {"project": project_id}))
 
     def create_view(self, project_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make a tab, which all members see."""
         return _object(self._http.send("POST", "api/dm/views/", {"project": project_id, "data": dict(data)}))
 
     def update_view(self, project_id: int, view_id: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Put other data in place of a tab's; of what is left out, Label Studio keeps filters and ordering alone."""
         body = {"project": project_id, "data": dict(data)}
         return _object(self._http.send("PATCH", f"api/dm/views/{view_id}/", body))
 
     def push_predictions(self, project_id: int, predictions: Sequence[tuple[int, Prediction]]) -> int:
-        """Store predictions given as (task id, prediction); those of deleted tasks are left out.
-
-        Returns how many Label Studio says it created: it drops invalid ones without a word.
-        """
         return sum(self._push(project_id, batch) for batch in _calls(predictions))
 
     def prediction_counts(self, project_id: int) -> Mapping[str, int]:
-        """Stored predictions per model version."""
         versions = self._http.get(f"api/projects/{project_id}/model-versions/", {"extended": "true"})
         return {str(each["model_version"]): int(each["count"]) for each in versions["static"]}
 
     def delete_predictions(self, project_id: int, model_version: str) -> int:
-        """Delete all predictions of a version; returns how many there were."""
         path = f"api/projects/{project_id}/model-versions/"
         answer = self._http.send("DELETE", path, {"model_version": model_version}, timeout_s=BULK_TIMEOUT_S)
         return _count(answer, "deleted_predictions")
 
     def backends(self, project_id: int) -> Sequence[Mapping[str, Any]]:
-        """ML backends of a project, in the order in which Label Studio uses them: by id."""
         return _by_id(self._http.get("api/ml", {"project": project_id}))
 
     def create_backend(self, project_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Register an ML backend; Label Studio calls its `/health` and `/setup` meanwhile."""
         return _object(self._http.send("POST", "api/ml", {**settings, "project": project_id}))
 
     def update_backend(self, backend_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Change an ML backend. `settings` must hold url, project and, with basic auth, user and password."""
         return _object(self._http.send("PATCH", f"api/ml/{backend_id}", dict(settings)))
 
     def start_training(self, backend_id: int) -> None:
-        """What the Start Training button does. Label Studio answers 200 with an empty body, whatever happened."""
         self._http.send("POST", f"api/ml/{backend_id}/train", {})
 
     def webhooks(self, project_id: int) -> Sequence[Mapping[str, Any]]:
-        """Webhooks of a project as JSON objects, by id."""
         return _by_id(self._http.get("api/webhooks/", {"project": project_id}))
 
     def create_webhook(self, project_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make a webhook."""
         return _object(self._http.send("POST", "api/webhooks/", {**settings, "project": project_id}))
 
     def update_webhook(self, webhook_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Change a webhook."""
         return _object(self._http.send("PATCH", f"api/webhooks/{webhook_id}/", dict(settings)))
 
     def delete_webhook(self, webhook_id: int) -> None:
-        """Delete a webhook."""
         self._http.send("DELETE", f"api/webhooks/{webhook_id}/")
 
     def submit_annotation(self, task_id: int, annotation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Submit an annotation for a task; returns it as stored.
-
-        Label Studio takes `result`, `lead_time`, `parent_prediction`, `was_cancelled`, `ground_truth` and
-        `completed_by` as they come. Unlike the editor, it sets no `origin` on regions.
-        """
         return _object(self._http.send("POST", f"api/tasks/{task_id}/annotations/", dict(annotation)))
 
     def _push(self, project_id: int, batch: Sequence[tuple[int, Prediction]]) -> int:
@@ -269,10 +236,10 @@ class StudioClient:
         return _count(self._http.send("POST", path, items, timeout_s=BULK_TIMEOUT_S), "created")
 
     def _lookalikes(self, project_id: int, model_version: str) -> list[str]:
-        """Other versions that Label Studio takes for this one, which it compares by substring and without case."""
-        wanted = model_version.casefold()
-        found = self.prediction_counts(project_id)
-        return [version for version in found if version != model_version and wanted in version.casefold()]
+        """Return other versions that Label Studio mistakes for this one, comparing by substring and without case."""
+        part = model_version.casefold()
+        stored = self.prediction_counts(project_id)
+        return [version for version in stored if version != model_version and part in version.casefold()]
 
     def _count_unlabeled(self, project_id: int, operator: str, versions: Sequence[str]) -> int:
         items = filters.unlabeled(operator, versions)
@@ -329,22 +296,22 @@ class StudioClient:
 
 
 def _calls(predictions: Sequence[tuple[int, Prediction]]) -> Iterator[list[tuple[int, Prediction]]]:
-    """Predictions in parts that one call can carry."""
+    """Yield the predictions in parts that one call can carry."""
     batch: list[tuple[int, Prediction]] = []
     regions = 0
     for item in predictions:
-        held = len(item[1].result)
-        if batch and (len(batch) == PREDICTION_BATCH or regions + held > REGIONS_PER_CALL):
+        more = len(item[1].result)
+        if batch and (len(batch) == PREDICTION_BATCH or regions + more > REGIONS_PER_CALL):
             yield batch
             batch, regions = [], 0
         batch.append(item)
-        regions += held
+        regions += more
     if batch:
         yield batch
 
 
 def _without_ground_truth(task: Mapping[str, Any]) -> dict[str, Any]:
-    """The task with `ground_truth: false` where an annotation does not say; Label Studio's own default is true."""
+    """Return the task with `ground_truth: false` where an annotation does not say; Label Studio's default is true."""
     annotations = task.get("annotations")
     if not annotations:
         return dict(task)

@@ -26,7 +26,7 @@ PEEKED_BYTES = 64
 
 
 def exported_tasks(http: StudioHttp, project_id: int, task_filter: Mapping[str, str]) -> Iterator[Task]:
-    """Tasks with their annotations, as a stream in flat memory; the text waits in an unnamed temporary file.
+    """Yield tasks with their annotations, in flat memory; the text waits in an unnamed temporary file.
 
     Args:
         task_filter: Label Studio's `task_filter_options`, such as `{"annotated": "only"}`.
@@ -66,15 +66,15 @@ def _items(http: StudioHttp, export: IO[bytes]) -> Iterator[Mapping[str, Any]]:
 
 
 def _finished(http: StudioHttp, path: str, title: str, task_filter: Mapping[str, str]) -> int:
-    """Id of a new export, once it is complete."""
-    wish = {
+    """Make an export, and return its id once it is complete."""
+    request = {
         "title": title,
         "task_filter_options": dict(task_filter),
         # With whole predictions an annotation can be compared with the pre-label it started from.
         "serialization_options": {"predictions": {"only_id": False}},
     }
     try:
-        export = http.send("POST", f"{path}/", wish, timeout_s=EXPORT_TIMEOUT_S)
+        export = http.send("POST", f"{path}/", request, timeout_s=EXPORT_TIMEOUT_S)
     except StudioRejected as error:
         # A proxy may give up on the long request while Label Studio carries on.
         if error.status not in (502, 504):
@@ -106,5 +106,5 @@ def _delete(http: StudioHttp, path: str, title: str) -> None:
         if export is not None:
             http.send("DELETE", f"{path}/{export['id']}")
     except (StudioRejected, StudioUnreachable):
-        # What went wrong before, if anything, is the news; a leftover export is only untidy.
+        # An earlier error matters more than this one; a leftover export is only untidy.
         return

@@ -1,4 +1,4 @@
-"""One HTTP call to Label Studio: authentication, retries, and refusals as errors of our own."""
+"""HTTP calls to Label Studio: authentication, retries, and refusals as labelloop's errors."""
 
 import json
 import logging
@@ -34,14 +34,14 @@ HOW_TO_GET_ACCESS = (
 )
 
 
-class _NoAnswer(StudioUnreachable):
+class _ConnectionFailed(StudioUnreachable):
     """The connection failed before an answer came, so that asking again can help."""
 
 
 class StudioHttp:
     """Calls to one Label Studio with one token of either kind.
 
-    Label Studio's SDK is left aside: it takes seconds to import, refuses answers that differ from the version it was
+    Label Studio's SDK is not used: it takes seconds to import, refuses answers that differ from the version it was
     made for, and repeats calls that must not be made twice.
 
     Args:
@@ -92,7 +92,7 @@ class StudioHttp:
         params: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
     ) -> Any:
-        """JSON of a call that changes something; None where the answer has no body. Never sent twice."""
+        """Make a call that changes something, never twice, and return its JSON; None where the answer has no body."""
         return self._call(method, path, params=params, body=body, timeout_s=timeout_s)
 
     def download(self, path: str, params: Mapping[str, Any], target: IO[bytes]) -> None:
@@ -191,7 +191,7 @@ class StudioHttp:
 
     @contextmanager
     def _translated(self, method: str, path: str, timeout_s: float | None = None) -> Iterator[None]:
-        """What httpx raises, as errors of our own."""
+        """Turn what httpx raises into labelloop's errors."""
         if not self._token:
             raise StudioUnauthorized(f"no token for Label Studio at {self.url}. {HOW_TO_GET_ACCESS}.")
         if not (self._token.isascii() and self._token.isprintable()) or " " in self._token:
@@ -208,7 +208,7 @@ class StudioHttp:
                 f"({type(error).__name__}); look at its load, or raise LABELLOOP_STUDIO_TIMEOUT_S"
             ) from None
         except httpx.HTTPError as error:
-            raise _NoAnswer(
+            raise _ConnectionFailed(
                 f"Label Studio at {self.url} cannot be reached for {method} {path} "
                 f"({self._clean(str(error)) or type(error).__name__}); "
                 "check that it runs and that LABELLOOP_STUDIO_URL is right"
@@ -238,7 +238,7 @@ def _json_bytes(method: str, path: str, body: object) -> bytes:
 
 def _may_be_repeated(error: BaseException) -> bool:
     """True for a failure that may be over at the next attempt; False after a timeout, which took long enough."""
-    is_passing = isinstance(error, _NoAnswer) or getattr(error, "status", None) in RETRIED_STATUSES
+    is_passing = isinstance(error, _ConnectionFailed) or getattr(error, "status", None) in RETRIED_STATUSES
     return is_passing and _asked_pause_s(error) <= LONGEST_PAUSE_S
 
 
@@ -261,7 +261,7 @@ def _retry_after_s(response: "httpx.Response") -> float | None:
 
 
 def _detail(response: "httpx.Response") -> str:
-    """What Label Studio says about a refusal, in a line."""
+    """Return what Label Studio says about a refusal, in a line."""
     try:
         body = response.json()
     except ValueError:

@@ -126,9 +126,9 @@ class _Text:
         Raises:
             PayloadError: the text has ended.
         """
-        found = self._peeked()
+        character = self._peeked()
         self._at += 1
-        return found
+        return character
 
     def take_object(self) -> dict[str, Any]:
         """Take the next object.
@@ -138,27 +138,27 @@ class _Text:
         """
         if self._peeked() != "{":
             raise PayloadError(f"{self.shown()} found; wanted an object, {{...}}")
-        found: dict[str, Any]
+        value: dict[str, Any]
         while True:
             try:
-                found, self._at = self._decode(self._text, self._at)
+                value, self._at = self._decode(self._text, self._at)
             except NotJson:
                 if _is_whole(self._text, self._at):
                     raise
                 if not self._read_on():
                     raise PayloadError(CUT_SHORT) from None
             else:
-                return found
+                return value
 
     def shown(self) -> str:
         """Return the beginning of the remaining text, for a message."""
-        found = self._text[self._at : self._at + 40]
-        return repr(found) + "..." * (len(self._text) > self._at + 40)
+        beginning = self._text[self._at : self._at + 40]
+        return repr(beginning) + "..." * (len(self._text) > self._at + 40)
 
     def _peeked(self) -> str:
-        if not (found := self.next_character()):
+        if not (character := self.next_character()):
             raise PayloadError(CUT_SHORT)
-        return found
+        return character
 
     def _read_on(self) -> bool:
         """Read as much again as is waiting, so that the total work stays linear in the length; False at the end."""
@@ -169,15 +169,15 @@ class _Text:
 
 
 def _after_white_space(text: str, at: int) -> int:
-    found = WHITE_SPACE.match(text, at)
-    return found.end() if found else at
+    match = WHITE_SPACE.match(text, at)
+    return match.end() if match else at
 
 
 def _is_whole(text: str, start: int) -> bool:
     """False where the text ends before the object that starts there does, judged by the brackets."""
     open_brackets: list[str] = []
-    for found in UP_TO_BRACKET.finditer(text, start):
-        bracket = found[1]
+    for match in UP_TO_BRACKET.finditer(text, start):
+        bracket = match[1]
         if bracket is None:
             return False
         if bracket in CLOSING:
@@ -191,8 +191,8 @@ def _depth(text: str) -> int:
     """Return the greatest depth of nested brackets in well-formed JSON."""
     depth = deepest = 0
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        for found in UP_TO_BRACKET.finditer(text):
-            depth += 0 if found[1] is None else 1 if found[1] in CLOSING else -1
+        for match in UP_TO_BRACKET.finditer(text):
+            depth += 0 if match[1] is None else 1 if match[1] in CLOSING else -1
             deepest = max(deepest, depth)
     return deepest
 
@@ -222,10 +222,10 @@ def _decoder(notes: FileNotes) -> Callable[[str, int], tuple[Any, int]]:
             raise PayloadError("a whole number of more digits than can be read (4,300)") from None
         except RecursionError:
             raise PayloadError(TOO_DEEP) from None
-        found = text[start:end]
-        if _depth(found) > MAX_DEPTH:
+        source = text[start:end]
+        if _depth(source) > MAX_DEPTH:
             raise PayloadError(TOO_DEEP)
-        return (_whole_characters(value, notes) if _may_hold_halves(found) else value), end
+        return (_whole_characters(value, notes) if _may_hold_halves(source) else value), end
 
     return decode
 

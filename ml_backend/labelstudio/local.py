@@ -1,4 +1,4 @@
-"""A Label Studio of one's own: started headless on this machine, on loopback, with nothing called outside."""
+"""Start a Label Studio on this machine: headless, on loopback, calling nothing outside."""
 
 import os
 import secrets
@@ -27,10 +27,10 @@ GRACE_S = 10.0
 POLL_S = 0.3
 QUOTED_LINES = 15
 SHORTEST_TOKEN = 6
-"""Label Studio leaves shorter tokens aside and makes up its own."""
+"""Label Studio ignores shorter tokens and makes up its own."""
 
-# Label Studio reads every setting under its bare name too (HOST, PORT, DEBUG, DATABASE_NAME, ...), so only what a
-# program needs to run at all is handed down. Proxies are left out on purpose: all of its calls go to loopback.
+# Label Studio reads every setting under its bare name too (HOST, PORT, DEBUG, DATABASE_NAME, ...), so it inherits only
+# what a program needs to run at all. Proxies are left out on purpose: all of its calls go to loopback.
 INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"}
     | {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"}
@@ -38,23 +38,23 @@ INHERITED = frozenset(
 
 
 def find_label_studio() -> str:
-    """Path of the `label-studio` executable: the one beside this interpreter, else the first on PATH.
+    """Return the path of the `label-studio` executable: the one beside this interpreter, else the first on PATH.
 
     Raises:
         ConfigurationError: there is neither.
     """
     beside = Path(sys.executable).with_name("label-studio")
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("label-studio")
-    if found is None:
+    path = str(beside) if os.access(beside, os.X_OK) else shutil.which("label-studio")
+    if path is None:
         raise ConfigurationError(
             f"no label-studio executable beside {sys.executable} or on PATH; install it with "
             "pip install 'labelloop[studio]', or use a Label Studio that runs elsewhere (LABELLOOP_STUDIO_URL)"
         )
-    return found
+    return path
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on right now."""
+    """Return a loopback port that nothing listens on right now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
@@ -224,7 +224,7 @@ def _launch(
 
 
 def _leash(group: int) -> "subprocess.Popen[bytes]":
-    """A shell that waits for its input to end, which it does when this process ends, and then ends the group."""
+    """Start a shell that waits for its input to end, which it does when this process ends, and then ends the group."""
     return subprocess.Popen(  # noqa: S603 (a fixed command and a number)
         ["/bin/sh", "-c", 'read -r _; kill -s TERM -- "-$0"', str(group)],
         stdin=subprocess.PIPE,
@@ -235,10 +235,10 @@ def _leash(group: int) -> "subprocess.Popen[bytes]":
 
 
 def _environment(data_dir: Path, url: str, email: str, password: str, token: str) -> dict[str, str]:
-    """What Label Studio gets to see. Secrets go here because every user of the machine can read a command line."""
+    """Return the environment of Label Studio, with its secrets, as all users of the machine can read command lines."""
     settings = {
         "BASE_DATA_DIR": str(data_dir),
-        # Told to ML backends as `hostname`.
+        # Label Studio sends it to ML backends as `hostname`.
         "HOST": url,
         "USERNAME": email,
         "PASSWORD": password,

@@ -78,7 +78,7 @@ def _annotator(value: object) -> str:
 
 
 def object_or_none(value: object) -> object:
-    """Validate an optional object: return None where it is empty or not an object."""
+    """Return an optional object, for a validation; None where it is empty or not an object."""
     return value if isinstance(value, dict) and value else None
 
 
@@ -148,7 +148,7 @@ class AnnotationPayload(Payload):
     updated_at: str | None = None
 
     def prelabel(self, others: Sequence[_Prediction] = ()) -> _Prediction | None:
-        """The prediction that the annotation started from, where it is at hand.
+        """Return the prediction that the annotation started from, where it is at hand.
 
         The copy inside an annotation is the first one of the project's selected version, which need not be it.
         """

@@ -70,9 +70,9 @@ def check_event(body: bytes) -> None:
     Raises:
         PayloadError: the body holds more values than any call of Label Studio's.
     """
-    if (found := body.count(b",")) > MAX_EVENT_COMMAS:
+    if (commas := body.count(b",")) > MAX_EVENT_COMMAS:
         raise PayloadError(
-            f"webhook: {found} commas found, at most {MAX_EVENT_COMMAS} wanted; Label Studio tells of 5,000 tasks or "
+            f"webhook: {commas} commas found, at most {MAX_EVENT_COMMAS} wanted; Label Studio sends 5,000 tasks or "
             "annotations per call at most"
         )
 

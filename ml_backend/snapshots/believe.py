@@ -1,6 +1,6 @@
 """Decide which events about an annotation to believe, by comparing them with Label Studio's own annotation.
 
-Label Studio shows the webhook's credentials to every member of a project, so anybody may have made an event up. An
+Label Studio shows the webhook's credentials to every member of a project, so any of them may have made an event up. An
 event that contradicts the annotation in Label Studio is ignored.
 """
 
@@ -20,15 +20,15 @@ and a person's change comes later."""
 
 
 def believed(
-    told: Sequence[AnnotationEvent], task: Task, annotation: Annotation, *, is_held_out: bool
+    events: Sequence[AnnotationEvent], task: Task, annotation: Annotation, *, is_held_out: bool
 ) -> AnnotationEvent | None:
     """Merge the events that agree with the annotation; None where none does.
 
     Args:
-        told: the annotation's events, in the order in which they arrived.
+        events: the annotation's events, in the order in which they arrived.
         is_held_out: whether the task's text is held out; only then was the task blind and not chosen by a score.
     """
-    agreeing = [event for event in told if _agrees(event, task, annotation)]
+    agreeing = [event for event in events if _agrees(event, task, annotation)]
     if not agreeing:
         return None
     together = AnnotationEvent.merged(agreeing)
@@ -47,6 +47,6 @@ def _agrees(event: AnnotationEvent, task: Task, annotation: Annotation) -> bool:
 
 
 def _is_in_time(event: AnnotationEvent, annotation: Annotation) -> bool:
-    made_at, told_at = time_of(annotation.created_at), time_of(event.changed_at)
-    earliest = made_at + ONE_ACT if event.action is EventAction.UPDATED else made_at
-    return earliest <= told_at <= annotation.last_change
+    created_at, happened_at = time_of(annotation.created_at), time_of(event.changed_at)
+    earliest = created_at + ONE_ACT if event.action is EventAction.UPDATED else created_at
+    return earliest <= happened_at <= annotation.last_change

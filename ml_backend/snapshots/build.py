@@ -59,15 +59,15 @@ class BuiltRows:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows per split, and beside them how many are unresolved and dropped."""
+        """Rows per split, and how many are unresolved and dropped."""
         counts = {split.value: len(self.splits.get(split, ())) for split in Split}
         return counts | {"unresolved": len(self.unresolved), "dropped": len(self.dropped)}
 
     @property
     def dropped_counts(self) -> dict[str, int]:
         """Dropped rows per reason, for the reasons that occur."""
-        found = Counter(row.reason for row in self.dropped)
-        return {reason.value: found[reason] for reason in Reason if found[reason]}
+        counts = Counter(row.reason for row in self.dropped)
+        return {reason.value: counts[reason] for reason in Reason if counts[reason]}
 
 
 def build_rows(
@@ -93,8 +93,8 @@ def build_rows(
     splits = {split: list(change(splits[split])) for split in Split}
     disagreed = [row for row in rows if not row.targets]
     unresolved = tuple(change(disagreed))
-    kept = {row.task_id for found in (*splits.values(), unresolved) for row in found}
-    by_hooks = [DroppedRow(row.task_id, Reason.LEFT_OUT_BY_HOOK) for row in rows if row.task_id not in kept]
+    remaining = {row.task_id for group in (*splits.values(), unresolved) for row in group}
+    by_hooks = [DroppedRow(row.task_id, Reason.LEFT_OUT_BY_HOOK) for row in rows if row.task_id not in remaining]
     train, leaks = _without_leaks(splits, plan, settings.near_duplicate_threshold)
     splits[Split.TRAIN] = train
     label_counts = _label_counts(splits, plan)
@@ -138,13 +138,13 @@ def _agreed(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     answers in train would contradict what other people said, and in test the order of tasks would decide which answer
     counts as the truth. Rows that are already unresolved are ignored here.
     """
-    agreed = {row.id: row for same in _by_text(rows, plan) for row in _without_conflicts(same, plan)}
-    return [agreed.get(row.id, row) for row in rows]
+    agreeing = {row.id: row for same in _by_text(rows, plan) for row in _without_conflicts(same, plan)}
+    return [agreeing.get(row.id, row) for row in rows]
 
 
 def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Row], list[DroppedRow]]:
     """Keep one row per text: the one with the most answers, or the first of equals. Equal texts share a split."""
-    kept = {row.id: row for row in rows}
+    remaining = {row.id: row for row in rows}
     dropped = []
     for same in _by_text(rows, plan):
         fullest: list[Row] = []
@@ -153,9 +153,9 @@ def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Ro
             if known is None:
                 fullest.append(row)
             else:
-                del kept[row.id]
+                del remaining[row.id]
                 dropped.append(DroppedRow(row.task_id, Reason.DUPLICATE, known.id))
-    return list(kept.values()), dropped
+    return list(remaining.values()), dropped
 
 
 def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
@@ -169,11 +169,11 @@ def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
 
 def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     """Return rows of one text without the answers that differ, and without answers to questions that depend on them."""
-    given: dict[str, set[Target]] = defaultdict(set)
+    answers: dict[str, set[Target]] = defaultdict(set)
     for row in rows:
         for name, target in row.targets.items():
-            given[name].add(target)
-    conflicts = plan.config.waiting_for(name for name, targets in given.items() if len(targets) > 1)
+            answers[name].add(target)
+    conflicts = plan.config.waiting_for(name for name, targets in answers.items() if len(targets) > 1)
     if not conflicts:
         return list(rows)
     return [
@@ -191,10 +191,10 @@ def _split(rows: Iterable[Row], plan: ServingPlan, fractions: SplitFractions) ->
 
 
 def _moved(
-    given: Iterable[Row], changed: Iterable[Row], plan: ServingPlan, fractions: SplitFractions
+    original: Iterable[Row], changed: Iterable[Row], plan: ServingPlan, fractions: SplitFractions
 ) -> dict[int, Split]:
     """Return by task id the splits that can no longer be computed, because a hook changed the text."""
-    splits = {row.task_id: split_of(row.input[plan.field], fractions) for row in given}
+    splits = {row.task_id: split_of(row.input[plan.field], fractions) for row in original}
     now = ((row.task_id, split_of(row.input.get(plan.field, ""), fractions)) for row in changed)
     return {task_id: splits[task_id] for task_id, split in now if splits.get(task_id, split) is not split}
 
@@ -226,8 +226,8 @@ def _label_counts(splits: Mapping[Split, Sequence[Row]], plan: ServingPlan) -> L
 
 def _rows_per_label(rows: Iterable[Row], served: ServedControl) -> dict[str, int]:
     targets = (row.targets[served.name] for row in rows if served.name in row.targets)
-    found = Counter(label for target in targets for label in set(served.kind.labels_in(target)))
-    return {label: found[label] for label in served.control.label_values}
+    counts = Counter(label for target in targets for label in set(served.kind.labels_in(target)))
+    return {label: counts[label] for label in served.control.label_values}
 
 
 def _warnings(
@@ -245,11 +245,11 @@ def _warnings(
         Split.VALIDATION: fractions.validation,
         Split.TEST: fractions.test,
     }
-    wanted = [split for split in Split if shares[split] > 0]
+    used = [split for split in Split if shares[split] > 0]
     return (
         *_void_answers(reasons),
-        *_few_held_out(splits, wanted, list(label_counts[Split.TRAIN.value])),
-        *_thin_classes(label_counts, wanted),
+        *_few_held_out(splits, used, list(label_counts[Split.TRAIN.value])),
+        *_thin_classes(label_counts, used),
         *_unseen(splits),
     )
 
@@ -272,13 +272,13 @@ def _void_answers(reasons: Sequence[ReasonCount]) -> Iterator[str]:
 
 
 def _few_held_out(
-    splits: Mapping[Split, Sequence[Row]], wanted: Iterable[Split], controls: Sequence[str]
+    splits: Mapping[Split, Sequence[Row]], used: Iterable[Split], controls: Sequence[str]
 ) -> Iterator[str]:
     consequences = {
         Split.VALIDATION: (FULL_VALIDATION_ROWS, "models are compared by cross-validation inside train."),
         Split.TEST: (FULL_TEST_ROWS, "the gate decides by point estimate and its decision is provisional."),
     }
-    for split in wanted:
+    for split in used:
         enough, consequence = consequences.get(split, (0, ""))
         counts = {name: sum(name in row.targets for row in splits[split]) for name in controls}
         if set(counts.values()) == {len(splits[split])} and len(splits[split]) < enough:
@@ -287,14 +287,14 @@ def _few_held_out(
             yield f"{split} holds few rows that answer {_listed(thin)}; under {enough}, {consequence}"
 
 
-def _thin_classes(label_counts: LabelCounts, wanted: Iterable[Split]) -> Iterator[str]:
-    for split in wanted:
+def _thin_classes(label_counts: LabelCounts, used: Iterable[Split]) -> Iterator[str]:
+    for split in used:
         least = 1 if split.is_held_out else THIN_TRAIN_ROWS
         for control, counts in label_counts[split.value].items():
             thin = [f"{label} ({count})" for label, count in counts.items() if count < least]
             if thin:
-                found = "no row" if split.is_held_out else f"fewer than {THIN_TRAIN_ROWS} rows"
-                yield f"{len(thin)} of {len(counts)} labels of {control!r} have {found} in {split}: {_listed(thin)}."
+                quantity = "no row" if split.is_held_out else f"fewer than {THIN_TRAIN_ROWS} rows"
+                yield f"{len(thin)} of {len(counts)} labels of {control!r} have {quantity} in {split}: {_listed(thin)}."
 
 
 def _unseen(splits: Mapping[Split, Sequence[Row]]) -> Iterator[str]:

@@ -73,14 +73,14 @@ def _most_similar(
     measured = (
         (len(shingles & others[position]) / len(shingles | others[position]), position) for position in candidates
     )
-    return max(measured, key=lambda found: (found[0], -found[1]), default=None)
+    return max(measured, key=lambda pair: (pair[0], -pair[1]), default=None)
 
 
 def _shingles(text: str) -> frozenset[str]:
-    found = words(text)
+    single = words(text)
     # A space on either side stands for the edge, so that the first and the last word are in two pairs as well.
-    edged = ["", *found, ""]
-    return frozenset(found) | {f"{first} {second}" for first, second in pairwise(edged)}
+    edged = ["", *single, ""]
+    return frozenset(single) | {f"{first} {second}" for first, second in pairwise(edged)}
 
 
 def _sketches(texts: Sequence[frozenset[str]]) -> list["MinHash"]:

@@ -81,7 +81,7 @@ class _AnnotationAnswer:
 
     @property
     def was_starred(self) -> bool:
-        """True where somebody was seen starring it. Imports carry the star unasked."""
+        """True where an event says that somebody starred it. Imports carry the star unasked."""
         event = self.event
         return event is not None and event.ground_truth and event.action is EventAction.UPDATED
 
@@ -279,9 +279,9 @@ def _unasked(
 
 
 def _settled(answers: Sequence[_AnnotationAnswer], served: ServedControl, trust_ground_truth: bool) -> Target | None:
-    given = [answer for answer in answers if served.name in answer.targets]
-    starred = [a for a in given if a.annotation.ground_truth and (trust_ground_truth or a.was_starred)]
-    votes = [answer.targets[served.name] for answer in starred or given]
+    about = [answer for answer in answers if served.name in answer.targets]
+    starred = [a for a in about if a.annotation.ground_truth and (trust_ground_truth or a.was_starred)]
+    votes = [answer.targets[served.name] for answer in starred or about]
     return served.kind.resolve(votes) if votes else None
 
 

@@ -174,9 +174,9 @@ def _from_json(reader: TypeAdapter[ValueT], text: str) -> ValueT:
         # Where several forms are possible, the one that fits furthest says most.
         problem = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
         place = ".".join(map(str, problem["loc"])) or "JSON"
-        given = repr(problem["input"])
-        shown = given if len(given) <= LONGEST_QUOTE else f"{given[:LONGEST_QUOTE]}..."
-        raise ValueError(f"{place}: {shown} found; {problem['msg']}") from None
+        value = repr(problem["input"])
+        quote = value if len(value) <= LONGEST_QUOTE else f"{value[:LONGEST_QUOTE]}..."
+        raise ValueError(f"{place}: {quote} found; {problem['msg']}") from None
 
 
 # Readers are made when they are first needed, since that takes milliseconds.
@@ -227,7 +227,7 @@ def _snapshot_id(manifest: SnapshotManifest) -> str:
 def _contents(built: BuiltRows) -> Mapping[str, Iterable[Mapping[str, Any]]]:
     rows = {f"{split.value}.jsonl": built.splits.get(split, ()) for split in Split} | {UNRESOLVED: built.unresolved}
     dropped = ({"task_id": drop.task_id, "reason": drop.reason.value, "of": drop.of} for drop in built.dropped)
-    contents: dict[str, Iterable[Mapping[str, Any]]] = {name: map(row_to_json, found) for name, found in rows.items()}
+    contents: dict[str, Iterable[Mapping[str, Any]]] = {name: map(row_to_json, group) for name, group in rows.items()}
     contents[DROPPED] = dropped
     if built.moved:
         contents[MOVED] = ({"task_id": task_id, "split": split.value} for task_id, split in built.moved.items())
@@ -271,15 +271,15 @@ def _read(path: Path, name: str) -> Iterator[Row]:
 
 def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
     """Yield the lines of a file, numbered from 1, once its sha256 was checked."""
-    file, wanted = path / name, read_manifest(path).files.get(name)
+    file, digest = path / name, read_manifest(path).files.get(name)
     try:
         with file.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
+            actual = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise SnapshotError(f"{file} cannot be read: {error.strerror}; {REMEDY}") from None
-    if found != wanted:
+    if actual != digest:
         raise SnapshotError(
-            f"{file} was changed after it was written: sha256 {found[:12]} found, {str(wanted)[:12]} wanted by "
+            f"{file} was changed after it was written: sha256 {actual[:12]} found, {str(digest)[:12]} wanted by "
             f"{MANIFEST}; {REMEDY}"
         )
     # Lines end at line feeds alone: texts may hold other characters that Python counts as line ends.

@@ -82,17 +82,17 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
     served: list[ServedControl] = []
     notices = list(config.faults)
     for control in config.controls:
-        found = _kind_of(control)
+        kind = _kind_of(control)
         about = served[0].control.object if served else control.object
-        if isinstance(found, str):
-            notices.append(f"<{control.tag} name={control.name!r}> {found}")
+        if isinstance(kind, str):
+            notices.append(f"<{control.tag} name={control.name!r}> {kind}")
         elif (control.object.field, control.object.encoding) != (about.field, about.encoding):
             notices.append(
                 f"<{control.tag} name={control.name!r}> is about {control.object.written}, and the controls that are "
                 f"served are about {about.written}"
             )
         else:
-            served.append(ServedControl(control, found))
+            served.append(ServedControl(control, kind))
     if not served:
         reasons = "; ".join(notices) or "there is no control at all"
         raise UnsupportedLabelConfig(

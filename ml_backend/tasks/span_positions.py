@@ -52,7 +52,7 @@ class Mark:
         return 0 <= self.start < self.end <= len(text) and self.says in ("", text[self.start : self.end])
 
     def fits(self, text: str, gap: str = " ") -> bool:
-        """The same, but for white space, case, compatible letters, escapes and invisible characters.
+        """True where they are equal but for white space, case, compatible letters, escapes and invisible characters.
 
         Args:
             gap: the text that replaces white space between words; "" where it may have been lost.
@@ -77,8 +77,8 @@ def placed(marks: Sequence[Mark], text: str) -> list[Mark] | None:
     for ways, gap in ((_recounted(marks, text), " "), (_shifted(marks, text), " "), (_searched(marks, text), "")):
         fitting = [way for way in ways if all(mark.fits(text, gap) for mark in way)]
         exact = [way for way in fitting if all(mark.is_exact(text) for mark in way)]
-        if found := {_places(way, text): way for way in exact or fitting}:
-            return found.popitem()[1] if len(found) == 1 else None
+        if repairs := {_places(way, text): way for way in exact or fitting}:
+            return repairs.popitem()[1] if len(repairs) == 1 else None
     return None
 
 
@@ -95,9 +95,9 @@ def _recounted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
 def _offsets(text: str, unit: Callable[[str], int], line_end: int | None) -> "array[int]":
     """Return the position of each letter, and of the end, in these units and with line ends of this length."""
     widths = array("B", map(unit, text))
-    for found in LINE_END.finditer(text):
-        if line_end is not None and line_end != len(found[0]):
-            widths[found.start()] = line_end - len(found[0][1:])
+    for match in LINE_END.finditer(text):
+        if line_end is not None and line_end != len(match[0]):
+            widths[match.start()] = line_end - len(match[0][1:])
     return array("q", accumulate(widths, initial=0))
 
 
@@ -111,7 +111,7 @@ def _shifted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
     """Yield the marks, all shifted by the distance between the longest one and a place where its text occurs."""
     longest = max(marks, key=lambda mark: len(mark.says))
     indent = len(longest.says) - len(longest.says.lstrip())
-    places = list(islice(_Words.of(text).places(longest.says), MOST_SHIFTS + 1))
+    places = list(islice(_Words(text).places(longest.says), MOST_SHIFTS + 1))
     for start, _ in places if len(places) <= MOST_SHIFTS else ():
         distance = start - indent - longest.start
         yield [replace(mark, start=mark.start + distance, end=mark.end + distance) for mark in marks]
@@ -119,37 +119,32 @@ def _shifted(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
 
 def _searched(marks: Sequence[Mark], text: str) -> Iterator[list[Mark]]:
     """Yield the marks, each that does not fit moved to the only place where its text occurs, if all have one."""
-    words, found = _Words.of(text), []
+    words, moved = _Words(text), []
     for mark in marks:
         places = [(mark.start, mark.end)] if mark.fits(text, gap="") else list(islice(words.places(mark.says), 2))
         if len(places) != 1 or not mark.says:
             return
-        found.append(replace(mark, start=places[0][0], end=places[0][1]))
-    yield found
+        moved.append(replace(mark, start=places[0][0], end=places[0][1]))
+    yield moved
 
 
-@dataclass(frozen=True, slots=True)
 class _Words:
-    """A text with one space between its words, and the position of each of its letters in the original text."""
+    """A text with one space between its words, and the position of each letter in the original text."""
 
-    spaced: str
-    letters: "array[int]"
-    has_written_line_ends: bool
-
-    @classmethod
-    def of(cls, text: str) -> "_Words":
-        letters = array("q")
+    def __init__(self, text: str) -> None:
+        self._spaced = " ".join(text.split())
+        self._letters = array("q")
         for word in BETWEEN_SPACES.finditer(text):
-            letters.extend(range(word.start() - bool(letters), word.end()))
-        return cls(" ".join(text.split()), letters, WRITTEN_LINE_END in text)
+            self._letters.extend(range(word.start() - bool(self._letters), word.end()))
+        self._has_written_line_ends = WRITTEN_LINE_END in text
 
     def places(self, says: str) -> Iterator[tuple[int, int]]:
         """Yield start and end of each occurrence in the text, whatever white space it has; occurrences may overlap."""
-        wanted = " ".join((says if self.has_written_line_ends else says.replace(WRITTEN_LINE_END, " ")).split())
-        found = self.spaced.find(wanted) if wanted else -1
-        while found >= 0:
-            yield self.letters[found], self.letters[found + len(wanted) - 1] + 1
-            found = self.spaced.find(wanted, found + 1)
+        piece = " ".join((says if self._has_written_line_ends else says.replace(WRITTEN_LINE_END, " ")).split())
+        at = self._spaced.find(piece) if piece else -1
+        while at >= 0:
+            yield self._letters[at], self._letters[at + len(piece) - 1] + 1
+            at = self._spaced.find(piece, at + 1)
 
 
 def _places(marks: Iterable[Mark], text: str) -> tuple[Span | None, ...]:
@@ -160,5 +155,5 @@ def _places(marks: Iterable[Mark], text: str) -> tuple[Span | None, ...]:
 def _plain(text: str, gap: str) -> str:
     """Return the visible part of a text, since browsers drop or replace some invisible characters."""
     letters = unescape(text).replace(WRITTEN_LINE_END, " ").replace("\ufffd", "")
-    seen = "".join(letter for letter in letters if letter.isspace() or category(letter)[0] != "C")
-    return normalised(seen).replace(" ", gap)
+    visible = "".join(letter for letter in letters if letter.isspace() or category(letter)[0] != "C")
+    return normalised(visible).replace(" ", gap)

@@ -51,7 +51,7 @@ def _waits_for_any_choice(path: Sequence[Element]) -> bool:
 
 
 def _condition(
-    element: Element, asked: Element, controls: Mapping[str, Control], free: Sequence[str]
+    element: Element, control: Element, controls: Mapping[str, Control], free: Sequence[str]
 ) -> Condition | str | None:
     when = element.get("visiblewhen")
     if when == "region-selected":
@@ -61,21 +61,19 @@ def _condition(
         if name := element.get("whentagname"):
             return _on_choice(name, element, controls, is_reversed=is_reversed)
         # Without whenTagName, the editor heeds a value only on the control itself.
-        values = element.get("whenchoicevalue", "").split(",") if element is asked else []
-        return _on_any_choice(list(filter(None, values)), asked, controls, free, is_reversed=is_reversed)
+        values = element.get("whenchoicevalue", "").split(",") if element is control else []
+        return _on_any_choice(list(filter(None, values)), control, controls, free, is_reversed=is_reversed)
     if not when and (value := element.get("whenchoicevalue")):
-        return _on_any_choice([value], asked, controls, free)
+        return _on_any_choice([value], control, controls, free)
     return None
 
 
 def _on_region(element: Element) -> RegionMarked:
-    labels = element.get("whenlabelvalue")
-    if labels:
-        wanted: tuple[str, ...] | None = tuple(labels.split(","))
-    else:
-        # Messages have roles; no piece of a text does.
-        wanted = () if element.get("whenrole") else None
-    return RegionMarked(element.get("whentagname") or None, wanted)
+    control = element.get("whentagname") or None
+    if labels := element.get("whenlabelvalue"):
+        return RegionMarked(control, tuple(labels.split(",")))
+    # Messages have roles; no piece of a text does.
+    return RegionMarked(control, () if element.get("whenrole") else None)
 
 
 def _on_choice(
@@ -91,13 +89,13 @@ def _on_choice(
 
 def _on_any_choice(
     values: Sequence[str],
-    asked: Element,
+    control: Element,
     controls: Mapping[str, Control],
     free: Sequence[str],
     *,
     is_reversed: bool = False,
 ) -> Condition | str | None:
-    names = tuple(name for name in free if name != asked.get("name"))
+    names = tuple(name for name in free if name != control.get("name"))
     if not names:
         return None if is_reversed else _never("another choice")
     stored = {_stored(controls[name], value) for name in names for value in values}

@@ -77,10 +77,10 @@ def parse_label_config(xml: str) -> LabelConfig:
 
 def _spelling_faults(misspelled: Sequence[str]) -> Iterator[str]:
     if misspelled:
-        wanted = ", ".join(IMPORTED[name.lower()] for name in misspelled)
+        spellings = ", ".join(IMPORTED[name.lower()] for name in misspelled)
         yield (
             f"Label Studio refuses pre-labels of controls that are written with {', '.join(misspelled)}, although its "
-            f"editor shows them; write {wanted}"
+            f"editor shows them; write {spellings}"
         )
 
 

@@ -93,19 +93,19 @@ class _Ids:
         if task_id is None:
             self._notes.numbered_tasks += 1
             task_id = self._largest[0] + number
-        found = {**item, "id": task_id, "annotations": [self._annotation(each) for each in item["annotations"]]}
+        completed = {**item, "id": task_id, "annotations": [self._annotation(each) for each in item["annotations"]]}
         if isinstance(item.get("predictions"), list):
-            found["predictions"] = [_read(OF_PREDICTION, each) for each in item["predictions"]]
-        return found
+            completed["predictions"] = [_read(OF_PREDICTION, each) for each in item["predictions"]]
+        return completed
 
-    def _annotation(self, found: object) -> object:
-        if not isinstance(found, dict):
-            return found
-        annotation_id = given_id(found.get("id"))
+    def _annotation(self, annotation: object) -> object:
+        if not isinstance(annotation, dict):
+            return annotation
+        annotation_id = given_id(annotation.get("id"))
         if annotation_id is None:
             self._notes.numbered_annotations += 1
             annotation_id = self._largest[1] + self._notes.numbered_annotations
-        return {**_read(OF_ANNOTATION, found), "id": annotation_id}
+        return {**_read(OF_ANNOTATION, annotation), "id": annotation_id}
 
     @cached_property
     def _largest(self) -> tuple[int, int]:
@@ -120,11 +120,11 @@ class _Ids:
         return largest_task, largest_annotation
 
 
-def _read(readers: Mapping[str, Callable[[object], object]], found: Any) -> Any:
+def _read(readers: Mapping[str, Callable[[object], object]], values: Any) -> Any:
     """Convert the minor values of an item from a file made for an import to Label Studio's form, or leave them out."""
-    if not isinstance(found, dict):
-        return found
-    return {**found, **{name: read(found[name]) for name, read in readers.items() if name in found}}
+    if not isinstance(values, dict):
+        return values
+    return {**values, **{name: read(values[name]) for name, read in readers.items() if name in values}}
 
 
 def _task(path: Path, number: int, item: Mapping[str, Any]) -> Task:

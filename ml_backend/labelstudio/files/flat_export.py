@@ -133,7 +133,7 @@ class _Columns:
         data: the field of the tasks' data that a column holds, by the column.
         structured: columns of `data` whose cells hold JSON of which the label config shows a part, such as `$doc.text`.
         answers: names of the controls whose answers are in the column of the same name.
-        mixed: those of `answers` whose column also holds a field; the form of a cell tells answers from the field.
+        mixed: those of `answers` whose column also holds a field; the form of a cell shows which it is.
         hidden: why the file does not show the answers to a control, as a clause that follows its name.
         has_ids: the column `id` holds the ids of the tasks.
         tells_annotations: the file has a column `annotation_id`, which is empty in a record without an annotation.
@@ -174,28 +174,28 @@ def _find_columns(file: FlatFile, config: LabelConfig) -> _Columns:
         StudioExportError: it cannot be read, no column is a control of the config, or a field that the config shows
             is not in such a file.
     """
-    found = _Found(frozenset(control.name for control in config.controls))
+    facts = _ColumnFacts(frozenset(control.name for control in config.controls))
     for record in file.records():
-        found.add(record)
+        facts.add(record)
     renames = file.is_table
-    looked_into = _shown_fields(config, found)
+    looked_into = _shown_fields(config, facts)
     shown = looked_into.keys()
-    _check(file, found, shown)
-    mixed = frozenset() if renames else _told_by_their_looks(config, found)
-    hidden = _hidden(shown | (found.fields - mixed), found, renames=renames)
-    answers = found.answered - hidden.keys()
-    has_ids = found.ids_are_of_tasks and TASK_ID not in shown
+    _check(file, facts, shown)
+    mixed = frozenset() if renames else _told_apart_by_form(config, facts)
+    hidden = _hidden(shown | (facts.fields - mixed), facts, renames=renames)
+    answers = facts.answered - hidden.keys()
+    has_ids = facts.ids_are_of_tasks and TASK_ID not in shown
     renamed = {RENAMED + name: name for name in answers if renames and RENAMED + name not in shown}
     about = ABOUT - shown if has_ids else ABOUT - shown - {TASK_ID}
     return _Columns(
-        data={column: renamed.get(column, column) for column in found.columns if column not in about | answers},
+        data={column: renamed.get(column, column) for column in facts.columns if column not in about | answers},
         structured=frozenset(key for key, is_inside in looked_into.items() if is_inside and renames),
         answers=answers,
         mixed=mixed,
         hidden=hidden,
         has_ids=has_ids,
-        tells_annotations=ANNOTATION_ID in found.columns,
-        largest_annotation_id=found.largest_annotation_id,
+        tells_annotations=ANNOTATION_ID in facts.columns,
+        largest_annotation_id=facts.largest_annotation_id,
     )
 
 
@@ -204,7 +204,7 @@ def _is_empty(cell: object) -> bool:
     return cell is None or cell == ""
 
 
-class _Found:
+class _ColumnFacts:
     """The facts about columns that all records together show.
 
     Attributes:
@@ -241,7 +241,7 @@ class _Found:
 
     @property
     def answered(self) -> Set[str]:
-        """The controls whose name is also a column's."""
+        """The controls with the name of a column."""
         return self.controls & self.columns.keys()
 
     @property
@@ -266,10 +266,10 @@ class _Found:
             self._are_ids &= all(record.get(name) == self._last.get(name) for name in columns)
 
 
-def _shown_fields(config: LabelConfig, found: _Found) -> dict[str, bool]:
+def _shown_fields(config: LabelConfig, facts: _ColumnFacts) -> dict[str, bool]:
     """Return the fields that the label config shows; true for those it shows a part of, as `doc` for `$doc.text`."""
     objects = [control.object for control in config.controls if control.object.field]
-    whole = {shown.field: False for shown in objects if shown.field in found.columns}
+    whole = {shown.field: False for shown in objects if shown.field in facts.columns}
     parts = {
         key: re.search(rf"\${re.escape(key)}(\.\w|\[)", shown.written) is not None
         for shown in objects
@@ -279,15 +279,15 @@ def _shown_fields(config: LabelConfig, found: _Found) -> dict[str, bool]:
     return {**parts, **whole}
 
 
-def _check(file: FlatFile, found: _Found, shown: Set[str]) -> None:
-    if found.columns and not (found.answered and shown & found.columns.keys()):
+def _check(file: FlatFile, facts: _ColumnFacts, shown: Set[str]) -> None:
+    if facts.columns and not (facts.answered and shown & facts.columns.keys()):
         raise StudioExportError(
-            f"{file.path}: the columns {shown_names(found.columns)} found; wanted a text under "
-            f"{' or '.join(sorted(shown))}, and answers under {' or '.join(sorted(found.controls))}, of which there is "
+            f"{file.path}: the columns {shown_names(facts.columns)} found; wanted a text under "
+            f"{' or '.join(sorted(shown))}, and answers under {' or '.join(sorted(facts.controls))}, of which there is "
             "no column where nobody has answered: give the label config of this project (--config FILE), or name the "
             "column of the answers (--control NAME)"
         )
-    lost = shown & (WRITTEN_OVER if file.is_table else WRITTEN_OVER | {TASK_ID} | found.answered)
+    lost = shown & (WRITTEN_OVER if file.is_table else WRITTEN_OVER | {TASK_ID} | facts.answered)
     if lost:
         raise StudioExportError(
             f"{file.path}: the tasks' field {min(lost)!r}, which the label config shows, is not in this file, where a "
@@ -295,19 +295,19 @@ def _check(file: FlatFile, found: _Found, shown: Set[str]) -> None:
         )
 
 
-def _told_by_their_looks(config: LabelConfig, found: _Found) -> frozenset[str]:
-    """Return the controls whose answers can be told by their form from the values of a field with the same name."""
+def _told_apart_by_form(config: LabelConfig, facts: _ColumnFacts) -> frozenset[str]:
+    """Return the controls whose answers differ in their form from the values of a field with the same name."""
     by_regions = {control.name for control in config.controls if _is_answered_by_regions(control)}
-    return frozenset((found.fields & by_regions) - found.like_regions)
+    return frozenset((facts.fields & by_regions) - facts.like_regions)
 
 
-def _hidden(fields: Set[str], found: _Found, *, renames: bool) -> dict[str, str]:
+def _hidden(fields: Set[str], facts: _ColumnFacts, *, renames: bool) -> dict[str, str]:
     """Return why the file does not show the answers, by control."""
     hidden = {}
-    for name in sorted(found.answered):
+    for name in sorted(facts.answered):
         if name in ABOUT:
             hidden[name] = "has the name of a column with another meaning: its answers are not in the file"
-        elif name in fields and not (renames and RENAMED + name in found.columns):
+        elif name in fields and not (renames and RENAMED + name in facts.columns):
             hidden[name] = (
                 "has the name of a field of the tasks, and the file does not tell the one from the other: its answers "
                 "are not read; export the project as JSON"

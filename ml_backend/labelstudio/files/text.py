@@ -48,9 +48,9 @@ def open_text(path: Path, notes: FileNotes | None = None) -> Iterator[IO[str]]:
             with io.TextIOWrapper(source, encoding, newline="") as text:
                 yield text
     except UnicodeDecodeError as error:
-        found = error.object[error.start : error.end].hex(" ")
+        undecodable = error.object[error.start : error.end].hex(" ")
         raise StudioExportError(
-            f"{path}: bytes found that are no {encoding} text ({found}); save it as UTF-8"
+            f"{path}: bytes found that are no {encoding} text ({undecodable}); save it as UTF-8"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise StudioExportError(f"{path}: a damaged gzip file, or one cut short ({error}); get it again") from None
@@ -69,10 +69,10 @@ def _unpacked(file: io.BufferedReader, notes: FileNotes) -> io.BufferedReader | 
 
 
 def _refuse_what_is_no_text(path: Path, head: bytes) -> None:
-    found = next((what for magic, what in NO_TEXT.items() if head.startswith(magic)), None)
+    kind = next((name for magic, name in NO_TEXT.items() if head.startswith(magic)), None)
     if head[TAR_AT:].startswith(TAR):
-        found = "a tar archive"
-    if found:
+        kind = "a tar archive"
+    if kind:
         raise StudioExportError(
-            f"{path}: {found} found; wanted text: unpack it or save it as JSON or CSV, and give that"
+            f"{path}: {kind} found; wanted text: unpack it or save it as JSON or CSV, and give that"
         )

@@ -17,8 +17,8 @@ WHOLE_NUMBER = re.compile(r"(0|[1-9][0-9]{0,18})(?:\.0)?")
 def given_id(value: object) -> int | None:
     """Return an id as a whole number, also where a tool has made it text (`"7"`) or a float (`7.0`); otherwise None."""
     if isinstance(value, str):
-        found = WHOLE_NUMBER.fullmatch(value)
-        value = int(found[1]) if found else None
+        match = WHOLE_NUMBER.fullmatch(value)
+        value = int(match[1]) if match else None
     elif isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):

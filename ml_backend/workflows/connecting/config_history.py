@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from ...domain.config_changes import Absence, SeenControls, absences, config_changes
-from ...domain.label_config import LabelConfig
+from ...domain.config_changes import Absence, absences, config_changes
+from ...domain.label_config import Control, LabelConfig
 from ...domain.model import PromotionState, is_cold_start
 from ...domain.project import Project, SeenConfig
 from ...errors import LabelConfigError
@@ -52,15 +52,13 @@ def control_absences(services: Services, project: Project) -> Mapping[str, Seque
     Label Studio stores nothing for a control that was left empty, so only the time distinguishes an annotation made
     while the control did not exist from one that says that nothing applies.
     """
-    return absences(
-        [controls for each in services.database.projects.label_configs(project.id) for controls in _seen(each)]
-    )
+    return absences([seen for each in services.database.projects.label_configs(project.id) for seen in _seen(each)])
 
 
-def _seen(config: SeenConfig) -> Iterator[SeenControls]:
-    """Yield the controls of a former config; nothing where it can no longer be read, as it then proves nothing."""
+def _seen(config: SeenConfig) -> Iterator[tuple[SeenConfig, Sequence[Control]]]:
+    """Yield a former config with its controls; nothing where it can no longer be read, as it then proves nothing."""
     with suppress(LabelConfigError):
-        yield SeenControls(_served(config.label_config).controls, config.seen_at, config.is_confirmed)
+        yield config, _served(config.label_config).controls
 
 
 def _served(label_config: str) -> LabelConfig:

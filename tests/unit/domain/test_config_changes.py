@@ -1,4 +1,4 @@
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.domain.config_changes import Absence, SeenControls, absences, config_changes
+from ml_backend.domain.config_changes import Absence, absences, config_changes
 from ml_backend.domain.label_config import ChoiceMade, Control, Label, LabelConfig
 from ml_backend.domain.object_tag import ObjectTag
+from ml_backend.domain.project import SeenConfig
 
 TEXT = ObjectTag("text", "Text", "text")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -151,10 +152,10 @@ def hour(hours: int) -> datetime:
     return NOON + timedelta(hours=hours)
 
 
-def seen(*configs_in_order: LabelConfig, unconfirmed: Collection[int] = ()) -> list[SeenControls]:
+def seen(*configs_in_order: LabelConfig, unconfirmed: Collection[int] = ()) -> list[tuple[SeenConfig, Sequence[Control]]]:
     """One config an hour, from noon on."""
     return [
-        SeenControls(each.controls, hour(hours), hours not in unconfirmed)
+        (SeenConfig(each.xml, each.fingerprint, hour(hours), hours not in unconfirmed), each.controls)
         for hours, each in enumerate(configs_in_order)
     ]
 

@@ -132,16 +132,16 @@ def test_rows_are_read_no_further_ahead_than_a_batch() -> None:
     taken = []
 
     def source() -> Iterator[Row]:
-        for number in range(10 * ROWS_AT_ONCE):
+        for number in range(10 * 256):
             taken.append(number)
             yield row("a", number)
 
     next(hooks_of(Marking()).change_rows(source(), {}))
-    assert len(taken) == ROWS_AT_ONCE
+    assert len(taken) == 256
 
 
 def test_a_hook_that_raises_is_named_with_the_row_and_the_rows_before_are_kept() -> None:
-    batch = [row("a", number) for number in range(ROWS_AT_ONCE)]
+    batch = [row("a", number) for number in range(256)]
     passing = hooks_of(Raising()).change_rows([*batch, row("bad", 999)], {})
     assert [next(passing) for _ in batch] == batch
     with pytest.raises(

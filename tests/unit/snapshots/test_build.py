@@ -257,9 +257,12 @@ def test_labels_that_nobody_was_seen_making_warn() -> None:
     assert "did not see" not in warnings_of(task(1, "one", "login"), history=seen)
 
 
-def test_a_threshold_that_is_no_likeness_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="threshold 2 found"):
-        BuildSettings(near_duplicate_threshold=2)
+@pytest.mark.parametrize("threshold", [0, -0.1, 1.1, 2])
+def test_a_threshold_that_is_no_likeness_is_refused(threshold: float) -> None:
+    with pytest.raises(
+        ConfigurationError, match=f"threshold {threshold} found; wanted a likeness above 0 and at most 1"
+    ):
+        BuildSettings(near_duplicate_threshold=threshold)
 
 
 def test_no_reviewed_task_gives_empty_splits() -> None:
