@@ -152,7 +152,9 @@ def hour(hours: int) -> datetime:
     return NOON + timedelta(hours=hours)
 
 
-def seen(*configs_in_order: LabelConfig, unconfirmed: Collection[int] = ()) -> list[tuple[SeenConfig, Sequence[Control]]]:
+def seen(
+    *configs_in_order: LabelConfig, unconfirmed: Collection[int] = ()
+) -> list[tuple[SeenConfig, Sequence[Control]]]:
     """One config an hour, from noon on."""
     return [
         (SeenConfig(each.xml, each.fingerprint, hour(hours), hours not in unconfirmed), each.controls)

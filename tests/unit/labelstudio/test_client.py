@@ -3,22 +3,23 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.errors import StudioError, StudioRejected, StudioUnreachable
-from ml_backend.labelstudio.client import PREDICTION_BATCH, StudioClient
+from ml_backend.errors import StudioError, StudioRejected
+from ml_backend.labelstudio.client import StudioClient
 
 TASK = {"id": 1, "data": {"text": "a"}, "annotations": [{"id": 5, "result": []}]}
 EXPORTS = "/api/projects/1/exports/"
 IMPORT = "/api/projects/1/import"
+PUSH = f"{IMPORT}/predictions"
 
 
-class StudioOverHttp:
+class Server:
     """A few of Label Studio's endpoints, as far as one test needs them.
 
     Attributes:
@@ -50,16 +51,15 @@ class StudioOverHttp:
 
 
 @pytest.fixture
-def studio_over_http() -> StudioOverHttp:
-    return StudioOverHttp()
+def server() -> Server:
+    return Server()
 
 
 @pytest.fixture
-def client(studio_over_http: StudioOverHttp) -> Iterator[StudioClient]:
-    transport = httpx.MockTransport(studio_over_http)
-    with ExitStack() as stack:
-        made = StudioClient("http://studio.test", "0123456789", 5, transport=transport, retry_wait_s=0)
-        yield stack.enter_context(closing(made))
+def client(server: Server) -> Iterator[StudioClient]:
+    transport = httpx.MockTransport(server)
+    with closing(StudioClient("http://studio.test", "0123456789", 5, transport=transport, retry_wait_s=0)) as client:
+        yield client
 
 
 def prediction(version: str = "m-v1") -> Prediction:
@@ -80,7 +80,7 @@ def tasks_in(*ids: int) -> Callable[[Any, Any], dict[str, Any]]:
 
 
 @pytest.fixture
-def export(studio_over_http: StudioOverHttp) -> dict[str, Any]:
+def export(server: Server) -> dict[str, Any]:
     """One export of project 1, complete at once, found by the title that it was asked for with."""
     state: dict[str, Any] = {"id": 9, "status": "completed", "title": None}
 
@@ -88,125 +88,96 @@ def export(studio_over_http: StudioOverHttp) -> dict[str, Any]:
         state["title"] = body["title"]
         return state
 
-    studio_over_http.on("POST", EXPORTS, create)
-    studio_over_http.on("GET", EXPORTS, lambda *_: [{"id": 8, "title": "someone's", "status": "completed"}, state])
-    studio_over_http.on("GET", f"{EXPORTS}9/download", [TASK])
-    studio_over_http.on("DELETE", f"{EXPORTS}9", httpx.Response(204))
-    studio_over_http.on("GET", "/api/projects/1/", {"id": 1, "skipped_annotations_number": 0})
+    server.on("POST", EXPORTS, create)
+    server.on("GET", EXPORTS, lambda *_: [{"id": 8, "title": "someone's", "status": "completed"}, state])
+    server.on("GET", f"{EXPORTS}9/download", [TASK])
+    server.on("DELETE", f"{EXPORTS}9", httpx.Response(204))
+    server.on("GET", "/api/projects/1/", {"id": 1, "skipped_annotations_number": 0})
     return state
 
 
-def test_predictions_are_pushed_in_few_large_calls(client: StudioClient, studio_over_http: StudioOverHttp) -> None:
-    studio_over_http.on("POST", f"{IMPORT}/predictions", lambda _, body: {"created": len(body)})
+def test_predictions_are_pushed_in_few_large_calls(client: StudioClient, server: Server) -> None:
+    assert client.push_predictions(1, []) == 0
+    assert server.calls == []
+    server.on("POST", PUSH, lambda _, body: {"created": len(body)})
 
-    created = client.push_predictions(1, [(number, prediction()) for number in range(PREDICTION_BATCH + 2)])
+    created = client.push_predictions(1, [(number, prediction()) for number in range(20_002)])
 
-    calls = studio_over_http.made("POST", f"{IMPORT}/predictions")
-    assert created == PREDICTION_BATCH + 2
-    assert [len(body) for body in calls] == [PREDICTION_BATCH, 2]
+    calls = server.made("POST", PUSH)
+    assert created == 20_002
+    assert [len(body) for body in calls] == [20_000, 2]
     assert calls[1][-1] == {
-        "task": PREDICTION_BATCH + 1,
+        "task": 20_001,
         "result": [{"from_name": "c", "value": {"choices": ["A"]}}],
         "score": 0.5,
         "model_version": "m-v1",
     }
 
 
-def test_nothing_is_sent_where_there_is_nothing_to_push(client: StudioClient, studio_over_http: StudioOverHttp) -> None:
-    assert client.push_predictions(1, []) == 0
-    assert studio_over_http.calls == []
-
-
-def test_a_refused_push_is_made_again_without_the_tasks_that_are_gone(
-    client: StudioClient, studio_over_http: StudioOverHttp
-) -> None:
-    studio_over_http.on("POST", f"{IMPORT}/predictions", httpx.Response(400), lambda _, body: {"created": len(body)})
-    studio_over_http.on("GET", "/api/tasks", tasks_in(1, 2, 3, 5, 6, 7))
+def test_a_refused_push_is_made_again_without_the_tasks_that_are_gone(client: StudioClient, server: Server) -> None:
+    server.on("POST", PUSH, httpx.Response(400), lambda _, body: {"created": len(body)})
+    server.on("GET", "/api/tasks", tasks_in(1, 2, 3, 5, 6, 7))
 
     assert client.push_predictions(1, [(number, prediction()) for number in range(2, 8)]) == 5
 
-    first, second = studio_over_http.made("POST", f"{IMPORT}/predictions")
+    first, second = server.made("POST", PUSH)
     assert [each["task"] for each in first] == [2, 3, 4, 5, 6, 7]
     assert [each["task"] for each in second] == [2, 3, 5, 6, 7]
 
 
-def test_a_push_of_tasks_that_are_all_gone_stores_nothing(
-    client: StudioClient, studio_over_http: StudioOverHttp
-) -> None:
-    studio_over_http.on("POST", f"{IMPORT}/predictions", httpx.Response(400))
-    studio_over_http.on("GET", "/api/tasks", tasks_in())
+def test_a_push_of_tasks_that_are_all_gone_stores_nothing(client: StudioClient, server: Server) -> None:
+    server.on("POST", PUSH, httpx.Response(400))
+    server.on("GET", "/api/tasks", tasks_in())
 
     assert client.push_predictions(1, [(1, prediction())]) == 0
 
 
-def test_a_push_that_is_refused_for_another_reason_is_not_made_again(
-    client: StudioClient, studio_over_http: StudioOverHttp
+@pytest.mark.parametrize(
+    ("answer", "message", "calls"),
+    [
+        (httpx.Response(400, json={"detail": "bad"}), "with 400: bad", 2),  # the second one reads which tasks there are
+        (httpx.Response(403), "403", 1),
+        (httpx.Response(413), "413", 1),
+        (httpx.Response(500), "500", 1),
+        (httpx.ReadTimeout("slow"), "did not answer", 1),
+    ],
+)
+def test_a_push_that_is_refused_otherwise_is_not_made_again(
+    client: StudioClient, server: Server, answer: Any, message: str, calls: int
 ) -> None:
-    studio_over_http.on("POST", f"{IMPORT}/predictions", httpx.Response(400, json={"detail": "bad"}))
-    studio_over_http.on("GET", "/api/tasks", tasks_in(1))
+    server.on("POST", PUSH, answer)
+    server.on("GET", "/api/tasks", tasks_in(1))
 
-    with pytest.raises(StudioRejected, match="with 400: bad"):
+    with pytest.raises(StudioError, match=message):
         client.push_predictions(1, [(1, prediction())])
 
-    assert len(studio_over_http.made("POST", f"{IMPORT}/predictions")) == 1
+    assert (len(server.made("POST", PUSH)), len(server.calls)) == (1, calls)
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(403), httpx.Response(500), httpx.ReadTimeout("slow")])
-def test_a_push_that_fails_otherwise_asks_for_no_tasks(
-    client: StudioClient, studio_over_http: StudioOverHttp, answer: Any
-) -> None:
-    studio_over_http.on("POST", f"{IMPORT}/predictions", answer)
-
-    with pytest.raises(StudioError):
-        client.push_predictions(1, [(1, prediction())])
-
-    assert len(studio_over_http.calls) == 1
-
-
-def test_a_push_that_a_proxy_finds_too_large_is_sent_in_halves(
-    client: StudioClient, studio_over_http: StudioOverHttp
-) -> None:
+def test_a_push_that_a_proxy_finds_too_large_is_sent_in_halves(client: StudioClient, server: Server) -> None:
     def at_most_two(_params: Any, body: Any) -> Any:
         return {"created": len(body)} if len(body) <= 2 else httpx.Response(413, json={"detail": "too large"})
 
-    studio_over_http.on("POST", f"{IMPORT}/predictions", at_most_two)
+    server.on("POST", PUSH, at_most_two)
 
     assert client.push_predictions(1, [(number, prediction()) for number in range(1, 6)]) == 5
-    stored = [[item["task"] for item in body] for body in studio_over_http.made("POST", f"{IMPORT}/predictions")]
+    stored = [[item["task"] for item in body] for body in server.made("POST", PUSH)]
     assert [tasks for tasks in stored if len(tasks) <= 2] == [[1, 2], [3], [4, 5]]
 
 
-def test_one_prediction_that_is_too_large_is_refused(client: StudioClient, studio_over_http: StudioOverHttp) -> None:
-    studio_over_http.on("POST", f"{IMPORT}/predictions", httpx.Response(413, json={"detail": "too large"}))
-
-    with pytest.raises(StudioRejected, match="413"):
-        client.push_predictions(1, [(1, prediction())])
-
-
-def test_pages_that_are_smaller_than_asked_for_are_read_to_the_end(
-    client: StudioClient, studio_over_http: StudioOverHttp
-) -> None:
-    studio_over_http.on("GET", "/api/tasks", tasks_in(*range(10, 18)))
-    studio_over_http.on("GET", "/api/projects/1/model-versions/", {"static": []})
+def test_pages_that_are_smaller_than_asked_for_are_read_to_the_end(client: StudioClient, server: Server) -> None:
+    server.on("GET", "/api/tasks", tasks_in(*range(10, 18)))
+    server.on("GET", "/api/projects/1/model-versions/", {"static": []})
 
     found = list(client.tasks_without_prediction(1, "m-v1"))
 
     assert [task.id for task in found] == list(range(10, 18))
-    assert len(studio_over_http.made("GET", "/api/tasks")) == 3
-
-
-def test_a_page_without_tasks_ends_the_reading_whatever_the_total_says(
-    client: StudioClient, studio_over_http: StudioOverHttp
-) -> None:
-    studio_over_http.on("GET", "/api/tasks", {"total": 7, "tasks": []})
-    studio_over_http.on("GET", "/api/projects/1/model-versions/", {"static": []})
-
+    assert len(server.made("GET", "/api/tasks")) == 3
+    server.on("GET", "/api/tasks", {"total": 7, "tasks": []})
     assert list(client.tasks_without_prediction(1, "m-v1")) == []
 
 
-def test_tasks_of_look_alike_versions_are_read_only_where_there_are_some(
-    client: StudioClient, studio_over_http: StudioOverHttp
-) -> None:
+def test_tasks_of_look_alike_versions_are_read_only_where_there_are_some(client: StudioClient, server: Server) -> None:
     versions = [{"model_version": name, "count": 1} for name in ("m-v1", "other-v10", "m-v10")]
     held = {1: ["m-v10"], 2: ["m-v10", "m-v1"]}
 
@@ -221,16 +192,14 @@ def test_tasks_of_look_alike_versions_are_read_only_where_there_are_some(
         ]
         return {"total": 2, "tasks": found}
 
-    studio_over_http.on("GET", "/api/tasks", tasks)
-    studio_over_http.on("GET", "/api/projects/1/model-versions/", {"static": versions})
+    server.on("GET", "/api/tasks", tasks)
+    server.on("GET", "/api/projects/1/model-versions/", {"static": versions})
 
     assert [task.id for task in client.tasks_without_prediction(1, "m-v1")] == [1]
 
 
-def test_annotations_of_an_import_are_no_ground_truth_unless_they_say_so(
-    client: StudioClient, studio_over_http: StudioOverHttp
-) -> None:
-    studio_over_http.on("POST", IMPORT, lambda _, body: {"task_count": len(body)})
+def test_annotations_of_an_import_are_no_ground_truth_unless_they_say_so(client: StudioClient, server: Server) -> None:
+    server.on("POST", IMPORT, lambda _, body: {"task_count": len(body)})
     tasks: list[dict[str, Any]] = [
         {"data": {"text": "a"}, "annotations": [{"result": []}, {"result": [], "ground_truth": True}]},
         {"text": "b"},
@@ -238,69 +207,60 @@ def test_annotations_of_an_import_are_no_ground_truth_unless_they_say_so(
 
     assert client.import_tasks(1, tasks) == 2
 
-    ((first, second),) = studio_over_http.made("POST", IMPORT)
+    ((first, second),) = server.made("POST", IMPORT)
     assert [each["ground_truth"] for each in first["annotations"]] == [False, True]
     assert second == {"text": "b"}
     assert tasks[0]["annotations"][0] == {"result": []}
 
 
-def test_large_imports_go_in_batches(client: StudioClient, studio_over_http: StudioOverHttp) -> None:
-    studio_over_http.on("POST", IMPORT, lambda _, body: {"task_count": len(body)})
-
+def test_large_imports_go_in_batches_and_must_be_over_when_answered(client: StudioClient, server: Server) -> None:
+    server.on("POST", IMPORT, lambda _, body: {"task_count": len(body)})
     assert client.import_tasks(1, [{"text": str(number)} for number in range(2500)]) == 2500
+    assert [len(body) for body in server.made("POST", IMPORT)] == [1000, 1000, 500]
 
-    assert [len(body) for body in studio_over_http.made("POST", IMPORT)] == [1000, 1000, 500]
-
-
-def test_an_import_that_goes_on_in_the_background_is_not_taken_for_done(
-    client: StudioClient, studio_over_http: StudioOverHttp
-) -> None:
-    studio_over_http.on("POST", IMPORT, {"import": 17})
-
+    server.on("POST", IMPORT, {"import": 17})
     with pytest.raises(StudioRejected, match=r"lacks a number under 'task_count'.*Community"):
         client.import_tasks(1, [{"text": "a"}])
 
 
 @pytest.mark.parametrize("answer", [[], "text", 5])
-def test_json_of_another_shape_is_no_label_studio(
-    client: StudioClient, studio_over_http: StudioOverHttp, answer: Any
-) -> None:
-    studio_over_http.on("GET", "/api/version", answer)
+def test_json_of_another_shape_is_no_label_studio(client: StudioClient, server: Server, answer: Any) -> None:
+    server.on("GET", "/api/version", answer)
 
     with pytest.raises(StudioRejected, match=r"a JSON object was wanted .* LABELLOOP_STUDIO_URL"):
         client.version()
 
 
 def test_an_export_is_asked_for_with_whole_predictions_and_deleted_when_read(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any]
+    client: StudioClient, server: Server, export: dict[str, Any]
 ) -> None:
     tasks = list(client.reviewed_tasks(1))
 
-    (wish,) = studio_over_http.made("POST", EXPORTS)
+    (wish,) = server.made("POST", EXPORTS)
     assert [task.id for task in tasks] == [1]
     assert wish["task_filter_options"] == {"annotated": "only"}
     assert wish["serialization_options"] == {"predictions": {"only_id": False}}
-    assert ("DELETE", f"{EXPORTS}9", {}, None) in studio_over_http.calls
-    assert ("GET", f"{EXPORTS}9/download", {"exportType": "JSON"}, None) in studio_over_http.calls
+    assert ("DELETE", f"{EXPORTS}9", {}, None) in server.calls
+    assert ("GET", f"{EXPORTS}9/download", {"exportType": "JSON"}, None) in server.calls
 
 
 def test_skipped_tasks_are_exported_where_the_project_has_some_and_those_labeled_too_come_once(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any]
+    client: StudioClient, server: Server, export: dict[str, Any]
 ) -> None:
     skipped = {"id": 2, "data": {}, "annotations": [{"id": 6, "was_cancelled": True}]}
     both = {**TASK, "annotations": [*TASK["annotations"], {"id": 7, "was_cancelled": True}]}
-    studio_over_http.on("GET", "/api/projects/1/", {"id": 1, "skipped_annotations_number": 2})
-    studio_over_http.on("GET", f"{EXPORTS}9/download", [both], [both, skipped])
+    server.on("GET", "/api/projects/1/", {"id": 1, "skipped_annotations_number": 2})
+    server.on("GET", f"{EXPORTS}9/download", [both], [both, skipped])
 
     assert [task.id for task in client.reviewed_tasks(1)] == [1, 2]
 
-    wishes = studio_over_http.made("POST", EXPORTS)
+    wishes = server.made("POST", EXPORTS)
     assert [wish["task_filter_options"] for wish in wishes] == [{"annotated": "only"}, {"skipped": "only"}]
 
 
 @pytest.mark.parametrize("first", ["in progress", "gateway timeout"])
 def test_an_export_that_takes_longer_is_waited_for(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any], first: str
+    client: StudioClient, server: Server, export: dict[str, Any], first: str
 ) -> None:
     export["status"] = "in_progress"
 
@@ -312,28 +272,17 @@ def test_an_export_that_takes_longer_is_waited_for(
         export["status"] = "completed"
         return [dict(export)]
 
-    studio_over_http.on("POST", EXPORTS, create)
-    studio_over_http.on("GET", EXPORTS, listed)
+    server.on("POST", EXPORTS, create)
+    server.on("GET", EXPORTS, listed)
 
     assert [task.id for task in client.reviewed_tasks(1)] == [1]
 
 
-def test_an_export_that_failed_is_told_and_deleted(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any]
-) -> None:
-    export["status"] = "failed"
-
-    with pytest.raises(StudioRejected, match="ended as failed; look at Label Studio's log"):
-        list(client.reviewed_tasks(1))
-
-    assert ("DELETE", f"{EXPORTS}9", {}, None) in studio_over_http.calls
-
-
 @pytest.mark.parametrize("content", [b'[{"id": 1, "data"', b'{"detail": "no"}', b"<html>"])
 def test_an_export_that_is_cut_or_something_else_is_told(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any], content: bytes
+    client: StudioClient, server: Server, export: dict[str, Any], content: bytes
 ) -> None:
-    studio_over_http.on("GET", f"{EXPORTS}9/download", httpx.Response(200, content=content))
+    server.on("GET", f"{EXPORTS}9/download", httpx.Response(200, content=content))
 
     with pytest.raises(StudioRejected, match=r"is no JSON list, or was cut short .*; try again"):
         list(client.reviewed_tasks(1))
@@ -344,10 +293,10 @@ READ_DATA = {"text": "a\ufffd \U0001f600", "hash": 14695981039346656037, "long":
 
 
 def test_one_task_with_an_odd_value_keeps_no_project_from_being_read(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any], caplog: pytest.LogCaptureFixture
+    client: StudioClient, server: Server, export: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     content = f'[{{"id": 1, "data": {ODD_DATA}, "annotations": []}}, {json.dumps(TASK | {"id": 2})}]'
-    studio_over_http.on("GET", f"{EXPORTS}9/download", httpx.Response(200, content=content.encode()))
+    server.on("GET", f"{EXPORTS}9/download", httpx.Response(200, content=content.encode()))
 
     with caplog.at_level(logging.WARNING, "ml_backend"):
         tasks = list(client.reviewed_tasks(1))
@@ -356,43 +305,40 @@ def test_one_task_with_an_odd_value_keeps_no_project_from_being_read(
     assert [message.rpartition(": ")[2] for message in caplog.messages] == ["1", "1"]
 
 
-def test_an_export_is_deleted_also_when_its_download_fails(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any]
+@pytest.mark.parametrize(
+    ("method", "path", "answer", "message"),
+    [
+        ("GET", f"{EXPORTS}9/download", httpx.ReadError("reset"), "cannot be reached"),
+        ("POST", EXPORTS, httpx.Response(403, json={"detail": "no permission"}), "with 403: no permission"),
+        ("", "", None, "ended as failed; look at Label Studio's log"),
+    ],
+)
+def test_an_export_that_fails_is_reported_and_deleted(  # noqa: PLR0917
+    client: StudioClient, server: Server, export: dict[str, Any], method: str, path: str, answer: Any, message: str
 ) -> None:
-    studio_over_http.on("GET", f"{EXPORTS}9/download", httpx.ReadError("reset"))
+    export["status"] = "completed" if method else "failed"
+    if method:
+        server.on(method, path, answer)
 
-    with pytest.raises(StudioUnreachable):
+    with pytest.raises(StudioError, match=message):
         list(client.reviewed_tasks(1))
 
-    assert ("DELETE", f"{EXPORTS}9", {}, None) in studio_over_http.calls
+    assert export["title"] is None or ("DELETE", f"{EXPORTS}9", {}, None) in server.calls
 
 
 def test_an_export_that_cannot_be_deleted_does_no_harm(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any]
+    client: StudioClient, server: Server, export: dict[str, Any]
 ) -> None:
-    studio_over_http.on("DELETE", f"{EXPORTS}9", httpx.Response(500))
+    server.on("DELETE", f"{EXPORTS}9", httpx.Response(500))
 
     assert [task.id for task in client.reviewed_tasks(1)] == [1]
 
 
-def test_an_export_that_is_refused_is_told(
-    client: StudioClient, studio_over_http: StudioOverHttp, export: dict[str, Any]
-) -> None:
-    studio_over_http.on("POST", EXPORTS, httpx.Response(403, json={"detail": "no permission"}))
-    studio_over_http.on("GET", EXPORTS, [])
-
-    with pytest.raises(StudioRejected, match="with 403: no permission"):
-        list(client.reviewed_tasks(1))
-
-
-def test_backends_and_webhooks_come_by_id(client: StudioClient, studio_over_http: StudioOverHttp) -> None:
+def test_backends_and_webhooks_come_by_id(client: StudioClient, server: Server) -> None:
     for path in ("/api/ml", "/api/webhooks/"):
-        studio_over_http.on("GET", path, [{"id": 3}, {"id": 1}, {"id": 2}])
+        server.on("GET", path, [{"id": 3}, {"id": 1}, {"id": 2}])
 
     assert [row["id"] for row in client.backends(1)] == [1, 2, 3]
     assert [row["id"] for row in client.webhooks(1)] == [1, 2, 3]
-    assert [params for _, _, params, _ in studio_over_http.calls] == [{"project": "1"}] * 2
-
-
-def test_the_representation_holds_no_token(client: StudioClient) -> None:
-    assert repr(client) == "StudioClient('http://studio.test')"
+    assert [params for _, _, params, _ in server.calls] == [{"project": "1"}] * 2
+    assert repr(client) == "StudioClient('http://studio.test')"  # no token

@@ -3,7 +3,8 @@
 import gzip
 import json
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def labeled(number: int = 1, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", [name for name in recorded_names("export_") if name != "export_json_min"])
 def test_recorded_exports_can_be_read(name: str) -> None:
     tasks = list(read_export(recording_path(name)))
+    assert [task.data for _, task in read_tasks(recording_path(name))] == [task.data for task in tasks]
 
     assert [task.id for task in tasks] == [each["id"] for each in recorded(name)]
     assert [len(task.annotations) for task in tasks] == [len(each["annotations"]) for each in recorded(name)]
@@ -55,11 +57,8 @@ def test_numbers_in_data_stay_numbers(write: Write) -> None:
     assert [type(value) for value in task.data.values()] == [int, float, type(None), bool]
 
 
-def test_an_export_may_be_empty(write: Write) -> None:
+def test_an_export_may_be_empty_or_start_with_a_byte_order_mark_and_space(write: Write) -> None:
     assert list(read_export(write([]))) == []
-
-
-def test_an_export_may_start_with_a_byte_order_mark_and_space(write: Write) -> None:
     assert len(list(read_export(write(b"\xef\xbb\xbf \n" + json.dumps([labeled()]).encode())))) == 1
 
 
@@ -239,33 +238,26 @@ def test_a_prediction_takes_the_place_of_all_others_and_nothing_else_changes() -
     assert list(with_prediction({"data": {}}, Prediction((), None, "v1"))) == ["data", "predictions"]
 
 
-def test_an_exported_file_can_be_read_for_its_tasks_alone() -> None:
-    tasks = [task for _, task in read_tasks(recording_path("export_choices"))]
-
-    assert [task.data for task in tasks] == [task.data for task in read_export(recording_path("export_choices"))]
+@contextmanager
+def memory_below(most_bytes: int) -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < most_bytes
 
 
 def test_a_large_file_is_read_in_flat_memory(write: Write) -> None:
     path = write([labeled(number, data={"text": "x" * 1000}) for number in range(5_000)])
-    tracemalloc.start()
-
-    count = sum(1 for _ in read_export(path))
-
-    _, peak_bytes = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert count == 5_000
     assert path.stat().st_size > 5_000_000
-    assert peak_bytes < 1_000_000
+
+    with memory_below(1_000_000):
+        assert sum(1 for _ in read_export(path)) == 5_000
 
 
 @pytest.mark.parametrize("bracket", [b"[", b'{"a":'])
 def test_nested_brackets_take_no_memory(bracket: bytes, write: Write) -> None:
     path = write(b'[{"a":' + bracket * 100_000)
-    tracemalloc.start()
 
-    with pytest.raises(StudioExportError, match="more than 200 levels inside one another"):
+    with memory_below(20_000_000), pytest.raises(StudioExportError, match="more than 200 levels inside one another"):
         list(read_export(path))
-
-    _, peak_bytes = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak_bytes < 20_000_000

@@ -35,12 +35,6 @@ def test_a_control_knows_its_object_its_labels_and_its_attributes() -> None:
     assert found.attributes == {"name": "topic", "toname": "text", "choice": "single", "showinline": "true"}
 
 
-def test_the_xml_is_kept_as_it_was() -> None:
-    xml = f"<!-- a -->\n<View>{TEXT}{CHOICES}</View>\n<!-- b -->"
-
-    assert parse_label_config(xml).xml == xml
-
-
 def test_several_controls_come_in_document_order_wherever_they_stand() -> None:
     config = parsed(
         '<View style="x"><Rating name="r" toName="text"/></View>'
@@ -57,22 +51,39 @@ def test_several_controls_come_in_document_order_wherever_they_stand() -> None:
     ]
 
 
-def test_labels_inside_layout_tags_are_found_and_nested_choices_follow_their_parent() -> None:
-    found = control(
-        f'{TEXT}<Choices name="c" toName="text"><View><Choice value="Animal"><Choice value="Dog"/>'
-        '<Choice value="Cat" alias="feline"/></Choice></View><Choice value="Plant"/></Choices>'
-    )
+@pytest.mark.parametrize(
+    ("tag", "inside", "values"),
+    [
+        (
+            "Choices",
+            (
+                '<View><Choice value="Animal"><Choice value="Dog"/><Choice value="Cat" alias="feline"/></Choice></View>'
+                '<Choice value="Plant"/>'
+            ),
+            ("Animal", "Dog", "feline", "Plant"),
+        ),
+        (
+            "Taxonomy",
+            '<Choice value="Dog"><Choice value="Other"/></Choice><Choice value="Cat"><Choice value="Other"/></Choice>',
+            ("Dog", "Other", "Cat"),
+        ),
+        ("Choices", '<Choice value="Zoë 👩‍👩‍👧"/><Choice value="&lt;b&gt; &amp; &#x41;"/>', ("Zoë 👩‍👩‍👧", "<b> & A")),
+        ("Choices", '<Choice value="A"/><Choice value="B"/><Choice value="B"/>', ("A", "B")),
+        (
+            "Choices",
+            '<Choice value="A"/><View><Choice value="A"/></View><Choice value="B"/><Choice value="A"/>',
+            ("A", "B"),
+        ),
+        ("Choices", '<Choice value="Yes" alias="y"/><Choice value="y"/><Choice value="No" alias="n"/>', ("y", "n")),
+        ("Choices", '<Choice value="a"/><Choice value="A"/><Choice value=" a"/>', ("a", "A", " a")),
+    ],
+)
+def test_labels_are_found_at_any_depth_and_one_that_stands_twice_is_one(
+    tag: str, inside: str, values: tuple[str, ...]
+) -> None:
+    found = parsed(f'{TEXT}<{tag} name="c" toName="text">{inside}</{tag}>')
 
-    assert found.label_values == ("Animal", "Dog", "feline", "Plant")
-
-
-def test_branches_of_a_taxonomy_may_repeat_a_value() -> None:
-    found = control(
-        f'{TEXT}<Taxonomy name="t" toName="text"><Choice value="Dog"><Choice value="Other"/></Choice>'
-        '<Choice value="Cat"><Choice value="Other"/></Choice></Taxonomy>'
-    )
-
-    assert found.label_values == ("Dog", "Other", "Cat")
+    assert (found.controls[0].label_values, found.faults) == (values, ())
 
 
 def test_labels_of_a_control_inside_another_are_its_own() -> None:
@@ -84,13 +95,6 @@ def test_labels_of_a_control_inside_another_are_its_own() -> None:
     assert {each.name: each.label_values for each in config.controls} == {"outer": ("A",), "inner": ("B",)}
 
 
-@pytest.mark.parametrize("value", ["$options", " $options "])
-def test_labels_that_come_from_task_data_are_unknown(value: str) -> None:
-    found = control(f'{TEXT}<Choices name="c" toName="text" value="{value}"><Choice value="Fixed"/></Choices>')
-
-    assert found.labels == ()
-
-
 @pytest.mark.parametrize(
     ("value", "field"),
     [("$text", "text"), (" $text ", "text"), ("Always this", None), ("$", None), ("", None), ("$a.b[0]", "a.b[0]")],
@@ -99,36 +103,33 @@ def test_an_object_shows_a_field_or_a_constant(value: str, field: str | None) ->
     assert control(f'<Text name="text" value="{value}"/>{CHOICES}').object.field == field
 
 
-def test_the_first_of_several_objects_counts() -> None:
-    found = control('<Text name="a" value="$a"/><Text name="b" value="$b"/><Pairwise name="p" toName="b, a"/>')
+@pytest.mark.parametrize(
+    ("inside", "shown"),
+    [
+        (
+            '<Text name="a" value="$a"/><Text name="b" value="$b"/><Pairwise name="p" toName="b, a"/>',
+            ("b", "Text", "b"),
+        ),
+        (f'{CHOICES}<Paragraphs name="text" valueList="$turns"/>', ("text", "Paragraphs", "turns")),
+    ],
+)
+def test_the_first_of_several_objects_counts_and_may_stand_after_its_control(
+    inside: str, shown: tuple[str, ...]
+) -> None:
+    found = control(inside).object
 
-    assert found.object.name == "b"
-
-
-def test_an_object_may_stand_after_its_control_and_take_a_list_of_values() -> None:
-    found = control(f'{CHOICES}<Paragraphs name="text" valueList="$turns"/>')
-
-    assert (found.object.tag, found.object.field) == ("Paragraphs", "turns")
-
-
-def test_a_config_without_controls_is_readable() -> None:
-    assert parsed(TEXT).controls == ()
+    assert (found.name, found.tag, found.field) == shown
 
 
 @pytest.mark.parametrize(
-    "xml", ["\ufeff<View/>", "  \n<View/>\n ", '\ufeff\n<?xml version="1.0" encoding="latin-1"?><View/>']
+    "xml",
+    [
+        *("\ufeff<View/>", "  \n<View/>\n ", '\ufeff\n<?xml version="1.0" encoding="latin-1"?><View/>'),
+        f"<!-- a -->\n<View>{TEXT}</View>\n<!-- b -->",
+    ],
 )
-def test_byte_order_marks_space_and_declared_encodings_do_not_matter(xml: str) -> None:
-    assert parse_label_config(xml).controls == ()
-
-
-def test_values_hold_any_text() -> None:
-    found = control(
-        f'{TEXT}<Choices name="c" toName="text"><Choice value="Zoë 👩‍👩‍👧"/>'
-        '<Choice value="&lt;b&gt; &amp; &#x41;"/></Choices>'
-    )
-
-    assert found.label_values == ("Zoë 👩‍👩‍👧", "<b> & A")
+def test_byte_order_marks_space_comments_and_declared_encodings_do_not_matter(xml: str) -> None:
+    assert (parse_label_config(xml).controls, parse_label_config(xml).xml) == ((), xml)
 
 
 def test_the_recorded_configs_can_be_read() -> None:
@@ -232,22 +233,6 @@ def test_a_label_without_a_value_is_left_out_and_said_so(inside: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "values"),
-    [
-        ('<Choice value="A"/><Choice value="B"/><Choice value="B"/>', ("A", "B")),
-        ('<Choice value="A"/><View><Choice value="A"/></View><Choice value="B"/><Choice value="A"/>', ("A", "B")),
-        ('<Choice value="Yes" alias="y"/><Choice value="y"/><Choice value="No" alias="n"/>', ("y", "n")),
-        ('<Choice value="a"/><Choice value="A"/><Choice value=" a"/>', ("a", "A", " a")),
-    ],
-)
-def test_a_label_that_stands_twice_is_one_label(labels: str, values: tuple[str, ...]) -> None:
-    found = parsed(f'{TEXT}<Choices name="c" toName="text">{labels}</Choices>')
-
-    assert found.controls[0].label_values == values
-    assert found.faults == ()
-
-
-@pytest.mark.parametrize(
     "xml",
     [
         (
@@ -299,6 +284,7 @@ def test_text_inside_a_tag_comes_before_its_value_as_in_the_editor() -> None:
     "inside",
     [
         '<Choices name="c" toName="text" value="$options"/>',
+        '<Choices name="c" toName="text" value=" $options "><Choice value="Fixed"/></Choices>',
         '<Choices name="c" toName="text"><Choice value="$first"/><Choice value="$second"/></Choices>',
         '<Labels name="c" toName="text"><Label value="A"/><Label value="Under $price"/></Labels>',
     ],
