@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ml_backend.domain.example import AnnotatorLabel, Provenance, Row, Target
+from ml_backend.domain.label_config import LabelConfig
+from ml_backend.domain.snapshot import ProjectRef, Snapshot
 from ml_backend.hooks import DROP, TrainingInfo, hookimpl
 from ml_backend.hooks.manager import Hooks
+from ml_backend.snapshots.build import BuiltRows
+from ml_backend.snapshots.reviewed import BuildSettings
+from ml_backend.snapshots.store import write_snapshot
 
-__all__ = ["Listener", "Marking", "changed", "hooks_of", "row"]
+__all__ = ["Listener", "Marking", "changed", "empty_snapshot", "hooks_of", "row"]
 
 
 def row(text: str, number: int = 1, targets: Mapping[str, Target] | None = None, annotator: str = "3") -> Row:
@@ -16,6 +22,11 @@ def row(text: str, number: int = 1, targets: Mapping[str, Target] | None = None,
     return Row(
         f"task-{number}", number, {"text": text}, found, (AnnotatorLabel(annotator, found, False),), Provenance((7,))
     )
+
+
+def empty_snapshot(root: Path) -> Snapshot:
+    project, config = ProjectRef(1, "tickets"), LabelConfig("<View/>", ())
+    return write_snapshot(root, BuiltRows({}), project=project, config=config, settings=BuildSettings(), seed=1)
 
 
 def hooks_of(*plugins: object, timeout_s: float = 5.0) -> Hooks:

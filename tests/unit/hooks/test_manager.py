@@ -11,24 +11,16 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import Row
-from ml_backend.domain.label_config import LabelConfig
-from ml_backend.domain.snapshot import ProjectRef, Snapshot
+from ml_backend.domain.snapshot import Snapshot
 from ml_backend.errors import ConfigurationError, HookError
 from ml_backend.hooks import TrainingInfo, hookimpl
 from ml_backend.hooks.manager import Hooks
-from ml_backend.snapshots.build import BuiltRows
-from ml_backend.snapshots.reviewed import BuildSettings
-from ml_backend.snapshots.store import write_snapshot
-from tests.unit.hooks.builders import Listener, Marking, changed, hooks_of, row
+from tests.unit.hooks.builders import Listener, Marking, changed, empty_snapshot, hooks_of, row
 
 
 @pytest.fixture
 def snapshot(tmp_path: Path) -> Snapshot:
-    project = ProjectRef(1, "tickets")
-    built = BuiltRows(splits={})
-    return write_snapshot(
-        tmp_path, built, project=project, config=LabelConfig("<View/>", ()), settings=BuildSettings(), seed=1
-    )
+    return empty_snapshot(tmp_path)
 
 
 @pytest.fixture
@@ -95,8 +87,18 @@ class Refusing:
 
 
 def test_rows_are_changed_and_dropped_in_order() -> None:
-    rows = changed(hooks_of(Marking()), row("a", 1), row("drop me", 2), row("b", 3))
+    seen: dict[str, Any] = {}
+
+    class Asking:
+        @hookimpl
+        def row_read(self, labels: Any, row: Row) -> Row:
+            seen[row.id] = labels
+            return row
+
+    rows = changed(hooks_of(Asking(), Marking()), row("a", 1), row("drop me", 2), row("b", 3))
     assert [(each.id, each.input["text"]) for each in rows] == [("task-1", "a!"), ("task-3", "b!")]
+    # A dropped row is shown to no further hook, and hooks get the labels of each control.
+    assert seen == {key: {"topic": frozenset({"billing"})} for key in ("task-1", "task-3")}
 
 
 def test_without_hooks_rows_pass_as_they_come_and_no_thread_is_started() -> None:
@@ -106,26 +108,6 @@ def test_without_hooks_rows_pass_as_they_come_and_no_thread_is_started() -> None
     assert next(passing).id == "task-1"
     assert next(source).id == "task-2"
     assert threading.active_count() == before
-
-
-def test_a_dropped_row_is_shown_to_no_further_hook() -> None:
-    hooks = Hooks(5)
-    hooks.register(Marking("1"), "first")
-    hooks.register(Marking("2"), "second")
-    assert [each.input["text"] for each in changed(hooks, row("a"), row("drop me"))] == ["a21"]
-
-
-def test_a_hook_is_told_the_labels_of_each_control() -> None:
-    seen = []
-
-    class Asking:
-        @hookimpl
-        def row_read(self, labels: Any, row: Row) -> Row:
-            seen.append(labels)
-            return row
-
-    changed(hooks_of(Asking()), row("a"))
-    assert seen == [{"topic": frozenset({"billing"})}]
 
 
 def test_rows_are_read_no_further_ahead_than_a_batch() -> None:
@@ -151,15 +133,12 @@ def test_a_hook_that_raises_is_named_with_the_row_and_the_rows_before_are_kept()
 
 
 def test_a_hook_that_gives_no_row_back_is_refused() -> None:
-    class Forgetful:
-        @hookimpl
-        def row_read(self, row: Row) -> None:
-            return None
+    forgetful = type("Forgetful", (), {"row_read": hookimpl(lambda self, row: None)})()
 
     with pytest.raises(
         HookError, match=r"Forgetful \(row_read\) failed with task-1: .*returned NoneType; wanted a Row"
     ):
-        changed(hooks_of(Forgetful()), row("a"))
+        changed(hooks_of(forgetful), row("a"))
 
 
 def test_a_hook_that_hangs_is_cut_off_and_named_with_the_row(gate: threading.Event) -> None:
@@ -185,17 +164,13 @@ def test_the_limit_is_for_each_row_not_for_all() -> None:
     assert len(changed(hooks_of(Slow(), timeout_s=0.4), *(row("a", number) for number in range(6)))) == 6
 
 
-def test_a_training_is_stopped_by_what_a_hook_raises(training: TrainingInfo) -> None:
-    with pytest.raises(
-        HookError, match=r"Raising \(before_training\) failed with the training of .*no tickets-1-v1 today"
-    ):
+def test_a_training_is_stopped_by_a_hook_that_raises_or_hangs(training: TrainingInfo, gate: threading.Event) -> None:
+    message = r"Raising \(before_training\) failed with the training of .*no tickets-1-v1 today"
+    with pytest.raises(HookError, match=message):
         hooks_of(Raising()).before_training(training)
-    hooks_of(Listener()).before_training(training)
-
-
-def test_a_training_is_stopped_by_a_hook_that_hangs(training: TrainingInfo, gate: threading.Event) -> None:
     with pytest.raises(HookError, match="did not finish with the training"):
         hooks_of(Hanging(gate), timeout_s=0.1).before_training(training)
+    hooks_of(Listener()).before_training(training)
 
 
 @pytest.mark.parametrize(
@@ -206,13 +181,12 @@ def test_a_training_is_stopped_by_a_hook_that_hangs(training: TrainingInfo, gate
         ([Refusing("it is Friday")], "Refusing (before_promotion): v2: it is Friday"),
     ],
 )
-def test_a_promotion_is_vetoed_with_a_reason(plugins: list[object], answer: str | None) -> None:
+def test_a_promotion_is_vetoed_with_a_reason_and_a_veto_that_fails_is_no_consent(
+    plugins: list[object], answer: str | None
+) -> None:
     assert hooks_of(*plugins).veto("tickets-1", "v2", "v1", "better") == answer
-
-
-def test_a_veto_that_fails_is_no_consent() -> None:
     with pytest.raises(HookError, match=r"Raising \(before_promotion\) failed with the promotion of v2: KeyError"):
-        hooks_of(Raising()).veto("tickets-1", "v2", "v1", "better")
+        hooks_of(*plugins, Raising()).veto("tickets-1", "v2", "v1", "better")
 
 
 def test_what_happened_is_told_in_order(snapshot: Snapshot, training: TrainingInfo) -> None:

@@ -10,11 +10,11 @@ from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.snapshots.believe import believed
 
-MADE_AT, CHANGED_AT = "2026-05-01T10:00:00.000000Z", "2026-05-01T11:00:00.000000Z"
+CREATED_AT, CHANGED_AT = "2026-05-01T10:00:00.000000Z", "2026-05-01T11:00:00.000000Z"
 TASK = Task(5, {"text": "one"})
-NEW = Annotation(31, "7", (), created_at=MADE_AT, updated_at="2026-05-01T10:00:00.000040Z")
+NEW = Annotation(31, "7", (), created_at=CREATED_AT, updated_at="2026-05-01T10:00:00.000040Z")
 CHANGED = replace(NEW, updated_at=CHANGED_AT)
-TOLD = AnnotationEvent(
+CREATED = AnnotationEvent(
     project_id=1,
     action=EventAction.CREATED,
     annotation_id=31,
@@ -24,20 +24,20 @@ TOLD = AnnotationEvent(
     selected_by=SelectedBy.ACTIVE,
     changed_at="2026-05-01T10:00:00.000040Z",
 )
-UPDATED = replace(TOLD, action=EventAction.UPDATED, changed_at=CHANGED_AT)
+UPDATED = replace(CREATED, action=EventAction.UPDATED, changed_at=CHANGED_AT)
 
 
-def believe(*told: AnnotationEvent, annotation: Annotation = CHANGED, is_held_out: bool = False) -> Any:
-    return believed(told, TASK, annotation, is_held_out=is_held_out)
+def believe(*events: AnnotationEvent, annotation: Annotation = CHANGED, is_held_out: bool = False) -> Any:
+    return believed(events, TASK, annotation, is_held_out=is_held_out)
 
 
 @pytest.mark.parametrize(
     "event",
     [
-        TOLD,
+        CREATED,
         UPDATED,
-        replace(TOLD, task_id=None),
-        replace(TOLD, annotator="unknown"),
+        replace(CREATED, task_id=None),
+        replace(CREATED, annotator="unknown"),
         replace(UPDATED, changed_at="2026-05-01T10:30:00Z"),
         replace(UPDATED, changed_at="2026-05-01T14:00:00+03:00"),
     ],
@@ -49,12 +49,12 @@ def test_what_can_have_happened_to_the_annotation_is_believed(event: AnnotationE
 @pytest.mark.parametrize(
     "forged",
     [
-        replace(TOLD, task_id=6),
-        replace(TOLD, annotator="8"),
-        replace(TOLD, action=EventAction.DELETED),
-        replace(TOLD, changed_at=""),
-        replace(TOLD, changed_at="soon"),
-        replace(TOLD, changed_at="2026-05-01T09:59:59Z"),
+        replace(CREATED, task_id=6),
+        replace(CREATED, annotator="8"),
+        replace(CREATED, action=EventAction.DELETED),
+        replace(CREATED, changed_at=""),
+        replace(CREATED, changed_at="soon"),
+        replace(CREATED, changed_at="2026-05-01T09:59:59Z"),
         replace(UPDATED, changed_at="2026-05-01T11:00:00.000001Z"),
         replace(UPDATED, changed_at="9999-12-31T23:59:59Z"),
     ],
@@ -62,28 +62,28 @@ def test_what_can_have_happened_to_the_annotation_is_believed(event: AnnotationE
 def test_what_contradicts_the_annotation_counts_for_nothing(forged: AnnotationEvent) -> None:
     star = replace(forged, ground_truth=True, is_blind=True, selected_by=SelectedBy.RANDOM)
 
-    assert believe(star) is None
-    assert believe(star, TOLD, star, UPDATED, star) == UPDATED
+    assert believe(star) is believe() is None
+    assert believe(star, CREATED, star, UPDATED, star) == UPDATED
 
 
-@pytest.mark.parametrize("changed_at", [MADE_AT, NEW.updated_at, CHANGED_AT])
+@pytest.mark.parametrize("changed_at", [CREATED_AT, NEW.updated_at, CHANGED_AT])
 def test_an_annotation_that_nobody_changed_was_starred_by_nobody(changed_at: str) -> None:
     star = replace(UPDATED, ground_truth=True, changed_at=changed_at)
 
     assert believe(star, annotation=NEW) is None
-    assert believe(TOLD, star, annotation=NEW) == TOLD
+    assert believe(CREATED, star, annotation=NEW) == CREATED
 
 
 @pytest.mark.parametrize("is_connected", [True, False])
 @pytest.mark.parametrize("is_held_out", [True, False])
 def test_only_a_held_out_task_was_blind(is_connected: bool, is_held_out: bool) -> None:
-    event = replace(TOLD, is_blind=is_connected)
+    event = replace(CREATED, is_blind=is_connected)
 
     assert believe(event, is_held_out=is_held_out).is_blind is (is_connected and is_held_out)
 
 
 @pytest.mark.parametrize(
-    ("told", "is_held_out", "chosen_by"),
+    ("selected_by", "is_held_out", "chosen_by"),
     [
         (SelectedBy.ACTIVE, False, SelectedBy.ACTIVE),
         (SelectedBy.ACTIVE, True, SelectedBy.RANDOM),
@@ -91,9 +91,5 @@ def test_only_a_held_out_task_was_blind(is_connected: bool, is_held_out: bool) -
         (SelectedBy.SUSPECT, True, SelectedBy.SUSPECT),
     ],
 )
-def test_no_score_chose_a_held_out_task(told: SelectedBy, is_held_out: bool, chosen_by: SelectedBy) -> None:
-    assert believe(replace(TOLD, selected_by=told), is_held_out=is_held_out).selected_by is chosen_by
-
-
-def test_nothing_told_is_nothing_believed() -> None:
-    assert believe() is None
+def test_no_score_chose_a_held_out_task(selected_by: SelectedBy, is_held_out: bool, chosen_by: SelectedBy) -> None:
+    assert believe(replace(CREATED, selected_by=selected_by), is_held_out=is_held_out).selected_by is chosen_by

@@ -48,10 +48,8 @@ def test_a_region_with_two_labels_is_two_spans_and_the_same_one_twice_is_one() -
     found = read(labels_region(0, 3, ["place", "PER"]), labels_region(0, 3, ["PER"]))
 
     assert found == (Span(0, 3, "PER"), Span(0, 3, "place"))
-
-
-def test_a_label_that_left_the_config_is_read_for_others_to_judge() -> None:
-    assert KIND.labels_in(read(labels_region(0, 3, ["GONE"])) or ()) == ("GONE",)
+    assert KIND.labels_in(read(labels_region(0, 3, ["GONE"])) or ()) == ("GONE",)  # for others to judge
+    assert read(labels_region(0, len(TEXT), ["PER"])) == (Span(0, len(TEXT), "PER"),)
 
 
 @pytest.mark.parametrize("others", [[], [labels_region(0, 3, ["PER"], name="others")]])
@@ -63,19 +61,10 @@ def test_nothing_marked_is_an_answer_unless_something_must_be(others: list[Any])
 @pytest.mark.parametrize(
     "region",
     [
-        labels_region(-1, 3, ["PER"]),
-        labels_region(3, 3, ["PER"]),
-        labels_region(5, 3, ["PER"]),
-        labels_region(0, len(TEXT) + 1, ["PER"]),
-        labels_region(10**30, 10**31, ["PER"]),
-        labels_region("0", "3", ["PER"]),
-        labels_region(0.0, 3.0, ["PER"]),
-        labels_region(False, True, ["PER"]),
-        labels_region(None, 3, ["PER"]),
-        labels_region(0, 3, []),
-        labels_region(0, 3, "PER"),
-        labels_region(0, 3, [7]),
-        labels_region(0, 3, None),
+        *(labels_region(start, end, ["PER"]) for start, end in [(-1, 3), (3, 3), (5, 3), (0, len(TEXT) + 1)]),
+        *(labels_region(start, end, ["PER"]) for start, end in [(10**30, 10**31), ("0", "3"), (0.0, 3.0)]),
+        *(labels_region(start, end, ["PER"]) for start, end in [(False, True), (None, 3)]),
+        *(labels_region(0, 3, labels) for labels in ([], "PER", [7], None)),
         {"from_name": "spans", "type": "labels", "value": {"labels": ["PER"]}},
         {"from_name": "spans", "type": "labels", "value": "PER"},
         {"from_name": "spans", "type": "labels"},
@@ -126,10 +115,6 @@ def test_positions_that_do_not_fit_are_repaired_or_void_the_answer() -> None:
     assert KIND.read(SPANS, utf16, TEXT) == GivenAnswer((PARIS, ROME), (Reason.MOVED_POSITIONS,))
     assert KIND.read(SPANS, [lost], TEXT) == GivenAnswer(None, (Reason.DOUBTFUL_POSITIONS,))
     assert KIND.read(SPANS, [labels_region(14, 19, ["place"], text="Paris")], TEXT) == GivenAnswer((PARIS,))
-
-
-def test_a_span_may_end_where_the_text_ends() -> None:
-    assert read(labels_region(0, len(TEXT), ["PER"])) == (Span(0, len(TEXT), "PER"),)
 
 
 def test_every_span_is_a_region_with_its_text_and_its_score() -> None:
@@ -211,9 +196,6 @@ def test_of_overlapping_spans_the_longest_stays_then_the_earliest_then_the_first
     first, second = Span(30, 33, "LOC"), Span(30, 33, "PER")
 
     assert without_overlaps([part, second, late, first, whole, early]) == (whole, early, first)
-
-
-def test_touching_spans_do_not_overlap() -> None:
     assert without_overlaps([Span(0, 3, "PER"), Span(3, 6, "PER")]) == (Span(0, 3, "PER"), Span(3, 6, "PER"))
 
 

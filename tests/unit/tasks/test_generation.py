@@ -36,13 +36,11 @@ def test_the_templates_are_served(name: str) -> None:
     assert found.field == "prompt"
 
 
-def test_ratings_are_told_to_stay_in_label_studio() -> None:
+def test_ratings_stay_in_label_studio() -> None:
     notices = template("generation_with_ratings").notices
 
-    assert [notice.split(" is of a kind that stays")[0] for notice in notices] == [
-        "<Rating name='accuracy'>",
-        "<Rating name='completeness'>",
-    ]
+    names = ["<Rating name='accuracy'>", "<Rating name='completeness'>"]
+    assert [notice.split(" is of a kind that stays")[0] for notice in notices] == names
 
 
 def test_label_studios_own_template_is_served() -> None:
@@ -124,7 +122,4 @@ def test_an_empty_draft_shows_nothing(target: Any) -> None:
 )
 def test_what_annotators_agree_on_is_what_more_than_half_wrote(votes: list[str], expected: str | None) -> None:
     assert KIND.resolve(votes) == expected
-
-
-def test_a_response_uses_no_labels() -> None:
-    assert KIND.labels_in("Block it.") == ()
+    assert KIND.labels_in(votes[0]) == ()

@@ -23,14 +23,10 @@ def test_all_controls_of_a_config_are_served_in_its_order_each_by_its_kind() -> 
 
 
 def test_a_control_about_another_field_is_not_served_and_said_so() -> None:
-    config = parse_label_config(
-        '<View><Text name="text" value="$text"/><Text name="title" value="$title"/>'
-        + SINGLE
-        + LABELS.replace('toName="text"', 'toName="title"')
-        + "</View>"
-    )
+    two_texts = '<Text name="text" value="$text"/><Text name="title" value="$title"/>'
+    labels = LABELS.replace('toName="text"', 'toName="title"')
 
-    found = serving_plan(config)
+    found = serving_plan(parse_label_config(f"<View>{two_texts}{SINGLE}{labels}</View>"))
 
     assert [each.name for each in found.controls] == ["topic"]
     assert found.notices == ("<Labels name='spans'> is about $title, and the controls that are served are about $text",)
