@@ -8,7 +8,7 @@ import logging
 import re
 from typing import Any
 
-__all__ = ["LINE_FORMAT", "MAX_LINE_LENGTH", "LineFormatter", "one_line"]
+__all__ = ["LINE_FORMAT", "LineFormatter"]
 
 LINE_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MAX_LINE_LENGTH = 4000
@@ -25,7 +25,7 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """Return the record's line."""
-        return one_line(super().formatMessage(record))
+        return _one_line(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
         """Return the traceback of an exception in indented lines."""
@@ -36,7 +36,7 @@ class LineFormatter(logging.Formatter):
         return _indented(stack_info)
 
 
-def one_line(text: str) -> str:
+def _one_line(text: str) -> str:
     """Return the text as one line: characters that cannot be printed are escaped, and a long text is shortened."""
     more = len(text) - MAX_LINE_LENGTH
     short = text if more <= 0 else f"{text[:MAX_LINE_LENGTH]}… ({more} more characters)"
@@ -49,4 +49,4 @@ def _indented(text: str) -> str:
     if len(lines) > MAX_TRACEBACK_LINES:
         half = MAX_TRACEBACK_LINES // 2
         lines = [*lines[:half], f"({len(lines) - 2 * half} more lines)", *lines[-half:]]
-    return "\n".join(INDENT + one_line(line) for line in lines)
+    return "\n".join(INDENT + _one_line(line) for line in lines)

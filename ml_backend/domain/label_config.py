@@ -17,7 +17,7 @@ from typing import Any
 from .annotation import Region
 from .object_tag import ObjectTag
 
-__all__ = ["ChoiceMade", "Condition", "Control", "Label", "LabelConfig", "RegionMarked", "in_order_of_asking"]
+__all__ = ["ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked", "in_order_of_asking"]
 
 FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")

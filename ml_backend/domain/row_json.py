@@ -6,7 +6,7 @@ from typing import Any
 
 from .example import Row, Span, Target
 
-__all__ = ["row_to_json", "row_to_line", "target_from_json", "target_to_json", "to_line"]
+__all__ = ["row_to_json", "target_from_json", "target_to_json", "to_line"]
 
 SPAN_KEYS = ("start", "end", "label")
 
@@ -33,11 +33,6 @@ def row_to_json(row: Row) -> dict[str, Any]:
             "reviewed_at": origin.reviewed_at,
         },
     }
-
-
-def row_to_line(row: Row) -> str:
-    """Return the row as one line of JSON that ends in a line feed."""
-    return to_line(row_to_json(row))
 
 
 def to_line(value: Mapping[str, Any]) -> str:

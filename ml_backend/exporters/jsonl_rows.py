@@ -1,14 +1,14 @@
 """`rows`: everything labelloop knows of a row, in the shape that snapshots have."""
 
 from ..domain.example import Row
-from ..domain.row_json import row_to_line
+from ..domain.row_json import row_to_json, to_line
 from .base import ExportRequest, LineExporter, Lines
 
 __all__ = ["JsonlRows"]
 
 
 class JsonlRows(LineExporter):
-    """One JSON object per line; `domain.row_json` reads it back."""
+    """One JSON object per line; `snapshots.store.row_from_line` reads it back."""
 
     name = "rows"
     description = "One JSON object per line: input, targets, every annotator's answers, provenance."
@@ -22,4 +22,4 @@ class JsonlRows(LineExporter):
 
 class _Rows(Lines):
     def text_of(self, row: Row) -> str:
-        return row_to_line(row)
+        return to_line(row_to_json(row))

@@ -12,14 +12,13 @@ from ..domain.snapshot import Snapshot
 from ..errors import ConfigurationError
 from . import TrainingInfo, hookimpl
 
-__all__ = ["SIGNATURE", "TIMESTAMP", "WebhookNotifier", "is_genuine", "signature"]
+__all__ = ["SIGNATURE", "TIMESTAMP", "WebhookNotifier", "signature"]
 
 TIMESTAMP, SIGNATURE, DELIVERY = "X-Labelloop-Timestamp", "X-Labelloop-Signature", "X-Labelloop-Delivery"
 SHORTEST_SECRET = 16
 ATTEMPTS = 3
 FIRST_PAUSE_S = 0.5
 ANSWER_TIMEOUT_S = 5.0
-TOLERANCE_S = 300.0
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429, *range(500, 600)})
 
 
@@ -115,13 +114,3 @@ class WebhookNotifier:
 def signature(secret: str, timestamp: str, body: bytes) -> str:
     """Return `v1=` and the HMAC-SHA256 of timestamp, dot and body under the secret, in hexadecimal."""
     return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-
-
-def is_genuine(
-    secret: str, headers: Mapping[str, str], body: bytes, *, now: float, tolerance_s: float = TOLERANCE_S
-) -> bool:
-    """True where the message was signed with the secret, and not long ago: a receiver checks this first."""
-    timestamp = headers.get(TIMESTAMP, "")
-    if not (timestamp.isascii() and timestamp.isdecimal()) or abs(now - int(timestamp)) > tolerance_s:
-        return False
-    return hmac.compare_digest(signature(secret, timestamp, body), headers.get(SIGNATURE, ""))

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..batches import in_batches
 from ..domain.annotation import Prediction, ProjectInfo, Task
 from ..errors import StudioRejected
-from . import filters
 from .exports import exported_tasks
 from .http import StudioHttp
 from .payloads import prediction_to_json, project_from_api, task_from_export
@@ -35,6 +34,8 @@ BARE_PAGE = 2000
 IDS_PER_QUERY = 200
 """Ids travel in the address, which must stay below 4 KiB for the strictest proxies."""
 BARE = "id,data"
+Filter = Mapping[str, Any]
+"""A filter of the Data Manager, in the form in which the API takes it in a query."""
 
 
 class StudioClient:
@@ -144,14 +145,14 @@ class StudioClient:
         return tasks
 
     def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
-        items = filters.labeled_after(moment)
+        items = _labeled_after(moment)
         query = {"ordering": ["tasks:updated_at"], "filters": {"conjunction": "and", "items": items}}
         params = {"project": project_id, "page_size": limit, "fields": "task_only", "include": "id,updated_at"}
         page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
         return [(int(task["id"]), datetime.fromisoformat(task["updated_at"])) for task in page["tasks"]]
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
-        yield from map(task_from_export, self._tasks(project_id, [filters.holding(field, value)], fields=None))
+        yield from map(task_from_export, self._tasks(project_id, [_holding(field, value)], fields=None))
 
     def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
         self._http.send("PATCH", f"api/tasks/{task_id}/", {"data": dict(data)})
@@ -242,7 +243,7 @@ class StudioClient:
         return [version for version in stored if version != model_version and part in version.casefold()]
 
     def _count_unlabeled(self, project_id: int, operator: str, versions: Sequence[str]) -> int:
-        items = filters.unlabeled(operator, versions)
+        items = _unlabeled(operator, versions)
         query = json.dumps({"filters": {"conjunction": "and", "items": items}})
         params = {"project": project_id, "page_size": 1, "fields": "task_only", "include": "id", "query": query}
         return _count(self._http.get("api/tasks", params), "total")
@@ -250,10 +251,10 @@ class StudioClient:
     def _unlabeled(
         self, project_id: int, operator: str, versions: Sequence[str], *, fields: str = BARE
     ) -> Iterator[Mapping[str, Any]]:
-        return self._tasks(project_id, filters.unlabeled(operator, versions), fields=fields)
+        return self._tasks(project_id, _unlabeled(operator, versions), fields=fields)
 
     def _existing(self, project_id: int, task_ids: Sequence[int]) -> set[int]:
-        between = filters.with_id_between(min(task_ids), max(task_ids))
+        between = _with_id_between(min(task_ids), max(task_ids))
         return {int(task["id"]) for task in self._tasks(project_id, [between])}
 
     def _tasks(
@@ -286,7 +287,7 @@ class StudioClient:
             query["selectedItems"] = {"all": False, "included": list(task_ids)}
         last_id = 0
         while True:
-            query["filters"] = {"conjunction": "and", "items": [*items, filters.after_id(last_id)]}
+            query["filters"] = {"conjunction": "and", "items": [*items, _after_id(last_id)]}
             page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
             yield from page["tasks"]
             # An instance may cap pages below what was asked; the total counts what this query still matched.
@@ -350,3 +351,36 @@ def _count(answer: object, key: str) -> int:
         "labelloop is made for Label Studio Community, whose imports are over when they are answered",
         status=200,
     )
+
+
+def _after_id(task_id: int) -> Filter:
+    """Return a filter for tasks with a higher id."""
+    return _filter("id", "greater", "Number", task_id)
+
+
+def _with_id_between(first: int, last: int) -> Filter:
+    """Return a filter for tasks whose id is one of these, or lies between them."""
+    return _filter("id", "in", "Number", {"min": first, "max": last})
+
+
+def _holding(field: str, value: str) -> Filter:
+    """Return a filter for tasks whose data has this text, or the JSON value spelled like it, under the key."""
+    return _filter(f"data.{field}", "equal", "String", value)
+
+
+def _unlabeled(operator: str, versions: Sequence[str]) -> list[Filter]:
+    """Return filters for tasks without a label, with the operator applied to the versions of their predictions."""
+    return [
+        _filter("completed_at", "empty", "Datetime", True),
+        _filter("predictions_model_versions", operator, "List", list(versions)),
+    ]
+
+
+def _labeled_after(moment: datetime) -> list[Filter]:
+    """Return filters for labeled tasks that changed, or whose labels changed, after a moment."""
+    time = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return [_filter("updated_at", "greater", "Datetime", time), _filter("total_annotations", "greater", "Number", 0)]
+
+
+def _filter(column: str, operator: str, kind: str, value: object) -> Filter:
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from ...domain.label_config import ChoiceMade, Condition, Control, RegionMarked
+from ...domain.label_config import ChoiceMade, Control, RegionMarked
 
 __all__ = ["conditions_of"]
 
@@ -11,6 +11,8 @@ CONDITIONAL_TAGS = frozenset({"Choices", "Taxonomy", "TextArea", "View"})
 """The tags on which the editor heeds `visibleWhen`; on others it ignores it."""
 CHOICE_TAGS = frozenset({"Choices", "Taxonomy"})
 ON_CHOICE = ("choice-selected", "choice-unselected")
+
+Condition = ChoiceMade | RegionMarked
 
 
 def conditions_of(

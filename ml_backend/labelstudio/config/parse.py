@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from xml.sax.saxutils import escape
 
@@ -58,7 +58,7 @@ def parse_label_config(xml: str) -> LabelConfig:
     """
     root, misspelled = _config_tree(xml)
     paths = [(*parents, element) for element, parents in _with_parents(root)]
-    names = _Names.of([path[-1] for path in paths])
+    names = _Names([path[-1] for path in paths])
     faults = list(_spelling_faults(misspelled))
     controls: dict[str, Control] = {}
     paths_of: dict[str, Path] = {}
@@ -84,7 +84,6 @@ def _spelling_faults(misspelled: Sequence[str]) -> Iterator[str]:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class _Names:
     """The names in a label config, and the tags that they belong to.
 
@@ -93,14 +92,10 @@ class _Names:
         uses: how many tags have each name.
     """
 
-    tags: Mapping[str, ObjectTag]
-    uses: Mapping[str, int]
-
-    @classmethod
-    def of(cls, elements: Sequence[Element]) -> "_Names":
+    def __init__(self, elements: Sequence[Element]) -> None:
         named = [element for element in elements if element.get("name") and element.tag not in LABEL_TAGS]
-        tags = {element.attrib["name"]: _object(element) for element in named}
-        return cls(tags, Counter(element.attrib["name"] for element in named))
+        self.tags = {element.attrib["name"]: _object(element) for element in named}
+        self.uses = Counter(element.attrib["name"] for element in named)
 
     @property
     def objects(self) -> list[str]:

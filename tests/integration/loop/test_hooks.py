@@ -16,7 +16,7 @@ import pytest
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from ml_backend.hooks.notifier import SIGNATURE, TIMESTAMP, is_genuine, signature
+from ml_backend.hooks.notifier import SIGNATURE, TIMESTAMP, signature
 from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model
 
@@ -182,7 +182,8 @@ def test_a_command_sends_its_messages_before_it_ends(files: Path) -> None:
         server.server_close()
 
     ((headers, body),) = received
-    assert is_genuine("a secret of both sides", headers, body, now=time.time())
+    assert headers[SIGNATURE] == signature("a secret of both sides", headers[TIMESTAMP], body)
+    assert abs(int(headers[TIMESTAMP]) - time.time()) < 300
     assert json.loads(body)["data"]["snapshot_id"] == made["snapshot_id"]
     assert MAIL.encode() not in body
 
