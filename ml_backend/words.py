@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import regex
 
-from .domain.snapshot import normalised
+from .domain.snapshot import normal_form
 
 __all__ = ["token_spans", "tokens", "words"]
 
@@ -46,7 +46,7 @@ def words(text: str) -> list[str]:
 
     If there is no word, the pieces between white space are returned.
     """
-    even = normalised(text)
+    even = normal_form(text)
     pieces = [word for word in TOKEN.findall(even) if word]  # "" for a sign
     if UNSEEN_CHARACTER.search(even):  # rarely
         pieces = [UNSEEN_CHARACTER.sub("", word) for word in pieces]

@@ -70,17 +70,17 @@ class AnnotationEvent:
         )
 
     @staticmethod
-    def merged(events: "Sequence[AnnotationEvent]") -> "AnnotationEvent":
+    def merge(events: "Sequence[AnnotationEvent]") -> "AnnotationEvent":
         """Merge the events of one annotation, of which there is at least one, into one event.
 
         The first event says how the label was made (selection, blindness, the pre-label's version), the last one how it
         is now. What the annotator did with the pre-label comes from the last event that knows it. A ground-truth star
         in any event is kept, and so is the fact that somebody looked at the label again because it was suspect.
         """
-        return reduce(_merged, events)
+        return reduce(_merge, events)
 
 
-def _merged(first: AnnotationEvent, later: AnnotationEvent) -> AnnotationEvent:
+def _merge(first: AnnotationEvent, later: AnnotationEvent) -> AnnotationEvent:
     return replace(
         later,
         task_id=later.task_id or first.task_id,

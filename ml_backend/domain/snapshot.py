@@ -16,7 +16,7 @@ __all__ = [
     "SnapshotManifest",
     "Split",
     "SplitFractions",
-    "normalised",
+    "normal_form",
     "split_of",
     "text_digest",
 ]
@@ -75,7 +75,7 @@ class SplitFractions:
         return f"{self.train:g},{self.validation:g},{self.test:g}"
 
 
-def normalised(text: str) -> str:
+def normal_form(text: str) -> str:
     """Return the text with one form of case, of compatible characters and of white space.
 
     Two texts with the same result are the same text to the split and to the duplicate check.
@@ -86,7 +86,7 @@ def normalised(text: str) -> str:
 def text_digest(text: str) -> str:
     """Return the sha256 of the normalised text, in hexadecimal."""
     # Label Studio lets halves of surrogate pairs through, which strict UTF-8 refuses.
-    return hashlib.sha256(normalised(text).encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(normal_form(text).encode(errors="surrogatepass")).hexdigest()
 
 
 def split_of(text: str, fractions: SplitFractions) -> Split:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["REVIEW_TABS", "TRUE", "QualityField", "default_tab", "marked", "review_tab"]
+__all__ = ["REVIEW_TABS", "TRUE", "QualityField", "default_tab", "review_tab", "with_marks"]
 
 
 class QualityField(StrEnum):
@@ -33,7 +33,7 @@ WIDTHS = {
 TEXT_WIDTH = 340
 
 
-def marked(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+def with_marks(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a task's data with these quality fields and no others.
 
     Without fields, the task is in no tab and holds nobody's suggestion. A task that once was in a tab says that it is

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..domain.example import Row, Span, Target
 from ..domain.label_config import Control
-from ..domain.snapshot import Split, normalised, text_digest
+from ..domain.snapshot import Split, normal_form, text_digest
 from .annotators import UNANSWERED
 
 __all__ = ["Answered", "TextAnswers", "answered", "by_text"]
@@ -47,7 +47,7 @@ class Answered:
             return self.own
         return tuple(
             sorted(
-                (normalised(self.text[part.start : part.end]), part.label) if isinstance(part, Span) else (part, "")
+                (normal_form(self.text[part.start : part.end]), part.label) if isinstance(part, Span) else (part, "")
                 for part in self.own
             )
         )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..domain.example import Row, Target
 from ..domain.model import HeadKind
-from ..domain.snapshot import normalised
+from ..domain.snapshot import normal_form
 from ..learning.objectives import Objective
 from ..learning.rows.data import LabeledTexts
 from ..learning.rows.folds import Fold, dealt_out
@@ -71,7 +71,7 @@ class ReviewedTexts:
     def groups(self) -> Ints:
         """A number per row, the same for texts that normalise alike."""
         numbers: dict[str, int] = {}
-        return np.array([numbers.setdefault(normalised(text), len(numbers)) for text in self.texts], dtype=np.int64)
+        return np.array([numbers.setdefault(normal_form(text), len(numbers)) for text in self.texts], dtype=np.int64)
 
     def take(self, positions: Ints) -> "ReviewedTexts":
         """The rows at these positions, in their order."""

@@ -12,14 +12,14 @@ from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Task, time_of
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import SelectedBy
 
-__all__ = ["believed"]
+__all__ = ["credible_event"]
 
 ONE_ACT = timedelta(seconds=0.1)
 """The longest time between the two times of an unchanged annotation. Label Studio writes both within about 0.05 ms,
 and a person's change comes later."""
 
 
-def believed(
+def credible_event(
     events: Sequence[AnnotationEvent], task: Task, annotation: Annotation, *, is_held_out: bool
 ) -> AnnotationEvent | None:
     """Merge the events that agree with the annotation; None where none does.
@@ -31,7 +31,7 @@ def believed(
     agreeing = [event for event in events if _agrees(event, task, annotation)]
     if not agreeing:
         return None
-    together = AnnotationEvent.merged(agreeing)
+    together = AnnotationEvent.merge(agreeing)
     chosen_by = together.selected_by
     if is_held_out and chosen_by is SelectedBy.ACTIVE:
         chosen_by = SelectedBy.RANDOM

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from ..domain.annotation import Task
 from ..domain.example import Row, SelectedBy, Target
 from ..domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
-from ..domain.snapshot import Split, SplitFractions, normalised, split_of
+from ..domain.snapshot import Split, SplitFractions, normal_form, split_of
 from ..tasks import ServedControl, ServingPlan
 from .leakage import find_leaks
 from .reviewed import BuildSettings, History, RowChange, count_disagreements, row_of
@@ -163,7 +163,7 @@ def _by_text(rows: Iterable[Row], plan: ServingPlan) -> Iterable[Sequence[Row]]:
     by_text: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.targets:
-            by_text[normalised(row.input[plan.field])].append(row)
+            by_text[normal_form(row.input[plan.field])].append(row)
     return by_text.values()
 
 

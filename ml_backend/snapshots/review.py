@@ -62,7 +62,7 @@ class ReviewRule:
             return f"{self.mode}:{self.control}={self.value}"
         return f"{self.mode}:{self.annotators}" if self.mode is ReviewMode.AGREEMENT else str(self.mode)
 
-    def reviewed(
+    def annotations_that_count(
         self, task: Task, answer: Callable[[Annotation], Hashable | None] | None = None
     ) -> tuple[Annotation, ...]:
         """Return the annotations that count, ordered by id; empty where the task is not reviewed.

@@ -13,7 +13,7 @@ from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason, ReasonCounts
-from ..domain.snapshot import SplitFractions, normalised
+from ..domain.snapshot import SplitFractions, normal_form
 from ..errors import ConfigurationError
 from ..tasks import ServedControl, ServingPlan
 from ..tasks.base import GivenAnswer
@@ -153,10 +153,10 @@ def row_of(
         targets = tuple(answer.target for answer in _given(annotation, plan, text, settings.absences))
         return None if all(target is None for target in targets) else targets
 
-    reviewed = settings.review_rule.reviewed(task, answered)
+    reviewed = settings.review_rule.annotations_that_count(task, answered)
     if not reviewed:
         return _why_not_reviewed(task)
-    if not normalised(text):
+    if not normal_form(text):
         return Reason.EMPTY_TEXT
     answers: list[_AnnotationAnswer] = []
     has_unknown_labels = False

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from ..domain.annotation import Region, flat_choices
 
-__all__ = ["ticked"]
+__all__ = ["ticked_choices"]
 
 
-def ticked(regions: Sequence[Region]) -> set[str] | None:
+def ticked_choices(regions: Sequence[Region]) -> set[str] | None:
     """Return the stored values of the ticked choices; None where a region is malformed or of nested choices."""
     values: set[str] = set()
     for region in regions:

@@ -9,7 +9,7 @@ from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
-from .choices import ticked
+from .choices import ticked_choices
 
 __all__ = ["Classification"]
 
@@ -38,7 +38,7 @@ class Classification(TaskKind):
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
             return GivenAnswer()
-        choices = ticked(regions)
+        choices = ticked_choices(regions)
         if not choices:
             return GivenAnswer(reasons=(Reason.UNREADABLE,))
         return GivenAnswer(choices.pop()) if len(choices) == 1 else GivenAnswer(reasons=(Reason.CONTRADICTORY,))

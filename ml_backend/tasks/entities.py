@@ -9,7 +9,7 @@ from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
-from .span_positions import Mark, placed
+from .span_positions import Mark, repair_positions
 
 __all__ = ["Entities", "without_overlaps"]
 
@@ -41,11 +41,11 @@ class Entities(TaskKind):
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
             return GivenAnswer(() if control.may_be_left_empty else None)
-        stored = [marked for region in regions if (marked := _marked(region)) is not None]
+        stored = [mark for region in regions if (mark := _mark_of(region)) is not None]
         if len(stored) < len(regions):
             return GivenAnswer(reasons=(Reason.UNREADABLE,))
         marks = [mark for mark, _ in stored]
-        places = placed(marks, text)
+        places = repair_positions(marks, text)
         if places is None:
             return GivenAnswer(reasons=(Reason.DOUBTFUL_POSITIONS,))
         spans = [
@@ -116,7 +116,7 @@ def without_overlaps(spans: Sequence[Span]) -> tuple[Span, ...]:
     return tuple(sorted(chosen))
 
 
-def _marked(region: Region) -> tuple[Mark, list[str]] | None:
+def _mark_of(region: Region) -> tuple[Mark, list[str]] | None:
     """Return the position and the labels of a region; None where it lacks one of them."""
     value = region.get("value")
     if region.get("type") != "labels" or not isinstance(value, Mapping):

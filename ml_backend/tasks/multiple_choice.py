@@ -9,7 +9,7 @@ from ..domain.label_config import Control
 from ..domain.model import HeadKind, ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
-from .choices import ticked
+from .choices import ticked_choices
 
 __all__ = ["MultipleChoice"]
 
@@ -41,7 +41,7 @@ class MultipleChoice(TaskKind):
         regions = [region for region in result if region.get("from_name") == control.name]
         if not regions:
             return GivenAnswer(() if control.may_be_left_empty else None)
-        chosen = ticked(regions)
+        chosen = ticked_choices(regions)
         return GivenAnswer(reasons=(Reason.UNREADABLE,)) if chosen is None else GivenAnswer(tuple(sorted(chosen)))
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)

@@ -15,9 +15,9 @@ from itertools import accumulate, islice, product
 from unicodedata import category
 
 from ..domain.example import Span
-from ..domain.snapshot import normalised
+from ..domain.snapshot import normal_form
 
-__all__ = ["Mark", "placed"]
+__all__ = ["Mark", "repair_positions"]
 
 UNITS: tuple[Callable[[str], int], ...] = (
     lambda _: 1,
@@ -63,7 +63,7 @@ class Mark:
         return is_inside and _plain(text[self.start : self.end], gap) == _plain(self.says, gap)
 
 
-def placed(marks: Sequence[Mark], text: str) -> list[Mark] | None:
+def repair_positions(marks: Sequence[Mark], text: str) -> list[Mark] | None:
     """Return the marks of one annotation with positions that fit the text; None where one of them is in doubt.
 
     Positions that fit are right. Otherwise, the positions are recounted in a way by which all marks fit, or else all
@@ -156,4 +156,4 @@ def _plain(text: str, gap: str) -> str:
     """Return the visible part of a text, since browsers drop or replace some invisible characters."""
     letters = unescape(text).replace(WRITTEN_LINE_END, " ").replace("\ufffd", "")
     visible = "".join(letter for letter in letters if letter.isspace() or category(letter)[0] != "C")
-    return normalised(visible).replace(" ", gap)
+    return normal_form(visible).replace(" ", gap)

@@ -87,7 +87,7 @@ class _Reader:
         data = {field: record[column] for column, field in self._columns.data.items() if column in record}
         for name in self._columns.structured & data.keys():
             with self._named(number, name):
-                data[name] = _unpacked(data[name], self._decode)
+                data[name] = _unpack(data[name], self._decode)
         return data
 
     def _annotation(self, number: int, record: Record) -> Annotation:
@@ -178,10 +178,10 @@ def _find_columns(file: FlatFile, config: LabelConfig) -> _Columns:
     for record in file.records():
         facts.add(record)
     renames = file.is_table
-    looked_into = _shown_fields(config, facts)
-    shown = looked_into.keys()
+    is_part = _shown_fields(config, facts)
+    shown = is_part.keys()
     _check(file, facts, shown)
-    mixed = frozenset() if renames else _told_apart_by_form(config, facts)
+    mixed = frozenset() if renames else _distinct_by_form(config, facts)
     hidden = _hidden(shown | (facts.fields - mixed), facts, renames=renames)
     answers = facts.answered - hidden.keys()
     has_ids = facts.ids_are_of_tasks and TASK_ID not in shown
@@ -189,7 +189,7 @@ def _find_columns(file: FlatFile, config: LabelConfig) -> _Columns:
     about = ABOUT - shown if has_ids else ABOUT - shown - {TASK_ID}
     return _Columns(
         data={column: renamed.get(column, column) for column in facts.columns if column not in about | answers},
-        structured=frozenset(key for key, is_inside in looked_into.items() if is_inside and renames),
+        structured=frozenset(key for key, is_inside in is_part.items() if is_inside and renames),
         answers=answers,
         mixed=mixed,
         hidden=hidden,
@@ -295,7 +295,7 @@ def _check(file: FlatFile, facts: _ColumnFacts, shown: Set[str]) -> None:
         )
 
 
-def _told_apart_by_form(config: LabelConfig, facts: _ColumnFacts) -> frozenset[str]:
+def _distinct_by_form(config: LabelConfig, facts: _ColumnFacts) -> frozenset[str]:
     """Return the controls whose answers differ in their form from the values of a field with the same name."""
     by_regions = {control.name for control in config.controls if _is_answered_by_regions(control)}
     return frozenset((facts.fields & by_regions) - facts.like_regions)
@@ -325,7 +325,7 @@ def _regions_of(control: Control, cell: object, decode: Callable[[str], Any] | N
         PayloadError: the JSON in a cell nests too deep, or holds a number too long to read.
     """
     if decode is not None and cell not in control.label_values:
-        value = _unpacked(cell, decode)
+        value = _unpack(cell, decode)
         cell = value if _is_packed(control, value) else cell
     kind = control.tag.lower()
     for value in cell if isinstance(cell, list) else [cell]:
@@ -342,7 +342,7 @@ def _are_regions(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
-def _unpacked(cell: object, decode: Callable[[str], Any]) -> object:
+def _unpack(cell: object, decode: Callable[[str], Any]) -> object:
     """Return the object or list that a cell holds as JSON text; any other cell is returned unchanged.
 
     Raises:

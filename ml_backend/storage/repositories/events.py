@@ -69,7 +69,7 @@ class EventRepository(Repository):
 
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
         """Return the merged event of each annotation."""
-        return {annotation_id: AnnotationEvent.merged(told) for annotation_id, told in self.told(project_id).items()}
+        return {annotation_id: AnnotationEvent.merge(told) for annotation_id, told in self.told(project_id).items()}
 
     def new_label_count(self, project_id: int, after_id: int) -> int:
         """Count annotations made or changed since an event, without skipped ones and those that Label Studio denies."""

@@ -12,7 +12,7 @@ from ...domain.project import Project
 from ...domain.quality import Audit, Disagreement
 from ...domain.readable import readable, readable_suggestion
 from ...errors import StudioRejected
-from ...labelstudio.quality_fields import REVIEW_TABS, TRUE, QualityField, marked
+from ...labelstudio.quality_fields import REVIEW_TABS, TRUE, QualityField, with_marks
 from ...quality.flagging import QUALITY_DIGITS, Candidate
 from ..connecting.projects import plan_of
 from ..services import Services
@@ -90,7 +90,7 @@ class Marker:
         right = set()
         for task_id, task in present.items():
             fields = self._fields(task)
-            if fields is not None and marked(task.data, fields) == task.data and self._stands(task_id, labels):
+            if fields is not None and with_marks(task.data, fields) == task.data and self._stands(task_id, labels):
                 right.add(task_id)
                 self._remember(task)
         return right
@@ -103,7 +103,7 @@ class Marker:
             if task is None:
                 continue  # deleted since the snapshot
             fields = self._fields(task) if self._stands(task_id, labels) else None
-            data = marked(task.data, fields or {})
+            data = with_marks(task.data, fields or {})
             if data != task.data and not self._replaced(task_id, data):
                 continue
             if fields is not None:

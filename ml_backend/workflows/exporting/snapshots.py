@@ -20,7 +20,7 @@ from ...labelstudio.files.flat_export import read_flat_export
 from ...labelstudio.files.flat_file import FlatFile
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.files.text import name_without_gz
-from ...snapshots.believe import believed
+from ...snapshots.believe import credible_event
 from ...snapshots.build import BuiltRows, build_rows
 from ...snapshots.review import ReviewRule
 from ...snapshots.reviewed import BuildSettings, History, RowChange, reviewed_rows
@@ -174,7 +174,7 @@ def event_history(services: Services, project: Project, plan: ServingPlan) -> Hi
 
     def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
         is_held_out = split_of(plan.text(task.data), project.split).is_held_out
-        return believed(told.get(annotation.id, ()), task, annotation, is_held_out=is_held_out)
+        return credible_event(told.get(annotation.id, ()), task, annotation, is_held_out=is_held_out)
 
     return history
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from ml_backend.demo.backend import SPLIT
 from ml_backend.demo.tickets import load_tickets
-from ml_backend.domain.snapshot import Split, normalised, split_of
+from ml_backend.domain.snapshot import Split, normal_form, split_of
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import serving_plan, template_path
 
@@ -18,7 +18,7 @@ def test_every_label_is_a_choice_of_the_template_and_every_choice_has_tickets() 
 
 
 def test_no_two_tickets_are_the_same_text_to_the_split() -> None:
-    assert len({normalised(ticket.text) for ticket in TICKETS}) == len(TICKETS)
+    assert len({normal_form(ticket.text) for ticket in TICKETS}) == len(TICKETS)
 
 
 def test_every_class_has_easy_and_hard_tickets() -> None:

@@ -8,7 +8,7 @@ import pytest
 from ml_backend.domain.annotation import Annotation, Task
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
-from ml_backend.snapshots.believe import believed
+from ml_backend.snapshots.believe import credible_event
 
 CREATED_AT, CHANGED_AT = "2026-05-01T10:00:00.000000Z", "2026-05-01T11:00:00.000000Z"
 TASK = Task(5, {"text": "one"})
@@ -28,7 +28,7 @@ UPDATED = replace(CREATED, action=EventAction.UPDATED, changed_at=CHANGED_AT)
 
 
 def believe(*events: AnnotationEvent, annotation: Annotation = CHANGED, is_held_out: bool = False) -> Any:
-    return believed(events, TASK, annotation, is_held_out=is_held_out)
+    return credible_event(events, TASK, annotation, is_held_out=is_held_out)
 
 
 @pytest.mark.parametrize(

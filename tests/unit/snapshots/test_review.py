@@ -35,7 +35,7 @@ def test_nonsense_is_refused_with_the_choices(text: str) -> None:
 
 
 def ids(rule: str, *annotations: Annotation) -> list[int]:
-    return [found.id for found in ReviewRule.parse(rule).reviewed(Task(1, {}, annotations))]
+    return [found.id for found in ReviewRule.parse(rule).annotations_that_count(Task(1, {}, annotations))]
 
 
 @pytest.mark.parametrize("rule", ["submitted", "ground_truth", "approved:topic=billing", "agreement:1"])
@@ -101,7 +101,7 @@ def test_approval_may_be_a_rating_or_a_text(value: dict[str, object]) -> None:
     [(["login"], False), (["login", "billing"], False), (["login", "billing", "login"], True)],
 )
 def test_agreement_needs_n_annotators_with_one_answer(values: list[str], is_reviewed: bool) -> None:
-    found = ReviewRule.parse("agreement:2").reviewed(task(1, "text", *values))
+    found = ReviewRule.parse("agreement:2").annotations_that_count(task(1, "text", *values))
     assert len(found) == (len(values) if is_reviewed else 0)
 
 
@@ -120,4 +120,4 @@ def test_agreement_is_about_the_given_answer() -> None:
 
     one = Annotation(1, "1", (choice("login"), choice("a comment", "note")))
     two = Annotation(2, "2", (choice("login"), choice("another", "note")))
-    assert len(ReviewRule.parse("agreement:2").reviewed(Task(1, {}, (one, two)), answer)) == 2
+    assert len(ReviewRule.parse("agreement:2").annotations_that_count(Task(1, {}, (one, two)), answer)) == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.tasks.span_positions import Mark, placed
+from ml_backend.tasks.span_positions import Mark, repair_positions
 
 EMOJI = "😀 Bob met Ann, and Ann met 𝒳avier in Köln."
 LINES = "Dear Ann,\r\nBob wrote to Ann.\r\n\r\nYours, Ann"
@@ -29,7 +29,7 @@ def counted(text: str, word: str, unit: str, start: int) -> Mark:
 def test_other_units_are_counted_anew_even_where_the_word_stands_twice(unit: str, word: str, start: int) -> None:
     assert EMOJI[start : start + len(word)] == word
 
-    assert words(placed([counted(EMOJI, word, unit, start)], EMOJI), EMOJI) == [(start, word)]
+    assert words(repair_positions([counted(EMOJI, word, unit, start)], EMOJI), EMOJI) == [(start, word)]
 
 
 @pytest.mark.parametrize("start", [5, 24, 39])
@@ -37,18 +37,18 @@ def test_line_ends_may_have_been_one_letter_where_they_are_two_and_two_where_the
     unix = LINES.replace("\r\n", "\n")
     as_one, as_two = start - LINES[:start].count("\n"), start
 
-    assert words(placed([Mark(as_one, as_one + 3, "Ann")], LINES), LINES) == [(start, "Ann")]
-    assert words(placed([Mark(as_two, as_two + 3, "Ann")], unix), unix) == [(as_one, "Ann")]
+    assert words(repair_positions([Mark(as_one, as_one + 3, "Ann")], LINES), LINES) == [(start, "Ann")]
+    assert words(repair_positions([Mark(as_two, as_two + 3, "Ann")], unix), unix) == [(as_one, "Ann")]
 
 
 def test_an_end_may_be_the_last_letter_and_units_and_line_ends_may_be_others_at_once() -> None:
     for start, word in [(0, "Ann"), (8, "Bob"), (16, "Ann"), (23, "Oslo"), (20, "i")]:
-        assert words(placed([Mark(start, start + len(word) - 1, word)], PLAIN), PLAIN) == [(start, word)]
+        assert words(repair_positions([Mark(start, start + len(word) - 1, word)], PLAIN), PLAIN) == [(start, word)]
 
     text = "💩 a\r\n💩 Ann\r\nand Ann"
     start = text.rindex("Ann")
     utf16 = len(text[:start].replace("\r\n", "\n").encode("utf-16-le")) // 2
-    assert words(placed([Mark(utf16, utf16 + 2, "Ann")], text), text) == [(start, "Ann")]
+    assert words(repair_positions([Mark(utf16, utf16 + 2, "Ann")], text), text) == [(start, "Ann")]
 
 
 @pytest.mark.parametrize("distance", [-2, -1, 1, 5, 40])
@@ -56,20 +56,20 @@ def test_marks_that_are_all_shifted_alike_are_shifted_back(distance: int) -> Non
     places = [(0, "Ann"), (16, "Ann"), (23, "Oslo")]
     marks = [Mark(start + distance, start + distance + len(word), word) for start, word in places]
 
-    assert words(placed(marks, PLAIN), PLAIN) == places
+    assert words(repair_positions(marks, PLAIN), PLAIN) == places
 
 
 def test_marks_without_a_text_of_their_own_go_with_the_others() -> None:
     marks = [counted(EMOJI, "Ann", "utf-16-le", 19), Mark(28, 35)]
 
-    assert words(placed(marks, EMOJI), EMOJI) == [(19, "Ann"), (27, "𝒳avier")]
+    assert words(repair_positions(marks, EMOJI), EMOJI) == [(19, "Ann"), (27, "𝒳avier")]
 
 
 def test_in_a_text_that_was_edited_a_mark_is_where_its_words_stand_once() -> None:
     text = "Ann, who is old, and Bob saw Ann in Oslo"
     marks = [Mark(0, 3, "Ann"), Mark(8, 11, "Bob"), Mark(23, 27, "Oslo")]
 
-    assert words(placed(marks, text), text) == [(0, "Ann"), (21, "Bob"), (36, "Oslo")]
+    assert words(repair_positions(marks, text), text) == [(0, "Ann"), (21, "Bob"), (36, "Oslo")]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_in_a_text_that_was_edited_a_mark_is_where_its_words_stand_once() -> Non
     ],
 )
 def test_a_doubt_is_a_doubt(marks: list[Mark]) -> None:
-    assert placed(marks, PLAIN) is None
+    assert repair_positions(marks, PLAIN) is None
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,14 @@ def test_a_doubt_is_a_doubt(marks: list[Mark]) -> None:
     ],
 )
 def test_positions_that_fit_but_for_how_the_words_are_written_stay(text: str, mark: Mark) -> None:
-    assert placed([mark], text) == [mark]
+    assert repair_positions([mark], text) == [mark]
 
 
 @given(st.text(max_size=12), st.lists(st.tuples(st.integers(-3, 15), st.integers(-3, 15), st.text(max_size=4))))
 def test_what_is_placed_fits(text: str, given_marks: list[tuple[int, int, str]]) -> None:
     marks = [Mark(*each) for each in given_marks]
 
-    found = placed(marks, text)
+    found = repair_positions(marks, text)
 
     assert found is None or all(mark.fits(text, gap="") for mark in found)
     assert found is None or [mark.says for mark in found] == [mark.says for mark in marks]
@@ -124,13 +124,16 @@ def test_what_is_placed_fits(text: str, given_marks: list[tuple[int, int, str]])
 def test_words_that_stand_everywhere_are_not_looked_for_in_some_places_alone() -> None:
     text = "la " * 200 + "end"
 
-    assert placed([Mark(1, 3, "la")], text) is None
-    assert placed([Mark(1, 3, "la"), Mark(601, 604, "end")], text) == [Mark(0, 2, "la"), Mark(600, 603, "end")]
+    assert repair_positions([Mark(1, 3, "la")], text) is None
+    assert repair_positions([Mark(1, 3, "la"), Mark(601, 604, "end")], text) == [
+        Mark(0, 2, "la"),
+        Mark(600, 603, "end"),
+    ]
 
 
 @pytest.mark.parametrize("says", ["a" * 50_000, "a" * 50_000 + "b", "a"])
 def test_a_text_that_repeats_itself_takes_no_long_time(says: str) -> None:
     began = time.perf_counter()
 
-    assert placed([Mark(200_000, 200_001, says)], "a" * 100_000) is None
+    assert repair_positions([Mark(200_000, 200_001, says)], "a" * 100_000) is None
     assert time.perf_counter() - began < 5
