@@ -1,38 +1,5 @@
 """Every error labelloop raises on purpose.
 
-    LabelloopError
-    ├── ConfigurationError        settings or arguments that cannot work
-    ├── LabelConfigError          a Label Studio label config
-    │   ├── UnreadableLabelConfig     not the XML it should be
-    │   └── UnsupportedLabelConfig    readable, but no control can be served
-    ├── StudioError               talking to Label Studio
-    │   ├── StudioUnreachable         no answer, or not in time
-    │   ├── StudioUnauthorized        the token was refused
-    │   └── StudioRejected            it answered, with a refusal
-    ├── PayloadError              a request whose body is not what Label Studio sends
-    ├── StudioExportError         a JSON export file that cannot be read
-    ├── TextServerError           talking to a server that writes drafts
-    │   ├── TextServerUnreachable     no answer, or not in time
-    │   └── TextServerRejected        it answered, with a refusal or with nonsense
-    ├── SnapshotError             a snapshot that is missing, damaged or too small
-    ├── EncoderError              a base model that cannot be loaded
-    ├── BundleError               a serving bundle that is missing or damaged
-    ├── TrainingError             a training run that cannot go on
-    ├── TrackingError             MLflow did not answer, or refused
-    ├── DatabaseUnavailable       the state's database is locked, away, full or gone
-    ├── ModelNotFound             a version that the registry does not know
-    ├── JobError                  a job that is unknown or in the wrong state
-    │   ├── JobNotFound
-    │   ├── JobCancelled              raised inside the job when somebody cancelled it
-    │   └── JobLost                   raised inside the job when another process has taken it up
-    ├── PromotionError            a promotion or rollback that cannot be done
-    │   └── PromotionVetoed           a hook did not let it happen
-    ├── HookError                 a hook that raised, took too long or gave back what it must not
-    ├── StateError                a state that cannot be moved, backed up or restored as it stands
-    └── ProjectNotFound           a project that was never connected
-
-    Interrupted                   no error: a signal asks the process to end
-
 A message says what was found, what was wanted and what to do about it.
 The web layer alone turns these into HTTP statuses.
 
@@ -81,7 +48,7 @@ PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 class LabelloopError(Exception):
-    """Root of the tree above.
+    """Root of the tree of errors.
 
     Attributes:
         is_passing: something was away or busy, and the same call may succeed a minute later; False where trying again

@@ -166,7 +166,7 @@ class LabelConfig:
         return frozenset(hidden)
 
     def waiting_for(self, names: Iterable[str]) -> frozenset[str]:
-        """Return these names, and those of the controls that are asked only after certain answers to them."""
+        """Return these names, and the names of controls that are asked only after certain answers to them."""
         waiting = set(names)
         for control in self._conditional:
             if not waiting.isdisjoint(_deciding(control)):

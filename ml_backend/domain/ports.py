@@ -85,7 +85,7 @@ class Studio(Protocol):
     def push_predictions(self, project_id: int, predictions: Sequence[tuple[int, Prediction]]) -> int:
         """Store predictions, given as pairs of task id and prediction.
 
-        Return how many Label Studio says it created: it drops invalid ones, and those of deleted tasks, without a word.
+        Return how many Label Studio says it created: it drops invalid ones without a word.
         """
 
     def prediction_counts(self, project_id: int) -> Mapping[str, int]:

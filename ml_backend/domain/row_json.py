@@ -38,7 +38,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
 def to_line(value: Mapping[str, Any]) -> str:
     """Return a JSON object as one line that ends in a line feed, its text kept as it is.
 
-    Half a surrogate pair, which Label Studio lets through, has no UTF-8 form: a line that holds one is escaped.
+    Half a surrogate pair, which Label Studio accepts, has no UTF-8 form: a line that holds one is escaped.
 
     Raises:
         ValueError: a number is not finite.

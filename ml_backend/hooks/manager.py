@@ -148,7 +148,7 @@ def load_hooks(names: str, timeout_s: float, shipped: Mapping[str, object]) -> H
     """Register all hooks.
 
     They are called in the reverse of this order: the shipped ones, so that their redaction has the last word on a row,
-    entry points by name, and those of the setting.
+    entry points by name, and the hooks that the setting names.
 
     Args:
         names: `module:object`, several separated by commas; a class is called without arguments.

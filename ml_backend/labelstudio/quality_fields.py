@@ -87,5 +87,5 @@ def _list(title: str) -> dict[str, Any]:
 
 
 def _all(columns: Collection[str]) -> list[str]:
-    """Return the columns in order, and after them those of quality fields that no task holds yet."""
+    """Return the columns in order, and after them the columns of quality fields that no task holds yet."""
     return list(dict.fromkeys([*columns, *(f"tasks:data.{name}" for name in QualityField)]))

@@ -133,7 +133,7 @@ class _Columns:
         data: the field of the tasks' data that a column holds, by the column.
         structured: columns of `data` whose cells hold JSON of which the label config shows a part, such as `$doc.text`.
         answers: names of the controls whose answers are in the column of the same name.
-        mixed: those of `answers` whose column also holds a field; the form of a cell shows which it is.
+        mixed: names in `answers` whose column also holds a field; the form of a cell shows which it is.
         hidden: why the file does not show the answers to a control, as a clause that follows its name.
         has_ids: the column `id` holds the ids of the tasks.
         tells_annotations: the file has a column `annotation_id`, which is empty in a record without an annotation.
@@ -212,7 +212,7 @@ class _ColumnFacts:
         columns: in the order of their first appearance.
         fields: names that a control and a field share: a record that nobody annotated has a value under the name, or
             the value is among the fields, which JSON_MIN writes before the id.
-        like_regions: those of `fields` whose field holds a value that looks like the regions of an answer.
+        like_regions: names in `fields` whose field holds a value that looks like the regions of an answer.
     """
 
     def __init__(self, controls: frozenset[str]) -> None:
