@@ -1,6 +1,8 @@
 """Label configs: what is read from them, and what is refused, hostile ones among it."""
 
+import re
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -232,24 +234,14 @@ def test_a_label_without_a_value_is_left_out_and_said_so(inside: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "xml",
-    [
-        (
-            '<VIEW><TEXT NAME="text" VALUE="$text"/><CHOICES NAME="c" TONAME="text" CHOICE="multiple" PERREGION="true">'
-            '<CHOICE VALUE="x" ALIAS="y"/></CHOICES></VIEW>'
-        ),
-        (
-            '<view><text name="text" value="$text"/><choices name="c" toname="text" choice="multiple" perregion="true">'
-            '<choice value="x" alias="y"/></choices></view>'
-        ),
-        (
-            '<View><Text Name="text" Value="$text"/><Choices Name="c" ToName="text" Choice="multiple" PerRegion="true">'
-            '<Choice Value="x" Alias="y"/></Choices></View>'
-        ),
-    ],
-)
-def test_names_are_read_in_any_case(xml: str) -> None:
+@pytest.mark.parametrize("spelled", [str.upper, str.lower, str.title])
+def test_names_are_read_in_any_case(spelled: Callable[[str], str]) -> None:
+    xml = (
+        '<View><Text name="text" value="$text"/><Choices name="c" toName="text" choice="multiple" perRegion="true">'
+        '<Choice value="x" alias="y"/></Choices></View>'
+    )
+    xml = re.sub(r"(?<=[<\s/])[a-zA-Z]+(?=[\s=>/])", lambda name: spelled(name[0]), xml)
+
     (found,) = parse_label_config(xml).controls
 
     assert (found.tag, found.object.tag, found.object.field) == ("Choices", "Text", "text")

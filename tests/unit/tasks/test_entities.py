@@ -25,7 +25,6 @@ names = st.sampled_from(["LOC", "ORG", "PER"])
 spans = st.builds(
     lambda start, length, label: Span(start, start + length, label), st.integers(0, 30), st.integers(1, 12), names
 )
-answers = st.frozensets(spans, max_size=6).map(lambda found: tuple(sorted(found)))
 
 
 def read(*regions: Any, text: str = TEXT) -> Target | None:
@@ -173,21 +172,6 @@ A, B, LONG_A, OTHER_A = Span(0, 3, "PER"), Span(9, 12, "PER"), Span(0, 5, "PER")
 )
 def test_a_span_stands_that_more_than_half_marked_alike(votes: list[Target], agreed: Target | None) -> None:
     assert KIND.resolve(votes) == agreed
-
-
-@given(st.lists(answers, min_size=1, max_size=5), st.randoms())
-def test_settling_asks_neither_for_order_nor_for_what_nobody_marked(votes: list[Target], random: Any) -> None:
-    agreed = KIND.resolve(votes)
-    shuffled = list(votes)
-    random.shuffle(shuffled)
-
-    assert KIND.resolve(shuffled) == agreed
-    assert agreed is None or set(agreed) <= {span for vote in votes for span in vote}
-
-
-@given(answers, st.integers(1, 4))
-def test_annotators_who_all_mark_the_same_agree(vote: Target, count: int) -> None:
-    assert KIND.resolve([vote] * count) == vote
 
 
 def test_of_overlapping_spans_the_longest_stays_then_the_earliest_then_the_first_label() -> None:

@@ -1,8 +1,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ml_backend.domain.example import Target
 from ml_backend.domain.model import ScoredTarget
@@ -96,21 +94,3 @@ def test_nothing_to_tick_is_no_region(target: Target) -> None:
 )
 def test_a_label_stands_that_more_than_half_chose(votes: list[Target], agreed: Target | None) -> None:
     assert KIND.resolve(votes) == agreed
-
-
-answers = st.frozensets(st.sampled_from("abc")).map(lambda names: tuple(sorted(names)))
-
-
-@given(st.lists(answers, min_size=1, max_size=6), st.randoms())
-def test_settling_asks_neither_for_order_nor_for_what_nobody_said(votes: list[Target], random: Any) -> None:
-    agreed = KIND.resolve(votes)
-    shuffled = list(votes)
-    random.shuffle(shuffled)
-
-    assert KIND.resolve(shuffled) == agreed
-    assert agreed is None or set(agreed) <= {name for vote in votes for name in vote}
-
-
-@given(answers, st.integers(1, 5))
-def test_annotators_who_all_say_the_same_agree(vote: Target, count: int) -> None:
-    assert KIND.resolve([vote] * count) == vote

@@ -1,4 +1,4 @@
-"""Annotations may be made over the API, where a result can hold anything that is JSON."""
+"""All kinds, whatever annotators and programs say: over the API a result can hold anything that is JSON."""
 
 from typing import Any
 
@@ -57,3 +57,33 @@ def test_whatever_a_result_holds_it_is_an_answer_or_none(kind: str, data: st.Dat
         written = served.kind.write(served.control, ScoredTarget(target, 0.5, {}), TEXT)
         assert served.kind.read(served.control, written, TEXT).target == target
     assert served.kind.resolve([target]) == target
+
+
+spans = st.builds(
+    lambda start, length, label: Span(start, start + length, label),
+    st.integers(0, 30),
+    st.integers(1, 12),
+    st.sampled_from(["LOC", "ORG", "PER"]),
+)
+ANSWERS: dict[str, st.SearchStrategy[Any]] = {
+    "classification": st.sampled_from("abc"),
+    "entities": st.frozensets(spans, max_size=6).map(lambda found: tuple(sorted(found))),
+    "generation": st.sampled_from(["yes", "no", "yes  no"]),
+    "multiple_choice": st.frozensets(st.sampled_from("abc")).map(lambda found: tuple(sorted(found))),
+}
+
+
+@pytest.mark.parametrize("name", sorted(find_kinds()))
+@given(data=st.data(), random=st.randoms(), count=st.integers(1, 5))
+def test_settling_depends_neither_on_order_nor_on_what_nobody_said(
+    name: str, data: st.DataObject, random: Any, count: int
+) -> None:
+    kind = find_kinds()[name]
+    votes = data.draw(st.lists(ANSWERS[name], min_size=1, max_size=6))
+    agreed = kind.resolve(votes)
+    shuffled = list(votes)
+    random.shuffle(shuffled)
+
+    assert kind.resolve(shuffled) == agreed
+    assert agreed is None or set(parts_of(agreed)) <= {part for vote in votes for part in parts_of(vote)}
+    assert kind.resolve([votes[0]] * count) == votes[0]
