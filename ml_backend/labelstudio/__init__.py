@@ -1,3 +1,1 @@
 """Label Studio: its label configs, its payloads, its export files and its API."""
-
-__all__: list[str] = []
