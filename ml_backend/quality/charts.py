@@ -158,7 +158,7 @@ def _name_axis(**options: Any) -> "alt.Axis":
     return alt.Axis(labelLimit=NAME_PIXELS, labelColor=TEXT, domain=False, ticks=False, labelPadding=8, **options)
 
 
-def _svg(chart: "alt.Chart | alt.LayerChart", title: str) -> str:
+def _svg(chart: "alt.Chart | alt.LayerChart | alt.FacetChart", title: str) -> str:
     """Draw a chart; marks with a description show it when pointed at."""
     import vl_convert
 
