@@ -20,7 +20,7 @@ from ...errors import UnsupportedLabelConfig
 from ...labelstudio.label_config_xml import parse_label_config
 from ...snapshots.store import read_moved, read_rows, read_unresolved
 from ...tasks import ServingPlan, serving_plan
-from ..exporting.reading_faults import reading_faults, row_texts
+from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..services import Services
 from ..training.job_snapshot import job_snapshot
@@ -143,7 +143,7 @@ def audit_snapshot(
     )
     unread = reading_faults(
         plan,
-        row_texts(rows, plan),
+        rows,
         base_model=base_model,
         max_length_tokens=settings.max_length_tokens,
     )
