@@ -78,10 +78,22 @@ def _schema(request: ExportRequest, columns: Mapping[str, AnswerColumn]) -> "pa.
     import pyarrow as pa
 
     features = {"id": _value("string"), "task_id": _value("int64"), request.field: _value("string")}
-    types = {"id": pa.string(), "task_id": pa.int64(), request.field: pa.string()}
-    metadata = {"info": {"features": features | {name: column.feature() for name, column in columns.items()}}}
-    fields = types | {name: column.type() for name, column in columns.items()}
-    return pa.schema(list(fields.items()), metadata={"huggingface": json.dumps(metadata)})
+    features |= {name: column.feature() for name, column in columns.items()}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.schema([(name, _arrow_type(feature)) for name, feature in features.items()], metadata=metadata)
+
+
+def _arrow_type(feature: Any) -> "pa.DataType":
+    """Return how Parquet stores a feature as `datasets` describes it; a label is stored by its number."""
+    import pyarrow as pa
+
+    if isinstance(feature, list):
+        return pa.list_(_arrow_type(feature[0]))
+    if "_type" not in feature:
+        return pa.struct([(name, _arrow_type(each)) for name, each in feature.items()])
+    if feature["_type"] == "Sequence":
+        return pa.list_(_arrow_type(feature["feature"]))
+    return pa.int64() if feature["_type"] == "ClassLabel" else pa.type_for_alias(feature["dtype"])
 
 
 def _record(row: Row, request: ExportRequest, columns: Mapping[str, AnswerColumn]) -> dict[str, Any]:

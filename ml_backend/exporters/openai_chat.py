@@ -8,9 +8,9 @@ from typing import Any
 
 from ..domain.example import Row
 from ..domain.row_json import to_line
-from .base import ExportRequest, LineExporter, RowCounter
+from .base import ExportRequest, RowCounter
 from .limits import encodable
-from .prompt_completion import COMPLETION_LIMITS, prompt_and_completion
+from .prompt_completion import PromptCompletion
 
 __all__ = ["OpenaiChat"]
 
@@ -25,7 +25,7 @@ ENCODING = "o200k_base"
 BYTES_PER_TOKEN = 4
 
 
-class OpenaiChat(LineExporter):
+class OpenaiChat(PromptCompletion):
     """`{"messages": [...]}` per line: system (where one is given), user, assistant, none of them empty.
 
     The rules are those of OpenAI's fine-tuning guide (Supervised fine-tuning, Formatting your data).
@@ -33,10 +33,6 @@ class OpenaiChat(LineExporter):
 
     name = "openai-chat"
     description = 'One conversation per line: {"messages": [system, user: the text, assistant: the answer]}.'
-    limits = COMPLETION_LIMITS
-    suffix = ".jsonl"
-    carries_one_control = True
-    needs_config = False
 
     def pieces(self, rows: Iterable[Row], request: ExportRequest, counter: RowCounter) -> Iterator[str]:
         conversations = _Conversations(request)
@@ -53,7 +49,7 @@ class _Conversations:
         self._too_long = array("q")
 
     def line_of(self, row: Row) -> str:
-        prompt, completion = prompt_and_completion(row, self._request)
+        prompt, completion = PromptCompletion.prompt_and_completion(row, self._request)
         messages = [{"role": "system", "content": self._system}] if self._system else []
         messages += [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
         tokens = TOKENS_PER_EXAMPLE + sum(

@@ -8,13 +8,7 @@ from ..domain.row_json import to_line
 from .base import ExportRequest, LineExporter, RowCounter
 from .limits import NotCarried, encodable
 
-__all__ = ["COMPLETION_LIMITS", "PromptCompletion", "prompt_and_completion"]
-
-COMPLETION_LIMITS = (
-    "One control's answers. A single choice is its label, free text is itself; several choices are a JSON list of "
-    'labels; entities are a JSON list of {"text", "label"} in the order of the text, without positions. Annotators, '
-    "weights and provenance are left out."
-)
+__all__ = ["PromptCompletion"]
 
 
 class PromptCompletion(LineExporter):
@@ -22,32 +16,36 @@ class PromptCompletion(LineExporter):
 
     name = "prompt-completion"
     description = 'One JSON object per line: {"prompt": the text, "completion": the answer}.'
-    limits = COMPLETION_LIMITS
+    limits = (
+        "One control's answers. A single choice is its label, free text is itself; several choices are a JSON list of "
+        'labels; entities are a JSON list of {"text", "label"} in the order of the text, without positions. Annotators, '
+        "weights and provenance are left out."
+    )
     suffix = ".jsonl"
     carries_one_control = True
     needs_config = False
 
     def pieces(self, rows: Iterable[Row], request: ExportRequest, counter: RowCounter) -> Iterator[str]:
         def line(row: Row) -> str:
-            prompt, completion = prompt_and_completion(row, request)
+            prompt, completion = self.prompt_and_completion(row, request)
             return to_line({"prompt": prompt, "completion": completion})
 
         return counter.convert(rows, line)
 
+    @staticmethod
+    def prompt_and_completion(row: Row, request: ExportRequest) -> tuple[str, str]:
+        """Return the row's text, and its answer as the text that a language model is taught to complete.
 
-def prompt_and_completion(row: Row, request: ExportRequest) -> tuple[str, str]:
-    """Return the row's text, and its answer as the text that a language model is taught to complete.
-
-    Raises:
-        NotCarried: either is empty, or there is no answer.
-    """
-    prompt = encodable(request.text(row))
-    if not prompt.strip():
-        raise NotCarried("the text is empty")
-    completion = encodable(_completion(request.target(row), request.text(row)))
-    if not completion.strip():
-        raise NotCarried("the answer is empty")
-    return prompt, completion
+        Raises:
+            NotCarried: either is empty, or there is no answer.
+        """
+        prompt = encodable(request.text(row))
+        if not prompt.strip():
+            raise NotCarried("the text is empty")
+        completion = encodable(_completion(request.target(row), request.text(row)))
+        if not completion.strip():
+            raise NotCarried("the answer is empty")
+        return prompt, completion
 
 
 def _completion(target: Target, text: str) -> str:

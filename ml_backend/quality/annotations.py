@@ -9,8 +9,9 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.example import Row, Span, Target, parts_of
+from ..domain.example import Row, Span, Target, label_of, parts_of
 from ..domain.label_config import Control
+from ..domain.quality import Issue, IssueKind
 from ..domain.snapshot import Split, normalised, text_digest
 
 __all__ = ["UNANSWERED", "AnnotatedRow", "AnswerMatrix", "answer_f1"]
@@ -57,6 +58,11 @@ class AnnotatedRow:
         return self.agreed if self.agreed is not None or len(given) != 1 else given.pop()
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the agreed answer, one per part."""
+        return () if self.agreed is None else tuple(label_of(part) for part in parts_of(self.agreed))
+
+    @property
     def meaning(self) -> object:
         """A value that is the same for rows of like texts whose answers say the same, wherever spans lie."""
         if self.answer is None or isinstance(self.answer, str):
@@ -66,6 +72,28 @@ class AnnotatedRow:
                 (normalised(self.text[part.start : part.end]), part.label) if isinstance(part, Span) else (part, "")
                 for part in self.answer
             )
+        )
+
+    def issue(
+        self,
+        kind: IssueKind,
+        quality: float,
+        *,
+        control: str = "",
+        suggested: Target | None = None,
+        other: "AnnotatedRow | None" = None,
+    ) -> Issue:
+        """Return an issue of the row, without the suggestion where it is held out."""
+        return Issue(
+            task_id=self.row.task_id,
+            row_id=self.row.id,
+            split=self.split,
+            kind=kind,
+            quality=quality,
+            given=self.answer,
+            suggested=None if self.split.is_held_out else suggested,
+            other_task_id=None if other is None else other.row.task_id,
+            control=control,
         )
 
 

@@ -22,7 +22,7 @@ from .annotations import AnnotatedRow
 from .consensus import ambiguous_issues
 from .judges.base import judge_for
 from .predictions import Floats, OutOfSamplePredictions
-from .text_issues import SimilarTexts, empty_issues, is_empty
+from .text_issues import SimilarTexts, is_empty
 
 __all__ = ["examine"]
 
@@ -62,7 +62,7 @@ def examine(
     issues = [
         *examination.issues,
         *similar.issues(in_conflict),
-        *empty_issues([row for row in texts if is_empty(row.text)]),
+        *(row.issue(IssueKind.EMPTY, 0.0) for row in texts if is_empty(row.text)),
     ]
     return Audit(
         snapshot_id=snapshot_id,

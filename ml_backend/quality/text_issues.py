@@ -9,13 +9,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..domain.example import Target
 from ..domain.quality import Issue, IssueKind
 from .annotations import AnnotatedRow
 from .judges.base import judge_for
 from .predictions import Floats, OutOfSamplePredictions
 
-__all__ = ["DuplicatePair", "SimilarTexts", "empty_issues", "is_empty"]
+__all__ = ["DuplicatePair", "SimilarTexts", "is_empty"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -93,9 +92,11 @@ class SimilarTexts:
             if row.answer is not None and other.answer is not None:
                 preference = judge.preference(predictions, row.position, row.answer, other.answer)
             quality = UNDECIDED if preference is None else preference
-            suggested = other.answer if quality < UNDECIDED and not row.split.is_held_out else None
+            suggested = other.answer if quality < UNDECIDED else None
             name = predictions.control.name
-            issues.append(_issue(row, IssueKind.CONFLICTING_LABELS, quality, suggested, other, control=name))
+            issues.append(
+                row.issue(IssueKind.CONFLICTING_LABELS, quality, control=name, suggested=suggested, other=other)
+            )
         return issues
 
     def issues(self, in_conflict: Collection[int]) -> Iterator[Issue]:
@@ -116,19 +117,14 @@ class SimilarTexts:
             best[flagged] = max(best.get(flagged, (0.0, -1)), (pair.similarity, kept))
         for flagged, (similarity, kept) in sorted(best.items()):
             quality = min(max((1.0 - similarity) / (1.0 - NEAR_DUPLICATE_SIMILARITY), 0.0), 1.0)
-            yield _issue(rows[flagged], IssueKind.NEAR_DUPLICATE, quality, None, rows[kept])
+            yield rows[flagged].issue(IssueKind.NEAR_DUPLICATE, quality, other=rows[kept])
         for index, quality in _outliers(self._similarities):
-            yield _issue(rows[index], IssueKind.OUTLIER, quality)
+            yield rows[index].issue(IssueKind.OUTLIER, quality)
 
 
 def is_empty(text: str) -> bool:
     """Return whether there is nothing to see: white space, control and format characters alone."""
     return all(unicodedata.category(character)[0] in "ZC" for character in text)
-
-
-def empty_issues(rows: Sequence[AnnotatedRow]) -> list[Issue]:
-    """Return an issue for each of these rows, which have no text to speak of."""
-    return [_issue(row, IssueKind.EMPTY, 0.0) for row in rows]
 
 
 def _equal_texts(keys: Sequence[str]) -> list[DuplicatePair]:
@@ -206,25 +202,3 @@ def _contradictions(rows: Sequence[AnnotatedRow], pairs: Sequence[DuplicatePair]
             against.setdefault(pair.first, pair.second)
             against.setdefault(pair.second, pair.first)
     return against
-
-
-def _issue(
-    row: AnnotatedRow,
-    kind: IssueKind,
-    quality: float,
-    suggested: Target | None = None,
-    other: AnnotatedRow | None = None,
-    *,
-    control: str = "",
-) -> Issue:
-    return Issue(
-        task_id=row.row.task_id,
-        row_id=row.row.id,
-        split=row.split,
-        kind=kind,
-        quality=quality,
-        given=row.answer,
-        suggested=suggested,
-        other_task_id=None if other is None else other.row.task_id,
-        control=control,
-    )

@@ -1,15 +1,12 @@
 """How the answers to one control become a column with a type."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ...domain.example import Target
 from ...plugins import classes_in
 from ...tasks import ServedControl
 from ..limits import NotCarried
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["AnswerColumn", "answer_column"]
 
@@ -37,10 +34,6 @@ class AnswerColumn(ABC):
         Raises:
             NotCarried: it holds a label that the config lacks.
         """
-
-    @abstractmethod
-    def type(self) -> "pa.DataType":
-        """Return the column's Parquet type."""
 
     @abstractmethod
     def feature(self) -> Any:

@@ -1,12 +1,9 @@
 """Multiple choices: labels by their numbers."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...domain.example import Target, parts_of
 from .base import AnswerColumn
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["ChoicesColumn"]
 
@@ -18,11 +15,6 @@ class ChoicesColumn(AnswerColumn):
 
     def value(self, target: Target) -> list[int]:
         return [self.number(str(part)) for part in parts_of(target)]
-
-    def type(self) -> "pa.DataType":
-        import pyarrow as pa
-
-        return pa.list_(pa.int64())
 
     def feature(self) -> Any:
         return {"feature": self.label_feature(), "_type": "Sequence"}

@@ -1,12 +1,9 @@
 """Pieces of texts: positions, and a label by its number."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...domain.example import Span, Target, parts_of
 from .base import AnswerColumn
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["SpansColumn"]
 
@@ -20,11 +17,6 @@ class SpansColumn(AnswerColumn):
     def value(self, target: Target) -> list[dict[str, int]]:
         spans = (part for part in parts_of(target) if isinstance(part, Span))
         return [{"start": span.start, "end": span.end, "label": self.number(span.label)} for span in spans]
-
-    def type(self) -> "pa.DataType":
-        import pyarrow as pa
-
-        return pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.int64())]))
 
     def feature(self) -> Any:
         position = {"dtype": "int32", "_type": "Value"}

@@ -1,13 +1,10 @@
 """Written answers: texts."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...domain.example import Target
 from ..limits import encodable
 from .base import AnswerColumn
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["TextColumn"]
 
@@ -19,11 +16,6 @@ class TextColumn(AnswerColumn):
 
     def value(self, target: Target) -> str:
         return encodable(str(target))
-
-    def type(self) -> "pa.DataType":
-        import pyarrow as pa
-
-        return pa.string()
 
     def feature(self) -> Any:
         return {"dtype": "string", "_type": "Value"}

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ...domain.example import Target, label_of, parts_of
-from ...domain.quality import ClassNoise, ClassPair, Issue, IssueKind
+from ...domain.example import Target
+from ...domain.quality import ClassNoise, ClassPair, Issue
 from ...learning.rows.encoded import Codes
 from ...models.text.confidence import confidences
 from ...models.text.tokenised import Floats2d
@@ -18,16 +18,7 @@ from ..annotations import AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus
 from ..predictions import Floats, OutOfSamplePredictions
 
-__all__ = [
-    "LabelFindings",
-    "LabelJudge",
-    "absent_warnings",
-    "judge_for",
-    "label_error",
-    "labels_of",
-    "listed",
-    "noise_of_classes",
-]
+__all__ = ["LabelFindings", "LabelJudge", "judge_for"]
 
 SHOWN = 5
 
@@ -122,7 +113,7 @@ class LabelJudge(ABC):
         """Return what the rows' agreed answers look like, as far as they can be judged."""
         names = set(predictions.names)
         agreed = [row for row in rows if row.agreed is not None]
-        known = [row for row in agreed if names.issuperset(labels_of(row.agreed))]
+        known = [row for row in agreed if names.issuperset(row.labels)]
         warnings = []
         if not agreed:
             warnings.append("no row has an agreed answer: label errors could not be looked for")
@@ -137,6 +128,24 @@ class LabelJudge(ABC):
         findings = self.label_errors(known, predictions, predictions.probabilities, answers)
         return replace(findings, warnings=[*warnings, *findings.warnings])
 
+    @staticmethod
+    def noise(
+        control: str, names: Iterable[str], rows: Iterable[int], suspects: Iterable[int], missed: Iterable[int]
+    ) -> tuple[ClassNoise, ...]:
+        """Return the noise of each class, in order; classes that no row has and nothing suggests are left out."""
+        counts = zip(names, rows, suspects, missed, strict=True)
+        return tuple(ClassNoise(*values, control) for values in counts if any(values[1:]))
+
+    def absent_warnings(self, names: Sequence[str], present: Collection[str]) -> list[str]:
+        """Return a sentence on the labels that no row has, if there are any."""
+        absent = [name for name in names if name not in present]
+        return [f"no row is labeled {self.listed(absent)}: nothing can be suspected to belong there"] if absent else []
+
+    @staticmethod
+    def listed(names: Sequence[str]) -> str:
+        """Return the first names, and how many more there are, in words."""
+        return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
 
 def judge_for(head: str) -> LabelJudge:
     """Return what judges the answers of a head.
@@ -145,41 +154,3 @@ def judge_for(head: str) -> LabelJudge:
         KeyError: the head's answers cannot be right or wrong, as texts cannot.
     """
     return classes_in(__package__, LabelJudge, "head")[head]()
-
-
-def label_error(row: AnnotatedRow, quality: float, suggested: Target, control: str) -> Issue:
-    """Return the issue of a row whose answer is likely wrong, without the suggestion where the row is held out."""
-    return Issue(
-        task_id=row.row.task_id,
-        row_id=row.row.id,
-        split=row.split,
-        kind=IssueKind.LABEL_ERROR,
-        quality=quality,
-        given=row.agreed,
-        suggested=None if row.split.is_held_out else suggested,
-        control=control,
-    )
-
-
-def labels_of(target: Target | None) -> tuple[str, ...]:
-    """Return the labels that an answer uses, one per part."""
-    return () if target is None else tuple(label_of(part) for part in parts_of(target))
-
-
-def noise_of_classes(
-    control: str, names: Iterable[str], rows: Iterable[int], suspects: Iterable[int], missed: Iterable[int]
-) -> tuple[ClassNoise, ...]:
-    """Return the noise of each class, in order; classes that no row has and nothing suggests are left out."""
-    counts = zip(names, rows, suspects, missed, strict=True)
-    return tuple(ClassNoise(*values, control) for values in counts if any(values[1:]))
-
-
-def absent_warnings(names: Sequence[str], present: Collection[str]) -> list[str]:
-    """Return a sentence on the labels that no row has, if there are any."""
-    absent = [name for name in names if name not in present]
-    return [f"no row is labeled {listed(absent)}: nothing can be suspected to belong there"] if absent else []
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are, in words."""
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

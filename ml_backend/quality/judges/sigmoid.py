@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ...domain.example import Target
+from ...domain.example import Target, parts_of
+from ...domain.quality import IssueKind
 from ...learning.rows.encoded import Codes
 from ...models.text.confidence import Logistic
 from ...models.text.tokenised import Floats2d
@@ -15,7 +16,7 @@ from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus, crowdlab
 from ..label_errors import label_errors
 from ..predictions import Floats, OutOfSamplePredictions
-from .base import LabelFindings, LabelJudge, absent_warnings, label_error, labels_of, noise_of_classes
+from .base import LabelFindings, LabelJudge
 
 __all__ = ["SigmoidJudge", "multilabel_errors"]
 
@@ -43,7 +44,7 @@ class SigmoidJudge(LabelJudge):
         is the mean over the choices.
         """
         codes = answers.codes
-        given = [frozenset(labels_of(target)) for target in answers.targets]
+        given = [frozenset(map(str, parts_of(target))) for target in answers.targets]
         chosen_together: list[set[str]] = [set() for _ in answers.rows]
         confidence = np.ones(len(answers.rows))
         qualities: list[list[float]] = [[] for _ in answers.annotators]
@@ -80,7 +81,7 @@ class SigmoidJudge(LabelJudge):
         self, predictions: OutOfSamplePredictions, position: int, own: Target, other: Target, /
     ) -> float | None:
         column = {name: k for k, name in enumerate(predictions.names)}
-        one, two = set(labels_of(own)), set(labels_of(other))
+        one, two = set(map(str, parts_of(own))), set(map(str, parts_of(other)))
         if predictions.probabilities is None or not one | two <= column.keys():
             return None
         line = predictions.probabilities[position].astype(np.float64)
@@ -100,7 +101,7 @@ class SigmoidJudge(LabelJudge):
         /,
     ) -> LabelFindings:
         names, control = predictions.names, predictions.control.name
-        answers = [set(labels_of(row.agreed)) for row in rows]
+        answers = [set(row.labels) for row in rows]
         labels = np.array([[name in choices for name in names] for choices in answers], dtype=np.bool_)
         quality, right = multilabel_errors(labels, probabilities[[row.position for row in rows]])
         turned = right != labels
@@ -109,14 +110,17 @@ class SigmoidJudge(LabelJudge):
         return LabelFindings(
             quality={row.row.task_id: float(quality[i]) for i, row in enumerate(rows)},
             issues=[
-                label_error(
-                    rows[i], float(quality[i]), tuple(sorted(names[k] for k in np.flatnonzero(right[i]))), control
+                rows[i].issue(
+                    IssueKind.LABEL_ERROR,
+                    float(quality[i]),
+                    control=control,
+                    suggested=tuple(sorted(names[k] for k in np.flatnonzero(right[i]))),
                 )
                 for i in np.flatnonzero(is_error).tolist()
             ],
             health=1.0 - float(is_error.mean()),
-            classes=noise_of_classes(control, names, *counts),
-            warnings=absent_warnings(names, set().union(*answers)),
+            classes=self.noise(control, names, *counts),
+            warnings=self.absent_warnings(names, set().union(*answers)),
         )
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...domain.example import Target
-from ...domain.quality import ClassPair
+from ...domain.quality import ClassPair, IssueKind
 from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus, crowdlab
 from ..label_errors import FEWEST_CLASS_ROWS, Ints, LabelErrors, label_errors, label_trust
 from ..predictions import Floats, OutOfSamplePredictions
-from .base import LabelFindings, LabelJudge, absent_warnings, label_error, listed, noise_of_classes
+from .base import LabelFindings, LabelJudge
 
 __all__ = ["SoftmaxJudge"]
 
@@ -69,17 +69,41 @@ class SoftmaxJudge(LabelJudge):
         return LabelFindings(
             quality={row.row.task_id: float(found.quality[i]) for i, row in enumerate(rows) if found.is_judged[i]},
             issues=[
-                label_error(rows[i], float(found.quality[i]), names[int(found.suggested[i])], control)
+                rows[i].issue(
+                    IssueKind.LABEL_ERROR,
+                    float(found.quality[i]),
+                    control=control,
+                    suggested=names[int(found.suggested[i])],
+                )
                 for i in np.flatnonzero(found.is_error).tolist()
             ],
             health=_health(found),
-            classes=noise_of_classes(control, names, *counts),
+            classes=self.noise(control, names, *counts),
             pairs=_pairs(predictions, Counter(zip(given.tolist(), suggested.tolist(), strict=True)), answers),
-            warnings=_warnings(names, labels),
+            warnings=self._warnings(names, labels),
         )
 
     def disputed_pairs(self, predictions: OutOfSamplePredictions, answers: AnswerMatrix, /) -> tuple[ClassPair, ...]:
         return _pairs(predictions, Counter(), answers)
+
+    def _warnings(self, names: Sequence[str], labels: Ints) -> list[str]:
+        counts = Counter(labels.tolist())
+        if len(counts) == 1:
+            only = f"all {len(labels)} labeled rows are {names[int(labels[0])]!r}: label errors could not be looked for"
+            return [f"{only}, which takes at least 2 classes of {FEWEST_CLASS_ROWS} rows"]
+        warnings = []
+        judged = [index for index, count in counts.items() if count >= FEWEST_CLASS_ROWS]
+        thin = [f"{names[index]} ({counts[index]})" for index in sorted(counts) if counts[index] < FEWEST_CLASS_ROWS]
+        if len(judged) < 2:
+            warnings.append(
+                f"{len(judged)} of {len(counts)} classes with rows have {FEWEST_CLASS_ROWS} or more: label errors "
+                "could not be looked for, which takes at least 2 such classes"
+            )
+        elif thin:
+            warnings.append(
+                f"under {FEWEST_CLASS_ROWS} rows each for {self.listed(thin)}: their labels were not judged"
+            )
+        return warnings + self.absent_warnings(names, {names[index] for index in counts})
 
 
 def _health(found: LabelErrors) -> float | None:
@@ -109,21 +133,3 @@ def _pairs(
         for a, b in sorted(directions)
     ]
     return tuple(sorted(pairs, key=lambda pair: -(pair.rows + pair.disagreements))[:MOST_PAIRS])
-
-
-def _warnings(names: Sequence[str], labels: Ints) -> list[str]:
-    counts = Counter(labels.tolist())
-    if len(counts) == 1:
-        only = f"all {len(labels)} labeled rows are {names[int(labels[0])]!r}: label errors could not be looked for"
-        return [f"{only}, which takes at least 2 classes of {FEWEST_CLASS_ROWS} rows"]
-    warnings = []
-    judged = [index for index, count in counts.items() if count >= FEWEST_CLASS_ROWS]
-    thin = [f"{names[index]} ({counts[index]})" for index in sorted(counts) if counts[index] < FEWEST_CLASS_ROWS]
-    if len(judged) < 2:
-        warnings.append(
-            f"{len(judged)} of {len(counts)} classes with rows have {FEWEST_CLASS_ROWS} or more: label errors could "
-            "not be looked for, which takes at least 2 such classes"
-        )
-    elif thin:
-        warnings.append(f"under {FEWEST_CLASS_ROWS} rows each for {listed(thin)}: their labels were not judged")
-    return warnings + absent_warnings(names, {names[index] for index in counts})

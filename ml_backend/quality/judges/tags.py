@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from statistics import fmean
 from typing import TypeAlias
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...domain.example import Span, Target, parts_of
-from ...domain.quality import ClassNoise, ClassPair
+from ...domain.label_config import Control
+from ...domain.quality import ClassPair, IssueKind
 from ...domain.span_changes import SpanFault, span_changes
 from ...models.decoders.tags import best_tags, spans_of
 from ...models.text.tokenised import TokenisedTexts
@@ -18,7 +20,7 @@ from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix, answer_f1
 from ..consensus import Consensus
 from ..label_errors import label_errors
 from ..predictions import Floats, OutOfSamplePredictions
-from .base import LabelFindings, LabelJudge, absent_warnings, label_error, noise_of_classes
+from .base import LabelFindings, LabelJudge
 
 __all__ = ["TagsJudge", "tag_errors"]
 
@@ -78,16 +80,38 @@ class TagsJudge(LabelJudge):
             )
         quality, right = errors
         is_error = [spans != suggested for spans, suggested in zip(given, right, strict=True)]
-        classes, pairs = _noise(names, given, right, control)
-        return LabelFindings(
+        return replace(
+            self._noise_and_pairs(given, right, predictions.control),
             quality={row.row.task_id: float(quality[i]) for i, row in enumerate(rows)},
             issues=[
-                label_error(row, float(quality[i]), right[i], control) for i, row in enumerate(rows) if is_error[i]
+                row.issue(IssueKind.LABEL_ERROR, float(quality[i]), control=control, suggested=right[i])
+                for i, row in enumerate(rows)
+                if is_error[i]
             ],
             health=1.0 - float(np.mean(is_error)),
-            classes=classes,
-            pairs=pairs,
-            warnings=absent_warnings(names, {span.label for spans in given for span in spans}),
+        )
+
+    def _noise_and_pairs(self, given: SpansPerText, suggested: SpansPerText, control: Control) -> LabelFindings:
+        """Return the noise per label, counted in spans, and labels that are taken for each other."""
+        rows = Counter(span.label for spans in given for span in spans)
+        changes = [change for pair in zip(given, suggested, strict=True) for change in span_changes(*pair)]
+        suspects = Counter(change.given.label for change in changes if change.given)
+        missed = Counter(
+            change.suggested.label
+            for change in changes
+            if change.suggested and (change.given is None or change.given.label != change.suggested.label)
+        )
+        types = Counter(
+            (change.given.label, change.suggested.label)
+            for change in changes
+            if change.fault is SpanFault.WRONG_TYPE and change.given and change.suggested
+        )
+        counts = ([counter[name] for name in control.label_values] for counter in (rows, suspects, missed))
+        pairs = (ClassPair(*pair, count, control=control.name) for pair, count in types.most_common())
+        return LabelFindings(
+            classes=self.noise(control.name, control.label_values, *counts),
+            pairs=tuple(pairs),
+            warnings=self.absent_warnings(control.label_values, rows.keys()),
         )
 
 
@@ -162,28 +186,6 @@ def _stretches(spans: set[Span]) -> Iterator[tuple[int, int, list[Span]]]:
         stretch.append(span)
     if stretch:
         yield stretch[0].start, end, stretch
-
-
-def _noise(
-    names: Sequence[str], given: SpansPerText, suggested: SpansPerText, control: str
-) -> tuple[tuple[ClassNoise, ...], tuple[ClassPair, ...]]:
-    """Return the noise per label, counted in spans, and labels that are taken for each other."""
-    rows = Counter(span.label for spans in given for span in spans)
-    changes = [change for pair in zip(given, suggested, strict=True) for change in span_changes(*pair)]
-    suspects = Counter(change.given.label for change in changes if change.given)
-    missed = Counter(
-        change.suggested.label
-        for change in changes
-        if change.suggested and (change.given is None or change.given.label != change.suggested.label)
-    )
-    types = Counter(
-        (change.given.label, change.suggested.label)
-        for change in changes
-        if change.fault is SpanFault.WRONG_TYPE and change.given and change.suggested
-    )
-    counts = ([counter[name] for name in names] for counter in (rows, suspects, missed))
-    pairs = tuple(ClassPair(one, other, count, control=control) for (one, other), count in types.most_common())
-    return noise_of_classes(control, names, *counts), pairs
 
 
 def _spans(target: Target | None) -> tuple[Span, ...]:

@@ -16,7 +16,6 @@ from ..exporting.row_source import RowSource
 from ..services import Services
 
 __all__ = [
-    "LabelReader",
     "first_control",
     "flags_of",
     "label_reader",
@@ -25,7 +24,7 @@ __all__ = [
     "precision_table",
 ]
 
-LabelReader = Callable[[Iterable[Task]], Mapping[int, Mapping[str, Target]]]
+_LabelReader = Callable[[Iterable[Task]], Mapping[int, Mapping[str, Target]]]
 """The agreed answers by task and control; tasks without one are not in it."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -73,7 +72,7 @@ def flags_of(services: Services, project_id: int, control: str) -> list[Flag]:
     return [flag.about(control) for flag in services.database.flags.all(project_id)]
 
 
-def label_reader(services: Services, project: Project) -> LabelReader:
+def label_reader(services: Services, project: Project) -> _LabelReader:
     """Return what tells the agreed answers of each task that has one, by the rule that a snapshot follows."""
 
     source = RowSource.of_project(services, project, ())

@@ -19,7 +19,7 @@ from ...labelstudio.quality_fields import (
     review_tab,
 )
 from ...quality.flagging import choose_flags
-from ...quality.precision import measured_precision, silenced_kinds
+from ...quality.precision import measured_precision
 from ...snapshots.store import read_rows
 from ..connecting.projects import plan_of
 from ..services import Services
@@ -85,6 +85,7 @@ def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot
     decided = learn_decisions(services, project)
     history = flags_of(services, project.id, first_control(plan_of(project)))
     at_most = services.options.push_flags_at_most
+    precision = measured_precision(history, floor=services.options.flag_precision_floor)
     labeled, held_out = _labeled(snapshot)
     chosen = choose_flags(
         audit,
@@ -92,7 +93,7 @@ def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot
         held_out,
         history,
         at_most=at_most,
-        silenced=silenced_kinds(measured_precision(history, floor=services.options.flag_precision_floor)),
+        silenced={row.kind for row in precision if row.is_silenced and row.kind is not None},
     )
     marker = Marker(services, project, audit)
     marker.want(chosen, [each for each in audit.disagreements if not each.is_settled][:at_most])
