@@ -18,8 +18,8 @@ class PromptCompletion(LineExporter):
     description = 'One JSON object per line: {"prompt": the text, "completion": the answer}.'
     limits = (
         "One control's answers. A single choice is its label, free text is itself; several choices are a JSON list of "
-        'labels; entities are a JSON list of {"text", "label"} in the order of the text, without positions. Annotators, '
-        "weights and provenance are left out."
+        'labels; entities are a JSON list of {"text", "label"} in the order of the text, without positions. '
+        "Annotators, weights and provenance are left out."
     )
     suffix = ".jsonl"
     carries_one_control = True

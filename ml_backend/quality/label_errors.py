@@ -29,7 +29,7 @@ LEAST_TRUST = 1e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelErrors:
-    """What single-choice labels look like.
+    """Judged single-choice labels.
 
     Attributes:
         quality: how likely each label is right, shape (N,), 0 to 1, never NaN; 1 where it was not judged.

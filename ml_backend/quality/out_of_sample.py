@@ -125,10 +125,10 @@ class _Texts:
             meter.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts")
             done = rows
 
-        found, _ = Checkpoints(cache, self.origin, _ignore).arrays(
+        arrays, _ = Checkpoints(cache, self.origin, _ignore).arrays(
             "features", lambda: {"rows": self.encoder.embed(self._texts, on_rows=count)}
         )
-        return found["rows"]
+        return arrays["rows"]
 
 
 class _ControlPredictor:
@@ -271,10 +271,10 @@ class _Block:
         reviewed, reading = self._reviewed, self._encoded.reading
         codes = self._encoded.codes[reading.units_of(np.flatnonzero(reviewed.is_usable))]
         shares = self._judge.answer_shares(codes, self._objective.readout.columns)
-        found = np.tile(shares, (int(reading.unit_starts[len(reviewed.texts)]), 1))
+        probabilities = np.tile(shares, (int(reading.unit_starts[len(reviewed.texts)]), 1))
         targets = [target for target in reviewed.targets if target is not None]
         if not self._folds or not targets or self._objective.why_unusable(targets) is not None:
-            return found  # nothing that people said tells answers apart
+            return probabilities  # nothing that people said tells answers apart
         described = len(self._encoded) - len(reviewed.texts)
         workshop = Workshop.for_rows(self._encoder, self._objective, settings, len(targets) + described)
         tuned = settings.method if settings.method is not Method.REGRESSION else None
@@ -291,10 +291,10 @@ class _Block:
             on_fold=partial(_count_fold, meter, epochs),
         )
         scored = reading.units_of(np.concatenate([fold.scored for fold in self._folds]))
-        found[scored] = self._judge.probabilities(held_out.logits[settings.method])
+        probabilities[scored] = self._judge.probabilities(held_out.logits[settings.method])
         empty = [i for i, text in enumerate(reviewed.texts) if not text.strip()]
-        found[reading.units_of(empty)] = shares
-        return found
+        probabilities[reading.units_of(empty)] = shares
+        return probabilities
 
     def _embedding_work(self) -> float:
         if self._features is not None:
@@ -302,12 +302,12 @@ class _Block:
         return (len(self._encoded) - self._known_rows()) * FORWARD_SHARE
 
     def _known_rows(self) -> int:
-        """From the start of the rows: those whose unit is the whole text, which is embedded already."""
+        """Return how many of the first rows are embedded already, since their unit is the whole text."""
         is_whole = self._encoded.reading.places is None and self._encoded.reading.added is None
         return len(self._reviewed.texts) if is_whole else 0
 
     def _unit_features(self, meter: ProgressMeter) -> Floats2d:
-        """Of the encoded rows' units."""
+        """Return the features of the encoded rows' units."""
         if self._features is None:
             known = self._known_rows()
             reading = self._encoded.reading.take(np.arange(known, len(self._encoded)))

@@ -63,21 +63,21 @@ class SoftmaxJudge(LabelJudge):
     ) -> LabelFindings:
         names, control = predictions.names, predictions.control.name
         labels = np.array([names.index(str(row.agreed)) for row in rows], dtype=np.int64)
-        found = label_errors(labels, probabilities[[row.position for row in rows]])
-        given, suggested = labels[found.is_error], found.suggested[found.is_error]
+        errors = label_errors(labels, probabilities[[row.position for row in rows]])
+        given, suggested = labels[errors.is_error], errors.suggested[errors.is_error]
         counts = (np.bincount(each, minlength=len(names)).tolist() for each in (labels, given, suggested))
         return LabelFindings(
-            quality={row.row.task_id: float(found.quality[i]) for i, row in enumerate(rows) if found.is_judged[i]},
+            quality={row.row.task_id: float(errors.quality[i]) for i, row in enumerate(rows) if errors.is_judged[i]},
             issues=[
                 rows[i].issue(
                     IssueKind.LABEL_ERROR,
-                    float(found.quality[i]),
+                    float(errors.quality[i]),
                     control=control,
-                    suggested=names[int(found.suggested[i])],
+                    suggested=names[int(errors.suggested[i])],
                 )
-                for i in np.flatnonzero(found.is_error).tolist()
+                for i in np.flatnonzero(errors.is_error).tolist()
             ],
-            health=_health(found),
+            health=_health(errors),
             classes=self.noise(control, names, *counts),
             pairs=_pairs(predictions, Counter(zip(given.tolist(), suggested.tolist(), strict=True)), answers),
             warnings=self._warnings(names, labels),
@@ -106,13 +106,13 @@ class SoftmaxJudge(LabelJudge):
         return warnings + self.absent_warnings(names, {names[index] for index in counts})
 
 
-def _health(found: LabelErrors) -> float | None:
+def _health(errors: LabelErrors) -> float | None:
     """Return the estimated share of the judged labels that are right, or None where none was judged.
 
     `cleanlab.dataset.overall_label_health_score` with the same count of errors that the flags follow.
     """
-    judged = int(found.is_judged.sum())
-    return 1.0 - found.expected_errors / judged if judged else None
+    judged = int(errors.is_judged.sum())
+    return 1.0 - errors.expected_errors / judged if judged else None
 
 
 def _pairs(
