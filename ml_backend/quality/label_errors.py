@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "label_errors", "label_trust"]
+__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "label_errors"]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -23,8 +23,6 @@ FEWEST_CLASS_ROWS = 3
 ROUNDS = 3
 PSEUDO_ROWS = 4.0
 """Rows per class that the noise rates start from, spread evenly: one chance mistake must not look like a habit."""
-LEAST_TRUST = 1e-3
-"""A class whose labels are all suspect must still have rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,27 +92,6 @@ def label_errors(labels: Ints, probabilities: Floats) -> LabelErrors:
     posterior[rows, given] = -1.0
     result.suggested[judged] = present[posterior.argmax(axis=1)]
     return LabelErrors(result.quality, result.is_error, result.suggested, result.is_judged, expected)
-
-
-def label_trust(labels: Ints, probabilities: Floats) -> npt.NDArray[np.float64]:
-    """Return how far to believe each label when models are trained to judge the others, shape (N,), above 0 to 1.
-
-    Models that learned from wrong labels defend them. Judging anew by models that trust labels by their quality finds
-    more: on the texts and noise that `label_errors` names, average precision rises from .988 to .993, and from .899
-    to .940 where each class goes to the one that it is confused with most. The idea of confident learning's final
-    step (Northcutt, Jiang and Chuang 2021), with weights in place of a cut.
-
-    Args:
-        labels: class per row, shape (N,); -1 where there is none, which is believed as it teaches nothing.
-        probabilities: as for `label_errors`.
-
-    Raises:
-        ConfigurationError: as `label_errors`.
-    """
-    known = labels >= 0
-    weights = np.ones(len(labels))
-    weights[known] = np.maximum(label_errors(labels[known], probabilities[known]).quality, LEAST_TRUST)
-    return weights
 
 
 def _check(labels: Ints, probabilities: Floats) -> None:
