@@ -113,7 +113,7 @@ def _posts_while_running(
 
 def _post(backend: BackendProcess, event: Mapping[str, Any]) -> float:
     """Milliseconds that the webhook takes for an event, as Label Studio calls it: on a new connection."""
-    password = backend.settings.webhook_password.get_secret_value()
+    password = backend.settings.backend.webhook_password.get_secret_value()
     headers = {
         "Content-Type": "application/json",
         "Authorization": "Basic " + b64encode(f"webhook:{password}".encode()).decode(),

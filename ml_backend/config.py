@@ -11,10 +11,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from .errors import ConfigurationError
 from .options import PREFIX, Options, all_settings
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["load_settings"]
 
 
-class Settings(Options, BaseSettings):
+class _Settings(Options, BaseSettings):
     """The options of this process: each setting is read from `LABELLOOP_<NAME>` in the environment."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
@@ -24,7 +24,9 @@ class Settings(Options, BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        **_others: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (it knows no groups)
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (there is no such file)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (nor such a folder)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return what is given to the constructor, then the environment."""
         return init_settings, _Environment(settings_cls)
@@ -42,8 +44,8 @@ class _Environment(PydanticBaseSettingsSource):
         return {name: environment[variable] for variable, name in names if variable in environment}
 
 
-def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment, with overrides from the command line.
+def load_settings(**overrides: object) -> Options:
+    """Return the settings of the environment, with overrides from the command line.
 
     Raises:
         ConfigurationError: a value cannot work, or the environment holds a `LABELLOOP_` name that is no setting.
@@ -56,7 +58,7 @@ def load_settings(**overrides: object) -> Settings:
             "(a misspelt name would otherwise be ignored)"
         )
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+        return _Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         raise ConfigurationError("; ".join(map(_clause, error.errors()))) from None
 

@@ -33,7 +33,7 @@ from .workflows.services import Services
 
 try:
     # Its import makes a cache there, in the working directory otherwise; nothing is kept in it from here.
-    os.environ.setdefault("MODEL_DIR", str(load_settings().home.resolve() / "label-studio-ml"))
+    os.environ.setdefault("MODEL_DIR", str(load_settings().home / "label-studio-ml"))
     from label_studio_ml.exceptions import AnswerException
     from label_studio_ml.model import LabelStudioMLBase
 except ImportError as error:
@@ -181,7 +181,7 @@ def wsgi_app(model: type[LabelloopModel] = LabelloopModel) -> Flask:
     configure_logging(settings.log_level)
     app: Flask = init_app(model_class=model)
     app.json = BoundedJson(app)
-    Guard(settings).protect(app)
+    Guard(settings.backend).protect(app)
     bound_events(app)
 
     @app.get("/versions")

@@ -17,14 +17,13 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from .domain.addresses import base_url, credential, host_name, http_url, in_url, user_name
+from .domain.addresses import LOOPBACK_HOSTS, base_url, credential, host_name, http_url, in_url, user_name
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
 
-__all__ = ["LOOPBACK_HOSTS", "PREFIX", "BackendOptions", "Options", "ServingOptions", "TextServerOptions", "all_settings"]
+__all__ = ["PREFIX", "BackendOptions", "ExtensionOptions", "Options", "all_settings"]
 
 PREFIX = "LABELLOOP_"
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 STATE_DATABASES = ("sqlite", "postgresql")
 MLFLOW_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
@@ -53,21 +52,22 @@ class BackendOptions(BaseModel):
     model_config = _config()
 
     host: Annotated[str, AfterValidator(host_name)] = Field(
-        "127.0.0.1", description="Address that the backend listens on."
+        default="127.0.0.1", description="Address that the backend listens on."
     )
-    port: int = Field(9090, ge=1, le=65535, description="Port that the backend listens on.")
+    port: int = Field(default=9090, ge=1, le=65535, description="Port that the backend listens on.")
     public_url: BaseUrlOrNone = Field(
-        "", description="URL under which Label Studio reaches the backend; empty: from host and port."
+        default="", description="URL under which Label Studio reaches the backend; empty: from host and port."
     )
-    threads: int = Field(8, ge=1, le=256, description="Requests that the backend answers at the same time.")
+    threads: int = Field(default=8, ge=1, le=256, description="Requests that the backend answers at the same time.")
     user: Annotated[str, AfterValidator(user_name)] = Field(
-        "labelloop", description="User name of the backend's basic auth."
+        default="labelloop", description="User name of the backend's basic auth."
     )
     password: Credential = Field(
-        SecretStr(""), description="Password of the backend's basic auth; required unless the address is loopback."
+        default=SecretStr(""),
+        description="Password of the backend's basic auth; required unless the address is loopback.",
     )
     webhook_password: Credential = Field(
-        SecretStr(""),
+        default=SecretStr(""),
         description="Password of the event webhook, user name `webhook`; it may only post events. "
         "Required when a password is set, and different from it.",
     )
@@ -106,12 +106,14 @@ class StudioOptions(BaseModel):
     model_config = _config("studio_")
 
     url: Annotated[str, AfterValidator(base_url)] = Field(
-        "http://localhost:8080", description="URL of Label Studio, as seen from the backend."
+        default="http://localhost:8080", description="URL of Label Studio, as seen from the backend."
     )
     token: Credential = Field(
-        SecretStr(""), description="Label Studio token: a personal access token or a legacy token."
+        default=SecretStr(""), description="Label Studio token: a personal access token or a legacy token."
     )
-    timeout_s: Seconds = Field(60.0, ge=1, description="Longest wait for one answer of Label Studio, in seconds.")
+    timeout_s: Seconds = Field(
+        default=60.0, ge=1, description="Longest wait for one answer of Label Studio, in seconds."
+    )
 
 
 class ModelOptions(BaseModel):
@@ -120,11 +122,11 @@ class ModelOptions(BaseModel):
     model_config = _config()
 
     base_model: str = Field(
-        "sentence-transformers/all-MiniLM-L6-v2",
+        default="sentence-transformers/all-MiniLM-L6-v2",
         description="Base model: a Hugging Face name or a folder; any encoder or decoder of transformers.",
     )
     text_base_model: str = Field(
-        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        default="HuggingFaceTB/SmolLM2-135M-Instruct",
         description="Base model of text areas: a Hugging Face name or a folder; any decoder of transformers. "
         "Empty: no drafts before a version is trained.",
     )
@@ -143,14 +145,14 @@ class TextServerOptions(BaseModel):
     model_config = _config("text_server_")
 
     url: BaseUrlOrNone = Field(
-        "",
+        default="",
         description="URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`, that writes drafts before "
         "the first version, and those of every version whose name one of its models has; empty: none.",
     )
     model: str = Field(
-        "", description="Model of that server that writes drafts before the first version; empty: its only one."
+        default="", description="Model of that server that writes drafts before the first version; empty: its only one."
     )
-    key: Credential = Field(SecretStr(""), description="API key of that server.")
+    key: Credential = Field(default=SecretStr(""), description="API key of that server.")
 
 
 class ServingOptions(BaseModel):
@@ -159,22 +161,22 @@ class ServingOptions(BaseModel):
     model_config = _config()
 
     draft_budget_s: Seconds = Field(
-        20.0, ge=0.1, description="Seconds per draft of a response; what is written by then is shown."
+        default=20.0, ge=0.1, description="Seconds per draft of a response; what is written by then is shown."
     )
     runtime: Literal["auto", "openvino-int8", "openvino", "onnxruntime", "torch"] = Field(
-        "auto",
+        default="auto",
         description="What computes pre-labels: `openvino-int8`, `openvino`, `onnxruntime`, `torch`, or `auto`: torch "
         "on a GPU, else the fastest of the others, measured once per machine. With `torch`, trainings make and use no "
         "graph.",
     )
     prediction_cache_mb: Count = Field(
-        64,
+        default=64,
         ge=0,
         description="Memory for answers that were given before, in MB: the same text of the same version is not "
         "computed again; 0: none are kept.",
     )
     model_memory_mb: Count = Field(
-        4096,
+        default=4096,
         ge=0,
         description="Memory for the models of all projects, in MB: above it, those that were not asked for the longest "
         "time are put away until their next request; 0: no limit.",
@@ -194,16 +196,16 @@ class LabelOptions(BaseModel):
     split: Annotated[
         SplitFractions, BeforeValidator(lambda value: SplitFractions.parse(value) if isinstance(value, str) else value)
     ] = Field(
-        SplitFractions(),
+        default=SplitFractions(),
         description="Shares of train, validation and test; read when a project is connected, fixed from then on.",
     )
     review_rule: str = Field(
-        "submitted",
+        default="submitted",
         description="Which annotations count as reviewed: `submitted`, `ground_truth`, `approved:<control>=<value>` "
         "or `agreement:<N>` annotators.",
     )
     trust_ground_truth: bool = Field(
-        False, description="Whether a ground-truth annotation settles a disagreement between annotators."
+        default=False, description="Whether a ground-truth annotation settles a disagreement between annotators."
     )
 
     @field_validator("review_rule")
@@ -221,13 +223,13 @@ class RetrainingOptions(BaseModel):
     model_config = _config("retrain_")
 
     after: Count = Field(
-        50, ge=0, description="New reviewed labels after which training starts by itself; 0: never by itself."
+        default=50, ge=0, description="New reviewed labels after which training starts by itself; 0: never by itself."
     )
     debounce_s: Seconds = Field(
-        60.0, ge=0, description="Seconds without a new label before training starts by itself."
+        default=60.0, ge=0, description="Seconds without a new label before training starts by itself."
     )
     interval_s: Seconds = Field(
-        600.0, ge=0, description="Least seconds between two trainings that start by themselves."
+        default=600.0, ge=0, description="Least seconds between two trainings that start by themselves."
     )
 
 
@@ -237,24 +239,24 @@ class JobOptions(BaseModel):
     model_config = _config("job_")
 
     heartbeat_timeout_s: Seconds = Field(
-        60.0,
+        default=60.0,
         ge=10,
         description="Seconds without a sign of life, which comes every 2 s, after which a running job's process counts "
         "as dead; at least 10.",
     )
     attempts: Count = Field(
-        3,
+        default=3,
         ge=1,
         description="Processes of a job that may die in a row, none leaving a new checkpoint, before the job is over.",
     )
     patience_s: Seconds = Field(
-        120.0,
+        default=120.0,
         ge=0,
         description="Seconds for which a job retries, up to six times, calls to what cannot be reached, before it "
         "fails; 0: it fails at once.",
     )
     at_once: Count = Field(
-        2, alias="jobs_at_once", ge=1, description="Jobs that one worker runs at the same time."
+        default=2, alias="jobs_at_once", ge=1, description="Jobs that one worker runs at the same time."
     )
 
 
@@ -264,18 +266,21 @@ class FeedbackOptions(BaseModel):
     model_config = _config()
 
     auto_push: bool = Field(
-        True, description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
+        default=True,
+        description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs.",
     )
     audit_after_training: bool = Field(
-        True,
+        default=True,
         description="Whether an audit of the labels follows every training of a project by itself, and its findings "
         "are shown in Label Studio.",
     )
     push_flags_at_most: Count = Field(
-        300, ge=0, description="Likely label errors that are shown in Label Studio at a time, the most suspicious ones."
+        default=300,
+        ge=0,
+        description="Likely label errors that are shown in Label Studio at a time, the most suspicious ones.",
     )
     flag_precision_floor: float = Field(
-        0.2,
+        default=0.2,
         ge=0,
         le=1,
         description="Share of flags that must prove right: a kind of issue that is surely below it is not flagged any "
@@ -288,24 +293,29 @@ class ExtensionOptions(BaseModel):
 
     model_config = _config()
 
-    hooks: str = Field("", description="Hooks as `module:object`, separated by commas, besides those of entry points.")
+    hooks: str = Field(
+        default="", description="Hooks as `module:object`, separated by commas, besides those of entry points."
+    )
     hook_timeout_s: Seconds = Field(
-        30.0, ge=0.1, description="Longest time that one call of a hook may take, such as for one row, in seconds."
+        default=30.0,
+        ge=0.1,
+        description="Longest time that one call of a hook may take, such as for one row, in seconds.",
     )
     redact: str = Field(
-        "",
+        default="",
         description="Personal data that is masked in snapshots, exports and all that is made of them: some of `email`, "
         "`phone`, `iban`, `card`, separated by commas; empty: none.",
     )
     redact_region: str = Field(
-        "",
+        default="",
         description="Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone.",
     )
     notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = Field(
-        "", description="URL that gets a signed message when a snapshot is written, a version trained or promoted."
+        default="",
+        description="URL that gets a signed message when a snapshot is written, a version trained or promoted.",
     )
     notify_secret: SecretStr = Field(
-        SecretStr(""), description="Secret of at least 16 characters that those messages are signed with."
+        default=SecretStr(""), description="Secret of at least 16 characters that those messages are signed with."
     )
 
 
@@ -314,21 +324,25 @@ class Options(BaseModel):
 
     model_config = _config()
 
-    home: Path = Field(Path(".labelloop"), description="Folder that holds everything a process writes.")
-    database_url: str = Field("", description="SQLAlchemy URL of the state; empty: SQLite in the home folder.")
-    mlflow_url: str = Field("", description="MLflow tracking and registry URI; empty: SQLite in the home folder.")
+    home: Path = Field(default=Path(".labelloop"), description="Folder that holds everything a process writes.")
+    database_url: str = Field(default="", description="SQLAlchemy URL of the state; empty: SQLite in the home folder.")
+    mlflow_url: str = Field(
+        default="", description="MLflow tracking and registry URI; empty: SQLite in the home folder."
+    )
     backend: BackendOptions = BackendOptions()
     studio: StudioOptions = StudioOptions()
     models: ModelOptions = ModelOptions()
     text_server: TextServerOptions = TextServerOptions()
     serving: ServingOptions = ServingOptions()
     labels: LabelOptions = LabelOptions()
-    seed: int = Field(1, ge=0, le=GREATEST_SEED, description="Seed of training and of the gate's bootstrap.")
+    seed: int = Field(default=1, ge=0, le=GREATEST_SEED, description="Seed of training and of the gate's bootstrap.")
     retraining: RetrainingOptions = RetrainingOptions()
     jobs: JobOptions = JobOptions()
     feedback: FeedbackOptions = FeedbackOptions()
     extensions: ExtensionOptions = ExtensionOptions()
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least level that is logged."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -80,7 +80,7 @@ def export(
         return
     check_source(project, studio_export, config)
     file, xml = studio_export or Path(), config_text(config)
-    _show_snapshot(exports.export_file(services, file, xml, fractions or services.options.split, out), as_json)
+    _show_snapshot(exports.export_file(services, file, xml, fractions or services.options.labels.split, out), as_json)
 
 
 def _exported(

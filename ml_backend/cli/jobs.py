@@ -129,7 +129,7 @@ def run(job_id: JobId) -> None:
     settings = load_settings()
     configure_logging(settings.log_level)
     # The database may have gone away since the job was claimed.
-    services = persistently(partial(build_services, settings), settings.job_patience_s, lambda s, _: time.sleep(s))
+    services = persistently(partial(build_services, settings), settings.jobs.patience_s, lambda s, _: time.sleep(s))
     call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
     if run_job(services, job_id, interrupt) is not JobState.SUCCEEDED:
         raise typer.Exit(1)

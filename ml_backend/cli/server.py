@@ -32,7 +32,7 @@ def serve(
     from ..web.server import serve as serve_until_signalled
 
     settings = load_settings(host=host, port=port)
-    note(f"labelloop serves {settings.backend_url} for Label Studio at {settings.studio_url}; Ctrl-C ends it")
+    note(f"labelloop serves {settings.backend.url} for Label Studio at {settings.studio.url}; Ctrl-C ends it")
     serve_until_signalled(settings, with_worker=not no_worker)
 
 
@@ -51,5 +51,5 @@ def worker() -> None:
     stop = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stop.set())
-    note(f"a worker runs the jobs of {settings.home.resolve()}; Ctrl-C ends it, and running jobs go on")
+    note(f"a worker runs the jobs of {settings.home}; Ctrl-C ends it, and running jobs go on")
     Worker(services).run(stop)

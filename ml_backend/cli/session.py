@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ..options import Options
     from ..workflows.services import Services
 
 __all__ = ["open_services", "read_settings"]
 
 
-def read_settings(**overrides: object) -> "Settings":
+def read_settings(**overrides: object) -> "Options":
     """Settings of the environment and the command line, with logging set up for a command: warnings and worse."""
     from ..bootstrap import configure_logging
     from ..config import load_settings

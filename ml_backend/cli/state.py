@@ -82,7 +82,7 @@ def backup(
     from ..workflows.state.backup import Places, back_up
 
     settings = read_settings()
-    places = Places(settings.home.resolve(), settings.database, settings.mlflow)
+    places = Places(settings.home, settings.database, settings.mlflow)
     made = back_up(places, file, datetime.now(UTC))
     emit(made, as_json=as_json, lines=[f"{made.files} files, {made.bytes / 1e6:.1f} MB, in {made.path}"])
 

@@ -99,7 +99,7 @@ def train(
     services = open_services()
     request = TrainRequest(
         trigger="command",
-        base_model=base_model or services.options.base_model,
+        base_model=base_model or services.options.models.base_model,
         seed=services.options.seed if seed is None else seed,
         method=method,
         overrides=overrides,

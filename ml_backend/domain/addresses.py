@@ -4,8 +4,19 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["WEBHOOK_USER", "base_url", "credential", "host_name", "http_url", "in_url", "user_name", "without_password"]
+__all__ = [
+    "LOOPBACK_HOSTS",
+    "WEBHOOK_USER",
+    "base_url",
+    "credential",
+    "host_name",
+    "http_url",
+    "in_url",
+    "user_name",
+    "without_password",
+]
 
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 WEBHOOK_USER = "webhook"
 HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 NO_PART_OF_URLS = re.compile(r"[\s\x00-\x1f\x7f]")

@@ -2,7 +2,7 @@
 
 from flask import Flask, Response
 
-from ..config import Settings
+from ..options import Options
 from ..workflows.services import Services
 from .errors import register_errors
 from .event_bounds import bound_events
@@ -14,12 +14,12 @@ from .status import status_blueprint
 __all__ = ["create_app"]
 
 
-def create_app(services: Services, settings: Settings) -> Flask:
+def create_app(services: Services, options: Options) -> Flask:
     """The application over these services. Nothing is loaded here: `/health` answers at once."""
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics = Metrics(services)
-    Guard(settings, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
+    Guard(options.backend, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
     bound_events(app)
     metrics.observe(app)
     register_errors(app, metrics, services.alarms)

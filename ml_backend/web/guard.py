@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, abort, g, request
 from gunicorn.util import unquote_to_wsgi_str
 
-from ..config import LOOPBACK_HOSTS, Settings
-from ..workflows.services import WEBHOOK_USER
+from ..domain.addresses import LOOPBACK_HOSTS, WEBHOOK_USER
+from ..options import BackendOptions
 from .failed_logins import FailedLogins
 from .limits import BODY_LIMIT, BoundedRequest, body_limit
 
@@ -49,13 +49,15 @@ class Guard:
         count_failed_login: called with the reason for each failed login.
     """
 
-    def __init__(self, settings: Settings, count_failed_login: Callable[[str], None] = lambda _reason: None) -> None:
-        self._user = settings.user
-        self._password = settings.password.get_secret_value()
-        self._webhook_password = settings.webhook_password.get_secret_value()
-        public = urlsplit(settings.backend_url).hostname
+    def __init__(
+        self, access: BackendOptions, count_failed_login: Callable[[str], None] = lambda _reason: None
+    ) -> None:
+        self._user = access.user
+        self._password = access.password.get_secret_value()
+        self._webhook_password = access.webhook_password.get_secret_value()
+        public = urlsplit(access.url).hostname
         self._hosts = LOOPBACK_HOSTS | ({public} if public else frozenset())
-        self._is_loopback = settings.is_loopback
+        self._is_loopback = access.is_loopback
         self._failed_logins = FailedLogins(count_failed_login)
 
     def protect(self, app: Flask) -> None:

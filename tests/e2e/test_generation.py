@@ -126,7 +126,9 @@ def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(
 
 def _train(loop: Loop, *, epochs: int) -> Job:
     options = loop.services.options
-    request = TrainRequest("command", options.base_model, options.seed, overrides={**OVERRIDES, "epochs": str(epochs)})
+    request = TrainRequest(
+        "command", options.models.base_model, options.seed, overrides={**OVERRIDES, "epochs": str(epochs)}
+    )
     job, _ = request_training(loop.services, loop.project.id, trigger="command", request=request)
     return finish(loop.services, loop.backend, job, lambda *_: None)
 

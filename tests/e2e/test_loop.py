@@ -126,7 +126,7 @@ def _wait_for_training(loop: Loop) -> Job:
 
 def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, version: str) -> None:
     settings = loop.backend.settings
-    credentials = {"username": settings.user, "password": settings.password.get_secret_value()}
+    credentials = {"username": settings.backend.user, "password": settings.backend.password.get_secret_value()}
     page = new_context(browser, http_credentials=credentials).new_page()
     page.goto(loop.backend.url)
     page.get_by_role("definition").get_by_text(version, exact=True).wait_for()

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml_backend import errors
-from ml_backend.config import Settings
+from ml_backend.options import Options
 from ml_backend.web import create_app
 from ml_backend.web.limits import MAX_BODY_BYTES
 from tests.services import build_test_services
@@ -29,7 +29,7 @@ def boom() -> Boom:
 
 @pytest.fixture
 def client(tmp_path: Path, boom: Boom) -> FlaskClient:
-    app = create_app(build_test_services(tmp_path), Settings())
+    app = create_app(build_test_services(tmp_path), Options())
     app.add_url_rule("/boom", "boom", boom)
     return app.test_client()
 

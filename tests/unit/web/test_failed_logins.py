@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from ml_backend.config import Settings
+from ml_backend.options import Options
 from ml_backend.web import create_app
 from ml_backend.web.failed_logins import LINES_PER_MINUTE, FailedLogins
 from ml_backend.workflows.connecting.webhook import basic_auth
@@ -20,7 +20,7 @@ SECRETS = {"password": "secret-of-backend", "webhook_password": "secret-of-webho
 @pytest.fixture
 def client(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> FlaskClient:
     caplog.set_level(logging.WARNING)
-    return create_app(build_test_services(tmp_path), Settings(**SECRETS)).test_client()
+    return create_app(build_test_services(tmp_path), Options(**SECRETS)).test_client()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ml_backend.config import Settings
+from ml_backend.options import Options
 from ml_backend.web import create_app
 from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.services import Services
@@ -65,7 +65,7 @@ def services(tmp_path: Path) -> Services:
 
 
 def app_of(services: Services, **settings: Any) -> Flask:
-    return create_app(services, Settings(**settings))
+    return create_app(services, Options(**settings))
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.config import Settings
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import EncoderError
+from ml_backend.options import Options
 from ml_backend.web import create_app
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
@@ -30,7 +30,7 @@ def services(tmp_path: Path) -> Services:
 
 @pytest.fixture
 def client(services: Services) -> FlaskClient:
-    return create_app(services, Settings()).test_client()
+    return create_app(services, Options()).test_client()
 
 
 def predict(client: FlaskClient, *data: dict[str, Any], **more: Any) -> Any:
@@ -83,7 +83,7 @@ def test_setup_answers_while_the_model_is_still_loading(tmp_path: Path) -> None:
         return FakePredictor("labelloop-1-cold-start-x", {}, "Billing")
 
     services.champions._cold_start = load_slowly
-    client = create_app(services, Settings()).test_client()
+    client = create_app(services, Options()).test_client()
 
     response = client.post("/setup", json=SETUP)
 
@@ -306,7 +306,7 @@ def test_events_are_counted_under_known_names_alone(services: Services, client: 
 def test_no_secret_reaches_log_page_or_metrics(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     services = build_test_services(tmp_path)
-    settings = Settings(password="SECRET-1", webhook_password="SECRET-2", studio_token="SECRET-3")
+    settings = Options(password="SECRET-1", webhook_password="SECRET-2", studio_token="SECRET-3")
     client = create_app(services, settings).test_client()
     project = {"id": 1, "title": "Tickets", "label_config": PER_REGION, "token": "SECRET-4"}
     setup = SETUP | {"access_token": "SECRET-5", "extra_params": {"key": "SECRET-6"}}

@@ -8,13 +8,13 @@ from time import monotonic, sleep
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.config import Settings
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import JobKind, JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
+from ml_backend.options import Options
 from ml_backend.web import create_app
 from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.connecting.projects import remember_project
@@ -38,7 +38,7 @@ def project(services: Services) -> Project:
 
 @pytest.fixture
 def client(services: Services) -> FlaskClient:
-    return create_app(services, Settings()).test_client()
+    return create_app(services, Options()).test_client()
 
 
 def page(client: FlaskClient) -> str:
@@ -182,7 +182,7 @@ def test_metrics_tell_what_became_of_answered_tasks(services: Services, client: 
 
 def test_two_applications_count_apart(services: Services, client: FlaskClient) -> None:
     client.get("/health")
-    other = create_app(services, Settings()).test_client()
+    other = create_app(services, Options()).test_client()
 
     assert "label_studio.health" not in other.get("/metrics").get_data(as_text=True)
 
