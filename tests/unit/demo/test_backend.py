@@ -30,7 +30,7 @@ def test_the_users_own_settings_do_not_reach_the_demo(monkeypatch: pytest.Monkey
     assert settings.mlflow == f"sqlite:///{tmp_path / 'mlflow.db'}"
     assert settings.backend.url == "http://localhost:9191"
     assert settings.studio.url == "http://localhost:8181"
-    assert settings.review_rule == "submitted"
+    assert settings.labels.review_rule == "submitted"
     assert settings.labels.split == SPLIT
     assert "users" not in " ".join(settings.environment().values()).replace(str(tmp_path), "")
 
@@ -43,6 +43,6 @@ def test_the_backend_has_two_random_passwords_on_loopback(tmp_path: Path) -> Non
         for password in (settings.backend.password, settings.backend.webhook_password)
     }
 
-    assert first.is_loopback
+    assert first.backend.is_loopback
     assert len(passwords) == 4
     assert min(map(len, passwords)) >= 12
