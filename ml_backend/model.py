@@ -20,9 +20,7 @@ from .errors import LabelloopError
 from .labelstudio.payloads import parse_predict, parse_setup, predict_response
 from .labelstudio.webhook_payloads import parse_webhook
 from .models.base.native_threads import NativeThread
-from .web.bounded_json import BoundedJson
 from .web.errors import status_line
-from .web.event_bounds import bound_events
 from .web.guard import Guard, refuse_training_by_events
 from .web.label_studio import versions_answer, webhook_answer
 from .web.watcher import watch_champions
@@ -180,9 +178,7 @@ def wsgi_app(model: type[LabelloopModel] = LabelloopModel) -> Flask:
     settings = load_settings()
     configure_logging(settings.log_level)
     app: Flask = init_app(model_class=model)
-    app.json = BoundedJson(app)
     Guard(settings.backend).protect(app)
-    bound_events(app)
 
     @app.get("/versions")
     def versions() -> Response:

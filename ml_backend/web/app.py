@@ -5,7 +5,6 @@ from flask import Flask, Response
 from ..options import Options
 from ..workflows.services import Services
 from .errors import register_errors
-from .event_bounds import bound_events
 from .guard import Guard
 from .label_studio import label_studio_blueprint
 from .metrics import Metrics
@@ -17,10 +16,9 @@ __all__ = ["create_app"]
 def create_app(services: Services, options: Options) -> Flask:
     """The application over these services. Nothing is loaded here: `/health` answers at once."""
     app = Flask(__name__)
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics = Metrics(services)
     Guard(options.backend, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
-    bound_events(app)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics.observe(app)
     register_errors(app, metrics, services.alarms)
     app.register_blueprint(label_studio_blueprint(services, metrics))

@@ -7,6 +7,9 @@ DNS rebinding, and bodies must be JSON, which a foreign page cannot send without
 """
 
 import hmac
+import logging
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,15 +21,18 @@ from gunicorn.util import unquote_to_wsgi_str
 
 from ..domain.addresses import LOOPBACK_HOSTS, WEBHOOK_USER
 from ..options import BackendOptions
-from .failed_logins import FailedLogins
-from .limits import BODY_LIMIT, BoundedRequest, body_limit
+from .limits import BODY_LIMIT, body_limit, limit_requests
 
 if TYPE_CHECKING:
     from .incoming import Head
 
-__all__ = ["Guard", "refuse_training_by_events"]
+__all__ = ["CHALLENGE", "Guard", "refuse_training_by_events"]
+
+log = logging.getLogger(__name__)
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="labelloop"'}
+FAILED_LOGINS_PER_MINUTE = 10
+"""Failed logins that are logged, as many as a person can read; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,10 @@ class Guard:
     """
 
     def __init__(
-        self, access: BackendOptions, count_failed_login: Callable[[str], None] = lambda _reason: None
+        self,
+        access: BackendOptions,
+        count_failed_login: Callable[[str], None] = lambda _reason: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._user = access.user
         self._password = access.password.get_secret_value()
@@ -58,15 +67,15 @@ class Guard:
         public = urlsplit(access.url).hostname
         self._hosts = LOOPBACK_HOSTS | ({public} if public else frozenset())
         self._is_loopback = access.is_loopback
-        self._failed_logins = FailedLogins(count_failed_login)
+        self._failed_logins = _FailedLogins(count_failed_login, clock)
 
     def protect(self, app: Flask) -> None:
-        """Put the checks before all views of the application."""
+        """Put the checks before all views of the application, and limit what a request may hold."""
         app.before_request(self._check)
-        app.extensions[BODY_LIMIT] = self.body_limit
-        app.request_class = BoundedRequest
+        app.extensions[BODY_LIMIT] = self._body_limit
+        limit_requests(app)
 
-    def body_limit(self, head: "Head") -> int:
+    def _body_limit(self, head: "Head") -> int:
         """Return how many bytes of the body to read after this head; 0 where the head alone refuses the request."""
         asked = Request(_environ(head))
         return 0 if self._refusal(asked) else body_limit(asked.path)
@@ -115,6 +124,37 @@ class Guard:
         return bool(self._password) and _has_credentials(asked, WEBHOOK_USER, self._webhook_password)
 
 
+class _FailedLogins:
+    """Counts failed logins and logs the first ones of every minute, with how many went unlogged before."""
+
+    def __init__(self, count: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._count, self._clock = count, clock
+        self._lock = threading.Lock()
+        self._minute_ends = 0.0
+        self._lines = self._unlogged = 0
+
+    def note(self, request: Request, reason: str) -> None:
+        """Count and perhaps log a failed login, without the given password and name, since people mix these up."""
+        self._count(reason)
+        with self._lock:
+            unlogged = self._unlogged_before()
+        if unlogged is not None:
+            more = f"; {unlogged} more went unlogged before" if unlogged else ""
+            log.warning("failed login from %s, %s %s: %s%s", _peer(request), request.method, request.path, reason, more)
+
+    def _unlogged_before(self) -> int | None:
+        """Return how many were left out before this one; None where this one is left out as well."""
+        now = self._clock()
+        if now >= self._minute_ends:
+            self._minute_ends, self._lines = now + 60, 0
+        if self._lines == FAILED_LOGINS_PER_MINUTE:
+            self._unlogged += 1
+            return None
+        self._lines += 1
+        unlogged, self._unlogged = self._unlogged, 0
+        return unlogged
+
+
 def refuse_training_by_events() -> None:
     """Answer 403 where the request carries the webhook's credentials."""
     if g.get("may_only_post_events", False):
@@ -146,3 +186,10 @@ def _host_name(host: str) -> str:
 
 def _same(found: str, wanted: str) -> bool:
     return hmac.compare_digest(found.encode(), wanted.encode())
+
+
+def _peer(request: Request) -> str:
+    """Return the address that the request came from, and the client's address that a proxy gave."""
+    forwarded = request.headers.get("X-Forwarded-For")
+    address = request.remote_addr or "unknown"
+    return f"{address} (forwarded for {forwarded!r:.100})" if forwarded else address

@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from ml_backend.config import load_settings
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.workflows.services import Services
 
 __all__ = ["APPLICATIONS", "LABEL_STUDIO_ML", "OWN", "Application", "need_label_studio_ml"]

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from ml_backend.domain.project import Project
 from ml_backend.options import Options
 from ml_backend.serving.alarms import AlarmKind
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from ml_backend.options import Options
 from ml_backend.storage import Database, open_database
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeClock

@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml_backend.options import Options
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from tests.databases import empty_tables
 from tests.recordings import recorded, recorded_names
 from tests.services import build_test_services

@@ -13,7 +13,7 @@ from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import JobKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.web.limits import MAX_BODY_BYTES
+from ml_backend.web.limits import body_limit
 from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.jobs.rounds import ProjectRounds
 from ml_backend.workflows.services import Services
@@ -355,7 +355,7 @@ def test_only_the_backends_credentials_are_enough_for_setup_and_predict(
 
 
 def test_a_body_that_no_label_studio_sends_is_not_read(client: FlaskClient) -> None:
-    length = {"CONTENT_LENGTH": str(MAX_BODY_BYTES + 1)}
+    length = {"CONTENT_LENGTH": str(body_limit("/predict") + 1)}
 
     body = json.dumps(recorded("webhook_annotation_created"))
     response = client.post(

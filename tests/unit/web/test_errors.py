@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 
 from ml_backend import errors
 from ml_backend.options import Options
-from ml_backend.web import create_app
-from ml_backend.web.limits import MAX_BODY_BYTES
+from ml_backend.web.app import create_app
+from ml_backend.web.limits import body_limit
 from tests.services import build_test_services
 
 
@@ -115,7 +115,7 @@ def test_what_is_not_there_is_said_as_json(client: FlaskClient, method: str, pat
 
 
 def test_a_body_beyond_the_limit_is_refused_unread(client: FlaskClient) -> None:
-    length = {"CONTENT_LENGTH": str(MAX_BODY_BYTES + 1)}
+    length = {"CONTENT_LENGTH": str(body_limit("/predict") + 1)}
     response = client.post("/webhook", data=b"{}", content_type="application/json", environ_overrides=length)
 
     assert response.status_code == 413

@@ -1,6 +1,7 @@
 """Who may ask for what."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ml_backend.options import Options
-from ml_backend.web import create_app
+from ml_backend.options import BackendOptions, Options
+from ml_backend.web.app import create_app
+from ml_backend.web.guard import Guard
 from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, build_test_services
@@ -209,3 +211,66 @@ def test_a_charset_beside_the_content_type_is_in_order(services: Services) -> No
     )
 
     assert response.status_code == 200
+
+
+@pytest.fixture
+def strict(services: Services, caplog: pytest.LogCaptureFixture) -> FlaskClient:
+    caplog.set_level(logging.WARNING)
+    return app_of(services, **GUARDED).test_client()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "path", "reason"),
+    [
+        (None, "/setup", "no credentials"),
+        ("", "/predict", "wrong credentials"),
+        (basic_auth("labelloop", "hunter2"), "/setup", "wrong credentials"),
+        (basic_auth("secret-of-backend", "labelloop"), "/webhook", "wrong credentials"),
+        ('Digest username="labelloop", password="secret-of-backend"', "/setup", "wrong credentials"),
+        (basic_auth("webhook", "secret-of-webhook"), "/predict", "the webhook's credentials"),
+    ],
+)
+def test_each_failed_login_is_logged_with_its_peer_and_counted_by_its_reason(
+    strict: FlaskClient, caplog: pytest.LogCaptureFixture, authorization: str | None, path: str, reason: str
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    strict.post(path, json={}, headers=headers, environ_base={"REMOTE_ADDR": "203.0.113.7"})
+
+    metrics = strict.get("/metrics", headers={"Authorization": basic_auth("labelloop", "secret-of-backend")})
+
+    assert caplog.messages == [f"failed login from 203.0.113.7, POST {path}: {reason}"]
+    assert f'labelloop_failed_logins_total{{reason="{reason}"}} 1.0' in metrics.get_data(as_text=True)
+    assert not [word for word in ("hunter2", "secret") if word in caplog.text]
+
+
+def test_other_refusals_and_right_credentials_are_no_failed_logins(
+    strict: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = {"Authorization": basic_auth("labelloop", "secret-of-backend")}
+
+    strict.get("/health")
+    strict.get("/", headers=right)
+    strict.get("/", headers=right | {"Host": "evil.test"})
+    strict.post("/setup", data="x", headers=right)
+
+    assert caplog.messages == []
+
+
+def test_a_flood_of_failed_logins_is_counted_and_the_log_says_how_many_it_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    counted: list[str] = []
+    now = [100.0]
+    app = Flask("guarded")
+    Guard(BackendOptions(**GUARDED), counted.append, lambda: now[0]).protect(app)
+    client = app.test_client()
+
+    for number in range(101):
+        now[0] += 60 * (number == 100)
+        client.get("/setup", headers={"X-Forwarded-For": "198.51.100.2"}, environ_base={"REMOTE_ADDR": None})
+
+    assert counted == ["no credentials"] * 101
+    assert len(caplog.messages) == 11
+    assert caplog.messages[0].startswith("failed login from unknown (forwarded for '198.51.100.2'), GET /setup")
+    assert caplog.messages[-1].endswith("; 90 more went unlogged before")

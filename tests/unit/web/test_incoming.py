@@ -7,8 +7,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import LimitRequestHeaders, ParseException
 
-from ml_backend.web.bodies import BadBody
-from ml_backend.web.incoming import MAX_HEAD_BYTES, Head, Incoming, Stage
+from ml_backend.web.incoming import MAX_HEAD_BYTES, BadBody, Head, Incoming, Stage
 
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SIZED = b"POST /setup HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\nhello world"

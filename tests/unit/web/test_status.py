@@ -15,7 +15,7 @@ from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.options import Options
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.promoting.promote import promote

@@ -11,7 +11,7 @@ import httpx
 
 from ml_backend.domain.snapshot import Split
 from ml_backend.options import BackendOptions, Options
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.doctor.diagnose import Finding, diagnose
 from ml_backend.workflows.doctor.probe import BackendProbe
