@@ -28,8 +28,8 @@ SPLIT = SplitFractions(0.7, 0.1, 0.2)
 """A fifth for the test: with 100 test rows and more the gate decides by an interval, not by a point estimate."""
 
 
-def demo_settings(home: Path, *, port: int, studio_url: str, studio_token: str) -> Options:
-    """Settings of a backend of its own: none of the user's environment, and credentials on loopback as off it."""
+def demo_settings(home: Path, *, port: int, studio_url: str, studio_token: str, **others: Any) -> Options:
+    """Return settings that take nothing from the user's environment, with credentials on loopback as off it."""
     own: dict[str, Any] = {
         "home": home,
         "port": port,
@@ -39,7 +39,7 @@ def demo_settings(home: Path, *, port: int, studio_url: str, studio_token: str) 
         "studio_token": studio_token,
         "split": SPLIT,
     }
-    return Options(**own)
+    return Options(**own | others)
 
 
 @dataclass(frozen=True, slots=True)
