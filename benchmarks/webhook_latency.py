@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.bootstrap import build_services
-from ml_backend.demo.acts import make_project, press_start_training
 from ml_backend.demo.backend import BackendProcess, demo_settings, running_backend
+from ml_backend.demo.steps import make_project, press_start_training
 from ml_backend.demo.tickets import Ticket, load_tickets
 from ml_backend.domain.job import Job
 from ml_backend.labelstudio.client import StudioClient

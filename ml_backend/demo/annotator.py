@@ -46,6 +46,10 @@ class Annotator:
     def __init__(self, studio: Studio, http: StudioHttp, project_id: int, control: Control) -> None:
         self._studio, self._http, self._project_id, self._control = studio, http, project_id, control
 
+    def close(self) -> None:
+        """Close idle connections."""
+        self._http.close()
+
     def open_tasks(self, model_version: str) -> list[OpenTask]:
         """Return the tasks without an annotation that hold a prediction of this version, by id."""
         tasks = []

@@ -66,7 +66,7 @@ def test_it_serves_with_its_own_settings_and_ends_with_its_jobs(
 def test_a_backend_that_cannot_start_says_why(tmp_path: Path) -> None:
     settings = demo_settings(
         tmp_path / "demo", port=free_port(), studio_url="http://localhost:1", studio_token="0123456789"
-    ).model_copy(update={"base_model": "x", "log_level": "NO SUCH LEVEL"})
+    ).model_copy(update={"log_level": "NO SUCH LEVEL"})
     services = build_services(settings)
 
     with (
