@@ -34,41 +34,40 @@ Credential = Annotated[SecretStr, AfterValidator(lambda secret: SecretStr(creden
 BaseUrlOrNone = Annotated[str, AfterValidator(lambda url: url and base_url(url))]
 
 
-def _config(prefix: str = "") -> ConfigDict:
-    """Return what all groups share; a setting is named by the prefix and its field, or by the field's alias."""
-    return ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_by_name=True,
-        validate_default=True,
-        arbitrary_types_allowed=True,
-        alias_generator=lambda name: prefix + name,
+class _Group(BaseModel):
+    """Settings that belong together; each is named like its field."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_default=True, arbitrary_types_allowed=True
     )
 
 
-class BackendOptions(BaseModel):
+def _prefixed(prefix: str) -> ConfigDict:
+    """Return what a group needs whose settings are named by this prefix and their fields, or by a field's alias."""
+    return ConfigDict(alias_generator=lambda name: prefix + name)
+
+
+def _setting(default: object, description: str, **constraints: Any) -> Any:
+    """Return a field with the text that the README's table shows."""
+    return Field(default=default, description=description, **constraints)
+
+
+class BackendOptions(_Group):
     """Where the backend listens, and who may use it."""
 
-    model_config = _config()
-
-    host: Annotated[str, AfterValidator(host_name)] = Field(
-        default="127.0.0.1", description="Address that the backend listens on."
+    host: Annotated[str, AfterValidator(host_name)] = _setting("127.0.0.1", "Address that the backend listens on.")
+    port: int = _setting(9090, "Port that the backend listens on.", ge=1, le=65535)
+    public_url: BaseUrlOrNone = _setting(
+        "", "URL under which Label Studio reaches the backend; empty: from host and port."
     )
-    port: int = Field(default=9090, ge=1, le=65535, description="Port that the backend listens on.")
-    public_url: BaseUrlOrNone = Field(
-        default="", description="URL under which Label Studio reaches the backend; empty: from host and port."
+    threads: int = _setting(8, "Requests that the backend answers at the same time.", ge=1, le=256)
+    user: Annotated[str, AfterValidator(user_name)] = _setting("labelloop", "User name of the backend's basic auth.")
+    password: Credential = _setting(
+        SecretStr(""), "Password of the backend's basic auth; required unless the address is loopback."
     )
-    threads: int = Field(default=8, ge=1, le=256, description="Requests that the backend answers at the same time.")
-    user: Annotated[str, AfterValidator(user_name)] = Field(
-        default="labelloop", description="User name of the backend's basic auth."
-    )
-    password: Credential = Field(
-        default=SecretStr(""),
-        description="Password of the backend's basic auth; required unless the address is loopback.",
-    )
-    webhook_password: Credential = Field(
-        default=SecretStr(""),
-        description="Password of the event webhook, user name `webhook`; it may only post events. "
+    webhook_password: Credential = _setting(
+        SecretStr(""),
+        "Password of the event webhook, user name `webhook`; it may only post events. "
         "Required when a password is set, and different from it.",
     )
 
@@ -100,34 +99,28 @@ class BackendOptions(BaseModel):
         return self.public_url or f"http://{in_url(host)}:{self.port}"
 
 
-class StudioOptions(BaseModel):
+class StudioOptions(_Group):
     """How the backend reaches Label Studio."""
 
-    model_config = _config("studio_")
+    model_config = _prefixed("studio_")
 
-    url: Annotated[str, AfterValidator(base_url)] = Field(
-        default="http://localhost:8080", description="URL of Label Studio, as seen from the backend."
+    url: Annotated[str, AfterValidator(base_url)] = _setting(
+        "http://localhost:8080", "URL of Label Studio, as seen from the backend."
     )
-    token: Credential = Field(
-        default=SecretStr(""), description="Label Studio token: a personal access token or a legacy token."
-    )
-    timeout_s: Seconds = Field(
-        default=60.0, ge=1, description="Longest wait for one answer of Label Studio, in seconds."
-    )
+    token: Credential = _setting(SecretStr(""), "Label Studio token: a personal access token or a legacy token.")
+    timeout_s: Seconds = _setting(60.0, "Longest wait for one answer of Label Studio, in seconds.", ge=1)
 
 
-class ModelOptions(BaseModel):
+class ModelOptions(_Group):
     """The pretrained models that trainings start from."""
 
-    model_config = _config()
-
-    base_model: str = Field(
-        default="sentence-transformers/all-MiniLM-L6-v2",
-        description="Base model: a Hugging Face name or a folder; any encoder or decoder of transformers.",
+    base_model: str = _setting(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "Base model: a Hugging Face name or a folder; any encoder or decoder of transformers.",
     )
-    text_base_model: str = Field(
-        default="HuggingFaceTB/SmolLM2-135M-Instruct",
-        description="Base model of text areas: a Hugging Face name or a folder; any decoder of transformers. "
+    text_base_model: str = _setting(
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "Base model of text areas: a Hugging Face name or a folder; any decoder of transformers. "
         "Empty: no drafts before a version is trained.",
     )
 
@@ -139,47 +132,43 @@ class ModelOptions(BaseModel):
         return value
 
 
-class TextServerOptions(BaseModel):
+class TextServerOptions(_Group):
     """The OpenAI-compatible server that writes drafts, where there is one."""
 
-    model_config = _config("text_server_")
+    model_config = _prefixed("text_server_")
 
-    url: BaseUrlOrNone = Field(
-        default="",
-        description="URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`, that writes drafts before "
+    url: BaseUrlOrNone = _setting(
+        "",
+        "URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`, that writes drafts before "
         "the first version, and those of every version whose name one of its models has; empty: none.",
     )
-    model: str = Field(
-        default="", description="Model of that server that writes drafts before the first version; empty: its only one."
-    )
-    key: Credential = Field(default=SecretStr(""), description="API key of that server.")
+    model: str = _setting("", "Model of that server that writes drafts before the first version; empty: its only one.")
+    key: Credential = _setting(SecretStr(""), "API key of that server.")
 
 
-class ServingOptions(BaseModel):
+class ServingOptions(_Group):
     """How pre-labels are computed, and what that may cost."""
 
-    model_config = _config()
-
-    draft_budget_s: Seconds = Field(
-        default=20.0, ge=0.1, description="Seconds per draft of a response; what is written by then is shown."
+    draft_budget_s: Seconds = _setting(
+        20.0, "Seconds per draft of a response; what is written by then is shown.", ge=0.1
     )
-    runtime: Literal["auto", "openvino-int8", "openvino", "onnxruntime", "torch"] = Field(
-        default="auto",
-        description="What computes pre-labels: `openvino-int8`, `openvino`, `onnxruntime`, `torch`, or `auto`: torch "
+    runtime: Literal["auto", "openvino-int8", "openvino", "onnxruntime", "torch"] = _setting(
+        "auto",
+        "What computes pre-labels: `openvino-int8`, `openvino`, `onnxruntime`, `torch`, or `auto`: torch "
         "on a GPU, else the fastest of the others, measured once per machine. With `torch`, trainings make and use no "
         "graph.",
     )
-    prediction_cache_mb: Count = Field(
-        default=64,
-        ge=0,
-        description="Memory for answers that were given before, in MB: the same text of the same version is not "
+    prediction_cache_mb: Count = _setting(
+        64,
+        "Memory for answers that were given before, in MB: the same text of the same version is not "
         "computed again; 0: none are kept.",
-    )
-    model_memory_mb: Count = Field(
-        default=4096,
         ge=0,
-        description="Memory for the models of all projects, in MB: above it, those that were not asked for the longest "
+    )
+    model_memory_mb: Count = _setting(
+        4096,
+        "Memory for the models of all projects, in MB: above it, those that were not asked for the longest "
         "time are put away until their next request; 0: no limit.",
+        ge=0,
     )
 
     @property
@@ -188,24 +177,21 @@ class ServingOptions(BaseModel):
         return self.runtime != "torch"
 
 
-class LabelOptions(BaseModel):
+class LabelOptions(_Group):
     """Which labels count, and for what."""
-
-    model_config = _config()
 
     split: Annotated[
         SplitFractions, BeforeValidator(lambda value: SplitFractions.parse(value) if isinstance(value, str) else value)
-    ] = Field(
-        default=SplitFractions(),
-        description="Shares of train, validation and test; read when a project is connected, fixed from then on.",
+    ] = _setting(
+        SplitFractions(), "Shares of train, validation and test; read when a project is connected, fixed from then on."
     )
-    review_rule: str = Field(
-        default="submitted",
-        description="Which annotations count as reviewed: `submitted`, `ground_truth`, `approved:<control>=<value>` "
+    review_rule: str = _setting(
+        "submitted",
+        "Which annotations count as reviewed: `submitted`, `ground_truth`, `approved:<control>=<value>` "
         "or `agreement:<N>` annotators.",
     )
-    trust_ground_truth: bool = Field(
-        default=False, description="Whether a ground-truth annotation settles a disagreement between annotators."
+    trust_ground_truth: bool = _setting(
+        False, "Whether a ground-truth annotation settles a disagreement between annotators."
     )
 
     @field_validator("review_rule")
@@ -217,132 +203,102 @@ class LabelOptions(BaseModel):
         return value
 
 
-class RetrainingOptions(BaseModel):
+class RetrainingOptions(_Group):
     """When training starts by itself."""
 
-    model_config = _config("retrain_")
+    model_config = _prefixed("retrain_")
 
-    after: Count = Field(
-        default=50, ge=0, description="New reviewed labels after which training starts by itself; 0: never by itself."
-    )
-    debounce_s: Seconds = Field(
-        default=60.0, ge=0, description="Seconds without a new label before training starts by itself."
-    )
-    interval_s: Seconds = Field(
-        default=600.0, ge=0, description="Least seconds between two trainings that start by themselves."
-    )
+    after: Count = _setting(50, "New reviewed labels after which training starts by itself; 0: never by itself.", ge=0)
+    debounce_s: Seconds = _setting(60.0, "Seconds without a new label before training starts by itself.", ge=0)
+    interval_s: Seconds = _setting(600.0, "Least seconds between two trainings that start by themselves.", ge=0)
 
 
-class JobOptions(BaseModel):
+class JobOptions(_Group):
     """How many jobs run, and what happens when one dies."""
 
-    model_config = _config("job_")
+    model_config = _prefixed("job_")
 
-    heartbeat_timeout_s: Seconds = Field(
-        default=60.0,
-        ge=10,
-        description="Seconds without a sign of life, which comes every 2 s, after which a running job's process counts "
+    heartbeat_timeout_s: Seconds = _setting(
+        60.0,
+        "Seconds without a sign of life, which comes every 2 s, after which a running job's process counts "
         "as dead; at least 10.",
+        ge=10,
     )
-    attempts: Count = Field(
-        default=3,
-        ge=1,
-        description="Processes of a job that may die in a row, none leaving a new checkpoint, before the job is over.",
+    attempts: Count = _setting(
+        3, "Processes of a job that may die in a row, none leaving a new checkpoint, before the job is over.", ge=1
     )
-    patience_s: Seconds = Field(
-        default=120.0,
-        ge=0,
-        description="Seconds for which a job retries, up to six times, calls to what cannot be reached, before it "
+    patience_s: Seconds = _setting(
+        120.0,
+        "Seconds for which a job retries, up to six times, calls to what cannot be reached, before it "
         "fails; 0: it fails at once.",
+        ge=0,
     )
-    at_once: Count = Field(
-        default=2, alias="jobs_at_once", ge=1, description="Jobs that one worker runs at the same time."
-    )
+    at_once: Count = _setting(2, "Jobs that one worker runs at the same time.", alias="jobs_at_once", ge=1)
 
 
-class FeedbackOptions(BaseModel):
+class FeedbackOptions(_Group):
     """What is written back to Label Studio by itself."""
 
-    model_config = _config()
-
-    auto_push: bool = Field(
-        default=True,
-        description="Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs.",
+    auto_push: bool = _setting(
+        True, "Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
     )
-    audit_after_training: bool = Field(
-        default=True,
-        description="Whether an audit of the labels follows every training of a project by itself, and its findings "
+    audit_after_training: bool = _setting(
+        True,
+        "Whether an audit of the labels follows every training of a project by itself, and its findings "
         "are shown in Label Studio.",
     )
-    push_flags_at_most: Count = Field(
-        default=300,
-        ge=0,
-        description="Likely label errors that are shown in Label Studio at a time, the most suspicious ones.",
+    push_flags_at_most: Count = _setting(
+        300, "Likely label errors that are shown in Label Studio at a time, the most suspicious ones.", ge=0
     )
-    flag_precision_floor: float = Field(
-        default=0.2,
+    flag_precision_floor: float = _setting(
+        0.2,
+        "Share of flags that must prove right: a kind of issue that is surely below it is not flagged any more.",
         ge=0,
         le=1,
-        description="Share of flags that must prove right: a kind of issue that is surely below it is not flagged any "
-        "more.",
     )
 
 
-class ExtensionOptions(BaseModel):
+class ExtensionOptions(_Group):
     """Other people's code, and the hooks that labelloop ships."""
 
-    model_config = _config()
-
-    hooks: str = Field(
-        default="", description="Hooks as `module:object`, separated by commas, besides those of entry points."
+    hooks: str = _setting("", "Hooks as `module:object`, separated by commas, besides those of entry points.")
+    hook_timeout_s: Seconds = _setting(
+        30.0, "Longest time that one call of a hook may take, such as for one row, in seconds.", ge=0.1
     )
-    hook_timeout_s: Seconds = Field(
-        default=30.0,
-        ge=0.1,
-        description="Longest time that one call of a hook may take, such as for one row, in seconds.",
-    )
-    redact: str = Field(
-        default="",
-        description="Personal data that is masked in snapshots, exports and all that is made of them: some of `email`, "
+    redact: str = _setting(
+        "",
+        "Personal data that is masked in snapshots, exports and all that is made of them: some of `email`, "
         "`phone`, `iban`, `card`, separated by commas; empty: none.",
     )
-    redact_region: str = Field(
-        default="",
-        description="Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone.",
+    redact_region: str = _setting(
+        "", "Country, such as `DE`, whose national phone numbers are masked; empty: international ones alone."
     )
-    notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = Field(
-        default="",
-        description="URL that gets a signed message when a snapshot is written, a version trained or promoted.",
+    notify_url: Annotated[str, AfterValidator(lambda url: url and http_url(url))] = _setting(
+        "", "URL that gets a signed message when a snapshot is written, a version trained or promoted."
     )
-    notify_secret: SecretStr = Field(
-        default=SecretStr(""), description="Secret of at least 16 characters that those messages are signed with."
+    notify_secret: SecretStr = _setting(
+        SecretStr(""), "Secret of at least 16 characters that those messages are signed with."
     )
 
 
-class Options(BaseModel):
+class Options(_Group):
     """Every setting. Made from a value per setting, by the settings' names: `Options(home=..., retrain_after=50)`."""
 
-    model_config = _config()
-
-    home: Path = Field(default=Path(".labelloop"), description="Folder that holds everything a process writes.")
-    database_url: str = Field(default="", description="SQLAlchemy URL of the state; empty: SQLite in the home folder.")
-    mlflow_url: str = Field(
-        default="", description="MLflow tracking and registry URI; empty: SQLite in the home folder."
-    )
+    home: Path = _setting(Path(".labelloop"), "Folder that holds everything a process writes.")
+    database_url: str = _setting("", "SQLAlchemy URL of the state; empty: SQLite in the home folder.")
+    mlflow_url: str = _setting("", "MLflow tracking and registry URI; empty: SQLite in the home folder.")
     backend: BackendOptions = BackendOptions()
     studio: StudioOptions = StudioOptions()
     models: ModelOptions = ModelOptions()
     text_server: TextServerOptions = TextServerOptions()
     serving: ServingOptions = ServingOptions()
     labels: LabelOptions = LabelOptions()
-    seed: int = Field(default=1, ge=0, le=GREATEST_SEED, description="Seed of training and of the gate's bootstrap.")
+    seed: int = _setting(1, "Seed of training and of the gate's bootstrap.", ge=0, le=GREATEST_SEED)
     retraining: RetrainingOptions = RetrainingOptions()
     jobs: JobOptions = JobOptions()
     feedback: FeedbackOptions = FeedbackOptions()
     extensions: ExtensionOptions = ExtensionOptions()
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least level that is logged."
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "Least level that is logged.")
 
     @model_validator(mode="before")
     @classmethod

@@ -24,7 +24,7 @@ from ..workflows.training.evaluate import evaluations
 from .annotator import OpenTask
 from .tickets import Ticket
 
-__all__ = ["Places", "Training", "changes", "labeling_section", "to_json", "unlabeled_section"]
+__all__ = ["Addresses", "TrainingResult", "changes", "labeling_section", "to_json", "unlabeled_section"]
 
 EXAMPLES = 6
 LONGEST_TEXT = 72
@@ -37,7 +37,7 @@ HOW_ANSWERED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Addresses:
     """Where to look, and with which credentials; all of it is on this machine and ends with the demo.
 
     Attributes:
@@ -74,7 +74,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingResult:
     """Result of a training job, with the macro-F1 and the accuracy of two versions on the blind test tickets.
 
     Attributes:
@@ -95,7 +95,7 @@ class Training:
     warnings: tuple[str, ...]
 
     @classmethod
-    def of(cls, services: Services, project: Project, job: Job) -> "Training":
+    def of(cls, services: Services, project: Project, job: Job) -> "TrainingResult":
         """Return the result of a successful training job.
 
         The cold start's accuracy is measured here, since the gate compares macro-F1 alone; its macro-F1 is the gate's.
@@ -200,9 +200,9 @@ def to_json(
     tickets: int,
     cost: LabelingCost,
     mistakes: int,
-    training: Training,
+    training: TrainingResult,
     compared: Sequence[Mapping[str, Any]],
-    places: Places,
+    addresses: Addresses,
 ) -> dict[str, Any]:
     """Return all of it as one JSON object."""
     return {
@@ -216,7 +216,7 @@ def to_json(
         },
         "training": {**asdict(training), "gain": training.gain},
         "unlabeled": _unlabeled(compared),
-        "places": {**asdict(places), "folder": str(places.folder), "mlflow_command": places.mlflow_command},
+        "places": {**asdict(addresses), "folder": str(addresses.folder), "mlflow_command": addresses.mlflow_command},
     }
 
 

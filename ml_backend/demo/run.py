@@ -24,7 +24,7 @@ from .display import Display
 from .expert import Expert
 from .folder import fresh_folder
 from .interrupts import one_interrupt
-from .report import Places, Training, changes, labeling_section, to_json, unlabeled_section
+from .report import Addresses, TrainingResult, changes, labeling_section, to_json, unlabeled_section
 from .steps import annotator_of, finish, make_project, press_start_training
 from .tickets import Ticket, load_tickets
 
@@ -102,7 +102,7 @@ class _Demo:
     def play(self, *, as_json: bool) -> bool:
         """Go through the loop once; returns whether the trained version serves and beats the cold start."""
         display, services, backend = self._display, self._services, self._backend
-        project, places = self._open_project()
+        project, addresses = self._open_project()
         cold_start = serving_version(services, project)
         annotator = annotator_of(services, project, self._studio.token)
 
@@ -113,13 +113,13 @@ class _Demo:
         with display.step("Start Training") as progress:
             job = finish(services, backend, press_start_training(services, backend, project), progress)
         with display.step("Scoring the cold start on the test tickets"):
-            training = Training.of(services, project, job)
+            training = TrainingResult.of(services, project, job)
         display.section("Training", training.section(cost))
 
         after = annotator.open_tasks(training.after["model_version"])
         compared = changes(annotator.open_tasks(cold_start), after, self._tickets)
         display.section("Pre-labels before and after", unlabeled_section(compared))
-        display.section("Look around", places.section())
+        display.section("Look around", addresses.section())
         if as_json:
             figures = to_json(
                 tickets=len(self._tickets),
@@ -127,7 +127,7 @@ class _Demo:
                 mistakes=mistakes,
                 training=training,
                 compared=compared,
-                places=places,
+                addresses=addresses,
             )
             sys.stdout.write(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
             sys.stdout.flush()
@@ -140,12 +140,12 @@ class _Demo:
             time.sleep(WATCH_S)
         raise StudioUnreachable(f"Label Studio has ended; its log: {self._studio.log_file}")
 
-    def _open_project(self) -> tuple[Project, Places]:
+    def _open_project(self) -> tuple[Project, Addresses]:
         display, services, settings = self._display, self._services, self._backend.settings
         with display.step("Making and connecting the project"):
             connection = make_project(services, list(self._tickets.values()))
         project = connection.project
-        places = Places(
+        addresses = Addresses(
             project=connection.url,
             email=self._studio.email,
             password=self._studio.password,
@@ -155,7 +155,7 @@ class _Demo:
             mlflow_url=settings.mlflow,
             folder=self._folder,
         )
-        display.section("Label Studio and the backend", places.section())
+        display.section("Label Studio and the backend", addresses.section())
         if connection.job is not None:
             with display.step("Pushing the cold start's pre-labels") as progress:
                 finish(services, self._backend, connection.job, progress)
@@ -167,7 +167,7 @@ class _Demo:
             "all."
         )
         display.section("The project", [summary])
-        return project, places
+        return project, addresses
 
     def _label(self, annotator: Annotator, project: Project) -> int:
         """Let the expert work; returns how many labels are wrong.

@@ -30,7 +30,7 @@ CURES = {
 }
 
 
-class _NoAnswer(TextServerUnreachable):
+class _ConnectionFailed(TextServerUnreachable):
     """The connection failed before an answer came, so that asking again can help."""
 
 
@@ -225,7 +225,7 @@ class OpenAiServer:
         import httpx
 
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.RemoteProtocolError)):
-            return _NoAnswer(f"{url} did not answer: {error}; start the server, or mend its URL")
+            return _ConnectionFailed(f"{url} did not answer: {error}; start the server, or mend its URL")
         if isinstance(error, httpx.TimeoutException):
             return TextServerUnreachable(
                 f"{url} wrote nothing within {self._budget_s:g} s; give it more time, or serve a smaller model"
@@ -247,4 +247,6 @@ def _choices(response: "APIResponse[Any]") -> Iterator[dict[str, Any]]:
 
 
 def _is_passing(error: BaseException) -> bool:
-    return isinstance(error, _NoAnswer) or (isinstance(error, TextServerRejected) and error.status in RETRIED_STATUSES)
+    return isinstance(error, _ConnectionFailed) or (
+        isinstance(error, TextServerRejected) and error.status in RETRIED_STATUSES
+    )

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 
 from ml_backend.demo.annotator import OpenTask
 from ml_backend.demo.display import Display
-from ml_backend.demo.report import Places, Training, changes, labeling_section, to_json, unlabeled_section
+from ml_backend.demo.report import Addresses, TrainingResult, changes, labeling_section, to_json, unlabeled_section
 from ml_backend.demo.tickets import Ticket
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.progress import Progress
@@ -26,7 +26,7 @@ COST = LabelingCost(
     seconds=900.0,
     mean_seconds={PrelabelOutcome.ACCEPTED: 6.04, PrelabelOutcome.CHANGED: 11.0, PrelabelOutcome.NONE: 9.0},
 )
-TRAINING = Training(
+TRAINING = TrainingResult(
     job_id=2,
     method="lora",
     seconds=61.4,
@@ -50,8 +50,8 @@ def _compared(
     return changes(before, after, tickets)
 
 
-def _places(folder: Path) -> Places:
-    return Places(
+def _addresses(folder: Path) -> Addresses:
+    return Addresses(
         project="http://localhost:8080/projects/1/data",
         email="admin@example.com",
         password="studio-secret",
@@ -153,7 +153,7 @@ def test_success_is_a_promoted_version_that_beats_the_cold_start(
 
 def test_places_tell_addresses_credentials_and_how_to_open_mlflow(tmp_path: Path) -> None:
     folder = tmp_path / "with space"
-    text = _text(_places(folder).section())
+    text = _text(_addresses(folder).section())
 
     assert "Label Studio: http://localhost:8080/projects/1/data\n" in text
     assert "log in as admin@example.com with password studio-secret\n" in text
@@ -163,7 +163,7 @@ def test_places_tell_addresses_credentials_and_how_to_open_mlflow(tmp_path: Path
 
 
 def test_credentials_are_not_in_the_representation_that_logs_and_tracebacks_show(tmp_path: Path) -> None:
-    assert "secret" not in repr(_places(tmp_path))
+    assert "secret" not in repr(_addresses(tmp_path))
 
 
 def test_everything_is_one_json_object(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_everything_is_one_json_object(tmp_path: Path) -> None:
                 mistakes=4,
                 training=TRAINING,
                 compared=_compared(("Returns", "Billing"), ("Billing", "Billing")),
-                places=_places(tmp_path),
+                addresses=_addresses(tmp_path),
             )
         )
     )
