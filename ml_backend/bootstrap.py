@@ -86,7 +86,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
 
 
 def load_bundle_predictor(path: Path) -> Predictor:
-    """A predictor from a serving bundle, which takes its time: what is measured must not depend on the machine."""
+    """Load a serving bundle for measuring: without a time budget, since scores must not depend on the machine."""
     from .serving.bundle_predictor import BundlePredictor
 
     return BundlePredictor(path)
@@ -95,8 +95,8 @@ def load_bundle_predictor(path: Path) -> Predictor:
 class _Predictors:
     """Makes the predictors of a serving process.
 
-    They share engines and answers, have a time budget per draft, which a server of texts may write, and are ready to
-    answer their first request as fast as any other.
+    They share engines and cached answers, have a time budget per draft, and are warm: the first request is answered as
+    fast as any other. A text server may write the drafts.
     """
 
     def __init__(self, options: Options, answers: AnswerCache) -> None:
@@ -105,7 +105,7 @@ class _Predictors:
         self._opened: Engines | None = None
 
     def champion(self, path: Path) -> Predictor:
-        """The predictor of a bundle."""
+        """Return the predictor of a bundle."""
         from .serving.bundle_predictor import BundlePredictor
 
         budget_s = self._options.serving.draft_budget_s
@@ -114,7 +114,7 @@ class _Predictors:
         return CachedPredictor(predictor, self._answers)
 
     def cold_start(self, project: Project) -> Predictor:
-        """The predictor of a project before its first version."""
+        """Return the predictor of a project before its first version."""
         predictor = _cold_start(self._options, project, self._engines().encoder(self._options.models.base_model))
         predictor.warm_up()
         # Hints of labels do not change the version, and do change the answers.
@@ -129,7 +129,7 @@ class _Predictors:
             return self._opened
 
     def _remote(self, version: str) -> "Writer | None":
-        """The server of texts, where it has a model of the version's name."""
+        """Return the text server, where it has a model of the version's name."""
         if not self._options.text_server.url:
             return None
         server = _text_server(self._options, version)
@@ -141,7 +141,7 @@ class _Predictors:
 
 
 def _text_server(options: Options, model: str | None) -> "OpenAiServer":
-    """The OpenAI-compatible server of the options, to be asked for a model; None: its only one."""
+    """Return the OpenAI-compatible server, which is asked for this model; None: for its only one."""
     from .serving.openai_server import OpenAiServer
 
     key = options.text_server.key.get_secret_value()
@@ -149,10 +149,10 @@ def _text_server(options: Options, model: str | None) -> "OpenAiServer":
 
 
 def _cold_start(options: Options, project: Project, encoder: "Encoder | None" = None) -> "ColdStartPredictor":
-    """What answers a project before its first version.
+    """Return the predictor of a project before its first version.
 
     Args:
-        encoder: of the base model; None: torch's, for what is measured must not depend on the machine.
+        encoder: the base model's; None: torch's, since scores must not depend on the machine.
     """
     from .serving.cold_start import ColdStartPredictor, shared_encoder
 
@@ -162,7 +162,7 @@ def _cold_start(options: Options, project: Project, encoder: "Encoder | None" = 
 
 
 def _writer(options: Options) -> "Writer | None":
-    """What drafts before the first version."""
+    """Return the writer of drafts before the first version; None: there is none."""
     from .serving.drafts import shared_writer
 
     if options.text_server.url:

@@ -185,9 +185,9 @@ def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
     for control, figures in report.evaluations.items():
         name = f"{report.model_version}, {control}" if len(report.evaluations) > 1 else report.model_version
         if isinstance(figures, TextEvaluation):
-            told = f"ROUGE-L {figures.rouge_l:.4f}, BLEU {figures.bleu:.1f}, {figures.exact:.1%} word for word"
-            told += "" if figures.perplexity is None else f", perplexity {figures.perplexity:.2f}"
-            lines.append(f"{name}: {told} on {figures.rows} rows")
+            scores = f"ROUGE-L {figures.rouge_l:.4f}, BLEU {figures.bleu:.1f}, {figures.exact:.1%} word for word"
+            scores += "" if figures.perplexity is None else f", perplexity {figures.perplexity:.2f}"
+            lines.append(f"{name}: {scores} on {figures.rows} rows")
             continue
         rows = [
             (entry.label, f"{entry.precision:.3f}", f"{entry.recall:.3f}", f"{entry.f1:.3f}", entry.support)

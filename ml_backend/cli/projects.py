@@ -54,13 +54,13 @@ def connect(
         raise ConfigurationError("--config and --tasks belong to --create; an existing project has its own")
     services = open_services()
     if project is not None:
-        done = connect_project(services, project)
+        connection = connect_project(services, project)
     else:
         xml = config.read_text(encoding="utf-8") if config else ""
-        done = create_and_connect(services, create or "", xml, _tasks(tasks) if tasks else [])
-    for notice in done.notices:
+        connection = create_and_connect(services, create or "", xml, _tasks(tasks) if tasks else [])
+    for notice in connection.notices:
         note(f"note: {notice}")
-    emit(done, as_json=as_json, lines=[*done.sentences, done.url])
+    emit(connection, as_json=as_json, lines=[*connection.sentences, connection.url])
 
 
 def doctor(

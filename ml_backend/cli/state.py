@@ -83,8 +83,8 @@ def backup(
 
     settings = read_settings()
     places = Places(settings.home, settings.database, settings.mlflow)
-    made = back_up(places, file, datetime.now(UTC))
-    emit(made, as_json=as_json, lines=[f"{made.files} files, {made.bytes / 1e6:.1f} MB, in {made.path}"])
+    written = back_up(places, file, datetime.now(UTC))
+    emit(written, as_json=as_json, lines=[f"{written.files} files, {written.bytes / 1e6:.1f} MB, in {written.path}"])
 
 
 def restore(
@@ -105,13 +105,13 @@ def restore(
             "LABELLOOP_DATABASE_URL or LABELLOOP_MLFLOW_URL is set, so what is restored into the home folder would not "
             "be used; restore without them, then move the state with `labelloop move`"
         )
-    done = restore_backup(file, settings.home, lambda: datetime.now(UTC))
-    manifest = done.manifest
+    restored = restore_backup(file, settings.home, lambda: datetime.now(UTC))
+    manifest = restored.manifest
     emit(
-        {"home": done.home, "files": len(manifest.files), "moved_paths": done.moved_paths}
+        {"home": restored.home, "files": len(manifest.files), "moved_paths": restored.moved_paths}
         | {"labelloop": manifest.labelloop, "created_at": manifest.created_at, "original_home": manifest.home},
         as_json=as_json,
-        lines=[f"{len(manifest.files)} files of {manifest.created_at} in {done.home}"],
+        lines=[f"{len(manifest.files)} files of {manifest.created_at} in {restored.home}"],
     )
 
 

@@ -44,7 +44,7 @@ def demo_settings(home: Path, *, port: int, studio_url: str, studio_token: str, 
 
 @dataclass(frozen=True, slots=True)
 class BackendProcess:
-    """A running `labelloop serve`, in a session of its own so that a Ctrl-C at the terminal does not hit it."""
+    """A running `labelloop serve`, in a separate process session, so that Ctrl-C at the terminal does not hit it."""
 
     settings: Options
     log_file: Path
@@ -52,14 +52,14 @@ class BackendProcess:
 
     @property
     def url(self) -> str:
-        """Of the backend, and of its status page."""
+        """URL of the backend and its status page."""
         return self.settings.backend.url
 
     def check(self) -> None:
-        """Nothing, while it runs.
+        """Raise an error if the backend has ended.
 
         Raises:
-            ConfigurationError: it has ended; the message holds its last words.
+            ConfigurationError: it has ended; the message holds the end of its log.
         """
         status = self.process.poll()
         if status is not None:
@@ -95,10 +95,10 @@ class BackendProcess:
 
 @contextmanager
 def running_backend(settings: Options, database: Database, *, log_file: Path) -> Iterator[BackendProcess]:
-    """A backend with these settings, just started; server and jobs are ended with the block.
+    """Start a backend with these settings, and end it and its jobs with the block.
 
     Args:
-        database: the one of the settings; it knows the processes of jobs.
+        database: the backend's, which knows the processes of jobs.
     """
     process = _launch(settings, log_file)
     try:

@@ -23,11 +23,11 @@ CONFUSABLE = {
 }
 FIRST_CHOICES = (0.6, 0.25, 0.15)
 MISTAKE_RATE, MISTAKE_RATE_HARD = 0.02, 0.11
-"""Of tickets read without a pre-label: 4% over all tickets, of which a fifth are hard."""
+"""Wrong labels among tickets read without a pre-label: 4% of all, since a fifth of the tickets are hard."""
 TRUST_RATE, TRUST_RATE_HARD = 0.04, 0.12
-"""Of wrong pre-labels: how often one is accepted all the same."""
+"""Share of wrong pre-labels that are accepted all the same."""
 SLIP_RATE = 0.005
-"""Of right pre-labels: how often one is changed for the worse."""
+"""Share of right pre-labels that are changed for the worse."""
 SKIP_RATE_HARD = 0.03
 READING_CHARACTERS_PER_S = 25.0
 THINKING_S, THINKING_HARD_S = 4.0, 9.0

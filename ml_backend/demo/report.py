@@ -133,12 +133,12 @@ class TrainingResult:
             table.add_row(
                 f"{title}: {figures['model_version']}", f"{figures['macro_f1']:.3f}", f"{figures['accuracy']:.3f}"
             )
-        done = (
+        summary = (
             f"Job {self.job_id} trained {self.after['model_version']} ({self.method}) in {self.seconds:.0f} s. "
             f"On {self.test_rows} test tickets, labeled blind and never trained on:"
         )
         return [
-            done,
+            summary,
             table,
             f"The gate: {self.reason}.",
             *(f"note: {warning}" for warning in self.warnings),

@@ -31,14 +31,14 @@ CURES = {
 
 
 class _ConnectionFailed(TextServerUnreachable):
-    """The connection failed before an answer came, so that asking again can help."""
+    """No answer began to come, so that asking again can help."""
 
 
 class OpenAiServer:
     """Responses of a model behind an HTTP server. Safe to use from several threads.
 
     Args:
-        url: of its API, with the version, such as `http://localhost:8000/v1`.
+        url: URL of its API, with the version, such as `http://localhost:8000/v1`.
         model: as the server names it; None: the only one that it has.
         api_key: sent as a bearer token; None: none is sent.
         max_new_tokens: most tokens of a response.
@@ -83,7 +83,7 @@ class OpenAiServer:
         return names[0]
 
     def models(self) -> list[str]:
-        """Names of the models that the server has.
+        """Return the names of the models that the server has.
 
         Raises:
             TextServerUnreachable: it does not answer.
@@ -93,7 +93,7 @@ class OpenAiServer:
         return names
 
     def generate(self, prompts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> list[Draft]:
-        """One draft per prompt, in the order given; the first that fails ends all.
+        """Return one draft per prompt, in the order given; the first that fails ends all.
 
         Args:
             on_rows: called after every row with the number of rows done; what it raises passes through.

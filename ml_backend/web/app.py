@@ -14,7 +14,7 @@ __all__ = ["create_app"]
 
 
 def create_app(services: Services, options: Options) -> Flask:
-    """The application over these services. Nothing is loaded here: `/health` answers at once."""
+    """Return the application over these services. No model is loaded here, so `/health` answers at once."""
     app = Flask(__name__)
     metrics = Metrics(services)
     Guard(options.backend, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)

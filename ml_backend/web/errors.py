@@ -45,7 +45,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
 MAX_REASON_LENGTH = 400
 RETRY_AFTER_S = 5
 EVENTS = "/webhook"
-"""The path of events, and the subject of the alarm that events cannot be stored."""
+"""Path of events, and subject of the alarm that events cannot be stored."""
 
 
 def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
@@ -83,7 +83,7 @@ def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
 
 
 def status_line(error: LabelloopError) -> str:
-    """Status and reason, such as `404 project 3 was never connected`."""
+    """Return status and reason, such as `404 project 3 was never connected`."""
     return f"{_status(error)} {_one_line(str(error))}"
 
 
@@ -92,7 +92,7 @@ def _status(error: LabelloopError) -> int:
 
 
 def _answer(status: int, message: str) -> Response:
-    """The message stands in the body and in the status line: of a failed call Label Studio shows the latter alone."""
+    """Return an answer with the message in its body and its status line, since Label Studio shows only the latter."""
     body: dict[str, Any] = {"error": message}
     response = jsonify(body)
     response.status = f"{status} {_one_line(message)}"
@@ -100,7 +100,7 @@ def _answer(status: int, message: str) -> Response:
 
 
 def _one_line(message: str) -> str:
-    """What a status line can carry: printable ASCII, and not too long for the clients' header limits."""
+    """Return what a status line can hold: printable ASCII, short enough for the header limits of clients."""
     text = re.sub(r"\s+", " ", message).encode("ascii", "replace").decode()
     text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= MAX_REASON_LENGTH else text[: MAX_REASON_LENGTH - 3] + "..."

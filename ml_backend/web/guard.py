@@ -37,7 +37,7 @@ FAILED_LOGINS_PER_MINUTE = 10
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """The answer to a request that is not allowed.
+    """Why a request is not allowed, and the answer to it.
 
     Attributes:
         failed_login: why its credentials are refused; empty where the request is refused for another reason.
@@ -172,20 +172,20 @@ def _environ(head: "Head") -> dict[str, str]:
 def _has_credentials(asked: Request, user: str, password: str) -> bool:
     """True where the request has exactly these credentials, in the scheme that was asked for."""
     try:
-        found = asked.authorization
+        given = asked.authorization
     except ValueError:  # the header is not even ASCII
         return False
-    if found is None or found.type != "basic":
+    if given is None or given.type != "basic":
         return False
-    return _same(found.username or "", user) and _same(found.password or "", password)
+    return _same(given.username or "", user) and _same(given.password or "", password)
 
 
 def _host_name(host: str) -> str:
     return (urlsplit(f"//{host}").hostname or "").lower()
 
 
-def _same(found: str, wanted: str) -> bool:
-    return hmac.compare_digest(found.encode(), wanted.encode())
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(), wanted.encode())
 
 
 def _peer(request: Request) -> str:

@@ -22,7 +22,7 @@ MAX_LINE_BYTES = 4096
 
 
 class BadBody(ValueError):
-    """The body is not framed as HTTP demands, or is too long.
+    """A body that is not framed as HTTP demands, or is too long.
 
     Attributes:
         status: the HTTP status to answer with.
@@ -42,7 +42,7 @@ class Stage(Enum):
 
 
 class Incoming:
-    """The bytes of one connection that do not make a whole request yet.
+    """Makes requests of the bytes that come in on one connection.
 
     Args:
         config: gunicorn's configuration, whose limits apply to the heads of requests.
@@ -65,14 +65,14 @@ class Incoming:
 
     @property
     def stage(self) -> Stage:
-        """The stage of the request that is coming in."""
+        """Stage of the request that is coming in."""
         if self._request is not None:
             return Stage.BODY
         return Stage.HEAD if self._buffer else Stage.NOTHING
 
     @property
     def held_bytes(self) -> int:
-        """The memory that its bytes take so far."""
+        """Bytes of unfinished requests in memory."""
         return len(self._buffer) + (self._body.bytes_read if self._request is not None else 0)
 
     def receive(self, data: bytes) -> None:

@@ -28,7 +28,7 @@ _LIMITS = {
     "/setup": 16 * MB,
 }
 _OTHERS = 64 * 1024
-"""The limit for all other paths, such as those of the page's buttons, which send `{}`."""
+"""Limit of all other paths, such as the page's buttons, which send `{}`."""
 
 
 def body_limit(path: str) -> int:

@@ -31,7 +31,7 @@ def serve(options: Options, *, with_worker: bool) -> None:
     """Serve until a signal ends it.
 
     Args:
-        with_worker: also run jobs, each in a child process of its own.
+        with_worker: also run jobs, each in a child process.
 
     Raises:
         ConfigurationError: the port is taken, or the database cannot be opened.
@@ -101,7 +101,7 @@ class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _check_port(backend: BackendOptions) -> None:
-    """gunicorn tries a taken port again and again; better to say so at once."""
+    """Raise an error where the port is taken, since gunicorn would try it again and again."""
     family = socket.AF_INET6 if ":" in backend.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
