@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
@@ -23,6 +23,7 @@ ATTEMPTS = 3
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 CONNECT_TIMEOUT_S = 5.0
 LONGEST_DETAIL = 300
+T = TypeVar("T")
 CURES = {
     401: "give its API key",
     403: "give an API key that may do this",
@@ -89,8 +90,7 @@ class OpenAiServer:
             TextServerUnreachable: it does not answer.
             TextServerRejected: it refuses, or answers with something else.
         """
-        names: list[str] = self._retrying(self._models)
-        return names
+        return self._retrying(self._models)
 
     def generate(self, prompts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> list[Draft]:
         """Return one draft per prompt, in the order given; the first that fails ends all.
@@ -123,12 +123,6 @@ class OpenAiServer:
         import httpx
         from openai import OpenAI
 
-        try:
-            host = httpx.URL(self.url).host
-        except httpx.InvalidURL as error:
-            raise TextServerUnreachable(
-                f"{self.url} is no URL: {error}; wanted one like http://localhost:8000/v1"
-            ) from error
         timeout = httpx.Timeout(self._budget_s, connect=CONNECT_TIMEOUT_S)
         client = OpenAI(
             base_url=self.url,
@@ -139,12 +133,12 @@ class OpenAiServer:
             # The package would also ask again after a time-out, which takes the whole budget a second time.
             max_retries=0,
             # Not the package's client, which follows redirects. A proxy cannot reach this machine's loopback.
-            http_client=httpx.Client(timeout=timeout, trust_env=host not in LOOPBACK_HOSTS),
+            http_client=httpx.Client(timeout=timeout, trust_env=httpx.URL(self.url).host not in LOOPBACK_HOSTS),
         )
         client.organization = client.project = None  # these come from the environment, too
         return client
 
-    def _retrying(self, call: Callable[[], Any]) -> Any:
+    def _retrying(self, call: Callable[[], T]) -> T:
         return Retrying(
             retry=retry_if_exception(_is_passing),
             stop=stop_after_attempt(ATTEMPTS),
@@ -201,25 +195,19 @@ class OpenAiServer:
         except openai.APIStatusError as error:
             status, detail = error.status_code, " ".join(error.response.text.split())[:LONGEST_DETAIL]
             cure = CURES.get(status, "see the server's log")
-            raise TextServerRejected(
-                f"{url} answered {status}: {detail or 'nothing'}; {cure}",
-                status=status,
-            ) from error
+            message = f"{url} answered {status}: {detail or 'nothing'}; {cure}"
+            raise TextServerRejected(message, status=status) from error
         except openai.APIConnectionError as error:
             raise self._unreachable(url, error.__cause__ or error) from error
         except openai.APIError as error:
-            raise TextServerRejected(
-                f"{url} broke off: {str(error.body or error)[:LONGEST_DETAIL]}", status=httpx.codes.OK
-            ) from error
+            message = f"{url} broke off: {str(error.body or error)[:LONGEST_DETAIL]}"
+            raise TextServerRejected(message, status=httpx.codes.OK) from error
         except httpx.HTTPError as error:  # the package does not translate what happens while an answer comes in
             raise self._unreachable(url, error) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             shown = f": {error.doc[:LONGEST_DETAIL]!r}" if isinstance(error, json.JSONDecodeError) else ""
-            raise TextServerRejected(
-                f"{url} answered with {instead}{shown}; give the URL of an OpenAI-compatible API, which ends in /v1 as "
-                "a rule",
-                status=httpx.codes.OK,
-            ) from error
+            cure = "give the URL of an OpenAI-compatible API, which ends in /v1 as a rule"
+            raise TextServerRejected(f"{url} answered with {instead}{shown}; {cure}", status=httpx.codes.OK) from error
 
     def _unreachable(self, url: str, error: BaseException) -> TextServerUnreachable:
         import httpx
