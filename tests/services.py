@@ -4,6 +4,7 @@ import atexit
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,6 +38,7 @@ __all__ = [
     "build_test_services",
     "choice",
     "texts_in",
+    "with_backend",
 ]
 
 BACKEND_URL = "http://localhost:9090"
@@ -105,7 +107,7 @@ def build_test_services(
     mlflow = mlflow or FakeRegistry(tracker.folder, clock)
     registry = DurableRegistry(mlflow, database.versions, home, alarms)
     late.services = Services(
-        options=Options(**QUIET | {"home": home, "backend": backend or BackendOptions()} | options),
+        options=Options(**QUIET | {"home": home} | ({"backend": backend} if backend else {}) | options),
         database=database,
         studio=studio or FakeStudio(),
         tracker=tracker,
@@ -118,6 +120,11 @@ def build_test_services(
         alarms=alarms,
     )
     return late.services
+
+
+def with_backend(services: Services, backend: BackendOptions) -> Services:
+    """The same services for a backend with another address or other credentials."""
+    return replace(services, options=services.options.model_copy(update={"backend": backend}))
 
 
 def add_studio_project(

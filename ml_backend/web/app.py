@@ -2,7 +2,6 @@
 
 from flask import Flask, Response
 
-from ..options import Options
 from ..workflows.services import Services
 from .errors import register_errors
 from .guard import Guard
@@ -13,11 +12,11 @@ from .status import status_blueprint
 __all__ = ["create_app"]
 
 
-def create_app(services: Services, options: Options) -> Flask:
+def create_app(services: Services) -> Flask:
     """Return the application over these services. No model is loaded here, so `/health` answers at once."""
     app = Flask(__name__)
     metrics = Metrics(services)
-    Guard(options.backend, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
+    Guard(services.options.backend, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics.observe(app)
     register_errors(app, metrics, services.alarms)

@@ -79,7 +79,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         NativeThread(lambda: watch_champions(services, stop), name="champions", stop=stop.set).start()
         if self._with_worker:
             NativeThread(lambda: Worker(services).run(stop), name="worker", stop=stop.set).start()
-        return create_app(services, self._options)
+        return create_app(services)
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.options import Options
 from ml_backend.web.app import create_app
 from tests.databases import empty_tables
 from tests.recordings import recorded, recorded_names
@@ -32,7 +31,7 @@ def client(tmp_path: Path, database_url: str, caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.CRITICAL, logger="ml_backend")
     services = build_test_services(tmp_path, database_url=database_url)
     empty_tables(services.database.engine)
-    yield create_app(services, Options()).test_client()
+    yield create_app(services).test_client()
     services.database.close()
 
 

@@ -7,7 +7,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml_backend import errors
-from ml_backend.options import Options
 from ml_backend.web.app import create_app
 from ml_backend.web.limits import body_limit
 from tests.services import build_test_services
@@ -29,7 +28,7 @@ def boom() -> Boom:
 
 @pytest.fixture
 def client(tmp_path: Path, boom: Boom) -> FlaskClient:
-    app = create_app(build_test_services(tmp_path), Options())
+    app = create_app(build_test_services(tmp_path))
     app.add_url_rule("/boom", "boom", boom)
     return app.test_client()
 

@@ -4,7 +4,6 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ml_backend.options import BackendOptions, Options
+from ml_backend.options import BackendOptions
 from ml_backend.web.app import create_app
 from ml_backend.web.guard import Guard
 from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, build_test_services
+from tests.services import CONFIG, build_test_services, with_backend
 
 PROJECT = {"id": 3, "title": "Tickets", "label_config": CONFIG}
 SETUP = {"project": "3.1", "schema": CONFIG, "hostname": "http://localhost:8080"}
@@ -61,13 +60,8 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
 OPEN_TO = {"health": {"none", "backend"}, "event": {"backend", "webhook"}}
 
 
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
 def app_of(services: Services, **settings: Any) -> Flask:
-    return create_app(services, Options(**settings))
+    return create_app(with_backend(services, BackendOptions(**settings)))
 
 
 @pytest.fixture(scope="module")
