@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from ...domain.job import Job, JobState
 from ...errors import StudioUnauthorized, StudioUnreachable
-from ...snapshots.review import ReviewRule
 from ..connecting.webhook import LOOPBACK_NAMES
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .probe import why_unreachable
@@ -30,7 +29,6 @@ START_IT = "start `labelloop serve` with the same LABELLOOP_* settings as this c
 
 def _settings(exam: Examination) -> Verdict:
     options, studio_url = exam.services.options, exam.services.studio.url
-    ReviewRule.parse(options.labels.review_rule)
     if not os.access(options.home, os.W_OK):
         return broken(f"the home folder {options.home} cannot be written", "set LABELLOOP_HOME to a folder of yours")
     if _is_loopback(options.backend.url) and not _is_loopback(studio_url):
