@@ -9,13 +9,17 @@ from typing import Any
 
 from ..domain.label_config import Control
 from ..domain.ports import Studio
+from ..domain.project import Project
 from ..labelstudio.http import StudioHttp
+from ..workflows.connecting.projects import plan_of
+from ..workflows.services import Services
 from .expert import Expert
 from .tickets import Ticket
 
 __all__ = ["Annotator", "OpenTask"]
 
 PAGE = 1000
+STUDIO_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,12 @@ class Annotator:
 
     def __init__(self, studio: Studio, http: StudioHttp, project_id: int, control: Control) -> None:
         self._studio, self._http, self._project_id, self._control = studio, http, project_id, control
+
+    @classmethod
+    def of(cls, services: Services, project: Project, studio_token: str) -> "Annotator":
+        """Return the annotator to whom this token belongs."""
+        http = StudioHttp(services.studio.url, studio_token, STUDIO_TIMEOUT_S)
+        return cls(services.studio, http, project.id, plan_of(project).controls[0].control)
 
     def close(self) -> None:
         """Close idle connections."""

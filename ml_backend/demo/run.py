@@ -25,7 +25,7 @@ from .expert import Expert
 from .folder import fresh_folder
 from .interrupts import one_interrupt
 from .report import Addresses, TrainingResult, changes, labeling_section, to_json, unlabeled_section
-from .steps import annotator_of, finish, make_project, press_start_training
+from .steps import finish, make_project, press_start_training
 from .tickets import Ticket, load_tickets
 
 __all__ = ["run_demo"]
@@ -104,7 +104,7 @@ class _Demo:
         display, services, backend = self._display, self._services, self._backend
         project, addresses = self._open_project()
         cold_start = serving_version(services, project)
-        annotator = annotator_of(services, project, self._studio.token)
+        annotator = Annotator.of(services, project, self._studio.token)
 
         mistakes = self._label(annotator, project)
         cost = labeling_cost(services.database.events.history(project.id).values())

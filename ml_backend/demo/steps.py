@@ -7,33 +7,23 @@ from ..domain.job import Job, JobKind, JobState
 from ..domain.progress import Progress, ProgressCallback
 from ..domain.project import Project
 from ..errors import JobError
-from ..labelstudio.http import StudioHttp
 from ..tasks import template_path
 from ..workflows.connecting.connect import Connection, create_and_connect
-from ..workflows.connecting.projects import plan_of
 from ..workflows.services import Services
-from .annotator import Annotator
 from .backend import BackendProcess
 from .tickets import Ticket
 
-__all__ = ["annotator_of", "finish", "make_project", "press_start_training"]
+__all__ = ["finish", "make_project", "press_start_training"]
 
 TITLE = "Support tickets"
 POLL_S = 0.3
 ARRIVAL_S = 15.0
-STUDIO_TIMEOUT_S = 60.0
 
 
 def make_project(services: Services, tickets: Sequence[Ticket]) -> Connection:
     """Make and connect a project of the tickets' texts, without their labels."""
     label_config = template_path("classification").read_text(encoding="utf-8")
     return create_and_connect(services, TITLE, label_config, [{"text": ticket.text} for ticket in tickets])
-
-
-def annotator_of(services: Services, project: Project, studio_token: str) -> Annotator:
-    """Return an annotator of the project."""
-    http = StudioHttp(services.studio.url, studio_token, STUDIO_TIMEOUT_S)
-    return Annotator(services.studio, http, project.id, plan_of(project).controls[0].control)
 
 
 def press_start_training(services: Services, backend: BackendProcess, project: Project) -> Job:

@@ -22,7 +22,6 @@ from ..errors import (
     TrackingError,
 )
 from ..serving.alarms import AlarmKind, Alarms
-from .guard import CHALLENGE
 from .metrics import Metrics
 
 __all__ = ["EVENTS", "register_errors", "status_line"]
@@ -72,7 +71,7 @@ def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
     def http(error: HTTPException) -> Response:
         response = _answer(error.code or 500, error.description or error.name)
         if error.code == HTTPStatus.UNAUTHORIZED:
-            response.headers.update(CHALLENGE)
+            response.headers["WWW-Authenticate"] = 'Basic realm="labelloop"'
         return response
 
     @app.errorhandler(Exception)

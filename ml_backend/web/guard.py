@@ -26,11 +26,10 @@ from .limits import BODY_LIMIT, body_limit, limit_requests
 if TYPE_CHECKING:
     from .incoming import Head
 
-__all__ = ["CHALLENGE", "Guard", "refuse_training_by_events"]
+__all__ = ["Guard", "refuse_training_by_events"]
 
 log = logging.getLogger(__name__)
 
-CHALLENGE = {"WWW-Authenticate": 'Basic realm="labelloop"'}
 FAILED_LOGINS_PER_MINUTE = 10
 """Failed logins that are logged, as many as a person can read; all are counted."""
 

@@ -13,7 +13,7 @@ from ml_backend.bootstrap import build_services
 from ml_backend.demo.annotator import Annotator, OpenTask
 from ml_backend.demo.backend import SPLIT, BackendProcess, demo_settings, running_backend
 from ml_backend.demo.expert import Expert
-from ml_backend.demo.steps import annotator_of, finish
+from ml_backend.demo.steps import finish
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
@@ -57,7 +57,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
         connection = create_and_connect(services, "Support tickets", label_config, _tasks())
         assert connection.job is not None
         finish(services, backend, connection.job, lambda *_: None)
-        annotator = annotator_of(services, connection.project, studio.token)
+        annotator = Annotator.of(services, connection.project, studio.token)
         yield Loop(services, backend, connection.project, annotator)
         annotator.close()
     services.studio.close()
