@@ -1,6 +1,5 @@
 """What Label Studio 1.23.2 really sent to a backend, sent to both applications that answer for this one."""
 
-import json
 import time
 
 import pytest
@@ -11,7 +10,6 @@ from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import JobKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.web.limits import body_limit
 from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.jobs.rounds import ProjectRounds
 from ml_backend.workflows.services import Services
@@ -356,17 +354,6 @@ def test_only_the_backends_credentials_are_enough_for_setup_and_predict(
 
     assert [answer.status_code for answer in answers] == [401, 403]
     assert send(client, name, Authorization=backends).status_code == 200
-
-
-def test_a_body_that_no_label_studio_sends_is_not_read(client: FlaskClient) -> None:
-    length = {"CONTENT_LENGTH": str(body_limit("/predict") + 1)}
-
-    body = json.dumps(recorded("webhook_annotation_created"))
-    response = client.post(
-        "/webhook", data=body, content_type="application/json", headers=HEADERS, environ_overrides=length
-    )
-
-    assert response.status_code == 413
 
 
 @pytest.mark.parametrize("name", ["setup", "predict_one_task", "webhook_annotation_created"])
