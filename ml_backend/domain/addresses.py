@@ -1,4 +1,4 @@
-"""Checks of the addresses and credentials that people set, so that an unusable one is reported before it is used."""
+"""Check the addresses and credentials that people set, so that an unusable one is reported before it is used."""
 
 import ipaddress
 import re
@@ -16,7 +16,8 @@ __all__ = [
     "without_password",
 ]
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+"""The names under which a machine reaches itself, and nobody else reaches it."""
 WEBHOOK_USER = "webhook"
 HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 NO_PART_OF_URLS = re.compile(r"[\s\x00-\x1f\x7f]")

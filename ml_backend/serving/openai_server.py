@@ -31,7 +31,7 @@ CURES = {
 }
 
 
-class _ConnectionFailed(TextServerUnreachable):
+class _NothingReceived(TextServerUnreachable):
     """No answer began to come, so that asking again can help."""
 
 
@@ -213,7 +213,7 @@ class OpenAiServer:
         import httpx
 
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.RemoteProtocolError)):
-            return _ConnectionFailed(f"{url} did not answer: {error}; start the server, or mend its URL")
+            return _NothingReceived(f"{url} did not answer: {error}; start the server, or mend its URL")
         if isinstance(error, httpx.TimeoutException):
             return TextServerUnreachable(
                 f"{url} wrote nothing within {self._budget_s:g} s; give it more time, or serve a smaller model"
@@ -235,6 +235,6 @@ def _choices(response: "APIResponse[Any]") -> Iterator[dict[str, Any]]:
 
 
 def _is_passing(error: BaseException) -> bool:
-    return isinstance(error, _ConnectionFailed) or (
+    return isinstance(error, _NothingReceived) or (
         isinstance(error, TextServerRejected) and error.status in RETRIED_STATUSES
     )
