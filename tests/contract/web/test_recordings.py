@@ -80,13 +80,15 @@ def test_every_kind_of_call_is_recorded() -> None:
 
 
 @only(OWN)
-@pytest.mark.parametrize("name", recorded_names("setup") + recorded_names("predict") + recorded_names("webhook"))
-@pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook", "/projects/1/train", "/jobs/1/cancel"])
-def test_no_recorded_call_makes_any_endpoint_fail(client: FlaskClient, name: str, path: str) -> None:
-    response = send(client, name, path)
+def test_no_recorded_call_makes_any_endpoint_fail(client: FlaskClient) -> None:
+    failures = {}
+    for path in ("/setup", "/predict", "/webhook", "/projects/1/train", "/jobs/1/cancel"):
+        for name in recorded_names("setup") + recorded_names("predict") + recorded_names("webhook"):
+            response = send(client, name, path)
+            if response.status_code >= 500 or not isinstance(response.get_json(), dict):
+                failures[path, name] = response.status
 
-    assert response.status_code < 500
-    assert isinstance(response.get_json(), dict)
+    assert failures == {}
 
 
 def test_setup_of_a_single_choice_project_is_accepted(services: Services, client: FlaskClient) -> None:
@@ -246,13 +248,7 @@ def test_what_happened_to_an_annotation_is_kept(services: Services, client: Flas
     assert (event.action, event.prelabel, event.was_cancelled, event.ground_truth) == OUTCOMES[name]
     assert (event.task_id, event.annotator, event.lead_time_s) == (sent["task"], "1", sent["lead_time"])
     assert (event.parent_prediction, event.changed_at) == (sent["parent_prediction"], sent["updated_at"])
-
-
-@heard_calls(*OUTCOMES)
-def test_an_event_of_an_unknown_project_adds_no_project(services: Services, client: FlaskClient, name: str) -> None:
-    send(client, name)
-
-    assert services.database.projects.all() == []
+    assert services.database.projects.all() == []  # of an unknown project, which an event does not add
 
 
 def test_start_training_of_a_project_that_cannot_be_served_is_refused_in_words(
@@ -329,18 +325,21 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(setting, password)
 
 
-@heard_calls(*recorded_names("webhook"))
 def test_the_webhooks_credentials_are_enough_for_every_event_and_not_for_training(
-    guarded: None, application: Application, client: FlaskClient, name: str
+    guarded: None, application: Application, client: FlaskClient
 ) -> None:
     own = basic_auth("webhook", GUARDED["LABELLOOP_WEBHOOK_PASSWORD"])
-
-    bare, known = send(client, name), send(client, name, Authorization=own)
-
-    assert bare.status_code == 401
-    assert known.status_code == (403 if name == "webhook_start_training" else application.acknowledged)
     backends = basic_auth("labelloop", GUARDED["LABELLOOP_PASSWORD"])
-    assert send(client, name, Authorization=backends).status_code == application.acknowledged
+    calls = sorted(NEW_EVENTS.keys() - application.deaf_to - application.refused)
+
+    statuses = {
+        name: [send(client, name, **headers).status_code for headers in ({}, {"Authorization": own})] for name in calls
+    }
+
+    assert statuses.pop("webhook_start_training") == [401, 403]
+    assert statuses == {name: [401, application.acknowledged] for name in statuses}
+    answers = {send(client, name, Authorization=backends).status_code for name in calls}
+    assert answers == {application.acknowledged}
 
 
 @pytest.mark.parametrize("name", ["setup", "predict_one_task"])
