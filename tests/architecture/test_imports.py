@@ -21,6 +21,7 @@ HEAVY = frozenset(
         "matplotlib",
         "cleanlab",
         "altair",
+        "openai",
         "vl_convert",
     }
 )

@@ -81,7 +81,7 @@ class RowSource:
 
     def settings(self, split: SplitFractions) -> BuildSettings:
         """Return what decides on rows."""
-        options = self.services.options
+        options = self.services.options.labels
         return BuildSettings(
             split=split,
             review_rule=ReviewRule.parse(options.review_rule),
@@ -116,10 +116,11 @@ class RowSource:
         reasons = tuple(reasons)
         unresolved = sum(each.count for each in reasons if not each.control and each.reason is Reason.UNRESOLVED)
         not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
+        rule = self.services.options.labels.review_rule
         left_out = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
         return SnapshotError(
             f"{self.name} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not "
-            f"reviewed): {left_out}; wanted at least one, by the review rule {self.services.options.review_rule!r}"
+            f"reviewed): {left_out}; wanted at least one, by the review rule {rule!r}"
         )
 
     def _change(self) -> RowChange:
