@@ -126,7 +126,7 @@ class Objective(ABC):
         return np.arange(len(encoded))
 
 
-def objective_for(head: HeadKind, labels: tuple[str, ...]) -> Objective:
+def objective_for(head: str, labels: tuple[str, ...]) -> Objective:
     """A new objective for a kind of head.
 
     Raises:
