@@ -7,22 +7,19 @@ Platt 1999, "Probabilistic Outputs for Support Vector Machines" (the logistic ma
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Bools, Floats, Floats2d, Ints
 from ..models.bundle.bundle import QUANTILES
-from ..models.text.confidence import Floats, Logistic
-from ..models.text.tokenised import Floats2d, Ints
+from ..models.text.confidence import Logistic
 
 __all__ = [
     "LEAST_CALIBRATION_ROWS",
-    "Bools",
     "Reliability",
     "expected_calibration_error",
     "fit_logistic",
     "fit_temperature",
 ]
 
-Bools = npt.NDArray[np.bool_]
 
 LEAST_CALIBRATION_ROWS = 30
 """With fewer rows a temperature says more about chance than about the model."""

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats, Ints
 from ..domain.example import Target, label_of, parts_of
 from ..errors import TrainingError
 
@@ -49,9 +49,9 @@ class PartCounts:
     """
 
     labels: tuple[str, ...]
-    support: npt.NDArray[np.int64]
-    named: npt.NDArray[np.int64]
-    hits: npt.NDArray[np.int64]
+    support: Ints
+    named: Ints
+    hits: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,5 +171,5 @@ def _confusion(
     return tuple(tuple(int(count) for count in row) for row in confusion)
 
 
-def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _ratio(part: Ints, whole: Ints) -> Floats:
     return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)

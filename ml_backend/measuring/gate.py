@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arrays import Floats, Ints
 from ..domain.model import GateDecision
 from ..errors import TrainingError
-from ..models.text.tokenised import Ints
-from .measures import Floats, PairedStatistics
+from .measures import PairedStatistics
 
 __all__ = ["CONFIDENCE", "LEAST_ROWS", "REPEATED_GATES", "bootstrap_differences", "decide"]
 

@@ -4,20 +4,17 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats, Ints
 from ..domain.example import Target
 from ..domain.model import HeadKind
-from ..models.text.tokenised import Ints
 from .evaluation import Average, count_parts
 from .text_metrics import rouge_l
 
-__all__ = ["THIN_CLASS_ROWS", "Floats", "Measure", "PairedStatistics", "measure_for"]
+__all__ = ["THIN_CLASS_ROWS", "Measure", "PairedStatistics", "measure_for"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 
 THIN_CLASS_ROWS = 10
 

@@ -6,8 +6,9 @@ from itertools import combinations
 
 import numpy as np
 
+from ..arrays import Bools, Ints
 from ..domain.quality import ClassNoise, ClassPair
-from .label_errors import Bools, Ints, LabelErrors, MultilabelErrors
+from .label_errors import LabelErrors, MultilabelErrors
 
 __all__ = ["choice_noise", "class_noise", "class_pairs", "health"]
 

@@ -2,15 +2,13 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+from ..arrays import AnyFloats, Floats, Ints
 
 __all__ = ["UNANSWERED", "Crowd", "crowd"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Floats: TypeAlias = npt.NDArray[np.floating]
 
 UNANSWERED = -1
 
@@ -26,11 +24,11 @@ class Crowd:
     """
 
     consensus: Ints
-    confidence: npt.NDArray[np.float64]
+    confidence: Floats
     quality: tuple[float | None, ...]
 
 
-def crowd(answers: Ints, probabilities: Floats | None, *, classes: int) -> Crowd:
+def crowd(answers: Ints, probabilities: AnyFloats | None, *, classes: int) -> Crowd:
     """Consensus and annotators' quality.
 
     Estimated by CROWDLAB (Goh, Tkachenko and Mueller 2022; `cleanlab.multiannotator`), which weighs annotators by
@@ -56,9 +54,7 @@ def crowd(answers: Ints, probabilities: Floats | None, *, classes: int) -> Crowd
     )
 
 
-def _estimate(
-    given: npt.NDArray[np.float64], probabilities: Floats | None, classes: int
-) -> tuple[Ints, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _estimate(given: Floats, probabilities: AnyFloats | None, classes: int) -> tuple[Ints, Floats, Floats]:
     """Consensus and confidence per text, quality per annotator."""
     from cleanlab.multiannotator import get_label_quality_multiannotator
 

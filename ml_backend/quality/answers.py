@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Ints
 from ..domain.example import Row, Span, Target
 from ..domain.label_config import Control
 from ..domain.snapshot import Split, normalised, text_digest
@@ -67,7 +67,7 @@ class TextAnswers:
     rows: Sequence[Sequence[Answered]]
     annotators: Sequence[str]
     targets: Sequence[Target]
-    matrix: npt.NDArray[np.int64]
+    matrix: Ints
 
 
 def answered(rows: Sequence[Row], splits: Sequence[Split], control: Control) -> list[Answered]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Bools, Codes, Floats, Floats2d, Ints
 from ..domain.model import HeadKind, Method
 from ..domain.progress import ProgressCallback
 from ..learning.classification.fit import Observer, Workshop
@@ -18,12 +19,12 @@ from ..learning.loop.checkpoints import Checkpoints
 from ..learning.loop.meter import ProgressMeter
 from ..learning.objectives import Objective, objective_for
 from ..learning.record import library_versions
-from ..learning.rows.encoded import Codes, EncodedRows
+from ..learning.rows.encoded import EncodedRows
 from ..learning.rows.folds import Fold, out_of_fold
 from ..models.text.confidence import Logistic, confidences
-from ..models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ..models.text.tokenised import TokenisedTexts
 from ..models.text.torch_encoder import TextEncoder
-from .reviewed_texts import Bools, Floats, ReviewedTexts, grouped_folds
+from .reviewed_texts import ReviewedTexts, grouped_folds
 
 __all__ = ["AUDIT_C", "ControlJudge", "CrossPredictedRows", "ignore"]
 

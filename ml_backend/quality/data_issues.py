@@ -3,10 +3,10 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+from ..arrays import AnyFloats, Bools, Floats, Ints
 
 __all__ = [
     "FEWEST_ROWS_FOR_OUTLIERS",
@@ -20,8 +20,6 @@ __all__ = [
     "repeats",
 ]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Floats: TypeAlias = npt.NDArray[np.floating]
 
 NEIGHBOURS = 10
 NEAR_DUPLICATE_SIMILARITY = 0.98
@@ -44,7 +42,7 @@ class Neighbours:
     """
 
     indices: Ints
-    similarities: npt.NDArray[np.float64]
+    similarities: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +69,8 @@ class Outliers:
         is_outlier: shape (N,).
     """
 
-    quality: npt.NDArray[np.float64]
-    is_outlier: npt.NDArray[np.bool_]
+    quality: Floats
+    is_outlier: Bools
 
 
 def is_empty(text: str) -> bool:
@@ -80,7 +78,7 @@ def is_empty(text: str) -> bool:
     return all(unicodedata.category(character)[0] in "ZC" for character in text)
 
 
-def nearest_neighbours(features: Floats) -> Neighbours:
+def nearest_neighbours(features: AnyFloats) -> Neighbours:
     """Each text's neighbours by the cosine of their features, shape (N, D).
 
     Compared in chunks: memory grows with N, not with its square.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..arrays import Floats
 from ..domain.example import Row
 from ..domain.model import HeadKind
 from ..domain.quality import (
@@ -23,7 +24,7 @@ from .answers import Answered, answered
 from .data_issues import is_empty
 from .disagreement import ambiguous_issues, compare_annotators
 from .judge import judge
-from .predictions import Floats, OutOfSamplePredictions
+from .predictions import OutOfSamplePredictions
 from .text_issues import Likeness, conflict_issues, empty_issues
 
 __all__ = ["Findings", "examine"]

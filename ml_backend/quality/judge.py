@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats, Ints
 from ..domain.example import Span, Target, label_of, parts_of
 from ..domain.model import HeadKind
 from ..domain.quality import ClassNoise, ClassPair, Issue, IssueKind
@@ -14,7 +14,7 @@ from ..domain.span_changes import SpanFault, span_changes
 from .ambiguity import choice_noise, class_noise, class_pairs, health
 from .answers import Answered
 from .label_errors import FEWEST_CLASS_ROWS, label_errors, multilabel_errors
-from .predictions import Floats, OutOfSamplePredictions
+from .predictions import OutOfSamplePredictions
 from .tag_errors import tag_errors
 
 __all__ = ["Judged", "judge"]
@@ -191,7 +191,7 @@ def _mixed_pairs(names: Sequence[str], mixed: Sequence[Sequence[int]]) -> tuple[
     return class_pairs(names, nobody, label_errors(nobody, np.zeros((0, len(names)))), mixed)
 
 
-def _class_warnings(names: Sequence[str], labels: npt.NDArray[np.int64]) -> list[str]:
+def _class_warnings(names: Sequence[str], labels: Ints) -> list[str]:
     counts = Counter(labels.tolist())
     if len(counts) == 1:
         found = f"all {len(labels)} labeled rows are {names[int(labels[0])]!r}: label errors could not be looked for"

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..arrays import Floats, Floats2d
 from ..domain.model import HeadKind, Method
 from ..domain.progress import Progress, ProgressCallback
 from ..learning.classification.plan import FORWARD_SHARE
@@ -14,10 +15,9 @@ from ..learning.classification.settings import TrainingSettings
 from ..learning.loop.checkpoints import Checkpoints
 from ..learning.loop.meter import ProgressMeter
 from ..models.base.base_model import weights_sha256
-from ..models.text.tokenised import Floats2d
 from ..models.text.torch_encoder import TextEncoder
 from .cross_predict import AUDIT_C, ControlJudge, CrossPredictedRows, ignore
-from .reviewed_texts import Floats, ReviewedTexts
+from .reviewed_texts import ReviewedTexts
 
 __all__ = ["Judgement", "Trust", "audit_settings", "judge_controls"]
 

@@ -2,11 +2,12 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import AnyFloats, Bools, Floats, Ints
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "MultilabelErrors", "label_errors", "multilabel_errors", "trust"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
-Floats: TypeAlias = npt.NDArray[np.floating]
 
 FEWEST_CLASS_ROWS = 3
 """Rows of smaller classes are not judged: a model that saw at most one other row of the class knows nothing of it."""
@@ -41,7 +39,7 @@ class LabelErrors:
         expected_errors: how many wrong labels there seem to be in all, flagged or not.
     """
 
-    quality: npt.NDArray[np.float64]
+    quality: Floats
     is_error: Bools
     suggested: Ints
     is_judged: Bools
@@ -58,12 +56,12 @@ class MultilabelErrors:
         suggested: the answer with the flagged choices turned around, shape (N, K).
     """
 
-    quality: npt.NDArray[np.float64]
+    quality: Floats
     is_error: Bools
     suggested: Bools
 
 
-def label_errors(labels: Ints, probabilities: Floats) -> LabelErrors:
+def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
     """The labels' quality, and those that are likely wrong.
 
     The quality of a label is its posterior under a noise model: the classifier's probabilities are the prior of the
@@ -113,7 +111,7 @@ def label_errors(labels: Ints, probabilities: Floats) -> LabelErrors:
     return LabelErrors(result.quality, result.is_error, result.suggested, result.is_judged, expected)
 
 
-def trust(labels: Ints, probabilities: Floats) -> npt.NDArray[np.float64]:
+def trust(labels: Ints, probabilities: AnyFloats) -> Floats:
     """How far to believe each label when models are trained to judge the others, shape (N,), above 0 to 1.
 
     Models that learned from wrong labels defend them. Judging anew by models that trust labels by their quality finds
@@ -134,7 +132,7 @@ def trust(labels: Ints, probabilities: Floats) -> npt.NDArray[np.float64]:
     return weights
 
 
-def multilabel_errors(labels: Bools, probabilities: Floats) -> MultilabelErrors:
+def multilabel_errors(labels: Bools, probabilities: AnyFloats) -> MultilabelErrors:
     """The answers' quality, and those with a choice that is likely wrong, each choice judged by itself.
 
     An answer is as good as its worst choices: their qualities are averaged with exponentially growing weights, the
@@ -159,7 +157,7 @@ def multilabel_errors(labels: Bools, probabilities: Floats) -> MultilabelErrors:
     return MultilabelErrors(_as_its_worst(quality), (suggested != labels).any(axis=1), suggested)
 
 
-def _check(labels: npt.NDArray[np.generic], probabilities: Floats, fits: bool) -> None:
+def _check(labels: npt.NDArray[np.generic], probabilities: AnyFloats, fits: bool) -> None:
     if probabilities.ndim != 2 or len(probabilities) != len(labels) or not fits:
         raise ConfigurationError(
             f"labels of shape {labels.shape} and probabilities of shape {probabilities.shape} found; "
@@ -169,7 +167,7 @@ def _check(labels: npt.NDArray[np.generic], probabilities: Floats, fits: bool) -
         raise ConfigurationError("probabilities that are negative or not finite found; wanted numbers from 0 to 1")
 
 
-def _distributions(probabilities: Floats) -> npt.NDArray[np.float64]:
+def _distributions(probabilities: AnyFloats) -> Floats:
     """Rows that sum to 1; even ones where the classes that count have no probability at all."""
     values = probabilities.astype(np.float64)
     sums = values.sum(axis=1, keepdims=True)
@@ -178,7 +176,7 @@ def _distributions(probabilities: Floats) -> npt.NDArray[np.float64]:
     return even
 
 
-def _expected_errors(given: Ints, prior: npt.NDArray[np.float64]) -> int:
+def _expected_errors(given: Ints, prior: Floats) -> int:
     from cleanlab.count import num_label_issues
 
     with warnings.catch_warnings():
@@ -186,7 +184,7 @@ def _expected_errors(given: Ints, prior: npt.NDArray[np.float64]) -> int:
         return int(num_label_issues(given, prior))
 
 
-def _posterior(given: Ints, prior: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _posterior(given: Ints, prior: Floats) -> Floats:
     """Probability of each true class, given the text and the label."""
     from cleanlab.count import estimate_joint
     from scipy.sparse import csr_matrix
@@ -202,21 +200,21 @@ def _posterior(given: Ints, prior: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     return posterior
 
 
-def _bayes(given: Ints, prior: npt.NDArray[np.float64], joint: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _bayes(given: Ints, prior: Floats, joint: Floats) -> Floats:
     """`joint` has a row per given class and a column per true one."""
     given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), np.finfo(np.float64).tiny)
     return _distributions(prior * given_true[given])
 
 
-def _counts(is_given: "csr_matrix", posterior: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _counts(is_given: "csr_matrix", posterior: Floats) -> Floats:
     return np.asarray(is_given @ posterior, dtype=np.float64)
 
 
-def _as_its_worst(quality: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _as_its_worst(quality: Floats) -> Floats:
     if not quality.shape[1]:
         return np.ones(len(quality))
     descending = -np.sort(-quality, axis=1)
-    average: npt.NDArray[np.float64] = descending[:, 0]
+    average: Floats = descending[:, 0]
     for column in descending.T[1:]:
         average = LOWEST_WEIGHT * column + (1 - LOWEST_WEIGHT) * average
     return average

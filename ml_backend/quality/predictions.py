@@ -1,19 +1,16 @@
 """What models say of the answers to one control: the form in which an audit is given it."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import AnyFloats, Ints
 from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import HeadKind
 from ..models.text.tokenised import TokenisedTexts
 
-__all__ = ["Floats", "OutOfSamplePredictions", "Tagging"]
-
-Floats: TypeAlias = npt.NDArray[np.floating]
+__all__ = ["OutOfSamplePredictions", "Tagging"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +23,7 @@ class Tagging:
     """
 
     reading: TokenisedTexts
-    codes: npt.NDArray[np.int64]
+    codes: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +40,7 @@ class OutOfSamplePredictions:
 
     control: Control
     head: HeadKind
-    probabilities: Floats | None = None
+    probabilities: AnyFloats | None = None
     tagging: Tagging | None = None
 
     @property

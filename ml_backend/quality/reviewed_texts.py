@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Bools, Ints
 from ..domain.example import Row, Target
 from ..domain.model import HeadKind
 from ..domain.snapshot import normalised
@@ -17,9 +17,6 @@ from ..tasks import ServedControl
 
 __all__ = ["ReviewedTexts", "grouped_folds"]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 NO_STRATUM = -1
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import AnyFloats, Bools, Floats, Ints
 from ..domain.example import Span
 from ..models.decoders.tags import best_tags, spans_of
 from ..models.text.tokenised import TokenisedTexts
@@ -14,9 +13,6 @@ from .label_errors import label_errors
 
 __all__ = ["TagErrors", "tag_errors"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
-Floats: TypeAlias = npt.NDArray[np.floating]
 
 SMALLEST = 1e-12
 
@@ -31,7 +27,7 @@ class TagErrors:
         is_judged: False where nothing can be said, since all words are marked alike.
     """
 
-    quality: npt.NDArray[np.float64]
+    quality: Floats
     suggested: tuple[tuple[Span, ...], ...]
     is_judged: bool
 
@@ -39,7 +35,7 @@ class TagErrors:
 def tag_errors(
     given: Sequence[tuple[Span, ...]],
     labels: Sequence[str],
-    probabilities: Floats,
+    probabilities: AnyFloats,
     codes: Ints,
     reading: TokenisedTexts,
 ) -> TagErrors:

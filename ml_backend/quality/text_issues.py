@@ -2,11 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import AnyFloats
 from ..domain.example import Target
 from ..domain.model import HeadKind
 from ..domain.quality import Issue, IssueKind
@@ -23,7 +22,6 @@ from .predictions import OutOfSamplePredictions
 
 __all__ = ["Likeness", "conflict_issues", "empty_issues"]
 
-Floats: TypeAlias = npt.NDArray[np.floating]
 UNDECIDED = 0.5
 EQUAL = 1.0
 
@@ -40,7 +38,7 @@ class Likeness:
         warnings: sentences on what could not be looked at.
     """
 
-    def __init__(self, rows: Sequence[Answered], features: Floats | None) -> None:
+    def __init__(self, rows: Sequence[Answered], features: AnyFloats | None) -> None:
         self._rows = rows
         self._neighbours = None if features is None else nearest_neighbours(features[[row.position for row in rows]])
         self.pairs = repeats([row.key for row in rows], self._neighbours)

@@ -8,10 +8,10 @@ from statistics import fmean
 
 import numpy as np
 
+from ..arrays import Floats
 from ..domain.example import Span, Target, parts_of
 from .annotators import UNANSWERED, crowd
 from .answers import TextAnswers
-from .predictions import Floats
 
 __all__ = ["Verdicts", "agreement", "verdict_on_choices", "verdict_on_spans"]
 

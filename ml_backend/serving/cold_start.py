@@ -5,13 +5,12 @@ import threading
 from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats, Floats2d
 from ..domain.label_config import Label
 from ..domain.model import HeadKind, ScoredTarget
 from ..models.text.confidence import confidences
 from ..models.text.encoder import Encoder
-from ..models.text.tokenised import Floats2d
 from ..models.text.torch_encoder import TextEncoder
 from ..tasks import ServingPlan
 from .drafts import Writer, written
@@ -106,7 +105,7 @@ class ColdStartPredictor:
         }
 
 
-def _scored(rows: npt.NDArray[np.float64], values: Sequence[str]) -> list[ScoredTarget]:
+def _scored(rows: Floats, values: Sequence[str]) -> list[ScoredTarget]:
     """The likeliest value per row of confidences, shape (N, K)."""
     return [
         ScoredTarget(
@@ -145,5 +144,5 @@ def shared_encoder(base_model: str) -> TextEncoder:
         return _encoders[base_model]
 
 
-def _scaled(vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _scaled(vector: Floats2d) -> Floats2d:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)

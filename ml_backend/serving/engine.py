@@ -5,10 +5,10 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 
+from ..arrays import Floats2d
 from ..errors import EncoderError
 from ..models.base.native_threads import NativeThread
 from ..models.graphs.runtimes import Runtime
-from ..models.text.tokenised import Floats2d
 
 __all__ = ["Engine"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["WordVectors", "word_vectors"]
+__all__ = ["word_vectors"]
 
 
 class WordVectors:

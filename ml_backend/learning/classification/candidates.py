@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...domain.model import Method
 from ...domain.progress import ProgressCallback
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS
 from ...measuring.evaluation import Evaluation
 from ...models.bundle.bundle import Head
 from ...models.graphs.store import GraphStore
-from ...models.text.tokenised import Floats2d
 from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import Checkpoints
 from ..loop.deadline import Deadline

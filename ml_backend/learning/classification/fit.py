@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...arrays import Floats2d
 from ...domain.model import Method
 from ...measuring.evaluation import Evaluation
 from ...models.bundle.bundle import Head
-from ...models.text.tokenised import Floats2d
 from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import EpochCheckpoints, EpochState
 from ..loop.deadline import Deadline

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...domain.example import Target
 from ...errors import GraphError
 from ...models.base.base_model import load_backbone
@@ -22,7 +23,7 @@ from ...models.graphs.runtimes.openvino import OpenVinoRuntime
 from ...models.graphs.store import GraphStore, SharedBase
 from ...models.graphs.weights import reweighted_graph
 from ...models.text.classifier import TextClassifier, tuned_backbone
-from ...models.text.tokenised import Floats2d, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 
 __all__ = ["add_graph"]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...arrays import Floats2d
 from ...domain.model import Method
 from ...domain.ports import Run
 from ...domain.progress import ProgressCallback
@@ -11,7 +12,6 @@ from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
 from ...models.bundle.bundle import PartFacts, TrainedPart, write_head
 from ...models.graphs.store import GraphStore
-from ...models.text.tokenised import Floats2d
 from ...models.text.torch_encoder import TextEncoder
 from ..figures import reliability_figure
 from ..loop.checkpoints import Checkpoints

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...arrays import Ints
 from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS
-from ...models.text.tokenised import Ints
 from ..rows.folds import Fold, stratified_folds
 from .settings import TrainingSettings
 

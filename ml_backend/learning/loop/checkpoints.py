@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...models.text.tokenised import Floats2d
+from ...arrays import Floats2d
 
 if TYPE_CHECKING:
     import torch

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ...arrays import Codes, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import HeadKind, Method
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Average, Evaluation, evaluate
 from ...models.bundle.bundle import Head
 from ...models.decoders import Decoder
-from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...plugins import classes_in
 from ..classification.hyperparameters import Hyperparameters
 from ..classification.settings import TrainingSettings
 from ..rows.data import LabeledTexts
-from ..rows.encoded import Codes, EncodedRows
+from ..rows.encoded import EncodedRows
 
 if TYPE_CHECKING:
     import torch

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Bools, Codes, Floats, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import HeadKind, Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic
+from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic
 from ...measuring.evaluation import Average
 from ...models.bundle.bundle import Head
 from ...models.decoders import Decoder
 from ...models.decoders.sigmoid import SigmoidDecoder
-from ...models.text.confidence import Floats, log_odds
-from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ...models.text.confidence import log_odds
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_label_regressions
 from ..rows.data import LabeledTexts
-from ..rows.encoded import Codes, EncodedRows
+from ..rows.encoded import EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Codes, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import HeadKind, Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_temperature
@@ -13,13 +14,13 @@ from ...models.bundle.bundle import Head
 from ...models.decoders import Decoder
 from ...models.decoders.softmax import SoftmaxDecoder
 from ...models.text.confidence import confidences
-from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import class_mean_head, fit_regression
 from ..classification.settings import TrainingSettings
 from ..rows.data import LabeledTexts
-from ..rows.encoded import Codes, EncodedRows
+from ..rows.encoded import EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:

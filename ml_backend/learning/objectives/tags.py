@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Bools, Codes, Floats2d, Ints
 from ...domain.example import Span, Target
 from ...domain.model import HeadKind, Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic, fit_temperature
+from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic, fit_temperature
 from ...measuring.evaluation import Average, evaluate
 from ...models.bundle.bundle import Head
 from ...models.decoders import Decoder
 from ...models.decoders.tags import OUTSIDE, TagsDecoder
 from ...models.text.confidence import log_odds
-from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...models.text.windows import Unit, stands_between_spaces, stands_on
 from ...tasks.entities import without_overlaps
 from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_regression
 from ..rows.data import LabeledTexts
-from ..rows.encoded import Codes, EncodedRows
+from ..rows.encoded import EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:

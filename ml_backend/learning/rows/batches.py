@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...models.text.tokenised import Places
+from ...arrays import Places
 from ...models.text.torch_encoder import padded
 from .encoded import EncodedRows
 

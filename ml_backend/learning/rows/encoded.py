@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from ...models.text.tokenised import Ints, TokenisedTexts
+from ...arrays import Codes, Floats, Ints
+from ...models.text.tokenised import TokenisedTexts
 from .data import LabeledTexts
 
-__all__ = ["Codes", "EncodedRows"]
-
-Codes: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float32]
-"""What a head should answer per unit: a class, shape (U,), or yes and no per label, shape (U, K)."""
+__all__ = ["EncodedRows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +28,7 @@ class EncodedRows:
         return len(self.rows)
 
     @property
-    def unit_weights(self) -> npt.NDArray[np.float64]:
+    def unit_weights(self) -> Floats:
         """Factor on the loss per unit, shape (U,): that of its row."""
         return np.repeat(self.rows.weights, np.diff(self.reading.unit_starts))
 
@@ -41,6 +37,6 @@ class EncodedRows:
         units = self.reading.units_of(positions)
         return EncodedRows(self.rows.take(positions), self.reading.take(positions), self.codes[units])
 
-    def weighted(self, weights: npt.NDArray[np.float64]) -> "EncodedRows":
+    def weighted(self, weights: Floats) -> "EncodedRows":
         """The same rows with other weights, shape (N,)."""
         return replace(self, rows=replace(self.rows, weights=weights))

@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import Floats2d, Ints
 from ...domain.model import Method
-from ...models.text.tokenised import Floats2d
 from ..classification.fit import Observer, Workshop
 from ..loop.checkpoints import Checkpoints, EpochCheckpoints
 from ..loop.deadline import Deadline
 from .encoded import EncodedRows
 
 __all__ = ["Fold", "HeldOut", "dealt_out", "out_of_fold", "stratified_folds"]
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

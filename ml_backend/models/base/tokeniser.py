@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ...arrays import Ints
 from ...errors import EncoderError
-from ..text.tokenised import Ints
 from .base_model import cached_file, check_config, load_failure, model_source
 from .long_texts import beginning
 

@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import Floats2d
 from ...domain.model import HeadKind, Method
 from ...domain.snapshot import text_digest
 from ...errors import BundleError
 from ..base.stored_facts import EXACT, facts_of, parsed_json
 from ..decoders import decoder_of
-from ..text.tokenised import Floats2d
 
 __all__ = [
     "ADAPTER_FOLDER",
@@ -173,7 +172,7 @@ class Head:
     """
 
     weight: Floats2d
-    bias: npt.NDArray[np.float32]
+    bias: Floats2d
 
     def logits(self, features: Floats2d) -> Floats2d:
         """Shape (N, K) from features of shape (N, D)."""

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
+from ...arrays import Floats2d
 from ...domain.model import HeadKind, ScoredTarget
 from ...errors import BundleError
 from ...plugins import classes_in
 from ..base.stored_facts import EXACT, facts_of
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, TokenisedTexts
+from ..text.tokenised import TokenisedTexts
 
 __all__ = ["Decoder", "decoder_from_json", "decoder_of"]
 

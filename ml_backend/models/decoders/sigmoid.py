@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import Bools, Floats, Floats2d
 from ...domain.model import HeadKind, ScoredTarget
-from ..text.confidence import Floats, Logistic
+from ..text.confidence import Logistic
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, TokenisedTexts, whole_texts
+from ..text.tokenised import TokenisedTexts, whole_texts
 from .base import Decoder
 
 __all__ = ["SigmoidDecoder"]
@@ -49,7 +49,7 @@ class SigmoidDecoder(Decoder):
         """Confidence per text and label, shape (N, K)."""
         return Logistic(self.slope, self.offset).of_log_odds(logits)
 
-    def chosen(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
+    def chosen(self, probabilities: Floats) -> Bools:
         """Which labels reach their threshold, shape (N, K)."""
         thresholds = np.array(self.thresholds or [0.5] * len(self.labels))
         return np.asarray(probabilities >= thresholds, dtype=np.bool_)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...arrays import Floats2d
 from ...domain.model import HeadKind, ScoredTarget
 from ..text.confidence import confidences
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, TokenisedTexts, whole_texts
+from ..text.tokenised import TokenisedTexts, whole_texts
 from .base import Decoder
 
 __all__ = ["SoftmaxDecoder"]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import Floats, Floats2d, Ints
 from ...domain.example import Span
 from ...domain.model import HeadKind, ScoredTarget
-from ..text.confidence import Floats, Logistic, confidences
+from ..text.confidence import Logistic, confidences
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Ints, TokenisedTexts
+from ..text.tokenised import TokenisedTexts
 from ..text.windows import Unit, tag_reading
 from ..text.word_shapes import WIDTH
 from .base import Decoder
@@ -132,9 +132,7 @@ def best_tags(log_probabilities: Floats) -> Ints:
     return tags
 
 
-def spans_of(
-    tags: npt.NDArray[np.int64], reading: TokenisedTexts, text: int, labels: Sequence[str]
-) -> tuple[Span, ...]:
+def spans_of(tags: Ints, reading: TokenisedTexts, text: int, labels: Sequence[str]) -> tuple[Span, ...]:
     """The spans that tags say, in order.
 
     Args:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from ...arrays import Floats2d, Ints
 from ..base.tokeniser import Tokeniser
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Ints, TokenisedTexts
+from ..text.tokenised import TokenisedTexts
 
 __all__ = ["GraphEncoder", "Hidden"]
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...arrays import Floats2d, WordVectors
 from ...errors import GraphError
 from ..base.base_model import Backbone
 from ..base.device import on_cpu
-from ..text.tokenised import Floats2d
-from .graph import INPUTS, INT8_NAMES, ONNX_NAME, Graph, GraphFacts, WordVectors, graph_inputs, seal_graph
+from .graph import INPUTS, INT8_NAMES, ONNX_NAME, Graph, GraphFacts, graph_inputs, seal_graph
 from .packing import feed, rows_of, unpacked
 
 if TYPE_CHECKING:
@@ -182,9 +182,7 @@ def _arguments(facts: GraphFacts, words: WordVectors, sequences: Sequence[Sequen
     return {name: torch.from_numpy(given[name]) for name in INPUTS if name in given}
 
 
-def _check(
-    wanted: Sequence[Floats2d], found: npt.NDArray[np.float32], facts: GraphFacts, sequences: Sequence[Sequence[int]]
-) -> None:
+def _check(wanted: Sequence[Floats2d], found: Floats2d, facts: GraphFacts, sequences: Sequence[Sequence[int]]) -> None:
     lengths = [len(sequence) for sequence in sequences]
     rows = rows_of(lengths, max(lengths) if facts.is_packed else 0)
     for member, vectors in unpacked(found, rows, sequences):

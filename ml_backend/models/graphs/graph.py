@@ -13,14 +13,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from ...arrays import Ints, WordVectors
 from ...errors import GraphError
 from ..base.stored_facts import EXACT, facts_of, parsed_json
-from ..text.tokenised import Ints
 
 __all__ = [
     "GRAPH_FOLDER",
@@ -29,15 +28,12 @@ __all__ = [
     "ONNX_NAME",
     "Graph",
     "GraphFacts",
-    "WordVectors",
     "graph_inputs",
     "read_graph",
     "seal_graph",
     "without_int8",
 ]
 
-WordVectors: TypeAlias = npt.NDArray[np.float32]
-"""Shape (V, D), by token id; may be mapped from a file."""
 
 GRAPH_FOLDER = "graph"
 ONNX_NAME = "encoder.onnx"

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ..text.tokenised import Floats2d, Ints
+from ...arrays import Floats2d, Ints
 
 __all__ = ["Row", "feed", "rows_of", "unpacked"]
 
@@ -66,7 +65,7 @@ def feed(
 
 
 def unpacked(
-    computed: npt.NDArray[np.float32], rows: Sequence[Row], sequences: Sequence[Sequence[int]]
+    computed: Floats2d, rows: Sequence[Row], sequences: Sequence[Sequence[int]]
 ) -> Iterator[tuple[int, Floats2d]]:
     """Position and vectors, shape (T, D), of every sequence of these rows, as views.
 

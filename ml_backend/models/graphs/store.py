@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import WordVectors
 from ...errors import EncoderError, GraphError
 from ..base.base_model import weights_sha256
 from ..base.stored_facts import EXACT, facts_of, parsed_json
 from ..base.tokeniser import FastTokeniser
-from .graph import GRAPH_FOLDER, Graph, WordVectors, read_graph
+from .graph import GRAPH_FOLDER, Graph, read_graph
 
 if TYPE_CHECKING:
     from ..text.torch_encoder import TextEncoder

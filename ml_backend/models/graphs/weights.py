@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...errors import GraphError
-from ..text.tokenised import Floats2d
 from .graph import ONNX_NAME, Graph, seal_graph
 
 if TYPE_CHECKING:

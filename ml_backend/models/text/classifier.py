@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...arrays import Floats2d
 from ...domain.model import ScoredTarget
 from ...errors import BundleError, EncoderError
 from ..base.base_model import Backbone, load_backbone
@@ -16,7 +17,7 @@ from ..decoders import Decoder, decoder_from_json
 from ..graphs.graph import GRAPH_FOLDER, Graph, read_graph
 from ..graphs.store import SharedBase
 from .encoder import Encoder
-from .tokenised import Floats2d, TokenisedTexts
+from .tokenised import TokenisedTexts
 from .torch_encoder import TextEncoder
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ..base.long_texts import LONGEST
 from ..base.tokeniser import LocatedTokens, Tokeniser
-from .tokenised import Floats2d, TokenisedTexts, whole_texts
+from .tokenised import TokenisedTexts, whole_texts
 
 __all__ = ["DEFAULT_MAX_LENGTH_TOKENS", "Encoder"]
 

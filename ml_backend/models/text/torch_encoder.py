@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Floats2d, Places
 from ..base.base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
 from ..base.device import has_bf16, pick_device
 from ..base.tokeniser import tokeniser_of
 from .encoder import DEFAULT_MAX_LENGTH_TOKENS, Encoder
-from .tokenised import Floats2d, Places, TokenisedTexts
+from .tokenised import TokenisedTexts
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

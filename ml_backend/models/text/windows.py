@@ -6,10 +6,11 @@ from enum import StrEnum
 
 import numpy as np
 
+from ...arrays import Floats2d, Ints
 from ...words import token_spans
 from ..base.tokeniser import LocatedTokens
 from .encoder import Encoder
-from .tokenised import Floats2d, Ints, TokenisedTexts
+from .tokenised import TokenisedTexts
 from .word_shapes import WIDTH, word_shapes
 
 __all__ = ["Unit", "stands_between_spaces", "stands_on", "tag_reading"]

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+
+from ...arrays import Floats2d
 
 __all__ = ["WIDTH", "word_shapes"]
 
@@ -13,7 +14,7 @@ WIDTH = OWN + 1 + AROUND + 2 * OF_NEIGHBOURS + 2 + OF_NEIGHBOURS
 BETWEEN_SPACES = re.compile(r"\S+")
 
 
-def word_shapes(text: str, spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.float32]:
+def word_shapes(text: str, spans: Sequence[tuple[int, int]]) -> Floats2d:
     """Features of each word of a text, from 0 to 1, shape (T, 31).
 
     First the word's own: capitalised, all capitals, a single capital, all small, mixed, with a digit, a number,

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...arrays import Floats
 from ...atomic_files import whole_file
 from ...domain.example import Row
 from ...domain.job import Job
@@ -30,9 +31,6 @@ from .decisions import precision_table
 from .push_flags import push_audit
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from ...quality.cross_predict import CrossPredictedRows
     from ...quality.judge_controls import Judgement
     from ...quality.precision import KindPrecision
@@ -237,7 +235,7 @@ def opinion_of(served: ServedControl, judged: "CrossPredictedRows") -> "OutOfSam
     return OutOfSamplePredictions(served.control, judged.head, judged.probabilities, tagging)
 
 
-def _trust(judged: "CrossPredictedRows") -> "npt.NDArray[np.float64]":
+def _trust(judged: "CrossPredictedRows") -> Floats:
     """How far to believe single choices; of the other kinds a second round finds no more errors than the first."""
     import numpy as np
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_backend.arrays import Floats2d
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled, TrainingError
@@ -16,7 +17,6 @@ from ml_backend.learning.run import TrainingOutcome, train_version, verify_bundl
 from ml_backend.measuring.evaluation import evaluate
 from ml_backend.models.bundle.bundle import TrainedPart, read_bundle
 from ml_backend.models.text.classifier import TextClassifier, load_classifier
-from ml_backend.models.text.tokenised import Floats2d
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.fakes import FakeRun

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_backend.arrays import WordVectors
 from ml_backend.errors import EncoderError, GraphError
 from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.export import add_int8, export_graph, word_vectors_of
-from ml_backend.models.graphs.graph import Graph, WordVectors, read_graph, without_int8
+from ml_backend.models.graphs.graph import Graph, read_graph, without_int8
 from ml_backend.models.graphs.runtimes import Runtime
 from ml_backend.models.graphs.runtimes.choose import open_runtime
 from ml_backend.models.graphs.runtimes.onnx import OnnxRuntime

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ml_backend.arrays import Floats2d
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.learning.classification.fit import EpochResult, Observer, Workshop
 from ml_backend.learning.classification.settings import TrainingSettings
@@ -13,7 +14,6 @@ from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.measuring.evaluation import evaluate
 from ml_backend.models.bundle.bundle import Head
-from ml_backend.models.text.tokenised import Floats2d
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.unit.learning.builders import (
     FAST,

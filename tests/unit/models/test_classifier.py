@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_backend.arrays import Floats2d
 from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, EncoderError
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
@@ -12,7 +13,6 @@ from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.classifier import TextClassifier, load_classifier, save_adapter, save_weights
-from ml_backend.models.text.tokenised import Floats2d
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.tiny_models import save_tiny_model, tiny_model
 from tests.trained_parts import written_part

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_backend.arrays import Floats2d
 from ml_backend.errors import GraphError
 from ml_backend.models.graphs.graph import INT8_NAMES, ONNX_NAME, Graph, GraphFacts
 from ml_backend.models.graphs.runtimes import choose
 from ml_backend.models.graphs.runtimes.base import Runtime
-from ml_backend.models.text.tokenised import Floats2d
 
 WORDS = np.zeros((100, 4), dtype=np.float32)
 Opener = Callable[..., Runtime]

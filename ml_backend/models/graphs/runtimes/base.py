@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from ...text.tokenised import Floats2d
+from ....arrays import Floats2d
 
 __all__ = ["Runtime", "cores", "give_way"]
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ....arrays import WordVectors
 from ....errors import GraphError
-from ..graph import Graph, WordVectors
+from ..graph import Graph
 from .base import Runtime, cores
 from .onnx import OnnxRuntime
 from .openvino import EAGER, OpenVinoRuntime

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from ....arrays import Floats2d, WordVectors
 from ....errors import GraphError
-from ...text.tokenised import Floats2d
-from ..graph import Graph, WordVectors, graph_inputs
+from ..graph import Graph, graph_inputs
 from ..packing import feed, rows_of, unpacked
 from .base import cores
 

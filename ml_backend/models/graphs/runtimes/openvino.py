@@ -4,10 +4,10 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ....arrays import Floats2d, WordVectors
 from ....errors import GraphError
 from ...base.native_threads import NativeThread
-from ...text.tokenised import Floats2d
-from ..graph import INPUTS, Graph, WordVectors, graph_inputs
+from ..graph import INPUTS, Graph, graph_inputs
 from ..packing import Row, feed, rows_of, unpacked
 from .base import cores, give_way
 

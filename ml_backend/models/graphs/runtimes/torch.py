@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...text.tokenised import Floats2d
+from ....arrays import Floats2d
 from ...text.torch_encoder import compute_context, padded, token_batches
 
 if TYPE_CHECKING:
