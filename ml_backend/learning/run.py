@@ -15,7 +15,8 @@ from ..domain.ports import Run
 from ..domain.progress import Progress, ProgressCallback
 from ..errors import BundleError, TrainingError
 from ..models.base.base_model import weights_sha256
-from ..models.bundle.bundle import BundleFacts, BundleManifest, read_bundle, write_bundle
+from ..models.bundle.bundle import read_bundle, write_bundle
+from ..models.bundle.manifest import BundleFacts, BundleManifest
 from ..models.graphs.store import GraphStore
 from ..models.text.classifier import load_classifier
 from ..models.text.torch_encoder import TextEncoder

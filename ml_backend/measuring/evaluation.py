@@ -12,7 +12,7 @@ from ..arrays import Floats, Ints
 from ..domain.example import Target, label_of, parts_of
 from ..errors import TrainingError
 
-__all__ = ["Average", "ClassMetrics", "Evaluation", "PartCounts", "count_parts", "evaluate"]
+__all__ = ["Average", "Evaluation", "count_parts", "evaluate"]
 
 
 class Average(StrEnum):
@@ -84,10 +84,6 @@ class Evaluation:
     def labels(self) -> tuple[str, ...]:
         """The occurring labels, in order."""
         return tuple(entry.label for entry in self.per_class)
-
-    def averaged(self, average: Average) -> float:
-        """F1 in one of its averages."""
-        return self.macro_f1 if average is Average.MACRO else self.micro_f1
 
     def summary(self) -> dict[str, float]:
         """The figures that a run logs."""

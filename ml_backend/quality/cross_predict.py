@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Bools, Codes, Floats, Floats2d, Ints
-from ..domain.model import HeadKind, Method
+from ..domain.model import Method
 from ..domain.progress import ProgressCallback
 from ..learning.classification.fit import Observer, Workshop
 from ..learning.classification.plan import FORWARD_SHARE, fold_work
@@ -49,7 +49,7 @@ class CrossPredictedRows:
         reading: of the rows' texts.
     """
 
-    head: HeadKind
+    head: str
     probabilities: Floats2d
     codes: Codes
     is_usable: Bools
@@ -95,7 +95,7 @@ class ControlJudge:
         """The rows as models see them; progress goes from `start` to `end`."""
         rows = self._encoded.take(np.arange(len(self._reviewed.texts)))
         reading = rows.reading
-        probabilities = np.zeros((reading.units, self._objective.readout.columns), dtype=np.float32)
+        probabilities = np.zeros((reading.units, self._objective.decoder.columns), dtype=np.float32)
         blocks = list(self._blocks(rows))
         for number, positions in enumerate(blocks):
             block = self._block(positions, f"block-{number + 1}")
@@ -154,7 +154,7 @@ class _Block:
             "labels": reviewed.labels,
             "texts_sha256": _sha256("\n".join(map(ascii, reviewed.texts)).encode()),
             "head": reviewed.head,
-            "readout": objective.readout.to_json(),
+            "readout": objective.decoder.to_json(),
             "codes_sha256": _sha256(encoded.codes.tobytes()),
             "usable_sha256": _sha256(reviewed.is_usable.tobytes()),
             "libraries": library_versions(),
@@ -265,7 +265,7 @@ class _Block:
         codes = self._encoded.codes[self._encoded.reading.units_of(np.flatnonzero(self._reviewed.is_usable))]
         if codes.ndim == 2:
             return np.asarray((codes.sum(axis=0) + 1) / (len(codes) + 2), dtype=np.float32)
-        counts = np.bincount(codes.astype(np.int64), minlength=self._objective.readout.columns) + 1
+        counts = np.bincount(codes.astype(np.int64), minlength=self._objective.decoder.columns) + 1
         return np.asarray(counts / counts.sum(), dtype=np.float32)
 
     def _as_probabilities(self, logits: Floats2d) -> Floats2d:

@@ -39,7 +39,7 @@ class OutOfSamplePredictions:
     """
 
     control: Control
-    head: HeadKind
+    head: str
     probabilities: AnyFloats | None = None
     tagging: Tagging | None = None
 

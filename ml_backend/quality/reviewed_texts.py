@@ -8,7 +8,6 @@ import numpy as np
 
 from ..arrays import Bools, Ints
 from ..domain.example import Row, Target
-from ..domain.model import HeadKind
 from ..domain.snapshot import normalised
 from ..learning.objectives import Objective
 from ..learning.rows.data import LabeledTexts
@@ -31,7 +30,7 @@ class ReviewedTexts:
         described: the labels' names and the phrases of their hints, which single choices learn from as well.
     """
 
-    head: HeadKind
+    head: str
     labels: tuple[str, ...]
     texts: tuple[str, ...]
     targets: tuple[Target | None, ...]

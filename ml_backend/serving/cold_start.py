@@ -8,7 +8,8 @@ import numpy as np
 
 from ..arrays import Floats, Floats2d
 from ..domain.label_config import Label
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
+from ..models.decoders import decoder_of
 from ..models.text.confidence import confidences
 from ..models.text.encoder import Encoder
 from ..models.text.torch_encoder import TextEncoder
@@ -41,8 +42,9 @@ class ColdStartPredictor:
     def __init__(self, version: str, plan: ServingPlan, encoder: Encoder, writer: Writer | None = None) -> None:
         self.version = version
         self._writer = writer
-        self._written = tuple(each.name for each in plan.controls if each.kind.head is HeadKind.TEXT and writer)
-        self._labels = {each.name: each.control.labels for each in plan.controls if each.kind.head is HeadKind.SOFTMAX}
+        decoders = [(each, decoder_of(each.kind.head)) for each in plan.controls]
+        self._written = tuple(each.name for each, decoder in decoders if decoder.is_written and writer)
+        self._labels = {each.name: each.control.labels for each, decoder in decoders if decoder.is_one_label}
         self._encoder = encoder
         self._vectors: dict[str, Floats2d] = {}
         self._lock = threading.Lock()

@@ -23,6 +23,7 @@ class Generation(TaskKind):
 
     name = "generation"
     head = HeadKind.TEXT
+    has_labels = False
     example = '<TextArea required="true">'
 
     def refusal(self, control: Control) -> str | None:

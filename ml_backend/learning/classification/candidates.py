@@ -13,7 +13,7 @@ from ...domain.model import Method
 from ...domain.progress import ProgressCallback
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS
 from ...measuring.evaluation import Evaluation
-from ...models.bundle.bundle import Head
+from ...models.bundle.head import Head
 from ...models.graphs.store import GraphStore
 from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import Checkpoints

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...arrays import Floats2d
 from ...domain.model import Method
 from ...measuring.evaluation import Evaluation
-from ...models.bundle.bundle import Head
+from ...models.bundle.head import Head
 from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import EpochCheckpoints, EpochState
 from ..loop.deadline import Deadline

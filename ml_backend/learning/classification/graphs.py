@@ -12,11 +12,11 @@ from ...arrays import Floats2d
 from ...domain.example import Target
 from ...errors import GraphError
 from ...models.base.base_model import load_backbone
-from ...models.bundle.bundle import TrainedPart, read_head
-from ...models.decoders import decoder_from_json
+from ...models.bundle.bundle import TrainedPart
+from ...models.bundle.head import Head
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.export import add_int8, export_graph
-from ...models.graphs.graph import GRAPH_FOLDER, Graph, without_int8
+from ...models.graphs.graph import GRAPH_FOLDER, Graph
 from ...models.graphs.runtimes import Runtime
 from ...models.graphs.runtimes.onnx import OnnxRuntime
 from ...models.graphs.runtimes.openvino import OpenVinoRuntime
@@ -68,7 +68,7 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
         use_bf16=False,
         device="cpu",
     )
-    model = TextClassifier(encoder, read_head(part.folder), decoder_from_json(facts.head, facts.readout))
+    model = TextClassifier(encoder, Head.read(part.folder), facts.linear_decoder)
     sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]
     reading = model.read(sample)
     graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, reading, shared)
@@ -113,7 +113,7 @@ def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]]
             return
         reason = f"only {agreement:.1%} of the answers stay in 8 bits; wanted {LEAST_AGREEMENT:.0%}"
     log.warning("there is no graph in 8 bits: %s", reason)
-    without_int8(graph)
+    graph.without_int8()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +148,7 @@ class _Trial:
         return logits
 
     def _answers(self, logits: Floats2d) -> list[Target]:
-        return [answer.target for answer in self.model.readout.answers(logits, self.reading)]
+        return [answer.target for answer in self.model.decoder.answers(logits, self.reading)]
 
 
 def _checked_texts(reading: TokenisedTexts) -> int:

@@ -10,7 +10,8 @@ from ...domain.ports import Run
 from ...domain.progress import ProgressCallback
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
-from ...models.bundle.bundle import PartFacts, TrainedPart, write_head
+from ...models.bundle.bundle import TrainedPart
+from ...models.bundle.manifest import PartFacts
 from ...models.graphs.store import GraphStore
 from ...models.text.torch_encoder import TextEncoder
 from ..figures import reliability_figure
@@ -96,15 +97,15 @@ def train_part(
     )
     best, choice = candidates.best()
     logits, held_out = candidates.calibration_rows(best)
-    readout = objective.calibrated(logits, held_out)
-    reliability = objective.reliability(readout, logits, held_out)
+    decoder = objective.calibrated(logits, held_out)
+    reliability = objective.reliability(decoder, logits, held_out)
     folder = best.changes or scratch / best.method
-    write_head(folder, best.head)
+    best.head.write(folder)
     facts = PartFacts(
         control=data.control,
         head=data.head,
         method=best.method,
-        readout=readout.to_json(),
+        decoder=decoder,
         max_length_tokens=encoder.max_length_tokens,
         score_quantiles=reliability.score_quantiles(),
         settings=settings.to_json(),
@@ -119,7 +120,7 @@ def train_part(
         log_evaluation(run, evaluation, name)
     if reliability.rows:
         run.log_figure(reliability_figure(reliability), "reliability.png")
-    numbers = {name: value for name, value in readout.to_json().items() if isinstance(value, float)}
+    numbers = decoder.numbers
     run.log_metrics({**numbers, "trainable_share": best.trainable_share})
     return PartOutcome(
         TrainedPart(facts, folder),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...arrays import Bools, Floats, Floats2d, Ints
-from ...models.bundle.bundle import Head
+from ...models.bundle.head import Head
 
 __all__ = ["class_mean_head", "fit_label_regressions", "fit_regression"]
 

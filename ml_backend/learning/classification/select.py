@@ -36,7 +36,7 @@ def choose(held_out: HeldOut, objective: Objective, *, where: str) -> Choice:
     tuned = next(method for method in scores if method is not Method.REGRESSION)
     best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
     reason = (
-        f"{best} is kept: {objective.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
+        f"{best} is kept: {objective.measure.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
         f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
     )
     return Choice(best, evaluations, reason)

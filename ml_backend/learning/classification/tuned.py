@@ -16,7 +16,7 @@ import numpy as np
 from ...arrays import Floats2d
 from ...domain.model import Method
 from ...errors import TrainingError
-from ...models.bundle.bundle import Head
+from ...models.bundle.head import Head
 from ...models.text.classifier import save_adapter, save_weights, without_peft_noise
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder, compute_context, unit_vectors

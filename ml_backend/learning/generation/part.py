@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...domain.model import HeadKind, Method
+from ...domain.model import Method
 from ...domain.ports import Run
 from ...domain.progress import Progress, ProgressCallback
 from ...errors import TrainingError
-from ...models.bundle.bundle import QUANTILES, PartFacts, TrainedPart
+from ...models.bundle.bundle import TrainedPart
+from ...models.bundle.manifest import QUANTILES, PartFacts
+from ...models.decoders.text import TextDecoder
 from ...models.generation.generator import format_of
 from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import load_tuned_model
@@ -121,9 +123,9 @@ def train_text_part(
     _log(run, found, metrics)
     facts = PartFacts(
         control=data.control,
-        head=HeadKind.TEXT,
+        head=TextDecoder.head,
         method=Method(settings.method),
-        readout={"base_model": base_model, "max_new_tokens": settings.max_new_tokens},
+        decoder=TextDecoder(base_model=base_model, max_new_tokens=settings.max_new_tokens),
         max_length_tokens=found.max_length_tokens,
         score_quantiles=_quantiles(found.confidences),
         settings=settings.to_json(),

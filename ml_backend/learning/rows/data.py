@@ -11,7 +11,6 @@ import numpy as np
 
 from ...arrays import Floats, Ints
 from ...domain.example import Target
-from ...domain.model import HeadKind
 
 __all__ = ["LabeledTexts", "TrainingData"]
 
@@ -64,7 +63,7 @@ class TrainingData:
     """
 
     control: str
-    head: HeadKind
+    head: str
     labels: tuple[str, ...]
     train: LabeledTexts
     described: LabeledTexts

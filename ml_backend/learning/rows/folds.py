@@ -108,7 +108,7 @@ def out_of_fold(
         deadline: of tuning in all of them together.
     """
     methods = [Method.REGRESSION, *([tuned] if tuned else [])]
-    empty = np.zeros((0, workshop.objective.readout.columns), dtype=np.float32)
+    empty = np.zeros((0, workshop.objective.decoder.columns), dtype=np.float32)
     logits: dict[Method, list[Floats2d]] = {method: [empty] for method in methods}
     for number, fold in enumerate(folds, start=1):
         name = f"fold-{number}"

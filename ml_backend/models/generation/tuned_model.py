@@ -1,16 +1,15 @@
 """Fine-tuned language models on disk: an adapter over a base model, or all of its weights."""
 
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...errors import BundleError, EncoderError
 from ..base.device import pick_device
-from ..base.stored_facts import EXACT, facts_of, in_a_line, parsed_json
+from ..base.stored_facts import StoredFacts, in_a_line
 from .language_model import LanguageModel, can_quantise, load_language_model
 
 __all__ = ["load_tuned_model", "save_adapter_of", "save_all_weights", "without_peft_warnings"]
@@ -18,15 +17,12 @@ __all__ = ["load_tuned_model", "save_adapter_of", "save_all_weights", "without_p
 ADAPTER, WEIGHTS, FACTS = "adapter", "weights", "tuned.json"
 
 
-@dataclass(frozen=True, slots=True)
-class TunedFacts:
+class TunedFacts(StoredFacts):
     """The content of `tuned.json`.
 
     Attributes:
         in_fp32: the weights are kept in float32, the precision in which the model was measured.
     """
-
-    __pydantic_config__ = EXACT
 
     base_model: str
     base_model_sha256: str
@@ -124,13 +120,19 @@ def _replaced(base: LanguageModel, folder: Path) -> Any:
 
 
 def _write_facts(folder: Path, base: LanguageModel, *, has_adapter: bool, in_fp32: bool) -> None:
-    facts = TunedFacts(base.name, base.weights_sha256, has_adapter, in_fp32, base.is_quantised)
-    (folder / FACTS).write_text(json.dumps(asdict(facts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    facts = TunedFacts(
+        base_model=base.name,
+        base_model_sha256=base.weights_sha256,
+        has_adapter=has_adapter,
+        in_fp32=in_fp32,
+        is_quantised=base.is_quantised,
+    )
+    facts.write(folder / FACTS)
 
 
 def _read_facts(folder: Path) -> TunedFacts:
     path = folder / FACTS
     try:
-        return facts_of(TunedFacts, parsed_json(path.read_bytes()))
+        return TunedFacts.parse(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read: {error}; fetch the version again, or train a new one") from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...arrays import Floats2d
 from ...errors import GraphError
-from .graph import ONNX_NAME, Graph, seal_graph
+from .graph import ONNX_NAME, Graph
 
 if TYPE_CHECKING:
     import onnx
@@ -50,7 +50,7 @@ def reweighted_graph(graph: Graph, folder: Path, *, before: "nn.Module", after: 
             tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / ONNX_NAME)
-    return seal_graph(folder, graph.facts)
+    return Graph.seal(folder, graph.facts)
 
 
 class _Places:

@@ -13,7 +13,7 @@ from .encoder import Encoder
 from .tokenised import TokenisedTexts
 from .word_shapes import WIDTH, word_shapes
 
-__all__ = ["Unit", "stands_between_spaces", "stands_on", "tag_reading"]
+__all__ = ["Unit", "stands_between_spaces", "stands_on", "tokenise_units"]
 
 OVERLAP_SHARE = 0.25
 """Of a window: what it shares with the next one, so that every token has neighbours on both sides."""
@@ -38,7 +38,7 @@ class Unit(StrEnum):
     TOKEN = "token"  # noqa: S105 (not a password)
 
 
-def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> TokenisedTexts:
+def tokenise_units(encoder: Encoder, texts: Sequence[str], unit: Unit) -> TokenisedTexts:
     """Split texts into units and windows. A long text has several windows that overlap.
 
     A unit is read in the window where its first token has the most context. Features for the spelling of words (such as

@@ -73,7 +73,7 @@ def back_up(places: Places, out: Path, now: datetime) -> Backup:
         revisions = {name: schema_revision(copy) for name, copy in copies}
         facts = Manifest(
             labelloop=__version__,
-            schema=revisions[DATABASE],
+            database_schema=revisions[DATABASE],
             mlflow=version("mlflow"),
             mlflow_schema=revisions.get(MLFLOW),
             home=str(places.home),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...domain.example import Row
-from ...domain.model import HeadKind, ScoredTarget
+from ...domain.model import ScoredTarget
 from ...domain.ports import Predictor
 from ...tasks import ServingPlan
 
@@ -96,7 +96,7 @@ def side_by_side(
 
     found = []
     for served in plan.controls:
-        if served.kind.head is not HeadKind.TEXT:
+        if served.kind.has_labels:
             continue
         chosen = [row for row in rows if served.name in row.targets][:most]
         experts = [str(row.targets[served.name]) for row in chosen]

@@ -152,7 +152,7 @@ def _fit(
     from ...learning.loop.deadline import Deadline
     from ...learning.overrides import settings_from
     from ...learning.run import train_version
-    from ...models.bundle.bundle import BundleFacts
+    from ...models.bundle.manifest import BundleFacts
     from ...models.graphs.store import GraphStore
 
     manifest = snapshot.manifest
@@ -182,7 +182,12 @@ def _fit(
         parts,
         settings,
         model_version=version,
-        facts=BundleFacts(plan.field, manifest.label_config, manifest.label_config_fingerprint, snapshot.id),
+        facts=BundleFacts(
+            field=plan.field,
+            label_config=manifest.label_config,
+            label_config_fingerprint=manifest.label_config_fingerprint,
+            snapshot_id=snapshot.id,
+        ),
         base_model=request.base_model,
         writing=writing,
         text_base_model=text_base_model,

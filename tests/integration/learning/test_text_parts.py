@@ -17,7 +17,8 @@ from ml_backend.learning.generation.settings import GenerationSettings, TuningMe
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.run import TrainingOutcome, train_version
-from ml_backend.models.bundle.bundle import BundleFacts, read_bundle
+from ml_backend.models.bundle.bundle import read_bundle
+from ml_backend.models.bundle.manifest import BundleFacts
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from ml_backend.serving.openai_server import OpenAiServer
 from ml_backend.tasks import ServingPlan
@@ -29,7 +30,7 @@ from tests.unit.tasks.plans import plan
 
 AREA = '<TextArea name="reply" toName="text" required="true"/>'
 CHOICES = '<Choices name="opening" toName="text"><Choice value="thanks"/><Choice value="sorry"/></Choices>'
-FACTS = BundleFacts("text", "<View/>", "0123456789ab", "cdef")
+FACTS = BundleFacts(field="text", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef")
 READING = TrainingSettings(method=Method.REGRESSION, max_length_tokens=64)
 WRITING = GenerationSettings(
     train_embeddings=True, epochs=12, learning_rate=1e-2, batch_size=10, max_new_tokens=30, max_length_tokens=128

@@ -24,7 +24,7 @@ from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.graphs.weights import reweighted_graph
 from ml_backend.models.text.encoder import Encoder
 from ml_backend.models.text.torch_encoder import TextEncoder
-from ml_backend.models.text.windows import Unit, tag_reading
+from ml_backend.models.text.windows import Unit, tokenise_units
 from tests.tiny_models import WORDS, save_tiny_model
 
 LENGTH = 48
@@ -162,7 +162,7 @@ def test_a_process_that_ends_while_shapes_are_compiled_ends_in_order(end: str, g
 
 def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
     served = over(OnnxRuntime(graph, words), encoder)
-    reading = tag_reading(served, [*TEXTS, " ".join(WORDS[5:] * 4)], Unit.MODEL_WORD)
+    reading = tokenise_units(served, [*TEXTS, " ".join(WORDS[5:] * 4)], Unit.MODEL_WORD)
 
     np.testing.assert_allclose(served.vectors(reading), encoder.vectors(reading), atol=1e-5)
 

@@ -13,7 +13,7 @@ from ml_backend.learning.classification.tuned import Step, TunedModel
 from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.measuring.evaluation import evaluate
-from ml_backend.models.bundle.bundle import Head
+from ml_backend.models.bundle.head import Head
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.unit.learning.builders import (
     FAST,

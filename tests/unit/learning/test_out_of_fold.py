@@ -103,6 +103,6 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKi
         np.testing.assert_array_equal(held_out.encoded.codes[part], encoded.codes[units])
         first_unit += len(units)
     assert first_unit == encoded.reading.units
-    assert held_out.logits[tuned].shape == (encoded.reading.units, objective.readout.columns)
+    assert held_out.logits[tuned].shape == (encoded.reading.units, objective.decoder.columns)
     assert not np.allclose(held_out.logits[tuned], held_out.logits[Method.REGRESSION], atol=1e-3)
     np.testing.assert_allclose(encoder.vectors(encoded.reading), features, atol=1e-6)

@@ -11,7 +11,7 @@ from ml_backend.learning.objectives import objective_for
 from ml_backend.learning.objectives.tags import tags_of
 from ml_backend.models.decoders.tags import TagsDecoder, best_tags, spans_of
 from ml_backend.models.text.tokenised import TokenisedTexts
-from ml_backend.models.text.windows import Unit, tag_reading
+from ml_backend.models.text.windows import Unit, tokenise_units
 from ml_backend.tasks.entities import overlap, without_overlaps
 from tests.unit.learning.builders import labeled_as
 from tests.unit.models.test_windows import BYTES, WORDS
@@ -27,7 +27,7 @@ def decoded(spans: list[Span], reading: TokenisedTexts) -> tuple[Span, ...]:
     tags = tags_of(spans, reading.spans, INDEX)
     logits = 20 * np.eye(2 * len(LABELS) + 1, dtype=np.float32)[tags]
     np.testing.assert_array_equal(best_tags(logits.astype(np.float64)), tags)
-    (answer,) = TagsDecoder(LABELS).answers(logits, reading)
+    (answer,) = TagsDecoder(labels=LABELS).answers(logits, reading)
     assert answer.target == spans_of(tags, reading, 0, LABELS)
     assert answer.score > 0.99
     return answer.target
@@ -36,7 +36,7 @@ def decoded(spans: list[Span], reading: TokenisedTexts) -> tuple[Span, ...]:
 @settings(max_examples=150, deadline=None)
 @given(ANY_TEXT, st.sampled_from(Unit), st.data())
 def test_spans_that_stand_on_units_come_back_as_they_were(text: str, unit: Unit, data: st.DataObject) -> None:
-    reading = tag_reading(BYTES, [text], unit)
+    reading = tokenise_units(BYTES, [text], unit)
     assert reading.spans is not None
     steps = data.draw(
         st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from(LABELS)), max_size=reading.units)
@@ -59,7 +59,7 @@ def test_other_spans_come_back_as_the_nearest_that_can_be_told(text: str, data: 
     place = st.integers(0, len(text))
     drawn = data.draw(st.lists(st.tuples(place, place, st.sampled_from(LABELS)), max_size=5))
     spans = [Span(start, end, label) for start, end, label in drawn if start < end]
-    reading = tag_reading(BYTES, [text], Unit.MODEL_WORD)
+    reading = tokenise_units(BYTES, [text], Unit.MODEL_WORD)
     assert reading.spans is not None
 
     found = decoded(spans, reading)
@@ -97,7 +97,7 @@ def test_other_spans_come_back_as_the_nearest_that_can_be_told(text: str, data: 
     ],
 )
 def test_spans_within_words_become_those_of_words(spans: list[Span], wanted: list[Span]) -> None:
-    reading = tag_reading(BYTES, ["Bob went home"[:12]], Unit.MODEL_WORD)
+    reading = tokenise_units(BYTES, ["Bob went home"[:12]], Unit.MODEL_WORD)
 
     assert decoded(spans, reading) == tuple(wanted)
 

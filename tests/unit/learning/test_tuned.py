@@ -15,7 +15,7 @@ from ml_backend.learning.classification.tuned import Step, TunedModel, tuned
 from ml_backend.learning.objectives import Objective, objective_for
 from ml_backend.learning.rows.data import LabeledTexts
 from ml_backend.learning.rows.encoded import EncodedRows
-from ml_backend.models.bundle.bundle import Head
+from ml_backend.models.bundle.head import Head
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.tiny_models import BUILDERS
 from tests.unit.learning.builders import (
@@ -73,8 +73,8 @@ def tuning(
     objective = objective_for(kind, NAMES)
     objective.prepare(encoder, rows)
     if head is None:
-        width = encoder.vectors(objective.readout.reading(encoder, rows.texts[:1])).shape[1]
-        columns = objective.readout.columns
+        width = encoder.vectors(objective.decoder.tokenise(encoder, rows.texts[:1])).shape[1]
+        columns = objective.decoder.columns
         head = Head(np.zeros((columns, width), dtype=np.float32), np.zeros(columns, dtype=np.float32))
     made = tuned(
         encoder, head, objective, method, settings=settings, hyperparameters=replace(RECIPE, **hyperparameters)

@@ -10,15 +10,15 @@ from sklearn.metrics import f1_score
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import GateDecision, HeadKind
 from ml_backend.errors import TrainingError
-from ml_backend.measuring.gate import LEAST_ROWS, bootstrap_differences, decide
-from ml_backend.measuring.measures import PairedStatistics, measure_for
+from ml_backend.measuring.gate import bootstrap_differences, decide
+from ml_backend.measuring.measures import PairedStatistics, measure_of
 
 
 def gate(
     true: Sequence[str], first: Sequence[str | None], second: Sequence[str | None], **options: object
 ) -> GateDecision:
-    all_statistics = {"category": contest_of(true, first, second)}
-    return decide(all_statistics, champion="v1", challenger="v2", **options)
+    pairs = {"category": contest_of(true, first, second)}
+    return decide(pairs, champion="v1", challenger="v2", **options)
 
 
 def contest_of(
@@ -29,7 +29,7 @@ def contest_of(
 ) -> PairedStatistics:
     # The names of an array are not Python's own.
     plain = [each.tolist() if isinstance(each, np.ndarray) else each for each in (true, first, second)]
-    return measure_for(head).paired_statistics(*plain)
+    return measure_of(head).compare(*plain)
 
 
 def macro_f1_over_true(true: Sequence[str], found: Sequence[str]) -> float:
@@ -142,7 +142,7 @@ def test_few_rows_are_decided_by_point_estimate_and_provisionally() -> None:
 
 
 def test_enough_rows_are_decided_by_the_interval() -> None:
-    true = ["a", "b"] * (LEAST_ROWS // 2)
+    true = ["a", "b"] * 50
     one_better = ["b", *true[1:]]
 
     decision = gate(true, one_better, true)
@@ -191,10 +191,10 @@ def test_thin_classes_and_labels_of_unknown_origin_are_warned_about_and_block_no
 
 
 def test_contests_about_other_rows_are_refused() -> None:
-    all_statistics = {"topic": contest_of(["a"], ["a"], ["a"]), "mood": contest_of(["a", "b"], ["a", "b"], ["a", "b"])}
+    pairs = {"topic": contest_of(["a"], ["a"], ["a"]), "mood": contest_of(["a", "b"], ["a", "b"], ["a", "b"])}
 
     with pytest.raises(TrainingError, match=r"different numbers of test rows found \(\{'topic': 1, 'mood': 2\}\)"):
-        decide(all_statistics, champion="v1", challenger="v2")
+        decide(pairs, champion="v1", challenger="v2")
 
 
 def sets(rows: int, accuracy: float, rng: np.random.Generator) -> tuple[list[Target], list[Target]]:
@@ -234,15 +234,15 @@ def spans_like(true: Sequence[tuple[Span, ...]], accuracy: float, rng: np.random
 
 
 def test_several_controls_are_decided_by_the_mean_of_their_figures() -> None:
-    all_statistics = several(120, np.random.default_rng(7))
+    pairs = several(120, np.random.default_rng(7))
 
-    decision = decide(all_statistics, champion="v1", challenger="v2")
+    decision = decide(pairs, champion="v1", challenger="v2")
 
-    scores = np.array([paired_statistics.scores for paired_statistics in all_statistics.values()])
+    scores = np.array([pair.scores for pair in pairs.values()])
     assert decision.metric == "mean of macro-F1 of topic, macro-F1 of tags, strict F1 of marks"
     assert (decision.champion_score, decision.challenger_score) == pytest.approx(tuple(scores.mean(axis=0)))
     assert decision.difference == pytest.approx(scores[:, 1].mean() - scores[:, 0].mean())
-    for name, (first, second) in zip(all_statistics, scores, strict=True):
+    for name, (first, second) in zip(pairs, scores, strict=True):
         assert f"{name} {second:.3f} against {first:.3f}" in decision.reason
 
 
@@ -260,22 +260,19 @@ def test_one_control_is_named_by_its_figure_alone() -> None:
 def test_the_drawn_counts_equal_resampled_rows_for_every_kind_and_for_several(which: list[str]) -> None:
     rng = np.random.default_rng(9)
     every = several(120, rng)
-    all_statistics = [every[name] for name in which]
-    strata = all_statistics[0].strata if len(all_statistics) == 1 else None
+    pairs = [every[name] for name in which]
+    strata = pairs[0].strata if len(pairs) == 1 else None
     strata = np.zeros(120, dtype=np.int64) if strata is None else strata
     by_rows = []
     for _ in range(1000):
         rows = np.concatenate(
             [rng.choice(np.flatnonzero(strata == k), size=(strata == k).sum()) for k in np.unique(strata)]
         )
-        scores = [
-            paired_statistics.value(paired_statistics.statistics[:, rows].sum(axis=1))
-            for paired_statistics in all_statistics
-        ]
+        scores = [pair.value(pair.statistics[:, rows].sum(axis=1)) for pair in pairs]
         champion, challenger = np.mean(scores, axis=0)
         by_rows.append(challenger - champion)
 
-    by_counts = bootstrap_differences(all_statistics, seed=1, resamples=5000)
+    by_counts = bootstrap_differences(pairs, seed=1, resamples=5000)
 
     levels = [0.05, 0.25, 0.5, 0.75, 0.95]
     spread = np.std(by_rows)
@@ -291,8 +288,8 @@ def test_equal_taggers_pass_by_luck_in_about_5_of_100_cases(make: Callable) -> N
         true, first = make(150, 0.8, rng)
         again = spans_like(true, 0.8, rng) if make is spans else like_sets(true, 0.8, rng)
         head = HeadKind.TAGS if make is spans else HeadKind.SIGMOID
-        all_statistics = {"it": contest_of(true, first, again, head)}
-        promoted.append(decide(all_statistics, champion="v1", challenger="v2", resamples=250, seed=k).promote)
+        pairs = {"it": contest_of(true, first, again, head)}
+        promoted.append(decide(pairs, champion="v1", challenger="v2", resamples=250, seed=k).promote)
 
     assert np.mean(promoted) < 0.1
 
@@ -304,9 +301,9 @@ def like_sets(true: Sequence[tuple[str, ...]], accuracy: float, rng: np.random.G
 def test_a_better_part_does_not_pass_where_another_loses_as_much() -> None:
     true = ["a", "b"] * 75
     half = ["a", "a"] * 75
-    all_statistics = {"won": contest_of(true, half, true), "lost": contest_of(true, true, half)}
+    pairs = {"won": contest_of(true, half, true), "lost": contest_of(true, true, half)}
 
-    decision = decide(all_statistics, champion="v1", challenger="v2")
+    decision = decide(pairs, champion="v1", challenger="v2")
 
     assert decision.difference == pytest.approx(0.0)
     assert not decision.promote
@@ -314,11 +311,11 @@ def test_a_better_part_does_not_pass_where_another_loses_as_much() -> None:
 
 def test_a_control_that_no_row_answers_leaves_the_mean_a_number() -> None:
     nothing = [None, None]
-    all_statistics = {
+    pairs = {
         "topic": contest_of(["a", "b"], ["a", "a"], ["a", "b"]),
         "mood": contest_of(nothing, nothing, nothing),
     }
 
-    decision = decide(all_statistics, champion="v1", challenger="v2")
+    decision = decide(pairs, champion="v1", challenger="v2")
 
     assert (decision.challenger_score, decision.rows) == (0.5, 2)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import HeadKind
 from ml_backend.measuring.evaluation import evaluate
-from ml_backend.measuring.measures import PairedStatistics, measure_for
+from ml_backend.measuring.measures import PairedStatistics, measure_of
 
 SETS = st.sets(st.sampled_from("abcd")).map(lambda chosen: tuple(sorted(chosen)))
 SPANS = st.lists(
@@ -16,13 +16,13 @@ SPANS = st.lists(
 ).map(lambda spans: tuple(sorted(spans)))
 
 
-def paired_statistics(
+def pair(
     head: HeadKind,
     true: Sequence[Target | None],
     champion: Sequence[Target | None],
     challenger: Sequence[Target | None] | None = None,
 ) -> PairedStatistics:
-    return measure_for(head).paired_statistics(true, champion, champion if challenger is None else challenger)
+    return measure_of(head).compare(true, champion, champion if challenger is None else challenger)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def paired_statistics(
     [(HeadKind.SOFTMAX, "macro-F1"), (HeadKind.SIGMOID, "macro-F1"), (HeadKind.TAGS, "strict F1")],
 )
 def test_every_kind_has_its_figure(head: HeadKind, metric: str) -> None:
-    assert paired_statistics(head, [], []).metric == metric
+    assert pair(head, [], []).metric == metric
 
 
 @given(st.lists(st.tuples(SETS, st.none() | SETS), min_size=1, max_size=20))
@@ -39,7 +39,7 @@ def test_sets_are_scored_by_the_mean_f1_of_the_labels_that_occur_in_truth(
 ) -> None:
     true, answers = zip(*pairs, strict=True)
 
-    found, best = paired_statistics(HeadKind.SIGMOID, true, answers, true).scores
+    found, best = pair(HeadKind.SIGMOID, true, answers, true).scores
 
     occurring = {label for target in true for label in target}
     f1 = {entry.label: entry.f1 for entry in evaluate(true, answers).per_class if entry.label in occurring}
@@ -53,7 +53,7 @@ def test_spans_are_scored_by_f1_over_all_of_them(
 ) -> None:
     true, answers = zip(*pairs, strict=True)
 
-    found = paired_statistics(HeadKind.TAGS, true, answers).scores[0]
+    found = pair(HeadKind.TAGS, true, answers).scores[0]
 
     hits = sum(len(set(target) & set(answer or ())) for target, answer in pairs)
     parts = sum(len(target) + len(answer or ()) for target, answer in pairs)
@@ -70,8 +70,8 @@ def test_rows_that_do_not_answer_the_control_count_nothing(head: HeadKind) -> No
     }
     right, wrong = answers[head]
 
-    with_gap = paired_statistics(head, [right, None, right], [right, wrong, wrong])
-    without = paired_statistics(head, [right, right], [right, wrong])
+    with_gap = pair(head, [right, None, right], [right, wrong, wrong])
+    without = pair(head, [right, right], [right, wrong])
 
     assert with_gap.scores == without.scores
     assert with_gap.statistics.shape[1] == 3
@@ -82,9 +82,9 @@ def test_statistics_of_rows_add_up_to_those_of_all() -> None:
     true = [("a", "b"), ("a",), ()]
     answers = [("a",), ("a", "b"), ("b",)]
 
-    found = paired_statistics(HeadKind.SIGMOID, true, answers)
+    found = pair(HeadKind.SIGMOID, true, answers)
 
-    alone = [paired_statistics(HeadKind.SIGMOID, true[:n], answers[:n]) for n in (1, 2, 3)]
+    alone = [pair(HeadKind.SIGMOID, true[:n], answers[:n]) for n in (1, 2, 3)]
     for n, part in enumerate(alone, start=1):
         assert found.value(found.statistics[:, :n].sum(axis=1)).tolist() == pytest.approx(list(part.scores))
 
@@ -92,7 +92,7 @@ def test_statistics_of_rows_add_up_to_those_of_all() -> None:
 def test_rows_of_a_single_choice_are_resampled_within_their_class_and_thin_classes_together() -> None:
     true = ["a"] * 10 + ["b"] * 12 + ["c"] * 9 + ["d"] + [None]
 
-    found = paired_statistics(HeadKind.SOFTMAX, true, true)
+    found = pair(HeadKind.SOFTMAX, true, true)
 
     assert found.strata is not None
     strata = found.strata.tolist()
@@ -105,14 +105,14 @@ def test_rows_of_a_single_choice_are_resampled_within_their_class_and_thin_class
 
 @pytest.mark.parametrize("head", [HeadKind.SIGMOID, HeadKind.TAGS])
 def test_rows_of_sets_and_spans_are_resampled_all_together(head: HeadKind) -> None:
-    found = paired_statistics(head, [(), ()], [(), ()])
+    found = pair(head, [(), ()], [(), ()])
 
     assert found.strata is None
     assert found.thin == ()
 
 
 def test_a_resample_without_a_label_leaves_it_out_of_its_average() -> None:
-    found = paired_statistics(HeadKind.SIGMOID, [("a",), ("b",)], [("a",), ()])
+    found = pair(HeadKind.SIGMOID, [("a",), ("b",)], [("a",), ()])
 
     assert found.scores == (0.5, 0.5)
     assert found.value(found.statistics[:, 0]).tolist() == [1.0, 1.0]

@@ -68,7 +68,12 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str
         monkeypatch.setattr(choose, "OpenVinoRuntime", openvino)
         monkeypatch.setattr(choose, "OnnxRuntime", lambda *_, **__: opened("onnxruntime"))
         files = {ONNX_NAME: "", INT8_NAMES[0]: ""}
-        graph = Graph(tmp_path, GraphFacts("0" * 64, 4, is_packed=True, first_position=0, pad_id=0, files=files))
+        graph = Graph(
+            tmp_path,
+            GraphFacts(
+                base_model_sha256="0" * 64, hidden_size=4, is_packed=True, first_position=0, pad_id=0, files=files
+            ),
+        )
         runtime = choose.open_runtime(
             graph, WORDS, wanted="auto", max_length_tokens=64, measured=tmp_path / "runtimes.json"
         )

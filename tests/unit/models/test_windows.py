@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ml_backend.models.base.base_model import backbone_of
 from ml_backend.models.text.tokenised import TokenisedTexts, whole_texts
 from ml_backend.models.text.torch_encoder import TextEncoder
-from ml_backend.models.text.windows import LEAST_SPANS, Unit, stands_between_spaces, stands_on, tag_reading
+from ml_backend.models.text.windows import LEAST_SPANS, Unit, stands_between_spaces, stands_on, tokenise_units
 from ml_backend.words import tokens
 from tests.tiny_language_models import byte_tokenizer
 from tests.tiny_models import tiny_model, tiny_tokenizer
@@ -75,7 +75,7 @@ def pieces(reading: TokenisedTexts, texts: Sequence[str]) -> list[list[str]]:
 def test_words_are_units_and_white_space_belongs_to_none() -> None:
     texts = [TEXTS[0]]
 
-    found = pieces(tag_reading(BYTES, texts, Unit.MODEL_WORD), texts)
+    found = pieces(tokenise_units(BYTES, texts, Unit.MODEL_WORD), texts)
 
     wanted = ["😀", "Bob", "went", "to", "Paris", FAMILY, "with", "Zoe", "\u0301.", "Line", "two", ":", "Ann", "saw"]
     assert found == [[*wanted, "𝒳", "Rome", "."]]
@@ -84,7 +84,7 @@ def test_words_are_units_and_white_space_belongs_to_none() -> None:
 def test_tokens_are_units_and_a_character_of_several_tokens_is_one() -> None:
     texts = ["🙂x Zoë"]
 
-    (found,) = pieces(tag_reading(BYTES, texts, Unit.TOKEN), texts)
+    (found,) = pieces(tokenise_units(BYTES, texts, Unit.TOKEN), texts)
 
     assert found[0] == "🙂"
     assert "ë" in found
@@ -95,7 +95,7 @@ def test_tokens_are_units_and_a_character_of_several_tokens_is_one() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(alphabet=st.characters(codec=None), max_size=120), max_size=4), st.sampled_from(Unit))
 def test_every_character_but_white_space_is_in_one_unit(texts: list[str], unit: Unit) -> None:
-    reading = tag_reading(BYTES, texts, unit)
+    reading = tokenise_units(BYTES, texts, unit)
 
     assert reading.texts == len(texts)
     assert reading.spans is not None
@@ -118,7 +118,7 @@ def test_every_unit_is_read_once_at_its_own_tokens_in_the_window_with_most_conte
     random = np.random.default_rng(0)
     text = " ".join("".join(random.choice(list("abcdefgh "), size=6)) for _ in range(60))
     (tokens,) = encoder.locate([text])
-    reading = tag_reading(encoder, [text], unit)
+    reading = tokenise_units(encoder, [text], unit)
     frame, before = encoder.framed([])
     marks = 0 if frame == [encoder.pad_id] else len(frame)
     assert reading.places is not None
@@ -156,7 +156,7 @@ def test_every_unit_is_read_once_at_its_own_tokens_in_the_window_with_most_conte
 
 @ENCODERS
 def test_odd_texts_are_read_in_order_and_have_finite_vectors(encoder: TextEncoder) -> None:
-    reading = tag_reading(encoder, TEXTS, Unit.MODEL_WORD)
+    reading = tokenise_units(encoder, TEXTS, Unit.MODEL_WORD)
 
     vectors = encoder.vectors(reading)
 
@@ -172,16 +172,16 @@ def test_odd_texts_are_read_in_order_and_have_finite_vectors(encoder: TextEncode
 def test_halves_of_surrogate_pairs_keep_their_places() -> None:
     texts = ["a \ud800 b"]
 
-    assert pieces(tag_reading(BYTES, texts, Unit.MODEL_WORD), texts) == [["a", "\ud800", "b"]]
+    assert pieces(tokenise_units(BYTES, texts, Unit.MODEL_WORD), texts) == [["a", "\ud800", "b"]]
 
 
 @ENCODERS
 def test_a_unit_has_the_same_vector_whatever_texts_are_read_beside_it(encoder: TextEncoder) -> None:
-    together = tag_reading(encoder, TEXTS, Unit.MODEL_WORD)
+    together = tokenise_units(encoder, TEXTS, Unit.MODEL_WORD)
     vectors = encoder.vectors(together)
 
     for number, text in enumerate(TEXTS):
-        alone = encoder.vectors(tag_reading(encoder, [text], Unit.MODEL_WORD))
+        alone = encoder.vectors(tokenise_units(encoder, [text], Unit.MODEL_WORD))
         np.testing.assert_allclose(vectors[together.units_of([number])], alone, atol=1e-4)
 
 
@@ -193,7 +193,7 @@ def test_a_word_is_the_mean_of_its_tokens() -> None:
     import torch
 
     text = "unheard-of yesterday"
-    reading = tag_reading(BYTES, [text], Unit.MODEL_WORD)
+    reading = tokenise_units(BYTES, [text], Unit.MODEL_WORD)
     ids = torch.tensor([reading.sequences[0]])
     with torch.inference_mode():
         hidden = BYTES.backbone.module(input_ids=ids).last_hidden_state[0].numpy()
@@ -210,7 +210,7 @@ def test_a_word_is_the_mean_of_its_tokens() -> None:
 
 def test_how_a_word_is_written_is_seen_where_the_model_does_not_see_it() -> None:
     """The tokenizer of the word model writes everything small."""
-    reading = tag_reading(WORDS, ["card Card"], Unit.MODEL_WORD)
+    reading = tokenise_units(WORDS, ["card Card"], Unit.MODEL_WORD)
 
     assert reading.added is not None
     assert np.abs(reading.added[0] - reading.added[1]).max() > 0.5
@@ -220,7 +220,7 @@ def test_how_a_word_is_written_is_seen_where_the_model_does_not_see_it() -> None
 def test_texts_far_beyond_the_window_are_read_to_their_end() -> None:
     text = "cash " * 20_000 + "card"
 
-    reading = tag_reading(WORDS, [text], Unit.MODEL_WORD)
+    reading = tokenise_units(WORDS, [text], Unit.MODEL_WORD)
 
     assert reading.units == 20_001
     assert pieces(reading, [text])[0][-1] == "card"
@@ -233,9 +233,9 @@ def test_texts_far_beyond_the_window_are_read_to_their_end() -> None:
 @given(positions=st.lists(st.integers(0, len(TEXTS) - 1), max_size=6))
 @settings(max_examples=25, deadline=None)
 def test_taking_some_texts_is_reading_them_alone(encoder: TextEncoder, positions: list[int]) -> None:
-    taken = tag_reading(encoder, TEXTS, Unit.MODEL_WORD).take(positions)
+    taken = tokenise_units(encoder, TEXTS, Unit.MODEL_WORD).take(positions)
 
-    alone = tag_reading(encoder, [TEXTS[i] for i in positions], Unit.MODEL_WORD)
+    alone = tokenise_units(encoder, [TEXTS[i] for i in positions], Unit.MODEL_WORD)
     assert [list(row) for row in taken.sequences] == [list(row) for row in alone.sequences]
     for name in ("sequence_starts", "unit_starts", "spans"):
         np.testing.assert_array_equal(getattr(taken, name), getattr(alone, name))
@@ -245,7 +245,7 @@ def test_taking_some_texts_is_reading_them_alone(encoder: TextEncoder, positions
 
 
 def test_no_texts_are_a_reading_of_nothing() -> None:
-    reading = tag_reading(BYTES, [], Unit.MODEL_WORD)
+    reading = tokenise_units(BYTES, [], Unit.MODEL_WORD)
 
     assert (reading.texts, reading.units) == (0, 0)
     assert BYTES.vectors(reading).shape[0] == 0
@@ -271,7 +271,7 @@ def test_all_that_stands_between_spaces_is_one_unit_where_asked_for() -> None:
     texts = ["@bob saw\thttps://t.co/x , St. Louis"]
 
     for encoder in (BYTES, WORDS):
-        found = pieces(tag_reading(encoder, texts, Unit.PIECE), texts)
+        found = pieces(tokenise_units(encoder, texts, Unit.PIECE), texts)
 
         assert found == [["@bob", "saw", "https://t.co/x", ",", "St.", "Louis"]]
 
@@ -289,14 +289,14 @@ def test_all_that_stands_between_spaces_is_one_unit_where_asked_for() -> None:
     ],
 )
 def test_words_of_any_script_are_units_though_the_tokenizer_cuts_off_their_signs(text: str) -> None:
-    (found,) = pieces(tag_reading(BYTES, [text], Unit.WORD), [text])
+    (found,) = pieces(tokenise_units(BYTES, [text], Unit.WORD), [text])
 
     assert found == tokens(text)
-    assert [found] != pieces(tag_reading(BYTES, [text], Unit.MODEL_WORD), [text])
+    assert [found] != pieces(tokenise_units(BYTES, [text], Unit.MODEL_WORD), [text])
 
 
 def test_what_is_not_seen_belongs_to_no_word() -> None:
-    (found,) = pieces(tag_reading(BYTES, ["\ufeffAnn \u200bwent"], Unit.WORD), ["\ufeffAnn \u200bwent"])
+    (found,) = pieces(tokenise_units(BYTES, ["\ufeffAnn \u200bwent"], Unit.WORD), ["\ufeffAnn \u200bwent"])
 
     assert found == ["\ufeff", "Ann", "\u200b", "went"]
 

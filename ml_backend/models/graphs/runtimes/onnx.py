@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ....arrays import Floats2d, WordVectors
 from ....errors import GraphError
-from ..graph import Graph, graph_inputs
+from ..graph import Graph
 from ..packing import feed, rows_of, unpacked
 from .base import cores
 
@@ -45,7 +45,7 @@ class OnnxRuntime:
             batch, rows = rows[:count], rows[count:]
             shape = (len(batch), batch[0].tokens)
             arrays = feed(sequences, batch, shape=shape, pad_id=self._facts.pad_id)
-            hidden = self._session.run(None, graph_inputs(self._facts, self._words, arrays))[0]
+            hidden = self._session.run(None, self._facts.inputs(self._words, arrays))[0]
             for member, vectors in unpacked(hidden, batch, sequences):
                 found[member] = vectors
         return found

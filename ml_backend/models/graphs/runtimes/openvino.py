@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ....arrays import Floats2d, WordVectors
 from ....errors import GraphError
 from ...base.native_threads import NativeThread
-from ..graph import INPUTS, Graph, graph_inputs
+from ..graph import INPUTS, Graph
 from ..packing import Row, feed, rows_of, unpacked
 from .base import cores, give_way
 
@@ -113,7 +113,7 @@ class OpenVinoRuntime:
         self, rows: Sequence[Row], shape: Shape, sequences: Sequence[Sequence[int]], found: list[Floats2d]
     ) -> None:
         arrays = feed(sequences, rows, shape=shape, pad_id=self._facts.pad_id)
-        given = graph_inputs(self._facts, self._words, arrays)
+        given = self._facts.inputs(self._words, arrays)
         hidden = self._ready[shape].infer(given, share_inputs=True, share_outputs=True)[0]
         for member, vectors in unpacked(hidden, rows, sequences):
             # A copy: the next request writes its answers into the same memory.
@@ -127,7 +127,7 @@ class OpenVinoRuntime:
         request = self._core.compile_model(model, "CPU", self._properties).create_infer_request()
         # The first computation of a graph is slow, and nobody should wait for it.
         arrays = feed([], [], shape=shape, pad_id=self._facts.pad_id)
-        request.infer(graph_inputs(self._facts, self._words, arrays))
+        request.infer(self._facts.inputs(self._words, arrays))
         self._ready[shape] = request
 
     def _compile_all(self, shapes: Sequence[Shape]) -> None:
