@@ -19,7 +19,7 @@ from ...models.graphs.export import add_int8, export_graph
 from ...models.graphs.graph import GRAPH_FOLDER, Graph
 from ...models.graphs.runtimes import Runtime
 from ...models.graphs.runtimes.onnx import OnnxRuntime
-from ...models.graphs.runtimes.openvino import OpenVinoRuntime
+from ...models.graphs.runtimes.openvino import OpenVinoInt8Runtime
 from ...models.graphs.store import GraphStore, SharedBase
 from ...models.graphs.weights import reweighted_graph
 from ...models.text.classifier import TextClassifier, tuned_backbone
@@ -73,7 +73,7 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
     reading = model.read(sample)
     graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, reading, shared)
     trial = _Trial.of(model, reading.take(np.arange(_checked_texts(reading))))
-    difference = trial.difference(OnnxRuntime(graph, shared.words))
+    difference = trial.difference(OnnxRuntime(graph, shared.words, max_length_tokens=facts.max_length_tokens))
     if not difference <= TOLERANCE:
         raise GraphError(
             f"logits of the exported graph differ by {difference:.3g} of the largest; wanted at most {TOLERANCE:g}"
@@ -102,9 +102,7 @@ def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]]
     try:
         graph = add_int8(graph, words=shared.words, samples=samples)
         longest = max(len(sequence) for sequence in samples)
-        agreement = trial.agreement(
-            OpenVinoRuntime(graph, shared.words, in_int8=True, max_length_tokens=longest, shapes=1)
-        )
+        agreement = trial.agreement(OpenVinoInt8Runtime(graph, shared.words, max_length_tokens=longest, shapes=1))
     except GraphError as error:
         reason = str(error)
     else:

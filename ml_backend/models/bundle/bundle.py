@@ -13,11 +13,11 @@ Neither torch nor transformers is needed to read one.
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...atomic_files import whole_folder
 from ...domain.snapshot import text_digest
 from ...errors import BundleError
 from .head import Head
@@ -99,9 +99,7 @@ def write_bundle(
     """
     if path.exists():
         raise BundleError(f"{path} exists already; a model version is never overwritten, so choose another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with whole_folder(path) as draft:
         for position, part in enumerate(parts):
             shutil.copytree(part.folder, draft / PARTS_FOLDER / str(position))
         digests = sorted({text_digest(text)[:DIGEST_LENGTH] for text in trained_on})
@@ -109,12 +107,6 @@ def write_bundle(
         full = manifest.copy_with(parts=tuple(part.facts for part in parts), files=_digests(draft))
         _check_parts(path, full)
         full.write(draft / MANIFEST_NAME)
-        # mkdtemp makes folders that only this user can enter; a bundle is read by the server's user as well.
-        draft.chmod(0o755)
-        draft.rename(path)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return read_bundle(path)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...arrays import Floats2d
+from ...batches import batches_of
 from ..base.long_texts import LONGEST
 from ..base.tokeniser import LocatedTokens, Tokeniser
 from .tokenised import TokenisedTexts, whole_texts
@@ -84,11 +85,9 @@ class Encoder(ABC):
             on_rows: told how many rows are done after every batch; what it raises passes through.
         """
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        for start in range(0, len(texts), CHUNK_ROWS):
-            reading = whole_texts(self.tokenise(texts[start : start + CHUNK_ROWS]))
-            vectors[start : start + len(reading.sequences)] = self.vectors(
-                reading, on_rows=_counted_from(start, on_rows)
-            )
+        for number, some in enumerate(batches_of(texts, CHUNK_ROWS)):
+            start, tokenised = number * CHUNK_ROWS, whole_texts(self.tokenise(some))
+            vectors[start : start + len(some)] = self.vectors(tokenised, on_rows=_counted_from(start, on_rows))
         return vectors
 
 

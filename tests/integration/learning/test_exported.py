@@ -14,7 +14,7 @@ from ml_backend.learning.run import TrainingOutcome, train_version
 from ml_backend.models.base.base_model import weights_sha256
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.graphs.encoder import GraphEncoder
-from ml_backend.models.graphs.runtimes.choose import open_runtime
+from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.classifier import classifier_over, load_classifier, served_graph
 from tests.tiny_models import save_tiny_model

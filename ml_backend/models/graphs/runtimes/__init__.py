@@ -1,5 +1,5 @@
 """What computes the layers of a model: one module per library."""
 
-from .base import Runtime
+from .base import GraphRuntime, Runtime, graph_runtimes
 
-__all__ = ["Runtime"]
+__all__ = ["GraphRuntime", "Runtime", "graph_runtimes"]

@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import platform
 import statistics
 import time
@@ -15,83 +14,96 @@ from pathlib import Path
 
 import numpy as np
 
-from ....arrays import WordVectors
-from ....errors import GraphError
-from ..graph import Graph
-from .base import Runtime, cores
-from .onnx import OnnxRuntime
-from .openvino import EAGER, OpenVinoRuntime
+from ...arrays import WordVectors
+from ...atomic_files import whole_file
+from ...errors import GraphError
+from ..base.device import cores
+from .graph import Graph
+from .runtimes import GraphRuntime, graph_runtimes
+from .runtimes.torch import TorchRuntime
 
-__all__ = ["AUTO", "GRAPH_RUNTIMES", "TORCH", "open_runtime"]
+__all__ = ["AUTO", "open_runtime", "runtime_names"]
 
 log = logging.getLogger(__name__)
 
-AUTO, TORCH = "auto", "torch"
-INT8 = "openvino-int8"
-GRAPH_RUNTIMES = (INT8, "openvino", "onnxruntime")
+AUTO = "auto"
 # One text and several fill shapes that OpenVINO compiles first, so that nobody computes padding.
 SHORT_TOKENS, SHORT_TEXTS = 32, 4
 ROUNDS = 20
 
 
+def runtime_names() -> Sequence[str]:
+    """Return the names of all runtimes, those that compute graphs first."""
+    return [*(kind.name for kind in graph_runtimes()), TorchRuntime.name]
+
+
 def open_runtime(
-    graph: Graph, words: WordVectors, *, wanted: str, max_length_tokens: int, measured: Path, threads: int | None = None
-) -> Runtime:
+    graph: Graph,
+    words: WordVectors,
+    *,
+    wanted: str,
+    max_length_tokens: int,
+    measured: Path,
+    threads: int | None = None,
+    kinds: Sequence[type[GraphRuntime]] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> GraphRuntime:
     """A graph's layers in the runtime asked for, or in the fastest one.
 
     Args:
-        wanted: one of `GRAPH_RUNTIMES`, or `AUTO`; without a graph in 8 bits `openvino-int8` is `openvino`.
+        wanted: the name of a runtime for graphs, or `AUTO`. Where the graph lacks the form that this one computes, a
+            runtime for its plain form takes its place.
         max_length_tokens: longest sequence that will be asked for.
         measured: file that remembers which one was the fastest for such graphs on this machine.
+        kinds: the runtimes to choose from; None: all that are found.
 
     Raises:
         GraphError: none of them can compute it.
     """
-    names = [name for name in GRAPH_RUNTIMES if name != INT8 or graph.int8 is not None]
-
-    def opened(name: str, shapes: int | None = None) -> Runtime:
-        if name == "onnxruntime":
-            return OnnxRuntime(graph, words, threads=threads)
-        return OpenVinoRuntime(
-            graph, words, in_int8=name == INT8, max_length_tokens=max_length_tokens, threads=threads, shapes=shapes
-        )
-
+    usable = {kind.name: kind for kind in kinds or graph_runtimes() if kind.file_of(graph) is not None}
     if wanted != AUTO:
-        return opened(wanted if wanted in names else "openvino")
+        kind = usable.get(wanted) or next(iter(usable.values()))
+        return kind(graph, words, max_length_tokens=max_length_tokens, threads=threads)
     key = _machine(graph)
     name = _read(measured).get(key)
-    if name not in names:
-        # A few shapes, all of them ready: one that still compiled others would lose to one that was done with it.
-        name = _fastest([(each, partial(opened, each, EAGER)) for each in names], len(words), graph)
+    if name not in usable:
+
+        def opened(kind: type[GraphRuntime]) -> GraphRuntime:
+            shapes = kind.trial_shapes
+            return kind(graph, words, max_length_tokens=max_length_tokens, threads=threads, shapes=shapes)
+
+        name = _fastest([partial(opened, kind) for kind in usable.values()], len(words), graph, clock)
         _remember(measured, key, name)
-    return opened(name)
+    return usable[name](graph, words, max_length_tokens=max_length_tokens, threads=threads)
 
 
-def _fastest(openers: Sequence[tuple[str, Callable[[], Runtime]]], vocabulary: int, graph: Graph) -> str:
-    best: Runtime | None = None
+def _fastest(
+    openers: Sequence[Callable[[], GraphRuntime]], vocabulary: int, graph: Graph, clock: Callable[[], float]
+) -> str:
+    best: GraphRuntime | None = None
     reasons = []
-    for name, opener in openers:
+    for opener in openers:
         try:
             runtime = opener()
         except GraphError as error:
             reasons.append(str(error))
             continue
-        # Two at a time: each one that is open holds copies of the weights.
-        if best is not None:
-            ratio = _ratio(runtime, best, vocabulary)
-            log.info("%s takes %.2f times as long as %s for short texts", name, ratio, best.name)
-            if ratio < 1.0:
-                best, runtime = runtime, best
-            runtime.close()
-        else:
+        if best is None:
             best = runtime
+            continue
+        # Two at a time: each one that is open holds copies of the weights.
+        ratio = _ratio(runtime, best, vocabulary, clock)
+        log.info("%s takes %.2f times as long as %s for short texts", runtime.name, ratio, best.name)
+        if ratio < 1.0:
+            best, runtime = runtime, best
+        runtime.close()
     if best is None:
         raise GraphError(f"nothing here can compute the graph in {graph.folder}: {'; '.join(reasons)}")
     best.close()
     return best.name
 
 
-def _ratio(runtime: Runtime, other: Runtime, vocabulary: int) -> float:
+def _ratio(runtime: GraphRuntime, other: GraphRuntime, vocabulary: int, clock: Callable[[], float]) -> float:
     """How many times as long a runtime takes as another: for one short text and for several, the geometric mean.
 
     They compute in turns, and of neighbouring turns the median ratio counts, since a machine that is shared may be
@@ -100,21 +112,21 @@ def _ratio(runtime: Runtime, other: Runtime, vocabulary: int) -> float:
     ids = np.random.default_rng(0).integers(0, vocabulary, (SHORT_TEXTS, SHORT_TOKENS)).tolist()
     logs = []
     for sequences in (ids[:1], ids):
-        ratios = [_seconds(runtime, sequences) / _seconds(other, sequences) for _ in range(ROUNDS)]
+        ratios = [_seconds(runtime, sequences, clock) / _seconds(other, sequences, clock) for _ in range(ROUNDS)]
         logs.append(math.log(statistics.median(ratios)))
     return math.exp(statistics.mean(logs))
 
 
-def _seconds(runtime: Runtime, sequences: Sequence[Sequence[int]]) -> float:
-    began = time.perf_counter()
+def _seconds(runtime: GraphRuntime, sequences: Sequence[Sequence[int]], clock: Callable[[], float]) -> float:
+    began = clock()
     runtime.hidden(sequences)
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def _machine(graph: Graph) -> str:
     """What the speed depends on: the machine, the libraries, and the kind of graph."""
     parts = [_processor(), f"{cores()} cores"]
-    for package in ("openvino", "onnxruntime"):
+    for package in dict.fromkeys(kind.package for kind in graph_runtimes()):
         with contextlib.suppress(PackageNotFoundError):
             parts.append(f"{package} {version(package)}")
     kind = f"{graph.facts.base_model_sha256[:16]}{' int8' if graph.int8 else ''}"
@@ -138,7 +150,5 @@ def _read(measured: Path) -> dict[str, str]:
 
 
 def _remember(measured: Path, key: str, name: str) -> None:
-    measured.parent.mkdir(parents=True, exist_ok=True)
-    draft = measured.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(_read(measured) | {key: name}, indent=2) + "\n", encoding="utf-8")
-    draft.replace(measured)
+    with whole_file(measured) as file:
+        file.write(json.dumps(_read(measured) | {key: name}, indent=2) + "\n")
