@@ -32,7 +32,7 @@ from ml_backend.domain.model import HeadKind, Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.measuring.evaluation import evaluate
-from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 from ml_backend.serving.bundle_predictor import BundlePredictor
 
 PEER_LEARNING_RATE, PEER_EPOCHS, PEER_BATCH, PEER_DECAY = 2e-4, 2, 8, 0.01
@@ -125,7 +125,7 @@ def peer_trained(train: Rows, seed: int) -> Way:
     logging.set_verbosity_error()
     torch.manual_seed(seed)
     began_s = time.perf_counter()
-    source = model_source(DEFAULT_BASE_MODEL)
+    source = BaseModelFiles(DEFAULT_BASE_MODEL).source
     tokenizer = AutoTokenizer.from_pretrained(source)
     marked = [(text, spans_in(target)) for text, target in train if target]
     names = ["O", *sorted({f"{prefix}-{span.label}" for _, spans in marked for span in spans for prefix in "BI"})]

@@ -7,7 +7,7 @@ from ml_backend.domain.model import Method
 from ml_backend.models.bundle.bundle import TrainedPart
 from ml_backend.models.bundle.head import Head
 from ml_backend.models.bundle.manifest import PartFacts
-from ml_backend.models.decoders import Decoder
+from ml_backend.models.decoders.base import Decoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 
 __all__ = ["QUANTILES", "softmax_part", "written_part"]

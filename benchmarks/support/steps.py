@@ -13,8 +13,8 @@ from ml_backend.learning.classification.fit import Workshop
 from ml_backend.learning.classification.regression import class_mean_head
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.tuned import tuned
-from ml_backend.learning.objectives import objective_for
-from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.learning.objectives.base import objective_for
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 from ml_backend.models.text.torch_encoder import TextEncoder
 
 __all__ = ["PEER_EPOCHS", "Steps", "lora_steps", "peer_steps", "seconds_per_row"]
@@ -64,7 +64,7 @@ def peer_steps(
     from transformers.utils import logging
 
     logging.set_verbosity_error()
-    source = model_source(DEFAULT_BASE_MODEL)
+    source = BaseModelFiles(DEFAULT_BASE_MODEL).source
     names = sorted({str(row.targets[CONTROL]) for row in rows})
     torch.manual_seed(1)
     model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(names), dtype=torch.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..domain.model import GateDecision
 from ..errors import TrainingError
-from .measures import PairedStatistics
+from .measures.base import PairedStatistics
 
 __all__ = ["CONFIDENCE", "bootstrap_differences", "decide"]
 

@@ -17,7 +17,7 @@ from ..learning.classification.plan import FORWARD_SHARE, fold_work
 from ..learning.classification.settings import TrainingSettings
 from ..learning.loop.checkpoints import Checkpoints
 from ..learning.loop.meter import ProgressMeter
-from ..learning.objectives import Objective, objective_for
+from ..learning.objectives.base import Objective, objective_for
 from ..learning.record import library_versions
 from ..learning.rows.encoded import EncodedRows
 from ..learning.rows.folds import Fold, out_of_fold

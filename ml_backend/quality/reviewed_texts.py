@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Bools, Ints
 from ..domain.example import Row, Target
 from ..domain.snapshot import normalised
-from ..learning.objectives import Objective
+from ..learning.objectives.base import Objective
 from ..learning.rows.data import LabeledTexts
 from ..learning.rows.folds import Fold, dealt_out
 from ..tasks import ServedControl

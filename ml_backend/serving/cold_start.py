@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Floats, Floats2d
 from ..domain.label_config import Label
 from ..domain.model import ScoredTarget
-from ..models.decoders import decoder_of
+from ..models.decoders.base import decoder_of
 from ..models.text.confidence import confidences
 from ..models.text.encoder import Encoder
 from ..models.text.torch_encoder import TextEncoder

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..arrays import Floats2d
 from ..errors import EncoderError
 from ..models.base.native_threads import NativeThread
-from ..models.graphs.runtimes import Runtime
+from ..models.graphs.runtimes.base import Runtime
 
 __all__ = ["Engine"]
 

@@ -19,7 +19,7 @@ from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import Checkpoints
 from ..loop.deadline import Deadline
 from ..loop.meter import ProgressMeter
-from ..objectives import Objective
+from ..objectives.base import Objective
 from ..record import Curves
 from ..rows.data import TrainingData
 from ..rows.encoded import EncodedRows

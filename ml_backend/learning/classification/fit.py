@@ -12,7 +12,7 @@ from ...models.bundle.head import Head
 from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import EpochCheckpoints, EpochState
 from ..loop.deadline import Deadline
-from ..objectives import Objective
+from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
 from .hyperparameters import Hyperparameters
 from .settings import TrainingSettings

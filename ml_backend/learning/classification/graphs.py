@@ -17,7 +17,7 @@ from ...models.bundle.head import Head
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.export import add_int8, export_graph
 from ...models.graphs.graph import GRAPH_FOLDER, Graph
-from ...models.graphs.runtimes import Runtime
+from ...models.graphs.runtimes.base import Runtime
 from ...models.graphs.runtimes.onnx import OnnxRuntime
 from ...models.graphs.runtimes.openvino import OpenVinoInt8Runtime
 from ...models.graphs.store import GraphStore, SharedBase

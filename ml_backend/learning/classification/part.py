@@ -17,7 +17,7 @@ from ...models.text.torch_encoder import TextEncoder
 from ..figures import reliability_figure
 from ..loop.checkpoints import Checkpoints
 from ..loop.deadline import Deadline
-from ..objectives import objective_for
+from ..objectives.base import objective_for
 from ..record import Curves, log_choice, log_evaluation, log_start
 from ..rows.data import TrainingData
 from .candidates import VALIDATION, Candidates

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ...domain.model import Method
 from ...measuring.evaluation import Evaluation
-from ..objectives import Objective
+from ..objectives.base import Objective
 from ..rows.folds import HeldOut
 
 __all__ = ["Choice", "choose"]

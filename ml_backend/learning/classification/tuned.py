@@ -23,7 +23,7 @@ from ...models.text.torch_encoder import TextEncoder, compute_context, unit_vect
 from ..loop.checkpoints import EpochState
 from ..loop.deadline import Deadline, Schedule
 from ..loop.schedule import batches_of_like_length, learning_rate_factor
-from ..objectives import Objective
+from ..objectives.base import Objective
 from ..rows.batches import Batch, Batches
 from ..rows.encoded import EncodedRows
 from ..target_modules import has_transposed_weights, lora_target_modules

@@ -13,7 +13,7 @@ from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
 from ...measuring.f1 import F1Measure
 from ...models.bundle.head import Head
-from ...models.decoders import Decoder
+from ...models.decoders.base import Decoder
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...plugins import classes_in

@@ -12,7 +12,7 @@ from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic
 from ...measuring.measures.sigmoid import SigmoidMeasure
 from ...models.bundle.head import Head
-from ...models.decoders import Decoder
+from ...models.decoders.base import Decoder
 from ...models.decoders.sigmoid import SigmoidDecoder
 from ...models.text.confidence import log_odds
 from ...models.text.tokenised import TokenisedTexts

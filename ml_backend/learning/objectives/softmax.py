@@ -11,7 +11,7 @@ from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_temperature
 from ...measuring.measures.softmax import SoftmaxMeasure
 from ...models.bundle.head import Head
-from ...models.decoders import Decoder
+from ...models.decoders.base import Decoder
 from ...models.decoders.softmax import SoftmaxDecoder
 from ...models.text.confidence import confidences
 from ...models.text.tokenised import TokenisedTexts

@@ -11,7 +11,7 @@ from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...errors import TrainingError
 from ...tasks import ServedControl
 from ...tasks.entities import without_overlaps
-from ..objectives import objective_for
+from ..objectives.base import objective_for
 from .data import LabeledTexts, TrainingData
 
 __all__ = ["training_data"]

@@ -8,7 +8,7 @@ from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, mod
 from ...domain.model import Method
 from ...errors import BundleError
 from ..base.stored_facts import StoredFacts
-from ..decoders import AnyDecoder, Decoder, decoder_of
+from ..decoders.base import AnyDecoder, Decoder, decoder_of
 
 __all__ = ["QUANTILES", "BundleFacts", "BundleManifest", "PartFacts"]
 

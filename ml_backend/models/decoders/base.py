@@ -13,14 +13,12 @@ from ..base.stored_facts import StoredFacts
 from ..text.encoder import Encoder
 from ..text.tokenised import TokenisedTexts
 
-__all__ = ["AnyDecoder", "Decoder", "Numbers", "decoder_of"]
+__all__ = ["AnyDecoder", "Decoder", "decoder_of"]
 
 LARGEST = 1e6
 """The largest value that is accepted, far above any that calibration fits; above it, computing probabilities fails."""
 
-Numbers = Annotated[tuple[float, ...], Field(strict=False)]
-"""Numbers that JSON holds as a list."""
-Labels = Annotated[tuple[str, ...], Field(strict=False)]
+Labels = Annotated[tuple[str, ...], Field(strict=False)]  # JSON holds them as a list
 
 
 class AnyDecoder(StoredFacts, ABC):

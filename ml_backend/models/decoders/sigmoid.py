@@ -1,17 +1,17 @@
 """Each label or not, per text."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ...arrays import Bools, Floats, Floats2d
 from ...domain.model import ScoredTarget
 from ..text.confidence import Logistic
 from ..text.encoder import Encoder
 from ..text.tokenised import TokenisedTexts, whole_texts
-from .base import Decoder, Numbers
+from .base import Decoder
 
 __all__ = ["SigmoidDecoder"]
 
@@ -27,7 +27,7 @@ class SigmoidDecoder(Decoder):
     """
 
     head = "sigmoid"
-    thresholds: Numbers = ()
+    thresholds: Annotated[tuple[float, ...], Field(strict=False)] = ()
     slope: float = 1.0
     offset: float = 0.0
     task_slope: float = 1.0

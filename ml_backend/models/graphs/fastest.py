@@ -19,7 +19,7 @@ from ...atomic_files import whole_file
 from ...errors import GraphError
 from ..base.device import cores
 from .graph import Graph
-from .runtimes import GraphRuntime, graph_runtimes
+from .runtimes.base import GraphRuntime, graph_runtimes
 from .runtimes.torch import TorchRuntime
 
 __all__ = ["AUTO", "open_runtime", "runtime_names"]

@@ -14,7 +14,7 @@ from ..base.base_model import Backbone, load_backbone
 from ..base.stored_facts import in_a_line
 from ..bundle.bundle import ADAPTER_FOLDER, WEIGHTS_NAME, Bundle
 from ..bundle.head import Head
-from ..decoders import Decoder
+from ..decoders.base import Decoder
 from ..graphs.graph import GRAPH_FOLDER, Graph
 from ..graphs.store import SharedBase
 from .encoder import Encoder

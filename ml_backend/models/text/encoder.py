@@ -38,8 +38,8 @@ class Encoder(ABC):
         """Length of the vectors."""
 
     @abstractmethod
-    def vectors(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with what the reading adds.
+    def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with the added features.
 
         Args:
             on_rows: told how many sequences are done after every batch; what it raises passes through.

@@ -159,6 +159,6 @@ def _windows(tokens: int, encoder: Encoder) -> list[tuple[int, int, int, int]]:
     step = max(room - int(room * OVERLAP_SHARE), 1)
     starts = [*range(0, tokens - room, step), tokens - room]
     ends = [start + room for start in starts]
-    # Between two windows the reading changes over in the middle of what they share.
+    # Units are read in the one window up to the middle of what two windows share, and in the other from there on.
     turns = [0, *((end + start) // 2 for end, start in zip(ends, starts[1:], strict=False)), tokens]
     return [(start, start + room, turns[i], turns[i + 1]) for i, start in enumerate(starts)]

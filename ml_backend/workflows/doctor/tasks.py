@@ -6,7 +6,7 @@ from typing import Any
 from ...domain.annotation import Task
 from ...domain.model import is_cold_start
 from ...domain.snapshot import split_of
-from ...models.decoders import decoder_of
+from ...models.decoders.base import decoder_of
 from ..connecting.projects import plan_of
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .probe import PREDICT_TIMEOUT_S

@@ -20,9 +20,9 @@ from ..training.evaluate import answers_of, evaluations
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 
 if TYPE_CHECKING:
-    from ...measuring.measures import AnyEvaluation
+    from ...measuring.measures.base import AnyEvaluation
 
-__all__ = ["Comparison", "GateOutcome", "compare_versions", "hold_gate"]
+__all__ = ["compare_versions", "hold_gate"]
 
 TEXTS_AT_ONCE = 16
 
@@ -141,7 +141,7 @@ def _test_rows(snapshot: Snapshot) -> _TestRows:
 
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
     from ...measuring.gate import decide
-    from ...measuring.measures import measure_of
+    from ...measuring.measures.base import measure_of
 
     first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
     pairs = {}

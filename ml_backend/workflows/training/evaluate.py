@@ -19,7 +19,7 @@ from ..exporting.snapshots import no_row_error, rows_of_file
 from ..services import Services
 
 if TYPE_CHECKING:
-    from ...measuring.measures import AnyEvaluation
+    from ...measuring.measures.base import AnyEvaluation
     from ...models.bundle.manifest import PartFacts
     from ...models.generation.language_model import LanguageModel
 
@@ -105,7 +105,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
     how likely that finds the experts' responses.
     """
     from ...learning.generation.part import perplexity_of
-    from ...measuring.measures import measure_of
+    from ...measuring.measures.base import measure_of
     from ...measuring.text_metrics import TextEvaluation
 
     found: dict[str, AnyEvaluation] = {}

@@ -16,7 +16,7 @@ from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.export import add_int8, export_graph, word_vectors_of
 from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.graph import Graph
-from ml_backend.models.graphs.runtimes import Runtime, graph_runtimes
+from ml_backend.models.graphs.runtimes.base import Runtime, graph_runtimes
 from ml_backend.models.graphs.runtimes.onnx import OnnxRuntime
 from ml_backend.models.graphs.runtimes.torch import TorchRuntime
 from ml_backend.models.graphs.store import GraphStore

@@ -10,7 +10,7 @@ from ml_backend.domain.example import Provenance, Row, Span, Target
 from ml_backend.domain.label_config import Control, Label, ObjectTag
 from ml_backend.domain.model import HeadKind
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.rows.encoded import EncodedRows

@@ -10,7 +10,7 @@ from ml_backend.domain.model import HeadKind, Method
 from ml_backend.learning.classification.fit import EpochResult, Observer, Workshop
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.tuned import Step, TunedModel
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.measuring.evaluation import evaluate
 from ml_backend.models.bundle.head import Head

@@ -9,7 +9,7 @@ from ml_backend.domain.model import HeadKind, Method
 from ml_backend.learning.classification.fit import Observer, Workshop
 from ml_backend.learning.classification.tuned import Step
 from ml_backend.learning.loop.checkpoints import Checkpoints
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.folds import Fold, out_of_fold, stratified_folds
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, keyword_data, tiny_encoder, topic_data
 

@@ -3,7 +3,7 @@ import pytest
 
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.learning.classification.select import choose
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.folds import HeldOut
 from tests.unit.learning.builders import NAMES, unread_rows
 

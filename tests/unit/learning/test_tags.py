@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import HeadKind
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.objectives.tags import tags_of
 from ml_backend.models.decoders.tags import TagsDecoder, best_tags, spans_of
 from ml_backend.models.text.tokenised import TokenisedTexts

@@ -12,7 +12,7 @@ from ml_backend.errors import TrainingError
 from ml_backend.learning.classification.hyperparameters import Hyperparameters
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.tuned import Step, TunedModel, tuned
-from ml_backend.learning.objectives import Objective, objective_for
+from ml_backend.learning.objectives.base import Objective, objective_for
 from ml_backend.learning.rows.data import LabeledTexts
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.models.bundle.head import Head

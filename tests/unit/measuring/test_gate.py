@@ -11,7 +11,7 @@ from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import GateDecision, HeadKind
 from ml_backend.errors import TrainingError
 from ml_backend.measuring.gate import bootstrap_differences, decide
-from ml_backend.measuring.measures import PairedStatistics, measure_of
+from ml_backend.measuring.measures.base import PairedStatistics, measure_of
 
 
 def gate(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import HeadKind
 from ml_backend.measuring.evaluation import evaluate
-from ml_backend.measuring.measures import PairedStatistics, measure_of
+from ml_backend.measuring.measures.base import PairedStatistics, measure_of
 
 SETS = st.sets(st.sampled_from("abcd")).map(lambda chosen: tuple(sorted(chosen)))
 SPANS = st.lists(

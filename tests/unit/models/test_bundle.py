@@ -11,7 +11,7 @@ from ml_backend.errors import BundleError
 from ml_backend.models.bundle.bundle import Bundle, TrainedPart, read_bundle, write_bundle
 from ml_backend.models.bundle.head import Head
 from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
-from ml_backend.models.decoders import decoder_of
+from ml_backend.models.decoders.base import decoder_of
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder

@@ -116,9 +116,9 @@ def test_parts_are_loaded_each_with_its_own_weights_and_readout(base: str, tmp_p
     assert [model.decoder for model in models] == [decoders[0], SOFTMAX, decoders[1]]
     np.testing.assert_allclose(logits_of(models[0]), HEAD.logits(encoder.embed(TEXTS)), atol=1e-5)
     np.testing.assert_allclose(logits_of(models[1]), expected, atol=1e-4)
-    reading = decoders[1].tokenise(encoder, TEXTS)
-    np.testing.assert_allclose(logits_of(models[2]), tags.logits(encoder.vectors(reading)), atol=1e-4)
-    assert reading.units == 7
+    tokenised = decoders[1].tokenise(encoder, TEXTS)
+    np.testing.assert_allclose(logits_of(models[2]), tags.logits(encoder.vectors(tokenised)), atol=1e-4)
+    assert tokenised.units == 7
 
 
 def test_an_adapter_folder_names_the_base_model_and_holds_safetensors_alone(base: str, tmp_path: Path) -> None:

@@ -61,28 +61,28 @@ def test_a_likely_inside_makes_the_word_before_it_begin() -> None:
 
 
 @pytest.fixture
-def reading() -> TokenisedTexts:
+def tokenised() -> TokenisedTexts:
     """`Bob Lee met Ann` and `hello`, word by word."""
     spans = np.array([[0, 3], [4, 7], [8, 11], [12, 15], [0, 5]])
     places = [np.stack([np.arange(n), np.arange(n) + 1], axis=1) for n in (4, 1)]
     return TokenisedTexts([[1, 2, 3, 4], [5]], places, np.array([0, 1, 2]), spans)
 
 
-def test_touching_spans_of_one_label_stay_two(reading: TokenisedTexts) -> None:
+def test_touching_spans_of_one_label_stay_two(tokenised: TokenisedTexts) -> None:
     labels = ("PER", "LOC")
 
-    assert spans_of(np.array([1, 2, 0, 3]), reading, 0, labels) == (Span(0, 7, "PER"), Span(12, 15, "LOC"))
-    assert spans_of(np.array([1, 1, 2, 0]), reading, 0, labels) == (Span(0, 3, "PER"), Span(4, 11, "PER"))
-    assert spans_of(np.array([0]), reading, 1, labels) == ()
+    assert spans_of(np.array([1, 2, 0, 3]), tokenised, 0, labels) == (Span(0, 7, "PER"), Span(12, 15, "LOC"))
+    assert spans_of(np.array([1, 1, 2, 0]), tokenised, 0, labels) == (Span(0, 3, "PER"), Span(4, 11, "PER"))
+    assert spans_of(np.array([0]), tokenised, 1, labels) == ()
 
 
-def test_tags_are_answered_with_spans_and_how_sure_they_are(reading: TokenisedTexts) -> None:
+def test_tags_are_answered_with_spans_and_how_sure_they_are(tokenised: TokenisedTexts) -> None:
     decoder = TagsDecoder(labels=("PER",))
     logits = np.log(
         np.array([[0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.9, 0.05, 0.05], [0.3, 0.5, 0.2], [0.7, 0.2, 0.1]])
     ).astype(np.float32)
 
-    first, second = decoder.answers(logits, reading)
+    first, second = decoder.answers(logits, tokenised)
 
     whole, alone = Span(0, 7, "PER"), Span(12, 15, "PER")
     assert first.target == (whole, alone)
@@ -92,12 +92,12 @@ def test_tags_are_answered_with_spans_and_how_sure_they_are(reading: TokenisedTe
     assert (second.target, second.scores, second.score) == ((), {}, pytest.approx(0.7))
 
 
-def test_a_bias_finds_more_and_a_temperature_changes_no_tag(reading: TokenisedTexts) -> None:
+def test_a_bias_finds_more_and_a_temperature_changes_no_tag(tokenised: TokenisedTexts) -> None:
     logits = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     found = [
         {
             span
-            for answer in TagsDecoder(labels=("PER",), entity_bias=bias).answers(logits, reading)
+            for answer in TagsDecoder(labels=("PER",), entity_bias=bias).answers(logits, tokenised)
             for span in answer.target
         }
         for bias in (-9.0, 0.0, 9.0)
@@ -109,7 +109,7 @@ def test_a_bias_finds_more_and_a_temperature_changes_no_tag(reading: TokenisedTe
     # All words are in some span, and the spaces between those of one.
     assert 12 + 5 <= covered[2] <= 15 + 5
     targets = [
-        [answer.target for answer in TagsDecoder(labels=("PER",), temperature=t).answers(logits, reading)]
+        [answer.target for answer in TagsDecoder(labels=("PER",), temperature=t).answers(logits, tokenised)]
         for t in (0.5, 4.0)
     ]
     assert targets[0] == targets[1]

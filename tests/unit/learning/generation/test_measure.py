@@ -3,7 +3,7 @@ import pytest
 
 from ml_backend.domain.model import HeadKind
 from ml_backend.measuring.gate import decide
-from ml_backend.measuring.measures import measure_of
+from ml_backend.measuring.measures.base import measure_of
 
 MEASURE = measure_of(HeadKind.TEXT)
 
