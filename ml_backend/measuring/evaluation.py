@@ -37,23 +37,6 @@ class ClassMetrics:
     support: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PartCounts:
-    """What answers got right, row by row and label by label; all of shape (N, L).
-
-    Attributes:
-        labels: of the columns.
-        support: true parts.
-        named: parts in the answer.
-        hits: parts in both.
-    """
-
-    labels: tuple[str, ...]
-    support: Ints
-    named: Ints
-    hits: Ints
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Metrics over a set of rows.
@@ -117,8 +100,8 @@ def evaluate(true: Sequence[Target], predicted: Sequence[Target | None], labels:
         raise TrainingError(
             f"{len(true)} true and {len(predicted)} predicted answers found; wanted one of each per row"
         )
-    counts = count_parts(true, predicted, labels)
-    support, named, hits = (each.sum(axis=0) for each in (counts.support, counts.named, counts.hits))
+    occurring, counts = count_parts(true, predicted, labels)
+    support, named, hits = counts.sum(axis=1)
     precision, recall, f1 = _ratio(hits, named), _ratio(hits, support), _ratio(2 * hits, named + support)
     all_hits, all_named, all_support = int(hits.sum()), int(named.sum()), int(support.sum())
     right = sum(given == answer for given, answer in zip(true, predicted, strict=True))
@@ -127,31 +110,38 @@ def evaluate(true: Sequence[Target], predicted: Sequence[Target | None], labels:
         accuracy=right / max(len(true), 1),
         precision=all_hits / max(all_named, 1),
         recall=all_hits / max(all_support, 1),
-        macro_f1=float(f1.mean()) if counts.labels else 0.0,
+        macro_f1=float(f1.mean()) if occurring else 0.0,
         micro_f1=2 * all_hits / max(all_named + all_support, 1),
         per_class=tuple(
             ClassMetrics(label, float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
-            for k, label in enumerate(counts.labels)
+            for k, label in enumerate(occurring)
         ),
-        confusion=_confusion(true, predicted, counts.labels),
+        confusion=_confusion(true, predicted, occurring),
         unanswered=sum(answer is None for answer in predicted),
     )
 
 
-def count_parts(true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()) -> PartCounts:
-    """True, answered and right parts per row and label; the labels are those that occur, ordered as in `evaluate`."""
+def count_parts(
+    true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()
+) -> tuple[Sequence[str], Ints]:
+    """Count the parts that answers got right.
+
+    Returns:
+        The labels that occur, ordered as in `evaluate`, and true parts, answered parts and parts in both, per row and
+        label: shape (3, N, L).
+    """
     given = [Counter(parts_of(target)) for target in true]
     answered = [Counter(() if target is None else parts_of(target)) for target in predicted]
     occurring = {label_of(part) for parts in (*given, *answered) for part in parts}
     order = [label for label in dict.fromkeys(labels) if label in occurring]
     order += sorted(occurring - set(order))
     index = {label: k for k, label in enumerate(order)}
-    support, named, hits = (np.zeros((len(given), len(order)), dtype=np.int64) for _ in range(3))
+    counts = np.zeros((3, len(given), len(order)), dtype=np.int64)
     for row, (parts, answer) in enumerate(zip(given, answered, strict=True)):
-        for counts, found in ((support, parts), (named, answer), (hits, parts & answer)):
+        for kind, found in enumerate((parts, answer, parts & answer)):
             for part, count in found.items():
-                counts[row, index[label_of(part)]] += count
-    return PartCounts(tuple(order), support, named, hits)
+                counts[kind, row, index[label_of(part)]] += count
+    return order, counts
 
 
 def _confusion(

@@ -51,13 +51,12 @@ class F1Measure(Measure):
         rows = [row for row, target in enumerate(true) if target is not None]
         given = [target for target in true if target is not None]
         both = [count_parts(given, [answers[row] for row in rows]) for answers in (champion, challenger)]
-        # The two name different labels; columns of both stand for the same ones.
-        labels = sorted({label for counts in both for label in counts.labels})
+        # Each names other labels; the columns of both must stand for the same ones.
+        labels = sorted({label for occurring, _ in both for label in occurring})
         statistics: Floats = np.zeros((2, len(true), 3, len(labels)))
-        for model, counts in enumerate(both):
-            columns = [labels.index(label) for label in counts.labels]
-            for position, values in enumerate((counts.support, counts.named, counts.hits)):
-                statistics[model, np.array(rows, dtype=np.int64)[:, None], position, columns] = values
+        for model, (occurring, counts) in enumerate(both):
+            columns = [labels.index(label) for label in occurring]
+            statistics[model][np.ix_(rows, range(3), columns)] = counts.swapaxes(0, 1)
         if self.average is Average.MACRO:
             statistics = statistics[..., statistics[0, :, 0].sum(axis=0) > 0]
         classes = Counter(target for target in true if isinstance(target, str))

@@ -11,7 +11,7 @@ from ml_backend.arrays import Floats2d, WordVectors
 from ml_backend.errors import GraphError
 from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.graph import INT8_NAMES, ONNX_NAME, Graph, GraphFacts
-from ml_backend.models.graphs.packing import Row
+from ml_backend.models.graphs.packing import PackedRow
 from ml_backend.models.graphs.runtimes.base import GraphRuntime, Shape
 
 WORDS = np.zeros((100, 4), dtype=np.float32)
@@ -51,7 +51,7 @@ def computed(name: str, number: int, seconds: float | None, machine: Machine) ->
         def close(self) -> None:
             machine.opened.remove(name)
 
-        def _batches(self, *_: object) -> Iterator[tuple[Sequence[Row], Shape]]:
+        def _batches(self, *_: object) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
             raise NotImplementedError
 
         def _compute(self, *_: object) -> Floats2d:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ....arrays import Floats2d, WordVectors
 from ....plugins import classes_in
 from ..graph import Graph
-from ..packing import Row, feed, rows_of, unpacked
+from ..packing import PackedRow, feed, rows_of, unpacked
 
 __all__ = ["ROW_TOKENS", "GraphRuntime", "Runtime", "Shape", "graph_runtimes"]
 
@@ -97,7 +97,7 @@ class GraphRuntime(Runtime):
         return found
 
     @abstractmethod
-    def _batches(self, rows: Sequence[Row], /) -> Iterator[tuple[Sequence[Row], Shape]]:
+    def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
         """Yield rows, fullest first, that are computed together, and the shape of the input that holds them."""
 
     @abstractmethod

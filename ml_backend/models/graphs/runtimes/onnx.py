@@ -9,7 +9,7 @@ from ....arrays import Floats2d, WordVectors
 from ....errors import GraphError
 from ...base.device import cores
 from ..graph import Graph
-from ..packing import Row
+from ..packing import PackedRow
 from .base import GraphRuntime, Shape
 
 __all__ = ["OnnxRuntime"]
@@ -45,7 +45,7 @@ class OnnxRuntime(GraphRuntime):
     def close(self) -> None:
         self._session = None
 
-    def _batches(self, rows: Sequence[Row], /) -> Iterator[tuple[Sequence[Row], Shape]]:
+    def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
         while rows:
             count = max(1, self.tokens_per_batch // rows[0].tokens)
             batch, rows = rows[:count], rows[count:]

@@ -14,7 +14,7 @@ from ....errors import GraphError
 from ...base.device import cores
 from ...base.native_threads import NativeThread, give_way
 from ..graph import INPUTS, Graph
-from ..packing import Row, feed
+from ..packing import PackedRow, feed
 from .base import ROW_TOKENS, GraphRuntime, Shape
 
 __all__ = ["OpenVinoInt8Runtime", "OpenVinoRuntime"]
@@ -85,7 +85,7 @@ class OpenVinoRuntime(GraphRuntime):
         """What one shape holds: weights in the form that they are computed in, and what is passed between layers."""
         return file.stat().st_size + 8 * 2**20
 
-    def _batches(self, rows: Sequence[Row], /) -> Iterator[tuple[Sequence[Row], Shape]]:
+    def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
         short = [row for row in rows if row.tokens <= ROW_TOKENS]
         several = (BATCH_ROWS, ROW_TOKENS)
         together = len(short) // BATCH_ROWS * BATCH_ROWS if several in self._ready else 0
