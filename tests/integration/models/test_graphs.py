@@ -235,7 +235,9 @@ def tuned_of(encoder: TextEncoder, *parameters: str) -> TextEncoder:
     return TextEncoder(backbone, max_length_tokens=LENGTH, use_bf16=False)
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "gpt2"])
+@pytest.mark.parametrize(
+    "kind", ["bert", "gpt2", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("distilbert", "roberta"))]
+)
 def test_a_graph_with_other_weights_gives_what_the_other_model_gives(kind: str, tmp_path: Path) -> None:
     encoder = TextEncoder(load_backbone(save_tiny_model(kind, tmp_path / kind)), max_length_tokens=16, use_bf16=False)
     shared = GraphStore(tmp_path / "graphs").share(encoder)

@@ -12,7 +12,7 @@ from ml_backend.models.base.base_model import (
     load_backbone,
     weights_sha256,
 )
-from tests.tiny_models import BUILDERS, save_tiny_model, tiny_model, tiny_tokenizer
+from tests.tiny_models import ARCHITECTURES, save_tiny_model, tiny_model, tiny_tokenizer
 
 
 def test_the_default_model_comes_from_its_package_and_its_weights_are_the_expected_ones() -> None:
@@ -33,7 +33,7 @@ def test_a_packaged_model_with_other_weights_is_refused(tmp_path: Path, monkeypa
         BaseModelFiles(DEFAULT_BASE_MODEL)
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_architecture_loads_from_a_folder(kind: str, tmp_path: Path) -> None:
     backbone = load_backbone(save_tiny_model(kind, tmp_path / kind))
 
