@@ -33,7 +33,7 @@ class Reliability:
 
     Attributes:
         raw: the confidences before calibration.
-        scores: those after it.
+        scores: the confidences after it.
     """
 
     raw: Floats

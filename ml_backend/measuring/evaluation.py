@@ -43,9 +43,9 @@ class Evaluation:
 
     Attributes:
         accuracy: share of rows whose answer is exactly right.
-        precision: of all parts that were answered, those that are right.
-        recall: of all true parts, those that were answered.
-        macro_f1: mean F1 of the labels in `per_class`: those that occur among the true or the predicted parts.
+        precision: share of the answered parts that are right.
+        recall: share of the true parts that were answered.
+        macro_f1: mean F1 of the labels in `per_class`, which occur among the true or the predicted parts.
         micro_f1: F1 over all parts; for classes it equals the accuracy where every row was answered.
         per_class: one entry per occurring label, in the order of the labels given.
         confusion: for classes only: rows per true class (first index) and predicted class, in the order of
@@ -86,7 +86,7 @@ def evaluate(true: Sequence[Target], predicted: Sequence[Target | None], labels:
     """Metrics of predictions against the truth.
 
     Macro-F1 averages over the labels that occur in `true` or in `predicted`, as scikit-learn does when it is given
-    no labels: a label that nobody named counts neither way, and one predicted but never true counts as 0. A span is
+    no labels: a label that occurs nowhere counts neither way, and one predicted but never true counts as 0. A span is
     right where start, end and label all are.
 
     Args:

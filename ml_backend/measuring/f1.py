@@ -19,7 +19,7 @@ THIN_CLASS_ROWS = 10
 class F1Measure(Measure):
     """F1 over the parts that answers consist of.
 
-    The labels that macro-F1 averages over are those among the true answers, for both versions and in every resample;
+    Macro-F1 averages over the labels among the true answers, for both versions and in every resample;
     a prediction outside them is a miss of what is true and adds no label. Otherwise a resample, or a version, could
     change what is averaged, and differences would compare unlike things.
 

@@ -110,7 +110,7 @@ class BundlePredictor:
         return answers
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
-        """A score drawn from those of the held-out rows; the same key gives the same draw."""
+        """Draw from the scores of the held-out rows; the same key gives the same draw."""
         return math.prod(
             draw_from_quantiles(part.score_quantiles, f"{self.version}:{part.control}", key)
             for part in self._parts

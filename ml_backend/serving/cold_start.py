@@ -30,8 +30,8 @@ _encoders_lock = threading.Lock()
 class ColdStartPredictor:
     """Zero-shot classification by similarity, and the drafts of an untuned model. Safe to use from several threads.
 
-    It answers the single-choice controls and, with a writer, those that are answered with a text; which of several
-    labels apply, and where in a text, it cannot tell.
+    It answers controls with a single choice and, with a writer, controls that take a text; which of several labels
+    apply, and where in a text, it cannot tell.
     Cheap to make: the labels are embedded when the first text is asked about.
 
     Args:

@@ -1,4 +1,4 @@
-"""The engines of a process: one per model that is computed, whoever serves by it."""
+"""The engines of a process: one per model that is computed, shared by all versions that need it."""
 
 import logging
 import threading
@@ -145,6 +145,6 @@ class Engines:
 
 
 def _by_torch(encoder: TextEncoder) -> EngineEncoder:
-    """Over an engine of its own."""
+    """Return the encoder over an engine that computes by torch."""
     engine = Engine(TorchRuntime(encoder))
     return EngineEncoder(encoder.tokeniser, engine, width=encoder.width, max_length_tokens=encoder.max_length_tokens)

@@ -107,7 +107,7 @@ class Objective(ABC):
 
     @abstractmethod
     def reliability(self, decoder: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
-        """How confident the readout's answers to the rows are, and which of them are right."""
+        """How confident the decoder's answers to the rows are, and which of them are right."""
 
     def encode(self, encoder: TextEncoder, rows: LabeledTexts) -> EncodedRows:
         """The rows as the head learns them."""

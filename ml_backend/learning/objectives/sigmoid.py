@@ -55,7 +55,7 @@ class SigmoidObjective(Objective):
         return np.array(lines, dtype=np.float32).reshape(len(lines), len(self.labels))
 
     def strata(self, targets: Sequence[Target]) -> Ints:
-        """The rarest label of each row; rows without a label are a class of their own."""
+        """The rarest label of each row; rows without a label are one more class."""
         counts = Counter(label for target in targets for label in target)
         index: dict[object, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array(

@@ -68,7 +68,7 @@ class TagsObjective(Objective):
         return codes
 
     def strata(self, targets: Sequence[Target]) -> Ints:
-        """The rarest label of each row; rows without a span are a class of their own."""
+        """The rarest label of each row; rows without a span are one more class."""
         counts = Counter(span.label for target in targets for span in _spans(target))
         index = {label: k for k, label in enumerate(self.labels)}
         return np.array(

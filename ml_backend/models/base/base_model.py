@@ -231,7 +231,7 @@ def length_limit(module: Any, tokenizer: Any) -> int | None:
             if path.endswith("position_embeddings") and getattr(child, "padding_idx", None) is not None
         ]
         limits.append(positions - max(offsets, default=0))
-    # Tokenizers without a limit of their own report an astronomically large one.
+    # Tokenizers without a limit report an astronomically large one.
     if tokenizer.model_max_length < NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
     return min(limits, default=None)

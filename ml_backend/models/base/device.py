@@ -34,7 +34,7 @@ def has_cuda(drivers: Sequence[str] = DRIVERS) -> bool:
 
 
 def has_bf16(device: str) -> bool:
-    """True where the device multiplies bf16 matrices natively; of CPUs, those with AVX512-BF16 or AMX."""
+    """True where the device multiplies bf16 matrices natively, as CPUs with AVX512-BF16 or AMX do."""
     import torch
 
     if device.startswith("cuda"):

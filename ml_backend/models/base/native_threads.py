@@ -56,7 +56,7 @@ class NativeThread(threading.Thread):
 
 
 def give_way() -> None:
-    """Let the thread that calls this, and those that it starts, have what others leave of the cores; only on Linux."""
+    """Give the calling thread, and threads that it starts, only the cores that others leave; does nothing but on Linux."""
     # Other systems know the priority of processes alone.
     if sys.platform == "linux":
         thread = threading.get_native_id()

@@ -116,6 +116,7 @@ def read_bundle(path: Path) -> Bundle:
     Raises:
         BundleError: it is missing, of another schema, incomplete, or a file has changed since it was written.
     """
+    # Files first: a part is not worth checking where somebody changed what it is made of.
     manifest = _read_manifest(path)
     _check_files(path, manifest)
     _check_parts(path, manifest)
@@ -163,6 +164,7 @@ def _check_files(path: Path, manifest: BundleManifest) -> None:
 
 
 def _check_parts(path: Path, manifest: BundleManifest) -> None:
+    """Check what holds for the parts together; each of them was checked when it was parsed."""
     if not manifest.parts:
         raise BundleError(f"{path}: the version answers no control; train again")
     if len({part.control for part in manifest.parts}) < len(manifest.parts):

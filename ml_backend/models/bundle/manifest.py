@@ -47,6 +47,7 @@ class PartFacts(StoredFacts):
     method: Annotated[Method, Field(strict=False)]
     decoder: SerializeAsAny[AnyDecoder] = Field(validation_alias="readout", serialization_alias="readout")
     max_length_tokens: int
+    # Not strict, since JSON holds a tuple as a list.
     score_quantiles: Annotated[tuple[float, ...], Field(strict=False)]
     settings: Mapping[str, Any]
 

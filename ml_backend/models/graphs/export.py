@@ -69,6 +69,7 @@ def export_graph(
     # Some models see only so far; that shows in long texts alone.
     joined = [token for sequence in samples for token in sequence]
     checked = [*samples[:CHECKED_SAMPLES], (joined * -(-max_length_tokens // len(joined)))[:max_length_tokens]]
+    # Packed first: it computes hardly any padding. Some models take neither a mask of pairs nor positions.
     first = _first_position(backbone.module)
     reasons = []
     with _quiet(), torch.no_grad(), on_cpu(backbone.module), _plain_attention(backbone.module):
@@ -153,7 +154,7 @@ def _packed(module: "nn.Module") -> "nn.Module":
 
 
 def _padded(module: "nn.Module") -> "nn.Module":
-    """The layers over rows of one sequence each, for models that count positions in a way of their own."""
+    """The layers over rows of one sequence each, for models that count positions in another way."""
     import torch
 
     class Padded(torch.nn.Module):

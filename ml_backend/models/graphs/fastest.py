@@ -27,7 +27,7 @@ __all__ = ["AUTO", "open_runtime", "runtime_names"]
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-# One text and several fill shapes that OpenVINO compiles first, so that nobody computes padding.
+# One text and several fill shapes that OpenVINO compiles first, so that neither runtime computes padding.
 SHORT_TOKENS, SHORT_TEXTS = 32, 4
 ROUNDS = 20
 

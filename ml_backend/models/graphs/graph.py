@@ -1,6 +1,6 @@
 """Exported graphs: the layers of a base model, tuned or not, in a form that needs no torch to be computed.
 
-A graph begins after the word vectors, which are looked up by whoever runs it: they take up half of a small model, and
+A graph begins after the word vectors, which the runtime looks up: they take up half of a small model, and
 all versions over one base model share them.
 
     graph.json                facts, sha256 of every other file
@@ -67,7 +67,7 @@ class Graph:
 
     @classmethod
     def read(cls, folder: Path) -> "Graph":
-        """A graph from its folder; whoever keeps the folder checks its files.
+        """Read the graph in a folder. That its files are unchanged is checked by the bundle or store around it.
 
         Raises:
             GraphError: it is of another schema, or incomplete.

@@ -7,7 +7,7 @@
         graph/               the layers of the base model as they are, see `graphs.graph`; in no 8 bits, which would
                              need texts to measure on
 
-Made once by whoever has torch loaded already, or else by a child process, whose memory goes with it.
+Made once: by a process that has torch loaded already, or else by a child process, whose memory goes with it.
 """
 
 import logging
@@ -132,7 +132,7 @@ class GraphStore:
             try:
                 _make(encoder, draft)
                 draft.chmod(0o755)
-                # Whoever else made it meanwhile made the same.
+                # Another process may have made it meanwhile, and made the same.
                 if not (folder / FACTS_NAME).is_file():
                     draft.rename(folder)
             finally:

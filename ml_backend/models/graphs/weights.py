@@ -25,7 +25,7 @@ Weights: TypeAlias = Mapping[str, Floats2d]
 def reweighted_graph(graph: Graph, folder: Path, *, before: "nn.Module", after: "nn.Module") -> Graph:
     """Write a graph with the weights of another model of the same architecture: in tenths of the time of an export.
 
-    Exporters keep the names of some parameters and transpose others under names of their own, so a parameter is
+    Exporters keep the names of some parameters and transpose others under new names, so a parameter is
     found by its values, as they are or transposed; where several have the same, by its name.
 
     Args:

@@ -42,7 +42,7 @@ class Encoder(ABC):
         """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with the added features.
 
         Args:
-            on_rows: told how many sequences are done after every batch; what it raises passes through.
+            on_rows: called after every batch with the number of sequences done; what it raises passes through.
         """
 
     @property
@@ -82,7 +82,7 @@ class Encoder(ABC):
         """One vector of length 1 per text, shape (N, D), in the order given.
 
         Args:
-            on_rows: told how many rows are done after every batch; what it raises passes through.
+            on_rows: called after every batch with the number of rows done; what it raises passes through.
         """
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
         for number, some in enumerate(batches_of(texts, CHUNK_ROWS)):

@@ -21,7 +21,7 @@ class TokenisedTexts:
         sequences: token ids, at least one in each.
         places: per sequence, the first token and the one after the last of every unit, shape (units, 2), read as the
             mean over them; None: every sequence is one unit, read as the mean over all its tokens.
-        sequence_starts: shape (N + 1,); those of text n are `sequence_starts[n]` up to the next entry.
+        sequence_starts: shape (N + 1,); the sequences of text n are `sequence_starts[n]` up to the next entry.
         spans: characters of every unit, from and to, in code points, shape (U, 2); None for whole texts.
         added: features that the model does not see, shape (U, S); None: there are none.
     """

@@ -19,7 +19,7 @@ OVERLAP_SHARE = 0.25
 """Of a window: what it shares with the next one, so that every token has neighbours on both sides."""
 BETWEEN_SPACES = re.compile(r"\S+")
 LEAST_SPANS = 100
-"""So many spans hardly ever happen to stand clear of all punctuation in texts that were not taken apart before."""
+"""This many spans hardly ever happen to stand clear of all punctuation, unless texts were taken apart before."""
 
 
 class Unit(StrEnum):
@@ -151,7 +151,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _windows(tokens: int, encoder: Encoder) -> list[tuple[int, int, int, int]]:
-    """(start, end, read from, read to) of every window over so many tokens; at least one."""
+    """(start, end, read from, read to) of every window over this number of tokens; at least one."""
     marks = len(encoder.framed([])[0]) if tokens else 0
     room = max(encoder.max_length_tokens - marks, 1)
     if tokens <= room:

@@ -18,7 +18,7 @@ def word_shapes(text: str, spans: Sequence[tuple[int, int]]) -> Floats2d:
     """Features of each word of a text, from 0 to 1, shape (T, 31).
 
     First the word's own: capitalised, all capitals, a single capital, all small, mixed, with a digit, a number,
-    without a letter or digit, first of the text. Then those of all that stands between the spaces around it, of which
+    without a letter or digit, first of the text. Then of the whole piece between the spaces around it, of which
     tokenizers make several words: starting with @, with #, an address; and whether it goes on before the word, and
     after. Then the first five for the word before and the word after; the share of capitalised words in the text, and
     whether it is nearly all of them; and the first five, times that share: a capital says less where every word has

@@ -46,8 +46,8 @@ class _TestRows:
     plan: ServingPlan
 
 
-def _unheard(_version: str, _texts: int) -> None:
-    """For those who want not to be told."""
+def _ignore(_version: str, _texts: int) -> None:
+    """An observer that does nothing."""
 
 
 def hold_gate(
@@ -56,7 +56,7 @@ def hold_gate(
     challenger: ModelVersion,
     project: Project | None,
     *,
-    on_texts: Callable[[str, int], None] = _unheard,
+    on_texts: Callable[[str, int], None] = _ignore,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 
@@ -64,8 +64,8 @@ def hold_gate(
     of the text, and fixed. Before the first champion the challenger meets the cold start.
 
     Args:
-        on_texts: where responses are written, which takes long: told every few texts the version and how many it has
-            answered; what it raises stops the gate.
+        on_texts: where responses are written, which takes long: called every few texts with the version and the
+            number it has answered; what it raises stops the gate.
     """
     test = _test_rows(snapshot)
     if not test.rows and snapshot.manifest.split.test == 0:

@@ -52,7 +52,7 @@ class EvaluationReport:
     reasons: tuple[ReasonCount, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object: the metrics of the only control at its top, those of several under `controls`."""
+        """As a JSON object: the metrics of the only control at its top, of several controls under `controls`."""
         facts = {
             "model_version": self.model_version,
             "overlap": self.overlap,

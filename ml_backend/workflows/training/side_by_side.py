@@ -50,7 +50,7 @@ class Remembering:
 
     Args:
         at_once: texts that it is asked about at a time; None: all.
-        on_texts: told after each time how many were answered by then; what it raises passes through.
+        on_texts: called after each time with the number answered by then; what it raises passes through.
     """
 
     def __init__(

@@ -257,10 +257,10 @@ def test_the_drawn_counts_equal_resampled_rows_for_every_kind_and_for_several(wh
 
 
 @pytest.mark.parametrize("make", [sets, spans])
-def test_equal_taggers_pass_by_luck_in_about_5_of_100_cases(make: Callable, is_long: bool) -> None:
+def test_equal_taggers_pass_by_luck_in_about_5_of_100_cases(make: Callable) -> None:
     rng = np.random.default_rng(10)
     promoted = []
-    for k in range(150 if is_long else 50):
+    for k in range(150):
         true, first = make(150, 0.8, rng)
         again = spans_like(true, 0.8, rng) if make is spans else like_sets(true, 0.8, rng)
         head = HeadKind.TAGS if make is spans else HeadKind.SIGMOID

@@ -31,8 +31,8 @@ class OpenVinoRuntime(GraphRuntime):
     """A graph compiled for some shapes of its input; what is asked for goes into the next larger one.
 
     A graph of a fixed shape takes a third of the time of one of any shape when short texts of many lengths follow each
-    other. Where no number of shapes is given, as many are compiled as fit into memory that is reasonable: those that
-    any text fits into first, the others on a thread.
+    other. Where no number of shapes is given, as many are compiled as fit into a reasonable share of memory: first the
+    ones that any text fits into, the others on a thread.
     """
 
     name = package = "openvino"
@@ -111,7 +111,7 @@ class OpenVinoRuntime(GraphRuntime):
         names = [port.any_name for port in model.inputs]
         model.reshape({name: [*shape, *(width if name == INPUTS[0] else ())] for name in names})
         request = self._core.compile_model(model, "CPU", self._properties).create_infer_request()
-        # The first computation of a graph is slow, and nobody should wait for it.
+        # The first computation of a graph is slow, and no request should wait for it.
         arrays = feed([], [], shape=shape, pad_id=self._facts.pad_id)
         request.infer(self._facts.inputs(self._words, arrays))
         self._ready[shape] = request
