@@ -15,8 +15,7 @@ from ...models.decoders import Decoder
 from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...plugins import classes_in
-from ..classification.hyperparameters import Hyperparameters
-from ..classification.settings import TrainingSettings
+from ..classification.settings import Hyperparameters, TrainingSettings
 from ..rows.data import LabeledTexts
 from ..rows.encoded import Codes, EncodedRows
 

@@ -17,8 +17,8 @@ from ...models.decoders.sigmoid import SigmoidDecoder
 from ...models.text.confidence import Floats, log_odds
 from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_label_regressions
+from ..classification.settings import Hyperparameters
 from ..rows.data import LabeledTexts
 from ..rows.encoded import Codes, EncodedRows
 from .base import Objective

@@ -26,12 +26,12 @@ import numpy.typing as npt
 from ...domain.model import HeadKind, Method
 from ...domain.snapshot import text_digest
 from ...errors import BundleError
+from ..base.adapters import ADAPTER_FOLDER
 from ..base.stored_facts import EXACT, facts_of, parsed_json
 from ..decoders import decoder_of
 from ..text.tokenised import Floats2d
 
 __all__ = [
-    "ADAPTER_FOLDER",
     "HEAD_NAME",
     "QUANTILES",
     "WEIGHTS_NAME",
@@ -51,7 +51,6 @@ SCHEMA_VERSION = 2
 MANIFEST_NAME = "bundle.json"
 PARTS_FOLDER = "controls"
 HEAD_NAME = "head.safetensors"
-ADAPTER_FOLDER = "adapter"
 WEIGHTS_NAME = "weights.safetensors"
 TEXTS_NAME = "trained_texts.txt"
 DIGEST_LENGTH = 16  # hex digits; a collision among a million texts has a chance of 1 in 37 million

@@ -149,9 +149,10 @@ def _fit(
     services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, *, run: Run, version: str
 ) -> "TrainingOutcome":
     from ...domain.progress import Progress
-    from ...learning.loop.deadline import Deadline
+    from ...learning.loop.schedule import Deadline
     from ...learning.overrides import settings_from
-    from ...learning.run import train_version
+    from ...learning.part import VersionSpec
+    from ...learning.run import TrainingContext, train_version
     from ...models.bundle.bundle import BundleFacts
     from ...models.graphs.store import GraphStore
 
@@ -178,22 +179,23 @@ def _fit(
         share = TRAINING_STARTS + progress.fraction * (GATE_STARTS - TRAINING_STARTS)
         context.report(share, progress.stage, progress.message)
 
-    outcome = train_version(
-        parts,
-        settings,
+    spec = VersionSpec(
         model_version=version,
         facts=BundleFacts(plan.field, manifest.label_config, manifest.label_config_fingerprint, snapshot.id),
         base_model=request.base_model,
-        writing=writing,
+        settings=settings,
         text_base_model=text_base_model,
-        out=bundle,
-        checkpoints=context.folder / "checkpoints",
-        graphs=GraphStore(services.options.graphs) if services.options.exports_graphs else None,
-        on_checkpoint=lambda name: context.keep(saved=name),
-        report=report,
-        deadline=deadline,
-        run=run,
+        writing=writing,
     )
+    training = TrainingContext(
+        run=run,
+        report=report,
+        checkpoints=context.folder / "checkpoints",
+        on_checkpoint=lambda name: context.keep(saved=name),
+        graphs=GraphStore(services.options.graphs) if services.options.exports_graphs else None,
+        deadline=deadline,
+    )
+    outcome = train_version(parts, spec, bundle, training)
     return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out, *map(str, unread)))
 
 

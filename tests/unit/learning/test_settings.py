@@ -5,7 +5,7 @@ import pytest
 
 from ml_backend.domain.model import Method
 from ml_backend.errors import ConfigurationError
-from ml_backend.learning.classification.hyperparameters import Hyperparameters
+from ml_backend.learning.classification.settings import Hyperparameters
 from ml_backend.learning.classification.settings import TrainingSettings
 
 

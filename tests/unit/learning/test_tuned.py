@@ -9,7 +9,7 @@ import pytest
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.errors import TrainingError
-from ml_backend.learning.classification.hyperparameters import Hyperparameters
+from ml_backend.learning.classification.settings import Hyperparameters
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.tuned import Step, TunedModel, tuned
 from ml_backend.learning.objectives import Objective, objective_for

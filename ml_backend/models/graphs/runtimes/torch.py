@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...base.token_batches import compute_context, padded, token_batches
 from ...text.tokenised import Floats2d
-from ...text.torch_encoder import compute_context, padded, token_batches
 
 if TYPE_CHECKING:
     from ...text.torch_encoder import TextEncoder
