@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ml_backend.learning.loop.deadline import Deadline
 
 from ml_backend.domain.model import HeadKind, Method
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.loop.deadline import Deadline
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingOutcome, train_version
 from ml_backend.models.bundle.bundle import read_bundle
