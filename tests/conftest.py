@@ -34,6 +34,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of an `architecture` or a `decoder_architecture` over two, and with --long over all of them.
+
+    They differ in what goes wrong first: separate or joint linear layers, transposed weights, and a missing pad token.
+    """
+    known = {
+        "architecture": ("bert", "gpt2", "distilbert", "llama", "modernbert", "roberta", "t5"),
+        "decoder_architecture": ("llama", "gpt2", "qwen2"),
+    }
+    for name in known.keys() & set(metafunc.fixturenames):
+        metafunc.parametrize(name, known[name] if metafunc.config.getoption("--long") else known[name][:2])
+
+
 @pytest.fixture(scope="session")
 def is_long(pytestconfig: pytest.Config) -> bool:
     """True where tests that repeat themselves should do it many times."""

@@ -1,17 +1,18 @@
 """Figures of a training run, drawn without a display and without pyplot's global state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..measuring.calibration import Reliability
 from ..measuring.evaluation import Evaluation
+from .loop.fit import FitResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_figure", "curves_figure", "reliability_figure"]
+__all__ = ["confusion_figure", "curves_figure", "losses_figure", "reliability_figure"]
 
 NAMED_CLASSES = 40
 """With more classes their names would be too small to read."""
@@ -39,22 +40,34 @@ def confusion_figure(evaluation: Evaluation) -> "Figure":
     return figure
 
 
-def curves_figure(losses: Sequence[tuple[int, float]], epochs: Sequence[tuple[int, Mapping[str, float]]]) -> "Figure":
-    """Training loss per step and, where there is one, validation macro-F1 per epoch.
-
-    Args:
-        losses: (step, loss).
-        epochs: (step, validation metrics) at the ends of epochs.
-    """
+def curves_figure(result: FitResult) -> "Figure":
+    """Training loss per step and, where there is one, validation macro-F1 per epoch."""
     figure = _figure(7.0, 4.0)
     axes = figure.add_subplot()
-    axes.plot([step for step, _ in losses], [loss for _, loss in losses], color="tab:blue", linewidth=1)
+    axes.plot(*_columns(result.losses), color="tab:blue", linewidth=1)
     axes.set(xlabel="step", ylabel="training loss", title="training")
-    if epochs:
+    if result.results:
         right = axes.twinx()
-        scores = [metrics["macro_f1"] for _, metrics in epochs]
-        right.plot([step for step, _ in epochs], scores, color="tab:orange", marker="o")
+        right.plot(
+            *_columns([(each.step, each.metrics["macro_f1"]) for each in result.results]),
+            color="tab:orange",
+            marker="o",
+        )
         right.set_ylabel("validation macro-F1")
+    return figure
+
+
+def losses_figure(result: FitResult) -> "Figure":
+    """Training loss per step and, where there is one, validation loss per epoch, on the same scale."""
+    figure = _figure(7.0, 4.0)
+    axes = figure.add_subplot()
+    axes.plot(*_columns(result.losses), linewidth=1, label="train")
+    if result.results:
+        axes.plot(
+            *_columns([(each.step, each.metrics["loss"]) for each in result.results]), marker="o", label="validation"
+        )
+    axes.set(xlabel="step", ylabel="loss per response token", title="fine-tuning")
+    axes.legend()
     return figure
 
 
@@ -77,6 +90,10 @@ def reliability_figure(reliability: Reliability, *, bins: int = 10) -> "Figure":
     )
     axes.legend()
     return figure
+
+
+def _columns(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
+    return [step for step, _ in points], [value for _, value in points]
 
 
 def _figure(width: float, height: float) -> "Figure":

@@ -13,16 +13,13 @@ from typing import Any
 from .. import __version__
 from ..domain.ports import Run
 from ..measuring.evaluation import Evaluation
-from .classification.fit import EpochResult
-from .classification.select import Choice
+from .classification.candidates import Choice
 from .classification.settings import TrainingSettings
-from .classification.tuned import Step
-from .figures import confusion_figure, curves_figure
+from .figures import confusion_figure
 from .rows.data import TrainingData
 
 __all__ = [
     "ControlRun",
-    "Curves",
     "library_versions",
     "log_choice",
     "log_evaluation",
@@ -32,43 +29,6 @@ __all__ = [
 ]
 
 LIBRARIES = ("numpy", "openvino", "peft", "scikit-learn", "torch", "transformers")
-POINTS = 200
-"""About as many points as a curve is drawn with; one write each."""
-
-
-class Curves:
-    """Collects the points of a run's curves and sends them to the tracker as they come."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self.losses: list[tuple[int, float]] = []
-        self.epochs: list[tuple[int, Mapping[str, float]]] = []
-
-    def step(self, step: Step) -> None:
-        """The loss of every step is kept; about 200 of them are sent."""
-        self.losses.append((step.number, step.loss))
-        if step.number % max(1, step.of // POINTS) == 0 or step.number == step.of:
-            self._run.log_metrics({"train_loss": step.loss, "learning_rate": step.learning_rate}, step=step.number)
-
-    def epoch(self, result: EpochResult) -> None:
-        """Validation metrics after an epoch."""
-        summary = result.evaluation.summary()
-        self.epochs.append((result.step, summary))
-        self._run.log_metrics({f"epoch_validation_{name}": value for name, value in summary.items()}, step=result.step)
-
-    def memory(self) -> dict[str, Any]:
-        """All points so far as JSON values, for `recall` in a later attempt."""
-        return {"losses": list(self.losses), "epochs": [[step, dict(metrics)] for step, metrics in self.epochs]}
-
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Take over the points of an earlier attempt, which the tracker has already."""
-        self.losses = [(step, loss) for step, loss in memory["losses"]]
-        self.epochs = [(step, metrics) for step, metrics in memory["epochs"]]
-
-    def draw(self) -> None:
-        """Keep the curves as a figure, if there are any."""
-        if self.losses:
-            self._run.log_figure(curves_figure(self.losses, self.epochs), "training_curves.png")
 
 
 def library_versions() -> dict[str, str]:

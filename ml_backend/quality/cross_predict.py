@@ -10,23 +10,24 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Bools, Codes, Floats, Floats2d, Ints
-from ..domain.model import Method
+from ..domain.model import HeadKind, Method
 from ..domain.progress import ProgressCallback
-from ..learning.classification.fit import Observer, Workshop
-from ..learning.classification.plan import FORWARD_SHARE, fold_work
+from ..learning.classification.cross_validation import out_of_fold
 from ..learning.classification.settings import TrainingSettings
+from ..learning.classification.trainer import Trainer
 from ..learning.loop.checkpoints import Checkpoints
-from ..learning.loop.meter import ProgressMeter
+from ..learning.loop.meter import FORWARD_SHARE, ProgressMeter
+from ..learning.loop.observer import Step, TrainingObserver
 from ..learning.objectives.base import Objective, objective_for
 from ..learning.record import library_versions
 from ..learning.rows.encoded import EncodedRows
-from ..learning.rows.folds import Fold, out_of_fold
+from ..learning.rows.folds import Fold
 from ..models.text.confidence import Logistic, confidences
 from ..models.text.tokenised import TokenisedTexts
 from ..models.text.torch_encoder import TextEncoder
 from .reviewed_texts import ReviewedTexts, grouped_folds
 
-__all__ = ["AUDIT_C", "ControlJudge", "CrossPredictedRows", "ignore"]
+__all__ = ["AUDIT_C", "ControlJudge", "CrossPredictedRows"]
 
 AUDIT_C = 4.0
 """A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
@@ -49,15 +50,11 @@ class CrossPredictedRows:
         reading: of the rows' texts.
     """
 
-    head: str
+    head: HeadKind
     probabilities: Floats2d
     codes: Codes
     is_usable: Bools
     reading: TokenisedTexts
-
-
-def ignore(_: str) -> None:
-    """For those who need not be told that something was kept."""
 
 
 class ControlJudge:
@@ -182,7 +179,7 @@ class _Block:
     ) -> CrossPredictedRows:
         """One round, kept under this name."""
         origin = {**self._origin, "weights_sha256": _sha256(weights.tobytes()), "settings": settings.to_json()}
-        kept = Checkpoints(self._cache / name, origin, ignore)
+        kept = Checkpoints(self._cache / name, origin)
         found, _ = kept.arrays(
             "probabilities", lambda: {"units": self._probabilities(settings, weights, kept, pace_for)}
         )
@@ -201,12 +198,12 @@ class _Block:
         if not self._folds or not targets or self._objective.why_unusable(targets) is not None:
             return found  # nothing that people said tells answers apart
         described = len(self._encoded) - len(reviewed.texts)
-        workshop = Workshop.for_rows(self._encoder, self._objective, settings, len(targets) + described)
+        trainer = Trainer.for_rows(self._encoder, self._objective, settings, len(targets) + described)
         tuned = settings.method if settings.method is not Method.REGRESSION else None
-        epochs = workshop.hyperparameters.epochs if tuned else 0
-        meter = pace_for(self._embedding_work() + sum(fold_work(fold, epochs) for fold in self._folds))
+        epochs = trainer.hyperparameters.epochs if tuned else 0
+        meter = pace_for(self._embedding_work() + sum(fold.work(epochs) for fold in self._folds))
         held_out = out_of_fold(
-            workshop,
+            trainer,
             self._encoded.weighted(np.concatenate([weights, np.ones(described)])),
             self._unit_features(meter),
             self._folds,
@@ -249,16 +246,15 @@ class _Block:
             self._features = np.concatenate([self._text_features, computed]) if known else computed
         return self._features
 
-    def _observer(self, meter: ProgressMeter, number: int) -> Observer:
+    def _observer(self, meter: ProgressMeter, number: int) -> TrainingObserver:
         where = f"fold {number} of {len(self._folds)}"
         meter.advance(0, "judging", where)
         rows = len(self._folds[number - 1].train)
-        return Observer(
-            on_step=lambda step: meter.advance(
-                step.rows, "judging", f"{where}, step {step.number} of {step.of}, loss {step.loss:.3f}"
-            ),
-            on_resume=lambda epoch, _: meter.skip(epoch * rows),
-        )
+
+        def describe(step: Step) -> str:
+            return f"{where}, {step}"
+
+        return TrainingObserver(meter, "judging", rows_per_epoch=rows, describe=describe)
 
     def _shares(self) -> Floats2d:
         """Of the answers per class, label or tag, none of them 0 (Laplace's rule of succession); shape (K,)."""
@@ -276,9 +272,9 @@ class _Block:
 
 def _count_fold(meter: ProgressMeter, epochs: int, fold: Fold, is_known: bool) -> None:
     if is_known:
-        meter.skip(fold_work(fold, epochs))
+        meter.skip(fold.work(epochs))
     else:
-        meter.advance(fold_work(fold, 0), "judging", f"{len(fold.scored)} rows judged")
+        meter.advance(fold.work(0), "judging", f"{len(fold.scored)} rows judged")
 
 
 def _sha256(data: bytes) -> str:

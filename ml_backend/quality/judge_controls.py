@@ -10,13 +10,12 @@ from typing import Any
 from ..arrays import Floats, Floats2d
 from ..domain.model import HeadKind, Method
 from ..domain.progress import Progress, ProgressCallback
-from ..learning.classification.plan import FORWARD_SHARE
 from ..learning.classification.settings import TrainingSettings
 from ..learning.loop.checkpoints import Checkpoints
-from ..learning.loop.meter import ProgressMeter
+from ..learning.loop.meter import FORWARD_SHARE, ProgressMeter
 from ..models.base.base_model import weights_sha256
 from ..models.text.torch_encoder import TextEncoder
-from .cross_predict import AUDIT_C, ControlJudge, CrossPredictedRows, ignore
+from .cross_predict import AUDIT_C, ControlJudge, CrossPredictedRows
 from .reviewed_texts import ReviewedTexts
 
 __all__ = ["Judgement", "Trust", "audit_settings", "judge_controls"]
@@ -116,7 +115,7 @@ class _Texts:
             meter.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts")
             done = rows
 
-        found, _ = Checkpoints(cache, self.origin, ignore).arrays(
+        found, _ = Checkpoints(cache, self.origin).arrays(
             "features", lambda: {"rows": self.encoder.embed(self._texts, on_rows=count)}
         )
         return found["rows"]

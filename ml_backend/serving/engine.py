@@ -20,7 +20,7 @@ class Engine:
     the same share of it, so one text never waits for more than the batch under way, however many texts another
     request holds.
 
-    Where a batch fails, its requests are computed one by one, and a request that fails alone raises what the runtime raised.
+    Where a batch fails, its requests are computed one by one; one that fails alone raises what the runtime raised.
 
     An engine that nothing refers to any more closes by itself.
 

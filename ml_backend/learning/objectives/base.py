@@ -17,8 +17,7 @@ from ...models.decoders.base import Decoder
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...plugins import classes_in
-from ..classification.hyperparameters import Hyperparameters
-from ..classification.settings import TrainingSettings
+from ..classification.settings import Hyperparameters, TrainingSettings
 from ..rows.data import LabeledTexts
 from ..rows.encoded import EncodedRows
 

@@ -17,8 +17,8 @@ from ...models.decoders.sigmoid import SigmoidDecoder
 from ...models.text.confidence import log_odds
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_label_regressions
+from ..classification.settings import Hyperparameters
 from ..rows.data import LabeledTexts
 from ..rows.encoded import EncodedRows
 from .base import Objective

@@ -16,9 +16,8 @@ from ...models.decoders.softmax import SoftmaxDecoder
 from ...models.text.confidence import confidences
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import class_mean_head, fit_regression
-from ..classification.settings import TrainingSettings
+from ..classification.settings import Hyperparameters, TrainingSettings
 from ..rows.data import LabeledTexts
 from ..rows.encoded import EncodedRows
 from .base import Objective

@@ -19,8 +19,8 @@ from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...models.text.windows import Unit, stands_between_spaces, stands_on
 from ...tasks.entities import without_overlaps
-from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_regression
+from ..classification.settings import Hyperparameters
 from ..rows.data import LabeledTexts
 from ..rows.encoded import EncodedRows
 from .base import Objective

@@ -56,7 +56,7 @@ class NativeThread(threading.Thread):
 
 
 def give_way() -> None:
-    """Give the calling thread, and threads that it starts, only the cores that others leave; does nothing but on Linux."""
+    """Give the calling thread, and threads that it starts, only what others leave of the cores; on Linux alone."""
     # Other systems know the priority of processes alone.
     if sys.platform == "linux":
         thread = threading.get_native_id()

@@ -20,14 +20,14 @@ from pathlib import Path
 from ...atomic_files import whole_folder
 from ...domain.snapshot import text_digest
 from ...errors import BundleError
+from ..base.adapters import ADAPTER_FOLDER
 from .head import Head
 from .manifest import SCHEMA_VERSION, BundleManifest, PartFacts
 
-__all__ = ["ADAPTER_FOLDER", "WEIGHTS_NAME", "Bundle", "TrainedPart", "read_bundle", "write_bundle"]
+__all__ = ["WEIGHTS_NAME", "Bundle", "TrainedPart", "read_bundle", "write_bundle"]
 
 MANIFEST_NAME = "bundle.json"
 PARTS_FOLDER = "controls"
-ADAPTER_FOLDER = "adapter"
 WEIGHTS_NAME = "weights.safetensors"
 TEXTS_NAME = "trained_texts.txt"
 DIGEST_LENGTH = 16  # hex digits; a collision among a million texts has a chance of 1 in 37 million

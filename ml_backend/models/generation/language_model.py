@@ -8,12 +8,7 @@ from ...errors import EncoderError
 from ..base.base_model import BaseModelFiles, length_limit, set_pad_token
 from ..base.device import has_bf16, pick_device
 
-__all__ = [
-    "LanguageModel",
-    "can_quantise",
-    "language_model_of",
-    "load_language_model",
-]
+__all__ = ["LanguageModel", "can_quantise", "language_model_of", "load_language_model"]
 
 
 @dataclass(slots=True)
@@ -37,6 +32,14 @@ class LanguageModel:
     max_length_tokens: int | None
     device: str
     is_quantised: bool = False
+
+    @property
+    def use_bf16(self) -> bool:
+        """True where matrix products run in bf16 by autocast: the device has it, and the weights are held in fp32."""
+        import torch
+
+        is_fp32 = next(self.module.parameters()).dtype == torch.float32
+        return is_fp32 and has_bf16(self.device) and not self.is_quantised
 
 
 def load_language_model(

@@ -1,8 +1,6 @@
 """One control's model in memory: an encoder, then a linear head, then what its logits say."""
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +8,10 @@ from typing import TYPE_CHECKING
 from ...arrays import Floats2d
 from ...domain.model import ScoredTarget
 from ...errors import BundleError, EncoderError
+from ..base.adapters import ADAPTER_FOLDER, load_adapter
 from ..base.base_model import Backbone, load_backbone
 from ..base.stored_facts import in_a_line
-from ..bundle.bundle import ADAPTER_FOLDER, WEIGHTS_NAME, Bundle
+from ..bundle.bundle import WEIGHTS_NAME, Bundle
 from ..bundle.head import Head
 from ..decoders.base import Decoder
 from ..graphs.graph import GRAPH_FOLDER, Graph
@@ -22,7 +21,6 @@ from .tokenised import TokenisedTexts
 from .torch_encoder import TextEncoder
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from torch import nn
 
 __all__ = [
@@ -30,11 +28,9 @@ __all__ = [
     "check_base",
     "classifier_over",
     "load_classifier",
-    "save_adapter",
     "save_weights",
     "served_graph",
     "tuned_backbone",
-    "without_peft_noise",
 ]
 
 
@@ -136,36 +132,12 @@ def tuned_backbone(backbone: Backbone, part_folder: Path) -> Backbone:
     Raises:
         BundleError: the part's files do not fit it.
     """
-    adapter, weights = part_folder / ADAPTER_FOLDER, part_folder / WEIGHTS_NAME
-    if adapter.is_dir():
-        backbone = _merged(backbone, adapter)
+    if (part_folder / ADAPTER_FOLDER).is_dir():
+        backbone = _merged(backbone, part_folder)
+    weights = part_folder / WEIGHTS_NAME
     if weights.is_file():
         _replace_weights(backbone, weights)
     return backbone
-
-
-@contextmanager
-def without_peft_noise() -> Iterator[None]:
-    """Silences a warning that concerns peft's authors: it asks transformers for a property that was renamed."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-        yield
-
-
-def save_adapter(model: "PeftModel", part_folder: Path, *, base_model: str) -> None:
-    """Write the LoRA adapter of a peft model: `adapter_config.json` and `adapter_model.safetensors`.
-
-    peft's own `save_pretrained` would add a model card and the local path of the base model.
-    """
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
-
-    folder = part_folder / ADAPTER_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    config = replace(model.peft_config["default"], base_model_name_or_path=base_model, inference_mode=True)
-    config.save_pretrained(str(folder))
-    tensors = {name: tensor.detach().contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
-    save_file(tensors, folder / "adapter_model.safetensors")
 
 
 def save_weights(module: "nn.Module", part_folder: Path) -> None:
@@ -187,15 +159,12 @@ def _replace_weights(backbone: Backbone, weights: Path) -> None:
         ) from error
 
 
-def _merged(backbone: Backbone, adapter: Path) -> Backbone:
-    from peft import PeftModel
-
+def _merged(backbone: Backbone, part_folder: Path) -> Backbone:
     try:
-        with without_peft_noise():
-            model = PeftModel.from_pretrained(backbone.module, str(adapter), is_trainable=False)
-        merged = model.merge_and_unload(safe_merge=True)
+        merged: nn.Module = load_adapter(backbone.module, part_folder).merge_and_unload(safe_merge=True)
     except Exception as error:  # as above
         raise BundleError(
-            f"the adapter in {adapter} does not fit {backbone.name}: {in_a_line(error)}; train again"
+            f"the adapter in {part_folder / ADAPTER_FOLDER} does not fit {backbone.name}: {in_a_line(error)}; "
+            "train again"
         ) from error
     return replace(backbone, module=merged.eval())

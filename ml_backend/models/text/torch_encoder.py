@@ -1,6 +1,6 @@
 """Vectors of the last layer as torch computes them, scaled to length 1: the mean over a text, or over a piece of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,22 +8,15 @@ import numpy as np
 from ...arrays import Floats2d, Places
 from ..base.base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
 from ..base.device import has_bf16, pick_device
+from ..base.token_batches import compute_context, padded, token_batches
 from ..base.tokeniser import tokeniser_of
 from .encoder import DEFAULT_MAX_LENGTH_TOKENS, Encoder
 from .tokenised import TokenisedTexts
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     import torch
 
-__all__ = [
-    "TextEncoder",
-    "compute_context",
-    "padded",
-    "token_batches",
-    "unit_vectors",
-]
+__all__ = ["TextEncoder", "unit_vectors"]
 
 TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_CUDA = 2048, 65536
 
@@ -91,31 +84,6 @@ class TextEncoder(Encoder):
         return found if tokenised.added is None else np.concatenate([found, tokenised.added], axis=1)
 
 
-def token_batches(lengths: Sequence[int], *, tokens_per_batch: int) -> Iterator[list[int]]:
-    """Indices in batches of like length, longest first, each at most `tokens_per_batch` tokens with its padding."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > tokens_per_batch:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def padded(rows: Sequence[Sequence[int]], pad_id: int, device: str = "cpu") -> "tuple[torch.Tensor, torch.Tensor]":
-    """Token ids filled up on the right and their attention mask, both (N, T) of int64, on the device."""
-    import torch
-
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
-        mask[index, : len(row)] = 1
-    return ids.to(device), mask.to(device)
-
-
 def unit_vectors(
     module: "torch.nn.Module", ids: "torch.Tensor", mask: "torch.Tensor", places: Places | None
 ) -> "torch.Tensor":
@@ -138,10 +106,3 @@ def unit_vectors(
     sums = functional.pad(hidden.float().cumsum(dim=1), (0, 0, 1, 0))
     mean = (sums[rows, ends] - sums[rows, firsts]) / (ends - firsts).unsqueeze(-1)
     return functional.normalize(mean, dim=1)
-
-
-def compute_context(use_bf16: bool, device: str = "cpu") -> "AbstractContextManager[object]":
-    """The precision that matrix products run in: bf16 by autocast, or fp32."""
-    import torch
-
-    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=use_bf16)

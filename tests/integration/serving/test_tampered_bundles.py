@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ml_backend.errors import BundleError, LabelloopError
+from ml_backend.models.base.adapters import save_adapter
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
 from ml_backend.models.bundle.bundle import Bundle, read_bundle, write_bundle
 from ml_backend.models.bundle.head import Head
@@ -21,7 +22,6 @@ from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
-from ml_backend.models.text.classifier import save_adapter
 from ml_backend.models.text.word_shapes import WIDTH
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.tiny_models import save_tiny_model

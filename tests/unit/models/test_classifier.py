@@ -7,6 +7,7 @@ import pytest
 from ml_backend.arrays import Floats2d
 from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, EncoderError
+from ml_backend.models.base.adapters import add_adapter, save_adapter
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
 from ml_backend.models.bundle.bundle import WEIGHTS_NAME, Bundle, TrainedPart, write_bundle
 from ml_backend.models.bundle.head import Head
@@ -14,7 +15,7 @@ from ml_backend.models.bundle.manifest import BundleManifest
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
-from ml_backend.models.text.classifier import TextClassifier, load_classifier, save_adapter, save_weights
+from ml_backend.models.text.classifier import TextClassifier, load_classifier, save_weights
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.tiny_models import save_tiny_model, tiny_model
 from tests.trained_parts import written_part
@@ -45,14 +46,10 @@ def logits_of(model: TextClassifier) -> Floats2d:
 def lora_bundle(base: str, folder: Path) -> tuple[Bundle, np.ndarray]:
     """A bundle with a random adapter, and the logits of the unmerged model."""
     import torch
-    from peft import LoraConfig, get_peft_model
-
-    from ml_backend.learning.target_modules import lora_target_modules
 
     backbone = load_backbone(base)
     torch.manual_seed(0)
-    config = LoraConfig(r=4, target_modules=lora_target_modules(backbone.module), init_lora_weights=False)
-    model = get_peft_model(backbone.module, config).eval()
+    model = add_adapter(backbone.module, rank=4, alpha=8, dropout=0.0, init_lora_weights=False)
     part = written_part(folder / "part", HEAD, SOFTMAX, method=Method.LORA)
     save_adapter(model, part.folder, base_model=base)
     logits = HEAD.logits(TextEncoder(backbone, use_bf16=False).embed(TEXTS))

@@ -1,10 +1,10 @@
-"""Models computed by torch: on GPUs, and where a model cannot be exported."""
+"""Models computed by torch: for those that cannot be exported, and on GPUs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ....arrays import Floats2d
-from ...text.torch_encoder import compute_context, padded, token_batches
+from ...base.token_batches import compute_context, padded, token_batches
 from .base import Runtime
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class TorchRuntime(Runtime):
             ids, mask = padded([sequences[i] for i in batch], encoder.pad_id, encoder.device)
             with torch.inference_mode(), compute_context(encoder.use_bf16, encoder.device):
                 hidden = encoder.backbone.module(input_ids=ids, attention_mask=mask).last_hidden_state
-            # Padding stands behind a sequence, so its own vectors come first in the row.
             vectors = hidden.float().cpu().numpy()
             for row, member in enumerate(batch):
                 found[member] = vectors[row, : len(sequences[member])]

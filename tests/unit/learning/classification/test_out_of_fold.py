@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.model import HeadKind, Method
-from ml_backend.learning.classification.fit import Observer, Workshop
-from ml_backend.learning.classification.tuned import Step
+from ml_backend.learning.classification.cross_validation import out_of_fold
+from ml_backend.learning.classification.trainer import Trainer
 from ml_backend.learning.loop.checkpoints import Checkpoints
+from ml_backend.learning.loop.meter import ProgressMeter
+from ml_backend.learning.loop.observer import TrainingObserver
 from ml_backend.learning.objectives.base import objective_for
-from ml_backend.learning.rows.folds import Fold, out_of_fold, stratified_folds
+from ml_backend.learning.rows.folds import Fold, stratified_folds
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, keyword_data, tiny_encoder, topic_data
 
 
@@ -69,30 +71,31 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKi
     encoder = tiny_encoder(tmp_path / "bert")
     objective = objective_for(head, data.labels)
     objective.prepare(encoder, data.train)
-    workshop = Workshop.for_rows(encoder, objective, FAST, len(data.train))
+    trainer = Trainer.for_rows(encoder, objective, FAST, len(data.train))
     encoded = objective.encode(encoder, data.train)
     features = encoder.vectors(encoded.reading)
     folds = folds_of(objective.strata(data.train.targets).tolist(), folds=2)
-    steps: list[tuple[int, Step]] = []
+    stages: list[str] = []
     done: list[tuple[Fold, bool]] = []
 
+    meter = ProgressMeter(lambda progress: stages.append(progress.stage), 100)
     held_out = out_of_fold(
-        workshop,
+        trainer,
         encoded,
         features,
         folds,
         tuned=tuned,
-        observer=lambda fold: Observer(on_step=lambda step: steps.append((fold, step))),
-        checkpoints=Checkpoints(tmp_path / "checkpoints", {}, lambda _: None),
+        observer=lambda fold: TrainingObserver(meter, f"fold {fold}", rows_per_epoch=12),
+        checkpoints=Checkpoints(tmp_path / "checkpoints", {}),
         on_fold=lambda fold, is_known: done.append((fold, is_known)),
     )
 
     assert sorted(held_out.encoded.rows.texts) == sorted(data.train.texts)
-    assert {fold for fold, _ in steps} == {1, 2}
+    assert set(stages) == {"fold 1", "fold 2"}
     assert done == [(fold, False) for fold in folds]
     first_unit = 0
     for number, fold in enumerate(folds):
-        regression = workshop.regression(encoded.take(fold.train), features[encoded.reading.units_of(fold.train)])
+        regression = trainer.regression(encoded.take(fold.train), features[encoded.reading.units_of(fold.train)])
         units = encoded.reading.units_of(fold.scored)
         part = slice(first_unit, first_unit + len(units))
         np.testing.assert_allclose(

@@ -1,40 +1,27 @@
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from ml_backend.learning.classification.low_rank import lean_layers
-from ml_backend.learning.target_modules import has_transposed_weights, lora_target_modules
-from ml_backend.models.text.classifier import without_peft_noise
-from tests.tiny_models import BUILDERS
+from ml_backend.models.base.adapters import add_adapter
 from tests.unit.learning.builders import tiny_encoder
 
 IDS = torch.tensor([[5, 6, 7, 8], [9, 6, 1, 1]])
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
 
 
-@contextmanager
-def adapted(folder: Path, kind: str = "bert", dropout: float = 0.0) -> Iterator[nn.Module]:
+def adapted(folder: Path, kind: str = "bert", dropout: float = 0.0) -> nn.Module:
     """A tiny model with adapters that change what it answers."""
     base = tiny_encoder(folder, kind).backbone.module
-    config = LoraConfig(
-        r=2,
-        lora_alpha=4,
-        lora_dropout=dropout,
-        target_modules=lora_target_modules(base),
-        fan_in_fan_out=has_transposed_weights(base),
-    )
     torch.manual_seed(0)
-    with without_peft_noise():
-        model = get_peft_model(base, config).eval()
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                nn.init.normal_(parameter, std=0.1)
-        yield model
+    model = add_adapter(base, rank=2, alpha=4, dropout=dropout)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(parameter, std=0.1)
+    return model
 
 
 def answer_and_gradients(model: nn.Module, *, is_lean: bool, use_bf16: bool = False) -> list[torch.Tensor]:
@@ -50,10 +37,12 @@ def lora_layers(model: nn.Module) -> list[nn.Module]:
     return [module for name, module in model.named_modules() if hasattr(module, "lora_A")]
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
-def test_the_answer_and_the_gradients_are_those_of_peft_on_every_architecture(kind: str, tmp_path: Path) -> None:
-    with adapted(tmp_path, kind) as model:
-        expected, found = (answer_and_gradients(model, is_lean=is_lean) for is_lean in (False, True))
+def test_the_answer_and_the_gradients_are_those_of_peft_on_every_architecture(
+    architecture: str, tmp_path: Path
+) -> None:
+    model = adapted(tmp_path, architecture)
+
+    expected, found = (answer_and_gradients(model, is_lean=is_lean) for is_lean in (False, True))
 
     assert len(expected) == len(found) == 1 + 2 * len(lora_layers(model))
     for ours, theirs in zip(found, expected, strict=True):
@@ -61,9 +50,10 @@ def test_the_answer_and_the_gradients_are_those_of_peft_on_every_architecture(ki
 
 
 def test_in_bf16_both_are_the_same_up_to_rounding(tmp_path: Path) -> None:
-    with adapted(tmp_path) as model:
-        expected = answer_and_gradients(model, is_lean=False)
-        found = answer_and_gradients(model, is_lean=True, use_bf16=True)
+    model = adapted(tmp_path)
+
+    expected = answer_and_gradients(model, is_lean=False)
+    found = answer_and_gradients(model, is_lean=True, use_bf16=True)
 
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == torch.float32
@@ -80,19 +70,21 @@ def test_frozen_weights_are_bf16_within_and_untouched_after_an_error(tmp_path: P
             assert dtypes(model, is_trained=True) == {torch.float32}
             raise KeyboardInterrupt
 
-    with adapted(tmp_path) as model:
-        before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-        with pytest.raises(KeyboardInterrupt):
-            interrupted(model)
+    model = adapted(tmp_path)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(model)
 
-        for name, parameter in model.named_parameters():
-            assert torch.equal(parameter, before[name])
-        assert not [layer for layer in lora_layers(model) if "forward" in vars(layer)]
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name])
+    assert not [layer for layer in lora_layers(model) if "forward" in vars(layer)]
 
 
 @pytest.mark.parametrize(("dropout", "is_taken_over"), [(0.0, True), (0.1, False)])
 def test_adapters_with_dropout_are_left_to_peft(tmp_path: Path, dropout: float, is_taken_over: bool) -> None:
-    with adapted(tmp_path, dropout=dropout) as model, lean_layers(model, use_bf16=False):
+    model = adapted(tmp_path, dropout=dropout)
+
+    with lean_layers(model, use_bf16=False):
         assert {"forward" in vars(layer) for layer in lora_layers(model)} == {is_taken_over}
 
 

@@ -5,9 +5,10 @@ import pytest
 
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.plan import Plan, make_plan
-from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.data import TrainingData
+from ml_backend.learning.rows.folds import Fold
 from tests.unit.learning.builders import FAST, data_of, keyword_data, make_row
 
 
@@ -17,11 +18,11 @@ def plan_for(data: TrainingData, settings: TrainingSettings) -> Plan:
     has_few_rows = settings.has_few_rows(learned, len(data.labels))
     return make_plan(
         objective.strata(data.train.targets),
-        learned - len(data.train),
-        learned,
-        len(data.validation),
         settings,
-        epochs=objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings).epochs,
+        objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings),
+        described=learned - len(data.train),
+        learned=learned,
+        validation=len(data.validation),
     )
 
 
@@ -92,3 +93,77 @@ def test_rows_that_are_each_alone_in_their_class_give_no_folds() -> None:
     data = data_of([make_row(1, "card", "card"), make_row(2, "cash", "cash")], [])
 
     assert plan_for(data, FAST).folds == ()
+
+
+FOLD = Fold(np.arange(80), np.arange(80, 100))
+PLAN = Plan(
+    Hyperparameters(epochs=5, adversarial_size=0.1),
+    (FOLD, FOLD),
+    Method.LORA,
+    fold_epochs=5,
+    stops_early=False,
+    embedded=100,
+    learned=100,
+    validation=0,
+)
+# Of an adversarial training in 5 epochs: the folds have 2 * (800 + 20 / 3) passes, the rest 1000.
+
+
+def test_adversarial_passes_take_as_long_again() -> None:
+    plain = replace(PLAN, hyperparameters=Hyperparameters(epochs=5))
+
+    assert PLAN.tuning_s(0.01) == pytest.approx(26.133, abs=1e-3)
+    assert PLAN.tuning_s(0.01, folds_alone=True) == pytest.approx(16.133, abs=1e-3)
+    assert plain.tuning_s(0.01) == pytest.approx(13.133, abs=1e-3)
+
+
+def test_what_fits_is_left_as_it_is() -> None:
+    assert PLAN.within(26.2, row_s=0.01, is_asked=False) is PLAN
+
+
+@pytest.mark.parametrize(
+    ("left_s", "folds", "adversarial_size", "epochs", "cuts"),
+    [
+        (26.0, 1, 0.1, 5, ("1 fold instead of 2",)),
+        (18.0, 1, 0.0, 5, ("1 fold instead of 2", "no adversarial passes")),
+        (8.1, 1, 0.0, 4, ("1 fold instead of 2", "no adversarial passes", "4 epochs instead of 5")),
+        (2.0, 1, 0.0, 1, ("1 fold instead of 2", "no adversarial passes", "1 epoch instead of 5")),
+    ],
+)
+def test_folds_then_adversarial_passes_then_epochs_are_left_out(
+    left_s: float, folds: int, adversarial_size: float, epochs: int, cuts: tuple[str, ...]
+) -> None:
+    plan = PLAN.within(left_s, row_s=0.01, is_asked=False)
+
+    assert len(plan.folds) == folds
+    assert plan.hyperparameters.adversarial_size == adversarial_size
+    assert plan.hyperparameters.epochs == epochs
+    assert plan.cuts == cuts
+    assert plan.tuning_s(0.01) <= left_s
+
+
+def test_a_small_fold_keeps_the_epochs_that_give_it_the_steps_of_the_whole_training() -> None:
+    whole = replace(PLAN, folds=(Fold(np.arange(40), np.arange(40, 60)),))
+
+    plan = whole.within(4.1, row_s=0.01, is_asked=False)
+
+    assert plan.hyperparameters.epochs == 2
+    assert plan.fold_epochs == 5
+    assert whole.within(2.0, row_s=0.01, is_asked=False).fold_epochs == 2
+
+
+def test_where_no_epoch_fits_the_regression_is_all_there_is_and_still_has_its_folds() -> None:
+    plan = PLAN.within(1.0, row_s=0.01, is_asked=False)
+
+    assert plan.tuned is None
+    assert len(plan.folds) == 2
+    assert plan.cuts == ("no lora",)
+
+
+def test_tuning_that_was_asked_for_gets_what_time_there_is() -> None:
+    plan = PLAN.within(1.0, row_s=0.01, is_asked=True)
+
+    assert plan.tuned is Method.LORA
+    assert plan.folds == ()
+    assert plan.hyperparameters.epochs == 1
+    assert plan.cuts[-1] == "as many steps as there was time for"
