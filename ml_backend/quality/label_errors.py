@@ -1,11 +1,10 @@
-"""Labels that are likely wrong, from what a model says of rows that it was not trained on."""
+"""Find labels that are likely wrong, by out-of-sample predictions."""
 
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ..arrays import AnyFloats, Bools, Floats, Ints
 from ..errors import ConfigurationError
@@ -13,7 +12,7 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "MultilabelErrors", "label_errors", "multilabel_errors", "trust"]
+__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "label_errors", "label_trust"]
 
 
 FEWEST_CLASS_ROWS = 3
@@ -23,8 +22,6 @@ PSEUDO_ROWS = 4.0
 """Rows per class that the noise rates start from, spread evenly: one chance mistake must not look like a habit."""
 LEAST_TRUST = 1e-3
 """A class whose labels are all suspect must still have rows."""
-LOWEST_WEIGHT = 0.8
-"""Share of the least likely answer in a multiple choice's quality: `ExponentialMovingAverage` of cleanlab."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,23 +43,8 @@ class LabelErrors:
     expected_errors: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MultilabelErrors:
-    """What multiple-choice labels look like.
-
-    Attributes:
-        quality: how likely each answer as a whole is right, shape (N,), 0 to 1, never NaN.
-        is_error: at least one choice of the answer is flagged, shape (N,).
-        suggested: the answer with the flagged choices turned around, shape (N, K).
-    """
-
-    quality: Floats
-    is_error: Bools
-    suggested: Bools
-
-
 def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
-    """The labels' quality, and those that are likely wrong.
+    """Judge labels: how likely each one is right, and which are likely wrong.
 
     The quality of a label is its posterior under a noise model: the classifier's probabilities are the prior of the
     true class, and which class gets mistaken for which is estimated from the data, first by confident learning
@@ -84,7 +66,7 @@ def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
     Raises:
         ConfigurationError: the two do not fit together, or a probability is negative or not finite.
     """
-    _check(labels, probabilities, labels.ndim == 1)
+    _check(labels, probabilities)
     if len(labels) and not 0 <= labels.min() <= labels.max() < probabilities.shape[1]:
         raise ConfigurationError(
             f"labels from {labels.min()} to {labels.max()} found; wanted classes from 0 to {probabilities.shape[1] - 1}"
@@ -111,8 +93,8 @@ def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
     return LabelErrors(result.quality, result.is_error, result.suggested, result.is_judged, expected)
 
 
-def trust(labels: Ints, probabilities: AnyFloats) -> Floats:
-    """How far to believe each label when models are trained to judge the others, shape (N,), above 0 to 1.
+def label_trust(labels: Ints, probabilities: AnyFloats) -> Floats:
+    """Return how far to believe each label when models are trained to judge the others, shape (N,), above 0 to 1.
 
     Models that learned from wrong labels defend them. Judging anew by models that trust labels by their quality finds
     more: on the texts and noise that `label_errors` names, average precision rises from .988 to .993, and from .899
@@ -132,33 +114,8 @@ def trust(labels: Ints, probabilities: AnyFloats) -> Floats:
     return weights
 
 
-def multilabel_errors(labels: Bools, probabilities: AnyFloats) -> MultilabelErrors:
-    """The answers' quality, and those with a choice that is likely wrong, each choice judged by itself.
-
-    An answer is as good as its worst choices: their qualities are averaged with exponentially growing weights, the
-    lowest last (Thyagarajan et al. 2022; `cleanlab.multilabel_classification.rank`). A choice that nearly all or
-    nearly no rows have is not judged.
-
-    Args:
-        labels: given choices, shape (N, K).
-        probabilities: shape (N, K), each from 0 to 1 by itself, of a model that was not trained on the row.
-
-    Raises:
-        ConfigurationError: the two do not fit together, or a probability is negative or not finite.
-    """
-    _check(labels, probabilities, labels.shape == probabilities.shape)
-    quality = np.ones(labels.shape)
-    suggested = labels.copy()
-    for choice in range(labels.shape[1]):
-        chosen = np.clip(probabilities[:, choice], 0.0, 1.0)
-        found = label_errors(labels[:, choice].astype(np.int64), np.stack([1.0 - chosen, chosen], axis=1))
-        quality[:, choice] = found.quality
-        suggested[:, choice] ^= found.is_error
-    return MultilabelErrors(_as_its_worst(quality), (suggested != labels).any(axis=1), suggested)
-
-
-def _check(labels: npt.NDArray[np.generic], probabilities: AnyFloats, fits: bool) -> None:
-    if probabilities.ndim != 2 or len(probabilities) != len(labels) or not fits:
+def _check(labels: Ints, probabilities: AnyFloats) -> None:
+    if labels.ndim != 1 or probabilities.ndim != 2 or len(probabilities) != len(labels):
         raise ConfigurationError(
             f"labels of shape {labels.shape} and probabilities of shape {probabilities.shape} found; "
             "wanted a label per row and a probability per row and class"
@@ -168,7 +125,7 @@ def _check(labels: npt.NDArray[np.generic], probabilities: AnyFloats, fits: bool
 
 
 def _distributions(probabilities: AnyFloats) -> Floats:
-    """Rows that sum to 1; even ones where the classes that count have no probability at all."""
+    """Return rows that sum to 1; even ones where the classes that count have no probability at all."""
     values = probabilities.astype(np.float64)
     sums = values.sum(axis=1, keepdims=True)
     even = np.full_like(values, 1.0 / values.shape[1])
@@ -185,7 +142,7 @@ def _expected_errors(given: Ints, prior: Floats) -> int:
 
 
 def _posterior(given: Ints, prior: Floats) -> Floats:
-    """Probability of each true class, given the text and the label."""
+    """Return the probability of each true class, given the text and the label."""
     from cleanlab.count import estimate_joint
     from scipy.sparse import csr_matrix
 
@@ -201,20 +158,10 @@ def _posterior(given: Ints, prior: Floats) -> Floats:
 
 
 def _bayes(given: Ints, prior: Floats, joint: Floats) -> Floats:
-    """`joint` has a row per given class and a column per true one."""
+    """Return the posterior of each true class; `joint` has a row per given class and a column per true one."""
     given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), np.finfo(np.float64).tiny)
     return _distributions(prior * given_true[given])
 
 
 def _counts(is_given: "csr_matrix", posterior: Floats) -> Floats:
     return np.asarray(is_given @ posterior, dtype=np.float64)
-
-
-def _as_its_worst(quality: Floats) -> Floats:
-    if not quality.shape[1]:
-        return np.ones(len(quality))
-    descending = -np.sort(-quality, axis=1)
-    average: Floats = descending[:, 0]
-    for column in descending.T[1:]:
-        average = LOWEST_WEIGHT * column + (1 - LOWEST_WEIGHT) * average
-    return average

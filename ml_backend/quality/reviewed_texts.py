@@ -1,4 +1,4 @@
-"""Reviewed rows as an audit of their labels sees them, and the folds that judge them."""
+"""Reviewed rows as an audit of their labels sees them, and the folds that predict their answers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Bools, Ints
 from ..domain.example import Row, Target
+from ..domain.label_config import Control
 from ..domain.snapshot import normalised
 from ..learning.objectives.base import Objective
 from ..learning.rows.data import LabeledTexts
@@ -25,28 +26,27 @@ class ReviewedTexts:
     """Rows with their answers to one control, whether they can be learned from or not.
 
     Attributes:
-        labels: all labels of the label config, in its order.
         targets: per row its answer; None where there is no text, or no answer that the config knows.
         described: the labels' names and the phrases of their hints, which single choices learn from as well.
     """
 
+    control: Control
     head: str
-    labels: tuple[str, ...]
     texts: tuple[str, ...]
     targets: tuple[Target | None, ...]
     described: LabeledTexts
 
     @classmethod
     def of(cls, rows: Sequence[Row], served: ServedControl) -> "ReviewedTexts":
-        """The rows' texts and answers, in their order."""
+        """Return the rows' texts and answers, in their order."""
         control = served.control
         known = set(control.label_values)
         texts = tuple(row.input.get(control.object.field or "", "") for row in rows)
         targets = [row.targets.get(control.name) for row in rows]
         described = [(text, label.value) for label in control.labels for text in label.descriptions]
         return cls(
+            control,
             served.kind.head,
-            control.label_values,
             texts,
             tuple(
                 target
@@ -60,23 +60,28 @@ class ReviewedTexts:
         )
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels of the label config, in its order."""
+        return self.control.label_values
+
+    @property
     def is_usable(self) -> Bools:
-        """Which rows can be learned from, shape (N,)."""
+        """The rows that can be learned from, shape (N,)."""
         return np.array([target is not None for target in self.targets], dtype=np.bool_)
 
     def groups(self) -> Ints:
-        """A number per row, the same for texts that normalise alike."""
+        """Return a number per row, the same for texts that normalise alike."""
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(normalised(text), len(numbers)) for text in self.texts], dtype=np.int64)
 
     def take(self, positions: Ints) -> "ReviewedTexts":
-        """The rows at these positions, in their order."""
+        """Return the rows at these positions, in their order."""
         return replace(
             self, texts=tuple(self.texts[i] for i in positions), targets=tuple(self.targets[i] for i in positions)
         )
 
     def learned(self, objective: Objective) -> LabeledTexts:
-        """The rows, then the descriptions where they are learned from. Rows that are not usable must not be."""
+        """Return the rows, then the descriptions where they are learned from. Rows that are not usable must not be."""
         rows = LabeledTexts(
             self.texts, tuple(() if target is None else target for target in self.targets), np.ones(len(self.texts))
         )
@@ -84,7 +89,7 @@ class ReviewedTexts:
 
 
 def grouped_folds(reviewed: ReviewedTexts, objective: Objective, *, folds: int, seed: int) -> list[Fold]:
-    """Folds that score every row once; texts that normalise alike are always in the same one.
+    """Return folds that score every row once; texts that normalise alike are always in the same one.
 
     Every stratum is dealt out over the folds evenly, its texts counted once, and all descriptions that are learned
     from are trained on in every fold: their positions follow those of the rows. A fold whose train rows nothing can be

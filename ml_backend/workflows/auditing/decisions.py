@@ -1,6 +1,7 @@
 """What people decided about flags, learned from the labels as they are now."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ...domain.annotation import Task
@@ -9,14 +10,12 @@ from ...domain.flag import Flag, FlagOutcome
 from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
 from ...quality.precision import KindPrecision, measured_precision
-from ...snapshots.reviewed import reviewed_rows
 from ...tasks import ServingPlan
 from ..connecting.projects import plan_of
-from ..exporting.snapshots import build_settings, event_history
+from ..exporting.row_source import RowSource
 from ..services import Services
 
 __all__ = [
-    "LabelReader",
     "first_control",
     "flags_of",
     "label_reader",
@@ -25,7 +24,7 @@ __all__ = [
     "precision_table",
 ]
 
-LabelReader = Callable[[Iterable[Task]], Mapping[int, Mapping[str, Target]]]
+_LabelReader = Callable[[Iterable[Task]], Mapping[int, Mapping[str, Target]]]
 """The agreed answers by task and control; tasks without one are not in it."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -73,14 +72,14 @@ def flags_of(services: Services, project_id: int, control: str) -> list[Flag]:
     return [flag.about(control) for flag in services.database.flags.all(project_id)]
 
 
-def label_reader(services: Services, project: Project) -> LabelReader:
-    """What tells the agreed answers of each task that has one, by the rule that a snapshot follows."""
-    plan = plan_of(project)
-    settings = build_settings(services, project.split, project)
-    history = event_history(services, project, plan)
+def label_reader(services: Services, project: Project) -> _LabelReader:
+    """Return what tells the agreed answers of each task that has one, by the rule that a snapshot follows."""
+
+    source = RowSource.of_project(services, project, ())
 
     def read(tasks: Iterable[Task]) -> dict[int, Mapping[str, Target]]:
-        rows = reviewed_rows(tasks, plan, settings, history, reasons=ReasonCounts())
+        # What people decided is in the labels, whatever hooks make of them.
+        rows = replace(source, tasks=tasks).rows(ReasonCounts(), with_hooks=False)
         return {row.task_id: row.targets for row in rows}
 
     return read

@@ -22,7 +22,7 @@ from ...labelstudio.quality_fields import (
     cleared,
     marked,
 )
-from ...quality.flagging import QUALITY_DIGITS, Candidate
+from ...quality.flagging import QUALITY_DIGITS, FlagCandidate
 from ..connecting.projects import plan_of
 from ..services import Services
 from .decisions import first_control, label_reader, labeled_at
@@ -55,13 +55,13 @@ class Marker:
         self._project_id, self._audit = project.id, audit
         self._labels = label_reader(services, project)
         self._plan = plan_of(project)
-        self._chosen: dict[int, Candidate] = {}
+        self._chosen: dict[int, FlagCandidate] = {}
         self._disagreements: dict[int, Disagreement] = {}
         first = first_control(self._plan)
         self._open = {flag.task_id: flag.about(first) for flag in self._flags.open(project.id)}
         self.written = self.cleared = self.unchanged = 0
 
-    def want(self, chosen: Iterable[Candidate], disagreements: Iterable[Disagreement]) -> None:
+    def want(self, chosen: Iterable[FlagCandidate], disagreements: Iterable[Disagreement]) -> None:
         """Say which tasks are to be marked: suspects, and beside them those that annotators disagree about."""
         self._chosen = {each.task_id: each for each in chosen}
         self._disagreements = {}
@@ -177,7 +177,7 @@ class Marker:
             self._flags.put(flag)
 
 
-def _suspect_fields(each: Candidate, asked: str, text: str) -> dict[str, Any]:
+def _suspect_fields(each: FlagCandidate, asked: str, text: str) -> dict[str, Any]:
     fields: dict[str, Any] = {GIVEN: f"{asked}{readable(each.given, text)}"}
     if each.suggested is not None:
         fields[SUGGESTED] = f"{asked}{readable_suggestion(each.given, each.suggested, text)}"

@@ -14,8 +14,8 @@ from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.label_config_xml import parse_label_config
 from ...snapshots.store import read_manifest, read_rows
 from ...tasks import ServingPlan, serving_plan
-from ..exporting.reading_faults import reading_faults, row_texts
-from ..exporting.snapshots import no_row_error, rows_of_file
+from ..exporting.reading_faults import reading_faults
+from ..exporting.row_source import RowSource
 from ..services import Services
 
 if TYPE_CHECKING:
@@ -91,9 +91,10 @@ def evaluate_on_export(services: Services, bundle: Path, export: Path, label_con
     """
     plan = serving_plan(parse_label_config(label_config))
     reasons, notes = ReasonCounts(), FileNotes()
-    rows = list(rows_of_file(services, export, plan, reasons, notes))
+    source = RowSource.of_file(services, export, plan, notes)
+    rows = list(source.rows(reasons))
     if not rows:
-        raise no_row_error(services, str(export), reasons, notes.sentences)
+        raise source.no_row_error(reasons, notes.sentences)
     report = _report(services, bundle, rows, plan)
     return replace(report, warnings=(*report.warnings, *notes.sentences), reasons=tuple(reasons))
 
@@ -165,7 +166,7 @@ def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"]
     writers = [part.decoder.writer for part in parts if part.decoder.is_written]
     faults = reading_faults(
         plan,
-        row_texts(rows, plan),
+        rows,
         base_model=base_model,
         max_length_tokens=min((part.max_length_tokens for part in labeled), default=0),
         text_base_model=next(iter(writers), ""),

@@ -20,7 +20,7 @@ from ...hooks import Training
 from ...labelstudio.label_config_xml import parse_label_config
 from ...snapshots.store import read_rows
 from ...tasks import ServedControl, ServingPlan, serving_plan
-from ..exporting.reading_faults import reading_faults, row_texts
+from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..promoting.gate import hold_gate
 from ..promoting.promote import ask_hooks, finish_promotion, promote, serving_version
@@ -167,7 +167,7 @@ def _fit(
     text_base_model = _text_base_model(services, request, plan)
     unread = reading_faults(
         plan,
-        row_texts((row for split in Split for row in read_rows(snapshot.path, split)), plan),
+        (row for split in Split for row in read_rows(snapshot.path, split)),
         base_model=request.base_model,
         max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,

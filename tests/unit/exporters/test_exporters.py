@@ -12,8 +12,8 @@ from ml_backend.cli.export import export as export_command
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.row_json import row_from_line
 from ml_backend.errors import ConfigurationError
-from ml_backend.exporters import exporter, exporter_names
-from tests.unit.exporters.builders import export, row, wish, written
+from ml_backend.exporters.base import exporter, exporter_names
+from tests.unit.exporters.builders import export, request, row, written
 
 ENTITIES = '<Labels name="topic" toName="text"><Label value="PER"/></Labels>'
 FORMATS = ("conll", "csv", "datasets", "label-studio", "openai-chat", "prompt-completion", "rows", "spans")
@@ -87,7 +87,7 @@ def test_any_spans_have_a_place_in_a_file_or_are_counted(
 ) -> None:
     spans = tuple(sorted({Span(a, b, "PER") for a, b in ends if a < b <= len(text)}))
     path = tmp_path_factory.getbasetemp() / f"any-{format_name}"
-    report = export(format_name, [row(text, spans)], path, wish(ENTITIES))
+    report = export(format_name, [row(text, spans)], path, request(ENTITIES))
     path.read_bytes().decode()
     assert report.rows + sum(map(len, report.left_out.values())) == 1
 

@@ -1,0 +1,1 @@
+"""How answers are exported that have columns with types, one file per head."""

@@ -1,0 +1,1 @@
+"""What judges the answers to a control, one file per head."""
