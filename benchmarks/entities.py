@@ -28,7 +28,7 @@ from typing import Any
 
 from benchmarks.support.trained import labeled, trained
 from ml_backend.domain.example import Span, Target
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.measuring.evaluation import evaluate
@@ -98,7 +98,7 @@ def read_rows(path: Path) -> Rows:
 def training_data(train: Rows, validation: Rows) -> TrainingData:
     """What a training takes."""
     labels = tuple(sorted({span.label for _, target in train for span in spans_in(target)}))
-    return TrainingData("entities", HeadKind.TAGS, labels, labeled(train), labeled([]), labeled(validation), ())
+    return TrainingData("entities", "tags", labels, labeled(train), labeled([]), labeled(validation), ())
 
 
 def spans_in(target: Target) -> list[Span]:

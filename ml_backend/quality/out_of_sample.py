@@ -165,14 +165,14 @@ class _ControlPredictor:
     def predict(self, report: ProgressCallback, start: float, end: float) -> OutOfSamplePredictions:
         """Return the predictions for all rows; progress goes from `start` to `end`."""
         rows = self._encoded.take(np.arange(len(self._reviewed.texts)))
-        reading = rows.reading
-        probabilities = np.zeros((reading.units, self._objective.decoder.columns), dtype=np.float32)
+        tokenised = rows.tokenised
+        probabilities = np.zeros((tokenised.units, self._objective.decoder.columns), dtype=np.float32)
         blocks = list(self._blocks(rows))
         for number, positions in enumerate(blocks):
             block = self._block(positions, f"block-{number + 1}")
             share = (end - start) / len(blocks)
             begin = start + number * share
-            probabilities[reading.units_of(positions)] = block.probabilities(report, begin, begin + share)
+            probabilities[tokenised.units_of(positions)] = block.probabilities(report, begin, begin + share)
         return _predictions(self._reviewed, probabilities, rows)
 
     def _blocks(self, rows: EncodedRows) -> Iterator[Ints]:
@@ -269,10 +269,10 @@ class _Block:
         checkpoints: Checkpoints,
         meter_for: Callable[[float], ProgressMeter],
     ) -> Floats2d:
-        reviewed, reading = self._reviewed, self._encoded.reading
-        codes = self._encoded.codes[reading.units_of(np.flatnonzero(reviewed.is_usable))]
+        reviewed, tokenised = self._reviewed, self._encoded.tokenised
+        codes = self._encoded.codes[tokenised.units_of(np.flatnonzero(reviewed.is_usable))]
         shares = self._judge.answer_shares(codes, self._objective.decoder.columns)
-        found = np.tile(shares, (int(reading.unit_starts[len(reviewed.texts)]), 1))
+        found = np.tile(shares, (int(tokenised.unit_starts[len(reviewed.texts)]), 1))
         targets = [target for target in reviewed.targets if target is not None]
         if not self._folds or not targets or self._objective.why_unusable(targets) is not None:
             return found  # nothing that people said tells answers apart
@@ -291,10 +291,10 @@ class _Block:
             checkpoints=checkpoints,
             on_fold=partial(_count_fold, meter, epochs),
         )
-        scored = reading.units_of(np.concatenate([fold.scored for fold in self._folds]))
+        scored = tokenised.units_of(np.concatenate([fold.scored for fold in self._folds]))
         found[scored] = self._judge.probabilities(held_out.logits[settings.method])
         empty = [i for i, text in enumerate(reviewed.texts) if not text.strip()]
-        found[reading.units_of(empty)] = shares
+        found[tokenised.units_of(empty)] = shares
         return found
 
     def _embedding_work(self) -> float:
@@ -304,24 +304,24 @@ class _Block:
 
     def _known_rows(self) -> int:
         """From the start of the rows: those whose unit is the whole text, which is embedded already."""
-        is_whole = self._encoded.reading.places is None and self._encoded.reading.added is None
+        is_whole = self._encoded.tokenised.places is None and self._encoded.tokenised.added is None
         return len(self._reviewed.texts) if is_whole else 0
 
     def _unit_features(self, meter: ProgressMeter) -> Floats2d:
         """Of the encoded rows' units."""
         if self._features is None:
             known = self._known_rows()
-            reading = self._encoded.reading.take(np.arange(known, len(self._encoded)))
-            texts_per_sequence = reading.texts / max(len(reading.sequences), 1)
+            tokenised = self._encoded.tokenised.take(np.arange(known, len(self._encoded)))
+            texts_per_sequence = tokenised.texts / max(len(tokenised.sequences), 1)
             done = 0
 
             def count(sequences: int) -> None:
                 nonlocal done
                 work = (sequences - done) * texts_per_sequence * FORWARD_SHARE
-                meter.advance(work, "embedding", f"{sequences} of {len(reading.sequences)} pieces of text")
+                meter.advance(work, "embedding", f"{sequences} of {len(tokenised.sequences)} pieces of text")
                 done = sequences
 
-            computed = self._encoder.vectors(reading, on_rows=count)
+            computed = self._encoder.vectors(tokenised, on_rows=count)
             self._features = np.concatenate([self._text_features, computed]) if known else computed
         return self._features
 
@@ -349,7 +349,7 @@ def _sha256(data: bytes) -> str:
 
 def _predictions(reviewed: ReviewedTexts, probabilities: Floats2d, rows: EncodedRows) -> OutOfSamplePredictions:
     return OutOfSamplePredictions(
-        reviewed.control, reviewed.head, probabilities, rows.codes, rows.reading, reviewed.is_usable
+        reviewed.control, reviewed.head, probabilities, rows.codes, rows.tokenised, reviewed.is_usable
     )
 
 

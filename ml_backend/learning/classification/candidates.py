@@ -53,7 +53,7 @@ class CandidateRows:
         sampled = learned if len(positions) == len(learned) else learned.take(positions)
         checked = np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
         return cls(
-            learned, sampled, validation, tuple(data.train.texts[i] for i in checked), learned.reading.take(checked)
+            learned, sampled, validation, tuple(data.train.texts[i] for i in checked), learned.tokenised.take(checked)
         )
 
 

@@ -89,12 +89,12 @@ def _scored(
     deadline: Deadline | None,
 ) -> dict[str, Floats2d]:
     """Logits of a fold's scored rows, by method."""
-    part, part_features = encoded.take(fold.train), features[encoded.reading.units_of(fold.train)]
+    part, part_features = encoded.take(fold.train), features[encoded.tokenised.units_of(fold.train)]
     head = trainer.regression(part, part_features)
-    scored = encoded.reading.units_of(fold.scored)
+    scored = encoded.tokenised.units_of(fold.scored)
     logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[scored])}
     if tuned:
         first = trainer.first_head(part, part_features, head)
         with trainer.tuned(tuned, part, first, observer=observer, checkpoints=epochs, deadline=deadline) as (model, _):
-            logits[tuned] = model.logits(encoded.reading.take(fold.scored))
+            logits[tuned] = model.logits(encoded.tokenised.take(fold.scored))
     return logits

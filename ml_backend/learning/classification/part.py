@@ -210,9 +210,9 @@ class _PartTraining:
 
     def _features(self) -> dict[str, Floats2d]:
         """Of the rows that the regression learns from, and where it may be kept of those that it is scored on."""
-        texts = {TRAIN: self.rows.sampled.reading}
+        texts = {TRAIN: self.rows.sampled.tokenised}
         if self._settings.method in (Method.AUTO, Method.REGRESSION):
-            texts[VALIDATION] = self.rows.validation.reading
+            texts[VALIDATION] = self.rows.validation.tokenised
         compute = partial(frozen_features, self._trainer.encoder, self._context.graphs, texts, self._meter)
         features, is_known = self._context.checkpoints.arrays("features", compute)
         if is_known:
@@ -224,7 +224,7 @@ class _PartTraining:
         deadline = self._context.deadline
         if deadline is None:
             return None
-        row_s = seconds_per_row(self._trainer.encoder, self.rows.learned.reading, deadline.clock)
+        row_s = seconds_per_row(self._trainer.encoder, self.rows.learned.tokenised, deadline.clock)
         is_asked = self._settings.method is not Method.AUTO
         self._plan = plan = self._plan.within(deadline.left_s, row_s=row_s, is_asked=is_asked)
         self._trainer = replace(self._trainer, hyperparameters=plan.hyperparameters)

@@ -115,7 +115,7 @@ class Objective(ABC):
 
     def evaluation(self, logits: Floats2d, encoded: EncodedRows) -> Evaluation:
         """Metrics of logits on the encoded rows, read as well as these rows allow."""
-        answers = self.calibrated(logits, encoded).answers(logits, encoded.reading)
+        answers = self.calibrated(logits, encoded).answers(logits, encoded.tokenised)
         return self.measure.evaluate(encoded.rows.targets, [answer.target for answer in answers], self.labels)
 
     def score(self, evaluation: Evaluation) -> float:

@@ -103,7 +103,7 @@ class SigmoidObjective(Objective):
             raise TypeError(f"{decoder} found; wanted the decoder of a sigmoid head")
         chosen = np.asarray(encoded.codes, dtype=np.bool_)
         raw, is_right = _whole(decoder, decoder.probabilities(logits), chosen)
-        scores = [answer.score for answer in decoder.answers(logits, encoded.reading)]
+        scores = [answer.score for answer in decoder.answers(logits, encoded.tokenised)]
         return Reliability(raw, np.array(scores, dtype=np.float64), is_right)
 
 

@@ -101,7 +101,7 @@ class SoftmaxObjective(Objective):
 
     def reliability(self, decoder: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
         is_right = logits.argmax(axis=1) == encoded.codes
-        scores = [answer.score for answer in decoder.answers(logits, encoded.reading)]
+        scores = [answer.score for answer in decoder.answers(logits, encoded.tokenised)]
         return Reliability(
             confidences(logits, 1.0).max(axis=1, initial=0.0), np.array(scores, dtype=np.float64), is_right
         )

@@ -117,7 +117,7 @@ class TagsObjective(Objective):
         decoder = decoder.copy_with(temperature=fit_temperature(logits, codes))
         if sum(len(target) for target in encoded.rows.targets) >= LEAST_SPANS:
             decoder = decoder.copy_with(entity_bias=self._best_bias(decoder, logits, encoded))
-        tagged = decoder.tagged(logits, encoded.reading)
+        tagged = decoder.tagged(logits, encoded.tokenised)
         given = [set(_spans(target)) for target in encoded.rows.targets]
         found = [
             (score, span in truth) for (spans, _), truth in zip(tagged, given, strict=True) for span, score in spans
@@ -135,8 +135,8 @@ class TagsObjective(Objective):
         )
 
     def reliability(self, decoder: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
-        answers = decoder.answers(logits, encoded.reading)
-        tagged = self._tags_decoder().tagged(logits, encoded.reading)
+        answers = decoder.answers(logits, encoded.tokenised)
+        tagged = self._tags_decoder().tagged(logits, encoded.tokenised)
         return Reliability(
             np.array([joint for _, joint in tagged], dtype=np.float64),
             np.array([answer.score for answer in answers], dtype=np.float64),
@@ -150,7 +150,7 @@ class TagsObjective(Objective):
         )
 
     def sample_for_regression(self, encoded: EncodedRows, rng: np.random.Generator, /) -> Ints:
-        counts = np.diff(encoded.reading.unit_starts)
+        counts = np.diff(encoded.tokenised.unit_starts)
         if counts.sum() <= MOST_REGRESSION_UNITS:
             return np.arange(len(encoded))
         order = rng.permutation(len(encoded))
@@ -163,7 +163,7 @@ class TagsObjective(Objective):
         """
         scores = {}
         for bias in BIASES.tolist():
-            tagged = decoder.copy_with(entity_bias=bias).tagged(logits, encoded.reading)
+            tagged = decoder.copy_with(entity_bias=bias).tagged(logits, encoded.tokenised)
             answers: list[Target] = [tuple(span for span, _ in spans) for spans, _ in tagged]
             scores[bias] = self.score(self.measure.evaluate(encoded.rows.targets, answers))
         return max(bias for bias, score in scores.items() if score >= max(scores.values()) - SPARED_F1)

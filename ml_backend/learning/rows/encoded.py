@@ -17,11 +17,11 @@ class EncodedRows:
     """Rows, what a head reads of them, and what it should answer.
 
     Attributes:
-        codes: per unit of the reading; see the objective that made them.
+        codes: per unit of the texts; see the objective that made them.
     """
 
     rows: LabeledTexts
-    reading: TokenisedTexts
+    tokenised: TokenisedTexts
     codes: Codes
 
     def __len__(self) -> int:
@@ -30,12 +30,12 @@ class EncodedRows:
     @property
     def unit_weights(self) -> Floats:
         """Factor on the loss per unit, shape (U,): that of its row."""
-        return np.repeat(self.rows.weights, np.diff(self.reading.unit_starts))
+        return np.repeat(self.rows.weights, np.diff(self.tokenised.unit_starts))
 
     def take(self, positions: Sequence[int] | Ints) -> "EncodedRows":
         """The rows at these positions, in their order."""
-        units = self.reading.units_of(positions)
-        return EncodedRows(self.rows.take(positions), self.reading.take(positions), self.codes[units])
+        units = self.tokenised.units_of(positions)
+        return EncodedRows(self.rows.take(positions), self.tokenised.take(positions), self.codes[units])
 
     def weighted(self, weights: Floats) -> "EncodedRows":
         """The same rows with other weights, shape (N,)."""

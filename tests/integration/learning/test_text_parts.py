@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Provenance, Row
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
@@ -80,8 +80,8 @@ def test_a_version_answers_with_labels_and_with_texts(trial: Trial) -> None:
 
     manifest = read_bundle(trial.out).manifest
     assert [(part.control, part.head, part.method) for part in manifest.parts] == [
-        ("opening", HeadKind.SOFTMAX, Method.REGRESSION),
-        ("reply", HeadKind.TEXT, Method.LORA),
+        ("opening", "softmax", Method.REGRESSION),
+        ("reply", "text", Method.LORA),
     ]
     assert outcome.method is Method.AUTO
     assert outcome.metrics["reply.rouge_l"] > outcome.metrics["reply.base_rouge_l"]

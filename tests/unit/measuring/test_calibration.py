@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span
-from ml_backend.domain.model import HeadKind
 from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.measuring.calibration import (
@@ -38,7 +37,7 @@ def single_choices(indices: np.ndarray) -> EncodedRows:
 
 
 def calibrated(logits: np.ndarray, indices: np.ndarray) -> tuple[SoftmaxDecoder, Reliability]:
-    objective, encoded = objective_for(HeadKind.SOFTMAX, CLASSES), single_choices(indices)
+    objective, encoded = objective_for("softmax", CLASSES), single_choices(indices)
     decoder = objective.calibrated(logits, encoded)
     assert isinstance(decoder, SoftmaxDecoder)
     return decoder, objective.reliability(decoder, logits, encoded)
@@ -161,12 +160,12 @@ def sets(rows: int, *, sharpness: float, seed: int = 1) -> tuple[np.ndarray, Enc
     honest = random.normal(loc=-1.0, scale=2.0, size=(rows, 3))
     chosen = random.random((rows, 3)) < 1 / (1 + np.exp(-honest))
     targets = [tuple(name for name, is_chosen in zip(NAMES, row, strict=True) if is_chosen) for row in chosen]
-    return (honest * sharpness).astype(np.float32), unread_rows(targets, HeadKind.SIGMOID)
+    return (honest * sharpness).astype(np.float32), unread_rows(targets, "sigmoid")
 
 
 @pytest.mark.parametrize("sharpness", [0.25, 4.0])
 def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float) -> None:
-    objective = objective_for(HeadKind.SIGMOID, NAMES)
+    objective = objective_for("sigmoid", NAMES)
 
     decoder = objective.calibrated(*sets(4000, sharpness=sharpness))
 
@@ -177,7 +176,7 @@ def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float
     assert Reliability(confidence.ravel(), confidence.ravel(), chosen.ravel()).expected_error() < 0.02
     reliability = objective.reliability(decoder, logits, fresh)
     assert reliability.expected_error() < 0.05
-    answers = decoder.answers(logits, fresh.reading)
+    answers = decoder.answers(logits, fresh.tokenised)
     right = [answer.target == target for answer, target in zip(answers, fresh.rows.targets, strict=True)]
     assert reliability.is_right.tolist() == right
     assert reliability.scores.tolist() == [answer.score for answer in answers]
@@ -186,7 +185,7 @@ def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float
 def test_thresholds_of_frequent_labels_are_where_their_f1_is_highest() -> None:
     logits, encoded = sets(4000, sharpness=1.0)
 
-    decoder = objective_for(HeadKind.SIGMOID, NAMES).calibrated(logits, encoded)
+    decoder = objective_for("sigmoid", NAMES).calibrated(logits, encoded)
 
     assert isinstance(decoder, SigmoidDecoder)
     confidence, chosen = decoder.probabilities(logits), encoded.codes.astype(bool)
@@ -203,7 +202,7 @@ def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
     rare[0] = (*rare[0], "refund")
     logits[0, 2] = 9.0
 
-    decoder = objective_for(HeadKind.SIGMOID, NAMES).calibrated(logits, unread_rows(rare, HeadKind.SIGMOID))
+    decoder = objective_for("sigmoid", NAMES).calibrated(logits, unread_rows(rare, "sigmoid"))
 
     assert isinstance(decoder, SigmoidDecoder)
     frequent, alone = decoder.thresholds[0], decoder.thresholds[2]
@@ -212,7 +211,7 @@ def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
 
 
 def test_few_rows_leave_sets_uncalibrated() -> None:
-    decoder = objective_for(HeadKind.SIGMOID, NAMES).calibrated(*sets(29, sharpness=3.0))
+    decoder = objective_for("sigmoid", NAMES).calibrated(*sets(29, sharpness=3.0))
 
     assert decoder == SigmoidDecoder(labels=NAMES)
 
@@ -230,12 +229,12 @@ def tagged(
     encoder: TextEncoder, rows: int, *, noise: float, shy: float = 0.0
 ) -> tuple[object, np.ndarray, EncodedRows]:
     """Noisy logits of the right tags, with O too likely by some."""
-    data = topic_data(HeadKind.TAGS, rows)
-    objective = objective_for(HeadKind.TAGS, NAMES)
+    data = topic_data("tags", rows)
+    objective = objective_for("tags", NAMES)
     objective.prepare(encoder, data.train)
     encoded = objective.encode(encoder, data.train)
     random = np.random.default_rng(3)
-    logits = 3.0 * np.eye(7)[encoded.codes] + random.normal(scale=noise, size=(encoded.reading.units, 7))
+    logits = 3.0 * np.eye(7)[encoded.codes] + random.normal(scale=noise, size=(encoded.tokenised.units, 7))
     logits[:, 0] += shy
     return objective, logits.astype(np.float32), encoded
 
@@ -248,7 +247,7 @@ def test_a_tagger_that_is_too_shy_gets_a_bias_that_finds_more(encoder: TextEncod
     assert isinstance(decoder, TagsDecoder)
     assert decoder.entity_bias > 0.5
     before, after = (
-        evaluate(encoded.rows.targets, [answer.target for answer in each.answers(logits, encoded.reading)])
+        evaluate(encoded.rows.targets, [answer.target for answer in each.answers(logits, encoded.tokenised)])
         for each in (objective.decoder, decoder)
     )
     assert after.recall > before.recall + 0.1
@@ -260,7 +259,7 @@ def test_confidences_in_spans_and_in_whole_texts_are_calibrated(encoder: TextEnc
 
     decoder = objective.calibrated(logits, encoded)
 
-    answers = decoder.answers(logits, encoded.reading)
+    answers = decoder.answers(logits, encoded.tokenised)
     truth = encoded.rows.targets
     of_spans = [
         (answer.scores[span], span in set(target))
@@ -285,7 +284,7 @@ def test_few_spans_set_no_bias_and_few_rows_nothing(encoder: TextEncoder) -> Non
 
     rows = labeled_as(["my card"] * 5 + ["please"] * 35, [(Span(3, 7, "card"),)] * 5 + [()] * 35)
     sparse = objective.encode(encoder, rows)
-    random = np.random.default_rng(0).normal(size=(sparse.reading.units, 7)).astype(np.float32)
+    random = np.random.default_rng(0).normal(size=(sparse.tokenised.units, 7)).astype(np.float32)
     found = objective.calibrated(random, sparse)
 
     assert found.to_json()["entity_bias"] == 0.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from ml_backend.domain.example import Span, Target
-from ml_backend.domain.model import GateDecision, HeadKind
+from ml_backend.domain.model import GateDecision
 from ml_backend.errors import TrainingError
 from ml_backend.measuring.gate import bootstrap_differences, decide
 from ml_backend.measuring.measures.base import PairedStatistics, measure_of
@@ -24,7 +24,7 @@ def contest_of(
     true: Sequence[Target | None],
     first: Sequence[Target | None],
     second: Sequence[Target | None],
-    head: HeadKind = HeadKind.SOFTMAX,
+    head: str = "softmax",
 ) -> PairedStatistics:
     # The names of an array are not Python's own.
     plain = [each.tolist() if isinstance(each, np.ndarray) else each for each in (true, first, second)]
@@ -200,8 +200,8 @@ def several(rows: int, rng: np.random.Generator) -> dict[str, PairedStatistics]:
     marks, badly = spans(rows, 0.6, rng)
     return {
         "topic": contest_of(shown, first, second),
-        "tags": contest_of(tags, few_right, more_right, HeadKind.SIGMOID),
-        "marks": contest_of(marks, badly, spans_like(marks, 0.6, rng), HeadKind.TAGS),
+        "tags": contest_of(tags, few_right, more_right, "sigmoid"),
+        "marks": contest_of(marks, badly, spans_like(marks, 0.6, rng), "tags"),
     }
 
 
@@ -225,7 +225,7 @@ def test_several_controls_are_decided_by_the_mean_of_their_figures() -> None:
 def test_one_control_is_named_by_its_figure_alone() -> None:
     true, found = spans(120, 0.5, np.random.default_rng(8))
 
-    decision = decide({"marks": contest_of(true, found, true, HeadKind.TAGS)}, champion="v1", challenger="v2")
+    decision = decide({"marks": contest_of(true, found, true, "tags")}, champion="v1", challenger="v2")
 
     assert decision.metric == "strict F1"
     assert decision.challenger_score == 1.0
@@ -263,7 +263,7 @@ def test_equal_taggers_pass_by_luck_in_about_5_of_100_cases(make: Callable) -> N
     for k in range(150):
         true, first = make(150, 0.8, rng)
         again = spans_like(true, 0.8, rng) if make is spans else like_sets(true, 0.8, rng)
-        head = HeadKind.TAGS if make is spans else HeadKind.SIGMOID
+        head = "tags" if make is spans else "sigmoid"
         pairs = {"it": contest_of(true, first, again, head)}
         promoted.append(decide(pairs, champion="v1", challenger="v2", resamples=250, seed=k).promote)
 

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind
 from ml_backend.measuring.gate import decide
 from ml_backend.measuring.measures.base import measure_of
 
-MEASURE = measure_of(HeadKind.TEXT)
+MEASURE = measure_of("text")
 
 
 def test_versions_are_compared_by_the_mean_rouge_l_of_the_rows_that_are_answered() -> None:
