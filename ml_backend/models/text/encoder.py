@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...arrays import Floats2d
-from ...batches import batches_of
+from ...batches import in_batches
 from ..base.long_texts import LONGEST
 from ..base.tokeniser import LocatedTokens, Tokeniser
 from .tokenised import TokenisedTexts, whole_texts
@@ -85,7 +85,7 @@ class Encoder(ABC):
             on_rows: called after every batch with the number of rows done; what it raises passes through.
         """
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        for number, some in enumerate(batches_of(texts, CHUNK_ROWS)):
+        for number, some in enumerate(in_batches(texts, CHUNK_ROWS)):
             start, tokenised = number * CHUNK_ROWS, whole_texts(self.tokenise(some))
             vectors[start : start + len(some)] = self.vectors(tokenised, on_rows=_counted_from(start, on_rows))
         return vectors

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...batches import batches_of
+from ...batches import in_batches
 from ...domain.example import Row
 from ...domain.model import ScoredTarget
 from ...domain.ports import Predictor
@@ -65,7 +65,7 @@ class Remembering:
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         """Answers per control name for each text, in order."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        for some in batches_of(new, self._at_once or max(len(new), 1)):
+        for some in in_batches(new, self._at_once or max(len(new), 1)):
             self._known.update(zip(some, self._predictor.predict(some), strict=True))
             if self._on_texts is not None:
                 self._on_texts(len(self._known))

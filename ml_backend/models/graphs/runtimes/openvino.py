@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from ....arrays import Floats2d, WordVectors
-from ....batches import batches_of
+from ....batches import in_batches
 from ....errors import GraphError
 from ...base.device import cores
 from ...base.native_threads import NativeThread, give_way
@@ -89,7 +89,7 @@ class OpenVinoRuntime(GraphRuntime):
         short = [row for row in rows if row.tokens <= ROW_TOKENS]
         several = (BATCH_ROWS, ROW_TOKENS)
         together = len(short) // BATCH_ROWS * BATCH_ROWS if several in self._ready else 0
-        for batch in batches_of(short[:together], BATCH_ROWS):
+        for batch in in_batches(short[:together], BATCH_ROWS):
             yield batch, several
         for row in [*(row for row in rows if row.tokens > ROW_TOKENS), *short[together:]]:
             yield [row], self._shape_for(row.tokens)
