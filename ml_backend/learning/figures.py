@@ -12,7 +12,7 @@ from .loop.fit import FitResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_figure", "curves_figure", "losses_figure", "reliability_figure"]
+__all__ = ["confusion_figure", "curves_figure", "reliability_figure"]
 
 NAMED_CLASSES = 40
 """With more classes their names would be too small to read."""
@@ -40,34 +40,24 @@ def confusion_figure(evaluation: Evaluation) -> "Figure":
     return figure
 
 
-def curves_figure(result: FitResult) -> "Figure":
-    """Training loss per step and, where there is one, validation macro-F1 per epoch."""
+def curves_figure(result: FitResult, *, score: str) -> "Figure":
+    """Training loss per step and, where there is one, a validation metric per epoch.
+
+    Args:
+        score: the metric. A loss is drawn on the scale of the training loss, another one on a scale beside it.
+    """
     figure = _figure(7.0, 4.0)
     axes = figure.add_subplot()
-    axes.plot(*_columns(result.losses), color="tab:blue", linewidth=1)
+    axes.plot(*_columns(result.losses), color="tab:blue", linewidth=1, label="train")
     axes.set(xlabel="step", ylabel="training loss", title="training")
-    if result.results:
+    points = [(each.step, each.metrics[score]) for each in result.results]
+    if points and score == "loss":
+        axes.plot(*_columns(points), color="tab:orange", marker="o", label="validation")
+        axes.legend()
+    elif points:
         right = axes.twinx()
-        right.plot(
-            *_columns([(each.step, each.metrics["macro_f1"]) for each in result.results]),
-            color="tab:orange",
-            marker="o",
-        )
-        right.set_ylabel("validation macro-F1")
-    return figure
-
-
-def losses_figure(result: FitResult) -> "Figure":
-    """Training loss per step and, where there is one, validation loss per epoch, on the same scale."""
-    figure = _figure(7.0, 4.0)
-    axes = figure.add_subplot()
-    axes.plot(*_columns(result.losses), linewidth=1, label="train")
-    if result.results:
-        axes.plot(
-            *_columns([(each.step, each.metrics["loss"]) for each in result.results]), marker="o", label="validation"
-        )
-    axes.set(xlabel="step", ylabel="loss per response token", title="fine-tuning")
-    axes.legend()
+        right.plot(*_columns(points), color="tab:orange", marker="o")
+        right.set_ylabel(f"validation {score}")
     return figure
 
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from ..domain.model import Method
 from ..errors import ConfigurationError
 from .classification.settings import TrainingSettings
-from .generation.settings import GenerationSettings, TuningMethod
+from .generation.settings import GenerationSettings
 
 __all__ = ["settings_from"]
 
@@ -29,8 +29,8 @@ def settings_from(
     settings = TrainingSettings(method=method, seed=seed).with_overrides(
         {name: text for name, text in overrides.items() if name in for_heads}
     )
-    text_method = Method.LORA if settings.method is Method.REGRESSION else settings.method
-    writing = GenerationSettings(method=TuningMethod.of(text_method), seed=settings.seed)
+    is_open = settings.method in (Method.AUTO, Method.REGRESSION)
+    writing = GenerationSettings(method=Method.LORA if is_open else settings.method, seed=settings.seed)
     taken = {
         name: text
         for name, text in overrides.items()

@@ -1,5 +1,7 @@
 """A whole training: from rows to a serving bundle that was read back and checked."""
 
+import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +25,7 @@ from .generation.part import TextTrainer
 from .loop.checkpoints import Checkpoints
 from .loop.schedule import Deadline
 from .part import PartContext, PartOutcome, PartTrainer, VersionSpec
-from .record import ControlRun, library_versions, log_libraries, peak_memory_mb
+from .record import ControlRun, library_versions
 from .rows.data import TrainingData
 
 __all__ = ["TrainingContext", "TrainingOutcome", "train_version", "verify_bundle"]
@@ -122,7 +124,7 @@ def train_version(
     base_model, *_ = [kind.base_model_in(spec) for kind in TRAINERS if kind in kinds]
     context.report(Progress(0.0, "loading", f"loading {base_model}"))
     trainers = {kind: kind(spec) for kind in TRAINERS if kind in kinds}
-    log_libraries(context.run)
+    context.run.log_tags({f"version_{name}": version for name, version in library_versions().items()})
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="parts-", dir=out.parent) as scratch:
         outcomes = []
@@ -134,7 +136,7 @@ def train_version(
         bundle = _write_bundle(out, spec, base_model, parts, outcomes)
     verify_bundle(out, outcomes)
     seconds = time.monotonic() - began_s
-    context.run.log_metrics({"seconds": seconds, "peak_memory_mb": peak_memory_mb()})
+    context.run.log_metrics({"seconds": seconds, "peak_memory_mb": _peak_memory_mb()})
     reasons = _by_control(outcomes, [[outcome.reason] for outcome in outcomes])
     warnings = _by_control(outcomes, [outcome.warnings for outcome in outcomes])
     context.report(Progress(1.0, "trained", "; ".join(reasons)))
@@ -210,3 +212,10 @@ def _by_control(outcomes: Sequence[PartOutcome], sentences: Sequence[Sequence[st
         for outcome, own in zip(outcomes, sentences, strict=True)
         for sentence in own
     ]
+
+
+def _peak_memory_mb() -> float:
+    """Most memory that this process has held so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

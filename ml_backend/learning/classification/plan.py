@@ -12,7 +12,7 @@ from ..loop.meter import FORWARD_SHARE
 from ..rows.folds import Fold, stratified_folds
 from .settings import Hyperparameters, TrainingSettings
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan"]
 
 ADVERSARIAL_PASSES = 2
 
@@ -43,6 +43,55 @@ class Plan:
     learned: int
     validation: int
     cuts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        strata: Ints,
+        settings: TrainingSettings,
+        hyperparameters: Hyperparameters,
+        *,
+        described: int,
+        learned: int,
+        validation: int,
+    ) -> "Plan":
+        """Plan the training of some rows.
+
+        Enough validation rows (`least_validation_rows`) compare the methods, pick the epoch and calibrate. With fewer,
+        folds inside train compare; 30 validation rows still do for the temperature, and without them the rows that the
+        folds left out do. Folds need a tuned model each, so there are only as many as score `fold_rows` rows in all, at
+        least one, and each trains on at most `fold_most_rows` and scores as many.
+
+        Args:
+            strata: a class per train row that the regression learns from, by which folds are dealt out.
+            described: descriptions, whose positions follow the rows'.
+            learned: rows and descriptions that a tuned model learns from.
+            validation: validation rows.
+        """
+        stops_early = validation >= settings.least_validation_rows
+        can_calibrate = validation >= LEAST_CALIBRATION_ROWS
+        is_open = settings.method is Method.AUTO and not stops_early
+        folds: list[Fold] = []
+        if is_open or not can_calibrate:
+            folds = stratified_folds(
+                strata,
+                folds=settings.folds,
+                scored_rows=settings.fold_rows,
+                most_rows=settings.fold_most_rows,
+                rng=np.random.default_rng(settings.seed),
+            )
+            descriptions = np.arange(len(strata), len(strata) + described)
+            folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
+        return cls(
+            hyperparameters,
+            tuple(folds),
+            settings.tuned,
+            hyperparameters.epochs,
+            stops_early,
+            embedded=len(strata) + described + validation,
+            learned=learned,
+            validation=validation,
+        )
 
     @property
     def work(self) -> float:
@@ -115,51 +164,3 @@ class Plan:
                 fold_epochs=min(in_a_fold, plan.fold_epochs),
                 cuts=(*plan.cuts, f"{epochs} {'epoch' if epochs == 1 else 'epochs'} instead of {most}"),
             )
-
-
-def make_plan(
-    strata: Ints,
-    settings: TrainingSettings,
-    hyperparameters: Hyperparameters,
-    *,
-    described: int,
-    learned: int,
-    validation: int,
-) -> Plan:
-    """The plan for some rows and settings.
-
-    Enough validation rows (`least_validation_rows`) compare the methods, pick the epoch and calibrate. With fewer,
-    folds inside train compare; 30 validation rows still do for the temperature, and without them the rows that the
-    folds left out do. Folds need a tuned model each, so there are only as many as score `fold_rows` rows in all, at
-    least one, and each trains on at most `fold_most_rows` and scores as many.
-
-    Args:
-        strata: a class per train row that the regression learns from, by which folds are dealt out.
-        described: descriptions, whose positions follow the rows'.
-        learned: rows and descriptions that a tuned model learns from.
-        validation: validation rows.
-    """
-    stops_early = validation >= settings.least_validation_rows
-    can_calibrate = validation >= LEAST_CALIBRATION_ROWS
-    is_open = settings.method is Method.AUTO and not stops_early
-    folds: list[Fold] = []
-    if is_open or not can_calibrate:
-        folds = stratified_folds(
-            strata,
-            folds=settings.folds,
-            scored_rows=settings.fold_rows,
-            most_rows=settings.fold_most_rows,
-            rng=np.random.default_rng(settings.seed),
-        )
-        descriptions = np.arange(len(strata), len(strata) + described)
-        folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
-    return Plan(
-        hyperparameters,
-        tuple(folds),
-        settings.tuned,
-        hyperparameters.epochs,
-        stops_early,
-        embedded=len(strata) + described + validation,
-        learned=learned,
-        validation=validation,
-    )

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...domain.model import Method
 from ...errors import TrainingError
 from ...measuring.text_metrics import TextEvaluation, text_metrics
 from ...models.generation.generator import Draft, TextGenerator
@@ -15,7 +16,7 @@ from ..part import PartContext
 from .data import Pair, TokenPairs, tokenise_pairs
 from .loss import holdout_loss, perplexity, text_perplexity
 from .probe import FORGETTING_RATIO, PROBE
-from .settings import GenerationSettings, TuningMethod
+from .settings import GenerationSettings
 from .tuned import tunable_language_model
 
 __all__ = ["FineTuning", "fine_tune"]
@@ -122,7 +123,7 @@ def fine_tune(
     if not train:
         raise TrainingError("no train row has a prompt and a response; review tasks, and train again")
     model = load_language_model(
-        base_model, in_fp32=settings.trains_base_weights, quantised=settings.method is TuningMethod.QLORA
+        base_model, in_fp32=settings.trains_base_weights, quantised=settings.method is Method.QLORA
     )
     writer = TextGenerator(model, max_new_tokens=settings.max_new_tokens, max_length_tokens=settings.max_length_tokens)
     length = writer.max_length_tokens or settings.max_length_tokens

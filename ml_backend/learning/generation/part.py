@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ...domain.model import Method
 from ...errors import TrainingError
 from ...models.base.base_model import weights_sha256
 from ...models.bundle.bundle import Bundle, TrainedPart
@@ -16,7 +15,7 @@ from ...models.decoders.text import TextDecoder
 from ...models.generation.generator import format_of
 from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import load_tuned_model
-from ..figures import losses_figure
+from ..figures import curves_figure
 from ..part import PartContext, PartOutcome, PartTrainer, VersionSpec
 from ..rows.data import LabeledTexts, TrainingData
 from .data import Pair, tokenise_pairs
@@ -68,7 +67,7 @@ class TextTrainer(PartTrainer):
         facts = PartFacts(
             control=data.control,
             head=data.head,
-            method=Method(settings.method),
+            method=settings.method,
             decoder=TextDecoder(base_model=self._base_model, max_new_tokens=settings.max_new_tokens),
             max_length_tokens=tuning.max_length_tokens,
             score_quantiles=_quantiles(tuning.confidences),
@@ -78,7 +77,7 @@ class TextTrainer(PartTrainer):
         run = context.run
         run.log_metrics({f"validation_{name}": value for name, value in metrics.items()})
         run.log_metrics({"trainable_share": tuning.trainable_share})
-        run.log_figure(losses_figure(tuning.fit), "training_curves.png")
+        run.log_figure(curves_figure(tuning.fit, score="loss"), "training_curves.png")
         if tuning.answered:
             run.log_table(tuning.samples(), "base_and_tuned.json")
         return PartOutcome(

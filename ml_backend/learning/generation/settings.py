@@ -1,34 +1,12 @@
 """How a language model is fine-tuned."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from ...domain.model import Method
 from ...errors import ConfigurationError
 from ..loop.settings import LoopSettings
 
-__all__ = ["GenerationSettings", "TuningMethod"]
-
-
-class TuningMethod(StrEnum):
-    """What of a language model is trained."""
-
-    LORA = "lora"
-    QLORA = "qlora"
-    FULL = "full"
-
-    @classmethod
-    def of(cls, method: Method) -> "TuningMethod":
-        """Return the one that a training's method means for models that write; auto is lora.
-
-        Raises:
-            ConfigurationError: there is none.
-        """
-        if method is Method.AUTO:
-            return cls.LORA
-        if method is Method.REGRESSION:
-            raise ConfigurationError(f"method {method} writes no text; wanted lora, qlora or full for text areas")
-        return cls(method)
+__all__ = ["GenerationSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +31,7 @@ class GenerationSettings(LoopSettings):
         evaluation_rows: most holdout rows for which the base and the tuned model write responses.
     """
 
-    method: TuningMethod = TuningMethod.LORA
+    method: Method = Method.LORA
     max_length_tokens: int = 1024
     max_new_tokens: int = 256
     train_embeddings: bool = False
@@ -73,7 +51,9 @@ class GenerationSettings(LoopSettings):
         self._check_above_zero(
             "learning_rate", "max_new_tokens", "lora_r", "lora_alpha", "epochs", "batch_size", "tokens_per_pass"
         )
-        if self.train_embeddings and self.method is TuningMethod.QLORA:
+        if self.method in (Method.AUTO, Method.REGRESSION):
+            raise ConfigurationError(f"method {self.method} writes no text; wanted lora, qlora or full for text areas")
+        if self.train_embeddings and self.method is Method.QLORA:
             raise ConfigurationError(
                 "train_embeddings does not go with method qlora, whose base must know its language; use lora or full"
             )
@@ -81,10 +61,10 @@ class GenerationSettings(LoopSettings):
     @property
     def peak_learning_rate(self) -> float:
         """The learning rate, or the default of the method."""
-        default = 2e-5 if self.method is TuningMethod.FULL else 2e-4
+        default = 2e-5 if self.method is Method.FULL else 2e-4
         return default if self.learning_rate is None else self.learning_rate
 
     @property
     def trains_base_weights(self) -> bool:
         """True where weights of the base model itself change, which takes fp32."""
-        return self.method is TuningMethod.FULL or self.train_embeddings
+        return self.method is Method.FULL or self.train_embeddings

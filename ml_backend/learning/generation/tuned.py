@@ -5,19 +5,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...domain.model import Method
 from ...models.base.adapters import add_adapter
 from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import save_tuned_model
 from ..loop.trainable import Trainable
 from .data import TokenPairs, passes
 from .loss import holdout_loss, response_losses
-from .settings import GenerationSettings, TuningMethod
+from .settings import GenerationSettings
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import nn
 
-__all__ = ["TunedLanguageModel", "checkpoints_gradients", "tunable_language_model"]
+__all__ = ["TunedLanguageModel", "tunable_language_model"]
 
 CHECKPOINTED_FROM_WEIGHTS = 500_000_000
 
@@ -80,7 +81,7 @@ class TunedLanguageModel(Trainable):
     @contextmanager
     def training(self) -> Iterator[Callable[[Sequence[int]], float]]:
         """Dropout in the adapter alone, and activations kept or computed twice."""
-        module, is_checkpointing = self.model.module, checkpoints_gradients(self.model, self._settings)
+        module, is_checkpointing = self.model.module, _checkpoints_gradients(self.model, self._settings)
         if is_checkpointing:
             _switch_checkpointing(module, "enable", {"use_reentrant": False})
         try:
@@ -139,7 +140,7 @@ def tunable_language_model(model: LanguageModel, settings: GenerationSettings) -
     """
     import torch
 
-    if settings.method is TuningMethod.FULL:
+    if settings.method is Method.FULL:
         for parameter in model.module.parameters():
             parameter.requires_grad_(True)
         yield TunedLanguageModel(model, None, settings)
@@ -157,7 +158,7 @@ def tunable_language_model(model: LanguageModel, settings: GenerationSettings) -
             model.module.set_output_embeddings(layers[1])
 
 
-def checkpoints_gradients(model: LanguageModel, settings: GenerationSettings) -> bool:
+def _checkpoints_gradients(model: LanguageModel, settings: GenerationSettings) -> bool:
     """Whether activations are computed twice rather than kept."""
     if settings.gradient_checkpointing is not None:
         return settings.gradient_checkpointing

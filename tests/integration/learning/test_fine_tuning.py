@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress, ProgressCallback
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.generation.data import Pair
 from ml_backend.learning.generation.fine_tune import FineTuning, fine_tune
-from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
+from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.loop.checkpoints import Checkpoints
 from ml_backend.learning.part import PartContext
 from ml_backend.measuring.text_metrics import text_metrics
@@ -23,7 +24,7 @@ from tests.unit.learning.builders import fake_run
 LORA = GenerationSettings(
     train_embeddings=True, epochs=60, learning_rate=1e-2, batch_size=10, max_new_tokens=40, max_length_tokens=128
 )
-FULL = replace(LORA, method=TuningMethod.FULL, train_embeddings=False, learning_rate=3e-3, patience_epochs=5)
+FULL = replace(LORA, method=Method.FULL, train_embeddings=False, learning_rate=3e-3, patience_epochs=5)
 
 
 def tune(

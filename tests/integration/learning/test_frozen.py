@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.learning.classification.features import frozen_encoder
+from ml_backend.learning.classification.frozen import frozen_encoder
 from ml_backend.learning.objectives.base import objective_for
 from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.store import GraphStore

@@ -12,7 +12,7 @@ from ml_backend.domain.example import Provenance, Row
 from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
+from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.run import TrainingOutcome
@@ -118,13 +118,13 @@ def test_drafts_of_a_reloaded_version_are_those_it_was_measured_by(trial: Trial)
     assert [answer["reply"].target if answer else "" for answer in answers] == [row["tuned"] for row in table]
 
 
-@pytest.mark.parametrize("method", [TuningMethod.LORA, TuningMethod.FULL])
-def test_a_bundle_holds_what_was_trained_and_not_the_base(trial: Trial, method: TuningMethod) -> None:
+@pytest.mark.parametrize("method", [Method.LORA, Method.FULL])
+def test_a_bundle_holds_what_was_trained_and_not_the_base(trial: Trial, method: Method) -> None:
     train(trial, plan(AREA), replace(WRITING, method=method, train_embeddings=False, epochs=1))
 
     folder = read_bundle(trial.out).part_folder(0)
-    assert (folder / "adapter").is_dir() == (method is TuningMethod.LORA)
-    assert (folder / "weights").is_dir() == (method is TuningMethod.FULL)
+    assert (folder / "adapter").is_dir() == (method is Method.LORA)
+    assert (folder / "weights").is_dir() == (method is Method.FULL)
     assert json.loads((folder / "tuned.json").read_text())["base_model_sha256"]
 
 

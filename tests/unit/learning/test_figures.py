@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 
-from ml_backend.learning.figures import confusion_figure, curves_figure, losses_figure, reliability_figure
+from ml_backend.learning.figures import confusion_figure, curves_figure, reliability_figure
 from ml_backend.learning.loop.fit import FitResult
 from ml_backend.learning.loop.observer import EpochResult
 from ml_backend.measuring.calibration import Reliability
@@ -38,12 +38,11 @@ def test_curves_show_the_validation_only_where_there_is_one() -> None:
     losses = [(1, 2.0), (2, 1.0)]
     scored = FitResult(1, losses, [EpochResult(1, 2, 0.8, {"macro_f1": 0.8, "loss": 0.5})])
 
-    assert len(curves_figure(FitResult(1, losses)).axes) == 1
-    assert len(losses_figure(FitResult(1, losses)).axes[0].lines) == 1
+    assert len(curves_figure(FitResult(1, losses), score="loss").axes) == 1
 
-    figure = curves_figure(scored)
+    figure = curves_figure(scored, score="macro_f1")
     assert figure.axes[1].lines[0].get_ydata().tolist() == [0.8]
-    assert losses_figure(scored).axes[0].lines[1].get_ydata().tolist() == [0.5]
+    assert curves_figure(scored, score="loss").axes[0].lines[1].get_ydata().tolist() == [0.5]
     assert png_bytes(figure) > 1000
 
 

@@ -7,7 +7,7 @@ from ml_backend.domain.model import Method
 from ml_backend.errors import ConfigurationError
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.generation.probe import PROBE
-from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
+from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.overrides import settings_from
 
 HYPERPARAMETERS = [field.name for field in dataclasses.fields(Hyperparameters)]
@@ -95,16 +95,16 @@ def test_what_is_set_takes_the_place_of_a_hyperparameter_even_where_it_is_0() ->
 
 def test_every_method_of_fine_tuning_has_a_learning_rate_unless_one_is_given() -> None:
     assert GenerationSettings().peak_learning_rate == 2e-4
-    assert GenerationSettings(method=TuningMethod.FULL).peak_learning_rate == 2e-5
+    assert GenerationSettings(method=Method.FULL).peak_learning_rate == 2e-5
     assert GenerationSettings(learning_rate=1e-3).peak_learning_rate == 1e-3
 
 
 def test_base_weights_are_trained_by_full_and_with_embeddings_alone() -> None:
     assert not GenerationSettings().trains_base_weights
-    assert GenerationSettings(method=TuningMethod.FULL).trains_base_weights
+    assert GenerationSettings(method=Method.FULL).trains_base_weights
     assert GenerationSettings(train_embeddings=True).trains_base_weights
     with pytest.raises(ConfigurationError, match="does not go with method qlora"):
-        GenerationSettings(method=TuningMethod.QLORA, train_embeddings=True)
+        GenerationSettings(method=Method.QLORA, train_embeddings=True)
 
 
 def test_the_probe_is_thirty_different_sentences() -> None:
@@ -118,7 +118,7 @@ def test_what_both_kinds_have_is_overridden_in_both_and_the_rest_in_one() -> Non
     )
 
     assert (for_heads.method, for_heads.seed, for_heads.epochs, for_heads.folds) == (Method.LORA, 7, 2, 3)
-    assert (for_texts.method, for_texts.seed, for_texts.epochs) == (TuningMethod.LORA, 7, 2)
+    assert (for_texts.method, for_texts.seed, for_texts.epochs) == (Method.LORA, 7, 2)
     assert (for_texts.max_new_tokens, for_texts.train_embeddings) == (9, True)
     assert settings_from(Method.AUTO, 1, {}) == (TrainingSettings(), GenerationSettings())
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.model import Method
-from ml_backend.learning.classification.plan import Plan, make_plan
+from ml_backend.learning.classification.plan import Plan
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.data import TrainingData
@@ -16,7 +16,7 @@ def plan_for(data: TrainingData, settings: TrainingSettings) -> Plan:
     objective = objective_for(data.head, data.labels)
     learned = len(data.learned(settings.description_weight))
     has_few_rows = settings.has_few_rows(learned, len(data.labels))
-    return make_plan(
+    return Plan.of(
         objective.strata(data.train.targets),
         settings,
         objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings),

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import TrainingError
 from ml_backend.learning.generation.data import TokenPairs
 from ml_backend.learning.generation.loss import holdout_loss
-from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
-from ml_backend.learning.generation.tuned import TunedLanguageModel, checkpoints_gradients, tunable_language_model
+from ml_backend.learning.generation.settings import GenerationSettings
+from ml_backend.learning.generation.tuned import TunedLanguageModel, tunable_language_model
 from ml_backend.learning.loop.checkpoints import Checkpoints, EpochCheckpoints
 from ml_backend.learning.loop.fit import FitResult, fit, training_steps
 from ml_backend.learning.loop.meter import ProgressMeter
@@ -20,7 +21,7 @@ from tests.unit.learning.generation.builders import FAST, OTHERS, PAIRS, tiny, t
 
 State = dict[str, torch.Tensor]
 EMBEDDED = replace(FAST, train_embeddings=True)
-FULL = replace(FAST, method=TuningMethod.FULL)
+FULL = replace(FAST, method=Method.FULL)
 
 
 def loss_of(model: LanguageModel) -> float:
@@ -131,10 +132,8 @@ def test_the_epoch_with_the_lowest_holdout_loss_is_kept() -> None:
 
 
 @pytest.mark.parametrize("has_holdout", [True, False], ids=["holdout", "no-holdout"])
-@pytest.mark.parametrize("method", [TuningMethod.LORA, TuningMethod.FULL])
-def test_an_interrupted_training_ends_as_one_that_was_not(
-    method: TuningMethod, has_holdout: bool, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("method", [Method.LORA, Method.FULL])
+def test_an_interrupted_training_ends_as_one_that_was_not(method: Method, has_holdout: bool, tmp_path: Path) -> None:
     settings = replace(FAST, method=method, epochs=4, lora_dropout=0.2, patience_epochs=4)
 
     def tune(checkpoints: EpochCheckpoints | None = None, *, until: int = 100) -> tuple[FitResult, State]:
@@ -211,9 +210,13 @@ def test_gradients_are_the_same_with_activations_computed_twice(decoder_architec
     torch.testing.assert_close(trained(True), trained(False))
 
 
-def test_small_models_keep_their_activations() -> None:
-    assert not checkpoints_gradients(tiny(), FAST)
-    assert checkpoints_gradients(tiny(), replace(FAST, gradient_checkpointing=True))
+@pytest.mark.parametrize(("setting", "is_checkpointing"), [(None, False), (False, False), (True, True)])
+def test_small_models_keep_their_activations_unless_they_are_told_not_to(
+    setting: bool | None, is_checkpointing: bool
+) -> None:
+    model = tiny()
+    with tunable_language_model(model, replace(FAST, gradient_checkpointing=setting)) as tuned, tuned.training():
+        assert model.module.is_gradient_checkpointing is is_checkpointing
 
 
 def test_dropout_is_in_the_adapters_alone_and_ends_with_training() -> None:

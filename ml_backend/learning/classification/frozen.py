@@ -1,12 +1,11 @@
-"""Features of the frozen base model, computed by what takes the least time here."""
+"""The frozen base model, computed by what takes the least time here."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
-from ...arrays import Floats2d
 from ...errors import GraphError
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.runtimes.openvino import OpenVinoRuntime
@@ -14,48 +13,16 @@ from ...models.graphs.store import GraphStore
 from ...models.text.encoder import Encoder
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..loop.meter import FORWARD_SHARE, ProgressMeter
 
-__all__ = ["frozen_encoder", "frozen_features", "seconds_per_row"]
+__all__ = ["frozen_encoder"]
 
 log = logging.getLogger(__name__)
 
 SHAPES = 4
 """With the one that takes many short texts at once; more would take longer to compile than they save."""
 CHECKED_TEXTS = 8
-TIMED_TEXTS = 256
 LEAST_COSINE = 0.99
 """Between vectors of both ways; in bf16 they differ by less than a hundredth of what this allows."""
-
-
-def frozen_features(
-    encoder: TextEncoder, graphs: GraphStore | None, texts: Mapping[str, TokenisedTexts], meter: ProgressMeter
-) -> dict[str, Floats2d]:
-    """Vectors of all units by the name of the texts; both ways of computing are compared on the first of these.
-
-    Args:
-        encoder, graphs: see `frozen_encoder`.
-    """
-    with frozen_encoder(encoder, graphs, next(iter(texts.values()))) as fastest:
-        return {
-            name: fastest.vectors(
-                tokenised,
-                on_rows=meter.counter("embedding", f"{{rows}} of {len(tokenised.sequences)} {name} texts"),
-            )
-            for name, tokenised in texts.items()
-        }
-
-
-def seconds_per_row(encoder: TextEncoder, tokenised: TokenisedTexts, clock: Callable[[], float]) -> float:
-    """Time of a training pass over a row, estimated from how long features of a few rows take.
-
-    They are computed twice: batches of a new shape make torch compile, which many rows hardly notice.
-    """
-    sample = tokenised.take(np.arange(0, tokenised.texts, -(-tokenised.texts // TIMED_TEXTS)))
-    encoder.vectors(sample)
-    began_s = clock()
-    encoder.vectors(sample)
-    return (clock() - began_s) / sample.texts / FORWARD_SHARE
 
 
 @contextmanager
