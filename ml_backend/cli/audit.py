@@ -142,7 +142,7 @@ def _lines(result: Mapping[str, Any], files: "AuditFiles") -> "Iterator[str | Ta
 
 
 def _worst(report: Path, *, has_controls: bool) -> "Iterator[str | Table]":
-    """The first issues with their texts, which audit.csv has; of label errors those in train alone.
+    """Yield the first issues with their texts, which audit.csv has; of label errors only the ones in train.
 
     A list of held-out suspects would have the test set cleaned by the model's opinion.
     """

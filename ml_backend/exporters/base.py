@@ -1,4 +1,4 @@
-"""What an export format has to provide, and how it is found."""
+"""The base class of export formats, and how formats are found."""
 
 from abc import ABC, abstractmethod
 from array import array
@@ -23,7 +23,7 @@ Converted = TypeVar("Converted")
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What is exported, and how.
+    """A request for an export.
 
     Attributes:
         format_name: name of the format.
@@ -33,7 +33,7 @@ class ExportRequest:
         keeps_formulas: cells of a table are written as they are, even those that a spreadsheet would calculate.
         names_annotators: where the format has annotators, their ids are written.
         field: the input field that holds the text; filled in once the label config is read.
-        controls: whose answers there are, filled in likewise; empty where no label config was given.
+        controls: whose answers there are, filled in at the same time; empty where no label config was given.
     """
 
     format_name: str

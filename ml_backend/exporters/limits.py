@@ -1,4 +1,4 @@
-"""What files cannot hold: rows without a place in a format, and halves of characters."""
+"""Limits of files: rows without a place in a format, and halves of characters."""
 
 import re
 

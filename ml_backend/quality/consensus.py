@@ -1,4 +1,4 @@
-"""What annotators say together about texts that several of them answered, and what each one's answers are worth."""
+"""Estimate what annotators agree on, and how far each one's answers can be relied on."""
 
 import warnings
 from collections import Counter
@@ -21,12 +21,12 @@ UNSURE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What annotators agree on, with an entry per text or per annotator of the answers.
+    """The answers that annotators agree on, with an entry per text or per annotator.
 
     Attributes:
         targets: the answer that is most likely right; None where nobody answered.
         confidence: how sure that is, 0 to 1; 1 where only one answered.
-        quality: what an annotator is worth, 0 to 1; None where it cannot be told.
+        quality: how far an annotator can be relied on, 0 to 1; None where that is unknown.
         agreement: see `AnswerMatrix.agreement`.
     """
 
@@ -37,7 +37,7 @@ class Consensus:
     agreement: Sequence[float | None]
 
     def annotators(self, control: str) -> list[AnnotatorQuality]:
-        """Return what each annotator is worth, the lowest quality first, those without one last."""
+        """Return how reliable each annotator is, the lowest quality first, those without one last."""
         rows = (row for group in self.answers.rows for row in group)
         counts = Counter(annotator for row in rows for annotator in row.answers)
         columns = zip(self.answers.annotators, self.quality, self.agreement, strict=True)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import AnyFloats, Bools, Floats, Ints
+from ..arrays import AnyFloats, Bools, Ints
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "label_errors", "label_trust"]
+__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "label_errors"]
 
 
 FEWEST_CLASS_ROWS = 3
@@ -20,13 +20,11 @@ FEWEST_CLASS_ROWS = 3
 ROUNDS = 3
 PSEUDO_ROWS = 4.0
 """Rows per class that the noise rates start from, spread evenly: one chance mistake must not look like a habit."""
-LEAST_TRUST = 1e-3
-"""A class whose labels are all suspect must still have rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelErrors:
-    """What single-choice labels look like.
+    """Judged single-choice labels.
 
     Attributes:
         quality: how likely each label is right, shape (N,), 0 to 1, never NaN; 1 where it was not judged.
@@ -36,7 +34,7 @@ class LabelErrors:
         expected_errors: how many wrong labels there seem to be in all, flagged or not.
     """
 
-    quality: Floats
+    quality: AnyFloats
     is_error: Bools
     suggested: Ints
     is_judged: Bools
@@ -93,27 +91,6 @@ def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
     return LabelErrors(result.quality, result.is_error, result.suggested, result.is_judged, expected)
 
 
-def label_trust(labels: Ints, probabilities: AnyFloats) -> Floats:
-    """Return how far to believe each label when models are trained to judge the others, shape (N,), above 0 to 1.
-
-    Models that learned from wrong labels defend them. Judging anew by models that trust labels by their quality finds
-    more: on the texts and noise that `label_errors` names, average precision rises from .988 to .993, and from .899
-    to .940 where each class goes to the one that it is confused with most. The idea of confident learning's final
-    step (Northcutt, Jiang and Chuang 2021), with weights in place of a cut.
-
-    Args:
-        labels: class per row, shape (N,); -1 where there is none, which is believed as it teaches nothing.
-        probabilities: as for `label_errors`.
-
-    Raises:
-        ConfigurationError: as `label_errors`.
-    """
-    known = labels >= 0
-    weights = np.ones(len(labels))
-    weights[known] = np.maximum(label_errors(labels[known], probabilities[known]).quality, LEAST_TRUST)
-    return weights
-
-
 def _check(labels: Ints, probabilities: AnyFloats) -> None:
     if labels.ndim != 1 or probabilities.ndim != 2 or len(probabilities) != len(labels):
         raise ConfigurationError(
@@ -124,7 +101,7 @@ def _check(labels: Ints, probabilities: AnyFloats) -> None:
         raise ConfigurationError("probabilities that are negative or not finite found; wanted numbers from 0 to 1")
 
 
-def _distributions(probabilities: AnyFloats) -> Floats:
+def _distributions(probabilities: AnyFloats) -> AnyFloats:
     """Return rows that sum to 1; even ones where the classes that count have no probability at all."""
     values = probabilities.astype(np.float64)
     sums = values.sum(axis=1, keepdims=True)
@@ -133,7 +110,7 @@ def _distributions(probabilities: AnyFloats) -> Floats:
     return even
 
 
-def _expected_errors(given: Ints, prior: Floats) -> int:
+def _expected_errors(given: Ints, prior: AnyFloats) -> int:
     from cleanlab.count import num_label_issues
 
     with warnings.catch_warnings():
@@ -141,7 +118,7 @@ def _expected_errors(given: Ints, prior: Floats) -> int:
         return int(num_label_issues(given, prior))
 
 
-def _posterior(given: Ints, prior: Floats) -> Floats:
+def _posterior(given: Ints, prior: AnyFloats) -> AnyFloats:
     """Return the probability of each true class, given the text and the label."""
     from cleanlab.count import estimate_joint
     from scipy.sparse import csr_matrix
@@ -157,11 +134,11 @@ def _posterior(given: Ints, prior: Floats) -> Floats:
     return posterior
 
 
-def _bayes(given: Ints, prior: Floats, joint: Floats) -> Floats:
+def _bayes(given: Ints, prior: AnyFloats, joint: AnyFloats) -> AnyFloats:
     """Return the posterior of each true class; `joint` has a row per given class and a column per true one."""
     given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), np.finfo(np.float64).tiny)
     return _distributions(prior * given_true[given])
 
 
-def _counts(is_given: "csr_matrix", posterior: Floats) -> Floats:
+def _counts(is_given: "csr_matrix", posterior: AnyFloats) -> AnyFloats:
     return np.asarray(is_given @ posterior, dtype=np.float64)

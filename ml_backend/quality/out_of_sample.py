@@ -126,10 +126,10 @@ class _Texts:
             meter.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts")
             done = rows
 
-        found, _ = Checkpoints(cache, self.origin).arrays(
+        arrays, _ = Checkpoints(cache, self.origin).arrays(
             "features", lambda: {"rows": self.encoder.embed(self._texts, on_rows=count)}
         )
-        return found["rows"]
+        return arrays["rows"]
 
 
 class _ControlPredictor:
@@ -272,10 +272,10 @@ class _Block:
         reviewed, tokenised = self._reviewed, self._encoded.tokenised
         codes = self._encoded.codes[tokenised.units_of(np.flatnonzero(reviewed.is_usable))]
         shares = self._judge.answer_shares(codes, self._objective.decoder.columns)
-        found = np.tile(shares, (int(tokenised.unit_starts[len(reviewed.texts)]), 1))
+        probabilities = np.tile(shares, (int(tokenised.unit_starts[len(reviewed.texts)]), 1))
         targets = [target for target in reviewed.targets if target is not None]
         if not self._folds or not targets or self._objective.why_unusable(targets) is not None:
-            return found  # nothing that people said tells answers apart
+            return probabilities  # nothing that people said tells answers apart
         described = len(self._encoded) - len(reviewed.texts)
         trainer = Trainer.for_rows(self._encoder, self._objective, settings, len(targets) + described)
         tuned = settings.method if settings.method is not Method.REGRESSION else None
@@ -292,10 +292,10 @@ class _Block:
             on_fold=partial(_count_fold, meter, epochs),
         )
         scored = tokenised.units_of(np.concatenate([fold.scored for fold in self._folds]))
-        found[scored] = self._judge.probabilities(held_out.logits[settings.method])
+        probabilities[scored] = self._judge.probabilities(held_out.logits[settings.method])
         empty = [i for i, text in enumerate(reviewed.texts) if not text.strip()]
-        found[tokenised.units_of(empty)] = shares
-        return found
+        probabilities[tokenised.units_of(empty)] = shares
+        return probabilities
 
     def _embedding_work(self) -> float:
         if self._features is not None:
@@ -303,12 +303,12 @@ class _Block:
         return (len(self._encoded) - self._known_rows()) * FORWARD_SHARE
 
     def _known_rows(self) -> int:
-        """From the start of the rows: those whose unit is the whole text, which is embedded already."""
+        """Return how many of the first rows are embedded already, since their unit is the whole text."""
         is_whole = self._encoded.tokenised.places is None and self._encoded.tokenised.added is None
         return len(self._reviewed.texts) if is_whole else 0
 
     def _unit_features(self, meter: ProgressMeter) -> Floats2d:
-        """Of the encoded rows' units."""
+        """Return the features of the encoded rows' units."""
         if self._features is None:
             known = self._known_rows()
             tokenised = self._encoded.tokenised.take(np.arange(known, len(self._encoded)))

@@ -15,7 +15,7 @@ LEAST_DECISIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class KindPrecision:
-    """What people decided about the flags of one kind.
+    """Decisions of people about the flags of one kind.
 
     Attributes:
         kind: None for the decoys: held-out rows without any issue that were shown among the others, whose "precision"

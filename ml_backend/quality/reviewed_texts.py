@@ -61,7 +61,7 @@ class ReviewedTexts:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """All labels of the label config, in its order."""
+        """The labels of the label config, in its order."""
         return self.control.label_values
 
     @property
@@ -105,12 +105,12 @@ def grouped_folds(reviewed: ReviewedTexts, objective: Objective, *, folds: int, 
     main = np.array([_main_stratum(members[group]) for group in range(len(members))], dtype=np.int64)
     number_of = dealt_out(main, min(folds, max(2, len(main))), np.random.default_rng(seed))[groups]
     described = np.arange(rows, len(learned))
-    made = []
+    fold_list = []
     for number in np.unique(number_of):
         train = np.concatenate([np.flatnonzero((number_of != number) & is_usable), described])
         if len(train) and objective.why_unusable([learned.targets[i] for i in train]) is None:
-            made.append(Fold(train=train, scored=np.flatnonzero(number_of == number)))
-    return made
+            fold_list.append(Fold(train=train, scored=np.flatnonzero(number_of == number)))
+    return fold_list
 
 
 def _main_stratum(counts: Counter[int]) -> int:

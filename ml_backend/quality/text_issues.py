@@ -45,7 +45,7 @@ class DuplicatePair:
 
 
 class SimilarTexts:
-    """Which texts say the same, and which are unlike all others; worked out once for all controls.
+    """Finds texts that say the same, and texts that are unlike all others, once for all controls.
 
     Args:
         rows: with a text; their answers are shown, not looked at.

@@ -1,1 +1,1 @@
-"""How answers are exported that have columns with types, one file per head."""
+"""Columns with types for answers, one file per head."""

@@ -1,4 +1,4 @@
-"""How the answers to one control become a column with a type."""
+"""Make the answers to one control a column with a type."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar

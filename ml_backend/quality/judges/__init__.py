@@ -1,1 +1,1 @@
-"""What judges the answers to a control, one file per head."""
+"""Judges of the answers to a control, one file per head."""

@@ -1,4 +1,4 @@
-"""What judges the answers of one head: their errors, their trust, and what several annotators agree on."""
+"""Judge the answers of one head: their errors, how far to trust them, and what several annotators agree on."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class LabelFindings:
-    """What agreed answers to one control look like.
+    """Judged answers to one control.
 
     Attributes:
         quality: per task id; tasks whose answer could not be judged are not in it.
@@ -40,7 +40,7 @@ class LabelFindings:
 
 
 class LabelJudge(ABC):
-    """All that an audit does differently for one head. A new head is a new file in this folder.
+    """Does all that an audit does differently for one head. A new head is a new file in this folder.
 
     Attributes:
         head: the kind of head.

@@ -141,9 +141,9 @@ def multilabel_errors(labels: Bools, probabilities: AnyFloats) -> tuple[AnyFloat
     suggested = labels.copy()
     for choice in range(labels.shape[1]):
         chosen = np.clip(probabilities[:, choice], 0.0, 1.0)
-        found = label_errors(labels[:, choice].astype(np.int64), np.stack([1.0 - chosen, chosen], axis=1))
-        quality[:, choice] = found.quality
-        suggested[:, choice] ^= found.is_error
+        errors = label_errors(labels[:, choice].astype(np.int64), np.stack([1.0 - chosen, chosen], axis=1))
+        quality[:, choice] = errors.quality
+        suggested[:, choice] ^= errors.is_error
     return _as_its_worst(quality), suggested
 
 

@@ -137,14 +137,14 @@ def tag_errors(
     # Tag 0 is outside; then each label has begin and inside.
     chances = np.concatenate([probabilities[:, :1], probabilities[:, 1::2] + probabilities[:, 2::2]], axis=1)
     classes = (codes + 1) // 2
-    found = label_errors(classes, chances)
-    if not found.is_judged.any():
+    errors = label_errors(classes, chances)
+    if not errors.is_judged.any():
         return None
     given_chance = chances[np.arange(len(classes)), classes].astype(np.float64)
     quality, right = np.ones(len(given)), []
     for text, spans in enumerate(given):
         units = slice(int(texts.unit_starts[text]), int(texts.unit_starts[text + 1]))
-        flagged = _places(texts, units, found.is_error[units])
+        flagged = _places(texts, units, errors.is_error[units])
         quality[text] = np.clip(given_chance[units].min(initial=1.0), 0.0, 1.0)
         if not flagged:
             right.append(spans)
@@ -165,11 +165,11 @@ def _corrected(
     given: tuple[Span, ...], likely: tuple[Span, ...], flagged: Sequence[tuple[int, int]]
 ) -> tuple[Span, ...]:
     """Return the given spans, but the likely ones in each stretch of the text with a flagged place."""
-    kept: list[Span] = []
+    corrected: list[Span] = []
     for start, end, stretch in _stretches({*given, *likely}):
         is_doubtful = any(begin < end and start < after for begin, after in flagged)
-        kept += [span for span in stretch if span in (likely if is_doubtful else given)]
-    return tuple(sorted(kept))
+        corrected += [span for span in stretch if span in (likely if is_doubtful else given)]
+    return tuple(sorted(corrected))
 
 
 def _stretches(spans: set[Span]) -> Iterator[tuple[int, int, list[Span]]]:

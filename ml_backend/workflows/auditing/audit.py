@@ -103,10 +103,10 @@ def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str,
 def audit_snapshot(
     services: Services, snapshot: Snapshot, *, is_deep: bool = False, base_model: str | None = None, report: Report
 ) -> Audit:
-    """What may be wrong with the labels of a snapshot, in all its splits.
+    """Find what may be wrong with the labels of a snapshot, in all its splits.
 
     The probabilities are kept below the home folder: a second audit of the same snapshot takes them from there, and
-    one that was stopped is gone on with.
+    one that was stopped is resumed.
 
     Args:
         base_model: None: that of the settings.
@@ -161,7 +161,7 @@ class _Reports:
         self._texts = {row.task_id: row.input.get(plan.field, "") for row in _rows(snapshot, plan)[0]}
 
     def precision(self) -> list["KindPrecision"]:
-        """Of the project's past flags, as far as decisions have been learned; empty for rows of a file."""
+        """Return how often the project's past flags were right; empty for rows of a file."""
         return precision_table(self._services, self._project) if self._project else []
 
     def write(self) -> None:
@@ -186,7 +186,7 @@ class _Reports:
 
 
 def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]]:
-    """All rows and the split of each, those without an agreed answer at the end."""
+    """Return all rows and the split of each, those without an agreed answer at the end."""
     rows, splits = [], []
     for split in Split:
         for row in read_rows(snapshot.path, split):

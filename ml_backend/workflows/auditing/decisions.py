@@ -1,4 +1,4 @@
-"""What people decided about flags, learned from the labels as they are now."""
+"""Learn what people decided about flags from the labels as they are now."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -53,18 +53,18 @@ def learn_decisions(services: Services, project: Project) -> int:
 
 
 def precision_table(services: Services, project: Project) -> list[KindPrecision]:
-    """How often the project's flags were right, by kind, as far as decisions have been learned."""
+    """Return how often the project's flags were right, by kind, as far as decisions have been learned."""
     flags = services.database.flags.all(project.id)
     return measured_precision(flags, floor=services.options.flag_precision_floor)
 
 
 def first_control(plan: ServingPlan) -> str:
-    """What flags without a control are about: the first one that is answered with labels; empty where none is."""
+    """Return the control that older flags are about: the first one answered with labels; empty where none is."""
     return plan.labeled[0].name if plan.labeled else ""
 
 
 def flags_of(services: Services, project_id: int, control: str) -> list[Flag]:
-    """Every flag that the project has had, oldest first, each with the control that it is about.
+    """Return every flag that the project has had, oldest first, each with the control that it is about.
 
     Args:
         control: the `first_control`.
@@ -86,7 +86,7 @@ def label_reader(services: Services, project: Project) -> _LabelReader:
 
 
 def labeled_at(task: Task) -> str:
-    """Time of the last change of the task's annotations as Label Studio wrote it; empty where there are none."""
+    """Return when the task's annotations last changed, as Label Studio wrote it; empty where there are none."""
     times = [a.updated_at or a.created_at or "" for a in task.annotations if not a.was_cancelled]
     return max(times, key=_time, default="")
 
@@ -101,8 +101,8 @@ def _outcome(flag: Flag, label: Target, task: Task, plan: ServingPlan) -> FlagOu
 def _trimmed(target: Target, text: str) -> Target:
     """Return an answer as it is read today: in older flags, spans may still have white space at their ends."""
     spans = [part for part in parts_of(target) if isinstance(part, Span)]
-    found = (span.trimmed(text[span.start : span.end]) for span in spans)
-    return tuple(sorted(span for span in found if span)) if spans else target
+    trimmed = (span.trimmed(text[span.start : span.end]) for span in spans)
+    return tuple(sorted(span for span in trimmed if span)) if spans else target
 
 
 def _time(text: str) -> datetime:

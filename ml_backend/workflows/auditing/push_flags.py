@@ -33,7 +33,7 @@ WAIT_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class PushedFlags:
-    """What a push did.
+    """The outcome of a push.
 
     Attributes:
         written: tasks that were marked, or whose mark was brought up to date.
@@ -53,7 +53,7 @@ class PushedFlags:
 def push_audit(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
     """Mark the most suspicious tasks and those that annotators disagree about, clear all others, and see to the tabs.
 
-    Safe to repeat: a second push of the same audit changes nothing, and one that was killed is gone on with.
+    Safe to repeat: a second push of the same audit changes nothing, and one that was killed is resumed.
 
     Args:
         snapshot: the one that was audited.
@@ -108,7 +108,7 @@ def _labeled(snapshot: Snapshot) -> tuple[dict[int, Mapping[str, Target]], set[i
 
 
 def _tabs(services: Services, project: Project) -> dict[str, str]:
-    """Addresses of the tabs. What people changed about one they have is left alone, except what it lists and how."""
+    """Return addresses of the tabs. What people changed about a tab is left alone, except what it lists and how."""
     studio = services.studio
     views, columns = studio.views(project.id), studio.columns(project.id)
     if not views:

@@ -31,7 +31,7 @@ __all__ = ["RowSource"]
 
 @dataclass(frozen=True, slots=True)
 class RowSource:
-    """Where rows come from.
+    """A source of rows.
 
     Attributes:
         name: what errors call it.

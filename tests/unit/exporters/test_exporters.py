@@ -26,18 +26,14 @@ def test_every_format_of_the_folder_is_found_by_its_name() -> None:
     assert [exporter(name).name for name in exporter_names()] == list(FORMATS)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_format_says_what_is_in_it_and_what_is_not(name: str) -> None:
-    found = exporter(name)
-    assert found.description.endswith(".")
-    assert found.limits.endswith(".")
-    assert re.fullmatch(r"\.[a-z]+", found.suffix)
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_the_documentation_names_every_format(name: str) -> None:
-    page = Path(__file__).parents[3] / "docs" / "exports.md"
-    assert f"`{name}`" in page.read_text(encoding="utf-8")
+def test_every_format_says_what_is_in_it_and_what_is_not_and_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
+    for name in FORMATS:
+        found = exporter(name)
+        assert found.description.endswith("."), name
+        assert found.limits.endswith("."), name
+        assert re.fullmatch(r"\.[a-z]+", found.suffix), name
+        assert f"`{name}`" in page, name
 
 
 def test_the_help_names_every_format() -> None:

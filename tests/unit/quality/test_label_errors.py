@@ -3,8 +3,17 @@ import pytest
 
 from ml_backend.errors import ConfigurationError
 from ml_backend.quality.judges.sigmoid import multilabel_errors
-from ml_backend.quality.label_errors import LabelErrors, label_errors, label_trust
-from tests.reviewed_rows import separable, spoilt
+from ml_backend.quality.judges.softmax import SoftmaxJudge
+from ml_backend.quality.label_errors import LabelErrors, label_errors
+from ml_backend.quality.predictions import OutOfSamplePredictions
+from tests.reviewed_rows import control_of, separable, spoilt
+
+
+def _trust(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """How far labels are believed; -1 where there is none."""
+    control = control_of(*map(str, range(probabilities.shape[1])))
+    found = OutOfSamplePredictions(control, "softmax", probabilities, labels, None, labels >= 0)
+    return SoftmaxJudge().label_trust(found)
 
 
 def _nothing_judged(found: LabelErrors, labels: np.ndarray) -> bool:
@@ -155,7 +164,7 @@ def test_labels_are_trusted_by_their_quality_and_never_not_at_all() -> None:
     true = np.repeat(np.arange(4), 20)
     labels = spoilt(true, 8, of=4, seed=2)
     probabilities, _ = separable(true.tolist(), of=4, seed=2)
-    weights = label_trust(labels, probabilities)
+    weights = _trust(labels, probabilities)
     assert weights == pytest.approx(np.maximum(label_errors(labels, probabilities).quality, 1e-3))
     assert weights.min() >= 1e-3
     assert weights[labels != true].mean() < 0.3
@@ -166,12 +175,12 @@ def test_rows_without_a_label_leave_the_trust_in_the_others_alone() -> None:
     true = np.repeat(np.arange(3), 10)
     labels = spoilt(true, 3, of=3, seed=4)
     probabilities, _ = separable([*true.tolist(), 0, 1], of=3, seed=4)
-    weights = label_trust(np.append(labels, [-1, -1]), probabilities)
-    assert weights[:-2] == pytest.approx(label_trust(labels, probabilities[:-2]))
+    weights = _trust(np.append(labels, [-1, -1]), probabilities)
+    assert weights[:-2] == pytest.approx(_trust(labels, probabilities[:-2]))
     assert weights[-2:].tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("labels", [[], [-1, -1], [0, -1], [1, 1, 1, 1]])
 def test_labels_that_cannot_be_judged_are_trusted(labels: list[int]) -> None:
-    weights = label_trust(np.array(labels, dtype=np.int64), np.full((len(labels), 2), 0.5))
+    weights = _trust(np.array(labels, dtype=np.int64), np.full((len(labels), 2), 0.5))
     assert weights.tolist() == [1.0] * len(labels)

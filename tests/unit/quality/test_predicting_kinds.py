@@ -87,28 +87,29 @@ def test_models_agree_with_answers_that_words_tell(predict: Predict, head: str) 
     assert np.isfinite(found.probabilities).all()
 
 
-@pytest.mark.parametrize("head", NEW)
-def test_rows_without_an_answer_are_judged_and_never_learned_from(predict: Predict, head: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", EVERY)
+def test_rows_without_an_answer_are_judged_and_never_learned_from(predict: Predict, head: str) -> None:
     name = CONTROLS[head].name
-    unknown = ("retired",) if head == "sigmoid" else (Span(0, 4, "retired"),)
+    unknown, blank = {"softmax": ("retired", "cash"), "sigmoid": (("retired",), ())}.get(
+        head, ((Span(0, 4, "retired"),), ())
+    )
     odd = [
         make_row(900, "card please", None, control=name),
         make_row(901, "card please", unknown, control=name),
-        make_row(902, "  ", (), control=name),
+        make_row(902, "  ", blank, control=name),
     ]
     rows = [*topic_rows(30), *odd]
 
     texts = reviewed(rows, head)
     (found,) = predict(rows, head)[1]
 
-    assert texts.is_usable.tolist() == [True] * 30 + [False] * 3
-    objective = objective_for(head, texts.labels)
-    folds = grouped_folds(texts, objective, folds=5, seed=1)
+    assert texts.is_usable.tolist() == [name in row.targets for row in rows[:30]] + [False] * 3
+    folds = grouped_folds(texts, objective_for(head, texts.labels), folds=5, seed=1)
     assert sorted(row for fold in folds for row in fold.scored.tolist()) == list(range(33))
     assert not {30, 31, 32} & {row for fold in folds for row in fold.train.tolist()}
     assert found.texts.texts == 33
     # A text without a word has the answers' shares, or nothing that could be answered.
-    assert found.texts.unit_starts[-1] - found.texts.unit_starts[-2] == (head == "sigmoid")
+    assert found.texts.unit_starts[-1] - found.texts.unit_starts[-2] == (head != "tags")
 
 
 @pytest.mark.parametrize("head", NEW)
