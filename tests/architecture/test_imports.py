@@ -22,6 +22,7 @@ HEAVY = frozenset(
         "cleanlab",
         "altair",
         "vl_convert",
+        "openai",
     }
 )
 NEEDED_BY_COMMANDS = frozenset({"sqlalchemy", "alembic", "pydantic", "flask", "gunicorn", "httpx", "rich", "numpy"})

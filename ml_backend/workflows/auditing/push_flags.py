@@ -84,8 +84,8 @@ def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot
     report(0.0, "reading what people decided")
     decided = learn_decisions(services, project)
     history = flags_of(services, project.id, first_control(plan_of(project)))
-    at_most = services.options.push_flags_at_most
-    precision = measured_precision(history, floor=services.options.flag_precision_floor)
+    at_most = services.options.feedback.push_flags_at_most
+    precision = measured_precision(history, floor=services.options.feedback.flag_precision_floor)
     labeled, held_out = _labeled(snapshot)
     chosen = choose_flags(
         audit,

@@ -71,7 +71,7 @@ def stored_snapshot(services: Services, project: Project, snapshot_id: str) -> S
     Raises:
         SnapshotError: it is not there, or damaged.
     """
-    path = services.options.snapshots / project.ref.key / snapshot_id
+    path = services.options.snapshots_folder / project.ref.key / snapshot_id
     return Snapshot(path, read_manifest(path))
 
 
@@ -119,7 +119,7 @@ def _written(
         )
 
     if out is None:
-        snapshot = write(services.options.snapshots)
+        snapshot = write(services.options.snapshots_folder)
     else:
         out = out.resolve()
         out.parent.mkdir(parents=True, exist_ok=True)
