@@ -59,7 +59,7 @@ def _known_runtime(name: str) -> str:
 
         names = ("auto", *runtime_names())
         if name not in names:
-            raise ValueError(f"wanted one of {', '.join(names)}")
+            raise ValueError(f"{name!r} found; input should be one of {', '.join(names)}")
     return name
 
 
