@@ -33,7 +33,7 @@ __all__ = ["TrainingContext", "TrainingOutcome", "train_version", "verify_bundle
 TRAINERS: tuple[type[PartTrainer], ...] = (ClassifierTrainer, TextTrainer)
 WORK_STARTS, WORK_ENDS = 0.03, 0.97
 FITTING_SHARE = 0.85
-"""Of the time that is left for a part: the rest is for exporting, saving and checking it."""
+"""Share of the time left for a part in which it is trained: the rest is for exporting, saving and checking it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ class HeadTraining:
     def calibration_rows(self, candidate: TrainedHead) -> tuple[Floats2d, EncodedRows]:
         """Rows to calibrate on, which the model was not trained on, with the logits of their units; may be empty.
 
-        They are the validation rows; with under 30 of them, those of the folds, scored by models like it.
+        They are the validation rows; with under 30 of them, the rows of the folds, scored by models like it.
         """
         if len(self._rows.validation) >= LEAST_CALIBRATION_ROWS or self._held_out is None:
             return candidate.validation_logits, self._rows.validation
@@ -179,7 +179,7 @@ class HeadTraining:
         return [f"to keep within {budget_min:g} min, the training made do with {cuts}"] if cuts else []
 
     def _features(self) -> dict[str, Floats2d]:
-        """Of the rows that the regression learns from, and where it may be kept of those that it is scored on."""
+        """Features of the rows that the regression learns from and, where it may be kept, of the validation rows."""
         texts = {TRAIN: self._rows.sampled.tokenised}
         if self._settings.method in (Method.AUTO, Method.REGRESSION):
             texts[VALIDATION] = self._rows.validation.tokenised

@@ -63,5 +63,5 @@ def _agree(one: Encoder, other: Encoder, sample: TokenisedTexts) -> bool:
     least = float(((mine * theirs).sum(axis=1) / np.maximum(lengths, 1e-12)).min(initial=1.0))
     if least >= LEAST_COSINE:
         return True
-    log.warning("torch computes the features, because those of the graph differ: their cosine is %.3f", least)
+    log.warning("torch computes the features, because the ones of the graph differ: their cosine is %.3f", least)
     return False

@@ -68,7 +68,7 @@ def fit_label_regressions(features: Floats2d, chosen: Bools, weights: Floats, *,
     Args:
         features: shape (N, D).
         chosen: which labels a row carries, shape (N, K).
-        weights: as in `fit_regression`, `c` likewise.
+        weights, c: as in `fit_regression`.
     """
     import warnings
 

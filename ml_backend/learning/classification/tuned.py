@@ -73,7 +73,7 @@ class TunedClassifier(Trainable):
         self._validation_logits: Floats2d | None = None
 
     def set_rows(self, encoded: EncodedRows, validation: EncodedRows | None = None) -> None:
-        """Set the rows to learn, and those that epochs are scored on."""
+        """Set the rows to learn, and the validation rows that epochs are scored on."""
         self._batches = _Batches(encoded, pad_id=self.encoder.pad_id, device=self.encoder.device)
         self.lengths = self._batches.lengths
         self._validation, self._validation_logits = validation, None

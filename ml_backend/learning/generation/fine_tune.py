@@ -15,26 +15,64 @@ from ..loop.observer import Step, TrainingObserver
 from ..part import PartContext
 from .data import Pair, TokenPairs, tokenise_pairs
 from .loss import holdout_loss, perplexity, text_perplexity
-from .probe import FORGETTING_RATIO, PROBE
 from .settings import GenerationSettings
 from .tuned import tunable_language_model
 
-__all__ = ["FineTuning", "fine_tune"]
+__all__ = ["PROBE", "FineTuning", "fine_tune"]
 
 # Shares of the progress at which the model is loaded, and all but its files is there.
 LOADED, WORKED = 0.05, 0.98
 CHECKED_ROWS = 8
 WRITING_SHARE = 4.0
 """Work of writing a response, as a share of a training pass over it: it is written token by token."""
+FORGETTING_RATIO = 1.25
+"""From this growth of the probe's perplexity on, a training is reported to have cost general language."""
+PROBE = (
+    "The train from the coast arrived twenty minutes late because a tree had fallen across the line.",
+    "She closed the window, put the kettle on, and waited for the rain to stop.",
+    "Most birds build a new nest every spring, although some return to the old one.",
+    "If the door is locked, please ask at the desk downstairs for the key.",
+    "The committee will meet again on Thursday to decide how the money should be spent.",
+    "Water boils at a lower temperature in the mountains than it does at sea level.",
+    "He had read the letter twice before he understood what his brother was asking of him.",
+    "Fresh bread, a little cheese and an apple were all that they took with them.",
+    "The museum opens at nine in the morning and is closed on public holidays.",
+    "Nobody knew why the lights had gone out, but everybody had an opinion about it.",
+    "A good map shows not only the roads but also where the ground is too wet to walk on.",
+    "When the harvest was over, the whole village gathered in the square to dance.",
+    "The doctor told him to rest for a week and to come back if the pain did not go away.",
+    "In winter the lake freezes so hard that people drive across it with their cars.",
+    "Children learn their first language by listening, long before they can say a word.",
+    "The old bridge was replaced by a wider one, which carries trams as well as bicycles.",
+    "I would rather walk for an hour than wait here for a bus that may never come.",
+    "Prices rose faster than wages that year, and many families had to move to smaller homes.",
+    "Every evening the lighthouse keeper wrote down the weather and the names of passing ships.",
+    "To plant a tree, dig a hole twice as wide as its roots and water it well.",
+    "The band played one more song, although the musicians were tired and the hall half empty.",
+    "Scientists compared the two samples and found no difference that could not be due to chance.",
+    "My grandmother kept her recipes in a tin box, each on a card in her careful handwriting.",
+    "The plane circled over the city until the fog had lifted and it was allowed to land.",
+    "A contract is valid only when both sides have signed it of their own free will.",
+    "They painted the kitchen yellow, which made the room look larger than it really was.",
+    "The river has changed its course several times, leaving behind a chain of quiet ponds.",
+    "After the goal the crowd fell silent for a moment, as if it had not believed its eyes.",
+    "Bees find their way home by the position of the sun, even on days with many clouds.",
+    "The new teacher learned the names of all thirty pupils before the end of the first day.",
+)
+"""General English, written for this purpose: what a model must not forget while it learns something special.
+
+The perplexity of these sentences before and after a training shows catastrophic forgetting. They never change, so that
+the figures of all versions can be compared.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFigures:
+class _ModelFigures:
     """A model on the holdout rows and on the probe.
 
     Attributes:
         loss: mean cross entropy over the response tokens of the holdout; None without holdout rows.
-        probe_perplexity: of general English, see `probe`.
+        probe_perplexity: of general English, see `PROBE`.
         texts: of the responses that it wrote to the first holdout prompts; None where there are none.
         drafts: these responses.
     """
@@ -64,8 +102,8 @@ class FineTuning:
     """
 
     fit: FitResult
-    base: ModelFigures
-    tuned: ModelFigures
+    base: _ModelFigures
+    tuned: _ModelFigures
     answered: tuple[Pair, ...]
     checked: tuple[Pair, ...]
     checked_loss: float
@@ -80,7 +118,7 @@ class FineTuning:
 
     @property
     def confidences(self) -> tuple[float, ...]:
-        """Of the tuned model in its responses."""
+        """How sure the tuned model was of its responses."""
         return tuple(draft.confidence for draft in self.tuned.drafts if draft.confidence is not None)
 
     def samples(self) -> list[dict[str, str | float]]:
@@ -180,7 +218,7 @@ class _Bench:
     meter: ProgressMeter
     tokens_per_pass: int
 
-    def measure(self, name: str) -> ModelFigures:
+    def measure(self, name: str) -> _ModelFigures:
         """The figures of the model, which is called by a name in messages."""
         loss = None
         if self.holdout.rows:
@@ -191,7 +229,7 @@ class _Bench:
         drafts = self.writer.generate([pair.prompt for pair in self.answered], on_rows=count)
         experts = [pair.response for pair in self.answered]
         texts = text_metrics(experts, [draft.text for draft in drafts]) if experts else None
-        return ModelFigures(loss, general, texts, tuple(drafts))
+        return _ModelFigures(loss, general, texts, tuple(drafts))
 
     def advancing(self, stage: str, message: str) -> Callable[[int], None]:
         """A callback that counts rows whose loss was measured."""
@@ -202,7 +240,7 @@ def _described(settings: GenerationSettings) -> Callable[[Step], str]:
     return lambda step: f"epoch {step.epoch} of {settings.epochs}, {step}"
 
 
-def _warnings(base: ModelFigures, tuned: ModelFigures, result: FitResult) -> list[str]:
+def _warnings(base: _ModelFigures, tuned: _ModelFigures, result: FitResult) -> list[str]:
     warnings = []
     if tuned.probe_perplexity > FORGETTING_RATIO * base.probe_perplexity:
         warnings.append(

@@ -78,7 +78,7 @@ def text_perplexity(model: LanguageModel, texts: Sequence[str], *, tokens_per_pa
 
 
 def _logits(module: Any, ids: "torch.Tensor", mask: "torch.Tensor", kept: int) -> "torch.Tensor":
-    """Logits of the last so many positions: with large vocabularies the others would take most of the memory."""
+    """Logits of the last `kept` positions: with large vocabularies the others would take most of the memory."""
     options: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
     if "logits_to_keep" in inspect.signature(module.forward).parameters:
         options["logits_to_keep"] = kept

@@ -45,7 +45,7 @@ class TunedLanguageModel(Trainable):
         *,
         on_holdout_rows: Callable[[int], None] | None = None,
     ) -> None:
-        """Set the pairs to learn, and those that epochs are scored on.
+        """Set the pairs to learn, and the holdout that epochs are scored on.
 
         Args:
             on_holdout_rows: called with the number of rows of every pass over the holdout.

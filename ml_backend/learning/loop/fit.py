@@ -204,7 +204,7 @@ class _Training:
             torch.cuda.set_rng_state(after.tensors[DEVICE_RANDOM], self._model.device)
 
     def _random_states(self) -> "dict[str, torch.Tensor]":
-        """Of the generators that dropout draws from: on a GPU it is the GPU's."""
+        """States of the generators that dropout draws from: on a GPU it is the GPU's."""
         import torch
 
         states = {RANDOM: torch.random.get_rng_state()}

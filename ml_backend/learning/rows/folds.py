@@ -7,12 +7,12 @@ import numpy as np
 from ...arrays import Ints
 from ..loop.meter import FORWARD_SHARE
 
-__all__ = ["Fold", "dealt_out", "stratified_folds"]
+__all__ = ["Fold", "deal_out", "stratified_folds"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """Positions of train rows: those to train on, and those to score."""
+    """Positions of train rows: the ones to train on, and the ones to score."""
 
     train: Ints
     scored: Ints
@@ -30,22 +30,22 @@ def stratified_folds(
     Every class is dealt out over the folds evenly. A class's only row is always trained on, so every fold knows
     every class. Of many rows a fold trains on `most_rows` and scores as many, each class in proportion.
     """
-    assigned = dealt_out(indices, folds, rng, least=2)
+    assigned = deal_out(indices, folds, rng, least=2)
     fold_size = -(-int((assigned >= 0).sum()) // folds)
-    made = []
+    dealt = []
     for number in range(min(folds, max(1, scored_rows // max(fold_size, 1)))):
         scored, train = np.flatnonzero(assigned == number), np.flatnonzero(assigned != number)
         if len(scored):
-            made.append(
+            dealt.append(
                 Fold(
                     train=_proportional(train, indices, most_rows, rng),
                     scored=_proportional(scored, indices, most_rows, rng),
                 )
             )
-    return made
+    return dealt
 
 
-def dealt_out(indices: Ints, folds: int, rng: np.random.Generator, *, least: int = 1) -> Ints:
+def deal_out(indices: Ints, folds: int, rng: np.random.Generator, *, least: int = 1) -> Ints:
     """A fold's number from 0 per member, every class dealt out over the folds evenly; -1 for classes under `least`."""
     assigned = np.full(len(indices), -1, dtype=np.int64)
     offset = 0

@@ -75,7 +75,7 @@ class TextGenerator:
         Batches hold prompts of like length, padded on the left; a batch of n prompts may take n times the budget.
 
         Args:
-            on_rows: told how many rows are done after every batch; what it raises passes through.
+            on_rows: called with the number of rows that are done after every batch; what it raises passes through.
         """
         with self._lock:
             most = self._most_prompt_tokens()
@@ -123,7 +123,7 @@ class TextGenerator:
             logs.append(scores.float().log_softmax(dim=-1).amax(dim=-1))
             return scores
 
-        with torch.inference_mode(), _instead_of_its_own(self.model.module, config):
+        with torch.inference_mode(), _replaced_config(self.model.module, config):
             whole = self.model.module.generate(
                 input_ids=ids,
                 attention_mask=mask,
@@ -137,7 +137,7 @@ class TextGenerator:
         return [(new, float(certainty[row, : len(new)].mean().exp())) for row, new in enumerate(written)]
 
     def _deadline(self, rows: int) -> Any:
-        """What stops a batch of so many rows when its time is up."""
+        """The criterion that stops a batch of this many rows when its time is up."""
         import torch
         from transformers import StoppingCriteria, StoppingCriteriaList
 
@@ -153,22 +153,22 @@ class TextGenerator:
 
 
 @contextmanager
-def _instead_of_its_own(module: Any, config: Any) -> Iterator[None]:
-    """Other settings than the ones that a model brings along, which transformers would fill up from."""
-    given = module.generation_config
+def _replaced_config(module: Any, config: Any) -> Iterator[None]:
+    """Replace the settings that a model brings along, from which transformers would fill up others."""
+    before = module.generation_config
     module.generation_config = config
     try:
         yield
     finally:
-        module.generation_config = given
+        module.generation_config = before
 
 
 def format_of(model: LanguageModel) -> ChatFormat:
     """The chat format of a model, whose own settings may name further tokens that end a response."""
     # Settings for sampling, which instruction-tuned models bring along, are not for drafts that should be the same
     # every time; the tokens that end a turn are.
-    found = getattr(model.module.generation_config, "eos_token_id", None)
-    stops = found if isinstance(found, list) else [found] if found is not None else []
+    ids = getattr(model.module.generation_config, "eos_token_id", None)
+    stops = ids if isinstance(ids, list) else [ids] if ids is not None else []
     return chat_format_of(model.tokenizer, tuple(int(stop) for stop in stops))
 
 

@@ -57,7 +57,7 @@ def test_a_graph_of_another_model_is_not_believed(
     with caplog.at_level(logging.WARNING), frozen_encoder(base, store, reading_of(base)) as encoder:
         assert encoder is base
 
-    assert "those of the graph differ" in caplog.text
+    assert "the ones of the graph differ" in caplog.text
 
 
 def test_torch_computes_where_there_is_no_graph(base: TextEncoder, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ml_backend.domain.model import Method
 from ml_backend.errors import ConfigurationError
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
-from ml_backend.learning.generation.probe import PROBE
+from ml_backend.learning.generation.fine_tune import PROBE
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.overrides import settings_from
 

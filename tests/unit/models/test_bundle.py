@@ -101,7 +101,7 @@ def test_tags_of_former_bundles_are_given_to_what_they_were_given_to(document: d
 
 @pytest.mark.parametrize("head", ["softmax", "tags", "text"])
 def test_what_is_no_decoder_is_refused(head: str, bundle: Bundle) -> None:
-    _edit_part(bundle.path, **{"head": head, "readout": {"labels": [], "surprise": 1}})
+    _edit_part(bundle.path, head=head, readout={"labels": [], "surprise": 1})
 
     with pytest.raises(BundleError, match=f"the decoder of a {head} head cannot be read: .*; fetch or train it again"):
         read_bundle(bundle.path)
