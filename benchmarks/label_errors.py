@@ -26,9 +26,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.support.banking77 import control_of, read_rows
+from ml_backend.arrays import Bools, Floats, Floats2d, Ints
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control
 from ml_backend.domain.progress import Progress
@@ -37,17 +37,12 @@ from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.suspects import LEAST_WEIGHT
 from ml_backend.measuring.evaluation import evaluate
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
-from ml_backend.models.text.tokenised import Floats2d
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.quality.judges.softmax import SoftmaxJudge
 from ml_backend.quality.label_errors import label_errors
 from ml_backend.quality.out_of_sample import AUDIT_C, audit_settings, predict_out_of_sample
 from ml_backend.quality.reviewed_texts import ReviewedTexts
 from ml_backend.tasks import ServedControl, find_kinds
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 KINDS = ("symmetric", "confusable")
 FOLDS = 5

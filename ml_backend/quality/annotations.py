@@ -7,8 +7,8 @@ from itertools import combinations
 from statistics import fmean
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Ints
 from ..domain.example import Row, Span, Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.quality import Issue, IssueKind
@@ -111,7 +111,7 @@ class AnswerMatrix:
     rows: Sequence[Sequence[AnnotatedRow]]
     annotators: Sequence[str]
     targets: Sequence[Target]
-    codes: npt.NDArray[np.int64]
+    codes: Ints
 
     @classmethod
     def of(cls, rows: Sequence[AnnotatedRow], targets: Sequence[Target], *, is_exact: bool) -> "AnswerMatrix":

@@ -4,19 +4,16 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import AnyFloats, Floats, Ints
 from ..domain.example import Target
 from ..domain.quality import AnnotatorQuality, Disagreement, Issue, IssueKind
 from .annotations import UNANSWERED, AnswerMatrix
 
 __all__ = ["Consensus", "ambiguous_issues", "crowdlab"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Floats: TypeAlias = npt.NDArray[np.floating]
 
 UNSURE = 0.5
 """An unsettled text is ambiguous where no answer is likelier than all others together."""
@@ -87,8 +84,8 @@ def ambiguous_issues(disagreements: Sequence[Disagreement]) -> list[Issue]:
 
 
 def crowdlab(
-    codes: Ints, probabilities: Floats | None, *, classes: int
-) -> tuple[Ints, npt.NDArray[np.float64], tuple[float | None, ...]]:
+    codes: Ints, probabilities: AnyFloats | None, *, classes: int
+) -> tuple[Ints, Floats, tuple[float | None, ...]]:
     """Return the most likely class per text, how likely it is, and the quality of each annotator.
 
     Estimated by CROWDLAB (Goh, Tkachenko and Mueller 2022; `cleanlab.multiannotator`), which weighs annotators by
@@ -115,9 +112,7 @@ def crowdlab(
     return consensus, confidence, bounded
 
 
-def _estimate(
-    given: npt.NDArray[np.float64], probabilities: Floats | None, classes: int
-) -> tuple[Ints, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _estimate(given: Floats, probabilities: AnyFloats | None, classes: int) -> tuple[Ints, Floats, Floats]:
     """Return consensus and confidence per text, quality per annotator."""
     from cleanlab.multiannotator import get_label_quality_multiannotator
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arrays import AnyFloats
 from ..domain.example import Row
 from ..domain.quality import (
     AnnotatorQuality,
@@ -21,7 +22,7 @@ from ..errors import ConfigurationError
 from .annotations import AnnotatedRow
 from .consensus import ambiguous_issues
 from .judges.base import judge_for
-from .predictions import Floats, OutOfSamplePredictions
+from .predictions import OutOfSamplePredictions
 from .text_issues import SimilarTexts, is_empty
 
 __all__ = ["examine"]
@@ -31,7 +32,7 @@ def examine(
     rows: Sequence[Row],
     splits: Sequence[Split],
     predictions_by_control: Sequence[OutOfSamplePredictions],
-    features: Floats | None,
+    features: AnyFloats | None,
     *,
     snapshot_id: str = "",
     probabilities_from: str = "",
@@ -123,7 +124,7 @@ def _check(
     rows: int,
     splits: Sequence[Split],
     predictions_by_control: Sequence[OutOfSamplePredictions],
-    features: Floats | None,
+    features: AnyFloats | None,
 ) -> None:
     if len(splits) != rows:
         raise ConfigurationError(f"{rows} rows and {len(splits)} splits found; wanted a split per row")

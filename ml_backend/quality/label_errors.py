@@ -2,11 +2,11 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import AnyFloats, Bools, Ints
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "label_errors"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
-Floats: TypeAlias = npt.NDArray[np.floating]
 
 FEWEST_CLASS_ROWS = 3
 """Rows of smaller classes are not judged: a model that saw at most one other row of the class knows nothing of it."""
@@ -37,14 +34,14 @@ class LabelErrors:
         expected_errors: how many wrong labels there seem to be in all, flagged or not.
     """
 
-    quality: npt.NDArray[np.float64]
+    quality: AnyFloats
     is_error: Bools
     suggested: Ints
     is_judged: Bools
     expected_errors: int
 
 
-def label_errors(labels: Ints, probabilities: Floats) -> LabelErrors:
+def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
     """Judge labels: how likely each one is right, and which are likely wrong.
 
     The quality of a label is its posterior under a noise model: the classifier's probabilities are the prior of the
@@ -94,7 +91,7 @@ def label_errors(labels: Ints, probabilities: Floats) -> LabelErrors:
     return LabelErrors(result.quality, result.is_error, result.suggested, result.is_judged, expected)
 
 
-def _check(labels: Ints, probabilities: Floats) -> None:
+def _check(labels: Ints, probabilities: AnyFloats) -> None:
     if labels.ndim != 1 or probabilities.ndim != 2 or len(probabilities) != len(labels):
         raise ConfigurationError(
             f"labels of shape {labels.shape} and probabilities of shape {probabilities.shape} found; "
@@ -104,7 +101,7 @@ def _check(labels: Ints, probabilities: Floats) -> None:
         raise ConfigurationError("probabilities that are negative or not finite found; wanted numbers from 0 to 1")
 
 
-def _distributions(probabilities: Floats) -> npt.NDArray[np.float64]:
+def _distributions(probabilities: AnyFloats) -> AnyFloats:
     """Return rows that sum to 1; even ones where the classes that count have no probability at all."""
     values = probabilities.astype(np.float64)
     sums = values.sum(axis=1, keepdims=True)
@@ -113,7 +110,7 @@ def _distributions(probabilities: Floats) -> npt.NDArray[np.float64]:
     return even
 
 
-def _expected_errors(given: Ints, prior: npt.NDArray[np.float64]) -> int:
+def _expected_errors(given: Ints, prior: AnyFloats) -> int:
     from cleanlab.count import num_label_issues
 
     with warnings.catch_warnings():
@@ -121,7 +118,7 @@ def _expected_errors(given: Ints, prior: npt.NDArray[np.float64]) -> int:
         return int(num_label_issues(given, prior))
 
 
-def _posterior(given: Ints, prior: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _posterior(given: Ints, prior: AnyFloats) -> AnyFloats:
     """Return the probability of each true class, given the text and the label."""
     from cleanlab.count import estimate_joint
     from scipy.sparse import csr_matrix
@@ -137,11 +134,11 @@ def _posterior(given: Ints, prior: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     return posterior
 
 
-def _bayes(given: Ints, prior: npt.NDArray[np.float64], joint: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _bayes(given: Ints, prior: AnyFloats, joint: AnyFloats) -> AnyFloats:
     """Return the posterior of each true class; `joint` has a row per given class and a column per true one."""
     given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), np.finfo(np.float64).tiny)
     return _distributions(prior * given_true[given])
 
 
-def _counts(is_given: "csr_matrix", posterior: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _counts(is_given: "csr_matrix", posterior: AnyFloats) -> AnyFloats:
     return np.asarray(is_given @ posterior, dtype=np.float64)

@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Floats, Floats2d, Ints
 from ..domain.model import Method
 from ..domain.progress import Progress, ProgressCallback
-from ..learning.classification.fit import Observer, Workshop
-from ..learning.classification.plan import FORWARD_SHARE, fold_work
+from ..learning.classification.cross_validation import out_of_fold
 from ..learning.classification.settings import TrainingSettings
+from ..learning.classification.trainer import Trainer
 from ..learning.loop.checkpoints import Checkpoints
-from ..learning.loop.meter import ProgressMeter
-from ..learning.objectives import Objective, objective_for
+from ..learning.loop.meter import FORWARD_SHARE, ProgressMeter
+from ..learning.loop.observer import Step, TrainingObserver
+from ..learning.objectives.base import Objective, objective_for
 from ..learning.record import library_versions
 from ..learning.rows.encoded import EncodedRows
-from ..learning.rows.folds import Fold, out_of_fold
+from ..learning.rows.folds import Fold
 from ..models.base.base_model import weights_sha256
-from ..models.text.tokenised import Floats2d, Ints
 from ..models.text.torch_encoder import TextEncoder
 from .judges.base import LabelJudge, judge_for
 from .predictions import OutOfSamplePredictions
-from .reviewed_texts import Floats, ReviewedTexts, grouped_folds
+from .reviewed_texts import ReviewedTexts, grouped_folds
 
 __all__ = ["AUDIT_C", "audit_settings", "predict_out_of_sample"]
 
@@ -125,7 +126,7 @@ class _Texts:
             meter.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts")
             done = rows
 
-        arrays, _ = Checkpoints(cache, self.origin, _ignore).arrays(
+        arrays, _ = Checkpoints(cache, self.origin).arrays(
             "features", lambda: {"rows": self.encoder.embed(self._texts, on_rows=count)}
         )
         return arrays["rows"]
@@ -164,14 +165,14 @@ class _ControlPredictor:
     def predict(self, report: ProgressCallback, start: float, end: float) -> OutOfSamplePredictions:
         """Return the predictions for all rows; progress goes from `start` to `end`."""
         rows = self._encoded.take(np.arange(len(self._reviewed.texts)))
-        reading = rows.reading
-        probabilities = np.zeros((reading.units, self._objective.readout.columns), dtype=np.float32)
+        tokenised = rows.tokenised
+        probabilities = np.zeros((tokenised.units, self._objective.decoder.columns), dtype=np.float32)
         blocks = list(self._blocks(rows))
         for number, positions in enumerate(blocks):
             block = self._block(positions, f"block-{number + 1}")
             share = (end - start) / len(blocks)
             begin = start + number * share
-            probabilities[reading.units_of(positions)] = block.probabilities(report, begin, begin + share)
+            probabilities[tokenised.units_of(positions)] = block.probabilities(report, begin, begin + share)
         return _predictions(self._reviewed, probabilities, rows)
 
     def _blocks(self, rows: EncodedRows) -> Iterator[Ints]:
@@ -226,7 +227,7 @@ class _Block:
             "labels": reviewed.labels,
             "texts_sha256": _sha256("\n".join(map(ascii, reviewed.texts)).encode()),
             "head": reviewed.head,
-            "readout": objective.readout.to_json(),
+            "readout": objective.decoder.to_json(),
             "codes_sha256": _sha256(encoded.codes.tobytes()),
             "usable_sha256": _sha256(reviewed.is_usable.tobytes()),
             "libraries": library_versions(),
@@ -255,7 +256,7 @@ class _Block:
     ) -> Floats2d:
         """Return the probabilities of one round, which are kept under this name."""
         origin = {**self._origin, "weights_sha256": _sha256(weights.tobytes()), "settings": settings.to_json()}
-        checkpoints = Checkpoints(self._cache / name, origin, _ignore)
+        checkpoints = Checkpoints(self._cache / name, origin)
         arrays, _ = checkpoints.arrays(
             "probabilities", lambda: {"units": self._probabilities(settings, weights, checkpoints, meter_for)}
         )
@@ -268,20 +269,20 @@ class _Block:
         checkpoints: Checkpoints,
         meter_for: Callable[[float], ProgressMeter],
     ) -> Floats2d:
-        reviewed, reading = self._reviewed, self._encoded.reading
-        codes = self._encoded.codes[reading.units_of(np.flatnonzero(reviewed.is_usable))]
-        shares = self._judge.answer_shares(codes, self._objective.readout.columns)
-        probabilities = np.tile(shares, (int(reading.unit_starts[len(reviewed.texts)]), 1))
+        reviewed, tokenised = self._reviewed, self._encoded.tokenised
+        codes = self._encoded.codes[tokenised.units_of(np.flatnonzero(reviewed.is_usable))]
+        shares = self._judge.answer_shares(codes, self._objective.decoder.columns)
+        probabilities = np.tile(shares, (int(tokenised.unit_starts[len(reviewed.texts)]), 1))
         targets = [target for target in reviewed.targets if target is not None]
         if not self._folds or not targets or self._objective.why_unusable(targets) is not None:
             return probabilities  # nothing that people said tells answers apart
         described = len(self._encoded) - len(reviewed.texts)
-        workshop = Workshop.for_rows(self._encoder, self._objective, settings, len(targets) + described)
+        trainer = Trainer.for_rows(self._encoder, self._objective, settings, len(targets) + described)
         tuned = settings.method if settings.method is not Method.REGRESSION else None
-        epochs = workshop.hyperparameters.epochs if tuned else 0
-        meter = meter_for(self._embedding_work() + sum(fold_work(fold, epochs) for fold in self._folds))
+        epochs = trainer.hyperparameters.epochs if tuned else 0
+        meter = meter_for(self._embedding_work() + sum(fold.work(epochs) for fold in self._folds))
         held_out = out_of_fold(
-            workshop,
+            trainer,
             self._encoded.weighted(np.concatenate([weights, np.ones(described)])),
             self._unit_features(meter),
             self._folds,
@@ -290,10 +291,10 @@ class _Block:
             checkpoints=checkpoints,
             on_fold=partial(_count_fold, meter, epochs),
         )
-        scored = reading.units_of(np.concatenate([fold.scored for fold in self._folds]))
+        scored = tokenised.units_of(np.concatenate([fold.scored for fold in self._folds]))
         probabilities[scored] = self._judge.probabilities(held_out.logits[settings.method])
         empty = [i for i, text in enumerate(reviewed.texts) if not text.strip()]
-        probabilities[reading.units_of(empty)] = shares
+        probabilities[tokenised.units_of(empty)] = shares
         return probabilities
 
     def _embedding_work(self) -> float:
@@ -303,44 +304,43 @@ class _Block:
 
     def _known_rows(self) -> int:
         """Return how many of the first rows are embedded already, since their unit is the whole text."""
-        is_whole = self._encoded.reading.places is None and self._encoded.reading.added is None
+        is_whole = self._encoded.tokenised.places is None and self._encoded.tokenised.added is None
         return len(self._reviewed.texts) if is_whole else 0
 
     def _unit_features(self, meter: ProgressMeter) -> Floats2d:
         """Return the features of the encoded rows' units."""
         if self._features is None:
             known = self._known_rows()
-            reading = self._encoded.reading.take(np.arange(known, len(self._encoded)))
-            texts_per_sequence = reading.texts / max(len(reading.sequences), 1)
+            tokenised = self._encoded.tokenised.take(np.arange(known, len(self._encoded)))
+            texts_per_sequence = tokenised.texts / max(len(tokenised.sequences), 1)
             done = 0
 
             def count(sequences: int) -> None:
                 nonlocal done
                 work = (sequences - done) * texts_per_sequence * FORWARD_SHARE
-                meter.advance(work, "embedding", f"{sequences} of {len(reading.sequences)} pieces of text")
+                meter.advance(work, "embedding", f"{sequences} of {len(tokenised.sequences)} pieces of text")
                 done = sequences
 
-            computed = self._encoder.vectors(reading, on_rows=count)
+            computed = self._encoder.vectors(tokenised, on_rows=count)
             self._features = np.concatenate([self._text_features, computed]) if known else computed
         return self._features
 
-    def _observer(self, meter: ProgressMeter, number: int) -> Observer:
+    def _observer(self, meter: ProgressMeter, number: int) -> TrainingObserver:
         where = f"fold {number} of {len(self._folds)}"
         meter.advance(0, "judging", where)
         rows = len(self._folds[number - 1].train)
-        return Observer(
-            on_step=lambda step: meter.advance(
-                step.rows, "judging", f"{where}, step {step.number} of {step.of}, loss {step.loss:.3f}"
-            ),
-            on_resume=lambda epoch, _: meter.skip(epoch * rows),
-        )
+
+        def describe(step: Step) -> str:
+            return f"{where}, {step}"
+
+        return TrainingObserver(meter, "judging", rows_per_epoch=rows, describe=describe)
 
 
 def _count_fold(meter: ProgressMeter, epochs: int, fold: Fold, is_known: bool) -> None:
     if is_known:
-        meter.skip(fold_work(fold, epochs))
+        meter.skip(fold.work(epochs))
     else:
-        meter.advance(fold_work(fold, 0), "judging", f"{len(fold.scored)} rows judged")
+        meter.advance(fold.work(0), "judging", f"{len(fold.scored)} rows judged")
 
 
 def _sha256(data: bytes) -> str:
@@ -349,12 +349,8 @@ def _sha256(data: bytes) -> str:
 
 def _predictions(reviewed: ReviewedTexts, probabilities: Floats2d, rows: EncodedRows) -> OutOfSamplePredictions:
     return OutOfSamplePredictions(
-        reviewed.control, reviewed.head, probabilities, rows.codes, rows.reading, reviewed.is_usable
+        reviewed.control, reviewed.head, probabilities, rows.codes, rows.tokenised, reviewed.is_usable
     )
-
-
-def _ignore(_: str) -> None:
-    """A checkpoint callback that does nothing."""
 
 
 def _texts_sha256(texts: Sequence[str]) -> str:

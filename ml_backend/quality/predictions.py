@@ -1,20 +1,12 @@
 """The form in which an audit gets the predictions that it judges answers by."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from ..arrays import AnyFloats, Bools, Codes
 from ..domain.label_config import Control
 from ..models.text.tokenised import TokenisedTexts
 
-if TYPE_CHECKING:
-    from ..learning.rows.encoded import Codes
-
-__all__ = ["Floats", "OutOfSamplePredictions"]
-
-Floats: TypeAlias = npt.NDArray[np.floating]
+__all__ = ["OutOfSamplePredictions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,10 +26,10 @@ class OutOfSamplePredictions:
 
     control: Control
     head: str
-    probabilities: Floats | None = None
+    probabilities: AnyFloats | None = None
     codes: "Codes | None" = None
     texts: TokenisedTexts | None = None
-    is_usable: npt.NDArray[np.bool_] | None = None
+    is_usable: Bools | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

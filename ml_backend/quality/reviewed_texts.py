@@ -5,21 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Bools, Ints
 from ..domain.example import Row, Target
 from ..domain.label_config import Control
 from ..domain.snapshot import normalised
-from ..learning.objectives import Objective
+from ..learning.objectives.base import Objective
 from ..learning.rows.data import LabeledTexts
-from ..learning.rows.folds import Fold, dealt_out
+from ..learning.rows.folds import Fold, deal_out
 from ..tasks import ServedControl
 
 __all__ = ["ReviewedTexts", "grouped_folds"]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 NO_STRATUM = -1
 
@@ -106,7 +103,7 @@ def grouped_folds(reviewed: ReviewedTexts, objective: Objective, *, folds: int, 
     for group, k in zip(groups.tolist(), strata.tolist(), strict=True):
         members[group][k] += 1
     main = np.array([_main_stratum(members[group]) for group in range(len(members))], dtype=np.int64)
-    number_of = dealt_out(main, min(folds, max(2, len(main))), np.random.default_rng(seed))[groups]
+    number_of = deal_out(main, min(folds, max(2, len(main))), np.random.default_rng(seed))[groups]
     described = np.arange(rows, len(learned))
     fold_list = []
     for number in np.unique(number_of):

@@ -4,19 +4,17 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import AnyFloats, Ints
 from ..domain.quality import Issue, IssueKind
 from .annotations import AnnotatedRow
 from .judges.base import judge_for
-from .predictions import Floats, OutOfSamplePredictions
+from .predictions import OutOfSamplePredictions
 
 __all__ = ["DuplicatePair", "SimilarTexts", "is_empty"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
 
 NEIGHBOURS = 10
 NEAR_DUPLICATE_SIMILARITY = 0.98
@@ -58,9 +56,9 @@ class SimilarTexts:
         warnings: sentences on what could not be looked at.
     """
 
-    def __init__(self, rows: Sequence[AnnotatedRow], features: Floats | None) -> None:
+    def __init__(self, rows: Sequence[AnnotatedRow], features: AnyFloats | None) -> None:
         self._rows = rows
-        self._similarities: npt.NDArray[np.float64] | None = None
+        self._similarities: AnyFloats | None = None
         self.pairs = _equal_texts([row.key for row in rows])
         self.warnings: list[str] = []
         if features is None:
@@ -133,7 +131,7 @@ def _equal_texts(keys: Sequence[str]) -> list[DuplicatePair]:
     return [DuplicatePair(first, index, EQUAL) for index, first in enumerate(firsts) if first != index]
 
 
-def _near_duplicates(keys: Sequence[str], indices: Ints, similarities: npt.NDArray[np.float64]) -> list[DuplicatePair]:
+def _near_duplicates(keys: Sequence[str], indices: Ints, similarities: AnyFloats) -> list[DuplicatePair]:
     """Return the pairs of texts that are alike and not equal, of those that are neighbours."""
     alike: dict[tuple[int, int], float] = {}
     for row, column in np.argwhere(similarities >= NEAR_DUPLICATE_SIMILARITY).tolist():
@@ -143,7 +141,7 @@ def _near_duplicates(keys: Sequence[str], indices: Ints, similarities: npt.NDArr
     return [DuplicatePair(*pair, similarity) for pair, similarity in sorted(alike.items())]
 
 
-def _nearest_neighbours(features: Floats) -> tuple[Ints, npt.NDArray[np.float64]]:
+def _nearest_neighbours(features: AnyFloats) -> tuple[Ints, AnyFloats]:
     """Return each text's nearest texts without itself, and their cosines, nearest first; shapes (N, k), k at most 10.
 
     Compared in chunks: memory grows with N, not with its square.
@@ -164,7 +162,7 @@ def _nearest_neighbours(features: Floats) -> tuple[Ints, npt.NDArray[np.float64]
     return indices[~is_self].reshape(count, k).astype(np.int64), similarities[~is_self].reshape(count, k)
 
 
-def _outliers(similarities: npt.NDArray[np.float64] | None) -> Iterator[tuple[int, float]]:
+def _outliers(similarities: AnyFloats | None) -> Iterator[tuple[int, float]]:
     """Yield the texts that are far from their neighbours, and how many times nearer the median text is, as a share.
 
     The mean distance to the nearest neighbours (Kuan and Mueller 2022, "Back to the Basics"), and the cut of

@@ -6,17 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import AnyFloats, Codes, Floats, Floats2d
 from ...domain.example import Target
 from ...domain.quality import ClassNoise, ClassPair, Issue
-from ...learning.rows.encoded import Codes
 from ...models.text.confidence import confidences
-from ...models.text.tokenised import Floats2d
 from ...plugins import classes_in
 from ..annotations import AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus
-from ..predictions import Floats, OutOfSamplePredictions
+from ..predictions import OutOfSamplePredictions
 
 __all__ = ["LabelFindings", "LabelJudge", "judge_for"]
 
@@ -63,7 +61,7 @@ class LabelJudge(ABC):
         counts = np.bincount(codes.astype(np.int64), minlength=columns) + 1
         return np.asarray(counts / counts.sum(), dtype=np.float32)
 
-    def label_trust(self, predictions: OutOfSamplePredictions) -> npt.NDArray[np.float64]:
+    def label_trust(self, predictions: OutOfSamplePredictions) -> Floats:
         """Return how far to believe the answer of each row, above 0 to 1, shape (N,)."""
         raise NotImplementedError(f"the answers of {self.head} are all believed alike ({predictions.control.name!r})")
 
@@ -91,7 +89,7 @@ class LabelJudge(ABC):
         self,
         rows: Sequence[AnnotatedRow],
         predictions: OutOfSamplePredictions,
-        probabilities: Floats,
+        probabilities: AnyFloats,
         answers: AnswerMatrix,
         /,
     ) -> LabelFindings:

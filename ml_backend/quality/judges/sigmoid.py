@@ -2,25 +2,21 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import AnyFloats, Bools, Codes, Floats2d
 from ...domain.example import Target, parts_of
 from ...domain.quality import IssueKind
-from ...learning.rows.encoded import Codes
 from ...models.text.confidence import Logistic
-from ...models.text.tokenised import Floats2d
 from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus, crowdlab
 from ..label_errors import label_errors
-from ..predictions import Floats, OutOfSamplePredictions
+from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
 __all__ = ["SigmoidJudge", "multilabel_errors"]
 
-Bools: TypeAlias = npt.NDArray[np.bool_]
 
 LOWEST_WEIGHT = 0.8
 """Share of the least likely choice in an answer's quality: `ExponentialMovingAverage` of cleanlab."""
@@ -96,7 +92,7 @@ class SigmoidJudge(LabelJudge):
         self,
         rows: Sequence[AnnotatedRow],
         predictions: OutOfSamplePredictions,
-        probabilities: Floats,
+        probabilities: AnyFloats,
         _answers: AnswerMatrix,
         /,
     ) -> LabelFindings:
@@ -124,7 +120,7 @@ class SigmoidJudge(LabelJudge):
         )
 
 
-def multilabel_errors(labels: Bools, probabilities: Floats) -> tuple[npt.NDArray[np.float64], Bools]:
+def multilabel_errors(labels: Bools, probabilities: AnyFloats) -> tuple[AnyFloats, Bools]:
     """Return how likely each answer as a whole is right, and the answers with their likely errors turned around.
 
     An answer is as good as its worst choices: their qualities are averaged with exponentially growing weights, the
@@ -151,11 +147,11 @@ def multilabel_errors(labels: Bools, probabilities: Floats) -> tuple[npt.NDArray
     return _as_its_worst(quality), suggested
 
 
-def _as_its_worst(quality: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _as_its_worst(quality: AnyFloats) -> AnyFloats:
     if not quality.shape[1]:
         return np.ones(len(quality))
     descending = -np.sort(-quality, axis=1)
-    average: npt.NDArray[np.float64] = descending[:, 0]
+    average: AnyFloats = descending[:, 0]
     for column in descending.T[1:]:
         average = LOWEST_WEIGHT * column + (1 - LOWEST_WEIGHT) * average
     return average

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import AnyFloats, Floats, Ints
 from ...domain.example import Target
 from ...domain.quality import ClassPair, IssueKind
 from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus, crowdlab
-from ..label_errors import FEWEST_CLASS_ROWS, Ints, LabelErrors, label_errors
-from ..predictions import Floats, OutOfSamplePredictions
+from ..label_errors import FEWEST_CLASS_ROWS, LabelErrors, label_errors
+from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
 __all__ = ["SoftmaxJudge"]
@@ -29,7 +29,7 @@ class SoftmaxJudge(LabelJudge):
     # For the other heads a second round of models finds no more errors than the first.
     weighs_labels = True
 
-    def label_trust(self, predictions: OutOfSamplePredictions) -> npt.NDArray[np.float64]:
+    def label_trust(self, predictions: OutOfSamplePredictions) -> Floats:
         """Return how far to believe the answer of each row, above 0 to 1, shape (N,).
 
         Models that learned from wrong labels defend them. Judging anew by models that trust labels by their quality
@@ -68,7 +68,7 @@ class SoftmaxJudge(LabelJudge):
         self,
         rows: Sequence[AnnotatedRow],
         predictions: OutOfSamplePredictions,
-        probabilities: Floats,
+        probabilities: AnyFloats,
         answers: AnswerMatrix,
         /,
     ) -> LabelFindings:

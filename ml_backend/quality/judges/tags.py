@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import AnyFloats, Bools, Ints
 from ...domain.example import Span, Target, parts_of
 from ...domain.label_config import Control
 from ...domain.quality import ClassPair, IssueKind
@@ -19,13 +19,11 @@ from ...models.text.tokenised import TokenisedTexts
 from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix, answer_f1
 from ..consensus import Consensus
 from ..label_errors import label_errors
-from ..predictions import Floats, OutOfSamplePredictions
+from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
 __all__ = ["TagsJudge", "tag_errors"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
 SpansPerText: TypeAlias = Sequence[tuple[Span, ...]]
 
 SMALLEST = 1e-12
@@ -62,7 +60,7 @@ class TagsJudge(LabelJudge):
         self,
         rows: Sequence[AnnotatedRow],
         predictions: OutOfSamplePredictions,
-        probabilities: Floats,
+        probabilities: AnyFloats,
         _answers: AnswerMatrix,
         /,
     ) -> LabelFindings:
@@ -116,8 +114,8 @@ class TagsJudge(LabelJudge):
 
 
 def tag_errors(
-    given: SpansPerText, labels: Sequence[str], probabilities: Floats, codes: Ints, texts: TokenisedTexts
-) -> tuple[npt.NDArray[np.float64], SpansPerText] | None:
+    given: SpansPerText, labels: Sequence[str], probabilities: AnyFloats, codes: Ints, texts: TokenisedTexts
+) -> tuple[AnyFloats, SpansPerText] | None:
     """Return the quality of the marks in texts, and the marks with those set right that are likely wrong.
 
     Every word is judged as a single choice between the labels and none of them: begin and inside of a label are one

@@ -29,7 +29,7 @@ from .decisions import precision_table
 from .push_flags import push_audit
 
 if TYPE_CHECKING:
-    from ...models.text.tokenised import Floats2d
+    from ...arrays import Floats2d
     from ...quality.precision import KindPrecision
     from ...quality.predictions import OutOfSamplePredictions
 

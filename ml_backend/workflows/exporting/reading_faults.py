@@ -137,10 +137,10 @@ def _length_faults(
     choices: Sequence[str],
     max_length_tokens: int,
 ) -> Iterator[ReadingFault]:
-    from ...models.base.base_model import position_limit
+    from ...models.base.base_model import BaseModelFiles
     from ...models.base.legibility import longer_texts
 
-    most = position_limit(base_model)
+    most = BaseModelFiles(base_model).position_limit()
     read = min(max_length_tokens, most or max_length_tokens)
     longer = longer_texts([text for _, text in texts], tokeniser, read)
     if longer:

@@ -49,14 +49,14 @@ def predictions_on(rows: Sequence[Row]) -> list[OutOfSamplePredictions]:
             probabilities.append([0.1, 0.85, 0.05] if is_place else [0.94, 0.03, 0.03])
             codes.append(int(any(span.start == match.start() for span in row.targets.get("places", ()))))
     count = len(units) // max(len(rows), 1)
-    reading = TokenisedTexts(
+    tokenised = TokenisedTexts(
         [[1] * count for _ in rows], [np.arange(count) for _ in rows], np.arange(len(rows) + 1), np.array(units)
     )
     topics = np.zeros((len(rows), 4))
     topics[np.arange(len(rows)), [NAMES.index(str(row.targets["topic"])) for row in rows]] = 1
     return [
         OutOfSamplePredictions(TOPIC, "softmax", topics),
-        OutOfSamplePredictions(PLACES, "tags", np.array(probabilities), np.array(codes), reading),
+        OutOfSamplePredictions(PLACES, "tags", np.array(probabilities), np.array(codes), tokenised),
     ]
 
 

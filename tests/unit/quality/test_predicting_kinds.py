@@ -8,7 +8,7 @@ from ml_backend.domain.example import Row, Span
 from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.objectives.tags import TagsObjective
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample

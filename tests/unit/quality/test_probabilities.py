@@ -10,7 +10,7 @@ from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.folds import Fold
 from ml_backend.quality.judges.softmax import SoftmaxJudge
 from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample

@@ -30,13 +30,13 @@ def reading_of(texts: Sequence[str]) -> TokenisedTexts:
     )
 
 
-def tags_of(given: Sequence[Sequence[Span]], reading: TokenisedTexts) -> np.ndarray:
+def tags_of(given: Sequence[Sequence[Span]], tokenised: TokenisedTexts) -> np.ndarray:
     """Tag per word of spans that end where words do."""
-    tags = np.zeros(reading.units, dtype=np.int64)
+    tags = np.zeros(tokenised.units, dtype=np.int64)
     for text, spans in enumerate(given):
-        units = range(int(reading.unit_starts[text]), int(reading.unit_starts[text + 1]))
+        units = range(int(tokenised.unit_starts[text]), int(tokenised.unit_starts[text + 1]))
         for span in spans:
-            inside = [u for u in units if reading.spans[u, 0] < span.end and span.start < reading.spans[u, 1]]
+            inside = [u for u in units if tokenised.spans[u, 0] < span.end and span.start < tokenised.spans[u, 1]]
             tags[inside] = 2 * LABELS.index(span.label) + 2
             tags[inside[:1]] -= 1
     return tags
@@ -46,11 +46,11 @@ def found_in(
     given: Sequence[tuple[Span, ...]], sure: float = 0.9
 ) -> tuple[np.ndarray, Sequence[tuple[Span, ...]]] | None:
     """What is found where a model knows what is right."""
-    reading = reading_of(TEXTS)
-    right, columns = tags_of(RIGHT, reading), 2 * len(LABELS) + 1
-    probabilities = np.full((reading.units, columns), (1 - sure) / (columns - 1))
-    probabilities[np.arange(reading.units), right] = sure
-    return tag_errors(given, LABELS, probabilities, tags_of(given, reading), reading)
+    tokenised = reading_of(TEXTS)
+    right, columns = tags_of(RIGHT, tokenised), 2 * len(LABELS) + 1
+    probabilities = np.full((tokenised.units, columns), (1 - sure) / (columns - 1))
+    probabilities[np.arange(tokenised.units), right] = sure
+    return tag_errors(given, LABELS, probabilities, tags_of(given, tokenised), tokenised)
 
 
 ADA, YORK = RIGHT[0]
@@ -99,11 +99,11 @@ def test_spans_that_overlap_or_end_within_words_stay_where_nothing_speaks_agains
     given[0] = (ADA, Span(1, 3, "person"), YORK)
     given[1] = (*RIGHT[1], Span(9, 10, "place"))
 
-    reading = reading_of(TEXTS)
-    right = tags_of(RIGHT, reading)
-    probabilities = np.full((reading.units, 5), 0.025)
-    probabilities[np.arange(reading.units), right] = 0.9
-    _, suggested = tag_errors(given, LABELS, probabilities, right, reading)
+    tokenised = reading_of(TEXTS)
+    right = tags_of(RIGHT, tokenised)
+    probabilities = np.full((tokenised.units, 5), 0.025)
+    probabilities[np.arange(tokenised.units), right] = 0.9
+    _, suggested = tag_errors(given, LABELS, probabilities, right, tokenised)
 
     assert suggested == given
 
