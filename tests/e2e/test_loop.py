@@ -30,7 +30,8 @@ from tests.studio import choice
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-WAITING = 60
+TICKETS = load_tickets()[:300]
+WAITING = 40
 EVENT_S = 10.0
 
 
@@ -64,11 +65,10 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
 
 
 def _tasks() -> list[dict[str, Any]]:
-    """All tickets with an expert's label, but for some that nobody has labeled yet; those are to be trained on."""
-    tickets = load_tickets()
-    waiting = {ticket.text for ticket in [t for t in tickets if split_of(t.text, SPLIT) is Split.TRAIN][-WAITING:]}
+    """The tickets with an expert's label, but for some that nobody has labeled yet; those are to be trained on."""
+    waiting = {ticket.text for ticket in [t for t in TICKETS if split_of(t.text, SPLIT) is Split.TRAIN][-WAITING:]}
     tasks: list[dict[str, Any]] = []
-    for ticket in tickets:
+    for ticket in TICKETS:
         label = Expert(1).answer(ticket, None).label
         is_labeled = label is not None and ticket.text not in waiting
         tasks.append({"data": {"text": ticket.text}, "annotations": [{"result": choice(label)}] if is_labeled else []})
