@@ -1,9 +1,11 @@
 """The command: within this process for what it says and writes, in a process where it serves, works or is killed."""
 
+import atexit
 import io
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +15,9 @@ import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 from unittest import mock
 
@@ -140,13 +144,27 @@ def command(
 
 def _run_job(job_id: int) -> int:
     """What a job's process does, with its output in the job's log file."""
-    settings = load_settings()
-    path = log_path(settings.home.resolve(), job_id)
+    home = Path(os.environ["LABELLOOP_HOME"]).resolve()
+    if "LABELLOOP_MLFLOW_URL" not in os.environ and not (home / "mlflow.db").exists():
+        shutil.copyfile(_empty_mlflow_store(), home / "mlflow.db")
+    path, level = log_path(home, job_id), os.environ.get("LABELLOOP_LOG_LEVEL", "INFO")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as log, redirect_stdout(log), redirect_stderr(log), _logging_to(log, settings.log_level):
-        services = build_services(settings)
+    with path.open("a") as log, redirect_stdout(log), redirect_stderr(log), _logging_to(log, level):
+        services = build_services(load_settings())
         with closing(services.database):
             return 0 if run_job(services, job_id) is JobState.SUCCEEDED else 1
+
+
+@cache
+def _empty_mlflow_store() -> Path:
+    """A file to copy: MLflow takes seconds to make one."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = TemporaryDirectory(prefix="labelloop-tests-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{path}", folder.name).engine.dispose()
+    return path
 
 
 @contextmanager
