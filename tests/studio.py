@@ -47,7 +47,7 @@ def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         pytest.skip(str(error))
 
     @contextmanager
-    def start() -> Iterator[dict[str, str]]:
+    def start() -> Iterator[dict[str, Any]]:
         folder = tmp_path_factory.mktemp("label-studio")
         cache = request.config.cache
         kept = (cache.mkdir("label-studio") if cache else folder) / str(Path(executable).stat().st_mtime_ns)
@@ -55,10 +55,10 @@ def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             _keep_empty_database(kept, folder / "first", executable)
         shutil.copytree(kept, folder / "data")
         with _started(folder / "data", executable) as running:
-            yield {"url": running.url, "email": running.email, "log_file": str(running.log_file)}
+            yield {"url": running.url, "email": running.email, "pid": running.pid}
 
     with one_per_run(tmp_path_factory, "label-studio", start) as facts:
-        yield RunningStudio(facts["url"], TOKEN, facts["email"], PASSWORD, Path(facts["log_file"]))
+        yield RunningStudio(facts["url"], TOKEN, facts["email"], PASSWORD, facts["pid"])
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RunningStudio:
     token: str
     email: str
     password: str
-    log_file: Path
+    pid: int
 
 
 def _started(data_dir: Path, executable: str) -> LocalStudio:
