@@ -1,26 +1,51 @@
 """Services for a command."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ..domain.ports import JobLauncher
+    from ..options import Options
     from ..workflows.services import Services
 
-__all__ = ["open_services", "read_settings"]
+__all__ = ["command_session", "open_services", "read_settings"]
+
+_session: "ContextVar[tuple[ExitStack, JobLauncher | None] | None]" = ContextVar("session", default=None)
 
 
-def read_settings(**overrides: object) -> "Settings":
-    """Settings of the environment and the command line, with logging set up for a command: warnings and worse."""
+@contextmanager
+def command_session(launcher: "JobLauncher | None" = None) -> Iterator[None]:
+    """Close at the block's end what commands have opened in it.
+
+    Args:
+        launcher: replaces the one that starts child processes.
+    """
+    with ExitStack() as opened:
+        token = _session.set((opened, launcher))
+        try:
+            yield
+        finally:
+            _session.reset(token)
+
+
+def read_settings() -> "Options":
+    """Return the settings of the environment, and log what a command should: warnings and worse."""
     from ..bootstrap import configure_logging
     from ..config import load_settings
 
-    settings = load_settings(**overrides)
+    settings = load_settings()
     configure_logging(settings.log_level if "log_level" in settings.model_fields_set else "WARNING")
     return settings
 
 
-def open_services(**overrides: object) -> "Services":
-    """Services over these settings."""
+def open_services() -> "Services":
+    """Return services over these settings."""
     from ..bootstrap import build_services
 
-    return build_services(read_settings(**overrides))
+    opened, launcher = _session.get() or (None, None)
+    services = build_services(read_settings(), launcher=launcher)
+    if opened is not None:
+        opened.callback(services.database.close)
+    return services

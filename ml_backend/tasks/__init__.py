@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ..domain.label_config import ChoiceMade, Control, LabelConfig
-from ..domain.model import HeadKind
 from ..domain.object_tag import ObjectTag
 from ..errors import UnsupportedLabelConfig
 from ..plugins import classes_in
@@ -44,8 +43,8 @@ class ServingPlan:
 
     @property
     def labeled(self) -> tuple[ServedControl, ...]:
-        """The controls that are answered with labels, which can be right or wrong; a response in words cannot."""
-        return tuple(each for each in self.controls if each.kind.head is not HeadKind.TEXT)
+        """The controls that are answered with labels."""
+        return tuple(each for each in self.controls if each.kind.has_labels)
 
     @property
     def has_texts(self) -> bool:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from ..domain.annotation import Region
 from ..domain.example import Target
 from ..domain.label_config import Control
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 
 __all__ = ["GivenAnswer", "TaskKind"]
@@ -32,12 +32,14 @@ class TaskKind(ABC):
 
     Attributes:
         name: as in `label_config/<name>.xml`.
-        head: what a model computes for it.
+        head: the kind of head that answers it, a file of `models/decoders`.
+        has_labels: True where an answer consists of labels, which can be right or wrong; a response in words cannot.
         example: the control that it serves, as it is written in a label config.
     """
 
     name: ClassVar[str]
-    head: ClassVar[HeadKind]
+    head: ClassVar[str]
+    has_labels: ClassVar[bool] = True
     example: ClassVar[str]
 
     @abstractmethod

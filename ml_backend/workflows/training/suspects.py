@@ -34,7 +34,7 @@ def trusted_rows(
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
     """The train rows per control, those with a suspicious answer to it treated as the training wants, and what there
     is to say of it."""
-    from ...learning.rows.suspects import treated
+    from ...learning.rows.suspects import treat_suspects
 
     plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
     every = list(read_rows(snapshot.path, Split.TRAIN))
@@ -55,7 +55,7 @@ def trusted_rows(
         context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
     notes = []
     for served in plan.labeled:
-        rows[served.name], said = treated(every, found[served.name], handling, served.name)
+        rows[served.name], said = treat_suspects(every, found[served.name], handling, served.name)
         notes += [f"{served.name}: {note}" if len(plan.labeled) > 1 else note for note in said]
     return rows, tuple(notes)
 

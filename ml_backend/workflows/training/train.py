@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ... import __version__
 from ...domain.example import Row
 from ...domain.job import Job, JobKind, JobState
-from ...domain.model import HeadKind, Method, ModelVersion, PromotionState, version_name
+from ...domain.model import Method, ModelVersion, PromotionState, version_name
 from ...domain.ports import Run
 from ...domain.project import Project
 from ...domain.reasons import reason_counts_to_json
@@ -20,7 +20,7 @@ from ...hooks import TrainingInfo
 from ...labelstudio.config.parse import parse_label_config
 from ...snapshots.store import read_rows
 from ...tasks import ServedControl, ServingPlan, serving_plan
-from ..exporting.reading_faults import reading_faults, row_texts
+from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..promoting.gate import hold_gate
 from ..promoting.promote import ask_hooks, finish_promotion, promote, serving_version
@@ -149,10 +149,11 @@ def _fit(
     services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, *, run: Run, version: str
 ) -> "TrainingOutcome":
     from ...domain.progress import Progress
-    from ...learning.loop.deadline import Deadline
+    from ...learning.loop.schedule import Deadline
     from ...learning.overrides import settings_from
-    from ...learning.run import train_version
-    from ...models.bundle.bundle import BundleFacts
+    from ...learning.part import VersionSpec
+    from ...learning.run import TrainingContext, train_version
+    from ...models.bundle.manifest import BundleFacts
     from ...models.graphs.store import GraphStore
 
     manifest = snapshot.manifest
@@ -166,7 +167,7 @@ def _fit(
     text_base_model = _text_base_model(services, request, plan)
     unread = reading_faults(
         plan,
-        row_texts((row for split in Split for row in read_rows(snapshot.path, split)), plan),
+        (row for split in Split for row in read_rows(snapshot.path, split)),
         base_model=request.base_model,
         max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,
@@ -178,30 +179,36 @@ def _fit(
         share = TRAINING_STARTS + progress.fraction * (GATE_STARTS - TRAINING_STARTS)
         context.report(share, progress.stage, progress.message)
 
-    outcome = train_version(
-        parts,
-        settings,
+    spec = VersionSpec(
         model_version=version,
-        facts=BundleFacts(plan.field, manifest.label_config, manifest.label_config_fingerprint, snapshot.id),
+        facts=BundleFacts(
+            field=plan.field,
+            label_config=manifest.label_config,
+            label_config_fingerprint=manifest.label_config_fingerprint,
+            snapshot_id=snapshot.id,
+        ),
         base_model=request.base_model,
-        writing=writing,
+        settings=settings,
         text_base_model=text_base_model,
-        out=bundle,
-        checkpoints=context.folder / "checkpoints",
-        graphs=GraphStore(services.options.graphs) if services.options.exports_graphs else None,
-        on_checkpoint=lambda name: context.keep(saved=name),
-        report=report,
-        deadline=deadline,
-        run=run,
+        writing=writing,
     )
+    training = TrainingContext(
+        run=run,
+        report=report,
+        checkpoints=context.folder / "checkpoints",
+        on_checkpoint=lambda name: context.keep(saved=name),
+        graphs=GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None,
+        deadline=deadline,
+    )
+    outcome = train_version(parts, spec, bundle, training)
     return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out, *map(str, unread)))
 
 
 def _text_base_model(services: Services, request: TrainRequest, plan: ServingPlan) -> str:
     """What is tuned to write: where nothing else is asked for, a base model that was named for this training counts."""
-    is_named = request.base_model != services.options.base_model
+    is_named = request.base_model != services.options.models.base_model
     own = request.base_model if is_named and not plan.labeled else ""
-    return request.text_base_model or own or services.options.text_base_model
+    return request.text_base_model or own or services.options.models.text_base_model
 
 
 def _parts(
@@ -231,7 +238,7 @@ def _parts(
 
 
 def _check_method(served: ServedControl, method: Method) -> None:
-    is_text = served.kind.head is HeadKind.TEXT
+    is_text = not served.kind.has_labels
     if is_text and method is Method.REGRESSION:
         raise TrainingError(f"{served.name!r} is answered with a text, which a regression cannot write; wanted lora")
     if not is_text and method is Method.QLORA:

@@ -13,15 +13,15 @@ import httpx
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.config import Settings
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.files.notes import FileNotes
 from ml_backend.labelstudio.local import LocalStudio
+from ml_backend.options import Options
 from ml_backend.tasks import serving_plan
-from ml_backend.workflows.exporting.snapshots import rows_of_file
+from ml_backend.workflows.exporting.row_source import RowSource
 from ml_backend.workflows.services import Services
 from tests.browser import keep, logged_in, mark
 from tests.studio import project_with_tasks, task_ids
@@ -160,7 +160,7 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    built = build_services(Settings(home=tmp_path_factory.mktemp("home")))
+    built = build_services(Options(home=tmp_path_factory.mktemp("home")))
     yield built
     built.database.close()
 
@@ -190,7 +190,7 @@ def test_answers_made_in_the_editor_are_read_back_equal_from_every_format(
     for export_format, suffix in FORMATS.items():
         export = services.options.home / f"{name}-{export_format}.{suffix}"
         export.write_bytes(_exported(studio, project.id, export_format))
-        rows = rows_of_file(services, export, plan, ReasonCounts(), FileNotes())
+        rows = RowSource.of_file(services, export, plan, FileNotes()).rows(ReasonCounts())
         found = {row.task_id: dict(row.targets) for row in rows}
         assert found == wanted, f"{export_format}: {export.read_text(encoding='utf-8')}"
 
