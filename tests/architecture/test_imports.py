@@ -23,7 +23,6 @@ HEAVY = frozenset(
         "altair",
         "openai",
         "vl_convert",
-        "openai",
     }
 )
 NEEDED_BY_COMMANDS = frozenset({"sqlalchemy", "alembic", "pydantic", "flask", "gunicorn", "httpx", "rich", "numpy"})
