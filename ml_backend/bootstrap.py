@@ -24,7 +24,7 @@ from .log_lines import LINE_FORMAT, LineFormatter
 from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
-from .serving.durable_registry import DurableRegistry
+from .serving.model_versions import ModelVersions
 from .storage import open_database
 from .tasks import serving_plan
 from .tracking.mlflow import MlflowRegistry, MlflowTracker
@@ -57,7 +57,7 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
     home.mkdir(parents=True, exist_ok=True)
     database, alarms = open_database(settings.database, _utc_now), Alarms()
     mlflow = MlflowRegistry(settings.mlflow, cache=home / "models")
-    registry = DurableRegistry(mlflow, database.versions, home, alarms)
+    versions = ModelVersions(database.versions, mlflow, home)
     options = _options(settings, home)
     answers = AnswerCache(settings.prediction_cache_mb * MB)
     serving = _Serving(settings, options.graphs, answers)
@@ -66,14 +66,13 @@ def build_services(settings: Settings, *, launcher: JobLauncher | None = None) -
         database=database,
         studio=StudioClient(settings.studio_url, settings.studio_token.get_secret_value(), settings.studio_timeout_s),
         tracker=MlflowTracker(settings.mlflow, artifact_root=home / "artifacts"),
-        registry=registry,
+        versions=versions,
         launcher=launcher or SubprocessLauncher(home, settings.environment()),
         champions=Champions(
-            registry,
+            versions,
             serving.champion,
             serving.cold_start,
             alarms,
-            earlier=registry.earlier,
             memory_of=_memory_of,
             limit_bytes=settings.model_memory_mb * MB,
         ),

@@ -18,7 +18,7 @@ from ml_backend.errors import BundleError
 from ml_backend.jobs import InlineLauncher
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
-from ml_backend.serving.durable_registry import DurableRegistry
+from ml_backend.serving.model_versions import ModelVersions
 from ml_backend.storage import Database, open_database
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.jobs.run_job import run_job
@@ -90,7 +90,7 @@ def build_test_services(
 
     Args:
         database_url: None: a SQLite database of their own.
-        mlflow: the registry behind the state's record of versions; None: a new one.
+        mlflow: the record that MLflow would keep; None: a new one.
         options: fields of `Options` that differ from the defaults of the settings.
     """
     clock = clock or FakeClock()
@@ -120,15 +120,15 @@ def build_test_services(
     home.mkdir(exist_ok=True)
     database = open_database(database_url, clock) if database_url else _own_database(home, clock)
     mlflow = mlflow or FakeRegistry(tracker.folder, clock)
-    registry = DurableRegistry(mlflow, database.versions, home, alarms)
+    versions = ModelVersions(database.versions, mlflow, home)
     late.services = Services(
         options=Options(**settings | options),
         database=database,
         studio=studio or FakeStudio(),
         tracker=tracker,
-        registry=registry,
+        versions=versions,
         launcher=InlineLauncher(late.run),
-        champions=Champions(registry, load, _cold_start, alarms, earlier=registry.earlier),
+        champions=Champions(versions, load, _cold_start, alarms),
         load_predictor=load,
         cold_start=_cold_start,
         clock=clock,
@@ -157,8 +157,8 @@ def add_project(
 
 def add_version(services: Services, project: Project, label: str = "Shipping", score: float = 0.8) -> ModelVersion:
     """A registered version of the project, not promoted, that answers every text with one label."""
-    number = services.registry.next_number(project.ref.key)
-    version = services.registry.register(
+    number = services.versions.next_number(project.ref.key)
+    version = services.versions.register(
         project.ref.key,
         number=number,
         run_id=f"run-{project.ref.key}-{number}",

@@ -24,7 +24,6 @@ from ml_backend.snapshots.build import build_rows
 from ml_backend.snapshots.store import write_snapshot
 from ml_backend.workflows.connecting.projects import plan_of, remember_project
 from ml_backend.workflows.exporting.snapshots import build_settings, row_change, studio_tasks, unseen
-from ml_backend.workflows.promoting.promote import serving_version
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.requests import TrainRequest, request_training
 
@@ -93,7 +92,7 @@ class ServedHome:
     @property
     def bundle(self) -> Path:
         """Folder of the version that serves."""
-        return self.services.registry.get(self.version).path
+        return self.services.versions.get(self.version).path
 
     @property
     def runtime(self) -> str:
@@ -139,13 +138,13 @@ class ServedHome:
                 promotion = promotions.begin(
                     project.id,
                     version,
-                    previous=serving_version(self.services, project),
+                    previous=self.services.versions.serving(project),
                     reason="benchmark",
                     is_forced=True,
                     label_config_fingerprint=project.label_config_fingerprint,
                 )
                 promotion = promotions.advance(promotion, PromotionState.PUSHED)
-                self.services.registry.set_champion(version)
+                self.services.versions.serve(version)
                 promotion = promotions.advance(promotion, PromotionState.COMMITTED)
                 promotions.advance(promotion, PromotionState.DONE)
                 return

@@ -130,7 +130,7 @@ def _check_model(model: str | None, model_dir: Path | None) -> None:
 
 
 def _model_path(services: "Services", model: str | None, model_dir: Path | None) -> Path:
-    return model_dir if model_dir is not None else services.registry.get(model or "").path
+    return model_dir if model_dir is not None else services.versions.get(model or "").path
 
 
 def config_text(path: Path | None) -> str:

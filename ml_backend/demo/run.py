@@ -16,7 +16,6 @@ from ..domain.project import Project
 from ..domain.snapshot import Split, split_of
 from ..errors import ConfigurationError, Interrupted, StudioUnreachable
 from ..labelstudio.local import LocalStudio, find_label_studio, free_port
-from ..workflows.promoting.promote import serving_version
 from ..workflows.services import Services
 from .acts import desk_of, finish, make_project, press_start_training
 from .backend import BackendProcess, demo_settings, running_backend
@@ -103,7 +102,7 @@ def _play(stage: Stage, *, as_json: bool) -> bool:
     display, services = stage.display, stage.services
     tickets = {ticket.text: ticket for ticket in load_tickets()}
     project, places = _open_project(stage, tickets)
-    cold_start = serving_version(services, project)
+    cold_start = services.versions.serving(project)
     desk = desk_of(services, project, stage.studio.token)
 
     mistakes = _label(stage, desk, project, tickets)
@@ -156,7 +155,7 @@ def _open_project(stage: Stage, tickets: Mapping[str, Ticket]) -> tuple[Project,
     told = (
         f"{len(tickets)} support tickets without labels. By a hash of their texts, {counts[Split.TEST]} are for the "
         f"test and {counts[Split.VALIDATION]} for validation: these stay blind, without pre-label. The other "
-        f"{counts[Split.TRAIN]} have one of {serving_version(services, project)}, which has seen no label at all."
+        f"{counts[Split.TRAIN]} have one of {services.versions.serving(project)}, which has seen no label at all."
     )
     display.section("The project", [told])
     return project, places

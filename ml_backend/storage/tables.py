@@ -15,6 +15,7 @@ __all__ = [
     "projects",
     "promotions",
     "snapshots",
+    "steps",
 ]
 
 metadata = MetaData(
@@ -164,11 +165,10 @@ promotions = Table(
     Column("is_forced", Boolean, nullable=False),
     # None for promotions begun before jobs were remembered here.
     Column("job_id", Integer),
-    # None for cold starts, and for promotions begun before this was remembered here.
-    Column("label_config_fingerprint", String(64)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
-    # One promotion at a time per project: a second one would race for the alias.
+    Index("ix_promotions_project_id", "project_id", "id"),
+    # One promotion at a time per project: two would disagree on what serves in the end.
     Index(
         "uq_promotions_open",
         "project_id",
@@ -189,9 +189,19 @@ model_versions = Table(
     Column("run_id", String(64), nullable=False),
     Column("label_config_fingerprint", String(64), nullable=False),
     Column("metrics", JSON, nullable=False),
+    # Of the bundle; None for versions made before it was stored here.
+    Column("digest", String(64)),
     Column("created_at", UtcDateTime, nullable=False),
     # The champion has the project's highest number, the version before it the next lower one; None: not in the order.
     Column("served_as", Integer),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    # What is done once in the life of a database, and cannot be done by a migration.
+    Column("name", String(64), primary_key=True),
+    Column("done_at", UtcDateTime, nullable=False),
 )
 
 flags = Table(

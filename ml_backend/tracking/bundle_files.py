@@ -34,6 +34,10 @@ class BundleFiles:
         """
         return self._cache / f"{version}-{run_id[:8]}"
 
+    def is_cached(self, path: Path) -> bool:
+        """Return whether the path is one that `cached` gives, so that its files lie elsewhere."""
+        return path.parent == self._cache
+
     def sizes(self, run_id: str, artifact_path: str) -> dict[str, int]:
         """Size in bytes of every file that a run logged below a path, by path relative to it."""
         with self._connection.calls() as client:

@@ -1,4 +1,4 @@
-"""Promotions and how far each got. Which version is champion, the registry's alias says, not this table."""
+"""Promotions, how far each got, and the step that lets a version serve."""
 
 from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -7,6 +7,7 @@ from ...domain.model import Promotion, PromotionState
 from ...errors import PromotionError
 from ..tables import promotions
 from .base import Repository
+from .versions import let_serve
 
 __all__ = ["PromotionRepository"]
 
@@ -25,7 +26,6 @@ class PromotionRepository(Repository):
         reason: str,
         is_forced: bool,
         job_id: int | None = None,
-        label_config_fingerprint: str | None = None,
     ) -> Promotion:
         """Write the intent, before anything else is done.
 
@@ -41,7 +41,6 @@ class PromotionRepository(Repository):
             reason=reason,
             is_forced=is_forced,
             job_id=job_id,
-            label_config_fingerprint=label_config_fingerprint,
             created_at=now,
             updated_at=now,
         )
@@ -65,6 +64,18 @@ class PromotionRepository(Repository):
             )
         return self.get(promotion.id)
 
+    def commit(self, promotion: Promotion, project_key: str) -> Promotion:
+        """Let the version serve and record that this is done, both or neither: the commit point of a promotion.
+
+        Raises:
+            ModelNotFound: the version has no row.
+        """
+        done = update(promotions).where(promotions.c.id == promotion.id)
+        with self._engine.begin() as connection:
+            connection.execute(done.values(state=PromotionState.COMMITTED, updated_at=self._now()))
+            let_serve(connection, project_key, promotion.version)
+        return self.get(promotion.id)
+
     def get(self, promotion_id: int) -> Promotion:
         """The promotion."""
         with self._engine.connect() as connection:
@@ -80,8 +91,7 @@ class PromotionRepository(Repository):
 
     def open(self, project_id: int) -> Promotion | None:
         """The project's promotion that is not finished."""
-        found = [promotion for promotion in self.all_open() if promotion.project_id == project_id]
-        return found[0] if found else None
+        return next((promotion for promotion in self.all_open() if promotion.project_id == project_id), None)
 
     def all_open(self) -> list[Promotion]:
         """Every promotion that is not finished, oldest first."""
@@ -89,9 +99,14 @@ class PromotionRepository(Repository):
         with self._engine.connect() as connection:
             return [_promotion(row) for row in connection.execute(statement).mappings()]
 
-    def history(self, project_id: int) -> list[Promotion]:
-        """The project's promotions, newest first."""
-        statement = select(promotions).where(promotions.c.project_id == project_id).order_by(promotions.c.id.desc())
+    def history(self, project_id: int, limit: int | None = None) -> list[Promotion]:
+        """Return the project's promotions, newest first.
+
+        Args:
+            limit: the greatest number to return; None: all.
+        """
+        of_project = select(promotions).where(promotions.c.project_id == project_id)
+        statement = of_project.order_by(promotions.c.id.desc()).limit(limit)
         with self._engine.connect() as connection:
             return [_promotion(row) for row in connection.execute(statement).mappings()]
 

@@ -15,7 +15,6 @@ from ..doctor.examination import TASKS_READ
 from ..exporting.reading_faults import task_faults
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from ..labeling.prelabel import select_version
-from ..promoting.promote import serving_version
 from ..services import Services
 from ..training.requests import request_prelabeling
 from .projects import plan_of, remember_project
@@ -154,7 +153,7 @@ def _set_project(services: Services, project: Project, backend_id: int, log: Log
         log.changes.append("Switched on that predictions prelabel tasks.")
     if settings:
         services.studio.update_project(project.id, settings)
-    version = serving_version(services, project)
+    version = services.versions.serving(project)
     if select_version(services, project, version):
         if info.model_version != version:
             log.changes.append(f"Selected the pre-labels of {version}.")
@@ -166,7 +165,7 @@ def _set_project(services: Services, project: Project, backend_id: int, log: Log
 
 
 def _request_prelabels(services: Services, project: Project, log: Log) -> Job | None:
-    version = serving_version(services, project)
+    version = services.versions.serving(project)
     if next(iter(services.studio.tasks_without_prediction(project.id, version)), None) is None:
         return None
     job, is_new = request_prelabeling(services, project.id, trigger="connect")

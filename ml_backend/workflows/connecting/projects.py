@@ -5,7 +5,6 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from ...domain.model import PromotionState, cold_start_version, is_cold_start
 from ...domain.project import Project
 from ...domain.snapshot import SplitFractions
 from ...errors import DatabaseUnavailable
@@ -126,10 +125,4 @@ def announced_version(services: Services, project: Project) -> str:
     Label Studio predicts again, and stores a duplicate, whenever the two differ.
     """
     loaded = services.champions.loaded(project)
-    if loaded is not None:
-        return loaded.version
-    cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
-    for promotion in services.database.promotions.history(project.id):
-        if promotion.state in (PromotionState.COMMITTED, PromotionState.DONE):
-            return cold_start if is_cold_start(promotion.version) else promotion.version
-    return cold_start
+    return services.versions.serving(project) if loaded is None else loaded.version

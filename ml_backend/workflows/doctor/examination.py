@@ -12,7 +12,6 @@ from ...domain.project import Project
 from ...errors import LabelloopError
 from ..connecting.register import own_row
 from ..connecting.webhook import same_address, webhook_url
-from ..promoting.promote import serving_version
 from ..services import Services
 from .probe import BackendProbe
 
@@ -121,8 +120,8 @@ class Examination:
 
     @cached_property
     def version(self) -> str:
-        """The version that serves, by the registry."""
-        return serving_version(self.services, self.project)
+        """The version that serves."""
+        return self.services.versions.serving(self.project)
 
     @cached_property
     def rows(self) -> Sequence[Mapping[str, Any]]:

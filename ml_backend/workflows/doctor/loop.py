@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from ...domain.annotation import Annotation
 from ...domain.job import Job, JobKind, JobState
 from ...domain.reasons import Reason
-from ...serving.alarms import AlarmKind
 from ..connecting.config_history import changes_between
 from ..connecting.projects import plan_of
 from ..exporting.reading_faults import task_faults
@@ -25,13 +24,10 @@ ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
 def _model(exam: Examination) -> Verdict:
     from ...models.bundle.bundle import read_bundle
 
-    key = exam.project.ref.key
-    champion = exam.services.registry.champion(key)
-    if lost := exam.services.alarms.about(AlarmKind.REGISTRY, key):
-        return broken(lost, f"restore MLflow's database, or train again: `labelloop train --project {exam.project_id}`")
+    champion = exam.services.versions.champion(exam.project.ref.key)
     if champion is None:
         return fine("none yet: the cold start answers until a first model is trained and passes the gate")
-    trained_for = read_bundle(champion.path).manifest.facts.label_config
+    trained_for = read_bundle(exam.services.versions.at_hand(champion).path).manifest.facts.label_config
     if changes := changes_between(trained_for, exam.project.label_config):
         return warning(
             f"{champion.name} serves what is left of what it was trained for. Since then, {' '.join(changes)}",
@@ -44,9 +40,9 @@ def _versions(exam: Examination) -> Verdict:
     announced = exam.probe.get("/versions")
     if exam.version not in (announced.get("versions") or ()):
         return broken(
-            f"the registry says that {exam.version} serves, and the running backend names "
+            f"the database says that {exam.version} serves, and the running backend names "
             f"{', '.join(announced.get('versions') or ()) or 'nothing'}",
-            "it runs with another LABELLOOP_HOME, database or registry, or could not load the model: look at its log, "
+            "it runs with another LABELLOOP_HOME or database, or could not load the model: look at its log, "
             "and restart `labelloop serve` with the settings of this command",
         )
     promised, given = _setup_and_predict(exam)
@@ -217,12 +213,12 @@ CHECKS = (
     Check(
         "model",
         _model,
-        needs=("connected", "registry"),
+        needs=("connected",),
         fix="go back with `labelloop models rollback`, or train again: `labelloop train`",
     ),
-    Check("versions", _versions, needs=("registration", "connected", "label_config", "credentials", "registry")),
-    Check("predictions", _predictions, needs=("project", "connected", "registry")),
-    Check("selection", _selection, needs=("project", "connected", "registry")),
+    Check("versions", _versions, needs=("registration", "connected", "label_config", "credentials")),
+    Check("predictions", _predictions, needs=("project", "connected")),
+    Check("selection", _selection, needs=("project", "connected")),
     Check("sampling", _sampling, needs=("project",)),
     Check("jobs", _jobs, needs=("database",)),
     Check("events", _events, needs=("project", "connected")),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 
 from ...domain.job import Job, JobState
-from ...errors import StudioUnauthorized, StudioUnreachable
+from ...errors import ModelNotFound, StudioUnauthorized, StudioUnreachable
 from ...snapshots.review import ReviewRule
 from ..connecting.webhook import LOOPBACK_NAMES
 from .examination import Check, Examination, Verdict, broken, fine, warning
@@ -153,7 +153,25 @@ def _base_model(exam: Examination) -> Verdict:
 
 
 def _registry(exam: Examination) -> Verdict:
-    return fine(f"{len(exam.services.registry.project_keys())} projects have models")
+    """Let MLflow's aliases name what serves, where somebody moved them or a promotion could not."""
+    keys = exam.services.versions.project_keys()
+    drifts, lost = [], []
+    for key in keys:
+        try:
+            drifts += filter(None, [exam.services.versions.mirror(key)])
+        except ModelNotFound as error:
+            lost.append(str(error))
+    if lost:
+        return broken(
+            f"{'; '.join(lost)}. What serves goes on serving from its files",
+            "restore MLflow's database from a backup, or leave it: the next version that is promoted is recorded again",
+        )
+    if drifts:
+        return warning(
+            f"{'; '.join(drifts)}. The alias follows what serves, and does so again now",
+            "nothing is left to do; what serves is changed by `labelloop models promote` and `rollback` alone",
+        )
+    return fine(f"{len(keys)} projects have models, and MLflow's alias names what serves each")
 
 
 def _worker(exam: Examination) -> Verdict:
@@ -193,6 +211,6 @@ CHECKS = (
     Check("alarms", _alarms, needs=("backend",)),
     Check("credentials", _credentials, needs=("backend",)),
     Check("base_model", _base_model, fix="set LABELLOOP_BASE_MODEL to a model that is there, as the message says"),
-    Check("registry", _registry, fix="check LABELLOOP_MLFLOW_URL and that its server is up"),
+    Check("registry", _registry, needs=("database",), fix="check LABELLOOP_MLFLOW_URL and that its server is up"),
     Check("worker", _worker, needs=("database",)),
 )

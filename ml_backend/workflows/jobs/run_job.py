@@ -143,7 +143,7 @@ def _passed_gate(services: Services, project: Project, version: str, reason: str
     Raises:
         PromotionError: it did not pass, or there are no test rows to hold a gate on.
     """
-    outcome = hold_gate(services, newest_snapshot(services, project), services.registry.get(version), project)
+    outcome = hold_gate(services, newest_snapshot(services, project), services.versions.get(version), project)
     if outcome is None or not outcome.decision.promote:
         found = outcome.decision.reason if outcome else "there are no test rows to hold a gate on"
         raise PromotionError(

@@ -71,9 +71,9 @@ def hold_gate(
     test = _test_rows(snapshot)
     if not test.rows and snapshot.manifest.split.test == 0:
         return None
-    champion = services.registry.champion(test.key)
+    champion = services.versions.champion(test.key)
     serving = (
-        services.load_predictor(champion.path)
+        services.load_predictor(services.versions.at_hand(champion).path)
         if champion is not None
         else services.cold_start(project or _stand_in(services, snapshot))
     )
@@ -111,7 +111,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
         ModelNotFound: one of them is unknown, or they belong to different projects.
         SnapshotError: there is no snapshot, or it has no test rows.
     """
-    first, second = services.registry.get(champion), services.registry.get(challenger)
+    first, second = services.versions.get(champion), services.versions.get(challenger)
     if first.project_key != second.project_key:
         raise ModelNotFound(
             f"{champion} belongs to {first.project_key}, {challenger} to {second.project_key}; "

@@ -22,7 +22,7 @@ from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.workflows.connecting.projects import announced_version, remember_project
 from ml_backend.workflows.jobs.recover import reap_dead
 from ml_backend.workflows.labeling.prelabel import push_missing
-from ml_backend.workflows.promoting.promote import promote, reconcile_promotions, serving_version
+from ml_backend.workflows.promoting.promote import promote, reconcile_promotions
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.studio import project_with_tasks
@@ -76,7 +76,7 @@ def test_after_a_kill_at_any_step_one_champion_serves_everywhere(
 
     expected = old if step == "before the intent row" else new
     assert services.database.jobs.get(job.id).state is JobState.ABANDONED
-    assert serving_version(services, project) == expected
+    assert services.versions.serving(project) == expected
     assert announced_version(services, project) == expected
     assert studio_client.project(project.id).model_version == expected
     assert services.database.promotions.open(project.id) is None
@@ -100,13 +100,13 @@ def _project_with_two_versions(services: Services, client: StudioClient) -> Proj
 
 def _register(services: Services, project: Project) -> None:
     """Register a version whose bundle is its name."""
-    number = services.registry.next_number(project.ref.key)
+    number = services.versions.next_number(project.ref.key)
     folder = services.options.home / f"bundle-{project.id}-{number}"
     folder.mkdir()
     (folder / NAME_FILE).write_text(version_name(project.ref.key, number))
     with services.tracker.run(project.ref.key, "training") as run:
         run.log_folder(folder, "bundle")
-        services.registry.register(
+        services.versions.register(
             project.ref.key,
             number=number,
             run_id=run.run_id,
@@ -152,7 +152,7 @@ def _call(services: Services, what: str) -> tuple[object, str, object]:
         "the intent row": (promotions, "begin", None),
         "the push": (services.studio, "push_predictions", None),
         "the row says pushed": (promotions, "advance", PromotionState.PUSHED),
-        "the alias moves": (services.registry, "set_champion", None),
+        "the alias moves": (services.versions, "set_champion", None),
         "the row says committed": (promotions, "advance", PromotionState.COMMITTED),
         "the version is selected": (services.studio, "update_project", None),
         "old predictions are deleted": (services.studio, "delete_predictions", None),

@@ -58,7 +58,7 @@ def test_a_project_of_texts_without_a_model_that_writes_is_a_warning(loop: Loop)
 def test_a_whole_champion_is_in_order(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
     version = add_whole_version(loop.services, project)
-    loop.services.registry.set_champion(version.name)
+    loop.services.versions.serve(version.name)
 
     assert loop.finding("model").found == f"{version.name} serves, its files are whole"
 
@@ -66,7 +66,7 @@ def test_a_whole_champion_is_in_order(loop: Loop) -> None:
 def test_a_champion_that_mlflow_does_not_know_is_broken(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
     version = add_whole_version(loop.services, project)
-    loop.services.registry.set_champion(version.name)
+    loop.services.versions.serve(version.name)
     loop.mlflow.forget()
 
     finding = loop.finding("model")
@@ -78,7 +78,7 @@ def test_a_champion_that_mlflow_does_not_know_is_broken(loop: Loop) -> None:
 
 def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
-    loop.services.registry.set_champion(add_whole_version(loop.services, project).name)
+    loop.services.versions.serve(add_whole_version(loop.services, project).name)
     remember_project(loop.services, project.id, CONFIG.replace("Returns", "Refunds"))
 
     finding = loop.finding("model")
@@ -91,7 +91,7 @@ def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
 def test_a_champion_trained_for_the_same_labels_in_another_order_is_in_order(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
     version = add_whole_version(loop.services, project)
-    loop.services.registry.set_champion(version.name)
+    loop.services.versions.serve(version.name)
     billing = '<Choice value="Billing"/>'
     remember_project(
         loop.services, project.id, CONFIG.replace(billing, "").replace("</Choices>", f"{billing}</Choices>")
@@ -102,7 +102,7 @@ def test_a_champion_trained_for_the_same_labels_in_another_order_is_in_order(loo
 
 def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
-    loop.services.registry.set_champion(add_version(loop.services, project).name)
+    loop.services.versions.serve(add_version(loop.services, project).name)
 
     finding = loop.finding("model")
 
@@ -112,7 +112,7 @@ def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:
 
 def test_a_backend_that_serves_another_version_than_the_registry_says_is_broken(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
-    loop.services.registry.set_champion(add_version(loop.services, project).name)
+    loop.services.versions.serve(add_version(loop.services, project).name)
 
     finding = loop.finding("versions")
 
