@@ -13,6 +13,7 @@ from typing import Any
 from ml_backend.domain.model import Method, ModelVersion, ScoredTarget, version_name
 from ml_backend.domain.ports import ModelRegistry
 from ml_backend.errors import Interrupted, JobCancelled, JobError, ModelNotFound
+from ml_backend.serving.model_versions import ModelVersions
 
 __all__ = ["FakeClock", "FakePredictor", "FakeRegistry", "FakeRun", "FakeTracker", "register_version"]
 
@@ -220,7 +221,11 @@ class FakeRegistry:
 
 
 def register_version(
-    registry: ModelRegistry, project_key: str, *, run_id: str = "run-1", metrics: Mapping[str, float] | None = None
+    registry: ModelRegistry | ModelVersions,
+    project_key: str,
+    *,
+    run_id: str = "run-1",
+    metrics: Mapping[str, float] | None = None,
 ) -> ModelVersion:
     """The next version of a project, registered with plausible values."""
     return registry.register(

@@ -36,6 +36,7 @@ __all__ = [
     "build_test_services",
     "choice",
     "texts_in",
+    "versions_in",
 ]
 
 BACKEND_URL = "http://localhost:9090"
@@ -135,6 +136,12 @@ def build_test_services(
         alarms=alarms,
     )
     return late.services
+
+
+def versions_in(home: Path) -> ModelVersions:
+    """The versions of a new home folder, for tests that need nothing else of the services."""
+    clock = FakeClock()
+    return ModelVersions(_own_database(home, clock).versions, FakeRegistry(home, clock), home)
 
 
 def add_studio_project(

@@ -112,7 +112,7 @@ class MlflowRegistry:
                     "start the training again"
                 )
             client.set_registered_model_alias(project_key, CHALLENGER, str(given))
-            return self._version(registered, {CHALLENGER: given})
+            return self._version(registered, {})
 
     def project_keys(self) -> Sequence[str]:
         """Return the keys of the projects that have registered a version; other models on the server are left out."""
@@ -171,7 +171,6 @@ class MlflowRegistry:
 
     def _version(self, found: "RegisteredVersion", aliases: Mapping[str, object]) -> ModelVersion:
         number, tags = int(found.version), found.tags
-        held = {alias for alias, holder in aliases.items() if int(str(holder)) == number}
         name, run_id = version_name(found.name, number), str(found.run_id)
         return ModelVersion(
             name=name,
@@ -184,8 +183,7 @@ class MlflowRegistry:
             label_config_fingerprint=tags["fingerprint"],
             created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
             metrics=json.loads(tags["metrics"]),
-            is_champion=CHAMPION in held,
-            is_challenger=CHALLENGER in held,
+            is_champion=str(aliases.get(CHAMPION)) == str(number),
         )
 
 

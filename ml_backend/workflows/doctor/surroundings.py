@@ -155,7 +155,8 @@ def _base_model(exam: Examination) -> Verdict:
 def _registry(exam: Examination) -> Verdict:
     """Let MLflow's aliases name what serves, where somebody moved them or a promotion could not."""
     keys = exam.services.versions.project_keys()
-    drifts, lost = [], []
+    drifts: list[str] = []
+    lost: list[str] = []
     for key in keys:
         try:
             drifts += filter(None, [exam.services.versions.mirror(key)])

@@ -63,19 +63,6 @@ def test_a_whole_champion_is_in_order(loop: Loop) -> None:
     assert loop.finding("model").found == f"{version.name} serves, its files are whole"
 
 
-def test_a_champion_that_mlflow_does_not_know_is_broken(loop: Loop) -> None:
-    project = loop.services.database.projects.get(loop.project_id)
-    version = add_whole_version(loop.services, project)
-    loop.services.versions.serve(version.name)
-    loop.mlflow.forget()
-
-    finding = loop.finding("model")
-
-    assert finding.state is State.BROKEN
-    assert f"{version.name} goes on serving" in finding.found
-    assert "restore MLflow's database, or train again: `labelloop train --project 1`" in finding.fix
-
-
 def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
     loop.services.versions.serve(add_whole_version(loop.services, project).name)
@@ -110,14 +97,15 @@ def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:
     assert "labelloop models rollback" in finding.fix
 
 
-def test_a_backend_that_serves_another_version_than_the_registry_says_is_broken(loop: Loop) -> None:
+def test_a_backend_that_serves_another_version_than_the_database_says_is_broken(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
+    loop.services.champions.get(project)
     loop.services.versions.serve(add_version(loop.services, project).name)
 
     finding = loop.finding("versions")
 
     assert finding.state is State.BROKEN
-    assert "the registry says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-" in (
+    assert "the database says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-" in (
         finding.found
     )
 
