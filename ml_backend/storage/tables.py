@@ -85,6 +85,8 @@ events = Table(
     UniqueConstraint("project_id", "annotation_id", "action", "changed_at"),
     # The newest event, and those since a snapshot, are queried all the time.
     Index("ix_annotation_events_project_id", "project_id", "id"),
+    # All that counting annotations by their pre-label's outcome reads, so that the rows are left alone.
+    Index("ix_annotation_events_outcome", "project_id", "annotation_id", "id", "action", "was_cancelled", "prelabel"),
 )
 
 jobs = Table(

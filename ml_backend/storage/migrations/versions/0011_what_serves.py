@@ -17,4 +17,9 @@ def upgrade() -> None:
     )
     # The rows of versions have it.
     op.drop_column("promotions", "label_config_fingerprint")
+    op.create_index(
+        "ix_annotation_events_outcome",
+        "annotation_events",
+        ["project_id", "annotation_id", "id", "action", "was_cancelled", "prelabel"],
+    )
     op.create_index("ix_promotions_project_id", "promotions", ["project_id", "id"])
