@@ -19,14 +19,13 @@ from .hooks.notifier import WebhookNotifier
 from .hooks.redaction import Redaction
 from .jobs import SubprocessLauncher
 from .labelstudio.client import StudioClient
-from .labelstudio.label_config_xml import parse_label_config
+from .labelstudio.plans import plan_of
 from .log_lines import LINE_FORMAT, LineFormatter
 from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
 from .serving.model_versions import ModelVersions
 from .storage import open_database
-from .tasks import serving_plan
 from .tracking.mlflow import MlflowRegistry, MlflowTracker
 from .workflows.services import BackendAccess, Options, Services
 
@@ -156,7 +155,7 @@ def _cold_start(settings: Settings, project: Project, encoder: "Encoder | None" 
     """
     from .serving.cold_start import ColdStartPredictor, shared_encoder
 
-    plan = serving_plan(parse_label_config(project.label_config))
+    plan = plan_of(project.label_config)
     version = cold_start_version(project.ref.key, project.label_config_fingerprint)
     return ColdStartPredictor(version, plan, encoder or shared_encoder(settings.base_model), _writer(settings))
 

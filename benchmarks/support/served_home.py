@@ -20,9 +20,10 @@ from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Snapshot, SplitFractions
 from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.plans import plan_of
 from ml_backend.snapshots.build import build_rows
 from ml_backend.snapshots.store import write_snapshot
-from ml_backend.workflows.connecting.projects import plan_of, remember_project
+from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.snapshots import build_settings, row_change, studio_tasks, unseen
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.requests import TrainRequest, request_training
@@ -141,11 +142,8 @@ class ServedHome:
                     previous=self.services.versions.serving(project),
                     reason="benchmark",
                     is_forced=True,
-                    label_config_fingerprint=project.label_config_fingerprint,
                 )
-                promotion = promotions.advance(promotion, PromotionState.PUSHED)
-                self.services.versions.serve(version)
-                promotion = promotions.advance(promotion, PromotionState.COMMITTED)
+                promotion = promotions.commit(promotion, project.ref.key)
                 promotions.advance(promotion, PromotionState.DONE)
                 return
 
@@ -171,7 +169,7 @@ class ServedHome:
         export = self.folder / f"{name}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         export.write_text(json.dumps(studio_export(rows)), encoding="utf-8")
-        config, plan = parse_label_config(self.label_config), plan_of(self.project)
+        config, plan = parse_label_config(self.label_config), plan_of(self.project.label_config)
         settings = build_settings(self.services, ALL_TRAIN)
         built = build_rows(studio_tasks(export, config), plan, settings, unseen, row_change(self.services, plan))
         return write_snapshot(

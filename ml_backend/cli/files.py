@@ -151,10 +151,9 @@ def config_text(path: Path | None) -> str:
 
 
 def _note_unserved(label_config: str) -> None:
-    from ..labelstudio.label_config_xml import parse_label_config
-    from ..tasks import serving_plan
+    from ..labelstudio.plans import plan_of
 
-    for notice in serving_plan(parse_label_config(label_config)).notices:
+    for notice in plan_of(label_config).notices:
         note(f"not served: {notice}")
 
 

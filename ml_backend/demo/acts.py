@@ -7,9 +7,9 @@ from ..domain.job import Job, JobKind, JobState
 from ..domain.project import Project
 from ..errors import JobError
 from ..labelstudio.http import StudioHttp
+from ..labelstudio.plans import plan_of
 from ..tasks import template_path
 from ..workflows.connecting.connect import Connection, create_and_connect
-from ..workflows.connecting.projects import plan_of
 from ..workflows.services import Services
 from .backend import BackendProcess
 from .desk import Desk
@@ -32,7 +32,7 @@ def make_project(services: Services, tickets: Sequence[Ticket]) -> Connection:
 
 def desk_of(services: Services, project: Project, studio_token: str) -> Desk:
     """The desk of an annotator of the project."""
-    control = plan_of(project).controls[0].control
+    control = plan_of(project.label_config).controls[0].control
     http = StudioHttp(services.studio.url, studio_token, STUDIO_TIMEOUT_S)
     return Desk(services.studio, http, project.id, control_name=control.name, object_name=control.object.name)
 

@@ -9,8 +9,8 @@ from ..domain.example import PrelabelOutcome
 from ..domain.job import Job
 from ..domain.project import Project
 from ..domain.snapshot import Split
+from ..labelstudio.plans import plan_of
 from ..snapshots.store import read_rows
-from ..workflows.connecting.projects import plan_of
 from ..workflows.exporting.snapshots import newest_snapshot
 from ..workflows.services import Services
 from ..workflows.training.evaluate import evaluations
@@ -146,7 +146,7 @@ def measure_training(services: Services, project: Project, job: Job) -> Training
     """
     gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
     rows = list(read_rows(newest_snapshot(services, project).path, Split.TEST))
-    (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project)).values()
+    (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project.label_config)).values()
     accuracy = cold_start.summary()["accuracy"]
     return Training(
         job_id=job.id,

@@ -8,10 +8,10 @@ from ...domain.example import Span, Target, parts_of
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
+from ...labelstudio.plans import plan_of
 from ...quality.precision import KindPrecision, measured_precision
 from ...snapshots.reviewed import reviewed_rows
 from ...tasks import ServingPlan
-from ..connecting.projects import plan_of
 from ..exporting.snapshots import build_settings, event_history
 from ..services import Services
 
@@ -39,7 +39,7 @@ def learn_decisions(services: Services, project: Project) -> int:
     Raises:
         StudioError: Label Studio did not answer.
     """
-    plan = plan_of(project)
+    plan = plan_of(project.label_config)
     control = first_control(plan)
     flags = [flag.about(control) for flag in services.database.flags.open(project.id)]
     tasks = {task.id: task for task in services.studio.tasks_by_id(project.id, [flag.task_id for flag in flags])}
@@ -75,7 +75,7 @@ def flags_of(services: Services, project_id: int, control: str) -> list[Flag]:
 
 def label_reader(services: Services, project: Project) -> LabelReader:
     """What tells the agreed answers of each task that has one, by the rule that a snapshot follows."""
-    plan = plan_of(project)
+    plan = plan_of(project.label_config)
     settings = build_settings(services, project.split, project)
     history = event_history(services, project, plan)
 

@@ -7,8 +7,7 @@ from ...domain.config_changes import Absence, SeenControls, absences, config_cha
 from ...domain.label_config import LabelConfig
 from ...domain.project import Project, SeenConfig
 from ...errors import LabelConfigError
-from ...labelstudio.label_config_xml import parse_label_config
-from ...tasks import serving_plan
+from ...labelstudio.plans import plan_of
 from ..services import Services
 
 __all__ = ["changes_between", "changes_since_training", "control_absences"]
@@ -61,5 +60,5 @@ def _seen(config: SeenConfig) -> Iterator[SeenControls]:
 
 def _served(label_config: str) -> LabelConfig:
     """The label config with its served controls alone."""
-    plan = serving_plan(parse_label_config(label_config))
+    plan = plan_of(label_config)
     return LabelConfig(plan.config.xml, tuple(each.control for each in plan.controls))

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import LabelConfigError, StudioRejected
-from ...labelstudio.label_config_xml import parse_label_config
-from ...tasks import serving_plan
+from ...labelstudio.plans import plan_of
 from ..connecting.config_history import changes_between
 from ..connecting.register import ANSWERING_STATES
 from ..connecting.webhook import SSRF_FIX, is_address_refusal, same_address, webhook_faults, webhook_url
@@ -33,16 +32,17 @@ def _project(exam: Examination) -> Verdict:
 
 def _label_config(exam: Examination) -> Verdict:
     try:
-        config = parse_label_config(exam.info.label_config)
-        plan = serving_plan(config)
+        plan = plan_of(exam.info.label_config)
     except LabelConfigError as error:
         return broken(
             str(error),
             "correct it under Settings, Labeling Interface; label_config/ holds working templates",
         )
     known = exam.services.database.projects.find(exam.project_id)
-    if known is not None and known.label_config_fingerprint != config.fingerprint:
-        changes = changes_between(known.label_config, config.xml) or ("controls or labels stand in another order.",)
+    if known is not None and known.label_config_fingerprint != plan.config.fingerprint:
+        changes = changes_between(known.label_config, plan.config.xml) or (
+            "controls or labels stand in another order.",
+        )
         return warning(
             f"it has changed since this backend last read it: {' '.join(changes)}",
             f"run `labelloop connect {exam.project_id}`",

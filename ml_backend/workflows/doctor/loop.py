@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from ...domain.annotation import Annotation
 from ...domain.job import Job, JobKind, JobState
 from ...domain.reasons import Reason
+from ...labelstudio.plans import plan_of
 from ..connecting.config_history import changes_between
-from ..connecting.projects import plan_of
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
@@ -65,7 +65,7 @@ def _setup_and_predict(exam: Examination) -> tuple[Answer, Answer]:
     """The two calls that Label Studio makes for one task; neither stores anything."""
     project = str(exam.project_id)
     config = exam.info.label_config
-    task = {"id": 0, "data": plan_of(exam.project).object.data("a test by labelloop doctor")}
+    task = {"id": 0, "data": plan_of(exam.project.label_config).object.data("a test by labelloop doctor")}
     setup = {"project": project, "schema": config, "hostname": exam.services.studio.url}
     predict = {"project": project, "label_config": config, "tasks": [task]}
     return exam.probe.post("/setup", setup), exam.probe.post("/predict", predict, timeout_s=PREDICT_TIMEOUT_S)
@@ -184,7 +184,7 @@ def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
 def _text_model(exam: Examination) -> Verdict:
     from ...models.base.base_model import weights_sha256
 
-    if not plan_of(exam.project).has_texts:
+    if not plan_of(exam.project.label_config).has_texts:
         return fine("not needed: no control is answered with a text")
     name = exam.services.options.text_base_model
     if not name:
@@ -196,7 +196,7 @@ def _text_model(exam: Examination) -> Verdict:
 
 
 def _texts(exam: Examination) -> Verdict:
-    faults = task_faults(exam.services, plan_of(exam.project), exam.first_tasks)
+    faults = task_faults(exam.services, plan_of(exam.project.label_config), exam.first_tasks)
     if not faults:
         return fine("the base model can read those of the first tasks, as far as is known")
     return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))

@@ -18,10 +18,10 @@ from ...exporters import Exporter, ExportReport, ExportRequest, exporter
 from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.flat_export import read_flat_export
 from ...labelstudio.flat_records import is_flat_export
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.build import build_rows
 from ...snapshots.reviewed import History, changed_rows, reviewed_rows
-from ...tasks import ServingPlan, find_kinds, serving_plan
+from ...tasks import ServingPlan, find_kinds
 from ..connecting.projects import remember_project
 from ..services import Services
 from .snapshots import build_settings, event_history, row_change, studio_tasks, unseen
@@ -82,7 +82,7 @@ def export_format(services: Services, project: Project, request: FormatRequest, 
     """
     info = services.studio.project(project.id)
     project = remember_project(services, project.id, info.label_config, title=info.title)
-    plan = serving_plan(parse_label_config(info.label_config))
+    plan = plan_of(info.label_config)
     wish = _wish(plan, request)
     history = event_history(services, project, plan)
     source = _Source(services.studio.reviewed_tasks(project.id), plan, history, project)
@@ -99,11 +99,10 @@ def export_format_of_file(
         StudioExportError: the file is not such an export.
         HookError: a hook failed with a row. Nothing is written then.
     """
-    config = parse_label_config(label_config)
-    plan = serving_plan(config)
+    plan = plan_of(label_config)
     wish = _wish(plan, request)
     notes = FileNotes()
-    exported = _export(services, _Source(studio_tasks(export, config, notes), plan, unseen), wish, request, out)
+    exported = _export(services, _Source(studio_tasks(export, plan.config, notes), plan, unseen), wish, request, out)
     return replace(exported, notices=(*exported.notices, *notes.sentences))
 
 

@@ -19,13 +19,13 @@ from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.file_text import name_without_gz
 from ...labelstudio.flat_export import read_flat_export
 from ...labelstudio.flat_records import is_flat_export
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.believe import believed
 from ...snapshots.build import BuiltRows, build_rows
 from ...snapshots.review import ReviewRule
 from ...snapshots.reviewed import BuildSettings, History, RowChange, reviewed_rows
 from ...snapshots.store import MANIFEST, read_manifest, write_snapshot
-from ...tasks import ServingPlan, serving_plan
+from ...tasks import ServingPlan
 from ..connecting.config_history import control_absences
 from ..connecting.projects import remember_project, slug_of
 from ..services import Services
@@ -63,8 +63,7 @@ def export_project(
     project = remember_project(services, project.id, info.label_config, title=info.title)
     # Taken first: a label that arrives while tasks are read counts as new next time, rather than never.
     last_event_id, read_at = services.database.events.last_id(project.id), services.clock()
-    config = parse_label_config(info.label_config)
-    plan = serving_plan(config)
+    plan = plan_of(info.label_config)
     history = event_history(services, project, plan)
     settings = build_settings(services, project.split, project)
     tasks = services.studio.reviewed_tasks(project.id)
@@ -77,7 +76,7 @@ def export_project(
         built,
         out,
         project=project.ref,
-        config=config,
+        config=plan.config,
         settings=settings,
         parent=previous.id if previous else None,
     )
@@ -120,16 +119,15 @@ def export_file(
         SnapshotError: not one task in it is reviewed.
         HookError: a hook failed with a row.
     """
-    config = parse_label_config(label_config)
-    plan = serving_plan(config)
+    plan = plan_of(label_config)
     settings = build_settings(services, split)
     notes = FileNotes()
-    built = build_rows(studio_tasks(export, config, notes), plan, settings, unseen, row_change(services, plan))
+    built = build_rows(studio_tasks(export, plan.config, notes), plan, settings, unseen, row_change(services, plan))
     if not any(built.splits.values()):
         raise no_row_error(services, str(export), built.reasons, notes.sentences)
     built = replace(built, warnings=(*built.warnings, *notes.about_values))
     project = ProjectRef(0, slug_of(name_without_gz(export).stem))
-    return _written(services, built, out, project=project, config=config, settings=settings, parent=None)
+    return _written(services, built, out, project=project, config=plan.config, settings=settings, parent=None)
 
 
 def rows_of_file(

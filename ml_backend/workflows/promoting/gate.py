@@ -11,9 +11,9 @@ from ...domain.ports import Predictor
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, SnapshotError
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_rows
-from ...tasks import ServingPlan, serving_plan
+from ...tasks import ServingPlan
 from ..exporting.snapshots import newest_snapshot
 from ..services import Services
 from ..training.evaluate import answers_of, evaluations
@@ -136,7 +136,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
 
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
-    plan = serving_plan(parse_label_config(manifest.label_config))
+    plan = plan_of(manifest.label_config)
     return _TestRows(manifest.project.key, list(read_rows(snapshot.path, Split.TEST)), plan)
 
 

@@ -63,8 +63,8 @@ def back_up(places: Places, out: Path, now: datetime) -> Backup:
     database, mlflow = _database(places), _mlflow(places)
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".labelloop-backup-", dir=out.parent) as folder:
-        # In this order, what refers is copied before what it refers to: rows, then aliases and versions, then files,
-        # which are only ever added.
+        # In this order, what refers is copied before what it refers to: rows, then MLflow's record, then files, which
+        # are only ever added.
         copies = []
         for name, file in ((DATABASE, database), (MLFLOW, mlflow)):
             if file.exists():

@@ -17,9 +17,9 @@ from ...domain.reasons import reason_counts_to_json
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, PromotionVetoed, TrainingError
 from ...hooks import Training
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_rows
-from ...tasks import ServedControl, ServingPlan, serving_plan
+from ...tasks import ServedControl, ServingPlan
 from ..exporting.reading_faults import reading_faults, row_texts
 from ..jobs.context import JobContext
 from ..promoting.gate import hold_gate
@@ -153,7 +153,7 @@ def _fit(
     from ...models.graphs.store import GraphStore
 
     manifest = snapshot.manifest
-    plan = serving_plan(parse_label_config(manifest.label_config))
+    plan = plan_of(manifest.label_config)
     settings, writing = settings_from(request.method, request.seed, request.overrides)
     deadline = None if settings.budget_min is None else Deadline.after(60 * settings.budget_min)
     train, notes = trusted_rows(services, request, snapshot, context, settings.suspects)

@@ -7,7 +7,8 @@ import pytest
 from ml_backend.domain.model import PromotionState, cold_start_version
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
-from ml_backend.workflows.connecting.projects import announced_version, plan_of, remember_project, slug_of
+from ml_backend.labelstudio.plans import plan_of
+from ml_backend.workflows.connecting.projects import announced_version, remember_project, slug_of
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, add_version, build_test_services
@@ -60,7 +61,7 @@ def test_a_changed_label_config_is_taken_over(services: Services) -> None:
 
     assert after.label_config == OTHER
     assert after.label_config_fingerprint != before.label_config_fingerprint
-    assert plan_of(after).controls[0].control.label_values == ("Billing", "Shipping", "Refunds")
+    assert plan_of(after.label_config).controls[0].control.label_values == ("Billing", "Shipping", "Refunds")
 
 
 def test_what_a_changed_label_config_means_is_logged(services: Services, caplog: pytest.LogCaptureFixture) -> None:
