@@ -26,7 +26,8 @@ from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
 from .serving.model_versions import ModelVersions
 from .storage import open_database
-from .tracking.mlflow import MlflowRegistry, MlflowTracker
+from .tracking.mlflow import MlflowTracker
+from .tracking.registry import MlflowRegistry
 from .workflows.services import BackendAccess, Options, Services
 
 if TYPE_CHECKING:

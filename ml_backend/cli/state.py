@@ -47,18 +47,18 @@ def move(
     targets, settings = Targets(database_url, mlflow_url), read_settings()
     services = build_services(settings)
     try:
-        moved = move_state(services, settings.mlflow, targets)
+        state_rows, mlflow_rows = move_state(services, settings.mlflow, targets)
     finally:
         services.database.close()
     urls = {"LABELLOOP_DATABASE_URL": database_url, "LABELLOOP_MLFLOW_URL": mlflow_url}
     shown = {name: make_url(url).render_as_string() for name, url in urls.items() if url}
     home = services.options.home
     emit(
-        {"database": moved.database, "mlflow": moved.mlflow, "settings": shown, "home": home},
+        {"database": state_rows, "mlflow": mlflow_rows, "settings": shown, "home": home},
         as_json=as_json,
         lines=[
-            *_counts("state", moved.database),
-            *_counts("MLflow", moved.mlflow),
+            *_counts("state", state_rows),
+            *_counts("MLflow", mlflow_rows),
             "set for every process from now on:",
             *(f"  {name}={url}" for name, url in shown.items()),
         ],
@@ -79,11 +79,10 @@ def backup(
     The two SQLite databases, models and snapshots, while everything runs. Left out is what can be had again: fetched
     bundles, logs, temporary files, and what unfinished jobs have done so far. The file holds the experts' texts.
     """
-    from ..workflows.state.backup import Places, back_up
+    from ..workflows.state.backup import back_up
 
     settings = read_settings()
-    places = Places(settings.home.resolve(), settings.database, settings.mlflow)
-    made = back_up(places, file, datetime.now(UTC))
+    made = back_up(settings.home.resolve(), settings.database, settings.mlflow, file, datetime.now(UTC))
     emit(made, as_json=as_json, lines=[f"{made.files} files, {made.bytes / 1e6:.1f} MB, in {made.path}"])
 
 

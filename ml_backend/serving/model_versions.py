@@ -14,7 +14,7 @@ from ..domain.model import Method, ModelVersion, cold_start_version
 from ..domain.ports import ModelRegistry
 from ..domain.project import Project
 from ..errors import BundleError, ModelNotFound
-from ..storage.repositories import VersionRepository
+from ..storage.repositories.versions import VersionRepository
 
 __all__ = ["ModelVersions"]
 

@@ -17,7 +17,7 @@ from ..errors import TrackingError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["Connection"]
+__all__ = ["MlflowConnection"]
 
 SQLITE = "sqlite:///"
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
@@ -41,7 +41,7 @@ PASSING_WORDS = re.compile(r"locked|connection|time(d |-)?out|too many|\b(429|50
 LASTING_WORDS = re.compile(r"disk is full|disk I/O|authentication failed|does not exist")
 
 
-class Connection:
+class MlflowConnection:
     """A lazily opened MLflow client. Importing MLflow takes seconds, so nothing happens before the first call.
 
     Attributes:

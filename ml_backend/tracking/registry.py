@@ -4,16 +4,18 @@ A project's versions share one registered model, named after the project's key; 
 """
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from ..domain.model import Method, ModelVersion, version_name
-from ..errors import JobError, ModelNotFound
-from .bundle_files import BundleFiles, local_path
-from .connection import Connection
+from ..errors import BundleError, JobError, ModelNotFound
+from .connection import MlflowConnection
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,8 +46,8 @@ class MlflowRegistry:
     """
 
     def __init__(self, uri: str, cache: Path) -> None:
-        self._connection = Connection(uri)
-        self._files = BundleFiles(self._connection, cache)
+        self._connection = MlflowConnection(uri)
+        self._files = _BundleFiles(self._connection, cache)
 
     def next_number(self, project_key: str) -> int:
         """Return the number that the next registered version will get."""
@@ -178,7 +180,7 @@ class MlflowRegistry:
             project_key=found.name,
             method=Method(tags["method"]),
             snapshot_id=tags["snapshot_id"],
-            path=local_path(str(found.source)) or self._files.cached(name, run_id),
+            path=_local_path(str(found.source)) or self._files.cached(name, run_id),
             run_id=run_id,
             label_config_fingerprint=tags["fingerprint"],
             created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
@@ -231,3 +233,74 @@ def _unless(error_code: str, call: Callable[[], _Answer]) -> _Answer | None:
         if error.error_code != error_code:
             raise
         return None
+
+
+class _BundleFiles:
+    """Lists the files of runs, and keeps copies of those that lie elsewhere in a cache folder."""
+
+    def __init__(self, connection: MlflowConnection, cache: Path) -> None:
+        self._connection = connection
+        self._cache = cache
+
+    def cached(self, version: str, run_id: str) -> Path:
+        """Where the files of a version go that lie elsewhere.
+
+        The run is part of it: a server that was set up anew gives the same version names to other models.
+        """
+        return self._cache / f"{version}-{run_id[:8]}"
+
+    def is_cached(self, path: Path) -> bool:
+        """Return whether the path is one that `cached` gives, so that its files lie elsewhere."""
+        return path.parent == self._cache
+
+    def sizes(self, run_id: str, artifact_path: str) -> dict[str, int]:
+        """Size in bytes of every file that a run logged below a path, by path relative to it."""
+        with self._connection.calls() as client:
+            found, folders = {}, [artifact_path]
+            while folders:
+                for entry in client.list_artifacts(run_id, folders.pop()):
+                    if entry.is_dir:
+                        folders.append(entry.path)
+                    else:
+                        found[entry.path.removeprefix(f"{artifact_path}/")] = entry.file_size or 0
+        return found
+
+    def fetch(self, source: str, sizes: Mapping[str, int], target: Path) -> None:
+        """Copy files to the target folder, which appears only once all of them are there.
+
+        Raises:
+            BundleError: what arrived is not what was registered.
+        """
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with (
+            self._connection.calls(),
+            tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self._cache) as unfinished,
+        ):
+            from mlflow.artifacts import download_artifacts
+
+            arrived = Path(
+                download_artifacts(artifact_uri=source, dst_path=unfinished, tracking_uri=self._connection.uri)
+            )
+            wrong = [name for name, size in sizes.items() if _size(arrived / name) != size]
+            if wrong:
+                raise BundleError(
+                    f"{', '.join(wrong)} at {source} is missing there or has another size than when it was registered; "
+                    "restore it, or roll back to another version"
+                )
+            try:
+                arrived.rename(target)
+            except OSError:
+                if not target.exists():  # else another process fetched the same files first
+                    raise
+
+
+def _local_path(source: str) -> Path | None:
+    """The folder on this machine that a registered version's source names; None where it is elsewhere."""
+    parts = urlparse(source)
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path))
+    return None if parts.scheme else Path(source)
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

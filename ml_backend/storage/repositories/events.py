@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Engine, RowMapping, and_, bind
 from ...domain.event import AnnotationEvent, EventAction, merged
 from ...domain.example import PrelabelOutcome, SelectedBy
 from ..tables import events
-from .base import Clock, Repository, insert_for
+from .base import Repository
 
 __all__ = ["EventRepository"]
 
@@ -24,14 +24,14 @@ OUTCOMES = tuple(PrelabelOutcome)
 class EventRepository(Repository):
     """Stores events, append-only except for Label Studio's verdict on them. A repeated delivery changes nothing."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         super().__init__(engine, clock)
         self._counted: dict[int, tuple[int, Mapping[PrelabelOutcome, int]]] = {}
 
     def add(self, new: Sequence[AnnotationEvent]) -> int:
         """Store events; returns how many were not known before."""
         # The returned rows are counted, because PostgreSQL's driver gives no row count here.
-        statement = insert_for(self._engine, events).on_conflict_do_nothing().returning(events.c.id)
+        statement = self._insert(events).on_conflict_do_nothing().returning(events.c.id)
         added = 0
         for start in range(0, len(new), ROWS_AT_ONCE):
             received_at = self._now()

@@ -1,18 +1,20 @@
-"""Store the registered model versions and which of them serve: what these rows say is what serves."""
+"""Store model versions, promotions, and which version serves each project: what these rows say is what serves."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from ...domain.model import Method, ModelVersion, is_cold_start, version_name
-from ...errors import ModelNotFound
-from ..tables import model_versions, steps
-from .base import Repository, insert_for
+from ...domain.model import Method, ModelVersion, Promotion, PromotionState, is_cold_start, version_name
+from ...errors import ModelNotFound, PromotionError
+from ..tables import model_versions, promotions, steps
+from .base import Repository
 
-__all__ = ["VersionRepository", "let_serve"]
+__all__ = ["PromotionRepository", "VersionRepository"]
 
 COPIED_FROM_MLFLOW = "versions_copied_from_mlflow"
+OPEN = tuple(state for state in PromotionState if state.is_open)
 
 
 class VersionRepository(Repository):
@@ -61,7 +63,7 @@ class VersionRepository(Repository):
             ModelNotFound: the version has no row.
         """
         with self._engine.begin() as connection:
-            let_serve(connection, project_key, name)
+            _let_serve(connection, project_key, name)
 
     def are_complete(self) -> bool:
         """Return whether `complete` has run on this database."""
@@ -76,7 +78,7 @@ class VersionRepository(Repository):
             known: the versions there; `is_champion` says that they hold the alias.
         """
         versions = list(known)
-        once = insert_for(self._engine, steps).values(name=COPIED_FROM_MLFLOW, done_at=self._now())
+        once = self._insert(steps).values(name=COPIED_FROM_MLFLOW, done_at=self._now())
         with self._engine.begin() as connection:
             if connection.execute(once.on_conflict_do_nothing().returning(steps.c.name)).first() is None:
                 return  # another process was quicker, and somebody may have promoted a version since
@@ -86,10 +88,10 @@ class VersionRepository(Repository):
             decided = set(connection.execute(named).scalars())
             for version in versions:
                 if version.is_champion and version.project_key not in decided:
-                    let_serve(connection, version.project_key, version.name)
+                    _let_serve(connection, version.project_key, version.name)
 
     def _add(self, connection: Connection, rows: list[dict[str, object]]) -> None:
-        connection.execute(insert_for(self._engine, model_versions).on_conflict_do_nothing(), rows)
+        connection.execute(self._insert(model_versions).on_conflict_do_nothing(), rows)
 
     def _of(self, project_key: str) -> list[tuple[ModelVersion, int | None]]:
         """Return the versions of a project, newest first, each with its place in the order in which they served."""
@@ -106,7 +108,104 @@ class VersionRepository(Repository):
         ]
 
 
-def let_serve(connection: Connection, project_key: str, name: str) -> None:
+class PromotionRepository(Repository):
+    """One open promotion per project at a time."""
+
+    def begin(
+        self,
+        project_id: int,
+        version: str,
+        *,
+        previous: str,
+        reason: str,
+        is_forced: bool,
+        job_id: int | None = None,
+    ) -> Promotion:
+        """Write the intent, before anything else is done.
+
+        Raises:
+            PromotionError: another promotion of the project is under way.
+        """
+        now = self._now()
+        statement = insert(promotions).values(
+            project_id=project_id,
+            version=version,
+            previous=previous,
+            state=PromotionState.INTENT,
+            reason=reason,
+            is_forced=is_forced,
+            job_id=job_id,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            with self._engine.begin() as connection:
+                new_id = connection.execute(statement.returning(promotions.c.id)).scalar_one()
+        except IntegrityError:
+            under_way = self.open(project_id)
+            other = under_way.version if under_way else "another version"
+            raise PromotionError(
+                f"{other} is being promoted in project {project_id}; wait for it to end (the worker finishes one "
+                "that was interrupted), then try again"
+            ) from None
+        return self.get(new_id)
+
+    def advance(self, promotion: Promotion, state: PromotionState) -> Promotion:
+        """Record that a step is done."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(promotions).where(promotions.c.id == promotion.id).values(state=state, updated_at=self._now())
+            )
+        return self.get(promotion.id)
+
+    def commit(self, promotion: Promotion, project_key: str) -> Promotion:
+        """Let the version serve and record that this is done, both or neither: the commit point of a promotion.
+
+        Raises:
+            ModelNotFound: the version has no row.
+        """
+        done = update(promotions).where(promotions.c.id == promotion.id)
+        with self._engine.begin() as connection:
+            connection.execute(done.values(state=PromotionState.COMMITTED, updated_at=self._now()))
+            _let_serve(connection, project_key, promotion.version)
+        return self.get(promotion.id)
+
+    def get(self, promotion_id: int) -> Promotion:
+        """The promotion."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(promotions).where(promotions.c.id == promotion_id)).mappings().one()
+        return _promotion(row)
+
+    def of_job(self, job_id: int) -> Promotion | None:
+        """The promotion that a job began."""
+        statement = select(promotions).where(promotions.c.job_id == job_id).order_by(promotions.c.id.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).mappings().first()
+        return _promotion(row) if row else None
+
+    def open(self, project_id: int) -> Promotion | None:
+        """The project's promotion that is not finished."""
+        return next((promotion for promotion in self.all_open() if promotion.project_id == project_id), None)
+
+    def all_open(self) -> list[Promotion]:
+        """Every promotion that is not finished, oldest first."""
+        statement = select(promotions).where(promotions.c.state.in_(OPEN)).order_by(promotions.c.id)
+        with self._engine.connect() as connection:
+            return [_promotion(row) for row in connection.execute(statement).mappings()]
+
+    def history(self, project_id: int, limit: int | None = None) -> list[Promotion]:
+        """Return the project's promotions, newest first.
+
+        Args:
+            limit: the greatest number to return; None: all.
+        """
+        of_project = select(promotions).where(promotions.c.project_id == project_id)
+        statement = of_project.order_by(promotions.c.id.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            return [_promotion(row) for row in connection.execute(statement).mappings()]
+
+
+def _let_serve(connection: Connection, project_key: str, name: str) -> None:
     """Let a version serve within a transaction; a cold start by letting no version serve.
 
     If the version served before, those after it count as rolled back.
@@ -150,3 +249,7 @@ def _version(row: RowMapping, **flags: bool) -> ModelVersion:
     values = {name: row[name] for name in row if name != "served_as"}
     name = version_name(row["project_key"], row["number"])
     return ModelVersion(**values | flags | {"name": name, "method": Method(row["method"]), "path": Path(row["path"])})
+
+
+def _promotion(row: RowMapping) -> Promotion:
+    return Promotion(**dict(row) | {"state": PromotionState(row["state"])})

@@ -11,7 +11,7 @@ from . import tasks as check_tasks
 from .examination import Examination, Finding, State, run_checks
 from .probe import BackendProbe
 
-__all__ = ["Finding", "State", "diagnose"]
+__all__ = ["diagnose"]
 
 
 def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe | None = None) -> list[Finding]:

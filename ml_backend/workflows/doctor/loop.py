@@ -10,8 +10,8 @@ from ..connecting.config_history import changes_between
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
-from .examination import Check, Examination, Verdict, broken, fine, warning
-from .probe import PREDICT_TIMEOUT_S, Answer
+from .examination import Check, Examination, Finding, broken, fine, warning
+from .probe import PREDICT_TIMEOUT_S, BackendAnswer
 
 __all__ = ["CHECKS"]
 
@@ -21,7 +21,7 @@ LOST_TASKS = frozenset({Reason.EMPTY_TEXT})
 ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
 
 
-def _model(exam: Examination) -> Verdict:
+def _model(exam: Examination) -> Finding:
     from ...models.bundle.bundle import read_bundle
 
     champion = exam.services.versions.champion(exam.project.ref.key)
@@ -36,7 +36,7 @@ def _model(exam: Examination) -> Verdict:
     return fine(f"{champion.name} serves, its files are whole")
 
 
-def _versions(exam: Examination) -> Verdict:
+def _versions(exam: Examination) -> Finding:
     announced = exam.probe.get("/versions")
     if exam.version not in (announced.get("versions") or ()):
         return broken(
@@ -61,7 +61,7 @@ def _versions(exam: Examination) -> Verdict:
     return fine(f"/versions, /setup and /predict all say {exam.version}")
 
 
-def _setup_and_predict(exam: Examination) -> tuple[Answer, Answer]:
+def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]:
     """The two calls that Label Studio makes for one task; neither stores anything."""
     project = str(exam.project_id)
     config = exam.info.label_config
@@ -71,7 +71,7 @@ def _setup_and_predict(exam: Examination) -> tuple[Answer, Answer]:
     return exam.probe.post("/setup", setup), exam.probe.post("/predict", predict, timeout_s=PREDICT_TIMEOUT_S)
 
 
-def _predictions(exam: Examination) -> Verdict:
+def _predictions(exam: Examination) -> Finding:
     if exam.unpredicted:
         count = "more than 1000" if exam.unpredicted > 1000 else str(exam.unpredicted)
         return warning(
@@ -81,7 +81,7 @@ def _predictions(exam: Examination) -> Verdict:
     return fine(f"every unlabeled task has one of {exam.version}")
 
 
-def _selection(exam: Examination) -> Verdict:
+def _selection(exam: Examination) -> Finding:
     selected, version = exam.info.model_version, exam.version
     titles = [row["title"] for row in exam.rows]
     if selected == version:
@@ -100,7 +100,7 @@ def _selection(exam: Examination) -> Verdict:
     return warning(f"annotators see the pre-labels of {selected}, while {version} serves", fix)
 
 
-def _sampling(exam: Examination) -> Verdict:
+def _sampling(exam: Examination) -> Finding:
     fix = f"run `labelloop connect {exam.project_id}`"
     if not exam.info.show_collab_predictions:
         return warning("predictions do not prelabel tasks (Settings, Annotation, Prelabeling)", fix)
@@ -109,7 +109,7 @@ def _sampling(exam: Examination) -> Verdict:
     return fine(UNCERTAINTY_SAMPLING)
 
 
-def _jobs(exam: Examination) -> Verdict:
+def _jobs(exam: Examination) -> Finding:
     last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind]
     found = [job for job in last if job is not None]
     failed = [job for job in found if job.state in ERROR_STATES]
@@ -127,7 +127,7 @@ def _retry(job: Job) -> str:
     return f"read `labelloop jobs logs {job.id}`, mend the cause, then `{again}`"
 
 
-def _events(exam: Examination) -> Verdict:
+def _events(exam: Examination) -> Finding:
     """Compares Label Studio's annotations with the events that told of them."""
     events = exam.services.database.events
     newest = events.last_received(exam.project_id)
@@ -153,7 +153,7 @@ def _events(exam: Examination) -> Verdict:
     return fine(last)
 
 
-def _answers(exam: Examination) -> Verdict:
+def _answers(exam: Examination) -> Finding:
     """Report the answers of experts that were left out of the newest snapshot."""
     last = exam.services.database.snapshots.last(exam.project_id)
     if last is None:
@@ -181,7 +181,7 @@ def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
     return (made if made.tzinfo else made.replace(tzinfo=UTC)) > moment
 
 
-def _text_model(exam: Examination) -> Verdict:
+def _text_model(exam: Examination) -> Finding:
     from ...models.base.base_model import weights_sha256
 
     if not plan_of(exam.project.label_config).has_texts:
@@ -195,7 +195,7 @@ def _text_model(exam: Examination) -> Verdict:
     return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
-def _texts(exam: Examination) -> Verdict:
+def _texts(exam: Examination) -> Finding:
     faults = task_faults(exam.services, plan_of(exam.project.label_config), exam.first_tasks)
     if not faults:
         return fine("the base model can read those of the first tasks, as far as is known")

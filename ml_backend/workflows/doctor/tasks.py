@@ -7,7 +7,7 @@ from ...domain.annotation import Task
 from ...domain.model import HeadKind, is_cold_start
 from ...domain.snapshot import split_of
 from ...labelstudio.plans import plan_of
-from .examination import Check, Examination, Verdict, broken, fine, warning
+from .examination import Check, Examination, Finding, broken, fine, warning
 from .probe import PREDICT_TIMEOUT_S
 
 __all__ = ["CHECKS"]
@@ -17,7 +17,7 @@ TEXTS_WRITTEN = 1
 """The number of tasks to try where a model writes responses, each of which takes seconds."""
 
 
-def _task_texts(exam: Examination) -> Verdict:
+def _task_texts(exam: Examination) -> Finding:
     tasks = exam.first_tasks
     if not tasks:
         return fine("there is no task yet")
@@ -43,7 +43,7 @@ def _keys(data: Mapping[str, Any]) -> str:
     return ", ".join(map(repr, data)) or "nothing"
 
 
-def _prelabels(exam: Examination) -> Verdict:
+def _prelabels(exam: Examination) -> Finding:
     """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
     plan = plan_of(exam.project.label_config)
     if is_cold_start(exam.version) and all(each.kind.head is not HeadKind.SOFTMAX for each in plan.controls):

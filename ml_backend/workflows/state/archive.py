@@ -16,7 +16,6 @@ from ...errors import StateError
 from ...models.base.stored_facts import EXACT, facts_of, parsed_json
 
 __all__ = [
-    "ARTIFACTS",
     "DATABASE",
     "FOLDERS",
     "MLFLOW",
@@ -28,8 +27,7 @@ __all__ = [
 
 DATABASE = "labelloop.db"
 MLFLOW = "mlflow.db"
-ARTIFACTS = "artifacts"
-FOLDERS = (ARTIFACTS, "snapshots")
+FOLDERS = ("artifacts", "snapshots")
 MANIFEST = "manifest.json"
 FORMAT = 1
 CHUNK = 1 << 20

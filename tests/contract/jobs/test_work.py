@@ -15,7 +15,7 @@ from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
-from ml_backend.storage.repositories import JobRepository
+from ml_backend.storage.repositories.jobs import JobRepository
 from ml_backend.workflows.jobs.worker import Timing, Worker, explain_exit
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.requests import request_prelabeling, request_training

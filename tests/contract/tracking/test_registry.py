@@ -10,7 +10,8 @@ import pytest
 from ml_backend.domain.model import Method, ModelVersion
 from ml_backend.domain.ports import ModelRegistry, Tracker
 from ml_backend.errors import JobCancelled, JobError, ModelNotFound
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.fakes import FakeRegistry, FakeTracker
 
 KEYS = (f"tickets-{number}" for number in itertools.count(1))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ml_backend.errors import TrackingError
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.mlflow_server import MlflowServer
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -18,7 +19,8 @@ import logging
 import sys
 from pathlib import Path
 from ml_backend.domain.model import Method
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 
 uri, folder, key = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 (folder / key).mkdir()

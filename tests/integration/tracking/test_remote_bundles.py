@@ -7,7 +7,8 @@ import pytest
 
 from ml_backend.domain.model import ModelVersion
 from ml_backend.errors import BundleError, JobError
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.fakes import register_version
 from tests.mlflow_server import MlflowServer
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ml_backend.tracking.mlflow import MlflowRegistry
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.backend_process import command
 from tests.integration.tickets import CONFIG, write_export
 from tests.mlflow_server import MlflowServer

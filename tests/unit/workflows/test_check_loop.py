@@ -14,7 +14,7 @@ from ml_backend.errors import StudioRejected
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.connecting.projects import remember_project
-from ml_backend.workflows.doctor.diagnose import State
+from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.exporting.snapshots import export_project
 from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice
 from tests.unit.workflows.bundles import add_whole_version

@@ -11,7 +11,8 @@ from ml_backend.domain.job import JobKind
 from ml_backend.errors import StudioUnauthorized, StudioUnreachable
 from ml_backend.serving.alarms import AlarmKind
 from ml_backend.serving.model_versions import ModelVersions
-from ml_backend.workflows.doctor.diagnose import State, diagnose
+from ml_backend.workflows.doctor.diagnose import diagnose
+from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.doctor.probe import BackendProbe, why_unreachable
 from tests.fakes import FakeRegistry
 from tests.services import BACKEND_URL, build_test_services
