@@ -105,7 +105,7 @@ def stored_snapshot(services: Services, project: Project, snapshot_id: str) -> S
     Raises:
         SnapshotError: it is not there, or damaged.
     """
-    path = services.options.snapshots / project.ref.key / snapshot_id
+    path = services.options.snapshots_folder / project.ref.key / snapshot_id
     return Snapshot(path, read_manifest(path))
 
 
@@ -186,8 +186,8 @@ def build_settings(services: Services, split: SplitFractions, project: Project |
     """What decides on rows, by the settings; and by the project's history, where the rows are one's."""
     return BuildSettings(
         split=split,
-        review_rule=ReviewRule.parse(services.options.review_rule),
-        trust_ground_truth=services.options.trust_ground_truth,
+        review_rule=ReviewRule.parse(services.options.labels.review_rule),
+        trust_ground_truth=services.options.labels.trust_ground_truth,
         absences=control_absences(services, project) if project else {},
     )
 
@@ -202,7 +202,7 @@ def no_row_error(
     found = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
     return SnapshotError(
         f"{source} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not reviewed): "
-        f"{found}; wanted at least one, by the review rule {services.options.review_rule!r}"
+        f"{found}; wanted at least one, by the review rule {services.options.labels.review_rule!r}"
     )
 
 
@@ -227,7 +227,7 @@ def _written(
         created_at=services.clock(),
     )
     if out is None:
-        snapshot = write(services.options.snapshots)
+        snapshot = write(services.options.snapshots_folder)
     else:
         out = out.resolve()
         out.parent.mkdir(parents=True, exist_ok=True)

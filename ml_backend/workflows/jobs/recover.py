@@ -24,7 +24,7 @@ def reap_dead(services: Services) -> list[Job]:
     Returns:
         Those jobs, as they are now.
     """
-    silent = {job.id for job in services.database.jobs.stale(services.options.job_heartbeat_timeout_s)}
+    silent = {job.id for job in services.database.jobs.stale(services.options.jobs.heartbeat_timeout_s)}
     found = []
     for job in services.database.jobs.running():
         if services.launcher.is_gone(job):
@@ -52,13 +52,13 @@ def recover(services: Services, job: Job, reason: str, *, otherwise: JobState = 
     reason = f"{reason}, while {current.stage!r}"
     if current.cancel_requested:
         is_over = jobs.finish(current, JobState.CANCELLED, error=f"cancelled; {reason}")
-    elif current.deaths + 1 < services.options.job_attempts:
+    elif current.deaths + 1 < services.options.jobs.attempts:
         if jobs.requeue(current, reason):
             log.warning("job %s goes on with attempt %s: %s", job.id, current.attempt + 1, reason)
         is_over = False
     else:
         logs = f"its output: `labelloop jobs logs {job.id}`; `labelloop jobs resume {job.id}` tries again"
-        count = f"death {current.deaths + 1} of {services.options.job_attempts} without progress, so the job is over"
+        count = f"death {current.deaths + 1} of {services.options.jobs.attempts} without progress, so the job is over"
         is_over = jobs.finish(current, otherwise, error=f"{reason}; {count}; {logs}")
     current = jobs.get(job.id)
     if is_over:

@@ -65,7 +65,7 @@ def run_job(
         folder = job_folder(services.options.home, job_id)
         with JobContext(services.database, job, folder, interrupt, heartbeat_s=heartbeat_s) as context:
             runner = partial(_RUNNERS[job.kind], services, job, context)
-            result = persistently(runner, services.options.job_patience_s, context.wait)
+            result = persistently(runner, services.options.jobs.patience_s, context.wait)
     except JobCancelled as cancelled:
         return _finish(services, job, JobState.CANCELLED, error=str(cancelled))
     except JobLost as lost:
@@ -95,7 +95,7 @@ def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> Jo
 
 def _follow_up(services: Services, job: Job) -> None:
     """Ask for the audit that follows a training: a job of its own, so that it holds up neither model nor pre-labels."""
-    if job.kind is not JobKind.TRAIN or not job.project_id or not services.options.audit_after_training:
+    if job.kind is not JobKind.TRAIN or not job.project_id or not services.options.feedback.audit_after_training:
         return
     try:
         if not plan_of(services.database.projects.get(job.project_id).label_config).labeled:

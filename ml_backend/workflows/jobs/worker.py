@@ -92,7 +92,7 @@ class Worker:
             resume_where_due(self._services)
             self._missed_labels.look()
             self._rounds.go()
-        while len(self._children) < self._services.options.jobs_at_once:
+        while len(self._children) < self._services.options.jobs.at_once:
             job = self._services.database.jobs.claim()
             if job is None:
                 break

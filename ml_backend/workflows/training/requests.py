@@ -107,7 +107,7 @@ def request_training(
     if project_id:
         services.database.projects.get(project_id)
     if request is None:
-        request = TrainRequest(trigger, services.options.base_model, services.options.seed)
+        request = TrainRequest(trigger, services.options.models.base_model, services.options.seed)
     return services.database.jobs.request(
         JobKind.TRAIN, project_id, request.params(), dedupe_key=dedupe_key or f"train:{project_id}", claim=claim
     )

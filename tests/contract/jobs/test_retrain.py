@@ -88,7 +88,7 @@ def test_a_training_takes_base_model_and_seed_from_the_settings(services: Servic
     job, is_new = request_training(services, 1, trigger="page")
 
     assert is_new
-    assert TrainRequest.from_params(job.params) == TrainRequest("page", services.options.base_model, 1)
+    assert TrainRequest.from_params(job.params) == TrainRequest("page", services.options.models.base_model, 1)
     assert (job.kind, job.state, job.project_id) == (JobKind.TRAIN, JobState.QUEUED, 1)
 
 

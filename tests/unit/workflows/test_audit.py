@@ -185,7 +185,7 @@ class TestSuspects:
         snapshot = case.snapshot()
         audit = audit_snapshot(services, snapshot, report=quiet)
 
-        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model, report=quiet)[CONTROL]
 
         errors = [issue for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR]
         assert found.suspects == {issue.row_id for issue in errors if issue.split is Split.TRAIN}
@@ -200,7 +200,7 @@ class TestSuspects:
         ended(services, audit_job(services, is_pushed=True))
         snapshot = case.snapshot()
 
-        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model, report=quiet)[CONTROL]
 
         (row,) = (row for row in train_rows(snapshot) if row.task_id == flag.task_id)
         assert row.id not in found.suspects
@@ -210,9 +210,9 @@ class TestSuspects:
         self, services: Services, case: Case, tmp_path: Path
     ) -> None:
         snapshot = case.snapshot()
-        request = TrainRequest("test", services.options.base_model, 1)
+        request = TrainRequest("test", services.options.models.base_model, 1)
         context = context_of(services, tmp_path / "job")
-        found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model, report=quiet)[CONTROL]
 
         less, left_out = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
         lighter, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
@@ -230,7 +230,7 @@ class TestSuspects:
         self, services: Services, case: Case, tmp_path: Path
     ) -> None:
         snapshot = case.snapshot()
-        request = TrainRequest("test", services.options.base_model, 1)
+        request = TrainRequest("test", services.options.models.base_model, 1)
         context = context_of(services, tmp_path / "job")
         first, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
         shutil.rmtree(audit_folder(services, snapshot))
@@ -250,7 +250,7 @@ class TestAfterTraining:
         )
 
     def trained(self, case: Case) -> Job:
-        jobs, request = case.services.database.jobs, TrainRequest("test", case.services.options.base_model, 1)
+        jobs, request = case.services.database.jobs, TrainRequest("test", case.services.options.models.base_model, 1)
         params = replace(request, method=Method.REGRESSION).params()
         return ended(case.services, jobs.request(JobKind.TRAIN, 1, params, dedupe_key="t", claim=True)[0])
 

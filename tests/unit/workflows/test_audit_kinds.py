@@ -176,12 +176,12 @@ def test_a_task_that_is_suspected_of_something_else_now_gets_another_flag(case: 
 
 def test_suspects_are_treated_control_by_control(case: Case, tmp_path: Path) -> None:
     services, snapshot = case.services, case.snapshot()
-    request = TrainRequest("test", services.options.base_model, 1)
+    request = TrainRequest("test", services.options.models.base_model, 1)
     job, _ = services.database.jobs.request(JobKind.TRAIN, 0, {}, dedupe_key="t", claim=True)
     context = JobContext(services.database, job, tmp_path / "job")
     every = {row.id for row in read_rows(snapshot.path, Split.TRAIN)}
 
-    found = suspicion(services, snapshot, base_model=services.options.base_model, report=quiet)
+    found = suspicion(services, snapshot, base_model=services.options.models.base_model, report=quiet)
     less, notes = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
 
     assert list(found) == list(less) == NAMES
