@@ -8,14 +8,14 @@ import numpy as np
 from benchmarks.support.banking77 import CONTROL
 from benchmarks.support.trained import labeled
 from ml_backend.domain.example import Row
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.learning.classification.regression import class_mean_head
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.trainer import Trainer
 from ml_backend.learning.classification.tuned import tunable_classifier
 from ml_backend.learning.loop.fit import training_steps
-from ml_backend.learning.objectives import objective_for
-from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.learning.objectives.base import objective_for
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 from ml_backend.models.text.torch_encoder import TextEncoder
 
 __all__ = ["PEER_EPOCHS", "Steps", "lora_steps", "peer_steps", "seconds_per_row"]
@@ -36,13 +36,13 @@ def lora_steps(rows: Sequence[Row], *, adversarial_size: float) -> Steps:
     encoder = TextEncoder.load()
     names = tuple(sorted({str(row.targets[CONTROL]) for row in rows}))
     settings = TrainingSettings(method=Method.LORA, adversarial_size=adversarial_size, epochs=1)
-    objective = objective_for(HeadKind.SOFTMAX, names)
+    objective = objective_for("softmax", names)
     texts = labeled([(row.input["text"], row.targets[CONTROL]) for row in rows])
     objective.prepare(encoder, texts)
     encoded = objective.encode(encoder, texts)
     trainer = Trainer.for_rows(encoder, objective, settings, len(encoded))
     codes = np.asarray(encoded.codes, dtype=np.int64)
-    features = encoder.vectors(encoded.reading)
+    features = encoder.vectors(encoded.tokenised)
     head = class_mean_head(features, codes, encoded.unit_weights, classes=len(names), scale=HEAD_SCALE)
 
     def steps() -> Iterator[int]:
@@ -68,7 +68,7 @@ def peer_steps(
     from transformers.utils import logging
 
     logging.set_verbosity_error()
-    source = model_source(DEFAULT_BASE_MODEL)
+    source = BaseModelFiles(DEFAULT_BASE_MODEL).source
     names = sorted({str(row.targets[CONTROL]) for row in rows})
     torch.manual_seed(1)
     model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(names), dtype=torch.float32)

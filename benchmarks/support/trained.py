@@ -16,7 +16,7 @@ from ml_backend.learning.part import VersionSpec
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.run import TrainingContext, TrainingOutcome, train_version
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
-from ml_backend.models.bundle.bundle import BundleFacts
+from ml_backend.models.bundle.manifest import BundleFacts
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.serving.bundle_predictor import BundlePredictor
 

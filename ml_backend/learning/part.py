@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..domain.model import HeadKind
 from ..domain.ports import Run
 from ..domain.progress import ProgressCallback
-from ..models.bundle.bundle import Bundle, BundleFacts, TrainedPart
+from ..models.bundle.bundle import Bundle, TrainedPart
+from ..models.bundle.manifest import BundleFacts
 from ..models.graphs.store import GraphStore
 from .classification.settings import TrainingSettings
 from .generation.settings import GenerationSettings
@@ -88,7 +88,7 @@ class PartTrainer(ABC):
 
     @staticmethod
     @abstractmethod
-    def trains(head: HeadKind) -> bool:
+    def trains(head: str) -> bool:
         """True for the kinds of head that it is for."""
 
     @staticmethod

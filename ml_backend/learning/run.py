@@ -17,7 +17,8 @@ from ..domain.ports import Run
 from ..domain.progress import Progress, ProgressCallback
 from ..errors import BundleError, TrainingError
 from ..models.base.base_model import weights_sha256
-from ..models.bundle.bundle import Bundle, BundleManifest, read_bundle, write_bundle
+from ..models.bundle.bundle import Bundle, read_bundle, write_bundle
+from ..models.bundle.manifest import BundleManifest
 from ..models.graphs.store import GraphStore
 from .classification.part import ClassifierTrainer
 from .generation.part import TextTrainer

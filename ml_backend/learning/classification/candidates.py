@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS
 from ...measuring.evaluation import Evaluation
-from ...models.bundle.bundle import Head
-from ...models.text.tokenised import Floats2d, TokenisedTexts
+from ...models.bundle.head import Head
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ..figures import curves_figure
 from ..loop.checkpoints import EpochCheckpoints
@@ -19,7 +20,7 @@ from ..loop.fit import FitResult
 from ..loop.meter import FORWARD_SHARE, ProgressMeter
 from ..loop.observer import Step, TrainingObserver
 from ..loop.schedule import Deadline
-from ..objectives import Objective, objective_for
+from ..objectives.base import Objective, objective_for
 from ..part import PartContext
 from ..rows.data import TrainingData
 from ..rows.encoded import EncodedRows
@@ -81,7 +82,7 @@ def choose(held_out: HeldOut, objective: Objective, *, where: str) -> Choice:
     tuned = next(method for method in scores if method is not Method.REGRESSION)
     best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
     reason = (
-        f"{best} is kept: {objective.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
+        f"{best} is kept: {objective.measure.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
         f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
     )
     return Choice(best, evaluations, reason)
@@ -179,9 +180,9 @@ class HeadTraining:
 
     def _features(self) -> dict[str, Floats2d]:
         """Features of the rows that the regression learns from and, where it may be kept, of the validation rows."""
-        texts = {TRAIN: self._rows.sampled.reading}
+        texts = {TRAIN: self._rows.sampled.tokenised}
         if self._settings.method in (Method.AUTO, Method.REGRESSION):
-            texts[VALIDATION] = self._rows.validation.reading
+            texts[VALIDATION] = self._rows.validation.tokenised
         features, is_known = self._context.checkpoints.arrays("features", partial(self._compute_features, texts))
         if is_known:
             self._meter.skip(self._plan.embedded * FORWARD_SHARE)
@@ -202,7 +203,7 @@ class HeadTraining:
         deadline = self._context.deadline
         if deadline is None:
             return None
-        row_s = _seconds_per_row(self._trainer.encoder, self._rows.learned.reading, deadline.clock)
+        row_s = _seconds_per_row(self._trainer.encoder, self._rows.learned.tokenised, deadline.clock)
         is_asked = self._settings.method is not Method.AUTO
         self._plan = plan = self._plan.within(deadline.left_s, row_s=row_s, is_asked=is_asked)
         self._trainer = replace(self._trainer, hyperparameters=plan.hyperparameters)
@@ -329,7 +330,7 @@ class _Rows:
         sampled = learned if len(positions) == len(learned) else learned.take(positions)
         checked = np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
         return cls(
-            learned, sampled, validation, tuple(data.train.texts[i] for i in checked), learned.reading.take(checked)
+            learned, sampled, validation, tuple(data.train.texts[i] for i in checked), learned.tokenised.take(checked)
         )
 
 

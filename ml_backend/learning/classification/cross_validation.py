@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...domain.model import Method
-from ...models.text.tokenised import Floats2d
 from ..loop.checkpoints import Checkpoints, EpochCheckpoints
 from ..loop.observer import TrainingObserver
 from ..loop.schedule import Deadline
@@ -53,7 +53,7 @@ def out_of_fold(
         deadline: of tuning in all of them together.
     """
     methods = [Method.REGRESSION, *([tuned] if tuned else [])]
-    empty = np.zeros((0, trainer.objective.readout.columns), dtype=np.float32)
+    empty = np.zeros((0, trainer.objective.decoder.columns), dtype=np.float32)
     logits: dict[Method, list[Floats2d]] = {method: [empty] for method in methods}
     for number, fold in enumerate(folds, start=1):
         name = f"fold-{number}"
@@ -89,12 +89,12 @@ def _scored(
     deadline: Deadline | None,
 ) -> dict[str, Floats2d]:
     """Logits of a fold's scored rows, by method."""
-    part, part_features = encoded.take(fold.train), features[encoded.reading.units_of(fold.train)]
+    part, part_features = encoded.take(fold.train), features[encoded.tokenised.units_of(fold.train)]
     head = trainer.regression(part, part_features)
-    scored = encoded.reading.units_of(fold.scored)
+    scored = encoded.tokenised.units_of(fold.scored)
     logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[scored])}
     if tuned:
         first = trainer.first_head(part, part_features, head)
         with trainer.tuned(tuned, part, first, observer=observer, checkpoints=epochs, deadline=deadline) as (model, _):
-            logits[tuned] = model.logits(encoded.reading.take(fold.scored))
+            logits[tuned] = model.logits(encoded.tokenised.take(fold.scored))
     return logits

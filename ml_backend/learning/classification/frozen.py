@@ -50,9 +50,7 @@ def frozen_encoder(encoder: TextEncoder, graphs: GraphStore | None, sample: Toke
 def _runtime(encoder: TextEncoder, graphs: GraphStore) -> OpenVinoRuntime | None:
     try:
         shared = graphs.share(encoder)
-        return OpenVinoRuntime(
-            shared.graph, shared.words, in_int8=False, max_length_tokens=encoder.max_length_tokens, shapes=SHAPES
-        )
+        return OpenVinoRuntime(shared.graph, shared.words, max_length_tokens=encoder.max_length_tokens, shapes=SHAPES)
     except GraphError as error:
         log.info("torch computes the features: %s", error)
         return None

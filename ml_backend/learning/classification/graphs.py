@@ -8,21 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...domain.example import Target
 from ...errors import GraphError
 from ...models.base.base_model import load_backbone
-from ...models.bundle.bundle import TrainedPart, read_head
-from ...models.decoders import decoder_from_json
+from ...models.bundle.bundle import TrainedPart
+from ...models.bundle.head import Head
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.export import add_int8, export_graph
-from ...models.graphs.graph import GRAPH_FOLDER, Graph, without_int8
-from ...models.graphs.runtimes import Runtime
+from ...models.graphs.graph import GRAPH_FOLDER, Graph
+from ...models.graphs.runtimes.base import Runtime
 from ...models.graphs.runtimes.onnx import OnnxRuntime
-from ...models.graphs.runtimes.openvino import OpenVinoRuntime
+from ...models.graphs.runtimes.openvino import OpenVinoInt8Runtime
 from ...models.graphs.store import GraphStore, SharedBase
 from ...models.graphs.weights import reweighted_graph
 from ...models.text.classifier import TextClassifier, tuned_backbone
-from ...models.text.tokenised import Floats2d, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 
 __all__ = ["add_graph"]
@@ -67,12 +68,12 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
         use_bf16=False,
         device="cpu",
     )
-    model = TextClassifier(encoder, read_head(part.folder), decoder_from_json(facts.head, facts.readout))
+    model = TextClassifier(encoder, Head.read(part.folder), facts.linear_decoder)
     sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]
     tokenised = model.read(sample)
     graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, tokenised, shared)
     trial = _Trial.of(model, tokenised.take(np.arange(_checked_texts(tokenised))))
-    difference = trial.difference(OnnxRuntime(graph, shared.words))
+    difference = trial.difference(OnnxRuntime(graph, shared.words, max_length_tokens=facts.max_length_tokens))
     if not difference <= TOLERANCE:
         raise GraphError(
             f"logits of the exported graph differ by {difference:.3g} of the largest; wanted at most {TOLERANCE:g}"
@@ -101,9 +102,7 @@ def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]]
     try:
         graph = add_int8(graph, words=shared.words, samples=samples)
         longest = max(len(sequence) for sequence in samples)
-        agreement = trial.agreement(
-            OpenVinoRuntime(graph, shared.words, in_int8=True, max_length_tokens=longest, shapes=1)
-        )
+        agreement = trial.agreement(OpenVinoInt8Runtime(graph, shared.words, max_length_tokens=longest, shapes=1))
     except GraphError as error:
         reason = str(error)
     else:
@@ -112,7 +111,7 @@ def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]]
             return
         reason = f"only {agreement:.1%} of the answers stay in 8 bits; wanted {LEAST_AGREEMENT:.0%}"
     log.warning("there is no graph in 8 bits: %s", reason)
-    without_int8(graph)
+    graph.without_int8()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +146,7 @@ class _Trial:
         return logits
 
     def _answers(self, logits: Floats2d) -> list[Target]:
-        return [answer.target for answer in self.model.readout.answers(logits, self.tokenised)]
+        return [answer.target for answer in self.model.decoder.answers(logits, self.tokenised)]
 
 
 def _checked_texts(tokenised: TokenisedTexts) -> int:

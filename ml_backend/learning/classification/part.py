@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ...domain.model import HeadKind
+from ...arrays import Floats2d
 from ...domain.ports import Run
 from ...domain.progress import Progress
 from ...errors import TrainingError
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
 from ...models.base.base_model import weights_sha256
-from ...models.bundle.bundle import Bundle, PartFacts, TrainedPart, write_head
+from ...models.bundle.bundle import Bundle, TrainedPart
+from ...models.bundle.manifest import PartFacts
+from ...models.decoders.base import decoder_of
 from ...models.text.classifier import load_classifier
-from ...models.text.tokenised import Floats2d
 from ...models.text.torch_encoder import TextEncoder
 from ..figures import confusion_figure, reliability_figure
 from ..part import PartContext, PartOutcome, PartTrainer, VersionSpec
@@ -39,8 +40,8 @@ class ClassifierTrainer(PartTrainer):
         self._encoder = TextEncoder.load(spec.base_model, max_length_tokens=spec.settings.max_length_tokens)
 
     @staticmethod
-    def trains(head: HeadKind) -> bool:
-        return head is not HeadKind.TEXT
+    def trains(head: str) -> bool:
+        return not decoder_of(head).is_written
 
     @staticmethod
     def base_model_in(spec: VersionSpec) -> str:
@@ -57,21 +58,21 @@ class ClassifierTrainer(PartTrainer):
         best, choice = training.best()
         objective = training.objective
         logits, held_out = training.calibration_rows(best)
-        readout = objective.calibrated(logits, held_out)
-        reliability = objective.reliability(readout, logits, held_out)
+        decoder = objective.calibrated(logits, held_out)
+        reliability = objective.reliability(decoder, logits, held_out)
         folder = best.changes or context.scratch / best.method
-        write_head(folder, best.head)
+        best.head.write(folder)
         facts = PartFacts(
             control=data.control,
             head=data.head,
             method=best.method,
-            readout=readout.to_json(),
+            decoder=decoder,
             max_length_tokens=self._encoder.max_length_tokens,
             score_quantiles=reliability.score_quantiles(),
             settings=settings.to_json(),
         )
         evaluations = training.evaluations(best)
-        numbers = {name: value for name, value in readout.to_json().items() if isinstance(value, float)}
+        numbers = decoder.numbers
         _log_choice(run, choice)
         for name, evaluation in evaluations.items():
             _log_evaluation(run, evaluation, name)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...arrays import Ints
 from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS
-from ...models.text.tokenised import Ints
 from ..loop.meter import FORWARD_SHARE
 from ..rows.folds import Fold, stratified_folds
 from .settings import Hyperparameters, TrainingSettings

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ...arrays import Floats2d
 from ...domain.model import Method
-from ...models.bundle.bundle import Head
-from ...models.text.tokenised import Floats2d
+from ...models.bundle.head import Head
 from ...models.text.torch_encoder import TextEncoder
 from ..loop.checkpoints import EpochCheckpoints
 from ..loop.fit import FitResult, fit
 from ..loop.observer import TrainingObserver
 from ..loop.schedule import Deadline
-from ..objectives import Objective
+from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
 from .settings import Hyperparameters, TrainingSettings
 from .tuned import TunedClassifier, tunable_classifier

@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...arrays import Floats2d, Places
 from ...domain.model import Method
 from ...models.base.adapters import add_adapter, save_adapter
 from ...models.base.token_batches import compute_context, padded
-from ...models.bundle.bundle import Head
+from ...models.bundle.head import Head
 from ...models.text.classifier import save_weights
-from ...models.text.tokenised import Floats2d, Places, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder, unit_vectors
 from ..loop.trainable import Trainable
-from ..objectives import Objective
+from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
 from .adversarial import WordVectors
 from .attention import AttentionSwitch
@@ -97,7 +98,7 @@ class TunedClassifier(Trainable):
         """Logits of the validation rows, which are known where these picked the epoch that the model is in."""
         if validation is self._validation and self._validation_logits is not None:
             return self._validation_logits
-        return self.logits(validation.reading)
+        return self.logits(validation.tokenised)
 
     def parameters(self) -> "Iterator[tuple[str, nn.Parameter]]":
         for name, parameter in self._module.named_parameters():
@@ -163,7 +164,7 @@ class TunedClassifier(Trainable):
     def evaluate(self) -> tuple[float, Mapping[str, float]] | None:
         if self._validation is None:
             return None
-        self._validation_logits = self.logits(self._validation.reading)
+        self._validation_logits = self.logits(self._validation.tokenised)
         evaluation = self._objective.evaluation(self._validation_logits, self._validation)
         return self._objective.score(evaluation), evaluation.summary()
 
@@ -285,7 +286,7 @@ class _Batches:
     def __init__(self, encoded: EncodedRows, *, pad_id: int, device: str) -> None:
         import torch
 
-        tokenised = encoded.reading
+        tokenised = encoded.tokenised
         self._tokenised, self._pad_id, self._device = tokenised, pad_id, device
         self._codes = torch.from_numpy(encoded.codes).to(device)
         self._weights = torch.from_numpy(encoded.unit_weights / encoded.rows.weights.mean()).float().to(device)

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ...domain.model import HeadKind
 from ...errors import TrainingError
 from ...models.base.base_model import weights_sha256
-from ...models.bundle.bundle import QUANTILES, Bundle, PartFacts, TrainedPart
+from ...models.bundle.bundle import Bundle, TrainedPart
+from ...models.bundle.manifest import QUANTILES, PartFacts
+from ...models.decoders.base import decoder_of
+from ...models.decoders.text import TextDecoder
 from ...models.generation.generator import format_of
 from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import load_tuned_model
@@ -34,8 +36,8 @@ class TextTrainer(PartTrainer):
         self._base_model, self._settings = self.base_model_in(spec), spec.writing
 
     @staticmethod
-    def trains(head: HeadKind) -> bool:
-        return head is HeadKind.TEXT
+    def trains(head: str) -> bool:
+        return decoder_of(head).is_written
 
     @staticmethod
     def base_model_in(spec: VersionSpec) -> str:
@@ -66,7 +68,7 @@ class TextTrainer(PartTrainer):
             control=data.control,
             head=data.head,
             method=settings.method,
-            readout={"base_model": self._base_model, "max_new_tokens": settings.max_new_tokens},
+            decoder=TextDecoder(base_model=self._base_model, max_new_tokens=settings.max_new_tokens),
             max_length_tokens=tuning.max_length_tokens,
             score_quantiles=_quantiles(tuning.confidences),
             settings=settings.to_json(),

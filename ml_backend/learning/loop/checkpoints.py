@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...arrays import Floats2d
 from ...atomic_files import whole_draft
-from ...models.text.tokenised import Floats2d
 
 if TYPE_CHECKING:
     import torch

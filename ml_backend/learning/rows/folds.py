@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...models.text.tokenised import Ints
+from ...arrays import Ints
 from ..loop.meter import FORWARD_SHARE
 
 __all__ = ["Fold", "deal_out", "stratified_folds"]

@@ -1,14 +1,12 @@
 """Fine-tuned language models on disk: an adapter over a base model, or all of its weights."""
 
-import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BundleError, EncoderError
 from ..base.adapters import load_adapter, save_adapter
 from ..base.device import pick_device
-from ..base.stored_facts import EXACT, facts_of, in_a_line, parsed_json
+from ..base.stored_facts import StoredFacts, in_a_line
 from .language_model import LanguageModel, can_quantise, load_language_model
 
 if TYPE_CHECKING:
@@ -19,15 +17,12 @@ __all__ = ["load_tuned_model", "save_tuned_model"]
 WEIGHTS, FACTS = "weights", "tuned.json"
 
 
-@dataclass(frozen=True, slots=True)
-class TunedFacts:
+class TunedFacts(StoredFacts):
     """The content of `tuned.json`.
 
     Attributes:
         in_fp32: the weights are kept in float32, the precision in which the model was measured.
     """
-
-    __pydantic_config__ = EXACT
 
     base_model: str
     base_model_sha256: str
@@ -47,8 +42,14 @@ def save_tuned_model(model: LanguageModel, peft_model: "PeftModel | None", folde
         model.module.save_pretrained(folder / WEIGHTS, safe_serialization=True)
     else:
         in_fp32 = save_adapter(peft_model, folder, base_model=model.name)
-    facts = TunedFacts(model.name, model.weights_sha256, peft_model is not None, in_fp32, model.is_quantised)
-    (folder / FACTS).write_text(json.dumps(asdict(facts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    facts = TunedFacts(
+        base_model=model.name,
+        base_model_sha256=model.weights_sha256,
+        has_adapter=peft_model is not None,
+        in_fp32=in_fp32,
+        is_quantised=model.is_quantised,
+    )
+    facts.write(folder / FACTS)
 
 
 def load_tuned_model(folder: Path, *, device: str | None = None) -> LanguageModel:
@@ -101,6 +102,6 @@ def _replaced(base: LanguageModel, folder: Path) -> Any:
 def _read_facts(folder: Path) -> TunedFacts:
     path = folder / FACTS
     try:
-        return facts_of(TunedFacts, parsed_json(path.read_bytes()))
+        return TunedFacts.parse(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read: {error}; fetch the version again, or train a new one") from error

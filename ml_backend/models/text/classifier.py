@@ -5,17 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...arrays import Floats2d
 from ...domain.model import ScoredTarget
 from ...errors import BundleError, EncoderError
 from ..base.adapters import ADAPTER_FOLDER, load_adapter
 from ..base.base_model import Backbone, load_backbone
 from ..base.stored_facts import in_a_line
-from ..bundle.bundle import WEIGHTS_NAME, Bundle, Head
-from ..decoders import Decoder, decoder_from_json
-from ..graphs.graph import GRAPH_FOLDER, Graph, read_graph
+from ..bundle.bundle import WEIGHTS_NAME, Bundle
+from ..bundle.head import Head
+from ..decoders.base import Decoder
+from ..graphs.graph import GRAPH_FOLDER, Graph
 from ..graphs.store import SharedBase
 from .encoder import Encoder
-from .tokenised import Floats2d, TokenisedTexts
+from .tokenised import TokenisedTexts
 from .torch_encoder import TextEncoder
 
 if TYPE_CHECKING:
@@ -38,20 +40,20 @@ class TextClassifier:
 
     encoder: Encoder
     head: Head
-    readout: Decoder
+    decoder: Decoder
 
     def read(self, texts: Sequence[str]) -> TokenisedTexts:
         """The texts as this model reads them."""
-        return self.readout.reading(self.encoder, texts)
+        return self.decoder.tokenise(self.encoder, texts)
 
-    def logits(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def logits(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         """Uncalibrated logits per unit, shape (U, K)."""
-        return self.head.logits(self.encoder.vectors(reading, on_rows=on_rows))
+        return self.head.logits(self.encoder.vectors(tokenised, on_rows=on_rows))
 
     def answers(self, texts: Sequence[str]) -> list[ScoredTarget]:
         """One answer per text, in the order given."""
-        reading = self.read(texts)
-        return self.readout.answers(self.logits(reading), reading)
+        tokenised = self.read(texts)
+        return self.decoder.answers(self.logits(tokenised), tokenised)
 
 
 def load_classifier(bundle: Bundle, position: int, *, use_bf16: bool | None = None) -> TextClassifier:
@@ -82,15 +84,15 @@ def classifier_over(bundle: Bundle, position: int, encoder: Encoder) -> TextClas
         BundleError: the bundle is damaged, or the head does not fit the encoder.
     """
     manifest, part = bundle.manifest, bundle.manifest.parts[position]
-    head, readout = bundle.head(position), decoder_from_json(part.head, part.readout)
-    wanted = readout.columns, encoder.width + readout.added_features
+    head, decoder = bundle.head(position), part.linear_decoder
+    wanted = decoder.columns, encoder.width + decoder.added_features
     if head.weight.shape != wanted:
         raise BundleError(
             f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
             f"{head.weight.shape[1]} features; wanted {wanted[0]} from the {wanted[1]} that {manifest.base_model} and "
             "how words are written give; train again"
         )
-    return TextClassifier(encoder, head, readout)
+    return TextClassifier(encoder, head, decoder)
 
 
 def served_graph(bundle: Bundle, position: int, shared: SharedBase) -> Graph | None:
@@ -108,7 +110,7 @@ def served_graph(bundle: Bundle, position: int, shared: SharedBase) -> Graph | N
     check_base(bundle, shared.facts.base_model_sha256)
     folder = bundle.part_folder(position)
     if (folder / GRAPH_FOLDER).is_dir():
-        return read_graph(folder / GRAPH_FOLDER)
+        return Graph.read(folder / GRAPH_FOLDER)
     is_tuned = bundle.adapter(position) is not None or bundle.weights(position) is not None
     return None if is_tuned else shared.graph
 

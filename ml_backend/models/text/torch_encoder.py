@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Floats2d, Places
 from ..base.base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
 from ..base.device import has_bf16, pick_device
 from ..base.token_batches import compute_context, padded, token_batches
 from ..base.tokeniser import tokeniser_of
 from .encoder import DEFAULT_MAX_LENGTH_TOKENS, Encoder
-from .tokenised import Floats2d, Places, TokenisedTexts
+from .tokenised import TokenisedTexts
 
 if TYPE_CHECKING:
     import torch
@@ -66,21 +67,21 @@ class TextEncoder(Encoder):
         """Tokens, with padding, that the device computes at a time."""
         return TOKENS_PER_BATCH_ON_CUDA if self.device.startswith("cuda") else TOKENS_PER_BATCH
 
-    def vectors(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         import torch
 
-        found = np.zeros((reading.units, self.width), dtype=np.float32)
+        found = np.zeros((tokenised.units, self.width), dtype=np.float32)
         done = 0
-        lengths = [len(row) for row in reading.sequences]
+        lengths = [len(row) for row in tokenised.sequences]
         for batch in token_batches(lengths, tokens_per_batch=self.tokens_per_batch):
-            ids, mask = padded([reading.sequences[i] for i in batch], self.pad_id, self.device)
+            ids, mask = padded([tokenised.sequences[i] for i in batch], self.pad_id, self.device)
             with torch.inference_mode(), compute_context(self.use_bf16, self.device):
-                features = unit_vectors(self.backbone.module, ids, mask, reading.places_of(batch))
-            found[reading.units_of_sequences(batch)] = features.float().cpu().numpy()
+                features = unit_vectors(self.backbone.module, ids, mask, tokenised.places_of(batch))
+            found[tokenised.units_of_sequences(batch)] = features.float().cpu().numpy()
             done += len(batch)
             if on_rows is not None:
                 on_rows(done)
-        return found if reading.added is None else np.concatenate([found, reading.added], axis=1)
+        return found if tokenised.added is None else np.concatenate([found, tokenised.added], axis=1)
 
 
 def unit_vectors(

@@ -20,10 +20,9 @@ from ..training.evaluate import answers_of, evaluations
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 
 if TYPE_CHECKING:
-    from ...measuring.evaluation import Evaluation
-    from ...measuring.text_metrics import TextEvaluation
+    from ...measuring.measures.base import AnyEvaluation
 
-__all__ = ["Comparison", "GateOutcome", "compare_versions", "hold_gate"]
+__all__ = ["compare_versions", "hold_gate"]
 
 TEXTS_AT_ONCE = 16
 
@@ -37,7 +36,7 @@ class GateOutcome:
     """
 
     decision: GateDecision
-    test: Mapping[str, "Evaluation | TextEvaluation"]
+    test: Mapping[str, "AnyEvaluation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ class _TestRows:
     plan: ServingPlan
 
 
-def _unheard(_version: str, _texts: int) -> None:
-    """For those who want not to be told."""
+def _ignore(_version: str, _texts: int) -> None:
+    """An observer that does nothing."""
 
 
 def hold_gate(
@@ -57,7 +56,7 @@ def hold_gate(
     challenger: ModelVersion,
     project: Project | None,
     *,
-    on_texts: Callable[[str, int], None] = _unheard,
+    on_texts: Callable[[str, int], None] = _ignore,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 
@@ -65,8 +64,8 @@ def hold_gate(
     of the text, and fixed. Before the first champion the challenger meets the cold start.
 
     Args:
-        on_texts: where responses are written, which takes long: told every few texts the version and how many it has
-            answered; what it raises stops the gate.
+        on_texts: where responses are written, which takes long: called every few texts with the version and the
+            number it has answered; what it raises stops the gate.
     """
     test = _test_rows(snapshot)
     if not test.rows and snapshot.manifest.split.test == 0:
@@ -142,18 +141,16 @@ def _test_rows(snapshot: Snapshot) -> _TestRows:
 
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
     from ...measuring.gate import decide
-    from ...measuring.measures import measure_for
+    from ...measuring.measures.base import measure_of
 
     first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
-    contests = {}
+    pairs = {}
     for served in test.plan.controls:
         true = [row.targets.get(served.name) for row in test.rows]
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
-            contests[served.name] = measure_for(served.kind.head).paired_statistics(
-                true, first[served.name], second[served.name]
-            )
+            pairs[served.name] = measure_of(served.kind.head).compare(true, first[served.name], second[served.name])
     return decide(
-        contests,
+        pairs,
         champion=champion.version,
         challenger=challenger.version,
         seed=services.options.seed,

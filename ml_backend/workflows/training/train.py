@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ... import __version__
 from ...domain.example import Row
 from ...domain.job import Job, JobKind, JobState
-from ...domain.model import HeadKind, Method, ModelVersion, PromotionState, version_name
+from ...domain.model import Method, ModelVersion, PromotionState, version_name
 from ...domain.ports import Run
 from ...domain.project import Project
 from ...domain.reasons import reason_counts_to_json
@@ -20,7 +20,7 @@ from ...hooks import Training
 from ...labelstudio.label_config_xml import parse_label_config
 from ...snapshots.store import read_rows
 from ...tasks import ServedControl, ServingPlan, serving_plan
-from ..exporting.reading_faults import reading_faults, row_texts
+from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..promoting.gate import hold_gate
 from ..promoting.promote import ask_hooks, finish_promotion, promote, serving_version
@@ -153,7 +153,7 @@ def _fit(
     from ...learning.overrides import settings_from
     from ...learning.part import VersionSpec
     from ...learning.run import TrainingContext, train_version
-    from ...models.bundle.bundle import BundleFacts
+    from ...models.bundle.manifest import BundleFacts
     from ...models.graphs.store import GraphStore
 
     manifest = snapshot.manifest
@@ -167,7 +167,7 @@ def _fit(
     text_base_model = _text_base_model(services, request, plan)
     unread = reading_faults(
         plan,
-        row_texts((row for split in Split for row in read_rows(snapshot.path, split)), plan),
+        (row for split in Split for row in read_rows(snapshot.path, split)),
         base_model=request.base_model,
         max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,
@@ -181,7 +181,12 @@ def _fit(
 
     spec = VersionSpec(
         model_version=version,
-        facts=BundleFacts(plan.field, manifest.label_config, manifest.label_config_fingerprint, snapshot.id),
+        facts=BundleFacts(
+            field=plan.field,
+            label_config=manifest.label_config,
+            label_config_fingerprint=manifest.label_config_fingerprint,
+            snapshot_id=snapshot.id,
+        ),
         base_model=request.base_model,
         settings=settings,
         text_base_model=text_base_model,
@@ -233,7 +238,7 @@ def _parts(
 
 
 def _check_method(served: ServedControl, method: Method) -> None:
-    is_text = served.kind.head is HeadKind.TEXT
+    is_text = not served.kind.has_labels
     if is_text and method is Method.REGRESSION:
         raise TrainingError(f"{served.name!r} is answered with a text, which a regression cannot write; wanted lora")
     if not is_text and method is Method.QLORA:

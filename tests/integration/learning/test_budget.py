@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.learning.loop.schedule import Deadline
 from ml_backend.models.bundle.bundle import read_bundle
 from tests.integration.learning.trials import Trial
@@ -59,7 +59,7 @@ def test_a_slow_machine_leaves_out_what_does_not_fit_and_says_so(trial: Trial) -
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
-def test_a_time_that_is_up_gives_a_version_of_the_regression(trial: Trial, head: HeadKind) -> None:
+def test_a_time_that_is_up_gives_a_version_of_the_regression(trial: Trial, head: str) -> None:
     outcome = trial.train(linear_data(head), settings=SETTINGS, deadline=ticking(1000.0))
 
     assert outcome.method is Method.REGRESSION

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.models.base.base_model import weights_sha256
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.graphs.encoder import GraphEncoder
-from ml_backend.models.graphs.runtimes.choose import open_runtime
+from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.classifier import classifier_over, load_classifier, served_graph
 from tests.integration.learning.trials import Trial
@@ -32,7 +32,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
 
 @pytest.mark.parametrize(("method", "heads"), [(Method.LORA, LINEAR_HEADS), (Method.FULL, LINEAR_HEADS[:1])])
 def test_every_head_answers_over_its_graph_as_it_does_over_torch(
-    method: Method, heads: Sequence[HeadKind], tmp_path: Path, base: str, store: GraphStore
+    method: Method, heads: Sequence[str], tmp_path: Path, base: str, store: GraphStore
 ) -> None:
     parts = [topic_data(head, 60, 20) for head in heads]
     outcome = Trial(tmp_path, base).train(*parts, settings=replace(FAST, method=method), graphs=store)
@@ -61,7 +61,7 @@ def test_every_head_answers_over_its_graph_as_it_does_over_torch(
 
 def test_a_regression_is_served_by_the_graph_of_the_base_model(tmp_path: Path, base: str, store: GraphStore) -> None:
     settings = replace(FAST, method=Method.REGRESSION)
-    outcome = Trial(tmp_path, base).train(topic_data(HeadKind.SOFTMAX, 60, 20), settings=settings, graphs=store)
+    outcome = Trial(tmp_path, base).train(topic_data("softmax", 60, 20), settings=settings, graphs=store)
 
     bundle, shared = read_bundle(outcome.bundle), store.base(base)
     graph = served_graph(bundle, 0, shared)
@@ -86,7 +86,7 @@ def test_a_model_that_torch_alone_can_compute_is_trained_with_a_warning(tmp_path
     (folder / "facts.json").write_text(json.dumps(facts))
 
     settings = replace(FAST, method=Method.LORA)
-    outcome = Trial(tmp_path, base).train(topic_data(HeadKind.SOFTMAX, 60, 20), settings=settings, graphs=store)
+    outcome = Trial(tmp_path, base).train(topic_data("softmax", 60, 20), settings=settings, graphs=store)
 
     assert outcome.warnings[-1] == (
         "pre-labels of 'intent' are computed by torch, which is slower: its layers are of a new kind"

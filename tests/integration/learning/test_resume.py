@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
@@ -23,11 +23,11 @@ EARLY_STOPPING = (
     replace(FAST, method=Method.LORA, least_validation_rows=36, epochs=6, adapter_learning_rate=5e-2),
 )
 FULL = (
-    [topic_data(HeadKind.TAGS, 24, 36)],
+    [topic_data("tags", 24, 36)],
     replace(FAST, method=Method.FULL, least_validation_rows=36, epochs=5, full_learning_rate=5e-3),
 )
 SEVERAL = (
-    [keyword_data(6), topic_data(HeadKind.SIGMOID, 16), topic_data(HeadKind.TAGS, 16)],
+    [keyword_data(6), topic_data("sigmoid", 16), topic_data("tags", 16)],
     replace(FAST, epochs=2, full_learning_rate=5e-3),
 )
 

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Provenance, Row
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.run import TrainingOutcome
-from ml_backend.models.bundle.bundle import BundleFacts, read_bundle
+from ml_backend.models.bundle.bundle import read_bundle
+from ml_backend.models.bundle.manifest import BundleFacts
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from ml_backend.serving.openai_server import OpenAiServer
 from ml_backend.tasks import ServingPlan
@@ -28,7 +29,7 @@ from tests.unit.tasks.plans import plan
 
 AREA = '<TextArea name="reply" toName="text" required="true"/>'
 CHOICES = '<Choices name="opening" toName="text"><Choice value="thanks"/><Choice value="sorry"/></Choices>'
-FACTS = BundleFacts("text", "<View/>", "0123456789ab", "cdef")
+FACTS = BundleFacts(field="text", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef")
 READING = TrainingSettings(method=Method.REGRESSION, max_length_tokens=64)
 WRITING = GenerationSettings(
     train_embeddings=True, epochs=12, learning_rate=1e-2, batch_size=10, max_new_tokens=30, max_length_tokens=128
@@ -79,8 +80,8 @@ def test_a_version_answers_with_labels_and_with_texts(trial: Trial) -> None:
 
     manifest = read_bundle(trial.out).manifest
     assert [(part.control, part.head, part.method) for part in manifest.parts] == [
-        ("opening", HeadKind.SOFTMAX, Method.REGRESSION),
-        ("reply", HeadKind.TEXT, Method.LORA),
+        ("opening", "softmax", Method.REGRESSION),
+        ("reply", "text", Method.LORA),
     ]
     assert outcome.method is Method.AUTO
     assert outcome.metrics["reply.rouge_l"] > outcome.metrics["reply.base_rouge_l"]

@@ -9,7 +9,7 @@ from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.part import VersionSpec
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingContext, TrainingOutcome, train_version
-from ml_backend.models.bundle.bundle import BundleFacts
+from ml_backend.models.bundle.manifest import BundleFacts
 from tests.fakes import FakeRun
 from tests.unit.learning.builders import FACTS, FAST, fake_run
 

@@ -1,26 +1,25 @@
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind
 from ml_backend.measuring.gate import decide
-from ml_backend.measuring.measures import measure_for
+from ml_backend.measuring.measures.base import measure_of
 
-MEASURE = measure_for(HeadKind.TEXT)
+MEASURE = measure_of("text")
 
 
 def test_versions_are_compared_by_the_mean_rouge_l_of_the_rows_that_are_answered() -> None:
-    paired_statistics = MEASURE.paired_statistics(
+    pair = MEASURE.compare(
         ["the cat sat", None, "a dog"], ["the cat", "never counted", None], ["the cat sat", None, "a cat"]
     )
 
-    assert paired_statistics.metric == "ROUGE-L"
-    assert paired_statistics.scores == pytest.approx((0.4, 0.75))
-    assert paired_statistics.statistics.shape == (2, 3, 2)
-    assert not paired_statistics.statistics[:, 1].any()
+    assert pair.metric == "ROUGE-L"
+    assert pair.scores == pytest.approx((0.4, 0.75))
+    assert pair.statistics.shape == (2, 3, 2)
+    assert not pair.statistics[:, 1].any()
 
 
 def test_no_rows_score_0() -> None:
-    assert MEASURE.paired_statistics([], [], []).scores == (0.0, 0.0)
+    assert MEASURE.compare([], [], []).scores == (0.0, 0.0)
 
 
 def test_many_rows_decide_by_the_interval_of_the_difference() -> None:
@@ -30,8 +29,8 @@ def test_many_rows_decide_by_the_interval_of_the_difference() -> None:
     worse = [text if rng.random() < 0.5 else "something else" for text in true]
 
     def gate(first: list[str], second: list[str]) -> bool:
-        all_statistics = {"reply": MEASURE.paired_statistics(true, first, second)}
-        return decide(all_statistics, champion="a", challenger="b", resamples=500).promote
+        pairs = {"reply": MEASURE.compare(true, first, second)}
+        return decide(pairs, champion="a", challenger="b", resamples=500).promote
 
     assert gate(worse, better)
     assert not gate(better, worse)

@@ -7,7 +7,7 @@ from ml_backend.models.generation.generator import TextGenerator
 from ml_backend.models.generation.language_model import LanguageModel, language_model_of
 from tests.tiny_language_models import byte_tokenizer, tiny_decoder
 
-KINDS = ["llama", "gpt2", "qwen2"]
+KINDS = ["llama", "gpt2", pytest.param("qwen2", marks=pytest.mark.long)]
 PROMPTS = ["My card was stolen yesterday, what should I do now?", "Hello", "", "Please answer in one short sentence."]
 
 

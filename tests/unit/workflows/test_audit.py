@@ -13,7 +13,7 @@ from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
 from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON, audit_folder, audit_snapshot
+from ml_backend.workflows.auditing.audit import AuditFiles, audit_snapshot
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
@@ -96,8 +96,8 @@ def test_an_audit_of_a_project_writes_three_reports(services: Services, case: Ca
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     folder = Path(job.result["path"])
-    assert {AUDIT_JSON, AUDIT_CSV, AUDIT_HTML} <= {path.name for path in folder.iterdir()}
-    found = json.loads((folder / AUDIT_JSON).read_text())
+    assert {"audit.json", "audit.csv", "audit.html"} <= {path.name for path in folder.iterdir()}
+    found = json.loads((folder / "audit.json").read_text())
     assert found["snapshot_id"] == job.result["snapshot_id"]
     assert found["rows"] == job.result["rows"] == 3 * ROWS_PER_CLASS
     assert found["probabilities_from"].startswith("logistic regression on frozen features of ")
@@ -175,7 +175,7 @@ def test_equal_audits_are_one_job_and_other_ones_are_not(services: Services, cas
 def test_the_folder_of_an_audit_is_that_of_its_snapshot(services: Services, case: Case) -> None:
     snapshot = case.snapshot()
 
-    folder = audit_folder(services, snapshot)
+    folder = AuditFiles.of(services, snapshot).folder
 
     assert folder == services.options.home / "audits" / case.project.ref.key / snapshot.id
 
@@ -233,7 +233,7 @@ class TestSuspects:
         request = TrainRequest("test", services.options.models.base_model, 1)
         context = context_of(services, tmp_path / "job")
         first, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
-        shutil.rmtree(audit_folder(services, snapshot))
+        shutil.rmtree(AuditFiles.of(services, snapshot).folder)
         elsewhere = replace(request, base_model="/nowhere")
 
         again, _ = trusted_rows(services, elsewhere, snapshot, context, Suspects.DOWNWEIGHT)

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.learning.classification.cross_validation import out_of_fold
 from ml_backend.learning.classification.trainer import Trainer
 from ml_backend.learning.loop.checkpoints import Checkpoints
 from ml_backend.learning.loop.meter import ProgressMeter
 from ml_backend.learning.loop.observer import TrainingObserver
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.folds import Fold, stratified_folds
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, keyword_data, tiny_encoder, topic_data
 
@@ -66,14 +66,14 @@ def test_rows_of_single_classes_alone_make_no_fold() -> None:
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
 @pytest.mark.parametrize("tuned", [Method.LORA, Method.FULL])
-def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKind, tuned: Method) -> None:
-    data = keyword_data(8) if head is HeadKind.SOFTMAX else topic_data(head, 24)
+def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: str, tuned: Method) -> None:
+    data = keyword_data(8) if head == "softmax" else topic_data(head, 24)
     encoder = tiny_encoder(tmp_path / "bert")
     objective = objective_for(head, data.labels)
     objective.prepare(encoder, data.train)
     trainer = Trainer.for_rows(encoder, objective, FAST, len(data.train))
     encoded = objective.encode(encoder, data.train)
-    features = encoder.vectors(encoded.reading)
+    features = encoder.vectors(encoded.tokenised)
     folds = folds_of(objective.strata(data.train.targets).tolist(), folds=2)
     stages: list[str] = []
     done: list[tuple[Fold, bool]] = []
@@ -95,8 +95,8 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKi
     assert done == [(fold, False) for fold in folds]
     first_unit = 0
     for number, fold in enumerate(folds):
-        regression = trainer.regression(encoded.take(fold.train), features[encoded.reading.units_of(fold.train)])
-        units = encoded.reading.units_of(fold.scored)
+        regression = trainer.regression(encoded.take(fold.train), features[encoded.tokenised.units_of(fold.train)])
+        units = encoded.tokenised.units_of(fold.scored)
         part = slice(first_unit, first_unit + len(units))
         np.testing.assert_allclose(
             held_out.logits[Method.REGRESSION][part], regression.logits(features[units]), atol=1e-4
@@ -105,7 +105,7 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: HeadKi
         assert held_out.encoded.rows.targets[rows] == data.train.take(fold.scored).targets
         np.testing.assert_array_equal(held_out.encoded.codes[part], encoded.codes[units])
         first_unit += len(units)
-    assert first_unit == encoded.reading.units
-    assert held_out.logits[tuned].shape == (encoded.reading.units, objective.readout.columns)
+    assert first_unit == encoded.tokenised.units
+    assert held_out.logits[tuned].shape == (encoded.tokenised.units, objective.decoder.columns)
     assert not np.allclose(held_out.logits[tuned], held_out.logits[Method.REGRESSION], atol=1e-3)
-    np.testing.assert_allclose(encoder.vectors(encoded.reading), features, atol=1e-6)
+    np.testing.assert_allclose(encoder.vectors(encoded.tokenised), features, atol=1e-6)

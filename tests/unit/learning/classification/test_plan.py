@@ -6,7 +6,7 @@ import pytest
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.plan import Plan
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.rows.folds import Fold
 from tests.unit.learning.builders import FAST, data_of, keyword_data, make_row

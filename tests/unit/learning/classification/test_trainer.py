@@ -3,17 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.learning.classification.candidates import choose
 from ml_backend.learning.classification.cross_validation import HeldOut
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.trainer import Trainer
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.measuring.evaluation import evaluate
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, NAMES, linear_data, tensors_of, tiny_encoder, unread_rows
 
-SOFTMAX = objective_for(HeadKind.SOFTMAX, NAMES)
+SOFTMAX = objective_for("softmax", NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -24,20 +24,20 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
 class Bench:
     """A trainer with its rows, and the regression on them."""
 
-    def __init__(self, encoder: TextEncoder, settings: TrainingSettings, head: HeadKind = HeadKind.SOFTMAX) -> None:
+    def __init__(self, encoder: TextEncoder, settings: TrainingSettings, head: str = "softmax") -> None:
         data = linear_data(head)
         self.objective = objective_for(head, NAMES)
         self.objective.prepare(encoder, data.train)
         self.trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train))
         self.train = self.objective.encode(encoder, data.train)
         self.validation = self.objective.encode(encoder, data.validation)
-        self.features = encoder.vectors(self.train.reading)
+        self.features = encoder.vectors(self.train.tokenised)
         self.regression = self.trainer.regression(self.train, self.features)
         self.first_head = self.trainer.first_head(self.train, self.features, self.regression)
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
-def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncoder, head: HeadKind) -> None:
+def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncoder, head: str) -> None:
     settings = replace(FAST, epochs=6, adapter_learning_rate=5e-2, head_learning_rate=0.3, patience_epochs=6)
     bench = Bench(encoder, settings, head)
 
@@ -45,7 +45,7 @@ def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncod
         model,
         result,
     ):
-        logits = model.logits(bench.validation.reading)
+        logits = model.logits(bench.validation.tokenised)
         np.testing.assert_array_equal(model.logits_of(bench.validation), logits)
 
     evaluation = bench.objective.evaluation(logits, bench.validation)
@@ -65,13 +65,13 @@ def test_the_head_starts_as_the_regression_with_few_rows_and_as_class_means_with
         np.testing.assert_array_equal(bench.first_head.weight, bench.regression.weight)
     else:
         np.testing.assert_allclose(np.linalg.norm(bench.first_head.weight, axis=1), 20, rtol=1e-4)
-    for head in (HeadKind.SIGMOID, HeadKind.TAGS):
+    for head in ("sigmoid", "tags"):
         other = Bench(encoder, replace(FAST, few_rows_per_class=few_rows_per_class), head)
         np.testing.assert_array_equal(other.first_head.weight, other.regression.weight)
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
-def test_the_encoder_is_frozen_and_unchanged_after_all_of_it_was_trained(encoder: TextEncoder, head: HeadKind) -> None:
+def test_the_encoder_is_frozen_and_unchanged_after_all_of_it_was_trained(encoder: TextEncoder, head: str) -> None:
     before = tensors_of(encoder)
     bench = Bench(encoder, replace(FAST, epochs=2, full_learning_rate=1e-2), head)
 
@@ -85,11 +85,11 @@ def test_the_encoder_is_frozen_and_unchanged_after_all_of_it_was_trained(encoder
     assert after.keys() == before.keys()
     for name in before:
         np.testing.assert_array_equal(after[name], before[name])
-    np.testing.assert_array_equal(encoder.vectors(bench.train.reading), bench.features)
+    np.testing.assert_array_equal(encoder.vectors(bench.train.tokenised), bench.features)
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
-def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: TextEncoder, head: HeadKind) -> None:
+def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: TextEncoder, head: str) -> None:
     objective = objective_for(head, NAMES)
     few, many = (Trainer.for_rows(encoder, objective, TrainingSettings(), rows) for rows in (150, 151))
     own = objective.hyperparameters(Method.LORA, has_few_rows=True)
@@ -99,7 +99,7 @@ def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: Te
     assert many.hyperparameters == objective.hyperparameters(Method.LORA, has_few_rows=False)
     # The adversarial pass is for few rows: it takes as long again.
     assert many.hyperparameters.adversarial_size == 0.0
-    if head is HeadKind.SOFTMAX:
+    if head == "softmax":
         assert few.hyperparameters.epochs > many.hyperparameters.epochs
         assert few.hyperparameters.adversarial_size > 0
     asked = {"epochs": 7, "adversarial_size": 0.0, "regression_c": 0.5, "full_learning_rate": 3e-5}
@@ -108,16 +108,16 @@ def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: Te
     for method, tuned in ((Method.FULL, Method.FULL), (Method.REGRESSION, None)):
         trainer = Trainer.for_rows(encoder, objective, TrainingSettings(method=method), 10)
         assert trainer.hyperparameters == objective.hyperparameters(tuned, has_few_rows=True)
-    if head is HeadKind.TAGS:
+    if head == "tags":
         assert objective.hyperparameters(Method.FULL, has_few_rows=True).epochs < own.epochs
 
 
 @pytest.mark.parametrize(
     ("head", "targets", "logits", "answers"),
     [
-        (HeadKind.SOFTMAX, ["card", "refund"], [[1.0, 0.5, 0.0], [0.0, 3.0, 2.0]], ["card", "cash"]),
+        ("softmax", ["card", "refund"], [[1.0, 0.5, 0.0], [0.0, 3.0, 2.0]], ["card", "cash"]),
         (
-            HeadKind.SIGMOID,
+            "sigmoid",
             [("card",), (), ("cash", "refund")],
             [[1.0, 0.5, -1.0], [-3.0, -2.0, -0.1], [-1.0, 4.0, 2.0]],
             [("card", "cash"), (), ("cash", "refund")],
@@ -125,7 +125,7 @@ def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: Te
     ],
 )
 def test_logits_are_judged_by_their_highest_value_or_by_their_signs(
-    head: HeadKind, targets: list, logits: list[list[float]], answers: list
+    head: str, targets: list, logits: list[list[float]], answers: list
 ) -> None:
     evaluation = objective_for(head, NAMES).evaluation(np.array(logits, dtype=np.float32), unread_rows(targets, head))
 
@@ -155,13 +155,13 @@ def test_the_reason_names_the_figures_and_the_rows() -> None:
     right = np.array([[1, 1, -1], [1, -1, -1], [-1, -1, -1]], dtype=np.float32)
     without_cash = np.where([[False, True, False]], -1, right).astype(np.float32)
     several = HeldOut(
-        unread_rows([("card", "cash"), ("card",), ()], HeadKind.SIGMOID),
+        unread_rows([("card", "cash"), ("card",), ()], "sigmoid"),
         {Method.REGRESSION: without_cash, Method.LORA: right},
     )
 
     reasons = [
         choose(single, SOFTMAX, where="validation rows").reason,
-        choose(several, objective_for(HeadKind.SIGMOID, NAMES), where="validation rows").reason,
+        choose(several, objective_for("sigmoid", NAMES), where="validation rows").reason,
     ]
 
     assert reasons == [

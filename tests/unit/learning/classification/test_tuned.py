@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ml_backend.domain.example import Span
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import TrainingError
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
@@ -17,10 +17,10 @@ from ml_backend.learning.loop.checkpoints import Checkpoints, EpochCheckpoints
 from ml_backend.learning.loop.fit import FitResult, fit, training_steps
 from ml_backend.learning.loop.meter import ProgressMeter
 from ml_backend.learning.loop.observer import Step, TrainingObserver
-from ml_backend.learning.objectives import Objective, objective_for
+from ml_backend.learning.objectives.base import Objective, objective_for
 from ml_backend.learning.rows.data import LabeledTexts
 from ml_backend.learning.rows.encoded import EncodedRows
-from ml_backend.models.bundle.bundle import Head
+from ml_backend.models.bundle.head import Head
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.unit.learning.builders import (
     FAST,
@@ -64,7 +64,7 @@ class Tuning:
         return list(self.steps(rows))
 
     def logits(self, rows: LabeledTexts = ROWS) -> np.ndarray:
-        return self.model.logits(self.encode(rows).reading)
+        return self.model.logits(self.encode(rows).tokenised)
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def tuning(
     head: Head | None = HEAD,
     *,
     method: Method = Method.LORA,
-    kind: HeadKind = HeadKind.SOFTMAX,
+    kind: str = "softmax",
     rows: LabeledTexts = ROWS,
     settings: TrainingSettings = FAST,
     **hyperparameters: float,
@@ -82,8 +82,8 @@ def tuning(
     objective = objective_for(kind, NAMES)
     objective.prepare(encoder, rows)
     if head is None:
-        width = encoder.vectors(objective.readout.reading(encoder, rows.texts[:1])).shape[1]
-        columns = objective.readout.columns
+        width = encoder.vectors(objective.decoder.tokenise(encoder, rows.texts[:1])).shape[1]
+        columns = objective.decoder.columns
         head = Head(np.zeros((columns, width), dtype=np.float32), np.zeros(columns, dtype=np.float32))
     figures = replace(HYPERPARAMETERS, **hyperparameters)
     with tunable_classifier(encoder, head, objective, method, settings=settings, hyperparameters=figures) as model:
@@ -112,8 +112,8 @@ def test_training_lowers_the_loss_on_every_architecture(architecture: str, metho
 
 @pytest.mark.parametrize("method", TUNED)
 @pytest.mark.parametrize("kind", LINEAR_HEADS)
-def test_training_lowers_the_loss_of_every_kind(encoder: TextEncoder, kind: HeadKind, method: Method) -> None:
-    rows = ROWS if kind is HeadKind.SOFTMAX else topic_data(kind, 24).train
+def test_training_lowers_the_loss_of_every_kind(encoder: TextEncoder, kind: str, method: Method) -> None:
+    rows = ROWS if kind == "softmax" else topic_data(kind, 24).train
 
     with tuning(encoder, None, method=method, kind=kind, rows=rows, epochs=8, **RATES) as it:
         losses = [step.loss for step in it.train(rows)]
@@ -228,8 +228,8 @@ def test_emoji_and_texts_beyond_every_limit_train(encoder: TextEncoder) -> None:
         assert all(np.isfinite(step.loss) for step in it.train(rows))
 
 
-@pytest.mark.parametrize("kind", [HeadKind.SIGMOID, HeadKind.TAGS])
-def test_sets_and_spans_of_odd_texts_train(encoder: TextEncoder, kind: HeadKind) -> None:
+@pytest.mark.parametrize("kind", ["sigmoid", "tags"])
+def test_sets_and_spans_of_odd_texts_train(encoder: TextEncoder, kind: str) -> None:
     texts = ["🙂" * 3000, "card " * 300, "\x00 \u202e cash", "", "\r\n", "ﷺ" * 10]
     sets = [("card",), ("card", "cash"), (), ("refund",), (), ()]
     spans = [
@@ -240,7 +240,7 @@ def test_sets_and_spans_of_odd_texts_train(encoder: TextEncoder, kind: HeadKind)
         (),
         (),
     ]
-    rows = labeled_as(texts, sets if kind is HeadKind.SIGMOID else spans)
+    rows = labeled_as(texts, sets if kind == "sigmoid" else spans)
 
     with tuning(encoder, None, kind=kind, rows=rows) as it:
         steps = it.train(rows)
@@ -251,7 +251,7 @@ def test_sets_and_spans_of_odd_texts_train(encoder: TextEncoder, kind: HeadKind)
 def test_windows_that_hold_nothing_to_tag_are_not_trained_on(encoder: TextEncoder) -> None:
     rows = labeled_as(["my card", "", "  ", "late cash"], [(Span(3, 7, "card"),), (), (), (Span(5, 9, "cash"),)])
 
-    with tuning(encoder, None, kind=HeadKind.TAGS, rows=rows, epochs=1) as it:
+    with tuning(encoder, None, kind="tags", rows=rows, epochs=1) as it:
         (step,) = it.train(rows)
 
     assert step.rows == 2

@@ -61,28 +61,28 @@ def test_a_likely_inside_makes_the_word_before_it_begin() -> None:
 
 
 @pytest.fixture
-def reading() -> TokenisedTexts:
+def tokenised() -> TokenisedTexts:
     """`Bob Lee met Ann` and `hello`, word by word."""
     spans = np.array([[0, 3], [4, 7], [8, 11], [12, 15], [0, 5]])
     places = [np.stack([np.arange(n), np.arange(n) + 1], axis=1) for n in (4, 1)]
     return TokenisedTexts([[1, 2, 3, 4], [5]], places, np.array([0, 1, 2]), spans)
 
 
-def test_touching_spans_of_one_label_stay_two(reading: TokenisedTexts) -> None:
+def test_touching_spans_of_one_label_stay_two(tokenised: TokenisedTexts) -> None:
     labels = ("PER", "LOC")
 
-    assert spans_of(np.array([1, 2, 0, 3]), reading, 0, labels) == (Span(0, 7, "PER"), Span(12, 15, "LOC"))
-    assert spans_of(np.array([1, 1, 2, 0]), reading, 0, labels) == (Span(0, 3, "PER"), Span(4, 11, "PER"))
-    assert spans_of(np.array([0]), reading, 1, labels) == ()
+    assert spans_of(np.array([1, 2, 0, 3]), tokenised, 0, labels) == (Span(0, 7, "PER"), Span(12, 15, "LOC"))
+    assert spans_of(np.array([1, 1, 2, 0]), tokenised, 0, labels) == (Span(0, 3, "PER"), Span(4, 11, "PER"))
+    assert spans_of(np.array([0]), tokenised, 1, labels) == ()
 
 
-def test_tags_are_answered_with_spans_and_how_sure_they_are(reading: TokenisedTexts) -> None:
-    readout = TagsDecoder(("PER",))
+def test_tags_are_answered_with_spans_and_how_sure_they_are(tokenised: TokenisedTexts) -> None:
+    decoder = TagsDecoder(labels=("PER",))
     logits = np.log(
         np.array([[0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.9, 0.05, 0.05], [0.3, 0.5, 0.2], [0.7, 0.2, 0.1]])
     ).astype(np.float32)
 
-    first, second = readout.answers(logits, reading)
+    first, second = decoder.answers(logits, tokenised)
 
     whole, alone = Span(0, 7, "PER"), Span(12, 15, "PER")
     assert first.target == (whole, alone)
@@ -92,10 +92,14 @@ def test_tags_are_answered_with_spans_and_how_sure_they_are(reading: TokenisedTe
     assert (second.target, second.scores, second.score) == ((), {}, pytest.approx(0.7))
 
 
-def test_a_bias_finds_more_and_a_temperature_changes_no_tag(reading: TokenisedTexts) -> None:
+def test_a_bias_finds_more_and_a_temperature_changes_no_tag(tokenised: TokenisedTexts) -> None:
     logits = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     found = [
-        {span for answer in TagsDecoder(("PER",), entity_bias=bias).answers(logits, reading) for span in answer.target}
+        {
+            span
+            for answer in TagsDecoder(labels=("PER",), entity_bias=bias).answers(logits, tokenised)
+            for span in answer.target
+        }
         for bias in (-9.0, 0.0, 9.0)
     ]
 
@@ -105,23 +109,24 @@ def test_a_bias_finds_more_and_a_temperature_changes_no_tag(reading: TokenisedTe
     # All words are in some span, and the spaces between those of one.
     assert 12 + 5 <= covered[2] <= 15 + 5
     targets = [
-        [answer.target for answer in TagsDecoder(("PER",), temperature=t).answers(logits, reading)] for t in (0.5, 4.0)
+        [answer.target for answer in TagsDecoder(labels=("PER",), temperature=t).answers(logits, tokenised)]
+        for t in (0.5, 4.0)
     ]
     assert targets[0] == targets[1]
 
 
 def test_labels_are_answered_from_their_threshold_on() -> None:
-    readout = SigmoidDecoder(LABELS, thresholds=(0.5, 0.25, 0.9))
+    decoder = SigmoidDecoder(labels=LABELS, thresholds=(0.5, 0.25, 0.9))
     logits = np.array([[0.0, -1.0, 2.0], [-0.01, -1.2, 5.0], [-9.0, -9.0, -9.0]], dtype=np.float32)
 
-    answers = readout.answers(logits, nothing_read(3))
+    answers = decoder.answers(logits, nothing_read(3))
 
     assert [answer.target for answer in answers] == [("angry", "late"), ("lost",), ()]
     assert answers[0].scores == pytest.approx({"angry": 0.5, "late": 0.268941, "lost": 0.880797}, abs=1e-5)
 
 
 def test_an_empty_answer_is_as_sure_as_all_labels_are_absent() -> None:
-    (answer,) = SigmoidDecoder(LABELS).answers(np.log(np.array([[0.25, 1 / 9, 1 / 4]])), nothing_read(1))
+    (answer,) = SigmoidDecoder(labels=LABELS).answers(np.log(np.array([[0.25, 1 / 9, 1 / 4]])), nothing_read(1))
 
     assert answer.target == ()
     assert answer.score == pytest.approx(0.8 * 0.9 * 0.8)
@@ -130,9 +135,9 @@ def test_an_empty_answer_is_as_sure_as_all_labels_are_absent() -> None:
 def test_calibrated_labels_change_with_slope_and_offset_and_the_answer_with_its_own() -> None:
     logits = np.array([[1.0, -1.0, 0.5]], dtype=np.float32)
 
-    (plain,) = SigmoidDecoder(LABELS).answers(logits, nothing_read(1))
-    (moved,) = SigmoidDecoder(LABELS, slope=2.0, offset=-1.5).answers(logits, nothing_read(1))
-    (unsure,) = SigmoidDecoder(LABELS, task_offset=-1.0).answers(logits, nothing_read(1))
+    (plain,) = SigmoidDecoder(labels=LABELS).answers(logits, nothing_read(1))
+    (moved,) = SigmoidDecoder(labels=LABELS, slope=2.0, offset=-1.5).answers(logits, nothing_read(1))
+    (unsure,) = SigmoidDecoder(labels=LABELS, task_offset=-1.0).answers(logits, nothing_read(1))
 
     assert (plain.target, moved.target) == (("angry", "lost"), ("angry",))
     assert moved.scores["angry"] == pytest.approx(1 / (1 + np.exp(-0.5)))
@@ -144,15 +149,18 @@ def test_calibrated_labels_change_with_slope_and_offset_and_the_answer_with_its_
 def test_confidences_are_probabilities_whatever_the_logits(rows: list[list[float]]) -> None:
     logits = np.array(rows, dtype=np.float32)
 
-    for readout in (SigmoidDecoder(LABELS, slope=3.0, offset=-1.0), SoftmaxDecoder(LABELS, 0.05)):
-        for answer in readout.answers(logits, nothing_read(len(rows))):
+    for decoder in (
+        SigmoidDecoder(labels=LABELS, slope=3.0, offset=-1.0),
+        SoftmaxDecoder(labels=LABELS, temperature=0.05),
+    ):
+        for answer in decoder.answers(logits, nothing_read(len(rows))):
             assert all(0 <= score <= 1 for score in (answer.score, *answer.scores.values()))
 
 
 def test_labels_are_sorted_whatever_order_the_config_has() -> None:
-    readout = SigmoidDecoder(("zebra", "ant", "mole"))
+    decoder = SigmoidDecoder(labels=("zebra", "ant", "mole"))
 
-    (answer,) = readout.answers(np.ones((1, 3), dtype=np.float32), nothing_read(1))
+    (answer,) = decoder.answers(np.ones((1, 3), dtype=np.float32), nothing_read(1))
 
     assert answer.target == ("ant", "mole", "zebra")
     assert list(answer.scores) == ["zebra", "ant", "mole"]
@@ -161,5 +169,5 @@ def test_labels_are_sorted_whatever_order_the_config_has() -> None:
 def test_no_texts_have_no_answers() -> None:
     nothing = nothing_read(0)
 
-    for readout in (SoftmaxDecoder(LABELS), SigmoidDecoder(LABELS)):
-        assert readout.answers(np.zeros((0, readout.columns), dtype=np.float32), nothing) == []
+    for decoder in (SoftmaxDecoder(labels=LABELS), SigmoidDecoder(labels=LABELS)):
+        assert decoder.answers(np.zeros((0, decoder.columns), dtype=np.float32), nothing) == []

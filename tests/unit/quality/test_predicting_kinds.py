@@ -1,26 +1,26 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ml_backend.domain.example import Row, Span
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.objectives.tags import TagsObjective
 from ml_backend.learning.rows.encoded import EncodedRows
-from ml_backend.quality.cross_predict import CrossPredictedRows
-from ml_backend.quality.judge_controls import Judgement, audit_settings, judge_controls
+from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
+from ml_backend.quality.predictions import OutOfSamplePredictions
 from ml_backend.quality.reviewed_texts import ReviewedTexts, grouped_folds
 from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import CONTROLS, FAST, make_row, served, topic_rows
 
-EVERY = (HeadKind.SOFTMAX, HeadKind.SIGMOID, HeadKind.TAGS)
-NEW = (HeadKind.SIGMOID, HeadKind.TAGS)
+EVERY = ("softmax", "sigmoid", "tags")
+NEW = ("sigmoid", "tags")
 
-Judge = Callable[..., Judgement]
+Predict = Callable[..., tuple[np.ndarray, Sequence[OutOfSamplePredictions]]]
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +29,15 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def judge(base_model: str, tmp_path: Path) -> Judge:
-    def judged(
+def predict(base_model: str, tmp_path: Path) -> Predict:
+    def predicted(
         rows: list[Row],
-        *heads: HeadKind,
+        *heads: str,
         settings: TrainingSettings | None = None,
         told: list[Progress] | None = None,
         cache: Path = tmp_path,
-    ) -> Judgement:
-        return judge_controls(
+    ) -> tuple[np.ndarray, Sequence[OutOfSamplePredictions]]:
+        return predict_out_of_sample(
             [reviewed(rows, head) for head in heads],
             settings or audit_settings(is_deep=False, seed=1),
             base_model=base_model,
@@ -45,74 +45,75 @@ def judge(base_model: str, tmp_path: Path) -> Judge:
             report=([] if told is None else told).append,
         )
 
-    return judged
+    return predicted
 
 
-def reviewed(rows: list[Row], head: HeadKind) -> ReviewedTexts:
+def reviewed(rows: list[Row], head: str) -> ReviewedTexts:
     return ReviewedTexts.of(rows, served(CONTROLS[head]))
 
 
-def chances(judged: CrossPredictedRows) -> tuple[np.ndarray, np.ndarray]:
+def chances(predictions: OutOfSamplePredictions) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of what people answered, and of what they might have."""
-    given = judged.codes > 0
-    if judged.codes.ndim == 1:
-        given = np.arange(judged.probabilities.shape[1]) == judged.codes[:, None]
-    return judged.probabilities[given], judged.probabilities[~given]
+    given = predictions.codes > 0
+    if predictions.codes.ndim == 1:
+        given = np.arange(predictions.probabilities.shape[1]) == predictions.codes[:, None]
+    return predictions.probabilities[given], predictions.probabilities[~given]
 
 
-def test_several_controls_are_judged_from_one_set_of_features(judge: Judge, tmp_path: Path) -> None:
+def test_several_controls_are_judged_from_one_set_of_features(predict: Predict, tmp_path: Path) -> None:
     rows = topic_rows(40)
 
-    found = judge(rows, *EVERY)
+    features, predictions = predict(rows, *EVERY)
 
-    single, several, tags = found.controls
-    assert found.features.shape == (40, 16)
-    assert [each.head for each in found.controls] == list(EVERY)
+    single, several, tags = predictions
+    assert features.shape == (40, 16)
+    assert [each.head for each in predictions] == list(EVERY)
     assert single.probabilities.shape == several.probabilities.shape == (40, 3)
-    assert tags.probabilities.shape == (tags.reading.units, 7)
+    assert tags.probabilities.shape == (tags.texts.units, 7)
     assert [path.name for path in tmp_path.rglob("features.safetensors")] == ["features.safetensors"]
     assert single.is_usable.sum() == sum("intent" in row.targets for row in rows)
     assert several.is_usable.all()
 
 
 @pytest.mark.parametrize("head", NEW)
-def test_models_agree_with_answers_that_words_tell(judge: Judge, head: HeadKind) -> None:
-    (found,) = judge(topic_rows(60), head).controls
+def test_models_agree_with_answers_that_words_tell(predict: Predict, head: str) -> None:
+    (found,) = predict(topic_rows(60), head)[1]
 
     right, wrong = chances(found)
     assert right.mean() > wrong.mean() + 0.15
     sums = found.probabilities.sum(axis=1)
-    if head is HeadKind.TAGS:
+    if head == "tags":
         np.testing.assert_allclose(sums, 1, atol=1e-4)
     assert np.isfinite(found.probabilities).all()
 
 
-@pytest.mark.parametrize("head", NEW)
-def test_rows_without_an_answer_are_judged_and_never_learned_from(judge: Judge, head: HeadKind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", EVERY)
+def test_rows_without_an_answer_are_judged_and_never_learned_from(predict: Predict, head: str) -> None:
     name = CONTROLS[head].name
-    unknown = ("retired",) if head is HeadKind.SIGMOID else (Span(0, 4, "retired"),)
+    unknown, blank = {"softmax": ("retired", "cash"), "sigmoid": (("retired",), ())}.get(
+        head, ((Span(0, 4, "retired"),), ())
+    )
     odd = [
         make_row(900, "card please", None, control=name),
         make_row(901, "card please", unknown, control=name),
-        make_row(902, "  ", (), control=name),
+        make_row(902, "  ", blank, control=name),
     ]
     rows = [*topic_rows(30), *odd]
 
     texts = reviewed(rows, head)
-    (found,) = judge(rows, head).controls
+    (found,) = predict(rows, head)[1]
 
-    assert texts.is_usable.tolist() == [True] * 30 + [False] * 3
-    objective = objective_for(head, texts.labels)
-    folds = grouped_folds(texts, objective, folds=5, seed=1)
+    assert texts.is_usable.tolist() == [name in row.targets for row in rows[:30]] + [False] * 3
+    folds = grouped_folds(texts, objective_for(head, texts.labels), folds=5, seed=1)
     assert sorted(row for fold in folds for row in fold.scored.tolist()) == list(range(33))
     assert not {30, 31, 32} & {row for fold in folds for row in fold.train.tolist()}
-    assert found.reading.texts == 33
+    assert found.texts.texts == 33
     # A text without a word has the answers' shares, or nothing that could be answered.
-    assert found.reading.unit_starts[-1] - found.reading.unit_starts[-2] == (head is HeadKind.SIGMOID)
+    assert found.texts.unit_starts[-1] - found.texts.unit_starts[-2] == (head != "tags")
 
 
 @pytest.mark.parametrize("head", NEW)
-def test_a_text_is_judged_by_models_that_know_no_copy_of_it(judge: Judge, head: HeadKind, tmp_path: Path) -> None:
+def test_a_text_is_judged_by_models_that_know_no_copy_of_it(predict: Predict, head: str, tmp_path: Path) -> None:
     rows = [*topic_rows(24), *topic_rows(24)]
     texts = reviewed(rows, head)
 
@@ -123,13 +124,13 @@ def test_a_text_is_judged_by_models_that_know_no_copy_of_it(judge: Judge, head: 
 
 
 @pytest.mark.parametrize("head", NEW)
-def test_answers_that_are_all_alike_give_their_shares(judge: Judge, head: HeadKind) -> None:
+def test_answers_that_are_all_alike_give_their_shares(predict: Predict, head: str) -> None:
     rows = [make_row(n, f"the card number {n}", (), control=CONTROLS[head].name) for n in range(8)]
 
-    (found,) = judge(rows, head).controls
+    (found,) = predict(rows, head)[1]
 
     assert (found.probabilities == found.probabilities[0]).all()
-    expected = [1 / 10] * 3 if head is HeadKind.SIGMOID else None
+    expected = [1 / 10] * 3 if head == "sigmoid" else None
     if expected:
         assert found.probabilities[0].tolist() == pytest.approx(expected)
     else:
@@ -137,34 +138,34 @@ def test_answers_that_are_all_alike_give_their_shares(judge: Judge, head: HeadKi
 
 
 @pytest.mark.parametrize("head", NEW)
-def test_a_second_time_nothing_is_computed(judge: Judge, head: HeadKind) -> None:
+def test_a_second_time_nothing_is_computed(predict: Predict, head: str) -> None:
     rows, told = topic_rows(20), list[Progress]()
-    (first,) = judge(rows, head).controls
+    (first,) = predict(rows, head)[1]
 
-    (second,) = judge(rows, head, told=told).controls
+    (second,) = predict(rows, head, told=told)[1]
 
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
     assert {progress.stage for progress in told} == {"loading"}
 
 
 @pytest.mark.parametrize("head", NEW)
-def test_lora_judges_every_kind(judge: Judge, head: HeadKind, tmp_path: Path) -> None:
+def test_lora_judges_every_kind(predict: Predict, head: str, tmp_path: Path) -> None:
     rows, told = topic_rows(16), list[Progress]()
     settings = TrainingSettings(**FAST.to_json() | {"method": Method.LORA})
 
-    (found,) = judge(rows, head, settings=settings, told=told).controls
+    (found,) = predict(rows, head, settings=settings, told=told)[1]
 
-    (frozen,) = judge(rows, head, cache=tmp_path / "frozen").controls
+    (frozen,) = predict(rows, head, cache=tmp_path / "frozen")[1]
     assert found.probabilities.shape == frozen.probabilities.shape
     assert not np.allclose(found.probabilities, frozen.probabilities, atol=1e-3)
     assert any("loss" in progress.message for progress in told)
 
 
 def test_texts_of_too_many_words_are_judged_in_blocks(
-    judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = topic_rows(40)
-    (whole,) = judge(rows, HeadKind.TAGS, cache=tmp_path / "whole").controls
+    (whole,) = predict(rows, "tags", cache=tmp_path / "whole")[1]
     asked: list[int] = []
 
     def few(self: TagsObjective, encoded: EncodedRows, rng: np.random.Generator) -> np.ndarray:
@@ -173,7 +174,7 @@ def test_texts_of_too_many_words_are_judged_in_blocks(
 
     monkeypatch.setattr(TagsObjective, "sample_for_regression", few)
     told: list[Progress] = []
-    (found,) = judge(rows, HeadKind.TAGS, cache=tmp_path / "blocks", told=told).controls
+    (found,) = predict(rows, "tags", cache=tmp_path / "blocks", told=told)[1]
 
     assert asked == [40, 24, 8]
     assert sorted(path.name for path in (tmp_path / "blocks" / "control-0").iterdir()) == [
