@@ -21,8 +21,8 @@ HEAVY = frozenset(
         "matplotlib",
         "cleanlab",
         "altair",
-        "vl_convert",
         "openai",
+        "vl_convert",
     }
 )
 NEEDED_BY_COMMANDS = frozenset({"sqlalchemy", "alembic", "pydantic", "flask", "gunicorn", "httpx", "rich", "numpy"})

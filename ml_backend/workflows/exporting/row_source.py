@@ -81,7 +81,7 @@ class RowSource:
 
     def settings(self, split: SplitFractions) -> BuildSettings:
         """Return what decides on rows."""
-        options = self.services.options
+        options = self.services.options.labels
         return BuildSettings(
             split=split,
             review_rule=ReviewRule.parse(options.labels.review_rule),
@@ -116,6 +116,7 @@ class RowSource:
         reasons = tuple(reasons)
         unresolved = sum(each.count for each in reasons if not each.control and each.reason is Reason.UNRESOLVED)
         not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
+        rule = self.services.options.labels.review_rule
         left_out = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
         rule = self.services.options.labels.review_rule
         return SnapshotError(
