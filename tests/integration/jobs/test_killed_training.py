@@ -110,7 +110,7 @@ def assert_nothing_is_left(bench: Bench) -> None:
 
 def test_a_training_killed_at_random_moments_ends_as_one_that_was_not(bench: Bench, is_long: bool) -> None:
     moments = random.Random(20)
-    for number in range(10 if is_long else 2):
+    for number in range(10 if is_long else 1):
         job = bench.request(f"killed-{number}")
         moment = moments.uniform(0.1, 0.95) * bench.seconds
         with bench.worker() as worker:
@@ -127,11 +127,11 @@ def test_a_training_killed_at_random_moments_ends_as_one_that_was_not(bench: Ben
     assert_nothing_is_left(bench)
 
 
-def test_one_training_killed_again_and_again_still_ends(bench: Bench, is_long: bool) -> None:
+@pytest.mark.long
+def test_one_training_killed_again_and_again_still_ends(bench: Bench) -> None:
     moments = random.Random(21)
     job = bench.request("killed-often")
-    deaths = 10 if is_long else 2
-    for _ in range(deaths):
+    for _ in range(10):
         # Long enough for a child to load what it needs, so that most attempts get on; none is given up for the rest.
         moment = moments.uniform(0.3, 0.9) * bench.seconds
         with bench.worker(LABELLOOP_JOB_ATTEMPTS="20") as worker:
