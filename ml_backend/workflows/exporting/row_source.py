@@ -118,7 +118,6 @@ class RowSource:
         not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
         rule = self.services.options.labels.review_rule
         left_out = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
-        rule = self.services.options.labels.review_rule
         return SnapshotError(
             f"{self.name} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not "
             f"reviewed): {left_out}; wanted at least one, by the review rule {rule!r}"
