@@ -75,7 +75,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
     from ml_backend.models.decoders.softmax import SoftmaxDecoder
     from tests.trained_parts import written_part
 
-    number = services.registry.next_number(project.ref.key)
+    number = services.versions.next_number(project.ref.key)
     name = version_name(project.ref.key, number)
     manifest = BundleManifest(
         model_version=name,
@@ -109,7 +109,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
         run.log_metrics({"macro_f1": float("nan")})
         run.log_folder(bundle, "bundle")
         run.log_table([{"label": label, "f1": 0.5} for label in LABELS], "per_class.json")
-        services.registry.register(
+        services.versions.register(
             project.ref.key,
             number=number,
             run_id=run.run_id,

@@ -150,7 +150,7 @@ def _check_model(model: str | None, model_dir: Path | None) -> None:
 
 
 def _model_path(services: "Services", model: str | None, model_dir: Path | None) -> Path:
-    return model_dir if model_dir is not None else services.registry.get(model or "").path
+    return model_dir if model_dir is not None else services.versions.get(model or "").path
 
 
 def config_text(path: Path | None) -> str:
@@ -171,10 +171,9 @@ def config_text(path: Path | None) -> str:
 
 
 def _note_unserved(label_config: str) -> None:
-    from ..labelstudio.config.parse import parse_label_config
-    from ..tasks import serving_plan
+    from ..labelstudio.plans import plan_of
 
-    for notice in serving_plan(parse_label_config(label_config)).notices:
+    for notice in plan_of(label_config).notices:
         note(f"not served: {notice}")
 
 

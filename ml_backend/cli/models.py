@@ -32,9 +32,9 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
     """
     services = open_services()
     keys = (
-        [services.database.projects.get(project).ref.key] if project is not None else services.registry.project_keys()
+        [services.database.projects.get(project).ref.key] if project is not None else services.versions.project_keys()
     )
-    found = [version for key in keys for version in services.registry.versions(key)]
+    found = [version for key in keys for version in services.versions.all(key)]
     rows = [
         (
             version.name,
@@ -53,7 +53,7 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
 @app.command()
 def show(version: Version, as_json: AsJson = False) -> None:
     """Show everything about a version."""
-    model = open_services().registry.get(version)
+    model = open_services().versions.get(version)
     emit(model, as_json=as_json, lines=[table(("", ""), [(name, str(value)) for name, value in asdict(model).items()])])
 
 
@@ -130,7 +130,7 @@ def _run_promotion(
 
 
 def _project_of(services: "Services", version: str) -> int:
-    key = services.registry.get(version).project_key
+    key = services.versions.get(version).project_key
     for project in services.database.projects.all():
         if project.ref.key == key:
             return project.id

@@ -17,9 +17,9 @@ from ...domain.quality import Audit
 from ...domain.reasons import reason_counts_to_json
 from ...domain.snapshot import Snapshot, Split, split_of
 from ...errors import UnsupportedLabelConfig
-from ...labelstudio.config.parse import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_moved, read_rows, read_unresolved
-from ...tasks import ServingPlan, serving_plan
+from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..services import Services
@@ -122,7 +122,7 @@ def audit_snapshot(
 
     began_s = time.monotonic()
     base_model = base_model or services.options.models.base_model
-    plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+    plan = plan_of(snapshot.manifest.label_config)
     if not plan.labeled:
         raise UnsupportedLabelConfig(
             "an audit judges labels, and this label config asks for texts alone; compare versions with "
@@ -157,7 +157,7 @@ class _Reports:
     def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
         self.files = AuditFiles.of(services, snapshot)
         self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
-        plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+        plan = plan_of(snapshot.manifest.label_config)
         self._texts = {row.task_id: row.input.get(plan.field, "") for row in _rows(snapshot, plan)[0]}
 
     def precision(self) -> list["KindPrecision"]:

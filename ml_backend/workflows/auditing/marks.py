@@ -12,6 +12,7 @@ from ...domain.project import Project
 from ...domain.quality import Audit, Disagreement
 from ...domain.readable import readable, readable_suggestion
 from ...errors import StudioRejected
+from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import (
     REVIEW_TABS,
     TRUE,
@@ -19,7 +20,6 @@ from ...labelstudio.quality_fields import (
     with_marks,
 )
 from ...quality.flagging import QUALITY_DIGITS, FlagCandidate
-from ..connecting.projects import plan_of
 from ..services import Services
 from .decisions import first_control, label_reader, labeled_at
 
@@ -50,7 +50,7 @@ class Marker:
         self._studio, self._flags, self._now = services.studio, services.database.flags, services.clock
         self._project_id, self._audit = project.id, audit
         self._labels = label_reader(services, project)
-        self._plan = plan_of(project)
+        self._plan = plan_of(project.label_config)
         self._chosen: dict[int, FlagCandidate] = {}
         self._disagreements: dict[int, Disagreement] = {}
         first = first_control(self._plan)

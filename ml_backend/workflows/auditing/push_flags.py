@@ -9,6 +9,7 @@ from ...domain.project import Project
 from ...domain.quality import Audit
 from ...domain.snapshot import Snapshot, Split
 from ...errors import StudioError
+from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import (
     REVIEW_TABS,
     QualityField,
@@ -18,7 +19,6 @@ from ...labelstudio.quality_fields import (
 from ...quality.flagging import choose_flags
 from ...quality.precision import measured_precision
 from ...snapshots.store import read_rows
-from ..connecting.projects import plan_of
 from ..services import Services
 from .decisions import first_control, flags_of, learn_decisions
 from .marks import Marker, Report
@@ -69,7 +69,7 @@ def push_audit(services: Services, project: Project, audit: Audit, snapshot: Sna
 
 
 def _check_names(project: Project) -> None:
-    used = {key for control in plan_of(project).config.controls for key in control.object.keys}
+    used = {key for control in plan_of(project.label_config).config.controls for key in control.object.keys}
     if taken := [name for name in QualityField if name in used]:
         raise StudioError(
             f"the label config of project {project.id} shows {', '.join(taken)}, where labelloop would write what it "
@@ -80,7 +80,7 @@ def _check_names(project: Project) -> None:
 def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
     report(0.0, "reading what people decided")
     decided = learn_decisions(services, project)
-    history = flags_of(services, project.id, first_control(plan_of(project)))
+    history = flags_of(services, project.id, first_control(plan_of(project.label_config)))
     at_most = services.options.feedback.push_flags_at_most
     precision = measured_precision(history, floor=services.options.feedback.flag_precision_floor)
     labeled, held_out = _labeled(snapshot)
@@ -111,7 +111,7 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     if not views:
         studio.create_view(project.id, default_tab(columns))
     known = {(view["data"] or {}).get("title"): view for view in views}
-    text_field = plan_of(project).object.keys[0]
+    text_field = plan_of(project.label_config).object.keys[0]
     addresses = {}
     for field_name, title in REVIEW_TABS.items():
         wanted = review_tab(field_name, text_field, columns)

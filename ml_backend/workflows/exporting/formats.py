@@ -15,13 +15,13 @@ from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...domain.snapshot import Split
 from ...errors import ConfigurationError
 from ...exporters.base import Exporter, ExportRequest, RowCounter, exporter
-from ...labelstudio.config.parse import parse_label_config
 from ...labelstudio.files.flat_export import read_flat_export
 from ...labelstudio.files.flat_file import FlatFile
 from ...labelstudio.files.notes import FileNotes
+from ...labelstudio.plans import plan_of
 from ...snapshots.reviewed import changed_rows
-from ...tasks import ServingPlan, find_kinds, serving_plan
-from ..connecting.projects import plan_of, project_as_it_is
+from ...tasks import ServingPlan, find_kinds
+from ..connecting.projects import project_as_it_is
 from ..services import Services
 from .row_source import RowSource
 
@@ -62,7 +62,7 @@ def export_format(services: Services, project: Project, request: ExportRequest, 
         HookError: a hook failed with a row. Nothing is written then.
     """
     project = project_as_it_is(services, project)
-    request = _completed(request, plan_of(project))
+    request = _completed(request, plan_of(project.label_config))
     return _export(RowSource.of_project(services, project), request, out)
 
 
@@ -84,7 +84,7 @@ def export_format_of_file(
     if label_config is None:
         report = _export_columns(services, export, request, out, notes)
     else:
-        plan = serving_plan(parse_label_config(label_config))
+        plan = plan_of(label_config)
         request = _completed(request, plan)
         report = _export(RowSource.of_file(services, export, plan, notes), request, out)
     return replace(report, notices=(*report.notices, *notes.sentences))

@@ -17,13 +17,13 @@ from ...labelstudio.files.export_file import read_export
 from ...labelstudio.files.flat_export import read_flat_export
 from ...labelstudio.files.flat_file import FlatFile
 from ...labelstudio.files.notes import FileNotes
+from ...labelstudio.plans import plan_of
 from ...snapshots.believe import credible_event
 from ...snapshots.build import BuiltRows, build_rows
 from ...snapshots.review import ReviewRule
 from ...snapshots.reviewed import BuildSettings, History, RowChange, reviewed_rows
 from ...tasks import ServingPlan
 from ..connecting.config_history import control_absences
-from ..connecting.projects import plan_of
 from ..services import Services
 
 __all__ = ["RowSource"]
@@ -57,7 +57,7 @@ class RowSource:
         Raises:
             StudioError: Label Studio cannot be read; raised when the reading gets there.
         """
-        plan = plan_of(project)
+        plan = plan_of(project.label_config)
         given = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
         history, absences = _event_history(services, project, plan), control_absences(services, project)
         return cls(services, f"project {project.id}", given, plan, history, absences)
@@ -118,7 +118,6 @@ class RowSource:
         not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
         rule = self.services.options.labels.review_rule
         left_out = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
-        rule = self.services.options.labels.review_rule
         return SnapshotError(
             f"{self.name} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not "
             f"reviewed): {left_out}; wanted at least one, by the review rule {rule!r}"

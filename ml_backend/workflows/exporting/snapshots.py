@@ -7,13 +7,12 @@ from tempfile import TemporaryDirectory
 from ...domain.project import Project
 from ...domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ...errors import SnapshotError
-from ...labelstudio.config.parse import parse_label_config
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.files.text import name_without_gz
+from ...labelstudio.plans import plan_of
 from ...snapshots.build import BuiltRows
 from ...snapshots.reviewed import BuildSettings
 from ...snapshots.store import MANIFEST, read_manifest, write_snapshot
-from ...tasks import serving_plan
 from ..connecting.projects import project_as_it_is, slug_of
 from ..services import Services
 from .row_source import RowSource
@@ -86,7 +85,7 @@ def export_file(
         HookError: a hook failed with a row.
     """
     notes = FileNotes()
-    source = RowSource.of_file(services, export, serving_plan(parse_label_config(label_config)), notes)
+    source = RowSource.of_file(services, export, plan_of(label_config), notes)
     settings = source.settings(split)
     built = source.build(settings)
     if not any(built.splits.values()):

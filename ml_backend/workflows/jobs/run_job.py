@@ -12,8 +12,9 @@ from ...domain.model import Promotion, is_cold_start
 from ...domain.project import Project
 from ...errors import DatabaseUnavailable, JobCancelled, JobError, JobLost, LabelloopError, PromotionError
 from ...jobs import job_folder
+from ...labelstudio.plans import plan_of
 from ..auditing.audit import run_audit
-from ..connecting.projects import plan_of, project_as_it_is
+from ..connecting.projects import project_as_it_is
 from ..exporting.snapshots import newest_snapshot
 from ..labeling.prelabel import push_missing, select_version
 from ..promoting.gate import hold_gate
@@ -97,7 +98,7 @@ def _follow_up(services: Services, job: Job) -> None:
     if job.kind is not JobKind.TRAIN or not job.project_id or not services.options.feedback.audit_after_training:
         return
     try:
-        if not plan_of(services.database.projects.get(job.project_id)).labeled:
+        if not plan_of(services.database.projects.get(job.project_id).label_config).labeled:
             return  # texts alone, which no audit judges
         request_audit(services, job.project_id, AuditRequest("training", is_pushed=True))
     except DatabaseUnavailable as error:
@@ -143,7 +144,7 @@ def _passed_gate(services: Services, project: Project, version: str, reason: str
     Raises:
         PromotionError: it did not pass, or there are no test rows to hold a gate on.
     """
-    outcome = hold_gate(services, newest_snapshot(services, project), services.registry.get(version), project)
+    outcome = hold_gate(services, newest_snapshot(services, project), services.versions.get(version), project)
     if outcome is None or not outcome.decision.promote:
         found = outcome.decision.reason if outcome else "there are no test rows to hold a gate on"
         raise PromotionError(

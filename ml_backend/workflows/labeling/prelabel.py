@@ -9,8 +9,9 @@ from ...domain.ports import Predictor
 from ...domain.project import Project
 from ...errors import StudioError
 from ...labelstudio.config.validation import known_controls, misfits
+from ...labelstudio.plans import plan_of
 from ...serving.prelabels import prelabel
-from ..connecting.projects import plan_of, project_as_it_is
+from ..connecting.projects import project_as_it_is
 from ..services import Services
 from .bulk_push import Progress, Pushing, Report
 from .read_ahead import read_ahead
@@ -62,7 +63,7 @@ def push_missing(
         StudioError: some do not fit the label config, or Label Studio dropped some.
     """
     project = project_as_it_is(services, project)
-    plan, version = plan_of(project), predictor.version
+    plan, version = plan_of(project.label_config), predictor.version
     pace = pace or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)
     progress = Progress(report, expected, services.clock)

@@ -11,9 +11,9 @@ from ...domain.ports import Predictor
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, SnapshotError
-from ...labelstudio.config.parse import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_rows
-from ...tasks import ServingPlan, serving_plan
+from ...tasks import ServingPlan
 from ..exporting.snapshots import newest_snapshot
 from ..services import Services
 from ..training.evaluate import answers_of, evaluations
@@ -70,9 +70,9 @@ def hold_gate(
     test = _test_rows(snapshot)
     if not test.rows and snapshot.manifest.split.test == 0:
         return None
-    champion = services.registry.champion(test.key)
+    champion = services.versions.champion(test.key)
     serving = (
-        services.load_predictor(champion.path)
+        services.load_predictor(services.versions.at_hand(champion).path)
         if champion is not None
         else services.cold_start(project or _stand_in(services, snapshot))
     )
@@ -110,7 +110,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
         ModelNotFound: one of them is unknown, or they belong to different projects.
         SnapshotError: there is no snapshot, or it has no test rows.
     """
-    first, second = services.registry.get(champion), services.registry.get(challenger)
+    first, second = services.versions.get(champion), services.versions.get(challenger)
     if first.project_key != second.project_key:
         raise ModelNotFound(
             f"{champion} belongs to {first.project_key}, {challenger} to {second.project_key}; "
@@ -135,7 +135,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
 
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
-    plan = serving_plan(parse_label_config(manifest.label_config))
+    plan = plan_of(manifest.label_config)
     return _TestRows(manifest.project.key, list(read_rows(snapshot.path, Split.TEST)), plan)
 
 

@@ -1,8 +1,8 @@
 """Promotion and rollback: which version serves, changed so that a crash at any step can be repaired.
 
-Order: intent row, push of the missing predictions, alias (the commit point), the project's selected version,
-deletion of predictions that no one will look at again. Every step can be repeated; the row says which was the
-last one done, and whoever finds an open row goes on from there.
+Order: intent row, push of the missing predictions, the row that says which version serves (the commit point), MLflow's
+alias, the project's selected version, deletion of predictions that nobody will look at again. Every step can be
+repeated; the promotion's row says which one was the last, and whoever finds an open promotion continues after it.
 """
 
 import logging
@@ -13,7 +13,7 @@ from ...domain.job import Job, JobState
 from ...domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
 from ...domain.ports import Predictor
 from ...domain.project import Project
-from ...errors import HookError, LabelloopError, PromotionError, PromotionVetoed
+from ...errors import HookError, LabelloopError, ModelNotFound, PromotionError, PromotionVetoed, TrackingError
 from ..labeling.prelabel import push_missing, select_version
 from ..services import Services
 
@@ -25,7 +25,6 @@ __all__ = [
     "promote",
     "reconcile_promotions",
     "rollback",
-    "serving_version",
     "withdraw_promotion",
 ]
 
@@ -53,17 +52,16 @@ def promote(
         job_id: the job that does it, by which a later attempt finds the promotion.
 
     Raises:
-        ModelNotFound: the registry does not know the version.
+        ModelNotFound: there is no such version.
         PromotionVetoed: a hook objects.
         PromotionError: it serves already, or another promotion is under way.
     """
     if is_cold_start(version):
         # One of an earlier label config cannot answer any more.
         version = cold_start_version(project.ref.key, project.label_config_fingerprint)
-        fingerprint = None
     else:
-        fingerprint = services.registry.get(version).label_config_fingerprint
-    previous = serving_version(services, project)
+        services.versions.get(version)
+    previous = services.versions.serving(project)
     if version == previous:
         raise PromotionError(f"{version} serves already; nothing was changed")
     if not is_forced:
@@ -75,7 +73,6 @@ def promote(
         reason=reason,
         is_forced=is_forced,
         job_id=job_id,
-        label_config_fingerprint=fingerprint,
     )
     return finish_promotion(services, project, promotion, report)
 
@@ -112,18 +109,23 @@ def _finish(services: Services, project: Project, promotion: Promotion, report: 
         push_missing(services, project, _predictor(services, project, promotion.version), report)
         promotion = promotions.advance(promotion, PromotionState.PUSHED)
     if promotion.state is PromotionState.PUSHED:
-        if is_cold_start(promotion.version):
-            services.registry.clear_champion(project.ref.key)
-        else:
-            services.registry.set_champion(promotion.version)
-        promotion = promotions.advance(promotion, PromotionState.COMMITTED)
+        promotion = promotions.commit(promotion, project.ref.key)
         log.info("project %s: %s is champion (%s)", project.id, promotion.version, promotion.reason)
         services.hooks.model_promoted(project.ref.key, promotion.version, promotion.previous, promotion.reason)
     if promotion.state is PromotionState.COMMITTED:
+        _mirror(services, project)
         select_version(services, project, promotion.version)
         _delete_old_predictions(services, project, promotion)
         promotion = promotions.advance(promotion, PromotionState.DONE)
     return promotion
+
+
+def _mirror(services: Services, project: Project) -> None:
+    """Let MLflow's alias name what serves; annotators do not wait where MLflow is away or has lost the version."""
+    try:
+        services.versions.mirror(project.ref.key)
+    except (TrackingError, ModelNotFound) as error:
+        log.warning("`labelloop doctor` sets MLflow's alias for project %s once that is mended: %s", project.id, error)
 
 
 def _lock(project_id: int) -> str:
@@ -173,8 +175,7 @@ def abandon_promotion(services: Services, project: Project) -> None:
     promotion = services.database.promotions.open(project.id)
     if promotion is None:
         return
-    champion = services.registry.champion(project.ref.key)
-    if promotion.state is PromotionState.COMMITTED or (champion and champion.name == promotion.version):
+    if promotion.state is PromotionState.COMMITTED or services.versions.serving(project) == promotion.version:
         raise PromotionError(f"{promotion.version} serves already; its promotion can only be finished")
     services.database.promotions.advance(promotion, PromotionState.ABANDONED)
 
@@ -210,16 +211,10 @@ def rollback(
     Raises:
         PromotionError: there is no champion.
     """
-    if services.registry.champion(project.ref.key) is None:
+    if services.versions.champion(project.ref.key) is None:
         raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
     target = _version_before(services, project)
     return promote(services, project, target, reason=reason, is_forced=True, job_id=job_id, report=report)
-
-
-def serving_version(services: Services, project: Project) -> str:
-    """The champion, or the cold start before the first one."""
-    champion = services.registry.champion(project.ref.key)
-    return champion.name if champion else cold_start_version(project.ref.key, project.label_config_fingerprint)
 
 
 def _version_before(services: Services, project: Project) -> str:
@@ -243,7 +238,7 @@ def _version_before(services: Services, project: Project) -> str:
 def _predictor(services: Services, project: Project, version: str) -> Predictor:
     if is_cold_start(version):
         return services.cold_start(project)
-    return services.load_predictor(services.registry.get(version).path)
+    return services.load_predictor(services.versions.get(version).path)
 
 
 def _delete_old_predictions(services: Services, project: Project, promotion: Promotion) -> None:

@@ -10,9 +10,8 @@ from ...domain.example import Row
 from ...domain.model import Suspects
 from ...domain.quality import IssueKind
 from ...domain.snapshot import Snapshot, Split
-from ...labelstudio.config.parse import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_rows
-from ...tasks import serving_plan
 from ..auditing.audit import Report, audit_snapshot
 from ..auditing.decisions import flags_of
 from ..jobs.context import JobContext
@@ -36,7 +35,7 @@ def trusted_rows(
     is to say of it."""
     from ...learning.rows.suspects import treat_suspects
 
-    plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+    plan = plan_of(snapshot.manifest.label_config)
     every = list(read_rows(snapshot.path, Split.TRAIN))
     rows: dict[str, Sequence[Row]] = {served.name: every for served in plan.controls}
     # Texts are not right or wrong as labels are.

@@ -17,13 +17,13 @@ from ...domain.reasons import reason_counts_to_json
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, PromotionVetoed, TrainingError
 from ...hooks import TrainingInfo
-from ...labelstudio.config.parse import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_rows
-from ...tasks import ServedControl, ServingPlan, serving_plan
+from ...tasks import ServedControl, ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..promoting.gate import hold_gate
-from ..promoting.promote import ask_hooks, finish_promotion, promote, serving_version
+from ..promoting.promote import ask_hooks, finish_promotion, promote
 from ..services import Services
 from .job_snapshot import job_snapshot
 from .requests import TrainRequest
@@ -60,7 +60,6 @@ def run_training(services: Services, job: Job, context: JobContext) -> Mapping[s
     model, outcome = _train(services, request, snapshot, context)
     if request.out:
         _deliver(model, Path(request.out))
-    services.registry.set_challenger(model.name)
     gate = _gate(services, project, snapshot, model, context)
     decision = gate["decision"]
     is_promoted, vetoes = False, []
@@ -91,7 +90,7 @@ def _same_work(services: Services, job: Job, request: TrainRequest, snapshot: Sn
     if not request.trains_like(TrainRequest.from_params(last.params)):
         return None
     try:
-        services.registry.get(str(last.result["model_version"]))
+        services.versions.get(str(last.result["model_version"]))
     except ModelNotFound:
         return None
     return services.database.jobs.get(int(last.result.get("same_as", last.id)))
@@ -103,10 +102,9 @@ def _train(
     """The registered version, and what the job's result says of its making."""
     key = snapshot.manifest.project.key
     run_id = _resumable_run(services, context)
-    for version in services.registry.versions(key) if run_id else ():
-        if version.run_id == run_id:
-            return services.registry.get(version.name), context.checkpoint["trained"]
-    number = services.registry.next_number(key)
+    if run_id and (made := services.versions.made_by(key, run_id)):
+        return services.versions.get(made.name), context.checkpoint["trained"]
+    number = services.versions.next_number(key)
     name = version_name(key, number)
     services.hooks.before_training(TrainingInfo(key, snapshot, name, {}))
     context.folder.mkdir(parents=True, exist_ok=True)  # its presence tells that there may be something to clear up
@@ -121,7 +119,7 @@ def _train(
             "warnings": [*snapshot.manifest.warnings, *outcome.warnings],
         }
         context.keep(trained=trained)
-        registered = services.registry.register(
+        registered = services.versions.register(
             key,
             number=number,
             run_id=run.run_id,
@@ -132,8 +130,7 @@ def _train(
             metrics=outcome.metrics,
         )
     services.hooks.model_trained(TrainingInfo(key, snapshot, name, registered.metrics))
-    # The gate reads its files, which a server may keep.
-    return services.registry.get(registered.name), trained
+    return registered, trained
 
 
 def _resumable_run(services: Services, context: JobContext) -> str | None:
@@ -157,7 +154,7 @@ def _fit(
     from ...models.graphs.store import GraphStore
 
     manifest = snapshot.manifest
-    plan = serving_plan(parse_label_config(manifest.label_config))
+    plan = plan_of(manifest.label_config)
     settings, writing = settings_from(request.method, request.seed, request.overrides)
     deadline = None if settings.budget_min is None else Deadline.after(60 * settings.budget_min)
     train, notes = trusted_rows(services, request, snapshot, context, settings.suspects)
@@ -304,7 +301,7 @@ def _still_holds(services: Services, project: Project | None, decision: Mapping[
     """False where another champion serves than the one that was beaten, and not because of this job."""
     if decision is None or project is None or services.database.promotions.of_job(job.id) is not None:
         return True
-    return bool(decision["champion"] == serving_version(services, project))
+    return bool(decision["champion"] == services.versions.serving(project))
 
 
 def _promote(
@@ -316,10 +313,10 @@ def _promote(
         PromotionVetoed: a hook objects.
     """
     if project is None:
-        # Rows of a file: there is no Label Studio to tell, so moving the alias is all of it.
+        # Rows of a file: there is no Label Studio to tell, so that it serves is all of it.
         reason, previous = str(decision["reason"]), str(decision["champion"])
         ask_hooks(services, model.project_key, model.name, previous=previous, reason=reason)
-        services.registry.set_champion(model.name)
+        services.versions.serve(model.name)
         services.hooks.model_promoted(model.project_key, model.name, previous, reason)
         return True
 

@@ -207,7 +207,7 @@ def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions
     assert promotion is not None
     assert promotion.state is PromotionState.ABANDONED
     assert services.studio.prediction_counts(1) == {}
-    assert services.registry.champion(project.ref.key) is None
+    assert services.versions.champion(project.ref.key) is None
 
 
 def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_worker(
@@ -229,7 +229,7 @@ def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_w
     promotion = services.database.promotions.of_job(job.id)
     assert promotion is not None
     assert promotion.state is PromotionState.ABANDONED
-    assert services.registry.champion(project.ref.key) is None
+    assert services.versions.champion(project.ref.key) is None
 
 
 def test_a_promotion_whose_process_died_is_finished_by_the_next_attempt(services: Services, project: Project) -> None:

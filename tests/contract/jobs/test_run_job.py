@@ -65,7 +65,7 @@ def test_a_prelabeling_of_an_empty_project_succeeds_without_a_selection(services
 def test_a_prelabeling_takes_the_champion_of_now(services: Services, project: Project) -> None:
     services.champions.get(project)
     version = add_version(services, project)
-    services.registry.set_champion(version.name)
+    services.versions.serve(version.name)
 
     assert ended(services, prelabel_job(services)).result["model_version"] == version.name
 
@@ -187,7 +187,7 @@ def test_a_promotion_by_request_that_fails_its_gate_changes_nothing(services: Se
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert f"`labelloop models promote {version.name} --force" in job.error
-    assert services.registry.champion(project.ref.key) is None
+    assert services.versions.champion(project.ref.key) is None
     assert services.database.promotions.history(1) == []
 
 
@@ -197,7 +197,7 @@ def test_a_promotion_without_a_version_rolls_back(services: Services, project: P
     job = ended(services, promotion_job(services, None, is_forced=True, reason="worse"))
 
     assert (job.state, job.result["is_cold_start"]) == (JobState.SUCCEEDED, True)
-    assert services.registry.champion(project.ref.key) is None
+    assert services.versions.champion(project.ref.key) is None
 
 
 def report_for(context: JobContext, *, seconds: float) -> None:

@@ -15,7 +15,7 @@ from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
-from ml_backend.storage.repositories import JobRepository
+from ml_backend.storage.repositories.jobs import JobRepository
 from ml_backend.workflows.jobs.worker import Timing, Worker, explain_exit
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.requests import request_prelabeling, request_training
@@ -268,7 +268,7 @@ def test_the_worker_keeps_house(services: Services, project: Project, launcher: 
     Worker(services).step()
 
     assert services.database.jobs.get(stale.id).attempt == 2
-    assert services.registry.champion(project.ref.key) == services.registry.get(version.name)
+    assert services.versions.champion(project.ref.key) == services.versions.get(version.name)
     started = services.database.jobs.last(JobKind.TRAIN, waiting.id)
     assert started is not None
     assert started.id in launcher.children
@@ -279,13 +279,13 @@ def test_a_promotion_that_cannot_be_finished_is_tried_again_after_a_pause(
     services: Services, again_s: float, attempts: int
 ) -> None:
     tried: list[str] = []
-    find = services.registry.get
+    find = services.versions.get
 
     def note_and_find(version: str) -> ModelVersion:
         tried.append(version)
         return find(version)
 
-    services.registry.get = note_and_find
+    services.versions.get = note_and_find
     services.database.promotions.begin(1, "tickets-1-v9", previous="x", reason="r", is_forced=False)
     worker = Worker(services, Timing(housekeeping_s=0.0, reconcile_again_s=again_s))
 

@@ -150,7 +150,6 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
         promotion = database.promotions.open(7)
         assert promotion is not None
         assert (promotion.version, promotion.job_id) == ("tickets-7-v1", None)
-        assert promotion.label_config_fingerprint is None
         assert database.flags.all(7) == []
         assert database.events.new_label_count(7, 0) == len(database.events.unconfirmed(7, 0, limit=9))
         assert [database.hints.find(7, kind) for kind in HintKind] == [None, None]

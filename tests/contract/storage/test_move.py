@@ -26,6 +26,7 @@ from ml_backend.storage.tables import (
     projects,
     promotions,
     snapshots,
+    steps,
 )
 from tests.fakes import FakeClock
 
@@ -125,6 +126,7 @@ def fill(database: Database) -> None:
         connection.execute(
             insert(gates), {"project_key": "a-7", "snapshot_id": "s", "decision": {"a": None}, "created_at": MOMENT}
         )
+        connection.execute(insert(steps), {"name": "a", "done_at": MOMENT})
         connection.execute(
             insert(model_versions),
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}

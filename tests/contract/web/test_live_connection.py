@@ -21,7 +21,8 @@ from ml_backend.options import BackendOptions
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.connecting.config_history import control_absences
 from ml_backend.workflows.connecting.connect import Connection, connect, create_and_connect
-from ml_backend.workflows.doctor.diagnose import Finding, State, diagnose
+from ml_backend.workflows.doctor.diagnose import diagnose
+from ml_backend.workflows.doctor.examination import Finding, State
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.worker import Worker
 from ml_backend.workflows.labeling.confirm import confirm_labels

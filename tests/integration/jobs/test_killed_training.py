@@ -99,7 +99,7 @@ def assert_nothing_is_left(bench: Bench) -> None:
     """Every registered version belongs to a job that succeeded, and no run is left open."""
     jobs = bench.services.database.jobs.newest(limit=1000)
     made = {job.result["model_version"] for job in jobs if job.state is JobState.SUCCEEDED}
-    versions = bench.services.registry.versions("tickets-0")
+    versions = bench.services.versions.all("tickets-0")
     assert {version.name for version in versions} == made
     assert len(versions) == len([job for job in jobs if job.state is JobState.SUCCEEDED])
     client = MlflowClient(f"sqlite:///{bench.home / 'mlflow.db'}")
@@ -178,4 +178,4 @@ def test_a_cancelled_training_leaves_nothing(bench: Bench) -> None:
         time.sleep(0.05)
     run = MlflowClient(f"sqlite:///{bench.home / 'mlflow.db'}").get_run(str(job.checkpoint["run_id"]))
     assert run.info.status == "KILLED"
-    assert run.info.run_id not in {version.run_id for version in bench.services.registry.versions("tickets-0")}
+    assert run.info.run_id not in {version.run_id for version in bench.services.versions.all("tickets-0")}

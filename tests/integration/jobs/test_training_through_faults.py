@@ -95,4 +95,4 @@ def test_a_training_waits_for_its_databases_and_ends_well(bench: Bench, stoppabl
     assert waiting.message.startswith("trying again in 1 s (1 of 6): MLflow at sqlite:///")
     assert (job.state, job.error, job.attempt) == (JobState.SUCCEEDED, None, 1)
     assert job.result["model_version"] == "tickets-0-v1"
-    assert [version.name for version in bench.services.registry.versions("tickets-0")] == ["tickets-0-v1"]
+    assert [version.name for version in bench.services.versions.all("tickets-0")] == ["tickets-0-v1"]

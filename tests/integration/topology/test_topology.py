@@ -209,7 +209,7 @@ def test_a_worker_is_killed_and_its_job_finishes_on_the_other(
     assert done.state is JobState.SUCCEEDED, done.error
     assert (done.attempt, parent) == (2, other.process.pid)
     version = done.result["model_version"]
-    assert [found.name for found in installation.services.registry.versions(version.rpartition("-v")[0])] == [version]
+    assert [found.name for found in installation.services.versions.all(version.rpartition("-v")[0])] == [version]
 
 
 def test_a_server_that_comes_back_serves_what_was_promoted_meanwhile(
@@ -217,9 +217,7 @@ def test_a_server_that_comes_back_serves_what_was_promoted_meanwhile(
 ) -> None:
     (version,) = (
         found.name
-        for found in installation.services.registry.versions(
-            installation.services.database.projects.get(project_id).ref.key
-        )
+        for found in installation.services.versions.all(installation.services.database.projects.get(project_id).ref.key)
     )
     arguments = ["models", "promote", version, "--force", "--reason", "for the test"]
     serving = _get(f"{installation.gateway}/versions")["versions"]

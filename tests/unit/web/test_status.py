@@ -206,7 +206,7 @@ def test_a_promotion_is_served_without_a_restart(services: Services, project: Pr
 
 def test_an_alias_moved_by_hand_is_found_at_the_next_full_look(services: Services, project: Project) -> None:
     version = add_version(services, project)
-    services.registry.set_champion(version.name)
+    services.versions.serve(version.name)
     stop = threading.Event()
     thread = threading.Thread(target=watch_champions, args=(services, stop), kwargs={"poll_s": 0.005})
     thread.start()

@@ -13,7 +13,8 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.options import BackendOptions
 from ml_backend.web.app import create_app
 from ml_backend.workflows.connecting.connect import connect
-from ml_backend.workflows.doctor.diagnose import Finding, diagnose
+from ml_backend.workflows.doctor.diagnose import diagnose
+from ml_backend.workflows.doctor.examination import Finding
 from ml_backend.workflows.doctor.probe import BackendProbe
 from ml_backend.workflows.labeling.prelabel import push_missing, select_version
 from ml_backend.workflows.services import Services

@@ -1,5 +1,6 @@
 """What changes of a label config mean, from `/setup` and PROJECT_UPDATED to the status page and the rows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,7 @@ def test_the_status_tells_what_has_changed_since_the_champion_was_trained(servic
 
 def test_a_champion_of_another_backend_s_config_is_told_without_details(services: Services) -> None:
     project = add_project(services)
-    services.database.promotions.begin(
-        1, "tickets-1-v1", previous="x", reason="r", is_forced=False, label_config_fingerprint="elsewhere"
-    )
-    promotion = services.database.promotions.open(1)
-    assert promotion is not None
-    services.database.promotions.advance(promotion, type(promotion.state)("done"))
+    services.versions.serve(add_version(services, replace(project, label_config_fingerprint="elsewhere")).name)
 
     assert changes_since_training(services, project) == (
         "what serves was trained for other controls or labels than the label config has now.",

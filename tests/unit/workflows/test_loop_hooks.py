@@ -15,7 +15,7 @@ from ml_backend.hooks import hookimpl
 from ml_backend.hooks.manager import Hooks
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
-from ml_backend.workflows.promoting.promote import promote, rollback, serving_version
+from ml_backend.workflows.promoting.promote import promote, rollback
 from ml_backend.workflows.services import Services
 from tests.services import add_project, add_version, build_test_services, texts_in
 
@@ -79,18 +79,18 @@ def quiet(_done: float, _text: str) -> None:
     ],
 )
 def test_a_veto_leaves_everything_as_it_is(services: Services, project: Project, plugin: Any, message: str) -> None:
-    version, before = add_version(services, project), serving_version(services, project)
+    version, before = add_version(services, project), services.versions.serving(project)
 
     with pytest.raises(PromotionVetoed, match=message):
         promote(hooked(services, plugin), project, version.name, reason="better", report=quiet)
 
-    assert serving_version(services, project) == before
+    assert services.versions.serving(project) == before
     assert services.database.promotions.history(project.id) == []
     assert services.studio.prediction_counts(project.id) == {}
 
 
 def test_a_promotion_that_nobody_objects_to_is_told(services: Services, project: Project) -> None:
-    version, before = add_version(services, project), serving_version(services, project)
+    version, before = add_version(services, project), services.versions.serving(project)
     guard = Guard(allowed=version.name)
     with_guard = hooked(services, guard)
 
@@ -102,14 +102,14 @@ def test_a_promotion_that_nobody_objects_to_is_told(services: Services, project:
 
 
 def test_what_somebody_forces_is_not_vetoed(services: Services, project: Project) -> None:
-    version, before = add_version(services, project), serving_version(services, project)
+    version, before = add_version(services, project), services.versions.serving(project)
     guard = Guard()
     with_guard = hooked(services, guard)
 
     promote(with_guard, project, version.name, reason="now", is_forced=True, report=quiet)
     rollback(with_guard, project, reason="back", report=quiet)
 
-    assert serving_version(services, project) == before
+    assert services.versions.serving(project) == before
     assert with_guard.hooks.drain(5)
     assert [version for _, version, _ in guard.promoted] == [version.name, before]
 

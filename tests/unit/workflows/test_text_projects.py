@@ -7,7 +7,7 @@ import pytest
 
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.workflows.connecting.projects import plan_of
+from ml_backend.labelstudio.plans import plan_of
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.labeling.prelabel import DRAFTS, push_missing
 from ml_backend.workflows.promoting.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
@@ -30,7 +30,7 @@ def services(tmp_path: Path) -> Services:
 
 def add_text_project(services: Services, texts: list[str], answer: str | None = None) -> Project:
     project = add_project(services, texts, label_config=AREA)
-    assert [each.kind.head for each in plan_of(project).controls] == ["text"]
+    assert [each.kind.head for each in plan_of(project.label_config).controls] == ["text"]
     for task_id in services.studio.tasks if answer else ():
         services.studio.submit_annotation(task_id, {"result": reply(answer or "")})
     return project
@@ -63,13 +63,13 @@ def test_drafts_are_pushed_a_few_at_a_time_so_that_an_interruption_loses_little(
 def test_the_gate_tells_how_far_the_versions_have_written(services: Services) -> None:
     project = add_text_project(services, TEST, RIGHT)
     champion, challenger = (add_writer(services, project, text) for text in (WRONG, RIGHT))
-    services.registry.set_champion(champion)
+    services.versions.serve(champion)
     told: list[tuple[str, int]] = []
 
     outcome = hold_gate(
         services,
         export_project(services, project),
-        services.registry.get(challenger),
+        services.versions.get(challenger),
         project,
         on_texts=lambda version, texts: told.append((version, texts)),
     )
