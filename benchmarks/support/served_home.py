@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ml_backend.workflows.training.requests import TrainRequest, request_training
+
 from benchmarks.banking77_export import label_config, sampled, studio_export
 from benchmarks.support.texts import Dataset
 from ml_backend.bootstrap import build_services
@@ -26,7 +28,6 @@ from ml_backend.workflows.connecting.projects import plan_of, remember_project
 from ml_backend.workflows.exporting.snapshots import build_settings, row_change, studio_tasks, unseen
 from ml_backend.workflows.promoting.promote import serving_version
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 
 __all__ = ["PROJECT_ID", "ServedHome", "clean_environment"]
 

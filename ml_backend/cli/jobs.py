@@ -123,13 +123,13 @@ def run(job_id: JobId) -> None:
     from ..config import load_settings
     from ..domain.job import JobState
     from ..jobs.signals import call_at_the_commands_end, interrupt
-    from ..workflows.jobs.persistence import persistently
+    from ..workflows.jobs.retries import with_retries
     from ..workflows.jobs.run_job import run_job
 
     settings = load_settings()
     configure_logging(settings.log_level)
     # The database may have gone away since the job was claimed.
-    services = persistently(partial(build_services, settings), settings.job_patience_s, lambda s, _: time.sleep(s))
+    services = with_retries(partial(build_services, settings), settings.job_patience_s, lambda s, _: time.sleep(s))
     call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
     if run_job(services, job_id, interrupt) is not JobState.SUCCEEDED:
         raise typer.Exit(1)

@@ -111,11 +111,12 @@ def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as
 def _run_promotion(
     services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool
 ) -> "Job":
-    from ..workflows.training.requests import request_promotion
+    from ..workflows.jobs.kinds.promote import PromoteJob
     from .foreground import run_in_foreground
 
     def claim() -> "tuple[Job, bool]":
-        job, is_new = request_promotion(services, project_id, version, reason=reason, is_forced=is_forced, claim=True)
+        wanted = PromoteJob(version=version, reason=reason, is_forced=is_forced)
+        job, is_new = wanted.request(services, project_id, claim=True)
         if not is_new:
             note(f"another promotion is under way: {dict(job.params)}")
         return job, is_new

@@ -1,6 +1,5 @@
 """`labelloop train`."""
 
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +16,6 @@ from .session import open_services
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..domain.job import Job
-    from ..workflows.services import Services
-    from ..workflows.training.requests import TrainRequest
 
 __all__ = ["register"]
 
@@ -87,7 +83,8 @@ def train(
     Shows progress; Ctrl-C cancels. Status 0 also when the gate keeps the version that serves; what was trained stays
     in the registry either way.
     """
-    from ..workflows.training.requests import TrainRequest
+    from ..workflows.jobs.kinds.train import TrainJob
+    from .foreground import run_in_foreground
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to train on: either --project ID or --snapshot DIR")
@@ -97,7 +94,7 @@ def train(
     named = [f"{name}={value}" for name, value in options.items() if value is not None]
     overrides = _overrides([*(settings or []), *named])
     services = open_services()
-    request = TrainRequest(
+    wanted = TrainJob(
         trigger="command",
         base_model=base_model or services.options.base_model,
         seed=services.options.seed if seed is None else seed,
@@ -107,7 +104,7 @@ def train(
         out=str(out.resolve()) if out else None,
         text_base_model=text_base_model or "",
     )
-    job = _run(services, project or 0, request)
+    job = run_in_foreground(services, lambda: wanted.request(services, project or 0, claim=True))
     result = {"job_id": job.id, **job.result}
     if "same_as" in result:
         note(f"the snapshot is unchanged since job {result['same_as']}, so nothing was trained again")
@@ -127,18 +124,6 @@ def _overrides(settings: list[str]) -> dict[str, str]:
     overrides = {name.strip(): value for name, _, value in pairs}
     settings_from(Method.AUTO, 0, overrides)  # complains now rather than in the child
     return overrides
-
-
-def _run(services: "Services", project_id: int, request: "TrainRequest") -> "Job":
-    from ..workflows.training.requests import request_training
-    from .foreground import run_in_foreground
-
-    # Rows of a file belong to whoever named them: two such trainings are never the same work.
-    key = None if project_id else f"train:file:{uuid.uuid4().hex}"
-    return run_in_foreground(
-        services,
-        lambda: request_training(services, project_id, trigger="command", request=request, dedupe_key=key, claim=True),
-    )
 
 
 def _lines(result: Mapping[str, Any]) -> "list[str | Table]":

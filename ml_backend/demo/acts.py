@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from ..domain.job import Job, JobKind, JobState
+from ..domain.job import Job, JobState
 from ..domain.project import Project
 from ..errors import JobError
 from ..labelstudio.http import StudioHttp
@@ -47,11 +47,11 @@ def press_start_training(services: Services, backend: BackendProcess, project: P
     if project.backend_id is None:
         raise JobError(f"project {project.id} has no backend in Label Studio; run `labelloop connect {project.id}`")
     jobs = services.database.jobs
-    before = jobs.last(JobKind.TRAIN, project.id)
+    before = jobs.last("train", project.id)
     services.studio.start_training(project.backend_id)
     deadline = time.monotonic() + ARRIVAL_S
     while True:
-        job = jobs.last(JobKind.TRAIN, project.id)
+        job = jobs.last("train", project.id)
         if job is not None and (before is None or job.id != before.id or not job.state.is_over):
             return job
         backend.check()

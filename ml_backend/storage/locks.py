@@ -2,13 +2,16 @@
 
 import fcntl
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, text
 
 __all__ = ["Locks"]
+
+RETRY_S = 0.5
 
 
 class Locks:
@@ -45,6 +48,21 @@ class Locks:
                     yield False
                 else:
                     yield True
+
+    @contextmanager
+    def held(self, name: str, while_waiting: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock for the block, as soon as nobody else does.
+
+        Args:
+            while_waiting: called twice a second until then; an error that it raises ends the waiting.
+        """
+        while True:
+            with self.attempt(name) as is_held:
+                if is_held:
+                    yield
+                    return
+            while_waiting()
+            time.sleep(RETRY_S)
 
 
 def _key(name: str) -> int:

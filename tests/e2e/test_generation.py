@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ml_backend.workflows.training.requests import TrainRequest, request_training
 
 from ml_backend.bootstrap import build_services
 from ml_backend.demo.acts import finish
@@ -25,7 +26,6 @@ from ml_backend.workflows.connecting.connect import create_and_connect
 from ml_backend.workflows.exporting.snapshots import newest_snapshot
 from ml_backend.workflows.promoting.gate import compare_versions
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from tests.bank_questions import OVERRIDES, PAIRS, save_base
 from tests.browser import keep, logged_in
 from tests.studio import TOKEN

@@ -13,14 +13,13 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal,
     or_,
     select,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from ...domain.job import Heard, Job, JobKind, JobState
+from ...domain.job import PROJECT_LANE, HeartbeatReply, Job, JobState
 from ...errors import JobError, JobNotFound
 from ..tables import jobs
 from .base import Repository
@@ -38,21 +37,30 @@ class JobRepository(Repository):
     """
 
     def request(
-        self, kind: JobKind, project_id: int, params: Mapping[str, Any], *, dedupe_key: str, claim: bool = False
+        self,
+        kind: str,
+        project_id: int,
+        params: Mapping[str, Any],
+        *,
+        dedupe_key: str,
+        lane: str = PROJECT_LANE,
+        claim: bool = False,
     ) -> tuple[Job, bool]:
-        """A job for this work: a new one, or the one that is queued or running under the same key.
+        """Return a job for this work: a new one, or the one that is queued or running under the same key.
 
         Args:
+            lane: of the project's jobs in the same lane, one runs at a time.
             claim: start it as running, for a caller that runs it itself; a worker will then leave it alone.
 
         Returns:
             The job, and True where it is new.
 
         Raises:
-            JobError: `claim`, and another kind of job is running in the project.
+            JobError: `claim`, and another job is running in the same lane of the project.
         """
         values = {
             "kind": kind,
+            "lane": lane,
             "project_id": project_id,
             "dedupe_key": dedupe_key,
             "state": JobState.QUEUED,
@@ -76,7 +84,7 @@ class JobRepository(Repository):
                 active = self._active(jobs.c.dedupe_key == dedupe_key)
                 if active is not None:
                     return active, False
-                other = self._active(_rivals(jobs, project_id, literal(kind))) if claim and project_id else None
+                other = self._active(_rivals(jobs, project_id, lane)) if claim and project_id else None
                 if other is not None:
                     raise JobError(
                         f"project {project_id} is busy with job {other.id} ({other.kind}, {other.stage}); "
@@ -110,7 +118,7 @@ class JobRepository(Repository):
             found = connection.execute(select(jobs).where(jobs.c.state == JobState.RUNNING)).mappings()
             return [_job(row) for row in found]
 
-    def last(self, kind: JobKind, project_id: int, state: JobState | None = None) -> Job | None:
+    def last(self, kind: str, project_id: int, state: JobState | None = None) -> Job | None:
         """The newest job of a kind, in a state if one is given."""
         conditions = [jobs.c.kind == kind, jobs.c.project_id == project_id]
         if state is not None:
@@ -130,13 +138,13 @@ class JobRepository(Repository):
     def claim(self, job_id: int | None = None) -> Job | None:
         """The oldest queued job that may start, now running; None where there is none.
 
-        A project has one running job at a time, and beside it one audit.
+        In each of its lanes, a project has one running job at a time.
 
         Args:
             job_id: take this one or none.
         """
         other = jobs.alias()
-        busy = exists().where(other.c.project_id != 0, _rivals(other, jobs.c.project_id, jobs.c.kind))
+        busy = exists().where(other.c.project_id != 0, _rivals(other, jobs.c.project_id, jobs.c.lane))
         free = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, ~busy).order_by(jobs.c.id).limit(1)
         if job_id is not None:
             free = free.where(jobs.c.id == job_id)
@@ -154,11 +162,11 @@ class JobRepository(Repository):
         """Remember the process that runs the job."""
         self._update(_attempt(job), pid=pid, host=host)
 
-    def beat(self, job: Job) -> Heard:
+    def beat(self, job: Job) -> HeartbeatReply:
         """A sign of life of the process that runs the job; returns what it should do."""
         if not self._update(_attempt(job), heartbeat_at=self._now()):
-            return Heard.LOST
-        return Heard.STOP if self.get(job.id).cancel_requested else Heard.GO_ON
+            return HeartbeatReply.LOST
+        return HeartbeatReply.STOP if self.get(job.id).cancel_requested else HeartbeatReply.CONTINUE
 
     def progress(self, job: Job, fraction: float, stage: str, message: str) -> None:
         """How far a running job is."""
@@ -289,13 +297,11 @@ def _attempt(job: Job) -> ColumnElement[bool]:
     return and_(jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == JobState.RUNNING)
 
 
-def _rivals(table: FromClause, project_id: ColumnElement[int] | int, kind: ColumnElement[str]) -> ColumnElement[bool]:
-    """True of running jobs beside which one of this kind must not run: audits only keep audits waiting."""
-    return and_(
-        table.c.state == JobState.RUNNING,
-        table.c.project_id == project_id,
-        (table.c.kind == JobKind.AUDIT) == (kind == JobKind.AUDIT),
-    )
+def _rivals(
+    table: FromClause, project_id: ColumnElement[int] | int, lane: ColumnElement[str] | str
+) -> ColumnElement[bool]:
+    """True of running jobs beside which no other job of the project may run in the lane."""
+    return and_(table.c.state == JobState.RUNNING, table.c.project_id == project_id, table.c.lane == lane)
 
 
 def _waiting(job: Job, message: str) -> dict[str, Any]:
@@ -316,5 +322,5 @@ def _changed(connection: Connection, condition: ColumnElement[bool], values: Map
 
 
 def _job(row: RowMapping) -> Job:
-    values = {name: row[name] for name in row if name != "dedupe_key"}
-    return Job(**values | {"kind": JobKind(row["kind"]), "state": JobState(row["state"])})
+    values = {name: row[name] for name in row if name not in ("dedupe_key", "lane")}
+    return Job(**values | {"state": JobState(row["state"])})

@@ -2,32 +2,24 @@
 
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...atomic_files import whole_file
 from ...domain.example import Row
-from ...domain.job import Job
 from ...domain.model import HeadKind
+from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
 from ...domain.project import Project
 from ...domain.quality import Audit
-from ...domain.reasons import reason_counts_to_json
 from ...domain.snapshot import Snapshot, Split, split_of
 from ...errors import UnsupportedLabelConfig
 from ...labelstudio.label_config_xml import parse_label_config
 from ...snapshots.store import read_moved, read_rows, read_unresolved
 from ...tasks import ServedControl, ServingPlan, serving_plan
 from ..exporting.reading_faults import reading_faults, row_texts
-from ..jobs.context import JobContext
 from ..services import Services
-from ..training.job_snapshot import job_snapshot
-from ..training.requests import AuditRequest
 from .decisions import precision_table
-from .push_flags import push_audit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,55 +34,18 @@ __all__ = [
     "AUDIT_CSV",
     "AUDIT_HTML",
     "AUDIT_JSON",
-    "Report",
+    "PUSH_STARTS",
+    "AuditReports",
     "audit_folder",
     "audit_snapshot",
     "opinion_of",
-    "run_audit",
 ]
-
-Report = Callable[[float, str, str], None]
-"""Told the fraction done, a stage in a word, and a sentence; what it raises stops the work."""
 
 # Shares of the progress bar, from rough shares of the time.
 JUDGING_STARTS, EXAMINING_STARTS, PUSH_STARTS = 0.05, 0.7, 0.8
-WAIT_S = 0.5
 AUDIT_JSON, AUDIT_CSV, AUDIT_HTML = "audit.json", "audit.csv", "audit.html"
 FROZEN = "logistic regression on frozen features of {base_model}, {folds} folds"
 DEEP = "LoRA of {base_model}, trained anew in each of {folds} folds"
-
-
-def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
-    """Audit the job's snapshot, write the reports and, where that was asked for, show the findings in Label Studio.
-
-    A later attempt does what the ones before it have not done.
-    """
-    request = AuditRequest.from_params(job.params)
-    project = services.database.projects.get(job.project_id) if job.project_id else None
-    snapshot = job_snapshot(services, project, request.snapshot, context, is_for_training=False)
-    audit = audit_snapshot(services, snapshot, is_deep=request.is_deep, report=context.report)
-    reports = _Reports(services, project, snapshot, audit)
-    reports.write()
-    pushed = None
-    if request.is_pushed and project is not None:
-
-        def report(done: float, text: str) -> None:
-            context.report(PUSH_STARTS + done * (1 - PUSH_STARTS), "pushing", text)
-
-        pushed = push_audit(services, project, audit, snapshot, report)
-        reports.write()  # what people decided about earlier flags has been learned meanwhile
-    return {
-        "snapshot_id": snapshot.id,
-        "path": str(reports.folder),
-        "rows": audit.rows,
-        "seconds": round(audit.seconds, 2),
-        "health": audit.health,
-        "counts": dict(Counter(issue.kind for issue in audit.issues)),
-        "precision": [asdict(entry) for entry in reports.precision()],
-        "pushed": asdict(pushed) if pushed else None,
-        "reasons": reason_counts_to_json(snapshot.manifest.reasons),
-        "trigger": request.trigger,
-    }
 
 
 def audit_folder(services: Services, snapshot: Snapshot) -> Path:
@@ -99,7 +54,12 @@ def audit_folder(services: Services, snapshot: Snapshot) -> Path:
 
 
 def audit_snapshot(
-    services: Services, snapshot: Snapshot, *, is_deep: bool = False, base_model: str | None = None, report: Report
+    services: Services,
+    snapshot: Snapshot,
+    *,
+    is_deep: bool = False,
+    base_model: str | None = None,
+    report: ProgressCallback = ignore_progress,
 ) -> Audit:
     """What may be wrong with the labels of a snapshot, in all its splits.
 
@@ -127,9 +87,14 @@ def audit_snapshot(
             "`labelloop models compare`, which shows what they write"
         )
     rows, splits = _rows(snapshot, plan)
-    with _alone(services, snapshot, report):
+
+    def report_waiting() -> None:
+        report(Progress(JUDGING_STARTS, "waiting", "another audit of the same project is running"))
+
+    # Two processes must not write the same cache at the same time; the second finds it filled.
+    with services.database.locks.held(f"audit-{snapshot.manifest.project.key}", report_waiting):
         judged, came_from = _judged(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
-    report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
+    report(Progress(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows"))
     opinions = [opinion_of(*each) for each in zip(plan.labeled, judged.controls, strict=True)]
     findings = examine(rows, splits, opinions, judged.features)
     unread = reading_faults(
@@ -146,7 +111,7 @@ def audit_snapshot(
     )
 
 
-class _Reports:
+class AuditReports:
     """The files that an audit leaves for people and programs."""
 
     def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
@@ -202,16 +167,11 @@ def _judged(
     base_model: str,
     *,
     is_deep: bool,
-    report: Report,
+    report: ProgressCallback,
 ) -> tuple["Judgement", str]:
     """What models say of the rows, and what these models are."""
-    from ...domain.progress import Progress
     from ...quality.judge_controls import audit_settings, judge_controls
     from ...quality.reviewed_texts import ReviewedTexts
-
-    def told(progress: Progress) -> None:
-        share = JUDGING_STARTS + progress.fraction * (EXAMINING_STARTS - JUDGING_STARTS)
-        report(share, progress.stage, progress.message)
 
     settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
     judged = judge_controls(
@@ -219,7 +179,7 @@ def _judged(
         settings,
         base_model=base_model,
         cache=audit_folder(services, snapshot) / "cache",
-        report=told,
+        report=share_of(report, JUDGING_STARTS, EXAMINING_STARTS),
         trust={HeadKind.SOFTMAX: _trust},
     )
     return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
@@ -244,15 +204,3 @@ def _trust(judged: "CrossPredictedRows") -> "npt.NDArray[np.float64]":
     from ...quality.label_errors import trust
 
     return trust(np.where(judged.is_usable, judged.codes, -1).astype(np.int64), judged.probabilities)
-
-
-@contextmanager
-def _alone(services: Services, snapshot: Snapshot, report: Report) -> Iterator[None]:
-    """Two processes must not write the same cache at the same time; the second finds it filled."""
-    while True:
-        with services.database.locks.attempt(f"audit-{snapshot.manifest.project.key}") as is_free:
-            if is_free:
-                yield
-                return
-        report(JUDGING_STARTS, "waiting", "another audit of the same project is running")
-        time.sleep(WAIT_S)

@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 
 from ...domain.annotation import Annotation
-from ...domain.job import Job, JobKind, JobState
+from ...domain.job import Job, JobState
 from ...domain.reasons import Reason
 from ...serving.alarms import AlarmKind
 from ..connecting.config_history import changes_between
 from ..connecting.projects import plan_of
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
+from ..jobs.kinds.base import job_kinds, kind_of
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .probe import PREDICT_TIMEOUT_S, Answer
@@ -114,7 +115,7 @@ def _sampling(exam: Examination) -> Verdict:
 
 
 def _jobs(exam: Examination) -> Verdict:
-    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind]
+    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in job_kinds()]
     found = [job for job in last if job is not None]
     failed = [job for job in found if job.state in ERROR_STATES]
     if failed:
@@ -124,10 +125,7 @@ def _jobs(exam: Examination) -> Verdict:
 
 
 def _retry(job: Job) -> str:
-    again = {
-        JobKind.TRAIN: f"labelloop train --project {job.project_id}",
-        JobKind.PRELABEL: f"labelloop prelabel --project {job.project_id}",
-    }.get(job.kind, f"labelloop models list --project {job.project_id}")
+    again = kind_of(job).retry_command.format(project_id=job.project_id)
     return f"read `labelloop jobs logs {job.id}`, mend the cause, then `{again}`"
 
 

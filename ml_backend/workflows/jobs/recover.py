@@ -1,4 +1,4 @@
-"""What becomes of a job whose process died, and of what it left behind."""
+"""Recover jobs whose process died, and clean up after jobs that are over."""
 
 import logging
 import shutil
@@ -10,40 +10,40 @@ from ...jobs import job_folder
 from ..promoting.promote import withdraw_promotion
 from ..services import Services
 
-__all__ = ["reap_dead", "recover", "sweep_folders", "tidy"]
+__all__ = ["clean_up_after", "reap_dead", "recover", "sweep_folders"]
 
 log = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=7)
-"""How long a job that failed can go on from what it left."""
+"""How long a failed job can be resumed from what it left."""
 
 
 def reap_dead(services: Services) -> list[Job]:
-    """Recover every running job whose process is gone: seen to be, or without a sign of life for too long.
+    """Recover every running job whose process has ended or has given no sign of life for too long.
 
     Returns:
-        Those jobs, as they are now.
+        These jobs, as they are now.
     """
     silent = {job.id for job in services.database.jobs.stale(services.options.job_heartbeat_timeout_s)}
-    found = []
+    recovered = []
     for job in services.database.jobs.running():
         if services.launcher.is_gone(job):
-            found.append(recover(services, job, f"its process {job.pid} is gone"))
+            recovered.append(recover(services, job, f"its process {job.pid} is gone"))
         elif job.id in silent:
             # One that hangs and wakes up later must find itself replaced, or better, not wake up.
             services.launcher.kill(job)
-            found.append(recover(services, job, f"no sign of life since {job.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"))
-    return found
+            recovered.append(recover(services, job, f"no sign of life since {job.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"))
+    return recovered
 
 
 def recover(services: Services, job: Job, reason: str, *, otherwise: JobState = JobState.ABANDONED) -> Job:
-    """Let a running job whose process is gone wait for its next attempt, or end it; returns it as it is then.
+    """Queue a running job whose process is gone for its next attempt, or end it; return it as it is then.
 
-    Where another process has seen to that already, nothing changes.
+    Where another process has done that already, nothing changes.
 
     Args:
         reason: what is known of the death.
-        otherwise: how the job ends where too many of its processes have died in a row.
+        otherwise: the state of the job where too many of its processes have died in a row.
     """
     jobs = services.database.jobs
     current = jobs.get(job.id)
@@ -63,14 +63,14 @@ def recover(services: Services, job: Job, reason: str, *, otherwise: JobState = 
     current = jobs.get(job.id)
     if is_over:
         log.warning("job %s is %s: %s", job.id, current.state, current.error)
-        tidy(services, current)
+        clean_up_after(services, current)
     return current
 
 
-def tidy(services: Services, job: Job) -> None:
-    """Leave nothing half-done of a job that is over; what it can go on from stays where it can be resumed.
+def clean_up_after(services: Services, job: Job) -> None:
+    """Remove what a job that is over has left half-done; what it can be resumed from stays where it is resumable.
 
-    Where MLflow or Label Studio are away, the rest is left for `sweep_folders`.
+    While MLflow or Label Studio is away, the rest is left for `sweep_folders`.
     """
     try:
         run_id = job.checkpoint.get("run_id")
@@ -86,7 +86,7 @@ def tidy(services: Services, job: Job) -> None:
 
 
 def sweep_folders(services: Services) -> None:
-    """Clear up after jobs that ended with nobody watching, and after failures that nobody resumed for a week."""
+    """Clean up after jobs that ended while no worker ran, and after failures that nobody resumed for a week."""
     for folder in (services.options.home / "jobs").glob("*/"):
         try:
             job = services.database.jobs.get(int(folder.name))
@@ -95,6 +95,6 @@ def sweep_folders(services: Services) -> None:
         if not job.state.is_over:
             continue
         if not job.state.is_resumable:
-            tidy(services, job)
+            clean_up_after(services, job)
         elif job.finished_at and services.clock() - job.finished_at > KEPT_FOR:
             shutil.rmtree(folder, ignore_errors=True)

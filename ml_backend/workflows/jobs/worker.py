@@ -12,17 +12,17 @@ from ...errors import DatabaseUnavailable
 from ..labeling.reconcile import MissedLabels
 from ..promoting.promote import reconcile_promotions
 from ..services import Services
+from .project_upkeep import ProjectUpkeep
 from .recover import reap_dead, recover, sweep_folders
-from .retry import resume_where_due
-from .rounds import ProjectRounds
+from .resume_failed import resume_where_due
 
-__all__ = ["Timing", "Worker", "explain_exit"]
+__all__ = ["Worker", "WorkerIntervals", "explain_exit"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class WorkerIntervals:
     """How often the worker does what, in seconds.
 
     Attributes:
@@ -47,15 +47,15 @@ class Worker:
         binds_jobs: jobs that it starts are cancelled where this process ends before them.
     """
 
-    def __init__(self, services: Services, timing: Timing | None = None, *, binds_jobs: bool = False) -> None:
+    def __init__(self, services: Services, timing: WorkerIntervals | None = None, *, binds_jobs: bool = False) -> None:
         self._services = services
         self._binds_jobs = binds_jobs
-        self._timing = timing or Timing()
+        self._timing = timing or WorkerIntervals()
         self._children: dict[int, tuple[Job, LaunchedJob]] = {}
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
-        self._rounds = ProjectRounds(services, self._timing.ask_again_s)
+        self._upkeep = ProjectUpkeep(services, self._timing.ask_again_s)
         self._is_blind = False
         self._missed_labels = MissedLabels(services)
 
@@ -91,7 +91,7 @@ class Worker:
                 self._next_reconciling = now + self._timing.reconcile_again_s
             resume_where_due(self._services)
             self._missed_labels.look()
-            self._rounds.go()
+            self._upkeep.run()
         while len(self._children) < self._services.options.jobs_at_once:
             job = self._services.database.jobs.claim()
             if job is None:

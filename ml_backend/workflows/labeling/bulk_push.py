@@ -1,4 +1,4 @@
-"""Predictions on their way to Label Studio, while the next ones are made."""
+"""Push predictions to Label Studio while the next ones are made."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -6,31 +6,31 @@ from datetime import datetime
 from types import TracebackType
 
 from ...domain.annotation import Prediction
+from ...domain.progress import Progress, ProgressCallback
 
-__all__ = ["Progress", "Pushing", "Report"]
+__all__ = ["BackgroundPush", "PushProgress"]
 
 TICK_S = 0.5
-"""How often progress is told, and so a cancelled job stopped, during a push, which takes Label Studio a while."""
+"""Time between two reports during a push, which takes Label Studio a while; a cancelled job stops at a report."""
 
 Pairs = Sequence[tuple[int, Prediction]]
-Report = Callable[[float, str], None]
 
 
-class Progress:
-    """How far a bulk push is, as a fraction and a sentence with rate and time left.
+class PushProgress:
+    """Progress of a bulk push, reported with its rate and the time left.
 
-    Making predictions is half the way, and pushing them the other half.
+    Making predictions is half of the work, and pushing them the other half.
 
     Args:
-        report: told by every `tell`.
-        expected: tasks that there are to do, as far as known beforehand.
-        clock: what the rate is measured by.
+        expected: number of tasks without a prediction, as far as known beforehand.
+        clock: measures the rate.
 
     Attributes:
-        predicted: tasks that have a prediction by now; counted by who makes them, like `pushed`.
+        predicted: number of tasks that have a prediction by now; whoever makes predictions adds to it.
+        pushed: number of tasks whose prediction is stored; whoever pushes adds to it.
     """
 
-    def __init__(self, report: Report, expected: int, clock: Callable[[], datetime]) -> None:
+    def __init__(self, report: ProgressCallback, expected: int, clock: Callable[[], datetime]) -> None:
         self._report = report
         self._expected = expected
         self._clock = clock
@@ -38,8 +38,8 @@ class Progress:
         self.predicted = 0
         self.pushed = 0
 
-    def tell(self) -> None:
-        """Report how far it is now; raises what `report` raises."""
+    def report(self) -> None:
+        """Report the progress of this moment; an error of the callback is raised here."""
         total = max(self._expected, self.predicted)
         fraction = (self.predicted + self.pushed) / (2 * total) if total else 0.0
         done = self.pushed or self.predicted
@@ -50,15 +50,15 @@ class Progress:
             parts.append(f"{rate:.0f} tasks/s" if rate >= 10 else f"{rate:.1f} tasks/s")
             if 0 < fraction < 1:
                 parts.append(f"about {_span(elapsed_s * (1 - fraction) / fraction)} left")
-        self._report(fraction, ", ".join(parts))
+        self._report(Progress(fraction, "pushing", ", ".join(parts)))
 
 
-class Pushing:
-    """Pushes one batch at a time on a thread of its own. Used as a context manager, whose end waits for the last one.
+class BackgroundPush:
+    """Push one batch at a time on a second thread. A context manager, whose end waits for the last batch.
 
     Args:
         push: stores a batch, or raises.
-        on_pushed: told of each batch that is stored, in the thread that uses this object.
+        on_pushed: called with each batch that is stored, in the thread that uses this object.
     """
 
     def __init__(self, push: Callable[[Pairs], None], on_pushed: Callable[[Pairs], None]) -> None:
@@ -66,48 +66,48 @@ class Pushing:
         self._on_pushed = on_pushed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="push")
         self._batch: Pairs = ()
-        self._under_way: Future[None] | None = None
+        self._running: Future[None] | None = None
 
-    def __enter__(self) -> "Pushing":
+    def __enter__(self) -> "BackgroundPush":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # After an error elsewhere, a batch is still stored and told of, or not stored; its own error came second.
+        # After an error elsewhere, a batch is either stored and counted, or not stored; its error would hide the first.
         self._thread.shutdown(wait=True)
-        if self._under_way is not None and self._under_way.exception() is None:
+        if self._running is not None and self._running.exception() is None:
             self._on_pushed(self._batch)
 
     def start(self, batch: Pairs, while_waiting: Callable[[], None]) -> None:
-        """Push a batch as soon as the one before is stored; returns once it is on its way.
+        """Begin to push a batch once the batch before it is stored.
 
         Raises:
-            Exception: what pushing the one before raised, or `while_waiting`.
+            Exception: an error of `while_waiting`, or of the push before.
         """
         self.finish(while_waiting)
-        self._batch, self._under_way = batch, self._thread.submit(self._push, batch)
+        self._batch, self._running = batch, self._thread.submit(self._push, batch)
 
     def finish(self, while_waiting: Callable[[], None]) -> None:
-        """Wait until what is on its way is stored.
+        """Wait until the batch that is being pushed is stored.
 
         Args:
-            while_waiting: called again and again meanwhile; what it raises ends the waiting.
+            while_waiting: called twice a second meanwhile; an error of it ends the waiting.
 
         Raises:
-            Exception: what the push raised, or `while_waiting`.
+            Exception: an error of `while_waiting`, or of the push.
         """
-        if self._under_way is None:
+        if self._running is None:
             return
-        while not wait([self._under_way], TICK_S).done:
+        while not wait([self._running], TICK_S).done:
             while_waiting()
-        done, self._under_way = self._under_way, None
+        done, self._running = self._running, None
         done.result()
         self._on_pushed(self._batch)
 
 
 def _span(seconds: float) -> str:
-    """A length of time as people say it."""
+    """Return a length of time in words, such as `3 min`."""
     for unit, length_s in (("h", 3600), ("min", 60)):
         if seconds >= 1.5 * length_s:
             return f"{seconds / length_s:.0f} {unit}"

@@ -6,13 +6,14 @@ from itertools import islice
 
 from ...domain.annotation import Prediction, Task
 from ...domain.ports import Predictor
+from ...domain.progress import ProgressCallback, ignore_progress
 from ...domain.project import Project
 from ...errors import StudioError
 from ...labelstudio.validation import known_controls, misfits
 from ...serving.prelabels import prelabel
 from ..connecting.projects import plan_of, project_as_it_is
 from ..services import Services
-from .bulk_push import Progress, Pushing, Report
+from .bulk_push import BackgroundPush, PushProgress
 from .read_ahead import read_ahead
 
 __all__ = ["DRAFTS", "LABELS", "BatchSizes", "push_missing", "select_version"]
@@ -42,7 +43,11 @@ DRAFTS = BatchSizes(predicted=50, pushed=50)
 
 
 def push_missing(
-    services: Services, project: Project, predictor: Predictor, report: Report, pace: BatchSizes | None = None
+    services: Services,
+    project: Project,
+    predictor: Predictor,
+    report: ProgressCallback = ignore_progress,
+    batch_sizes: BatchSizes | None = None,
 ) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind one.
 
@@ -51,8 +56,7 @@ def push_missing(
     predictions are left alone, so an interrupted push continues where it stopped.
 
     Args:
-        report: called with the fraction done and a sentence; an error that it raises stops the push.
-        pace: None: as suits what the project asks for.
+        batch_sizes: None: those that suit what the project asks for.
 
     Returns:
         The number of predictions pushed.
@@ -63,9 +67,9 @@ def push_missing(
     """
     project = project_as_it_is(services, project)
     plan, version = plan_of(project), predictor.version
-    pace = pace or (DRAFTS if plan.has_texts else LABELS)
+    sizes = batch_sizes or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)
-    progress = Progress(report, expected, services.clock)
+    progress = PushProgress(report, expected, services.clock)
     taken = known_controls(project.label_config)
 
     def push(pairs: Sequence[tuple[int, Prediction]]) -> None:
@@ -79,23 +83,23 @@ def push_missing(
 
     tasks = services.studio.tasks_without_prediction(project.id, version)
     with (
-        read_ahead(_batches(tasks, pace.predicted), BATCHES_READ_AHEAD) as batches,
-        Pushing(push, on_pushed) as pushing,
+        read_ahead(_batches(tasks, sizes.predicted), BATCHES_READ_AHEAD) as batches,
+        BackgroundPush(push, on_pushed) as pushing,
     ):
         ready: list[tuple[int, Prediction]] = []
         for batch in batches:
             predictions = prelabel(batch, predictor, plan, project.split).predictions
             ready += [(task.id, _part(prediction, taken)) for task, prediction in zip(batch, predictions, strict=True)]
             progress.predicted += len(batch)
-            progress.tell()
-            if len(ready) >= pace.pushed:
-                pushing.start(ready, progress.tell)
+            progress.report()
+            if len(ready) >= sizes.pushed:
+                pushing.start(ready, progress.report)
                 ready = []
         if ready:
-            pushing.start(ready, progress.tell)
-        pushing.finish(progress.tell)
+            pushing.start(ready, progress.report)
+        pushing.finish(progress.report)
         if progress.pushed:
-            progress.tell()
+            progress.report()
     return progress.pushed
 
 

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from ...domain.progress import Progress
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot
 from ...errors import SnapshotError
@@ -44,7 +45,7 @@ def job_snapshot(
             return stored_snapshot(services, project, known)
         except SnapshotError as error:
             log.warning("taking a new snapshot, since that of the attempt before is not here: %s", error)
-    context.report(0.0, "snapshot", "reading the reviewed tasks from Label Studio")
+    context.report(Progress(0.0, "snapshot", "reading the reviewed tasks from Label Studio"))
     snapshot = export_project(services, project, is_for_training=is_for_training)
     context.keep(snapshot_id=snapshot.id)
     return snapshot

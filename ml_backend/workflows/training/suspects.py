@@ -8,29 +8,33 @@ from typing import TYPE_CHECKING, Any
 from ...atomic_files import whole_file
 from ...domain.example import Row
 from ...domain.model import Suspects
+from ...domain.progress import ProgressCallback, ignore_progress
 from ...domain.quality import IssueKind
 from ...domain.snapshot import Snapshot, Split
 from ...labelstudio.label_config_xml import parse_label_config
 from ...snapshots.store import read_rows
 from ...tasks import serving_plan
-from ..auditing.audit import Report, audit_snapshot
+from ..auditing.audit import audit_snapshot
 from ..auditing.decisions import flags_of
 from ..jobs.context import JobContext
 from ..services import Services
-from .requests import TrainRequest
 
 if TYPE_CHECKING:
     from ...learning.rows.suspects import Suspicion
 
 __all__ = ["suspicion", "trusted_rows"]
 
-SHARE = 0.05
-"""Of a training job's progress bar."""
 KEPT, CONTROLS = "suspicion.json", "controls"
 
 
 def trusted_rows(
-    services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, handling: Suspects
+    services: Services,
+    snapshot: Snapshot,
+    context: JobContext,
+    handling: Suspects,
+    *,
+    base_model: str,
+    report: ProgressCallback,
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
     """The train rows per control, those with a suspicious answer to it treated as the training wants, and what there
     is to say of it."""
@@ -43,13 +47,10 @@ def trusted_rows(
     if handling is Suspects.KEEP or not plan.labeled:
         return rows, ()
 
-    def report(done: float, stage: str, message: str) -> None:
-        context.report(done * SHARE, stage, message)
-
     # What people decide meanwhile must not change the rows of a training that is gone on with.
     found = _kept(context.folder / KEPT)
     if found is None:
-        found = suspicion(services, snapshot, base_model=request.base_model, report=report)
+        found = suspicion(services, snapshot, base_model=base_model, report=report)
         with whole_file(context.folder / KEPT) as file:
             json.dump({CONTROLS: {name: _to_json(each) for name, each in found.items()}}, file)
         context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
@@ -60,7 +61,9 @@ def trusted_rows(
     return rows, tuple(notes)
 
 
-def suspicion(services: Services, snapshot: Snapshot, *, base_model: str, report: Report) -> Mapping[str, "Suspicion"]:
+def suspicion(
+    services: Services, snapshot: Snapshot, *, base_model: str, report: ProgressCallback = ignore_progress
+) -> Mapping[str, "Suspicion"]:
     """What an audit of the snapshot says of its train rows, per control; an answer that somebody has confirmed is
     beyond doubt.
 

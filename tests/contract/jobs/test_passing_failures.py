@@ -4,13 +4,13 @@ import threading
 import time
 
 import pytest
+from ml_backend.workflows.training.requests import request_prelabeling, request_training
 
 from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import LabelloopError, StudioRejected, StudioUnreachable, TrackingError
-from ml_backend.workflows.jobs.retry import resume_where_due
+from ml_backend.workflows.jobs.resume_failed import resume_where_due
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_prelabeling, request_training
 from tests.contract.jobs.conftest import MakeServices
 from tests.services import add_project
 

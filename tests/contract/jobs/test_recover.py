@@ -6,20 +6,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from ml_backend.workflows.training.requests import request_promotion, request_training
 
-from ml_backend.domain.job import Heard, Job, JobState
+from ml_backend.domain.job import HeartbeatReply, Job, JobState
 from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, JobLost, StudioUnreachable, TrackingError
 from ml_backend.jobs import job_folder
 from ml_backend.workflows.jobs.context import JobContext
-from ml_backend.workflows.jobs.recover import reap_dead, recover, sweep_folders, tidy
+from ml_backend.workflows.jobs.recover import reap_dead, recover, sweep_folders, clean_up_after
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.prelabel import BatchSizes
 from ml_backend.workflows.promoting.promote import reconcile_promotions
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_promotion, request_training
 from tests.contract.jobs.conftest import MakeServices
 from tests.fakes import FakeRun
 from tests.services import add_project, add_version, texts_in
@@ -139,7 +139,7 @@ def test_what_cannot_be_cleared_up_now_is_cleared_up_later(services: Services, j
         raise TrackingError("MLflow is away")
 
     services.tracker.close = away
-    tidy(services, now(services, job))
+    clean_up_after(services, now(services, job))
     assert job_folder(services.options.home, job.id).exists()
 
     services.tracker.close = close
@@ -218,7 +218,7 @@ def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_w
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
     services.database.jobs.finish(job, JobState.CANCELLED)
     services.studio.refusals["delete_predictions"] = StudioUnreachable("away")
-    tidy(services, now(services, job))
+    clean_up_after(services, now(services, job))
     promotion = services.database.promotions.of_job(job.id)
     assert promotion is not None
     assert promotion.state is PromotionState.INTENT
@@ -293,10 +293,10 @@ def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
         if "progress" in failures:
             raise away("progress")
 
-    def beat(*_: object) -> Heard:
+    def beat(*_: object) -> HeartbeatReply:
         if "beat" in failures:
             raise away("beat")
-        return Heard.GO_ON
+        return HeartbeatReply.CONTINUE
 
     def finish_at_last(*arguments: object, **more: object) -> bool:
         if "finish" in failures:

@@ -4,6 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import pytest
+from ml_backend.workflows.training.requests import (
+    TrainRequest,
+    request_prelabeling,
+    request_promotion,
+    request_training,
+)
 
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.event import AnnotationEvent, EventAction
@@ -15,12 +21,6 @@ from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.policy import is_due, new_labels, retrain_if_due
-from ml_backend.workflows.training.requests import (
-    TrainRequest,
-    request_prelabeling,
-    request_promotion,
-    request_training,
-)
 from tests.contract.jobs.conftest import MakeServices
 from tests.services import add_project, choice
 

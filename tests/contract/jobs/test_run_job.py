@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_backend.workflows.training.requests import request_prelabeling, request_promotion, request_training
 
 from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.project import Project
@@ -18,7 +19,6 @@ from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_prelabeling, request_promotion, request_training
 from tests.services import add_project, add_version, choice, texts_in
 
 TRAIN, TEST = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 4)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 import pytest
+from ml_backend.workflows.training.requests import request_prelabeling, request_training
 
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.event import AnnotationEvent, EventAction
@@ -16,9 +17,8 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
 from ml_backend.storage.repositories import JobRepository
-from ml_backend.workflows.jobs.worker import Timing, Worker, explain_exit
+from ml_backend.workflows.jobs.worker import WorkerIntervals, Worker, explain_exit
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_prelabeling, request_training
 from tests.contract.jobs.conftest import MakeServices
 from tests.services import add_project, add_version, texts_in
 
@@ -238,7 +238,7 @@ def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLaun
 
 def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Services, launcher: FakeLauncher) -> None:
     job, _ = request_prelabeling(services, 1, trigger="test")
-    worker = Worker(services, Timing(cancel_grace_s=0.05))
+    worker = Worker(services, WorkerIntervals(cancel_grace_s=0.05))
     worker.step()
     services.database.jobs.cancel(job.id)
 
@@ -287,7 +287,7 @@ def test_a_promotion_that_cannot_be_finished_is_tried_again_after_a_pause(
 
     services.registry.get = note_and_find
     services.database.promotions.begin(1, "tickets-1-v9", previous="x", reason="r", is_forced=False)
-    worker = Worker(services, Timing(housekeeping_s=0.0, reconcile_again_s=again_s))
+    worker = Worker(services, WorkerIntervals(housekeeping_s=0.0, reconcile_again_s=again_s))
 
     for _ in range(3):
         worker.step()
@@ -308,7 +308,7 @@ def test_label_studio_is_asked_again_after_a_pause_and_its_trouble_is_told_once(
     for each in (project, add_project(services, title="Other")):
         services.database.hints.put(each.id, HintKind.SETTINGS)
     services.studio.project = ask
-    worker = Worker(services, Timing(housekeeping_s=0.0, ask_again_s=again_s))
+    worker = Worker(services, WorkerIntervals(housekeeping_s=0.0, ask_again_s=again_s))
 
     for _ in range(3):
         worker.step()
@@ -346,7 +346,7 @@ def test_one_bad_round_does_not_end_the_worker(services: Services, caplog: pytes
                 stop.set()
             raise ZeroDivisionError
 
-    Flaky(services, Timing(poll_s=0.0)).run(stop)
+    Flaky(services, WorkerIntervals(poll_s=0.0)).run(stop)
 
     assert len(rounds) == 3
     assert caplog.messages == ["a round of the worker failed; the next one goes on"] * 3
@@ -368,7 +368,7 @@ def test_jobs_that_could_give_no_sign_of_life_are_left_alone_once_the_database_i
 
     monkeypatch.setattr(JobRepository, "stale", away_at_first)
 
-    Worker(services, Timing(poll_s=0.01, blindness_s=0.3)).run(stop)
+    Worker(services, WorkerIntervals(poll_s=0.01, blindness_s=0.3)).run(stop)
 
     assert rounds[1] - rounds[0] >= 0.3
     assert services.database.jobs.get(job.id).attempt == 2  # it has given none since

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from ml_backend.domain.job import Heard, Job, JobKind, JobState
+from ml_backend.domain.job import HeartbeatReply, Job, JobKind, JobState
 from ml_backend.errors import JobError, JobNotFound
 from ml_backend.storage import Database, open_database
 from tests.contract.storage.asking import at_once, request, running
@@ -185,7 +185,7 @@ def test_a_job_that_is_over_takes_no_more_news(database: Database, clock: FakeCl
     over = database.jobs.get(job.id)
     clock.advance(1)
     database.jobs.progress(job, 0.9, "training", "still here")
-    assert database.jobs.beat(job) is Heard.LOST
+    assert database.jobs.beat(job) is HeartbeatReply.LOST
     assert not database.jobs.keep(job, {"epoch": 3})
     assert not database.jobs.requeue(job, "it died")
     assert database.jobs.get(job.id) == over
@@ -201,10 +201,10 @@ def test_a_queued_job_is_cancelled_at_once(database: Database, clock: FakeClock)
 
 def test_a_running_job_is_asked_to_stop_and_hears_of_it_with_its_next_beat(database: Database) -> None:
     job = running(database)
-    assert database.jobs.beat(job) is Heard.GO_ON
+    assert database.jobs.beat(job) is HeartbeatReply.CONTINUE
     cancelled = database.jobs.cancel(job.id)
     assert (cancelled.state, cancelled.cancel_requested) == (JobState.RUNNING, True)
-    assert database.jobs.beat(job) is Heard.STOP
+    assert database.jobs.beat(job) is HeartbeatReply.STOP
 
 
 def test_cancelling_what_is_over_changes_nothing(database: Database) -> None:

@@ -15,7 +15,7 @@ from ml_backend.domain.job import JobKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.web.limits import MAX_BODY_BYTES
 from ml_backend.workflows.connecting.webhook import basic_auth
-from ml_backend.workflows.jobs.rounds import ProjectRounds
+from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
 from tests.services import CONFIG, texts_in
@@ -281,7 +281,7 @@ def confirm(services: Services) -> None:
     """Let the worker ask Label Studio, where the project is as it was recorded."""
     services.studio.projects[6] = recorded("webhook_project_updated")["project"]
     services.studio.import_tasks(6, [{"data": {"text": text}} for text in texts_in(Split.TRAIN, 2)])
-    ProjectRounds(services, again_s=0).go()
+    ProjectUpkeep(services, again_s=0).run()
 
 
 @only(OWN)

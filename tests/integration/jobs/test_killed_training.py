@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_backend.workflows.training.requests import TrainRequest, request_training
 from mlflow import MlflowClient
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import Settings
 from ml_backend.domain.job import Job, JobState
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from tests.backend_process import WorkerProcess, command, running_worker
 from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ml_backend.workflows.training.requests import TrainRequest, request_training
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import Settings
 from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import DatabaseUnavailable
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from tests.backend_process import command, running_worker
 from tests.integration.tickets import CONFIG, write_export
 from tests.postgres import StoppablePostgres

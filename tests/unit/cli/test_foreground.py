@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from ml_backend.workflows.training.requests import request_prelabeling
 
 from ml_backend.cli.foreground import run_in_foreground
 from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import Interrupted, JobError
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_prelabeling
 from tests.services import add_project, build_test_services
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

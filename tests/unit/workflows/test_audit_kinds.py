@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_backend.workflows.training.requests import AuditRequest, TrainRequest, request_audit
 
 from ml_backend.domain.example import Span
 from ml_backend.domain.flag import FlagOutcome
@@ -18,7 +19,6 @@ from ml_backend.workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSO
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import AuditRequest, TrainRequest, request_audit
 from ml_backend.workflows.training.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services
 from tests.tiny_models import save_tiny_model

@@ -18,7 +18,7 @@ from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.connecting.config_history import changes_between, changes_since_training, control_absences
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.snapshots import export_project
-from ml_backend.workflows.jobs.rounds import ProjectRounds
+from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
@@ -135,7 +135,7 @@ def tell(services: Services, **claims: Any) -> JobKind | None:
     """
     body = {"action": "PROJECT_UPDATED", "project": services.studio.project_json(1) | claims}
     assert receive(services, parse_webhook(body)).job is None
-    ProjectRounds(services, again_s=0).go()
+    ProjectUpkeep(services, again_s=0).run()
     jobs = services.database.jobs.newest()
     return jobs[0].kind if jobs else None
 

@@ -13,7 +13,7 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.exporting.snapshots import export_project
-from ml_backend.workflows.jobs.rounds import ProjectRounds
+from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.services import Services
@@ -168,7 +168,7 @@ def imported(services: Services, project: Project) -> JobState | None:
     """Return the state of the push that a forged import queued, after it has run; None where there was no push."""
     known = services.database.jobs.last(JobKind.PRELABEL, project.id)
     send(services, {"action": "TASKS_CREATED", "tasks": [{"id": 999}], "project": {"id": project.id}})
-    ProjectRounds(services, again_s=0).go()
+    ProjectUpkeep(services, again_s=0).run()
     job = services.database.jobs.last(JobKind.PRELABEL, project.id)
     if job is None or job == known:
         return None
@@ -190,18 +190,18 @@ def test_imports_that_are_forged_start_no_push(services: Services, project: Proj
 
 def test_an_import_beside_a_push_is_looked_into_after_it(services: Services, project: Project) -> None:
     send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": project.id}})
-    rounds = ProjectRounds(services, again_s=0)
-    rounds.go()
+    upkeep = ProjectUpkeep(services, again_s=0)
+    upkeep.run()
     first = services.database.jobs.claim()
     assert first is not None
     push_missing(services, project, services.cold_start(project), quiet)
     services.studio.import_tasks(project.id, [{"data": {"text": "came while the push was ending"}}])
     send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": project.id}})
 
-    rounds.go()
+    upkeep.run()
     assert len(services.database.jobs.newest()) == 1
     services.database.jobs.finish(first, JobState.SUCCEEDED)
-    rounds.go()
+    upkeep.run()
 
     assert len(services.database.jobs.newest()) == 2
 
@@ -212,7 +212,7 @@ def test_a_push_that_fails_is_not_asked_for_again_at_once(services: Services, pr
     assert [imported(services, project) for _ in range(3)] == [JobState.FAILED, None, None]
     services.clock.advance(601)
     services.studio.dropped_tasks = set()
-    ProjectRounds(services, again_s=0).go()
+    ProjectUpkeep(services, again_s=0).run()
 
     last = services.database.jobs.last(JobKind.PRELABEL, project.id)
     assert last is not None

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from ml_backend.workflows.training.requests import request_training
+
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.model import GateDecision
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.status import JOBS_SHOWN, project_status
-from ml_backend.workflows.training.requests import request_training
 from tests.services import add_project, add_version, build_test_services
 
 DECISION = GateDecision(True, True, "better by 0.2", 12, "a", "b", 0.5, 0.7, 0.2, None, 0.95, 0, ("thin class",))
