@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ml_backend.workflows.training.requests import TrainRequest, request_training
-
 from benchmarks.banking77_export import label_config, sampled, studio_export
 from benchmarks.support.texts import Dataset
 from ml_backend.bootstrap import build_services
@@ -26,6 +24,7 @@ from ml_backend.snapshots.build import build_rows
 from ml_backend.snapshots.store import write_snapshot
 from ml_backend.workflows.connecting.projects import plan_of, remember_project
 from ml_backend.workflows.exporting.snapshots import build_settings, row_change, studio_tasks, unseen
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.promoting.promote import serving_version
 from ml_backend.workflows.services import Services
 
@@ -207,12 +206,14 @@ class TrainingBeside:
         while (stage := self._stage()) not in WORKING_STAGES:
             if stage is None:
                 self._seed += 1
-                request = TrainRequest(
-                    "command", self._home.settings().base_model, self._seed, snapshot=str(self._snapshot)
+                request = TrainJob(
+                    trigger="command",
+                    base_model=self._home.settings().base_model,
+                    seed=self._seed,
+                    snapshot=str(self._snapshot),
                 )
-                key = f"train:file:benchmark-{self._seed}"
                 services = self._home.services
-                job, _ = request_training(services, 0, trigger="command", request=request, dedupe_key=key)
+                job, _ = request.request(services, 0)
                 self._job_id = job.id
             if time.monotonic() > deadline:
                 raise SystemExit(f"the training job did not get to work within {JOB_STARTS_S:g} s (stage {stage!r})")

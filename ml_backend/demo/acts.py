@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from ..domain.job import Job, JobState
+from ..domain.progress import Progress, ProgressCallback, ignore_progress
 from ..domain.project import Project
 from ..errors import JobError
 from ..labelstudio.http import StudioHttp
@@ -13,7 +14,6 @@ from ..workflows.connecting.projects import plan_of
 from ..workflows.services import Services
 from .backend import BackendProcess
 from .desk import Desk
-from .display import Advance
 from .tickets import Ticket
 
 __all__ = ["desk_of", "finish", "make_project", "press_start_training"]
@@ -63,7 +63,7 @@ def press_start_training(services: Services, backend: BackendProcess, project: P
         time.sleep(POLL_S)
 
 
-def finish(services: Services, backend: BackendProcess, job: Job, advance: Advance) -> Job:
+def finish(services: Services, backend: BackendProcess, job: Job, report: ProgressCallback = ignore_progress) -> Job:
     """The job once it has succeeded.
 
     Raises:
@@ -71,7 +71,7 @@ def finish(services: Services, backend: BackendProcess, job: Job, advance: Advan
         ConfigurationError: the backend has ended, and nothing looks after the job.
     """
     while not job.state.is_over:
-        advance(job.progress, f"{job.stage}: {job.message}" if job.message else job.stage)
+        report(Progress(job.progress, job.stage, job.message))
         time.sleep(POLL_S)
         backend.check()
         job = services.database.jobs.get(job.id)

@@ -2,21 +2,21 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
 from rich.text import Text
 
-__all__ = ["Advance", "Display"]
+from ..domain.progress import Progress, ProgressCallback
+
+__all__ = ["Display"]
 
 UNLIMITED = 10_000
 NEWS_INTERVAL_S = 10.0
-
-Advance = Callable[[float, str], None]
-"""Told the fraction done and the latest news."""
 
 
 class Display:
@@ -49,15 +49,15 @@ class Display:
         self._notes.print(text)
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Advance]:
+    def step(self, title: str) -> Iterator[ProgressCallback]:
         """Show that something is under way, and how long it took."""
         started_s = time.monotonic()
-        with self._bar(title) if self._notes.is_terminal else self._lines(title) as advance:
-            yield advance
+        with self._bar(title) if self._notes.is_terminal else self._lines(title) as report:
+            yield report
         self._notes.print(f"{title}: done in {time.monotonic() - started_s:.0f} s")
 
     @contextmanager
-    def _bar(self, title: str) -> Iterator[Advance]:
+    def _bar(self, title: str) -> Iterator[ProgressCallback]:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -65,25 +65,29 @@ class Display:
             TimeElapsedColumn(),
             TextColumn("{task.fields[news]}"),
         )
-        with Progress(*columns, console=self._notes, transient=True) as progress:
+        with ProgressBars(*columns, console=self._notes, transient=True) as bars:
             # Without a total the bar pulses, which is all that can be said before the first figure.
-            task = progress.add_task(title, total=None, news="")
+            task = bars.add_task(title, total=None, news="")
 
-            def advance(fraction: float, news: str) -> None:
-                progress.update(task, total=1.0, completed=fraction, news=news)
+            def report(progress: Progress) -> None:
+                bars.update(task, total=1.0, completed=progress.fraction, news=_news(progress))
 
-            yield advance
+            yield report
 
     @contextmanager
-    def _lines(self, title: str) -> Iterator[Advance]:
+    def _lines(self, title: str) -> Iterator[ProgressCallback]:
         self._notes.print(f"{title} ...")
         last_s, last_line = time.monotonic(), ""
 
-        def advance(fraction: float, news: str) -> None:
+        def report(progress: Progress) -> None:
             nonlocal last_s, last_line
-            line = f"  {fraction:4.0%}  {news}"
+            line = f"  {progress.fraction:4.0%}  {_news(progress)}"
             if line != last_line and time.monotonic() - last_s >= NEWS_INTERVAL_S:
                 last_s, last_line = time.monotonic(), line
                 self._notes.print(line)
 
-        yield advance
+        yield report
+
+
+def _news(progress: Progress) -> str:
+    return ": ".join(filter(None, (progress.stage, progress.message)))

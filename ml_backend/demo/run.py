@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..bootstrap import build_services, configure_logging
 from ..config import load_settings
+from ..domain.progress import Progress
 from ..domain.project import Project
 from ..domain.snapshot import Split, split_of
 from ..errors import ConfigurationError, Interrupted, StudioUnreachable
@@ -110,8 +111,8 @@ def _play(stage: Stage, *, as_json: bool) -> bool:
     labeling = measure_labeling(services, project)
     display.section("The expert", labeling_section(labeling, mistakes))
 
-    with display.step("Start Training") as advance:
-        job = finish(services, stage.backend, press_start_training(services, stage.backend, project), advance)
+    with display.step("Start Training") as report:
+        job = finish(services, stage.backend, press_start_training(services, stage.backend, project), report)
     with display.step("Scoring the cold start on the test tickets"):
         training = measure_training(services, project, job)
     display.section("Training", training_section(training, labeling))
@@ -150,8 +151,8 @@ def _open_project(stage: Stage, tickets: Mapping[str, Ticket]) -> tuple[Project,
     )
     display.section("Label Studio and the backend", places_section(places))
     if connection.job is not None:
-        with display.step("Pushing the cold start's pre-labels") as advance:
-            finish(services, stage.backend, connection.job, advance)
+        with display.step("Pushing the cold start's pre-labels") as report:
+            finish(services, stage.backend, connection.job, report)
     counts = {split: sum(split_of(text, project.split) is split for text in tickets) for split in Split}
     told = (
         f"{len(tickets)} support tickets without labels. By a hash of their texts, {counts[Split.TEST]} are for the "
@@ -172,13 +173,13 @@ def _label(stage: Stage, desk: Desk, project: Project, tickets: Mapping[str, Tic
     leave = set(random.Random(SEED).sample(train, LEFT_TICKETS))  # noqa: S311 (a draw, not a secret)
     wanted = len(tickets) - len(leave)
     done = mistakes = 0
-    with stage.display.step(f"An expert labels {wanted} of {len(tickets)} tickets") as advance:
+    with stage.display.step(f"An expert labels {wanted} of {len(tickets)} tickets") as report:
 
         def count(ticket: Ticket, answer: Answer) -> None:
             nonlocal done, mistakes
             done += 1
             mistakes += answer.label not in (None, ticket.label)
-            advance(done / wanted, f"{done} of {wanted}")
+            report(Progress(done / wanted, stage="", message=f"{done} of {wanted}"))
 
         desk.label(Expert(SEED), tickets, count, leave=leave)
     return mistakes

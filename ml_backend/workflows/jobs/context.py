@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from ...domain.job import HeartbeatReply, Job
 from ...domain.progress import Progress
@@ -40,6 +40,8 @@ class JobContext:
         checkpoint: what this attempt and the ones before it have done.
     """
 
+    HEARTBEAT_S: ClassVar[float] = 2.0
+
     def __init__(
         self,
         database: Database,
@@ -47,7 +49,7 @@ class JobContext:
         folder: Path,
         interrupt: Callable[[], None] | None = None,
         *,
-        heartbeat_s: float,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self.job = job
         self.folder = folder

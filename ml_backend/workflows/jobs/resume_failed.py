@@ -1,4 +1,4 @@
-"""Resume failed jobs later, where they failed because something was away or busy."""
+"""Resume jobs that failed because something was away or busy, after a pause."""
 
 import logging
 from datetime import timedelta

@@ -20,7 +20,6 @@ __all__ = ["run_job"]
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_S = 2.0
 FINISH_WITHIN_S = 300.0
 
 
@@ -38,7 +37,7 @@ def run_job(
     job_id: int,
     interrupt: Callable[[], None] | None = None,
     *,
-    heartbeat_s: float = HEARTBEAT_S,
+    heartbeat_s: float = JobContext.HEARTBEAT_S,
 ) -> JobState:
     """Run a job that was claimed, and record how it ended; returns its final state.
 

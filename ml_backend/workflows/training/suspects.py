@@ -34,7 +34,7 @@ def trusted_rows(
     handling: Suspects,
     *,
     base_model: str,
-    report: ProgressCallback,
+    report: ProgressCallback = ignore_progress,
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
     """The train rows per control, those with a suspicious answer to it treated as the training wants, and what there
     is to say of it."""

@@ -4,10 +4,11 @@ import threading
 import time
 
 import pytest
-from ml_backend.workflows.training.requests import request_prelabeling, request_training
 
 from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import LabelloopError, StudioRejected, StudioUnreachable, TrackingError
+from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.resume_failed import resume_where_due
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
@@ -28,14 +29,14 @@ def services(make_services: MakeServices) -> Services:
 
 
 def prelabel(services: Services, *, trigger: str = "import") -> Job:
-    job, _ = request_prelabeling(services, 1, trigger=trigger, claim=True)
+    job, _ = PrelabelJob(trigger=trigger).request(services, 1, claim=True)
     run_job(services, job.id)
     return services.database.jobs.get(job.id)
 
 
 def fail(services: Services, trigger: str, failure: LabelloopError = AWAY) -> Job:
     services.studio.refusals["project"] = failure
-    job, _ = request_training(services, 1, trigger=trigger, claim=True)
+    job, _ = TrainJob.by_settings(services, trigger).request(services, 1, claim=True)
     run_job(services, job.id)
     del services.studio.refusals["project"]
     return services.database.jobs.get(job.id)
@@ -58,7 +59,7 @@ def test_the_row_says_what_a_job_waits_for(make_services: MakeServices) -> None:
     services = make_services(job_patience_s=630.0)
     add_project(services, ["where is my card"])
     services.studio.refusals["count_without_prediction"] = AWAY
-    job, _ = request_prelabeling(services, 1, trigger="import", claim=True)
+    job, _ = PrelabelJob(trigger="import").request(services, 1, claim=True)
     running = threading.Thread(target=run_job, args=(services, job.id))
     running.start()
 
@@ -128,7 +129,7 @@ def test_what_somebody_watched_and_what_lasts_is_not_asked_for_again(
 
 def test_what_was_asked_for_anew_is_not_gone_on_with(services: Services) -> None:
     fail(services, "policy")
-    request_training(services, 1, trigger="page")
+    TrainJob.by_settings(services, "page").request(services, 1)
     services.clock.advance(86_400)
 
     assert resume_where_due(services) == []

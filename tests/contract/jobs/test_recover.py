@@ -6,16 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ml_backend.workflows.training.requests import request_promotion, request_training
 
 from ml_backend.domain.job import HeartbeatReply, Job, JobState
 from ml_backend.domain.model import PromotionState
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, JobLost, StudioUnreachable, TrackingError
 from ml_backend.jobs import job_folder
 from ml_backend.workflows.jobs.context import JobContext
-from ml_backend.workflows.jobs.recover import reap_dead, recover, sweep_folders, clean_up_after
+from ml_backend.workflows.jobs.kinds.promote import PromoteJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
+from ml_backend.workflows.jobs.recover import clean_up_after, reap_dead, recover, sweep_folders
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.prelabel import BatchSizes
 from ml_backend.workflows.promoting.promote import reconcile_promotions
@@ -35,7 +37,7 @@ def project(services: Services) -> Project:
 @pytest.fixture
 def job(services: Services, project: Project) -> Job:
     """A training that is at work."""
-    claimed, _ = request_training(services, project.id, trigger="test", claim=True)
+    claimed, _ = TrainJob.by_settings(services, "test").request(services, project.id, claim=True)
     services.database.jobs.progress(claimed, 0.5, "training", "epoch 2")
     return services.database.jobs.get(claimed.id)
 
@@ -57,7 +59,7 @@ def with_run(services: Services, job: Job) -> Job:
 def test_a_job_without_a_sign_of_life_goes_on_and_one_with_a_sign_is_left_alone(services: Services, job: Job) -> None:
     services.clock.advance(61)
     other = add_project(services, title="Other")
-    alive, _ = request_training(services, other.id, trigger="test", claim=True)
+    alive, _ = TrainJob.by_settings(services, "test").request(services, other.id, claim=True)
 
     reaped = reap_dead(services)
 
@@ -84,7 +86,7 @@ def test_a_job_whose_process_is_seen_to_be_gone_goes_on_at_once(
 def test_an_abandoned_job_keeps_what_it_can_go_on_from_and_its_run_is_ended(make_services: MakeServices) -> None:
     services = make_services(job_attempts=1)
     add_project(services, TEXTS)
-    job = with_run(services, request_training(services, 1, trigger="test", claim=True)[0])
+    job = with_run(services, TrainJob.by_settings(services, "test").request(services, 1, claim=True)[0])
 
     recover(services, job, "no sign of life")
 
@@ -193,7 +195,7 @@ def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions
     # A push holds thousands of predictions; there have to be two, so that the job can be cancelled between them.
     monkeypatch.setattr("ml_backend.workflows.labeling.prelabel.LABELS", BatchSizes(1, 1))
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
 
     def cancel_and_let_it_be_heard() -> None:
         services.database.jobs.cancel(job.id)
@@ -214,7 +216,7 @@ def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_w
     services: Services, project: Project
 ) -> None:
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
     services.database.jobs.finish(job, JobState.CANCELLED)
     services.studio.refusals["delete_predictions"] = StudioUnreachable("away")
@@ -234,7 +236,7 @@ def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_w
 
 def test_a_promotion_whose_process_died_is_finished_by_the_next_attempt(services: Services, project: Project) -> None:
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
     recover(services, job, "it died")
     again = services.database.jobs.claim()
@@ -249,7 +251,7 @@ def test_a_promotion_whose_process_died_is_finished_by_the_next_attempt(services
 
 def test_a_promotion_that_the_worker_finished_meanwhile_succeeds(services: Services, project: Project) -> None:
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
     recover(services, job, "it died")
     reconcile_promotions(services)
@@ -266,13 +268,13 @@ def test_a_process_whose_job_was_taken_up_by_another_one_stops(services: Service
         with pytest.raises(JobLost, match=f"job {job.id} is over or in other hands since attempt 1"):
             context.keep(epoch=3)
         with pytest.raises(JobLost):
-            context.report(0.6, "training")
+            context.report(Progress(0.6, "training"))
     assert now(services, job).checkpoint == {}
 
 
 def test_a_job_that_was_lost_writes_nothing(services: Services, project: Project) -> None:
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.studio.refusals["push_predictions"] = JobLost("in other hands")
 
     assert run_job(services, job.id) is JobState.RUNNING
@@ -307,7 +309,7 @@ def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
         monkeypatch.setattr(repository, name, method)
     stop_after(services, 1, lambda: time.sleep(0.1))
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
 
     assert run_job(services, job.id, heartbeat_s=0.005) is JobState.SUCCEEDED
 

@@ -4,27 +4,32 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import pytest
-from ml_backend.workflows.training.requests import (
-    TrainRequest,
-    request_prelabeling,
-    request_promotion,
-    request_training,
-)
 
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.event import AnnotationEvent, EventAction
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
 from ml_backend.errors import JobError, ProjectNotFound, StudioUnreachable
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
+from ml_backend.workflows.jobs.kinds.promote import PromoteJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.policy import is_due, new_labels, retrain_if_due
 from tests.contract.jobs.conftest import MakeServices
 from tests.services import add_project, choice
 
-REQUEST = TrainRequest("command", "base", 3, Method.LORA, {"epochs": "2"}, snapshot="/snapshots/x", out="/out")
+REQUEST = TrainJob(
+    trigger="command",
+    base_model="base",
+    seed=3,
+    method=Method.LORA,
+    overrides={"epochs": "2"},
+    snapshot="/snapshots/x",
+    out="/out",
+)
 
 
 @pytest.fixture
@@ -66,37 +71,37 @@ def end(services: Services, job_id: int, state: JobState) -> None:
 
 
 def test_a_request_survives_the_jobs_row() -> None:
-    assert TrainRequest.from_params(REQUEST.params()) == REQUEST
+    assert TrainJob.from_params(REQUEST.params()) == REQUEST
 
 
 @pytest.mark.parametrize(
     ("other", "is_same"),
     [
-        (TrainRequest("policy", "base", 3, Method.LORA, {"epochs": "2"}), True),
-        (TrainRequest("command", "other", 3, Method.LORA, {"epochs": "2"}), False),
-        (TrainRequest("command", "base", 4, Method.LORA, {"epochs": "2"}), False),
-        (TrainRequest("command", "base", 3, Method.AUTO, {"epochs": "2"}), False),
-        (TrainRequest("command", "base", 3, Method.LORA, {"epochs": "3"}), False),
-        (TrainRequest("command", "base", 3, Method.LORA), False),
+        (TrainJob(trigger="policy", base_model="base", seed=3, method=Method.LORA, overrides={"epochs": "2"}), True),
+        (TrainJob(trigger="command", base_model="other", seed=3, method=Method.LORA, overrides={"epochs": "2"}), False),
+        (TrainJob(trigger="command", base_model="base", seed=4, method=Method.LORA, overrides={"epochs": "2"}), False),
+        (TrainJob(trigger="command", base_model="base", seed=3, method=Method.AUTO, overrides={"epochs": "2"}), False),
+        (TrainJob(trigger="command", base_model="base", seed=3, method=Method.LORA, overrides={"epochs": "3"}), False),
+        (TrainJob(trigger="command", base_model="base", seed=3, method=Method.LORA), False),
     ],
 )
-def test_what_trains_alike_is_known(other: TrainRequest, is_same: bool) -> None:
+def test_what_trains_alike_is_known(other: TrainJob, is_same: bool) -> None:
     assert REQUEST.trains_like(other) is is_same
 
 
 def test_a_training_takes_base_model_and_seed_from_the_settings(services: Services, project: Project) -> None:
-    job, is_new = request_training(services, 1, trigger="page")
+    job, is_new = TrainJob.by_settings(services, "page").request(services, 1)
 
     assert is_new
-    assert TrainRequest.from_params(job.params) == TrainRequest("page", services.options.base_model, 1)
-    assert (job.kind, job.state, job.project_id) == (JobKind.TRAIN, JobState.QUEUED, 1)
+    assert TrainJob(**job.params) == TrainJob(trigger="page", base_model=services.options.base_model, seed=1)
+    assert (job.kind, job.state, job.project_id) == ("train", JobState.QUEUED, 1)
 
 
 def test_triggers_while_one_waits_or_runs_return_that_one(services: Services, project: Project) -> None:
-    first, _ = request_training(services, 1, trigger="page")
-    waiting, is_new_while_waiting = request_training(services, 1, trigger="label-studio")
+    first, _ = TrainJob.by_settings(services, "page").request(services, 1)
+    waiting, is_new_while_waiting = TrainJob.by_settings(services, "label-studio").request(services, 1)
     claimed = services.database.jobs.claim()
-    running, is_new_while_running = request_training(services, 1, trigger="policy")
+    running, is_new_while_running = TrainJob.by_settings(services, "policy").request(services, 1)
 
     assert (waiting.id, is_new_while_waiting) == (first.id, False)
     assert claimed is not None
@@ -104,10 +109,10 @@ def test_triggers_while_one_waits_or_runs_return_that_one(services: Services, pr
 
 
 def test_a_trigger_after_the_end_starts_a_new_one(services: Services, project: Project) -> None:
-    first, _ = request_training(services, 1, trigger="page")
+    first, _ = TrainJob.by_settings(services, "page").request(services, 1)
     end(services, first.id, JobState.FAILED)
 
-    second, is_new = request_training(services, 1, trigger="page")
+    second, is_new = TrainJob.by_settings(services, "page").request(services, 1)
 
     assert is_new
     assert second.id != first.id
@@ -117,10 +122,10 @@ def test_projects_and_kinds_of_work_do_not_stand_in_for_each_other(services: Ser
     add_project(services, title="Other")
 
     jobs = [
-        request_training(services, 1, trigger="page"),
-        request_training(services, 2, trigger="page"),
-        request_prelabeling(services, 1, trigger="page"),
-        request_promotion(services, 1, "tickets-1-v1", reason="r", is_forced=False),
+        TrainJob.by_settings(services, "page").request(services, 1),
+        TrainJob.by_settings(services, "page").request(services, 2),
+        PrelabelJob(trigger="page").request(services, 1),
+        PromoteJob(version="tickets-1-v1", reason="r", is_forced=False).request(services, 1),
     ]
 
     assert [is_new for _, is_new in jobs] == [True] * 4
@@ -128,25 +133,25 @@ def test_projects_and_kinds_of_work_do_not_stand_in_for_each_other(services: Ser
 
 
 def test_work_on_files_is_told_apart_by_its_key(services: Services) -> None:
-    first, _ = request_training(services, 0, trigger="command", request=REQUEST, dedupe_key="a", claim=True)
-    second, is_new = request_training(services, 0, trigger="command", request=REQUEST, dedupe_key="b", claim=True)
+    first, _ = REQUEST.request(services, 0, claim=True)
+    second, is_new = REQUEST.request(services, 0, claim=True)
 
     assert is_new
     assert (first.state, second.state) == (JobState.RUNNING, JobState.RUNNING)
 
 
 def test_a_command_does_not_run_beside_another_job_of_the_project(services: Services, project: Project) -> None:
-    request_prelabeling(services, 1, trigger="page", claim=True)
+    PrelabelJob(trigger="page").request(services, 1, claim=True)
 
     with pytest.raises(JobError, match="project 1 is busy with job 1"):
-        request_training(services, 1, trigger="command", claim=True)
+        TrainJob.by_settings(services, "command").request(services, 1, claim=True)
 
 
 def test_unknown_projects_get_no_jobs(services: Services) -> None:
     for ask in (
-        lambda: request_training(services, 9, trigger="page"),
-        lambda: request_prelabeling(services, 9, trigger="page"),
-        lambda: request_promotion(services, 9, None, reason="r", is_forced=True),
+        lambda: TrainJob.by_settings(services, "page").request(services, 9),
+        lambda: PrelabelJob(trigger="page").request(services, 9),
+        lambda: PromoteJob(version=None, reason="r", is_forced=True).request(services, 9),
     ):
         with pytest.raises(ProjectNotFound):
             ask()
@@ -154,7 +159,7 @@ def test_unknown_projects_get_no_jobs(services: Services) -> None:
 
 
 def test_a_promotion_keeps_what_was_asked(services: Services, project: Project) -> None:
-    job, _ = request_promotion(services, 1, None, reason="worse", is_forced=True)
+    job, _ = PromoteJob(version=None, reason="worse", is_forced=True).request(services, 1)
 
     assert job.params == {"version": None, "reason": "worse", "is_forced": True}
 
@@ -173,7 +178,7 @@ def test_training_is_due_when_enough_labels_have_settled(services: Services, pro
     assert is_due(services, project)
     job = retrain_if_due(services, project)
     assert job is not None
-    assert TrainRequest.from_params(job.params).trigger == "policy"
+    assert TrainJob(**job.params).trigger == "policy"
     assert retrain_if_due(services, project) is None
 
 

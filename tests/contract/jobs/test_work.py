@@ -6,18 +6,19 @@ import time
 from dataclasses import dataclass, field, replace
 
 import pytest
-from ml_backend.workflows.training.requests import request_prelabeling, request_training
 
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.hint import HintKind
-from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
 from ml_backend.storage.repositories import JobRepository
-from ml_backend.workflows.jobs.worker import WorkerIntervals, Worker, explain_exit
+from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
+from ml_backend.workflows.jobs.worker import Worker, WorkerIntervals, explain_exit
 from ml_backend.workflows.services import Services
 from tests.contract.jobs.conftest import MakeServices
 from tests.services import add_project, add_version, texts_in
@@ -88,7 +89,7 @@ def state(services: Services, job: Job) -> JobState:
 def test_a_queued_job_runs_to_its_end_in_process(make_services: MakeServices) -> None:
     services = make_services()
     add_project(services, TEXTS)
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
 
     worker.step()
@@ -102,9 +103,9 @@ def test_a_project_has_one_running_job_and_projects_do_not_wait_for_each_other(
     services: Services, launcher: FakeLauncher
 ) -> None:
     add_project(services, TEXTS, title="Other")
-    first, _ = request_prelabeling(services, 1, trigger="test")
-    second, _ = request_training(services, 1, trigger="test")
-    other, _ = request_training(services, 2, trigger="test")
+    first, _ = PrelabelJob(trigger="test").request(services, 1)
+    second, _ = TrainJob.by_settings(services, "test").request(services, 1)
+    other, _ = TrainJob.by_settings(services, "test").request(services, 2)
     worker = Worker(services)
 
     worker.step()
@@ -122,7 +123,7 @@ def test_a_project_has_one_running_job_and_projects_do_not_wait_for_each_other(
 
 
 def test_two_workers_share_the_jobs_without_running_one_twice(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     first, second = Worker(services), Worker(services)
 
     first.step()
@@ -134,7 +135,7 @@ def test_two_workers_share_the_jobs_without_running_one_twice(services: Services
 
 def test_a_process_that_cannot_be_started_fails_its_job(services: Services, launcher: FakeLauncher) -> None:
     launcher.error = OSError("too many processes")
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
 
     worker.step()
@@ -161,7 +162,7 @@ def test_the_exit_of_a_process_is_told_in_words(status: int, said: str) -> None:
 
 
 def test_a_job_whose_process_died_goes_on_by_itself(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     worker.step()
     launcher.children[job.id].status = -signal.SIGKILL
@@ -177,7 +178,7 @@ def test_a_job_whose_process_died_goes_on_by_itself(services: Services, launcher
 
 
 def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     for _ in range(services.options.job_attempts):
         worker.step()
@@ -196,7 +197,7 @@ def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: Fa
 
 
 def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     for attempt in range(1, 8):
         worker.step()
@@ -212,7 +213,7 @@ def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services,
 
 def test_a_worker_runs_no_more_jobs_at_once_than_it_may(make_services: MakeServices, launcher: FakeLauncher) -> None:
     services = replace(make_services(jobs_at_once=2), launcher=launcher)
-    jobs = [request_training(services, 0, trigger="test", dedupe_key=str(number))[0] for number in range(3)]
+    jobs = [TrainJob.by_settings(services, "test").request(services, 0)[0] for number in range(3)]
     worker = Worker(services)
 
     worker.step()
@@ -225,7 +226,7 @@ def test_a_worker_runs_no_more_jobs_at_once_than_it_may(make_services: MakeServi
 
 
 def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     worker.step()
     services.database.jobs.finish(job, JobState.FAILED, error="one label only")
@@ -237,7 +238,7 @@ def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLaun
 
 
 def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services, WorkerIntervals(cancel_grace_s=0.05))
     worker.step()
     services.database.jobs.cancel(job.id)
@@ -255,7 +256,7 @@ def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Service
 
 def test_the_worker_keeps_house(services: Services, project: Project, launcher: FakeLauncher) -> None:
     busy, waiting = add_project(services, title="Busy"), add_project(services, title="Waiting")
-    stale, _ = request_training(services, busy.id, trigger="test", claim=True)
+    stale, _ = TrainJob.by_settings(services, "test").request(services, busy.id, claim=True)
     version = add_version(services, project)
     services.database.promotions.begin(project.id, version.name, previous="x", reason="r", is_forced=False)
     services.studio.import_tasks(waiting.id, [{"data": {"text": text}} for text in TEXTS])
@@ -269,7 +270,7 @@ def test_the_worker_keeps_house(services: Services, project: Project, launcher: 
 
     assert services.database.jobs.get(stale.id).attempt == 2
     assert services.registry.champion(project.ref.key) == services.registry.get(version.name)
-    started = services.database.jobs.last(JobKind.TRAIN, waiting.id)
+    started = services.database.jobs.last("train", waiting.id)
     assert started is not None
     assert started.id in launcher.children
 
@@ -355,7 +356,7 @@ def test_one_bad_round_does_not_end_the_worker(services: Services, caplog: pytes
 def test_jobs_that_could_give_no_sign_of_life_are_left_alone_once_the_database_is_back(
     services: Services, launcher: FakeLauncher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test", claim=True)
+    job, _ = PrelabelJob(trigger="test").request(services, 1, claim=True)
     services.clock.advance(3600)  # no sign of life for an hour
     stale, rounds, stop = JobRepository.stale, [], threading.Event()
 

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Engine, MetaData, inspect, text
 
 from ml_backend.domain.hint import HintKind
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
@@ -138,7 +138,7 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
     database = open_database(database_url, FakeClock())
     try:
         job = database.jobs.get(1)
-        assert (job.kind, job.state, job.params, job.attempt) == (JobKind.TRAIN, JobState.RUNNING, {"seed": 1}, 1)
+        assert (job.kind, job.state, job.params, job.attempt) == ("train", JobState.RUNNING, {"seed": 1}, 1)
         assert (job.host, job.deaths, job.checkpoint, job.failure_is_passing) == (None, 0, {}, False)
         assert job.created_at == MADE
         assert database.jobs.requeue(job, "labelloop was upgraded")

@@ -11,7 +11,6 @@ from werkzeug.test import TestResponse
 
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
-from ml_backend.domain.job import JobKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.web.limits import MAX_BODY_BYTES
 from ml_backend.workflows.connecting.webhook import basic_auth
@@ -293,7 +292,7 @@ def test_imported_tasks_of_a_connected_project_queue_a_push(services: Services, 
     assert answers == [{"status": "ok", "new_events": 0}] * 2
     assert services.database.jobs.newest() == []
     confirm(services)
-    assert [job.kind for job in services.database.jobs.newest()] == [JobKind.PRELABEL]
+    assert [job.kind for job in services.database.jobs.newest()] == ["prelabel"]
 
 
 @only(OWN)

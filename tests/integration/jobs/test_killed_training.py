@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from mlflow import MlflowClient
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import Settings
 from ml_backend.domain.job import Job, JobState
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
 from tests.backend_process import WorkerProcess, command, running_worker
 from tests.integration.tickets import CONFIG, write_export
@@ -45,8 +45,10 @@ class Bench:
 
     def request(self, name: str) -> Job:
         out = str(self.snapshot.with_name(f"model-{name}"))
-        request = TrainRequest("test", self.base_model, 1, overrides=SETTINGS, snapshot=str(self.snapshot), out=out)
-        return request_training(self.services, 0, trigger="test", request=request, dedupe_key=name)[0]
+        request = TrainJob(
+            trigger="test", base_model=self.base_model, seed=1, overrides=SETTINGS, snapshot=str(self.snapshot), out=out
+        )
+        return request.request(self.services, 0)[0]
 
     def worker(self, **environment: str) -> AbstractContextManager[WorkerProcess]:
         # Named, because the fixture below is made before a test's own environment; features differ by runtime.

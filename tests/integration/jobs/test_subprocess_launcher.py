@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.job import Job, JobState
 from ml_backend.jobs import SubprocessLauncher, log_path
 from ml_backend.jobs.launcher import ChildProcess, machine_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-JOB = Job(id=41, kind=JobKind.TRAIN, project_id=7, state=JobState.RUNNING, params={})
+JOB = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={})
 SLEEP = "import time; print('ready'); time.sleep(60)"
 IGNORE_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
 START_ANOTHER = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid); " + SLEEP
@@ -173,10 +173,10 @@ def test_a_child_outlives_the_process_that_launched_it(tmp_path: Path) -> None:
     parent_script = f"""
 import os, signal, sys
 from pathlib import Path
-from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.job import Job, JobState
 from ml_backend.jobs import SubprocessLauncher
 
-job = Job(id=41, kind=JobKind.TRAIN, project_id=7, state=JobState.RUNNING, params={{}})
+job = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={{}})
 launcher = SubprocessLauncher(Path(sys.argv[1]), {{}}, command=(sys.executable, "-c", {SLEEP!r}))
 print(launcher.launch(job).pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

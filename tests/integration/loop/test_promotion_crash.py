@@ -13,7 +13,7 @@ import pytest
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import Method, PromotionState, version_name
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
@@ -61,9 +61,7 @@ def test_after_a_kill_at_any_step_one_champion_serves_everywhere(
 ) -> None:
     project = _project_with_two_versions(services, studio_client)
     old, new = f"{project.ref.key}-v2", f"{project.ref.key}-v3"
-    job, _ = services.database.jobs.request(
-        JobKind.PROMOTE, project.id, {}, dedupe_key=f"promote:{project.id}", claim=True
-    )
+    job, _ = services.database.jobs.request("promote", project.id, {}, dedupe_key=f"promote:{project.id}", claim=True)
 
     died = _in_a_process(lambda: _promote_and_die(services.options.home, studio, project, new, step))
     assert died == -signal.SIGKILL
@@ -93,8 +91,8 @@ def _project_with_two_versions(services: Services, client: StudioClient) -> Proj
     project = remember_project(services, info.id, info.label_config, title=info.title, split=SplitFractions(1, 0, 0))
     for _ in range(3):
         _register(services, project)
-    promote(services, project, f"{project.ref.key}-v2", reason="first", report=_silent)
-    push_missing(services, project, FakePredictor(f"{project.ref.key}-v1", {}, LABEL), _silent)
+    promote(services, project, f"{project.ref.key}-v2", reason="first")
+    push_missing(services, project, FakePredictor(f"{project.ref.key}-v1", {}, LABEL))
     return project
 
 
@@ -142,7 +140,7 @@ def _promote_and_die(home: Path, studio: LocalStudio, project: Project, version:
         return None
 
     setattr(owner, method, deadly)
-    promote(services, project, version, reason="better", report=_silent)
+    promote(services, project, version, reason="better")
 
 
 def _call(services: Services, what: str) -> tuple[object, str, object]:
@@ -167,7 +165,3 @@ def _in_a_process(work: Callable[[], None]) -> int | None:
     process.start()
     process.join(120)
     return process.exitcode
-
-
-def _silent(_fraction: float, _message: str) -> None:
-    """Nobody watches."""

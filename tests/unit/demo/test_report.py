@@ -20,6 +20,7 @@ from ml_backend.demo.report import (
     training_section,
 )
 from ml_backend.domain.example import PrelabelOutcome
+from ml_backend.domain.progress import Progress
 
 LABELING = Labeling(
     labeled=100,
@@ -159,8 +160,8 @@ def test_everything_is_one_json_object(tmp_path: Path) -> None:
 
 def test_the_story_goes_to_standard_output_and_progress_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     display = Display(tells_story=True)
-    with display.step("Training") as advance:
-        advance(0.5, "half way")
+    with display.step("Training") as report:
+        report(Progress(0.5, "training", "half way"))
     display.section("The end", ["All is well."])
 
     out, err = capsys.readouterr()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import Row
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
@@ -166,19 +166,15 @@ def test_events_of_another_project_change_no_row(services: Services, project: Pr
 
 def imported(services: Services, project: Project) -> JobState | None:
     """Return the state of the push that a forged import queued, after it has run; None where there was no push."""
-    known = services.database.jobs.last(JobKind.PRELABEL, project.id)
+    known = services.database.jobs.last("prelabel", project.id)
     send(services, {"action": "TASKS_CREATED", "tasks": [{"id": 999}], "project": {"id": project.id}})
     ProjectUpkeep(services, again_s=0).run()
-    job = services.database.jobs.last(JobKind.PRELABEL, project.id)
+    job = services.database.jobs.last("prelabel", project.id)
     if job is None or job == known:
         return None
     while (claimed := services.database.jobs.claim()) is not None:
         services.launcher.launch(claimed)
     return services.database.jobs.get(job.id).state
-
-
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
 
 
 def test_imports_that_are_forged_start_no_push(services: Services, project: Project) -> None:
@@ -194,7 +190,7 @@ def test_an_import_beside_a_push_is_looked_into_after_it(services: Services, pro
     upkeep.run()
     first = services.database.jobs.claim()
     assert first is not None
-    push_missing(services, project, services.cold_start(project), quiet)
+    push_missing(services, project, services.cold_start(project))
     services.studio.import_tasks(project.id, [{"data": {"text": "came while the push was ending"}}])
     send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": project.id}})
 
@@ -214,7 +210,7 @@ def test_a_push_that_fails_is_not_asked_for_again_at_once(services: Services, pr
     services.studio.dropped_tasks = set()
     ProjectUpkeep(services, again_s=0).run()
 
-    last = services.database.jobs.last(JobKind.PRELABEL, project.id)
+    last = services.database.jobs.last("prelabel", project.id)
     assert last is not None
     assert last.state is JobState.QUEUED
 

@@ -11,7 +11,6 @@ from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.flag import Flag
 from ml_backend.domain.hint import Hint, HintKind
-from ml_backend.domain.job import JobKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
@@ -210,7 +209,7 @@ def test_start_training_queues_a_job_and_a_second_click_returns_it(services: Ser
     first, second = send(services, body), send(services, body)
 
     assert first.job is not None
-    assert (first.job.kind, first.job.project_id) == (JobKind.TRAIN, 1)
+    assert (first.job.kind, first.job.project_id) == ("train", 1)
     assert first.job.params["trigger"] == "label-studio"
     assert second.job == first.job
 

@@ -63,10 +63,6 @@ def hooked(services: Services, plugin: object) -> Services:
     return replace(services, hooks=hooks)
 
 
-def quiet(_done: float, _text: str) -> None:
-    """No progress."""
-
-
 @pytest.mark.parametrize(
     ("plugin", "message"),
     [
@@ -81,7 +77,7 @@ def test_a_veto_leaves_everything_as_it_is(services: Services, project: Project,
     version, before = add_version(services, project), serving_version(services, project)
 
     with pytest.raises(PromotionVetoed, match=message):
-        promote(hooked(services, plugin), project, version.name, reason="better", report=quiet)
+        promote(hooked(services, plugin), project, version.name, reason="better")
 
     assert serving_version(services, project) == before
     assert services.database.promotions.history(project.id) == []
@@ -93,7 +89,7 @@ def test_a_promotion_that_nobody_objects_to_is_told(services: Services, project:
     guard = Guard(allowed=version.name)
     with_guard = hooked(services, guard)
 
-    promotion = promote(with_guard, project, version.name, reason="better", report=quiet)
+    promotion = promote(with_guard, project, version.name, reason="better")
 
     assert promotion.state is PromotionState.DONE
     assert with_guard.hooks.drain(5)
@@ -105,8 +101,8 @@ def test_what_somebody_forces_is_not_vetoed(services: Services, project: Project
     guard = Guard()
     with_guard = hooked(services, guard)
 
-    promote(with_guard, project, version.name, reason="now", is_forced=True, report=quiet)
-    rollback(with_guard, project, reason="back", report=quiet)
+    promote(with_guard, project, version.name, reason="now", is_forced=True)
+    rollback(with_guard, project, reason="back")
 
     assert serving_version(services, project) == before
     assert with_guard.hooks.drain(5)
@@ -120,7 +116,7 @@ def test_predictions_of_requests_and_pushes_are_told(services: Services, project
     tasks = [Task(task_id, data["data"]) for task_id, data in services.studio.tasks.items()]
 
     predict_for_studio(with_guard, project, tasks)
-    push_missing(with_guard, project, predictor, quiet)
+    push_missing(with_guard, project, predictor)
 
     assert with_guard.hooks.drain(5)
     told = (project.ref.key, predictor.version, [1, 2, 3], [True, True, False])

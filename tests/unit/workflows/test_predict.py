@@ -71,7 +71,7 @@ def test_a_number_as_text_is_answered(services: Services) -> None:
 def test_a_label_that_the_config_lacks_is_never_sent(services: Services) -> None:
     project = add_project(services)
     version = add_version(services, project, "Shipping")
-    promote(services, project, version.name, reason="r", report=lambda _done, _text: None)
+    promote(services, project, version.name, reason="r")
     project = remember_project(services, project.id, CONFIG.replace("Shipping", "Delivery"))
 
     prelabels = predict_for_studio(services, project, [task(1, TRAIN[0])])
@@ -87,7 +87,7 @@ def test_no_task_gives_no_answer(services: Services) -> None:
 def test_the_champion_answers_once_it_is_promoted(services: Services) -> None:
     project = add_project(services)
     version = add_version(services, project, "Returns", score=0.75)
-    promote(services, project, version.name, reason="r", report=lambda _done, _text: None)
+    promote(services, project, version.name, reason="r")
 
     (prediction,) = predict_for_studio(services, project, [task(1, TRAIN[0])]).predictions
 

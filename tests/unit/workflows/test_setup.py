@@ -20,10 +20,6 @@ def services(tmp_path: Path) -> Services:
     return build_test_services(tmp_path)
 
 
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
-
-
 @pytest.mark.parametrize(
     ("title", "slug"),
     [
@@ -127,9 +123,9 @@ def test_a_promoted_version_is_announced_from_its_commit_point_on(
 def test_a_loaded_model_is_announced_even_after_the_next_one_was_promoted(services: Services) -> None:
     project = add_project(services)
     first, second = add_version(services, project), add_version(services, project)
-    promote(services, project, first.name, reason="r", report=quiet)
+    promote(services, project, first.name, reason="r")
     services.champions.get(project)
-    promote(services, project, second.name, reason="r", report=quiet)
+    promote(services, project, second.name, reason="r")
 
     assert announced_version(services, project) == first.name
     services.champions.refresh(project)
@@ -139,7 +135,7 @@ def test_a_loaded_model_is_announced_even_after_the_next_one_was_promoted(servic
 def test_a_champion_that_cannot_be_loaded_is_not_announced_once_the_cold_start_answers(services: Services) -> None:
     project = add_project(services)
     damaged = add_version(services, project)
-    promote(services, project, damaged.name, reason="r", report=quiet)
+    promote(services, project, damaged.name, reason="r")
     services.load_predictor.remove(damaged.path)
 
     answering = services.champions.get(project).version
