@@ -80,7 +80,7 @@ def predict(
     ones are left out. No task is blind here: to pre-label a project in Label Studio, use `labelloop prelabel`, which
     leaves held-out tasks alone.
     """
-    from ..atomic_files import whole_file
+    from ..atomic_files import atomic_text
     from ..labelstudio.file_notes import FileNotes
     from ..workflows.labeling.predict import predict_file
 
@@ -88,7 +88,7 @@ def predict(
     services = open_services()
     notes = FileNotes()
     predicted = predict_file(services, _model_path(services, model, model_dir), tasks, notes)
-    with nullcontext(sys.stdout) if out is None else whole_file(out) as target:
+    with nullcontext(sys.stdout) if out is None else atomic_text(out) as target:
         rows = _write_predictions(predicted, target)
     for sentence in notes.sentences:
         note(f"note: {sentence}")

@@ -1,6 +1,5 @@
 """Opening the database: the right settings per engine, and migrations to the newest schema."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import ConfigurationError, DatabaseUnavailable
+from ..file_locks import file_lock
 from .faults import tell_faults
 from .locks import Locks
 from .repositories import (
@@ -211,10 +211,8 @@ def _one_migration_at_a_time(engine: Engine) -> Iterator[Connection]:
             with engine.begin() as connection:
                 yield connection
             return
-        with file.with_name(f"{file.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with engine.begin() as connection:
-                yield connection
+        with file_lock(file.with_name(f"{file.name}.lock")), engine.begin() as connection:
+            yield connection
         return
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})

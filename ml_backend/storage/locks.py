@@ -1,6 +1,5 @@
 """Locks by name, which one process holds at a time among all that use the same database."""
 
-import fcntl
 import hashlib
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+
+from ..file_locks import file_lock
 
 __all__ = ["Locks"]
 
@@ -41,13 +42,8 @@ class Locks:
         elif not database or database == ":memory:":
             yield True  # nobody else can see such a database
         else:
-            with Path(f"{database}.{name}.lock").open("w") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    yield False
-                else:
-                    yield True
+            with file_lock(Path(f"{database}.{name}.lock"), waits=False) as is_held:
+                yield is_held
 
     @contextmanager
     def held(self, name: str, while_waiting: Callable[[], None]) -> Iterator[None]:

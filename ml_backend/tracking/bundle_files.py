@@ -1,11 +1,11 @@
 """A version's files: used where they are when that is this machine, fetched once and whole when it is not."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+from ..atomic_files import take_place, unfinished_folder
 from ..errors import BundleError
 from .connection import Connection
 
@@ -52,15 +52,11 @@ class BundleFiles:
         Raises:
             BundleError: what arrived is not what was registered.
         """
-        self._cache.mkdir(parents=True, exist_ok=True)
-        with (
-            self._connection.calls(),
-            tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self._cache) as unfinished,
-        ):
+        with self._connection.calls(), unfinished_folder(self._cache) as draft:
             from mlflow.artifacts import download_artifacts
 
             arrived = Path(
-                download_artifacts(artifact_uri=source, dst_path=unfinished, tracking_uri=self._connection.uri)
+                download_artifacts(artifact_uri=source, dst_path=str(draft), tracking_uri=self._connection.uri)
             )
             wrong = [name for name, size in sizes.items() if _size(arrived / name) != size]
             if wrong:
@@ -68,11 +64,7 @@ class BundleFiles:
                     f"{', '.join(wrong)} at {source} is missing there or has another size than when it was registered; "
                     "restore it, or roll back to another version"
                 )
-            try:
-                arrived.rename(target)
-            except OSError:
-                if not target.exists():  # else another process fetched the same files first
-                    raise
+            take_place(arrived, target)  # or not: another process may have fetched the same files first
 
 
 def _size(path: Path) -> int | None:

@@ -4,13 +4,13 @@ Everything is written whole or not at all, so a process may be killed at any mom
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...atomic_files import atomic_file
 from ...models.text.tokenised import Floats2d
 
 if TYPE_CHECKING:
@@ -117,9 +117,5 @@ class EpochCheckpoints:
 
 
 def _write(path: Path, save: Callable[[Path], object]) -> None:
-    """Have a file written under another name, and give it its own once it is on the disk."""
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    save(unfinished)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.rename(path)
+    with atomic_file(path, is_synced=True) as draft:
+        save(draft)

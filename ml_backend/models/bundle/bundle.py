@@ -14,7 +14,6 @@ Neither torch nor transformers is needed to read one.
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...atomic_files import unfinished_folder
 from ...domain.model import HeadKind, Method
 from ...domain.snapshot import text_digest
 from ...errors import BundleError
@@ -257,9 +257,7 @@ def write_bundle(
     """
     if path.exists():
         raise BundleError(f"{path} exists already; a model version is never overwritten, so choose another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with unfinished_folder(path.parent) as draft:
         for position, part in enumerate(parts):
             shutil.copytree(part.folder, draft / PARTS_FOLDER / str(position))
         digests = sorted({text_digest(text)[:DIGEST_LENGTH] for text in trained_on})
@@ -268,12 +266,7 @@ def write_bundle(
         _check_parts(path, full)
         document = json.dumps(asdict(full), indent=2, ensure_ascii=False) + "\n"
         (draft / MANIFEST_NAME).write_text(document, encoding="utf-8")
-        # mkdtemp makes folders that only this user can enter; a bundle is read by the server's user as well.
-        draft.chmod(0o755)
         draft.rename(path)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return read_bundle(path)
 
 

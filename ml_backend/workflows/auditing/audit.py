@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...atomic_files import whole_file
+from ...atomic_files import atomic_text
 from ...domain.example import Row
 from ...domain.model import HeadKind
 from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
@@ -129,10 +129,10 @@ class AuditReports:
         from ...quality.html_report import html_report
         from ...quality.report import audit_to_json, write_csv
 
-        with whole_file(self.folder / AUDIT_JSON) as file:
+        with atomic_text(self.folder / AUDIT_JSON) as file:
             # Escaped, because half a surrogate pair, which a text or label may hold, has no other form in UTF-8.
             json.dump(audit_to_json(self._audit), file, indent=1)
-        with whole_file(self.folder / AUDIT_CSV) as file:
+        with atomic_text(self.folder / AUDIT_CSV) as file:
             write_csv(self._audit, self._texts, file)
         page = html_report(
             self._audit,
@@ -141,7 +141,7 @@ class AuditReports:
             project_url=f"{self._services.studio.url}/projects/{self._project.id}" if self._project else None,
             precision=self.precision(),
         )
-        with whole_file(self.folder / AUDIT_HTML) as file:
+        with atomic_text(self.folder / AUDIT_HTML) as file:
             file.write(page)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...atomic_files import whole_file
+from ...atomic_files import atomic_text
 from ...domain.example import Row
 from ...domain.model import Suspects
 from ...domain.progress import ProgressCallback, ignore_progress
@@ -51,7 +51,7 @@ def trusted_rows(
     found = _kept(context.folder / KEPT)
     if found is None:
         found = suspicion(services, snapshot, base_model=base_model, report=report)
-        with whole_file(context.folder / KEPT) as file:
+        with atomic_text(context.folder / KEPT) as file:
             json.dump({CONTROLS: {name: _to_json(each) for name, each in found.items()}}, file)
         context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
     notes = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from ... import __version__
+from ...atomic_files import take_place, unfinished_folder
 from ...domain.example import Row
 from ...domain.job import Job
 from ...domain.model import HeadKind, Method, ModelVersion, version_name
@@ -224,11 +225,6 @@ def _log_inputs(run: Run, snapshot: Snapshot, job: Job) -> None:
 
 def deliver_bundle(model: ModelVersion, out: Path) -> None:
     """Put a copy of the serving bundle where it was asked for, whole or not at all."""
-    unfinished = out.with_name(f".unfinished-{model.name}-{out.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(model.path, unfinished)
-    # A folder takes the place of an empty one; an attempt before this one may have delivered already.
-    if not out.exists() or not any(out.iterdir()):
-        unfinished.rename(out)
-    else:
-        shutil.rmtree(unfinished)
+    with unfinished_folder(out.parent) as draft:
+        shutil.copytree(model.path, draft, dirs_exist_ok=True)
+        take_place(draft, out)  # or not: an attempt before this one may have delivered already

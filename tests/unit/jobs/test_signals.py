@@ -17,11 +17,11 @@ IN_ORDER = """
 import signal, sys, time
 from pathlib import Path
 from ml_backend.jobs.signals import interrupted_by_signals
-from ml_backend.atomic_files import whole_file
+from ml_backend.atomic_files import atomic_text
 
 with interrupted_by_signals():
     try:
-        with whole_file(Path(sys.argv[1]) / "out.json") as target:
+        with atomic_text(Path(sys.argv[1]) / "out.json") as target:
             target.write("half")
             print("ready", flush=True)
             time.sleep(60)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import platform
 import statistics
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ....atomic_files import atomic_text
 from ....errors import GraphError
 from ..graph import Graph, WordVectors
 from .base import Runtime, cores
@@ -137,7 +137,5 @@ def _read(measured: Path) -> dict[str, str]:
 
 
 def _remember(measured: Path, key: str, name: str) -> None:
-    measured.parent.mkdir(parents=True, exist_ok=True)
-    draft = measured.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(_read(measured) | {key: name}, indent=2) + "\n", encoding="utf-8")
-    draft.replace(measured)
+    with atomic_text(measured) as file:
+        file.write(json.dumps(_read(measured) | {key: name}, indent=2) + "\n")
