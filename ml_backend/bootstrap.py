@@ -17,7 +17,7 @@ from .errors import TextServerError
 from .hooks import Hooks, load_hooks
 from .hooks.notifier import WebhookNotifier
 from .hooks.redaction import Redaction
-from .jobs import SubprocessLauncher
+from .jobs.launcher import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.label_config_xml import parse_label_config
 from .log_lines import LINE_FORMAT, LineFormatter

@@ -96,7 +96,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
 ) -> None:
     """What a job's process printed."""
-    from ..jobs import log_path
+    from ..jobs.launcher import log_path
 
     services = open_services()
     job = services.database.jobs.get(job_id)

@@ -10,7 +10,7 @@ from ..connecting.config_history import changes_between
 from ..connecting.projects import plan_of
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
-from ..jobs.kinds.base import job_kinds, kind_of
+from ..jobs.kinds.base import JobKind
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .probe import PREDICT_TIMEOUT_S, Answer
@@ -115,7 +115,7 @@ def _sampling(exam: Examination) -> Verdict:
 
 
 def _jobs(exam: Examination) -> Verdict:
-    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in job_kinds()]
+    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind.all()]
     found = [job for job in last if job is not None]
     failed = [job for job in found if job.state in ERROR_STATES]
     if failed:
@@ -125,7 +125,7 @@ def _jobs(exam: Examination) -> Verdict:
 
 
 def _retry(job: Job) -> str:
-    again = kind_of(job).retry_command.format(project_id=job.project_id)
+    again = JobKind.of(job).retry_command.format(project_id=job.project_id)
     return f"read `labelloop jobs logs {job.id}`, mend the cause, then `{again}`"
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from ...domain.job import Job, JobState
 from ...errors import JobNotFound, LabelloopError
-from ...jobs import job_folder
+from ...jobs.launcher import job_folder
 from ..promoting.promote import withdraw_promotion
 from ..services import Services
 

@@ -9,10 +9,10 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_expo
 
 from ...domain.job import Job, JobState
 from ...errors import DatabaseUnavailable, JobCancelled, JobError, JobLost, LabelloopError
-from ...jobs import job_folder
+from ...jobs.launcher import job_folder
 from ..services import Services
 from .context import JobContext
-from .kinds.base import kind_of
+from .kinds.base import JobKind
 from .recover import clean_up_after
 from .retries import with_retries
 
@@ -54,7 +54,7 @@ def run_job(
     try:
         folder = job_folder(services.options.home, job_id)
         with JobContext(services.database, job, folder, interrupt, heartbeat_s=heartbeat_s) as context:
-            run = partial(kind_of(job)(**job.params).run, services, job, context)
+            run = partial(JobKind.of(job)(**job.params).run, services, job, context)
             result = with_retries(run, services.options.job_patience_s, context.wait)
     except JobCancelled as cancelled:
         return _finish(services, job, JobState.CANCELLED, error=str(cancelled))
@@ -85,6 +85,6 @@ def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> Jo
 
 def _follow_up(services: Services, job: Job) -> None:
     try:
-        kind_of(job)(**job.params).follow_up(services, job)
+        JobKind.of(job)(**job.params).follow_up(services, job)
     except DatabaseUnavailable as error:
         log.warning("no job follows job %s: %s", job.id, error)

@@ -78,8 +78,8 @@ def back_up(places: Places, out: Path, now: datetime) -> Backup:
             home=str(places.home),
             created_at=now.isoformat(timespec="seconds"),
         )
-        with atomic_file(out, is_private=True, is_synced=True) as draft, draft.open("wb") as file:
-            count = write_archive(file, [*copies, *_files(places.home)], facts, is_compressed=is_compressed)
+        with atomic_file(out, is_private=True, is_synced=True) as draft, draft.open("wb") as archive:
+            count = write_archive(archive, [*copies, *_files(places.home)], facts, is_compressed=is_compressed)
     return Backup(out, out.stat().st_size, count)
 
 

@@ -4,13 +4,11 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
 from ... import __version__
-from ...atomic_files import take_place, unfinished_folder
 from ...domain.example import Row
 from ...domain.job import Job
 from ...domain.model import HeadKind, Method, ModelVersion, version_name
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from ...learning.rows.data import TrainingData
     from ...learning.run import TrainingOutcome
 
-__all__ = ["TrainingChoices", "deliver_bundle", "train_and_register"]
+__all__ = ["TrainingChoices", "train_and_register"]
 
 log = logging.getLogger(__name__)
 
@@ -221,10 +219,3 @@ def _log_inputs(run: Run, snapshot: Snapshot, job: Job) -> None:
         if snapshot.manifest.counts[split]:
             digest = snapshot.manifest.files[name]
             run.log_dataset(snapshot.path / name, f"{snapshot.manifest.project.key}-{split}", digest, context)
-
-
-def deliver_bundle(model: ModelVersion, out: Path) -> None:
-    """Put a copy of the serving bundle where it was asked for, whole or not at all."""
-    with unfinished_folder(out.parent) as draft:
-        shutil.copytree(model.path, draft, dirs_exist_ok=True)
-        take_place(draft, out)  # or not: an attempt before this one may have delivered already

@@ -13,7 +13,7 @@ from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, JobLost, StudioUnreachable, TrackingError
-from ml_backend.jobs import job_folder
+from ml_backend.jobs.launcher import job_folder
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob

@@ -18,7 +18,7 @@ from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
 from ml_backend.storage.repositories import JobRepository
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
-from ml_backend.workflows.jobs.worker import Worker, WorkerIntervals, explain_exit
+from ml_backend.workflows.jobs.worker import Worker, WorkerIntervals
 from ml_backend.workflows.services import Services
 from tests.contract.jobs.conftest import MakeServices
 from tests.services import add_project, add_version, texts_in
@@ -146,19 +146,27 @@ def test_a_process_that_cannot_be_started_fails_its_job(services: Services, laun
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "reason"),
     [
         (1, "its process ended with status 1 without saying how the job went"),
         (0, "its process ended with status 0 without saying how the job went"),
         (-signal.SIGKILL, "its process was killed by SIGKILL (the kernel does that to processes when memory runs out)"),
         (-signal.SIGSEGV, "its process was killed by SIGSEGV"),
         (143, "its process was killed by SIGTERM"),
-        (129, "its process was killed by SIGHUP"),
         (255, "its process ended with status 255 without saying how the job went"),
     ],
 )
-def test_the_exit_of_a_process_is_told_in_words(status: int, said: str) -> None:
-    assert explain_exit(status) == said
+def test_the_row_says_how_the_process_ended(
+    services: Services, launcher: FakeLauncher, status: int, reason: str
+) -> None:
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
+    worker = Worker(services)
+    worker.step()
+    launcher.children[job.id].status = status
+
+    worker.look_after_children()
+
+    assert services.database.jobs.get(job.id).message == f"goes on by itself: {reason}, while 'starting'"
 
 
 def test_a_job_whose_process_died_goes_on_by_itself(services: Services, launcher: FakeLauncher) -> None:

@@ -8,7 +8,7 @@ import pytest
 from ml_backend.bootstrap import build_services
 from ml_backend.config import Settings
 from ml_backend.domain.job import JobState
-from ml_backend.jobs import SubprocessLauncher, log_path
+from ml_backend.jobs.launcher import SubprocessLauncher, log_path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 

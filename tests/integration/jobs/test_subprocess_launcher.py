@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.job import Job, JobState
-from ml_backend.jobs import SubprocessLauncher, log_path
-from ml_backend.jobs.launcher import ChildProcess, machine_name
+from ml_backend.jobs.launcher import ChildProcess, SubprocessLauncher, log_path, machine_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 JOB = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={})
@@ -174,7 +173,7 @@ def test_a_child_outlives_the_process_that_launched_it(tmp_path: Path) -> None:
 import os, signal, sys
 from pathlib import Path
 from ml_backend.domain.job import Job, JobState
-from ml_backend.jobs import SubprocessLauncher
+from ml_backend.jobs.launcher import SubprocessLauncher
 
 job = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={{}})
 launcher = SubprocessLauncher(Path(sys.argv[1]), {{}}, command=(sys.executable, "-c", {SLEEP!r}))

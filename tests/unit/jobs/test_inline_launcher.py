@@ -2,7 +2,7 @@ import os
 
 from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.ports import JobLauncher, LaunchedJob
-from ml_backend.jobs import InlineLauncher
+from ml_backend.jobs.launcher import InlineLauncher
 
 JOB = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={})
 

@@ -11,7 +11,7 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.workflows.connecting.projects import plan_of
 from ml_backend.workflows.exporting.snapshots import export_project
-from ml_backend.workflows.labeling.prelabel import DRAFTS, push_missing
+from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
@@ -50,14 +50,14 @@ def add_writer(services: Services, project: Project, response: str) -> str:
 
 
 def test_drafts_are_pushed_a_few_at_a_time_so_that_an_interruption_loses_little(services: Services) -> None:
-    project = add_text_project(services, texts_in(Split.TRAIN, DRAFTS.pushed + 3))
+    project = add_text_project(services, texts_in(Split.TRAIN, 53))
     writer = FakePredictor("m1", {"": "nothing"}, RIGHT, control="reply")
     reports: list[Progress] = []
 
     pushed = push_missing(services, project, writer, reports.append)
 
-    assert pushed == DRAFTS.pushed + 3
-    assert [len(texts) for texts in writer.asked] == [DRAFTS.pushed, 3]
+    assert pushed == 53
+    assert [len(texts) for texts in writer.asked] == [50, 3]
     assert (reports[0].message, reports[-1].message) == ("predicted 50 of 53 pre-labels", "pushed 53 of 53 pre-labels")
     assert {p["result"][0]["value"]["text"][0] for p in services.studio.predictions.values()} == {RIGHT}
 

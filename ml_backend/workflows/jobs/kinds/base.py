@@ -12,7 +12,7 @@ from ....plugins import classes_in
 from ...services import Services
 from ..context import JobContext
 
-__all__ = ["JobKind", "job_kinds", "kind_of"]
+__all__ = ["JobKind"]
 
 
 class JobKind(BaseModel, ABC, frozen=True):
@@ -29,6 +29,23 @@ class JobKind(BaseModel, ABC, frozen=True):
     name: ClassVar[str]
     lane: ClassVar[str] = PROJECT_LANE
     retry_command: ClassVar[str] = "labelloop models list --project {project_id}"
+
+    @staticmethod
+    def all() -> Mapping[str, type["JobKind"]]:
+        """Return all kinds by name."""
+        return classes_in(__package__, JobKind, "name")
+
+    @staticmethod
+    def of(job: Job) -> type["JobKind"]:
+        """Return the kind of a job.
+
+        Raises:
+            JobError: this version does not know the kind.
+        """
+        kinds = JobKind.all()
+        if job.kind not in kinds:
+            raise JobError(f"job {job.id} is of kind {job.kind!r}; this version knows {', '.join(kinds)}")
+        return kinds[job.kind]
 
     @abstractmethod
     def dedupe_key(self, project_id: int) -> str:
@@ -65,20 +82,3 @@ class JobKind(BaseModel, ABC, frozen=True):
             lane=self.lane,
             claim=claim,
         )
-
-
-def job_kinds() -> Mapping[str, type[JobKind]]:
-    """Return all kinds by name."""
-    return classes_in(__package__, JobKind, "name")
-
-
-def kind_of(job: Job) -> type[JobKind]:
-    """Return the kind of a job.
-
-    Raises:
-        JobError: this version does not know the kind.
-    """
-    kind = job_kinds().get(job.kind)
-    if kind is None:
-        raise JobError(f"job {job.id} is of kind {job.kind!r}; this version knows {', '.join(job_kinds())}")
-    return kind

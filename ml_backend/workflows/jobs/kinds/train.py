@@ -1,12 +1,14 @@
 """Jobs that train: snapshot, training, registration, gate and, where the gate says so, promotion."""
 
 import logging
+import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from ....atomic_files import take_place, unfinished_folder
 from ....domain.job import Job, JobState
 from ....domain.model import ModelVersion, PromotionState
 from ....domain.progress import Progress, share_of
@@ -19,7 +21,7 @@ from ...promoting.gate import hold_gate
 from ...promoting.promote import ask_hooks, finish_promotion, promote, serving_version
 from ...services import Services
 from ...training.job_snapshot import job_snapshot
-from ...training.train import TrainingChoices, deliver_bundle, train_and_register
+from ...training.train import TrainingChoices, train_and_register
 from ..context import JobContext
 from .audit import AuditJob
 from .base import JobKind
@@ -74,7 +76,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         report = share_of(context.report, 0.0, GATE_STARTS)
         model, outcome = train_and_register(services, self, snapshot, context, report)
         if self.out:
-            deliver_bundle(model, Path(self.out))
+            _deliver(model, Path(self.out))
         services.registry.set_challenger(model.name)
         gate = _hold_gate(services, project, snapshot, model, context)
         decision = gate["decision"]
@@ -118,6 +120,13 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         except ModelNotFound:
             return None
         return services.database.jobs.get(int(last.result.get("same_as", last.id)))
+
+
+def _deliver(model: ModelVersion, out: Path) -> None:
+    """Put a copy of the serving bundle where it was asked for, whole or not at all."""
+    with unfinished_folder(out.parent) as draft:
+        shutil.copytree(model.path, draft, dirs_exist_ok=True)
+        take_place(draft, out)  # or not: an attempt before this one may have delivered already
 
 
 def _hold_gate(
