@@ -9,7 +9,7 @@ from ..jobs.kinds.train import TrainJob
 from ..labeling.confirm import confirm_labels
 from ..services import Services
 
-__all__ = ["is_due", "new_labels", "retrain_if_due"]
+__all__ = ["new_labels", "retrain_if_due"]
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def new_labels(services: Services, project: Project) -> int:
     return services.database.events.new_label_count(project.id, last.last_event_id if last else 0)
 
 
-def is_due(services: Services, project: Project) -> bool:
+def _is_due(services: Services, project: Project) -> bool:
     """True once enough labels seem new, and both the last label and the last training are long enough ago."""
     options, database, now = services.options, services.database, services.clock()
     if not options.retrain_after or new_labels(services, project) < options.retrain_after:
@@ -42,7 +42,7 @@ def retrain_if_due(services: Services, project: Project) -> Job | None:
         StudioError: Label Studio cannot be asked now.
     """
     wanted = services.options.retrain_after
-    if not is_due(services, project) or confirm_labels(services, project, wanted) < wanted:
+    if not _is_due(services, project) or confirm_labels(services, project, wanted) < wanted:
         return None
     job, is_new = TrainJob.by_settings(services, "policy").request(services, project.id)
     if is_new:

@@ -205,6 +205,30 @@ def test_decisions_of_former_gates_keep_their_figures_under_new_names(empty: Eng
         database.close()
 
 
+def test_audits_from_before_there_were_lanes_keep_only_other_audits_waiting(empty: Engine, database_url: str) -> None:
+    with empty.begin() as connection:
+        migrate(connection, "0010")
+        schema = MetaData()
+        schema.reflect(connection)
+        for kind, state in (("train", "running"), ("audit", "running"), ("audit", "queued"), ("promote", "queued")):
+            columns = {column.name: _some_value(column) for column in schema.tables["jobs"].columns}
+            del columns["id"]
+            given = {"kind": kind, "state": state, "project_id": 7, "dedupe_key": f"{kind} {state}"}
+            connection.execute(schema.tables["jobs"].insert().values(columns | given))
+
+    database = open_database(database_url, FakeClock())
+    try:
+        claimed = []
+        for _ in range(2):
+            running = {job.kind: job for job in database.jobs.running()}
+            assert database.jobs.claim() is None
+            database.jobs.finish(running["audit" if not claimed else "train"], JobState.SUCCEEDED)
+            claimed.append(database.jobs.claim())
+        assert [job.kind for job in claimed if job] == ["audit", "promote"]
+    finally:
+        database.close()
+
+
 def _fill_first_schema(engine: Engine) -> None:
     """One row in every table, with values in every column of the schema as it was."""
     schema = MetaData()

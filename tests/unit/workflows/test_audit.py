@@ -13,7 +13,6 @@ from ml_backend.domain.model import Method, Suspects
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
-from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON, audit_folder, audit_snapshot
 from ml_backend.workflows.jobs.context import JobContext
@@ -163,18 +162,6 @@ def test_an_audit_waits_for_another_of_the_same_project(services: Services, case
     assert stages == ["waiting"]
 
 
-def test_equal_audits_are_one_job_and_other_ones_are_not(services: Services, case: Case) -> None:
-    first, _ = AuditJob(trigger="training").request(services, case.project.id)
-
-    assert AuditJob(trigger="command").request(services, case.project.id) == (first, False)
-    assert AuditJob(trigger="command", is_deep=True).request(services, case.project.id)[1]
-    assert AuditJob(trigger="command", is_pushed=True).request(services, case.project.id)[1]
-    assert AuditJob(trigger="command", snapshot="/a").request(services, 0)[1]
-    assert AuditJob(trigger="command", snapshot="/b" * 300).request(services, 0)[1]
-    with pytest.raises(ProjectNotFound):
-        AuditJob(trigger="command").request(services, 99)
-
-
 def test_the_folder_of_an_audit_is_that_of_its_snapshot(services: Services, case: Case) -> None:
     snapshot = case.snapshot()
 
@@ -277,13 +264,6 @@ class TestAfterTraining:
 
         assert self.trained(case).state is JobState.FAILED
         assert self.audits(case) == []
-
-
-def test_a_job_that_is_not_claimed_cannot_be_run(services: Services, case: Case) -> None:
-    job, _ = AuditJob(trigger="command").request(services, case.project.id)
-
-    with pytest.raises(JobError, match="only a job that a worker or a command has claimed"):
-        run_job(services, job.id)
 
 
 def test_texts_that_are_read_in_part_or_not_at_all_are_named(services: Services, case: Case) -> None:

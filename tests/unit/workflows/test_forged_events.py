@@ -24,11 +24,6 @@ FIRST, SECOND, UNLABELED = texts_in(Split.TRAIN, 3)
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture
 def project(services: Services) -> Project:
     """Tasks 1 and 2 are for training, task 3 is held out; annotations 1 to 3 are theirs, and no event told of them."""
     project = add_project(services, [FIRST, SECOND, HELD_OUT, UNLABELED])

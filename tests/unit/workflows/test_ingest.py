@@ -1,7 +1,6 @@
 """What becomes of webhook calls: of every action, in any order, twice, and garbled."""
 
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,15 +17,10 @@ from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelCon
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.workflows.labeling.ingest import Received, receive
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, choice, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 2)
 UNSERVABLE = CONFIG.replace('choice="single"', 'choice="single" perRegion="true"')
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture

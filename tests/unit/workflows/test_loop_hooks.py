@@ -1,7 +1,6 @@
 """Hooks at promotions and predictions."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.promote import promote, rollback, serving_version
 from ml_backend.workflows.services import Services
-from tests.services import add_project, add_version, build_test_services, texts_in
+from tests.services import add_project, add_version, texts_in
 
 
 class Guard:
@@ -45,11 +44,6 @@ class Broken:
     @hookimpl
     def before_promotion(self) -> str | None:
         raise RuntimeError("no policy server")
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture

@@ -12,15 +12,10 @@ from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.predict import predict_file, predict_for_studio
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, add_version, choice, texts_in
 from tests.unit.workflows.bundles import add_whole_version
 
 TRAIN, (VALIDATION,), (TEST,) = texts_in(Split.TRAIN, 2), texts_in(Split.VALIDATION, 1), texts_in(Split.TEST, 1)
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 def task(number: int, text: object) -> Task:

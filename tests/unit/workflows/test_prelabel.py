@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +17,9 @@ from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing, select_version
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
-from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, choice, texts_in
 
 TRAIN, HELD_OUT = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 1)
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Remembering projects, and saying which version answers."""
 
-from pathlib import Path
-
 import pytest
 
 from ml_backend.domain.model import PromotionState
@@ -10,14 +8,9 @@ from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
 from ml_backend.workflows.connecting.projects import announced_version, plan_of, remember_project, slug_of
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, add_version, build_test_services
+from tests.services import CONFIG, add_project, add_version
 
 OTHER = CONFIG.replace("Returns", "Refunds")
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
 """What is done otherwise in projects that ask for texts, because a model takes seconds for each."""
 
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from ml_backend.domain.model import HeadKind
 from ml_backend.domain.progress import Progress
@@ -15,7 +12,7 @@ from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
-from tests.services import add_project, add_version, build_test_services, texts_in
+from tests.services import add_project, add_version, texts_in
 
 AREA = """<View>
   <Text name="text" value="$text"/>
@@ -23,11 +20,6 @@ AREA = """<View>
 </View>"""
 TEST = texts_in(Split.TEST, TEXTS_AT_ONCE + 4)
 RIGHT, WRONG = "Block the card.", "Call us."
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 def add_text_project(services: Services, texts: list[str], answer: str | None = None) -> Project:

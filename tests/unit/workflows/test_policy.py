@@ -1,40 +1,27 @@
-"""One path for every request for work, and the policy that asks by itself."""
+"""The policy that requests a training by itself."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
-from ml_backend.errors import JobError, ProjectNotFound, StudioUnreachable
+from ml_backend.errors import StudioUnreachable
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
-from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
-from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.policy import is_due, new_labels, retrain_if_due
-from tests.contract.jobs.conftest import MakeServices
-from tests.services import add_project, choice
-
-REQUEST = TrainJob(
-    trigger="command",
-    base_model="base",
-    seed=3,
-    method=Method.LORA,
-    overrides={"epochs": "2"},
-    snapshot="/snapshots/x",
-    out="/out",
-)
+from ml_backend.workflows.training.policy import new_labels, retrain_if_due
+from tests.services import add_project, build_test_services, choice
 
 
 @pytest.fixture
-def services(make_services: MakeServices) -> Services:
-    return make_services(retrain_after=3)
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path, retrain_after=3)
 
 
 @pytest.fixture
@@ -64,118 +51,17 @@ def submit(services: Services, count: int, project_id: int = 1) -> None:
         receive(services, parse_webhook(studio.event("ANNOTATION_CREATED", stored["id"])))
 
 
-def end(services: Services, job_id: int, state: JobState) -> None:
-    while (job := services.database.jobs.claim()) is not None:
-        if job.id == job_id:
-            services.database.jobs.finish(job, state)
-
-
-def test_a_request_survives_the_jobs_row() -> None:
-    assert TrainJob.from_params(REQUEST.params()) == REQUEST
-
-
-@pytest.mark.parametrize(
-    ("other", "is_same"),
-    [
-        (TrainJob(trigger="policy", base_model="base", seed=3, method=Method.LORA, overrides={"epochs": "2"}), True),
-        (TrainJob(trigger="command", base_model="other", seed=3, method=Method.LORA, overrides={"epochs": "2"}), False),
-        (TrainJob(trigger="command", base_model="base", seed=4, method=Method.LORA, overrides={"epochs": "2"}), False),
-        (TrainJob(trigger="command", base_model="base", seed=3, method=Method.AUTO, overrides={"epochs": "2"}), False),
-        (TrainJob(trigger="command", base_model="base", seed=3, method=Method.LORA, overrides={"epochs": "3"}), False),
-        (TrainJob(trigger="command", base_model="base", seed=3, method=Method.LORA), False),
-    ],
-)
-def test_what_trains_alike_is_known(other: TrainJob, is_same: bool) -> None:
-    assert REQUEST.trains_like(other) is is_same
-
-
-def test_a_training_takes_base_model_and_seed_from_the_settings(services: Services, project: Project) -> None:
-    job, is_new = TrainJob.by_settings(services, "page").request(services, 1)
-
-    assert is_new
-    assert TrainJob(**job.params) == TrainJob(trigger="page", base_model=services.options.base_model, seed=1)
-    assert (job.kind, job.state, job.project_id) == ("train", JobState.QUEUED, 1)
-
-
-def test_triggers_while_one_waits_or_runs_return_that_one(services: Services, project: Project) -> None:
-    first, _ = TrainJob.by_settings(services, "page").request(services, 1)
-    waiting, is_new_while_waiting = TrainJob.by_settings(services, "label-studio").request(services, 1)
-    claimed = services.database.jobs.claim()
-    running, is_new_while_running = TrainJob.by_settings(services, "policy").request(services, 1)
-
-    assert (waiting.id, is_new_while_waiting) == (first.id, False)
-    assert claimed is not None
-    assert (running.id, running.state, is_new_while_running) == (first.id, JobState.RUNNING, False)
-
-
-def test_a_trigger_after_the_end_starts_a_new_one(services: Services, project: Project) -> None:
-    first, _ = TrainJob.by_settings(services, "page").request(services, 1)
-    end(services, first.id, JobState.FAILED)
-
-    second, is_new = TrainJob.by_settings(services, "page").request(services, 1)
-
-    assert is_new
-    assert second.id != first.id
-
-
-def test_projects_and_kinds_of_work_do_not_stand_in_for_each_other(services: Services, project: Project) -> None:
-    add_project(services, title="Other")
-
-    jobs = [
-        TrainJob.by_settings(services, "page").request(services, 1),
-        TrainJob.by_settings(services, "page").request(services, 2),
-        PrelabelJob(trigger="page").request(services, 1),
-        PromoteJob(version="tickets-1-v1", reason="r", is_forced=False).request(services, 1),
-    ]
-
-    assert [is_new for _, is_new in jobs] == [True] * 4
-    assert len({job.id for job, _ in jobs}) == 4
-
-
-def test_work_on_files_is_told_apart_by_its_key(services: Services) -> None:
-    first, _ = REQUEST.request(services, 0, claim=True)
-    second, is_new = REQUEST.request(services, 0, claim=True)
-
-    assert is_new
-    assert (first.state, second.state) == (JobState.RUNNING, JobState.RUNNING)
-
-
-def test_a_command_does_not_run_beside_another_job_of_the_project(services: Services, project: Project) -> None:
-    PrelabelJob(trigger="page").request(services, 1, claim=True)
-
-    with pytest.raises(JobError, match="project 1 is busy with job 1"):
-        TrainJob.by_settings(services, "command").request(services, 1, claim=True)
-
-
-def test_unknown_projects_get_no_jobs(services: Services) -> None:
-    for ask in (
-        lambda: TrainJob.by_settings(services, "page").request(services, 9),
-        lambda: PrelabelJob(trigger="page").request(services, 9),
-        lambda: PromoteJob(version=None, reason="r", is_forced=True).request(services, 9),
-    ):
-        with pytest.raises(ProjectNotFound):
-            ask()
-    assert services.database.jobs.newest() == []
-
-
-def test_a_promotion_keeps_what_was_asked(services: Services, project: Project) -> None:
-    job, _ = PromoteJob(version=None, reason="worse", is_forced=True).request(services, 1)
-
-    assert job.params == {"version": None, "reason": "worse", "is_forced": True}
-
-
 def test_training_is_due_when_enough_labels_have_settled(services: Services, project: Project) -> None:
     submit(services, 2)
     services.clock.advance(3600)
-    assert not is_due(services, project)
+    assert retrain_if_due(services, project) is None
 
     submit(services, 1)
-    assert not is_due(services, project)
-    services.clock.advance(59)
-    assert not is_due(services, project)
+    for seconds in (0, 59):
+        services.clock.advance(seconds)
+        assert retrain_if_due(services, project) is None
     services.clock.advance(1)
 
-    assert is_due(services, project)
     job = retrain_if_due(services, project)
     assert job is not None
     assert TrainJob(**job.params).trigger == "policy"
@@ -252,8 +138,8 @@ def test_skipped_tasks_start_no_training_whatever_events_say(services: Services,
     assert retrain_if_due(services, project) is None
 
 
-def test_a_flood_is_asked_about_in_turns_and_once(make_services: MakeServices) -> None:
-    services = make_services(retrain_after=3)
+def test_a_flood_is_asked_about_in_turns_and_once(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, retrain_after=3)
     project = add_project(services)
     label(services, *range(10_000, 12_500))
     submit(services, 3)
@@ -310,22 +196,22 @@ def test_two_trainings_keep_their_distance(services: Services, project: Project,
     job = retrain_if_due(services, project)
     assert job is not None
     services.clock.advance(3600)
-    assert not is_due(services, project)
-    end(services, job.id, state)
+    assert retrain_if_due(services, project) is None
+    assert services.database.jobs.claim() is not None
+    services.database.jobs.finish(job, state)
 
     services.clock.advance(599)
-    assert not is_due(services, project)
+    assert retrain_if_due(services, project) is None
     services.clock.advance(1)
-    assert is_due(services, project)
+    assert retrain_if_due(services, project) is not None
 
 
-def test_no_policy_no_training(make_services: MakeServices) -> None:
-    services = make_services(retrain_after=0)
+def test_no_policy_no_training(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, retrain_after=0)
     project = add_project(services)
     label(services, *range(100))
     services.clock.advance(3600)
 
-    assert not is_due(services, project)
     assert retrain_if_due(services, project) is None
 
 

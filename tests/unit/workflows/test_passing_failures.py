@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,7 @@ from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.resume_failed import resume_where_due
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
-from tests.contract.jobs.conftest import MakeServices
-from tests.services import add_project
+from tests.services import add_project, build_test_services
 
 AWAY = StudioUnreachable("Label Studio is away")
 BUSY = StudioRejected("Label Studio is busy", status=429, retry_after_s=0.01)
@@ -22,8 +22,8 @@ REFUSED = StudioRejected("Label Studio knows no such project", status=404)
 
 
 @pytest.fixture
-def services(make_services: MakeServices) -> Services:
-    services = make_services(job_patience_s=0.05)
+def services(tmp_path: Path) -> Services:
+    services = build_test_services(tmp_path, job_patience_s=0.05)
     add_project(services, ["where is my card", "the money is late"])
     return services
 
@@ -42,8 +42,10 @@ def fail(services: Services, trigger: str, failure: LabelloopError = AWAY) -> Jo
     return services.database.jobs.get(job.id)
 
 
-@pytest.mark.parametrize("call", ["count_without_prediction", "push_predictions", "prediction_counts"])
-@pytest.mark.parametrize("failure", [AWAY, BUSY, BROKEN])
+@pytest.mark.parametrize(
+    ("call", "failure"),
+    [("count_without_prediction", AWAY), ("push_predictions", BUSY), ("prediction_counts", BROKEN)],
+)
 def test_a_job_waits_for_what_is_back_within_its_patience(
     services: Services, call: str, failure: LabelloopError
 ) -> None:
@@ -55,8 +57,8 @@ def test_a_job_waits_for_what_is_back_within_its_patience(
     assert services.studio.prediction_counts(1) == {job.result["model_version"]: 2}
 
 
-def test_the_row_says_what_a_job_waits_for(make_services: MakeServices) -> None:
-    services = make_services(job_patience_s=630.0)
+def test_the_row_says_what_a_job_waits_for(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, job_patience_s=630.0)
     add_project(services, ["where is my card"])
     services.studio.refusals["count_without_prediction"] = AWAY
     job, _ = PrelabelJob(trigger="import").request(services, 1, claim=True)

@@ -22,9 +22,8 @@ from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.prelabel import BatchSizes
 from ml_backend.workflows.promoting.promote import reconcile_promotions
 from ml_backend.workflows.services import Services
-from tests.contract.jobs.conftest import MakeServices
 from tests.fakes import FakeRun
-from tests.services import add_project, add_version, texts_in
+from tests.services import add_project, add_version, build_test_services, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 3)
 
@@ -83,8 +82,8 @@ def test_a_job_whose_process_is_seen_to_be_gone_goes_on_at_once(
     assert now(services, job).message == "goes on by itself: its process 4711 is gone, while 'training'"
 
 
-def test_an_abandoned_job_keeps_what_it_can_go_on_from_and_its_run_is_ended(make_services: MakeServices) -> None:
-    services = make_services(job_attempts=1)
+def test_an_abandoned_job_keeps_what_it_can_go_on_from_and_its_run_is_ended(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, job_attempts=1)
     add_project(services, TEXTS)
     job = with_run(services, TrainJob.by_settings(services, "test").request(services, 1, claim=True)[0])
 
@@ -234,11 +233,16 @@ def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_w
     assert services.registry.champion(project.ref.key) is None
 
 
-def test_a_promotion_whose_process_died_is_finished_by_the_next_attempt(services: Services, project: Project) -> None:
+@pytest.mark.parametrize("is_finished_by_the_worker", [False, True])
+def test_a_promotion_whose_process_died_succeeds_at_the_next_attempt(
+    services: Services, project: Project, is_finished_by_the_worker: bool
+) -> None:
     version = add_version(services, project)
     job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
     recover(services, job, "it died")
+    if is_finished_by_the_worker:
+        reconcile_promotions(services)
     again = services.database.jobs.claim()
     assert again is not None
 
@@ -247,19 +251,6 @@ def test_a_promotion_whose_process_died_is_finished_by_the_next_attempt(services
     assert now(services, job).result["model_version"] == version.name
     assert len(services.database.promotions.history(1)) == 1
     assert services.database.promotions.open(1) is None
-
-
-def test_a_promotion_that_the_worker_finished_meanwhile_succeeds(services: Services, project: Project) -> None:
-    version = add_version(services, project)
-    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
-    services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
-    recover(services, job, "it died")
-    reconcile_promotions(services)
-    again = services.database.jobs.claim()
-    assert again is not None
-
-    assert run_job(services, again.id) is JobState.SUCCEEDED
-    assert len(services.database.promotions.history(1)) == 1
 
 
 def test_a_process_whose_job_was_taken_up_by_another_one_stops(services: Services, job: Job, tmp_path: Path) -> None:
