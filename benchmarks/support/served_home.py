@@ -206,14 +206,14 @@ class TrainingBeside:
         while (stage := self._stage()) not in WORKING_STAGES:
             if stage is None:
                 self._seed += 1
-                request = TrainJob(
+                wanted = TrainJob(
                     trigger="command",
                     base_model=self._home.settings().base_model,
                     seed=self._seed,
                     snapshot=str(self._snapshot),
                 )
                 services = self._home.services
-                job, _ = request.request(services, 0)
+                job, _ = wanted.request(services, 0)
                 self._job_id = job.id
             if time.monotonic() > deadline:
                 raise SystemExit(f"the training job did not get to work within {JOB_STARTS_S:g} s (stage {stage!r})")

@@ -30,7 +30,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """Jobs, newest first."""
-    found = open_services().database.jobs.newest(project_id=project, limit=limit)
+    jobs = open_services().database.jobs.newest(project_id=project, limit=limit)
     rows = [
         (
             job.id,
@@ -41,9 +41,9 @@ def list_jobs(
             job.stage,
             _first_line(job.error),
         )
-        for job in found
+        for job in jobs
     ]
-    emit(found, as_json=as_json, lines=[table(("job", "kind", "project", "state", "done", "stage", "error"), rows)])
+    emit(jobs, as_json=as_json, lines=[table(("job", "kind", "project", "state", "done", "stage", "error"), rows)])
 
 
 @app.command()

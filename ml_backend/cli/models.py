@@ -34,7 +34,7 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
     keys = (
         [services.database.projects.get(project).ref.key] if project is not None else services.registry.project_keys()
     )
-    found = [version for key in keys for version in services.registry.versions(key)]
+    versions = [version for key in keys for version in services.registry.versions(key)]
     rows = [
         (
             version.name,
@@ -44,10 +44,10 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
             _figure(version.metrics.get("score")),
             f"{version.created_at:%Y-%m-%d %H:%M}",
         )
-        for version in found
+        for version in versions
     ]
     columns = ("version", "", "method", "snapshot", "validation score", "made (UTC)")
-    emit(found, as_json=as_json, lines=[table(columns, rows)])
+    emit(versions, as_json=as_json, lines=[table(columns, rows)])
 
 
 @app.command()
@@ -69,9 +69,9 @@ def compare(
     """Two versions of a project on the test rows of its newest snapshot. Decides nothing."""
     from ..workflows.promoting.gate import compare_versions
 
-    found = compare_versions(open_services(), first, second, drafts=drafts)
-    lines = [*_decision_lines(found.decision), *_draft_lines(found.drafts)]
-    emit({**asdict(found.decision), "drafts": found.drafts}, as_json=as_json, lines=lines)
+    comparison = compare_versions(open_services(), first, second, drafts=drafts)
+    lines = [*_decision_lines(comparison.decision), *_draft_lines(comparison.drafts)]
+    emit({**asdict(comparison.decision), "drafts": comparison.drafts}, as_json=as_json, lines=lines)
 
 
 @app.command()

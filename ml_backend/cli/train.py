@@ -132,14 +132,14 @@ def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
     ]
     validation, test = result["metrics"]["validation"], result["metrics"]["test"]
     scored = (("folds of train", "cross_validation_", validation), ("validation", "", validation), ("test", "", test))
-    found = [
+    scores = [
         (control, name, {figure: figures.get(prefix + figure) for figure in FIGURES})
         for name, prefix, metrics in scored
         for control, figures in _by_control(metrics).items()
         if f"{prefix}rows" in figures
     ]
-    shown = [figure for figure in FIGURES if any(figures[figure] is not None for *_, figures in found)]
-    rows = [(control, name, *(_figure(figures[figure]) for figure in shown)) for control, name, figures in found]
+    shown = [figure for figure in FIGURES if any(figures[figure] is not None for *_, figures in scores)]
+    rows = [(control, name, *(_figure(figures[figure]) for figure in shown)) for control, name, figures in scores]
     if rows:
         has_several = any(control for control, *_ in rows)
         columns = ("control", "scored on", *(FIGURES[figure] for figure in shown))
@@ -151,11 +151,11 @@ def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
 
 def _by_control(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """Figures by control, whose name stands before the last point; "" where there is only one control."""
-    found: dict[str, dict[str, float]] = {}
+    by_control: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():
         control, _, figure = name.rpartition(".")
-        found.setdefault(control, {})[figure] = value
-    return found
+        by_control.setdefault(control, {})[figure] = value
+    return by_control
 
 
 def _figure(value: float | None) -> str:

@@ -126,13 +126,13 @@ def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(
 
 def _train(loop: Loop, *, epochs: int) -> Job:
     options = loop.services.options
-    request = TrainJob(
+    wanted = TrainJob(
         trigger="command",
         base_model=options.base_model,
         seed=options.seed,
         overrides={**OVERRIDES, "epochs": str(epochs)},
     )
-    job, _ = request.request(loop.services, loop.project.id)
+    job, _ = wanted.request(loop.services, loop.project.id)
     return finish(loop.services, loop.backend, job)
 
 

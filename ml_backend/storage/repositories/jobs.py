@@ -30,7 +30,9 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobRepository(Repository):
-    """Every change of state is one UPDATE that names the state it leaves, so that two processes cannot both win.
+    """The rows of jobs.
+
+    Every change of state is one UPDATE that names the state it leaves, so that two processes cannot both win.
 
     Methods that take a `Job` act for the attempt that the value names: once another process has taken the job up,
     they change nothing.
@@ -93,7 +95,7 @@ class JobRepository(Repository):
                 # It ended between the insert and the look: try again.
 
     def get(self, job_id: int) -> Job:
-        """The job.
+        """Return the job.
 
         Raises:
             JobNotFound: there is none with this id.
@@ -105,7 +107,7 @@ class JobRepository(Repository):
         return _job(row)
 
     def newest(self, *, project_id: int | None = None, limit: int = 50) -> list[Job]:
-        """The newest jobs, newest first."""
+        """Return the newest jobs, newest first."""
         statement = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
         if project_id is not None:
             statement = statement.where(jobs.c.project_id == project_id)
@@ -113,13 +115,13 @@ class JobRepository(Repository):
             return [_job(row) for row in connection.execute(statement).mappings()]
 
     def running(self) -> list[Job]:
-        """All running jobs."""
+        """Return all running jobs."""
         with self._engine.connect() as connection:
-            found = connection.execute(select(jobs).where(jobs.c.state == JobState.RUNNING)).mappings()
-            return [_job(row) for row in found]
+            rows = connection.execute(select(jobs).where(jobs.c.state == JobState.RUNNING)).mappings()
+            return [_job(row) for row in rows]
 
     def last(self, kind: str, project_id: int, state: JobState | None = None) -> Job | None:
-        """The newest job of a kind, in a state if one is given."""
+        """Return the newest job of a kind; with a state, the newest in that state."""
         conditions = [jobs.c.kind == kind, jobs.c.project_id == project_id]
         if state is not None:
             conditions.append(jobs.c.state == state)
@@ -129,14 +131,14 @@ class JobRepository(Repository):
         return _job(row) if row else None
 
     def counts(self) -> Mapping[JobState, int]:
-        """Jobs per state."""
+        """Return the number of jobs per state."""
         statement = select(jobs.c.state, func.count()).group_by(jobs.c.state)
         with self._engine.connect() as connection:
-            found = {JobState(state): count for state, count in connection.execute(statement)}
-        return {state: found.get(state, 0) for state in JobState}
+            counts = {JobState(state): count for state, count in connection.execute(statement)}
+        return {state: counts.get(state, 0) for state in JobState}
 
     def claim(self, job_id: int | None = None) -> Job | None:
-        """The oldest queued job that may start, now running; None where there is none.
+        """Start the oldest queued job that may run now, and return it; None where there is none.
 
         In each of its lanes, a project has one running job at a time.
 
@@ -149,27 +151,27 @@ class JobRepository(Repository):
         if job_id is not None:
             free = free.where(jobs.c.id == job_id)
         with self._engine.connect() as connection:
-            found = connection.execute(free).scalar()
-        if found is None:
+            free_id = connection.execute(free).scalar()
+        if free_id is None:
             return None
         try:
-            won = self._update(and_(jobs.c.id == found, jobs.c.state == JobState.QUEUED), **self._running())
+            won = self._update(and_(jobs.c.id == free_id, jobs.c.state == JobState.QUEUED), **self._running())
         except IntegrityError:
             return None  # another worker started a job of this project at the same moment
-        return self.get(found) if won else None
+        return self.get(free_id) if won else None
 
     def started(self, job: Job, pid: int, host: str) -> None:
-        """Remember the process that runs the job."""
+        """Record the process that runs the job."""
         self._update(_attempt(job), pid=pid, host=host)
 
     def beat(self, job: Job) -> HeartbeatReply:
-        """A sign of life of the process that runs the job; returns what it should do."""
+        """Record a sign of life of the process that runs the job; return what it should do."""
         if not self._update(_attempt(job), heartbeat_at=self._now()):
             return HeartbeatReply.LOST
         return HeartbeatReply.STOP if self.get(job.id).cancel_requested else HeartbeatReply.CONTINUE
 
     def progress(self, job: Job, fraction: float, stage: str, message: str) -> None:
-        """How far a running job is."""
+        """Record the progress of a running job."""
         self._update(
             _attempt(job),
             progress=min(max(fraction, 0.0), 1.0),
@@ -179,7 +181,7 @@ class JobRepository(Repository):
         )
 
     def keep(self, job: Job, checkpoint: Mapping[str, Any]) -> bool:
-        """Remember what is done, for the next attempt; False where another process works on the job by now."""
+        """Record what is done, for the next attempt; return False where another process works on the job by now."""
         return self._update(_attempt(job), checkpoint=dict(checkpoint), deaths=0, heartbeat_at=self._now())
 
     def finish(
@@ -191,7 +193,7 @@ class JobRepository(Repository):
         error: str | None = None,
         is_passing: bool = False,
     ) -> bool:
-        """End a running job; returns False where it was over already, or another process works on it by now.
+        """End a running job; return False where it was over already, or another process works on it by now.
 
         Args:
             is_passing: the job failed for a reason that may pass without help.
@@ -209,11 +211,11 @@ class JobRepository(Repository):
         return self._update(_attempt(job), **values)
 
     def requeue(self, job: Job, reason: str) -> bool:
-        """Queue a running job again, whose process died; False where that process was not the last one."""
+        """Queue a running job again, whose process died; return False where that process was not the last one."""
         return self._update(_attempt(job), **_waiting(job, f"goes on by itself: {reason}"), deaths=job.deaths + 1)
 
     def resume(self, job_id: int, *, claim: bool = False) -> Job:
-        """Another attempt at a job that failed or was abandoned, from what the last one left.
+        """Start another attempt at a job that failed or was abandoned, from what the last attempt left.
 
         Args:
             claim: start it as running, for a caller that runs it itself.
@@ -259,7 +261,7 @@ class JobRepository(Repository):
         return self.get(job_id)
 
     def stale(self, timeout_s: float) -> list[Job]:
-        """Running jobs without a sign of life for this many seconds."""
+        """Return running jobs without a sign of life for this many seconds."""
         limit: datetime = self._now() - timedelta(seconds=timeout_s)
         condition = and_(
             jobs.c.state == JobState.RUNNING, or_(jobs.c.heartbeat_at.is_(None), jobs.c.heartbeat_at < limit)

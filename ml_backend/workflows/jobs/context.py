@@ -24,7 +24,7 @@ WAITING = "waiting"
 
 
 class JobContext:
-    """Keep a job alive while the block runs: a context manager whose thread writes the job's heartbeats.
+    """Keep a job alive for a block, while a second thread writes its heartbeats.
 
     The thread also learns whether the job must stop. `report` then raises an error in the thread that does the work,
     and work that reports nothing is interrupted soon after. While the database is away, reports are lost but the job

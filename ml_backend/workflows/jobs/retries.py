@@ -29,7 +29,7 @@ def with_retries(work: Callable[[], _Result], patience_s: float, wait: Callable[
             retries.
 
     Raises:
-        Exception: an error of the work: at once if it is a lasting failure, otherwise that of the last try.
+        Exception: a lasting failure of the work at once, a passing one after the last retry.
     """
     growing = wait_exponential(multiplier=patience_s / (2**MOST_RETRIES - 1))
 

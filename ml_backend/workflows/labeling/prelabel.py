@@ -1,4 +1,4 @@
-"""Pushing pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
+"""Push pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -34,8 +34,8 @@ class BatchSizes:
     """How many tasks at a time.
 
     Attributes:
-        predicted: are given to the model together.
-        pushed: are sent to Label Studio together; an interruption loses at most twice as many predictions.
+        predicted: tasks that the model answers together.
+        pushed: predictions that Label Studio gets together; an interruption loses at most twice as many.
     """
 
     predicted: int
@@ -57,7 +57,7 @@ def push_missing(
     report: ProgressCallback = ignore_progress,
     batch_sizes: BatchSizes | None = None,
 ) -> int:
-    """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind one.
+    """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind prediction.
 
     Only controls of the current label config are answered. Tasks are read, predicted and pushed at the same time, in
     constant memory however many there are. The first error ends all three and is raised here. Safe to repeat: existing

@@ -33,14 +33,14 @@ class Bench:
     snapshot: Path
 
     def start(self) -> Job:
-        request = TrainJob(
+        wanted = TrainJob(
             trigger="test",
             base_model=self.settings.base_model,
             seed=1,
             overrides={"epochs": "6"},
             snapshot=str(self.snapshot),
         )
-        return request.request(self.services, 0)[0]
+        return wanted.request(self.services, 0)[0]
 
     def now(self, job: Job) -> Job:
         while True:
