@@ -32,10 +32,10 @@ def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool
         Interrupted: a signal cancelled it, or ended the watching.
     """
     from ..domain.job import JobState
-    from ..workflows.jobs.recover import reap_dead
+    from ..workflows.jobs.recovery import JobRecovery
 
     # Where no worker ever runs, nobody else says so of jobs that died.
-    reap_dead(services)
+    JobRecovery(services).recover_dead()
     with noted_signals() as signals:
         job, is_ours = claim()
         job = (_run if is_ours else _watch)(services, job, signals)

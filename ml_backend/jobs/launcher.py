@@ -14,12 +14,12 @@ import psutil
 
 from ..domain.job import Job
 
-__all__ = ["InlineLauncher", "SubprocessLauncher", "job_folder", "log_path", "machine_name"]
+__all__ = ["InlineLauncher", "SubprocessLauncher", "job_folder", "log_path"]
 
 GRACE_S = 10.0
 
 
-def machine_name() -> str:
+def _machine_name() -> str:
     """Return a name for where process ids are unique: the host, and on Linux the process namespace of a container."""
     try:
         return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
@@ -52,7 +52,7 @@ class ChildProcess:
     @property
     def host(self) -> str:
         """Name of this machine."""
-        return machine_name()
+        return _machine_name()
 
     def poll(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""
@@ -123,11 +123,11 @@ class SubprocessLauncher:
 
     def is_gone(self, job: Job) -> bool:
         """Return True where the job's process ran on this machine and has ended; False where that is unknown."""
-        return job.pid is not None and job.host == machine_name() and self._process(job) is None
+        return job.pid is not None and job.host == _machine_name() and self._process(job) is None
 
     def kill(self, job: Job) -> None:
         """Kill the job's process and what it started, where it runs on this machine."""
-        process = self._process(job) if job.host == machine_name() else None
+        process = self._process(job) if job.host == _machine_name() else None
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -171,7 +171,7 @@ class InlineLauncher:
 
     def launch(self, job: Job, *, is_bound: bool = False) -> FinishedInline:  # noqa: ARG002 (the port's shape)
         """Run the job to its end."""
-        return FinishedInline(self.run(job.id), os.getpid(), machine_name())
+        return FinishedInline(self.run(job.id), os.getpid(), _machine_name())
 
     def is_gone(self, job: Job) -> bool:  # noqa: ARG002 (the port's shape)
         """False: a job never outlives `launch`, and one that another process runs, only that one knows."""

@@ -13,7 +13,7 @@ from ...jobs.launcher import job_folder
 from ..services import Services
 from .context import JobContext
 from .kinds.base import JobKind
-from .recover import clean_up_after
+from .recovery import JobRecovery
 from .retries import with_retries
 
 __all__ = ["run_job"]
@@ -79,7 +79,7 @@ def _finish(services: Services, job: Job, state: JobState, **outcome: Any) -> Jo
     """Record how the attempt ended; returns the job's state, which is another one where somebody else ended it."""
     if not services.database.jobs.finish(job, state, **outcome):
         return services.database.jobs.get(job.id).state
-    clean_up_after(services, services.database.jobs.get(job.id))
+    JobRecovery(services).clean_up_after(services.database.jobs.get(job.id))
     return state
 
 

@@ -13,8 +13,7 @@ from ..labeling.reconcile import MissedLabels
 from ..promoting.promote import reconcile_promotions
 from ..services import Services
 from .project_upkeep import ProjectUpkeep
-from .recover import reap_dead, recover, sweep_folders
-from .resume_failed import resume_where_due
+from .recovery import JobRecovery
 
 __all__ = ["Worker", "WorkerIntervals"]
 
@@ -57,6 +56,7 @@ class Worker:
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
+        self._recovery = JobRecovery(services)
         self._upkeep = ProjectUpkeep(services, self._intervals.ask_again_s)
         self._is_database_away = False
         self._missed_labels = MissedLabels(services)
@@ -87,11 +87,11 @@ class Worker:
         now = time.monotonic()
         if now >= self._next_housekeeping:
             self._next_housekeeping = now + self._intervals.housekeeping_s
-            reap_dead(self._services)
-            sweep_folders(self._services)
+            self._recovery.recover_dead()
+            self._recovery.clean_up()
             if now >= self._next_reconciling and reconcile_promotions(self._services):
                 self._next_reconciling = now + self._intervals.reconcile_again_s
-            resume_where_due(self._services)
+            self._recovery.resume_failed()
             self._missed_labels.look()
             self._upkeep.run()
         while len(self._children) < self._services.options.jobs_at_once:
@@ -131,7 +131,7 @@ class Worker:
                     child.terminate()
             return
         # Does nothing where the job itself wrote how it ended.
-        recover(self._services, job, _explain_exit(status), otherwise=JobState.FAILED)
+        self._recovery.recover(job, _explain_exit(status), otherwise=JobState.FAILED)
         del self._children[job_id]
         self._cancel_seen.pop(job_id, None)
 

@@ -15,10 +15,15 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.job import Job, JobState
-from ml_backend.jobs.launcher import ChildProcess, SubprocessLauncher, log_path, machine_name
+from ml_backend.jobs.launcher import ChildProcess, InlineLauncher, SubprocessLauncher, log_path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 JOB = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={})
+PRINT_HOST = """
+from ml_backend.domain.job import Job, JobState
+from ml_backend.jobs.launcher import InlineLauncher
+print(InlineLauncher(lambda _: 0).launch(Job(41, "train", 7, JobState.RUNNING, {})).host)
+"""
 SLEEP = "import time; print('ready'); time.sleep(60)"
 IGNORE_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
 START_ANOTHER = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid); " + SLEEP
@@ -204,26 +209,24 @@ def launcher_of(home: Path, script: str) -> SubprocessLauncher:
     return SubprocessLauncher(home, {}, niceness=0, command=(sys.executable, "-c", script))
 
 
+def host_of(*command: str) -> str:
+    """Name of the machine, as jobs know it that a command starts."""
+    command = (*command, sys.executable, "-c", PRINT_HOST)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    if command[0] == "unshare" and finished.returncode != 0:
+        pytest.skip(f"this machine makes no process namespaces: {finished.stderr.strip()}")
+    return finished.stdout.strip()
+
+
 def test_the_machine_is_named_by_host_and_process_namespace() -> None:
-    assert machine_name().startswith(socket.gethostname())
-    inherited = subprocess.run(
-        [sys.executable, "-c", "from ml_backend.jobs.launcher import machine_name; print(machine_name())"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=REPOSITORY,
-    )
-    assert inherited.stdout.strip() == machine_name()
+    host = InlineLauncher(lambda _: 0).launch(JOB).host
+    assert host.startswith(socket.gethostname())
+    assert host_of() == host
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
 def test_a_container_with_the_same_host_name_is_another_machine() -> None:
-    script = "from ml_backend.jobs.launcher import machine_name; print(machine_name())"
-    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]
-    inside = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
-    if inside.returncode != 0:
-        pytest.skip(f"this machine makes no process namespaces: {inside.stderr.strip()}")
-    assert inside.stdout.strip() != machine_name()
+    assert host_of("unshare", "--pid", "--fork", "--mount-proc") != host_of() != ""
 
 
 def test_a_process_that_ended_is_seen_to_be_gone(launch: Launch, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.workflows.connecting.projects import announced_version, remember_project
-from ml_backend.workflows.jobs.recover import reap_dead
+from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.promote import promote, reconcile_promotions, serving_version
 from ml_backend.workflows.services import Services
@@ -68,7 +68,7 @@ def test_after_a_kill_at_any_step_one_champion_serves_everywhere(
 
     # A new server: the killed job shows no sign of life, so it is given up; then half-done promotions are finished.
     patient = replace(services, options=replace(services.options, job_heartbeat_timeout_s=1e-6, job_attempts=1))
-    reap_dead(patient)
+    JobRecovery(patient).recover_dead()
     reconcile_promotions(services)
     reconcile_promotions(services)
 

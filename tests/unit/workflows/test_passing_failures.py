@@ -10,7 +10,7 @@ from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import LabelloopError, StudioRejected, StudioUnreachable, TrackingError
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
-from ml_backend.workflows.jobs.resume_failed import resume_where_due
+from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from tests.services import add_project, build_test_services
@@ -93,7 +93,7 @@ def test_a_job_that_failed_in_passing_is_asked_for_again_after_longer_and_longer
     waited_min = []
     for _ in range(7):
         minutes = 0
-        while not resume_where_due(services):
+        while not JobRecovery(services).resume_failed():
             services.clock.advance(60)
             minutes += 1
         waited_min.append(minutes)
@@ -110,7 +110,7 @@ def test_a_job_is_not_asked_for_again_for_ever(services: Services) -> None:
     resumed = 0
     for _ in range(40):
         services.clock.advance(3600)
-        if resume_where_due(services):
+        if JobRecovery(services).resume_failed():
             resumed += 1
             job = services.database.jobs.claim()
             assert job is not None
@@ -126,7 +126,7 @@ def test_what_somebody_watched_and_what_lasts_is_not_asked_for_again(
     fail(services, trigger, failure)
     services.clock.advance(86_400)
 
-    assert resume_where_due(services) == []
+    assert JobRecovery(services).resume_failed() == []
 
 
 def test_what_was_asked_for_anew_is_not_gone_on_with(services: Services) -> None:
@@ -134,7 +134,7 @@ def test_what_was_asked_for_anew_is_not_gone_on_with(services: Services) -> None
     TrainJob.by_settings(services, "page").request(services, 1)
     services.clock.advance(86_400)
 
-    assert resume_where_due(services) == []
+    assert JobRecovery(services).resume_failed() == []
 
 
 def test_a_job_that_was_resumed_goes_on_from_its_checkpoint(services: Services) -> None:
@@ -143,7 +143,7 @@ def test_a_job_that_was_resumed_goes_on_from_its_checkpoint(services: Services) 
     del services.studio.refusals["prediction_counts"]
     services.clock.advance(60)
 
-    [resumed] = resume_where_due(services)
+    [resumed] = JobRecovery(services).resume_failed()
     services.database.jobs.claim()
 
     assert run_job(services, job.id) is JobState.SUCCEEDED

@@ -17,7 +17,7 @@ from ml_backend.jobs.launcher import job_folder
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
-from ml_backend.workflows.jobs.recover import clean_up_after, reap_dead, recover, sweep_folders
+from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.prelabel import BatchSizes
 from ml_backend.workflows.promoting.promote import reconcile_promotions
@@ -60,7 +60,7 @@ def test_a_job_without_a_sign_of_life_goes_on_and_one_with_a_sign_is_left_alone(
     other = add_project(services, title="Other")
     alive, _ = TrainJob.by_settings(services, "test").request(services, other.id, claim=True)
 
-    reaped = reap_dead(services)
+    reaped = JobRecovery(services).recover_dead()
 
     assert [found.id for found in reaped] == [job.id]
     assert (now(services, job).state, now(services, job).attempt) == (JobState.QUEUED, 2)
@@ -68,7 +68,7 @@ def test_a_job_without_a_sign_of_life_goes_on_and_one_with_a_sign_is_left_alone(
         "goes on by itself: no sign of life since 2026-01-01 12:00:00 UTC, while 'training'"
     )
     assert now(services, alive) == alive
-    assert reap_dead(services) == []
+    assert JobRecovery(services).recover_dead() == []
 
 
 def test_a_job_whose_process_is_seen_to_be_gone_goes_on_at_once(
@@ -77,7 +77,7 @@ def test_a_job_whose_process_is_seen_to_be_gone_goes_on_at_once(
     services.database.jobs.started(job, 4711, "here")
     monkeypatch.setattr(type(services.launcher), "is_gone", lambda _self, job: job.pid == 4711)
 
-    reap_dead(services)
+    JobRecovery(services).recover_dead()
 
     assert now(services, job).message == "goes on by itself: its process 4711 is gone, while 'training'"
 
@@ -87,7 +87,7 @@ def test_an_abandoned_job_keeps_what_it_can_go_on_from_and_its_run_is_ended(tmp_
     add_project(services, TEXTS)
     job = with_run(services, TrainJob.by_settings(services, "test").request(services, 1, claim=True)[0])
 
-    recover(services, job, "no sign of life")
+    JobRecovery(services).recover(job, "no sign of life")
 
     assert now(services, job).state is JobState.ABANDONED
     assert now(services, job).error == (
@@ -102,7 +102,7 @@ def test_a_cancelled_job_whose_process_died_leaves_nothing(services: Services, j
     job = with_run(services, job)
     services.database.jobs.cancel(job.id)
 
-    recover(services, job, "its process was killed by SIGTERM")
+    JobRecovery(services).recover(job, "its process was killed by SIGTERM")
 
     assert now(services, job).state is JobState.CANCELLED
     assert now(services, job).error == "cancelled; its process was killed by SIGTERM, while 'training'"
@@ -111,21 +111,21 @@ def test_a_cancelled_job_whose_process_died_leaves_nothing(services: Services, j
 
 
 def test_a_death_noticed_twice_changes_nothing_the_second_time(services: Services, job: Job) -> None:
-    recover(services, job, "it died")
+    JobRecovery(services).recover(job, "it died")
     second = services.database.jobs.claim()
     assert second is not None
 
-    assert recover(services, job, "it died").attempt == second.attempt
+    assert JobRecovery(services).recover(job, "it died").attempt == second.attempt
 
     assert now(services, job) == second
 
 
 def test_a_job_cancelled_while_it_waits_for_its_next_attempt_is_cleared_up(services: Services, job: Job) -> None:
     job = with_run(services, job)
-    recover(services, job, "it died")
+    JobRecovery(services).recover(job, "it died")
     services.database.jobs.cancel(job.id)
 
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
 
     assert services.tracker.runs[0].state == "KILLED"
     assert not job_folder(services.options.home, job.id).exists()
@@ -140,11 +140,11 @@ def test_what_cannot_be_cleared_up_now_is_cleared_up_later(services: Services, j
         raise TrackingError("MLflow is away")
 
     services.tracker.close = away
-    clean_up_after(services, now(services, job))
+    JobRecovery(services).clean_up_after(now(services, job))
     assert job_folder(services.options.home, job.id).exists()
 
     services.tracker.close = close
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
 
     assert services.tracker.runs[0].state == "KILLED"
     assert not job_folder(services.options.home, job.id).exists()
@@ -156,10 +156,10 @@ def test_a_failure_that_nobody_resumed_for_a_week_is_cleared_up(services: Servic
     folder = job_folder(services.options.home, job.id)
 
     services.clock.advance(timedelta(days=7).total_seconds())
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
     assert folder.exists()
     services.clock.advance(1)
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
 
     assert not folder.exists()
 
@@ -170,7 +170,7 @@ def test_other_folders_and_those_of_jobs_at_work_are_left_alone(services: Servic
     for folder in kept:
         folder.mkdir(parents=True)
 
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
 
     assert [folder.exists() for folder in kept] == [True, True, True]
 
@@ -219,7 +219,7 @@ def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_w
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
     services.database.jobs.finish(job, JobState.CANCELLED)
     services.studio.refusals["delete_predictions"] = StudioUnreachable("away")
-    clean_up_after(services, now(services, job))
+    JobRecovery(services).clean_up_after(now(services, job))
     promotion = services.database.promotions.of_job(job.id)
     assert promotion is not None
     assert promotion.state is PromotionState.INTENT
@@ -240,7 +240,7 @@ def test_a_promotion_whose_process_died_succeeds_at_the_next_attempt(
     version = add_version(services, project)
     job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
-    recover(services, job, "it died")
+    JobRecovery(services).recover(job, "it died")
     if is_finished_by_the_worker:
         reconcile_promotions(services)
     again = services.database.jobs.claim()
