@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     FromClause,
     RowMapping,
+    Select,
     and_,
     exists,
     func,
@@ -100,35 +100,28 @@ class JobRepository(Repository):
         Raises:
             JobNotFound: there is none with this id.
         """
-        with self._engine.connect() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
-        if row is None:
+        job = self._first(select(jobs).where(jobs.c.id == job_id))
+        if job is None:
             raise JobNotFound(f"there is no job {job_id}; `labelloop jobs list` shows those there are")
-        return _job(row)
+        return job
 
     def newest(self, *, project_id: int | None = None, limit: int = 50) -> list[Job]:
         """Return the newest jobs, newest first."""
         statement = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
         if project_id is not None:
             statement = statement.where(jobs.c.project_id == project_id)
-        with self._engine.connect() as connection:
-            return [_job(row) for row in connection.execute(statement).mappings()]
+        return self._jobs(statement)
 
     def running(self) -> list[Job]:
         """Return all running jobs."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(jobs).where(jobs.c.state == JobState.RUNNING)).mappings()
-            return [_job(row) for row in rows]
+        return self._jobs(select(jobs).where(jobs.c.state == JobState.RUNNING))
 
     def last(self, kind: str, project_id: int, state: JobState | None = None) -> Job | None:
         """Return the newest job of a kind; with a state, the newest in that state."""
-        conditions = [jobs.c.kind == kind, jobs.c.project_id == project_id]
+        statement = select(jobs).where(jobs.c.kind == kind, jobs.c.project_id == project_id)
         if state is not None:
-            conditions.append(jobs.c.state == state)
-        statement = select(jobs).where(and_(*conditions)).order_by(jobs.c.id.desc()).limit(1)
-        with self._engine.connect() as connection:
-            row = connection.execute(statement).mappings().first()
-        return _job(row) if row else None
+            statement = statement.where(jobs.c.state == state)
+        return self._first(statement.order_by(jobs.c.id.desc()))
 
     def counts(self) -> Mapping[JobState, int]:
         """Return the number of jobs per state."""
@@ -266,8 +259,7 @@ class JobRepository(Repository):
         condition = and_(
             jobs.c.state == JobState.RUNNING, or_(jobs.c.heartbeat_at.is_(None), jobs.c.heartbeat_at < limit)
         )
-        with self._engine.connect() as connection:
-            return [_job(row) for row in connection.execute(select(jobs).where(condition)).mappings()]
+        return self._jobs(select(jobs).where(condition))
 
     def failed_in_passing(self) -> list[Job]:
         """Return jobs that failed for a reason that may be over by now, and that nobody has requested again since."""
@@ -276,22 +268,26 @@ class JobRepository(Repository):
         statement = select(jobs).where(
             jobs.c.state == JobState.FAILED, jobs.c.failure_is_passing.is_(True), ~asked_anew
         )
-        with self._engine.connect() as connection:
-            return [_job(row) for row in connection.execute(statement.order_by(jobs.c.id)).mappings()]
+        return self._jobs(statement.order_by(jobs.c.id))
 
     def _running(self) -> dict[str, Any]:
         now = self._now()
         return {"state": JobState.RUNNING, "stage": "starting", "started_at": now, "heartbeat_at": now}
 
     def _active(self, condition: ColumnElement[bool]) -> Job | None:
-        statement = select(jobs).where(condition, jobs.c.state.in_(ACTIVE)).limit(1)
+        return self._first(select(jobs).where(condition, jobs.c.state.in_(ACTIVE)))
+
+    def _first(self, statement: Select[Any]) -> Job | None:
+        return next(iter(self._jobs(statement.limit(1))), None)
+
+    def _jobs(self, statement: Select[Any]) -> list[Job]:
         with self._engine.connect() as connection:
-            row = connection.execute(statement).mappings().first()
-        return _job(row) if row else None
+            return [_job(row) for row in connection.execute(statement).mappings()]
 
     def _update(self, condition: ColumnElement[bool], **values: Any) -> bool:
+        """Change the jobs for which the condition is true; return False where there is none."""
         with self._engine.begin() as connection:
-            return _changed(connection, condition, values)
+            return connection.execute(update(jobs).where(condition).values(**values)).rowcount > 0
 
 
 def _attempt(job: Job) -> ColumnElement[bool]:
@@ -317,10 +313,6 @@ def _waiting(job: Job, message: str) -> dict[str, Any]:
         "host": None,
         "heartbeat_at": None,
     }
-
-
-def _changed(connection: Connection, condition: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
-    return connection.execute(update(jobs).where(condition).values(**values)).rowcount > 0
 
 
 def _job(row: RowMapping) -> Job:
