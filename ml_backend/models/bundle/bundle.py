@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...atomic_files import unfinished_folder
+from ...atomic_files import take_place, unfinished_folder
 from ...domain.model import HeadKind, Method
 from ...domain.snapshot import text_digest
 from ...errors import BundleError
@@ -255,8 +255,9 @@ def write_bundle(
     Raises:
         BundleError: there is something at `path` already, or a part is not as it should be.
     """
+    overwrites = BundleError(f"{path} exists already; a model version is never overwritten, so choose another folder")
     if path.exists():
-        raise BundleError(f"{path} exists already; a model version is never overwritten, so choose another folder")
+        raise overwrites
     with unfinished_folder(path.parent) as draft:
         for position, part in enumerate(parts):
             shutil.copytree(part.folder, draft / PARTS_FOLDER / str(position))
@@ -266,7 +267,8 @@ def write_bundle(
         _check_parts(path, full)
         document = json.dumps(asdict(full), indent=2, ensure_ascii=False) + "\n"
         (draft / MANIFEST_NAME).write_text(document, encoding="utf-8")
-        draft.rename(path)
+        if not take_place(draft, path):
+            raise overwrites
     return read_bundle(path)
 
 

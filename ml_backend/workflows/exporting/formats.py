@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from ...atomic_files import atomic_file, unfinished_folder
+from ...atomic_files import atomic_file, take_place, unfinished_folder
 from ...domain.annotation import Task
 from ...domain.example import Provenance, Row
 from ...domain.label_config import Control, LabelConfig, ObjectTag
@@ -194,15 +194,17 @@ def _written(
         with atomic_file(out) as draft:
             reports[None] = wanted.write(rows[None], draft, wish)
     else:
+        refusal = ConfigurationError(f"{out} holds something already; choose a folder that is empty or not there yet")
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ConfigurationError(f"{out} holds something already; choose a folder that is empty or not there yet")
+            raise refusal
         with unfinished_folder(out.parent) as folder:
             for split, found in rows.items():
                 path = folder / wanted.file_of(split or Split.TRAIN)
                 path.parent.mkdir(exist_ok=True)
                 reports[split] = wanted.write(found, path, wish)
             wanted.finish(folder)
-            folder.rename(out)
+            if not take_place(folder, out):
+                raise refusal
     return _summed(reports, wanted, out, tuple(reasons))
 
 

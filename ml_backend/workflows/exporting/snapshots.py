@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from ...atomic_files import take_place, unfinished_folder
 from ...domain.annotation import Annotation, Task
 from ...domain.event import AnnotationEvent
 from ...domain.example import Row
@@ -232,18 +232,16 @@ def _written(
         snapshot = write(services.options.snapshots)
     else:
         out = out.resolve()
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".labelloop-", dir=out.parent) as folder:
-            snapshot = _moved(write(Path(folder)), out)
+        with unfinished_folder(out.parent) as folder:
+            snapshot = _moved(write(folder), out)
     services.hooks.snapshot_written(snapshot)
     return snapshot
 
 
 def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
-    """The snapshot at the folder that the caller named, which must be free, or hold the same one."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if (out / MANIFEST).exists() and read_manifest(out).id == snapshot.id:
-            return Snapshot(out, replace(read_manifest(out), reasons=snapshot.manifest.reasons))
-        raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")
-    snapshot.path.rename(out)
-    return replace(snapshot, path=out)
+    """Return the snapshot at the folder that the caller named, which must be free, or hold the same one."""
+    if take_place(snapshot.path, out):
+        return replace(snapshot, path=out)
+    if (out / MANIFEST).exists() and read_manifest(out).id == snapshot.id:
+        return Snapshot(out, replace(read_manifest(out), reasons=snapshot.manifest.reasons))
+    raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")
