@@ -75,24 +75,29 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_the_child_gets_the_job_s_id_and_writes_to_the_job_s_log(launch: Launch, tmp_path: Path) -> None:
-    child = launch("import sys; print('job', *sys.argv[1:]); print('to stderr', file=sys.stderr)")
-    assert child.process.wait(30) == 0
-    assert child.poll() == 0
-    assert log_path(tmp_path, 41) == tmp_path / "jobs" / "41.log"
-    assert sorted(log_path(tmp_path, 41).read_text().splitlines()) == ["job 41", "to stderr"]
-
-
-def test_a_second_attempt_adds_to_the_log(launch: Launch, tmp_path: Path) -> None:
+def test_every_attempt_gets_the_job_s_id_and_adds_to_the_job_s_log(launch: Launch, tmp_path: Path) -> None:
     for word in ("first", "second"):
-        launch(f"print('{word}')").process.wait(30)
-    assert log_path(tmp_path, 41).read_text() == "first\nsecond\n"
+        child = launch(f"import sys; print('{word}', *sys.argv[1:]); print('to stderr', file=sys.stderr)")
+        assert child.process.wait(30) == 0
+        assert child.poll() == 0
+    assert log_path(tmp_path, 41) == tmp_path / "jobs" / "41.log"
+    assert sorted(log_path(tmp_path, 41).read_text().splitlines()) == [
+        "first 41",
+        "second 41",
+        "to stderr",
+        "to stderr",
+    ]
 
 
-def test_output_can_be_read_while_the_child_runs(launch: Launch, tmp_path: Path) -> None:
+def test_a_child_at_work_leads_its_session_shows_its_output_and_ends_when_asked(launch: Launch, tmp_path: Path) -> None:
     child = launch(SLEEP)
     assert wait_until_ready(tmp_path) == "ready\n"
     assert child.poll() is None
+    assert os.getsid(child.pid) == child.pid != os.getsid(0)
+
+    child.terminate()
+
+    assert child.poll() == -signal.SIGTERM
 
 
 def test_the_exit_status_is_the_child_s(launch: Launch) -> None:
@@ -135,18 +140,6 @@ def test_the_child_inherits_no_socket_and_no_input(launch: Launch, tmp_path: Pat
     log = str(log_path(tmp_path, 41))
     assert standard.split() == ["/dev/null", log, log]
     assert listed == "['0', '1', '2', '3']"  # 3 is the listing itself
-
-
-def test_the_child_is_in_a_session_of_its_own(launch: Launch, tmp_path: Path) -> None:
-    child = launch(SLEEP)
-    assert os.getsid(child.pid) == child.pid != os.getsid(0)
-
-
-def test_terminating_asks_first(launch: Launch, tmp_path: Path) -> None:
-    child = launch(SLEEP)
-    wait_until_ready(tmp_path)
-    child.terminate()
-    assert child.poll() == -signal.SIGTERM
 
 
 def test_a_child_that_does_not_listen_is_killed_after_the_grace_time(launch: Launch, tmp_path: Path) -> None:

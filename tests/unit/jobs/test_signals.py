@@ -43,10 +43,7 @@ def test_the_first_signal_ends_a_process_in_order_with_the_status_of_shells(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGHUP), (signal.SIGHUP, signal.SIGINT)],
-)
+@pytest.mark.parametrize(("first", "second"), [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGHUP)])
 def test_a_second_signal_does_not_wait_for_the_ending(
     first: signal.Signals, second: signal.Signals, tmp_path: Path
 ) -> None:

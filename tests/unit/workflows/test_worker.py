@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +21,7 @@ from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.worker import Worker, WorkerIntervals
 from ml_backend.workflows.services import Services
-from tests.contract.jobs.conftest import MakeServices
-from tests.services import add_project, add_version, texts_in
+from tests.services import add_project, add_version, build_test_services, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 2)
 
@@ -71,8 +71,8 @@ def launcher() -> FakeLauncher:
 
 
 @pytest.fixture
-def services(make_services: MakeServices, launcher: FakeLauncher) -> Services:
-    services = replace(make_services(retrain_after=2), launcher=launcher)
+def services(tmp_path: Path, launcher: FakeLauncher) -> Services:
+    services = replace(build_test_services(tmp_path, retrain_after=2), launcher=launcher)
     add_project(services, TEXTS)
     return services
 
@@ -86,8 +86,8 @@ def state(services: Services, job: Job) -> JobState:
     return services.database.jobs.get(job.id).state
 
 
-def test_a_queued_job_runs_to_its_end_in_process(make_services: MakeServices) -> None:
-    services = make_services()
+def test_a_queued_job_runs_to_its_end_in_process(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path)
     add_project(services, TEXTS)
     job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
@@ -156,7 +156,7 @@ def test_a_process_that_cannot_be_started_fails_its_job(services: Services, laun
         (255, "its process ended with status 255 without saying how the job went"),
     ],
 )
-def test_the_row_says_how_the_process_ended(
+def test_a_job_whose_process_died_goes_on_by_itself(
     services: Services, launcher: FakeLauncher, status: int, reason: str
 ) -> None:
     job, _ = PrelabelJob(trigger="test").request(services, 1)
@@ -165,21 +165,12 @@ def test_the_row_says_how_the_process_ended(
     launcher.children[job.id].status = status
 
     worker.look_after_children()
-
     assert services.database.jobs.get(job.id).message == f"goes on by itself: {reason}, while 'starting'"
-
-
-def test_a_job_whose_process_died_goes_on_by_itself(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
-    worker.step()
-    launcher.children[job.id].status = -signal.SIGKILL
-
     worker.step()
 
-    found = services.database.jobs.get(job.id)
-    assert (found.state, found.attempt, found.pid) == (JobState.RUNNING, 2, launcher.children[job.id].pid)
-    services.database.jobs.finish(found, JobState.SUCCEEDED)
+    again = services.database.jobs.get(job.id)
+    assert (again.state, again.attempt, again.pid) == (JobState.RUNNING, 2, launcher.children[job.id].pid)
+    services.database.jobs.finish(again, JobState.SUCCEEDED)
     launcher.children[job.id].status = 0
     worker.step()
     assert (state(services, job), worker.is_idle) == (JobState.SUCCEEDED, True)
@@ -219,8 +210,8 @@ def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services,
     assert services.database.jobs.get(job.id).checkpoint == {"epoch": 7}
 
 
-def test_a_worker_runs_no_more_jobs_at_once_than_it_may(make_services: MakeServices, launcher: FakeLauncher) -> None:
-    services = replace(make_services(jobs_at_once=2), launcher=launcher)
+def test_a_worker_runs_no_more_jobs_at_once_than_it_may(tmp_path: Path, launcher: FakeLauncher) -> None:
+    services = replace(build_test_services(tmp_path, jobs_at_once=2), launcher=launcher)
     jobs = [TrainJob.by_settings(services, "test").request(services, 0)[0] for number in range(3)]
     worker = Worker(services)
 
