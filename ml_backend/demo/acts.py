@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from ..domain.job import Job, JobState
-from ..domain.progress import Progress, ProgressCallback, ignore_progress
+from ..domain.progress import ProgressCallback, ignore_progress
 from ..domain.project import Project
 from ..errors import JobError
 from ..labelstudio.http import StudioHttp
@@ -71,7 +71,7 @@ def finish(services: Services, backend: BackendProcess, job: Job, report: Progre
         ConfigurationError: the backend has ended, and nothing looks after the job.
     """
     while not job.state.is_over:
-        report(Progress(job.progress, job.stage, job.message))
+        report(job.latest)
         time.sleep(POLL_S)
         backend.check()
         job = services.database.jobs.get(job.id)

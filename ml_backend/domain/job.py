@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from .progress import Progress
+
 __all__ = ["GREATEST_JOB_ID", "PROJECT_LANE", "HeartbeatReply", "Job", "JobState"]
 
 GREATEST_JOB_ID = 2**31 - 1
@@ -91,3 +93,8 @@ class Job:
     started_at: datetime | None = None
     heartbeat_at: datetime | None = None
     finished_at: datetime | None = None
+
+    @property
+    def latest(self) -> Progress:
+        """What the job reported last."""
+        return Progress(self.progress, self.stage, self.message)
