@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.bootstrap import build_services
-from ml_backend.demo.acts import make_project, press_start_training
 from ml_backend.demo.backend import BackendProcess, demo_settings, running_backend
+from ml_backend.demo.steps import make_project, press_start_training
 from ml_backend.demo.tickets import Ticket, load_tickets
 from ml_backend.domain.job import Job
 from ml_backend.labelstudio.client import StudioClient
@@ -113,7 +113,7 @@ def _posts_while_running(
 
 def _post(backend: BackendProcess, event: Mapping[str, Any]) -> float:
     """Milliseconds that the webhook takes for an event, as Label Studio calls it: on a new connection."""
-    password = backend.settings.webhook_password.get_secret_value()
+    password = backend.settings.backend.webhook_password.get_secret_value()
     headers = {
         "Content-Type": "application/json",
         "Authorization": "Basic " + b64encode(f"webhook:{password}".encode()).decode(),

@@ -20,9 +20,7 @@ from .errors import LabelloopError
 from .labelstudio.payloads import parse_predict, parse_setup, predict_response
 from .labelstudio.webhook_payloads import parse_webhook
 from .models.base.native_threads import NativeThread
-from .web.bounded_json import BoundedJson
 from .web.errors import status_line
-from .web.event_bounds import bound_events
 from .web.guard import Guard, refuse_training_by_events
 from .web.label_studio import versions_answer, webhook_answer
 from .web.watcher import watch_champions
@@ -33,7 +31,7 @@ from .workflows.services import Services
 
 try:
     # Its import makes a cache there, in the working directory otherwise; nothing is kept in it from here.
-    os.environ.setdefault("MODEL_DIR", str(load_settings().home.resolve() / "label-studio-ml"))
+    os.environ.setdefault("MODEL_DIR", str(load_settings().home / "label-studio-ml"))
     from label_studio_ml.exceptions import AnswerException
     from label_studio_ml.model import LabelStudioMLBase
 except ImportError as error:
@@ -73,17 +71,17 @@ class OncePerProcess:
 
 
 class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml has no types
-    """What label-studio-ml's server asks about one project, answered by the workflows.
+    """Answers what label-studio-ml's server asks about one project, by the workflows.
 
     Attributes:
-        services: gives the services; from the environment, unless `over` says otherwise.
+        services: returns the services; made from the environment, unless `over` gives others.
     """
 
     services: ClassVar[Callable[[], Services]] = OncePerProcess(lambda: build_services(load_settings()))
 
     @classmethod
     def over(cls, services: Callable[[], Services]) -> "type[LabelloopModel]":
-        """The same model over other services."""
+        """Return the same model over other services."""
         return type(cls.__name__, (cls,), {"services": staticmethod(services)})
 
     def __init__(self, project_id: str | None = None, label_config: str | None = None) -> None:
@@ -104,7 +102,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
         self.set("label_config", label_config)
 
     def get(self, key: str) -> Any:
-        """A value of this request, None where there is none; for `model_version`, what `/predict` answers with."""
+        """Return a value of this request, None where there is none; `model_version` is what `/predict` answers with."""
         if key == MODEL_VERSION and self._is_set_up:
             with _refusals_as_answers():
                 return self._announced()
@@ -139,7 +137,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
             return results
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002 (the base's shape)
-        """What became of an event. START_TRAINING leaves a job for the worker; nothing is trained here.
+        """Take in an event; returns the answer. START_TRAINING leaves a job for the worker, so nothing is trained here.
 
         Raises:
             LabelloopError: outside a request; inside one, it becomes the answer.
@@ -180,9 +178,7 @@ def wsgi_app(model: type[LabelloopModel] = LabelloopModel) -> Flask:
     settings = load_settings()
     configure_logging(settings.log_level)
     app: Flask = init_app(model_class=model)
-    app.json = BoundedJson(app)
-    Guard(settings).protect(app)
-    bound_events(app)
+    Guard(settings.backend).protect(app)
 
     @app.get("/versions")
     def versions() -> Response:

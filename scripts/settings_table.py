@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rewrites the settings table of README.md from `ml_backend/config.py`."""
+"""Rewrites the settings table of README.md from `ml_backend/options.py`."""
 
 import argparse
 import sys
@@ -13,12 +13,11 @@ START, END = "<!-- settings -->", "<!-- /settings -->"
 
 def settings_table() -> str:
     """One row a setting, in the order of the class: name, default, meaning."""
-    from ml_backend.config import PREFIX, Settings
+    from ml_backend.options import PREFIX, all_settings
 
-    defaults = Settings.model_construct()
     lines = ["| setting | default | meaning |", "| --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
-        default = str(getattr(defaults, name))
+    for name, field in all_settings().items():
+        default = str(field.default)
         lines.append(f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |")
     return "\n".join(lines)
 

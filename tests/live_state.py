@@ -48,7 +48,7 @@ def make_live_state(home: Path, base: Path) -> Project:
     jobs = services.database.jobs
     done, _ = jobs.request("train", project.id, {"seed": 1, "out": None}, dedupe_key="train:1", claim=True)
     for seed in (1, 2):
-        name = _register(services, project, settings.base_model, snapshot.id, seed)
+        name = _register(services, project, settings.models.base_model, snapshot.id, seed)
         promote(services, project, name, reason=f"ruling é {seed}")
     jobs.finish(done, JobState.SUCCEEDED, result={"model_version": CHAMPION, "is_promoted": True})
     failed, _ = jobs.request("prelabel", project.id, {}, dedupe_key="prelabel:1", claim=True)

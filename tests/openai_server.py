@@ -16,7 +16,8 @@ class Script:
 
     Attributes:
         answer: the response to a prompt, word by word.
-        refusals: (status, body) of the first answers.
+        refusals: (status, body) of the first answers, whose content type is `refusal_kind`.
+        requests, headers: what was sent.
         pauses_s: before every word; the last one goes for the words that follow.
         streams: False where it gives whole answers, asked for a stream or not.
     """
@@ -29,6 +30,8 @@ class Script:
     streams: bool = True
     most_tokens: int = 1000
     requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    refusal_kind: str = "text/plain"
     most_at_a_time: int = 0
 
 
@@ -84,9 +87,10 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
                 return
             with lock:
                 script.requests.append(body)
+                script.headers.append(dict(self.headers))
                 refusal = script.refusals.pop(0) if script.refusals else None
             if refusal is not None:
-                self._write(refusal[0], "text/plain", refusal[1].encode())
+                self._write(refusal[0], script.refusal_kind, refusal[1].encode())
             else:
                 self._answer(body)
 

@@ -4,6 +4,7 @@ import atexit
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,13 +17,14 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import BundleError
 from ml_backend.jobs.launcher import InlineLauncher
+from ml_backend.options import BackendOptions, Options
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
 from ml_backend.serving.durable_registry import DurableRegistry
 from ml_backend.storage import Database, open_database
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.jobs.run_job import run_job
-from ml_backend.workflows.services import BackendAccess, Options, Services
+from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
 from tests.fakes import FakeClock, FakePredictor, FakeRegistry, FakeTracker
 
@@ -36,6 +38,7 @@ __all__ = [
     "build_test_services",
     "choice",
     "texts_in",
+    "with_backend",
 ]
 
 BACKEND_URL = "http://localhost:9090"
@@ -47,6 +50,8 @@ CONFIG = """<View>
 </View>"""
 LABEL = "Billing"
 DATABASE = "labelloop.db"
+# No job of a test waits for something that will not come back, and none loads a language model or writes graphs.
+QUIET: dict[str, Any] = {"job_patience_s": 0.0, "text_base_model": "", "runtime": "torch"}
 
 
 class PredictorShelf:
@@ -81,7 +86,7 @@ def build_test_services(
     *,
     studio: FakeStudio | None = None,
     clock: FakeClock | None = None,
-    backend: BackendAccess | None = None,
+    backend: BackendOptions | None = None,
     database_url: str | None = None,
     mlflow: FakeRegistry | None = None,
     **options: Any,
@@ -91,38 +96,18 @@ def build_test_services(
     Args:
         database_url: None: a SQLite database of their own.
         mlflow: the registry behind the state's record of versions; None: a new one.
-        options: fields of `Options` that differ from the defaults of the settings.
+        options: settings that differ from their defaults.
     """
     clock = clock or FakeClock()
     home = tmp_path / "home"
     tracker = FakeTracker(tmp_path / "runs")
     load, late, alarms = PredictorShelf(), _LateServices(), Alarms()
-    settings: dict[str, Any] = {
-        "home": home,
-        "backend": backend or BackendAccess(BACKEND_URL),
-        "base_model": "sentence-transformers/all-MiniLM-L6-v2",
-        "split": SplitFractions(),
-        "review_rule": "submitted",
-        "trust_ground_truth": False,
-        "seed": 1,
-        "retrain_after": 50,
-        "retrain_debounce_s": 60.0,
-        "retrain_interval_s": 600.0,
-        "job_heartbeat_timeout_s": 60.0,
-        "job_attempts": 3,
-        "job_patience_s": 0.0,
-        "jobs_at_once": 2,
-        "auto_push": True,
-        "audit_after_training": True,
-        "push_flags_at_most": 300,
-        "flag_precision_floor": 0.2,
-    }
     home.mkdir(exist_ok=True)
     database = open_database(database_url, clock) if database_url else _own_database(home, clock)
     mlflow = mlflow or FakeRegistry(tracker.folder, clock)
     registry = DurableRegistry(mlflow, database.versions, home, alarms)
     late.services = Services(
-        options=Options(**settings | options),
+        options=Options(**QUIET | {"home": home} | ({"backend": backend} if backend else {}) | options),
         database=database,
         studio=studio or FakeStudio(),
         tracker=tracker,
@@ -135,6 +120,11 @@ def build_test_services(
         alarms=alarms,
     )
     return late.services
+
+
+def with_backend(services: Services, backend: BackendOptions) -> Services:
+    """The same services for a backend with another address or other credentials."""
+    return replace(services, options=services.options.model_copy(update={"backend": backend}))
 
 
 def add_studio_project(

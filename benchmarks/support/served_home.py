@@ -15,11 +15,11 @@ from typing import Any
 from benchmarks.banking77_export import label_config, sampled, studio_export
 from benchmarks.support.texts import Dataset
 from ml_backend.bootstrap import build_services
-from ml_backend.config import PREFIX, Settings
 from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Snapshot, SplitFractions
 from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.options import PREFIX, Options
 from ml_backend.snapshots.build import build_rows
 from ml_backend.snapshots.store import write_snapshot
 from ml_backend.workflows.connecting.projects import plan_of, remember_project
@@ -37,7 +37,7 @@ WORKING_STAGES = ("embedding", "comparing", "training")
 JOB_STARTS_S = 120.0
 
 
-def clean_environment(settings: Settings) -> dict[str, str]:
+def clean_environment(settings: Options) -> dict[str, str]:
     """The environment of a process with these settings and none of the user's."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return {**inherited, **settings.environment()}
@@ -55,13 +55,15 @@ class ServedHome:
     dataset: Dataset
     is_quick: bool
 
-    def settings(self, **own: object) -> Settings:
+    def settings(self, **own: object) -> Options:
         """Settings of this home, the defaults in all else; no Label Studio is ever called."""
-        defaults: dict[str, Any] = {
-            name: setting.get_default(call_default_factory=True) for name, setting in Settings.model_fields.items()
+        quiet: dict[str, Any] = {
+            "retrain_after": 0,
+            "auto_push": False,
+            "audit_after_training": False,
+            "text_base_model": "",
         }
-        quiet = {"retrain_after": 0, "auto_push": False, "audit_after_training": False, "text_base_model": ""}
-        return Settings(**(defaults | quiet | {"home": self.folder, "split": ALL_TRAIN} | own))
+        return Options(**(quiet | {"home": self.folder, "split": ALL_TRAIN} | own))
 
     @cached_property
     def services(self) -> Services:

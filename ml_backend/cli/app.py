@@ -8,15 +8,17 @@ import typer
 from .. import __version__
 from ..errors import LabelloopError
 from ..jobs.signals import interrupted_by_signals
-from . import audit, demo, export, files, jobs, models, projects, server, state, train
-from .output import complain
+from . import audit, export, files, jobs, models, projects, server, state, train
+from .output import notes
 
 __all__ = ["app", "main"]
 
+SUMMARY = "Connect Label Studio, where experts label text, with a model that learns from their labels."
+
 app = typer.Typer(
     name="labelloop",
-    help="The loop between experts who label text in Label Studio and the model that learns from them.",
-    epilog="Settings are LABELLOOP_* environment variables; the README lists them.",
+    epilog="`labelloop COMMAND --help` explains a command. Settings are LABELLOOP_* environment variables; the README "
+    "lists them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,16 +32,16 @@ def _version(is_wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=SUMMARY)
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """The loop between experts who label text in Label Studio and the model that learns from them."""
+    """Accept options that no command is needed for."""
 
 
-for module in (demo, server, projects, export, files, train, audit, state):
+for module in (server, projects, export, files, train, audit, state):
     module.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
@@ -55,8 +57,11 @@ def main() -> None:
         with interrupted_by_signals():
             app()
     except LabelloopError as error:
-        complain(str(error))
-        sys.exit(1)
+        _fail(str(error))
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(1)
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _fail(problem: str) -> None:
+    notes().print(f"error: {problem}", style="red")
+    sys.exit(1)

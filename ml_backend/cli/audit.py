@@ -47,11 +47,11 @@ def audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find likely label errors in reviewed tasks, and what else may be wrong with them.
+    """Find labels that are likely wrong, for people to check.
 
-    Every answer to every control, but written texts, is judged by models that were not trained on it. Nothing is
-    changed: findings are for people to look at. Writes audit.json, audit.csv and audit.html. Shows progress; Ctrl-C
-    cancels, and the next audit of the same labels goes on from there.
+    Needs --project or --snapshot. Every answer except written texts is judged by models that were not trained on it,
+    and nothing is changed; with --push, Label Studio shows the findings. Writes audit.json, audit.csv and audit.html.
+    Shows progress; Ctrl-C cancels, and the next audit of the same labels continues from there.
     """
     from ..workflows.jobs.kinds.audit import AuditJob
 

@@ -52,10 +52,12 @@ def export(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write reviewed tasks as a snapshot, or in a format of other tools.
+    """Write reviewed tasks as a snapshot or in another format.
 
-    Formats: conll, csv, datasets, label-studio, openai-chat, prompt-completion, rows, spans. Standard error lists
-    what is left out. 1,0,0 is a valid split: everything trains, so there is no early stopping and no gate.
+    Needs --project, or --studio-export with --config. A snapshot is what trainings read: the reviewed tasks, split into
+    train, validation and test; with --split 1,0,0 everything trains, so there is no early stopping and no gate.
+    Formats: conll, csv, datasets, label-studio, openai-chat, prompt-completion, rows, spans. It prints what is
+    left out.
     """
     fractions = _fractions(split)
     check_source(project, studio_export, None if studio_export is None else config or studio_export)
@@ -80,7 +82,7 @@ def export(
         return
     check_source(project, studio_export, config)
     file, xml = studio_export or Path(), config_text(config)
-    _show_snapshot(exports.export_file(services, file, xml, fractions or services.options.split, out), as_json)
+    _show_snapshot(exports.export_file(services, file, xml, fractions or services.options.labels.split, out), as_json)
 
 
 def _exported(

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
-from .options import AsJson, ConfigFile, Model, ModelFolder, SnapshotFolder
+from .options import AsJson, ConfigFile, SnapshotFolder
 from .output import emit, note, note_reasons, table
 from .session import open_services
 
@@ -25,7 +25,20 @@ __all__ = ["StudioExport", "check_source", "config_text", "register"]
 
 StudioExport = Annotated[
     Path | None,
-    typer.Option("--studio-export", exists=True, dir_okay=False, help="Export of Label Studio; no server is asked."),
+    typer.Option(
+        "--studio-export",
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        help="JSON export of a project; no server is needed.",
+    ),
+]
+_Model = Annotated[
+    str | None, typer.Option("--model", metavar="VERSION", help="A version that `labelloop models list` shows.")
+]
+_ModelFolder = Annotated[
+    Path | None,
+    typer.Option("--model-dir", exists=True, file_okay=False, metavar="DIR", help="Folder of a trained version."),
 ]
 
 
@@ -36,16 +49,17 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    model: Model = None,
-    model_dir: ModelFolder = None,
+    model: _Model = None,
+    model_dir: _ModelFolder = None,
     snapshot: SnapshotFolder = None,
     studio_export: StudioExport = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a version on labeled rows.
+    """Measure a model version on labeled rows.
 
-    A snapshot is scored on its test rows, an export on every reviewed row.
+    Needs a version (--model or --model-dir), and rows: the test rows of a snapshot (--snapshot), or every reviewed row
+    of an export (--studio-export and --config). Changes nothing.
     """
     from ..workflows.training.evaluate import evaluate_on_export, evaluate_on_snapshot
 
@@ -67,18 +81,24 @@ def evaluate(
 
 def predict(
     tasks: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="JSON or JSON lines: tasks, as imported or exported.")
+        Path,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="Tasks as Label Studio imports or exports them, as JSON or JSON lines.",
+        ),
     ],
-    model: Model = None,
-    model_dir: ModelFolder = None,
-    out: Annotated[Path | None, typer.Option(help="File to write; standard output otherwise.")] = None,
+    model: _Model = None,
+    model_dir: _ModelFolder = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write; standard output otherwise.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict a file of tasks.
+    """Add a model version's predictions to a file of tasks.
 
-    The tasks come out unchanged and in the same order, ready for an import. Each has the new prediction alone; earlier
-    ones are left out. No task is blind here: to pre-label a project in Label Studio, use `labelloop prelabel`, which
-    leaves held-out tasks alone.
+    Needs a version: --model or --model-dir. The tasks come out in the same order, ready to be imported into Label
+    Studio, and each has the new prediction alone. Held-out tasks get one as well; `labelloop prelabel` leaves them
+    blind, so use that for a connected project.
     """
     from ..atomic_files import atomic_text
     from ..labelstudio.file_notes import FileNotes
@@ -165,9 +185,9 @@ def _report_lines(report: "EvaluationReport") -> "list[str | Table]":
     for control, figures in report.evaluations.items():
         name = f"{report.model_version}, {control}" if len(report.evaluations) > 1 else report.model_version
         if isinstance(figures, TextEvaluation):
-            told = f"ROUGE-L {figures.rouge_l:.4f}, BLEU {figures.bleu:.1f}, {figures.exact:.1%} word for word"
-            told += "" if figures.perplexity is None else f", perplexity {figures.perplexity:.2f}"
-            lines.append(f"{name}: {told} on {figures.rows} rows")
+            scores = f"ROUGE-L {figures.rouge_l:.4f}, BLEU {figures.bleu:.1f}, {figures.exact:.1%} word for word"
+            scores += "" if figures.perplexity is None else f", perplexity {figures.perplexity:.2f}"
+            lines.append(f"{name}: {scores} on {figures.rows} rows")
             continue
         rows = [
             (entry.label, f"{entry.precision:.3f}", f"{entry.recall:.3f}", f"{entry.f1:.3f}", entry.support)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..domain.job import GREATEST_JOB_ID
-from .options import AsJson, OptionalProject, job_id
+from .options import AsJson, JobId, OptionalProject
 from .output import emit, note, table
 from .session import open_services
 
@@ -18,9 +18,8 @@ __all__ = ["app", "child_app"]
 
 FOLLOW_S = 0.5
 
-app = typer.Typer(help="Look at jobs, cancel and resume them.", no_args_is_help=True)
+app = typer.Typer(help="List, inspect, cancel and resume jobs, such as trainings.", no_args_is_help=True)
 child_app = typer.Typer(help="What a worker starts.")
-JobId = Annotated[int, typer.Argument(metavar="ID", callback=job_id, help="Number of the job.")]
 
 
 @app.command("list")
@@ -29,7 +28,7 @@ def list_jobs(
     limit: Annotated[int, typer.Option(min=1, max=GREATEST_JOB_ID, help="At most this many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Jobs, newest first."""
+    """List jobs, newest first."""
     jobs = open_services().database.jobs.newest(project_id=project, limit=limit)
     rows = [
         (
@@ -48,7 +47,7 @@ def list_jobs(
 
 @app.command()
 def show(job_id: JobId, as_json: AsJson = False) -> None:
-    """Everything about a job."""
+    """Show everything about a job."""
     job = open_services().database.jobs.get(job_id)
     facts = [
         ("job", job.id),
@@ -78,7 +77,7 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 
 @app.command()
 def resume(job_id: JobId, as_json: AsJson = False) -> None:
-    """Go on with a job that failed or was abandoned.
+    """Continue a job that failed or was abandoned.
 
     What it had finished is not done again: of a training, everything up to the last checkpoint. Runs here and shows
     progress; Ctrl-C cancels.
@@ -93,9 +92,9 @@ def resume(job_id: JobId, as_json: AsJson = False) -> None:
 @app.command()
 def logs(
     job_id: JobId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is over.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until the job is over.")] = False,
 ) -> None:
-    """What a job's process printed."""
+    """Print the log of a job."""
     from ..jobs.launcher import log_path
 
     services = open_services()
@@ -129,7 +128,7 @@ def run(job_id: JobId) -> None:
     settings = load_settings()
     configure_logging(settings.log_level)
     # The database may have gone away since the job was claimed.
-    services = with_retries(partial(build_services, settings), settings.job_patience_s, lambda s, _: time.sleep(s))
+    services = with_retries(partial(build_services, settings), settings.jobs.patience_s, lambda s, _: time.sleep(s))
     call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
     if run_job(services, job_id, interrupt) is not JobState.SUCCEEDED:
         raise typer.Exit(1)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Look at model versions, compare, promote and roll back.", no_args_is_help=True)
+app = typer.Typer(help="List, compare, promote and roll back model versions.", no_args_is_help=True)
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Such as support-tickets-3-v2.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the promotion.")]
 
 
 @app.command("list")
 def list_models(project: OptionalProject = None, as_json: AsJson = False) -> None:
-    """Versions, newest first, project by project.
+    """List model versions by project, newest first.
 
     The score is macro-F1, for entities strict F1, with several controls their mean.
     """
@@ -52,7 +52,7 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
 
 @app.command()
 def show(version: Version, as_json: AsJson = False) -> None:
-    """Everything about a version."""
+    """Show everything about a version."""
     model = open_services().registry.get(version)
     emit(model, as_json=as_json, lines=[table(("", ""), [(name, str(value)) for name, value in asdict(model).items()])])
 
@@ -66,7 +66,10 @@ def compare(
     ] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Two versions of a project on the test rows of its newest snapshot. Decides nothing."""
+    """Compare two versions on the project's newest test rows.
+
+    Changes nothing.
+    """
     from ..workflows.promoting.gate import compare_versions
 
     comparison = compare_versions(open_services(), first, second, drafts=drafts)
@@ -81,7 +84,10 @@ def promote(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Hold the gate anew, and promote the version if it passes."""
+    """Let a version serve, if it beats the one that does.
+
+    The gate compares both on the project's newest test rows. With --force, there is no gate.
+    """
     if force and not reason.strip():
         raise ConfigurationError("--force leaves the gate out; say why with --reason TEXT")
     services = open_services()
@@ -96,7 +102,7 @@ def promote(
 
 @app.command()
 def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as_json: AsJson = False) -> None:
-    """Make the version before the champion serve again."""
+    """Let the version that served before serve again."""
     if project is None:
         raise ConfigurationError("name the project: --project ID")
     services = open_services()

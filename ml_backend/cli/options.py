@@ -8,25 +8,15 @@ import typer
 from ..domain.job import GREATEST_JOB_ID
 from ..domain.project import GREATEST_STUDIO_ID
 
-__all__ = [
-    "AsJson",
-    "ConfigFile",
-    "ExistingFile",
-    "Model",
-    "ModelFolder",
-    "OptionalProject",
-    "SnapshotFolder",
-    "job_id",
-    "studio_id",
-]
+__all__ = ["AsJson", "ConfigFile", "JobId", "OptionalProject", "ProjectNumber", "SnapshotFolder"]
 
 
-def studio_id(number: int | None) -> int | None:
-    """Return the number if it can be an id of Label Studio's."""
+def _studio_id(number: int | None) -> int | None:
+    """Return the number if Label Studio can have such an id."""
     return _bounded(number, GREATEST_STUDIO_ID)
 
 
-def job_id(number: int | None) -> int | None:
+def _job_id(number: int | None) -> int | None:
     """Return the number if it can be a job's id."""
     return _bounded(number, GREATEST_JOB_ID)
 
@@ -40,18 +30,24 @@ def _bounded(number: int | None, greatest: int) -> int | None:
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 OptionalProject = Annotated[
     int | None,
-    typer.Option("--project", metavar="ID", callback=studio_id, help="A connected project."),
+    typer.Option("--project", metavar="ID", callback=_studio_id, help="Number of a connected project."),
 ]
-ExistingFile = typer.Option(exists=True, dir_okay=False, readable=True)
+ProjectNumber = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="[PROJECT]", callback=_studio_id, help="Number of the project, as in its URL in Label Studio."
+    ),
+]
+JobId = Annotated[int, typer.Argument(metavar="ID", callback=_job_id, help="Number of the job.")]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", exists=True, dir_okay=False, readable=True, help="Label config (XML) of the export."),
+    typer.Option(
+        "--config", exists=True, dir_okay=False, readable=True, metavar="FILE", help="The project's label config (XML)."
+    ),
 ]
 SnapshotFolder = Annotated[
-    Path | None, typer.Option("--snapshot", exists=True, file_okay=False, metavar="DIR", help="Folder of a snapshot.")
-]
-Model = Annotated[str | None, typer.Option("--model", metavar="VERSION", help="A registered version.")]
-ModelFolder = Annotated[
     Path | None,
-    typer.Option("--model-dir", exists=True, file_okay=False, metavar="DIR", help="Folder of a trained version."),
+    typer.Option(
+        "--snapshot", exists=True, file_okay=False, metavar="DIR", help="Folder that `labelloop export` wrote."
+    ),
 ]

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from ..domain.reasons import ReasonCount
 
-__all__ = ["complain", "emit", "note", "note_reasons", "notes", "table"]
+__all__ = ["emit", "note", "note_reasons", "notes", "table"]
 
 UNLIMITED = 10_000
 
 
 @cache
 def notes() -> "Console":
-    """Where notes and progress go: standard error. Made when first needed, since rich takes its time to load."""
+    """Return the console of notes and progress, standard error; made when first needed, since rich loads slowly."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -46,17 +46,17 @@ def emit(result: object, *, as_json: bool, lines: "Iterable[str | Table]" = ()) 
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
-    """A table without frame; None is shown as a dash."""
+    """Return a table without frame; None is shown as a dash."""
     from rich.table import Table
 
-    made = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        made.add_row(*("-" if cell is None else str(cell) for cell in row))
-    return made
+        shown.add_row(*("-" if cell is None else str(cell) for cell in row))
+    return shown
 
 
 def note(text: str) -> None:
-    """Say something that is not the result."""
+    """Print something that is not the result."""
     notes().print(text)
 
 
@@ -64,11 +64,6 @@ def note_reasons(reasons: Iterable["ReasonCount"]) -> None:
     """Print what was left out or repaired, how often, and in which tasks."""
     for each in reasons:
         note(each.line)
-
-
-def complain(text: str) -> None:
-    """Say what went wrong."""
-    notes().print(f"error: {text}", style="red")
 
 
 def _jsonable(value: object) -> Any:

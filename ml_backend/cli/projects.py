@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
-from .options import AsJson, ConfigFile, OptionalProject, studio_id
+from .options import AsJson, ConfigFile, OptionalProject, ProjectNumber
 from .output import emit, note
 from .session import open_services
 
@@ -24,21 +24,24 @@ def register(app: typer.Typer) -> None:
 
 
 def connect(
-    project: Annotated[
-        int | None,
-        typer.Argument(metavar="[PROJECT]", callback=studio_id, help="Number of an existing project."),
+    project: ProjectNumber = None,
+    create: Annotated[
+        str | None, typer.Option(metavar="TITLE", help="Make a project with this title; needs --config.")
     ] = None,
-    create: Annotated[str | None, typer.Option(metavar="TITLE", help="Make a new project.")] = None,
     config: ConfigFile = None,
     tasks: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON or JSON lines: tasks for the new project.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, metavar="FILE", help="Tasks for the new project, as JSON or JSON lines."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Connect a project, or repair its connection.
+    """Connect a Label Studio project, or repair its connection.
 
-    Registers the running backend in Label Studio, gives the webhook its credentials and actions, removes stray
-    webhooks, turns on uncertainty sampling and selects the model version. Safe to repeat.
+    Needs a running `labelloop serve` and LABELLOOP_STUDIO_TOKEN. In the project, it adds the backend and a webhook with
+    its password, removes stray copies of the webhook, turns on uncertainty sampling and selects the model version that
+    pre-labels come from. Safe to repeat.
     """
     from ..workflows.connecting.connect import connect as connect_project
     from ..workflows.connecting.connect import create_and_connect
@@ -51,25 +54,23 @@ def connect(
         raise ConfigurationError("--config and --tasks belong to --create; an existing project has its own")
     services = open_services()
     if project is not None:
-        done = connect_project(services, project)
+        connection = connect_project(services, project)
     else:
         xml = config.read_text(encoding="utf-8") if config else ""
-        done = create_and_connect(services, create or "", xml, _tasks(tasks) if tasks else [])
-    for notice in done.notices:
+        connection = create_and_connect(services, create or "", xml, _tasks(tasks) if tasks else [])
+    for notice in connection.notices:
         note(f"note: {notice}")
-    emit(done, as_json=as_json, lines=[*done.sentences, done.url])
+    emit(connection, as_json=as_json, lines=[*connection.sentences, connection.url])
 
 
 def doctor(
-    project: Annotated[
-        int | None,
-        typer.Argument(metavar="[PROJECT]", callback=studio_id, help="Left out: every connected one."),
-    ] = None,
+    project: ProjectNumber = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every link of the chain, and say how to fix it.
+    """Check that everything works, and say how to fix what does not.
 
-    Status 1 if anything is broken.
+    Checks settings, databases, Label Studio, the running backend and the models: of one project, or of all that are
+    connected. Changes nothing. The exit status is 1 if anything is broken.
     """
     from ..workflows.doctor.diagnose import diagnose
 
@@ -87,15 +88,13 @@ def doctor(
 
 def prelabel(
     project: OptionalProject = None,
-    only_stale: Annotated[  # noqa: ARG001 (a version's answers never change, so there is nothing else to push)
-        bool,
-        typer.Option("--only-stale", help="Leave tasks alone that hold a prediction of this version; always so."),
-    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Push pre-labels to a project's unlabeled tasks.
+    """Store pre-labels in a project's unlabeled tasks.
 
-    Those of the version that serves; an interrupted push goes on where it stopped.
+    Needs --project. The version that serves predicts every task that holds no prediction of it yet, so an interrupted
+    run continues where it stopped. Held-out tasks stay blind: their prediction is empty. Shows progress; Ctrl-C
+    cancels.
     """
     from ..workflows.jobs.kinds.prelabel import PrelabelJob
     from .foreground import run_in_foreground

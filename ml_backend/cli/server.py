@@ -1,4 +1,4 @@
-"""`labelloop serve` and `labelloop worker`."""
+"""Commands that run until Ctrl-C: `demo`, `serve`, `worker`."""
 
 import signal
 import threading
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .options import AsJson
 from .output import note
 
 __all__ = ["register"]
@@ -13,33 +14,66 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    app.command()(demo)
     app.command()(serve)
     app.command()(worker)
 
 
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="LABELLOOP_HOST")] = None,
+def demo(
+    exit_at_end: Annotated[
+        bool,
+        typer.Option(
+            "--exit", help="End after the loop, with status 0 only if the trained model serves and is better."
+        ),
+    ] = False,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="LABELLOOP_PORT")
+        int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Port of the backend; a free one otherwise.")
     ] = None,
-    no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave jobs to `labelloop worker`.")] = False,
+    studio_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Port of Label Studio; a free one otherwise.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Serve the backend until Ctrl-C.
+    """Play the whole loop on this machine, to try it out.
 
-    A worker beside it runs jobs, each in a child process of its own.
+    Needs Label Studio to be installed. Starts a fresh one and the backend, labels bundled support tickets as an expert
+    would, presses Start Training, and shows how well the trained model does on test tickets. Everything is written to
+    `demo` in LABELLOOP_HOME, which the next demo empties. Ctrl-C ends both servers.
+    """
+    from ..demo.run import run_demo
+
+    is_success = run_demo(exit_at_end=exit_at_end, port=port, studio_port=studio_port, as_json=as_json)
+    if exit_at_end and not is_success:
+        raise typer.Exit(1)
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.", show_default="LABELLOOP_HOST")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, metavar="PORT", help="Port to listen on.", show_default="LABELLOOP_PORT"),
+    ] = None,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave jobs to a `labelloop worker`.")] = False,
+) -> None:
+    """Run the backend that Label Studio talks to, until Ctrl-C.
+
+    It pre-labels tasks, takes in what the experts did, and runs jobs such as trainings, each in a separate process.
+    `labelloop connect` adds it to a project in Label Studio.
     """
     from ..config import load_settings
     from ..web.server import serve as serve_until_signalled
 
     settings = load_settings(host=host, port=port)
-    note(f"labelloop serves {settings.backend_url} for Label Studio at {settings.studio_url}; Ctrl-C ends it")
+    note(f"labelloop serves {settings.backend.url} for Label Studio at {settings.studio.url}; Ctrl-C ends it")
     serve_until_signalled(settings, with_worker=not no_worker)
 
 
 def worker() -> None:
-    """Run jobs until Ctrl-C.
+    """Run jobs, such as trainings, until Ctrl-C.
 
-    For backends started with --no-worker. Several workers may run.
+    Needed only where `labelloop serve` runs with --no-worker, for instance on another machine. Several workers may run.
     """
     from ..bootstrap import build_services, configure_logging
     from ..config import load_settings
@@ -51,5 +85,5 @@ def worker() -> None:
     stop = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stop.set())
-    note(f"a worker runs the jobs of {settings.home.resolve()}; Ctrl-C ends it, and running jobs go on")
+    note(f"a worker runs the jobs of {settings.home}; Ctrl-C ends it, and running jobs go on")
     Worker(services).run(stop)

@@ -34,10 +34,10 @@ def move(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the state into other databases.
+    """Copy the state into other databases, such as PostgreSQL.
 
-    From those of the settings, with everything stopped. They are left as they are; the settings that make the copies
-    count are printed at the end. Files stay in the home folder.
+    Stop all labelloop processes first. The databases from before are left as they are, and files stay in the home
+    folder. At the end it prints the settings with which the processes use the copies.
     """
     from sqlalchemy import make_url
 
@@ -76,24 +76,26 @@ def backup(
 ) -> None:
     """Write the whole state into one file.
 
-    The two SQLite databases, models and snapshots, while everything runs. Left out is what can be had again: fetched
-    bundles, logs, temporary files, and what unfinished jobs have done so far. The file holds the experts' texts.
+    Everything may go on running meanwhile. The file holds both SQLite databases, models and snapshots, and so the
+    experts' texts. Logs, temporary files, the progress of unfinished jobs and what can be fetched again are left out.
     """
     from ..workflows.state.backup import Places, back_up
 
     settings = read_settings()
-    places = Places(settings.home.resolve(), settings.database, settings.mlflow)
-    made = back_up(places, file, datetime.now(UTC))
-    emit(made, as_json=as_json, lines=[f"{made.files} files, {made.bytes / 1e6:.1f} MB, in {made.path}"])
+    places = Places(settings.home, settings.database, settings.mlflow)
+    written = back_up(places, file, datetime.now(UTC))
+    emit(written, as_json=as_json, lines=[f"{written.files} files, {written.bytes / 1e6:.1f} MB, in {written.path}"])
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A backup.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="File that `labelloop backup` wrote.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Make a backup the state of an empty LABELLOOP_HOME.
+    """Put a backup into an empty LABELLOOP_HOME.
 
-    The path may be another one than that of the backup; then the places of the models are changed accordingly.
+    The folder need not be where it was when the backup was made: stored paths are changed accordingly.
     """
     from ..workflows.state.restore import restore as restore_backup
 
@@ -103,13 +105,13 @@ def restore(
             "LABELLOOP_DATABASE_URL or LABELLOOP_MLFLOW_URL is set, so what is restored into the home folder would not "
             "be used; restore without them, then move the state with `labelloop move`"
         )
-    done = restore_backup(file, settings.home, lambda: datetime.now(UTC))
-    manifest = done.manifest
+    restored = restore_backup(file, settings.home, lambda: datetime.now(UTC))
+    manifest = restored.manifest
     emit(
-        {"home": done.home, "files": len(manifest.files), "moved_paths": done.moved_paths}
+        {"home": restored.home, "files": len(manifest.files), "moved_paths": restored.moved_paths}
         | {"labelloop": manifest.labelloop, "created_at": manifest.created_at, "original_home": manifest.home},
         as_json=as_json,
-        lines=[f"{len(manifest.files)} files of {manifest.created_at} in {done.home}"],
+        lines=[f"{len(manifest.files)} files of {manifest.created_at} in {restored.home}"],
     )
 
 

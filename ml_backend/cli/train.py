@@ -40,10 +40,11 @@ def train(
     project: OptionalProject = None,
     snapshot: SnapshotFolder = None,
     base_model: Annotated[
-        str | None, typer.Option(help="Hugging Face name or folder.", show_default="LABELLOOP_BASE_MODEL")
+        str | None,
+        typer.Option(help="Model to start from: a Hugging Face name or a folder.", show_default="LABELLOOP_BASE_MODEL"),
     ] = None,
     text_base_model: Annotated[
-        str | None, typer.Option(help="The one that writes texts.", show_default="LABELLOOP_TEXT_BASE_MODEL")
+        str | None, typer.Option(help="The same for text areas.", show_default="LABELLOOP_TEXT_BASE_MODEL")
     ] = None,
     method: Annotated[
         Method,
@@ -78,10 +79,11 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, hold the gate, promote the better version.
+    """Train a model, and let it serve if it is better.
 
-    Shows progress; Ctrl-C cancels. Status 0 also when the gate keeps the version that serves; what was trained stays
-    in the registry either way.
+    Needs --project or --snapshot. The gate compares the trained version with the one that serves on test rows that
+    neither has seen, and promotes it if it is better; the exit status is 0 either way, and the version stays in the
+    registry. Shows progress; Ctrl-C cancels.
     """
     from ..workflows.jobs.kinds.train import TrainJob
     from .foreground import run_in_foreground
@@ -96,7 +98,7 @@ def train(
     services = open_services()
     wanted = TrainJob(
         trigger="command",
-        base_model=base_model or services.options.base_model,
+        base_model=base_model or services.options.models.base_model,
         seed=services.options.seed if seed is None else seed,
         method=method,
         overrides=overrides,

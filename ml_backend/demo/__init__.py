@@ -1,1 +1,1 @@
-"""The whole loop on a Label Studio of its own, with bundled support tickets and a simulated expert."""
+"""The whole loop on a fresh Label Studio, with bundled support tickets and a simulated expert."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..config import Settings
 from ..domain.job import JobState
 from ..domain.snapshot import SplitFractions
 from ..errors import ConfigurationError
+from ..options import PREFIX, Options
 from ..storage import Database
 
 __all__ = ["SPLIT", "BackendProcess", "demo_settings", "running_backend"]
@@ -24,17 +24,13 @@ START_S = 60.0
 GRACE_S = 15.0
 POLL_S = 0.2
 QUOTED_LINES = 15
-PREFIX = "LABELLOOP_"
 SPLIT = SplitFractions(0.7, 0.1, 0.2)
 """A fifth for the test: with 100 test rows and more the gate decides by an interval, not by a point estimate."""
 
 
-def demo_settings(home: Path, *, port: int, studio_url: str, studio_token: str) -> Settings:
-    """Settings of a backend of its own: none of the user's environment, and credentials on loopback as off it."""
-    defaults: dict[str, Any] = {
-        name: setting.get_default(call_default_factory=True) for name, setting in Settings.model_fields.items()
-    }
-    own = {
+def demo_settings(home: Path, *, port: int, studio_url: str, studio_token: str, **others: Any) -> Options:
+    """Return settings that take nothing from the user's environment, with credentials on loopback as off it."""
+    own: dict[str, Any] = {
         "home": home,
         "port": port,
         "password": secrets.token_urlsafe(12),
@@ -43,27 +39,27 @@ def demo_settings(home: Path, *, port: int, studio_url: str, studio_token: str) 
         "studio_token": studio_token,
         "split": SPLIT,
     }
-    return Settings(**(defaults | own))
+    return Options(**own | others)
 
 
 @dataclass(frozen=True, slots=True)
 class BackendProcess:
-    """A running `labelloop serve`, in a session of its own so that a Ctrl-C at the terminal does not hit it."""
+    """A running `labelloop serve`, in a separate process session, so that Ctrl-C at the terminal does not hit it."""
 
-    settings: Settings
+    settings: Options
     log_file: Path
     process: "subprocess.Popen[bytes]" = field(repr=False)
 
     @property
     def url(self) -> str:
-        """Of the backend, and of its status page."""
-        return self.settings.backend_url
+        """URL of the backend and its status page."""
+        return self.settings.backend.url
 
     def check(self) -> None:
-        """Nothing, while it runs.
+        """Raise an error if the backend has ended.
 
         Raises:
-            ConfigurationError: it has ended; the message holds its last words.
+            ConfigurationError: it has ended; the message holds the end of its log.
         """
         status = self.process.poll()
         if status is not None:
@@ -98,11 +94,11 @@ class BackendProcess:
 
 
 @contextmanager
-def running_backend(settings: Settings, database: Database, *, log_file: Path) -> Iterator[BackendProcess]:
-    """A backend with these settings, just started; server and jobs are ended with the block.
+def running_backend(settings: Options, database: Database, *, log_file: Path) -> Iterator[BackendProcess]:
+    """Start a backend with these settings, and end it and its jobs with the block.
 
     Args:
-        database: the one of the settings; it knows the processes of jobs.
+        database: the backend's, which knows the processes of jobs.
     """
     process = _launch(settings, log_file)
     try:
@@ -112,7 +108,7 @@ def running_backend(settings: Settings, database: Database, *, log_file: Path) -
         _end_jobs(database)
 
 
-def _launch(settings: Settings, log_file: Path) -> "subprocess.Popen[bytes]":
+def _launch(settings: Options, log_file: Path) -> "subprocess.Popen[bytes]":
     log_file.parent.mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with log_file.open("wb") as log:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import rich.progress
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBars
 from rich.text import Text
 
 from ..domain.progress import Progress, ProgressCallback
@@ -34,7 +34,7 @@ class Display:
         self._story = Console(highlight=False, markup=False, width=width)
 
     def section(self, title: str, content: Iterable[RenderableType]) -> None:
-        """One part of the story; a `Text` in it is a line that stays one, however long."""
+        """Print one part of the story; a `Text` in it is a line that stays one, however long."""
         if not self._tells_story:
             return
         self._story.print(f"\n{title}", style="bold")
@@ -45,15 +45,15 @@ class Display:
                 self._story.print(Padding(part, (0, 0, 0, 2), expand=False))
 
     def note(self, text: str) -> None:
-        """Something that is not part of the story."""
+        """Print something that is not part of the story."""
         self._notes.print(text)
 
     @contextmanager
     def step(self, title: str) -> Iterator[ProgressCallback]:
         """Show that something is under way, and how long it took."""
         started_s = time.monotonic()
-        with self._bar(title) if self._notes.is_terminal else self._lines(title) as report:
-            yield report
+        with self._bar(title) if self._notes.is_terminal else self._lines(title) as advance:
+            yield advance
         self._notes.print(f"{title}: done in {time.monotonic() - started_s:.0f} s")
 
     @contextmanager
@@ -65,29 +65,29 @@ class Display:
             TimeElapsedColumn(),
             TextColumn("{task.fields[news]}"),
         )
-        with ProgressBars(*columns, console=self._notes, transient=True) as bars:
+        with rich.progress.Progress(*columns, console=self._notes, transient=True) as bar:
             # Without a total the bar pulses, which is all that can be said before the first figure.
-            task = bars.add_task(title, total=None, news="")
+            task = bar.add_task(title, total=None, news="")
 
-            def report(progress: Progress) -> None:
-                bars.update(task, total=1.0, completed=progress.fraction, news=_news(progress))
+            def advance(progress: Progress) -> None:
+                bar.update(task, total=1.0, completed=progress.fraction, news=_news(progress))
 
-            yield report
+            yield advance
 
     @contextmanager
     def _lines(self, title: str) -> Iterator[ProgressCallback]:
         self._notes.print(f"{title} ...")
         last_s, last_line = time.monotonic(), ""
 
-        def report(progress: Progress) -> None:
+        def advance(progress: Progress) -> None:
             nonlocal last_s, last_line
             line = f"  {progress.fraction:4.0%}  {_news(progress)}"
             if line != last_line and time.monotonic() - last_s >= NEWS_INTERVAL_S:
                 last_s, last_line = time.monotonic(), line
                 self._notes.print(line)
 
-        yield report
+        yield advance
 
 
 def _news(progress: Progress) -> str:
-    return ": ".join(filter(None, (progress.stage, progress.message)))
+    return f"{progress.stage}: {progress.message}" if progress.message else progress.stage

@@ -5,11 +5,10 @@ The rates are assumptions, in the range of what studies of annotators report; no
 
 import math
 import random
-from dataclasses import dataclass
 
 from .tickets import Ticket
 
-__all__ = ["Answer", "Expert"]
+__all__ = ["CONFUSABLE", "Expert"]
 
 # Which classes people mix up; the first one most easily.
 CONFUSABLE = {
@@ -24,11 +23,11 @@ CONFUSABLE = {
 }
 FIRST_CHOICES = (0.6, 0.25, 0.15)
 MISTAKE_RATE, MISTAKE_RATE_HARD = 0.02, 0.11
-"""Of tickets read without a pre-label: 4% over all tickets, of which a fifth are hard."""
+"""Wrong labels among tickets read without a pre-label: 4% of all, since a fifth of the tickets are hard."""
 TRUST_RATE, TRUST_RATE_HARD = 0.04, 0.12
-"""Of wrong pre-labels: how often one is accepted all the same."""
+"""Share of wrong pre-labels that are accepted all the same."""
 SLIP_RATE = 0.005
-"""Of right pre-labels: how often one is changed for the worse."""
+"""Share of right pre-labels that are changed for the worse."""
 SKIP_RATE_HARD = 0.03
 READING_CHARACTERS_PER_S = 25.0
 THINKING_S, THINKING_HARD_S = 4.0, 9.0
@@ -39,36 +38,23 @@ SPREAD = 0.35
 """Standard deviation of the logarithm of the time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the expert says of a ticket.
-
-    Attributes:
-        label: None where the ticket is skipped.
-        lead_time_s: seconds from opening the task to the button.
-    """
-
-    label: str | None
-    lead_time_s: float
-
-
 class Expert:
-    """Answers tickets. The same seed, ticket and pre-label give the same answer, whatever came before."""
+    """Answers tickets; the same seed, ticket and pre-label give the same answer, whatever came before."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def answer(self, ticket: Ticket, prelabel: str | None) -> Answer:
-        """The answer to a ticket.
+    def answer(self, ticket: Ticket, prelabel: str | None) -> tuple[str | None, float]:
+        """Return the label, None where the ticket is skipped, and the seconds from opening the task to the button.
 
         Args:
             prelabel: the class that is ticked when the task opens; None: none is.
         """
         draw = random.Random(f"{self._seed} {ticket.text}")  # noqa: S311 (a simulation, not a secret)
         if ticket.is_hard and draw.random() < SKIP_RATE_HARD:
-            return Answer(None, _seconds(draw, ticket, prelabel=None, label=None))
+            return None, _seconds(draw, ticket, prelabel=None, label=None)
         label = _choose(draw, ticket, prelabel)
-        return Answer(label, _seconds(draw, ticket, prelabel=prelabel, label=label))
+        return label, _seconds(draw, ticket, prelabel=prelabel, label=label)
 
 
 def _choose(draw: random.Random, ticket: Ticket, prelabel: str | None) -> str:

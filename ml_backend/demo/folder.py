@@ -16,7 +16,7 @@ MARKER = ".labelloop-demo"
 
 @contextmanager
 def fresh_folder(folder: Path) -> Iterator[Path]:
-    """The folder, emptied of what an earlier demo left, and reserved for this process until the end of the block.
+    """Empty the folder of what an earlier demo left, and reserve it for this process until the end of the block.
 
     Raises:
         ConfigurationError: it holds something that is no demo's, or a demo runs in it.

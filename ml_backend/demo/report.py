@@ -1,7 +1,8 @@
-"""The demo's figures, told for people and as JSON."""
+"""The demo's figures, for people and as JSON."""
 
 import shlex
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from ..domain.example import PrelabelOutcome
-from .figures import Change, Labeling, Leftover, Training
+from ..domain.job import Job
+from ..domain.project import Project
+from ..domain.snapshot import Split
+from ..measuring.cost import LabelingCost
+from ..snapshots.store import read_rows
+from ..workflows.connecting.projects import plan_of
+from ..workflows.exporting.snapshots import newest_snapshot
+from ..workflows.services import Services
+from ..workflows.training.evaluate import evaluations
+from .annotator import OpenTask
+from .tickets import Ticket
 
-__all__ = ["Places", "labeling_section", "leftover_section", "places_section", "to_json", "training_section"]
+__all__ = ["Addresses", "TrainingResult", "changes", "labeling_section", "to_json", "unlabeled_section"]
 
 EXAMPLES = 6
 LONGEST_TEXT = 72
@@ -26,7 +37,7 @@ HOW_ANSWERED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Addresses:
     """Where to look, and with which credentials; all of it is on this machine and ends with the demo.
 
     Attributes:
@@ -44,99 +55,192 @@ class Places:
 
     @property
     def mlflow_command(self) -> str:
-        """Opens the runs in MLflow's own pages."""
+        """Command that opens the runs in MLflow's own pages."""
         beside = Path(sys.executable).with_name("mlflow")
         program = str(beside) if beside.exists() else "mlflow"
         return shlex.join([program, "ui", "--backend-store-uri", self.mlflow_url])
 
+    def section(self) -> list[RenderableType]:
+        """Return lines to copy from, so none is ever broken."""
+        lines = (
+            f"Label Studio: {self.project}",
+            f"  log in as {self.email} with password {self.password}",
+            f"backend: {self.status_page}",
+            f"  log in as {self.backend_user} with password {self.backend_password}",
+            f"MLflow: {self.mlflow_command}",
+            f"logs and data: {self.folder}",
+        )
+        return [Text(line) for line in lines]
 
-def labeling_section(labeling: Labeling, mistakes: int) -> list[RenderableType]:
-    """What the expert did, and how fast."""
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """Result of a training job, with the macro-F1 and the accuracy of two versions on the blind test tickets.
+
+    Attributes:
+        before: of the cold start.
+        after: of the trained version, whether it serves now or not.
+        reason: the gate's decision in a sentence.
+    """
+
+    job_id: int
+    method: str
+    seconds: float
+    test_rows: int
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    is_promoted: bool
+    is_provisional: bool
+    reason: str
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, services: Services, project: Project, job: Job) -> "TrainingResult":
+        """Return the result of a successful training job.
+
+        The cold start's accuracy is measured here, since the gate compares macro-F1 alone; its macro-F1 is the gate's.
+        """
+        gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
+        rows = list(read_rows(newest_snapshot(services, project).path, Split.TEST))
+        (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project)).values()
+        return cls(
+            job_id=job.id,
+            method=str(job.result["method"]),
+            seconds=float(job.result["seconds"]),
+            test_rows=int(gate["rows"]),
+            before=_measured(gate, "champion", cold_start.summary()),
+            after=_measured(gate, "challenger", job.result["metrics"]["test"]),
+            is_promoted=bool(job.result["is_promoted"]),
+            is_provisional=bool(gate["is_provisional"]),
+            reason=str(gate["reason"]),
+            warnings=tuple(gate["warnings"]),
+        )
+
+    @property
+    def gain(self) -> float:
+        """Macro-F1 of the trained version above the cold start's."""
+        return float(self.after["macro_f1"] - self.before["macro_f1"])
+
+    @property
+    def is_success(self) -> bool:
+        """True where the trained version serves and beats the cold start."""
+        return self.is_promoted and self.gain > 0
+
+    def section(self, cost: LabelingCost) -> list[RenderableType]:
+        """Return both versions' figures, the gate's decision, and what the labels bought."""
+        table = _table("", "macro-F1", "accuracy")
+        for title, figures in (("before", self.before), ("after", self.after)):
+            table.add_row(
+                f"{title}: {figures['model_version']}", f"{figures['macro_f1']:.3f}", f"{figures['accuracy']:.3f}"
+            )
+        summary = (
+            f"Job {self.job_id} trained {self.after['model_version']} ({self.method}) in {self.seconds:.0f} s. "
+            f"On {self.test_rows} test tickets, labeled blind and never trained on:"
+        )
+        return [
+            summary,
+            table,
+            f"The gate: {self.reason}.",
+            *(f"note: {warning}" for warning in self.warnings),
+            f"{_minutes(cost.seconds)} of labeling bought {self.gain:+.3f} macro-F1.",
+        ]
+
+
+def labeling_section(cost: LabelingCost, mistakes: int) -> list[RenderableType]:
+    """Return what the expert did, and how fast."""
     table = _table("", "tickets", "seconds each")
     for outcome, title in HOW_ANSWERED.items():
-        if labeling.prelabels[outcome]:
-            table.add_row(title, str(labeling.prelabels[outcome]), f"{labeling.mean_seconds[outcome]:.1f}")
+        if cost.prelabels[outcome]:
+            table.add_row(title, str(cost.prelabels[outcome]), f"{cost.mean_seconds[outcome]:.1f}")
     work = (
-        f"{labeling.labeled} tickets labeled and {labeling.skipped} skipped in {_minutes(labeling.seconds)} of the "
-        f"expert's time (simulated): {labeling.seconds_per_label:.1f} s per label."
+        f"{cost.labeled} tickets labeled and {cost.skipped} skipped in {_minutes(cost.seconds)} of the "
+        f"expert's time (simulated): {cost.seconds_per_label:.1f} s per label."
     )
     quality = (
-        f"{labeling.acceptance:.0%} of the pre-labels seen were accepted. {mistakes} labels "
-        f"({mistakes / max(labeling.labeled, 1):.1%}) are wrong, as some of an expert's always are."
+        f"{cost.acceptance:.0%} of the pre-labels seen were accepted. {mistakes} labels "
+        f"({mistakes / max(cost.labeled, 1):.1%}) are wrong, as some of an expert's always are."
     )
     return [work, table, quality]
 
 
-def training_section(training: Training, labeling: Labeling) -> list[RenderableType]:
-    """Both models on the blind test tickets, and what the gate made of that."""
-    table = _table("", "macro-F1", "accuracy")
-    for title, measured in (("before", training.before), ("after", training.after)):
-        table.add_row(f"{title}: {measured.model_version}", f"{measured.macro_f1:.3f}", f"{measured.accuracy:.3f}")
-    done = (
-        f"Job {training.job_id} trained {training.after.model_version} ({training.method}) in "
-        f"{training.seconds:.0f} s. On {training.test_rows} test tickets, labeled blind and never trained on:"
-    )
+def changes(
+    before: Iterable[OpenTask], after: Sequence[OpenTask], tickets: Mapping[str, Ticket]
+) -> list[Mapping[str, Any]]:
+    """Return both pre-labels of every open task that has a pre-label of two versions, with the right label.
+
+    Args:
+        before, after: the open tasks with their predictions of the two versions.
+        tickets: by text.
+    """
+    news = {task.id: task for task in after if task.label}
+    pairs = [(old, news[old.id]) for old in before if old.label and old.id in news]
     return [
-        done,
-        table,
-        f"The gate: {training.reason}.",
-        *(f"note: {warning}" for warning in training.warnings),
-        f"{_minutes(labeling.seconds)} of labeling bought {training.gain:+.3f} macro-F1.",
+        {"text": old.text, "label": tickets[old.text].label}
+        | {"before": old.label, "before_score": old.score, "after": new.label, "after_score": new.score}
+        for old, new in pairs
     ]
 
 
-def leftover_section(leftover: Leftover) -> list[RenderableType]:
-    """What became of the pre-labels of tickets that wait for a label."""
-    if not leftover.tickets:
+def unlabeled_section(compared: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """Return what became of the pre-labels of tickets that wait for a label, as `changes` found them."""
+    if not compared:
         return ["No unlabeled ticket holds pre-labels of both versions."]
-    shown = min(EXAMPLES, len(leftover.changes))
+    counts = _unlabeled(compared)
+    changed = counts["changes"]
     summary = (
-        f"Of {leftover.tickets} tickets that nobody has labeled (drawn at random), the pre-label was right for "
-        f"{leftover.right_before} before and is right for {leftover.right_after} now. "
-        f"The first {shown} of {len(leftover.changes)} that changed, with the models' confidence:"
+        f"Of {counts['tickets']} tickets that nobody has labeled (drawn at random), the pre-label was right for "
+        f"{counts['right_before']} before and is right for {counts['right_after']} now. "
+        f"The first {min(EXAMPLES, len(changed))} of {len(changed)} that changed, with the models' confidence:"
     )
-    return [summary, *(_example(change) for change in leftover.changes[:EXAMPLES])]
-
-
-def places_section(places: Places) -> list[RenderableType]:
-    """Where to look; lines to copy from, so none is ever broken."""
-    lines = (
-        f"Label Studio: {places.project}",
-        f"  log in as {places.email} with password {places.password}",
-        f"backend: {places.status_page}",
-        f"  log in as {places.backend_user} with password {places.backend_password}",
-        f"MLflow: {places.mlflow_command}",
-        f"logs and data: {places.folder}",
-    )
-    return [Text(line) for line in lines]
+    return [summary, *map(_example, changed[:EXAMPLES])]
 
 
 def to_json(
-    *, tickets: int, labeling: Labeling, mistakes: int, training: Training, leftover: Leftover, places: Places
+    *,
+    tickets: int,
+    cost: LabelingCost,
+    mistakes: int,
+    training: TrainingResult,
+    compared: Sequence[Mapping[str, Any]],
+    addresses: Addresses,
 ) -> dict[str, Any]:
-    """All of it as one JSON object."""
+    """Return all of it as one JSON object."""
     return {
         "is_success": training.is_success,
         "tickets": tickets,
         "labeling": {
-            **asdict(labeling),
+            **asdict(cost),
             "mistakes": mistakes,
-            "acceptance": labeling.acceptance,
-            "seconds_per_label": labeling.seconds_per_label,
+            "acceptance": cost.acceptance,
+            "seconds_per_label": cost.seconds_per_label,
         },
         "training": {**asdict(training), "gain": training.gain},
-        "unlabeled": asdict(leftover),
-        "places": {**asdict(places), "folder": str(places.folder), "mlflow_command": places.mlflow_command},
+        "unlabeled": _unlabeled(compared),
+        "places": {**asdict(addresses), "folder": str(addresses.folder), "mlflow_command": addresses.mlflow_command},
     }
 
 
-def _example(change: Change) -> str:
-    line = " ".join(change.text.split())
+def _measured(gate: Mapping[str, Any], side: str, metrics: Mapping[str, float]) -> dict[str, Any]:
+    accuracy = float(metrics["accuracy"])
+    return {"model_version": str(gate[side]), "macro_f1": float(gate[f"{side}_score"]), "accuracy": accuracy}
+
+
+def _unlabeled(compared: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "tickets": len(compared),
+        "right_before": sum(each["before"] == each["label"] for each in compared),
+        "right_after": sum(each["after"] == each["label"] for each in compared),
+        "changes": [each for each in compared if each["before"] != each["after"]],
+    }
+
+
+def _example(change: Mapping[str, Any]) -> str:
+    line = " ".join(change["text"].split())
     text = line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 3]}..."
-    verdict = "right" if change.after == change.label else f"it is {change.label}"
+    verdict = "right" if change["after"] == change["label"] else f"it is {change['label']}"
     return (
-        f'"{text}"\n  {change.after} {change.after_score:.2f} ({verdict}), '
-        f"before {change.before} {change.before_score:.2f}"
+        f'"{text}"\n  {change["after"]} {change["after_score"]:.2f} ({verdict}), '
+        f"before {change['before']} {change['before_score']:.2f}"
     )
 
 

@@ -24,6 +24,6 @@ class Ticket:
 
 
 def load_tickets() -> tuple[Ticket, ...]:
-    """All tickets, in the order in which they are imported. No text occurs twice."""
+    """Return all tickets in the order in which they are imported. No text occurs twice."""
     lines = FILE.read_text(encoding="utf-8").splitlines()
     return tuple(Ticket(row["text"], row["label"], row["hard"]) for row in map(json.loads, lines))

@@ -1,11 +1,23 @@
-"""Checks of the addresses and credentials that people set, so that an unusable one is reported before it is used."""
+"""Check the addresses and credentials that people set, so that an unusable one is reported before it is used."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["WEBHOOK_USER", "base_url", "credential", "host_name", "http_url", "in_url", "user_name", "without_password"]
+__all__ = [
+    "LOOPBACK_HOSTS",
+    "WEBHOOK_USER",
+    "base_url",
+    "credential",
+    "host_name",
+    "http_url",
+    "in_url",
+    "user_name",
+    "without_password",
+]
 
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+"""The names under which a machine reaches itself, and nobody else reaches it."""
 WEBHOOK_USER = "webhook"
 HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 NO_PART_OF_URLS = re.compile(r"[\s\x00-\x1f\x7f]")

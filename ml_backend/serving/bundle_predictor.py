@@ -11,7 +11,7 @@ from ..models.bundle.bundle import Bundle, read_bundle
 from ..models.generation.generator import TextGenerator
 from ..models.generation.tuned_model import load_tuned_model
 from ..models.text.classifier import load_classifier
-from .drafts import Writer, written
+from .drafts import Writer, draft_answers
 from .engines import WARM_UP_TEXTS, EngineEncoder, Engines
 from .scores import draw_from_quantiles
 
@@ -128,4 +128,4 @@ def _own_writer(bundle: Bundle, position: int, budget_s: float | None) -> TextGe
 
 
 def _drafting(writer: Writer) -> Answers:
-    return lambda texts: written(writer, texts)
+    return lambda texts: draft_answers(writer, texts)

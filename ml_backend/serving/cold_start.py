@@ -14,7 +14,7 @@ from ..models.text.encoder import Encoder
 from ..models.text.tokenised import Floats2d
 from ..models.text.torch_encoder import TextEncoder
 from ..tasks import ServingPlan
-from .drafts import Writer, written
+from .drafts import Writer, draft_answers
 from .engines import WARM_UP_TEXTS, EngineEncoder
 from .scores import draw_from_quantiles
 
@@ -79,7 +79,7 @@ class ColdStartPredictor:
             per_control.update(self._answers(prompts))
         if self._written and self._writer is not None:
             # All of them are about the same text, and an untuned model has the same to say to each.
-            per_control.update(dict.fromkeys(self._written, written(self._writer, prompts)))
+            per_control.update(dict.fromkeys(self._written, draft_answers(self._writer, prompts)))
         for row, position in enumerate(asked):
             rows = {name: given[row] for name, given in per_control.items()}
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}

@@ -10,28 +10,28 @@ from ..errors import EncoderError
 from ..models.generation.generator import DEFAULT_MAX_NEW_TOKENS, Draft, TextGenerator
 from ..models.generation.language_model import load_language_model
 
-__all__ = ["UNKNOWN_CONFIDENCE", "BaseWriter", "Writer", "shared_writer", "written"]
+__all__ = ["Writer", "draft_answers", "shared_writer"]
 
 log = logging.getLogger(__name__)
 
 UNKNOWN_CONFIDENCE = 0.5
 """Score of a draft whose writer does not say how sure it is."""
 
-_writers: dict[tuple[str, float | None], "BaseWriter"] = {}
+_writers: dict[tuple[str, float | None], "_BaseWriter"] = {}
 _writers_lock = threading.Lock()
 
 
 class Writer(Protocol):
-    """Something that writes responses."""
+    """A model or a server that writes responses."""
 
     def generate(self, prompts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> list[Draft]:
-        """One draft per prompt, in the order given."""
+        """Return one draft per prompt, in the order given."""
 
 
-class BaseWriter:
+class _BaseWriter:
     """An untuned base model, loaded when it is first asked. Safe to use from several threads.
 
-    A base model that cannot be loaded writes nothing, and says so once: other controls can be answered without it.
+    Where it cannot be loaded, it writes nothing and logs that once: other controls can be answered without it.
     """
 
     def __init__(self, base_model: str, *, budget_s: float | None = None) -> None:
@@ -42,7 +42,7 @@ class BaseWriter:
         self._lock = threading.Lock()
 
     def generate(self, prompts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> list[Draft]:
-        """One draft per prompt, in the order given; empty ones where there is no base model."""
+        """Return one draft per prompt, in the order given; empty ones where there is no base model."""
         generator = self._loaded()
         if generator is None:
             return [Draft("", 0, is_complete=False) for _ in prompts]
@@ -62,14 +62,14 @@ class BaseWriter:
             return self._generator
 
 
-def shared_writer(base_model: str, budget_s: float | None) -> BaseWriter:
-    """The one untuned base model of this name that this process holds."""
+def shared_writer(base_model: str, budget_s: float | None) -> _BaseWriter:
+    """Return this process's only untuned base model of this name."""
     with _writers_lock:
-        return _writers.setdefault((base_model, budget_s), BaseWriter(base_model, budget_s=budget_s))
+        return _writers.setdefault((base_model, budget_s), _BaseWriter(base_model, budget_s=budget_s))
 
 
-def written(writer: Writer, prompts: Sequence[str]) -> list[ScoredTarget | None]:
-    """A writer's answer per prompt; None where it wrote nothing.
+def draft_answers(writer: Writer, prompts: Sequence[str]) -> list[ScoredTarget | None]:
+    """Return a writer's answer to each prompt; None where it wrote nothing.
 
     The score of a draft is the geometric mean of the probabilities of its tokens: it orders drafts by how sure their
     writer was of the words, and is not the chance that an expert would accept them.

@@ -2,19 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from ..domain.addresses import LOOPBACK_HOSTS
 from ..errors import TextServerRejected, TextServerUnreachable
 from ..models.generation.generator import DEFAULT_MAX_NEW_TOKENS, Draft
 
 if TYPE_CHECKING:
-    import httpx
+    from openai import APIResponse, OpenAI
 
 __all__ = ["OpenAiServer"]
 
@@ -22,20 +23,25 @@ ATTEMPTS = 3
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 CONNECT_TIMEOUT_S = 5.0
 LONGEST_DETAIL = 300
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+T = TypeVar("T")
+CURES = {
+    401: "give its API key",
+    403: "give an API key that may do this",
+    404: "mend the URL, which ends in /v1 as a rule, or the name of the model",
+}
 
 
-class _NoAnswer(TextServerUnreachable):
-    """The connection failed before an answer came, so that asking again can help."""
+class _NothingReceived(TextServerUnreachable):
+    """No answer began to come, so that asking again can help."""
 
 
 class OpenAiServer:
     """Responses of a model behind an HTTP server. Safe to use from several threads.
 
     Args:
-        url: of its API, with the version, such as `http://localhost:8000/v1`.
+        url: URL of its API, with the version, such as `http://localhost:8000/v1`.
         model: as the server names it; None: the only one that it has.
-        api_key: sent as a bearer token.
+        api_key: sent as a bearer token; None: none is sent.
         max_new_tokens: most tokens of a response.
         budget_s: seconds per prompt; responses are streamed, and what is there by then is the draft. Also the longest
             wait for the next piece of a response.
@@ -62,9 +68,6 @@ class OpenAiServer:
         self._concurrency = concurrency
         self._retry_wait_s = retry_wait_s
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.url!r}, {self._model!r})"
-
     @cached_property
     def model(self) -> str:
         """Name of the model that answers.
@@ -81,20 +84,19 @@ class OpenAiServer:
         return names[0]
 
     def models(self) -> list[str]:
-        """Names of the models that the server has.
+        """Return the names of the models that the server has.
 
         Raises:
             TextServerUnreachable: it does not answer.
             TextServerRejected: it refuses, or answers with something else.
         """
-        names: list[str] = self._retrying(self._models)
-        return names
+        return self._retrying(self._models)
 
     def generate(self, prompts: Sequence[str], *, on_rows: Callable[[int], None] | None = None) -> list[Draft]:
-        """One draft per prompt, in the order given; the first that fails ends all.
+        """Return one draft per prompt, in the order given; the first that fails ends all.
 
         Args:
-            on_rows: told how many rows are done after every row; what it raises passes through.
+            on_rows: called after every row with the number of rows done; what it raises passes through.
 
         Raises:
             TextServerUnreachable: the server does not answer, three times over.
@@ -115,26 +117,28 @@ class OpenAiServer:
                 raise
             return [future.result() for future in futures]
 
-    def close(self) -> None:
-        """Close idle connections."""
-        if "_client" in self.__dict__:
-            self._client.close()
-
     @cached_property
-    def _client(self) -> "httpx.Client":
+    def _client(self) -> "OpenAI":
+        # Imported late: it takes a second, and most backends have no such server.
         import httpx
+        from openai import OpenAI
 
-        headers = {"User-Agent": "labelloop"}
-        if self._api_key:
-            headers["Authorization"] = f"Bearer {self._api_key}"
-        return httpx.Client(
-            headers=headers,
-            timeout=httpx.Timeout(self._budget_s, connect=CONNECT_TIMEOUT_S),
-            # A proxy named in the environment cannot reach this machine's loopback.
-            trust_env=httpx.URL(self.url).host not in LOOPBACK_HOSTS,
+        timeout = httpx.Timeout(self._budget_s, connect=CONNECT_TIMEOUT_S)
+        client = OpenAI(
+            base_url=self.url,
+            # Never None: the package would send the key of its own environment variable to this server.
+            api_key=self._api_key or "",
+            default_headers={"User-Agent": "labelloop"},
+            timeout=timeout,
+            # The package would also ask again after a time-out, which takes the whole budget a second time.
+            max_retries=0,
+            # Not the package's client, which follows redirects. A proxy cannot reach this machine's loopback.
+            http_client=httpx.Client(timeout=timeout, trust_env=httpx.URL(self.url).host not in LOOPBACK_HOSTS),
         )
+        client.organization = client.project = None  # these come from the environment, too
+        return client
 
-    def _retrying(self, call: Callable[[], Any]) -> Any:
+    def _retrying(self, call: Callable[[], T]) -> T:
         return Retrying(
             retry=retry_if_exception(_is_passing),
             stop=stop_after_attempt(ATTEMPTS),
@@ -144,122 +148,93 @@ class OpenAiServer:
 
     def _models(self) -> list[str]:
         url = f"{self.url}/models"
-        with self._translated(url):
-            response = self._client.get(url)
-        if response.status_code >= 300:
-            self._refuse(url, response)
-        try:
-            return [str(entry["id"]) for entry in response.json()["data"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise TextServerRejected(
-                f"{url} answered {response.status_code} with no list of models; give the URL of an OpenAI-compatible "
-                "API, which ends in /v1 as a rule",
-                status=response.status_code,
-            ) from error
+        with self._translated(url, "no list of models"):
+            return [str(entry.id) for entry in self._client.models.list().data]
 
     def _draft(self, prompt: str, model: str) -> Draft:
-        body = {
-            "model": model,
-            "messages": [{"role": "user", "content": prompt}],
-            "max_tokens": self._max_new_tokens,
-            "temperature": 0,
-            "stream": True,
-        }
         url = f"{self.url}/chat/completions"
         end_s = time.monotonic() + self._budget_s
-        received = _Received()
+        pieces: list[str] = []
+        is_complete = False
         try:
-            with self._translated(url), self._client.stream("POST", url, json=body) as response:
-                if response.status_code >= 300:
-                    response.read()
-                    self._refuse(url, response)
-                for choice in _choices(response, url):
-                    received.take(choice)
+            with self._translated(url, "something else than chat completions"), self._asked(prompt, model) as response:
+                for choice in _choices(response):
+                    if content := (choice.get("delta") or choice.get("message") or {}).get("content"):
+                        pieces.append(str(content))
+                    if choice.get("finish_reason"):
+                        is_complete = choice["finish_reason"] == "stop"
                     if time.monotonic() >= end_s:
                         break
         except TextServerUnreachable:
             # The beginning of a response is a draft; to ask again would take the time a second time.
-            if not received.pieces:
+            if not pieces:
                 raise
-        return Draft("".join(received.pieces).strip(), len(received.pieces), received.is_complete)
+        return Draft("".join(pieces).strip(), len(pieces), is_complete)
+
+    def _asked(self, prompt: str, model: str) -> "AbstractContextManager[APIResponse[Any]]":
+        return self._client.chat.completions.with_streaming_response.create(
+            model=model,
+            messages=[{"role": "user", "content": prompt}],
+            max_tokens=self._max_new_tokens,
+            temperature=0,
+            stream=True,
+        )
 
     @contextmanager
-    def _translated(self, url: str) -> Iterator[None]:
-        """Errors of the connection as errors of our own."""
+    def _translated(self, url: str, instead: str) -> Iterator[None]:
+        """Raise the package's errors as labelloop's.
+
+        Args:
+            instead: what an answer is called that is not what was asked for.
+        """
         import httpx
+        import openai
 
         try:
             yield
-        except httpx.InvalidURL as error:
-            raise TextServerUnreachable(
-                f"{url} is no URL: {error}; wanted one like http://localhost:8000/v1"
-            ) from error
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.RemoteProtocolError) as error:
-            raise _NoAnswer(f"{url} did not answer: {error}; start the server, or mend its URL") from error
-        except httpx.TimeoutException as error:
-            raise TextServerUnreachable(
+        except openai.APIStatusError as error:
+            status, detail = error.status_code, " ".join(error.response.text.split())[:LONGEST_DETAIL]
+            cure = CURES.get(status, "see the server's log")
+            message = f"{url} answered {status}: {detail or 'nothing'}; {cure}"
+            raise TextServerRejected(message, status=status) from error
+        except openai.APIConnectionError as error:
+            raise self._unreachable(url, error.__cause__ or error) from error
+        except openai.APIError as error:
+            message = f"{url} broke off: {str(error.body or error)[:LONGEST_DETAIL]}"
+            raise TextServerRejected(message, status=httpx.codes.OK) from error
+        except httpx.HTTPError as error:  # the package does not translate what happens while an answer comes in
+            raise self._unreachable(url, error) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            shown = f": {error.doc[:LONGEST_DETAIL]!r}" if isinstance(error, json.JSONDecodeError) else ""
+            cure = "give the URL of an OpenAI-compatible API, which ends in /v1 as a rule"
+            raise TextServerRejected(f"{url} answered with {instead}{shown}; {cure}", status=httpx.codes.OK) from error
+
+    def _unreachable(self, url: str, error: BaseException) -> TextServerUnreachable:
+        import httpx
+
+        if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.RemoteProtocolError)):
+            return _NothingReceived(f"{url} did not answer: {error}; start the server, or mend its URL")
+        if isinstance(error, httpx.TimeoutException):
+            return TextServerUnreachable(
                 f"{url} wrote nothing within {self._budget_s:g} s; give it more time, or serve a smaller model"
-            ) from error
-        except httpx.HTTPError as error:
-            raise TextServerUnreachable(f"{url} broke off: {error}; see the server's log") from error
-
-    def _refuse(self, url: str, response: "httpx.Response") -> NoReturn:
-        detail = " ".join(response.text.split())[:LONGEST_DETAIL]
-        cure = {
-            401: "give its API key",
-            403: "give an API key that may do this",
-            404: "mend the URL, which ends in /v1 as a rule, or the name of the model",
-        }.get(response.status_code, "see the server's log")
-        raise TextServerRejected(
-            f"{url} answered {response.status_code}: {detail or 'nothing'}; {cure}", status=response.status_code
-        )
+            )
+        return TextServerUnreachable(f"{url} broke off: {error}; see the server's log")
 
 
-class _Received:
-    """What has arrived of a response."""
+def _choices(response: "APIResponse[Any]") -> Iterator[dict[str, Any]]:
+    """Yield the first choice of every event of a stream, or of the whole answer where the server does not stream."""
+    from openai import APIError, Stream
 
-    def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self.is_complete = False
-
-    def take(self, choice: dict[str, Any]) -> None:
-        """Add a piece; a whole message is one piece."""
-        content = (choice.get("delta") or choice.get("message") or {}).get("content")
-        if content:
-            self.pieces.append(str(content))
-        if choice.get("finish_reason"):
-            self.is_complete = choice["finish_reason"] == "stop"
-
-
-def _choices(response: "httpx.Response", url: str) -> Iterator[dict[str, Any]]:
-    """The first choice of every event of a stream; of the whole answer, where the server does not stream."""
-    if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-        response.read()
-        yield _first_choice(response.text, url, response.status_code)
-        return
-    for line in response.iter_lines():
-        event = line.removeprefix("data:").strip() if line.startswith("data:") else ""
-        if event == "[DONE]":
-            return
-        if event:
-            yield _first_choice(event, url, response.status_code)
-
-
-def _first_choice(text: str, url: str, status: int) -> dict[str, Any]:
-    try:
-        answer = json.loads(text)
-        if answer.get("error"):
-            raise TextServerRejected(f"{url} broke off: {str(answer['error'])[:LONGEST_DETAIL]}", status=status)
-        choices: list[dict[str, Any]] = answer["choices"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TextServerRejected(
-            f"{url} answered {status} with something else than chat completions: {text[:LONGEST_DETAIL]!r}; "
-            "give the URL of an OpenAI-compatible API",
-            status=status,
-        ) from error
-    # The last event of some servers tells of costs alone.
-    return choices[0] if choices else {}
+    is_stream = response.headers.get("Content-Type", "").startswith("text/event-stream")
+    answers: Iterable[Any] = response.parse(to=Stream[object]) if is_stream else [json.loads(response.read())]
+    for answer in answers:
+        if error := answer.get("error"):
+            raise APIError("the answer is an error", response.http_request, body=error)
+        # The last event of some servers has the costs and no choice.
+        yield (answer["choices"] or [{}])[0]
 
 
 def _is_passing(error: BaseException) -> bool:
-    return isinstance(error, _NoAnswer) or (isinstance(error, TextServerRejected) and error.status in RETRIED_STATUSES)
+    return isinstance(error, _NothingReceived) or (
+        isinstance(error, TextServerRejected) and error.status in RETRIED_STATUSES
+    )

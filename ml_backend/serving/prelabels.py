@@ -19,7 +19,7 @@ __all__ = ["Prelabels", "prelabel"]
 log = logging.getLogger(__name__)
 
 LOGGED = frozenset({"no_text", "unknown_label"})
-"""Reasons that say something about the task; the others are as things should be."""
+"""Reasons that point to a fault in the task or the version; the others are as things should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Prelabels:
 
 
 def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, split: SplitFractions | None) -> Prelabels:
-    """Pre-labels for tasks.
+    """Return pre-labels for tasks.
 
     Args:
         split: the project's split; tasks that it holds out get an empty result and a score drawn at random.

@@ -2,10 +2,8 @@
 
 from flask import Flask, Response
 
-from ..config import Settings
 from ..workflows.services import Services
 from .errors import register_errors
-from .event_bounds import bound_events
 from .guard import Guard
 from .label_studio import label_studio_blueprint
 from .metrics import Metrics
@@ -14,13 +12,12 @@ from .status import status_blueprint
 __all__ = ["create_app"]
 
 
-def create_app(services: Services, settings: Settings) -> Flask:
-    """The application over these services. Nothing is loaded here: `/health` answers at once."""
+def create_app(services: Services) -> Flask:
+    """Return the application over these services. No model is loaded here, so `/health` answers at once."""
     app = Flask(__name__)
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics = Metrics(services)
-    Guard(settings, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
-    bound_events(app)
+    Guard(services.options.backend, lambda reason: metrics.failed_logins.labels(reason).inc()).protect(app)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics.observe(app)
     register_errors(app, metrics, services.alarms)
     app.register_blueprint(label_studio_blueprint(services, metrics))

@@ -22,7 +22,6 @@ from ..errors import (
     TrackingError,
 )
 from ..serving.alarms import AlarmKind, Alarms
-from .guard import CHALLENGE
 from .metrics import Metrics
 
 __all__ = ["EVENTS", "register_errors", "status_line"]
@@ -45,7 +44,7 @@ STATUSES: tuple[tuple[type[LabelloopError], int], ...] = (
 MAX_REASON_LENGTH = 400
 RETRY_AFTER_S = 5
 EVENTS = "/webhook"
-"""The path of events, and the subject of the alarm that events cannot be stored."""
+"""Path of events, and subject of the alarm that events cannot be stored."""
 
 
 def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
@@ -72,7 +71,7 @@ def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
     def http(error: HTTPException) -> Response:
         response = _answer(error.code or 500, error.description or error.name)
         if error.code == HTTPStatus.UNAUTHORIZED:
-            response.headers.update(CHALLENGE)
+            response.headers["WWW-Authenticate"] = 'Basic realm="labelloop"'
         return response
 
     @app.errorhandler(Exception)
@@ -83,7 +82,7 @@ def register_errors(app: Flask, metrics: Metrics, alarms: Alarms) -> None:
 
 
 def status_line(error: LabelloopError) -> str:
-    """Status and reason, such as `404 project 3 was never connected`."""
+    """Return status and reason, such as `404 project 3 was never connected`."""
     return f"{_status(error)} {_one_line(str(error))}"
 
 
@@ -92,7 +91,7 @@ def _status(error: LabelloopError) -> int:
 
 
 def _answer(status: int, message: str) -> Response:
-    """The message stands in the body and in the status line: of a failed call Label Studio shows the latter alone."""
+    """Return an answer with the message in its body and its status line, since Label Studio shows only the latter."""
     body: dict[str, Any] = {"error": message}
     response = jsonify(body)
     response.status = f"{status} {_one_line(message)}"
@@ -100,7 +99,7 @@ def _answer(status: int, message: str) -> Response:
 
 
 def _one_line(message: str) -> str:
-    """What a status line can carry: printable ASCII, and not too long for the clients' header limits."""
+    """Return what a status line can hold: printable ASCII, short enough for the header limits of clients."""
     text = re.sub(r"\s+", " ", message).encode("ascii", "replace").decode()
     text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= MAX_REASON_LENGTH else text[: MAX_REASON_LENGTH - 3] + "..."

@@ -7,6 +7,9 @@ DNS rebinding, and bodies must be JSON, which a foreign page cannot send without
 """
 
 import hmac
+import logging
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,22 +19,24 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, abort, g, request
 from gunicorn.util import unquote_to_wsgi_str
 
-from ..config import LOOPBACK_HOSTS, Settings
-from ..workflows.services import WEBHOOK_USER
-from .failed_logins import FailedLogins
-from .limits import BODY_LIMIT, BoundedRequest, body_limit
+from ..domain.addresses import LOOPBACK_HOSTS, WEBHOOK_USER
+from ..options import BackendOptions
+from .limits import BODY_LIMIT, body_limit, limit_requests
 
 if TYPE_CHECKING:
     from .incoming import Head
 
 __all__ = ["Guard", "refuse_training_by_events"]
 
-CHALLENGE = {"WWW-Authenticate": 'Basic realm="labelloop"'}
+log = logging.getLogger(__name__)
+
+FAILED_LOGINS_PER_MINUTE = 10
+"""Failed logins that are logged, as many as a person can read; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """The answer to a request that is not allowed.
+    """Why a request is not allowed, and the answer to it.
 
     Attributes:
         failed_login: why its credentials are refused; empty where the request is refused for another reason.
@@ -49,22 +54,27 @@ class Guard:
         count_failed_login: called with the reason for each failed login.
     """
 
-    def __init__(self, settings: Settings, count_failed_login: Callable[[str], None] = lambda _reason: None) -> None:
-        self._user = settings.user
-        self._password = settings.password.get_secret_value()
-        self._webhook_password = settings.webhook_password.get_secret_value()
-        public = urlsplit(settings.backend_url).hostname
+    def __init__(
+        self,
+        access: BackendOptions,
+        count_failed_login: Callable[[str], None] = lambda _reason: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._user = access.user
+        self._password = access.password.get_secret_value()
+        self._webhook_password = access.webhook_password.get_secret_value()
+        public = urlsplit(access.url).hostname
         self._hosts = LOOPBACK_HOSTS | ({public} if public else frozenset())
-        self._is_loopback = settings.is_loopback
-        self._failed_logins = FailedLogins(count_failed_login)
+        self._is_loopback = access.is_loopback
+        self._failed_logins = _FailedLogins(count_failed_login, clock)
 
     def protect(self, app: Flask) -> None:
-        """Put the checks before all views of the application."""
+        """Put the checks before all views of the application, and limit what a request may hold."""
         app.before_request(self._check)
-        app.extensions[BODY_LIMIT] = self.body_limit
-        app.request_class = BoundedRequest
+        app.extensions[BODY_LIMIT] = self._body_limit
+        limit_requests(app)
 
-    def body_limit(self, head: "Head") -> int:
+    def _body_limit(self, head: "Head") -> int:
         """Return how many bytes of the body to read after this head; 0 where the head alone refuses the request."""
         asked = Request(_environ(head))
         return 0 if self._refusal(asked) else body_limit(asked.path)
@@ -113,6 +123,37 @@ class Guard:
         return bool(self._password) and _has_credentials(asked, WEBHOOK_USER, self._webhook_password)
 
 
+class _FailedLogins:
+    """Counts failed logins and logs the first ones of every minute, with how many went unlogged before."""
+
+    def __init__(self, count: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._count, self._clock = count, clock
+        self._lock = threading.Lock()
+        self._minute_ends = 0.0
+        self._lines = self._unlogged = 0
+
+    def note(self, request: Request, reason: str) -> None:
+        """Count and perhaps log a failed login, without the given password and name, since people mix these up."""
+        self._count(reason)
+        with self._lock:
+            unlogged = self._unlogged_before()
+        if unlogged is not None:
+            more = f"; {unlogged} more went unlogged before" if unlogged else ""
+            log.warning("failed login from %s, %s %s: %s%s", _peer(request), request.method, request.path, reason, more)
+
+    def _unlogged_before(self) -> int | None:
+        """Return how many were left out before this one; None where this one is left out as well."""
+        now = self._clock()
+        if now >= self._minute_ends:
+            self._minute_ends, self._lines = now + 60, 0
+        if self._lines == FAILED_LOGINS_PER_MINUTE:
+            self._unlogged += 1
+            return None
+        self._lines += 1
+        unlogged, self._unlogged = self._unlogged, 0
+        return unlogged
+
+
 def refuse_training_by_events() -> None:
     """Answer 403 where the request carries the webhook's credentials."""
     if g.get("may_only_post_events", False):
@@ -130,17 +171,24 @@ def _environ(head: "Head") -> dict[str, str]:
 def _has_credentials(asked: Request, user: str, password: str) -> bool:
     """True where the request has exactly these credentials, in the scheme that was asked for."""
     try:
-        found = asked.authorization
+        given = asked.authorization
     except ValueError:  # the header is not even ASCII
         return False
-    if found is None or found.type != "basic":
+    if given is None or given.type != "basic":
         return False
-    return _same(found.username or "", user) and _same(found.password or "", password)
+    return _same(given.username or "", user) and _same(given.password or "", password)
 
 
 def _host_name(host: str) -> str:
     return (urlsplit(f"//{host}").hostname or "").lower()
 
 
-def _same(found: str, wanted: str) -> bool:
-    return hmac.compare_digest(found.encode(), wanted.encode())
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def _peer(request: Request) -> str:
+    """Return the address that the request came from, and the client's address that a proxy gave."""
+    forwarded = request.headers.get("X-Forwarded-For")
+    address = request.remote_addr or "unknown"
+    return f"{address} (forwarded for {forwarded!r:.100})" if forwarded else address

@@ -20,7 +20,7 @@ __all__ = ["label_studio_blueprint", "versions_answer", "webhook_answer"]
 
 
 def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
-    """The contract's endpoints."""
+    """Return the endpoints that Label Studio calls."""
     blueprint = Blueprint("label_studio", __name__)
 
     @blueprint.get("/health")
@@ -29,8 +29,8 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
         if not alarms:
             return jsonify(status="UP", model_class="labelloop")
         # Still 200: otherwise Label Studio would consider the backend gone, although it goes on serving.
-        told = {} if g.get("is_anonymous", False) else {"alarms": alarms}
-        return jsonify(status="DEGRADED", model_class="labelloop", **told)
+        shown = {} if g.get("is_anonymous", False) else {"alarms": alarms}
+        return jsonify(status="DEGRADED", model_class="labelloop", **shown)
 
     @blueprint.post("/setup")
     def setup() -> ResponseReturnValue:
@@ -64,12 +64,12 @@ def label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
 
 def versions_answer(services: Services) -> dict[str, Any]:
-    """What serves each project."""
+    """Return the version that serves each project."""
     return {"versions": [announced_version(services, project) for project in services.database.projects.all()]}
 
 
 def webhook_answer(received: Received) -> dict[str, Any]:
-    """What Label Studio is told about an event."""
+    """Return the answer to an event."""
     answer: dict[str, Any] = {"status": "ok", "new_events": received.new_events}
     if received.job is not None:
         answer |= {"job": received.job.id, "state": received.job.state}

@@ -21,9 +21,7 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from ..errors import ConfigurationError
-from .bodies import BadBody
-from .caller import Caller
-from .incoming import BodyLimit, Head, Incoming, Stage
+from .incoming import BadBody, Head, Incoming, Stage
 from .limits import BODY_LIMIT
 
 __all__ = ["PatientWorker"]
@@ -51,6 +49,63 @@ ANSWER, LINGER = "answer", "linger"
 """Events for which the loop waits besides the stages of a request: the client takes its answer, and it closes."""
 
 
+class _WaitingAnswer:
+    """Replaces a client's socket where answers are written, and keeps them until the client takes them."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._waiting = bytearray()
+
+    def sendall(self, data: bytes) -> None:
+        """Keep these bytes to be sent later."""
+        self._waiting += data
+
+    def flush(self) -> bool:
+        """Send as much as the client takes now; returns True where nothing is left.
+
+        Raises:
+            OSError: the client is gone.
+        """
+        while self._waiting:
+            try:
+                del self._waiting[: self._sock.send(self._waiting)]
+            except BlockingIOError:
+                return False
+        return True
+
+    def gettimeout(self) -> float:
+        """Return 0 as a non-blocking socket does, which gunicorn expects when it writes error pages."""
+        return 0.0
+
+    def shutdown(self, _how: int) -> None:
+        """Raise an error, so that gunicorn does not shut down the connection on a thread."""
+        raise OSError(errno.ENOTSUP, "the loop closes connections")
+
+    def close(self) -> None:
+        """Do nothing: the loop closes the connection."""
+
+
+class _Connection:
+    """One client's connection, with the names that gunicorn's `handle_request` uses.
+
+    Attributes:
+        sock: where answers are written.
+        goes_on: whether more requests are accepted after the answer that is being sent.
+        was_answered: whether a request of this client was answered.
+        awaited: the event for which the loop waits until the deadline.
+    """
+
+    def __init__(self, client_socket: socket.socket, client: Any, server: Any, incoming: Incoming) -> None:
+        client_socket.setblocking(False)
+        self.socket, self.client, self.server, self.incoming = client_socket, client, server, incoming
+        self.sock = _WaitingAnswer(client_socket)
+        self.request: Head | None = None
+        self.goes_on, self.was_answered = True, False
+        self.awaited: object = None
+        self.deadline = 0.0
+        self.react: Callable[[_Connection], None] = lambda _connection: None
+
+
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Passes only whole requests to threads. Every method but `handle` runs in the loop."""
 
@@ -69,9 +124,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.cfg.set("sendfile", False)  # answers are written to an `Outbox`
+        self.cfg.set("sendfile", False)  # answers are written to a `_WaitingAnswer`
         self.worker_connections = min(self.cfg.worker_connections, MAX_CONNECTIONS)
-        self._watched: set[Caller] = set()
+        self._watched: set[_Connection] = set()
         self._next_look = 0.0
 
     def accept(self, listener: socket.socket) -> None:
@@ -88,27 +143,28 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             return
         self.nr_conns += 1
         incoming = Incoming(self.cfg, client, self._body_limit)
-        self._read(Caller(client_socket, client, listener.getsockname(), incoming))
+        self._read(_Connection(client_socket, client, listener.getsockname(), incoming))
 
-    def handle(self, caller: Caller) -> bool:
+    def handle(self, connection: _Connection) -> bool:
         """Answer a request, on a thread; returns True where the client may send another one."""
-        request, caller.request = caller.request, None
+        request, connection.request = connection.request, None
         try:
-            goes_on = bool(self.handle_request(request, caller))
+            goes_on = bool(self.handle_request(request, connection))
         except StopIteration:
             goes_on = False  # an error after the head of the answer, which gunicorn has logged
         except Exception as error:
-            self.handle_error(request, caller.sock, caller.client, error)
+            self.handle_error(request, connection.sock, connection.client, error)
             goes_on = False
         with suppress(OSError):  # the loop finds out that the client is gone
-            caller.sock.flush()  # most answers fit into the socket's buffer, and need not wait for the loop's next turn
+            # Most answers fit into the socket's buffer, and need not wait for the loop's next turn.
+            connection.sock.flush()
         return goes_on
 
-    def finish_request(self, caller: Caller, answered: "Future[bool]") -> None:
+    def finish_request(self, connection: _Connection, answered: "Future[bool]") -> None:
         """Send the answer of a thread."""
-        caller.has_asked = True
-        caller.goes_on = self.alive and not answered.cancelled() and answered.result()
-        self._send(caller)
+        connection.was_answered = True
+        connection.goes_on = self.alive and not answered.cancelled() and answered.result()
+        self._send(connection)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for clients and threads, but no longer than until the next check of deadlines."""
@@ -120,148 +176,153 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         if now < self._next_look:
             return
         self._next_look = now + LOOK_EVERY_S
-        for caller in list(self._watched):
-            if not self.alive and caller.awaited in (Stage.NOTHING, Stage.HEAD, LINGER):
-                self._drop(caller)
-            elif caller.deadline <= now:
-                self._give_up(caller)
+        for connection in list(self._watched):
+            if not self.alive and connection.awaited in (Stage.NOTHING, Stage.HEAD, LINGER):
+                self._drop(connection)
+            elif connection.deadline <= now:
+                self._give_up(connection)
 
     def _body_limit(self, request: Head) -> int:
-        limit: BodyLimit | None = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT)
+        limit: Callable[[Head], int] | None = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT)
         return MAX_HELD_BYTES if limit is None else limit(request)
 
-    def _read(self, caller: Caller) -> None:
+    def _read(self, connection: _Connection) -> None:
         """Read what the client has sent so far."""
         try:
-            data = caller.socket.recv(READ_BYTES)
+            data = connection.socket.recv(READ_BYTES)
         except BlockingIOError:
-            self._wait_for_more(caller)
+            self._wait_for_more(connection)
         except OSError:
-            self._drop(caller)
+            self._drop(connection)
         else:
             if data:
-                caller.incoming.receive(data)
-                self._proceed(caller)
-            elif caller.incoming.stage is Stage.NOTHING:
-                self._drop(caller)
+                connection.incoming.receive(data)
+                self._proceed(connection)
+            elif connection.incoming.stage is Stage.NOTHING:
+                self._drop(connection)
             else:  # it may have closed only its own side, and still read
-                self._refuse(caller, HTTPStatus.BAD_REQUEST, "the request ends before all of it has come")
+                self._refuse(connection, HTTPStatus.BAD_REQUEST, "the request ends before all of it has come")
 
-    def _proceed(self, caller: Caller) -> None:
+    def _proceed(self, connection: _Connection) -> None:
         """Pass the next request to a thread, or wait for the rest of it."""
         try:
-            caller.request = caller.incoming.next_request()
+            connection.request = connection.incoming.next_request()
         except BadBody as error:
-            self._refuse(caller, error.status, str(error))
+            self._refuse(connection, error.status, str(error))
         except Exception as error:  # no fault in one client's bytes may end the loop
-            self.handle_error(None, caller.sock, caller.client, error)
-            self._send_last(caller)
+            self.handle_error(None, connection.sock, connection.client, error)
+            self._send_last(connection)
         else:
-            if caller.request is None:
-                self._wait_for_more(caller)
+            if connection.request is None:
+                self._wait_for_more(connection)
             else:
-                self._unwatch(caller)
-                self.enqueue_req(caller)
+                self._unwatch(connection)
+                self.enqueue_req(connection)
 
-    def _wait_for_more(self, caller: Caller) -> None:
-        stage = caller.incoming.stage
+    def _wait_for_more(self, connection: _Connection) -> None:
+        stage = connection.incoming.stage
         timeout_s = HEAD_TIMEOUT_S
         if stage is Stage.BODY:
             timeout_s = BODY_TIMEOUT_S
-        elif stage is Stage.NOTHING and caller.has_asked:
+        elif stage is Stage.NOTHING and connection.was_answered:
             timeout_s = self.cfg.keepalive
-        self._watch(caller, EVENT_READ, self._read, stage, timeout_s)
-        if caller.incoming.takes_up_continue():
-            caller.sock.sendall(CONTINUE)
-            self._send(caller)
-        elif caller.incoming.held_bytes > LARGE_BYTES:
+        self._watch(connection, EVENT_READ, self._read, stage, timeout_s)
+        if connection.incoming.takes_up_continue():
+            connection.sock.sendall(CONTINUE)
+            self._send(connection)
+        elif connection.incoming.held_bytes > LARGE_BYTES:
             self._keep_memory_bounded()
 
-    def _send(self, caller: Caller) -> None:
+    def _send(self, connection: _Connection) -> None:
         """Send as much of the answer as the client takes; once all is sent, go on to the next step."""
         try:
-            is_sent = caller.sock.flush()
+            is_sent = connection.sock.flush()
         except OSError:
-            self._drop(caller)
+            self._drop(connection)
             return
         if not is_sent:
-            self._watch(caller, EVENT_WRITE, self._send, ANSWER, ANSWER_TIMEOUT_S)
-        elif caller.goes_on:
-            self._proceed(caller)
-        elif caller.incoming.is_cut_short:
-            self._linger(caller)
+            self._watch(connection, EVENT_WRITE, self._send, ANSWER, ANSWER_TIMEOUT_S)
+        elif connection.goes_on:
+            self._proceed(connection)
+        elif connection.incoming.is_cut_short:
+            self._linger(connection)
         else:
-            self._drop(caller)
+            self._drop(connection)
 
-    def _send_last(self, caller: Caller) -> None:
+    def _send_last(self, connection: _Connection) -> None:
         """Send what was written, and accept no more requests."""
-        caller.goes_on = False
-        caller.incoming.abandon()
-        self._send(caller)
+        connection.goes_on = False
+        connection.incoming.abandon()
+        self._send(connection)
 
-    def _refuse(self, caller: Caller, status: HTTPStatus, reason: str) -> None:
+    def _refuse(self, connection: _Connection, status: HTTPStatus, reason: str) -> None:
         body = json.dumps({"error": reason}).encode()
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        caller.sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        self._send_last(caller)
+        connection.sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self._send_last(connection)
 
-    def _linger(self, caller: Caller) -> None:
+    def _linger(self, connection: _Connection) -> None:
         """Close our side and drop all further bytes, until the client has read its answer and closes, too."""
         try:
-            caller.socket.shutdown(socket.SHUT_WR)
+            connection.socket.shutdown(socket.SHUT_WR)
         except OSError:
-            self._drop(caller)
+            self._drop(connection)
         else:
-            self._watch(caller, EVENT_READ, self._throw_away, LINGER, LINGER_S)
+            self._watch(connection, EVENT_READ, self._throw_away, LINGER, LINGER_S)
 
-    def _throw_away(self, caller: Caller) -> None:
+    def _throw_away(self, connection: _Connection) -> None:
         try:
-            is_over = not caller.socket.recv(READ_BYTES)
+            is_over = not connection.socket.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
             is_over = True
         if is_over:
-            self._drop(caller)
+            self._drop(connection)
 
-    def _give_up(self, caller: Caller) -> None:
-        if caller.awaited in (Stage.HEAD, Stage.BODY):
-            self._refuse(caller, HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time")
+    def _give_up(self, connection: _Connection) -> None:
+        if connection.awaited in (Stage.HEAD, Stage.BODY):
+            self._refuse(connection, HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time")
         else:
-            self._drop(caller)
+            self._drop(connection)
 
     def _drop_slowest(self) -> None:
         if self._watched:
-            self._drop(min(self._watched, key=lambda caller: caller.deadline))
+            self._drop(min(self._watched, key=lambda connection: connection.deadline))
 
     def _keep_memory_bounded(self) -> None:
-        held = {caller: caller.incoming.held_bytes for caller in self._watched}
+        held = {connection: connection.incoming.held_bytes for connection in self._watched}
         if sum(held.values()) > MAX_HELD_BYTES:
             largest = max(held, key=held.__getitem__)
             self._refuse(largest, HTTPStatus.SERVICE_UNAVAILABLE, "too many large requests are coming in; ask again")
 
     def _watch(
-        self, caller: Caller, events: int, react: Callable[[Caller], None], awaited: object, timeout_s: float
+        self,
+        connection: _Connection,
+        events: int,
+        react: Callable[[_Connection], None],
+        awaited: object,
+        timeout_s: float,
     ) -> None:
         """Call `react` at the next event; the deadline stays unchanged while the same thing is awaited."""
-        if caller.awaited is not awaited:
-            caller.awaited, caller.react, caller.deadline = awaited, react, time.monotonic() + timeout_s
-            change = self.poller.modify if caller in self._watched else self.poller.register
-            change(caller.socket, events, partial(self._react, caller))
-            self._watched.add(caller)
+        if connection.awaited is not awaited:
+            connection.awaited, connection.react, connection.deadline = awaited, react, time.monotonic() + timeout_s
+            change = self.poller.modify if connection in self._watched else self.poller.register
+            change(connection.socket, events, partial(self._react, connection))
+            self._watched.add(connection)
 
-    def _react(self, caller: Caller, _sock: object) -> None:
+    def _react(self, connection: _Connection, _sock: object) -> None:
         """Call the client's current reaction, since an earlier event in the same turn may have changed it."""
-        if caller in self._watched:
-            caller.react(caller)
+        if connection in self._watched:
+            connection.react(connection)
 
-    def _unwatch(self, caller: Caller) -> None:
-        if caller in self._watched:
-            self._watched.remove(caller)
-            self.poller.unregister(caller.socket)
-        caller.awaited = None
+    def _unwatch(self, connection: _Connection) -> None:
+        if connection in self._watched:
+            self._watched.remove(connection)
+            self.poller.unregister(connection.socket)
+        connection.awaited = None
 
-    def _drop(self, caller: Caller) -> None:
-        self._unwatch(caller)
-        caller.socket.close()
+    def _drop(self, connection: _Connection) -> None:
+        self._unwatch(connection)
+        connection.socket.close()
         self.nr_conns -= 1

@@ -10,11 +10,11 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from ..bootstrap import build_services, configure_logging
-from ..config import Settings
 from ..domain.addresses import in_url
 from ..errors import ConfigurationError
 from ..log_lines import LineFormatter
 from ..models.base.native_threads import NativeThread
+from ..options import BackendOptions, Options
 from ..workflows.jobs.worker import Worker
 from .app import create_app
 from .patient_worker import PatientWorker
@@ -27,25 +27,25 @@ GRACE_S = 110  # for requests that are under way when the server is asked to end
 HURRIED_GRACE_S = 10  # for such requests where somebody presses Ctrl-C
 
 
-def serve(settings: Settings, *, with_worker: bool) -> None:
+def serve(options: Options, *, with_worker: bool) -> None:
     """Serve until a signal ends it.
 
     Args:
-        with_worker: also run jobs, each in a child process of its own.
+        with_worker: also run jobs, each in a child process.
 
     Raises:
         ConfigurationError: the port is taken, or the database cannot be opened.
         StateError: another process works alone on the database.
     """
-    _check_port(settings)
+    _check_port(options.backend)
     # Opened once here, since of an error in the serving process gunicorn would make a traceback.
-    build_services(settings).database.close()
-    _Server(settings, with_worker=with_worker).run()
+    build_services(options).database.close()
+    _Server(options, with_worker=with_worker).run()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    def __init__(self, settings: Settings, *, with_worker: bool) -> None:
-        self._settings = settings
+    def __init__(self, options: Options, *, with_worker: bool) -> None:
+        self._options = options
         self._with_worker = with_worker
         super().__init__()
 
@@ -54,16 +54,17 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         _Arbiter(self).run()
 
     def load_config(self) -> None:
+        backend = self._options.backend
         values: dict[str, Any] = {
-            "bind": f"{in_url(self._settings.host)}:{self._settings.port}",
+            "bind": f"{in_url(backend.host)}:{backend.port}",
             "workers": 1,
             "worker_class": PatientWorker,
-            "threads": self._settings.threads,
+            "threads": backend.threads,
             "timeout": REQUEST_TIMEOUT_S,
             "graceful_timeout": GRACE_S,
             "proc_name": "labelloop",
             "logger_class": _Log,
-            "loglevel": self._settings.log_level.lower(),
+            "loglevel": self._options.log_level.lower(),
             "control_socket_disable": True,
         }
         for name, value in values.items():
@@ -72,13 +73,13 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> Flask:
         """Called in the serving process: threads and database connections do not survive a fork."""
-        configure_logging(self._settings.log_level)
-        services = build_services(self._settings)
+        configure_logging(self._options.log_level)
+        services = build_services(self._options)
         stop = threading.Event()
         NativeThread(lambda: watch_champions(services, stop), name="champions", stop=stop.set).start()
         if self._with_worker:
             NativeThread(lambda: Worker(services).run(stop), name="worker", stop=stop.set).start()
-        return create_app(services, self._settings)
+        return create_app(services)
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
@@ -99,15 +100,15 @@ class _Log(Logger):  # type: ignore[misc]  # gunicorn has no types
             handler.setFormatter(LineFormatter(self.error_fmt, self.datefmt))
 
 
-def _check_port(settings: Settings) -> None:
-    """gunicorn tries a taken port again and again; better to say so at once."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _check_port(backend: BackendOptions) -> None:
+    """Raise an error where the port is taken, since gunicorn would try it again and again."""
+    family = socket.AF_INET6 if ":" in backend.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((backend.host, backend.port))
         except OSError as error:
             raise ConfigurationError(
-                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; stop what listens there, "
+                f"cannot listen on {backend.host}:{backend.port}: {error.strerror}; stop what listens there, "
                 "or choose another with --port or LABELLOOP_PORT"
             ) from None

@@ -50,7 +50,7 @@ def project_status(services: Services, project: Project) -> ProjectStatus:
         project=project,
         serving=announced_version(services, project),
         new_labels=new_labels(services, project),
-        retrain_after=services.options.retrain_after,
+        retrain_after=services.options.retraining.after,
         prelabels=database.events.prelabel_counts(project.id),
         gate=database.gates.last(project.ref.key),
         jobs=tuple(database.jobs.newest(project_id=project.id, limit=JOBS_SHOWN)),

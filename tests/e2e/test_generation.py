@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.demo.acts import finish
 from ml_backend.demo.backend import SPLIT, BackendProcess, demo_settings, running_backend
+from ml_backend.demo.steps import finish
 from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import Job
@@ -65,8 +65,14 @@ class Loop:
 def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Loop]:
     base_model = save_base(tmp_path / "base", has_chat_template=True)
     settings = demo_settings(
-        tmp_path / "backend", port=free_port(), studio_url=studio.url, studio_token=studio.token
-    ).model_copy(update={"retrain_after": 0, "text_base_model": base_model, "draft_budget_s": 10.0})
+        tmp_path / "backend",
+        port=free_port(),
+        studio_url=studio.url,
+        studio_token=studio.token,
+        retrain_after=0,
+        text_base_model=base_model,
+        draft_budget_s=10.0,
+    )
     services = build_services(settings)
     prompts = [(f"{pair.prompt[:-1]} {copy}?", pair.response) for copy in range(COPIES) for pair in PAIRS]
     waiting = [prompt for prompt, _ in prompts if split_of(prompt, SPLIT) is Split.TRAIN][-WAITING:]
@@ -128,7 +134,7 @@ def _train(loop: Loop, *, epochs: int) -> Job:
     options = loop.services.options
     wanted = TrainJob(
         trigger="command",
-        base_model=options.base_model,
+        base_model=options.models.base_model,
         seed=options.seed,
         overrides={**OVERRIDES, "epochs": str(epochs)},
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.demo.acts import finish
 from ml_backend.demo.backend import BackendProcess, demo_settings, running_backend
+from ml_backend.demo.steps import finish
 from ml_backend.domain.example import Span, parts_of
 from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
@@ -61,8 +61,13 @@ def material(request: pytest.FixtureRequest) -> KindMaterial:
 def loop(browser: "Browser", studio: LocalStudio, material: KindMaterial, tmp_path: Path) -> Iterator[Loop]:
     """The backend on a home folder of its own, and a project in which most tasks are labeled."""
     settings = demo_settings(
-        tmp_path / "backend", port=free_port(), studio_url=studio.url, studio_token=studio.token
-    ).model_copy(update={"retrain_after": 0, "audit_after_training": False})
+        tmp_path / "backend",
+        port=free_port(),
+        studio_url=studio.url,
+        studio_token=studio.token,
+        retrain_after=0,
+        audit_after_training=False,
+    )
     services = build_services(settings)
     examples = material.examples(LABELED + WAITING, seed=5)
     tasks = [{"data": {"text": example.text}} for example in examples]

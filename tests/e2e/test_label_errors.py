@@ -13,8 +13,8 @@ from xml.sax.saxutils import quoteattr
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.demo.acts import finish
 from ml_backend.demo.backend import demo_settings, running_backend
+from ml_backend.demo.steps import finish
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.flag import FlagOutcome
@@ -120,8 +120,13 @@ def desk(browser: "Browser", studio: LocalStudio, material: Material, tmp_path: 
         for text, label in material.labels.items()
     }
     settings = demo_settings(
-        tmp_path / "backend", port=free_port(), studio_url=studio.url, studio_token=studio.token
-    ).model_copy(update={"retrain_after": 0, "split": SplitFractions()})
+        tmp_path / "backend",
+        port=free_port(),
+        studio_url=studio.url,
+        studio_token=studio.token,
+        retrain_after=0,
+        split=SplitFractions(),
+    )
     services = build_services(settings)
     with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
         backend.wait_until_ready()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.demo.acts import desk_of, finish
+from ml_backend.demo.annotator import Annotator, OpenTask
 from ml_backend.demo.backend import SPLIT, BackendProcess, demo_settings, running_backend
-from ml_backend.demo.desk import Desk, OpenTask
 from ml_backend.demo.expert import Expert
+from ml_backend.demo.steps import finish
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
@@ -41,15 +41,15 @@ class Loop:
     services: Services
     backend: BackendProcess
     project: Project
-    desk: Desk
+    annotator: Annotator
 
 
 @pytest.fixture
 def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Loop]:
     """The backend on a home folder of its own, up to the point where there is something to train on."""
     settings = demo_settings(
-        tmp_path / "backend", port=free_port(), studio_url=studio.url, studio_token=studio.token
-    ).model_copy(update={"retrain_after": 0})  # the button alone starts training
+        tmp_path / "backend", port=free_port(), studio_url=studio.url, studio_token=studio.token, retrain_after=0
+    )  # the button alone starts training
     services = build_services(settings)
     with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
         backend.wait_until_ready()
@@ -57,9 +57,9 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
         connection = create_and_connect(services, "Support tickets", label_config, _tasks())
         assert connection.job is not None
         finish(services, backend, connection.job)
-        desk = desk_of(services, connection.project, studio.token)
-        yield Loop(services, backend, connection.project, desk)
-        desk.close()
+        annotator = Annotator.of(services, connection.project, studio.token)
+        yield Loop(services, backend, connection.project, annotator)
+        annotator.close()
     services.studio.close()
 
 
@@ -69,7 +69,7 @@ def _tasks() -> list[dict[str, Any]]:
     waiting = {ticket.text for ticket in [t for t in tickets if split_of(t.text, SPLIT) is Split.TRAIN][-WAITING:]}
     tasks: list[dict[str, Any]] = []
     for ticket in tickets:
-        label = Expert(1).answer(ticket, None).label
+        label = Expert(1).answer(ticket, None)[0]
         is_labeled = label is not None and ticket.text not in waiting
         tasks.append({"data": {"text": ticket.text}, "annotations": [{"result": choice(label)}] if is_labeled else []})
     return tasks
@@ -88,12 +88,10 @@ def test_a_model_trained_from_label_studio_prelabels_the_next_ticket(
     _see_the_new_version_on_the_status_page(browser, loop, version)
 
     task = _ticket_with_changed_prelabel(loop, job.result["gate"]["champion"], version)
-    _see_the_prelabel_and_submit(page, studio, loop, task, version)
+    _see_the_prelabel_and_submit(page, studio, loop, task)
 
     event = _event_of(loop, task)
-    shown = task.prelabel_of(version)
-    assert shown is not None
-    assert event.parent_prediction == shown.id
+    assert event.parent_prediction == task.prediction_id
     assert event.model_version == version
     assert event.prelabel is PrelabelOutcome.ACCEPTED
     assert event.selected_by is SelectedBy.ACTIVE
@@ -126,7 +124,7 @@ def _wait_for_training(loop: Loop) -> Job:
 
 def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, version: str) -> None:
     settings = loop.backend.settings
-    credentials = {"username": settings.user, "password": settings.password.get_secret_value()}
+    credentials = {"username": settings.backend.user, "password": settings.backend.password.get_secret_value()}
     page = new_context(browser, http_credentials=credentials).new_page()
     page.goto(loop.backend.url)
     page.get_by_role("definition").get_by_text(version, exact=True).wait_for()
@@ -135,26 +133,25 @@ def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, vers
 
 def _ticket_with_changed_prelabel(loop: Loop, cold_start: str, version: str) -> OpenTask:
     """The one that the new version is surest of, among those where the page would show the other class before it."""
-    found = []
-    for task in loop.desk.open_tasks():
-        before, after = task.prelabel_of(cold_start), task.prelabel_of(version)
-        if before and after and before.label and after.label and before.label != after.label:
-            found.append((after.score, task))
-    assert found, "the promotion pushed no pre-label of the new version, or none that differs"
-    return max(found, key=lambda pair: pair[0])[1]
+    before = {task.id: task.label for task in loop.annotator.open_tasks(cold_start)}
+    changed = [
+        task
+        for task in loop.annotator.open_tasks(version)
+        if task.label and before.get(task.id) not in (None, task.label)
+    ]
+    assert changed, "the promotion pushed no pre-label of the new version, or none that differs"
+    return max(changed, key=lambda task: task.score)
 
 
-def _see_the_prelabel_and_submit(page: "Page", studio: LocalStudio, loop: Loop, task: OpenTask, version: str) -> None:
-    shown = task.prelabel_of(version)
-    assert shown is not None
-    assert shown.label is not None
+def _see_the_prelabel_and_submit(page: "Page", studio: LocalStudio, loop: Loop, task: OpenTask) -> None:
+    assert task.label is not None
     page.goto(f"{studio.url}/projects/{loop.project.id}/data?task={task.id}")
     # The tab of the prediction, beside the annotation that Label Studio has begun with it.
-    page.get_by_text(f"{shown.score:.2%}").wait_for()
+    page.get_by_text(f"{task.score:.2%}").wait_for()
     ticked = page.locator("input[type=checkbox][name]:checked")
     ticked.wait_for(state="attached")
     keep(page, "5-prelabel")
-    assert [box.get_attribute("name") for box in ticked.all()] == [shown.label]
+    assert [box.get_attribute("name") for box in ticked.all()] == [task.label]
     page.get_by_role("button", name=re.compile("submit", re.IGNORECASE)).click()
     page.get_by_text("Update", exact=True).wait_for()
     keep(page, "6-submitted")

@@ -79,7 +79,7 @@ def audit_snapshot(
     from ...quality.judge_controls import audit_settings
 
     began_s = time.monotonic()
-    base_model = base_model or services.options.base_model
+    base_model = base_model or services.options.models.base_model
     plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
     if not plan.labeled:
         raise UnsupportedLabelConfig(

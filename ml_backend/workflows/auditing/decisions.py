@@ -56,7 +56,7 @@ def learn_decisions(services: Services, project: Project) -> int:
 def precision_table(services: Services, project: Project) -> list[KindPrecision]:
     """How often the project's flags were right, by kind, as far as decisions have been learned."""
     flags = services.database.flags.all(project.id)
-    return measured_precision(flags, floor=services.options.flag_precision_floor)
+    return measured_precision(flags, floor=services.options.feedback.flag_precision_floor)
 
 
 def first_control(plan: ServingPlan) -> str:

@@ -90,13 +90,13 @@ def _push(
     report(Progress(0.0, STAGE, "reading what people decided"))
     decided = learn_decisions(services, project)
     history = flags_of(services, project.id, first_control(plan_of(project)))
-    at_most = services.options.push_flags_at_most
+    at_most = services.options.feedback.push_flags_at_most
     chosen = choose(
         audit,
         _labeled(snapshot),
         history,
         at_most=at_most,
-        silenced=silenced_kinds(measured_precision(history, floor=services.options.flag_precision_floor)),
+        silenced=silenced_kinds(measured_precision(history, floor=services.options.feedback.flag_precision_floor)),
     )
     marker = Marker(services, project, audit)
     marker.want(chosen, [each for each in audit.disagreements if not each.is_settled][:at_most])

@@ -131,10 +131,10 @@ def _remembered(services: Services, project_id: int, log: Log) -> Project:
         )
     elif known.label_config != project.label_config:
         log.changes.append("The label config was read again, since it has changed.")
-    if project.split != services.options.split:
+    if project.split != services.options.labels.split:
         log.notices.append(
             f"The split stays {project.split}, as it was when the project was connected; "
-            f"LABELLOOP_SPLIT={services.options.split} is for projects that are connected later."
+            f"LABELLOOP_SPLIT={services.options.labels.split} is for projects that are connected later."
         )
     plan = plan_of(project)
     tasks = services.studio.first_tasks(project_id, TASKS_READ)

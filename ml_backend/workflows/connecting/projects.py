@@ -72,7 +72,7 @@ def remember_project(
             title=title or f"Project {project_id}",
             label_config=label_config,
             fingerprint=fingerprint,
-            split=split or services.options.split,
+            split=split or services.options.labels.split,
         )
     if _seen_of(project) != seen:
         for sentence in changes_between(project.label_config, label_config):

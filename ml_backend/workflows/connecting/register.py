@@ -7,7 +7,8 @@ from typing import Any
 
 from ...domain.project import Project
 from ...errors import StudioError, StudioRejected
-from ..services import BackendAccess, Services
+from ...options import BackendOptions
+from ..services import Services
 from .webhook import SSRF_FIX, is_address_refusal, same_address, wanted_webhook, webhook_url
 
 __all__ = ["ANSWERING_STATES", "Log", "own_row", "register"]
@@ -50,7 +51,7 @@ def register(services: Services, project: Project, log: Log) -> int:
 
 
 def own_row(
-    rows: Sequence[Mapping[str, Any]], project: Project | None, access: BackendAccess
+    rows: Sequence[Mapping[str, Any]], project: Project | None, access: BackendOptions
 ) -> Mapping[str, Any] | None:
     """This backend's row among a project's: at its address, or the one it had before its address changed."""
     here = [row for row in rows if same_address(row["url"], access.url)]
@@ -90,7 +91,11 @@ def _repair_row(services: Services, project_id: int, row: Mapping[str, Any] | No
     access = services.options.backend
     settings: dict[str, Any] = {"url": access.url, "auth_method": NO_AUTH}
     if access.password:
-        settings |= {"auth_method": BASIC_AUTH, "basic_auth_user": access.user, "basic_auth_pass": access.password}
+        settings |= {
+            "auth_method": BASIC_AUTH,
+            "basic_auth_user": access.user,
+            "basic_auth_pass": access.password.get_secret_value(),
+        }
     if row is None:
         made = services.studio.create_backend(project_id, {**settings, "title": BACKEND_TITLE})
         log.changes.append(f"Added the backend {access.url} to the project.")

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..services import WEBHOOK_USER, BackendAccess
+from ...domain.addresses import WEBHOOK_USER
+from ...options import BackendOptions
 
 __all__ = [
     "LOOPBACK_NAMES",
@@ -36,7 +37,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def webhook_url(access: BackendAccess) -> str:
+def webhook_url(access: BackendOptions) -> str:
     """Where Label Studio sends events; the very URL that it makes up itself when a backend is added."""
     return f"{access.url.rstrip('/')}/webhook"
 
@@ -51,7 +52,7 @@ def basic_auth(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def wanted_webhook(access: BackendAccess, existing: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def wanted_webhook(access: BackendOptions, existing: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The webhook's settings, headers that somebody added for a proxy kept.
 
     Actions are always named: Label Studio empties them on a change that does not.
@@ -62,7 +63,7 @@ def wanted_webhook(access: BackendAccess, existing: Mapping[str, Any] | None = N
         if name.lower() != AUTHORIZATION.lower()
     }
     if access.webhook_password:
-        headers[AUTHORIZATION] = basic_auth(WEBHOOK_USER, access.webhook_password)
+        headers[AUTHORIZATION] = basic_auth(WEBHOOK_USER, access.webhook_password.get_secret_value())
     return {
         "url": webhook_url(access),
         "send_payload": True,
@@ -73,7 +74,7 @@ def wanted_webhook(access: BackendAccess, existing: Mapping[str, Any] | None = N
     }
 
 
-def webhook_faults(webhook: Mapping[str, Any], access: BackendAccess) -> list[str]:
+def webhook_faults(webhook: Mapping[str, Any], access: BackendOptions) -> list[str]:
     """What keeps events from arriving, as clauses that follow "the webhook"; the secret in it is never repeated."""
     faults = []
     if webhook.get("is_active") is False:

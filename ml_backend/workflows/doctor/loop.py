@@ -160,7 +160,7 @@ def _answers(exam: Examination) -> Verdict:
     last = exam.services.database.snapshots.last(exam.project_id)
     if last is None:
         return fine("no snapshot has been made yet")
-    if not (exam.services.options.snapshots / exam.project.ref.key / last.id).exists():
+    if not (exam.services.options.snapshots_folder / exam.project.ref.key / last.id).exists():
         return fine(f"snapshot {last.id} is on the machine whose worker made it")
     reasons = stored_snapshot(exam.services, exam.project, last.id).manifest.reasons
     lost = [each for each in reasons if (each.control and each.reason not in NOT_LOST) or each.reason in LOST_TASKS]
@@ -188,7 +188,7 @@ def _text_model(exam: Examination) -> Verdict:
 
     if not plan_of(exam.project).has_texts:
         return fine("not needed: no control is answered with a text")
-    name = exam.services.options.text_base_model
+    name = exam.services.options.models.text_base_model
     if not name:
         return warning(
             "none is set: nothing is drafted before the first version, and none can be trained",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ...options import BackendOptions
 from ..connecting.webhook import basic_auth
-from ..services import BackendAccess
 
 if TYPE_CHECKING:
     import httpx
@@ -45,7 +45,7 @@ class BackendProbe:
         transport: what carries the calls; the network unless a test says otherwise.
     """
 
-    def __init__(self, access: BackendAccess, transport: "httpx.BaseTransport | None" = None) -> None:
+    def __init__(self, access: BackendOptions, transport: "httpx.BaseTransport | None" = None) -> None:
         self._access = access
         self._transport = transport
 
@@ -68,7 +68,7 @@ class BackendProbe:
     def _headers(self) -> dict[str, str]:
         if not self._access.password:
             return {}
-        return {"Authorization": basic_auth(self._access.user, self._access.password)}
+        return {"Authorization": basic_auth(self._access.user, self._access.password.get_secret_value())}
 
     def _call(
         self,

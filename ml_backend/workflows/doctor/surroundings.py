@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from ...domain.job import Job, JobState
 from ...errors import StudioUnauthorized, StudioUnreachable
-from ...snapshots.review import ReviewRule
 from ..connecting.webhook import LOOPBACK_NAMES
 from .examination import Check, Examination, Verdict, broken, fine, warning
 from .probe import why_unreachable
@@ -30,7 +29,6 @@ START_IT = "start `labelloop serve` with the same LABELLOOP_* settings as this c
 
 def _settings(exam: Examination) -> Verdict:
     options, studio_url = exam.services.options, exam.services.studio.url
-    ReviewRule.parse(options.review_rule)
     if not os.access(options.home, os.W_OK):
         return broken(f"the home folder {options.home} cannot be written", "set LABELLOOP_HOME to a folder of yours")
     if _is_loopback(options.backend.url) and not _is_loopback(studio_url):
@@ -148,7 +146,7 @@ def _credentials(exam: Examination) -> Verdict:
 def _base_model(exam: Examination) -> Verdict:
     from ...models.base.base_model import weights_sha256
 
-    name = exam.services.options.base_model
+    name = exam.services.options.models.base_model
     return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
@@ -168,7 +166,7 @@ def _worker(exam: Examination) -> Verdict:
             f"job {job.id} ({job.kind} of project {job.project_id}) has waited for {waited_s:.0f} s; nobody runs it",
             "start `labelloop serve` without --no-worker, or `labelloop worker` beside it, with this LABELLOOP_HOME",
         )
-    if stale := jobs.stale(exam.services.options.job_heartbeat_timeout_s):
+    if stale := jobs.stale(exam.services.options.jobs.heartbeat_timeout_s):
         return warning(
             f"job {stale[0].id} runs, but gave no sign of life since {stale[0].heartbeat_at:%Y-%m-%d %H:%M:%S} UTC",
             "a running worker ends such jobs by itself; if none runs, start `labelloop serve`",

@@ -51,9 +51,9 @@ def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) ->
     return reading_faults(
         plan,
         [(task.id, plan.text(task.data)) for task in tasks],
-        base_model=services.options.base_model,
+        base_model=services.options.models.base_model,
         max_length_tokens=DEFAULT_MAX_LENGTH_TOKENS,
-        text_base_model=services.options.text_base_model,
+        text_base_model=services.options.models.text_base_model,
     )
 
 

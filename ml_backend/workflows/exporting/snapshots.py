@@ -106,7 +106,7 @@ def stored_snapshot(services: Services, project: Project, snapshot_id: str) -> S
     Raises:
         SnapshotError: it is not there, or damaged.
     """
-    path = services.options.snapshots / project.ref.key / snapshot_id
+    path = services.options.snapshots_folder / project.ref.key / snapshot_id
     return Snapshot(path, read_manifest(path))
 
 
@@ -188,8 +188,8 @@ def build_settings(services: Services, split: SplitFractions, project: Project |
     """What decides on rows, by the settings; and by the project's history, where the rows are one's."""
     return BuildSettings(
         split=split,
-        review_rule=ReviewRule.parse(services.options.review_rule),
-        trust_ground_truth=services.options.trust_ground_truth,
+        review_rule=ReviewRule.parse(services.options.labels.review_rule),
+        trust_ground_truth=services.options.labels.trust_ground_truth,
         absences=control_absences(services, project) if project else {},
     )
 
@@ -204,7 +204,7 @@ def no_row_error(
     found = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
     return SnapshotError(
         f"{source} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not reviewed): "
-        f"{found}; wanted at least one, by the review rule {services.options.review_rule!r}"
+        f"{found}; wanted at least one, by the review rule {services.options.labels.review_rule!r}"
     )
 
 
@@ -229,7 +229,7 @@ def _written(
         created_at=services.clock(),
     )
     if out is None:
-        snapshot = write(services.options.snapshots)
+        snapshot = write(services.options.snapshots_folder)
     else:
         out = out.resolve()
         with unfinished_folder(out.parent) as folder:

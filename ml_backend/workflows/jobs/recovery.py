@@ -35,7 +35,7 @@ class JobRecovery:
         Returns:
             These jobs, as they are now.
         """
-        silent = {job.id for job in self._jobs.stale(self._services.options.job_heartbeat_timeout_s)}
+        silent = {job.id for job in self._jobs.stale(self._services.options.jobs.heartbeat_timeout_s)}
         recovered = []
         for job in self._jobs.running():
             if self._services.launcher.is_gone(job):
@@ -59,7 +59,7 @@ class JobRecovery:
         if current.attempt != job.attempt or current.state is not JobState.RUNNING:
             return current
         reason = f"{reason}, while {current.stage!r}"
-        most_deaths = self._services.options.job_attempts
+        most_deaths = self._services.options.jobs.attempts
         if current.cancel_requested:
             is_over = self._jobs.finish(current, JobState.CANCELLED, error=f"cancelled; {reason}")
         elif current.deaths + 1 < most_deaths:

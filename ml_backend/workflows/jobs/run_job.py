@@ -55,7 +55,7 @@ def run_job(
         folder = job_folder(services.options.home, job_id)
         with JobContext(services.database, job, folder, interrupt, heartbeat_s=heartbeat_s) as context:
             run = partial(JobKind.of(job)(**job.params).run, services, job, context)
-            result = with_retries(run, services.options.job_patience_s, context.wait)
+            result = with_retries(run, services.options.jobs.patience_s, context.wait)
     except JobCancelled as cancelled:
         return _finish(services, job, JobState.CANCELLED, error=str(cancelled))
     except JobLost as lost:

@@ -94,7 +94,7 @@ class Worker:
             self._recovery.resume_failed()
             self._missed_labels.look()
             self._upkeep.run()
-        while len(self._children) < self._services.options.jobs_at_once:
+        while len(self._children) < self._services.options.jobs.at_once:
             job = self._services.database.jobs.claim()
             if job is None:
                 break

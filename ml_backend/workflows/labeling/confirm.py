@@ -107,7 +107,7 @@ def _push_what_is_missing(services: Services, project: Project) -> bool:
 
     Uncertainty sampling skips tasks without a stored prediction, so predictions for new tasks are pushed.
     """
-    if not services.options.auto_push:
+    if not services.options.feedback.auto_push:
         return True
     if _has_to_wait(services, services.database.jobs.last(PrelabelJob.name, project.id)):
         return False

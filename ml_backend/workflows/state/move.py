@@ -82,7 +82,7 @@ def move_state(services: Services, mlflow_url: str, targets: Targets) -> Moved:
 
 
 def _check_nothing_runs(services: Services) -> None:
-    dead = {job.id for job in services.database.jobs.stale(services.options.job_heartbeat_timeout_s)}
+    dead = {job.id for job in services.database.jobs.stale(services.options.jobs.heartbeat_timeout_s)}
     alive = [job for job in services.database.jobs.running() if job.id not in dead]
     if alive:
         listed = ", ".join(f"job {job.id} ({job.kind}, {job.stage})" for job in alive)

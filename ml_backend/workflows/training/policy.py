@@ -23,16 +23,16 @@ def new_labels(services: Services, project: Project) -> int:
 def _is_due(services: Services, project: Project) -> bool:
     """True once enough labels seem new, and both the last label and the last training are long enough ago."""
     options, database, now = services.options, services.database, services.clock()
-    if not options.retrain_after or new_labels(services, project) < options.retrain_after:
+    if not options.retraining.after or new_labels(services, project) < options.retraining.after:
         return False
     newest = database.events.last_received(project.id)
-    if newest and newest.received_at and now - newest.received_at < timedelta(seconds=options.retrain_debounce_s):
+    if newest and newest.received_at and now - newest.received_at < timedelta(seconds=options.retraining.debounce_s):
         return False
     last = database.jobs.last(TrainJob.name, project.id)
     if last is None:
         return True
     since = last.finished_at or last.created_at
-    return last.state.is_over and since is not None and now - since >= timedelta(seconds=options.retrain_interval_s)
+    return last.state.is_over and since is not None and now - since >= timedelta(seconds=options.retraining.interval_s)
 
 
 def retrain_if_due(services: Services, project: Project) -> Job | None:
@@ -41,7 +41,7 @@ def retrain_if_due(services: Services, project: Project) -> Job | None:
     Raises:
         StudioError: Label Studio cannot be asked now.
     """
-    wanted = services.options.retrain_after
+    wanted = services.options.retraining.after
     if not _is_due(services, project) or confirm_labels(services, project, wanted) < wanted:
         return None
     job, is_new = TrainJob.by_settings(services, "policy").request(services, project.id)

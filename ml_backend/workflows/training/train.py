@@ -161,7 +161,7 @@ def _fit(
         text_base_model=text_base_model,
         out=bundle,
         checkpoints=context.folder / "checkpoints",
-        graphs=GraphStore(services.options.graphs) if services.options.exports_graphs else None,
+        graphs=GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None,
         on_checkpoint=lambda name: context.keep(saved=name),
         report=share_of(report, TRAINING_STARTS, 1.0),
         deadline=deadline,
@@ -172,9 +172,9 @@ def _fit(
 
 def _text_base_model(services: Services, choices: TrainingChoices, plan: ServingPlan) -> str:
     """What is tuned to write: where nothing else is asked for, a base model that was named for this training counts."""
-    is_named = choices.base_model != services.options.base_model
+    is_named = choices.base_model != services.options.models.base_model
     own = choices.base_model if is_named and not plan.labeled else ""
-    return choices.text_base_model or own or services.options.text_base_model
+    return choices.text_base_model or own or services.options.models.text_base_model
 
 
 def _parts(

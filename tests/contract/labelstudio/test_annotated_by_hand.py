@@ -13,13 +13,13 @@ import httpx
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.config import Settings
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.file_notes import FileNotes
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.local import LocalStudio
+from ml_backend.options import Options
 from ml_backend.tasks import serving_plan
 from ml_backend.workflows.exporting.snapshots import rows_of_file
 from ml_backend.workflows.services import Services
@@ -160,7 +160,7 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    built = build_services(Settings(home=tmp_path_factory.mktemp("home")))
+    built = build_services(Options(home=tmp_path_factory.mktemp("home")))
     yield built
     built.database.close()
 

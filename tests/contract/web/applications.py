@@ -10,8 +10,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from ml_backend.config import load_settings
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.workflows.services import Services
+from tests.services import with_backend
 
 __all__ = ["APPLICATIONS", "LABEL_STUDIO_ML", "OWN", "Application", "need_label_studio_ml"]
 
@@ -48,7 +49,7 @@ def need_label_studio_ml() -> None:
 
 
 def _own(services: Services) -> Flask:
-    return create_app(services, load_settings())
+    return create_app(with_backend(services, load_settings().backend))
 
 
 def _label_studio_ml(services: Services) -> Flask:

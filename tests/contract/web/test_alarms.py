@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.config import Settings
 from ml_backend.domain.project import Project
+from ml_backend.options import BackendOptions
 from ml_backend.serving.alarms import AlarmKind
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeRegistry
 from tests.recordings import recorded
-from tests.services import add_project, add_version, build_test_services
+from tests.services import add_project, add_version, build_test_services, with_backend
 
 SENTENCE = "tickets-1-v1 <serves> from memory"
 
@@ -35,7 +35,7 @@ def services(tmp_path: Path, mlflow: FakeRegistry) -> Services:
 
 @pytest.fixture
 def client(services: Services) -> FlaskClient:
-    return create_app(services, Settings()).test_client()
+    return create_app(services).test_client()
 
 
 @pytest.mark.parametrize("kind", list(AlarmKind))
@@ -56,8 +56,8 @@ def test_an_alarm_is_told_wherever_somebody_looks(services: Services, client: Fl
 
 
 def test_whoever_has_no_credentials_hears_only_that_something_is_wrong(services: Services) -> None:
-    settings = Settings(password="secret-of-backend", webhook_password="secret-of-webhook")
-    client = create_app(services, settings).test_client()
+    backend = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
+    client = create_app(with_backend(services, backend)).test_client()
     services.alarms.begin(AlarmKind.MODEL, "x", SENTENCE)
 
     assert client.get("/health").get_json() == {"status": "DEGRADED", "model_class": "labelloop"}

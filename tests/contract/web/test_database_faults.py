@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.config import Settings
 from ml_backend.storage import Database, open_database
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeClock
@@ -47,7 +46,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 @pytest.fixture
 def client(services: Services) -> FlaskClient:
-    return create_app(services, Settings()).test_client()
+    return create_app(services).test_client()
 
 
 def raw(database: Database) -> Any:
@@ -99,7 +98,7 @@ def test_pre_labels_are_given_by_what_the_process_knows(
         version = add_version(services, project)
         promote(services, project, version.name, reason="r")
         services.champions.refresh(project)
-        client = create_app(services, Settings()).test_client()
+        client = create_app(services).test_client()
         stoppable_postgres.stop()
 
         promised = client.post("/setup", json=SETUP | {"schema": config})

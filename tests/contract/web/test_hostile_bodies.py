@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.config import Settings
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from tests.databases import empty_tables
 from tests.recordings import recorded, recorded_names
 from tests.services import build_test_services
@@ -32,7 +31,7 @@ def client(tmp_path: Path, database_url: str, caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.CRITICAL, logger="ml_backend")
     services = build_test_services(tmp_path, database_url=database_url)
     empty_tables(services.database.engine)
-    yield create_app(services, Settings()).test_client()
+    yield create_app(services).test_client()
     services.database.close()
 
 

@@ -1,7 +1,5 @@
 """Projects of every kind before both applications that answer for this one: set up, and asked about any task."""
 
-from pathlib import Path
-
 import pytest
 from flask.testing import FlaskClient
 
@@ -10,23 +8,11 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.validation import misfits
 from ml_backend.tasks import template_path
 from ml_backend.workflows.services import Services
-from tests.contract.web.applications import APPLICATIONS, Application
 from tests.recordings import recorded
-from tests.services import build_test_services, texts_in
+from tests.services import texts_in
 
 HEADERS = {"User-Agent": "heartex/1.23.2+0.gdf96d79.dirty", "Host": "localhost:9090"}
 TEMPLATES = sorted(path.stem for path in template_path("classification").parent.glob("*.xml"))
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture(params=APPLICATIONS, ids=lambda application: application.name)
-def client(request: pytest.FixtureRequest, services: Services) -> FlaskClient:
-    application: Application = request.param
-    return application.make(services).test_client()
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -37,15 +23,6 @@ def test_setup_of_every_template_is_accepted(services: Services, client: FlaskCl
 
     project = services.database.projects.get(1)
     assert response.get_json() == {"model_version": f"labelloop-1-cold-start-{project.label_config_fingerprint}"}
-
-
-def test_setup_of_a_project_that_no_kind_serves_is_refused_in_words(client: FlaskClient) -> None:
-    schema = recorded("setup")["schema"].replace("<Choices ", '<Choices perRegion="true" ')
-
-    response = client.post("/setup", json=recorded("setup") | {"schema": schema}, headers=HEADERS)
-
-    assert response.status_code == 422
-    assert "is asked per region, not per task" in response.status
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

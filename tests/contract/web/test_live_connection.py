@@ -17,6 +17,7 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
+from ml_backend.options import BackendOptions
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.connecting.config_history import control_absences
 from ml_backend.workflows.connecting.connect import Connection, connect, create_and_connect
@@ -24,7 +25,7 @@ from ml_backend.workflows.doctor.diagnose import Finding, State, diagnose
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.worker import Worker
 from ml_backend.workflows.labeling.confirm import confirm_labels
-from ml_backend.workflows.services import BackendAccess, Services
+from ml_backend.workflows.services import Services
 from tests.contract.web.applications import APPLICATIONS
 from tests.fakes import FakeClock
 from tests.services import CONFIG, build_test_services, choice, texts_in
@@ -55,7 +56,7 @@ def backend_at(port: int, folder: Path, client: StudioClient) -> Services:
     (folder / "base").mkdir(parents=True)
     (folder / "base" / "config.json").write_text("{}")
     (folder / "base" / "model.safetensors").write_bytes(b"weights")
-    access = BackendAccess(f"http://localhost:{port}", "labelloop", "secret-of-backend", "secret-of-webhook")
+    access = BackendOptions(port=port, password="secret-of-backend", webhook_password="secret-of-webhook")
     return build_test_services(folder, studio=client, backend=access, base_model=str(folder / "base"))
 
 
@@ -206,7 +207,7 @@ def test_a_label_config_that_somebody_changes_is_followed(running: Running, stud
     manifest = export_project(services, project).manifest
     assert (manifest.counts["train"], manifest.dropped) == (1, {"unknown_label": 1})
     assert "config no longer has are left out: Returns (1)" in manifest.warnings[0]
-    (kept,) = read_rows(services.options.snapshots / project.ref.key / manifest.id, Split.TRAIN)
+    (kept,) = read_rows(services.options.snapshots_folder / project.ref.key / manifest.id, Split.TRAIN)
     assert dict(kept.targets) == {"category": "Billing"}
 
 

@@ -44,7 +44,7 @@ def test_it_serves_with_its_own_settings_and_ends_with_its_jobs(
     jobs = services.database.jobs
     with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
         backend.wait_until_ready()
-        credentials = (settings.user, settings.password.get_secret_value())
+        credentials = (settings.backend.user, settings.backend.password.get_secret_value())
         assert httpx.get(backend.url, trust_env=False).status_code == 401
         assert "No project is connected" in httpx.get(backend.url, auth=credentials, trust_env=False).text
         # A job's process lives in a session of its own, which the end of the server does not touch.
@@ -66,7 +66,7 @@ def test_it_serves_with_its_own_settings_and_ends_with_its_jobs(
 def test_a_backend_that_cannot_start_says_why(tmp_path: Path) -> None:
     settings = demo_settings(
         tmp_path / "demo", port=free_port(), studio_url="http://localhost:1", studio_token="0123456789"
-    ).model_copy(update={"base_model": "x", "log_level": "NO SUCH LEVEL"})
+    ).model_copy(update={"log_level": "NO SUCH LEVEL"})
     services = build_services(settings)
 
     with (

@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.config import Settings
 from ml_backend.domain.job import JobState
 from ml_backend.jobs.launcher import SubprocessLauncher, log_path
+from ml_backend.options import Options
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
+def settings(tmp_path: Path) -> Options:
+    return Options(home=tmp_path / "home")
 
 
 def test_a_launched_job_finds_its_row_and_writes_how_it_ended(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     services = build_services(settings)

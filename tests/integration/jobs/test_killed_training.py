@@ -16,8 +16,8 @@ import pytest
 from mlflow import MlflowClient
 
 from ml_backend.bootstrap import build_services
-from ml_backend.config import Settings
 from ml_backend.domain.job import Job, JobState
+from ml_backend.options import Options
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
 from tests.backend_process import WorkerProcess, command, running_worker
@@ -66,7 +66,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     source = ["--studio-export", str(export), "--config", str(CONFIG), "--split", "0.6,0.2,0.2"]
     made = command(home, "export", *source, "--out", str(folder / "snapshot"), "--json")
     assert made.returncode == 0, made.stderr
-    services = build_services(Settings(home=home))
+    services = build_services(Options(home=home))
     first = Bench(home, folder / "snapshot", base, services, {}, 0.0)
     with first.worker():
         started = time.monotonic()

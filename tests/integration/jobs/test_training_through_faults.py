@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.config import Settings
 from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import DatabaseUnavailable
+from ml_backend.options import Options
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
 from tests.backend_process import command, running_worker
@@ -28,14 +28,14 @@ TIMEOUT_S = 240.0
 class Bench:
     """A snapshot to train on, with state and MLflow in two databases that can be taken away."""
 
-    settings: Settings
+    settings: Options
     services: Services
     snapshot: Path
 
     def start(self) -> Job:
         wanted = TrainJob(
             trigger="test",
-            base_model=self.settings.base_model,
+            base_model=self.settings.models.base_model,
             seed=1,
             overrides={"epochs": "6"},
             snapshot=str(self.snapshot),
@@ -64,7 +64,7 @@ def bench(tmp_path: Path, stoppable_postgres: StoppablePostgres) -> Iterator[Ben
     source = ["--studio-export", str(export), "--config", str(CONFIG), "--split", "0.6,0.2,0.2"]
     made = command(home, "export", *source, "--out", str(tmp_path / "snapshot"), "--json")
     assert made.returncode == 0, made.stderr
-    settings = Settings(
+    settings = Options(
         home=home,
         database_url=stoppable_postgres.url,
         mlflow_url=f"sqlite:///{home / 'mlflow.db'}?timeout=0.2",

@@ -67,7 +67,8 @@ def test_after_a_kill_at_any_step_one_champion_serves_everywhere(
     assert died == -signal.SIGKILL
 
     # A new server: the killed job shows no sign of life, so it is given up; then half-done promotions are finished.
-    patient = replace(services, options=replace(services.options, job_heartbeat_timeout_s=1e-6, job_attempts=1))
+    impatient = services.options.jobs.model_copy(update={"heartbeat_timeout_s": 1e-6, "attempts": 1})
+    patient = replace(services, options=services.options.model_copy(update={"jobs": impatient}))
     JobRecovery(patient).recover_dead()
     reconcile_promotions(services)
     reconcile_promotions(services)

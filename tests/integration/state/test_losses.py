@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.config import Settings, load_settings
+from ml_backend.config import load_settings
 from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
+from ml_backend.options import Options
 from ml_backend.serving.alarms import AlarmKind
 from ml_backend.workflows.promoting.promote import serving_version
 from ml_backend.workflows.services import Services
@@ -38,7 +39,7 @@ def home(original: tuple[Path, Path, Project]) -> Iterator[Path]:
 
 
 @pytest.fixture
-def settings(home: Path, original: tuple[Path, Path, Project]) -> Settings:
+def settings(home: Path, original: tuple[Path, Path, Project]) -> Options:
     return load_settings(home=home, base_model=str(original[1]))
 
 
@@ -48,7 +49,7 @@ def project(original: tuple[Path, Path, Project]) -> Project:
 
 
 @pytest.fixture
-def started(settings: Settings) -> Iterator[Services]:
+def started(settings: Options) -> Iterator[Services]:
     """A process that starts after the harm was done."""
     services = build_services(settings)
     yield services

@@ -21,12 +21,12 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from ml_backend.bootstrap import build_services
-from ml_backend.config import Settings
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.job import Job, JobState
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
+from ml_backend.options import Options
 from ml_backend.workflows.services import Services
 from tests.backend_process import Backend, WorkerProcess, command, post, running_backend, running_worker
 from tests.gateway import running_gateway
@@ -62,7 +62,7 @@ def installation(
     base = save_tiny_model("bert", folder / "tiny")
     with ExitStack() as stack:
         gateway = stack.enter_context(running_gateway(folder / "gateway", ports))
-        settings = Settings(
+        settings = Options(
             home=home,
             database_url=_new_database(postgres_url, "topology"),
             mlflow_url=mlflow_server.url,

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.config import Settings
 from ml_backend.demo.backend import SPLIT, demo_settings
+from ml_backend.options import Options
 
 
-def _settings(home: Path) -> Settings:
+def _settings(home: Path) -> Options:
     return demo_settings(home, port=9191, studio_url="http://localhost:8181", studio_token="0123456789")
 
 
@@ -28,10 +28,10 @@ def test_the_users_own_settings_do_not_reach_the_demo(monkeypatch: pytest.Monkey
     assert settings.home == tmp_path
     assert settings.database == f"sqlite:///{tmp_path / 'labelloop.db'}"
     assert settings.mlflow == f"sqlite:///{tmp_path / 'mlflow.db'}"
-    assert settings.backend_url == "http://localhost:9191"
-    assert settings.studio_url == "http://localhost:8181"
-    assert settings.review_rule == "submitted"
-    assert settings.split == SPLIT
+    assert settings.backend.url == "http://localhost:9191"
+    assert settings.studio.url == "http://localhost:8181"
+    assert settings.labels.review_rule == "submitted"
+    assert settings.labels.split == SPLIT
     assert "users" not in " ".join(settings.environment().values()).replace(str(tmp_path), "")
 
 
@@ -40,9 +40,9 @@ def test_the_backend_has_two_random_passwords_on_loopback(tmp_path: Path) -> Non
     passwords = {
         password.get_secret_value()
         for settings in (first, second)
-        for password in (settings.password, settings.webhook_password)
+        for password in (settings.backend.password, settings.backend.webhook_password)
     }
 
-    assert first.is_loopback
+    assert first.backend.is_loopback
     assert len(passwords) == 4
     assert min(map(len, passwords)) >= 12

@@ -29,15 +29,6 @@ def test_no_signal_interrupts_an_ending_that_has_begun_by_itself() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-def test_handlers_are_as_before_after_the_block() -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-
-    with one_interrupt():
-        assert signal.getsignal(signal.SIGTERM) != before[1]
-
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
-
-
 def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

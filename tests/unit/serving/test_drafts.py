@@ -9,7 +9,7 @@ from ml_backend.models.generation.generator import Draft
 from ml_backend.models.generation.language_model import load_language_model
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.cold_start import ColdStartPredictor
-from ml_backend.serving.drafts import UNKNOWN_CONFIDENCE, BaseWriter, shared_writer, written
+from ml_backend.serving.drafts import draft_answers, shared_writer
 from ml_backend.serving.openai_server import OpenAiServer
 from tests.openai_server import Script, openai_server
 from tests.tiny_language_models import save_tiny_decoder
@@ -39,13 +39,13 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
 
 
 def test_drafts_are_answers_scored_by_how_sure_their_writer_was() -> None:
-    assert written(Parrot(), ["my card", "my cash"]) == [ScoredTarget("MY CARD", 0.75, {}), None]
+    assert draft_answers(Parrot(), ["my card", "my cash"]) == [ScoredTarget("MY CARD", 0.75, {}), None]
 
 
 def test_a_draft_of_unknown_confidence_has_a_middling_score() -> None:
-    (answer,) = written(Parrot(None), ["my card"])
+    (answer,) = draft_answers(Parrot(None), ["my card"])
 
-    assert answer == ScoredTarget("MY CARD", UNKNOWN_CONFIDENCE, {})
+    assert answer == ScoredTarget("MY CARD", 0.5, {})
 
 
 def test_the_cold_start_hands_on_drafts_beside_its_own_answers(encoder: TextEncoder) -> None:
@@ -79,7 +79,7 @@ def test_blind_tasks_get_a_score_where_drafts_have_one(encoder: TextEncoder) -> 
 
 
 def test_an_untuned_base_model_writes(tmp_path: Path) -> None:
-    (draft,) = BaseWriter(save_tiny_decoder("llama", tmp_path)).generate(["my card"])
+    (draft,) = shared_writer(save_tiny_decoder("llama", tmp_path), None).generate(["my card"])
 
     assert draft.text
     assert draft.confidence is not None
@@ -88,7 +88,7 @@ def test_an_untuned_base_model_writes(tmp_path: Path) -> None:
 def test_a_base_model_that_cannot_be_loaded_writes_nothing_and_says_so_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer = BaseWriter(str(tmp_path / "absent"))
+    writer = shared_writer(str(tmp_path / "absent"), None)
 
     with caplog.at_level(logging.WARNING):
         assert [writer.generate(["my card"]) for _ in range(2)] == [[Draft("", 0, is_complete=False)]] * 2
@@ -106,7 +106,7 @@ def test_a_server_of_texts_writes_as_a_model_does(encoder: TextEncoder) -> None:
         predictor = ColdStartPredictor("v", plan(AREA), encoder, OpenAiServer(url, retry_wait_s=0.01))
         (answer,) = predictor.predict(["my card"])
 
-    assert answer == {"reply": ScoredTarget("You said my card", UNKNOWN_CONFIDENCE, {})}
+    assert answer == {"reply": ScoredTarget("You said my card", 0.5, {})}
 
 
 def test_the_confidence_is_that_of_the_tokens(tmp_path: Path) -> None:

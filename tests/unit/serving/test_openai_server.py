@@ -155,3 +155,29 @@ def test_what_a_listener_raises_stops_the_work() -> None:
 
     with openai_server(Script()) as url, pytest.raises(KeyboardInterrupt):
         client(url).generate(["a", "b"], on_rows=stop)
+
+
+def test_nothing_of_the_environment_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "of-the-user")
+    script = Script()
+    with openai_server(script) as url:
+        client(url).generate(["now"])
+
+    assert "of-the-user" not in str(script.headers)
+    assert "Authorization" not in script.headers[0]
+
+
+def test_a_redirect_is_not_followed() -> None:
+    script = Script(refusals=[(307, "elsewhere")])
+    with openai_server(script) as url, pytest.raises(TextServerRejected, match="307: elsewhere"):
+        client(url).generate(["now"])
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_an_error_in_the_answer_is_explained_with_what_the_server_said(streams: bool) -> None:
+    event = '{"error": {"message": "out of memory"}}'
+    body, kind = (f"data: {event}\n\n", "text/event-stream") if streams else (event, "application/json")
+    script = Script(refusals=[(200, body)], refusal_kind=kind)
+    with openai_server(script) as url, pytest.raises(TextServerRejected, match=r"broke off: .*out of memory"):
+        client(url).generate(["now"])

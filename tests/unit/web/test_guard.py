@@ -1,9 +1,9 @@
 """Who may ask for what."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ml_backend.config import Settings
-from ml_backend.web import create_app
+from ml_backend.options import BackendOptions
+from ml_backend.web.app import create_app
+from ml_backend.web.guard import Guard
 from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, build_test_services
+from tests.services import CONFIG, build_test_services, with_backend
 
 PROJECT = {"id": 3, "title": "Tickets", "label_config": CONFIG}
 SETUP = {"project": "3.1", "schema": CONFIG, "hostname": "http://localhost:8080"}
@@ -59,13 +60,8 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
 OPEN_TO = {"health": {"none", "backend"}, "event": {"backend", "webhook"}}
 
 
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
 def app_of(services: Services, **settings: Any) -> Flask:
-    return create_app(services, Settings(**settings))
+    return create_app(with_backend(services, BackendOptions(**settings)))
 
 
 @pytest.fixture(scope="module")
@@ -128,12 +124,11 @@ def test_start_training_with_the_webhooks_credentials_makes_no_job(services: Ser
     assert len(services.database.jobs.newest()) == 1
 
 
-@pytest.mark.parametrize("request_name", REQUESTS)
-def test_on_loopback_no_password_is_needed(services: Services, request_name: str) -> None:
+def test_on_loopback_no_password_is_needed(services: Services) -> None:
     client = app_of(services).test_client()
     client.post("/setup", json=SETUP)
 
-    assert ask(client, request_name, None).status_code == 200
+    assert {name: ask(client, name, None).status_code for name in REQUESTS} == dict.fromkeys(REQUESTS, 200)
 
 
 def test_without_a_password_the_webhooks_user_is_nobody_special(services: Services) -> None:
@@ -151,26 +146,17 @@ def test_on_loopback_the_hosts_own_names_are_answered(services: Services, host: 
     assert client.get("/health", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "evil.test",
-        "evil.test:9090",
-        "localhost.evil.test",
-        "127.0.0.1.evil.test",
-        "127.0.0.2",
-        "0.0.0.0",
-        "localhost@evil.test",
-    ],
-)
-@pytest.mark.parametrize("request_name", ["health", "setup", "start training", "page"])
-def test_on_loopback_a_foreign_host_is_refused(services: Services, host: str, request_name: str) -> None:
-    method, path, body = REQUESTS[request_name]
+def test_on_loopback_a_foreign_host_is_refused(services: Services) -> None:
     client = app_of(services).test_client()
+    hosts = ("evil.test", "evil.test:9090", "localhost.evil.test", "127.0.0.1.evil.test", "127.0.0.2", "0.0.0.0")
+    answers = {}
 
-    response = client.open(path, method=method, json=body, headers={"Host": host})
+    for host in (*hosts, "localhost@evil.test"):
+        for name in ("health", "setup", "start training", "page"):
+            method, path, body = REQUESTS[name]
+            answers[host, name] = client.open(path, method=method, json=body, headers={"Host": host}).status_code
 
-    assert response.status_code in (400, 403)
+    assert {call: status for call, status in answers.items() if status not in (400, 403)} == {}
     assert services.database.projects.all() == []
 
 
@@ -187,18 +173,18 @@ def test_off_loopback_any_host_name_will_do(guarded: FlaskClient) -> None:
     assert guarded.get("/", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook", "/projects/3/train", "/jobs/1/cancel"])
 @pytest.mark.parametrize(
     "content_type",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp", "", None],
 )
 def test_bodies_that_a_foreign_page_could_send_unasked_are_refused(
-    services: Services, path: str, content_type: str | None
+    client: FlaskClient, content_type: str | None
 ) -> None:
-    response = app_of(services).test_client().post(path, data="{}", content_type=content_type)
+    for path in ("/setup", "/predict", "/webhook", "/projects/3/train", "/jobs/1/cancel"):
+        response = client.post(path, data="{}", content_type=content_type)
 
-    assert response.status_code == 415
-    assert "wanted application/json" in response.get_json()["error"]
+        assert response.status_code == 415, path
+        assert "wanted application/json" in response.get_json()["error"]
 
 
 def test_a_charset_beside_the_content_type_is_in_order(services: Services) -> None:
@@ -209,3 +195,66 @@ def test_a_charset_beside_the_content_type_is_in_order(services: Services) -> No
     )
 
     assert response.status_code == 200
+
+
+@pytest.fixture
+def strict(services: Services, caplog: pytest.LogCaptureFixture) -> FlaskClient:
+    caplog.set_level(logging.WARNING)
+    return app_of(services, **GUARDED).test_client()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "path", "reason"),
+    [
+        (None, "/setup", "no credentials"),
+        ("", "/predict", "wrong credentials"),
+        (basic_auth("labelloop", "hunter2"), "/setup", "wrong credentials"),
+        (basic_auth("secret-of-backend", "labelloop"), "/webhook", "wrong credentials"),
+        ('Digest username="labelloop", password="secret-of-backend"', "/setup", "wrong credentials"),
+        (basic_auth("webhook", "secret-of-webhook"), "/predict", "the webhook's credentials"),
+    ],
+)
+def test_each_failed_login_is_logged_with_its_peer_and_counted_by_its_reason(
+    strict: FlaskClient, caplog: pytest.LogCaptureFixture, authorization: str | None, path: str, reason: str
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    strict.post(path, json={}, headers=headers, environ_base={"REMOTE_ADDR": "203.0.113.7"})
+
+    metrics = strict.get("/metrics", headers={"Authorization": basic_auth("labelloop", "secret-of-backend")})
+
+    assert caplog.messages == [f"failed login from 203.0.113.7, POST {path}: {reason}"]
+    assert f'labelloop_failed_logins_total{{reason="{reason}"}} 1.0' in metrics.get_data(as_text=True)
+    assert not [word for word in ("hunter2", "secret") if word in caplog.text]
+
+
+def test_other_refusals_and_right_credentials_are_no_failed_logins(
+    strict: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = {"Authorization": basic_auth("labelloop", "secret-of-backend")}
+
+    strict.get("/health")
+    strict.get("/", headers=right)
+    strict.get("/", headers=right | {"Host": "evil.test"})
+    strict.post("/setup", data="x", headers=right)
+
+    assert caplog.messages == []
+
+
+def test_a_flood_of_failed_logins_is_counted_and_the_log_says_how_many_it_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    counted: list[str] = []
+    now = [100.0]
+    app = Flask("guarded")
+    Guard(BackendOptions(**GUARDED), counted.append, lambda: now[0]).protect(app)
+    client = app.test_client()
+
+    for number in range(101):
+        now[0] += 60 * (number == 100)
+        client.get("/setup", headers={"X-Forwarded-For": "198.51.100.2"}, environ_base={"REMOTE_ADDR": None})
+
+    assert counted == ["no credentials"] * 101
+    assert len(caplog.messages) == 11
+    assert caplog.messages[0].startswith("failed login from unknown (forwarded for '198.51.100.2'), GET /setup")
+    assert caplog.messages[-1].endswith("; 90 more went unlogged before")

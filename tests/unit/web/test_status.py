@@ -2,43 +2,31 @@
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.config import Settings
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, add_version, build_test_services, texts_in
+from tests.services import CONFIG, add_project, add_version, texts_in
 
 EVIL = "<script>alert('x')</script>\"'&"
 ESCAPED = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&#39;&amp;"
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture
 def project(services: Services) -> Project:
     return add_project(services, title="Support tickets")
-
-
-@pytest.fixture
-def client(services: Services) -> FlaskClient:
-    return create_app(services, Settings()).test_client()
 
 
 def page(client: FlaskClient) -> str:
@@ -178,7 +166,7 @@ def test_metrics_tell_what_became_of_answered_tasks(services: Services, client: 
 
 def test_two_applications_count_apart(services: Services, client: FlaskClient) -> None:
     client.get("/health")
-    other = create_app(services, Settings()).test_client()
+    other = create_app(services).test_client()
 
     assert "label_studio.health" not in other.get("/metrics").get_data(as_text=True)
 

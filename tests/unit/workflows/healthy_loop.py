@@ -9,19 +9,19 @@ from typing import Any
 
 import httpx
 
-from ml_backend.config import Settings
 from ml_backend.domain.snapshot import Split
-from ml_backend.web import create_app
+from ml_backend.options import BackendOptions
+from ml_backend.web.app import create_app
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.doctor.diagnose import Finding, diagnose
 from ml_backend.workflows.doctor.probe import BackendProbe
 from ml_backend.workflows.labeling.prelabel import push_missing, select_version
-from ml_backend.workflows.services import BackendAccess, Services
+from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
 from tests.fakes import FakeRegistry
-from tests.services import BACKEND_URL, add_studio_project, build_test_services, texts_in
+from tests.services import add_studio_project, build_test_services, texts_in, with_backend
 
-ACCESS = BackendAccess(BACKEND_URL, "labelloop", "secret-of-backend", "secret-of-webhook")
+ACCESS = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
 SETTINGS = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}
 TEXTS = texts_in(Split.TRAIN, 3)
 
@@ -45,7 +45,7 @@ class Loop:
 
 
 def app_transport(services: Services, **settings: Any) -> httpx.WSGITransport:
-    return httpx.WSGITransport(app=create_app(services, Settings(**settings)))
+    return httpx.WSGITransport(app=create_app(with_backend(services, BackendOptions(**settings))))
 
 
 def small_base_model(folder: Path) -> str:

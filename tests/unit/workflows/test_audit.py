@@ -90,7 +90,7 @@ def context_of(services: Services, tmp_path: Path) -> JobContext:
 
 
 def trusted(services: Services, snapshot: Snapshot, context: JobContext, handling: Suspects) -> Any:
-    return trusted_rows(services, snapshot, context, handling, base_model=services.options.base_model)
+    return trusted_rows(services, snapshot, context, handling, base_model=services.options.models.base_model)
 
 
 def test_an_audit_of_a_project_writes_three_reports(services: Services, case: Case) -> None:
@@ -175,7 +175,7 @@ class TestSuspects:
         snapshot = case.snapshot()
         audit = audit_snapshot(services, snapshot)
 
-        found = suspicion(services, snapshot, base_model=services.options.base_model)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
 
         errors = [issue for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR]
         assert found.suspects == {issue.row_id for issue in errors if issue.split is Split.TRAIN}
@@ -190,7 +190,7 @@ class TestSuspects:
         ended(services, audit_job(services, is_pushed=True))
         snapshot = case.snapshot()
 
-        found = suspicion(services, snapshot, base_model=services.options.base_model)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
 
         (row,) = (row for row in train_rows(snapshot) if row.task_id == flag.task_id)
         assert row.id not in found.suspects
@@ -201,7 +201,7 @@ class TestSuspects:
     ) -> None:
         snapshot = case.snapshot()
         context = context_of(services, tmp_path / "job")
-        found = suspicion(services, snapshot, base_model=services.options.base_model)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
 
         less, left_out = trusted(services, snapshot, context, Suspects.EXCLUDE)
         lighter, _ = trusted(services, snapshot, context, Suspects.DOWNWEIGHT)
@@ -237,7 +237,7 @@ class TestAfterTraining:
         )
 
     def trained(self, case: Case) -> Job:
-        base_model = case.services.options.base_model
+        base_model = case.services.options.models.base_model
         wanted = TrainJob(trigger="test", base_model=base_model, seed=1, method=Method.REGRESSION)
         return ended(case.services, wanted.request(case.services, 1, claim=True)[0])
 

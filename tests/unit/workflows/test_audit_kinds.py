@@ -171,12 +171,12 @@ def test_a_task_that_is_suspected_of_something_else_now_gets_another_flag(case: 
 
 def test_suspects_are_treated_control_by_control(case: Case, tmp_path: Path) -> None:
     services, snapshot = case.services, case.snapshot()
-    base_model = services.options.base_model
+    base_model = services.options.models.base_model
     job, _ = services.database.jobs.request("train", 0, {}, dedupe_key="t", claim=True)
     context = JobContext(services.database, job, tmp_path / "job")
     every = {row.id for row in read_rows(snapshot.path, Split.TRAIN)}
 
-    found = suspicion(services, snapshot, base_model=services.options.base_model)
+    found = suspicion(services, snapshot, base_model=services.options.models.base_model)
     less, notes = trusted_rows(services, snapshot, context, Suspects.EXCLUDE, base_model=base_model)
 
     assert list(found) == list(less) == NAMES

@@ -88,15 +88,6 @@ def test_an_untested_release_is_a_warning(loop: Loop) -> None:
     assert (finding.state, finding.found[:14]) == (State.WARNING, "version 1.30.0")
 
 
-def test_a_review_rule_that_is_none_is_named(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path, review_rule="sometimes")
-
-    findings = diagnose(services, None, probe=BackendProbe(services.options.backend, app_transport(services)))
-
-    assert (findings[0].check, findings[0].state) == ("settings", State.BROKEN)
-    assert "'sometimes' found" in findings[0].found
-
-
 def test_a_backend_on_loopback_for_a_label_studio_elsewhere_is_a_warning(loop: Loop) -> None:
     loop.services.studio.url = "https://studio.example.com"
 

@@ -14,14 +14,15 @@ from ml_backend.errors import (
     UnreadableLabelConfig,
     UnsupportedLabelConfig,
 )
+from ml_backend.options import BackendOptions
 from ml_backend.workflows.connecting.connect import connect, create_and_connect
 from ml_backend.workflows.connecting.webhook import USED_ACTIONS, basic_auth
 from ml_backend.workflows.labeling.prelabel import push_missing
-from ml_backend.workflows.services import BackendAccess, Services
+from ml_backend.workflows.services import Services
 from tests.services import BACKEND_URL, CONFIG, add_studio_project, build_test_services, choice, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 3)
-GUARDED = BackendAccess(BACKEND_URL, "labelloop", "secret-of-backend", "secret-of-webhook")
+GUARDED = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
 REFUSED = "Label Studio refused POST api/ml with 400: Validation error: "
 
 
@@ -69,8 +70,8 @@ def test_credentials_go_to_the_backend_and_weaker_ones_to_the_webhook(guarded: S
     assert "secret" not in repr(connection)
 
 
-@pytest.mark.parametrize("access", [BackendAccess(BACKEND_URL), GUARDED])
-def test_a_second_run_changes_nothing_and_says_so(tmp_path: Path, access: BackendAccess) -> None:
+@pytest.mark.parametrize("access", [BackendOptions(), GUARDED])
+def test_a_second_run_changes_nothing_and_says_so(tmp_path: Path, access: BackendOptions) -> None:
     services = build_test_services(tmp_path, backend=access)
     info = add_studio_project(services, TEXTS)
     first = connect(services, info.id)

@@ -44,7 +44,7 @@ def test_a_snapshot_holds_the_reviewed_tasks_in_their_splits(services: Services,
     assert dict(snapshot.manifest.counts) == {"train": 3, "validation": 1, "test": 1, "unresolved": 0, "dropped": 0}
     rows = list(read_rows(snapshot.path, Split.TRAIN))
     assert [(row.input, row.targets) for row in rows] == [({"text": t}, {"category": "Billing"}) for t in TEXTS[:3]]
-    assert snapshot.path.parent.parent == services.options.snapshots
+    assert snapshot.path.parent.parent == services.options.snapshots_folder
 
 
 def test_rows_say_what_the_events_told(services: Services, project: Project) -> None:

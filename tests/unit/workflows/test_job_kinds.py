@@ -86,7 +86,7 @@ def test_what_trains_alike_is_known(changes: dict[str, object], is_same: bool) -
 def test_a_training_takes_base_model_and_seed_from_the_settings(services: Services) -> None:
     wanted = TrainJob.by_settings(services, "page")
 
-    assert wanted == TrainJob(trigger="page", base_model=services.options.base_model, seed=1)
+    assert wanted == TrainJob(trigger="page", base_model=services.options.models.base_model, seed=1)
 
 
 def test_triggers_get_the_job_that_waits_or_runs_and_after_its_end_a_new_one(

@@ -9,13 +9,14 @@ from ml_backend.errors import (
     StudioRejected,
     StudioUnreachable,
 )
+from ml_backend.options import BackendOptions
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.connecting.webhook import USED_ACTIONS, basic_auth, same_address
 from ml_backend.workflows.labeling.ingest import KNOWN_ACTIONS
-from ml_backend.workflows.services import BackendAccess, Services
+from ml_backend.workflows.services import Services
 from tests.services import BACKEND_URL, add_studio_project, build_test_services
 
-GUARDED = BackendAccess(BACKEND_URL, "labelloop", "secret-of-backend", "secret-of-webhook")
+GUARDED = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
 REFUSED = "Label Studio refused POST api/ml with 400: Validation error: "
 
 
@@ -105,7 +106,9 @@ def test_a_moved_backend_takes_its_row_and_webhook_along(tmp_path: Path) -> None
     before = build_test_services(tmp_path)
     info = add_studio_project(before)
     connect(before, info.id)
-    after = build_test_services(tmp_path, studio=before.studio, backend=BackendAccess("https://loop.example.com"))
+    after = build_test_services(
+        tmp_path, studio=before.studio, backend=BackendOptions(public_url="https://loop.example.com")
+    )
 
     connection = connect(after, info.id)
 

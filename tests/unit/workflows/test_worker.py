@@ -179,7 +179,7 @@ def test_a_job_whose_process_died_goes_on_by_itself(
 def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: FakeLauncher) -> None:
     job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
-    for _ in range(services.options.job_attempts):
+    for _ in range(services.options.jobs.attempts):
         worker.step()
         launcher.children[job.id].status = -signal.SIGSEGV
 

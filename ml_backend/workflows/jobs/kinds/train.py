@@ -60,7 +60,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
     @classmethod
     def by_settings(cls, services: Services, trigger: str) -> Self:
         """Return the request for a training as the settings describe it."""
-        return cls(trigger=trigger, base_model=services.options.base_model, seed=services.options.seed)
+        return cls(trigger=trigger, base_model=services.options.models.base_model, seed=services.options.seed)
 
     def dedupe_key(self, project_id: int) -> str:
         # Rows of a file belong to whoever named them: two such trainings are never the same work.
@@ -102,7 +102,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
 
     def follow_up(self, services: Services, job: Job) -> None:
         """Request an audit of the project: a job apart, so that it holds up neither the model nor the pre-labels."""
-        if not job.project_id or not services.options.audit_after_training:
+        if not job.project_id or not services.options.feedback.audit_after_training:
             return
         # An audit judges labels; it has nothing to say about texts alone.
         if plan_of(services.database.projects.get(job.project_id)).labeled:

@@ -1,4 +1,4 @@
-"""The expert's desk: order of the tasks, and what Submit sends."""
+"""An annotator: the order of the tasks, and what Submit sends."""
 
 import json
 from collections.abc import Sequence
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from ml_backend.demo.desk import Desk, OpenTask, ShownPrelabel, by_uncertainty
-from ml_backend.demo.expert import Answer, Expert
+from ml_backend.demo.annotator import Annotator, OpenTask
+from ml_backend.demo.expert import Expert
 from ml_backend.demo.tickets import Ticket
 from ml_backend.domain.annotation import Prediction
 from ml_backend.labelstudio.http import StudioHttp
+from ml_backend.labelstudio.label_config_xml import parse_label_config
 from tests.fake_studio import FakeStudio
 from tests.services import CONFIG, choice
 
@@ -26,13 +27,13 @@ class ScriptedExpert(Expert):
         self.shown: dict[str, str | None] = {}
         self._answers = answers
 
-    def answer(self, ticket: Ticket, prelabel: str | None) -> Answer:
+    def answer(self, ticket: Ticket, prelabel: str | None) -> tuple[str | None, float]:
         self.shown[ticket.text] = prelabel
-        return Answer(self._answers[ticket.text], 7.5)
+        return self._answers[ticket.text], 7.5
 
 
-def _desk(studio: FakeStudio) -> Desk:
-    """A desk whose reads are answered from the fake's state, two tasks a page."""
+def _annotator(studio: FakeStudio) -> Annotator:
+    """An annotator whose reads are answered from the fake's state, two tasks a page."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/api/tasks"
@@ -45,7 +46,7 @@ def _desk(studio: FakeStudio) -> Desk:
         return httpx.Response(200, json={"tasks": untouched[first : first + 2], "total": len(untouched)})
 
     http = StudioHttp(studio.url, "0123456789abcdef", 5.0, transport=httpx.MockTransport(answer))
-    return Desk(studio, http, 1, control_name="category", object_name="text")
+    return Annotator(studio, http, 1, parse_label_config(CONFIG).controls[0])
 
 
 def _studio(texts: Sequence[str]) -> FakeStudio:
@@ -65,13 +66,18 @@ def _tickets(texts: Sequence[str]) -> dict[str, Ticket]:
 
 
 def test_tasks_come_least_certain_first_and_those_without_a_prediction_do_not_come() -> None:
-    def task(number: int, score: float | None, version: str = VERSION) -> OpenTask:
-        prelabels = () if score is None else (ShownPrelabel(number, version, "Billing", score),)
-        return OpenTask(number, f"text {number}", prelabels)
+    texts = [f"text {number}" for number in range(1, 6)]
+    studio = _studio(texts)
+    for task_id, score in ((1, 0.9), (2, 0.2), (4, 0.2)):
+        _predict(studio, task_id, "Billing", score)
+    _predict(studio, 5, "Billing", 0.1, "another version")
+    studio.update_project(1, {"model_version": VERSION})
+    order: list[str] = []
 
-    tasks = [task(1, 0.9), task(2, 0.2), task(3, None), task(4, 0.2), task(5, 0.1, "another version")]
+    expert = ScriptedExpert(dict.fromkeys(texts, "Billing"))
+    _annotator(studio).label(expert, _tickets(texts), lambda ticket, _label: order.append(ticket.text))
 
-    assert [each.id for each in by_uncertainty(tasks, VERSION)] == [2, 4, 1]
+    assert order == ["text 2", "text 4", "text 1"]
 
 
 def test_the_expert_answers_all_tasks_but_those_to_leave_with_the_selected_versions_prelabel_before_it() -> None:
@@ -81,11 +87,13 @@ def test_the_expert_answers_all_tasks_but_those_to_leave_with_the_selected_versi
         _predict(studio, task_id, None if task_id == 3 else "Billing", score)
     studio.update_project(1, {"model_version": VERSION})
     expert = ScriptedExpert(dict.fromkeys(EASY, "Billing"))
-    told: list[str] = []
+    answered: list[str] = []
 
-    _desk(studio).label(expert, _tickets(EASY), lambda ticket, _answer: told.append(ticket.text), leave={EASY[0]})
+    _annotator(studio).label(
+        expert, _tickets(EASY), lambda ticket, _label: answered.append(ticket.text), leave={EASY[0]}
+    )
 
-    assert told == [EASY[1], EASY[2]]
+    assert answered == [EASY[1], EASY[2]]
     assert expert.shown == {EASY[1]: "Billing", EASY[2]: None}
     assert sorted(annotation["task"] for annotation in studio.annotations.values()) == [2, 3]
 
@@ -103,7 +111,7 @@ def test_submit_sends_what_the_editor_sends(shown: str | None, said: str, origin
     prediction_id = _predict(studio, 1, shown, 0.4)
     studio.update_project(1, {"model_version": VERSION})
 
-    _desk(studio).label(ScriptedExpert({EASY[0]: said}), _tickets(EASY), lambda *_: None)
+    _annotator(studio).label(ScriptedExpert({EASY[0]: said}), _tickets(EASY), lambda *_: None)
 
     (annotation,) = studio.annotations.values()
     (region,) = annotation["result"]
@@ -119,7 +127,7 @@ def test_a_skipped_task_carries_the_untouched_prelabel(shown: str | None, carrie
     _predict(studio, 1, shown, 0.4)
     studio.update_project(1, {"model_version": VERSION})
 
-    _desk(studio).label(ScriptedExpert({EASY[0]: None}), _tickets(EASY), lambda *_: None)
+    _annotator(studio).label(ScriptedExpert({EASY[0]: None}), _tickets(EASY), lambda *_: None)
 
     (annotation,) = studio.annotations.values()
     assert annotation["was_cancelled"] is True
@@ -131,10 +139,9 @@ def test_answered_and_skipped_tasks_are_not_open() -> None:
     for task_id in (1, 2, 3):
         _predict(studio, task_id, "Billing", task_id / 10)
     studio.update_project(1, {"model_version": VERSION})
-    desk = _desk(studio)
+    annotator, answers = _annotator(studio), {EASY[0]: "Billing", EASY[1]: None}
 
-    desk.label(ScriptedExpert({EASY[0]: "Billing", EASY[1]: None}), _tickets(EASY), lambda *_: None, leave={EASY[2]})
+    annotator.label(ScriptedExpert(answers), _tickets(EASY), lambda *_: None, leave={EASY[2]})
 
-    (task,) = desk.open_tasks()
-    assert task == OpenTask(3, EASY[2], (ShownPrelabel(3, VERSION, "Billing", 0.3),))
-    assert task.prelabel_of("tickets-1-v2") is None
+    assert annotator.open_tasks(VERSION) == [OpenTask(3, EASY[2], 3, "Billing", 0.3)]
+    assert annotator.open_tasks("tickets-1-v2") == []
