@@ -69,7 +69,9 @@ def predict_request(project: Project) -> dict[str, Any]:
 def _register(services: Services, project: Project, base_model: str, snapshot_id: str, seed: int) -> str:
     """A registered version with random weights; its name."""
     from ml_backend.models.base.base_model import weights_sha256
-    from ml_backend.models.bundle.bundle import BundleFacts, BundleManifest, Head, write_bundle
+    from ml_backend.models.bundle.bundle import write_bundle
+    from ml_backend.models.bundle.head import Head
+    from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
     from ml_backend.models.decoders.softmax import SoftmaxDecoder
     from tests.trained_parts import written_part
 
@@ -79,7 +81,12 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
         model_version=name,
         base_model=base_model,
         base_model_sha256=weights_sha256(base_model),
-        facts=BundleFacts("text", CONFIG, project.label_config_fingerprint, snapshot_id),
+        facts=BundleFacts(
+            field="text",
+            label_config=CONFIG,
+            label_config_fingerprint=project.label_config_fingerprint,
+            snapshot_id=snapshot_id,
+        ),
         parts=(),
         seed=seed,
         created_at="2026-01-01T00:00:00+00:00",
@@ -89,7 +96,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
     part = written_part(
         services.options.home.parent / f"part-{number}",
         Head(weight, np.zeros(len(LABELS), dtype=np.float32)),
-        SoftmaxDecoder(LABELS),
+        SoftmaxDecoder(labels=LABELS),
         control="category",
         quantiles=tuple(0.3 + 0.6 * step / 100 for step in range(101)),
     )

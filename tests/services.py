@@ -17,7 +17,7 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import BundleError
 from ml_backend.jobs.launcher import InlineLauncher
-from ml_backend.options import BackendOptions, Options
+from ml_backend.options import PREFIX, BackendOptions, Options
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
 from ml_backend.serving.durable_registry import DurableRegistry
@@ -38,7 +38,7 @@ __all__ = [
     "build_test_services",
     "choice",
     "texts_in",
-    "with_backend",
+    "with_settings",
 ]
 
 BACKEND_URL = "http://localhost:9090"
@@ -122,9 +122,10 @@ def build_test_services(
     return late.services
 
 
-def with_backend(services: Services, backend: BackendOptions) -> Services:
-    """The same services for a backend with another address or other credentials."""
-    return replace(services, options=services.options.model_copy(update={"backend": backend}))
+def with_settings(services: Services, **settings: Any) -> Services:
+    """The same services with some settings changed, by the settings' names."""
+    values = {name.removeprefix(PREFIX).lower(): value for name, value in services.options.environment().items()}
+    return replace(services, options=Options(**values | settings))
 
 
 def add_studio_project(

@@ -18,12 +18,11 @@ from ml_backend.bootstrap import build_services
 from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Snapshot, SplitFractions
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.file_notes import FileNotes
 from ml_backend.options import PREFIX, Options
-from ml_backend.snapshots.build import build_rows
 from ml_backend.snapshots.store import write_snapshot
 from ml_backend.workflows.connecting.projects import plan_of, remember_project
-from ml_backend.workflows.exporting.snapshots import build_settings, row_change, studio_tasks, unseen
+from ml_backend.workflows.exporting.row_source import RowSource
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.promoting.promote import serving_version
 from ml_backend.workflows.services import Services
@@ -174,14 +173,13 @@ class ServedHome:
         export = self.folder / f"{name}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         export.write_text(json.dumps(studio_export(rows)), encoding="utf-8")
-        config, plan = parse_label_config(self.label_config), plan_of(self.project)
-        settings = build_settings(self.services, ALL_TRAIN)
-        built = build_rows(studio_tasks(export, config), plan, settings, unseen, row_change(self.services, plan))
+        source = RowSource.of_file(self.services, export, plan_of(self.project), FileNotes())
+        settings = source.settings(ALL_TRAIN)
         return write_snapshot(
             self.folder / "snapshots",
-            built,
+            source.build(settings),
             project=self.project.ref,
-            config=config,
+            config=source.plan.config,
             settings=settings,
             seed=1,
             created_at=self.services.clock(),

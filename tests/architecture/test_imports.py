@@ -11,7 +11,19 @@ import pytest
 from tests.architecture.tree import PACKAGE, absolute_imports, name_of, project_table, python_files
 
 HEAVY = frozenset(
-    {"torch", "transformers", "peft", "sklearn", "mlflow", "label_studio_sdk", "matplotlib", "cleanlab", "openai"}
+    {
+        "torch",
+        "transformers",
+        "peft",
+        "sklearn",
+        "mlflow",
+        "label_studio_sdk",
+        "matplotlib",
+        "cleanlab",
+        "altair",
+        "openai",
+        "vl_convert",
+    }
 )
 NEEDED_BY_COMMANDS = frozenset({"sqlalchemy", "alembic", "pydantic", "flask", "gunicorn", "httpx", "rich", "numpy"})
 # On GitHub alone, added by who deploys with it; everything runs without.

@@ -20,10 +20,9 @@ from ..training.evaluate import answers_of, evaluations
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 
 if TYPE_CHECKING:
-    from ...measuring.evaluation import Evaluation
-    from ...measuring.text_metrics import TextEvaluation
+    from ...measuring.measures.base import AnyEvaluation
 
-__all__ = ["Comparison", "GateOutcome", "compare_versions", "hold_gate"]
+__all__ = ["compare_versions", "hold_gate"]
 
 TEXTS_AT_ONCE = 16
 
@@ -37,7 +36,7 @@ class GateOutcome:
     """
 
     decision: GateDecision
-    test: Mapping[str, "Evaluation | TextEvaluation"]
+    test: Mapping[str, "AnyEvaluation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +139,16 @@ def _test_rows(snapshot: Snapshot) -> _TestRows:
 
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
     from ...measuring.gate import decide
-    from ...measuring.measures import measure_for
+    from ...measuring.measures.base import measure_of
 
     first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
-    contests = {}
+    pairs = {}
     for served in test.plan.controls:
         true = [row.targets.get(served.name) for row in test.rows]
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
-            contests[served.name] = measure_for(served.kind.head).paired_statistics(
-                true, first[served.name], second[served.name]
-            )
+            pairs[served.name] = measure_of(served.kind.head).compare(true, first[served.name], second[served.name])
     return decide(
-        contests,
+        pairs,
         champion=champion.version,
         challenger=challenger.version,
         seed=services.options.seed,

@@ -14,7 +14,7 @@ from ...errors import ConfigurationError, StateError
 from ...storage.sqlite_file import copy_sqlite_file, schema_revision, sqlite_file
 from .archive import DATABASE, FOLDERS, MLFLOW, Manifest, write_archive
 
-__all__ = ["Backup", "Places", "back_up"]
+__all__ = ["Backup", "back_up"]
 
 FORMS = {".tar": False, ".tar.gz": True, ".tgz": True}
 
@@ -72,7 +72,7 @@ def back_up(places: Places, out: Path, now: datetime) -> Backup:
         revisions = {name: schema_revision(copy) for name, copy in copies}
         facts = Manifest(
             labelloop=__version__,
-            schema=revisions[DATABASE],
+            database_schema=revisions[DATABASE],
             mlflow=version("mlflow"),
             mlflow_schema=revisions.get(MLFLOW),
             home=str(places.home),

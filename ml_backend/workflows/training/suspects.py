@@ -37,7 +37,7 @@ def trusted_rows(
     report: ProgressCallback = ignore_progress,
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
     """Return the train rows per control, with suspicious answers treated as the training wants, and notes on them."""
-    from ...learning.rows.suspects import treated
+    from ...learning.rows.suspects import treat_suspects
 
     plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
     every = list(read_rows(snapshot.path, Split.TRAIN))
@@ -55,7 +55,7 @@ def trusted_rows(
         context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
     notes = []
     for served in plan.labeled:
-        rows[served.name], remarks = treated(every, suspicions[served.name], handling, served.name)
+        rows[served.name], remarks = treat_suspects(every, suspicions[served.name], handling, served.name)
         notes += [f"{served.name}: {note}" if len(plan.labeled) > 1 else note for note in remarks]
     return rows, tuple(notes)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from ... import __version__
 from ...domain.example import Row
 from ...domain.job import Job
-from ...domain.model import HeadKind, Method, ModelVersion, version_name
+from ...domain.model import Method, ModelVersion, version_name
 from ...domain.ports import Run
 from ...domain.progress import Progress, ProgressCallback, share_of
 from ...domain.snapshot import Snapshot, Split
@@ -20,7 +20,7 @@ from ...hooks import Training
 from ...labelstudio.label_config_xml import parse_label_config
 from ...snapshots.store import read_rows
 from ...tasks import ServedControl, ServingPlan, serving_plan
-from ..exporting.reading_faults import reading_faults, row_texts
+from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
 from ..services import Services
 from .suspects import trusted_rows
@@ -119,10 +119,11 @@ def _fit(
     run: Run,
     version: str,
 ) -> "TrainingOutcome":
-    from ...learning.loop.deadline import Deadline
+    from ...learning.loop.schedule import Deadline
     from ...learning.overrides import settings_from
-    from ...learning.run import train_version
-    from ...models.bundle.bundle import BundleFacts
+    from ...learning.part import VersionSpec
+    from ...learning.run import TrainingContext, train_version
+    from ...models.bundle.manifest import BundleFacts
     from ...models.graphs.store import GraphStore
 
     manifest = snapshot.manifest
@@ -143,7 +144,7 @@ def _fit(
     text_base_model = _text_base_model(services, choices, plan)
     unread = reading_faults(
         plan,
-        row_texts((row for split in Split for row in read_rows(snapshot.path, split)), plan),
+        (row for split in Split for row in read_rows(snapshot.path, split)),
         base_model=choices.base_model,
         max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,
@@ -151,27 +152,33 @@ def _fit(
     bundle = context.folder / BUNDLE_ARTIFACT
     shutil.rmtree(bundle, ignore_errors=True)  # the attempt before may have been killed while writing it
 
-    outcome = train_version(
-        parts,
-        settings,
+    spec = VersionSpec(
         model_version=version,
-        facts=BundleFacts(plan.field, manifest.label_config, manifest.label_config_fingerprint, snapshot.id),
+        facts=BundleFacts(
+            field=plan.field,
+            label_config=manifest.label_config,
+            label_config_fingerprint=manifest.label_config_fingerprint,
+            snapshot_id=snapshot.id,
+        ),
         base_model=choices.base_model,
-        writing=writing,
+        settings=settings,
         text_base_model=text_base_model,
-        out=bundle,
-        checkpoints=context.folder / "checkpoints",
-        graphs=GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None,
-        on_checkpoint=lambda name: context.keep(saved=name),
-        report=share_of(report, TRAINING_STARTS, 1.0),
-        deadline=deadline,
-        run=run,
+        writing=writing,
     )
+    training = TrainingContext(
+        run=run,
+        report=share_of(report, TRAINING_STARTS, 1.0),
+        checkpoints=context.folder / "checkpoints",
+        on_checkpoint=lambda name: context.keep(saved=name),
+        graphs=GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None,
+        deadline=deadline,
+    )
+    outcome = train_version(parts, spec, bundle, training)
     return replace(outcome, warnings=(*outcome.warnings, *notes, *left_out, *map(str, unread)))
 
 
 def _text_base_model(services: Services, choices: TrainingChoices, plan: ServingPlan) -> str:
-    """What is tuned to write: where nothing else is asked for, a base model that was named for this training counts."""
+    """Return what is tuned to write: without another choice, a base model that was named for this training counts."""
     is_named = choices.base_model != services.options.models.base_model
     own = choices.base_model if is_named and not plan.labeled else ""
     return choices.text_base_model or own or services.options.models.text_base_model
@@ -204,7 +211,7 @@ def _parts(
 
 
 def _check_method(served: ServedControl, method: Method) -> None:
-    is_text = served.kind.head is HeadKind.TEXT
+    is_text = not served.kind.has_labels
     if is_text and method is Method.REGRESSION:
         raise TrainingError(f"{served.name!r} is answered with a text, which a regression cannot write; wanted lora")
     if not is_text and method is Method.QLORA:

@@ -14,7 +14,7 @@ from ml_backend.domain.progress import Progress
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON, audit_folder, audit_snapshot
+from ml_backend.workflows.auditing.audit import AuditFiles, audit_snapshot
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
@@ -98,8 +98,8 @@ def test_an_audit_of_a_project_writes_three_reports(services: Services, case: Ca
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     folder = Path(job.result["path"])
-    assert {AUDIT_JSON, AUDIT_CSV, AUDIT_HTML} <= {path.name for path in folder.iterdir()}
-    found = json.loads((folder / AUDIT_JSON).read_text())
+    assert {"audit.json", "audit.csv", "audit.html"} <= {path.name for path in folder.iterdir()}
+    found = json.loads((folder / "audit.json").read_text())
     assert found["snapshot_id"] == job.result["snapshot_id"]
     assert found["rows"] == job.result["rows"] == 3 * ROWS_PER_CLASS
     assert found["probabilities_from"].startswith("logistic regression on frozen features of ")
@@ -165,7 +165,7 @@ def test_an_audit_waits_for_another_of_the_same_project(services: Services, case
 def test_the_folder_of_an_audit_is_that_of_its_snapshot(services: Services, case: Case) -> None:
     snapshot = case.snapshot()
 
-    folder = audit_folder(services, snapshot)
+    folder = AuditFiles.of(services, snapshot).folder
 
     assert folder == services.options.home / "audits" / case.project.ref.key / snapshot.id
 
@@ -221,7 +221,7 @@ class TestSuspects:
         snapshot = case.snapshot()
         context = context_of(services, tmp_path / "job")
         first, _ = trusted(services, snapshot, context, Suspects.DOWNWEIGHT)
-        shutil.rmtree(audit_folder(services, snapshot))
+        shutil.rmtree(AuditFiles.of(services, snapshot).folder)
 
         again, _ = trusted_rows(services, snapshot, context, Suspects.DOWNWEIGHT, base_model="/nowhere")
 

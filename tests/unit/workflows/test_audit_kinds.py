@@ -13,7 +13,6 @@ from ml_backend.domain.model import Suspects
 from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.run_job import run_job
@@ -92,20 +91,20 @@ def test_an_audit_looks_at_every_control_and_says_which_it_means(case: Case) -> 
 
     assert job.error is None
     folder = Path(job.result["path"])
-    found = json.loads((folder / AUDIT_JSON).read_text())
+    found = json.loads((folder / "audit.json").read_text())
     assert found["control"] is None
     assert [each["control"] for each in found["controls"]] == NAMES
     assert all(len(each["quality"]) == ROWS for each in found["controls"])
     lowest = {task: min(each["quality"][task] for each in found["controls"]) for task in found["quality"]}
     assert found["quality"] == lowest
     assert {issue["control"] for issue in found["issues"] if issue["issue"] == "label_error"} <= set(NAMES)
-    assert "category, tone, things" in (folder / AUDIT_HTML).read_text()
+    assert "category, tone, things" in (folder / "audit.html").read_text()
 
 
 def test_marks_that_are_missing_are_found_and_shown_as_pieces_of_the_text(case: Case) -> None:
     folder = Path(audited(case.services).result["path"])
 
-    found = json.loads((folder / AUDIT_JSON).read_text())
+    found = json.loads((folder / "audit.json").read_text())
     things = [
         issue
         for issue in found["issues"]
@@ -114,7 +113,7 @@ def test_marks_that_are_missing_are_found_and_shown_as_pieces_of_the_text(case: 
     missed = [issue for issue in things if issue["given"] == []]
     assert missed
     assert {change["fault"] for issue in missed for change in issue["changes"]} == {"missed"}
-    with (folder / AUDIT_CSV).open(newline="", encoding="utf-8") as file:
+    with (folder / "audit.csv").open(newline="", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if line["control"] == "things" and line["split"] == "train"]
     line = next(line for line in lines if line["task_id"] == str(missed[0]["task_id"]))
     assert line["given"] == "(nothing)"

@@ -16,7 +16,7 @@ from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.doctor.diagnose import State
 from ml_backend.workflows.exporting.snapshots import export_project
-from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice
+from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice, with_settings
 from tests.unit.workflows.bundles import add_whole_version
 from tests.unit.workflows.healthy_loop import Loop, answering, app_transport, small_base_model
 
@@ -29,8 +29,7 @@ AREA = """<View>
 def text_model_of(loop: Loop, name: str) -> Any:
     """What doctor finds of the model that writes, in a project that asks for texts."""
     remember_project(loop.services, loop.project_id, AREA)
-    options = dataclasses.replace(loop.services.options, text_base_model=name)
-    return dataclasses.replace(loop, services=dataclasses.replace(loop.services, options=options)).finding("text_model")
+    return dataclasses.replace(loop, services=with_settings(loop.services, text_base_model=name)).finding("text_model")
 
 
 def test_a_project_of_labels_needs_no_model_that_writes(loop: Loop) -> None:
@@ -285,8 +284,7 @@ def test_a_large_project_is_not_exported_for_the_comparison(loop: Loop) -> None:
     ],
 )
 def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop, text: str, found: str, fix: str) -> None:
-    options = dataclasses.replace(loop.services.options, base_model=DEFAULT_BASE_MODEL)
-    real = dataclasses.replace(loop, services=dataclasses.replace(loop.services, options=options))
+    real = dataclasses.replace(loop, services=with_settings(loop.services, base_model=DEFAULT_BASE_MODEL))
     assert real.finding("texts").state is State.OK
     real.services.studio.import_tasks(loop.project_id, [{"text": text}])
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ml_backend.domain.model import HeadKind
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
@@ -24,7 +23,7 @@ RIGHT, WRONG = "Block the card.", "Call us."
 
 def add_text_project(services: Services, texts: list[str], answer: str | None = None) -> Project:
     project = add_project(services, texts, label_config=AREA)
-    assert [each.kind.head for each in plan_of(project).controls] == [HeadKind.TEXT]
+    assert [each.kind.head for each in plan_of(project).controls] == ["text"]
     for task_id in services.studio.tasks if answer else ():
         services.studio.submit_annotation(task_id, {"result": reply(answer or "")})
     return project

@@ -55,7 +55,7 @@ class AuditJob(JobKind, frozen=True):
             reports.write()  # what people decided about earlier flags has been learned meanwhile
         return {
             "snapshot_id": snapshot.id,
-            "path": str(reports.folder),
+            "path": str(reports.files.folder),
             "rows": audit.rows,
             "seconds": round(audit.seconds, 2),
             "health": audit.health,
