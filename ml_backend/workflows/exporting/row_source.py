@@ -84,8 +84,8 @@ class RowSource:
         options = self.services.options.labels
         return BuildSettings(
             split=split,
-            review_rule=ReviewRule.parse(options.labels.review_rule),
-            trust_ground_truth=options.labels.trust_ground_truth,
+            review_rule=ReviewRule.parse(options.review_rule),
+            trust_ground_truth=options.trust_ground_truth,
             absences=self.absences,
         )
 
