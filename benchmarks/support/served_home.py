@@ -24,8 +24,8 @@ from ml_backend.options import PREFIX, Options
 from ml_backend.snapshots.store import write_snapshot
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.row_source import RowSource
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 
 __all__ = ["PROJECT_ID", "ServedHome", "clean_environment"]
 
@@ -203,12 +203,14 @@ class TrainingBeside:
         while (stage := self._stage()) not in WORKING_STAGES:
             if stage is None:
                 self._seed += 1
-                request = TrainRequest(
-                    "command", self._home.settings().base_model, self._seed, snapshot=str(self._snapshot)
+                wanted = TrainJob(
+                    trigger="command",
+                    base_model=self._home.settings().base_model,
+                    seed=self._seed,
+                    snapshot=str(self._snapshot),
                 )
-                key = f"train:file:benchmark-{self._seed}"
                 services = self._home.services
-                job, _ = request_training(services, 0, trigger="command", request=request, dedupe_key=key)
+                job, _ = wanted.request(services, 0)
                 self._job_id = job.id
             if time.monotonic() > deadline:
                 raise SystemExit(f"the training job did not get to work within {JOB_STARTS_S:g} s (stage {stage!r})")

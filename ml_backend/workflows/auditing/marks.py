@@ -1,13 +1,14 @@
 """Marks in tasks: what stands in Label Studio is compared with what should, and only the difference is written."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...batches import in_batches
 from ...domain.annotation import Task
 from ...domain.example import Target
 from ...domain.flag import Flag, FlagOutcome
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.quality import Audit, Disagreement
 from ...domain.readable import readable, readable_suggestion
@@ -23,7 +24,7 @@ from ...quality.flagging import QUALITY_DIGITS, FlagCandidate
 from ..services import Services
 from .decisions import first_control, label_reader, labeled_at
 
-__all__ = ["Marker", "Report"]
+__all__ = ["Marker"]
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,6 @@ TASKS_PER_READ = 10
 """Read just before they are written, a second's worth at a time: what others write in between would be lost."""
 PASSED_OVER = (400, 404)
 """Data that Label Studio does not take, and a task that was deleted this very moment: no reason to leave the others."""
-
-Report = Callable[[float, str], None]
 
 
 class Marker:
@@ -65,7 +64,7 @@ class Marker:
             if each.task_id not in self._chosen:
                 self._disagreements.setdefault(each.task_id, each)
 
-    def write(self, report: Report) -> None:
+    def write(self, report: ProgressCallback) -> None:
         """Clear what is not wanted any more, then mark what is wanted, the most suspicious first.
 
         Raises:
@@ -82,7 +81,7 @@ class Marker:
         for batch in in_batches(pending, TASKS_PER_READ):
             self._write_batch(batch)
             done += len(batch)
-            report(done / len(pending), f"brought {done} of {len(pending)} tasks up to date")
+            report(Progress(done / len(pending), "pushing", f"brought {done} of {len(pending)} tasks up to date"))
 
     def _marked_now(self) -> dict[int, Task]:
         present: dict[int, Task] = {}

@@ -1,10 +1,10 @@
 """Showing an audit's findings to the people who can settle them: marks in their tasks, and tabs in Label Studio."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...domain.example import Target
+from ...domain.progress import Progress, ProgressCallback, ignore_progress
 from ...domain.project import Project
 from ...domain.quality import Audit
 from ...domain.snapshot import Snapshot, Split
@@ -21,11 +21,11 @@ from ...quality.precision import measured_precision
 from ...snapshots.store import read_rows
 from ..services import Services
 from .decisions import first_control, flags_of, learn_decisions
-from .marks import Marker, Report
+from .marks import Marker
 
 __all__ = ["PushedFlags", "push_audit"]
 
-WAIT_S = 0.5
+STAGE = "pushing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +47,30 @@ class PushedFlags:
     tabs: Mapping[str, str] = field(default_factory=dict)
 
 
-def push_audit(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
+def push_audit(
+    services: Services,
+    project: Project,
+    audit: Audit,
+    snapshot: Snapshot,
+    report: ProgressCallback = ignore_progress,
+) -> PushedFlags:
     """Mark the most suspicious tasks and those that annotators disagree about, clear all others, and see to the tabs.
 
     Safe to repeat: a second push of the same audit changes nothing, and one that was killed is resumed.
 
     Args:
         snapshot: the one that was audited.
-        report: told the fraction done and a sentence.
 
     Raises:
         StudioError: Label Studio did not answer or refused, or the label config uses a name of labelloop's fields.
     """
     _check_names(project)
-    while True:
-        with services.database.locks.attempt(f"review-{project.id}") as is_free:
-            if is_free:
-                return _push(services, project, audit, snapshot, report)
-        report(0.0, "another process is pushing")
-        time.sleep(WAIT_S)
+
+    def report_waiting() -> None:
+        report(Progress(0.0, STAGE, "another process is pushing"))
+
+    with services.database.locks.held(f"review-{project.id}", report_waiting):
+        return _push(services, project, audit, snapshot, report)
 
 
 def _check_names(project: Project) -> None:
@@ -77,8 +82,10 @@ def _check_names(project: Project) -> None:
         )
 
 
-def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
-    report(0.0, "reading what people decided")
+def _push(
+    services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: ProgressCallback
+) -> PushedFlags:
+    report(Progress(0.0, STAGE, "reading what people decided"))
     decided = learn_decisions(services, project)
     history = flags_of(services, project.id, first_control(plan_of(project.label_config)))
     at_most = services.options.feedback.push_flags_at_most

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from ...atomic_files import whole_draft, whole_folder
+from ...atomic_files import atomic_file, take_place, unfinished_folder
 from ...domain.example import Provenance, Row
 from ...domain.label_config import Control, LabelConfig
 from ...domain.object_tag import ObjectTag
@@ -145,15 +145,20 @@ def _written(
     out, wanted = out.resolve(), exporter(request.format_name)
     counters: dict[Split | None, RowCounter] = {}
     if None in rows and not wanted.is_folder:
-        with whole_draft(out) as draft:
+        with atomic_file(out) as draft:
             counters[None] = wanted.write(rows[None], draft, request)
     else:
-        with whole_folder(out) as folder:
+        refusal = ConfigurationError(f"{out} holds something already; choose a folder that is empty or not there yet")
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise refusal
+        with unfinished_folder(out.parent) as folder:
             for split, split_rows in rows.items():
                 path = folder / wanted.file_of(split or Split.TRAIN)
                 path.parent.mkdir(exist_ok=True)
                 counters[split] = wanted.write(split_rows, path, request)
             wanted.finish(folder)
+            if not take_place(folder, out):
+                raise refusal
     return _summed(counters, wanted, out, tuple(reasons))
 
 

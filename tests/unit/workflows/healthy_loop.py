@@ -67,10 +67,6 @@ class Original:
     base_model: str
 
 
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
-
-
 def answering(respond: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:
     return httpx.MockTransport(respond)
 
@@ -87,7 +83,7 @@ def make_original(folder: Path) -> Original:
     connect(services, info.id)
     project = services.database.projects.get(info.id)
     predictor = services.cold_start(project)
-    push_missing(services, project, predictor, quiet)
+    push_missing(services, project, predictor)
     select_version(services, project, predictor.version)
     services.database.jobs.cancel(1)
     services.database.close()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.errors import StudioRejected
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.workflows.connecting.connect import connect
@@ -214,7 +214,7 @@ def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings
 
 def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
     jobs = loop.services.database.jobs
-    job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+    job, _ = jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     jobs.finish(job, JobState.FAILED, error="one label only")
 
     finding = loop.finding("jobs")
@@ -226,7 +226,7 @@ def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
 def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
     jobs = loop.services.database.jobs
     for state in (JobState.FAILED, JobState.SUCCEEDED):
-        job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+        job, _ = jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
         jobs.finish(job, state, error=None)
 
     assert loop.finding("jobs").state is State.OK

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.job import JobKind
 from ml_backend.domain.model import ModelVersion, PromotionState, cold_start_version
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ModelNotFound, PromotionError, StudioUnreachable, TrackingError
@@ -33,13 +33,9 @@ def project(services: Services) -> Project:
     """Connected, and served by its cold start's stored pre-labels."""
     project = add_project(services, TEXTS)
     predictor = services.cold_start(project)
-    push_missing(services, project, predictor, quiet)
+    push_missing(services, project, predictor)
     select_version(services, project, predictor.version)
     return project
-
-
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
 
 
 def cold_start(project: Project) -> str:
@@ -48,7 +44,7 @@ def cold_start(project: Project) -> str:
 
 def serve(services: Services, project: Project, label: str = "Shipping") -> ModelVersion:
     version = add_version(services, project, label)
-    promote(services, project, version.name, reason="better", report=quiet)
+    promote(services, project, version.name, reason="better")
     return version
 
 
@@ -62,7 +58,7 @@ def assert_is_serving(services: Services, project: Project, version: str) -> Non
 def test_a_promotion_pushes_serves_and_selects(services: Services, project: Project) -> None:
     version = add_version(services, project)
 
-    promotion = promote(services, project, version.name, reason="better", report=quiet)
+    promotion = promote(services, project, version.name, reason="better")
 
     assert_is_serving(services, project, version.name)
     assert (promotion.state, promotion.previous, promotion.reason) == (
@@ -78,7 +74,7 @@ def test_the_steps_come_in_the_order_that_a_crash_forgives(services: Services, p
     versions = services.versions
     before = len(services.studio.changes)
 
-    def note(_fraction: float, _message: str) -> None:
+    def note(_progress: Progress) -> None:
         champion = versions.champion(project.ref.key)
         seen.append((champion.name if champion else "none", services.studio.project(project.id).model_version))
 
@@ -123,7 +119,7 @@ def test_predictions_of_other_models_are_never_deleted(services: Services, proje
 
 def test_an_unknown_version_is_refused_before_anything_happens(services: Services, project: Project) -> None:
     with pytest.raises(ModelNotFound):
-        promote(services, project, "tickets-1-v9", reason="r", report=quiet)
+        promote(services, project, "tickets-1-v9", reason="r")
 
     assert services.database.promotions.history(project.id) == []
 
@@ -132,7 +128,7 @@ def test_the_serving_version_cannot_be_promoted_again(services: Services, projec
     version = serve(services, project)
 
     with pytest.raises(PromotionError, match=f"{version.name} serves already"):
-        promote(services, project, version.name, reason="r", report=quiet)
+        promote(services, project, version.name, reason="r")
 
 
 def test_a_second_promotion_waits_for_the_first(services: Services, project: Project) -> None:
@@ -140,7 +136,7 @@ def test_a_second_promotion_waits_for_the_first(services: Services, project: Pro
     services.database.promotions.begin(project.id, first.name, previous="x", reason="r", is_forced=False)
 
     with pytest.raises(PromotionError, match=f"{first.name} is being promoted in project 1"):
-        promote(services, project, second.name, reason="r", report=quiet)
+        promote(services, project, second.name, reason="r")
 
 
 class Crash(BaseException):
@@ -171,7 +167,7 @@ def test_a_promotion_that_crashed_at_any_step_is_finished_later(
     is_committed = step not in UNCOMMITTED and (when, step) != ("before", "the version serves")
 
     with pytest.raises(Crash), dying(services, when, step):
-        promote(services, project, second.name, reason="better", report=quiet)
+        promote(services, project, second.name, reason="better")
 
     assert len(services.database.promotions.all_open()) == (is_begun and (when, step) != ("after", "the row says done"))
     assert services.versions.serving(project) == (second.name if is_committed else first.name)
@@ -210,10 +206,10 @@ def dying(services: Services, when: str, step: str) -> Iterator[None]:
 
 def test_finishing_a_finished_promotion_changes_nothing(services: Services, project: Project) -> None:
     version = add_version(services, project)
-    promotion = promote(services, project, version.name, reason="r", report=quiet)
+    promotion = promote(services, project, version.name, reason="r")
     changes = list(services.studio.changes)
 
-    assert finish_promotion(services, project, promotion, quiet) == promotion
+    assert finish_promotion(services, project, promotion) == promotion
     assert services.studio.changes == changes
 
 
@@ -221,7 +217,7 @@ def test_a_promotion_waits_while_label_studio_is_away(services: Services, projec
     version = add_version(services, project)
     services.studio.refusals["push_predictions"] = StudioUnreachable("away")
     with pytest.raises(StudioUnreachable):
-        promote(services, project, version.name, reason="r", report=quiet)
+        promote(services, project, version.name, reason="r")
 
     assert reconcile_promotions(services) == 1
 
@@ -243,7 +239,7 @@ def test_one_stuck_promotion_does_not_hold_up_another_projects(services: Service
 def test_a_promotion_inside_a_running_job_is_left_to_the_job(services: Services, project: Project) -> None:
     version = add_version(services, project)
     services.database.promotions.begin(project.id, version.name, previous="x", reason="r", is_forced=False)
-    services.database.jobs.request(JobKind.TRAIN, project.id, {}, dedupe_key="x", claim=True)
+    services.database.jobs.request("train", project.id, {}, dedupe_key="x", claim=True)
 
     assert reconcile_promotions(services) == 0
     assert services.versions.serving(project) == cold_start(project)
@@ -263,7 +259,7 @@ def test_a_promotion_can_be_given_up_before_its_commit_point_only(services: Serv
     abandon_promotion(services, project)
 
     assert services.database.promotions.history(project.id)[0].state is PromotionState.ABANDONED
-    promote(services, project, second.name, reason="r", report=quiet)
+    promote(services, project, second.name, reason="r")
     begun = services.database.promotions.begin(project.id, first.name, previous="x", reason="r", is_forced=False)
     services.database.promotions.advance(begun, PromotionState.COMMITTED)
     with pytest.raises(PromotionError, match="can only be finished"):
@@ -283,7 +279,7 @@ def test_a_promotion_whose_version_serves_cannot_be_given_up(services: Services,
 def test_rollback_returns_to_the_version_before(services: Services, project: Project) -> None:
     first, _ = serve(services, project), serve(services, project)
 
-    rollback(services, project, reason="worse in practice", report=quiet)
+    rollback(services, project, reason="worse in practice")
 
     assert_is_serving(services, project, first.name)
     assert services.database.promotions.history(project.id)[0].is_forced
@@ -293,23 +289,23 @@ def test_rolling_back_twice_goes_back_twice(services: Services, project: Project
     serve(services, project)
     serve(services, project)
 
-    rollback(services, project, reason="r", report=quiet)
-    rollback(services, project, reason="r", report=quiet)
+    rollback(services, project, reason="r")
+    rollback(services, project, reason="r")
 
     assert_is_serving(services, project, cold_start(project))
     assert services.versions.champion(project.ref.key) is None
     with pytest.raises(PromotionError, match="has no champion"):
-        rollback(services, project, reason="r", report=quiet)
+        rollback(services, project, reason="r")
 
 
 def test_after_a_rollback_and_a_new_model_rollback_skips_what_was_rolled_back(
     services: Services, project: Project
 ) -> None:
     first, _bad = serve(services, project), serve(services, project)
-    rollback(services, project, reason="r", report=quiet)
+    rollback(services, project, reason="r")
     serve(services, project)
 
-    rollback(services, project, reason="r", report=quiet)
+    rollback(services, project, reason="r")
 
     assert_is_serving(services, project, first.name)
 
@@ -322,7 +318,7 @@ def test_rolling_back_to_a_cold_start_of_earlier_labels_gives_the_one_of_today(
     services.studio.update_project(project.id, {"label_config": config})
     project = remember_project(services, project.id, config)
 
-    rollback(services, project, reason="r", report=quiet)
+    rollback(services, project, reason="r")
 
     assert_is_serving(services, project, cold_start(project))
     assert services.database.promotions.history(project.id)[0].version == cold_start(project)
@@ -334,7 +330,7 @@ def test_a_champion_set_by_hand_cannot_be_rolled_back_and_the_message_says_why(
     services.versions.serve(add_version(services, project).name)
 
     with pytest.raises(PromotionError, match="has a champion that no promotion led to"):
-        rollback(services, project, reason="r", report=quiet)
+        rollback(services, project, reason="r")
 
 
 def test_promotion_in_a_fully_labeled_project_keeps_the_selection(services: Services, project: Project) -> None:
