@@ -16,18 +16,18 @@ from .errors import TextServerError
 from .hooks import Hooks, load_hooks
 from .hooks.notifier import WebhookNotifier
 from .hooks.redaction import Redaction
-from .jobs import SubprocessLauncher
+from .jobs.launcher import SubprocessLauncher
 from .labelstudio.client import StudioClient
-from .labelstudio.label_config_xml import parse_label_config
+from .labelstudio.plans import plan_of
 from .log_lines import LINE_FORMAT, LineFormatter
 from .options import ExtensionOptions, Options
 from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
-from .serving.durable_registry import DurableRegistry
+from .serving.model_versions import ModelVersions
 from .storage import open_database
-from .tasks import serving_plan
-from .tracking.mlflow import MlflowRegistry, MlflowTracker
+from .tracking.mlflow import MlflowTracker
+from .tracking.registry import MlflowRegistry
 from .workflows.services import Services
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
     home.mkdir(parents=True, exist_ok=True)
     database, alarms = open_database(options.database, _utc_now), Alarms()
     mlflow = MlflowRegistry(options.mlflow, cache=home / "models")
-    registry = DurableRegistry(mlflow, database.versions, home, alarms)
+    versions = ModelVersions(database.versions, mlflow, home)
     answers = AnswerCache(options.serving.prediction_cache_mb * MB)
     predictors = _Predictors(options, answers)
     return Services(
@@ -65,14 +65,13 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
         database=database,
         studio=StudioClient(options.studio.url, options.studio.token.get_secret_value(), options.studio.timeout_s),
         tracker=MlflowTracker(options.mlflow, artifact_root=home / "artifacts"),
-        registry=registry,
+        versions=versions,
         launcher=launcher or SubprocessLauncher(home, options.environment()),
         champions=Champions(
-            registry,
+            versions,
             predictors.champion,
             predictors.cold_start,
             alarms,
-            earlier=registry.earlier,
             memory_of=_memory_of,
             limit_bytes=options.serving.model_memory_mb * MB,
         ),
@@ -156,7 +155,7 @@ def _cold_start(options: Options, project: Project, encoder: "Encoder | None" = 
     """
     from .serving.cold_start import ColdStartPredictor, shared_encoder
 
-    plan = serving_plan(parse_label_config(project.label_config))
+    plan = plan_of(project.label_config)
     version = cold_start_version(project.ref.key, project.label_config_fingerprint)
     return ColdStartPredictor(version, plan, encoder or shared_encoder(options.models.base_model), _writer(options))
 

@@ -13,6 +13,7 @@ from typing import Any
 from ml_backend.domain.model import Method, ModelVersion, ScoredTarget, version_name
 from ml_backend.domain.ports import ModelRegistry
 from ml_backend.errors import Interrupted, JobCancelled, JobError, ModelNotFound
+from ml_backend.serving.model_versions import ModelVersions
 
 __all__ = ["FakeClock", "FakePredictor", "FakeRegistry", "FakeRun", "FakeTracker", "register_version"]
 
@@ -157,13 +158,12 @@ class FakeRegistry:
         self._folder = folder
         self._clock = clock or FakeClock()
         self._versions: dict[str, ModelVersion] = {}
-        self._champions: dict[str, str] = {}
-        self._challengers: dict[str, str] = {}
+        self.champions: dict[str, str] = {}
 
     def forget(self) -> None:
         """Lose everything, as MLflow does when its database is deleted."""
-        for table in (self._versions, self._champions, self._challengers):
-            table.clear()
+        self._versions.clear()
+        self.champions.clear()
 
     def next_number(self, project_key: str) -> int:
         return 1 + max((version.number for version in self._of(project_key)), default=0)
@@ -197,41 +197,35 @@ class FakeRegistry:
         )
         return self._versions[name]
 
-    def get(self, version: str) -> ModelVersion:
-        if version not in self._versions:
-            raise ModelNotFound(f"the registry knows no model {version!r}")
-        found = self._versions[version]
-        return dataclasses.replace(
-            found,
-            is_champion=self._champions.get(found.project_key) == version,
-            is_challenger=self._challengers.get(found.project_key) == version,
-        )
-
     def project_keys(self) -> list[str]:
         return sorted({version.project_key for version in self._versions.values()})
 
     def versions(self, project_key: str) -> list[ModelVersion]:
-        return sorted(map(self.get, (v.name for v in self._of(project_key))), key=lambda v: v.number, reverse=True)
+        champion = self.champions.get(project_key)
+        found = [dataclasses.replace(each, is_champion=each.name == champion) for each in self._of(project_key)]
+        return sorted(found, key=lambda version: version.number, reverse=True)
 
-    def champion(self, project_key: str) -> ModelVersion | None:
-        name = self._champions.get(project_key)
-        return None if name is None else self.get(name)
+    def fetch(self, version: ModelVersion) -> None:
+        """Nothing: all files lie on this machine."""
 
-    def set_champion(self, version: str) -> None:
-        self._champions[self.get(version).project_key] = version
-
-    def clear_champion(self, project_key: str) -> None:
-        self._champions.pop(project_key, None)
-
-    def set_challenger(self, version: str) -> None:
-        self._challengers[self.get(version).project_key] = version
+    def set_champion(self, project_key: str, version: str | None) -> str | None:
+        before = self.champions.pop(project_key, None)
+        if version is not None and version not in self._versions:
+            raise ModelNotFound(f"MLflow knows no model {version!r}")
+        if version is not None:
+            self.champions[project_key] = version
+        return before
 
     def _of(self, project_key: str) -> list[ModelVersion]:
         return [version for version in self._versions.values() if version.project_key == project_key]
 
 
 def register_version(
-    registry: ModelRegistry, project_key: str, *, run_id: str = "run-1", metrics: Mapping[str, float] | None = None
+    registry: ModelRegistry | ModelVersions,
+    project_key: str,
+    *,
+    run_id: str = "run-1",
+    metrics: Mapping[str, float] | None = None,
 ) -> ModelVersion:
     """The next version of a project, registered with plausible values."""
     return registry.register(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision, Method, version_name
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
@@ -46,14 +46,14 @@ def make_live_state(home: Path, base: Path) -> Project:
         receive(services, parse_webhook(services.studio.event("ANNOTATION_CREATED", stored["id"])))
     snapshot = export_project(services, project)
     jobs = services.database.jobs
-    done, _ = jobs.request(JobKind.TRAIN, project.id, {"seed": 1, "out": None}, dedupe_key="train:1", claim=True)
+    done, _ = jobs.request("train", project.id, {"seed": 1, "out": None}, dedupe_key="train:1", claim=True)
     for seed in (1, 2):
         name = _register(services, project, settings.models.base_model, snapshot.id, seed)
-        promote(services, project, name, reason=f"ruling é {seed}", report=lambda _fraction, _text: None)
+        promote(services, project, name, reason=f"ruling é {seed}")
     jobs.finish(done, JobState.SUCCEEDED, result={"model_version": CHAMPION, "is_promoted": True})
-    failed, _ = jobs.request(JobKind.PRELABEL, project.id, {}, dedupe_key="prelabel:1", claim=True)
+    failed, _ = jobs.request("prelabel", project.id, {}, dedupe_key="prelabel:1", claim=True)
     jobs.finish(failed, JobState.FAILED, error="Label Studio was away")
-    jobs.request(JobKind.TRAIN, project.id, {"seed": 2}, dedupe_key="train:1")
+    jobs.request("train", project.id, {"seed": 2}, dedupe_key="train:1")
     decision = GateDecision(True, False, "better", 5, "v1", CHAMPION, 0.5, 0.75, 0.25, None, 0.95, 1, ("few rows",))
     services.database.gates.add(project.ref.key, snapshot.id, decision)
     services.database.close()
@@ -75,7 +75,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
     from ml_backend.models.decoders.softmax import SoftmaxDecoder
     from tests.trained_parts import written_part
 
-    number = services.registry.next_number(project.ref.key)
+    number = services.versions.next_number(project.ref.key)
     name = version_name(project.ref.key, number)
     manifest = BundleManifest(
         model_version=name,
@@ -109,7 +109,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
         run.log_metrics({"macro_f1": float("nan")})
         run.log_folder(bundle, "bundle")
         run.log_table([{"label": label, "f1": 0.5} for label in LABELS], "per_class.json")
-        services.registry.register(
+        services.versions.register(
             project.ref.key,
             number=number,
             run_id=run.run_id,

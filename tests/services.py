@@ -16,11 +16,11 @@ from ml_backend.domain.model import Method, ModelVersion, cold_start_version
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import BundleError
-from ml_backend.jobs import InlineLauncher
+from ml_backend.jobs.launcher import InlineLauncher
 from ml_backend.options import PREFIX, BackendOptions, Options
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
-from ml_backend.serving.durable_registry import DurableRegistry
+from ml_backend.serving.model_versions import ModelVersions
 from ml_backend.storage import Database, open_database
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.jobs.run_job import run_job
@@ -38,6 +38,8 @@ __all__ = [
     "build_test_services",
     "choice",
     "texts_in",
+    "versions_in",
+    "with_backend",
     "with_settings",
 ]
 
@@ -95,7 +97,7 @@ def build_test_services(
 
     Args:
         database_url: None: a SQLite database of their own.
-        mlflow: the registry behind the state's record of versions; None: a new one.
+        mlflow: the record that MLflow would keep; None: a new one.
         options: settings that differ from their defaults.
     """
     clock = clock or FakeClock()
@@ -105,15 +107,15 @@ def build_test_services(
     home.mkdir(exist_ok=True)
     database = open_database(database_url, clock) if database_url else _own_database(home, clock)
     mlflow = mlflow or FakeRegistry(tracker.folder, clock)
-    registry = DurableRegistry(mlflow, database.versions, home, alarms)
+    versions = ModelVersions(database.versions, mlflow, home)
     late.services = Services(
         options=Options(**QUIET | {"home": home} | ({"backend": backend} if backend else {}) | options),
         database=database,
         studio=studio or FakeStudio(),
         tracker=tracker,
-        registry=registry,
+        versions=versions,
         launcher=InlineLauncher(late.run),
-        champions=Champions(registry, load, _cold_start, alarms, earlier=registry.earlier),
+        champions=Champions(versions, load, _cold_start, alarms),
         load_predictor=load,
         cold_start=_cold_start,
         clock=clock,
@@ -126,6 +128,17 @@ def with_settings(services: Services, **settings: Any) -> Services:
     """The same services with some settings changed, by the settings' names."""
     values = {name.removeprefix(PREFIX).lower(): value for name, value in services.options.environment().items()}
     return replace(services, options=Options(**values | settings))
+
+
+def versions_in(home: Path) -> ModelVersions:
+    """The versions of a new home folder, for tests that need nothing else of the services."""
+    clock = FakeClock()
+    return ModelVersions(_own_database(home, clock).versions, FakeRegistry(home, clock), home)
+
+
+def with_backend(services: Services, backend: BackendOptions) -> Services:
+    """The same services for a backend with another address or other credentials."""
+    return replace(services, options=services.options.model_copy(update={"backend": backend}))
 
 
 def add_studio_project(
@@ -148,8 +161,8 @@ def add_project(
 
 def add_version(services: Services, project: Project, label: str = "Shipping", score: float = 0.8) -> ModelVersion:
     """A registered version of the project, not promoted, that answers every text with one label."""
-    number = services.registry.next_number(project.ref.key)
-    version = services.registry.register(
+    number = services.versions.next_number(project.ref.key)
+    version = services.versions.register(
         project.ref.key,
         number=number,
         run_id=f"run-{project.ref.key}-{number}",

@@ -19,13 +19,13 @@ from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Snapshot, SplitFractions
 from ml_backend.labelstudio.file_notes import FileNotes
+from ml_backend.labelstudio.plans import plan_of
 from ml_backend.options import PREFIX, Options
 from ml_backend.snapshots.store import write_snapshot
-from ml_backend.workflows.connecting.projects import plan_of, remember_project
+from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.row_source import RowSource
-from ml_backend.workflows.promoting.promote import serving_version
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 
 __all__ = ["PROJECT_ID", "ServedHome", "clean_environment"]
 
@@ -94,7 +94,7 @@ class ServedHome:
     @property
     def bundle(self) -> Path:
         """Folder of the version that serves."""
-        return self.services.registry.get(self.version).path
+        return self.services.versions.get(self.version).path
 
     @property
     def runtime(self) -> str:
@@ -140,14 +140,11 @@ class ServedHome:
                 promotion = promotions.begin(
                     project.id,
                     version,
-                    previous=serving_version(self.services, project),
+                    previous=self.services.versions.serving(project),
                     reason="benchmark",
                     is_forced=True,
-                    label_config_fingerprint=project.label_config_fingerprint,
                 )
-                promotion = promotions.advance(promotion, PromotionState.PUSHED)
-                self.services.registry.set_champion(version)
-                promotion = promotions.advance(promotion, PromotionState.COMMITTED)
+                promotion = promotions.commit(promotion, project.ref.key)
                 promotions.advance(promotion, PromotionState.DONE)
                 return
 
@@ -173,7 +170,7 @@ class ServedHome:
         export = self.folder / f"{name}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         export.write_text(json.dumps(studio_export(rows)), encoding="utf-8")
-        source = RowSource.of_file(self.services, export, plan_of(self.project), FileNotes())
+        source = RowSource.of_file(self.services, export, plan_of(self.project.label_config), FileNotes())
         settings = source.settings(ALL_TRAIN)
         return write_snapshot(
             self.folder / "snapshots",
@@ -206,12 +203,14 @@ class TrainingBeside:
         while (stage := self._stage()) not in WORKING_STAGES:
             if stage is None:
                 self._seed += 1
-                request = TrainRequest(
-                    "command", self._home.settings().base_model, self._seed, snapshot=str(self._snapshot)
+                wanted = TrainJob(
+                    trigger="command",
+                    base_model=self._home.settings().base_model,
+                    seed=self._seed,
+                    snapshot=str(self._snapshot),
                 )
-                key = f"train:file:benchmark-{self._seed}"
                 services = self._home.services
-                job, _ = request_training(services, 0, trigger="command", request=request, dedupe_key=key)
+                job, _ = wanted.request(services, 0)
                 self._job_id = job.id
             if time.monotonic() > deadline:
                 raise SystemExit(f"the training job did not get to work within {JOB_STARTS_S:g} s (stage {stage!r})")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from ..domain.job import Job
     from ..workflows.auditing.audit import AuditFiles
+    from ..workflows.jobs.kinds.audit import AuditJob
     from ..workflows.services import Services
-    from ..workflows.training.requests import AuditRequest
 
 __all__ = ["register"]
 
@@ -55,7 +55,7 @@ def audit(
     Shows progress; Ctrl-C cancels, and the next audit of the same labels continues from there.
     """
     from ..workflows.auditing.audit import AuditFiles
-    from ..workflows.training.requests import AuditRequest
+    from ..workflows.jobs.kinds.audit import AuditJob
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to audit: either --project ID or --snapshot DIR")
@@ -63,7 +63,7 @@ def audit(
         raise ConfigurationError("--push shows findings in Label Studio; give the project: --project ID")
     services = open_services()
     folder = str(snapshot.resolve()) if snapshot else None
-    job = _run(services, project or 0, AuditRequest("command", is_deep=deep, is_pushed=push, snapshot=folder))
+    job = _run(services, project or 0, AuditJob(trigger="command", is_deep=deep, is_pushed=push, snapshot=folder))
     files = AuditFiles(Path(job.result["path"]))
     audit_json = _read(files)
     if out is not None:
@@ -77,13 +77,12 @@ def audit(
     emit(result, as_json=as_json, lines=() if as_json else _lines(result, files))
 
 
-def _run(services: "Services", project_id: int, request: "AuditRequest") -> "Job":
+def _run(services: "Services", project_id: int, wanted: "AuditJob") -> "Job":
     from ..domain.job import JobState
-    from ..workflows.training.requests import request_audit
     from .foreground import run_in_foreground
 
     def claim() -> "tuple[Job, bool]":
-        job, is_new = request_audit(services, project_id, request, claim=True)
+        job, is_new = wanted.request(services, project_id, claim=True)
         if not is_new and job.state is JobState.QUEUED and (claimed := services.database.jobs.claim(job.id)):
             # The job waits for a worker, and no worker may be running.
             return claimed, True

@@ -100,7 +100,7 @@ def predict(
     Studio, and each has the new prediction alone. Held-out tasks get one as well; `labelloop prelabel` leaves them
     blind, so use that for a connected project.
     """
-    from ..atomic_files import whole_file
+    from ..atomic_files import atomic_text
     from ..labelstudio.file_notes import FileNotes
     from ..workflows.labeling.predict import predict_file
 
@@ -108,7 +108,7 @@ def predict(
     services = open_services()
     notes = FileNotes()
     predicted = predict_file(services, _model_path(services, model, model_dir), tasks, notes)
-    with nullcontext(sys.stdout) if out is None else whole_file(out) as target:
+    with nullcontext(sys.stdout) if out is None else atomic_text(out) as target:
         rows = _write_predictions(predicted, target)
     for sentence in notes.sentences:
         note(f"note: {sentence}")
@@ -150,7 +150,7 @@ def _check_model(model: str | None, model_dir: Path | None) -> None:
 
 
 def _model_path(services: "Services", model: str | None, model_dir: Path | None) -> Path:
-    return model_dir if model_dir is not None else services.registry.get(model or "").path
+    return model_dir if model_dir is not None else services.versions.get(model or "").path
 
 
 def config_text(path: Path | None) -> str:
@@ -171,10 +171,9 @@ def config_text(path: Path | None) -> str:
 
 
 def _note_unserved(label_config: str) -> None:
-    from ..labelstudio.label_config_xml import parse_label_config
-    from ..tasks import serving_plan
+    from ..labelstudio.plans import plan_of
 
-    for notice in serving_plan(parse_label_config(label_config)).notices:
+    for notice in plan_of(label_config).notices:
         note(f"not served: {notice}")
 
 

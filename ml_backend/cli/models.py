@@ -32,9 +32,9 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
     """
     services = open_services()
     keys = (
-        [services.database.projects.get(project).ref.key] if project is not None else services.registry.project_keys()
+        [services.database.projects.get(project).ref.key] if project is not None else services.versions.project_keys()
     )
-    found = [version for key in keys for version in services.registry.versions(key)]
+    versions = [version for key in keys for version in services.versions.all(key)]
     rows = [
         (
             version.name,
@@ -44,16 +44,16 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
             _figure(version.metrics.get("score")),
             f"{version.created_at:%Y-%m-%d %H:%M}",
         )
-        for version in found
+        for version in versions
     ]
     columns = ("version", "", "method", "snapshot", "validation score", "made (UTC)")
-    emit(found, as_json=as_json, lines=[table(columns, rows)])
+    emit(versions, as_json=as_json, lines=[table(columns, rows)])
 
 
 @app.command()
 def show(version: Version, as_json: AsJson = False) -> None:
     """Show everything about a version."""
-    model = open_services().registry.get(version)
+    model = open_services().versions.get(version)
     emit(model, as_json=as_json, lines=[table(("", ""), [(name, str(value)) for name, value in asdict(model).items()])])
 
 
@@ -72,9 +72,9 @@ def compare(
     """
     from ..workflows.promoting.gate import compare_versions
 
-    found = compare_versions(open_services(), first, second, drafts=drafts)
-    lines = [*_decision_lines(found.decision), *_draft_lines(found.drafts)]
-    emit({**asdict(found.decision), "drafts": found.drafts}, as_json=as_json, lines=lines)
+    comparison = compare_versions(open_services(), first, second, drafts=drafts)
+    lines = [*_decision_lines(comparison.decision), *_draft_lines(comparison.drafts)]
+    emit({**asdict(comparison.decision), "drafts": comparison.drafts}, as_json=as_json, lines=lines)
 
 
 @app.command()
@@ -117,11 +117,12 @@ def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as
 def _run_promotion(
     services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool
 ) -> "Job":
-    from ..workflows.training.requests import request_promotion
+    from ..workflows.jobs.kinds.promote import PromoteJob
     from .foreground import run_in_foreground
 
     def claim() -> "tuple[Job, bool]":
-        job, is_new = request_promotion(services, project_id, version, reason=reason, is_forced=is_forced, claim=True)
+        wanted = PromoteJob(version=version, reason=reason, is_forced=is_forced)
+        job, is_new = wanted.request(services, project_id, claim=True)
         if not is_new:
             note(f"another promotion is under way: {dict(job.params)}")
         return job, is_new
@@ -130,7 +131,7 @@ def _run_promotion(
 
 
 def _project_of(services: "Services", version: str) -> int:
-    key = services.registry.get(version).project_key
+    key = services.versions.get(version).project_key
     for project in services.database.projects.all():
         if project.ref.key == key:
             return project.id

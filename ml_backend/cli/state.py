@@ -47,18 +47,18 @@ def move(
     targets, settings = Targets(database_url, mlflow_url), read_settings()
     services = build_services(settings)
     try:
-        moved = move_state(services, settings.mlflow, targets)
+        state_rows, mlflow_rows = move_state(services, settings.mlflow, targets)
     finally:
         services.database.close()
     urls = {"LABELLOOP_DATABASE_URL": database_url, "LABELLOOP_MLFLOW_URL": mlflow_url}
     shown = {name: make_url(url).render_as_string() for name, url in urls.items() if url}
     home = services.options.home
     emit(
-        {"database": moved.database, "mlflow": moved.mlflow, "settings": shown, "home": home},
+        {"database": state_rows, "mlflow": mlflow_rows, "settings": shown, "home": home},
         as_json=as_json,
         lines=[
-            *_counts("state", moved.database),
-            *_counts("MLflow", moved.mlflow),
+            *_counts("state", state_rows),
+            *_counts("MLflow", mlflow_rows),
             "set for every process from now on:",
             *(f"  {name}={url}" for name, url in shown.items()),
         ],
@@ -79,11 +79,10 @@ def backup(
     Everything may go on running meanwhile. The file holds both SQLite databases, models and snapshots, and so the
     experts' texts. Logs, temporary files, the progress of unfinished jobs and what can be fetched again are left out.
     """
-    from ..workflows.state.backup import Places, back_up
+    from ..workflows.state.backup import back_up
 
     settings = read_settings()
-    places = Places(settings.home, settings.database, settings.mlflow)
-    written = back_up(places, file, datetime.now(UTC))
+    written = back_up(settings.home, settings.database, settings.mlflow, file, datetime.now(UTC))
     emit(written, as_json=as_json, lines=[f"{written.files} files, {written.bytes / 1e6:.1f} MB, in {written.path}"])
 
 

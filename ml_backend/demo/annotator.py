@@ -11,7 +11,7 @@ from ..domain.label_config import Control
 from ..domain.ports import Studio
 from ..domain.project import Project
 from ..labelstudio.http import StudioHttp
-from ..workflows.connecting.projects import plan_of
+from ..labelstudio.plans import plan_of
 from ..workflows.services import Services
 from .expert import Expert
 from .tickets import Ticket
@@ -54,7 +54,7 @@ class Annotator:
     def of(cls, services: Services, project: Project, studio_token: str) -> "Annotator":
         """Return the annotator to whom this token belongs."""
         http = StudioHttp(services.studio.url, studio_token, STUDIO_TIMEOUT_S)
-        return cls(services.studio, http, project.id, plan_of(project).controls[0].control)
+        return cls(services.studio, http, project.id, plan_of(project.label_config).controls[0].control)
 
     def close(self) -> None:
         """Close idle connections."""

@@ -15,9 +15,9 @@ from ..domain.example import PrelabelOutcome
 from ..domain.job import Job
 from ..domain.project import Project
 from ..domain.snapshot import Split
+from ..labelstudio.plans import plan_of
 from ..measuring.cost import LabelingCost
 from ..snapshots.store import read_rows
-from ..workflows.connecting.projects import plan_of
 from ..workflows.exporting.snapshots import newest_snapshot
 from ..workflows.services import Services
 from ..workflows.training.evaluate import evaluations
@@ -102,7 +102,7 @@ class TrainingResult:
         """
         gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
         rows = list(read_rows(newest_snapshot(services, project).path, Split.TEST))
-        (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project)).values()
+        (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project.label_config)).values()
         return cls(
             job_id=job.id,
             method=str(job.result["method"]),

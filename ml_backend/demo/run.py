@@ -16,7 +16,6 @@ from ..domain.snapshot import Split, split_of
 from ..errors import ConfigurationError, Interrupted, StudioUnreachable
 from ..labelstudio.local import LocalStudio, find_label_studio, free_port
 from ..measuring.cost import labeling_cost
-from ..workflows.promoting.promote import serving_version
 from ..workflows.services import Services
 from .annotator import Annotator
 from .backend import BackendProcess, demo_settings, running_backend
@@ -103,7 +102,7 @@ class _Demo:
         """Go through the loop once; returns whether the trained version serves and beats the cold start."""
         display, services, backend = self._display, self._services, self._backend
         project, addresses = self._open_project()
-        cold_start = serving_version(services, project)
+        cold_start = services.versions.serving(project)
         annotator = Annotator.of(services, project, self._studio.token)
 
         mistakes = self._label(annotator, project)
@@ -163,7 +162,7 @@ class _Demo:
         summary = (
             f"{len(self._tickets)} support tickets without labels. By a hash of their texts, {counts[Split.TEST]} are "
             f"for the test and {counts[Split.VALIDATION]} for validation: these stay blind, without pre-label. The "
-            f"other {counts[Split.TRAIN]} have one of {serving_version(services, project)}, which has seen no label at "
+            f"other {counts[Split.TRAIN]} have one of {services.versions.serving(project)}, which has seen no label at "
             "all."
         )
         display.section("The project", [summary])

@@ -82,12 +82,15 @@ class ScoredTarget:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A registered model. Immutable, except that the champion alias may point to it or not.
+    """A registered model. Immutable, except that it may serve or not.
 
     Attributes:
         path: its serving bundle, on this machine.
         run_id: the tracking run that made it.
         metrics: measured when it was made.
+        digest: sha256 of the bundle's manifest; None for versions made before it was recorded.
+        is_champion: it serves.
+        is_challenger: it is the newest of its project.
     """
 
     name: str
@@ -100,6 +103,7 @@ class ModelVersion:
     label_config_fingerprint: str
     created_at: datetime
     metrics: Mapping[str, float] = field(default_factory=dict)
+    digest: str | None = None
     is_champion: bool = False
     is_challenger: bool = False
 
@@ -136,7 +140,7 @@ class GateDecision:
 
 
 class PromotionState(StrEnum):
-    """Steps of a promotion, in order. The alias moves between PUSHED and COMMITTED: that is the commit point."""
+    """Steps of a promotion, in order. COMMITTED is the commit point: the version serves from then on."""
 
     INTENT = "intent"
     PUSHED = "pushed"
@@ -158,8 +162,6 @@ class Promotion:
         previous: version that served before; a cold start for the first.
         reason: why it was promoted: the gate's sentence, or the operator's.
         job_id: the job that began it.
-        label_config_fingerprint: of the label config that the version was trained for; None for a cold start, which
-            follows the project's, and where nobody wrote it down.
     """
 
     id: int
@@ -172,4 +174,3 @@ class Promotion:
     created_at: datetime
     updated_at: datetime
     job_id: int | None = None
-    label_config_fingerprint: str | None = None

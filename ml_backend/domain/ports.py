@@ -190,10 +190,13 @@ class Tracker(Protocol):
 
 
 class ModelRegistry(Protocol):
-    """A store of models that knows which one is champion."""
+    """The record of versions beside the runs that made them. Which one serves, the database says; aliases repeat it.
+
+    Every method raises TrackingError where it cannot be reached.
+    """
 
     def next_number(self, project_key: str) -> int:
-        """The number that the next registered version will get."""
+        """Return the number that the next registered version will get."""
 
     def register(
         self,
@@ -207,36 +210,23 @@ class ModelRegistry(Protocol):
         label_config_fingerprint: str,
         metrics: Mapping[str, float],
     ) -> ModelVersion:
-        """Register the bundle that the run logged under `artifact_path`.
+        """Register the bundle that the run logged under `artifact_path`, as the challenger.
 
         Raises:
             JobError: the number was taken meanwhile.
         """
 
-    def get(self, version: str) -> ModelVersion:
-        """A version by its name; its files are fetched if they are elsewhere.
-
-        Raises:
-            ModelNotFound: there is none.
-        """
-
     def project_keys(self) -> Sequence[str]:
-        """Keys of the projects that have registered a version, in alphabetical order."""
+        """Return the keys of the projects that have registered a version, in alphabetical order."""
 
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
-        """All versions of a project, newest first."""
+        """Return all versions of a project, newest first; `is_champion` of the one that the alias names."""
 
-    def champion(self, project_key: str) -> ModelVersion | None:
-        """The version that serves, or None before the first promotion."""
+    def fetch(self, version: ModelVersion) -> None:
+        """Copy a version's files to its path, unless they lie on this machine already."""
 
-    def set_champion(self, version: str) -> None:
-        """Move the champion alias: the commit point of a promotion."""
-
-    def clear_champion(self, project_key: str) -> None:
-        """Take the champion alias away, so that the cold start serves again."""
-
-    def set_challenger(self, version: str) -> None:
-        """Move the challenger alias."""
+    def set_champion(self, project_key: str, version: str | None) -> str | None:
+        """Let the alias name a version, or none; returns the one that it named before."""
 
 
 class LaunchedJob(Protocol):

@@ -103,10 +103,10 @@ class SimilarTexts:
         Args:
             in_conflict: tasks whose text has another answer elsewhere, which says more than that it is said twice.
         """
-        rows = self._rows
+        rows, conflicting = self._rows, set(in_conflict)
         best: dict[int, tuple[float, int]] = {}
         for pair in self.pairs:
-            if {rows[pair.first].row.task_id, rows[pair.second].row.task_id} <= set(in_conflict):
+            if {rows[pair.first].row.task_id, rows[pair.second].row.task_id} <= conflicting:
                 continue
             # The later row is flagged; the one to train on where the other is held out.
             flagged, kept = pair.second, pair.first

@@ -14,11 +14,10 @@ log = logging.getLogger(__name__)
 class AlarmKind(StrEnum):
     """The subjects of alarms.
 
-    STATE: the database that holds the state. REGISTRY: MLflow's record of a champion. MODEL: a champion's files.
+    STATE: the database that holds the state. MODEL: a champion's files.
     """
 
     STATE = "state"
-    REGISTRY = "registry"
     MODEL = "model"
 
 

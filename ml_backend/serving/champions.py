@@ -7,32 +7,33 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..domain.model import ModelVersion, cold_start_version, is_cold_start
-from ..domain.ports import ModelRegistry, Predictor
+from ..domain.ports import Predictor
 from ..domain.project import Project
-from ..errors import BundleError, EncoderError, TrackingError
+from ..errors import BundleError, DatabaseUnavailable, EncoderError, TrackingError
 from .alarms import AlarmKind, Alarms
 from .loader import Loader
+from .model_versions import ModelVersions
 
 __all__ = ["Champions"]
 
 log = logging.getLogger(__name__)
 
-UNREADABLE = (BundleError, EncoderError, OSError)
+# TrackingError: the files lie on another machine, and MLflow, which would send them, does not answer.
+UNREADABLE = (BundleError, EncoderError, OSError, TrackingError)
 
 
 class Champions:
-    """Serves, per project, the champion that the registry names, or the cold start before the first one.
+    """Serves each project by its champion, or by the cold start before the first one.
 
     A swap replaces one reference, so a request keeps the predictor that it started with. A predictor's memory is freed
     when its last request is answered.
 
     Args:
-        registry: knows which version is champion.
+        versions: knows which version is champion, and which ones served before it. One of these answers where the
+            champion cannot be loaded.
         load: makes a predictor from a serving bundle, ready to answer its first request as fast as any other.
         cold_start: makes the predictor that answers before the first model, just as ready.
         alarms: get an alarm for each champion whose files are damaged or gone.
-        earlier: returns, for a project's key, the versions that served before its champion, newest first. One of them
-            answers where the champion cannot be loaded.
         memory_of: returns the bytes that a predictor holds in memory, by their owner, which predictors may share.
         limit_bytes: about how much all predictors together may hold. Above it, the least recently used ones are
             dropped, and their next request loads them again. 0: no limit.
@@ -40,24 +41,23 @@ class Champions:
 
     def __init__(
         self,
-        registry: ModelRegistry,
+        versions: ModelVersions,
         load: Callable[[Path], Predictor],
         cold_start: Callable[[Project], Predictor],
         alarms: Alarms | None = None,
         *,
-        earlier: Callable[[str], Sequence[ModelVersion]] = lambda _: (),
         memory_of: Callable[[Predictor], Mapping[Hashable, int]] = lambda _: {},
         limit_bytes: int = 0,
     ) -> None:
-        self._registry = registry
+        self._versions = versions
         self._load = load
         self._cold_start = cold_start
         self._alarms = alarms or Alarms()
-        self._earlier = earlier
         self._memory_of = memory_of
         self._limit_bytes = limit_bytes
         self._serving: dict[int, Predictor] = {}
         self._projects: dict[int, Project] = {}
+        self._served: dict[str, Sequence[ModelVersion]] = {}
         self._files: dict[str, Mapping[str, int]] = {}
         self._asked_at: dict[int, float] = {}
         self._put_away: set[int] = set()
@@ -87,10 +87,11 @@ class Champions:
         return self.refresh(project) if serving is None else serving
 
     def follow(self, project: Project) -> None:
-        """The same as `refresh`, unless that would only fill memory: nobody asks, and there is no room.
+        """Do what `refresh` does, unless that would only fill memory: nobody asks, and there is no room.
 
         Raises:
-            EncoderError: as `refresh`; TrackingError likewise.
+            EncoderError: the base model cannot be loaded.
+            DatabaseUnavailable: as for `refresh`.
         """
         if project.id not in self._serving and (project.id in self._put_away or not self._has_room()):
             self._put_away.add(project.id)
@@ -98,7 +99,7 @@ class Champions:
             self.refresh(project)
 
     def refresh(self, project: Project) -> Predictor:
-        """Serve the version that the registry names now, loading it first if it is new here.
+        """Serve the champion of this moment, loading it first if it is new here.
 
         A champion that cannot be loaded does not replace the predictor that serves. Where none serves yet, the newest
         intact version before it answers, or else the cold start. A champion whose files are lost goes on serving from
@@ -106,27 +107,32 @@ class Champions:
 
         Raises:
             EncoderError: the base model cannot be loaded.
-            TrackingError: the registry does not answer, and no predictor serves the project yet.
+            DatabaseUnavailable: the database does not answer, and this process never knew which version serves.
         """
         with self._lock(project.id):
-            fitting = self.loaded(project)
+            served = self._versions_served(project)
             try:
-                predictor = self._wanted(project)
+                predictor = self._wanted(project, served[0] if served else None)
                 self._alarms.end(AlarmKind.MODEL, project.ref.key)
             except UNREADABLE as error:
-                predictor = fitting or self._newest_whole(project)
+                predictor = self.loaded(project) or self._newest_whole(project, served[1:])
                 self._alarms.begin(AlarmKind.MODEL, project.ref.key, _lost(project, predictor, error))
-            except TrackingError as error:
-                if fitting is None:
-                    raise
-                log.warning("%s goes on serving project %s: %s", fitting.version, project.id, error)
-                predictor = fitting
             self._serve(project, predictor)
             return predictor
 
-    def _wanted(self, project: Project) -> Predictor:
-        """The predictor of the version that the registry names: the one that serves, where that is it."""
-        champion = self._registry.champion(project.ref.key)
+    def _versions_served(self, project: Project) -> Sequence[ModelVersion]:
+        """Return the champion and the versions before it, as they were last known while the database is away."""
+        key = project.ref.key
+        try:
+            self._served[key] = self._versions.served(key)
+        except (DatabaseUnavailable, TrackingError) as error:
+            if key not in self._served:
+                raise
+            log.warning("what served project %s before goes on serving: %s", project.id, error)
+        return self._served[key]
+
+    def _wanted(self, project: Project, champion: ModelVersion | None) -> Predictor:
+        """Return the predictor of the champion: the one that serves, where that is it."""
         serving = self._serving.get(project.id)
         cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
         if champion is None:
@@ -138,14 +144,14 @@ class Champions:
         return self._loaded_version(project, champion)
 
     def _loaded_version(self, project: Project, version: ModelVersion) -> Predictor:
-        predictor = self._load(version.path)
+        predictor = self._load(self._versions.at_hand(version).path)
         self._files[version.name] = _sizes(version.path)
         log.info("project %s is served by %s", project.id, version.name)
         return predictor
 
-    def _newest_whole(self, project: Project) -> Predictor:
+    def _newest_whole(self, project: Project, earlier: Iterable[ModelVersion]) -> Predictor:
         """Return the newest version before the champion that can be loaded, or the cold start."""
-        for version in self._earlier(project.ref.key):
+        for version in earlier:
             try:
                 return self._loaded_version(project, version)
             except UNREADABLE as error:

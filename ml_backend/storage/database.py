@@ -1,30 +1,27 @@
 """Opening the database: the right settings per engine, and migrations to the newest schema."""
 
-import fcntl
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from ..errors import ConfigurationError, DatabaseUnavailable
-from .faults import tell_faults
+from ..file_locks import file_lock
 from .locks import Locks
-from .repositories import (
-    EventRepository,
-    FlagRepository,
-    GateRepository,
-    HintRepository,
-    JobRepository,
-    ProjectRepository,
-    PromotionRepository,
-    SnapshotRepository,
-    VersionRepository,
-)
-from .repositories.base import Clock
+from .repositories.events import EventRepository
+from .repositories.flags import FlagRepository
+from .repositories.gates import GateRepository
+from .repositories.hints import HintRepository
+from .repositories.jobs import JobRepository
+from .repositories.projects import ProjectRepository
+from .repositories.snapshots import SnapshotRepository
+from .repositories.versions import PromotionRepository, VersionRepository
 from .sqlite_file import OpenedFile, sqlite_file
 from .use import FileUse, alone_without_file
 
@@ -39,6 +36,28 @@ WANTED = (
     "labelloop[postgres])"
 )
 MIGRATION_LOCK = 0x1ABE1  # PostgreSQL advisory lock key: an arbitrary number that only labelloop uses
+
+
+TRY_AGAIN = "try again in some seconds; if it lasts, look at its server, and at what else uses it"
+MEND_IT = "make room on its disk, or make it and its folder writable for this account"
+RESTORE_IT = "put it back or restore a backup, then restart what uses it"
+# SQLite's result codes, without the extended part in the higher bits.
+SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+SQLITE_LASTING = {
+    sqlite3.SQLITE_FULL: MEND_IT,
+    sqlite3.SQLITE_IOERR: MEND_IT,
+    sqlite3.SQLITE_READONLY: MEND_IT,
+    sqlite3.SQLITE_PERM: MEND_IT,
+    sqlite3.SQLITE_CANTOPEN: MEND_IT,
+    sqlite3.SQLITE_CORRUPT: RESTORE_IT,
+    sqlite3.SQLITE_NOTADB: RESTORE_IT,
+}
+# Prefixes of PostgreSQL's codes: lost connections, exhausted resources, conflicting transactions, locks that were not
+# granted in time, statements and sessions ended by an administrator, and a server that is no longer the primary.
+POSTGRES_PASSING = ("08", "53", "40", "55P03", "57", "25006")
+POSTGRES_DISK_FULL = "53100"
+# A failed connection carries no code. Where the server did answer, the settings must change.
+POSTGRES_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +96,7 @@ class Database:
             self.use.close()
 
 
-def open_database(url: str, clock: Clock, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
+def open_database(url: str, clock: Callable[[], datetime], *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """Open the database at a SQLAlchemy URL; create it, or migrate it to the newest schema.
 
     Args:
@@ -164,10 +183,10 @@ def _engine(url: str, busy_timeout_ms: int) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         limits = {"connect_timeout": CONNECT_TIMEOUT_S} if parsed.get_backend_name() == "postgresql" else {}
         engine = create_engine(url, pool_pre_ping=True, connect_args=limits)
-        tell_faults(engine)
+        _tell_faults(engine)
         return engine
     engine = create_engine(url)
-    tell_faults(engine)
+    _tell_faults(engine)
     if file := sqlite_file(engine.url):
         file.parent.mkdir(parents=True, exist_ok=True)
 
@@ -211,11 +230,47 @@ def _one_migration_at_a_time(engine: Engine) -> Iterator[Connection]:
             with engine.begin() as connection:
                 yield connection
             return
-        with file.with_name(f"{file.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with engine.begin() as connection:
-                yield connection
+        with file_lock(file.with_name(f"{file.name}.lock")), engine.begin() as connection:
+            yield connection
         return
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         yield connection
+
+
+def _tell_faults(engine: Engine) -> None:
+    """Make the engine raise DatabaseUnavailable for failures of its database, whatever statement meets them."""
+
+    @event.listens_for(engine, "handle_error")
+    def translate(context: ExceptionContext) -> BaseException | None:
+        is_wrong = isinstance(context.sqlalchemy_exception, DataError | IntegrityError | ProgrammingError)
+        # A pre-ping only checks whether a connection still works; a new one is made where it does not.
+        return None if is_wrong or context.is_pre_ping else _translated(context.original_exception, engine.url)
+
+
+def _translated(error: BaseException, url: URL) -> DatabaseUnavailable | None:
+    """Translate the error; None where the statement is to blame."""
+    advice = _advice(error)
+    if advice is None:
+        return None
+    return DatabaseUnavailable(
+        f"the database {url.render_as_string()} cannot be used now ({_first_line(error)}); {advice}",
+        is_passing=advice == TRY_AGAIN,
+    )
+
+
+def _advice(error: BaseException) -> str | None:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        return TRY_AGAIN if code in SQLITE_PASSING else SQLITE_LASTING.get(code)
+    code = getattr(error, "sqlstate", None)
+    if code is None:
+        is_refused = any(words in str(error) for words in POSTGRES_REFUSALS)
+        return None if is_refused else TRY_AGAIN
+    if code == POSTGRES_DISK_FULL:
+        return MEND_IT
+    return TRY_AGAIN if code.startswith(POSTGRES_PASSING) else None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,14 +1,18 @@
 """Locks by name, which one process holds at a time among all that use the same database."""
 
-import fcntl
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, text
 
+from ..file_locks import file_lock
+
 __all__ = ["Locks"]
+
+RETRY_S = 0.5
 
 
 class Locks:
@@ -38,13 +42,23 @@ class Locks:
         elif not database or database == ":memory:":
             yield True  # nobody else can see such a database
         else:
-            with Path(f"{database}.{name}.lock").open("w") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    yield False
-                else:
-                    yield True
+            with file_lock(Path(f"{database}.{name}.lock"), waits=False) as is_held:
+                yield is_held
+
+    @contextmanager
+    def held(self, name: str, while_waiting: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock for the block, as soon as nobody else does.
+
+        Args:
+            while_waiting: called twice a second until then; an error that it raises ends the waiting.
+        """
+        while True:
+            with self.attempt(name) as is_held:
+                if is_held:
+                    yield
+                    return
+            while_waiting()
+            time.sleep(RETRY_S)
 
 
 def _key(name: str) -> int:

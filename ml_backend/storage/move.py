@@ -8,7 +8,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ..errors import ConfigurationError, StateError
 
-__all__ = ["check_database", "copy_tables", "reading", "row_counts"]
+__all__ = ["check_database", "copy_tables", "reading"]
 
 ENGINES = ("sqlite", "postgresql")
 VERSION_TABLE = "alembic_version"
@@ -63,12 +63,16 @@ def copy_tables(source: Connection, target: Connection, tables: Sequence[Table])
     """Copy all rows of these tables, ids included, within the two transactions; returns how many of each.
 
     Args:
-        target: holds the tables, empty. Nothing is committed here.
+        target: holds the tables, which must be empty. Nothing is committed here.
         tables: in the order in which they refer to each other.
 
     Raises:
-        StateError: a row does not fit, or the target does not hold in the end what the source holds.
+        StateError: the target holds rows already, a row does not fit, or the target does not hold in the end what the
+            source holds.
     """
+    if filled := [name for name, count in _row_counts(target, tables).items() if count]:
+        url = target.engine.url.render_as_string()
+        raise StateError(f"{url} holds rows already (in {', '.join(filled)}); wanted an empty database")
     _keep_writers_out(source, tables)
     try:
         for table in tables:
@@ -81,14 +85,14 @@ def copy_tables(source: Connection, target: Connection, tables: Sequence[Table])
             f"table {table.name} cannot be copied: {getattr(error, 'orig', None) or error}; the target was left as it "
             "was. Repair the row that the message names in the source, then try again"
         ) from None
-    wanted, found = row_counts(source, tables), row_counts(target, tables)
+    wanted, found = _row_counts(source, tables), _row_counts(target, tables)
     if wanted != found:
         names = [name for name in wanted if wanted[name] != found[name]]
         raise StateError(f"{', '.join(names)} did not arrive whole; the target was left as it was, so try again")
     return found
 
 
-def row_counts(connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
+def _row_counts(connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
     """Number of rows per table."""
     return {table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables}
 

@@ -1,8 +1,28 @@
 """Tables, as the newest migration leaves them. A test compares the two."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, Table, UniqueConstraint, false, text
+import re
+from datetime import UTC, datetime
+from typing import Any
 
-from .column_types import String, StudioId, Text, UtcDateTime
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy import String as PlainString
+from sqlalchemy import Text as PlainText
 
 __all__ = [
     "events",
@@ -15,7 +35,52 @@ __all__ = [
     "projects",
     "promotions",
     "snapshots",
+    "steps",
 ]
+
+StudioId = BigInteger().with_variant(Integer(), "sqlite")
+"""Ids of Label Studio, whose newer tables use 64 bits, as SQLite's integers always do."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""NUL, which PostgreSQL refuses, and halves of surrogate pairs, which UTF-8 cannot encode."""
+
+
+class _Storable(TypeDecorator[str]):
+    """Text in which U+FFFD replaces each character that one of the databases refuses."""
+
+    impl: type[PlainString] = PlainText
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 (the base's shape)
+        return None if value is None else _UNSTORABLE.sub("\ufffd", value)
+
+
+class Text(_Storable):
+    """Text of any length."""
+
+    cache_ok = True
+
+
+class String(_Storable):
+    """Text of a limited length, which only PostgreSQL enforces."""
+
+    impl = PlainString
+    cache_ok = True
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Timezone-aware datetimes in UTC, also on SQLite, which does not store the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002 (the base's shape)
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the base's shape)
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
 
 metadata = MetaData(
     naming_convention={
@@ -84,6 +149,8 @@ events = Table(
     UniqueConstraint("project_id", "annotation_id", "action", "changed_at"),
     # The newest event, and those since a snapshot, are queried all the time.
     Index("ix_annotation_events_project_id", "project_id", "id"),
+    # All that counting annotations by their pre-label's outcome reads, so that the rows are left alone.
+    Index("ix_annotation_events_outcome", "project_id", "annotation_id", "id", "action", "was_cancelled", "prelabel"),
 )
 
 jobs = Table(
@@ -91,6 +158,7 @@ jobs = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("kind", String(32), nullable=False),
+    Column("lane", String(32), nullable=False, server_default="project"),
     Column("project_id", StudioId, nullable=False),
     Column("dedupe_key", String(255), nullable=False),
     Column("state", String(16), nullable=False),
@@ -119,16 +187,14 @@ jobs = Table(
         sqlite_where=text("state IN ('queued', 'running')"),
         postgresql_where=text("state IN ('queued', 'running')"),
     ),
-    # One running job per project, and beside it one audit, which only advises; work on files (project 0) is free.
-    *(
-        Index(
-            name,
-            "project_id",
-            unique=True,
-            sqlite_where=text(f"state = 'running' AND project_id <> 0 AND {kind}"),
-            postgresql_where=text(f"state = 'running' AND project_id <> 0 AND {kind}"),
-        )
-        for name, kind in (("uq_jobs_running", "kind <> 'audit'"), ("uq_jobs_auditing", "kind = 'audit'"))
+    # One running job in each lane of a project; work on files (project 0) is free.
+    Index(
+        "uq_jobs_running",
+        "project_id",
+        "lane",
+        unique=True,
+        sqlite_where=text("state = 'running' AND project_id <> 0"),
+        postgresql_where=text("state = 'running' AND project_id <> 0"),
     ),
 )
 
@@ -164,11 +230,10 @@ promotions = Table(
     Column("is_forced", Boolean, nullable=False),
     # None for promotions begun before jobs were remembered here.
     Column("job_id", Integer),
-    # None for cold starts, and for promotions begun before this was remembered here.
-    Column("label_config_fingerprint", String(64)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
-    # One promotion at a time per project: a second one would race for the alias.
+    Index("ix_promotions_project_id", "project_id", "id"),
+    # One promotion at a time per project: two would disagree on what serves in the end.
     Index(
         "uq_promotions_open",
         "project_id",
@@ -189,9 +254,19 @@ model_versions = Table(
     Column("run_id", String(64), nullable=False),
     Column("label_config_fingerprint", String(64), nullable=False),
     Column("metrics", JSON, nullable=False),
+    # Of the bundle; None for versions made before it was stored here.
+    Column("digest", String(64)),
     Column("created_at", UtcDateTime, nullable=False),
     # The champion has the project's highest number, the version before it the next lower one; None: not in the order.
     Column("served_as", Integer),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    # What is done once in the life of a database, and cannot be done by a migration.
+    Column("name", String(64), primary_key=True),
+    Column("done_at", UtcDateTime, nullable=False),
 )
 
 flags = Table(

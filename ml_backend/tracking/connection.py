@@ -1,6 +1,5 @@
 """An MLflow client that is made when first needed, quietly, and without a word to anybody outside."""
 
-import fcntl
 import logging
 import os
 import re
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import TrackingError
+from ..file_locks import file_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["Connection"]
+__all__ = ["MlflowConnection"]
 
 SQLITE = "sqlite:///"
 PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
@@ -41,7 +41,7 @@ PASSING_WORDS = re.compile(r"locked|connection|time(d |-)?out|too many|\b(429|50
 LASTING_WORDS = re.compile(r"disk is full|disk I/O|authentication failed|does not exist")
 
 
-class Connection:
+class MlflowConnection:
     """A lazily opened MLflow client. Importing MLflow takes seconds, so nothing happens before the first call.
 
     Attributes:
@@ -57,6 +57,12 @@ class Connection:
     def is_server(self) -> bool:
         """True where a server decides where artifacts lie."""
         return self.uri.startswith(("http://", "https://"))
+
+    @property
+    def is_new(self) -> bool:
+        """True for a SQLite file that nobody has made yet, which a call would make."""
+        file = _sqlite_file(self.uri)
+        return file is not None and not file.exists()
 
     @contextmanager
     def calls(self) -> "Iterator[MlflowClient]":
@@ -112,11 +118,17 @@ def _is_passing(error: Exception) -> bool:
 @contextmanager
 def _one_process_at_a_time(uri: str) -> Iterator[None]:
     """Let one process at a time open a SQLite file: two that make its tables together fail."""
-    if not uri.startswith(SQLITE) or uri in (SQLITE, f"{SQLITE}:memory:"):
+    database = _sqlite_file(uri)
+    if database is None:
         yield
         return
-    database = Path(uri.removeprefix(SQLITE).partition("?")[0])
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f"{database.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(database.with_name(f"{database.name}.lock")):
         yield
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    """The file that holds a SQLite database; None for any other store."""
+    if not uri.startswith(SQLITE) or uri in (SQLITE, f"{SQLITE}:memory:"):
+        return None
+    return Path(uri.removeprefix(SQLITE).partition("?")[0])

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..domain.ports import Run
 from ..errors import Interrupted, JobCancelled
-from .connection import Connection
-from .registry import MlflowRegistry
+from .connection import MlflowConnection
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["MlflowRegistry", "MlflowTracker"]
+__all__ = ["MlflowTracker"]
 
 # Limits of one MLflow request, and of the names and digests it stores.
 ENTRIES_PER_BATCH = 100
@@ -38,7 +37,7 @@ class MlflowTracker:
     """
 
     def __init__(self, uri: str, artifact_root: Path) -> None:
-        self._connection = Connection(uri)
+        self._connection = MlflowConnection(uri)
         self._artifact_root = artifact_root
 
     @contextmanager
@@ -100,7 +99,7 @@ class MlflowTracker:
 class MlflowRun:
     """One run in MLflow. Every method raises TrackingError where MLflow does not answer, or refuses."""
 
-    def __init__(self, connection: Connection, run_id: str) -> None:
+    def __init__(self, connection: MlflowConnection, run_id: str) -> None:
         self.run_id = run_id
         self._connection = connection
         self._tables: list[str] = []

@@ -1,21 +1,21 @@
-"""Models in MLflow's registry: which versions there are, and which one is champion.
+"""Models in MLflow's registry: a record of which versions there are, where their files lie, and which one serves.
 
 A project's versions share one registered model, named after the project's key; version 7 of it is `<key>-v7`.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
+from ..atomic_files import take_place, unfinished_folder
 from ..domain.model import Method, ModelVersion, version_name
-from ..errors import JobError, ModelNotFound
-from .aliases import AliasTable, Holder, NotReadable
-from .bundle_files import BundleFiles, local_path
-from .connection import Connection
+from ..errors import BundleError, JobError, ModelNotFound
+from .connection import MlflowConnection
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,7 +28,6 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 # MLflow never gives a number twice, deleted ones included, and does not show deleted ones: this tag remembers them.
 LAST_NUMBER = "last_number"
-VERSION_NAME = re.compile(r"(?P<key>.+)-v(?P<number>[1-9][0-9]{0,8})")
 PAGE = 1000
 
 _Answer = TypeVar("_Answer")
@@ -37,7 +36,7 @@ _Answer = TypeVar("_Answer")
 class MlflowRegistry:
     """Keeps models in a database or on a server.
 
-    MLflow is imported by the first call, not before; `champion` can do without where a database keeps the models.
+    MLflow is imported by the first call that needs it, not before.
 
     Every method raises TrackingError where MLflow does not answer, or refuses.
 
@@ -47,12 +46,11 @@ class MlflowRegistry:
     """
 
     def __init__(self, uri: str, cache: Path) -> None:
-        self._connection = Connection(uri)
-        self._files = BundleFiles(self._connection, cache)
-        self._aliases = AliasTable(uri)
+        self._connection = MlflowConnection(uri)
+        self._files = _BundleFiles(self._connection, cache)
 
     def next_number(self, project_key: str) -> int:
-        """The number that the next registered version will get."""
+        """Return the number that the next registered version will get."""
         with self._connection.calls() as client:
             model = _model(client, project_key)
             if model is None:
@@ -72,7 +70,7 @@ class MlflowRegistry:
         label_config_fingerprint: str,
         metrics: Mapping[str, float],
     ) -> ModelVersion:
-        """Register the bundle that the run logged under `artifact_path`.
+        """Register the bundle that the run logged under `artifact_path`, as the challenger.
 
         Args:
             number: the number from `next_number`, or a higher one.
@@ -115,26 +113,18 @@ class MlflowRegistry:
                     f"version {number} of {project_key} was taken while this one trained (the registry gave {given}); "
                     "start the training again"
                 )
+            client.set_registered_model_alias(project_key, CHALLENGER, str(given))
             return self._version(registered, {})
 
-    def get(self, version: str) -> ModelVersion:
-        """A version by its name; its files are fetched, once, if they are on another machine.
-
-        Raises:
-            ModelNotFound: there is none.
-            BundleError: its files did not arrive whole.
-        """
-        with self._connection.calls() as client:
-            found = _registered(client, version)
-            return self._at_hand(found, _aliases(client, found.name))
-
     def project_keys(self) -> Sequence[str]:
-        """Keys of the projects that have registered a version; other models on the same server are left out."""
+        """Return the keys of the projects that have registered a version; other models on the server are left out."""
+        if self._connection.is_new:
+            return []
         with self._connection.calls() as client:
             return sorted(model.name for model in _models(client) if LAST_NUMBER in model.tags)
 
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
-        """All versions of a project, newest first. Files that lie elsewhere are not fetched."""
+        """Return all versions of a project, newest first. Files that lie elsewhere are not fetched."""
         with self._connection.calls() as client:
             model = _model(client, project_key)
             if model is None:
@@ -142,57 +132,47 @@ class MlflowRegistry:
             found = [self._version(entry, model.aliases) for entry in _search(client, project_key) if _is_whole(entry)]
         return sorted(found, key=lambda version: version.number, reverse=True)
 
-    def champion(self, project_key: str) -> ModelVersion | None:
-        """The version that serves, its files fetched, or None before the first promotion."""
-        try:
-            found = self._aliases.holder(project_key, CHAMPION)
-        except NotReadable:
-            with self._connection.calls() as client:
-                number = _aliases(client, project_key).get(CHAMPION)
-            return None if number is None else self.get(version_name(project_key, int(str(number))))
-        if found is None:
-            return None
-        if not _is_whole(found):
-            raise _unknown(version_name(project_key, found.version))
-        return self._at_hand(found, found.aliases)
-
-    def set_champion(self, version: str) -> None:
-        """Move the champion alias.
+    def fetch(self, version: ModelVersion) -> None:
+        """Copy a version's files to its path, once, unless they lie on this machine anyway.
 
         Raises:
-            ModelNotFound: there is no such version.
+            ModelNotFound: MLflow does not know the version.
+            BundleError: the files did not arrive whole.
         """
-        self._set_alias(CHAMPION, version)
-
-    def clear_champion(self, project_key: str) -> None:
-        """Take the champion alias away, if there is one."""
+        if version.path.exists() or not self._files.is_cached(version.path):
+            return
         with self._connection.calls() as client:
-            if CHAMPION in _aliases(client, project_key):
+            found = _find(client, version.project_key, str(version.number))
+            if found is None:
+                raise ModelNotFound(f"MLflow knows no model {version.name!r}, and its files are not on this machine")
+            self._files.fetch(str(found.source), json.loads(found.tags["files"]), version.path)
+
+    def set_champion(self, project_key: str, version: str | None) -> str | None:
+        """Let the alias name a version, or none; returns the one that it named before.
+
+        Raises:
+            ModelNotFound: MLflow does not know the version; the alias names none then.
+        """
+        with self._connection.calls() as client:
+            model = _model(client, project_key)
+            holder = model.aliases.get(CHAMPION) if model else None
+            before = None if holder is None else version_name(project_key, int(str(holder)))
+            if before == version:
+                return before
+            number = version.rpartition("-v")[2] if version else ""
+            is_known = bool(model and number) and _find(client, project_key, number) is not None
+            if is_known:
+                client.set_registered_model_alias(project_key, CHAMPION, number)
+            elif before is not None:
                 client.delete_registered_model_alias(project_key, CHAMPION)
+            if version is not None and not is_known:
+                raise ModelNotFound(
+                    f"MLflow knows no model {version!r}: its database was deleted, or replaced by another or older one"
+                )
+            return before
 
-    def set_challenger(self, version: str) -> None:
-        """Move the challenger alias.
-
-        Raises:
-            ModelNotFound: there is no such version.
-        """
-        self._set_alias(CHALLENGER, version)
-
-    def _set_alias(self, alias: str, version: str) -> None:
-        with self._connection.calls() as client:
-            found = _registered(client, version)
-            client.set_registered_model_alias(found.name, alias, str(found.version))
-
-    def _at_hand(self, found: "RegisteredVersion | Holder", aliases: Mapping[str, object]) -> ModelVersion:
-        """The version, its files fetched if they are on another machine and were not fetched before."""
-        known = self._version(found, aliases)
-        if local_path(str(found.source)) is None and not known.path.exists():
-            self._files.fetch(str(found.source), json.loads(found.tags["files"]), known.path)
-        return known
-
-    def _version(self, found: "RegisteredVersion | Holder", aliases: Mapping[str, object]) -> ModelVersion:
+    def _version(self, found: "RegisteredVersion", aliases: Mapping[str, object]) -> ModelVersion:
         number, tags = int(found.version), found.tags
-        held = {alias for alias, holder in aliases.items() if int(str(holder)) == number}
         name, run_id = version_name(found.name, number), str(found.run_id)
         return ModelVersion(
             name=name,
@@ -200,13 +180,12 @@ class MlflowRegistry:
             project_key=found.name,
             method=Method(tags["method"]),
             snapshot_id=tags["snapshot_id"],
-            path=local_path(str(found.source)) or self._files.cached(name, run_id),
+            path=_local_path(str(found.source)) or self._files.cached(name, run_id),
             run_id=run_id,
             label_config_fingerprint=tags["fingerprint"],
             created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
             metrics=json.loads(tags["metrics"]),
-            is_champion=CHAMPION in held,
-            is_challenger=CHALLENGER in held,
+            is_champion=str(aliases.get(CHAMPION)) == str(number),
         )
 
 
@@ -224,11 +203,6 @@ def _models(client: "MlflowClient") -> "Iterator[RegisteredModel]":
             return
 
 
-def _aliases(client: "MlflowClient", project_key: str) -> Mapping[str, object]:
-    model = _model(client, project_key)
-    return model.aliases if model else {}
-
-
 def _search(client: "MlflowClient", project_key: str) -> "Iterator[RegisteredVersion]":
     token = None
     while True:
@@ -239,20 +213,12 @@ def _search(client: "MlflowClient", project_key: str) -> "Iterator[RegisteredVer
             return
 
 
-def _registered(client: "MlflowClient", version: str) -> "RegisteredVersion":
-    if parts := VERSION_NAME.fullmatch(version):
-        key, number = parts["key"], parts["number"]
-        found = _unless("RESOURCE_DOES_NOT_EXIST", lambda: client.get_model_version(key, number))
-        if found is not None and _is_whole(found):
-            return found
-    raise _unknown(version)
+def _find(client: "MlflowClient", project_key: str, number: str) -> "RegisteredVersion | None":
+    found = _unless("RESOURCE_DOES_NOT_EXIST", lambda: client.get_model_version(project_key, number))
+    return found if found is not None and _is_whole(found) else None
 
 
-def _unknown(version: str) -> ModelNotFound:
-    return ModelNotFound(f"the registry knows no model {version!r}; `labelloop models list` shows what there is")
-
-
-def _is_whole(found: "RegisteredVersion | Holder") -> bool:
+def _is_whole(found: "RegisteredVersion") -> bool:
     """False for a version whose number was not the one reserved, while it waits for being deleted."""
     return bool(found.tags.get("model_version") == version_name(found.name, int(found.version)))
 
@@ -267,3 +233,66 @@ def _unless(error_code: str, call: Callable[[], _Answer]) -> _Answer | None:
         if error.error_code != error_code:
             raise
         return None
+
+
+class _BundleFiles:
+    """Lists the files of runs, and keeps copies of those that lie elsewhere in a cache folder."""
+
+    def __init__(self, connection: MlflowConnection, cache: Path) -> None:
+        self._connection = connection
+        self._cache = cache
+
+    def cached(self, version: str, run_id: str) -> Path:
+        """Where the files of a version go that lie elsewhere.
+
+        The run is part of it: a server that was set up anew gives the same version names to other models.
+        """
+        return self._cache / f"{version}-{run_id[:8]}"
+
+    def is_cached(self, path: Path) -> bool:
+        """Return whether the path is one that `cached` gives, so that its files lie elsewhere."""
+        return path.parent == self._cache
+
+    def sizes(self, run_id: str, artifact_path: str) -> dict[str, int]:
+        """Size in bytes of every file that a run logged below a path, by path relative to it."""
+        with self._connection.calls() as client:
+            found, folders = {}, [artifact_path]
+            while folders:
+                for entry in client.list_artifacts(run_id, folders.pop()):
+                    if entry.is_dir:
+                        folders.append(entry.path)
+                    else:
+                        found[entry.path.removeprefix(f"{artifact_path}/")] = entry.file_size or 0
+        return found
+
+    def fetch(self, source: str, sizes: Mapping[str, int], target: Path) -> None:
+        """Copy files to the target folder, which appears only once all of them are there.
+
+        Raises:
+            BundleError: what arrived is not what was registered.
+        """
+        with self._connection.calls(), unfinished_folder(self._cache) as draft:
+            from mlflow.artifacts import download_artifacts
+
+            arrived = Path(
+                download_artifacts(artifact_uri=source, dst_path=str(draft), tracking_uri=self._connection.uri)
+            )
+            wrong = [name for name, size in sizes.items() if _size(arrived / name) != size]
+            if wrong:
+                raise BundleError(
+                    f"{', '.join(wrong)} at {source} is missing there or has another size than when it was registered; "
+                    "restore it, or roll back to another version"
+                )
+            take_place(arrived, target)  # or not: another process may have fetched the same files first
+
+
+def _local_path(source: str) -> Path | None:
+    """The folder on this machine that a registered version's source names; None where it is elsewhere."""
+    parts = urlparse(source)
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path))
+    return None if parts.scheme else Path(source)
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

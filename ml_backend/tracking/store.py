@@ -8,7 +8,7 @@ from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Inspector, MetaData, Table, delete, event, func, or_, select, update
 
 from ..errors import StateError
-from .connection import Connection
+from .connection import MlflowConnection
 
 __all__ = ["empty_store", "make_store", "move_stored_paths", "store_tables"]
 
@@ -32,7 +32,7 @@ def make_store(uri: str) -> None:
     Raises:
         TrackingError: they are of another version, or the database does not answer.
     """
-    with Connection(uri).calls():
+    with MlflowConnection(uri).calls():
         pass
 
 

@@ -1,8 +1,9 @@
-"""The background thread of a serving process that follows the champion alias and notices a lost database."""
+"""The background thread of a serving process that follows promotions and notices a lost database."""
 
 import logging
 import threading
 import time
+from collections.abc import Mapping
 
 from ..domain.project import Project
 from ..errors import DatabaseUnavailable, LabelloopError
@@ -24,20 +25,21 @@ def watch_champions(
 ) -> None:
     """Serve each promotion as soon as it commits, until `stop` is set.
 
-    The promotions table is looked at every second, since that costs next to nothing; the registry itself when a
-    row changed, and now and then in case somebody moved the alias by hand.
+    One small query says every second what serves each project. Now and then all are looked at, since the files of a
+    champion may be gone, or back, and a project or its label config may be new.
     """
-    seen: dict[int, object] = {}
+    seen: Mapping[str, str] = {}
     next_full = 0.0
     while not stop.is_set():
         try:
             is_full = time.monotonic() >= next_full
-            for project in services.database.projects.all():
-                history = services.database.promotions.history(project.id)
-                newest = (history[0].id, history[0].state) if history else None
-                if is_full or seen.get(project.id) != newest:
-                    _follow(services, project)
-                    seen[project.id] = newest
+            champions = services.versions.champions()
+            if is_full or champions != seen:
+                for project in services.database.projects.all():
+                    key = project.ref.key
+                    if is_full or champions.get(key) != seen.get(key):
+                        _follow(services, project)
+            seen = champions
             if is_full:
                 next_full = time.monotonic() + full_refresh_s
             _end_alarms(services)

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from ..domain.ports import JobLauncher, ModelRegistry, Predictor, Studio, Tracker
+from ..domain.ports import JobLauncher, Predictor, Studio, Tracker
 from ..domain.project import Project
 from ..hooks import Hooks
 from ..options import Options
 from ..serving.alarms import Alarms
 from ..serving.answer_cache import AnswerCache
 from ..serving.champions import Champions
+from ..serving.model_versions import ModelVersions
 from ..storage import Database
 
 __all__ = ["Services"]
@@ -22,6 +23,7 @@ class Services:
     """Live objects. `bootstrap` builds them for real; tests hand in fakes.
 
     Attributes:
+        versions: all model versions, and which of them serves.
         champions: the predictors of this process.
         load_predictor: makes a predictor from a serving bundle.
         cold_start: makes the predictor that answers a project before its first model.
@@ -34,7 +36,7 @@ class Services:
     database: Database
     studio: Studio
     tracker: Tracker
-    registry: ModelRegistry
+    versions: ModelVersions
     launcher: JobLauncher
     champions: Champions
     load_predictor: Callable[[Path], Predictor]

@@ -54,7 +54,7 @@ def project_status(services: Services, project: Project) -> ProjectStatus:
         prelabels=database.events.prelabel_counts(project.id),
         gate=database.gates.last(project.ref.key),
         jobs=tuple(database.jobs.newest(project_id=project.id, limit=JOBS_SHOWN)),
-        promotions=tuple(database.promotions.history(project.id)[:PROMOTIONS_SHOWN]),
+        promotions=tuple(database.promotions.history(project.id, PROMOTIONS_SHOWN)),
         now=services.clock(),
         config_changes=changes_since_training(services, project),
     )

@@ -17,7 +17,7 @@ from ml_backend.demo.steps import finish
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
-from ml_backend.domain.job import Job, JobKind
+from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, split_of
 from ml_backend.labelstudio.local import LocalStudio, free_port
@@ -63,7 +63,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
         label_config = template_path("classification").read_text(encoding="utf-8")
         connection = create_and_connect(services, "Support tickets", label_config, _tasks())
         assert connection.job is not None
-        finish(services, backend, connection.job, lambda *_: None)
+        finish(services, backend, connection.job)
         annotator = Annotator.of(services, connection.project, studio.token)
         yield Loop(services, backend, connection.project, annotator)
         annotator.close()
@@ -122,10 +122,10 @@ def _press_start_training(page: "Page") -> None:
 
 
 def _wait_for_training(loop: Loop) -> Job:
-    job = loop.services.database.jobs.last(JobKind.TRAIN, loop.project.id)
+    job = loop.services.database.jobs.last("train", loop.project.id)
     assert job is not None, "Start Training in the browser led to no job"
     assert job.params["trigger"] == "label-studio"
-    return finish(loop.services, loop.backend, job, lambda *_: None)
+    return finish(loop.services, loop.backend, job)
 
 
 def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, version: str) -> None:

@@ -4,16 +4,14 @@ Everything is written whole or not at all, so a process may be killed at any mom
 """
 
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...arrays import Floats2d
-from ...atomic_files import whole_draft
+from ...atomic_files import atomic_file
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +54,7 @@ class Checkpoints:
         text = json.dumps(origin, sort_keys=True)
         if not (folder / ORIGIN).is_file() or (folder / ORIGIN).read_text() != text:
             shutil.rmtree(folder, ignore_errors=True)
-            with _whole(folder / ORIGIN) as draft:
+            with atomic_file(folder / ORIGIN, is_synced=True) as draft:
                 draft.write_text(text)
         for draft in folder.glob(".*"):  # a process was killed while it wrote them
             draft.unlink(missing_ok=True)
@@ -69,7 +67,7 @@ class Checkpoints:
         if path.exists():
             return load_file(path), True
         computed = dict(compute())
-        with _whole(path) as draft:
+        with atomic_file(path, is_synced=True) as draft:
             save_file(computed, draft)
         if self._on_saved is not None:
             self._on_saved(name)
@@ -107,7 +105,8 @@ class EpochCheckpoints:
 
         tensors = {name: tensor.detach().contiguous() for name, tensor in state.tensors.items()}
         metadata = {FORMAT: EPOCH_FORMAT, FACTS: json.dumps(dict(state.facts))}
-        with _whole(self._folder / f"{self._name}-epoch-{state.epoch}.safetensors") as draft:
+        path = self._folder / f"{self._name}-epoch-{state.epoch}.safetensors"
+        with atomic_file(path, is_synced=True) as draft:
             save_file(tensors, draft, metadata=metadata)
         for epoch, old in self._paths().items():
             if epoch <= state.epoch - KEPT_EPOCHS:
@@ -123,12 +122,3 @@ class EpochCheckpoints:
     def _paths(self) -> dict[int, Path]:
         prefix = f"{self._name}-epoch-"
         return {int(path.stem.removeprefix(prefix)): path for path in self._folder.glob(f"{prefix}*.safetensors")}
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A draft that takes its place once its content is on the disk, so that a power cut leaves no half file."""
-    with whole_draft(path) as draft:
-        yield draft
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...atomic_files import whole_folder
+from ...atomic_files import take_place, unfinished_folder
 from ...domain.snapshot import text_digest
 from ...errors import BundleError
 from ..base.adapters import ADAPTER_FOLDER
@@ -97,9 +97,10 @@ def write_bundle(
     Raises:
         BundleError: there is something at `path` already, or a part is not as it should be.
     """
+    overwrites = BundleError(f"{path} exists already; a model version is never overwritten, so choose another folder")
     if path.exists():
-        raise BundleError(f"{path} exists already; a model version is never overwritten, so choose another folder")
-    with whole_folder(path) as draft:
+        raise overwrites
+    with unfinished_folder(path.parent) as draft:
         for position, part in enumerate(parts):
             shutil.copytree(part.folder, draft / PARTS_FOLDER / str(position))
         digests = sorted({text_digest(text)[:DIGEST_LENGTH] for text in trained_on})
@@ -107,6 +108,8 @@ def write_bundle(
         full = manifest.copy_with(parts=tuple(part.facts for part in parts), files=_digests(draft))
         _check_parts(path, full)
         full.write(draft / MANIFEST_NAME)
+        if not take_place(draft, path):
+            raise overwrites
     return read_bundle(path)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...arrays import WordVectors
-from ...atomic_files import whole_file
+from ...atomic_files import atomic_text
 from ...errors import GraphError
 from ..base.device import cores
 from .graph import Graph
@@ -150,5 +150,5 @@ def _read(measured: Path) -> dict[str, str]:
 
 
 def _remember(measured: Path, key: str, name: str) -> None:
-    with whole_file(measured) as file:
+    with atomic_text(measured) as file:
         file.write(json.dumps(_read(measured) | {key: name}, indent=2) + "\n")

@@ -11,10 +11,8 @@ Made once: by a process that has torch loaded already, or else by a child proces
 """
 
 import logging
-import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...arrays import WordVectors
+from ...atomic_files import take_place, unfinished_folder
 from ...errors import EncoderError, GraphError
 from ..base.base_model import weights_sha256
 from ..base.stored_facts import StoredFacts
@@ -127,16 +126,9 @@ class GraphStore:
         """
         folder = self._folder_of(encoder.backbone.weights_sha256)
         if not (folder / FACTS_NAME).is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=".base-", dir=self.folder))
-            try:
+            with unfinished_folder(self.folder) as draft:
                 _make(encoder, draft)
-                draft.chmod(0o755)
-                # Another process may have made it meanwhile, and made the same.
-                if not (folder / FACTS_NAME).is_file():
-                    draft.rename(folder)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
+                take_place(draft, folder)  # or not: whoever else made it meanwhile made the same
         return _usable(_read(folder))
 
     def _folder_of(self, digest: str) -> Path:

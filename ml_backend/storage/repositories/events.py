@@ -2,36 +2,39 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, bindparam, case, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Engine, RowMapping, and_, bindparam, case, cast, func, select, update
 
 from ...domain.event import AnnotationEvent, EventAction, merged
 from ...domain.example import PrelabelOutcome, SelectedBy
 from ..tables import events
-from .base import Clock, Repository, insert_for
+from .base import Repository
 
 __all__ = ["EventRepository"]
 
 ROWS_AT_ONCE = 5000
 """Rows per transaction, which takes about 0.1 s. Nobody else can write to SQLite meanwhile, and others wait seconds."""
+LONGEST_TRANSACTION = timedelta(minutes=1)
+OUTCOMES = tuple(PrelabelOutcome)
 
 
 class EventRepository(Repository):
     """Stores events, append-only except for Label Studio's verdict on them. A repeated delivery changes nothing."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         super().__init__(engine, clock)
         self._counted: dict[int, tuple[int, Mapping[PrelabelOutcome, int]]] = {}
 
     def add(self, new: Sequence[AnnotationEvent]) -> int:
         """Store events; returns how many were not known before."""
         # The returned rows are counted, because PostgreSQL's driver gives no row count here.
-        statement = insert_for(self._engine, events).on_conflict_do_nothing().returning(events.c.id)
-        received_at, added = self._now(), 0
+        statement = self._insert(events).on_conflict_do_nothing().returning(events.c.id)
+        added = 0
         for start in range(0, len(new), ROWS_AT_ONCE):
+            received_at = self._now()
             rows = [_values(event) | {"received_at": received_at} for event in new[start : start + ROWS_AT_ONCE]]
             with self._engine.begin() as connection:
                 added += len(connection.execute(statement, rows).all())
@@ -107,18 +110,19 @@ class EventRepository(Repository):
         with self._engine.begin() as connection:
             connection.execute(one, rows)
 
-    def label_count(self, project_id: int) -> int:
-        """Annotations ever seen being made, skipped ones not counted."""
-        return self.new_label_count(project_id, 0)
-
     def prelabel_counts(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
-        """Count annotations per pre-label outcome as in `history`, without skipped and deleted ones."""
-        newest = self.last_id(project_id)
-        counted_at, counts = self._counted.get(project_id, (-1, {}))
-        if counted_at != newest:
-            counts = self._count_prelabels(project_id)
-            self._counted[project_id] = newest, counts
-        return counts
+        """Count annotations per pre-label outcome as in `history`, without skipped and deleted ones.
+
+        Pages and scrapes ask every few seconds, and a project may have a million events. So the counts up to a while
+        ago are kept, and only the annotations that have newer events are looked at.
+        """
+        settled_id = self._settled_id(project_id)
+        counted_to, counts = self._counted.get(project_id, (0, {}))
+        if counted_to < settled_id:
+            counts = self._recounted(project_id, counts, counted_to, settled_id)
+            self._counted[project_id] = settled_id, counts
+        found = self._recounted(project_id, counts, max(counted_to, settled_id), self.last_id(project_id))
+        return {outcome: found.get(outcome, 0) for outcome in PrelabelOutcome}
 
     def last_received(self, project_id: int) -> AnnotationEvent | None:
         """The project's newest event."""
@@ -127,30 +131,65 @@ class EventRepository(Repository):
             row = connection.execute(statement).mappings().first()
         return _event(row) if row else None
 
-    def _count_prelabels(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
-        tells = case((events.c.prelabel != PrelabelOutcome.NONE, events.c.id))
+    def _settled_id(self, project_id: int) -> int:
+        """Return the id of the newest event before which no other one can appear any more, 0 where there is none.
+
+        PostgreSQL numbers rows before their transactions end, so a lower number may become visible after a higher one.
+        """
+        statement = (
+            select(events.c.id)
+            .where(events.c.project_id == project_id, events.c.received_at < self._now() - LONGEST_TRANSACTION)
+            .order_by(events.c.id.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(statement).scalar() or 0
+
+    def _recounted(
+        self, project_id: int, counts: Mapping[PrelabelOutcome, int], after_id: int, last_id: int
+    ) -> Mapping[PrelabelOutcome, int]:
+        """Return counts of the events up to `after_id`, brought up to `last_id`."""
+        if last_id <= after_id:
+            return counts
+        of_project = (events.c.project_id == project_id, events.c.id <= last_id)
+        changed = events.alias()
+        touched = select(changed.c.annotation_id).where(changed.c.project_id == project_id, changed.c.id > after_id)
         annotations = (
-            select(func.max(events.c.id).label("last_id"), func.max(tells).label("telling_id"))
-            .where(events.c.project_id == project_id)
+            select(_outcome(events.c.id <= after_id).label("before"), _outcome(events.c.id <= last_id).label("now"))
+            .where(*of_project, *((events.c.annotation_id.in_(touched),) if after_id else ()))
             .group_by(events.c.annotation_id)
             .subquery()
         )
-        last, telling = events.alias(), events.alias()
-        statement = (
-            select(telling.c.prelabel, func.count())
-            .select_from(annotations.join(last, last.c.id == annotations.c.last_id))
-            .outerjoin(telling, telling.c.id == annotations.c.telling_id)
-            .where(last.c.was_cancelled.is_(False), last.c.action != EventAction.DELETED)
-            .group_by(telling.c.prelabel)
+        pairs = select(annotations.c.before, annotations.c.now, func.count()).group_by(
+            annotations.c.before, annotations.c.now
         )
+        found: dict[PrelabelOutcome, int] = {outcome: counts.get(outcome, 0) for outcome in OUTCOMES}
         with self._engine.connect() as connection:
-            found = {PrelabelOutcome(name or PrelabelOutcome.NONE): n for name, n in connection.execute(statement)}
-        return {outcome: found.get(outcome, 0) for outcome in PrelabelOutcome}
+            for before, now, number in connection.execute(pairs):
+                for place, change in ((before, -number), (now, number)):
+                    if place is not None:
+                        found[OUTCOMES[place]] += change
+        return found
 
     def _count(self, *conditions: ColumnElement[bool]) -> int:
         statement = select(func.count(func.distinct(events.c.annotation_id))).where(*conditions)
         with self._engine.connect() as connection:
             return connection.execute(statement).scalar() or 0
+
+
+def _outcome(condition: ColumnElement[bool]) -> ColumnElement[int | None]:
+    """The place in `OUTCOMES` of what became of an annotation's pre-label, by its events that meet a condition.
+
+    NULL where the annotation does not exist, is skipped or deleted. Within a GROUP BY of annotations: a maximum over
+    ids finds the last event, and what that event says rides along in the lowest digits, which spares a join.
+    """
+    number = cast(events.c.id, BigInteger)
+    stands = and_(events.c.was_cancelled.is_(False), events.c.action != EventAction.DELETED)
+    last = func.max(case((condition, number * 2 + case((stands, 1), else_=0))))
+    place = case(*((events.c.prelabel == outcome, index) for index, outcome in enumerate(OUTCOMES)))
+    tells = and_(condition, events.c.prelabel != PrelabelOutcome.NONE)
+    told = func.max(case((tells, number * len(OUTCOMES) + place)))
+    return case((last % 2 == 1, func.coalesce(told, OUTCOMES.index(PrelabelOutcome.NONE)) % len(OUTCOMES)))
 
 
 def _new_labels(project_id: int, after_id: int) -> tuple[ColumnElement[bool], ...]:

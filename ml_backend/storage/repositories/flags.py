@@ -11,7 +11,7 @@ from ...domain.flag import Flag, FlagOutcome
 from ...domain.quality import IssueKind
 from ...domain.row_json import target_from_json, target_to_json
 from ..tables import flags
-from .base import Repository, insert_for
+from .base import Repository
 
 __all__ = ["FlagRepository"]
 
@@ -29,7 +29,7 @@ class FlagRepository(Repository):
         The times of an earlier one belong to when people could first see it; a later audit does not change that.
         """
         values = _values(flag)
-        statement = insert_for(self._engine, flags).values(values)
+        statement = self._insert(flags).values(values)
         fresh = {
             name: statement.excluded[name]
             for name in (

@@ -4,7 +4,7 @@ from sqlalchemy import delete, select
 
 from ...domain.hint import Hint, HintKind
 from ..tables import hints
-from .base import Repository, insert_for
+from .base import Repository
 
 __all__ = ["HintRepository"]
 
@@ -14,7 +14,7 @@ class HintRepository(Repository):
 
     def put(self, project_id: int, kind: HintKind) -> None:
         """Store a hint of this kind."""
-        told = insert_for(self._engine, hints).values(project_id=project_id, kind=kind, told_at=self._now())
+        told = self._insert(hints).values(project_id=project_id, kind=kind, told_at=self._now())
         with self._engine.begin() as connection:
             connection.execute(
                 told.on_conflict_do_update(

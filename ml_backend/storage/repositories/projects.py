@@ -8,7 +8,7 @@ from ...domain.project import Project, SeenConfig
 from ...domain.snapshot import SplitFractions
 from ...errors import ProjectNotFound
 from ..tables import label_configs, projects
-from .base import Repository, insert_for
+from .base import Repository
 
 __all__ = ["ProjectRepository"]
 
@@ -44,7 +44,7 @@ class ProjectRepository(Repository):
         self, project_id: int, *, slug: str, title: str, label_config: str, fingerprint: str, split: SplitFractions
     ) -> Project:
         """The project, added unless it is there already."""
-        statement = insert_for(self._engine, projects).values(
+        statement = self._insert(projects).values(
             id=project_id,
             slug=slug,
             title=title,

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from ..tables import snapshots
-from .base import Repository, insert_for
+from .base import Repository
 
 __all__ = ["SnapshotRecord", "SnapshotRepository"]
 
@@ -29,7 +29,7 @@ class SnapshotRepository(Repository):
         Args:
             read_at: when the reading of its rows began; None: now.
         """
-        statement = insert_for(self._engine, snapshots).values(
+        statement = self._insert(snapshots).values(
             project_id=project_id, id=snapshot_id, last_event_id=last_event_id, created_at=read_at or self._now()
         )
         fresh = {"last_event_id": last_event_id, "created_at": statement.excluded.created_at}

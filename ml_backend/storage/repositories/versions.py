@@ -1,15 +1,20 @@
-"""Store the registered model versions and which of them served, in case the registry is lost."""
+"""Store model versions, promotions, and which version serves each project: what these rows say is what serves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from ...domain.model import Method, ModelVersion, version_name
-from ..tables import model_versions
-from .base import Repository, insert_for
+from ...domain.model import Method, ModelVersion, Promotion, PromotionState, is_cold_start, version_name
+from ...errors import ModelNotFound, PromotionError
+from ..tables import model_versions, promotions, steps
+from .base import Repository
 
-__all__ = ["VersionRepository"]
+__all__ = ["PromotionRepository", "VersionRepository"]
+
+COPIED_FROM_MLFLOW = "versions_copied_from_mlflow"
+OPEN = tuple(state for state in PromotionState if state.is_open)
 
 
 class VersionRepository(Repository):
@@ -24,65 +29,205 @@ class VersionRepository(Repository):
 
     def all(self, project_key: str) -> list[ModelVersion]:
         """Return the versions of a project, newest first."""
-        return self._found(model_versions.c.project_key == project_key)
+        return [version for version, _ in self._of(project_key)]
 
-    def find(self, version: str) -> ModelVersion | None:
+    def find(self, name: str) -> ModelVersion | None:
         """Return a version by its name; None where there is none."""
-        key, _, number = version.rpartition("-v")
-        if not number.isdecimal():
-            return None
-        return next(iter(self._found(_is(key, int(number)))), None)
-
-    def last_number(self, project_key: str) -> int:
-        """Return the highest number that a project has used, 0 where there is none."""
-        statement = select(func.max(model_versions.c.number)).where(model_versions.c.project_key == project_key)
-        with self._engine.connect() as connection:
-            return connection.execute(statement).scalar() or 0
+        return next((version for version in self.all(name.rpartition("-v")[0]) if version.name == name), None)
 
     def project_keys(self) -> list[str]:
-        """Return the keys of the projects that have versions."""
+        """Return the keys of the projects that have versions, in alphabetical order."""
         with self._engine.connect() as connection:
-            return list(connection.execute(select(model_versions.c.project_key).distinct()).scalars())
+            return sorted(connection.execute(select(model_versions.c.project_key).distinct()).scalars())
 
     def served(self, project_key: str) -> list[ModelVersion]:
         """Return the champion and the versions before it, without those rolled back: after v1, v2, back to v1: v1."""
-        condition = and_(model_versions.c.project_key == project_key, model_versions.c.served_as.is_not(None))
-        return self._found(condition, order=model_versions.c.served_as)
+        places = [(place, version) for version, place in self._of(project_key) if place is not None]
+        return [version for _, version in sorted(places, key=lambda each: each[0], reverse=True)]
 
-    def serve(self, version: ModelVersion) -> None:
-        """Record that a version serves from now on. If it served before, the versions after it count as rolled back."""
-        table, is_it = model_versions, _is(version.project_key, version.number)
-        of_project = table.c.project_key == version.project_key
-        with self._engine.begin() as connection:
-            # In SQLite, a transaction that reads first cannot write once another process has written.
-            self._add(connection, [_values(version)])
-            served_as = connection.execute(select(table.c.served_as).where(is_it)).scalar()
-            if served_as is not None:
-                later = and_(of_project, table.c.served_as > served_as)
-                connection.execute(update(table).where(later).values(served_as=None))
-                return
-            newest = connection.execute(select(func.max(table.c.served_as)).where(of_project)).scalar() or 0
-            connection.execute(update(table).where(is_it).values(served_as=newest + 1))
+    def champions(self) -> Mapping[str, str]:
+        """Return the name of each project's champion by the project's key; projects without one are absent."""
+        statement = (
+            select(model_versions.c.project_key, model_versions.c.number)
+            .where(model_versions.c.served_as.is_not(None))
+            .order_by(model_versions.c.served_as)
+        )
+        with self._engine.connect() as connection:
+            # The last one of a project is its champion.
+            return {key: version_name(key, number) for key, number in connection.execute(statement)}
 
-    def serve_none(self, project_key: str) -> None:
-        """Record that the cold start serves again."""
-        condition = model_versions.c.project_key == project_key
+    def serve(self, project_key: str, name: str) -> None:
+        """Let a version, or the cold start, serve. A promotion does so within the step that commits it instead.
+
+        Raises:
+            ModelNotFound: the version has no row.
+        """
         with self._engine.begin() as connection:
-            connection.execute(update(model_versions).where(condition).values(served_as=None))
+            _let_serve(connection, project_key, name)
+
+    def are_complete(self) -> bool:
+        """Return whether `complete` has run on this database."""
+        with self._engine.connect() as connection:
+            found = connection.execute(select(steps.c.name).where(steps.c.name == COPIED_FROM_MLFLOW))
+            return found.first() is not None
+
+    def complete(self, known: Iterable[ModelVersion]) -> None:
+        """Add what MLflow knows, and let its champions serve in the projects in which the rows name none. Runs once.
+
+        Args:
+            known: the versions there; `is_champion` says that they hold the alias.
+        """
+        versions = list(known)
+        once = self._insert(steps).values(name=COPIED_FROM_MLFLOW, done_at=self._now())
+        with self._engine.begin() as connection:
+            if connection.execute(once.on_conflict_do_nothing().returning(steps.c.name)).first() is None:
+                return  # another process was quicker, and somebody may have promoted a version since
+            if versions:
+                self._add(connection, [_values(version) for version in versions])
+            named = select(model_versions.c.project_key).where(model_versions.c.served_as.is_not(None))
+            decided = set(connection.execute(named).scalars())
+            for version in versions:
+                if version.is_champion and version.project_key not in decided:
+                    _let_serve(connection, version.project_key, version.name)
 
     def _add(self, connection: Connection, rows: list[dict[str, object]]) -> None:
-        connection.execute(insert_for(self._engine, model_versions).on_conflict_do_nothing(), rows)
+        connection.execute(self._insert(model_versions).on_conflict_do_nothing(), rows)
 
-    def _found(
-        self, condition: ColumnElement[bool], *, order: ColumnElement[int] = model_versions.c.number
-    ) -> list[ModelVersion]:
-        statement = select(model_versions).where(condition).order_by(order.desc())
+    def _of(self, project_key: str) -> list[tuple[ModelVersion, int | None]]:
+        """Return the versions of a project, newest first, each with its place in the order in which they served."""
+        table = model_versions
+        statement = select(table).where(table.c.project_key == project_key).order_by(table.c.number.desc())
         with self._engine.connect() as connection:
-            return [_version(row) for row in connection.execute(statement).mappings()]
+            rows = connection.execute(statement).mappings().all()
+        last = max((row["served_as"] or 0 for row in rows), default=0)
+        newest = rows[0]["number"] if rows else 0
+        return [
+            (_version(row, is_champion=place == last, is_challenger=row["number"] == newest), place)
+            for row in rows
+            for place in [row["served_as"]]
+        ]
 
 
-def _is(key: str, number: int) -> ColumnElement[bool]:
-    return and_(model_versions.c.project_key == key, model_versions.c.number == number)
+class PromotionRepository(Repository):
+    """One open promotion per project at a time."""
+
+    def begin(
+        self,
+        project_id: int,
+        version: str,
+        *,
+        previous: str,
+        reason: str,
+        is_forced: bool,
+        job_id: int | None = None,
+    ) -> Promotion:
+        """Write the intent, before anything else is done.
+
+        Raises:
+            PromotionError: another promotion of the project is under way.
+        """
+        now = self._now()
+        statement = insert(promotions).values(
+            project_id=project_id,
+            version=version,
+            previous=previous,
+            state=PromotionState.INTENT,
+            reason=reason,
+            is_forced=is_forced,
+            job_id=job_id,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            with self._engine.begin() as connection:
+                new_id = connection.execute(statement.returning(promotions.c.id)).scalar_one()
+        except IntegrityError:
+            under_way = self.open(project_id)
+            other = under_way.version if under_way else "another version"
+            raise PromotionError(
+                f"{other} is being promoted in project {project_id}; wait for it to end (the worker finishes one "
+                "that was interrupted), then try again"
+            ) from None
+        return self.get(new_id)
+
+    def advance(self, promotion: Promotion, state: PromotionState) -> Promotion:
+        """Record that a step is done."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(promotions).where(promotions.c.id == promotion.id).values(state=state, updated_at=self._now())
+            )
+        return self.get(promotion.id)
+
+    def commit(self, promotion: Promotion, project_key: str) -> Promotion:
+        """Let the version serve and record that this is done, both or neither: the commit point of a promotion.
+
+        Raises:
+            ModelNotFound: the version has no row.
+        """
+        done = update(promotions).where(promotions.c.id == promotion.id)
+        with self._engine.begin() as connection:
+            connection.execute(done.values(state=PromotionState.COMMITTED, updated_at=self._now()))
+            _let_serve(connection, project_key, promotion.version)
+        return self.get(promotion.id)
+
+    def get(self, promotion_id: int) -> Promotion:
+        """The promotion."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(promotions).where(promotions.c.id == promotion_id)).mappings().one()
+        return _promotion(row)
+
+    def of_job(self, job_id: int) -> Promotion | None:
+        """The promotion that a job began."""
+        statement = select(promotions).where(promotions.c.job_id == job_id).order_by(promotions.c.id.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).mappings().first()
+        return _promotion(row) if row else None
+
+    def open(self, project_id: int) -> Promotion | None:
+        """The project's promotion that is not finished."""
+        return next((promotion for promotion in self.all_open() if promotion.project_id == project_id), None)
+
+    def all_open(self) -> list[Promotion]:
+        """Every promotion that is not finished, oldest first."""
+        statement = select(promotions).where(promotions.c.state.in_(OPEN)).order_by(promotions.c.id)
+        with self._engine.connect() as connection:
+            return [_promotion(row) for row in connection.execute(statement).mappings()]
+
+    def history(self, project_id: int, limit: int | None = None) -> list[Promotion]:
+        """Return the project's promotions, newest first.
+
+        Args:
+            limit: the greatest number to return; None: all.
+        """
+        of_project = select(promotions).where(promotions.c.project_id == project_id)
+        statement = of_project.order_by(promotions.c.id.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            return [_promotion(row) for row in connection.execute(statement).mappings()]
+
+
+def _let_serve(connection: Connection, project_key: str, name: str) -> None:
+    """Let a version serve within a transaction; a cold start by letting no version serve.
+
+    If the version served before, those after it count as rolled back.
+
+    Raises:
+        ModelNotFound: the version has no row.
+    """
+    table, other = model_versions, model_versions.alias()
+    of_project = table.c.project_key == project_key
+    if is_cold_start(name):
+        connection.execute(update(table).where(of_project).values(served_as=None))
+        return
+    number = int(name.rpartition("-v")[2])
+    place = select(other.c.served_as).where(other.c.project_key == project_key, other.c.number == number)
+    free = select(func.coalesce(func.max(other.c.served_as), 0) + 1).where(other.c.project_key == project_key)
+    later = update(table).where(of_project, table.c.served_as > place.scalar_subquery())
+    this = update(table).where(of_project, table.c.number == number)
+    # Only statements that write: in SQLite, a transaction that reads first cannot write once another process has.
+    connection.execute(later.values(served_as=None))
+    served_as = func.coalesce(table.c.served_as, free.scalar_subquery())
+    if not connection.execute(this.values(served_as=served_as)).rowcount:
+        raise ModelNotFound(f"{name} has no row in the database, so it cannot serve")
 
 
 def _values(version: ModelVersion) -> dict[str, object]:
@@ -95,11 +240,16 @@ def _values(version: ModelVersion) -> dict[str, object]:
         "run_id": version.run_id,
         "label_config_fingerprint": version.label_config_fingerprint,
         "metrics": dict(version.metrics),
+        "digest": version.digest,
         "created_at": version.created_at,
     }
 
 
-def _version(row: RowMapping) -> ModelVersion:
+def _version(row: RowMapping, **flags: bool) -> ModelVersion:
     values = {name: row[name] for name in row if name != "served_as"}
     name = version_name(row["project_key"], row["number"])
-    return ModelVersion(**values | {"name": name, "method": Method(row["method"]), "path": Path(row["path"])})
+    return ModelVersion(**values | flags | {"name": name, "method": Method(row["method"]), "path": Path(row["path"])})
+
+
+def _promotion(row: RowMapping) -> Promotion:
+    return Promotion(**dict(row) | {"state": PromotionState(row["state"])})

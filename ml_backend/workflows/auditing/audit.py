@@ -2,45 +2,34 @@
 
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...atomic_files import whole_file
+from ...atomic_files import atomic_text
 from ...domain.example import Row
-from ...domain.job import Job
+from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
 from ...domain.project import Project
 from ...domain.quality import Audit
-from ...domain.reasons import reason_counts_to_json
 from ...domain.snapshot import Snapshot, Split, split_of
 from ...errors import UnsupportedLabelConfig
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_moved, read_rows, read_unresolved
-from ...tasks import ServingPlan, serving_plan
+from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
-from ..jobs.context import JobContext
 from ..services import Services
-from ..training.job_snapshot import job_snapshot
-from ..training.requests import AuditRequest
 from .decisions import precision_table
-from .push_flags import push_audit
 
 if TYPE_CHECKING:
     from ...arrays import Floats2d
     from ...quality.precision import KindPrecision
     from ...quality.predictions import OutOfSamplePredictions
 
-__all__ = ["AuditFiles", "Report", "audit_snapshot", "run_audit"]
-
-Report = Callable[[float, str, str], None]
-"""Told the fraction done, a stage in a word, and a sentence; what it raises stops the work."""
+__all__ = ["PUSH_STARTS", "AuditFiles", "AuditReports", "audit_snapshot"]
 
 # Shares of the progress bar, from rough shares of the time.
 JUDGING_STARTS, EXAMINING_STARTS, PUSH_STARTS = 0.05, 0.7, 0.8
-WAIT_S = 0.5
 FROZEN = "logistic regression on frozen features of {base_model}, {folds} folds"
 DEEP = "LoRA of {base_model}, trained anew in each of {folds} folds"
 
@@ -67,41 +56,13 @@ class AuditFiles:
         return self.folder / "cache"
 
 
-def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
-    """Audit the job's snapshot, write the reports and, where that was asked for, show the findings in Label Studio.
-
-    A later attempt does what the ones before it have not done.
-    """
-    request = AuditRequest.from_params(job.params)
-    project = services.database.projects.get(job.project_id) if job.project_id else None
-    snapshot = job_snapshot(services, project, request.snapshot, context, is_for_training=False)
-    audit = audit_snapshot(services, snapshot, is_deep=request.is_deep, report=context.report)
-    reports = _Reports(services, project, snapshot, audit)
-    reports.write()
-    pushed = None
-    if request.is_pushed and project is not None:
-
-        def report(done: float, text: str) -> None:
-            context.report(PUSH_STARTS + done * (1 - PUSH_STARTS), "pushing", text)
-
-        pushed = push_audit(services, project, audit, snapshot, report)
-        reports.write()  # what people decided about earlier flags has been learned meanwhile
-    return {
-        "snapshot_id": snapshot.id,
-        "path": str(reports.files.folder),
-        "rows": audit.rows,
-        "seconds": round(audit.seconds, 2),
-        "health": audit.health,
-        "counts": dict(Counter(issue.kind for issue in audit.issues)),
-        "precision": [asdict(entry) for entry in reports.precision()],
-        "pushed": asdict(pushed) if pushed else None,
-        "reasons": reason_counts_to_json(snapshot.manifest.reasons),
-        "trigger": request.trigger,
-    }
-
-
 def audit_snapshot(
-    services: Services, snapshot: Snapshot, *, is_deep: bool = False, base_model: str | None = None, report: Report
+    services: Services,
+    snapshot: Snapshot,
+    *,
+    is_deep: bool = False,
+    base_model: str | None = None,
+    report: ProgressCallback = ignore_progress,
 ) -> Audit:
     """Find what may be wrong with the labels of a snapshot, in all its splits.
 
@@ -122,16 +83,21 @@ def audit_snapshot(
 
     began_s = time.monotonic()
     base_model = base_model or services.options.models.base_model
-    plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+    plan = plan_of(snapshot.manifest.label_config)
     if not plan.labeled:
         raise UnsupportedLabelConfig(
             "an audit judges labels, and this label config asks for texts alone; compare versions with "
             "`labelloop models compare`, which shows what they write"
         )
     rows, splits = _rows(snapshot, plan)
-    with _alone(services, snapshot, report):
+
+    def report_waiting() -> None:
+        report(Progress(JUDGING_STARTS, "waiting", "another audit of the same project is running"))
+
+    # Two processes must not write the same cache at the same time; the second finds it filled.
+    with services.database.locks.held(f"audit-{snapshot.manifest.project.key}", report_waiting):
         features, predictions = _predictions(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
-    report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
+    report(Progress(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows"))
     settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
     audit = examine(
         rows,
@@ -151,13 +117,13 @@ def audit_snapshot(
     return replace(audit, seconds=time.monotonic() - began_s, warnings=warnings)
 
 
-class _Reports:
-    """Writes what an audit found."""
+class AuditReports:
+    """Writes the files of an audit."""
 
     def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
         self.files = AuditFiles.of(services, snapshot)
         self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
-        plan = serving_plan(parse_label_config(snapshot.manifest.label_config))
+        plan = plan_of(snapshot.manifest.label_config)
         self._texts = {row.task_id: row.input.get(plan.field, "") for row in _rows(snapshot, plan)[0]}
 
     def precision(self) -> list["KindPrecision"]:
@@ -169,10 +135,10 @@ class _Reports:
         from ...quality.html_report import html_report
         from ...quality.report import audit_to_json, write_csv
 
-        with whole_file(self.files.json) as file:
+        with atomic_text(self.files.json) as file:
             # Escaped, because half a surrogate pair, which a text or label may hold, has no other form in UTF-8.
             json.dump(audit_to_json(self._audit), file, indent=1)
-        with whole_file(self.files.csv) as file:
+        with atomic_text(self.files.csv) as file:
             write_csv(self._audit, self._texts, file)
         page = html_report(
             self._audit,
@@ -181,7 +147,7 @@ class _Reports:
             project_url=f"{self._services.studio.url}/projects/{self._project.id}" if self._project else None,
             precision=self.precision(),
         )
-        with whole_file(self.files.html) as file:
+        with atomic_text(self.files.html) as file:
             file.write(page)
 
 
@@ -207,33 +173,16 @@ def _predictions(
     base_model: str,
     *,
     is_deep: bool,
-    report: Report,
+    report: ProgressCallback,
 ) -> tuple["Floats2d", Sequence["OutOfSamplePredictions"]]:
     """Return features of the rows, and the predictions that their answers are judged by."""
-    from ...domain.progress import Progress
     from ...quality.out_of_sample import audit_settings, predict_out_of_sample
     from ...quality.reviewed_texts import ReviewedTexts
-
-    def report_share(progress: Progress) -> None:
-        share = JUDGING_STARTS + progress.fraction * (EXAMINING_STARTS - JUDGING_STARTS)
-        report(share, progress.stage, progress.message)
 
     return predict_out_of_sample(
         [ReviewedTexts.of(rows, served) for served in plan.labeled],
         audit_settings(is_deep=is_deep, seed=services.options.seed),
         base_model=base_model,
         cache=AuditFiles.of(services, snapshot).cache,
-        report=report_share,
+        report=share_of(report, JUDGING_STARTS, EXAMINING_STARTS),
     )
-
-
-@contextmanager
-def _alone(services: Services, snapshot: Snapshot, report: Report) -> Iterator[None]:
-    """Two processes must not write the same cache at the same time; the second finds it filled."""
-    while True:
-        with services.database.locks.attempt(f"audit-{snapshot.manifest.project.key}") as is_free:
-            if is_free:
-                yield
-                return
-        report(JUDGING_STARTS, "waiting", "another audit of the same project is running")
-        time.sleep(WAIT_S)

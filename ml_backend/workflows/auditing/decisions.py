@@ -9,9 +9,9 @@ from ...domain.example import Span, Target, parts_of
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
+from ...labelstudio.plans import plan_of
 from ...quality.precision import KindPrecision, measured_precision
 from ...tasks import ServingPlan
-from ..connecting.projects import plan_of
 from ..exporting.row_source import RowSource
 from ..services import Services
 
@@ -38,7 +38,7 @@ def learn_decisions(services: Services, project: Project) -> int:
     Raises:
         StudioError: Label Studio did not answer.
     """
-    plan = plan_of(project)
+    plan = plan_of(project.label_config)
     control = first_control(plan)
     flags = [flag.about(control) for flag in services.database.flags.open(project.id)]
     tasks = {task.id: task for task in services.studio.tasks_by_id(project.id, [flag.task_id for flag in flags])}

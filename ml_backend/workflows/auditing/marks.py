@@ -1,16 +1,18 @@
 """Marks in tasks: what stands in Label Studio is compared with what should, and only the difference is written."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...domain.annotation import Task
 from ...domain.example import Target
 from ...domain.flag import Flag, FlagOutcome
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.quality import Audit, Disagreement
 from ...domain.readable import readable, readable_suggestion
 from ...errors import StudioRejected
+from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import (
     DISAGREEMENT,
     GIVEN,
@@ -23,11 +25,10 @@ from ...labelstudio.quality_fields import (
     marked,
 )
 from ...quality.flagging import QUALITY_DIGITS, FlagCandidate
-from ..connecting.projects import plan_of
 from ..services import Services
 from .decisions import first_control, label_reader, labeled_at
 
-__all__ = ["Marker", "Report"]
+__all__ = ["Marker"]
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,6 @@ TASKS_PER_READ = 10
 """Read just before they are written, a second's worth at a time: what others write in between would be lost."""
 PASSED_OVER = (400, 404)
 """Data that Label Studio does not take, and a task that was deleted this very moment: no reason to leave the others."""
-
-Report = Callable[[float, str], None]
 
 
 class Marker:
@@ -54,7 +53,7 @@ class Marker:
         self._studio, self._flags, self._now = services.studio, services.database.flags, services.clock
         self._project_id, self._audit = project.id, audit
         self._labels = label_reader(services, project)
-        self._plan = plan_of(project)
+        self._plan = plan_of(project.label_config)
         self._chosen: dict[int, FlagCandidate] = {}
         self._disagreements: dict[int, Disagreement] = {}
         first = first_control(self._plan)
@@ -69,7 +68,7 @@ class Marker:
             if each.task_id not in self._chosen:
                 self._disagreements.setdefault(each.task_id, each)
 
-    def write(self, report: Report) -> None:
+    def write(self, report: ProgressCallback) -> None:
         """Clear what is not wanted any more, then mark what is wanted, the most suspicious first.
 
         Raises:
@@ -85,7 +84,7 @@ class Marker:
         for start in range(0, len(pending), TASKS_PER_READ):
             self._write_batch(pending[start : start + TASKS_PER_READ])
             done = min(start + TASKS_PER_READ, len(pending))
-            report(done / len(pending), f"brought {done} of {len(pending)} tasks up to date")
+            report(Progress(done / len(pending), "pushing", f"brought {done} of {len(pending)} tasks up to date"))
 
     def _marked_now(self) -> dict[int, Task]:
         present: dict[int, Task] = {}

@@ -1,14 +1,15 @@
 """Showing an audit's findings to the people who can settle them: marks in their tasks, and tabs in Label Studio."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...domain.example import Target
+from ...domain.progress import Progress, ProgressCallback, ignore_progress
 from ...domain.project import Project
 from ...domain.quality import Audit
 from ...domain.snapshot import Snapshot, Split
 from ...errors import StudioError
+from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import (
     DISAGREEMENT,
     DISAGREEMENT_TAB,
@@ -21,14 +22,13 @@ from ...labelstudio.quality_fields import (
 from ...quality.flagging import choose_flags
 from ...quality.precision import measured_precision
 from ...snapshots.store import read_rows
-from ..connecting.projects import plan_of
 from ..services import Services
 from .decisions import first_control, flags_of, learn_decisions
-from .marks import Marker, Report
+from .marks import Marker
 
 __all__ = ["PushedFlags", "push_audit"]
 
-WAIT_S = 0.5
+STAGE = "pushing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +50,34 @@ class PushedFlags:
     tabs: Mapping[str, str] = field(default_factory=dict)
 
 
-def push_audit(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
+def push_audit(
+    services: Services,
+    project: Project,
+    audit: Audit,
+    snapshot: Snapshot,
+    report: ProgressCallback = ignore_progress,
+) -> PushedFlags:
     """Mark the most suspicious tasks and those that annotators disagree about, clear all others, and see to the tabs.
 
     Safe to repeat: a second push of the same audit changes nothing, and one that was killed is resumed.
 
     Args:
         snapshot: the one that was audited.
-        report: told the fraction done and a sentence.
 
     Raises:
         StudioError: Label Studio did not answer or refused, or the label config uses a name of labelloop's fields.
     """
     _check_names(project)
-    while True:
-        with services.database.locks.attempt(f"review-{project.id}") as is_free:
-            if is_free:
-                return _push(services, project, audit, snapshot, report)
-        report(0.0, "another process is pushing")
-        time.sleep(WAIT_S)
+
+    def report_waiting() -> None:
+        report(Progress(0.0, STAGE, "another process is pushing"))
+
+    with services.database.locks.held(f"review-{project.id}", report_waiting):
+        return _push(services, project, audit, snapshot, report)
 
 
 def _check_names(project: Project) -> None:
-    used = {key for control in plan_of(project).config.controls for key in control.object.keys}
+    used = {key for control in plan_of(project.label_config).config.controls for key in control.object.keys}
     if taken := [name for name in QUALITY_FIELDS if name in used]:
         raise StudioError(
             f"the label config of project {project.id} shows {', '.join(taken)}, where labelloop would write what it "
@@ -80,10 +85,12 @@ def _check_names(project: Project) -> None:
         )
 
 
-def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
-    report(0.0, "reading what people decided")
+def _push(
+    services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: ProgressCallback
+) -> PushedFlags:
+    report(Progress(0.0, STAGE, "reading what people decided"))
     decided = learn_decisions(services, project)
-    history = flags_of(services, project.id, first_control(plan_of(project)))
+    history = flags_of(services, project.id, first_control(plan_of(project.label_config)))
     at_most = services.options.feedback.push_flags_at_most
     precision = measured_precision(history, floor=services.options.feedback.flag_precision_floor)
     labeled, held_out = _labeled(snapshot)
@@ -114,7 +121,7 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     if not views:
         studio.create_view(project.id, default_tab(columns))
     known = {(view["data"] or {}).get("title"): view for view in views}
-    text_field = plan_of(project).object.keys[0]
+    text_field = plan_of(project.label_config).object.keys[0]
     addresses = {}
     for title, name in ((SUSPECT_TAB, SUSPECT), (DISAGREEMENT_TAB, DISAGREEMENT)):
         wanted = review_tab(title, name, text_field, columns)

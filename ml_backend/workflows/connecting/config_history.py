@@ -5,11 +5,9 @@ from contextlib import suppress
 
 from ...domain.config_changes import Absence, SeenControls, absences, config_changes
 from ...domain.label_config import LabelConfig
-from ...domain.model import PromotionState, is_cold_start
 from ...domain.project import Project, SeenConfig
 from ...errors import LabelConfigError
-from ...labelstudio.label_config_xml import parse_label_config
-from ...tasks import serving_plan
+from ...labelstudio.plans import plan_of
 from ..services import Services
 
 __all__ = ["changes_between", "changes_since_training", "control_absences"]
@@ -35,14 +33,11 @@ def changes_since_training(services: Services, project: Project) -> tuple[str, .
 
     Nothing for a cold start, which follows the config.
     """
-    promotions = services.database.promotions.history(project.id)
-    serving = next((p for p in promotions if p.state in (PromotionState.COMMITTED, PromotionState.DONE)), None)
-    if serving is None or is_cold_start(serving.version) or serving.label_config_fingerprint is None:
-        return ()
-    if serving.label_config_fingerprint == project.label_config_fingerprint:
+    champion = services.versions.champion(project.ref.key)
+    if champion is None or champion.label_config_fingerprint == project.label_config_fingerprint:
         return ()
     seen = {each.fingerprint: each.label_config for each in services.database.projects.label_configs(project.id)}
-    trained_for = seen.get(serving.label_config_fingerprint)
+    trained_for = seen.get(champion.label_config_fingerprint)
     return changes_between(trained_for, project.label_config) if trained_for else (UNKNOWN,)
 
 
@@ -65,5 +60,5 @@ def _seen(config: SeenConfig) -> Iterator[SeenControls]:
 
 def _served(label_config: str) -> LabelConfig:
     """The label config with its served controls alone."""
-    plan = serving_plan(parse_label_config(label_config))
+    plan = plan_of(label_config)
     return LabelConfig(plan.config.xml, tuple(each.control for each in plan.controls))

@@ -9,16 +9,14 @@ from ...domain.label_config import LabelConfig
 from ...domain.project import Project
 from ...domain.shown_text import is_there
 from ...errors import ConfigurationError, StudioError
-from ...labelstudio.label_config_xml import parse_label_config
-from ...tasks import serving_plan
+from ...labelstudio.plans import plan_of
 from ..doctor.examination import TASKS_READ
 from ..exporting.reading_faults import task_faults
+from ..jobs.kinds.prelabel import PrelabelJob
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from ..labeling.prelabel import select_version
-from ..promoting.promote import serving_version
 from ..services import Services
-from ..training.requests import request_prelabeling
-from .projects import plan_of, remember_project
+from .projects import remember_project
 from .register import Log, register
 
 __all__ = ["Connection", "connect", "create_and_connect", "project_url"]
@@ -85,9 +83,7 @@ def create_and_connect(
         StudioError: Label Studio cannot be reached, refuses the token, or cannot reach the backend; the message
             says whether the project exists by then.
     """
-    config = parse_label_config(label_config)
-    serving_plan(config)
-    _check_tasks(tasks, config)
+    _check_tasks(tasks, plan_of(label_config).config)
     info = services.studio.create_project(title, label_config)
     done = [f"Made project {info.id}, {title!r}."]
     try:
@@ -136,7 +132,7 @@ def _remembered(services: Services, project_id: int, log: Log) -> Project:
             f"The split stays {project.split}, as it was when the project was connected; "
             f"LABELLOOP_SPLIT={services.options.labels.split} is for projects that are connected later."
         )
-    plan = plan_of(project)
+    plan = plan_of(project.label_config)
     tasks = services.studio.first_tasks(project_id, TASKS_READ)
     log.notices += [f"{notice}." for notice in (*plan.notices, *task_faults(services, plan, tasks))]
     return project
@@ -154,7 +150,7 @@ def _set_project(services: Services, project: Project, backend_id: int, log: Log
         log.changes.append("Switched on that predictions prelabel tasks.")
     if settings:
         services.studio.update_project(project.id, settings)
-    version = serving_version(services, project)
+    version = services.versions.serving(project)
     if select_version(services, project, version):
         if info.model_version != version:
             log.changes.append(f"Selected the pre-labels of {version}.")
@@ -166,10 +162,10 @@ def _set_project(services: Services, project: Project, backend_id: int, log: Log
 
 
 def _request_prelabels(services: Services, project: Project, log: Log) -> Job | None:
-    version = serving_version(services, project)
+    version = services.versions.serving(project)
     if next(iter(services.studio.tasks_without_prediction(project.id, version)), None) is None:
         return None
-    job, is_new = request_prelabeling(services, project.id, trigger="connect")
+    job, is_new = PrelabelJob(trigger="connect").request(services, project.id)
     if is_new:
         log.changes.append(f"Queued job {job.id}, which pushes the pre-labels of {version}.")
     return job

@@ -3,22 +3,18 @@
 import logging
 import re
 from dataclasses import replace
-from functools import lru_cache
 
-from ...domain.model import PromotionState, cold_start_version, is_cold_start
 from ...domain.project import Project
 from ...domain.snapshot import SplitFractions
 from ...errors import DatabaseUnavailable
-from ...labelstudio.label_config_xml import parse_label_config
-from ...tasks import ServingPlan, serving_plan
+from ...labelstudio.plans import plan_of
 from ..services import Services
 from .config_history import changes_between
 
-__all__ = ["announced_version", "plan_of", "project_as_it_is", "remember_project", "served_project", "slug_of"]
+__all__ = ["announced_version", "project_as_it_is", "remember_project", "served_project", "slug_of"]
 
 log = logging.getLogger(__name__)
 
-LABEL_CONFIGS_KEPT = 64
 DEFAULT_SLUG = "labelloop"
 MAX_SLUG_LENGTH = 40
 
@@ -27,17 +23,6 @@ def slug_of(title: str) -> str:
     """A short name for versions: lower-case letters, digits and dashes."""
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:MAX_SLUG_LENGTH].strip("-")
     return slug or DEFAULT_SLUG
-
-
-def plan_of(project: Project) -> ServingPlan:
-    """Which controls of the project are served."""
-    return _plan(project.label_config)
-
-
-@lru_cache(LABEL_CONFIGS_KEPT)
-def _plan(label_config: str) -> ServingPlan:
-    """What a label config says, remembered: every request brings it along, and reading it takes longer than a model."""
-    return serving_plan(parse_label_config(label_config))
 
 
 def remember_project(
@@ -57,7 +42,7 @@ def remember_project(
         UnreadableLabelConfig: the config is malformed.
         UnsupportedLabelConfig: nothing in it can be served.
     """
-    plan = _plan(label_config)
+    plan = plan_of(label_config)
     project = services.database.projects.find(project_id)
     fingerprint = plan.config.fingerprint
     seen = (label_config, fingerprint)
@@ -116,7 +101,7 @@ def served_project(services: Services, project_id: int, label_config: str) -> Pr
         if known is None:
             raise
         log.warning("project %s is answered from memory: %s", project_id, error)
-        fingerprint = _plan(label_config).config.fingerprint
+        fingerprint = plan_of(label_config).config.fingerprint
         return replace(known, label_config=label_config, label_config_fingerprint=fingerprint)
 
 
@@ -126,10 +111,4 @@ def announced_version(services: Services, project: Project) -> str:
     Label Studio predicts again, and stores a duplicate, whenever the two differ.
     """
     loaded = services.champions.loaded(project)
-    if loaded is not None:
-        return loaded.version
-    cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
-    for promotion in services.database.promotions.history(project.id):
-        if promotion.state in (PromotionState.COMMITTED, PromotionState.DONE):
-            return cold_start if is_cold_start(promotion.version) else promotion.version
-    return cold_start
+    return services.versions.serving(project) if loaded is None else loaded.version

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import LabelConfigError, StudioRejected
-from ...labelstudio.label_config_xml import parse_label_config
-from ...tasks import serving_plan
+from ...labelstudio.plans import plan_of
 from ..connecting.config_history import changes_between
 from ..connecting.register import ANSWERING_STATES
 from ..connecting.webhook import SSRF_FIX, is_address_refusal, same_address, webhook_faults, webhook_url
-from .examination import Check, Examination, Verdict, broken, fine, warning
+from .examination import Check, Examination, Finding, broken, fine, warning
 
 __all__ = ["CHECKS", "TEST_ACTION"]
 
@@ -17,7 +16,7 @@ TEST_ACTION = "LABELLOOP_DOCTOR"
 """An event that no Label Studio sends and that the backend only notes in its log."""
 
 
-def _project(exam: Examination) -> Verdict:
+def _project(exam: Examination) -> Finding:
     try:
         info = exam.info
     except StudioRejected as error:
@@ -31,18 +30,19 @@ def _project(exam: Examination) -> Verdict:
     return fine(f"{info.title!r} with {info.task_count} tasks")
 
 
-def _label_config(exam: Examination) -> Verdict:
+def _label_config(exam: Examination) -> Finding:
     try:
-        config = parse_label_config(exam.info.label_config)
-        plan = serving_plan(config)
+        plan = plan_of(exam.info.label_config)
     except LabelConfigError as error:
         return broken(
             str(error),
             "correct it under Settings, Labeling Interface; label_config/ holds working templates",
         )
     known = exam.services.database.projects.find(exam.project_id)
-    if known is not None and known.label_config_fingerprint != config.fingerprint:
-        changes = changes_between(known.label_config, config.xml) or ("controls or labels stand in another order.",)
+    if known is not None and known.label_config_fingerprint != plan.config.fingerprint:
+        changes = changes_between(known.label_config, plan.config.xml) or (
+            "controls or labels stand in another order.",
+        )
         return warning(
             f"it has changed since this backend last read it: {' '.join(changes)}",
             f"run `labelloop connect {exam.project_id}`",
@@ -58,14 +58,14 @@ def _label_config(exam: Examination) -> Verdict:
     return fine(f"serves {served}")
 
 
-def _connected(exam: Examination) -> Verdict:
+def _connected(exam: Examination) -> Finding:
     if exam.services.database.projects.find(exam.project_id) is None:
         return broken("this backend's database does not know the project", _connect(exam))
     project = exam.project
     return fine(f"as {project.ref.key} since {project.connected_at:%Y-%m-%d %H:%M} UTC, split {project.split}")
 
 
-def _registration(exam: Examination) -> Verdict:
+def _registration(exam: Examination) -> Finding:
     row, access = exam.row, exam.services.options.backend
     if row is None:
         others = "".join(f"; it has {each['title']!r} at {each['url']}" for each in exam.rows)
@@ -85,7 +85,7 @@ def _registration(exam: Examination) -> Verdict:
     return fine(f"{row['title']!r} is connected at {row['url']}")
 
 
-def _not_answering(exam: Examination, row: Mapping[str, Any]) -> Verdict:
+def _not_answering(exam: Examination, row: Mapping[str, Any]) -> Finding:
     if row.get("state") == "ER":
         return broken(
             f"Label Studio got an error: {row.get('error_message')}",
@@ -101,7 +101,7 @@ def _not_answering(exam: Examination, row: Mapping[str, Any]) -> Verdict:
     return broken(f"Label Studio cannot reach {row['url']}", f"start `labelloop serve`, then {_connect(exam)}")
 
 
-def _webhook(exam: Examination) -> Verdict:
+def _webhook(exam: Examination) -> Finding:
     access, ours = exam.services.options.backend, exam.own_webhooks
     if not ours:
         hint = f"; if that is refused, {SSRF_FIX}" if exam.row else ""
@@ -129,7 +129,7 @@ def _orphans(exam: Examination) -> list[Mapping[str, Any]]:
     ]
 
 
-def _private_addresses(exam: Examination) -> Verdict:
+def _private_addresses(exam: Examination) -> Finding:
     """Label Studio checks the address at every change of a webhook as it does before every delivery."""
     hook = exam.own_webhooks[0]
     unchanged = {
@@ -146,7 +146,7 @@ def _private_addresses(exam: Examination) -> Verdict:
     return fine(f"Label Studio may call {hook['url']}")
 
 
-def _delivery(exam: Examination) -> Verdict:
+def _delivery(exam: Examination) -> Finding:
     hook = exam.own_webhooks[0]
     answer = exam.probe.post("/webhook", {"action": TEST_ACTION}, headers=hook.get("headers") or {})
     if answer.status == 401:

@@ -11,13 +11,14 @@ from . import tasks as check_tasks
 from .examination import Examination, Finding, State, run_checks
 from .probe import BackendProbe
 
-__all__ = ["Finding", "State", "diagnose"]
+__all__ = ["diagnose"]
 
 
 def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe | None = None) -> list[Finding]:
     """Check each link of the chain, in order; a broken link never hides those that can still be checked.
 
-    Nothing is changed. The running backend gets one test event, one test task and some tasks of each project.
+    Nothing is changed, except that MLflow's aliases are set to what serves. The running backend gets one test event,
+    one test task and some tasks of each project.
 
     Args:
         project_id: the project to check; None: every connected one.

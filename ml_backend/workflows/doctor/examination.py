@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,6 @@ from ...domain.project import Project
 from ...errors import LabelloopError
 from ..connecting.register import own_row
 from ..connecting.webhook import same_address, webhook_url
-from ..promoting.promote import serving_version
 from ..services import Services
 from .probe import BackendProbe
 
@@ -22,7 +21,6 @@ __all__ = [
     "Examination",
     "Finding",
     "State",
-    "Verdict",
     "broken",
     "fine",
     "run_checks",
@@ -45,9 +43,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One link of the chain.
+    """What one check found of one link of the chain.
 
     Attributes:
+        check: its name; empty until the check is over.
         found: what was found, in a sentence.
         fix: exactly what to do; empty where nothing is to be done.
         project_id: the project it is about, None for what all projects share.
@@ -67,28 +66,19 @@ class Finding:
         return self.state in (State.BROKEN, State.SKIPPED)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a check says."""
-
-    state: State
-    found: str
-    fix: str = ""
+def fine(found: str) -> Finding:
+    """Nothing is to be done."""
+    return Finding("", State.OK, found)
 
 
-def fine(found: str) -> Verdict:
-    """Nothing to be done."""
-    return Verdict(State.OK, found)
-
-
-def warning(found: str, fix: str) -> Verdict:
+def warning(found: str, fix: str) -> Finding:
     """It works, though not as well as it could."""
-    return Verdict(State.WARNING, found, fix)
+    return Finding("", State.WARNING, found, fix)
 
 
-def broken(found: str, fix: str) -> Verdict:
+def broken(found: str, fix: str) -> Finding:
     """It does not work."""
-    return Verdict(State.BROKEN, found, fix)
+    return Finding("", State.BROKEN, found, fix)
 
 
 class Examination:
@@ -121,8 +111,8 @@ class Examination:
 
     @cached_property
     def version(self) -> str:
-        """The version that serves, by the registry."""
-        return serving_version(self.services, self.project)
+        """The version that serves."""
+        return self.services.versions.serving(self.project)
 
     @cached_property
     def rows(self) -> Sequence[Mapping[str, Any]]:
@@ -162,7 +152,7 @@ class Check:
     """
 
     name: str
-    run: Callable[[Examination], Verdict]
+    run: Callable[[Examination], Finding]
     needs: tuple[str, ...] = ()
     fix: str = "do what the message says, then run `labelloop doctor` again"
 
@@ -179,20 +169,20 @@ def run_checks(
     findings = []
     for check in checks:
         because = tuple(dict.fromkeys(cause for name in check.needs for cause in blocked.get(name, ())))
-        verdict = _skipped(because) if because else _verdict(check, examination)
-        finding = Finding(check.name, verdict.state, verdict.found, verdict.fix, project_id, because)
+        found = _skipped(because) if because else _run(check, examination)
+        finding = replace(found, check=check.name, project_id=project_id, because=because)
         if finding.is_in_the_way:
             blocked[check.name] = because or (check.name,)
         findings.append(finding)
     return findings
 
 
-def _skipped(because: Sequence[str]) -> Verdict:
+def _skipped(because: Sequence[str]) -> Finding:
     are = "is" if len(because) == 1 else "are"
-    return Verdict(State.SKIPPED, f"not looked at while {' and '.join(because)} {are} broken")
+    return Finding("", State.SKIPPED, f"not looked at while {' and '.join(because)} {are} broken")
 
 
-def _verdict(check: Check, examination: Examination) -> Verdict:
+def _run(check: Check, examination: Examination) -> Finding:
     try:
         return check.run(examination)
     except LabelloopError as error:

@@ -3,16 +3,16 @@
 from datetime import UTC, datetime
 
 from ...domain.annotation import Annotation
-from ...domain.job import Job, JobKind, JobState
+from ...domain.job import Job, JobState
 from ...domain.reasons import Reason
-from ...serving.alarms import AlarmKind
+from ...labelstudio.plans import plan_of
 from ..connecting.config_history import changes_between
-from ..connecting.projects import plan_of
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
+from ..jobs.kinds.base import JobKind
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
-from .examination import Check, Examination, Verdict, broken, fine, warning
-from .probe import PREDICT_TIMEOUT_S, Answer
+from .examination import Check, Examination, Finding, broken, fine, warning
+from .probe import PREDICT_TIMEOUT_S, BackendAnswer
 
 __all__ = ["CHECKS"]
 
@@ -22,16 +22,13 @@ LOST_TASKS = frozenset({Reason.EMPTY_TEXT})
 ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
 
 
-def _model(exam: Examination) -> Verdict:
+def _model(exam: Examination) -> Finding:
     from ...models.bundle.bundle import read_bundle
 
-    key = exam.project.ref.key
-    champion = exam.services.registry.champion(key)
-    if lost := exam.services.alarms.about(AlarmKind.REGISTRY, key):
-        return broken(lost, f"restore MLflow's database, or train again: `labelloop train --project {exam.project_id}`")
+    champion = exam.services.versions.champion(exam.project.ref.key)
     if champion is None:
         return fine("none yet: the cold start answers until a first model is trained and passes the gate")
-    trained_for = read_bundle(champion.path).manifest.facts.label_config
+    trained_for = read_bundle(exam.services.versions.at_hand(champion).path).manifest.facts.label_config
     if changes := changes_between(trained_for, exam.project.label_config):
         return warning(
             f"{champion.name} serves what is left of what it was trained for. Since then, {' '.join(changes)}",
@@ -40,13 +37,13 @@ def _model(exam: Examination) -> Verdict:
     return fine(f"{champion.name} serves, its files are whole")
 
 
-def _versions(exam: Examination) -> Verdict:
+def _versions(exam: Examination) -> Finding:
     announced = exam.probe.get("/versions")
     if exam.version not in (announced.get("versions") or ()):
         return broken(
-            f"the registry says that {exam.version} serves, and the running backend names "
+            f"the database says that {exam.version} serves, and the running backend names "
             f"{', '.join(announced.get('versions') or ()) or 'nothing'}",
-            "it runs with another LABELLOOP_HOME, database or registry, or could not load the model: look at its log, "
+            "it runs with another LABELLOOP_HOME or database, or could not load the model: look at its log, "
             "and restart `labelloop serve` with the settings of this command",
         )
     promised, given = _setup_and_predict(exam)
@@ -65,17 +62,17 @@ def _versions(exam: Examination) -> Verdict:
     return fine(f"/versions, /setup and /predict all say {exam.version}")
 
 
-def _setup_and_predict(exam: Examination) -> tuple[Answer, Answer]:
+def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]:
     """The two calls that Label Studio makes for one task; neither stores anything."""
     project = str(exam.project_id)
     config = exam.info.label_config
-    task = {"id": 0, "data": plan_of(exam.project).object.data("a test by labelloop doctor")}
+    task = {"id": 0, "data": plan_of(exam.project.label_config).object.data("a test by labelloop doctor")}
     setup = {"project": project, "schema": config, "hostname": exam.services.studio.url}
     predict = {"project": project, "label_config": config, "tasks": [task]}
     return exam.probe.post("/setup", setup), exam.probe.post("/predict", predict, timeout_s=PREDICT_TIMEOUT_S)
 
 
-def _predictions(exam: Examination) -> Verdict:
+def _predictions(exam: Examination) -> Finding:
     if exam.unpredicted:
         count = "more than 1000" if exam.unpredicted > 1000 else str(exam.unpredicted)
         return warning(
@@ -85,7 +82,7 @@ def _predictions(exam: Examination) -> Verdict:
     return fine(f"every unlabeled task has one of {exam.version}")
 
 
-def _selection(exam: Examination) -> Verdict:
+def _selection(exam: Examination) -> Finding:
     selected, version = exam.info.model_version, exam.version
     titles = [row["title"] for row in exam.rows]
     if selected == version:
@@ -104,7 +101,7 @@ def _selection(exam: Examination) -> Verdict:
     return warning(f"annotators see the pre-labels of {selected}, while {version} serves", fix)
 
 
-def _sampling(exam: Examination) -> Verdict:
+def _sampling(exam: Examination) -> Finding:
     fix = f"run `labelloop connect {exam.project_id}`"
     if not exam.info.show_collab_predictions:
         return warning("predictions do not prelabel tasks (Settings, Annotation, Prelabeling)", fix)
@@ -113,8 +110,8 @@ def _sampling(exam: Examination) -> Verdict:
     return fine(UNCERTAINTY_SAMPLING)
 
 
-def _jobs(exam: Examination) -> Verdict:
-    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind]
+def _jobs(exam: Examination) -> Finding:
+    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind.all()]
     found = [job for job in last if job is not None]
     failed = [job for job in found if job.state in ERROR_STATES]
     if failed:
@@ -124,14 +121,11 @@ def _jobs(exam: Examination) -> Verdict:
 
 
 def _retry(job: Job) -> str:
-    again = {
-        JobKind.TRAIN: f"labelloop train --project {job.project_id}",
-        JobKind.PRELABEL: f"labelloop prelabel --project {job.project_id}",
-    }.get(job.kind, f"labelloop models list --project {job.project_id}")
+    again = JobKind.of(job).retry_command.format(project_id=job.project_id)
     return f"read `labelloop jobs logs {job.id}`, mend the cause, then `{again}`"
 
 
-def _events(exam: Examination) -> Verdict:
+def _events(exam: Examination) -> Finding:
     """Compares Label Studio's annotations with the events that told of them."""
     events = exam.services.database.events
     newest = events.last_received(exam.project_id)
@@ -157,7 +151,7 @@ def _events(exam: Examination) -> Verdict:
     return fine(last)
 
 
-def _answers(exam: Examination) -> Verdict:
+def _answers(exam: Examination) -> Finding:
     """Report the answers of experts that were left out of the newest snapshot."""
     last = exam.services.database.snapshots.last(exam.project_id)
     if last is None:
@@ -185,10 +179,10 @@ def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
     return (made if made.tzinfo else made.replace(tzinfo=UTC)) > moment
 
 
-def _text_model(exam: Examination) -> Verdict:
+def _text_model(exam: Examination) -> Finding:
     from ...models.base.base_model import weights_sha256
 
-    if not plan_of(exam.project).has_texts:
+    if not plan_of(exam.project.label_config).has_texts:
         return fine("not needed: no control is answered with a text")
     name = exam.services.options.models.text_base_model
     if not name:
@@ -199,8 +193,8 @@ def _text_model(exam: Examination) -> Verdict:
     return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
-def _texts(exam: Examination) -> Verdict:
-    faults = task_faults(exam.services, plan_of(exam.project), exam.first_tasks)
+def _texts(exam: Examination) -> Finding:
+    faults = task_faults(exam.services, plan_of(exam.project.label_config), exam.first_tasks)
     if not faults:
         return fine("the base model can read those of the first tasks, as far as is known")
     return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
@@ -217,12 +211,12 @@ CHECKS = (
     Check(
         "model",
         _model,
-        needs=("connected", "registry"),
+        needs=("connected",),
         fix="go back with `labelloop models rollback`, or train again: `labelloop train`",
     ),
-    Check("versions", _versions, needs=("registration", "connected", "label_config", "credentials", "registry")),
-    Check("predictions", _predictions, needs=("project", "connected", "registry")),
-    Check("selection", _selection, needs=("project", "connected", "registry")),
+    Check("versions", _versions, needs=("registration", "connected", "label_config", "credentials")),
+    Check("predictions", _predictions, needs=("project", "connected")),
+    Check("selection", _selection, needs=("project", "connected")),
     Check("sampling", _sampling, needs=("project",)),
     Check("jobs", _jobs, needs=("database",)),
     Check("events", _events, needs=("project", "connected")),

@@ -12,7 +12,7 @@ from ..connecting.webhook import basic_auth
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Answer", "BackendProbe", "why_unreachable"]
+__all__ = ["BackendAnswer", "BackendProbe", "why_unreachable"]
 
 TIMEOUT_S = 5.0
 PREDICT_TIMEOUT_S = 100.0  # as long as Label Studio waits; the first answer may load a model
@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BackendAnswer:
     """What came back.
 
     Attributes:
@@ -49,7 +49,7 @@ class BackendProbe:
         self._access = access
         self._transport = transport
 
-    def get(self, path: str, *, with_credentials: bool = True) -> Answer:
+    def get(self, path: str, *, with_credentials: bool = True) -> BackendAnswer:
         """A GET, with the backend's credentials where it has some."""
         return self._call("GET", path, headers=self._headers() if with_credentials else {})
 
@@ -60,7 +60,7 @@ class BackendProbe:
         *,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
-    ) -> Answer:
+    ) -> BackendAnswer:
         """A POST of JSON; `headers` stand in for the backend's credentials."""
         sent = self._headers() if headers is None else headers
         return self._call("POST", path, headers=sent, body=body, timeout_s=timeout_s)
@@ -78,7 +78,7 @@ class BackendProbe:
         headers: Mapping[str, str],
         body: Mapping[str, Any] | None = None,
         timeout_s: float = TIMEOUT_S,
-    ) -> Answer:
+    ) -> BackendAnswer:
         import httpx
 
         url = f"{self._access.url.rstrip('/')}{path}"
@@ -86,11 +86,11 @@ class BackendProbe:
             with httpx.Client(transport=self._transport, timeout=timeout_s) as client:
                 response = client.request(method, url, headers=dict(headers), json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(0, None, str(error) or type(error).__name__)
+            return BackendAnswer(0, None, str(error) or type(error).__name__)
         try:
-            return Answer(response.status_code, response.json(), response.reason_phrase)
+            return BackendAnswer(response.status_code, response.json(), response.reason_phrase)
         except ValueError:
-            return Answer(response.status_code, None, response.reason_phrase)
+            return BackendAnswer(response.status_code, None, response.reason_phrase)
 
 
 def why_unreachable(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> str:

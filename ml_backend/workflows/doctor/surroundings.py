@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 
 from ...domain.job import Job, JobState
-from ...errors import StudioUnauthorized, StudioUnreachable
+from ...errors import ModelNotFound, StudioUnauthorized, StudioUnreachable
 from ..connecting.webhook import LOOPBACK_NAMES
-from .examination import Check, Examination, Verdict, broken, fine, warning
+from .examination import Check, Examination, Finding, broken, fine, warning
 from .probe import why_unreachable
 
 __all__ = ["CHECKS"]
@@ -27,7 +27,7 @@ RESTART_IT = "restart `labelloop serve` with the LABELLOOP_PASSWORD and LABELLOO
 START_IT = "start `labelloop serve` with the same LABELLOOP_* settings as this command, and leave it running"
 
 
-def _settings(exam: Examination) -> Verdict:
+def _settings(exam: Examination) -> Finding:
     options, studio_url = exam.services.options, exam.services.studio.url
     if not os.access(options.home, os.W_OK):
         return broken(f"the home folder {options.home} cannot be written", "set LABELLOOP_HOME to a folder of yours")
@@ -40,14 +40,14 @@ def _settings(exam: Examination) -> Verdict:
     return fine(f"home {options.home}, Label Studio at {studio_url}, backend at {options.backend.url}")
 
 
-def _database(exam: Examination) -> Verdict:
+def _database(exam: Examination) -> Finding:
     database = exam.services.database
     with database.engine.connect() as connection:
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
     return fine(f"{database.engine.dialect.name}, schema {revision}, {len(database.projects.all())} projects")
 
 
-def _label_studio(exam: Examination) -> Verdict:
+def _label_studio(exam: Examination) -> Finding:
     studio = exam.services.studio
     try:
         release = studio.version()
@@ -84,7 +84,7 @@ def _unreachable_fix(url: str) -> str:
             return f"something listens at {url} without a proper answer: is it Label Studio, and http or https?"
 
 
-def _token(exam: Examination) -> Verdict:
+def _token(exam: Examination) -> Finding:
     try:
         return fine(f"belongs to {exam.services.studio.current_user()}")
     except StudioUnauthorized as error:
@@ -99,7 +99,7 @@ def _token(exam: Examination) -> Verdict:
         return broken(found, HOW_TO_GET_ACCESS)
 
 
-def _backend(exam: Examination) -> Verdict:
+def _backend(exam: Examination) -> Finding:
     access = exam.services.options.backend
     answer = exam.probe.get("/health")
     if answer.status == 0:
@@ -122,14 +122,14 @@ def _backend(exam: Examination) -> Verdict:
     return fine(f"answers at {access.url}")
 
 
-def _alarms(exam: Examination) -> Verdict:
+def _alarms(exam: Examination) -> Finding:
     alarms = exam.probe.get("/health").get("alarms") or ()
     if alarms:
         return broken(f"the running backend says: {'; '.join(alarms)}", "do what it says, and look at its log")
     return fine("the running backend has none")
 
 
-def _credentials(exam: Examination) -> Verdict:
+def _credentials(exam: Examination) -> Finding:
     access = exam.services.options.backend
     bare = exam.probe.get("/versions", with_credentials=False)
     if not access.password:
@@ -143,18 +143,37 @@ def _credentials(exam: Examination) -> Verdict:
     return fine(f"user {access.user!r} is let in, and nobody without a password")
 
 
-def _base_model(exam: Examination) -> Verdict:
+def _base_model(exam: Examination) -> Finding:
     from ...models.base.base_model import weights_sha256
 
     name = exam.services.options.models.base_model
     return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
-def _registry(exam: Examination) -> Verdict:
-    return fine(f"{len(exam.services.registry.project_keys())} projects have models")
+def _registry(exam: Examination) -> Finding:
+    """Let MLflow's aliases name what serves, where somebody moved them or a promotion could not."""
+    keys = exam.services.versions.project_keys()
+    drifts: list[str] = []
+    lost: list[str] = []
+    for key in keys:
+        try:
+            drifts += filter(None, [exam.services.versions.mirror(key)])
+        except ModelNotFound as error:
+            lost.append(str(error))
+    if lost:
+        return broken(
+            f"{'; '.join(lost)}. What serves goes on serving from its files",
+            "restore MLflow's database from a backup, or leave it: the next version that is promoted is recorded again",
+        )
+    if drifts:
+        return warning(
+            f"{'; '.join(drifts)}. The alias follows what serves, and does so again now",
+            "nothing is left to do; what serves is changed by `labelloop models promote` and `rollback` alone",
+        )
+    return fine(f"{len(keys)} projects have models, and MLflow's alias names what serves each")
 
 
-def _worker(exam: Examination) -> Verdict:
+def _worker(exam: Examination) -> Finding:
     jobs, now = exam.services.database.jobs, exam.services.clock()
     newest = jobs.newest(limit=JOBS_READ)
     busy = {job.project_id for job in newest if job.state is JobState.RUNNING and job.project_id}
@@ -191,6 +210,6 @@ CHECKS = (
     Check("alarms", _alarms, needs=("backend",)),
     Check("credentials", _credentials, needs=("backend",)),
     Check("base_model", _base_model, fix="set LABELLOOP_BASE_MODEL to a model that is there, as the message says"),
-    Check("registry", _registry, fix="check LABELLOOP_MLFLOW_URL and that its server is up"),
+    Check("registry", _registry, needs=("database",), fix="check LABELLOOP_MLFLOW_URL and that its server is up"),
     Check("worker", _worker, needs=("database",)),
 )

@@ -6,9 +6,9 @@ from typing import Any
 from ...domain.annotation import Task
 from ...domain.model import is_cold_start
 from ...domain.snapshot import split_of
+from ...labelstudio.plans import plan_of
 from ...models.decoders.base import decoder_of
-from ..connecting.projects import plan_of
-from .examination import Check, Examination, Verdict, broken, fine, warning
+from .examination import Check, Examination, Finding, broken, fine, warning
 from .probe import PREDICT_TIMEOUT_S
 
 __all__ = ["CHECKS"]
@@ -18,11 +18,11 @@ TEXTS_WRITTEN = 1
 """The number of tasks to try where a model writes responses, each of which takes seconds."""
 
 
-def _task_texts(exam: Examination) -> Verdict:
+def _task_texts(exam: Examination) -> Finding:
     tasks = exam.first_tasks
     if not tasks:
         return fine("there is no task yet")
-    shown = plan_of(exam.project).object
+    shown = plan_of(exam.project.label_config).object
     empty = [task for task in tasks if not shown.text(task.data).strip()]
     some = f"the first {len(tasks)} tasks" if len(tasks) > 1 else "the only task"
     if not empty:
@@ -44,9 +44,9 @@ def _keys(data: Mapping[str, Any]) -> str:
     return ", ".join(map(repr, data)) or "nothing"
 
 
-def _prelabels(exam: Examination) -> Verdict:
+def _prelabels(exam: Examination) -> Finding:
     """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
-    plan = plan_of(exam.project)
+    plan = plan_of(exam.project.label_config)
     if is_cold_start(exam.version) and not any(decoder_of(each.kind.head).is_one_label for each in plan.controls):
         return fine("none before the first training: the cold start answers single choices alone")
     tasks = _open_tasks(exam)[: TEXTS_WRITTEN if plan.has_texts else TASKS_PREDICTED]
@@ -69,7 +69,7 @@ def _prelabels(exam: Examination) -> Verdict:
 
 def _open_tasks(exam: Examination) -> list[Task]:
     """Return the tasks that have a text and are not held out."""
-    texts = [(task, plan_of(exam.project).text(task.data)) for task in exam.first_tasks]
+    texts = [(task, plan_of(exam.project.label_config).text(task.data)) for task in exam.first_tasks]
     return [task for task, text in texts if text.strip() and not split_of(text, exam.project.split).is_held_out]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from ...atomic_files import whole_draft, whole_folder
+from ...atomic_files import atomic_file, take_place, unfinished_folder
 from ...domain.example import Provenance, Row
 from ...domain.label_config import Control, LabelConfig, ObjectTag
 from ...domain.project import Project
@@ -17,10 +17,10 @@ from ...exporters.base import Exporter, ExportRequest, RowCounter, exporter
 from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.flat_export import read_flat_export
 from ...labelstudio.flat_records import is_flat_export
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.reviewed import changed_rows
-from ...tasks import ServingPlan, find_kinds, serving_plan
-from ..connecting.projects import plan_of, project_as_it_is
+from ...tasks import ServingPlan, find_kinds
+from ..connecting.projects import project_as_it_is
 from ..services import Services
 from .row_source import RowSource
 
@@ -61,7 +61,7 @@ def export_format(services: Services, project: Project, request: ExportRequest, 
         HookError: a hook failed with a row. Nothing is written then.
     """
     project = project_as_it_is(services, project)
-    request = _completed(request, plan_of(project))
+    request = _completed(request, plan_of(project.label_config))
     return _export(RowSource.of_project(services, project), request, out)
 
 
@@ -83,7 +83,7 @@ def export_format_of_file(
     if label_config is None:
         report = _export_columns(services, export, request, out, notes)
     else:
-        plan = serving_plan(parse_label_config(label_config))
+        plan = plan_of(label_config)
         request = _completed(request, plan)
         report = _export(RowSource.of_file(services, export, plan, notes), request, out)
     return replace(report, notices=(*report.notices, *notes.sentences))
@@ -144,15 +144,20 @@ def _written(
     out, wanted = out.resolve(), exporter(request.format_name)
     counters: dict[Split | None, RowCounter] = {}
     if None in rows and not wanted.is_folder:
-        with whole_draft(out) as draft:
+        with atomic_file(out) as draft:
             counters[None] = wanted.write(rows[None], draft, request)
     else:
-        with whole_folder(out) as folder:
+        refusal = ConfigurationError(f"{out} holds something already; choose a folder that is empty or not there yet")
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise refusal
+        with unfinished_folder(out.parent) as folder:
             for split, split_rows in rows.items():
                 path = folder / wanted.file_of(split or Split.TRAIN)
                 path.parent.mkdir(exist_ok=True)
                 counters[split] = wanted.write(split_rows, path, request)
             wanted.finish(folder)
+            if not take_place(folder, out):
+                raise refusal
     return _summed(counters, wanted, out, tuple(reasons))
 
 

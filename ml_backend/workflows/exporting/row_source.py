@@ -17,13 +17,13 @@ from ...labelstudio.export_file import read_export
 from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.flat_export import read_flat_export
 from ...labelstudio.flat_records import is_flat_export
+from ...labelstudio.plans import plan_of
 from ...snapshots.believe import believed
 from ...snapshots.build import BuiltRows, build_rows
 from ...snapshots.review import ReviewRule
 from ...snapshots.reviewed import BuildSettings, History, RowChange, reviewed_rows
 from ...tasks import ServingPlan
 from ..connecting.config_history import control_absences
-from ..connecting.projects import plan_of
 from ..services import Services
 
 __all__ = ["RowSource"]
@@ -57,7 +57,7 @@ class RowSource:
         Raises:
             StudioError: Label Studio cannot be read; raised when the reading gets there.
         """
-        plan = plan_of(project)
+        plan = plan_of(project.label_config)
         given = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
         history, absences = _event_history(services, project, plan), control_absences(services, project)
         return cls(services, f"project {project.id}", given, plan, history, absences)

@@ -2,18 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from ...atomic_files import take_place, unfinished_folder
 from ...domain.project import Project
 from ...domain.snapshot import ProjectRef, Snapshot, SplitFractions
 from ...errors import SnapshotError
 from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.file_text import name_without_gz
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.build import BuiltRows
 from ...snapshots.reviewed import BuildSettings
 from ...snapshots.store import MANIFEST, read_manifest, write_snapshot
-from ...tasks import serving_plan
 from ..connecting.projects import project_as_it_is, slug_of
 from ..services import Services
 from .row_source import RowSource
@@ -86,7 +85,7 @@ def export_file(
         HookError: a hook failed with a row.
     """
     notes = FileNotes()
-    source = RowSource.of_file(services, export, serving_plan(parse_label_config(label_config)), notes)
+    source = RowSource.of_file(services, export, plan_of(label_config), notes)
     settings = source.settings(split)
     built = source.build(settings)
     if not any(built.splits.values()):
@@ -122,18 +121,16 @@ def _written(
         snapshot = write(services.options.snapshots_folder)
     else:
         out = out.resolve()
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".labelloop-", dir=out.parent) as folder:
-            snapshot = _moved(write(Path(folder)), out)
+        with unfinished_folder(out.parent) as folder:
+            snapshot = _moved(write(folder), out)
     services.hooks.snapshot_written(snapshot)
     return snapshot
 
 
 def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
     """Return the snapshot at the folder that the caller named, which must be free, or hold the same one."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if (out / MANIFEST).exists() and read_manifest(out).id == snapshot.id:
-            return Snapshot(out, replace(read_manifest(out), reasons=snapshot.manifest.reasons))
-        raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")
-    snapshot.path.rename(out)
-    return replace(snapshot, path=out)
+    if take_place(snapshot.path, out):
+        return replace(snapshot, path=out)
+    if (out / MANIFEST).exists() and read_manifest(out).id == snapshot.id:
+        return Snapshot(out, replace(read_manifest(out), reasons=snapshot.manifest.reasons))
+    raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")

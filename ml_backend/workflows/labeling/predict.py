@@ -10,10 +10,9 @@ from ...domain.project import Project
 from ...errors import BundleError, LabelConfigError
 from ...labelstudio.export_file import read_tasks
 from ...labelstudio.file_notes import FileNotes
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...serving.prelabels import Prelabels, prelabel
-from ...tasks import ServingPlan, serving_plan
-from ..connecting.projects import plan_of
+from ...tasks import ServingPlan
 from ..services import Services
 
 __all__ = ["predict_file", "predict_for_studio"]
@@ -22,9 +21,9 @@ TASKS_AT_ONCE = 512
 
 
 def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
-    """One pre-label per task, in order, by the model that serves the project."""
+    """Return one pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
-    prelabels = prelabel(tasks, predictor, plan_of(project), project.split)
+    prelabels = prelabel(tasks, predictor, plan_of(project.label_config), project.split)
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]
     services.hooks.predictions_made(project.ref.key, predictor.version, pairs)
     return prelabels
@@ -56,7 +55,7 @@ def _plan_of(path: Path) -> ServingPlan:
 
     manifest = read_bundle(path).manifest
     try:
-        plan = serving_plan(parse_label_config(manifest.facts.label_config))
+        plan = plan_of(manifest.facts.label_config)
     except LabelConfigError as error:
         raise BundleError(f"the label config in {path} cannot be used: {error}") from error
     if {part.control for part in manifest.parts}.isdisjoint(served.name for served in plan.controls):

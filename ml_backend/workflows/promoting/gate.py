@@ -1,19 +1,19 @@
 """Champion and challenger on the same test rows, as they are now."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ...domain.example import Row, SelectedBy
 from ...domain.model import GateDecision, ModelVersion
 from ...domain.ports import Predictor
+from ...domain.progress import Progress, ProgressCallback, ignore_progress
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, SnapshotError
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_rows
-from ...tasks import ServingPlan, serving_plan
+from ...tasks import ServingPlan
 from ..exporting.snapshots import newest_snapshot
 from ..services import Services
 from ..training.evaluate import answers_of, evaluations
@@ -46,17 +46,13 @@ class _TestRows:
     plan: ServingPlan
 
 
-def _ignore(_version: str, _texts: int) -> None:
-    """An observer that does nothing."""
-
-
 def hold_gate(
     services: Services,
     snapshot: Snapshot,
     challenger: ModelVersion,
     project: Project | None,
     *,
-    on_texts: Callable[[str, int], None] = _ignore,
+    report: ProgressCallback = ignore_progress,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 
@@ -64,27 +60,29 @@ def hold_gate(
     of the text, and fixed. Before the first champion the challenger meets the cold start.
 
     Args:
-        on_texts: where responses are written, which takes long: called every few texts with the version and the
-            number it has answered; what it raises stops the gate.
+        report: called while responses are written, which takes long.
     """
     test = _test_rows(snapshot)
     if not test.rows and snapshot.manifest.split.test == 0:
         return None
-    champion = services.registry.champion(test.key)
+    champion = services.versions.champion(test.key)
     serving = (
-        services.load_predictor(champion.path)
+        services.load_predictor(services.versions.at_hand(champion).path)
         if champion is not None
         else services.cold_start(project or _stand_in(services, snapshot))
     )
-    candidate = _watched(services.load_predictor(challenger.path), test, on_texts)
-    decision = _decide(services, test, _watched(serving, test, on_texts), candidate)
+    candidate = _watched(services.load_predictor(challenger.path), test, report)
+    decision = _decide(services, test, _watched(serving, test, report), candidate)
     services.database.gates.add(test.key, snapshot.id, decision)
     return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
 
 
-def _watched(predictor: Predictor, test: _TestRows, on_texts: Callable[[str, int], None]) -> Remembering:
+def _watched(predictor: Predictor, test: _TestRows, report: ProgressCallback) -> Remembering:
+    def report_texts(count: int) -> None:
+        report(Progress(0.0, "gate", f"{predictor.version} has answered {count} of {len(test.rows)} test rows"))
+
     at_once = TEXTS_AT_ONCE if test.plan.has_texts else None
-    return Remembering(predictor, at_once=at_once, on_texts=partial(on_texts, predictor.version))
+    return Remembering(predictor, at_once=at_once, on_texts=report_texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
         ModelNotFound: one of them is unknown, or they belong to different projects.
         SnapshotError: there is no snapshot, or it has no test rows.
     """
-    first, second = services.registry.get(champion), services.registry.get(challenger)
+    first, second = services.versions.get(champion), services.versions.get(challenger)
     if first.project_key != second.project_key:
         raise ModelNotFound(
             f"{champion} belongs to {first.project_key}, {challenger} to {second.project_key}; "
@@ -135,7 +133,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
 
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
-    plan = serving_plan(parse_label_config(manifest.label_config))
+    plan = plan_of(manifest.label_config)
     return _TestRows(manifest.project.key, list(read_rows(snapshot.path, Split.TEST)), plan)
 
 

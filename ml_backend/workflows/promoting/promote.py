@@ -1,39 +1,34 @@
 """Promotion and rollback: which version serves, changed so that a crash at any step can be repaired.
 
-Order: intent row, push of the missing predictions, alias (the commit point), the project's selected version,
-deletion of predictions that no one will look at again. Every step can be repeated; the row says which was the
-last one done, and whoever finds an open row goes on from there.
+Order: intent row, push of the missing predictions, the row that says which version serves (the commit point), MLflow's
+alias, the project's selected version, deletion of predictions that nobody will look at again. Every step can be
+repeated; the promotion's row says which one was the last, and whoever finds an open promotion continues after it.
 """
 
 import logging
-import time
-from collections.abc import Callable
 
 from ...domain.job import Job, JobState
 from ...domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
 from ...domain.ports import Predictor
+from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
 from ...domain.project import Project
-from ...errors import HookError, LabelloopError, PromotionError, PromotionVetoed
+from ...errors import HookError, LabelloopError, ModelNotFound, PromotionError, PromotionVetoed, TrackingError
 from ..labeling.prelabel import push_missing, select_version
 from ..services import Services
 
 __all__ = [
-    "Report",
     "abandon_promotion",
     "ask_hooks",
     "finish_promotion",
     "promote",
     "reconcile_promotions",
     "rollback",
-    "serving_version",
     "withdraw_promotion",
 ]
 
 log = logging.getLogger(__name__)
 
-WAIT_S = 0.5
-
-Report = Callable[[float, str], None]
+STAGE = "promoting"
 
 
 def promote(
@@ -44,7 +39,7 @@ def promote(
     reason: str,
     is_forced: bool = False,
     job_id: int | None = None,
-    report: Report,
+    report: ProgressCallback = ignore_progress,
 ) -> Promotion:
     """Make a version the champion, with its predictions in Label Studio first.
 
@@ -53,17 +48,16 @@ def promote(
         job_id: the job that does it, by which a later attempt finds the promotion.
 
     Raises:
-        ModelNotFound: the registry does not know the version.
+        ModelNotFound: there is no such version.
         PromotionVetoed: a hook objects.
         PromotionError: it serves already, or another promotion is under way.
     """
     if is_cold_start(version):
         # One of an earlier label config cannot answer any more.
         version = cold_start_version(project.ref.key, project.label_config_fingerprint)
-        fingerprint = None
     else:
-        fingerprint = services.registry.get(version).label_config_fingerprint
-    previous = serving_version(services, project)
+        services.versions.get(version)
+    previous = services.versions.serving(project)
     if version == previous:
         raise PromotionError(f"{version} serves already; nothing was changed")
     if not is_forced:
@@ -75,7 +69,6 @@ def promote(
         reason=reason,
         is_forced=is_forced,
         job_id=job_id,
-        label_config_fingerprint=fingerprint,
     )
     return finish_promotion(services, project, promotion, report)
 
@@ -95,35 +88,44 @@ def ask_hooks(services: Services, key: str, version: str, *, previous: str, reas
         raise PromotionVetoed(f"{version} was not promoted: vetoed by {objection}. {remedy}")
 
 
-def finish_promotion(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
+def finish_promotion(
+    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
+) -> Promotion:
     """Carry a promotion on from its last step to the end, once no other process is at it."""
-    while True:
-        with services.database.locks.attempt(_lock(project.id)) as is_free:
-            if is_free:
-                return _finish(services, project, promotion, report)
-        report(0.0, "another process is finishing it")
-        time.sleep(WAIT_S)
+
+    def report_waiting() -> None:
+        report(Progress(0.0, STAGE, "another process is finishing it"))
+
+    with services.database.locks.held(_lock(project.id), report_waiting):
+        return _finish(services, project, promotion, share_of(report, 0.0, 1.0, STAGE))
 
 
-def _finish(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
+def _finish(
+    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
+) -> Promotion:
     promotions = services.database.promotions
     promotion = promotions.get(promotion.id)  # another process may have brought it on meanwhile
     if promotion.state is PromotionState.INTENT:
         push_missing(services, project, _predictor(services, project, promotion.version), report)
         promotion = promotions.advance(promotion, PromotionState.PUSHED)
     if promotion.state is PromotionState.PUSHED:
-        if is_cold_start(promotion.version):
-            services.registry.clear_champion(project.ref.key)
-        else:
-            services.registry.set_champion(promotion.version)
-        promotion = promotions.advance(promotion, PromotionState.COMMITTED)
+        promotion = promotions.commit(promotion, project.ref.key)
         log.info("project %s: %s is champion (%s)", project.id, promotion.version, promotion.reason)
         services.hooks.model_promoted(project.ref.key, promotion.version, promotion.previous, promotion.reason)
     if promotion.state is PromotionState.COMMITTED:
+        _mirror(services, project)
         select_version(services, project, promotion.version)
         _delete_old_predictions(services, project, promotion)
         promotion = promotions.advance(promotion, PromotionState.DONE)
     return promotion
+
+
+def _mirror(services: Services, project: Project) -> None:
+    """Let MLflow's alias name what serves; annotators do not wait where MLflow is away or has lost the version."""
+    try:
+        services.versions.mirror(project.ref.key)
+    except (TrackingError, ModelNotFound) as error:
+        log.warning("`labelloop doctor` sets MLflow's alias for project %s once that is mended: %s", project.id, error)
 
 
 def _lock(project_id: int) -> str:
@@ -150,7 +152,7 @@ def reconcile_promotions(services: Services) -> int:
                 if is_free and _is_unwanted(services, promotion):
                     _withdraw(services, project, promotion)
                 elif is_free:
-                    _finish(services, project, promotion, lambda _fraction, _message: None)
+                    _finish(services, project, promotion)
         except LabelloopError as error:
             log.warning("promotion of %s waits: %s", promotion.version, error)
             waiting += 1
@@ -173,8 +175,7 @@ def abandon_promotion(services: Services, project: Project) -> None:
     promotion = services.database.promotions.open(project.id)
     if promotion is None:
         return
-    champion = services.registry.champion(project.ref.key)
-    if promotion.state is PromotionState.COMMITTED or (champion and champion.name == promotion.version):
+    if promotion.state is PromotionState.COMMITTED or services.versions.serving(project) == promotion.version:
         raise PromotionError(f"{promotion.version} serves already; its promotion can only be finished")
     services.database.promotions.advance(promotion, PromotionState.ABANDONED)
 
@@ -203,23 +204,22 @@ def _withdraw(services: Services, project: Project, promotion: Promotion) -> Non
 
 
 def rollback(
-    services: Services, project: Project, *, reason: str, job_id: int | None = None, report: Report
+    services: Services,
+    project: Project,
+    *,
+    reason: str,
+    job_id: int | None = None,
+    report: ProgressCallback = ignore_progress,
 ) -> Promotion:
     """Make the version before the champion serve again: the cold start, where the champion is the first.
 
     Raises:
         PromotionError: there is no champion.
     """
-    if services.registry.champion(project.ref.key) is None:
+    if services.versions.champion(project.ref.key) is None:
         raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
     target = _version_before(services, project)
     return promote(services, project, target, reason=reason, is_forced=True, job_id=job_id, report=report)
-
-
-def serving_version(services: Services, project: Project) -> str:
-    """The champion, or the cold start before the first one."""
-    champion = services.registry.champion(project.ref.key)
-    return champion.name if champion else cold_start_version(project.ref.key, project.label_config_fingerprint)
 
 
 def _version_before(services: Services, project: Project) -> str:
@@ -243,7 +243,7 @@ def _version_before(services: Services, project: Project) -> str:
 def _predictor(services: Services, project: Project, version: str) -> Predictor:
     if is_cold_start(version):
         return services.cold_start(project)
-    return services.load_predictor(services.registry.get(version).path)
+    return services.load_predictor(services.versions.get(version).path)
 
 
 def _delete_old_predictions(services: Services, project: Project, promotion: Promotion) -> None:

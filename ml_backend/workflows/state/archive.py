@@ -17,7 +17,6 @@ from ...errors import StateError
 from ...models.base.stored_facts import StoredFacts
 
 __all__ = [
-    "ARTIFACTS",
     "DATABASE",
     "FOLDERS",
     "MLFLOW",
@@ -29,8 +28,7 @@ __all__ = [
 
 DATABASE = "labelloop.db"
 MLFLOW = "mlflow.db"
-ARTIFACTS = "artifacts"
-FOLDERS = (ARTIFACTS, "snapshots")
+FOLDERS = ("artifacts", "snapshots")
 MANIFEST = "manifest.json"
 FORMAT = 1
 CHUNK = 1 << 20

@@ -9,29 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ... import __version__
-from ...atomic_files import whole_binary_file
+from ...atomic_files import UNFINISHED, atomic_file
 from ...errors import ConfigurationError, StateError
 from ...storage.sqlite_file import copy_sqlite_file, schema_revision, sqlite_file
 from .archive import DATABASE, FOLDERS, MLFLOW, Manifest, write_archive
 
 __all__ = ["Backup", "back_up"]
 
-UNFINISHED = ".unfinished-"
 FORMS = {".tar": False, ".tar.gz": True, ".tgz": True}
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the state is.
-
-    Attributes:
-        database_url: of the state, as SQLAlchemy takes it.
-        mlflow_url: of MLflow's store.
-    """
-
-    home: Path
-    database_url: str
-    mlflow_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +28,14 @@ class Backup:
     files: int
 
 
-def back_up(places: Places, out: Path, now: datetime) -> Backup:
+def back_up(home: Path, database_url: str, mlflow_url: str, out: Path, now: datetime) -> Backup:
     """Write the state into one file, which appears complete or not at all. Nobody has to stop for it.
 
     Left out are fetched bundles, logs, temporary files, and what unfinished jobs have done so far.
 
     Args:
+        database_url: of the state, as SQLAlchemy takes it.
+        mlflow_url: of MLflow's store.
         out: ends in `.tar`, or in `.tar.gz` or `.tgz` to be compressed.
 
     Raises:
@@ -57,14 +44,14 @@ def back_up(places: Places, out: Path, now: datetime) -> Backup:
     """
     out = out.resolve()
     is_compressed = _is_compressed(out)
-    inside = [name for name in FOLDERS if out.is_relative_to(places.home / name)]
+    inside = [name for name in FOLDERS if out.is_relative_to(home / name)]
     if inside:
         raise ConfigurationError(f"{out} lies in the folder {inside[0]}, which is backed up; choose another place")
-    database, mlflow = _database(places), _mlflow(places)
+    database, mlflow = _database(database_url, home), _mlflow(mlflow_url, home)
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".labelloop-backup-", dir=out.parent) as folder:
-        # In this order, what refers is copied before what it refers to: rows, then aliases and versions, then files,
-        # which are only ever added.
+        # In this order, what refers is copied before what it refers to: rows, then MLflow's record, then files, which
+        # are only ever added.
         copies = []
         for name, file in ((DATABASE, database), (MLFLOW, mlflow)):
             if file.exists():
@@ -76,13 +63,11 @@ def back_up(places: Places, out: Path, now: datetime) -> Backup:
             database_schema=revisions[DATABASE],
             mlflow=version("mlflow"),
             mlflow_schema=revisions.get(MLFLOW),
-            home=str(places.home),
+            home=str(home),
             created_at=now.isoformat(timespec="seconds"),
         )
-        with whole_binary_file(out) as draft:
-            count = write_archive(draft, [*copies, *_files(places.home)], facts, is_compressed=is_compressed)
-            draft.flush()
-            os.fsync(draft.fileno())
+        with atomic_file(out, is_private=True, is_synced=True) as draft, draft.open("wb") as archive:
+            count = write_archive(archive, [*copies, *_files(home)], facts, is_compressed=is_compressed)
     return Backup(out, out.stat().st_size, count)
 
 
@@ -93,12 +78,12 @@ def _is_compressed(out: Path) -> bool:
     raise ConfigurationError(f"{out.name} has no ending of a backup; wanted one of {', '.join(FORMS)}")
 
 
-def _database(places: Places) -> Path:
-    file = sqlite_file(places.database_url)
+def _database(url: str, home: Path) -> Path:
+    file = sqlite_file(url)
     if file is None:
         raise StateError(
             "the state is in a database server (LABELLOOP_DATABASE_URL), which has its own tool: back it up with "
-            f"pg_dump, and MLflow's database as well, then copy the folders {' and '.join(FOLDERS)} of {places.home}, "
+            f"pg_dump, and MLflow's database as well, then copy the folders {' and '.join(FOLDERS)} of {home}, "
             "in this order"
         )
     if not file.exists():
@@ -106,12 +91,12 @@ def _database(places: Places) -> Path:
     return file
 
 
-def _mlflow(places: Places) -> Path:
-    file = sqlite_file(places.mlflow_url)
+def _mlflow(url: str, home: Path) -> Path:
+    file = sqlite_file(url)
     if file is None:
         raise StateError(
             "MLflow's store is no file (LABELLOOP_MLFLOW_URL), so a backup of the rest would be half of one: stop "
-            f"labelloop, back up the MLflow server or its database (pg_dump) and its files, then copy {places.home}"
+            f"labelloop, back up the MLflow server or its database (pg_dump) and its files, then copy {home}"
         )
     return file
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ...errors import ConfigurationError, StateError
 from ...storage import open_database
-from ...storage.move import check_database, copy_tables, reading, row_counts
+from ...storage.move import check_database, copy_tables, reading
 from ...storage.tables import metadata
 from ...tracking.store import empty_store, make_store, store_tables
 from ..services import Services
 
-__all__ = ["Moved", "Targets", "move_state"]
+__all__ = ["Targets", "move_state"]
 
 SERVER = ("http://", "https://")
 
@@ -55,16 +55,10 @@ def _place(url: str | None) -> object:
     return parsed.get_backend_name(), parsed.host, parsed.port, parsed.database
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """Rows per table of what was moved."""
-
-    database: Counts = field(default_factory=dict)
-    mlflow: Counts = field(default_factory=dict)
-
-
-def move_state(services: Services, mlflow_url: str, targets: Targets) -> Moved:
+def move_state(services: Services, mlflow_url: str, targets: Targets) -> tuple[Counts, Counts]:
     """Copy the state into empty databases. The present ones are left as they are; both copies are kept, or neither is.
+
+    Returns the rows per table of what was moved: of the state, and of MLflow.
 
     Args:
         mlflow_url: of the present MLflow store.
@@ -78,7 +72,7 @@ def move_state(services: Services, mlflow_url: str, targets: Targets) -> Moved:
         _check_nothing_runs(services)
         database = transactions.enter_context(_database_copy(services, targets.database)) if targets.database else {}
         mlflow = transactions.enter_context(_mlflow_copy(mlflow_url, targets.mlflow)) if targets.mlflow else {}
-        return Moved(database, mlflow)
+        return database, mlflow
 
 
 def _check_nothing_runs(services: Services) -> None:
@@ -100,12 +94,6 @@ def _database_copy(services: Services, url: str) -> Iterator[Counts]:
     target = open_database(url, services.clock)
     try:
         with reading(source_url) as source, target.engine.begin() as connection:
-            filled = [name for name, count in row_counts(connection, tables).items() if count]
-            if filled:
-                raise StateError(
-                    f"{target.engine.url.render_as_string()} holds rows already (in {', '.join(filled)}); wanted an "
-                    "empty database"
-                )
             yield copy_tables(source, connection, tables)
     finally:
         target.close()

@@ -11,9 +11,9 @@ from ...domain.reasons import ReasonCount, ReasonCounts, reason_counts_to_json
 from ...domain.snapshot import Split
 from ...errors import SnapshotError, UnsupportedLabelConfig
 from ...labelstudio.file_notes import FileNotes
-from ...labelstudio.label_config_xml import parse_label_config
+from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_manifest, read_rows
-from ...tasks import ServingPlan, serving_plan
+from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..exporting.row_source import RowSource
 from ..services import Services
@@ -77,7 +77,7 @@ def evaluate_on_snapshot(services: Services, bundle: Path, snapshot: Path) -> Ev
             f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "
             "or score every reviewed row of an export file: --studio-export FILE --config FILE"
         )
-    plan = serving_plan(parse_label_config(manifest.label_config))
+    plan = plan_of(manifest.label_config)
     return replace(_report(services, bundle, rows, plan), reasons=manifest.reasons)
 
 
@@ -89,7 +89,7 @@ def evaluate_on_export(services: Services, bundle: Path, export: Path, label_con
         SnapshotError: not one task in it is reviewed.
         UnsupportedLabelConfig: its rows answer none of the version's controls.
     """
-    plan = serving_plan(parse_label_config(label_config))
+    plan = plan_of(label_config)
     reasons, notes = ReasonCounts(), FileNotes()
     source = RowSource.of_file(services, export, plan, notes)
     rows = list(source.rows(reasons))

@@ -10,7 +10,8 @@ import pytest
 from ml_backend.domain.model import Method, ModelVersion
 from ml_backend.domain.ports import ModelRegistry, Tracker
 from ml_backend.errors import JobCancelled, JobError, ModelNotFound
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.fakes import FakeRegistry, FakeTracker
 
 KEYS = (f"tickets-{number}" for number in itertools.count(1))
@@ -71,7 +72,7 @@ def register(backend: Backend, key: str, bundle: Path, number: int | None = None
 
 def test_a_registered_version_keeps_what_it_was_given(backend: Backend, key: str, bundle: Path) -> None:
     registered = register(backend, key, bundle)
-    found = backend.registry.get(f"{key}-v1")
+    (found,) = backend.registry.versions(key)
     assert found == registered
     assert (found.name, found.number, found.project_key) == (f"{key}-v1", 1, key)
     assert (found.method, found.snapshot_id, found.label_config_fingerprint) == (
@@ -86,7 +87,9 @@ def test_a_registered_version_keeps_what_it_was_given(backend: Backend, key: str
 
 
 def test_the_files_of_a_version_are_those_that_its_run_logged(backend: Backend, key: str, bundle: Path) -> None:
-    path = backend.registry.get(register(backend, key, bundle).name).path
+    version = register(backend, key, bundle)
+    backend.registry.fetch(version)
+    path = version.path
     assert sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()) == [
         "adapter/weights",
         "bundle.json",
@@ -112,7 +115,7 @@ def test_numbers_below_the_one_wanted_are_used_up(backend: Backend, key: str, bu
     assert [version.number for version in backend.registry.versions(key)] == [4]
     assert backend.registry.next_number(key) == 5
     with pytest.raises(ModelNotFound):
-        backend.registry.get(f"{key}-v3")
+        backend.registry.set_champion(key, f"{key}-v3")
 
 
 def test_a_number_that_was_taken_meanwhile_is_refused(backend: Backend, key: str, bundle: Path) -> None:
@@ -125,56 +128,44 @@ def test_a_number_that_was_taken_meanwhile_is_refused(backend: Backend, key: str
     assert [version.name for version in backend.registry.versions(key)] == [again.name, theirs.name]
 
 
-@pytest.mark.parametrize("ending", ["-v2", "-v0", "-v01", "-v", "", "-cold-start-abcabcabcabc", "-v999999999999"])
-def test_an_unknown_version_is_not_found(backend: Backend, key: str, bundle: Path, ending: str) -> None:
-    register(backend, key, bundle)
-    for ask in (backend.registry.get, backend.registry.set_champion, backend.registry.set_challenger):
-        with pytest.raises(ModelNotFound, match=f"{key}{ending}'"):
-            ask(key + ending)
-    assert backend.registry.champion(key) is None
+@pytest.mark.parametrize("is_known_project", [True, False])
+def test_an_unknown_version_cannot_be_champion(
+    backend: Backend, key: str, bundle: Path, is_known_project: bool
+) -> None:
+    if is_known_project:
+        backend.registry.set_champion(key, register(backend, key, bundle).name)
+
+    with pytest.raises(ModelNotFound, match=f"{key}-v2'"):
+        backend.registry.set_champion(key, f"{key}-v2")
+
+    assert champions(backend, key) == []
 
 
-def test_an_unknown_project_has_no_versions_and_no_champion(registry: ModelRegistry, key: str) -> None:
+def champions(backend: Backend, key: str) -> list[str]:
+    return [version.name for version in backend.registry.versions(key) if version.is_champion]
+
+
+def test_the_alias_names_one_version_or_none_and_says_which_one_it_named(
+    backend: Backend, key: str, bundle: Path
+) -> None:
+    first, second = (register(backend, key, bundle).name for _ in range(2))
+    before = []
+    for name in (None, first, second, second, first, None, None):
+        before.append(backend.registry.set_champion(key, name))
+        assert champions(backend, key) == ([name] if name else [])
+
+    assert before == [None, None, first, second, second, first, None]
+
+
+def test_an_unknown_project_has_no_versions(registry: ModelRegistry, key: str) -> None:
     assert list(registry.versions(key)) == []
-    assert registry.champion(key) is None
-    registry.clear_champion(key)
-    with pytest.raises(ModelNotFound, match=key):
-        registry.get(f"{key}-v1")
-
-
-def test_one_version_at_a_time_is_champion(backend: Backend, key: str, bundle: Path) -> None:
-    registry, names = backend.registry, [register(backend, key, bundle).name for _ in range(2)]
-    for name in (*names, names[0]):
-        registry.set_champion(name)
-        champion = registry.champion(key)
-        assert champion is not None
-        assert champion == registry.get(name)
-        assert [version.name for version in registry.versions(key) if version.is_champion] == [name]
-
-
-def test_without_the_champion_alias_nothing_serves(backend: Backend, key: str, bundle: Path) -> None:
-    name = register(backend, key, bundle).name
-    backend.registry.set_champion(name)
-    backend.registry.clear_champion(key)
-    assert backend.registry.champion(key) is None
-    assert not backend.registry.get(name).is_champion
-    backend.registry.clear_champion(key)
-
-
-def test_champion_and_challenger_are_independent(backend: Backend, key: str, bundle: Path) -> None:
-    registry, first, second = backend.registry, register(backend, key, bundle), register(backend, key, bundle)
-    registry.set_champion(first.name)
-    registry.set_challenger(second.name)
-    assert [(v.is_champion, v.is_challenger) for v in registry.versions(key)] == [(False, True), (True, False)]
-    registry.set_champion(second.name)
-    assert [(v.is_champion, v.is_challenger) for v in registry.versions(key)] == [(True, True), (False, False)]
+    assert registry.set_champion(key, None) is None
 
 
 def test_projects_do_not_see_each_other(backend: Backend, key: str, bundle: Path) -> None:
     longer = f"{key}0"  # its name starts with the other's
-    backend.registry.set_champion(register(backend, longer, bundle).name)
+    backend.registry.set_champion(longer, register(backend, longer, bundle).name)
     assert backend.registry.next_number(key) == 1
-    assert backend.registry.champion(key) is None
     assert list(backend.registry.versions(key)) == []
 
 

@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import SelectedBy
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
@@ -21,7 +21,8 @@ from ml_backend.options import BackendOptions
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.connecting.config_history import control_absences
 from ml_backend.workflows.connecting.connect import Connection, connect, create_and_connect
-from ml_backend.workflows.doctor.diagnose import Finding, State, diagnose
+from ml_backend.workflows.doctor.diagnose import diagnose
+from ml_backend.workflows.doctor.examination import Finding, State
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.worker import Worker
 from ml_backend.workflows.labeling.confirm import confirm_labels
@@ -217,7 +218,7 @@ def test_start_training_in_label_studio_queues_a_job(running: Running, studio: L
     asked(studio, "POST", f"/api/ml/{row['id']}/train")
 
     jobs = running.services.database.jobs
-    (job,) = (job for job in jobs.newest() if job.kind is JobKind.TRAIN)
+    (job,) = (job for job in jobs.newest() if job.kind == "train")
     assert (job.project_id, job.state) == (running.project_id, JobState.QUEUED)
     jobs.cancel(job.id)
 

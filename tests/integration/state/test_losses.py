@@ -13,7 +13,6 @@ from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
 from ml_backend.options import Options
 from ml_backend.serving.alarms import AlarmKind
-from ml_backend.workflows.promoting.promote import serving_version
 from ml_backend.workflows.services import Services
 from tests.live_state import CHAMPION, make_live_state
 
@@ -62,8 +61,8 @@ def test_without_mlflows_database_the_champion_serves_from_its_files(
     (home / "mlflow.db").unlink()
 
     assert started.champions.refresh(project).version == CHAMPION
-    assert started.alarms.counts() == {AlarmKind.STATE: 0, AlarmKind.REGISTRY: 1, AlarmKind.MODEL: 0}
-    assert started.registry.next_number(project.ref.key) == 3
+    assert not any(started.alarms.counts().values())
+    assert started.versions.next_number(project.ref.key) == 3
 
 
 def test_versions_are_made_meanwhile_under_new_names(home: Path, started: Services, project: Project) -> None:
@@ -74,18 +73,18 @@ def test_versions_are_made_meanwhile_under_new_names(home: Path, started: Servic
     training.join(120)
 
     assert training.exitcode == 0
-    assert serving_version(started, project) == "support-tickets-1-v3"
-    assert [each.number for each in started.registry.versions(project.ref.key)] == [3, 2, 1]
+    assert started.versions.serving(project) == "support-tickets-1-v3"
+    assert [each.number for each in started.versions.all(project.ref.key)] == [3, 2, 1]
 
 
 def promote_next(home: Path, project: Project) -> None:
     """Make the calls to MLflow that a training makes."""
     services, key = build_services(load_settings(home=home)), project.ref.key
     with services.tracker.run(key, "a training") as run:
-        run.log_folder(services.registry.get(CHAMPION).path, "bundle")
-        services.registry.register(
+        run.log_folder(services.versions.get(CHAMPION).path, "bundle")
+        services.versions.register(
             key,
-            number=services.registry.next_number(key),
+            number=services.versions.next_number(key),
             run_id=run.run_id,
             artifact_path="bundle",
             method=Method.REGRESSION,
@@ -93,22 +92,22 @@ def promote_next(home: Path, project: Project) -> None:
             label_config_fingerprint=project.label_config_fingerprint,
             metrics={},
         )
-    assert serving_version(services, project) == CHAMPION
-    services.registry.set_champion("support-tickets-1-v3")
+    assert services.versions.serving(project) == CHAMPION
+    services.versions.serve("support-tickets-1-v3")
     services.database.close()
 
 
 def test_without_its_folder_the_version_before_serves(home: Path, started: Services, project: Project) -> None:
-    shutil.rmtree(started.registry.get(CHAMPION).path)
+    shutil.rmtree(started.versions.get(CHAMPION).path)
 
     assert started.champions.refresh(project).version == BEFORE
     assert started.alarms.counts()[AlarmKind.MODEL] == 1
 
 
 def test_without_either_the_version_before_serves(home: Path, started: Services, project: Project) -> None:
-    shutil.rmtree(started.registry.get(CHAMPION).path)
+    shutil.rmtree(started.versions.get(CHAMPION).path)
     for file in home.glob("mlflow.db*"):
         file.unlink()
 
     assert started.champions.refresh(project).version == BEFORE
-    assert started.alarms.counts() == {AlarmKind.STATE: 0, AlarmKind.REGISTRY: 1, AlarmKind.MODEL: 1}
+    assert started.alarms.counts() == {AlarmKind.STATE: 0, AlarmKind.MODEL: 1}

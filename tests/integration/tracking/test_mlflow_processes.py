@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ml_backend.errors import TrackingError
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.mlflow_server import MlflowServer
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -18,7 +19,8 @@ import logging
 import sys
 from pathlib import Path
 from ml_backend.domain.model import Method
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 
 uri, folder, key = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 (folder / key).mkdir()
@@ -32,8 +34,10 @@ with MlflowTracker(uri, folder / "artifacts").run(key, "one") as run:
     run.log_folder(folder / key, "bundle")
     version = registry.register(key, number=number, run_id=run.run_id, artifact_path="bundle", method=Method.LORA,
                                 snapshot_id="s", label_config_fingerprint="f", metrics={})
-registry.set_champion(version.name)
-assert registry.champion(key).path.is_dir()
+registry.set_champion(key, version.name)
+assert registry.versions(key)[0].is_champion
+registry.fetch(version)
+assert version.path.is_dir()
 assert (logging.getLogger().handlers, logging.getLogger().level) == ([], logging.WARNING)
 from mlflow.telemetry.utils import is_telemetry_disabled
 assert is_telemetry_disabled()
@@ -99,7 +103,7 @@ def test_a_server_that_is_away_is_named_without_its_password(monkeypatch: pytest
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     registry = MlflowRegistry("http://ada:secret@127.0.0.1:1", tmp_path)
     with pytest.raises(TrackingError, match=r"http://ada:\*\*\*@127.0.0.1:1 .* LABELLOOP_MLFLOW_URL") as raised:
-        registry.champion("tickets-1")
+        registry.versions("tickets-1")
     assert "secret" not in str(raised.value)
 
 

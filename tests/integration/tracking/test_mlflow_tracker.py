@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ml_backend.errors import Interrupted, JobCancelled
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.fakes import register_version
 
 if TYPE_CHECKING:

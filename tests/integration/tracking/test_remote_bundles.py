@@ -7,7 +7,8 @@ import pytest
 
 from ml_backend.domain.model import ModelVersion
 from ml_backend.errors import BundleError, JobError
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.fakes import register_version
 from tests.mlflow_server import MlflowServer
 
@@ -38,20 +39,19 @@ def test_files_are_fetched_when_a_version_is_asked_for_and_not_before(mlflow_ser
     registry = MlflowRegistry(mlflow_server.url, cache)
     assert registry.versions("remote-1")[0].path == version.path
     assert not version.path.exists()
-    assert registry.get("remote-1-v1").path == version.path
+    registry.fetch(version)
     assert (version.path / "adapter" / "weights").read_bytes() == b"0123456789"
     assert list(cache.iterdir()) == [version.path]
 
 
 def test_files_that_were_fetched_are_not_fetched_again(mlflow_server: MlflowServer, cache: Path) -> None:
     version = registered(mlflow_server, cache, "remote-2")
-    registry = MlflowRegistry(mlflow_server.url, cache)
-    registry.get(version.name)
+    MlflowRegistry(mlflow_server.url, cache).fetch(version)
     kept_file(mlflow_server, "weights", version.run_id).unlink()
-    registry.set_champion(version.name)
-    champion = MlflowRegistry(mlflow_server.url, cache).champion("remote-2")
-    assert champion is not None
-    assert (champion.path / "adapter" / "weights").read_bytes() == b"0123456789"
+
+    MlflowRegistry(mlflow_server.url, cache).fetch(version)
+
+    assert (version.path / "adapter" / "weights").read_bytes() == b"0123456789"
 
 
 @pytest.mark.parametrize("damage", ["shorter", "gone"])
@@ -67,10 +67,11 @@ def test_files_that_do_not_arrive_whole_leave_nothing_behind(
     with pytest.raises(
         BundleError, match=r"adapter/weights at mlflow-artifacts:.* is missing there or has another size"
     ):
-        registry.get(version.name)
+        registry.fetch(version)
     assert list(cache.iterdir()) == []
     file.write_bytes(b"0123456789")
-    assert registry.get(version.name).path.is_dir()
+    registry.fetch(version)
+    assert version.path.is_dir()
 
 
 def test_threads_that_ask_for_the_same_files_at_once_all_get_them(mlflow_server: MlflowServer, cache: Path) -> None:
@@ -81,7 +82,8 @@ def test_threads_that_ask_for_the_same_files_at_once_all_get_them(mlflow_server:
     def fetch() -> None:
         registry = MlflowRegistry(mlflow_server.url, cache)
         gate.wait()
-        sizes.append((registry.get(version.name).path / "adapter" / "weights").stat().st_size)
+        registry.fetch(version)
+        sizes.append((version.path / "adapter" / "weights").stat().st_size)
 
     threads = [threading.Thread(target=fetch) for _ in range(4)]
     for thread in threads:

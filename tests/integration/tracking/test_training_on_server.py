@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ml_backend.tracking.mlflow import MlflowRegistry
+from ml_backend.tracking.registry import MlflowRegistry
 from tests.backend_process import command
 from tests.integration.tickets import CONFIG, write_export
 from tests.mlflow_server import MlflowServer
@@ -23,6 +23,8 @@ def test_the_gate_has_the_files_of_a_version_that_a_server_keeps(mlflow_server: 
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["gate"]["rows"] == result["metrics"]["test"]["rows"] > 0
-    version = MlflowRegistry(mlflow_server.url, home / "models").get(result["model_version"])
+    (version,) = MlflowRegistry(mlflow_server.url, home / "models").versions(
+        result["model_version"].rpartition("-v")[0]
+    )
     assert version.path.is_relative_to(home / "models")
     assert (version.path / "bundle.json").is_file()

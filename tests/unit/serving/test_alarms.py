@@ -30,5 +30,5 @@ def test_alarms_are_told_apart_by_kind_and_by_what_they_are_about() -> None:
     alarms.begin(AlarmKind.MODEL, "a", "one, in other words")
 
     assert alarms.sentences() == ["one, in other words", "two", "three"]
-    assert alarms.counts() == {AlarmKind.STATE: 1, AlarmKind.REGISTRY: 0, AlarmKind.MODEL: 2}
-    assert (alarms.about(AlarmKind.MODEL, "b"), alarms.about(AlarmKind.REGISTRY, "b")) == ("two", None)
+    assert alarms.counts() == {AlarmKind.STATE: 1, AlarmKind.MODEL: 2}
+    assert (alarms.about(AlarmKind.MODEL, "b"), alarms.about(AlarmKind.STATE, "b")) == ("two", None)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import Method, cold_start_version
+from ml_backend.domain.model import cold_start_version
 from ml_backend.domain.ports import Predictor
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
-from ml_backend.errors import BundleError
+from ml_backend.errors import BundleError, DatabaseUnavailable
 from ml_backend.serving.champions import Champions
-from tests.fakes import FakeClock, FakePredictor, FakeRegistry
+from tests.fakes import FakeClock, FakePredictor, register_version
+from tests.services import versions_in
 
 SHARED_BYTES, OWN_BYTES = 100, 10
 
@@ -34,11 +35,12 @@ class House:
     """
 
     def __init__(self, folder: Path, limit_bytes: int = 0) -> None:
-        self.registry = FakeRegistry(folder)
+        self.folder = folder
+        self.versions = versions_in(folder)
         self.loads: list[str] = []
         self.broken: set[str] = set()
         self.champions = Champions(
-            self.registry, self._load, self._cold_start, memory_of=_memory_of, limit_bytes=limit_bytes
+            self.versions, self._load, self._cold_start, memory_of=_memory_of, limit_bytes=limit_bytes
         )
 
     def project(self, number: int, *, has_champion: bool = True) -> Project:
@@ -49,19 +51,9 @@ class House:
 
     def promote(self, project: Project) -> str:
         key = project.ref.key
-        number = self.registry.next_number(key)
-        version = self.registry.register(
-            key,
-            number=number,
-            run_id=f"{key}-{number}",
-            artifact_path="bundle",
-            method=Method.LORA,
-            snapshot_id="s",
-            label_config_fingerprint="f",
-            metrics={},
-        )
-        self.registry.set_champion(version.name)
-        return version.name
+        name = register_version(self.versions, key, run_id=f"{key}-{self.versions.next_number(key)}").name
+        self.versions.serve(name)
+        return name
 
     def in_memory(self, *projects: Project) -> list[bool]:
         return [self.champions.loaded(project) is not None for project in projects]
@@ -112,7 +104,7 @@ def test_a_version_that_was_put_away_is_loaded_by_its_next_request(bounded: Hous
     assert bounded.loads == ["p-1-v1", "p-2-v1", "p-3-v1", "p-1-v1"]
 
 
-def test_following_the_registry_does_not_load_what_was_put_away(bounded: House) -> None:
+def test_following_promotions_does_not_load_what_was_put_away(bounded: House) -> None:
     projects = [bounded.project(number) for number in (1, 2, 3)]
     for project in projects:
         bounded.ask(project)
@@ -196,3 +188,16 @@ def test_a_project_without_a_champion_is_served_by_its_cold_start(bounded: House
 
     assert bounded.ask(project) == "p-1-cold-start-0123456789ab"
     assert bounded.loads == []
+
+
+def test_while_the_database_is_away_what_served_last_goes_on_serving_and_is_loaded_again(bounded: House) -> None:
+    projects = [bounded.project(number) for number in (1, 2, 3)]
+    for project in projects:
+        bounded.ask(project)
+    assert bounded.in_memory(*projects) == [False, True, True]
+    stranger = bounded.project(4)
+    (bounded.folder / "labelloop.db").rename(bounded.folder / "aside.db")
+
+    assert bounded.ask(projects[0]) == "p-1-v1"
+    with pytest.raises(DatabaseUnavailable):
+        bounded.ask(stranger)

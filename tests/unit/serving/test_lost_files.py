@@ -1,7 +1,7 @@
 """A champion whose files are damaged or gone: under the process that serves it, and before one starts."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import BundleError
 from ml_backend.serving.alarms import AlarmKind, Alarms
 from ml_backend.serving.champions import Champions
-from tests.fakes import FakeClock, FakePredictor, FakeRegistry, register_version
+from tests.fakes import FakeClock, FakePredictor, register_version
+from tests.services import versions_in
 
 PROJECT = Project(1, "tickets", "Tickets", "<View/>", "0123456789ab", SplitFractions(), FakeClock()())
 KEY = PROJECT.ref.key
@@ -23,22 +24,19 @@ class Shelf:
     """Versions with files, the newest of which is champion; each process that uses them has separate alarms."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        self.registry = FakeRegistry(folder)
+        self.rows = versions_in(folder)
         self.versions: list[ModelVersion] = []
         for number in range(1, count + 1):
-            version = register_version(self.registry, KEY, run_id=f"run-{number}")
+            version = register_version(self.rows, KEY, run_id=f"run-{number}")
             (version.path / "controls").mkdir(parents=True)
             (version.path / "bundle.json").write_text(version.name)
             (version.path / "controls" / "head.safetensors").write_text("weights")
             self.versions.append(version)
-        self.registry.set_champion(self.versions[-1].name)
+            self.rows.serve(version.name)
 
     def process(self) -> tuple[Champions, Alarms]:
         alarms = Alarms()
-        return Champions(self.registry, _load, _cold_start, alarms, earlier=self._earlier), alarms
-
-    def _earlier(self, _key: str) -> Sequence[ModelVersion]:
-        return self.versions[-2::-1]
+        return Champions(self.rows, _load, _cold_start, alarms), alarms
 
 
 def _load(path: Path) -> Predictor:

@@ -6,7 +6,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 BUILD = """
 import sys
 from pathlib import Path
-from ml_backend.tracking.mlflow import MlflowRegistry, MlflowTracker
+from ml_backend.tracking.mlflow import MlflowTracker
+from ml_backend.tracking.registry import MlflowRegistry
 
 MlflowTracker("sqlite:///never/mlflow.db", Path("never"))
 MlflowRegistry("sqlite:///never/mlflow.db", Path("never"))

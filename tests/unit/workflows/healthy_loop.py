@@ -13,7 +13,8 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.options import BackendOptions
 from ml_backend.web.app import create_app
 from ml_backend.workflows.connecting.connect import connect
-from ml_backend.workflows.doctor.diagnose import Finding, diagnose
+from ml_backend.workflows.doctor.diagnose import diagnose
+from ml_backend.workflows.doctor.examination import Finding
 from ml_backend.workflows.doctor.probe import BackendProbe
 from ml_backend.workflows.labeling.prelabel import push_missing, select_version
 from ml_backend.workflows.services import Services
@@ -66,10 +67,6 @@ class Original:
     base_model: str
 
 
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
-
-
 def answering(respond: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:
     return httpx.MockTransport(respond)
 
@@ -86,7 +83,7 @@ def make_original(folder: Path) -> Original:
     connect(services, info.id)
     project = services.database.projects.get(info.id)
     predictor = services.cold_start(project)
-    push_missing(services, project, predictor, quiet)
+    push_missing(services, project, predictor)
     select_version(services, project, predictor.version)
     services.database.jobs.cancel(1)
     services.database.close()

@@ -6,7 +6,7 @@ import pytest
 
 from ml_backend.errors import StudioRejected
 from ml_backend.workflows.connecting.projects import remember_project
-from ml_backend.workflows.doctor.diagnose import State
+from ml_backend.workflows.doctor.examination import State
 from tests.services import BACKEND_URL, CONFIG
 from tests.unit.workflows.healthy_loop import ACCESS, Loop, answering, app_transport, refuse_connection
 

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.errors import StudioRejected
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.connecting.projects import remember_project
-from ml_backend.workflows.doctor.diagnose import State
+from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.exporting.snapshots import export_project
 from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice, with_settings
 from tests.unit.workflows.bundles import add_whole_version
@@ -57,27 +57,14 @@ def test_a_project_of_texts_without_a_model_that_writes_is_a_warning(loop: Loop)
 def test_a_whole_champion_is_in_order(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
     version = add_whole_version(loop.services, project)
-    loop.services.registry.set_champion(version.name)
+    loop.services.versions.serve(version.name)
 
     assert loop.finding("model").found == f"{version.name} serves, its files are whole"
 
 
-def test_a_champion_that_mlflow_does_not_know_is_broken(loop: Loop) -> None:
-    project = loop.services.database.projects.get(loop.project_id)
-    version = add_whole_version(loop.services, project)
-    loop.services.registry.set_champion(version.name)
-    loop.mlflow.forget()
-
-    finding = loop.finding("model")
-
-    assert finding.state is State.BROKEN
-    assert f"{version.name} goes on serving" in finding.found
-    assert "restore MLflow's database, or train again: `labelloop train --project 1`" in finding.fix
-
-
 def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
-    loop.services.registry.set_champion(add_whole_version(loop.services, project).name)
+    loop.services.versions.serve(add_whole_version(loop.services, project).name)
     remember_project(loop.services, project.id, CONFIG.replace("Returns", "Refunds"))
 
     finding = loop.finding("model")
@@ -90,7 +77,7 @@ def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
 def test_a_champion_trained_for_the_same_labels_in_another_order_is_in_order(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
     version = add_whole_version(loop.services, project)
-    loop.services.registry.set_champion(version.name)
+    loop.services.versions.serve(version.name)
     billing = '<Choice value="Billing"/>'
     remember_project(
         loop.services, project.id, CONFIG.replace(billing, "").replace("</Choices>", f"{billing}</Choices>")
@@ -101,7 +88,7 @@ def test_a_champion_trained_for_the_same_labels_in_another_order_is_in_order(loo
 
 def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
-    loop.services.registry.set_champion(add_version(loop.services, project).name)
+    loop.services.versions.serve(add_version(loop.services, project).name)
 
     finding = loop.finding("model")
 
@@ -109,14 +96,15 @@ def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:
     assert "labelloop models rollback" in finding.fix
 
 
-def test_a_backend_that_serves_another_version_than_the_registry_says_is_broken(loop: Loop) -> None:
+def test_a_backend_that_serves_another_version_than_the_database_says_is_broken(loop: Loop) -> None:
     project = loop.services.database.projects.get(loop.project_id)
-    loop.services.registry.set_champion(add_version(loop.services, project).name)
+    loop.services.champions.get(project)
+    loop.services.versions.serve(add_version(loop.services, project).name)
 
     finding = loop.finding("versions")
 
     assert finding.state is State.BROKEN
-    assert "the registry says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-" in (
+    assert "the database says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-" in (
         finding.found
     )
 
@@ -226,7 +214,7 @@ def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings
 
 def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
     jobs = loop.services.database.jobs
-    job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+    job, _ = jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     jobs.finish(job, JobState.FAILED, error="one label only")
 
     finding = loop.finding("jobs")
@@ -238,7 +226,7 @@ def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
 def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
     jobs = loop.services.database.jobs
     for state in (JobState.FAILED, JobState.SUCCEEDED):
-        job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+        job, _ = jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
         jobs.finish(job, state, error=None)
 
     assert loop.finding("jobs").state is State.OK

@@ -7,12 +7,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ml_backend.domain.job import JobKind
 from ml_backend.errors import StudioUnauthorized, StudioUnreachable
 from ml_backend.serving.alarms import AlarmKind
-from ml_backend.workflows.doctor.diagnose import State, diagnose
+from ml_backend.serving.model_versions import ModelVersions
+from ml_backend.workflows.doctor.diagnose import diagnose
+from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.doctor.probe import BackendProbe, why_unreachable
+from tests.fakes import FakeRegistry
 from tests.services import BACKEND_URL, build_test_services
+from tests.unit.workflows.bundles import add_whole_version
 from tests.unit.workflows.healthy_loop import SETTINGS, Loop, answering, app_transport, refuse_connection
 
 
@@ -182,23 +185,54 @@ def test_a_missing_base_model_is_named(tmp_path: Path) -> None:
     assert "is not a folder" in finding.found
 
 
-def test_a_registry_that_fails_hides_only_what_needs_it(loop: Loop) -> None:
-    class AwayRegistry:
-        def project_keys(self) -> list[str]:
-            raise ConnectionError("no route to the registry")
+def promoted(loop: Loop) -> str:
+    project = loop.services.database.projects.get(loop.project_id)
+    version = add_whole_version(loop.services, project).name
+    loop.services.versions.serve(version)
+    return version
 
-    loop.services = dataclasses.replace(loop.services, registry=AwayRegistry())
+
+def test_an_alias_that_somebody_moved_is_reported_and_set_again(loop: Loop) -> None:
+    version = promoted(loop)
+    loop.mlflow.champions.clear()
+
+    found = [loop.finding("registry") for _ in range(2)]
+
+    assert [each.state for each in found] == [State.WARNING, State.OK]
+    assert f"MLflow's alias named no champion in tickets-1, and {version} serves" in found[0].found
+    assert loop.mlflow.champions == {"tickets-1": version}
+
+
+def test_an_mlflow_that_has_lost_the_champion_is_broken_while_it_goes_on_serving(loop: Loop) -> None:
+    version = promoted(loop)
+    loop.mlflow.forget()
 
     findings = loop.findings()
 
-    assert findings["registry"].found == "ConnectionError: no route to the registry"
+    assert findings["registry"].state is State.BROKEN
+    assert f"MLflow knows no model '{version}'" in findings["registry"].found
+    assert "restore MLflow's database" in findings["registry"].fix
+    assert findings["model"].found == f"{version} serves, its files are whole"
+
+
+def test_an_mlflow_that_is_away_hides_nothing(loop: Loop) -> None:
+    class AwayRegistry(FakeRegistry):
+        def set_champion(self, project_key: str, version: str | None) -> str | None:
+            raise ConnectionError(f"no route to {version} of {project_key}")
+
+    version = promoted(loop)
+    away = ModelVersions(loop.services.database.versions, AwayRegistry(loop.services.options.home), Path())
+    loop.services = dataclasses.replace(loop.services, versions=away)
+
+    findings = loop.findings()
+
+    assert findings["registry"].found == f"ConnectionError: no route to {version} of tickets-1"
     assert "LABELLOOP_MLFLOW_URL" in findings["registry"].fix
-    assert findings["model"].state is State.SKIPPED
-    assert findings["sampling"].state is State.OK
+    assert {findings[check].state for check in ("model", "versions", "predictions")} <= {State.OK, State.WARNING}
 
 
 def test_a_job_that_waits_shows_that_no_worker_runs(loop: Loop) -> None:
-    loop.services.database.jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x")
+    loop.services.database.jobs.request("train", loop.project_id, {}, dedupe_key="x")
     assert loop.finding("worker").state is State.OK
     loop.services.clock.advance(31)
 
@@ -210,15 +244,15 @@ def test_a_job_that_waits_shows_that_no_worker_runs(loop: Loop) -> None:
 
 def test_a_job_behind_a_running_one_of_its_project_waits_rightly(loop: Loop) -> None:
     jobs = loop.services.database.jobs
-    jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
-    jobs.request(JobKind.PRELABEL, loop.project_id, {}, dedupe_key="y")
+    jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
+    jobs.request("prelabel", loop.project_id, {}, dedupe_key="y")
     loop.services.clock.advance(31)
 
     assert loop.finding("worker").state is State.OK
 
 
 def test_a_job_without_a_sign_of_life_is_a_warning(loop: Loop) -> None:
-    loop.services.database.jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+    loop.services.database.jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     loop.services.clock.advance(61)
 
     finding = loop.finding("worker")

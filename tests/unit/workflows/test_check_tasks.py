@@ -7,7 +7,7 @@ import pytest
 
 from ml_backend.domain.snapshot import Split
 from ml_backend.workflows.connecting.projects import remember_project
-from ml_backend.workflows.doctor.diagnose import State
+from ml_backend.workflows.doctor.examination import State
 from tests.services import CONFIG, texts_in
 from tests.unit.workflows.healthy_loop import Loop, answering
 

@@ -8,7 +8,8 @@ from ml_backend.workflows.doctor import connection as check_connection
 from ml_backend.workflows.doctor import loop as check_loop
 from ml_backend.workflows.doctor import surroundings as check_surroundings
 from ml_backend.workflows.doctor import tasks as check_tasks
-from ml_backend.workflows.doctor.diagnose import State, diagnose
+from ml_backend.workflows.doctor.diagnose import diagnose
+from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.doctor.probe import BackendProbe
 from tests.services import add_studio_project, build_test_services
 from tests.unit.workflows.healthy_loop import ACCESS, Loop, answering, app_transport, refuse_connection

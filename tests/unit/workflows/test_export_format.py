@@ -13,17 +13,12 @@ from ml_backend.exporters.base import ExportRequest
 from ml_backend.tasks import template_path
 from ml_backend.workflows.exporting.formats import export_format, export_format_of_file
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, choice, texts_in
 
 TEXTS = [*texts_in(Split.TRAIN, 4), *texts_in(Split.VALIDATION, 1), *texts_in(Split.TEST, 1)]
 TWO_CONTROLS = CONFIG.replace(
     "</View>", '<Choices name="tone" toName="text"><Choice value="calm"/><Choice value="cross"/></Choices></View>'
 )
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ml_backend.snapshots.store import read_moved, read_rows, read_unresolved
 from ml_backend.workflows.exporting.formats import export_format
 from ml_backend.workflows.exporting.snapshots import export_file, export_project
 from ml_backend.workflows.services import Services
-from tests.services import add_project, build_test_services, choice
+from tests.services import add_project, choice
 
 MAIL, CARD = "jane.doe@example.org", "4111 1111 1111 1111"
 ENTITIES = """<View><Text name="text" value="$text"/>
@@ -38,11 +38,6 @@ class Failing:
     @hookimpl
     def row_read(self, row: Row) -> Row:
         raise ValueError("out of order")
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 def with_hook(services: Services, plugin: object) -> Services:

@@ -19,11 +19,6 @@ TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 6)
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture
 def project(services: Services) -> Project:
     """All test rows are labeled Shipping, which the cold start (Billing) gets wrong."""
     project = add_project(services, [*TRAIN, *TEST])
@@ -39,7 +34,7 @@ def snapshot(services: Services, project: Project) -> Snapshot:
 
 def promoted(services: Services, project: Project, label: str) -> ModelVersion:
     version = add_version(services, project, label)
-    services.registry.set_champion(version.name)
+    services.versions.serve(version.name)
     return version
 
 
@@ -192,7 +187,7 @@ def test_several_controls_are_judged_by_the_mean_of_their_figures(services: Serv
     project, snapshot = of_all_controls(services, marks=True)
     right = (Span(0, 3, "PER"),)
     champion = answering(services, project, category="Shipping", mood=("angry", "late"), people=())
-    services.registry.set_champion(champion.name)
+    services.versions.serve(champion.name)
     challenger = answering(services, project, category="Billing", mood=("angry",), people=right)
 
     outcome = hold_gate(services, snapshot, challenger, project)
@@ -209,7 +204,7 @@ def test_several_controls_are_judged_by_the_mean_of_their_figures(services: Serv
 def test_a_control_that_no_test_row_answers_is_not_judged(services: Services) -> None:
     project, snapshot = of_all_controls(services, marks=False)
     champion = answering(services, project, category="Shipping", mood=())
-    services.registry.set_champion(champion.name)
+    services.versions.serve(champion.name)
     challenger = answering(services, project, category="Shipping", mood=("angry",), people=(Span(0, 3, "PER"),))
 
     outcome = hold_gate(services, snapshot, challenger, project)
@@ -223,7 +218,7 @@ def test_a_control_that_no_test_row_answers_is_not_judged(services: Services) ->
 
 def test_a_version_that_leaves_a_control_unanswered_is_wrong_there(services: Services) -> None:
     project, snapshot = of_all_controls(services, marks=True)
-    services.registry.set_champion(answering(services, project, category="Shipping", mood=("angry",)).name)
+    services.versions.serve(answering(services, project, category="Shipping", mood=("angry",)).name)
     challenger = answering(services, project, category="Shipping", mood=("angry",), people=(Span(0, 3, "PER"),))
 
     outcome = hold_gate(services, snapshot, challenger, project)

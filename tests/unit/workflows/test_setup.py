@@ -1,27 +1,17 @@
 """Remembering projects, and saying which version answers."""
 
-from pathlib import Path
-
 import pytest
 
-from ml_backend.domain.model import PromotionState
+from ml_backend.domain.model import PromotionState, cold_start_version
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
-from ml_backend.workflows.connecting.projects import announced_version, plan_of, remember_project, slug_of
+from ml_backend.labelstudio.plans import plan_of
+from ml_backend.workflows.connecting.projects import announced_version, remember_project, slug_of
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, add_version, build_test_services
+from tests.services import CONFIG, add_project, add_version
 
 OTHER = CONFIG.replace("Returns", "Refunds")
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
 
 
 @pytest.mark.parametrize(
@@ -60,7 +50,7 @@ def test_a_changed_label_config_is_taken_over(services: Services) -> None:
 
     assert after.label_config == OTHER
     assert after.label_config_fingerprint != before.label_config_fingerprint
-    assert plan_of(after).controls[0].control.label_values == ("Billing", "Shipping", "Refunds")
+    assert plan_of(after.label_config).controls[0].control.label_values == ("Billing", "Shipping", "Refunds")
 
 
 def test_what_a_changed_label_config_means_is_logged(services: Services, caplog: pytest.LogCaptureFixture) -> None:
@@ -104,32 +94,26 @@ def test_before_the_first_model_the_cold_start_is_announced(services: Services) 
     assert announced_version(services, project) == (f"tickets-1-cold-start-{project.label_config_fingerprint}")
 
 
-@pytest.mark.parametrize(
-    ("state", "is_announced"),
-    [
-        (PromotionState.INTENT, False),
-        (PromotionState.PUSHED, False),
-        (PromotionState.COMMITTED, True),
-        (PromotionState.DONE, True),
-        (PromotionState.ABANDONED, False),
-    ],
-)
-def test_a_promoted_version_is_announced_from_its_commit_point_on(
-    services: Services, state: PromotionState, is_announced: bool
-) -> None:
+def test_a_promoted_version_is_announced_from_its_commit_point_on(services: Services) -> None:
     project = add_project(services)
-    begun = services.database.promotions.begin(1, "tickets-1-v1", previous="x", reason="r", is_forced=False)
-    services.database.promotions.advance(begun, state)
+    version, promotions = add_version(services, project).name, services.database.promotions
+    begun = promotions.begin(1, version, previous="x", reason="r", is_forced=False)
+    announced = [announced_version(services, project)]
+    pushed = promotions.advance(begun, PromotionState.PUSHED)
+    announced.append(announced_version(services, project))
+    promotions.commit(pushed, project.ref.key)
+    announced.append(announced_version(services, project))
 
-    assert (announced_version(services, project) == "tickets-1-v1") is is_announced
+    cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    assert announced == [cold_start, cold_start, version]
 
 
 def test_a_loaded_model_is_announced_even_after_the_next_one_was_promoted(services: Services) -> None:
     project = add_project(services)
     first, second = add_version(services, project), add_version(services, project)
-    promote(services, project, first.name, reason="r", report=quiet)
+    promote(services, project, first.name, reason="r")
     services.champions.get(project)
-    promote(services, project, second.name, reason="r", report=quiet)
+    promote(services, project, second.name, reason="r")
 
     assert announced_version(services, project) == first.name
     services.champions.refresh(project)
@@ -139,7 +123,7 @@ def test_a_loaded_model_is_announced_even_after_the_next_one_was_promoted(servic
 def test_a_champion_that_cannot_be_loaded_is_not_announced_once_the_cold_start_answers(services: Services) -> None:
     project = add_project(services)
     damaged = add_version(services, project)
-    promote(services, project, damaged.name, reason="r", report=quiet)
+    promote(services, project, damaged.name, reason="r")
     services.load_predictor.remove(damaged.path)
 
     answering = services.champions.get(project).version

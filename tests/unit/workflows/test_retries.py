@@ -13,7 +13,7 @@ from ml_backend.errors import (
     TextServerUnreachable,
     TrackingError,
 )
-from ml_backend.workflows.jobs.persistence import persistently
+from ml_backend.workflows.jobs.retries import with_retries
 
 
 class Work:
@@ -56,7 +56,7 @@ class Waits:
 def test_a_passing_failure_is_tried_again_after_growing_waits(failure: LabelloopError) -> None:
     work, waits = Work(*[failure] * 6), Waits()
 
-    assert persistently(work, 126.0, waits) == "done"
+    assert with_retries(work, 126.0, waits) == "done"
 
     assert waits.seconds == [2, 4, 8, 16, 32, 64]
     assert waits.messages[2] == f"trying again in 8 s (3 of 6): {failure}"
@@ -78,7 +78,7 @@ def test_a_lasting_failure_is_raised_at_once(failure: Exception) -> None:
     work, waits = Work(failure), Waits()
 
     with pytest.raises(type(failure), match=str(failure)):
-        persistently(work, 126.0, waits)
+        with_retries(work, 126.0, waits)
 
     assert (work.done, waits.seconds) == (1, [])
 
@@ -87,7 +87,7 @@ def test_the_seventh_passing_failure_is_the_last() -> None:
     work, waits = Work(*[StudioUnreachable(f"away {number}") for number in range(9)]), Waits()
 
     with pytest.raises(StudioUnreachable, match="away 6"):
-        persistently(work, 63.0, waits)
+        with_retries(work, 63.0, waits)
 
     assert sum(waits.seconds) == 63
 
@@ -95,7 +95,7 @@ def test_the_seventh_passing_failure_is_the_last() -> None:
 def test_nobody_is_asked_again_sooner_than_wanted() -> None:
     waits = Waits()
 
-    persistently(Work(StudioRejected("busy", status=429, retry_after_s=30.0)), 63.0, waits)
+    with_retries(Work(StudioRejected("busy", status=429, retry_after_s=30.0)), 63.0, waits)
 
     assert waits.seconds == [30]
 
@@ -104,7 +104,7 @@ def test_nobody_waits_for_hours_inside_a_job() -> None:
     work, waits = Work(StudioRejected("busy", status=429, retry_after_s=7200.0)), Waits()
 
     with pytest.raises(StudioRejected):
-        persistently(work, 63.0, waits)
+        with_retries(work, 63.0, waits)
 
     assert waits.seconds == []
 
@@ -113,6 +113,6 @@ def test_without_patience_nothing_is_tried_again() -> None:
     work, waits = Work(StudioUnreachable("away")), Waits()
 
     with pytest.raises(StudioUnreachable):
-        persistently(work, 0.0, waits)
+        with_retries(work, 0.0, waits)
 
     assert waits.seconds == []

@@ -7,22 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.job import Heard, Job, JobState
+from ml_backend.domain.job import HeartbeatReply, Job, JobState
 from ml_backend.domain.model import PromotionState
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, JobLost, StudioUnreachable, TrackingError
-from ml_backend.jobs import job_folder
+from ml_backend.jobs.launcher import job_folder
 from ml_backend.workflows.jobs.context import JobContext
-from ml_backend.workflows.jobs.recover import reap_dead, recover, sweep_folders, tidy
+from ml_backend.workflows.jobs.kinds.promote import PromoteJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
+from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.prelabel import BatchSizes
 from ml_backend.workflows.promoting.promote import reconcile_promotions
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_promotion, request_training
-from tests.contract.jobs.conftest import MakeServices
 from tests.fakes import FakeRun
-from tests.services import add_project, add_version, texts_in
+from tests.services import add_project, add_version, build_test_services, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 3)
 
@@ -35,7 +36,7 @@ def project(services: Services) -> Project:
 @pytest.fixture
 def job(services: Services, project: Project) -> Job:
     """A training that is at work."""
-    claimed, _ = request_training(services, project.id, trigger="test", claim=True)
+    claimed, _ = TrainJob.by_settings(services, "test").request(services, project.id, claim=True)
     services.database.jobs.progress(claimed, 0.5, "training", "epoch 2")
     return services.database.jobs.get(claimed.id)
 
@@ -57,9 +58,9 @@ def with_run(services: Services, job: Job) -> Job:
 def test_a_job_without_a_sign_of_life_goes_on_and_one_with_a_sign_is_left_alone(services: Services, job: Job) -> None:
     services.clock.advance(61)
     other = add_project(services, title="Other")
-    alive, _ = request_training(services, other.id, trigger="test", claim=True)
+    alive, _ = TrainJob.by_settings(services, "test").request(services, other.id, claim=True)
 
-    reaped = reap_dead(services)
+    reaped = JobRecovery(services).recover_dead()
 
     assert [found.id for found in reaped] == [job.id]
     assert (now(services, job).state, now(services, job).attempt) == (JobState.QUEUED, 2)
@@ -67,7 +68,7 @@ def test_a_job_without_a_sign_of_life_goes_on_and_one_with_a_sign_is_left_alone(
         "goes on by itself: no sign of life since 2026-01-01 12:00:00 UTC, while 'training'"
     )
     assert now(services, alive) == alive
-    assert reap_dead(services) == []
+    assert JobRecovery(services).recover_dead() == []
 
 
 def test_a_job_whose_process_is_seen_to_be_gone_goes_on_at_once(
@@ -76,17 +77,17 @@ def test_a_job_whose_process_is_seen_to_be_gone_goes_on_at_once(
     services.database.jobs.started(job, 4711, "here")
     monkeypatch.setattr(type(services.launcher), "is_gone", lambda _self, job: job.pid == 4711)
 
-    reap_dead(services)
+    JobRecovery(services).recover_dead()
 
     assert now(services, job).message == "goes on by itself: its process 4711 is gone, while 'training'"
 
 
-def test_an_abandoned_job_keeps_what_it_can_go_on_from_and_its_run_is_ended(make_services: MakeServices) -> None:
-    services = make_services(job_attempts=1)
+def test_an_abandoned_job_keeps_what_it_can_go_on_from_and_its_run_is_ended(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, job_attempts=1)
     add_project(services, TEXTS)
-    job = with_run(services, request_training(services, 1, trigger="test", claim=True)[0])
+    job = with_run(services, TrainJob.by_settings(services, "test").request(services, 1, claim=True)[0])
 
-    recover(services, job, "no sign of life")
+    JobRecovery(services).recover(job, "no sign of life")
 
     assert now(services, job).state is JobState.ABANDONED
     assert now(services, job).error == (
@@ -101,7 +102,7 @@ def test_a_cancelled_job_whose_process_died_leaves_nothing(services: Services, j
     job = with_run(services, job)
     services.database.jobs.cancel(job.id)
 
-    recover(services, job, "its process was killed by SIGTERM")
+    JobRecovery(services).recover(job, "its process was killed by SIGTERM")
 
     assert now(services, job).state is JobState.CANCELLED
     assert now(services, job).error == "cancelled; its process was killed by SIGTERM, while 'training'"
@@ -110,21 +111,21 @@ def test_a_cancelled_job_whose_process_died_leaves_nothing(services: Services, j
 
 
 def test_a_death_noticed_twice_changes_nothing_the_second_time(services: Services, job: Job) -> None:
-    recover(services, job, "it died")
+    JobRecovery(services).recover(job, "it died")
     second = services.database.jobs.claim()
     assert second is not None
 
-    assert recover(services, job, "it died").attempt == second.attempt
+    assert JobRecovery(services).recover(job, "it died").attempt == second.attempt
 
     assert now(services, job) == second
 
 
 def test_a_job_cancelled_while_it_waits_for_its_next_attempt_is_cleared_up(services: Services, job: Job) -> None:
     job = with_run(services, job)
-    recover(services, job, "it died")
+    JobRecovery(services).recover(job, "it died")
     services.database.jobs.cancel(job.id)
 
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
 
     assert services.tracker.runs[0].state == "KILLED"
     assert not job_folder(services.options.home, job.id).exists()
@@ -139,11 +140,11 @@ def test_what_cannot_be_cleared_up_now_is_cleared_up_later(services: Services, j
         raise TrackingError("MLflow is away")
 
     services.tracker.close = away
-    tidy(services, now(services, job))
+    JobRecovery(services).clean_up_after(now(services, job))
     assert job_folder(services.options.home, job.id).exists()
 
     services.tracker.close = close
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
 
     assert services.tracker.runs[0].state == "KILLED"
     assert not job_folder(services.options.home, job.id).exists()
@@ -155,10 +156,10 @@ def test_a_failure_that_nobody_resumed_for_a_week_is_cleared_up(services: Servic
     folder = job_folder(services.options.home, job.id)
 
     services.clock.advance(timedelta(days=7).total_seconds())
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
     assert folder.exists()
     services.clock.advance(1)
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
 
     assert not folder.exists()
 
@@ -169,7 +170,7 @@ def test_other_folders_and_those_of_jobs_at_work_are_left_alone(services: Servic
     for folder in kept:
         folder.mkdir(parents=True)
 
-    sweep_folders(services)
+    JobRecovery(services).clean_up()
 
     assert [folder.exists() for folder in kept] == [True, True, True]
 
@@ -193,7 +194,7 @@ def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions
     # A push holds thousands of predictions; there have to be two, so that the job can be cancelled between them.
     monkeypatch.setattr("ml_backend.workflows.labeling.prelabel.LABELS", BatchSizes(1, 1))
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
 
     def cancel_and_let_it_be_heard() -> None:
         services.database.jobs.cancel(job.id)
@@ -207,18 +208,18 @@ def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions
     assert promotion is not None
     assert promotion.state is PromotionState.ABANDONED
     assert services.studio.prediction_counts(1) == {}
-    assert services.registry.champion(project.ref.key) is None
+    assert services.versions.champion(project.ref.key) is None
 
 
 def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_worker(
     services: Services, project: Project
 ) -> None:
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
     services.database.jobs.finish(job, JobState.CANCELLED)
     services.studio.refusals["delete_predictions"] = StudioUnreachable("away")
-    tidy(services, now(services, job))
+    JobRecovery(services).clean_up_after(now(services, job))
     promotion = services.database.promotions.of_job(job.id)
     assert promotion is not None
     assert promotion.state is PromotionState.INTENT
@@ -229,14 +230,19 @@ def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_w
     promotion = services.database.promotions.of_job(job.id)
     assert promotion is not None
     assert promotion.state is PromotionState.ABANDONED
-    assert services.registry.champion(project.ref.key) is None
+    assert services.versions.champion(project.ref.key) is None
 
 
-def test_a_promotion_whose_process_died_is_finished_by_the_next_attempt(services: Services, project: Project) -> None:
+@pytest.mark.parametrize("is_finished_by_the_worker", [False, True])
+def test_a_promotion_whose_process_died_succeeds_at_the_next_attempt(
+    services: Services, project: Project, is_finished_by_the_worker: bool
+) -> None:
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
-    recover(services, job, "it died")
+    JobRecovery(services).recover(job, "it died")
+    if is_finished_by_the_worker:
+        reconcile_promotions(services)
     again = services.database.jobs.claim()
     assert again is not None
 
@@ -247,32 +253,19 @@ def test_a_promotion_whose_process_died_is_finished_by_the_next_attempt(services
     assert services.database.promotions.open(1) is None
 
 
-def test_a_promotion_that_the_worker_finished_meanwhile_succeeds(services: Services, project: Project) -> None:
-    version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
-    services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
-    recover(services, job, "it died")
-    reconcile_promotions(services)
-    again = services.database.jobs.claim()
-    assert again is not None
-
-    assert run_job(services, again.id) is JobState.SUCCEEDED
-    assert len(services.database.promotions.history(1)) == 1
-
-
 def test_a_process_whose_job_was_taken_up_by_another_one_stops(services: Services, job: Job, tmp_path: Path) -> None:
     with JobContext(services.database, job, tmp_path, heartbeat_s=60) as context:
         services.database.jobs.requeue(job, "no sign of life")
         with pytest.raises(JobLost, match=f"job {job.id} is over or in other hands since attempt 1"):
             context.keep(epoch=3)
         with pytest.raises(JobLost):
-            context.report(0.6, "training")
+            context.report(Progress(0.6, "training"))
     assert now(services, job).checkpoint == {}
 
 
 def test_a_job_that_was_lost_writes_nothing(services: Services, project: Project) -> None:
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
     services.studio.refusals["push_predictions"] = JobLost("in other hands")
 
     assert run_job(services, job.id) is JobState.RUNNING
@@ -293,10 +286,10 @@ def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
         if "progress" in failures:
             raise away("progress")
 
-    def beat(*_: object) -> Heard:
+    def beat(*_: object) -> HeartbeatReply:
         if "beat" in failures:
             raise away("beat")
-        return Heard.GO_ON
+        return HeartbeatReply.CONTINUE
 
     def finish_at_last(*arguments: object, **more: object) -> bool:
         if "finish" in failures:
@@ -307,7 +300,7 @@ def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
         monkeypatch.setattr(repository, name, method)
     stop_after(services, 1, lambda: time.sleep(0.1))
     version = add_version(services, project)
-    job, _ = request_promotion(services, 1, version.name, reason="asked", is_forced=True, claim=True)
+    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
 
     assert run_job(services, job.id, heartbeat_s=0.005) is JobState.SUCCEEDED
 

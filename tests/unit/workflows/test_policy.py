@@ -1,35 +1,27 @@
-"""One path for every request for work, and the policy that asks by itself."""
+"""The policy that requests a training by itself."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.event import AnnotationEvent, EventAction
-from ml_backend.domain.job import JobKind, JobState
-from ml_backend.domain.model import Method
+from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
-from ml_backend.errors import JobError, ProjectNotFound, StudioUnreachable
+from ml_backend.errors import StudioUnreachable
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.policy import is_due, new_labels, retrain_if_due
-from ml_backend.workflows.training.requests import (
-    TrainRequest,
-    request_prelabeling,
-    request_promotion,
-    request_training,
-)
-from tests.contract.jobs.conftest import MakeServices
-from tests.services import add_project, choice
-
-REQUEST = TrainRequest("command", "base", 3, Method.LORA, {"epochs": "2"}, snapshot="/snapshots/x", out="/out")
+from ml_backend.workflows.training.policy import new_labels, retrain_if_due
+from tests.services import add_project, build_test_services, choice
 
 
 @pytest.fixture
-def services(make_services: MakeServices) -> Services:
-    return make_services(retrain_after=3)
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path, retrain_after=3)
 
 
 @pytest.fixture
@@ -59,121 +51,20 @@ def submit(services: Services, count: int, project_id: int = 1) -> None:
         receive(services, parse_webhook(studio.event("ANNOTATION_CREATED", stored["id"])))
 
 
-def end(services: Services, job_id: int, state: JobState) -> None:
-    while (job := services.database.jobs.claim()) is not None:
-        if job.id == job_id:
-            services.database.jobs.finish(job, state)
-
-
-def test_a_request_survives_the_jobs_row() -> None:
-    assert TrainRequest.from_params(REQUEST.params()) == REQUEST
-
-
-@pytest.mark.parametrize(
-    ("other", "is_same"),
-    [
-        (TrainRequest("policy", "base", 3, Method.LORA, {"epochs": "2"}), True),
-        (TrainRequest("command", "other", 3, Method.LORA, {"epochs": "2"}), False),
-        (TrainRequest("command", "base", 4, Method.LORA, {"epochs": "2"}), False),
-        (TrainRequest("command", "base", 3, Method.AUTO, {"epochs": "2"}), False),
-        (TrainRequest("command", "base", 3, Method.LORA, {"epochs": "3"}), False),
-        (TrainRequest("command", "base", 3, Method.LORA), False),
-    ],
-)
-def test_what_trains_alike_is_known(other: TrainRequest, is_same: bool) -> None:
-    assert REQUEST.trains_like(other) is is_same
-
-
-def test_a_training_takes_base_model_and_seed_from_the_settings(services: Services, project: Project) -> None:
-    job, is_new = request_training(services, 1, trigger="page")
-
-    assert is_new
-    assert TrainRequest.from_params(job.params) == TrainRequest("page", services.options.models.base_model, 1)
-    assert (job.kind, job.state, job.project_id) == (JobKind.TRAIN, JobState.QUEUED, 1)
-
-
-def test_triggers_while_one_waits_or_runs_return_that_one(services: Services, project: Project) -> None:
-    first, _ = request_training(services, 1, trigger="page")
-    waiting, is_new_while_waiting = request_training(services, 1, trigger="label-studio")
-    claimed = services.database.jobs.claim()
-    running, is_new_while_running = request_training(services, 1, trigger="policy")
-
-    assert (waiting.id, is_new_while_waiting) == (first.id, False)
-    assert claimed is not None
-    assert (running.id, running.state, is_new_while_running) == (first.id, JobState.RUNNING, False)
-
-
-def test_a_trigger_after_the_end_starts_a_new_one(services: Services, project: Project) -> None:
-    first, _ = request_training(services, 1, trigger="page")
-    end(services, first.id, JobState.FAILED)
-
-    second, is_new = request_training(services, 1, trigger="page")
-
-    assert is_new
-    assert second.id != first.id
-
-
-def test_projects_and_kinds_of_work_do_not_stand_in_for_each_other(services: Services, project: Project) -> None:
-    add_project(services, title="Other")
-
-    jobs = [
-        request_training(services, 1, trigger="page"),
-        request_training(services, 2, trigger="page"),
-        request_prelabeling(services, 1, trigger="page"),
-        request_promotion(services, 1, "tickets-1-v1", reason="r", is_forced=False),
-    ]
-
-    assert [is_new for _, is_new in jobs] == [True] * 4
-    assert len({job.id for job, _ in jobs}) == 4
-
-
-def test_work_on_files_is_told_apart_by_its_key(services: Services) -> None:
-    first, _ = request_training(services, 0, trigger="command", request=REQUEST, dedupe_key="a", claim=True)
-    second, is_new = request_training(services, 0, trigger="command", request=REQUEST, dedupe_key="b", claim=True)
-
-    assert is_new
-    assert (first.state, second.state) == (JobState.RUNNING, JobState.RUNNING)
-
-
-def test_a_command_does_not_run_beside_another_job_of_the_project(services: Services, project: Project) -> None:
-    request_prelabeling(services, 1, trigger="page", claim=True)
-
-    with pytest.raises(JobError, match="project 1 is busy with job 1"):
-        request_training(services, 1, trigger="command", claim=True)
-
-
-def test_unknown_projects_get_no_jobs(services: Services) -> None:
-    for ask in (
-        lambda: request_training(services, 9, trigger="page"),
-        lambda: request_prelabeling(services, 9, trigger="page"),
-        lambda: request_promotion(services, 9, None, reason="r", is_forced=True),
-    ):
-        with pytest.raises(ProjectNotFound):
-            ask()
-    assert services.database.jobs.newest() == []
-
-
-def test_a_promotion_keeps_what_was_asked(services: Services, project: Project) -> None:
-    job, _ = request_promotion(services, 1, None, reason="worse", is_forced=True)
-
-    assert job.params == {"version": None, "reason": "worse", "is_forced": True}
-
-
 def test_training_is_due_when_enough_labels_have_settled(services: Services, project: Project) -> None:
     submit(services, 2)
     services.clock.advance(3600)
-    assert not is_due(services, project)
+    assert retrain_if_due(services, project) is None
 
     submit(services, 1)
-    assert not is_due(services, project)
-    services.clock.advance(59)
-    assert not is_due(services, project)
+    for seconds in (0, 59):
+        services.clock.advance(seconds)
+        assert retrain_if_due(services, project) is None
     services.clock.advance(1)
 
-    assert is_due(services, project)
     job = retrain_if_due(services, project)
     assert job is not None
-    assert TrainRequest.from_params(job.params).trigger == "policy"
+    assert TrainJob(**job.params).trigger == "policy"
     assert retrain_if_due(services, project) is None
 
 
@@ -247,8 +138,8 @@ def test_skipped_tasks_start_no_training_whatever_events_say(services: Services,
     assert retrain_if_due(services, project) is None
 
 
-def test_a_flood_is_asked_about_in_turns_and_once(make_services: MakeServices) -> None:
-    services = make_services(retrain_after=3)
+def test_a_flood_is_asked_about_in_turns_and_once(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, retrain_after=3)
     project = add_project(services)
     label(services, *range(10_000, 12_500))
     submit(services, 3)
@@ -305,22 +196,22 @@ def test_two_trainings_keep_their_distance(services: Services, project: Project,
     job = retrain_if_due(services, project)
     assert job is not None
     services.clock.advance(3600)
-    assert not is_due(services, project)
-    end(services, job.id, state)
+    assert retrain_if_due(services, project) is None
+    assert services.database.jobs.claim() is not None
+    services.database.jobs.finish(job, state)
 
     services.clock.advance(599)
-    assert not is_due(services, project)
+    assert retrain_if_due(services, project) is None
     services.clock.advance(1)
-    assert is_due(services, project)
+    assert retrain_if_due(services, project) is not None
 
 
-def test_no_policy_no_training(make_services: MakeServices) -> None:
-    services = make_services(retrain_after=0)
+def test_no_policy_no_training(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, retrain_after=0)
     project = add_project(services)
     label(services, *range(100))
     services.clock.advance(3600)
 
-    assert not is_due(services, project)
     assert retrain_if_due(services, project) is None
 
 

@@ -2,17 +2,18 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import LabelloopError, StudioRejected, StudioUnreachable, TrackingError
-from ml_backend.workflows.jobs.retry import resume_where_due
+from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
+from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_prelabeling, request_training
-from tests.contract.jobs.conftest import MakeServices
-from tests.services import add_project
+from tests.services import add_project, build_test_services
 
 AWAY = StudioUnreachable("Label Studio is away")
 BUSY = StudioRejected("Label Studio is busy", status=429, retry_after_s=0.01)
@@ -21,28 +22,30 @@ REFUSED = StudioRejected("Label Studio knows no such project", status=404)
 
 
 @pytest.fixture
-def services(make_services: MakeServices) -> Services:
-    services = make_services(job_patience_s=0.05)
+def services(tmp_path: Path) -> Services:
+    services = build_test_services(tmp_path, job_patience_s=0.05)
     add_project(services, ["where is my card", "the money is late"])
     return services
 
 
 def prelabel(services: Services, *, trigger: str = "import") -> Job:
-    job, _ = request_prelabeling(services, 1, trigger=trigger, claim=True)
+    job, _ = PrelabelJob(trigger=trigger).request(services, 1, claim=True)
     run_job(services, job.id)
     return services.database.jobs.get(job.id)
 
 
 def fail(services: Services, trigger: str, failure: LabelloopError = AWAY) -> Job:
     services.studio.refusals["project"] = failure
-    job, _ = request_training(services, 1, trigger=trigger, claim=True)
+    job, _ = TrainJob.by_settings(services, trigger).request(services, 1, claim=True)
     run_job(services, job.id)
     del services.studio.refusals["project"]
     return services.database.jobs.get(job.id)
 
 
-@pytest.mark.parametrize("call", ["count_without_prediction", "push_predictions", "prediction_counts"])
-@pytest.mark.parametrize("failure", [AWAY, BUSY, BROKEN])
+@pytest.mark.parametrize(
+    ("call", "failure"),
+    [("count_without_prediction", AWAY), ("push_predictions", BUSY), ("prediction_counts", BROKEN)],
+)
 def test_a_job_waits_for_what_is_back_within_its_patience(
     services: Services, call: str, failure: LabelloopError
 ) -> None:
@@ -54,11 +57,11 @@ def test_a_job_waits_for_what_is_back_within_its_patience(
     assert services.studio.prediction_counts(1) == {job.result["model_version"]: 2}
 
 
-def test_the_row_says_what_a_job_waits_for(make_services: MakeServices) -> None:
-    services = make_services(job_patience_s=630.0)
+def test_the_row_says_what_a_job_waits_for(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path, job_patience_s=630.0)
     add_project(services, ["where is my card"])
     services.studio.refusals["count_without_prediction"] = AWAY
-    job, _ = request_prelabeling(services, 1, trigger="import", claim=True)
+    job, _ = PrelabelJob(trigger="import").request(services, 1, claim=True)
     running = threading.Thread(target=run_job, args=(services, job.id))
     running.start()
 
@@ -90,7 +93,7 @@ def test_a_job_that_failed_in_passing_is_asked_for_again_after_longer_and_longer
     waited_min = []
     for _ in range(7):
         minutes = 0
-        while not resume_where_due(services):
+        while not JobRecovery(services).resume_failed():
             services.clock.advance(60)
             minutes += 1
         waited_min.append(minutes)
@@ -107,7 +110,7 @@ def test_a_job_is_not_asked_for_again_for_ever(services: Services) -> None:
     resumed = 0
     for _ in range(40):
         services.clock.advance(3600)
-        if resume_where_due(services):
+        if JobRecovery(services).resume_failed():
             resumed += 1
             job = services.database.jobs.claim()
             assert job is not None
@@ -123,15 +126,15 @@ def test_what_somebody_watched_and_what_lasts_is_not_asked_for_again(
     fail(services, trigger, failure)
     services.clock.advance(86_400)
 
-    assert resume_where_due(services) == []
+    assert JobRecovery(services).resume_failed() == []
 
 
 def test_what_was_asked_for_anew_is_not_gone_on_with(services: Services) -> None:
     fail(services, "policy")
-    request_training(services, 1, trigger="page")
+    TrainJob.by_settings(services, "page").request(services, 1)
     services.clock.advance(86_400)
 
-    assert resume_where_due(services) == []
+    assert JobRecovery(services).resume_failed() == []
 
 
 def test_a_job_that_was_resumed_goes_on_from_its_checkpoint(services: Services) -> None:
@@ -140,7 +143,7 @@ def test_a_job_that_was_resumed_goes_on_from_its_checkpoint(services: Services) 
     del services.studio.refusals["prediction_counts"]
     services.clock.advance(60)
 
-    [resumed] = resume_where_due(services)
+    [resumed] = JobRecovery(services).resume_failed()
     services.database.jobs.claim()
 
     assert run_job(services, job.id) is JobState.SUCCEEDED

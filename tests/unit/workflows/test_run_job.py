@@ -2,23 +2,25 @@
 
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ml_backend.domain.job import Job, JobState
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import Interrupted, JobCancelled, JobError, StudioUnreachable
 from ml_backend.jobs.signals import interrupt, interrupted_by_signals
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.context import JobContext
+from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
+from ml_backend.workflows.jobs.kinds.promote import PromoteJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_prelabeling, request_promotion, request_training
 from tests.services import add_project, add_version, choice, texts_in
 
 TRAIN, TEST = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 4)
@@ -29,16 +31,12 @@ def project(services: Services) -> Project:
     return add_project(services, TRAIN)
 
 
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
-
-
 def prelabel_job(services: Services) -> Job:
-    return request_prelabeling(services, 1, trigger="test", claim=True)[0]
+    return PrelabelJob(trigger="test").request(services, 1, claim=True)[0]
 
 
 def promotion_job(services: Services, version: str | None, *, is_forced: bool = False, reason: str = "asked") -> Job:
-    return request_promotion(services, 1, version, reason=reason, is_forced=is_forced, claim=True)[0]
+    return PromoteJob(version=version, reason=reason, is_forced=is_forced).request(services, 1, claim=True)[0]
 
 
 def ended(services: Services, job: Job) -> Job:
@@ -65,18 +63,23 @@ def test_a_prelabeling_of_an_empty_project_succeeds_without_a_selection(services
 def test_a_prelabeling_takes_the_champion_of_now(services: Services, project: Project) -> None:
     services.champions.get(project)
     version = add_version(services, project)
-    services.registry.set_champion(version.name)
+    services.versions.serve(version.name)
 
     assert ended(services, prelabel_job(services)).result["model_version"] == version.name
 
 
-def test_a_failure_stands_in_the_row_as_it_was_raised(services: Services, project: Project) -> None:
+def test_a_failure_stands_in_the_row_and_in_the_log_as_it_was_raised(
+    services: Services, project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
     services.studio.refusals["push_predictions"] = StudioUnreachable("Label Studio is away; start it")
+
+    caplog.set_level(logging.ERROR)
 
     job = ended(services, prelabel_job(services))
 
     assert (job.state, job.error, job.result) == (JobState.FAILED, "Label Studio is away; start it", {})
     assert job.finished_at == services.clock()
+    assert caplog.messages == ["job 1 failed: Label Studio is away; start it"]
 
 
 def test_a_bug_stands_in_the_row_by_its_type_and_in_the_log_with_its_traceback(
@@ -101,7 +104,7 @@ def test_a_cancelled_job_ends_as_cancelled(services: Services, project: Project)
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.SUCCEEDED])
 def test_only_a_claimed_job_is_run(services: Services, project: Project, state: JobState) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test", claim=state.is_over)
+    job, _ = PrelabelJob(trigger="test").request(services, 1, claim=state.is_over)
     if state.is_over:
         services.database.jobs.finish(job, state)
 
@@ -127,7 +130,7 @@ def test_a_job_given_up_meanwhile_stays_given_up(services: Services, project: Pr
 def test_a_training_without_a_reviewed_task_fails_before_anything_is_loaded(
     services: Services, project: Project
 ) -> None:
-    job, _ = request_training(services, 1, trigger="test", claim=True)
+    job, _ = TrainJob.by_settings(services, "test").request(services, 1, claim=True)
 
     job = ended(services, job)
 
@@ -187,54 +190,44 @@ def test_a_promotion_by_request_that_fails_its_gate_changes_nothing(services: Se
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert f"`labelloop models promote {version.name} --force" in job.error
-    assert services.registry.champion(project.ref.key) is None
+    assert services.versions.champion(project.ref.key) is None
     assert services.database.promotions.history(1) == []
 
 
 def test_a_promotion_without_a_version_rolls_back(services: Services, project: Project) -> None:
-    promote(services, project, add_version(services, project).name, reason="r", report=quiet)
+    promote(services, project, add_version(services, project).name, reason="r")
 
     job = ended(services, promotion_job(services, None, is_forced=True, reason="worse"))
 
     assert (job.state, job.result["is_cold_start"]) == (JobState.SUCCEEDED, True)
-    assert services.registry.champion(project.ref.key) is None
+    assert services.versions.champion(project.ref.key) is None
 
 
 def report_for(context: JobContext, *, seconds: float) -> None:
     """A long step that reports often."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        context.report(0.5, "pushing")
+        context.report(Progress(0.5, "pushing"))
         time.sleep(0.005)
 
 
-def test_progress_is_written_at_each_new_stage_and_not_at_every_step(
+def test_progress_is_written_at_each_new_stage_and_at_the_end_but_not_at_every_step(
     services: Services, project: Project, tmp_path: Path
 ) -> None:
     job = prelabel_job(services)
 
     with JobContext(services.database, job, tmp_path) as context:
-        context.report(0.1, "loading", "a")
-        context.report(0.2, "loading", "b")
+        context.report(Progress(0.1, "loading", "a"))
+        context.report(Progress(0.2, "loading", "b"))
         first = services.database.jobs.get(job.id)
-        context.report(0.3, "pushing", "c")
+        context.report(Progress(0.3, "pushing", "c"))
         second = services.database.jobs.get(job.id)
+        context.report(Progress(1.0, "pushing", "d"))
+    last = services.database.jobs.get(job.id)
 
     assert (first.progress, first.stage, first.message) == (0.1, "loading", "a")
     assert (second.progress, second.stage, second.message) == (0.3, "pushing", "c")
-
-
-def test_what_was_reported_last_is_written_even_if_it_came_soon_after_other_news(
-    services: Services, project: Project, tmp_path: Path
-) -> None:
-    job = prelabel_job(services)
-
-    with JobContext(services.database, job, tmp_path) as context:
-        context.report(0.1, "pushing", "predicted 8 of 8 pre-labels, about 3 s left")
-        context.report(1.0, "pushing", "pushed 8 of 8 pre-labels")
-
-    after = services.database.jobs.get(job.id)
-    assert (after.progress, after.message) == (1.0, "pushed 8 of 8 pre-labels")
+    assert (last.progress, last.stage, last.message) == (1.0, "pushing", "d")
 
 
 def test_a_running_job_gives_signs_of_life_and_hears_of_its_cancellation(
@@ -254,26 +247,23 @@ def test_a_running_job_gives_signs_of_life_and_hears_of_its_cancellation(
 
 
 @pytest.mark.parametrize(
-    ("ask", "state"),
+    ("place", "state"),
     [
-        (lambda services, job: services.database.jobs.cancel(job.id), JobState.CANCELLED),
-        (lambda services, job: services.database.jobs.requeue(job, "no sign of life"), JobState.QUEUED),
+        ("tasks_without_prediction", JobState.CANCELLED),
+        ("update_project", JobState.CANCELLED),
+        ("update_project", JobState.QUEUED),  # as another process sees it, which takes the job up
     ],
-    ids=["cancelled", "taken up by another process"],
 )
-@pytest.mark.parametrize("place", ["tasks_without_prediction", "prediction_counts", "update_project"])
 def test_a_job_that_reports_nothing_is_interrupted(
-    place: str,
-    ask: Callable[[Services, Job], object],
-    state: JobState,
-    services: Services,
-    monkeypatch: pytest.MonkeyPatch,
+    place: str, state: JobState, services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_project(services, TRAIN)
     job = prelabel_job(services)
 
     def hang(*_arguments: object) -> None:
-        ask(services, job)
+        if state is JobState.CANCELLED:
+            services.database.jobs.cancel(job.id)
+        else:
+            services.database.jobs.requeue(job, "no sign of life")
         time.sleep(30)
 
     monkeypatch.setattr(services.studio, place, hang)
@@ -311,12 +301,3 @@ def test_a_signal_that_nobody_cancelled_the_job_for_leaves_it_to_the_next_attemp
         run_job(services, job.id, interrupt)
 
     assert services.database.jobs.get(job.id).state is JobState.RUNNING
-
-
-def test_a_log_of_a_failed_job_names_it(services: Services, project: Project, caplog: pytest.LogCaptureFixture) -> None:
-    services.studio.refusals["push_predictions"] = StudioUnreachable("away")
-    caplog.set_level(logging.ERROR)
-
-    ended(services, prelabel_job(services))
-
-    assert caplog.messages == ["job 1 failed: away"]

@@ -1,4 +1,4 @@
-"""The worker's regular work for each project that needs Label Studio: confirm events, and request due trainings."""
+"""The worker's regular work for each project, for which it asks Label Studio."""
 
 import logging
 import time
@@ -9,16 +9,18 @@ from ..labeling.confirm import confirm_hints
 from ..services import Services
 from ..training.policy import retrain_if_due
 
-__all__ = ["ProjectRounds"]
+__all__ = ["ProjectUpkeep"]
 
 log = logging.getLogger(__name__)
 
 
-class ProjectRounds:
-    """Visits the projects in turn. Where Label Studio cannot be asked, nothing happens, and the log says so once.
+class ProjectUpkeep:
+    """Confirm events and request the trainings that are due, project by project.
+
+    While Label Studio does not answer, nothing happens, and the log says so once.
 
     Args:
-        again_s: pause after a failure, for one project where Label Studio refuses it, or for all where it is away.
+        again_s: seconds of pause after a failure: of one project that Label Studio refuses, or of all where it is away.
     """
 
     def __init__(self, services: Services, again_s: float) -> None:
@@ -26,10 +28,10 @@ class ProjectRounds:
         self._again_s = again_s
         self._not_before = 0.0
         self._paused: dict[int, float] = {}
-        self._told: dict[int, str] = {}
+        self._logged: dict[int, str] = {}
 
-    def go(self) -> None:
-        """Confirm the claims of events, and request the trainings that are due."""
+    def run(self) -> None:
+        """Visit each project once."""
         if time.monotonic() < self._not_before:
             return
         for project in self._services.database.projects.all():
@@ -39,14 +41,14 @@ class ProjectRounds:
                 confirm_hints(self._services, project.id)
                 retrain_if_due(self._services, project)
             except (StudioRejected, PayloadError) as error:
-                self._paused[project.id] = self._tell(project, error)
+                self._paused[project.id] = self._log(project, error)
             except StudioError as error:
-                self._not_before = self._tell(project, error)
+                self._not_before = self._log(project, error)
                 return
 
-    def _tell(self, project: Project, error: LabelloopError) -> float:
-        """Log a project's error unless it was the same the last time; returns when to try again."""
-        if self._told.get(project.id) != str(error):
-            self._told[project.id] = str(error)
+    def _log(self, project: Project, error: LabelloopError) -> float:
+        """Log a project's error unless it was the same the last time; return when to try again."""
+        if self._logged.get(project.id) != str(error):
+            self._logged[project.id] = str(error)
             log.warning("project %s: events wait until Label Studio can confirm them: %s", project.id, error)
         return time.monotonic() + self._again_s

@@ -4,23 +4,24 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.hint import HintKind
-from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
 from ml_backend.storage.repositories import JobRepository
-from ml_backend.workflows.jobs.worker import Timing, Worker, explain_exit
+from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
+from ml_backend.workflows.jobs.worker import Worker, WorkerIntervals
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_prelabeling, request_training
-from tests.contract.jobs.conftest import MakeServices
-from tests.services import add_project, add_version, texts_in
+from tests.services import add_project, add_version, build_test_services, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 2)
 
@@ -70,8 +71,8 @@ def launcher() -> FakeLauncher:
 
 
 @pytest.fixture
-def services(make_services: MakeServices, launcher: FakeLauncher) -> Services:
-    services = replace(make_services(retrain_after=2), launcher=launcher)
+def services(tmp_path: Path, launcher: FakeLauncher) -> Services:
+    services = replace(build_test_services(tmp_path, retrain_after=2), launcher=launcher)
     add_project(services, TEXTS)
     return services
 
@@ -85,10 +86,10 @@ def state(services: Services, job: Job) -> JobState:
     return services.database.jobs.get(job.id).state
 
 
-def test_a_queued_job_runs_to_its_end_in_process(make_services: MakeServices) -> None:
-    services = make_services()
+def test_a_queued_job_runs_to_its_end_in_process(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path)
     add_project(services, TEXTS)
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
 
     worker.step()
@@ -102,9 +103,9 @@ def test_a_project_has_one_running_job_and_projects_do_not_wait_for_each_other(
     services: Services, launcher: FakeLauncher
 ) -> None:
     add_project(services, TEXTS, title="Other")
-    first, _ = request_prelabeling(services, 1, trigger="test")
-    second, _ = request_training(services, 1, trigger="test")
-    other, _ = request_training(services, 2, trigger="test")
+    first, _ = PrelabelJob(trigger="test").request(services, 1)
+    second, _ = TrainJob.by_settings(services, "test").request(services, 1)
+    other, _ = TrainJob.by_settings(services, "test").request(services, 2)
     worker = Worker(services)
 
     worker.step()
@@ -122,7 +123,7 @@ def test_a_project_has_one_running_job_and_projects_do_not_wait_for_each_other(
 
 
 def test_two_workers_share_the_jobs_without_running_one_twice(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     first, second = Worker(services), Worker(services)
 
     first.step()
@@ -134,7 +135,7 @@ def test_two_workers_share_the_jobs_without_running_one_twice(services: Services
 
 def test_a_process_that_cannot_be_started_fails_its_job(services: Services, launcher: FakeLauncher) -> None:
     launcher.error = OSError("too many processes")
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
 
     worker.step()
@@ -145,39 +146,38 @@ def test_a_process_that_cannot_be_started_fails_its_job(services: Services, laun
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "reason"),
     [
         (1, "its process ended with status 1 without saying how the job went"),
         (0, "its process ended with status 0 without saying how the job went"),
         (-signal.SIGKILL, "its process was killed by SIGKILL (the kernel does that to processes when memory runs out)"),
         (-signal.SIGSEGV, "its process was killed by SIGSEGV"),
         (143, "its process was killed by SIGTERM"),
-        (129, "its process was killed by SIGHUP"),
         (255, "its process ended with status 255 without saying how the job went"),
     ],
 )
-def test_the_exit_of_a_process_is_told_in_words(status: int, said: str) -> None:
-    assert explain_exit(status) == said
-
-
-def test_a_job_whose_process_died_goes_on_by_itself(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+def test_a_job_whose_process_died_goes_on_by_itself(
+    services: Services, launcher: FakeLauncher, status: int, reason: str
+) -> None:
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     worker.step()
-    launcher.children[job.id].status = -signal.SIGKILL
+    launcher.children[job.id].status = status
 
+    worker.look_after_children()
+    assert services.database.jobs.get(job.id).message == f"goes on by itself: {reason}, while 'starting'"
     worker.step()
 
-    found = services.database.jobs.get(job.id)
-    assert (found.state, found.attempt, found.pid) == (JobState.RUNNING, 2, launcher.children[job.id].pid)
-    services.database.jobs.finish(found, JobState.SUCCEEDED)
+    again = services.database.jobs.get(job.id)
+    assert (again.state, again.attempt, again.pid) == (JobState.RUNNING, 2, launcher.children[job.id].pid)
+    services.database.jobs.finish(again, JobState.SUCCEEDED)
     launcher.children[job.id].status = 0
     worker.step()
     assert (state(services, job), worker.is_idle) == (JobState.SUCCEEDED, True)
 
 
 def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     for _ in range(services.options.jobs.attempts):
         worker.step()
@@ -196,7 +196,7 @@ def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: Fa
 
 
 def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     for attempt in range(1, 8):
         worker.step()
@@ -210,9 +210,9 @@ def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services,
     assert services.database.jobs.get(job.id).checkpoint == {"epoch": 7}
 
 
-def test_a_worker_runs_no_more_jobs_at_once_than_it_may(make_services: MakeServices, launcher: FakeLauncher) -> None:
-    services = replace(make_services(jobs_at_once=2), launcher=launcher)
-    jobs = [request_training(services, 0, trigger="test", dedupe_key=str(number))[0] for number in range(3)]
+def test_a_worker_runs_no_more_jobs_at_once_than_it_may(tmp_path: Path, launcher: FakeLauncher) -> None:
+    services = replace(build_test_services(tmp_path, jobs_at_once=2), launcher=launcher)
+    jobs = [TrainJob.by_settings(services, "test").request(services, 0)[0] for number in range(3)]
     worker = Worker(services)
 
     worker.step()
@@ -225,7 +225,7 @@ def test_a_worker_runs_no_more_jobs_at_once_than_it_may(make_services: MakeServi
 
 
 def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     worker.step()
     services.database.jobs.finish(job, JobState.FAILED, error="one label only")
@@ -237,8 +237,8 @@ def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLaun
 
 
 def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test")
-    worker = Worker(services, Timing(cancel_grace_s=0.05))
+    job, _ = PrelabelJob(trigger="test").request(services, 1)
+    worker = Worker(services, WorkerIntervals(cancel_grace_s=0.05))
     worker.step()
     services.database.jobs.cancel(job.id)
 
@@ -255,7 +255,7 @@ def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Service
 
 def test_the_worker_keeps_house(services: Services, project: Project, launcher: FakeLauncher) -> None:
     busy, waiting = add_project(services, title="Busy"), add_project(services, title="Waiting")
-    stale, _ = request_training(services, busy.id, trigger="test", claim=True)
+    stale, _ = TrainJob.by_settings(services, "test").request(services, busy.id, claim=True)
     version = add_version(services, project)
     services.database.promotions.begin(project.id, version.name, previous="x", reason="r", is_forced=False)
     services.studio.import_tasks(waiting.id, [{"data": {"text": text}} for text in TEXTS])
@@ -269,7 +269,7 @@ def test_the_worker_keeps_house(services: Services, project: Project, launcher: 
 
     assert services.database.jobs.get(stale.id).attempt == 2
     assert services.registry.champion(project.ref.key) == services.registry.get(version.name)
-    started = services.database.jobs.last(JobKind.TRAIN, waiting.id)
+    started = services.database.jobs.last("train", waiting.id)
     assert started is not None
     assert started.id in launcher.children
 
@@ -279,15 +279,15 @@ def test_a_promotion_that_cannot_be_finished_is_tried_again_after_a_pause(
     services: Services, again_s: float, attempts: int
 ) -> None:
     tried: list[str] = []
-    find = services.registry.get
+    find = services.versions.get
 
     def note_and_find(version: str) -> ModelVersion:
         tried.append(version)
         return find(version)
 
-    services.registry.get = note_and_find
+    services.versions.get = note_and_find
     services.database.promotions.begin(1, "tickets-1-v9", previous="x", reason="r", is_forced=False)
-    worker = Worker(services, Timing(housekeeping_s=0.0, reconcile_again_s=again_s))
+    worker = Worker(services, WorkerIntervals(housekeeping_s=0.0, reconcile_again_s=again_s))
 
     for _ in range(3):
         worker.step()
@@ -308,7 +308,7 @@ def test_label_studio_is_asked_again_after_a_pause_and_its_trouble_is_told_once(
     for each in (project, add_project(services, title="Other")):
         services.database.hints.put(each.id, HintKind.SETTINGS)
     services.studio.project = ask
-    worker = Worker(services, Timing(housekeeping_s=0.0, ask_again_s=again_s))
+    worker = Worker(services, WorkerIntervals(housekeeping_s=0.0, ask_again_s=again_s))
 
     for _ in range(3):
         worker.step()
@@ -346,7 +346,7 @@ def test_one_bad_round_does_not_end_the_worker(services: Services, caplog: pytes
                 stop.set()
             raise ZeroDivisionError
 
-    Flaky(services, Timing(poll_s=0.0)).run(stop)
+    Flaky(services, WorkerIntervals(poll_s=0.0)).run(stop)
 
     assert len(rounds) == 3
     assert caplog.messages == ["a round of the worker failed; the next one goes on"] * 3
@@ -355,7 +355,7 @@ def test_one_bad_round_does_not_end_the_worker(services: Services, caplog: pytes
 def test_jobs_that_could_give_no_sign_of_life_are_left_alone_once_the_database_is_back(
     services: Services, launcher: FakeLauncher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job, _ = request_prelabeling(services, 1, trigger="test", claim=True)
+    job, _ = PrelabelJob(trigger="test").request(services, 1, claim=True)
     services.clock.advance(3600)  # no sign of life for an hour
     stale, rounds, stop = JobRepository.stale, [], threading.Event()
 
@@ -368,7 +368,7 @@ def test_jobs_that_could_give_no_sign_of_life_are_left_alone_once_the_database_i
 
     monkeypatch.setattr(JobRepository, "stale", away_at_first)
 
-    Worker(services, Timing(poll_s=0.01, blindness_s=0.3)).run(stop)
+    Worker(services, WorkerIntervals(poll_s=0.01, blindness_s=0.3)).run(stop)
 
     assert rounds[1] - rounds[0] >= 0.3
     assert services.database.jobs.get(job.id).attempt == 2  # it has given none since
