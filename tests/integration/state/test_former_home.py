@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_backend.workflows.training.requests import TrainRequest, request_training
 from sqlalchemy import delete
 
 from ml_backend.bootstrap import build_services
@@ -23,7 +24,6 @@ from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.promoting.promote import promote, rollback
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.state.restore import restore
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from tests.fake_studio import FakeStudio
 from tests.services import add_studio_project
 
