@@ -168,7 +168,7 @@ def row_change(services: Services, plan: ServingPlan) -> RowChange:
 
 def event_history(services: Services, project: Project, plan: ServingPlan) -> History:
     """Return a function that gives the events about an annotation, merged, as far as Label Studio confirms them."""
-    told = services.database.events.told(project.id)
+    told = services.database.events.by_annotation(project.id)
 
     def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
         is_held_out = split_of(plan.text(task.data), project.split).is_held_out

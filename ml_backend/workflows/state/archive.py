@@ -19,7 +19,6 @@ __all__ = [
     "DATABASE",
     "FOLDERS",
     "MLFLOW",
-    "FileFacts",
     "Manifest",
     "read_archive",
     "write_archive",
@@ -53,7 +52,7 @@ DAMAGED = (
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What a file must be after it was read back."""
+    """The size and digest that a file must have after it was unpacked."""
 
     __pydantic_config__ = EXACT
 
@@ -63,7 +62,7 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup says about itself.
+    """The facts that a backup states about itself.
 
     Attributes:
         labelloop, mlflow: versions that wrote it.
