@@ -14,7 +14,7 @@ from benchmarks.support.figures import in_turns, spread
 from benchmarks.support.machine import peak_gflops
 from benchmarks.support.predictors import PEER, RUNTIMES, PredictorProcess, predictor
 from benchmarks.support.texts import KINDS, count_tokens
-from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 
 __all__ = ["BATCHES", "flops_per_text", "measure"]
 
@@ -56,7 +56,7 @@ def flops_per_text(tokens: int) -> float:
 
     Two per parameter of a linear layer and token; in attention two products of (T, T) and (T, D) matrices per layer.
     """
-    config = json.loads((Path(model_source(DEFAULT_BASE_MODEL)) / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((Path(BaseModelFiles(DEFAULT_BASE_MODEL).source) / "config.json").read_text(encoding="utf-8"))
     width, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
     linear = 4 * width * width + 2 * width * inner
     return float(layers * (2 * linear * tokens + 4 * tokens * tokens * width))

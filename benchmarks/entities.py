@@ -28,11 +28,11 @@ from typing import Any
 
 from benchmarks.support.trained import labeled, trained
 from ml_backend.domain.example import Span, Target
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.measuring.evaluation import evaluate
-from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 from ml_backend.serving.bundle_predictor import BundlePredictor
 
 PEER_LEARNING_RATE, PEER_EPOCHS, PEER_BATCH, PEER_DECAY = 2e-4, 2, 8, 0.01
@@ -98,7 +98,7 @@ def read_rows(path: Path) -> Rows:
 def training_data(train: Rows, validation: Rows) -> TrainingData:
     """What a training takes."""
     labels = tuple(sorted({span.label for _, target in train for span in spans_in(target)}))
-    return TrainingData("entities", HeadKind.TAGS, labels, labeled(train), labeled([]), labeled(validation), ())
+    return TrainingData("entities", "tags", labels, labeled(train), labeled([]), labeled(validation), ())
 
 
 def spans_in(target: Target) -> list[Span]:
@@ -125,7 +125,7 @@ def peer_trained(train: Rows, seed: int) -> Way:
     logging.set_verbosity_error()
     torch.manual_seed(seed)
     began_s = time.perf_counter()
-    source = model_source(DEFAULT_BASE_MODEL)
+    source = BaseModelFiles(DEFAULT_BASE_MODEL).source
     tokenizer = AutoTokenizer.from_pretrained(source)
     marked = [(text, spans_in(target)) for text, target in train if target]
     names = ["O", *sorted({f"{prefix}-{span.label}" for _, spans in marked for span in spans for prefix in "BI"})]

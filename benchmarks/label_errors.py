@@ -26,29 +26,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.support.banking77 import control_of, read_rows
+from ml_backend.arrays import Bools, Floats, Floats2d, Ints
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control
-from ml_backend.domain.model import HeadKind
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.regression import fit_regression
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.suspects import LEAST_WEIGHT
 from ml_backend.measuring.evaluation import evaluate
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
-from ml_backend.models.text.tokenised import Floats2d
 from ml_backend.models.text.torch_encoder import TextEncoder
-from ml_backend.quality.cross_predict import AUDIT_C, CrossPredictedRows
-from ml_backend.quality.judge_controls import audit_settings, judge_controls
-from ml_backend.quality.label_errors import label_errors, trust
+from ml_backend.quality.judges.softmax import SoftmaxJudge
+from ml_backend.quality.label_errors import label_errors
+from ml_backend.quality.out_of_sample import AUDIT_C, audit_settings, predict_out_of_sample
 from ml_backend.quality.reviewed_texts import ReviewedTexts
 from ml_backend.tasks import ServedControl, find_kinds
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 KINDS = ("symmetric", "confusable")
 FOLDS = 5
@@ -156,14 +150,19 @@ def prepared(data: Path, cache: Path) -> Bench:
     reviewed = ReviewedTexts.of(train, served(control))
     began = time.perf_counter()
     settings = audit_settings(is_deep=False, seed=1)
-    judged = judge_controls(
-        [reviewed], replace(settings, folds=2), base_model=DEFAULT_BASE_MODEL, cache=cache, report=unheard
+    features, (predictions,) = predict_out_of_sample(
+        [reviewed],
+        replace(settings, folds=2),
+        base_model=DEFAULT_BASE_MODEL,
+        cache=cache,
+        report=unheard,
+        judge_of=lambda _: OneRound(),
     )
     embedded_s = time.perf_counter() - began
     test_features = TextEncoder.load().embed([row.input["text"] for row in test])
     targets = [str(row.targets["intent"]) for row in test]
-    truth = np.asarray(judged.controls[0].codes, dtype=np.int64)
-    return Bench(train, control, truth, judged.features, targets, test_features, cache, embedded_s)
+    truth = np.asarray(predictions.codes, dtype=np.int64)
+    return Bench(train, control, truth, features, targets, test_features, cache, embedded_s)
 
 
 def unheard(_: Progress) -> None:
@@ -172,7 +171,7 @@ def unheard(_: Progress) -> None:
 
 def most_confused(bench: Bench) -> Ints:
     """Per class the other one that gets the most probability on its rows, out of fold on the right labels."""
-    probabilities = judged_by(bench, bench.truth, deep=False)
+    probabilities = predicted_by(bench, bench.truth, deep=False)
     means = np.stack([probabilities[bench.truth == k].mean(axis=0) for k in range(len(bench.labels))])
     np.fill_diagonal(means, -1)
     return np.asarray(means.argmax(axis=1), dtype=np.int64)
@@ -207,12 +206,12 @@ def run(bench: Bench, noise: Noise, ways: Ways, seeds: Sequence[int], *, with_wo
 
 def audited(bench: Bench, given: Ints) -> Found:
     """As `labelloop audit` does it."""
-    return timed(given, lambda: judged_by(bench, given, deep=False))
+    return timed(given, lambda: predicted_by(bench, given, deep=False))
 
 
 def audited_deep(bench: Bench, given: Ints) -> Found:
     """As `labelloop audit --deep` does it."""
-    return timed(given, lambda: judged_by(bench, given, deep=True))
+    return timed(given, lambda: predicted_by(bench, given, deep=True))
 
 
 def in_sample(bench: Bench, given: Ints) -> Found:
@@ -232,19 +231,18 @@ def timed(given: Ints, probabilities: Callable[[], Floats2d]) -> Found:
     return Found(found.quality, found.is_error, time.perf_counter() - began)
 
 
-def judged_by(bench: Bench, given: Ints, *, deep: bool) -> Floats2d:
+def predicted_by(bench: Bench, given: Ints, *, deep: bool) -> Floats2d:
     """Out-of-fold probabilities as the audit makes them; its cache gives the features."""
     right = ReviewedTexts.of(bench.rows, served(bench.control))
     reviewed = replace(right, targets=tuple(bench.labels[k] for k in given))
-    judged = judge_controls(
+    _, (predictions,) = predict_out_of_sample(
         [reviewed],
         audit_settings(is_deep=deep, seed=1),
         base_model=DEFAULT_BASE_MODEL,
         cache=bench.cache,
         report=unheard,
-        trust={HeadKind.SOFTMAX: trusted},
     )
-    return judged.controls[0].probabilities
+    return np.asarray(predictions.probabilities, dtype=np.float32)
 
 
 def served(control: Control) -> ServedControl:
@@ -252,9 +250,10 @@ def served(control: Control) -> ServedControl:
     return ServedControl(control, find_kinds()["classification"])
 
 
-def trusted(judged: CrossPredictedRows) -> Floats:
-    """How far the audit believes each label after its first round."""
-    return trust(np.asarray(judged.codes, dtype=np.int64), judged.probabilities)
+class OneRound(SoftmaxJudge):
+    """Believes all labels alike, where features and codes alone are of interest."""
+
+    weighs_labels = False
 
 
 def peer(bench: Bench, given: Ints) -> Found:

@@ -27,10 +27,9 @@ from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.quality.examine import examine
-from ml_backend.quality.judge_controls import audit_settings, judge_controls
+from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
 from ml_backend.quality.reviewed_texts import ReviewedTexts
 from ml_backend.tasks import ServedControl, find_kinds
-from ml_backend.workflows.auditing.audit import opinion_of
 
 Answers: TypeAlias = list[tuple[str, Target]]
 Spoil: TypeAlias = Callable[[str, Target, Sequence[str], random.Random], Target]
@@ -83,14 +82,14 @@ def figures(rows: Sequence[Row], served: ServedControl, is_wrong: np.ndarray) ->
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as cache:
-        judged = judge_controls(
+        features, predictions = predict_out_of_sample(
             [ReviewedTexts.of(rows, served)],
             audit_settings(is_deep=False, seed=1),
             base_model=DEFAULT_BASE_MODEL,
             cache=Path(cache),
             report=lambda _: None,
         )
-    found = examine(rows, [Split.TRAIN] * len(rows), [opinion_of(served, judged.controls[0])], judged.features)
+    found = examine(rows, [Split.TRAIN] * len(rows), predictions, features)
     seconds = time.perf_counter() - began
     flagged = [issue.task_id for issue in found.issues if issue.kind is IssueKind.LABEL_ERROR]
     quality = np.array([found.controls[0].quality[row.task_id] for row in rows])

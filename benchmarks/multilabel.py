@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.support.trained import labeled, trained
 from ml_backend.domain.example import Target
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.measuring.evaluation import evaluate
@@ -109,9 +109,7 @@ def target_of(row: dict[str, object]) -> tuple[str, ...]:
 
 def our_result(split: Split, labels: tuple[str, ...], settings: TrainingSettings) -> Result:
     """Train, and score the bundle as it is served."""
-    data = TrainingData(
-        "intents", HeadKind.SIGMOID, labels, labeled(split.train), labeled([]), labeled(split.validation), ()
-    )
+    data = TrainingData("intents", "sigmoid", labels, labeled(split.train), labeled([]), labeled(split.validation), ())
     with trained(data, settings) as (outcome, predictor):
         answers = predictor.predict([text for text, _ in split.test])
     return scored(split, [answer["intents"].target if answer else None for answer in answers], outcome.seconds)

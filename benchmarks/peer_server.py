@@ -34,10 +34,10 @@ def load_pipeline(labels: Sequence[str]) -> Pipeline:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
     from transformers.utils import logging
 
-    from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+    from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 
     logging.set_verbosity_error()
-    source = model_source(DEFAULT_BASE_MODEL)
+    source = BaseModelFiles(DEFAULT_BASE_MODEL).source
     torch.manual_seed(1)
     model = AutoModelForSequenceClassification.from_pretrained(
         source, num_labels=len(labels), id2label=dict(enumerate(labels)), dtype=torch.float32

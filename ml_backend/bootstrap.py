@@ -16,7 +16,7 @@ from .errors import TextServerError
 from .hooks import Hooks, load_hooks
 from .hooks.notifier import WebhookNotifier
 from .hooks.redaction import Redaction
-from .jobs import SubprocessLauncher
+from .jobs.launcher import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.plans import plan_of
 from .log_lines import LINE_FORMAT, LineFormatter

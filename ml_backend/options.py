@@ -52,6 +52,17 @@ def _setting(default: object, description: str, **constraints: Any) -> Any:
     return Field(default=default, description=description, **constraints)
 
 
+def _known_runtime(name: str) -> str:
+    """Refuse a runtime that the folder of runtimes does not hold; only a named one costs listing it."""
+    if name != "auto":
+        from .models.graphs.fastest import runtime_names
+
+        names = ("auto", *runtime_names())
+        if name not in names:
+            raise ValueError(f"{name!r} found; input should be one of {', '.join(names)}")
+    return name
+
+
 class BackendOptions(_Group):
     """Where the backend listens, and who may use it."""
 
@@ -152,7 +163,7 @@ class ServingOptions(_Group):
     draft_budget_s: Seconds = _setting(
         20.0, "Seconds per draft of a response; what is written by then is shown.", ge=0.1
     )
-    runtime: Literal["auto", "openvino-int8", "openvino", "onnxruntime", "torch"] = _setting(
+    runtime: Annotated[str, AfterValidator(_known_runtime)] = _setting(
         "auto",
         "What computes pre-labels: `openvino-int8`, `openvino`, `onnxruntime`, `torch`, or `auto`: torch "
         "on a GPU, else the fastest of the others, measured once per machine. With `torch`, trainings make and use no "

@@ -1,21 +1,45 @@
-"""The real command in processes of its own."""
+"""The command: within this process for what it says and writes, in a process where it serves, works or is killed."""
 
+import atexit
+import io
 import json
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+from unittest import mock
 
+from ml_backend.bootstrap import build_services
+from ml_backend.cli import main
+from ml_backend.config import load_settings
+from ml_backend.domain.job import JobState
+from ml_backend.jobs.launcher import InlineLauncher, log_path
 from ml_backend.labelstudio.local import free_port
+from ml_backend.log_lines import LINE_FORMAT, LineFormatter
+from ml_backend.workflows.jobs.run_job import run_job
 
-__all__ = ["Backend", "WorkerProcess", "command", "command_result", "post", "running_backend", "running_worker"]
+__all__ = [
+    "Backend",
+    "WorkerProcess",
+    "command",
+    "command_process",
+    "command_result",
+    "post",
+    "running_backend",
+    "running_worker",
+]
 
 START_S = 30.0
 
@@ -106,7 +130,64 @@ def running_worker(home: Path, *, environment: Mapping[str, str] | None = None) 
 def command(
     home: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A finished `labelloop` command."""
+    """A finished `labelloop` command, which ran within this process, as did its jobs."""
+    out, err, status = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO(), 0
+    settings = {"LABELLOOP_HOME": str(home), **(environment or {})}
+    with mock.patch.dict(os.environ, settings), redirect_stdout(out), redirect_stderr(err), _logging_to(err):
+        try:
+            main(arguments, launcher=InlineLauncher(_run_job))
+        except SystemExit as end:
+            status = int(end.code or 0)
+    out.flush()
+    return subprocess.CompletedProcess(arguments, status, out.buffer.getvalue().decode(), err.getvalue())
+
+
+def _run_job(job_id: int) -> int:
+    """What a job's process does, with its output in the job's log file."""
+    home = Path(os.environ["LABELLOOP_HOME"]).resolve()
+    if "LABELLOOP_MLFLOW_URL" not in os.environ and not (home / "mlflow.db").exists():
+        shutil.copyfile(_empty_mlflow_store(), home / "mlflow.db")
+    path, level = log_path(home, job_id), os.environ.get("LABELLOOP_LOG_LEVEL", "INFO")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as log, redirect_stdout(log), redirect_stderr(log), _logging_to(log, level):
+        services = build_services(load_settings())
+        with closing(services.database):
+            return 0 if run_job(services, job_id) is JobState.SUCCEEDED else 1
+
+
+@cache
+def _empty_mlflow_store() -> Path:
+    """A file to copy: MLflow takes seconds to make one."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = TemporaryDirectory(prefix="labelloop-tests-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{path}", folder.name).engine.dispose()
+    return path
+
+
+@contextmanager
+def _logging_to(stream: TextIO, level: str | int = logging.WARNING) -> Iterator[None]:
+    """Log as a process does that has just been started, which warnings do not end."""
+    root, ours = logging.getLogger(), logging.getLogger("ml_backend")
+    handler, before = logging.StreamHandler(stream), (root.handlers, ours.level)
+    handler.setFormatter(LineFormatter(LINE_FORMAT))
+    root.handlers = [handler]
+    ours.setLevel(level)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.handlers = before[0]
+        ours.setLevel(before[1])
+
+
+def command_process(
+    home: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The same in a process, as are its jobs: for what only a process shows."""
     return subprocess.run(
         [sys.executable, "-m", "ml_backend", *arguments],
         capture_output=True,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision, Method, version_name
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
@@ -46,14 +46,14 @@ def make_live_state(home: Path, base: Path) -> Project:
         receive(services, parse_webhook(services.studio.event("ANNOTATION_CREATED", stored["id"])))
     snapshot = export_project(services, project)
     jobs = services.database.jobs
-    done, _ = jobs.request(JobKind.TRAIN, project.id, {"seed": 1, "out": None}, dedupe_key="train:1", claim=True)
+    done, _ = jobs.request("train", project.id, {"seed": 1, "out": None}, dedupe_key="train:1", claim=True)
     for seed in (1, 2):
         name = _register(services, project, settings.models.base_model, snapshot.id, seed)
-        promote(services, project, name, reason=f"ruling é {seed}", report=lambda _fraction, _text: None)
+        promote(services, project, name, reason=f"ruling é {seed}")
     jobs.finish(done, JobState.SUCCEEDED, result={"model_version": CHAMPION, "is_promoted": True})
-    failed, _ = jobs.request(JobKind.PRELABEL, project.id, {}, dedupe_key="prelabel:1", claim=True)
+    failed, _ = jobs.request("prelabel", project.id, {}, dedupe_key="prelabel:1", claim=True)
     jobs.finish(failed, JobState.FAILED, error="Label Studio was away")
-    jobs.request(JobKind.TRAIN, project.id, {"seed": 2}, dedupe_key="train:1")
+    jobs.request("train", project.id, {"seed": 2}, dedupe_key="train:1")
     decision = GateDecision(True, False, "better", 5, "v1", CHAMPION, 0.5, 0.75, 0.25, None, 0.95, 1, ("few rows",))
     services.database.gates.add(project.ref.key, snapshot.id, decision)
     services.database.close()
@@ -69,7 +69,9 @@ def predict_request(project: Project) -> dict[str, Any]:
 def _register(services: Services, project: Project, base_model: str, snapshot_id: str, seed: int) -> str:
     """A registered version with random weights; its name."""
     from ml_backend.models.base.base_model import weights_sha256
-    from ml_backend.models.bundle.bundle import BundleFacts, BundleManifest, Head, write_bundle
+    from ml_backend.models.bundle.bundle import write_bundle
+    from ml_backend.models.bundle.head import Head
+    from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
     from ml_backend.models.decoders.softmax import SoftmaxDecoder
     from tests.trained_parts import written_part
 
@@ -79,7 +81,12 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
         model_version=name,
         base_model=base_model,
         base_model_sha256=weights_sha256(base_model),
-        facts=BundleFacts("text", CONFIG, project.label_config_fingerprint, snapshot_id),
+        facts=BundleFacts(
+            field="text",
+            label_config=CONFIG,
+            label_config_fingerprint=project.label_config_fingerprint,
+            snapshot_id=snapshot_id,
+        ),
         parts=(),
         seed=seed,
         created_at="2026-01-01T00:00:00+00:00",
@@ -89,7 +96,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
     part = written_part(
         services.options.home.parent / f"part-{number}",
         Head(weight, np.zeros(len(LABELS), dtype=np.float32)),
-        SoftmaxDecoder(LABELS),
+        SoftmaxDecoder(labels=LABELS),
         control="category",
         quantiles=tuple(0.3 + 0.6 * step / 100 for step in range(101)),
     )

@@ -8,10 +8,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.one_per_run import one_per_run
 
 START_TIMEOUT_S = 90.0
 
@@ -26,8 +29,19 @@ class MlflowServer:
 
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A server that is started once per test session; it takes about 8 s."""
-    folder = tmp_path_factory.mktemp("mlflow-server")
+    """A server that is started once per test run; it takes about 8 s."""
+
+    @contextmanager
+    def start() -> Iterator[dict[str, str]]:
+        with _started(tmp_path_factory.mktemp("mlflow-server")) as server:
+            yield {"url": server.url, "files": str(server.files)}
+
+    with one_per_run(tmp_path_factory, "mlflow", start) as facts:
+        yield MlflowServer(facts["url"], Path(facts["files"]))
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[MlflowServer]:
     port = _free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]

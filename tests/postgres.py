@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
+
+from tests.one_per_run import one_per_run
 
 __all__ = ["StoppablePostgres", "postgres_url", "stoppable_postgres"]
 
@@ -60,10 +62,20 @@ class StoppablePostgres:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """SQLAlchemy URL of an empty database, whose server runs in a time zone that is not UTC."""
-    with _postgres() as server:
-        yield server.url
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SQLAlchemy URL of an empty database for this process; its server runs in a time zone that is not UTC."""
+
+    @contextmanager
+    def start() -> Iterator[dict[str, str]]:
+        with _postgres() as server:
+            yield {"url": server.url}
+
+    with one_per_run(tmp_path_factory, "postgresql", start) as server:
+        name = f"process_{os.getpid()}"
+        engine = create_engine(server["url"], isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        yield make_url(server["url"]).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from ml_backend.domain.model import Method, ModelVersion, cold_start_version
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import BundleError
-from ml_backend.jobs import InlineLauncher
-from ml_backend.options import BackendOptions, Options
+from ml_backend.jobs.launcher import InlineLauncher
+from ml_backend.options import PREFIX, BackendOptions, Options
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
 from ml_backend.serving.model_versions import ModelVersions
@@ -40,6 +40,7 @@ __all__ = [
     "texts_in",
     "versions_in",
     "with_backend",
+    "with_settings",
 ]
 
 BACKEND_URL = "http://localhost:9090"
@@ -121,6 +122,12 @@ def build_test_services(
         alarms=alarms,
     )
     return late.services
+
+
+def with_settings(services: Services, **settings: Any) -> Services:
+    """The same services with some settings changed, by the settings' names."""
+    values = {name.removeprefix(PREFIX).lower(): value for name, value in services.options.environment().items()}
+    return replace(services, options=Options(**values | settings))
 
 
 def versions_in(home: Path) -> ModelVersions:

@@ -1,6 +1,5 @@
 """One real Label Studio for the whole test run, and what makes projects in it."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,16 +18,26 @@ from ml_backend.errors import ConfigurationError
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, find_label_studio, free_port
 from ml_backend.tasks import template_path
+from tests.one_per_run import one_per_run
 
-__all__ = ["StubBackend", "choice", "project_with_tasks", "stub_backend", "studio", "studio_client", "task_ids"]
+__all__ = [
+    "RunningStudio",
+    "StubBackend",
+    "choice",
+    "project_with_tasks",
+    "stub_backend",
+    "studio",
+    "studio_client",
+    "task_ids",
+]
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PASSWORD = "only-for-tests-1"
 
 
 @pytest.fixture(scope="session")
-def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStudio]:
-    """A Label Studio that all tests of the run share: make a project of your own in it.
+def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator["RunningStudio"]:
+    """A Label Studio that all tests of the run share: make a new project in it for each test.
 
     An empty database takes it half a minute, so one is kept in pytest's cache and copied.
     """
@@ -36,17 +45,31 @@ def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         executable = find_label_studio()
     except ConfigurationError as error:
         pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("label-studio")
-    cache = request.config.cache
-    kept = (cache.mkdir("label-studio") if cache else folder) / str(Path(executable).stat().st_mtime_ns)
-    with kept.with_suffix(".lock").open("w") as lock:
-        # The processes that share the tests need one at the same time, and it is made once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+
+    @contextmanager
+    def start() -> Iterator[dict[str, Any]]:
+        folder = tmp_path_factory.mktemp("label-studio")
+        cache = request.config.cache
+        kept = (cache.mkdir("label-studio") if cache else folder) / str(Path(executable).stat().st_mtime_ns)
         if not kept.exists():
             _keep_empty_database(kept, folder / "first", executable)
-    shutil.copytree(kept, folder / "data")
-    with _started(folder / "data", executable) as running:
-        yield running
+        shutil.copytree(kept, folder / "data")
+        with _started(folder / "data", executable) as running:
+            yield {"url": running.url, "email": running.email, "pid": running.pid}
+
+    with one_per_run(tmp_path_factory, "label-studio", start) as facts:
+        yield RunningStudio(facts["url"], TOKEN, facts["email"], PASSWORD, facts["pid"])
+
+
+@dataclass(frozen=True)
+class RunningStudio:
+    """What tests need of a Label Studio that perhaps another process has started."""
+
+    url: str
+    token: str
+    email: str
+    password: str
+    pid: int
 
 
 def _started(data_dir: Path, executable: str) -> LocalStudio:
@@ -70,7 +93,7 @@ def _keep_empty_database(kept: Path, data_dir: Path, executable: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def studio_client(studio: LocalStudio) -> Iterator[StudioClient]:
+def studio_client(studio: RunningStudio) -> Iterator[StudioClient]:
     """A client of that Label Studio, as its first user."""
     client = StudioClient(studio.url, studio.token)
     yield client

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 PLAIN = "card cash lost refund late bank transfer my the is money top up where stolen please a b c d e f g h"
 WORDS = [*SPECIAL, *PLAIN.split()]
@@ -151,6 +153,12 @@ BUILDERS: Mapping[str, Callable[[], Any]] = {
     "modernbert": _modernbert,
     "t5": _t5,
 }
+
+
+ARCHITECTURES = [
+    kind if kind in ("bert", "llama") else pytest.param(kind, marks=pytest.mark.long) for kind in sorted(BUILDERS)
+]
+"""Parameters of tests over all architectures: an encoder and a decoder by default."""
 
 
 def tiny_model(kind: str, *, seed: int = 0) -> Any:

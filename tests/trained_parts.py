@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ml_backend.domain.model import Method
-from ml_backend.models.bundle.bundle import Head, PartFacts, TrainedPart, write_head
-from ml_backend.models.decoders import Decoder
+from ml_backend.models.bundle.bundle import TrainedPart
+from ml_backend.models.bundle.head import Head
+from ml_backend.models.bundle.manifest import PartFacts
+from ml_backend.models.decoders.base import Decoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 
 __all__ = ["QUANTILES", "softmax_part", "written_part"]
@@ -17,25 +19,25 @@ def softmax_part(
     folder: Path, head: Head, labels: Sequence[str], *, control: str = "intent", temperature: float = 1.0
 ) -> TrainedPart:
     """A part for a single choice among these labels."""
-    return written_part(folder, head, SoftmaxDecoder(tuple(labels), temperature), control=control)
+    return written_part(folder, head, SoftmaxDecoder(labels=tuple(labels), temperature=temperature), control=control)
 
 
 def written_part(
     folder: Path,
     head: Head,
-    readout: Decoder,
+    decoder: Decoder,
     *,
     control: str = "intent",
     method: Method = Method.REGRESSION,
     quantiles: Sequence[float] = QUANTILES,
 ) -> TrainedPart:
     """A part whose head lies in the folder."""
-    write_head(folder, head)
+    head.write(folder)
     facts = PartFacts(
         control=control,
-        head=readout.head,
+        head=decoder.head,
         method=method,
-        readout=readout.to_json(),
+        decoder=decoder,
         max_length_tokens=64,
         score_quantiles=tuple(quantiles),
         settings={"epochs": 3},

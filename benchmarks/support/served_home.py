@@ -18,15 +18,14 @@ from ml_backend.bootstrap import build_services
 from ml_backend.domain.model import PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Snapshot, SplitFractions
-from ml_backend.labelstudio.label_config_xml import parse_label_config
+from ml_backend.labelstudio.file_notes import FileNotes
 from ml_backend.labelstudio.plans import plan_of
 from ml_backend.options import PREFIX, Options
-from ml_backend.snapshots.build import build_rows
 from ml_backend.snapshots.store import write_snapshot
 from ml_backend.workflows.connecting.projects import remember_project
-from ml_backend.workflows.exporting.snapshots import build_settings, row_change, studio_tasks, unseen
+from ml_backend.workflows.exporting.row_source import RowSource
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 
 __all__ = ["PROJECT_ID", "ServedHome", "clean_environment"]
 
@@ -171,14 +170,13 @@ class ServedHome:
         export = self.folder / f"{name}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         export.write_text(json.dumps(studio_export(rows)), encoding="utf-8")
-        config, plan = parse_label_config(self.label_config), plan_of(self.project.label_config)
-        settings = build_settings(self.services, ALL_TRAIN)
-        built = build_rows(studio_tasks(export, config), plan, settings, unseen, row_change(self.services, plan))
+        source = RowSource.of_file(self.services, export, plan_of(self.project.label_config), FileNotes())
+        settings = source.settings(ALL_TRAIN)
         return write_snapshot(
             self.folder / "snapshots",
-            built,
+            source.build(settings),
             project=self.project.ref,
-            config=config,
+            config=source.plan.config,
             settings=settings,
             seed=1,
             created_at=self.services.clock(),
@@ -205,12 +203,14 @@ class TrainingBeside:
         while (stage := self._stage()) not in WORKING_STAGES:
             if stage is None:
                 self._seed += 1
-                request = TrainRequest(
-                    "command", self._home.settings().base_model, self._seed, snapshot=str(self._snapshot)
+                wanted = TrainJob(
+                    trigger="command",
+                    base_model=self._home.settings().base_model,
+                    seed=self._seed,
+                    snapshot=str(self._snapshot),
                 )
-                key = f"train:file:benchmark-{self._seed}"
                 services = self._home.services
-                job, _ = request_training(services, 0, trigger="command", request=request, dedupe_key=key)
+                job, _ = wanted.request(services, 0)
                 self._job_id = job.id
             if time.monotonic() > deadline:
                 raise SystemExit(f"the training job did not get to work within {JOB_STARTS_S:g} s (stage {stage!r})")

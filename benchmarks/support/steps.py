@@ -8,13 +8,14 @@ import numpy as np
 from benchmarks.support.banking77 import CONTROL
 from benchmarks.support.trained import labeled
 from ml_backend.domain.example import Row
-from ml_backend.domain.model import HeadKind, Method
-from ml_backend.learning.classification.fit import Workshop
+from ml_backend.domain.model import Method
 from ml_backend.learning.classification.regression import class_mean_head
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.classification.tuned import tuned
-from ml_backend.learning.objectives import objective_for
-from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+from ml_backend.learning.classification.trainer import Trainer
+from ml_backend.learning.classification.tuned import tunable_classifier
+from ml_backend.learning.loop.fit import training_steps
+from ml_backend.learning.objectives.base import objective_for
+from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 from ml_backend.models.text.torch_encoder import TextEncoder
 
 __all__ = ["PEER_EPOCHS", "Steps", "lora_steps", "peer_steps", "seconds_per_row"]
@@ -35,18 +36,21 @@ def lora_steps(rows: Sequence[Row], *, adversarial_size: float) -> Steps:
     encoder = TextEncoder.load()
     names = tuple(sorted({str(row.targets[CONTROL]) for row in rows}))
     settings = TrainingSettings(method=Method.LORA, adversarial_size=adversarial_size, epochs=1)
-    objective = objective_for(HeadKind.SOFTMAX, names)
+    objective = objective_for("softmax", names)
     texts = labeled([(row.input["text"], row.targets[CONTROL]) for row in rows])
     objective.prepare(encoder, texts)
-    lesson = objective.encode(encoder, texts)
-    workshop = Workshop.for_rows(encoder, objective, settings, len(lesson))
-    codes = np.asarray(lesson.codes, dtype=np.int64)
-    features = encoder.vectors(lesson.reading)
-    head = class_mean_head(features, codes, lesson.unit_weights, classes=len(names), scale=HEAD_SCALE)
+    encoded = objective.encode(encoder, texts)
+    trainer = Trainer.for_rows(encoder, objective, settings, len(encoded))
+    codes = np.asarray(encoded.codes, dtype=np.int64)
+    features = encoder.vectors(encoded.tokenised)
+    head = class_mean_head(features, codes, encoded.unit_weights, classes=len(names), scale=HEAD_SCALE)
 
     def steps() -> Iterator[int]:
-        with tuned(encoder, head, objective, Method.LORA, settings=settings, recipe=workshop.recipe) as model:
-            for step in model.train(lesson):
+        with tunable_classifier(
+            encoder, head, objective, Method.LORA, settings=settings, hyperparameters=trainer.hyperparameters
+        ) as model:
+            model.set_rows(encoded)
+            for step in training_steps(model, settings):
                 yield step.rows
 
     return steps
@@ -64,7 +68,7 @@ def peer_steps(
     from transformers.utils import logging
 
     logging.set_verbosity_error()
-    source = model_source(DEFAULT_BASE_MODEL)
+    source = BaseModelFiles(DEFAULT_BASE_MODEL).source
     names = sorted({str(row.targets[CONTROL]) for row in rows})
     torch.manual_seed(1)
     model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(names), dtype=torch.float32)

@@ -121,9 +121,9 @@ def _long_texts(words: Sequence[str], draw: random.Random) -> list[str]:
 def _tokenizer():
     from tokenizers import Tokenizer
 
-    from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, model_source
+    from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 
-    tokenizer = Tokenizer.from_file(str(Path(model_source(DEFAULT_BASE_MODEL)) / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(Path(BaseModelFiles(DEFAULT_BASE_MODEL).source) / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

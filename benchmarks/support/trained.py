@@ -12,10 +12,11 @@ import numpy as np
 from ml_backend.domain.example import Target
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.part import VersionSpec
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
-from ml_backend.learning.run import TrainingOutcome, train_version
+from ml_backend.learning.run import TrainingContext, TrainingOutcome, train_version
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
-from ml_backend.models.bundle.bundle import BundleFacts
+from ml_backend.models.bundle.manifest import BundleFacts
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.serving.bundle_predictor import BundlePredictor
 
@@ -51,18 +52,11 @@ def trained(
         graphs: with it, the graphs that serve are exported as well.
     """
     with tempfile.TemporaryDirectory() as folder:
-        outcome = train_version(
-            [data],
-            settings,
-            model_version="benchmark-1-v1",
-            facts=BundleFacts("text", "", "", ""),
-            base_model=DEFAULT_BASE_MODEL,
-            out=Path(folder) / "bundle",
-            checkpoints=Path(folder) / "checkpoints",
-            report=show_progress,
-            run=Unrecorded(),
-            graphs=graphs,
+        spec = VersionSpec("benchmark-1-v1", BundleFacts("text", "", "", ""), DEFAULT_BASE_MODEL, settings)
+        context = TrainingContext(
+            run=Unrecorded(), report=show_progress, checkpoints=Path(folder) / "checkpoints", graphs=graphs
         )
+        outcome = train_version([data], spec, Path(folder) / "bundle", context)
         yield outcome, BundlePredictor(outcome.bundle)
 
 

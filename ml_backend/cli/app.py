@@ -1,7 +1,8 @@
 """The `labelloop` command: its sub-commands, and what an error looks like."""
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,10 @@ from ..errors import LabelloopError
 from ..jobs.signals import interrupted_by_signals
 from . import audit, export, files, jobs, models, projects, server, state, train
 from .output import notes
+from .session import command_session
+
+if TYPE_CHECKING:
+    from ..domain.ports import JobLauncher
 
 __all__ = ["app", "main"]
 
@@ -48,14 +53,18 @@ app.add_typer(models.app, name="models")
 app.add_typer(jobs.child_app, name="job", hidden=True)
 
 
-def main() -> None:
-    """Run the command in the process's arguments; the exit status is 0 only when it did what was asked.
+def main(arguments: Sequence[str] | None = None, *, launcher: "JobLauncher | None" = None) -> None:
+    """Run a command; the exit status is 0 only when it did what was asked.
 
     The first signal ends it in order, with exit status 128 plus the signal's number; a second one ends it at once.
+
+    Args:
+        arguments: None: those of the process.
+        launcher: replaces the one that starts child processes for jobs.
     """
     try:
-        with interrupted_by_signals():
-            app()
+        with interrupted_by_signals(), command_session(launcher):
+            app(args=arguments, prog_name="labelloop")
     except LabelloopError as error:
         _fail(str(error))
     except OSError as error:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..domain.job import Job
+    from ..workflows.auditing.audit import AuditFiles
+    from ..workflows.jobs.kinds.audit import AuditJob
     from ..workflows.services import Services
-    from ..workflows.training.requests import AuditRequest
 
 __all__ = ["register"]
 
@@ -53,7 +54,8 @@ def audit(
     and nothing is changed; with --push, Label Studio shows the findings. Writes audit.json, audit.csv and audit.html.
     Shows progress; Ctrl-C cancels, and the next audit of the same labels continues from there.
     """
-    from ..workflows.training.requests import AuditRequest
+    from ..workflows.auditing.audit import AuditFiles
+    from ..workflows.jobs.kinds.audit import AuditJob
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to audit: either --project ID or --snapshot DIR")
@@ -61,27 +63,26 @@ def audit(
         raise ConfigurationError("--push shows findings in Label Studio; give the project: --project ID")
     services = open_services()
     folder = str(snapshot.resolve()) if snapshot else None
-    job = _run(services, project or 0, AuditRequest("command", is_deep=deep, is_pushed=push, snapshot=folder))
-    reports = Path(job.result["path"])
-    found = _read(reports)
+    job = _run(services, project or 0, AuditJob(trigger="command", is_deep=deep, is_pushed=push, snapshot=folder))
+    files = AuditFiles(Path(job.result["path"]))
+    audit_json = _read(files)
     if out is not None:
-        reports = _copied(reports, out)
-    for warning in found["warnings"]:
+        files = _copied(files, out)
+    for warning in audit_json["warnings"]:
         note(f"note: {warning}")
     reasons = job.result.get("reasons", [])
     note_reasons(reason_counts_from_json(reasons))
     more = {name: job.result[name] for name in ("counts", "precision", "pushed")} | {"reasons": reasons}
-    result = {"job_id": job.id, "path": str(reports), **more, **found}
-    emit(result, as_json=as_json, lines=() if as_json else _lines(result, reports))
+    result = {"job_id": job.id, "path": str(files.folder), **more, **audit_json}
+    emit(result, as_json=as_json, lines=() if as_json else _lines(result, files))
 
 
-def _run(services: "Services", project_id: int, request: "AuditRequest") -> "Job":
+def _run(services: "Services", project_id: int, wanted: "AuditJob") -> "Job":
     from ..domain.job import JobState
-    from ..workflows.training.requests import request_audit
     from .foreground import run_in_foreground
 
     def claim() -> "tuple[Job, bool]":
-        job, is_new = request_audit(services, project_id, request, claim=True)
+        job, is_new = wanted.request(services, project_id, claim=True)
         if not is_new and job.state is JobState.QUEUED and (claimed := services.database.jobs.claim(job.id)):
             # The job waits for a worker, and no worker may be running.
             return claimed, True
@@ -90,27 +91,24 @@ def _run(services: "Services", project_id: int, request: "AuditRequest") -> "Job
     return run_in_foreground(services, claim)
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    from ..workflows.auditing.audit import AUDIT_JSON
-
-    path = folder / AUDIT_JSON
-    if not path.is_file():
-        raise SnapshotError(f"{path} is not on this machine; the job ran on another one, with another home folder")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def _copied(folder: Path, out: Path) -> Path:
-    from ..workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON
-
-    out = out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    for name in (AUDIT_JSON, AUDIT_CSV, AUDIT_HTML):
-        shutil.copyfile(folder / name, out / name)
-    return out
+def _read(files: "AuditFiles") -> dict[str, Any]:
+    if not files.json.is_file():
+        raise SnapshotError(
+            f"{files.json} is not on this machine; the job ran on another one, with another home folder"
+        )
+    audit: dict[str, Any] = json.loads(files.json.read_text(encoding="utf-8"))
+    return audit
 
 
-def _lines(result: Mapping[str, Any], reports: Path) -> "Iterator[str | Table]":
+def _copied(files: "AuditFiles", out: Path) -> "AuditFiles":
+    copies = type(files)(out.resolve())
+    copies.folder.mkdir(parents=True, exist_ok=True)
+    for file in (files.json, files.csv, files.html):
+        shutil.copyfile(file, copies.folder / file.name)
+    return copies
+
+
+def _lines(result: Mapping[str, Any], files: "AuditFiles") -> "Iterator[str | Table]":
     from ..domain.quality import IssueKind
 
     controls = result["controls"]
@@ -130,7 +128,7 @@ def _lines(result: Mapping[str, Any], reports: Path) -> "Iterator[str | Table]":
             ("issue", "found"), [(kind.replace("_", " "), counts[kind]) for kind in IssueKind if kind in counts]
         )
         yield ""
-        yield from _worst(reports, has_controls=len(controls) > 1)
+        yield from _worst(files.csv, has_controls=len(controls) > 1)
     else:
         yield "no issue was found"
     yield from _noisy_classes(result["classes"], has_controls=len(controls) > 1)
@@ -139,19 +137,18 @@ def _lines(result: Mapping[str, Any], reports: Path) -> "Iterator[str | Table]":
     if pushed:
         yield f"{pushed['written']} tasks marked, {pushed['cleared']} cleared, {pushed['unchanged']} as before"
         yield from (f"{title}: {url}" for title, url in pushed["tabs"].items())
-    yield f"reports: {reports}"
+    yield f"reports: {files.folder}"
 
 
-def _worst(reports: Path, *, has_controls: bool) -> "Iterator[str | Table]":
-    """The first issues with their texts, which audit.csv has; of label errors those in train alone.
+def _worst(report: Path, *, has_controls: bool) -> "Iterator[str | Table]":
+    """Yield the first issues with their texts, which audit.csv has; of label errors only the ones in train.
 
     A list of held-out suspects would have the test set cleaned by the model's opinion.
     """
     from ..domain.quality import IssueKind
     from ..domain.snapshot import Split
-    from ..workflows.auditing.audit import AUDIT_CSV
 
-    with (reports / AUDIT_CSV).open(encoding="utf-8", newline="") as file:
+    with report.open(encoding="utf-8", newline="") as file:
         shown = (
             line
             for line in csv.DictReader(file)

@@ -15,7 +15,8 @@ from .session import open_services
 if TYPE_CHECKING:
     from ..domain.project import Project
     from ..domain.snapshot import Snapshot, SplitFractions
-    from ..workflows.exporting.formats import Exported, FormatRequest
+    from ..exporters.base import ExportRequest
+    from ..workflows.exporting.formats import ExportReport
     from ..workflows.services import Services
 
 __all__ = ["register"]
@@ -69,9 +70,9 @@ def export(
             "connected, and a row never moves: leave --split out"
         )
     if format_name is not None:
-        from ..workflows.exporting.formats import FormatRequest
+        from ..exporters.base import ExportRequest
 
-        request = FormatRequest(format_name, control, fractions, system, raw_cells, not no_annotators)
+        request = ExportRequest(format_name, control or "", fractions, system, raw_cells, not no_annotators)
         _show_file(_exported(services, connected, studio_export, config, request, out), as_json)
         return
     _refuse_options(control=control, system=system, raw_cells=raw_cells, no_annotators=no_annotators)
@@ -90,16 +91,15 @@ def _exported(
     project: "Project | None",
     studio_export: Path | None,
     config: Path | None,
-    request: "FormatRequest",
+    request: "ExportRequest",
     out: Path,
-) -> "Exported":
-    from ..workflows.exporting.formats import export_columns, export_format, export_format_of_file
+) -> "ExportReport":
+    from ..workflows.exporting.formats import export_format, export_format_of_file
 
     if project is not None:
         return export_format(services, project, request, out)
-    if config is not None:
-        return export_format_of_file(services, studio_export or Path(), config_text(config), request, out)
-    return export_columns(services, studio_export or Path(), request, out)
+    label_config = None if config is None else config_text(config)
+    return export_format_of_file(services, studio_export or Path(), label_config, request, out)
 
 
 def _refuse_options(**options: object) -> None:
@@ -108,7 +108,7 @@ def _refuse_options(**options: object) -> None:
         raise ConfigurationError(f"{', '.join(given)} found without --format; a snapshot always holds everything")
 
 
-def _show_file(exported: "Exported", as_json: bool) -> None:
+def _show_file(exported: "ExportReport", as_json: bool) -> None:
     note(f"note: {exported.limits}")
     for text in exported.notices:
         note(f"note: {text}")

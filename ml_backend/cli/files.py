@@ -100,7 +100,7 @@ def predict(
     Studio, and each has the new prediction alone. Held-out tasks get one as well; `labelloop prelabel` leaves them
     blind, so use that for a connected project.
     """
-    from ..atomic_files import whole_file
+    from ..atomic_files import atomic_text
     from ..labelstudio.file_notes import FileNotes
     from ..workflows.labeling.predict import predict_file
 
@@ -108,7 +108,7 @@ def predict(
     services = open_services()
     notes = FileNotes()
     predicted = predict_file(services, _model_path(services, model, model_dir), tasks, notes)
-    with nullcontext(sys.stdout) if out is None else whole_file(out) as target:
+    with nullcontext(sys.stdout) if out is None else atomic_text(out) as target:
         rows = _write_predictions(predicted, target)
     for sentence in notes.sentences:
         note(f"note: {sentence}")

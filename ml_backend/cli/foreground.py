@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..domain.progress import Progress, ProgressCallback
 from ..errors import DatabaseUnavailable, Interrupted, JobError
 from ..jobs.signals import noted_signals
 from .output import note, notes
@@ -32,10 +33,10 @@ def run_in_foreground(services: "Services", claim: "Callable[[], tuple[Job, bool
         Interrupted: a signal cancelled it, or ended the watching.
     """
     from ..domain.job import JobState
-    from ..workflows.jobs.recover import reap_dead
+    from ..workflows.jobs.recovery import JobRecovery
 
     # Where no worker ever runs, nobody else says so of jobs that died.
-    reap_dead(services)
+    JobRecovery(services).recover_dead()
     with noted_signals() as signals:
         job, is_ours = claim()
         job = (_run if is_ours else _watch)(services, job, signals)
@@ -66,7 +67,7 @@ def _run(services: "Services", job: "Job", signals: list[int]) -> "Job":
                 job = services.database.jobs.get(job.id)
                 if job.state is JobState.QUEUED and (again := services.database.jobs.claim(job.id)):
                     worker.start(again)
-                show(job)
+                show(job.latest)
     return job
 
 
@@ -78,7 +79,7 @@ def _watch(services: "Services", job: "Job", signals: list[int]) -> "Job":
             time.sleep(POLL_S)
             with _bearing_absence(job):
                 job = services.database.jobs.get(job.id)
-                show(job)
+                show(job.latest)
     return job
 
 
@@ -100,32 +101,31 @@ _ENDINGS = {"running": "goes on", "queued": "goes on", "cancelled": "was cancell
 class _ProgressDisplay:
     """A progress bar on a terminal; elsewhere a line per stage."""
 
-    def __enter__(self) -> "Callable[[Job], None]":
+    def __enter__(self) -> ProgressCallback:
         if not notes().is_terminal:
             self._stage = ""
             return self._line
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+        from rich import progress as rich_progress
 
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[news]}"),
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(),
+            rich_progress.TaskProgressColumn(),
+            rich_progress.TextColumn("{task.fields[news]}"),
         )
-        self._bar: Progress | None = Progress(*columns, console=notes(), transient=True)
+        self._bar = rich_progress.Progress(*columns, console=notes(), transient=True)
         self._bar.start()
         self._task = self._bar.add_task("starting", total=1.0, news="")
         return self._advance
 
     def __exit__(self, *_: object) -> None:
-        if notes().is_terminal and self._bar is not None:
+        if notes().is_terminal:
             self._bar.stop()
 
-    def _advance(self, job: "Job") -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, completed=job.progress, description=job.stage, news=job.message)
+    def _advance(self, progress: Progress) -> None:
+        self._bar.update(self._task, completed=progress.fraction, description=progress.stage, news=progress.message)
 
-    def _line(self, job: "Job") -> None:
-        if job.stage != self._stage:
-            self._stage = job.stage
-            note(f"{job.progress:4.0%} {job.stage}{f': {job.message}' if job.message else ''}")
+    def _line(self, progress: Progress) -> None:
+        if progress.stage != self._stage:
+            self._stage = progress.stage
+            note(f"{progress.fraction:4.0%} {progress.stage}{f': {progress.message}' if progress.message else ''}")

@@ -29,7 +29,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    found = open_services().database.jobs.newest(project_id=project, limit=limit)
+    jobs = open_services().database.jobs.newest(project_id=project, limit=limit)
     rows = [
         (
             job.id,
@@ -40,9 +40,9 @@ def list_jobs(
             job.stage,
             _first_line(job.error),
         )
-        for job in found
+        for job in jobs
     ]
-    emit(found, as_json=as_json, lines=[table(("job", "kind", "project", "state", "done", "stage", "error"), rows)])
+    emit(jobs, as_json=as_json, lines=[table(("job", "kind", "project", "state", "done", "stage", "error"), rows)])
 
 
 @app.command()
@@ -95,7 +95,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until the job is over.")] = False,
 ) -> None:
     """Print the log of a job."""
-    from ..jobs import log_path
+    from ..jobs.launcher import log_path
 
     services = open_services()
     job = services.database.jobs.get(job_id)
@@ -122,13 +122,13 @@ def run(job_id: JobId) -> None:
     from ..config import load_settings
     from ..domain.job import JobState
     from ..jobs.signals import call_at_the_commands_end, interrupt
-    from ..workflows.jobs.persistence import persistently
+    from ..workflows.jobs.retries import with_retries
     from ..workflows.jobs.run_job import run_job
 
     settings = load_settings()
     configure_logging(settings.log_level)
     # The database may have gone away since the job was claimed.
-    services = persistently(partial(build_services, settings), settings.jobs.patience_s, lambda s, _: time.sleep(s))
+    services = with_retries(partial(build_services, settings), settings.jobs.patience_s, lambda s, _: time.sleep(s))
     call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
     if run_job(services, job_id, interrupt) is not JobState.SUCCEEDED:
         raise typer.Exit(1)

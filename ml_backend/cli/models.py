@@ -34,7 +34,7 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
     keys = (
         [services.database.projects.get(project).ref.key] if project is not None else services.versions.project_keys()
     )
-    found = [version for key in keys for version in services.versions.all(key)]
+    versions = [version for key in keys for version in services.versions.all(key)]
     rows = [
         (
             version.name,
@@ -44,10 +44,10 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
             _figure(version.metrics.get("score")),
             f"{version.created_at:%Y-%m-%d %H:%M}",
         )
-        for version in found
+        for version in versions
     ]
     columns = ("version", "", "method", "snapshot", "validation score", "made (UTC)")
-    emit(found, as_json=as_json, lines=[table(columns, rows)])
+    emit(versions, as_json=as_json, lines=[table(columns, rows)])
 
 
 @app.command()
@@ -72,9 +72,9 @@ def compare(
     """
     from ..workflows.promoting.gate import compare_versions
 
-    found = compare_versions(open_services(), first, second, drafts=drafts)
-    lines = [*_decision_lines(found.decision), *_draft_lines(found.drafts)]
-    emit({**asdict(found.decision), "drafts": found.drafts}, as_json=as_json, lines=lines)
+    comparison = compare_versions(open_services(), first, second, drafts=drafts)
+    lines = [*_decision_lines(comparison.decision), *_draft_lines(comparison.drafts)]
+    emit({**asdict(comparison.decision), "drafts": comparison.drafts}, as_json=as_json, lines=lines)
 
 
 @app.command()
@@ -117,11 +117,12 @@ def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as
 def _run_promotion(
     services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool
 ) -> "Job":
-    from ..workflows.training.requests import request_promotion
+    from ..workflows.jobs.kinds.promote import PromoteJob
     from .foreground import run_in_foreground
 
     def claim() -> "tuple[Job, bool]":
-        job, is_new = request_promotion(services, project_id, version, reason=reason, is_forced=is_forced, claim=True)
+        wanted = PromoteJob(version=version, reason=reason, is_forced=is_forced)
+        job, is_new = wanted.request(services, project_id, claim=True)
         if not is_new:
             note(f"another promotion is under way: {dict(job.params)}")
         return job, is_new

@@ -96,13 +96,13 @@ def prelabel(
     run continues where it stopped. Held-out tasks stay blind: their prediction is empty. Shows progress; Ctrl-C
     cancels.
     """
-    from ..workflows.training.requests import request_prelabeling
+    from ..workflows.jobs.kinds.prelabel import PrelabelJob
     from .foreground import run_in_foreground
 
     if project is None:
         raise ConfigurationError("name the project: --project ID")
     services = open_services()
-    job = run_in_foreground(services, lambda: request_prelabeling(services, project, trigger="command", claim=True))
+    job = run_in_foreground(services, lambda: PrelabelJob(trigger="command").request(services, project, claim=True))
     result = job.result
     if not result["is_selected"]:
         note("Label Studio holds no prediction of this version yet: there is no unlabeled task")

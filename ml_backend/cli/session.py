@@ -1,12 +1,33 @@
 """Services for a command."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..domain.ports import JobLauncher
     from ..options import Options
     from ..workflows.services import Services
 
-__all__ = ["open_services", "read_settings"]
+__all__ = ["command_session", "open_services", "read_settings"]
+
+_session: "ContextVar[tuple[ExitStack, JobLauncher | None] | None]" = ContextVar("session", default=None)
+
+
+@contextmanager
+def command_session(launcher: "JobLauncher | None" = None) -> Iterator[None]:
+    """Close at the block's end what commands have opened in it.
+
+    Args:
+        launcher: replaces the one that starts child processes.
+    """
+    with ExitStack() as opened:
+        token = _session.set((opened, launcher))
+        try:
+            yield
+        finally:
+            _session.reset(token)
 
 
 def read_settings() -> "Options":
@@ -23,4 +44,8 @@ def open_services() -> "Services":
     """Return services over these settings."""
     from ..bootstrap import build_services
 
-    return build_services(read_settings())
+    opened, launcher = _session.get() or (None, None)
+    services = build_services(read_settings(), launcher=launcher)
+    if opened is not None:
+        opened.callback(services.database.close)
+    return services

@@ -1,6 +1,5 @@
 """`labelloop train`."""
 
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +16,6 @@ from .session import open_services
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..domain.job import Job
-    from ..workflows.services import Services
-    from ..workflows.training.requests import TrainRequest
 
 __all__ = ["register"]
 
@@ -89,7 +85,8 @@ def train(
     neither has seen, and promotes it if it is better; the exit status is 0 either way, and the version stays in the
     registry. Shows progress; Ctrl-C cancels.
     """
-    from ..workflows.training.requests import TrainRequest
+    from ..workflows.jobs.kinds.train import TrainJob
+    from .foreground import run_in_foreground
 
     if (project is None) == (snapshot is None):
         raise ConfigurationError("name what to train on: either --project ID or --snapshot DIR")
@@ -99,7 +96,7 @@ def train(
     named = [f"{name}={value}" for name, value in options.items() if value is not None]
     overrides = _overrides([*(settings or []), *named])
     services = open_services()
-    request = TrainRequest(
+    wanted = TrainJob(
         trigger="command",
         base_model=base_model or services.options.models.base_model,
         seed=services.options.seed if seed is None else seed,
@@ -109,7 +106,7 @@ def train(
         out=str(out.resolve()) if out else None,
         text_base_model=text_base_model or "",
     )
-    job = _run(services, project or 0, request)
+    job = run_in_foreground(services, lambda: wanted.request(services, project or 0, claim=True))
     result = {"job_id": job.id, **job.result}
     if "same_as" in result:
         note(f"the snapshot is unchanged since job {result['same_as']}, so nothing was trained again")
@@ -131,32 +128,20 @@ def _overrides(settings: list[str]) -> dict[str, str]:
     return overrides
 
 
-def _run(services: "Services", project_id: int, request: "TrainRequest") -> "Job":
-    from ..workflows.training.requests import request_training
-    from .foreground import run_in_foreground
-
-    # Rows of a file belong to whoever named them: two such trainings are never the same work.
-    key = None if project_id else f"train:file:{uuid.uuid4().hex}"
-    return run_in_foreground(
-        services,
-        lambda: request_training(services, project_id, trigger="command", request=request, dedupe_key=key, claim=True),
-    )
-
-
 def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
     lines: list[str | Table] = [
         f"{result['model_version']} ({result['method']}, {result['seconds']:.0f} s) in {result['model_dir']}"
     ]
     validation, test = result["metrics"]["validation"], result["metrics"]["test"]
     scored = (("folds of train", "cross_validation_", validation), ("validation", "", validation), ("test", "", test))
-    found = [
+    scores = [
         (control, name, {figure: figures.get(prefix + figure) for figure in FIGURES})
         for name, prefix, metrics in scored
         for control, figures in _by_control(metrics).items()
         if f"{prefix}rows" in figures
     ]
-    shown = [figure for figure in FIGURES if any(figures[figure] is not None for *_, figures in found)]
-    rows = [(control, name, *(_figure(figures[figure]) for figure in shown)) for control, name, figures in found]
+    shown = [figure for figure in FIGURES if any(figures[figure] is not None for *_, figures in scores)]
+    rows = [(control, name, *(_figure(figures[figure]) for figure in shown)) for control, name, figures in scores]
     if rows:
         has_several = any(control for control, *_ in rows)
         columns = ("control", "scored on", *(FIGURES[figure] for figure in shown))
@@ -168,11 +153,11 @@ def _lines(result: Mapping[str, Any]) -> "list[str | Table]":
 
 def _by_control(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """Figures by control, whose name stands before the last point; "" where there is only one control."""
-    found: dict[str, dict[str, float]] = {}
+    by_control: dict[str, dict[str, float]] = {}
     for name, value in metrics.items():
         control, _, figure = name.rpartition(".")
-        found.setdefault(control, {})[figure] = value
-    return found
+        by_control.setdefault(control, {})[figure] = value
+    return by_control
 
 
 def _figure(value: float | None) -> str:

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from ..domain.job import Job, JobKind, JobState
-from ..domain.progress import Progress, ProgressCallback
+from ..domain.job import Job, JobState
+from ..domain.progress import ProgressCallback, ignore_progress
 from ..domain.project import Project
 from ..errors import JobError
 from ..tasks import template_path
@@ -36,11 +36,11 @@ def press_start_training(services: Services, backend: BackendProcess, project: P
     if project.backend_id is None:
         raise JobError(f"project {project.id} has no backend in Label Studio; run `labelloop connect {project.id}`")
     jobs = services.database.jobs
-    before = jobs.last(JobKind.TRAIN, project.id)
+    before = jobs.last("train", project.id)
     services.studio.start_training(project.backend_id)
     deadline = time.monotonic() + ARRIVAL_S
     while True:
-        job = jobs.last(JobKind.TRAIN, project.id)
+        job = jobs.last("train", project.id)
         if job is not None and (before is None or job.id != before.id or not job.state.is_over):
             return job
         backend.check()
@@ -52,7 +52,7 @@ def press_start_training(services: Services, backend: BackendProcess, project: P
         time.sleep(POLL_S)
 
 
-def finish(services: Services, backend: BackendProcess, job: Job, progress: ProgressCallback) -> Job:
+def finish(services: Services, backend: BackendProcess, job: Job, progress: ProgressCallback = ignore_progress) -> Job:
     """Wait for a job; returns it once it has succeeded.
 
     Raises:
@@ -60,7 +60,7 @@ def finish(services: Services, backend: BackendProcess, job: Job, progress: Prog
         ConfigurationError: the backend has ended, and nothing looks after the job.
     """
     while not job.state.is_over:
-        progress(Progress(job.progress, job.stage, job.message))
+        progress(job.latest)
         time.sleep(POLL_S)
         backend.check()
         job = services.database.jobs.get(job.id)

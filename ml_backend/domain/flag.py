@@ -11,7 +11,7 @@ __all__ = ["Flag", "FlagOutcome"]
 
 
 class FlagOutcome(StrEnum):
-    """What became of a flag. WITHDRAWN: a later audit no longer found it, and nobody had decided."""
+    """The outcome of a flag. WITHDRAWN: a later audit no longer found it, and nobody had decided."""
 
     OPEN = "open"
     CHANGED_TO_SUGGESTION = "changed_to_suggestion"
@@ -67,7 +67,7 @@ class Flag:
     id: int = 0
 
     def about(self, first_control: str) -> "Flag":
-        """The flag with the control that it is about.
+        """Return the flag with the control that it is about.
 
         Args:
             first_control: what it is about where it names none.
@@ -75,7 +75,7 @@ class Flag:
         return self if self.control else replace(self, control=first_control)
 
     def says_the_same_as(self, other: "Flag") -> bool:
-        """True where nothing differs but the times and what became of it."""
+        """Return whether nothing differs but the times and the outcome."""
         return _sayings(self) == _sayings(other)
 
 

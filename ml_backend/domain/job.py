@@ -6,19 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["GREATEST_JOB_ID", "Heard", "Job", "JobKind", "JobState"]
+from .progress import Progress
+
+__all__ = ["GREATEST_JOB_ID", "PROJECT_LANE", "HeartbeatReply", "Job", "JobState"]
 
 GREATEST_JOB_ID = 2**31 - 1
 """The largest number that an integer column of PostgreSQL holds."""
-
-
-class JobKind(StrEnum):
-    """What a job does."""
-
-    TRAIN = "train"
-    PRELABEL = "prelabel"
-    PROMOTE = "promote"
-    AUDIT = "audit"
+PROJECT_LANE = "project"
+"""The lane of jobs that change what a project serves or shows: one of them runs at a time."""
 
 
 class JobState(StrEnum):
@@ -46,13 +41,13 @@ class JobState(StrEnum):
         return self in (JobState.FAILED, JobState.ABANDONED)
 
 
-class Heard(StrEnum):
-    """What a process hears when it gives a sign of life.
+class HeartbeatReply(StrEnum):
+    """What a job's process is to do, as the answer to its sign of life says.
 
     LOST: the job is over, or another process has taken it up since; this one must not change anything any more.
     """
 
-    GO_ON = "go on"
+    CONTINUE = "continue"
     STOP = "stop"
     LOST = "lost"
 
@@ -62,6 +57,7 @@ class Job:
     """A row of the jobs table, which is the only record of a job's state.
 
     Attributes:
+        kind: the name of a module in `workflows/jobs/kinds`.
         project_id: the project it works for; 0 for work on files.
         params: what was asked, JSON values only.
         result: what the job returned, JSON values only; empty until the end.
@@ -72,12 +68,12 @@ class Job:
         attempt: 1 for the first process that worked on it; id and attempt together name what one process does.
         pid: id of that process, on the machine `host`.
         deaths: processes in a row that died before they left a new checkpoint.
-        checkpoint: what is done already, JSON values only, for the next attempt to go on from.
+        checkpoint: what is done already, JSON values only, for the next attempt to resume from.
         failure_is_passing: it failed because something was away or busy, so another attempt follows automatically.
     """
 
     id: int
-    kind: JobKind
+    kind: str
     project_id: int
     state: JobState
     params: Mapping[str, Any]
@@ -97,3 +93,8 @@ class Job:
     started_at: datetime | None = None
     heartbeat_at: datetime | None = None
     finished_at: datetime | None = None
+
+    @property
+    def latest(self) -> Progress:
+        """What the job reported last."""
+        return Progress(self.progress, self.stage, self.message)

@@ -11,7 +11,6 @@ from .example import Part, Target
 __all__ = [
     "GREATEST_SEED",
     "GateDecision",
-    "HeadKind",
     "Method",
     "ModelVersion",
     "Promotion",
@@ -41,19 +40,6 @@ class Method(StrEnum):
     LORA = "lora"
     QLORA = "qlora"
     FULL = "full"
-
-
-class HeadKind(StrEnum):
-    """What a model computes for a control.
-
-    SOFTMAX: one of the labels. SIGMOID: each label or not. TAGS: which pieces of the text carry which label. TEXT: a
-    response, word by word.
-    """
-
-    SOFTMAX = "softmax"
-    SIGMOID = "sigmoid"
-    TAGS = "tags"
-    TEXT = "text"
 
 
 class Suspects(StrEnum):

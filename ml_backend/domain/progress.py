@@ -1,10 +1,10 @@
 """Progress of work that takes time, as jobs, commands and pages report it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-__all__ = ["Progress", "ProgressCallback"]
+__all__ = ["Progress", "ProgressCallback", "ignore_progress", "share_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +26,21 @@ class Progress:
 
 ProgressCallback: TypeAlias = Callable[[Progress], None]
 """Called at every step of the work, so it has to be cheap. An exception that it raises stops the work."""
+
+
+def ignore_progress(_progress: Progress) -> None:
+    """Do nothing; for callers that show no progress."""
+
+
+def share_of(report: ProgressCallback, start: float, end: float, stage: str = "") -> ProgressCallback:
+    """Return a callback for one part of the work, whose fractions from 0 to 1 become those from `start` to `end`.
+
+    Args:
+        stage: replaces the part's own stages, unless it is empty.
+    """
+
+    def report_part(progress: Progress) -> None:
+        fraction = start + progress.fraction * (end - start)
+        report(replace(progress, fraction=fraction, stage=stage or progress.stage))
+
+    return report_part

@@ -1,4 +1,4 @@
-"""What an audit finds about reviewed labels. Everything here is a proposal: labels are changed by people alone."""
+"""Findings of an audit of reviewed labels. Everything here is a proposal: labels are changed by people alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ __all__ = [
 
 
 class IssueKind(StrEnum):
-    """What may be wrong with a reviewed text or its label."""
+    """A fault that a reviewed text or its label may have."""
 
     LABEL_ERROR = "label_error"
     CONFLICTING_LABELS = "conflicting_labels"
@@ -56,7 +56,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class ClassNoise:
-    """How noisy the labels of a class look; where pieces of texts are labeled, each of them counts.
+    """The noise in the labels of a class; where pieces of texts are labeled, each of them counts.
 
     Attributes:
         rows: labeled so.
@@ -111,7 +111,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorQuality:
-    """How one annotator agrees with the others and with the model.
+    """An annotator's agreement with the others and with the model.
 
     Attributes:
         rows: answered by them.
@@ -130,7 +130,7 @@ class AnnotatorQuality:
 
 @dataclass(frozen=True, slots=True)
 class ControlQuality:
-    """How good the answers to one control look.
+    """The quality of the answers to one control.
 
     Attributes:
         quality: per task id, 0 to 1, low is suspect; tasks without an answer, or with one that could not be judged,
@@ -145,7 +145,7 @@ class ControlQuality:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found in a snapshot.
+    """The findings in a snapshot.
 
     Attributes:
         rows: looked at, those without an agreed answer included.
@@ -179,5 +179,5 @@ class Audit:
 
     @property
     def health(self) -> float | None:
-        """That of the control whose answers look worst; None where none can be estimated."""
+        """The health of the control whose answers look worst; None where none can be estimated."""
         return min((each.health for each in self.controls if each.health is not None), default=None)

@@ -1,4 +1,4 @@
-"""Answers as people read them in a cell of a table."""
+"""Put answers into words, as people read them in a cell of a table."""
 
 import re
 
@@ -14,7 +14,7 @@ HALF_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def readable(target: Target | None, text: str = "") -> str:
-    """An answer in words: the name, the names, or the marked pieces of the text; empty for None.
+    """Return an answer in words: the name, the names, or the marked pieces of the text; empty for None.
 
     Args:
         text: what spans are about; without it their places are shown.
@@ -25,7 +25,7 @@ def readable(target: Target | None, text: str = "") -> str:
 
 
 def readable_suggestion(given: Target, suggested: Target | None, text: str = "") -> str:
-    """What would be answered instead, in words: for spans what would change, for all else the whole answer."""
+    """Return what would be answered instead, in words: for spans what would change, for all else the whole answer."""
     before, after = _spans(given), _spans(suggested)
     if not before and not after:
         return readable(suggested, text)

@@ -68,7 +68,7 @@ UNREVIEWED = frozenset({Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWE
 
 @dataclass(frozen=True, slots=True)
 class ReasonCount:
-    """How often a reason occurred. `str` gives the count in words, `line` puts the reason's opening before them.
+    """The count of a reason. `str` gives the count in words, `line` puts the reason's opening before them.
 
     Attributes:
         control: the control whose answers are counted; empty where whole tasks are counted.
@@ -119,7 +119,7 @@ class ReasonCounts:
         self._found.setdefault((reason, control), _Count()).add(task_id, detail)
 
     def __iter__(self) -> Iterator[ReasonCount]:
-        """The counts in the order of the reasons, then of the controls' names."""
+        """Yield the counts in the order of the reasons, then of the controls' names."""
         order = {reason: position for position, reason in enumerate(Reason)}
         for (reason, control), found in sorted(self._found.items(), key=lambda each: (order[each[0][0]], each[0][1])):
             yield ReasonCount(

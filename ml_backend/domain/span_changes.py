@@ -1,4 +1,4 @@
-"""What is different between two ways to mark a text."""
+"""Tell two ways to mark a text apart."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ __all__ = ["SpanChange", "SpanFault", "span_changes"]
 
 
 class SpanFault(StrEnum):
-    """What is wrong with a marked piece of a text, or with one that is not marked."""
+    """A fault of a marked piece of a text, or of one that is not marked."""
 
     MISSED = "missed"
     SPURIOUS = "spurious"
@@ -33,7 +33,7 @@ class SpanChange:
 
 
 def span_changes(given: Iterable[Span], suggested: Iterable[Span]) -> tuple[SpanChange, ...]:
-    """What turns the given spans into the suggested ones, in the order of the text.
+    """Return what turns the given spans into the suggested ones, in the order of the text.
 
     A span that is taken away and one that is added are one change where they share characters; each is paired with the
     one that it shares the most with, of those with the same label if there are any.
@@ -55,7 +55,7 @@ def span_changes(given: Iterable[Span], suggested: Iterable[Span]) -> tuple[Span
 
 
 def _shared(one: Span, other: Span) -> int:
-    """Characters that both cover; 0 or less where they cover none."""
+    """Return how many characters both cover; 0 or less where they cover none."""
     return min(one.end, other.end) - max(one.start, other.start)
 
 

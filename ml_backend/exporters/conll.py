@@ -1,14 +1,14 @@
 """`conll`: one token per line with its IOB2 tag, as CoNLL-2003 has it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..domain.example import Row, Span, parts_of
 from ..domain.reasons import Reason, ReasonCounts
 from ..tasks.entities import without_overlaps
 from ..words import tokens
-from .base import ExportRequest, LineExporter, Lines, NotCarried, encodable
-from .spans import check_entities
+from .base import ExportRequest, LineExporter, RowCounter
+from .limits import NotCarried, encodable
 
 __all__ = ["Conll"]
 
@@ -28,34 +28,29 @@ class Conll(LineExporter):
     )
     suffix = ".conll"
     carries_one_control = True
+    carries_spans = True
 
-    def check(self, wish: ExportRequest) -> None:
-        """Refuse a control that is not answered with entities.
-
-        Raises:
-            ConfigurationError: it is another kind.
-        """
-        check_entities(self.name, wish)
-
-    def lines(self, wish: ExportRequest) -> Lines:
-        return _Sentences(wish)
+    def pieces(self, rows: Iterable[Row], request: ExportRequest, counter: RowCounter) -> Iterator[str]:
+        sentences = _Sentences(request)
+        yield from counter.convert(rows, sentences.lines_of)
+        counter.notices += sentences.notices()
 
 
-class _Sentences(Lines):
-    def __init__(self, wish: ExportRequest) -> None:
-        self._wish = wish
+class _Sentences:
+    def __init__(self, request: ExportRequest) -> None:
+        self._request = request
         self._is_first = True
         self._cut = ReasonCounts()
 
-    def text_of(self, row: Row) -> str:
-        text = encodable(self._wish.text(row))
-        given = [part for part in parts_of(self._wish.target(row)) if isinstance(part, Span)]
+    def lines_of(self, row: Row) -> str:
+        text = encodable(self._request.text(row))
+        given = [part for part in parts_of(self._request.target(row)) if isinstance(part, Span)]
         spans = without_overlaps(given)
         lines = [f"{token} -X- _ {tag}\n" for token, tag in _tagged(text, spans)]
         if not lines:
             raise NotCarried("the text has no token")
         for _ in range(len(given) - len(spans)):
-            self._cut.add(Reason.OVERLAPPING_SPAN, row.task_id, self._wish.control)
+            self._cut.add(Reason.OVERLAPPING_SPAN, row.task_id, self._request.control)
         head, self._is_first = DOCUMENT_START if self._is_first else "", False
         return f"{head}{''.join(lines)}\n"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..domain.example import Row
 from ..domain.row_json import target_to_json
-from .base import Exporter, ExportReport, ExportRequest, RowCounter, encodable
+from .base import Exporter, ExportRequest, RowCounter
+from .limits import encodable
 
 __all__ = ["CsvTable"]
 
@@ -19,7 +20,7 @@ ESCAPE = "'"
 class CsvTable(Exporter):
     r"""A header, then a line per row, as RFC 4180 has it; texts keep their line breaks, inside quotes.
 
-    A cell that a spreadsheet would take for a formula gets an apostrophe in front, unless the wish says otherwise.
+    A cell that a spreadsheet would take for a formula gets an apostrophe in front, unless the request says otherwise.
     Half a surrogate pair has no UTF-8 form and becomes `\ufffd`.
     """
 
@@ -33,16 +34,16 @@ class CsvTable(Exporter):
     suffix = ".csv"
     needs_config = False
 
-    def write(self, rows: Iterable[Row], path: Path, wish: ExportRequest) -> ExportReport:
+    def write(self, rows: Iterable[Row], path: Path, request: ExportRequest) -> RowCounter:
         """Write the rows; a row without an answer to a control has an empty cell there."""
-        names = [served.name for served in wish.controls] or [wish.control]
-        tally = RowCounter()
+        names = [served.name for served in request.controls] or [request.control]
+        counter = RowCounter()
         escaped = 0
 
         def cell(text: str) -> str:
             nonlocal escaped
             text = encodable(text)
-            if wish.keeps_formulas or not text.startswith(FORMULA_STARTS):
+            if request.keeps_formulas or not text.startswith(FORMULA_STARTS):
                 return text
             escaped += 1
             return ESCAPE + text
@@ -50,12 +51,15 @@ class CsvTable(Exporter):
         with path.open("w", encoding="utf-8", newline="") as target:
             writer = csv.writer(target)
             # A control may be named like the field.
-            writer.writerow([cell(wish.field), *(cell(f"{n}_target" if n == wish.field else n) for n in names)])
+            writer.writerow([cell(request.field), *(cell(f"{n}_target" if n == request.field else n) for n in names)])
             writer.writerows(
-                tally.made(rows, lambda row: [cell(wish.text(row)), *(cell(_text(row, n)) for n in names)])
+                counter.convert(rows, lambda row: [cell(request.text(row)), *(cell(_text(row, n)) for n in names)])
             )
-        notice = f"{escaped} cells start like a formula and got an apostrophe in front (--raw-cells keeps them)"
-        return tally.report([notice] if escaped else [])
+        if escaped:
+            counter.notices.append(
+                f"{escaped} cells start like a formula and got an apostrophe in front (--raw-cells keeps them)"
+            )
+        return counter
 
 
 def _text(row: Row, control: str) -> str:

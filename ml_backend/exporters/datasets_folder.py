@@ -1,15 +1,16 @@
 """`datasets`: a folder of Parquet files that Hugging Face `datasets` loads with its features."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..domain.example import Row, Span, Target
-from ..domain.model import HeadKind
+from ..domain.example import Row
 from ..tasks import ServedControl
-from .base import Exporter, ExportReport, ExportRequest, NotCarried, RowCounter, encodable
+from .base import Exporter, ExportRequest, RowCounter
+from .heads.base import AnswerColumn, answer_column
+from .limits import encodable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,8 +32,7 @@ features: labels are `ClassLabel`, and entities count Unicode code points, the e
 class DatasetsFolder(Exporter):
     """`data/<split>-00000-of-00001.parquet` and a dataset card. The features stand in the Parquet schema.
 
-    The layout and the metadata key `huggingface` are those of the library's "Structure your repository" and of its
-    own Parquet writer.
+    The layout follows the library's "Structure your repository", the metadata key `huggingface` its Parquet writer.
     """
 
     name = "datasets"
@@ -44,23 +44,23 @@ class DatasetsFolder(Exporter):
     is_folder = True
 
     def file_of(self, split: str) -> str:
-        """Path of a split's file within the folder."""
+        """Return the path of a split's file within the folder."""
         return f"data/{split}-00000-of-00001.parquet"
 
-    def write(self, rows: Iterable[Row], path: Path, wish: ExportRequest) -> ExportReport:
+    def write(self, rows: Iterable[Row], path: Path, request: ExportRequest) -> RowCounter:
         """Write the rows in row groups, one group at a time in memory."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns = {_column(served, wish): _Answers(served) for served in wish.controls}
-        schema = _schema(wish, columns)
-        tally = RowCounter()
-        records = tally.made(rows, lambda row: _record(row, wish, columns))
+        columns = {_column_name(served, request): answer_column(served) for served in request.controls}
+        schema = _schema(request, columns)
+        counter = RowCounter()
+        records = counter.convert(rows, lambda row: _record(row, request, columns))
         writer: Any
         with pq.ParquetWriter(path, schema) as writer:  # type: ignore[no-untyped-call]
             while group := list(islice(records, ROWS_PER_GROUP)):
                 writer.write_table(pa.Table.from_pylist(group, schema=schema))
-        return tally.report()
+        return counter
 
     def finish(self, folder: Path) -> None:
         """Add the dataset card."""
@@ -69,75 +69,37 @@ class DatasetsFolder(Exporter):
         (folder / "README.md").write_text(CARD.format(files=files), encoding="utf-8")
 
 
-class _Answers:
-    """A control's column."""
-
-    def __init__(self, served: ServedControl) -> None:
-        self.name = served.name
-        self._head = served.kind.head
-        self._numbers = {label: number for number, label in enumerate(served.control.label_values)}
-
-    def value(self, target: Target) -> Any:
-        """The answer as Parquet has it.
-
-        Raises:
-            NotCarried: it holds a label that the config lacks.
-        """
-        if not self._numbers:
-            return encodable(str(target))
-        try:
-            if isinstance(target, str):
-                return self._numbers[target]
-            return [
-                {"start": part.start, "end": part.end, "label": self._numbers[part.label]}
-                if isinstance(part, Span)
-                else self._numbers[part]
-                for part in target
-            ]
-        except KeyError:
-            raise NotCarried(f"a label of {self.name} that the label config lacks") from None
-
-    def type(self) -> "pa.DataType":
-        """Its Parquet type."""
-        import pyarrow as pa
-
-        if not self._numbers:
-            return pa.string()
-        if self._head is HeadKind.TAGS:
-            return pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.int64())]))
-        return pa.list_(pa.int64()) if self._head is HeadKind.SIGMOID else pa.int64()
-
-    def feature(self) -> Any:
-        """Its type, as `datasets` writes it into the schema."""
-        if not self._numbers:
-            return _value("string")
-        labels = {"names": list(self._numbers), "_type": "ClassLabel"}
-        if self._head is HeadKind.TAGS:
-            return [{"start": _value("int32"), "end": _value("int32"), "label": labels}]
-        return {"feature": labels, "_type": "Sequence"} if self._head is HeadKind.SIGMOID else labels
+def _column_name(served: ServedControl, request: ExportRequest) -> str:
+    """Return the control's name, unless the row's own columns have it."""
+    return f"{served.name}_target" if served.name in {"id", "task_id", request.field} else served.name
 
 
-def _column(served: ServedControl, wish: ExportRequest) -> str:
-    """The control's name, unless the row's own columns have it."""
-    return f"{served.name}_target" if served.name in {"id", "task_id", wish.field} else served.name
-
-
-def _schema(wish: ExportRequest, columns: Mapping[str, _Answers]) -> "pa.Schema":
+def _schema(request: ExportRequest, columns: Mapping[str, AnswerColumn]) -> "pa.Schema":
     import pyarrow as pa
 
-    features = {"id": _value("string"), "task_id": _value("int64"), wish.field: _value("string")}
-    types = {"id": pa.string(), "task_id": pa.int64(), wish.field: pa.string()}
-    metadata = {"info": {"features": features | {name: answers.feature() for name, answers in columns.items()}}}
-    fields = types | {name: answers.type() for name, answers in columns.items()}
-    return pa.schema(list(fields.items()), metadata={"huggingface": json.dumps(metadata)})
+    features = {"id": _value("string"), "task_id": _value("int64"), request.field: _value("string")}
+    features |= {name: column.feature() for name, column in columns.items()}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.schema([(name, _arrow_type(feature)) for name, feature in features.items()], metadata=metadata)
 
 
-def _record(row: Row, wish: ExportRequest, columns: Mapping[str, _Answers]) -> dict[str, Any]:
-    answers: Iterator[tuple[str, Any]] = (
-        (name, answers.value(row.targets[answers.name]) if answers.name in row.targets else None)
-        for name, answers in columns.items()
-    )
-    return {"id": row.id, "task_id": row.task_id, wish.field: encodable(wish.text(row)), **dict(answers)}
+def _arrow_type(feature: Any) -> "pa.DataType":
+    """Return how Parquet stores a feature as `datasets` describes it; a label is stored by its number."""
+    import pyarrow as pa
+
+    if isinstance(feature, list):
+        return pa.list_(_arrow_type(feature[0]))
+    if "_type" not in feature:
+        return pa.struct([(name, _arrow_type(each)) for name, each in feature.items()])
+    if feature["_type"] == "Sequence":
+        return pa.list_(_arrow_type(feature["feature"]))
+    return pa.int64() if feature["_type"] == "ClassLabel" else pa.type_for_alias(feature["dtype"])
+
+
+def _record(row: Row, request: ExportRequest, columns: Mapping[str, AnswerColumn]) -> dict[str, Any]:
+    targets = {name: row.targets.get(column.control) for name, column in columns.items()}
+    answers = {name: None if target is None else columns[name].value(target) for name, target in targets.items()}
+    return {"id": row.id, "task_id": row.task_id, request.field: encodable(request.text(row)), **answers}
 
 
 def _value(dtype: str) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """`rows`: everything labelloop knows of a row, in the shape that snapshots have."""
 
+from collections.abc import Iterable, Iterator
+
 from ..domain.example import Row
 from ..domain.row_json import row_to_line
-from .base import ExportRequest, LineExporter, Lines
+from .base import ExportRequest, LineExporter, RowCounter
 
 __all__ = ["JsonlRows"]
 
@@ -16,10 +18,5 @@ class JsonlRows(LineExporter):
     suffix = ".jsonl"
     needs_config = False
 
-    def lines(self, wish: ExportRequest) -> Lines:  # noqa: ARG002 (everything is written)
-        return _Rows()
-
-
-class _Rows(Lines):
-    def text_of(self, row: Row) -> str:
-        return row_to_line(row)
+    def pieces(self, rows: Iterable[Row], request: ExportRequest, counter: RowCounter) -> Iterator[str]:  # noqa: ARG002
+        return counter.convert(rows, row_to_line)

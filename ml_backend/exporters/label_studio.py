@@ -8,7 +8,7 @@ from typing import Any
 from ..domain.example import AnnotatorLabel, Row
 from ..domain.model import ScoredTarget
 from ..domain.row_json import to_line
-from .base import Exporter, ExportReport, ExportRequest, RowCounter
+from .base import Exporter, ExportRequest, RowCounter
 
 __all__ = ["LabelStudioTasks"]
 
@@ -26,57 +26,57 @@ class LabelStudioTasks(Exporter):
     )
     suffix = ".json"
 
-    def write(self, rows: Iterable[Row], path: Path, wish: ExportRequest) -> ExportReport:
+    def write(self, rows: Iterable[Row], path: Path, request: ExportRequest) -> RowCounter:
         """Write the list, a task a line, in flat memory."""
-        tally = RowCounter()
+        counter = RowCounter()
         with path.open("w", encoding="utf-8", newline="") as target:
-            for line in tally.made(rows, lambda row: _line(_task(row, wish))):
-                target.write((",\n" if tally.rows > 1 else "[\n") + line)
-            target.write("\n]\n" if tally.rows else "[]\n")
-        return tally.report()
+            for line in counter.convert(rows, lambda row: _line(_task(row, request))):
+                target.write((",\n" if counter.rows > 1 else "[\n") + line)
+            target.write("\n]\n" if counter.rows else "[]\n")
+        return counter
 
 
 def _line(task: dict[str, Any]) -> str:
     return to_line(task).removesuffix("\n")
 
 
-def _task(row: Row, wish: ExportRequest) -> dict[str, Any]:
-    came_from = row.provenance
-    is_starred = _needs_stars(row, wish)
+def _task(row: Row, request: ExportRequest) -> dict[str, Any]:
+    provenance = row.provenance
+    is_starred = _needs_stars(row, request)
     # Only the sum is known, and a sum it stays.
-    lead_times = chain([came_from.lead_time_s], repeat(None))
+    lead_times = chain([provenance.lead_time_s], repeat(None))
     annotations = []
-    for label, annotation_id, lead_time_s in zip(row.labels, came_from.annotation_ids, lead_times, strict=False):
+    for label, annotation_id, lead_time_s in zip(row.labels, provenance.annotation_ids, lead_times, strict=False):
         annotation: dict[str, Any] = {
             "id": annotation_id,
-            "result": _result(label, row, wish),
+            "result": _result(label, row, request),
             "was_cancelled": False,
             "ground_truth": is_starred and _stands(label, row),
             "lead_time": lead_time_s,
-            "updated_at": came_from.reviewed_at,
+            "updated_at": provenance.reviewed_at,
         }
-        if wish.names_annotators and label.annotator.isascii() and label.annotator.isdecimal():
+        if request.names_annotators and label.annotator.isascii() and label.annotator.isdecimal():
             annotation["completed_by"] = int(label.annotator)
         annotations.append(annotation)
-    return {"id": row.task_id, "data": _data(row, wish), "annotations": annotations}
+    return {"id": row.task_id, "data": _data(row, request), "annotations": annotations}
 
 
-def _data(row: Row, wish: ExportRequest) -> dict[str, Any]:
+def _data(row: Row, request: ExportRequest) -> dict[str, Any]:
     """Return the task's data, with the text where the label config looks for it."""
-    if not wish.controls or wish.field not in row.input:
+    if not request.controls or request.field not in row.input:
         return dict(row.input)
-    others = {name: value for name, value in row.input.items() if name != wish.field}
-    return others | wish.controls[0].control.object.data(wish.text(row))
+    others = {name: value for name, value in row.input.items() if name != request.field}
+    return others | request.controls[0].control.object.data(request.text(row))
 
 
-def _result(label: AnnotatorLabel, row: Row, wish: ExportRequest) -> list[dict[str, Any]]:
-    """The regions of all answers. What only predictions have, a score, is left out, and every region has an id."""
+def _result(label: AnnotatorLabel, row: Row, request: ExportRequest) -> list[dict[str, Any]]:
+    """Return the regions of all answers, each with an id and without a score, which only predictions have."""
     regions = [
         region
-        for served in wish.controls
+        for served in request.controls
         if served.name in label.targets
         for region in served.kind.write(
-            served.control, ScoredTarget(label.targets[served.name], 1.0, {}), wish.text(row)
+            served.control, ScoredTarget(label.targets[served.name], 1.0, {}), request.text(row)
         )
     ]
     return [
@@ -85,9 +85,9 @@ def _result(label: AnnotatorLabel, row: Row, wish: ExportRequest) -> list[dict[s
     ]
 
 
-def _needs_stars(row: Row, wish: ExportRequest) -> bool:
-    """True where the votes alone do not give the row's answers."""
-    for served in wish.controls:
+def _needs_stars(row: Row, request: ExportRequest) -> bool:
+    """Return whether the votes alone do not give the row's answers."""
+    for served in request.controls:
         votes = [label.targets[served.name] for label in row.labels if served.name in label.targets]
         if served.name in row.targets and votes and served.kind.resolve(votes) != row.targets[served.name]:
             return True

@@ -1,13 +1,16 @@
 """`openai-chat`: conversations as OpenAI's fine-tuning takes them, and most other trainers too."""
 
+import importlib
+import warnings
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from ..domain.example import Row
 from ..domain.row_json import to_line
-from .base import ExportRequest, LineExporter, Lines, encodable
-from .completions import LIMITS, pair_of
-from .token_count import TokenCounter
+from .base import ExportRequest, RowCounter
+from .limits import encodable
+from .prompt_completion import PromptCompletion
 
 __all__ = ["OpenaiChat"]
 
@@ -17,9 +20,12 @@ MOST_BYTES = 512 * 2**20
 # What wraps a message and opens the answer, by OpenAI's own counting.
 TOKENS_PER_MESSAGE, TOKENS_PER_EXAMPLE = 4, 3
 NAMED_TASKS = 10
+ENCODING = "o200k_base"
+"""Of GPT-4o and everything after it."""
+BYTES_PER_TOKEN = 4
 
 
-class OpenaiChat(LineExporter):
+class OpenaiChat(PromptCompletion):
     """`{"messages": [...]}` per line: system (where one is given), user, assistant, none of them empty.
 
     The rules are those of OpenAI's fine-tuning guide (Supervised fine-tuning, Formatting your data).
@@ -27,25 +33,23 @@ class OpenaiChat(LineExporter):
 
     name = "openai-chat"
     description = 'One conversation per line: {"messages": [system, user: the text, assistant: the answer]}.'
-    limits = LIMITS
-    suffix = ".jsonl"
-    carries_one_control = True
-    needs_config = False
 
-    def lines(self, wish: ExportRequest) -> Lines:
-        return _Conversations(wish)
+    def pieces(self, rows: Iterable[Row], request: ExportRequest, counter: RowCounter) -> Iterator[str]:
+        conversations = _Conversations(request)
+        yield from counter.convert(rows, conversations.line_of)
+        counter.notices += conversations.notices()
 
 
-class _Conversations(Lines):
-    def __init__(self, wish: ExportRequest) -> None:
-        self._wish = wish
-        self._system = encodable(wish.system_prompt).strip()
-        self._counter = TokenCounter()
+class _Conversations:
+    def __init__(self, request: ExportRequest) -> None:
+        self._request = request
+        self._system = encodable(request.system_prompt).strip()
+        self._counter = _TokenCounter()
         self._examples = self._tokens = self._longest = self._bytes = 0
         self._too_long = array("q")
 
-    def text_of(self, row: Row) -> str:
-        prompt, completion = pair_of(row, self._wish)
+    def line_of(self, row: Row) -> str:
+        prompt, completion = PromptCompletion.prompt_and_completion(row, self._request)
         messages = [{"role": "system", "content": self._system}] if self._system else []
         messages += [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
         tokens = TOKENS_PER_EXAMPLE + sum(
@@ -76,3 +80,34 @@ class _Conversations(Lines):
                 f"{len(self._too_long)} conversations are longer than {MOST_TOKENS:,} tokens, and OpenAI cuts such at "
                 f"the end: tasks {named}{more}"
             )
+
+
+class _TokenCounter:
+    """Counts exactly where the package `bpe-openai` is installed, which holds the encoding; else by the bytes.
+
+    Attributes:
+        is_exact: the former.
+    """
+
+    def __init__(self) -> None:
+        encoding = _encoding()
+        self.is_exact = encoding is not None
+        self._encode: Callable[[str], Any] | None = encoding
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens."""
+        if self._encode is None:
+            return -(-len(text.encode()) // BYTES_PER_TOKEN)
+        return len(self._encode(text))
+
+
+def _encoding() -> Callable[[str], Any] | None:
+    with warnings.catch_warnings():
+        # It reads its data in a way that Python calls deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            library: Any = importlib.import_module("bpe_openai")
+        except ModuleNotFoundError:
+            return None
+        encode: Callable[[str], Any] = library.get_encoding(ENCODING).encode_ordinary
+    return encode

@@ -1,9 +1,12 @@
 """`prompt-completion`: pairs of texts, as many trainers of language models read them."""
 
-from ..domain.example import Row
+import json
+from collections.abc import Iterable, Iterator
+
+from ..domain.example import Row, Span, Target
 from ..domain.row_json import to_line
-from .base import ExportRequest, LineExporter, Lines
-from .completions import LIMITS, pair_of
+from .base import ExportRequest, LineExporter, RowCounter
+from .limits import NotCarried, encodable
 
 __all__ = ["PromptCompletion"]
 
@@ -13,19 +16,43 @@ class PromptCompletion(LineExporter):
 
     name = "prompt-completion"
     description = 'One JSON object per line: {"prompt": the text, "completion": the answer}.'
-    limits = LIMITS
+    limits = (
+        "One control's answers. A single choice is its label, free text is itself; several choices are a JSON list of "
+        'labels; entities are a JSON list of {"text", "label"} in the order of the text, without positions. '
+        "Annotators, weights and provenance are left out."
+    )
     suffix = ".jsonl"
     carries_one_control = True
     needs_config = False
 
-    def lines(self, wish: ExportRequest) -> Lines:
-        return _Pairs(wish)
+    def pieces(self, rows: Iterable[Row], request: ExportRequest, counter: RowCounter) -> Iterator[str]:
+        def line(row: Row) -> str:
+            prompt, completion = self.prompt_and_completion(row, request)
+            return to_line({"prompt": prompt, "completion": completion})
+
+        return counter.convert(rows, line)
+
+    @staticmethod
+    def prompt_and_completion(row: Row, request: ExportRequest) -> tuple[str, str]:
+        """Return the row's text, and its answer as the text that a language model is taught to complete.
+
+        Raises:
+            NotCarried: either is empty, or there is no answer.
+        """
+        prompt = encodable(request.text(row))
+        if not prompt.strip():
+            raise NotCarried("the text is empty")
+        completion = encodable(_completion(request.target(row), request.text(row)))
+        if not completion.strip():
+            raise NotCarried("the answer is empty")
+        return prompt, completion
 
 
-class _Pairs(Lines):
-    def __init__(self, wish: ExportRequest) -> None:
-        self._wish = wish
-
-    def text_of(self, row: Row) -> str:
-        prompt, completion = pair_of(row, self._wish)
-        return to_line({"prompt": prompt, "completion": completion})
+def _completion(target: Target, text: str) -> str:
+    if isinstance(target, str):
+        return target
+    parts = [
+        {"text": text[part.start : part.end], "label": part.label} if isinstance(part, Span) else part
+        for part in target
+    ]
+    return json.dumps(parts, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Starts jobs. A child process takes its memory with it when it ends, and cannot take the server down."""
+"""Start jobs. A child process takes its memory with it when it ends, and cannot take the server down."""
 
 import os
 import signal
@@ -14,13 +14,13 @@ import psutil
 
 from ..domain.job import Job
 
-__all__ = ["InlineLauncher", "SubprocessLauncher", "job_folder", "log_path", "machine_name"]
+__all__ = ["InlineLauncher", "SubprocessLauncher", "job_folder", "log_path"]
 
 GRACE_S = 10.0
 
 
-def machine_name() -> str:
-    """Where process ids mean the same: the host, and on Linux its process namespace, since containers may share one."""
+def _machine_name() -> str:
+    """Return a name for where process ids are unique: the host, and on Linux the process namespace of a container."""
     try:
         return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
@@ -28,18 +28,18 @@ def machine_name() -> str:
 
 
 def job_folder(home: Path, job_id: int) -> Path:
-    """The folder that a job keeps what its next attempt goes on from in."""
+    """Return the folder for what the job's next attempt resumes from."""
     return home / "jobs" / str(job_id)
 
 
 def log_path(home: Path, job_id: int) -> Path:
-    """The file that a job's output goes to."""
+    """Return the file for the job's output."""
     return home / "jobs" / f"{job_id}.log"
 
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
-    """A job's child process: in a session of its own, so that a Ctrl-C at the server does not hit it."""
+    """A job's child process. It leads a new session, so that a Ctrl-C at the server does not hit it."""
 
     process: "subprocess.Popen[bytes]"
     grace_s: float = GRACE_S
@@ -52,7 +52,7 @@ class ChildProcess:
     @property
     def host(self) -> str:
         """Name of this machine."""
-        return machine_name()
+        return _machine_name()
 
     def poll(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""
@@ -77,10 +77,10 @@ class ChildProcess:
 
 @dataclass(frozen=True, slots=True)
 class SubprocessLauncher:
-    """Runs `python -m ml_backend job run ID`.
+    """Run `python -m ml_backend job run ID`.
 
-    A child that is not bound goes on when the process that launched it ends, even by SIGKILL: training under way is not
-    lost with a server. Nobody polls the child then; its row in the jobs table, kept fresh by its heartbeat, holds its
+    A child that is not bound continues when the process that launched it ends, even by SIGKILL, so that no training is
+    lost with a server. Nobody polls the child then; its row in the jobs table, refreshed by its heartbeat, holds its
     state. A worker on the same machine notices when the process is gone, one on another machine when the heartbeat
     stops.
 
@@ -122,21 +122,21 @@ class SubprocessLauncher:
         return ChildProcess(process, self.grace_s)
 
     def is_gone(self, job: Job) -> bool:
-        """True where the job's process ran on this machine and has ended; False where this machine cannot tell."""
-        return job.pid is not None and job.host == machine_name() and self._process(job) is None
+        """Return True where the job's process ran on this machine and has ended; False where that is unknown."""
+        return job.pid is not None and job.host == _machine_name() and self._process(job) is None
 
     def kill(self, job: Job) -> None:
         """Kill the job's process and what it started, where it runs on this machine."""
-        process = self._process(job) if job.host == machine_name() else None
+        process = self._process(job) if job.host == _machine_name() else None
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def _process(self, job: Job) -> psutil.Process | None:
-        """The process that the row names, unless another program has its id by now."""
+        """Return the process that the row names, unless another program has its id by now."""
         try:
             process = psutil.Process(job.pid)
-            # The interpreter may have been started by another path; what it was told to run is the job's name.
+            # The interpreter may have been started by another path; its arguments identify the job.
             words = [*self.command[1:], str(job.id)]
             return process if process.cmdline()[-len(words) :] == words else None
         except psutil.Error:
@@ -161,7 +161,7 @@ class FinishedInline:
 
 @dataclass(frozen=True, slots=True)
 class InlineLauncher:
-    """Runs the job in this process, before `launch` returns.
+    """Run the job in this process, before `launch` returns.
 
     Attributes:
         run: takes a job's id and returns an exit status.
@@ -171,7 +171,7 @@ class InlineLauncher:
 
     def launch(self, job: Job, *, is_bound: bool = False) -> FinishedInline:  # noqa: ARG002 (the port's shape)
         """Run the job to its end."""
-        return FinishedInline(self.run(job.id), os.getpid(), machine_name())
+        return FinishedInline(self.run(job.id), os.getpid(), _machine_name())
 
     def is_gone(self, job: Job) -> bool:  # noqa: ARG002 (the port's shape)
         """False: a job never outlives `launch`, and one that another process runs, only that one knows."""

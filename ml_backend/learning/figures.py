@@ -1,12 +1,13 @@
 """Figures of a training run, drawn without a display and without pyplot's global state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..measuring.calibration import Reliability
 from ..measuring.evaluation import Evaluation
+from .loop.fit import FitResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,22 +40,24 @@ def confusion_figure(evaluation: Evaluation) -> "Figure":
     return figure
 
 
-def curves_figure(losses: Sequence[tuple[int, float]], epochs: Sequence[tuple[int, Mapping[str, float]]]) -> "Figure":
-    """Training loss per step and, where there is one, validation macro-F1 per epoch.
+def curves_figure(result: FitResult, *, score: str) -> "Figure":
+    """Training loss per step and, where there is one, a validation metric per epoch.
 
     Args:
-        losses: (step, loss).
-        epochs: (step, validation metrics) at the ends of epochs.
+        score: the metric. A loss is drawn on the scale of the training loss, another one on a scale beside it.
     """
     figure = _figure(7.0, 4.0)
     axes = figure.add_subplot()
-    axes.plot([step for step, _ in losses], [loss for _, loss in losses], color="tab:blue", linewidth=1)
+    axes.plot(*_columns(result.losses), color="tab:blue", linewidth=1, label="train")
     axes.set(xlabel="step", ylabel="training loss", title="training")
-    if epochs:
+    points = [(each.step, each.metrics[score]) for each in result.results]
+    if points and score == "loss":
+        axes.plot(*_columns(points), color="tab:orange", marker="o", label="validation")
+        axes.legend()
+    elif points:
         right = axes.twinx()
-        scores = [metrics["macro_f1"] for _, metrics in epochs]
-        right.plot([step for step, _ in epochs], scores, color="tab:orange", marker="o")
-        right.set_ylabel("validation macro-F1")
+        right.plot(*_columns(points), color="tab:orange", marker="o")
+        right.set_ylabel(f"validation {score}")
     return figure
 
 
@@ -77,6 +80,10 @@ def reliability_figure(reliability: Reliability, *, bins: int = 10) -> "Figure":
     )
     axes.legend()
     return figure
+
+
+def _columns(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
+    return [step for step, _ in points], [value for _, value in points]
 
 
 def _figure(width: float, height: float) -> "Figure":

@@ -1,13 +1,12 @@
-"""Settings given as text, for the two ways of training: with a head on an encoder, and as a model that writes."""
+"""Settings given as text, for both ways of training: with a head on an encoder, and as a model that writes."""
 
-import dataclasses
-import typing
 from collections.abc import Mapping
+from dataclasses import fields
 
 from ..domain.model import Method
 from ..errors import ConfigurationError
-from .classification.settings import TrainingSettings, read_setting
-from .generation.settings import GenerationSettings, TuningMethod
+from .classification.settings import TrainingSettings
+from .generation.settings import GenerationSettings
 
 __all__ = ["settings_from"]
 
@@ -15,30 +14,29 @@ __all__ = ["settings_from"]
 def settings_from(
     method: Method, seed: int, overrides: Mapping[str, str]
 ) -> tuple[TrainingSettings, GenerationSettings]:
-    """Both kinds of settings; what both have is overridden in both.
+    """Return both kinds of settings; what both have is overridden in both.
 
     Raises:
         ConfigurationError: a name is in neither, or a value does not fit.
     """
-    kinds = {cls: typing.get_type_hints(cls) for cls in (TrainingSettings, GenerationSettings)}
-    known = {name for names in kinds.values() for name in names}
-    unknown = sorted(set(overrides) - known)
+    for_heads, for_texts = ({field.name for field in fields(cls)} for cls in (TrainingSettings, GenerationSettings))
+    unknown = sorted(set(overrides) - for_heads - for_texts)
     if unknown:
         raise ConfigurationError(
-            f"unknown training setting {', '.join(unknown)}; the known ones are {', '.join(sorted(known))}"
+            f"unknown training setting {', '.join(unknown)}; "
+            f"the known ones are {', '.join(sorted(for_heads | for_texts))}"
         )
-    own = {name: text for name, text in overrides.items() if name in kinds[TrainingSettings]}
-    reading = TrainingSettings(method=method, seed=seed).with_overrides(own)
-    writing = GenerationSettings(
-        method=TuningMethod.LORA if reading.method is Method.REGRESSION else TuningMethod.of(reading.method),
-        seed=reading.seed,
+    settings = TrainingSettings(method=method, seed=seed).with_overrides(
+        {name: text for name, text in overrides.items() if name in for_heads}
     )
-    values = {
-        name: read_setting(name, text, kinds[GenerationSettings][name])
+    is_open = settings.method in (Method.AUTO, Method.REGRESSION)
+    writing = GenerationSettings(method=Method.LORA if is_open else settings.method, seed=settings.seed)
+    taken = {
+        name: text
         for name, text in overrides.items()
-        if name in kinds[GenerationSettings] and name not in ("method", "seed") and not _is_left_open(name, text)
+        if name in for_texts - {"method", "seed"} and not _is_left_open(name, text)
     }
-    return reading, dataclasses.replace(writing, **values)
+    return settings, writing.with_overrides(taken)
 
 
 def _is_left_open(name: str, text: str) -> bool:

@@ -3,8 +3,6 @@
 import hashlib
 import platform
 import re
-import resource
-import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -12,63 +10,10 @@ from typing import Any
 
 from .. import __version__
 from ..domain.ports import Run
-from ..measuring.evaluation import Evaluation
-from .classification.fit import EpochResult
-from .classification.select import Choice
-from .classification.settings import TrainingSettings
-from .classification.tuned import Step
-from .figures import confusion_figure, curves_figure
-from .rows.data import TrainingData
 
-__all__ = [
-    "ControlRun",
-    "Curves",
-    "library_versions",
-    "log_choice",
-    "log_evaluation",
-    "log_libraries",
-    "log_start",
-    "peak_memory_mb",
-]
+__all__ = ["ControlRun", "library_versions"]
 
 LIBRARIES = ("numpy", "openvino", "peft", "scikit-learn", "torch", "transformers")
-POINTS = 200
-"""About as many points as a curve is drawn with; one write each."""
-
-
-class Curves:
-    """Collects the points of a run's curves and sends them to the tracker as they come."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self.losses: list[tuple[int, float]] = []
-        self.epochs: list[tuple[int, Mapping[str, float]]] = []
-
-    def step(self, step: Step) -> None:
-        """The loss of every step is kept; about 200 of them are sent."""
-        self.losses.append((step.number, step.loss))
-        if step.number % max(1, step.of // POINTS) == 0 or step.number == step.of:
-            self._run.log_metrics({"train_loss": step.loss, "learning_rate": step.learning_rate}, step=step.number)
-
-    def epoch(self, result: EpochResult) -> None:
-        """Validation metrics after an epoch."""
-        summary = result.evaluation.summary()
-        self.epochs.append((result.step, summary))
-        self._run.log_metrics({f"epoch_validation_{name}": value for name, value in summary.items()}, step=result.step)
-
-    def memory(self) -> dict[str, Any]:
-        """All points so far as JSON values, for `recall` in a later attempt."""
-        return {"losses": list(self.losses), "epochs": [[step, dict(metrics)] for step, metrics in self.epochs]}
-
-    def recall(self, memory: Mapping[str, Any]) -> None:
-        """Take over the points of an earlier attempt, which the tracker has already."""
-        self.losses = [(step, loss) for step, loss in memory["losses"]]
-        self.epochs = [(step, metrics) for step, metrics in memory["epochs"]]
-
-    def draw(self) -> None:
-        """Keep the curves as a figure, if there are any."""
-        if self.losses:
-            self._run.log_figure(curves_figure(self.losses, self.epochs), "training_curves.png")
 
 
 def library_versions() -> dict[str, str]:
@@ -116,54 +61,3 @@ class ControlRun:
 
     def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {f"{self._prefix}.{name}": value for name, value in values.items()}
-
-
-def log_libraries(run: Run) -> None:
-    """Versions of what shapes the result."""
-    run.log_tags({f"version_{name}": version for name, version in library_versions().items()})
-
-
-def log_start(run: Run, settings: TrainingSettings, data: TrainingData, *, base_model: str) -> None:
-    """Parameters and facts that are known before training."""
-    run.log_params(
-        {
-            **settings.to_json(),
-            "base_model": base_model,
-            "classes": len(data.labels),
-            "train_rows": len(data.train),
-            "descriptions": len(data.described),
-            "validation_rows": len(data.validation),
-        }
-    )
-
-
-def log_evaluation(run: Run, evaluation: Evaluation, name: str) -> None:
-    """Metrics under a prefix, the table per class and the confusion matrix."""
-    run.log_metrics({f"{name}_{key}": value for key, value in evaluation.summary().items()})
-    table = [
-        {
-            "label": entry.label,
-            "precision": round(entry.precision, 4),
-            "recall": round(entry.recall, 4),
-            "f1": round(entry.f1, 4),
-            "support": entry.support,
-        }
-        for entry in evaluation.per_class
-    ]
-    run.log_table(table, f"{name}_per_class.json")
-    if evaluation.confusion:
-        run.log_figure(confusion_figure(evaluation), f"{name}_confusion.png")
-
-
-def log_choice(run: Run, choice: Choice) -> None:
-    """Which method was kept and why, with the metrics of every method that was compared."""
-    run.log_tags({"method": choice.method, "method_reason": choice.reason})
-    for method, evaluation in choice.evaluations.items():
-        run.log_metrics({f"compared_{method}_{name}": value for name, value in evaluation.summary().items()})
-
-
-def peak_memory_mb() -> float:
-    """Most memory that this process has held so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in KiB, macOS in bytes.
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

@@ -7,22 +7,18 @@ Platt 1999, "Probabilistic Outputs for Support Vector Machines" (the logistic ma
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ..models.bundle.bundle import QUANTILES
-from ..models.text.confidence import Floats, Logistic
-from ..models.text.tokenised import Floats2d, Ints
+from ..arrays import Bools, Floats, Floats2d, Ints
+from ..models.bundle.manifest import QUANTILES
+from ..models.text.confidence import Logistic
 
 __all__ = [
     "LEAST_CALIBRATION_ROWS",
-    "Bools",
     "Reliability",
-    "expected_calibration_error",
     "fit_logistic",
     "fit_temperature",
 ]
 
-Bools = npt.NDArray[np.bool_]
 
 LEAST_CALIBRATION_ROWS = 30
 """With fewer rows a temperature says more about chance than about the model."""
@@ -37,7 +33,7 @@ class Reliability:
 
     Attributes:
         raw: the confidences before calibration.
-        scores: those after it.
+        scores: the confidences after it.
     """
 
     raw: Floats
@@ -57,8 +53,11 @@ class Reliability:
         return tuple(np.quantile(self.scores, shares).tolist())
 
     def expected_error(self) -> float:
-        """See `expected_calibration_error`."""
-        return expected_calibration_error(self.scores, self.is_right)
+        """Mean distance between confidence and accuracy, over 15 bins of equal width, weighted by rows; 0 without."""
+        scores, is_right = self.scores, self.is_right
+        bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+        members = [bins == each for each in np.unique(bins)]
+        return float(sum(abs(is_right[each].mean() - scores[each].mean()) * each.mean() for each in members))
 
     def warnings(self) -> list[str]:
         """A sentence where the rows were too few."""
@@ -92,7 +91,7 @@ def fit_temperature(logits: Floats2d, indices: Ints) -> float:
 def fit_logistic(log_odds: Floats, is_right: Bools) -> Logistic:
     """The rising logistic map under which right and wrong answers are likeliest; unchanged odds without both kinds.
 
-    As Platt has it, right answers count as a little less than surely right, and wrong ones likewise, so that few
+    As Platt has it, right answers count as a little less than surely right, and wrong ones in the same way, so that few
     rows never make a model certain.
 
     Args:
@@ -116,13 +115,3 @@ def fit_logistic(log_odds: Floats, is_right: Bools) -> Logistic:
 
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=((0.0, STEEPEST), (None, None)), method="L-BFGS-B")
     return Logistic(float(found.x[0]), float(found.x[1]))
-
-
-def expected_calibration_error(scores: Floats, is_right: Bools) -> float:
-    """Mean distance between confidence and accuracy over 15 bins of equal width, weighted by rows; 0 without rows."""
-    if not len(scores):
-        return 0.0
-    bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
-    return float(
-        sum(abs(is_right[bins == b].mean() - scores[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins))
-    )

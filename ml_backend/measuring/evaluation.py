@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats, Ints
 from ..domain.example import Target, label_of, parts_of
 from ..errors import TrainingError
 
-__all__ = ["Average", "ClassMetrics", "Evaluation", "PartCounts", "count_parts", "evaluate"]
+__all__ = ["Average", "Evaluation", "count_parts", "evaluate"]
 
 
 class Average(StrEnum):
@@ -37,32 +37,15 @@ class ClassMetrics:
     support: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PartCounts:
-    """What answers got right, row by row and label by label; all of shape (N, L).
-
-    Attributes:
-        labels: of the columns.
-        support: true parts.
-        named: parts in the answer.
-        hits: parts in both.
-    """
-
-    labels: tuple[str, ...]
-    support: npt.NDArray[np.int64]
-    named: npt.NDArray[np.int64]
-    hits: npt.NDArray[np.int64]
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Metrics over a set of rows.
 
     Attributes:
         accuracy: share of rows whose answer is exactly right.
-        precision: of all parts that were answered, those that are right.
-        recall: of all true parts, those that were answered.
-        macro_f1: mean F1 of the labels in `per_class`: those that occur among the true or the predicted parts.
+        precision: share of the answered parts that are right.
+        recall: share of the true parts that were answered.
+        macro_f1: mean F1 of the labels in `per_class`, which occur among the true or the predicted parts.
         micro_f1: F1 over all parts; for classes it equals the accuracy where every row was answered.
         per_class: one entry per occurring label, in the order of the labels given.
         confusion: for classes only: rows per true class (first index) and predicted class, in the order of
@@ -85,10 +68,6 @@ class Evaluation:
         """The occurring labels, in order."""
         return tuple(entry.label for entry in self.per_class)
 
-    def averaged(self, average: Average) -> float:
-        """F1 in one of its averages."""
-        return self.macro_f1 if average is Average.MACRO else self.micro_f1
-
     def summary(self) -> dict[str, float]:
         """The figures that a run logs."""
         return {
@@ -107,7 +86,7 @@ def evaluate(true: Sequence[Target], predicted: Sequence[Target | None], labels:
     """Metrics of predictions against the truth.
 
     Macro-F1 averages over the labels that occur in `true` or in `predicted`, as scikit-learn does when it is given
-    no labels: a label that nobody named counts neither way, and one predicted but never true counts as 0. A span is
+    no labels: a label that occurs nowhere counts neither way, and one predicted but never true counts as 0. A span is
     right where start, end and label all are.
 
     Args:
@@ -121,8 +100,8 @@ def evaluate(true: Sequence[Target], predicted: Sequence[Target | None], labels:
         raise TrainingError(
             f"{len(true)} true and {len(predicted)} predicted answers found; wanted one of each per row"
         )
-    counts = count_parts(true, predicted, labels)
-    support, named, hits = (each.sum(axis=0) for each in (counts.support, counts.named, counts.hits))
+    occurring, counts = count_parts(true, predicted, labels)
+    support, named, hits = counts.sum(axis=1)
     precision, recall, f1 = _ratio(hits, named), _ratio(hits, support), _ratio(2 * hits, named + support)
     all_hits, all_named, all_support = int(hits.sum()), int(named.sum()), int(support.sum())
     right = sum(given == answer for given, answer in zip(true, predicted, strict=True))
@@ -131,31 +110,38 @@ def evaluate(true: Sequence[Target], predicted: Sequence[Target | None], labels:
         accuracy=right / max(len(true), 1),
         precision=all_hits / max(all_named, 1),
         recall=all_hits / max(all_support, 1),
-        macro_f1=float(f1.mean()) if counts.labels else 0.0,
+        macro_f1=float(f1.mean()) if occurring else 0.0,
         micro_f1=2 * all_hits / max(all_named + all_support, 1),
         per_class=tuple(
             ClassMetrics(label, float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
-            for k, label in enumerate(counts.labels)
+            for k, label in enumerate(occurring)
         ),
-        confusion=_confusion(true, predicted, counts.labels),
+        confusion=_confusion(true, predicted, occurring),
         unanswered=sum(answer is None for answer in predicted),
     )
 
 
-def count_parts(true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()) -> PartCounts:
-    """True, answered and right parts per row and label; the labels are those that occur, ordered as in `evaluate`."""
+def count_parts(
+    true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()
+) -> tuple[Sequence[str], Ints]:
+    """Count the parts that answers got right.
+
+    Returns:
+        The labels that occur, ordered as in `evaluate`, and true parts, answered parts and parts in both, per row and
+        label: shape (3, N, L).
+    """
     given = [Counter(parts_of(target)) for target in true]
     answered = [Counter(() if target is None else parts_of(target)) for target in predicted]
     occurring = {label_of(part) for parts in (*given, *answered) for part in parts}
     order = [label for label in dict.fromkeys(labels) if label in occurring]
     order += sorted(occurring - set(order))
     index = {label: k for k, label in enumerate(order)}
-    support, named, hits = (np.zeros((len(given), len(order)), dtype=np.int64) for _ in range(3))
+    counts = np.zeros((3, len(given), len(order)), dtype=np.int64)
     for row, (parts, answer) in enumerate(zip(given, answered, strict=True)):
-        for counts, found in ((support, parts), (named, answer), (hits, parts & answer)):
+        for kind, found in enumerate((parts, answer, parts & answer)):
             for part, count in found.items():
-                counts[row, index[label_of(part)]] += count
-    return PartCounts(tuple(order), support, named, hits)
+                counts[kind, row, index[label_of(part)]] += count
+    return order, counts
 
 
 def _confusion(
@@ -171,5 +157,5 @@ def _confusion(
     return tuple(tuple(int(count) for count in row) for row in confusion)
 
 
-def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _ratio(part: Ints, whole: Ints) -> Floats:
     return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)

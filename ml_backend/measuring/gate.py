@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arrays import Floats, Ints
 from ..domain.model import GateDecision
 from ..errors import TrainingError
-from ..models.text.tokenised import Ints
-from .measures import Floats, PairedStatistics
+from .measures.base import PairedStatistics
 
-__all__ = ["CONFIDENCE", "LEAST_ROWS", "REPEATED_GATES", "bootstrap_differences", "decide"]
+__all__ = ["CONFIDENCE", "bootstrap_differences", "decide"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 5000
@@ -29,7 +29,7 @@ REPEATED_GATES = 3
 
 
 def decide(
-    all_statistics: Mapping[str, PairedStatistics],
+    pairs: Mapping[str, PairedStatistics],
     *,
     champion: str,
     challenger: str,
@@ -43,25 +43,24 @@ def decide(
     """Whether the challenger may serve.
 
     Args:
-        all_statistics: both versions on the test rows, the same rows in the same order, per control name; at least one.
-        champion: its version, `challenger` likewise.
+        pairs: both versions on the test rows, the same rows in the same order, per control name; at least one.
+        champion: its version; `challenger` is that of the other one.
         earlier_gates: how often this test set has decided before.
         unknown_origin_rows: test rows whose labels were not seen being made (`selected_by: unknown`).
         warnings: sentences to pass on.
 
     Raises:
-        TrainingError: the contests are about different numbers of rows.
+        TrainingError: the pairs are about different numbers of rows.
     """
-    counts = {name: paired_statistics.statistics.shape[1] for name, paired_statistics in all_statistics.items()}
+    counts = {name: pair.statistics.shape[1] for name, pair in pairs.items()}
     if len(set(counts.values())) != 1:
         raise TrainingError(f"contests about different numbers of test rows found ({counts}); wanted the same rows")
     rows = next(iter(counts.values()))
-    first, second = np.mean(
-        [paired_statistics.scores for paired_statistics in all_statistics.values()], axis=0
-    ).tolist()
+    first, second = np.mean([pair.scores for pair in pairs.values()], axis=0).tolist()
     difference, lower = second - first, None
     if rows >= LEAST_ROWS:
-        differences = bootstrap_differences(list(all_statistics.values()), seed=seed, resamples=resamples)
+        differences = bootstrap_differences(list(pairs.values()), seed=seed, resamples=resamples)
+        # One-sided: the question is whether the challenger is better, not whether the two differ.
         lower = float(np.quantile(differences, 1 - confidence))
     promote = (difference if lower is None else lower) > 0
     decision = GateDecision(
@@ -77,25 +76,21 @@ def decide(
         lower_bound=lower,
         confidence=confidence,
         earlier_gates=earlier_gates,
-        warnings=(*warnings, *_warnings(all_statistics, rows, earlier_gates, unknown_origin_rows)),
-        metric=_metric(all_statistics),
+        warnings=(*warnings, *_warnings(pairs, rows, earlier_gates, unknown_origin_rows)),
+        metric=_metric(pairs),
     )
-    return replace(decision, reason=_reason(decision, all_statistics))
+    return replace(decision, reason=_reason(decision, pairs))
 
 
-def bootstrap_differences(
-    all_statistics: Sequence[PairedStatistics], *, seed: int, resamples: int = RESAMPLES
-) -> Floats:
+def bootstrap_differences(pairs: Sequence[PairedStatistics], *, seed: int, resamples: int = RESAMPLES) -> Floats:
     """Score of the challenger minus that of the champion, per resample, shape (resamples,).
 
     Rows of a stratum with the same statistics are interchangeable, so counts of such cells are drawn (multinomially,
     per stratum) instead of rows.
     """
-    # Side by side: the statistics of all contests, the champion's and the challenger's.
-    rows = np.concatenate(
-        [part for paired_statistics in all_statistics for part in paired_statistics.statistics], axis=1
-    )
-    strata = all_statistics[0].strata if len(all_statistics) == 1 else None
+    # Side by side, since a resampled row brings the statistics of all controls and both versions along.
+    rows = np.concatenate([of_version for pair in pairs for of_version in pair.statistics], axis=1)
+    strata = pairs[0].strata if len(pairs) == 1 else None
     cells = _cells(rows, np.zeros(len(rows), dtype=np.int64) if strata is None else strata)
     rng = np.random.default_rng(seed)
     differences = []
@@ -104,7 +99,7 @@ def bootstrap_differences(
         sums = np.zeros((drawn, rows.shape[1]))
         for values, sizes in cells:
             sums += rng.multinomial(int(sizes.sum()), sizes / sizes.sum(), size=drawn) @ values
-        differences.append(_difference(all_statistics, sums))
+        differences.append(_difference(pairs, sums))
     return np.concatenate(differences)
 
 
@@ -125,23 +120,23 @@ def _cells(rows: Floats, strata: Ints) -> list[tuple[Floats, Ints]]:
     return cells
 
 
-def _difference(all_statistics: Sequence[PairedStatistics], sums: Floats) -> Floats:
+def _difference(pairs: Sequence[PairedStatistics], sums: Floats) -> Floats:
     differences, start = [], 0
-    for paired_statistics in all_statistics:
-        width = paired_statistics.statistics.shape[2]
+    for pair in pairs:
+        width = pair.statistics.shape[2]
         champion, challenger = (sums[:, start + i * width : start + (i + 1) * width] for i in (0, 1))
-        differences.append(paired_statistics.value(challenger) - paired_statistics.value(champion))
+        differences.append(pair.value(challenger) - pair.value(champion))
         start += 2 * width
     return np.asarray(np.mean(differences, axis=0), dtype=np.float64)
 
 
-def _metric(all_statistics: Mapping[str, PairedStatistics]) -> str:
-    if len(all_statistics) == 1:
-        return next(iter(all_statistics.values())).metric
-    return "mean of " + ", ".join(f"{paired.metric} of {name}" for name, paired in all_statistics.items())
+def _metric(pairs: Mapping[str, PairedStatistics]) -> str:
+    if len(pairs) == 1:
+        return next(iter(pairs.values())).metric
+    return "mean of " + ", ".join(f"{pair.metric} of {name}" for name, pair in pairs.items())
 
 
-def _reason(decision: GateDecision, all_statistics: Mapping[str, PairedStatistics]) -> str:
+def _reason(decision: GateDecision, pairs: Mapping[str, PairedStatistics]) -> str:
     challenger, champion = decision.challenger, decision.champion
     if decision.rows == 0:
         return f"no test rows, so {challenger} cannot be compared with {champion}, which stays"
@@ -149,8 +144,8 @@ def _reason(decision: GateDecision, all_statistics: Mapping[str, PairedStatistic
         f"{challenger} has {decision.metric} {decision.challenger_score:.3f}, {champion} "
         f"{decision.champion_score:.3f} on {_count(decision.rows, 'test row')}"
     )
-    if len(all_statistics) > 1:
-        each = ", ".join(f"{name} {c.scores[1]:.3f} against {c.scores[0]:.3f}" for name, c in all_statistics.items())
+    if len(pairs) > 1:
+        each = ", ".join(f"{name} {pair.scores[1]:.3f} against {pair.scores[0]:.3f}" for name, pair in pairs.items())
         scores += f" ({each})"
     difference = f"the difference of {decision.difference:+.3f}"
     outcome = f"{challenger} is promoted" if decision.promote else f"{champion} stays"
@@ -161,9 +156,9 @@ def _reason(decision: GateDecision, all_statistics: Mapping[str, PairedStatistic
 
 
 def _warnings(
-    all_statistics: Mapping[str, PairedStatistics], rows: int, earlier_gates: int, unknown_origin_rows: int
+    pairs: Mapping[str, PairedStatistics], rows: int, earlier_gates: int, unknown_origin_rows: int
 ) -> list[str]:
-    warnings = [warning for paired_statistics in all_statistics.values() for warning in paired_statistics.thin]
+    warnings = [warning for pair in pairs.values() for warning in pair.thin]
     if earlier_gates + 1 >= REPEATED_GATES:
         warnings.append(
             f"this test set has decided {_count(earlier_gates, 'gate')} before; each further one raises the chance "

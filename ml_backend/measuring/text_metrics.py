@@ -1,4 +1,4 @@
-"""How close written responses come to those of experts."""
+"""How close written responses come to what experts wrote."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ class TextEvaluation:
         exact: share of the rows with just the expert's words.
         unanswered: rows without a response; they count as empty ones.
         per_row: ROUGE-L F1, in the order given.
-        perplexity: of the expert's responses, token by token, for the model that wrote; None where nobody measured it.
+        perplexity: of the expert's responses, token by token, for the model that wrote; None where it was not measured.
     """
 
     rows: int
@@ -42,7 +42,7 @@ class TextEvaluation:
 
 
 def text_metrics(references: Sequence[str], responses: Sequence[str | None]) -> TextEvaluation:
-    """Metrics of responses against those of experts; None where there is none.
+    """Return metrics of responses, None where there is none, against what experts wrote.
 
     Raises:
         TrainingError: the two differ in length.

@@ -1,1 +1,1 @@
-"""What may be wrong with reviewed labels: arrays and rows in, findings out. Nothing here changes a label."""
+"""Judge reviewed labels: arrays and rows in, findings out. Nothing here changes a label."""

@@ -1,142 +1,198 @@
-"""Pictures of an audit as SVG, drawn without a library: they are text, scale, and need nothing from elsewhere."""
+"""Charts of an audit as static SVG, described with Vega-Altair and drawn in this process, without a network."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
+from typing import TYPE_CHECKING, Any
 
 from ..domain.quality import Audit, ClassNoise, ClassPair, IssueKind
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["noise_chart", "pairs_chart", "quality_chart"]
 
 BINS = 20
 SHOWN_CLASSES = 20
 MATRIX_CLASSES = 12
-NAME_CHARACTERS = 34
+NAME_PIXELS = 240
+"""Longer class names are cut with an ellipsis; the titles of marks have them in full."""
 
 TEXT, SOFT, LINE, EMPTY = "#1d2430", "#5c6675", "#e3e7ec", "#f4f6f8"
 CALM, SUSPECT, MISSED = "#a9bbd6", "#c2553a", "#e3b04b"
+PADDING = {"left": 30, "top": 16, "right": 24, "bottom": 4}
+"""Texts are measured in another font than a browser may show them in, and must not be cut by the frame."""
+FONT = "system-ui, Segoe UI, Liberation Sans, sans-serif"
+
+MOST_CHARACTERS = 300
+NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NAMED_MARK = re.compile('<path aria-label="([^"]*)"([^>]*)/>')
 
 
 def quality_chart(audit: Audit) -> str:
-    """How many labels have which quality; those flagged as label errors in another colour."""
+    """Return how many labels have which quality; those flagged as label errors in another colour."""
+    import altair as alt
+
     flagged_tasks = {issue.task_id for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR}
     lowest = audit.quality
-    every = Counter(_bin(quality) for quality in lowest.values())
-    flagged = Counter(_bin(lowest[task]) for task in flagged_tasks if task in lowest)
-    width, height, left, top = 820, 200, 58, 12
+    counts = {
+        "labels": Counter(_bin(quality) for quality in lowest.values()),
+        "flagged": Counter(_bin(lowest[task]) for task in flagged_tasks if task in lowest),
+    }
+    bars = [
+        {
+            "from": place / BINS,
+            "to": (place + 1) / BINS,
+            "count": count,
+            "kind": kind,
+            "title": f"{place / BINS:.2f} to {(place + 1) / BINS:.2f}: {count:,} {kind}",
+        }
+        for kind, by_place in counts.items()
+        for place, count in sorted(by_place.items())
+    ]
     # Nearly all labels are right: on an even scale theirs would be the only bar to be seen.
-    decades = max(math.ceil(math.log10(max(every.values(), default=1))), 1)
-    step, floor = (width - left - 10) / BINS, top + height
-
-    def tall(count: float) -> float:
-        return height * (0.06 + 0.94 * math.log10(count) / decades)
-
-    parts = []
-    for count in (10**decade for decade in range(decades + 1)):
-        y = floor - tall(count)
-        parts += [_line((left, y), (width - 10, y)), _word((left - 8, y + 4), f"{count:,}", anchor="end")]
-    for place in range(BINS):
-        for count, colour, what in ((every[place], CALM, "labels"), (flagged[place], SUSPECT, "flagged")):
-            if count:
-                title = f"{place / BINS:.2f} to {(place + 1) / BINS:.2f}: {count:,} {what}"
-                corner = (left + place * step + 1.5, floor - tall(count))
-                parts.append(_box(corner, (step - 3, tall(count)), colour, title))
-    parts.append(_line((left, floor), (width - 10, floor), SOFT))
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(_word((left + share * step * BINS, floor + 18), f"{share:g}", anchor="middle"))
-    caption = "quality of the label, low is suspect (the number of labels on a logarithmic scale)"
-    parts.append(_word((left + step * BINS / 2, floor + 38), caption, anchor="middle"))
-    return _svg(width, floor + 44, "Labels by their quality", parts)
+    decades = max(math.ceil(math.log10(max(counts["labels"].values(), default=1))), 1)
+    scale = alt.Scale(type="log", domain=[0.7, 10**decades])
+    chart = (
+        alt.Chart(alt.InlineData(values=bars), width=740, height=200)
+        .mark_bar(binSpacing=3)
+        .encode(
+            x=alt.X("from:Q", bin=alt.BinParams(binned=True, step=1 / BINS))
+            .scale(domain=[0, 1])
+            .axis(values=[0, 0.25, 0.5, 0.75, 1], format="~g", grid=False)
+            .title("quality of the label, low is suspect (the number of labels on a logarithmic scale)"),
+            x2="to:Q",
+            y=alt.Y("count:Q", stack=None, scale=scale)
+            .axis(values=[10**decade for decade in range(decades + 1)], format=",d", domain=False)
+            .title(None),
+            y2=alt.datum(0.7),
+            color=alt.Color("kind:N", legend=None).scale(domain=["labels", "flagged"], range=[CALM, SUSPECT]),
+            description="title:N",
+        )
+    )
+    return _svg(chart, "Labels by their quality")
 
 
 def noise_chart(classes: Sequence[ClassNoise]) -> str:
-    """The noisiest classes: labels of theirs that look wrong, and labels of other classes that look like theirs."""
+    """Return the noisiest classes: their labels that look wrong, and labels of other classes that look like theirs."""
+    import altair as alt
+
     noisy = sorted((one for one in classes if one.suspects + one.missed), key=lambda one: -(one.suspects + one.missed))
     shown = noisy[:SHOWN_CLASSES]
-    most = max((one.suspects + one.missed for one in shown), default=1)
-    width, row, left = 820, 24, 260
-    scale = (width - left - 70) / most
-    parts = []
-    for index, one in enumerate(shown):
-        y, suspects, missed = 6 + index * row, one.suspects * scale, one.missed * scale
-        parts += [
-            _word((left - 10, y + 13), _cut(one.label), anchor="end", colour=TEXT, title=one.label),
-            _box((left, y), (suspects, row - 8), SUSPECT, f"{one.suspects} of {one.rows} labels look wrong"),
-            _box((left + suspects, y), (missed, row - 8), MISSED, f"{one.missed} other labels look like this one"),
-            _word((left + suspects + missed + 8, y + 13), f"{one.suspects} + {one.missed}"),
+    bars, totals = [], []
+    for one in shown:
+        total = one.suspects + one.missed
+        suspects = f"{one.suspects} of {one.rows} labels look wrong: {one.label}"
+        missed = f"{one.missed} other labels look like this one: {one.label}"
+        bars += [
+            {"class": one.label, "from": 0, "to": one.suspects, "kind": "suspects", "title": suspects},
+            {"class": one.label, "from": one.suspects, "to": total, "kind": "missed", "title": missed},
         ]
-    return _svg(width, 12 + row * len(shown), "Noise per class", parts)
+        totals.append({"class": one.label, "to": total, "words": f"{one.suspects} + {one.missed}"})
+    rows = alt.Y("class:N", sort=None, axis=_name_axis()).title(None)
+    chart = alt.layer(
+        alt.Chart(alt.InlineData(values=bars))
+        .mark_bar(height=16)
+        .encode(
+            x=alt.X("from:Q", axis=None),
+            x2="to:Q",
+            y=rows,
+            color=alt.Color("kind:N", legend=None).scale(domain=["suspects", "missed"], range=[SUSPECT, MISSED]),
+            description="title:N",
+        ),
+        alt.Chart(alt.InlineData(values=totals))
+        .mark_text(align="left", dx=8, color=SOFT)
+        .encode(x=alt.X("to:Q", axis=None), y=rows, text="words:N", description="words:N"),
+    ).properties(width=490, height=alt.Step(24))
+    return _svg(chart, "Noise per class")
 
 
 def pairs_chart(pairs: Sequence[ClassPair]) -> str:
-    """Given labels in rows against suggested ones in columns, for the classes that are mixed up the most."""
+    """Return given labels in rows against suggested ones in columns, for the classes that are mixed up the most."""
+    import altair as alt
+
     counts = {(pair.given, pair.suggested): pair.rows for pair in pairs if pair.rows}
     often = sorted(counts, key=lambda pair: -counts[pair])
     shown = list(dict.fromkeys(label for pair in often for label in pair))[:MATRIX_CLASSES]
     most = max((counts.get((a, b), 0) for a in shown for b in shown), default=0) or 1
-    cell, left, top = 36, 260, 190
-    parts = []
-    for index, label in enumerate(shown):
-        middle = index * cell + cell / 2
-        parts += [
-            _word((left - 10, top + middle + 4), _cut(label), anchor="end", colour=TEXT, title=label),
-            _word((left + middle, top - 8), _cut(label), colour=TEXT, title=label, degrees=-50),
-        ]
-        for other, name in enumerate(shown):
-            count = counts.get((label, name), 0)
-            corner = (left + other * cell + 1, top + index * cell + 1)
-            parts.append(_cell(corner, cell - 2, count, count / most, f"{count} labeled {label} look like {name}"))
-    size = cell * len(shown)
-    return _svg(left + size + 150, top + size + 8, "Given labels (rows) against suggested ones (columns)", parts)
-
-
-def _cell(corner: tuple[float, float], side: float, count: int, share: float, title: str) -> str:
-    if not count:
-        return _box(corner, (side, side), EMPTY, title)
-    middle = (corner[0] + side / 2, corner[1] + side / 2 + 4)
-    word = _word(middle, str(count), anchor="middle", colour="#fff" if share > 0.65 else TEXT)
-    return _box(corner, (side, side), SUSPECT, title, opacity=0.15 + 0.85 * share) + word
+    cells = [
+        {
+            "given": label,
+            "suggested": name,
+            "count": counts.get((label, name), 0),
+            "title": f"{counts.get((label, name), 0)} labeled {label} look like {name}",
+        }
+        for label in shown
+        for name in shown
+    ]
+    base = alt.Chart(alt.InlineData(values=cells)).encode(
+        x=alt.X("suggested:N", sort=shown, axis=_name_axis(orient="top", labelAngle=-50)).title(None),
+        y=alt.Y("given:N", sort=shown, axis=_name_axis()).title(None),
+        description="title:N",
+    )
+    is_empty = alt.datum["count"] == 0
+    shade = alt.FillOpacity("count:Q", legend=None).scale(domain=[0, most], range=[0.15, 1])
+    chart = alt.layer(
+        base.mark_rect(stroke="#fff", strokeWidth=2).encode(
+            color=alt.when(is_empty).then(alt.value(EMPTY)).otherwise(alt.value(SUSPECT)),
+            fillOpacity=alt.when(is_empty).then(alt.value(1)).otherwise(shade),
+        ),
+        base.transform_filter(alt.datum["count"] > 0)
+        .mark_text()
+        .encode(
+            text="count:Q",
+            color=alt.when(alt.datum["count"] > 0.65 * most).then(alt.value("#fff")).otherwise(alt.value(TEXT)),
+        ),
+    ).properties(width=alt.Step(36), height=alt.Step(36))
+    return _svg(chart, "Given labels (rows) against suggested ones (columns)")
 
 
 def _bin(quality: float) -> int:
     return min(int(quality * BINS), BINS - 1)
 
 
-def _cut(label: str) -> str:
-    return label if len(label) <= NAME_CHARACTERS else label[: NAME_CHARACTERS - 1] + "…"
+def _name_axis(**options: Any) -> "alt.Axis":
+    import altair as alt
+
+    return alt.Axis(labelLimit=NAME_PIXELS, labelColor=TEXT, domain=False, ticks=False, labelPadding=8, **options)
 
 
-def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'role="img" aria-label="{escape(title)}" font-size="12">{"".join(parts)}</svg>'
+def _svg(chart: "alt.Chart | alt.LayerChart | alt.FacetChart", title: str) -> str:
+    """Draw a chart; marks with a description show it when pointed at."""
+    import vl_convert
+
+    spec = (
+        chart.properties(description=title, background="transparent", padding=PADDING)
+        .configure(font=FONT)
+        .configure_axis(
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            titlePadding=8,
+            labelColor=SOFT,
+            titleColor=SOFT,
+            gridColor=LINE,
+            domainColor=SOFT,
+            tickColor=LINE,
+        )
+        .configure_text(fontSize=12)
+        .configure_view(stroke=None)
+        .to_dict()
     )
+    # A child that is forked after this cannot draw: the renderer's threads stay behind. Jobs are started, never forked.
+    svg = vl_convert.vegalite_to_svg(_drawable(spec), allowed_base_urls=[])
+    named = NAMED_MARK.sub(r'<path aria-label="\1"\2><title>\1</title></path>', svg)
+    return named.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
 
 
-def _box(corner: tuple[float, float], size: tuple[float, float], fill: str, title: str, *, opacity: float = 1.0) -> str:
-    (x, y), (width, height) = corner, size
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2" fill="{fill}" '
-        f'fill-opacity="{opacity:.2f}"><title>{escape(title)}</title></rect>'
-    )
+def _drawable(value: Any) -> Any:
+    """Return a description without what the renderer cannot take.
 
-
-def _line(start: tuple[float, float], end: tuple[float, float], colour: str = LINE) -> str:
-    (x1, y1), (x2, y2) = start, end
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
-
-
-def _word(
-    place: tuple[float, float],
-    text: str,
-    *,
-    anchor: str = "start",
-    colour: str = SOFT,
-    title: str | None = None,
-    degrees: int = 0,
-) -> str:
-    x, y = place
-    turned = f' transform="rotate({degrees} {x:.1f} {y:.1f})"' if degrees else ""
-    more = "" if title is None else f"<title>{escape(title)}</title>"
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{turned}>{more}{escape(text)}</text>'
+    Characters that no SVG can hold end the whole process, and it measures very long words for minutes.
+    """
+    if isinstance(value, str):
+        return NOT_XML.sub("\ufffd", value if len(value) <= MOST_CHARACTERS else f"{value[: MOST_CHARACTERS - 1]}…")
+    if isinstance(value, dict):
+        return {key: _drawable(item) for key, item in value.items()}
+    return [_drawable(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Which tasks people are asked to look at again: the worst issues, and decoys among which held-out ones hide."""
+"""Choose the tasks that people are asked to look at again: the worst issues, and decoys to hide held-out ones."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -7,25 +7,16 @@ from dataclasses import dataclass, replace
 from ..domain.example import Target
 from ..domain.flag import Flag, FlagOutcome
 from ..domain.quality import Audit, Issue, IssueKind
-from ..domain.snapshot import Split
 
-__all__ = ["ASKED_KINDS", "Candidate", "Labeled", "choose"]
+__all__ = ["QUALITY_DIGITS", "FlagCandidate", "choose_flags"]
 
-ASKED_KINDS = (IssueKind.LABEL_ERROR, IssueKind.CONFLICTING_LABELS)
+_ASKED_KINDS = (IssueKind.LABEL_ERROR, IssueKind.CONFLICTING_LABELS)
 """What a person can settle by another label or by keeping the present one; the rest is for the report."""
 QUALITY_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Labeled:
-    """A task's answers in the snapshot that was audited, per control."""
-
-    targets: Mapping[str, Target]
-    split: Split
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class FlagCandidate:
     """A task to be flagged for the answer to one control, with what the tab shows of it."""
 
     task_id: int
@@ -38,66 +29,74 @@ class Candidate:
     is_decoy: bool = False
 
 
-def choose(
+def choose_flags(
     audit: Audit,
-    labeled: Mapping[int, Labeled],
+    labeled: Mapping[int, Mapping[str, Target]],
+    held_out: Collection[int],
     history: Sequence[Flag],
     *,
     at_most: int,
     silenced: Collection[IssueKind] = (),
-) -> list[Candidate]:
-    """The tasks to be flagged, the most suspicious first, the held-out ones and their decoys at the end.
+) -> list[FlagCandidate]:
+    """Return the tasks to be flagged, the most suspicious first, the held-out ones and their decoys at the end.
 
     A task is flagged for its worst answer. One that somebody has decided on is left in peace for as long as it stays.
 
-    What is shown of a held-out task must not depend on the model's opinion. So there are as many decoys as held-out
-    tasks with an issue, as far as there are tasks; they carry the kind of one of them each, and all of them a quality
-    drawn at random above that of the others, which is also their order. Decoys that are open stay, lest those that
-    persist be the ones with an issue; further ones are drawn by a hash of snapshot and task, hence the same ones again
-    for the same audit.
-
     Args:
-        labeled: every row of the snapshot that has an answer, by task.
+        labeled: answers per control of every task of the snapshot that has one, by task.
+        held_out: the tasks of them that measure models.
         history: all flags of the project, in any order.
         at_most: flagged tasks; decoys come on top.
         silenced: kinds of which no flag is added; open ones stay while the audit finds them.
     """
     decided = {(flag.task_id, flag.control, flag.answer) for flag in history if flag.outcome.is_decision}
-    is_open = {flag.task_id: flag for flag in history if flag.outcome is FlagOutcome.OPEN}
-    found: dict[int, Candidate] = {}
+    is_open = {flag.task_id for flag in history if flag.outcome is FlagOutcome.OPEN}
+    chosen: dict[int, FlagCandidate] = {}
     for issue in audit.issues:
-        if len(found) >= at_most:
+        if len(chosen) >= at_most:
             break
-        row = labeled.get(issue.task_id)
-        target = None if row is None else row.targets.get(issue.control)
-        if row is None or target is None or issue.kind not in ASKED_KINDS or issue.task_id in found:
+        target = labeled.get(issue.task_id, {}).get(issue.control)
+        if target is None or issue.kind not in _ASKED_KINDS or issue.task_id in chosen:
             continue
         if (issue.task_id, issue.control, target) in decided:
             continue
         if issue.kind in silenced and issue.task_id not in is_open:
             continue
-        found[issue.task_id] = _candidate(issue, target, row.split)
-    shown = [each for each in found.values() if not each.is_held_out]
-    issues = [each for each in found.values() if each.is_held_out]
+        chosen[issue.task_id] = _candidate(issue, target, issue.task_id in held_out)
+    shown = [each for each in chosen.values() if not each.is_held_out]
+    hidden = [each for each in chosen.values() if each.is_held_out]
     suspicious = {issue.task_id for issue in audit.issues} | {each.task_id for each in audit.disagreements}
-    spare = [task_id for task_id, row in labeled.items() if row.split.is_held_out and task_id not in suspicious]
+    spare = [task_id for task_id in labeled if task_id in held_out and task_id not in suspicious]
+    # Decoys that are open stay, lest those that persist be the ones with an issue; further ones are drawn by a hash of
+    # snapshot and task, hence the same ones again for the same audit.
     spare.sort(key=lambda task_id: (task_id not in is_open, _digest(audit.snapshot_id, task_id)))
-    issues.sort(key=lambda each: _digest(audit.snapshot_id, each.task_id))
-    decoys: dict[int, Candidate] = {}
-    for model in issues:
-        for task_id in spare:
-            target = labeled[task_id].targets.get(model.control)
-            if target is None or task_id in decoys or (task_id, model.control, target) in decided:
-                continue
-            decoys[task_id] = replace(model, task_id=task_id, given=target, is_decoy=True)
-            break
-    hidden = [*issues, *decoys.values()]
+    hidden.sort(key=lambda each: _digest(audit.snapshot_id, each.task_id))
+    hidden += _decoys(hidden, spare, labeled, decided)
     return [*shown, *_in_random_order(hidden, above=max((each.quality for each in shown), default=0.0))]
 
 
-def _candidate(issue: Issue, target: Target, split: Split) -> Candidate:
-    is_held_out = split.is_held_out
-    return Candidate(
+def _decoys(
+    hidden: Sequence[FlagCandidate],
+    spare: Sequence[int],
+    labeled: Mapping[int, Mapping[str, Target]],
+    decided: Collection[tuple[int, str, Target | None]],
+) -> list[FlagCandidate]:
+    """Return one decoy per held-out task with an issue, as far as there are tasks, of the same kind.
+
+    What is shown of a held-out task must not depend on the model's opinion, so nothing but the label tells them apart.
+    """
+    decoys: dict[int, FlagCandidate] = {}
+    for model in hidden:
+        for task_id in spare:
+            target = labeled[task_id].get(model.control)
+            if target is not None and task_id not in decoys and (task_id, model.control, target) not in decided:
+                decoys[task_id] = replace(model, task_id=task_id, given=target, is_decoy=True)
+                break
+    return list(decoys.values())
+
+
+def _candidate(issue: Issue, target: Target, is_held_out: bool) -> FlagCandidate:
+    return FlagCandidate(
         issue.task_id,
         issue.control,
         issue.kind,
@@ -108,8 +107,8 @@ def _candidate(issue: Issue, target: Target, split: Split) -> Candidate:
     )
 
 
-def _in_random_order(candidates: Sequence[Candidate], *, above: float) -> list[Candidate]:
-    """The candidates with drawn qualities, which stay with their tasks from one audit to the next."""
+def _in_random_order(candidates: Sequence[FlagCandidate], *, above: float) -> list[FlagCandidate]:
+    """Return the candidates with drawn qualities, which stay with their tasks from one audit to the next."""
     drawn = [
         replace(
             each, quality=round(above + (1 - above) * int(_digest("", each.task_id)[:8], 16) / 2**32, QUALITY_DIGITS)

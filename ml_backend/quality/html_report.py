@@ -1,7 +1,7 @@
-"""An audit as one HTML page that needs nothing else: styles and pictures are in it, and no script."""
+"""Show an audit as one HTML page that needs nothing else: styles and charts are in it, and no script."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from ..domain.quality import Audit, ClassNoise, Issue, IssueKind
 from ..errors import ConfigurationError
 from .charts import noise_chart, pairs_chart, quality_chart
 from .precision import KindPrecision
-from .report import NOT_FOR_FILES, Wording
+from .report import NOT_FOR_FILES, AnswerWording
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -41,21 +41,6 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The issues of one kind, the first of them shown."""
-
-    title: str
-    meaning: str
-    shown: Sequence[Issue]
-    count: int
-
-    @property
-    def has_others(self) -> bool:
-        """True where issues name another task."""
-        return any(issue.other_task_id is not None for issue in self.shown)
-
-
 def html_report(
     audit: Audit,
     texts: Mapping[int, str],
@@ -64,7 +49,7 @@ def html_report(
     project_url: str | None = None,
     precision: Sequence[KindPrecision] = (),
 ) -> str:
-    """The page. Whatever comes from tasks, labels and annotators is escaped.
+    """Return the page. Whatever comes from tasks, labels and annotators is escaped.
 
     Args:
         texts: by task id; cut for the page, empty where one is missing.
@@ -77,9 +62,9 @@ def html_report(
     """
     if project_url is not None and not project_url.startswith(("http://", "https://")):
         raise ConfigurationError(f"project URL {project_url!r} found; wanted one that starts with http:// or https://")
-    found = {kind: [issue for issue in audit.issues if issue.kind is kind] for kind in IssueKind}
+    by_kind = {kind: [issue for issue in audit.issues if issue.kind is kind] for kind in IssueKind}
     suspects = IssueKind.LABEL_ERROR
-    wording = Wording(audit, texts)
+    wording = AnswerWording(audit, texts)
     classes = [replace(one, label=wording.named(one.control, one.label)) for one in audit.classes]
     pairs = [
         replace(one, given=wording.named(one.control, one.given), suggested=wording.named(one.control, one.suggested))
@@ -98,10 +83,12 @@ def html_report(
         labeled=len(audit.quality),
         # A list of held-out suspects alone would have the test set cleaned by the model's opinion.
         suspects=_section(
-            [issue for issue in found[suspects] if not issue.split.is_held_out], suspects, SHOWN_SUSPECTS
+            [issue for issue in by_kind[suspects] if not issue.split.is_held_out], suspects, SHOWN_SUSPECTS
         ),
-        suspect_count=len(found[suspects]),
-        others=[_section(found[kind], kind, SHOWN_OTHERS) for kind in found if found[kind] and kind is not suspects],
+        suspect_count=len(by_kind[suspects]),
+        others=[
+            _section(by_kind[kind], kind, SHOWN_OTHERS) for kind in by_kind if by_kind[kind] and kind is not suspects
+        ],
         classes=_noisiest(classes),
         pairs=pairs[:SHOWN_PAIRS],
         disagreements=audit.disagreements[:SHOWN_OTHERS],
@@ -126,8 +113,12 @@ def _template() -> "Template":
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
-def _section(issues: Sequence[Issue], kind: IssueKind, most: int) -> Section:
-    return Section(TITLES[kind], MEANINGS[kind], issues[:most], len(issues))
+def _section(issues: Sequence[Issue], kind: IssueKind, most: int) -> Mapping[str, object]:
+    """Return what the template shows of the issues of one kind."""
+    shown = issues[:most]
+    has_others = any(issue.other_task_id is not None for issue in shown)
+    meaning = MEANINGS[kind]
+    return {"title": TITLES[kind], "meaning": meaning, "shown": shown, "count": len(issues), "has_others": has_others}
 
 
 def _noisiest(classes: Sequence[ClassNoise]) -> list[ClassNoise]:

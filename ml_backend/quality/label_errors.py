@@ -1,37 +1,30 @@
-"""Labels that are likely wrong, from what a model says of rows that it was not trained on."""
+"""Find labels that are likely wrong, by out-of-sample predictions."""
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import AnyFloats, Bools, Ints
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "MultilabelErrors", "label_errors", "multilabel_errors", "trust"]
+__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "label_errors"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
-Floats: TypeAlias = npt.NDArray[np.floating]
 
 FEWEST_CLASS_ROWS = 3
 """Rows of smaller classes are not judged: a model that saw at most one other row of the class knows nothing of it."""
 ROUNDS = 3
 PSEUDO_ROWS = 4.0
 """Rows per class that the noise rates start from, spread evenly: one chance mistake must not look like a habit."""
-LEAST_TRUST = 1e-3
-"""A class whose labels are all suspect must still have rows."""
-LOWEST_WEIGHT = 0.8
-"""Share of the least likely answer in a multiple choice's quality: `ExponentialMovingAverage` of cleanlab."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelErrors:
-    """What single-choice labels look like.
+    """Judged single-choice labels.
 
     Attributes:
         quality: how likely each label is right, shape (N,), 0 to 1, never NaN; 1 where it was not judged.
@@ -41,30 +34,15 @@ class LabelErrors:
         expected_errors: how many wrong labels there seem to be in all, flagged or not.
     """
 
-    quality: npt.NDArray[np.float64]
+    quality: AnyFloats
     is_error: Bools
     suggested: Ints
     is_judged: Bools
     expected_errors: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MultilabelErrors:
-    """What multiple-choice labels look like.
-
-    Attributes:
-        quality: how likely each answer as a whole is right, shape (N,), 0 to 1, never NaN.
-        is_error: at least one choice of the answer is flagged, shape (N,).
-        suggested: the answer with the flagged choices turned around, shape (N, K).
-    """
-
-    quality: npt.NDArray[np.float64]
-    is_error: Bools
-    suggested: Bools
-
-
-def label_errors(labels: Ints, probabilities: Floats) -> LabelErrors:
-    """The labels' quality, and those that are likely wrong.
+def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
+    """Judge labels: how likely each one is right, and which are likely wrong.
 
     The quality of a label is its posterior under a noise model: the classifier's probabilities are the prior of the
     true class, and which class gets mistaken for which is estimated from the data, first by confident learning
@@ -86,7 +64,7 @@ def label_errors(labels: Ints, probabilities: Floats) -> LabelErrors:
     Raises:
         ConfigurationError: the two do not fit together, or a probability is negative or not finite.
     """
-    _check(labels, probabilities, labels.ndim == 1)
+    _check(labels, probabilities)
     if len(labels) and not 0 <= labels.min() <= labels.max() < probabilities.shape[1]:
         raise ConfigurationError(
             f"labels from {labels.min()} to {labels.max()} found; wanted classes from 0 to {probabilities.shape[1] - 1}"
@@ -113,54 +91,8 @@ def label_errors(labels: Ints, probabilities: Floats) -> LabelErrors:
     return LabelErrors(result.quality, result.is_error, result.suggested, result.is_judged, expected)
 
 
-def trust(labels: Ints, probabilities: Floats) -> npt.NDArray[np.float64]:
-    """How far to believe each label when models are trained to judge the others, shape (N,), above 0 to 1.
-
-    Models that learned from wrong labels defend them. Judging anew by models that trust labels by their quality finds
-    more: on the texts and noise that `label_errors` names, average precision rises from .988 to .993, and from .899
-    to .940 where each class goes to the one that it is confused with most. The idea of confident learning's final
-    step (Northcutt, Jiang and Chuang 2021), with weights in place of a cut.
-
-    Args:
-        labels: class per row, shape (N,); -1 where there is none, which is believed as it teaches nothing.
-        probabilities: as for `label_errors`.
-
-    Raises:
-        ConfigurationError: as `label_errors`.
-    """
-    known = labels >= 0
-    weights = np.ones(len(labels))
-    weights[known] = np.maximum(label_errors(labels[known], probabilities[known]).quality, LEAST_TRUST)
-    return weights
-
-
-def multilabel_errors(labels: Bools, probabilities: Floats) -> MultilabelErrors:
-    """The answers' quality, and those with a choice that is likely wrong, each choice judged by itself.
-
-    An answer is as good as its worst choices: their qualities are averaged with exponentially growing weights, the
-    lowest last (Thyagarajan et al. 2022; `cleanlab.multilabel_classification.rank`). A choice that nearly all or
-    nearly no rows have is not judged.
-
-    Args:
-        labels: given choices, shape (N, K).
-        probabilities: shape (N, K), each from 0 to 1 by itself, of a model that was not trained on the row.
-
-    Raises:
-        ConfigurationError: the two do not fit together, or a probability is negative or not finite.
-    """
-    _check(labels, probabilities, labels.shape == probabilities.shape)
-    quality = np.ones(labels.shape)
-    suggested = labels.copy()
-    for choice in range(labels.shape[1]):
-        chosen = np.clip(probabilities[:, choice], 0.0, 1.0)
-        found = label_errors(labels[:, choice].astype(np.int64), np.stack([1.0 - chosen, chosen], axis=1))
-        quality[:, choice] = found.quality
-        suggested[:, choice] ^= found.is_error
-    return MultilabelErrors(_as_its_worst(quality), (suggested != labels).any(axis=1), suggested)
-
-
-def _check(labels: npt.NDArray[np.generic], probabilities: Floats, fits: bool) -> None:
-    if probabilities.ndim != 2 or len(probabilities) != len(labels) or not fits:
+def _check(labels: Ints, probabilities: AnyFloats) -> None:
+    if labels.ndim != 1 or probabilities.ndim != 2 or len(probabilities) != len(labels):
         raise ConfigurationError(
             f"labels of shape {labels.shape} and probabilities of shape {probabilities.shape} found; "
             "wanted a label per row and a probability per row and class"
@@ -169,8 +101,8 @@ def _check(labels: npt.NDArray[np.generic], probabilities: Floats, fits: bool) -
         raise ConfigurationError("probabilities that are negative or not finite found; wanted numbers from 0 to 1")
 
 
-def _distributions(probabilities: Floats) -> npt.NDArray[np.float64]:
-    """Rows that sum to 1; even ones where the classes that count have no probability at all."""
+def _distributions(probabilities: AnyFloats) -> AnyFloats:
+    """Return rows that sum to 1; even ones where the classes that count have no probability at all."""
     values = probabilities.astype(np.float64)
     sums = values.sum(axis=1, keepdims=True)
     even = np.full_like(values, 1.0 / values.shape[1])
@@ -178,7 +110,7 @@ def _distributions(probabilities: Floats) -> npt.NDArray[np.float64]:
     return even
 
 
-def _expected_errors(given: Ints, prior: npt.NDArray[np.float64]) -> int:
+def _expected_errors(given: Ints, prior: AnyFloats) -> int:
     from cleanlab.count import num_label_issues
 
     with warnings.catch_warnings():
@@ -186,8 +118,8 @@ def _expected_errors(given: Ints, prior: npt.NDArray[np.float64]) -> int:
         return int(num_label_issues(given, prior))
 
 
-def _posterior(given: Ints, prior: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Probability of each true class, given the text and the label."""
+def _posterior(given: Ints, prior: AnyFloats) -> AnyFloats:
+    """Return the probability of each true class, given the text and the label."""
     from cleanlab.count import estimate_joint
     from scipy.sparse import csr_matrix
 
@@ -202,21 +134,11 @@ def _posterior(given: Ints, prior: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     return posterior
 
 
-def _bayes(given: Ints, prior: npt.NDArray[np.float64], joint: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """`joint` has a row per given class and a column per true one."""
+def _bayes(given: Ints, prior: AnyFloats, joint: AnyFloats) -> AnyFloats:
+    """Return the posterior of each true class; `joint` has a row per given class and a column per true one."""
     given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), np.finfo(np.float64).tiny)
     return _distributions(prior * given_true[given])
 
 
-def _counts(is_given: "csr_matrix", posterior: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _counts(is_given: "csr_matrix", posterior: AnyFloats) -> AnyFloats:
     return np.asarray(is_given @ posterior, dtype=np.float64)
-
-
-def _as_its_worst(quality: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    if not quality.shape[1]:
-        return np.ones(len(quality))
-    descending = -np.sort(-quality, axis=1)
-    average: npt.NDArray[np.float64] = descending[:, 0]
-    for column in descending.T[1:]:
-        average = LOWEST_WEIGHT * column + (1 - LOWEST_WEIGHT) * average
-    return average

@@ -1,12 +1,12 @@
-"""How often flags were right, by the decisions of the people who looked at them."""
+"""Measure how often flags were right, by the decisions of the people who looked at them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..domain.flag import Flag, FlagOutcome
 from ..domain.quality import IssueKind
 
-__all__ = ["CONFIDENCE", "LEAST_DECISIONS", "KindPrecision", "exact_interval", "measured_precision", "silenced_kinds"]
+__all__ = ["KindPrecision", "measured_precision"]
 
 CONFIDENCE = 0.95
 LEAST_DECISIONS = 20
@@ -15,7 +15,7 @@ LEAST_DECISIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class KindPrecision:
-    """What people decided about the flags of one kind.
+    """Decisions of people about the flags of one kind.
 
     Attributes:
         kind: None for the decoys: held-out rows without any issue that were shown among the others, whose "precision"
@@ -45,7 +45,7 @@ class KindPrecision:
 
 
 def measured_precision(flags: Sequence[Flag], *, floor: float) -> list[KindPrecision]:
-    """Precision per kind that was ever flagged, in the order of `IssueKind`, and that of the decoys at the end.
+    """Return the precision per kind that was ever flagged, in the order of `IssueKind`, with the decoys at the end.
 
     Args:
         floor: kinds whose precision is below it are silenced: at least `LEAST_DECISIONS` decisions, and the whole
@@ -58,13 +58,8 @@ def measured_precision(flags: Sequence[Flag], *, floor: float) -> list[KindPreci
     return [*table, _of(decoys, None, floor)] if decoys else table
 
 
-def silenced_kinds(table: Collection[KindPrecision]) -> frozenset[IssueKind]:
-    """Kinds that are not flagged any more."""
-    return frozenset(row.kind for row in table if row.is_silenced and row.kind is not None)
-
-
-def exact_interval(right: int, decided: int) -> tuple[float, float]:
-    """The exact two-sided 95% interval of a share (Clopper and Pearson 1934)."""
+def _exact_interval(right: int, decided: int) -> tuple[float, float]:
+    """Return the exact two-sided 95% interval of a share (Clopper and Pearson 1934)."""
     from scipy.special import betaincinv
 
     tail = (1 - CONFIDENCE) / 2
@@ -77,7 +72,7 @@ def _of(flags: Sequence[Flag], kind: IssueKind | None, floor: float) -> KindPrec
     counts = {outcome: sum(flag.outcome is outcome for flag in flags) for outcome in FlagOutcome}
     decided = sum(count for outcome, count in counts.items() if outcome.is_decision)
     right = sum(count for outcome, count in counts.items() if outcome.was_right)
-    low, high = exact_interval(right, decided)
+    low, high = _exact_interval(right, decided)
     return KindPrecision(
         kind=kind,
         open=counts[FlagOutcome.OPEN],

@@ -1,70 +1,37 @@
-"""What models say of the answers to one control: the form in which an audit is given it."""
+"""The form in which an audit gets the predictions that it judges answers by."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from ..domain.example import Target, label_of, parts_of
+from ..arrays import AnyFloats, Bools, Codes
 from ..domain.label_config import Control
-from ..domain.model import HeadKind
 from ..models.text.tokenised import TokenisedTexts
 
-__all__ = ["Floats", "OutOfSamplePredictions", "Tagging"]
-
-Floats: TypeAlias = npt.NDArray[np.floating]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tagging:
-    """The words or tokens of the rows' texts.
-
-    Attributes:
-        reading: of all rows.
-        codes: the tag that people gave each of its units, shape (U,): 0 outside, then begin and inside of each label.
-    """
-
-    reading: TokenisedTexts
-    codes: npt.NDArray[np.int64]
+__all__ = ["OutOfSamplePredictions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutOfSamplePredictions:
-    """What models say that were not trained on the rows.
+    """Out-of-sample predictions for one control, beside what people answered.
+
+    A unit is what the control's head answers: a row's whole text, or a word of it where pieces of texts are labeled.
 
     Attributes:
-        head: how the control is answered: one label, several, or pieces of the text.
-        probabilities: a line per row and a column per label of the control, shape (N, K): of each class, or of each
-            label by itself; for pieces of the text a line per unit of the tagging and a column per tag,
-            shape (U, 2K + 1). None: there is no model.
-        tagging: None unless pieces of the text are labeled.
+        head: how the control is answered.
+        probabilities: per unit, shape (U, K): of each class, of each label by itself, or of each tag. Where no model
+            could be trained, the shares of all answers stand instead. None: there is no model.
+        codes: what people answered, per unit, as the head's objective has it; anything where the row is not usable.
+        texts: the rows' texts with their units; None for a head that answers whole texts will do.
+        is_usable: which rows have an answer that can be learned from, shape (N,); None: all.
     """
 
     control: Control
-    head: HeadKind
-    probabilities: Floats | None = None
-    tagging: Tagging | None = None
+    head: str
+    probabilities: AnyFloats | None = None
+    codes: "Codes | None" = None
+    texts: TokenisedTexts | None = None
+    is_usable: Bools | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The labels, in the order of the columns."""
         return self.control.label_values
-
-    def preference(self, position: int, own: Target, other: Target) -> float | None:
-        """How likely the first answer to a row is where it must be one of the two; None where that cannot be told."""
-        column = {name: k for k, name in enumerate(self.names)}
-        one, two = ({label_of(part) for part in parts_of(target)} for target in (own, other))
-        if self.probabilities is None or self.head is HeadKind.TAGS or not one | two <= column.keys():
-            return None
-        line = self.probabilities[position].astype(np.float64)
-        likely, contrary = 1.0, 1.0
-        for name in one ^ two:
-            in_first, in_second = (name in one), (name in two)
-            chance = float(line[column[name]])
-            if self.head is HeadKind.SOFTMAX:
-                likely, contrary = (chance, contrary) if in_first else (likely, chance)
-            else:
-                likely *= chance if in_first else 1 - chance
-                contrary *= chance if in_second else 1 - chance
-        return likely / (likely + contrary) if likely + contrary > 0 else None

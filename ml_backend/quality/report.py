@@ -1,31 +1,18 @@
-"""An audit as JSON, both ways, and as a table for spreadsheets."""
+"""Write an audit as JSON, as a table for spreadsheets, and in the words of its pages."""
 
 import csv
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from ..domain.example import Span, Target, parts_of
-from ..domain.quality import (
-    AnnotatorQuality,
-    Audit,
-    ClassNoise,
-    ClassPair,
-    ControlQuality,
-    Disagreement,
-    Issue,
-    IssueKind,
-)
+from ..domain.quality import Audit, Disagreement, Issue
 from ..domain.readable import readable, readable_suggestion
-from ..domain.row_json import target_from_json, target_to_json
-from ..domain.snapshot import Split
+from ..domain.row_json import target_to_json
 from ..domain.span_changes import span_changes
 
-__all__ = ["Wording", "audit_from_json", "audit_to_json", "write_csv"]
-
-_Value = TypeVar("_Value")
+__all__ = ["NOT_FOR_FILES", "AnswerWording", "audit_to_json", "write_csv"]
 
 CSV_HEADER = ("task_id", "issue", "quality", "given", "suggested", "split", "other_task_id", "text", "control")
 CSV_TEXT_CHARACTERS = 1000
@@ -36,7 +23,7 @@ NOT_FOR_FILES = re.compile("[\ud800-\udfff]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def audit_to_json(audit: Audit) -> dict[str, Any]:
-    """The audit as a JSON object: numbers, texts, lists and objects alone.
+    """Return the audit as a JSON object: numbers, texts, lists and objects alone.
 
     `control` is the name of the only control, null where there are several; `quality` and `health` are the lowest of
     the controls'.
@@ -60,33 +47,6 @@ def audit_to_json(audit: Audit) -> dict[str, Any]:
         "disagreements": [_disagreement_to_json(disagreement) for disagreement in audit.disagreements],
         "warnings": list(audit.warnings),
     }
-
-
-def audit_from_json(value: object) -> Audit:
-    """The audit that a JSON object describes; keys that it does not know are left aside.
-
-    Raises:
-        ValueError: a key is missing or its value is of the wrong type.
-    """
-    found = _object(value, "audit")
-    try:
-        return Audit(
-            snapshot_id=_text(found["snapshot_id"]),
-            rows=_whole(found["rows"]),
-            seconds=_number(found["seconds"]),
-            probabilities_from=_text(found["probabilities_from"]),
-            controls=_each(found["controls"], _control),
-            issues=_each(found["issues"], _issue),
-            classes=_each(found["classes"], lambda one: ClassNoise(**one)),
-            pairs=_each(found["pairs"], lambda one: ClassPair(**one)),
-            annotators=_each(found["annotators"], lambda one: AnnotatorQuality(**one)),
-            disagreements=_each(found["disagreements"], _disagreement),
-            warnings=_each(found["warnings"], _text),
-        )
-    except KeyError as error:
-        raise ValueError(f"audit: no {error} found; wanted an audit as `labelloop audit --json` writes it") from None
-    except TypeError as error:
-        raise ValueError(f"audit: {error}; wanted an audit as `labelloop audit --json` writes it") from None
 
 
 def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str]) -> None:
@@ -118,8 +78,8 @@ def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str]) -> None:
         )
 
 
-class Wording:
-    """Answers as the pages show them: pieces of the text where these are labeled, and which control is meant.
+class AnswerWording:
+    """Says answers as pages show them: pieces of the text where these are labeled, and which control is meant.
 
     Args:
         texts: by task id.
@@ -129,26 +89,26 @@ class Wording:
         self._texts, self._is_alone = texts, len(audit.controls) == 1
 
     def named(self, control: str, words: str) -> str:
-        """The words, after the control's name where there are several controls."""
+        """Return the words, after the control's name where there are several controls."""
         return words if self._is_alone or not control or not words else f"{control}: {words}"
 
     def given(self, issue: Issue) -> str:
-        """What people answered."""
+        """Return what people answered."""
         return self.named(issue.control, readable(issue.given, self._text(issue.task_id)))
 
     def suggested(self, issue: Issue) -> str:
-        """What is suggested instead; empty where nothing is."""
+        """Return what is suggested instead; empty where nothing is."""
         if issue.given is None:
             return ""
         return readable_suggestion(issue.given, issue.suggested, self._text(issue.task_id))
 
     def answers(self, found: Disagreement) -> list[tuple[str, int]]:
-        """What annotators answered, with how many of them did."""
+        """Return what annotators answered, with how many of them did."""
         text = self._text(found.task_id)
         return [(self.named(found.control, readable(answer, text)), count) for answer, count in found.answers]
 
     def consensus(self, found: Disagreement) -> str:
-        """What is most likely right; empty where it is not told."""
+        """Return what is most likely right; empty where that is not shown."""
         return readable(found.consensus, self._text(found.task_id))
 
     def _text(self, task_id: int) -> str:
@@ -156,7 +116,7 @@ class Wording:
 
 
 def _plain(text: str) -> str:
-    """The text so that a spreadsheet shows it as it is."""
+    """Return the text so that a spreadsheet shows it as it is."""
     shown = NOT_FOR_FILES.sub("\ufffd", text)
     is_formula = shown[:1] in FORMULA_STARTS or shown.lstrip()[:1] in FORMULA_STARTS
     return f"'{shown}" if shown and is_formula else shown
@@ -182,7 +142,7 @@ def _issue_to_json(issue: Issue) -> dict[str, Any]:
 
 
 def _changes_to_json(issue: Issue) -> list[dict[str, Any]]:
-    """What the suggestion changes, span by span; empty for answers that are no spans."""
+    """Return what the suggestion changes, span by span; empty for answers that are no spans."""
     if issue.given is None or issue.suggested is None:
         return []
     before, after = (
@@ -191,32 +151,8 @@ def _changes_to_json(issue: Issue) -> list[dict[str, Any]]:
     return [asdict(change) for change in span_changes(before, after)]
 
 
-def _control(found: Mapping[str, Any]) -> ControlQuality:
-    health = found["health"]
-    return ControlQuality(
-        control=_text(found["control"]),
-        quality={int(task): _number(quality) for task, quality in _object(found["quality"], "quality").items()},
-        health=None if health is None else _number(health),
-    )
-
-
 def _qualities_to_json(quality: Mapping[int, float]) -> dict[str, float]:
     return {str(task_id): value for task_id, value in quality.items()}
-
-
-def _issue(found: Mapping[str, Any]) -> Issue:
-    other = found["other_task_id"]
-    return Issue(
-        task_id=_whole(found["task_id"]),
-        row_id=_text(found["row_id"]),
-        split=Split(found["split"]),
-        kind=IssueKind(found["issue"]),
-        quality=_number(found["quality"]),
-        given=_target(found["given"]),
-        suggested=_target(found["suggested"]),
-        other_task_id=None if other is None else _whole(other),
-        control=_text(found["control"]),
-    )
 
 
 def _disagreement_to_json(found: Disagreement) -> dict[str, Any]:
@@ -232,53 +168,5 @@ def _disagreement_to_json(found: Disagreement) -> dict[str, Any]:
     }
 
 
-def _disagreement(found: Mapping[str, Any]) -> Disagreement:
-    answers = _each(found["answers"], lambda one: (_target(one["answer"]), _whole(one["annotators"])))
-    return Disagreement(
-        task_id=_whole(found["task_id"]),
-        row_id=_text(found["row_id"]),
-        split=Split(found["split"]),
-        answers=tuple((answer, count) for answer, count in answers if answer is not None),
-        is_settled=bool(found["is_settled"]),
-        consensus=_target(found["consensus"]),
-        quality=_number(found["quality"]),
-        control=_text(found["control"]),
-    )
-
-
 def _target_to_json(target: Target | None) -> Any:
     return None if target is None else target_to_json(target)
-
-
-def _target(value: object) -> Target | None:
-    return None if value is None else target_from_json(value)
-
-
-def _each(value: object, read: Callable[[Any], _Value]) -> tuple[_Value, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} found where a list was wanted")
-    return tuple(read(one) for one in value)
-
-
-def _object(value: object, key: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{key}: {value!r} found; wanted an object")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} found where text was wanted")
-    return value
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} found where a whole number was wanted")
-    return value
-
-
-def _number(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise TypeError(f"{value!r} found where a number was wanted")
-    return float(value)

@@ -1,25 +1,22 @@
-"""Reviewed rows as an audit of their labels sees them, and the folds that judge them."""
+"""Reviewed rows as an audit of their labels sees them, and the folds that predict their answers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Bools, Ints
 from ..domain.example import Row, Target
-from ..domain.model import HeadKind
+from ..domain.label_config import Control
 from ..domain.snapshot import normalised
-from ..learning.objectives import Objective
+from ..learning.objectives.base import Objective
 from ..learning.rows.data import LabeledTexts
-from ..learning.rows.folds import Fold, dealt_out
+from ..learning.rows.folds import Fold, deal_out
 from ..tasks import ServedControl
 
 __all__ = ["ReviewedTexts", "grouped_folds"]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 NO_STRATUM = -1
 
@@ -29,28 +26,27 @@ class ReviewedTexts:
     """Rows with their answers to one control, whether they can be learned from or not.
 
     Attributes:
-        labels: all labels of the label config, in its order.
         targets: per row its answer; None where there is no text, or no answer that the config knows.
         described: the labels' names and the phrases of their hints, which single choices learn from as well.
     """
 
-    head: HeadKind
-    labels: tuple[str, ...]
+    control: Control
+    head: str
     texts: tuple[str, ...]
     targets: tuple[Target | None, ...]
     described: LabeledTexts
 
     @classmethod
     def of(cls, rows: Sequence[Row], served: ServedControl) -> "ReviewedTexts":
-        """The rows' texts and answers, in their order."""
+        """Return the rows' texts and answers, in their order."""
         control = served.control
         known = set(control.label_values)
         texts = tuple(row.input.get(control.object.field or "", "") for row in rows)
         targets = [row.targets.get(control.name) for row in rows]
         described = [(text, label.value) for label in control.labels for text in label.descriptions]
         return cls(
+            control,
             served.kind.head,
-            control.label_values,
             texts,
             tuple(
                 target
@@ -64,23 +60,28 @@ class ReviewedTexts:
         )
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the label config, in its order."""
+        return self.control.label_values
+
+    @property
     def is_usable(self) -> Bools:
-        """Which rows can be learned from, shape (N,)."""
+        """The rows that can be learned from, shape (N,)."""
         return np.array([target is not None for target in self.targets], dtype=np.bool_)
 
     def groups(self) -> Ints:
-        """A number per row, the same for texts that normalise alike."""
+        """Return a number per row, the same for texts that normalise alike."""
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(normalised(text), len(numbers)) for text in self.texts], dtype=np.int64)
 
     def take(self, positions: Ints) -> "ReviewedTexts":
-        """The rows at these positions, in their order."""
+        """Return the rows at these positions, in their order."""
         return replace(
             self, texts=tuple(self.texts[i] for i in positions), targets=tuple(self.targets[i] for i in positions)
         )
 
     def learned(self, objective: Objective) -> LabeledTexts:
-        """The rows, then the descriptions where they are learned from. Rows that are not usable must not be."""
+        """Return the rows, then the descriptions where they are learned from. Rows that are not usable must not be."""
         rows = LabeledTexts(
             self.texts, tuple(() if target is None else target for target in self.targets), np.ones(len(self.texts))
         )
@@ -88,7 +89,7 @@ class ReviewedTexts:
 
 
 def grouped_folds(reviewed: ReviewedTexts, objective: Objective, *, folds: int, seed: int) -> list[Fold]:
-    """Folds that score every row once; texts that normalise alike are always in the same one.
+    """Return folds that score every row once; texts that normalise alike are always in the same one.
 
     Every stratum is dealt out over the folds evenly, its texts counted once, and all descriptions that are learned
     from are trained on in every fold: their positions follow those of the rows. A fold whose train rows nothing can be
@@ -102,14 +103,14 @@ def grouped_folds(reviewed: ReviewedTexts, objective: Objective, *, folds: int, 
     for group, k in zip(groups.tolist(), strata.tolist(), strict=True):
         members[group][k] += 1
     main = np.array([_main_stratum(members[group]) for group in range(len(members))], dtype=np.int64)
-    number_of = dealt_out(main, min(folds, max(2, len(main))), np.random.default_rng(seed))[groups]
+    number_of = deal_out(main, min(folds, max(2, len(main))), np.random.default_rng(seed))[groups]
     described = np.arange(rows, len(learned))
-    made = []
+    fold_list = []
     for number in np.unique(number_of):
         train = np.concatenate([np.flatnonzero((number_of != number) & is_usable), described])
         if len(train) and objective.why_unusable([learned.targets[i] for i in train]) is None:
-            made.append(Fold(train=train, scored=np.flatnonzero(number_of == number)))
-    return made
+            fold_list.append(Fold(train=train, scored=np.flatnonzero(number_of == number)))
+    return fold_list
 
 
 def _main_stratum(counts: Counter[int]) -> int:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
 from ..errors import BundleError
 from ..models.bundle.bundle import Bundle, read_bundle
+from ..models.decoders.text import TextDecoder
 from ..models.generation.generator import TextGenerator
 from ..models.generation.tuned_model import load_tuned_model
 from ..models.text.classifier import load_classifier
@@ -54,8 +55,8 @@ class BundlePredictor:
         self._answers: dict[str, Answers] = {}
         self._memory: dict[Hashable, int] = {}
         for position, part in enumerate(bundle.manifest.parts):
-            if part.head is HeadKind.TEXT:
-                writer = remote(self.version) or _own_writer(bundle, position, budget_s)
+            if isinstance(part.decoder, TextDecoder):
+                writer = remote(self.version) or _own_writer(bundle, position, part.decoder, budget_s)
                 self._writers[part.control] = writer
                 self._answers[part.control] = _drafting(writer)
                 if isinstance(writer, TextGenerator):
@@ -109,7 +110,7 @@ class BundlePredictor:
         return answers
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
-        """A score drawn from those of the held-out rows; the same key gives the same draw."""
+        """Draw from the scores of the held-out rows; the same key gives the same draw."""
         return math.prod(
             draw_from_quantiles(part.score_quantiles, f"{self.version}:{part.control}", key)
             for part in self._parts
@@ -117,13 +118,12 @@ class BundlePredictor:
         )
 
 
-def _own_writer(bundle: Bundle, position: int, budget_s: float | None) -> TextGenerator:
-    part = bundle.manifest.parts[position]
+def _own_writer(bundle: Bundle, position: int, decoder: TextDecoder, budget_s: float | None) -> TextGenerator:
     return TextGenerator(
         load_tuned_model(bundle.part_folder(position)),
-        max_new_tokens=int(part.readout["max_new_tokens"]),
+        max_new_tokens=decoder.max_new_tokens,
         budget_s=budget_s,
-        max_length_tokens=part.max_length_tokens,
+        max_length_tokens=bundle.manifest.parts[position].max_length_tokens,
     )
 
 

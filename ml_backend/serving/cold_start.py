@@ -5,13 +5,13 @@ import threading
 from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats, Floats2d
 from ..domain.label_config import Label
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
+from ..models.decoders.base import decoder_of
 from ..models.text.confidence import confidences
 from ..models.text.encoder import Encoder
-from ..models.text.tokenised import Floats2d
 from ..models.text.torch_encoder import TextEncoder
 from ..tasks import ServingPlan
 from .drafts import Writer, draft_answers
@@ -30,8 +30,8 @@ _encoders_lock = threading.Lock()
 class ColdStartPredictor:
     """Zero-shot classification by similarity, and the drafts of an untuned model. Safe to use from several threads.
 
-    It answers the single-choice controls and, with a writer, those that are answered with a text; which of several
-    labels apply, and where in a text, it cannot tell.
+    It answers controls with a single choice and, with a writer, controls that take a text; which of several labels
+    apply, and where in a text, it cannot tell.
     Cheap to make: the labels are embedded when the first text is asked about.
 
     Args:
@@ -42,8 +42,9 @@ class ColdStartPredictor:
     def __init__(self, version: str, plan: ServingPlan, encoder: Encoder, writer: Writer | None = None) -> None:
         self.version = version
         self._writer = writer
-        self._written = tuple(each.name for each in plan.controls if each.kind.head is HeadKind.TEXT and writer)
-        self._labels = {each.name: each.control.labels for each in plan.controls if each.kind.head is HeadKind.SOFTMAX}
+        decoders = [(each, decoder_of(each.kind.head)) for each in plan.controls]
+        self._written = tuple(each.name for each, decoder in decoders if decoder.is_written and writer)
+        self._labels = {each.name: each.control.labels for each, decoder in decoders if decoder.is_one_label}
         self._encoder = encoder
         self._vectors: dict[str, Floats2d] = {}
         self._lock = threading.Lock()
@@ -106,7 +107,7 @@ class ColdStartPredictor:
         }
 
 
-def _scored(rows: npt.NDArray[np.float64], values: Sequence[str]) -> list[ScoredTarget]:
+def _scored(rows: Floats, values: Sequence[str]) -> list[ScoredTarget]:
     """The likeliest value per row of confidences, shape (N, K)."""
     return [
         ScoredTarget(
@@ -145,5 +146,5 @@ def shared_encoder(base_model: str) -> TextEncoder:
         return _encoders[base_model]
 
 
-def _scaled(vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _scaled(vector: Floats2d) -> Floats2d:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)

@@ -5,24 +5,24 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 
+from ..arrays import Floats2d
 from ..errors import EncoderError
 from ..models.base.native_threads import NativeThread
-from ..models.graphs.runtimes import Runtime
-from ..models.text.tokenised import Floats2d
+from ..models.graphs.runtimes.base import Runtime
 
 __all__ = ["Engine"]
 
 
 class Engine:
-    """Computes the layers of a model for any number of threads, on a thread of its own.
+    """Computes the layers of a model for any number of threads, on one thread.
 
     Nobody waits for a batch to fill: a batch is what waits when the one before is done. Each request that waits has
     the same share of it, so one text never waits for more than the batch under way, however many texts another
     request holds.
 
-    Where a batch fails, its requests are computed one by one, and those that fail alone raise what the runtime raised.
+    Where a batch fails, its requests are computed one by one; one that fails alone raises what the runtime raised.
 
-    An engine that nobody refers to any more closes by itself.
+    An engine that nothing refers to any more closes by itself.
 
     Args:
         runtime: used by one thread at a time, and closed in the end.
@@ -44,7 +44,7 @@ class Engine:
         return self._queue.ask(_Request(sequences)) if sequences else []
 
     def close(self) -> None:
-        """Take no more requests; those that wait are answered, and the runtime gives back what it holds. At once."""
+        """Take no more requests, and return at once; the ones that wait are answered before the runtime is closed."""
         self._queue.close()
 
 
@@ -166,7 +166,7 @@ class _Queue:
             found = self._runtime.hidden([request.sequences[position] for request, position in asked])
             answers = list(zip(asked, found, strict=True))
         except BaseException as error:
-            # What the libraries raise has no common base, and whoever waits would wait for ever.
+            # What the libraries raise has no common base, and a thread that waits would wait for ever.
             self._recover(batch, error)
             return
         for (request, position), vectors in answers:

@@ -1,4 +1,4 @@
-"""The engines of a process: one per model that is computed, whoever serves by it."""
+"""The engines of a process: one per model that is computed, shared by all versions that need it."""
 
 import logging
 import threading
@@ -12,8 +12,9 @@ from ..models.base.device import has_cuda
 from ..models.base.tokeniser import Tokeniser
 from ..models.bundle.bundle import Bundle
 from ..models.graphs.encoder import GraphEncoder
+from ..models.graphs.fastest import AUTO, open_runtime
 from ..models.graphs.graph import Graph
-from ..models.graphs.runtimes.choose import AUTO, TORCH, open_runtime
+from ..models.graphs.runtimes.torch import TorchRuntime
 from ..models.graphs.store import GraphStore, SharedBase
 from ..models.text.classifier import TextClassifier, check_base, classifier_over, served_graph, tuned_backbone
 from ..models.text.encoder import DEFAULT_MAX_LENGTH_TOKENS
@@ -93,7 +94,7 @@ class Engines:
 
     def _shared(self, base_model: str) -> SharedBase | None:
         """What is needed of a base model beside a graph; None where torch computes it."""
-        if self._runtime == TORCH or (self._runtime == AUTO and has_cuda()):
+        if self._runtime == TorchRuntime.name or (self._runtime == AUTO and has_cuda()):
             return None
         try:
             return self._store.base(base_model)
@@ -144,8 +145,6 @@ class Engines:
 
 
 def _by_torch(encoder: TextEncoder) -> EngineEncoder:
-    """Over an engine of its own."""
-    from ..models.graphs.runtimes.torch import TorchRuntime
-
+    """Return the encoder over an engine that computes by torch."""
     engine = Engine(TorchRuntime(encoder))
     return EngineEncoder(encoder.tokeniser, engine, width=encoder.width, max_length_tokens=encoder.max_length_tokens)

@@ -1,4 +1,4 @@
-"""Scores of blind tasks: draws from those of a version."""
+"""Scores of blind tasks: draws from the scores of a version."""
 
 import hashlib
 from collections.abc import Sequence

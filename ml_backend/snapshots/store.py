@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..atomic_files import take_place, unfinished_folder
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
 from ..domain.row_json import row_from_line, row_to_json, to_line
@@ -52,9 +51,7 @@ def write_snapshot(
         SnapshotError: the snapshot exists already and is damaged, or a number in a row is not finite.
     """
     folder = root / project.key
-    folder.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
-    try:
+    with unfinished_folder(folder) as hidden:
         manifest = SnapshotManifest(
             id="",
             project=project,
@@ -77,11 +74,9 @@ def write_snapshot(
         if not path.exists():
             text = json.dumps(manifest_to_json(manifest), ensure_ascii=False, indent=2) + "\n"
             (hidden / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
-            if _take_place(hidden, path):
+            if take_place(hidden, path):
                 return Snapshot(path, manifest, is_new=True)
         return Snapshot(path, replace(read_manifest(path), reasons=built.reasons))
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def read_manifest(path: Path) -> SnapshotManifest:
@@ -161,19 +156,6 @@ def _write_lines(file: Path, values: Iterable[Mapping[str, Any]]) -> str:
             digest.update(line)
             out.write(line)
     return digest.hexdigest()
-
-
-def _take_place(hidden: Path, path: Path) -> bool:
-    """Move the finished folder to its name; False where another writer was first."""
-    # mkdtemp makes folders that nobody but their owner reads; a snapshot is as readable as its surroundings.
-    hidden.chmod(path.parent.stat().st_mode & 0o777)
-    try:
-        hidden.rename(path)
-    except OSError:
-        if not path.exists():
-            raise
-        return False
-    return True
 
 
 def _read(path: Path, name: str) -> Iterator[Row]:

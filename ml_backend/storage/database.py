@@ -1,7 +1,5 @@
 """Opening the database: the right settings per engine, and migrations to the newest schema."""
 
-import fcntl
-import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +12,8 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine,
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from ..errors import ConfigurationError, DatabaseUnavailable
+from ..file_locks import file_lock
+from .locks import Locks
 from .repositories.events import EventRepository
 from .repositories.flags import FlagRepository
 from .repositories.gates import GateRepository
@@ -25,7 +25,7 @@ from .repositories.versions import PromotionRepository, VersionRepository
 from .sqlite_file import OpenedFile, sqlite_file
 from .use import FileUse, alone_without_file
 
-__all__ = ["Database", "Locks", "migrate", "newest_revision", "open_database"]
+__all__ = ["Database", "migrate", "newest_revision", "open_database"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
@@ -58,42 +58,6 @@ POSTGRES_PASSING = ("08", "53", "40", "55P03", "57", "25006")
 POSTGRES_DISK_FULL = "53100"
 # A failed connection carries no code. Where the server did answer, the settings must change.
 POSTGRES_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
-
-
-class Locks:
-    """Held as long as a block runs, and given back by the system where the holder's process dies.
-
-    PostgreSQL keeps them itself (advisory locks of a session), so they hold across machines; beside a SQLite
-    database they are locked files, as the database itself is for one machine.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @contextmanager
-    def attempt(self, name: str) -> Iterator[bool]:
-        """True where the lock was free and is held for the block; False, at once, where somebody else holds it."""
-        database = self._engine.url.database
-        if self._engine.dialect.name == "postgresql":
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                key = {"key": _key(name)}
-                is_held = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar())
-                try:
-                    yield is_held
-                finally:
-                    # The connection goes back to the pool and would keep the lock.
-                    if is_held:
-                        connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
-        elif not database or database == ":memory:":
-            yield True  # nobody else can see such a database
-        else:
-            with Path(f"{database}.{name}.lock").open("w") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    yield False
-                else:
-                    yield True
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +230,8 @@ def _one_migration_at_a_time(engine: Engine) -> Iterator[Connection]:
             with engine.begin() as connection:
                 yield connection
             return
-        with file.with_name(f"{file.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with engine.begin() as connection:
-                yield connection
+        with file_lock(file.with_name(f"{file.name}.lock")), engine.begin() as connection:
+            yield connection
         return
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -312,8 +274,3 @@ def _advice(error: BaseException) -> str | None:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def _key(name: str) -> int:
-    """PostgreSQL names such locks by a signed number of 64 bits, shared by everybody who uses the database."""
-    return int.from_bytes(hashlib.sha256(f"labelloop {name}".encode()).digest()[:8], "big", signed=True)

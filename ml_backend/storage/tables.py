@@ -158,6 +158,7 @@ jobs = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("kind", String(32), nullable=False),
+    Column("lane", String(32), nullable=False, server_default="project"),
     Column("project_id", StudioId, nullable=False),
     Column("dedupe_key", String(255), nullable=False),
     Column("state", String(16), nullable=False),
@@ -186,16 +187,14 @@ jobs = Table(
         sqlite_where=text("state IN ('queued', 'running')"),
         postgresql_where=text("state IN ('queued', 'running')"),
     ),
-    # One running job per project, and beside it one audit, which only advises; work on files (project 0) is free.
-    *(
-        Index(
-            name,
-            "project_id",
-            unique=True,
-            sqlite_where=text(f"state = 'running' AND project_id <> 0 AND {kind}"),
-            postgresql_where=text(f"state = 'running' AND project_id <> 0 AND {kind}"),
-        )
-        for name, kind in (("uq_jobs_running", "kind <> 'audit'"), ("uq_jobs_auditing", "kind = 'audit'"))
+    # One running job in each lane of a project; work on files (project 0) is free.
+    Index(
+        "uq_jobs_running",
+        "project_id",
+        "lane",
+        unique=True,
+        sqlite_where=text("state = 'running' AND project_id <> 0"),
+        postgresql_where=text("state = 'running' AND project_id <> 0"),
     ),
 )
 

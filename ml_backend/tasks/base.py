@@ -11,7 +11,7 @@ from ..domain.annotation import Region
 from ..domain.conditions import ChoiceMade
 from ..domain.example import Target
 from ..domain.label_config import Control, LabelConfig, ObjectTag
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from ..domain.shown_text import ENCODINGS
 from ..errors import UnsupportedLabelConfig
@@ -47,12 +47,14 @@ class TaskKind(ABC):
 
     Attributes:
         name: as in `label_config/<name>.xml`.
-        head: what a model computes for it.
+        head: the kind of head that answers it, a file of `models/decoders`.
+        has_labels: True where an answer consists of labels, which can be right or wrong; a response in words cannot.
         example: the control that it serves, as it is written in a label config.
     """
 
     name: ClassVar[str]
-    head: ClassVar[HeadKind]
+    head: ClassVar[str]
+    has_labels: ClassVar[bool] = True
     example: ClassVar[str]
 
     @abstractmethod
@@ -113,8 +115,8 @@ class ServingPlan:
 
     @property
     def labeled(self) -> tuple[ServedControl, ...]:
-        """The controls that are answered with labels, which can be right or wrong; a response in words cannot."""
-        return tuple(each for each in self.controls if each.kind.head is not HeadKind.TEXT)
+        """The controls that are answered with labels."""
+        return tuple(each for each in self.controls if each.kind.has_labels)
 
     @property
     def has_texts(self) -> bool:

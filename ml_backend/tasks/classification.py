@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ..domain.annotation import Region
 from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
 from .choices import ticked
@@ -18,7 +18,7 @@ class Classification(TaskKind):
     """One class per text. A target is the class's stored value."""
 
     name = "classification"
-    head = HeadKind.SOFTMAX
+    head = "softmax"
     example = '<Choices choice="single">'
 
     def refusal(self, control: Control) -> str | None:

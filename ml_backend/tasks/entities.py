@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ..domain.annotation import Region
 from ..domain.example import Span, Target, label_of, parts_of
 from ..domain.label_config import Control
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind, may_be_left_empty
 from .span_positions import Mark, placed
@@ -22,7 +22,7 @@ class Entities(TaskKind):
     """
 
     name = "entities"
-    head = HeadKind.TAGS
+    head = "tags"
     example = "<Labels>"
 
     def refusal(self, control: Control) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ..domain.annotation import Region
 from ..domain.example import Target
 from ..domain.label_config import Control
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
 
@@ -22,7 +22,8 @@ class Generation(TaskKind):
     """
 
     name = "generation"
-    head = HeadKind.TEXT
+    head = "text"
+    has_labels = False
     example = '<TextArea required="true">'
 
     def refusal(self, control: Control) -> str | None:

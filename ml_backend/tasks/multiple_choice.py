@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ..domain.annotation import Region
 from ..domain.example import Part, Target, label_of, parts_of
 from ..domain.label_config import Control
-from ..domain.model import HeadKind, ScoredTarget
+from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind, may_be_left_empty
 from .choices import ticked
@@ -23,7 +23,7 @@ class MultipleChoice(TaskKind):
     """
 
     name = "multiple_choice"
-    head = HeadKind.SIGMOID
+    head = "sigmoid"
     example = '<Choices choice="multiple">'
 
     def refusal(self, control: Control) -> str | None:

@@ -1,6 +1,5 @@
 """An MLflow client that is made when first needed, quietly, and without a word to anybody outside."""
 
-import fcntl
 import logging
 import os
 import re
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import TrackingError
+from ..file_locks import file_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -123,8 +123,7 @@ def _one_process_at_a_time(uri: str) -> Iterator[None]:
         yield
         return
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f"{database.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(database.with_name(f"{database.name}.lock")):
         yield
 
 

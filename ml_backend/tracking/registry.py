@@ -4,7 +4,6 @@ A project's versions share one registered model, named after the project's key; 
 """
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+from ..atomic_files import take_place, unfinished_folder
 from ..domain.model import Method, ModelVersion, version_name
 from ..errors import BundleError, JobError, ModelNotFound
 from .connection import MlflowConnection
@@ -271,15 +271,11 @@ class _BundleFiles:
         Raises:
             BundleError: what arrived is not what was registered.
         """
-        self._cache.mkdir(parents=True, exist_ok=True)
-        with (
-            self._connection.calls(),
-            tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self._cache) as unfinished,
-        ):
+        with self._connection.calls(), unfinished_folder(self._cache) as draft:
             from mlflow.artifacts import download_artifacts
 
             arrived = Path(
-                download_artifacts(artifact_uri=source, dst_path=unfinished, tracking_uri=self._connection.uri)
+                download_artifacts(artifact_uri=source, dst_path=str(draft), tracking_uri=self._connection.uri)
             )
             wrong = [name for name, size in sizes.items() if _size(arrived / name) != size]
             if wrong:
@@ -287,11 +283,7 @@ class _BundleFiles:
                     f"{', '.join(wrong)} at {source} is missing there or has another size than when it was registered; "
                     "restore it, or roll back to another version"
                 )
-            try:
-                arrived.rename(target)
-            except OSError:
-                if not target.exists():  # else another process fetched the same files first
-                    raise
+            take_place(arrived, target)  # or not: another process may have fetched the same files first
 
 
 def _local_path(source: str) -> Path | None:

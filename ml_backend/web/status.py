@@ -8,9 +8,9 @@ from .. import __version__
 from ..domain.job import GREATEST_JOB_ID
 from ..domain.project import GREATEST_STUDIO_ID
 from ..errors import DatabaseUnavailable
+from ..workflows.jobs.kinds.train import TrainJob
 from ..workflows.services import Services
 from ..workflows.status import ProjectStatus, project_status
-from ..workflows.training.requests import request_training
 from .metrics import Metrics
 
 __all__ = ["status_blueprint"]
@@ -41,7 +41,7 @@ def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
     @blueprint.post(f"/projects/<{PROJECT}:project_id>/train")
     def train(project_id: int) -> ResponseReturnValue:
-        job, is_new = request_training(services, project_id, trigger="page")
+        job, is_new = TrainJob.by_settings(services, "page").request(services, project_id)
         return jsonify(job=job.id, state=job.state, is_new=is_new)
 
     @blueprint.post(f"/jobs/<{JOB}:job_id>/cancel")

@@ -2,59 +2,47 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.architecture.tree import PACKAGE, name_of, python_files, syntax_of
+from tests.architecture.tree import PACKAGE, exported_names, imported_modules, name_of, python_files, syntax_of
 
 MOST_LINES = 400
 REASON = f"# Longer than {MOST_LINES} lines because"
 REASON_WITHIN_LINES = 10
-# Alembic runs these; nobody imports them.
-MIGRATIONS = PACKAGE / "storage" / "migrations"
 
 
-@pytest.mark.parametrize("path", python_files(), ids=name_of)
-def test_a_module_is_short_or_says_why_not(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    has_reason = any(line.startswith(REASON) for line in lines[:REASON_WITHIN_LINES])
-    assert len(lines) <= MOST_LINES or has_reason, (
-        f"{len(lines)} lines found, at most {MOST_LINES} wanted: split it by meaning, or write "
-        f"{REASON!r} and the reason into its first {REASON_WITHIN_LINES} lines"
+def test_modules_are_short_or_say_why_not() -> None:
+    too_long = {}
+    for path in python_files():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if len(lines) > MOST_LINES and not any(line.startswith(REASON) for line in lines[:REASON_WITHIN_LINES]):
+            too_long[name_of(path)] = len(lines)
+    assert too_long == {}, (
+        f"at most {MOST_LINES} lines wanted: split a module by meaning, or write {REASON!r} and the reason into its "
+        f"first {REASON_WITHIN_LINES} lines"
     )
 
 
-@pytest.mark.parametrize("path", python_files(PACKAGE), ids=name_of)
-def test_a_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(syntax_of(path)), "wanted a docstring at its top"
+def test_modules_say_what_they_are() -> None:
+    silent = [name_of(path) for path in python_files(PACKAGE) if not ast.get_docstring(syntax_of(path))]
+    assert silent == [], "wanted a docstring at the top"
 
 
-@pytest.mark.parametrize("path", python_files(PACKAGE), ids=name_of)
-def test_a_module_lists_its_public_names_and_they_exist(path: Path) -> None:
-    if path.is_relative_to(MIGRATIONS):
-        pytest.skip("run by Alembic, imported by nobody")
-    tree = syntax_of(path)
-    names = set(_bound_names(tree.body))
-    own = _bound_names([node for node in tree.body if not isinstance(node, ast.Import)])
-    if all(name.startswith("__") for name in own):
-        return  # a docstring, and a version at most
-    exported = _exported(tree)
-    assert exported is not None, "wanted __all__, a list of strings"
-    assert [name for name in exported if name not in names] == [], "__all__ names what is not there"
-    assert len(exported) == len(set(exported)), "__all__ names something twice"
-
-
-def _exported(tree: ast.Module) -> list[str] | None:
-    for node in tree.body:
-        match node:
-            case (
-                ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as value)
-                | ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.List() as value)
-            ):
-                names: list[str] = ast.literal_eval(value)
-                return names
-    return None
+def test_modules_list_their_public_names_and_they_exist() -> None:
+    wrong = []
+    for path in imported_modules():
+        tree = syntax_of(path)
+        names = set(_bound_names(tree.body))
+        exported = exported_names(tree)
+        if exported is None:
+            own = _bound_names([node for node in tree.body if not isinstance(node, ast.Import)])
+            # Without a list: a docstring, and a version at most.
+            wrong += [] if all(name.startswith("__") for name in own) else [f"{name_of(path)}: no list of __all__"]
+            continue
+        wrong += [
+            f"{name_of(path)}: __all__ names {name}, which is not there" for name in exported if name not in names
+        ]
+        wrong += [f"{name_of(path)}: __all__ names {name} twice" for name in exported if exported.count(name) > 1]
+    assert wrong == []
 
 
 def _bound_names(body: list[ast.stmt]) -> Iterator[str]:

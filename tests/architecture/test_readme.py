@@ -1,10 +1,8 @@
 """The README, the docs and the help say what is there."""
 
 import re
-from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.main import get_command
 
 from ml_backend.cli.app import app
@@ -22,17 +20,23 @@ def test_the_settings_table_is_complete_and_true() -> None:
     assert SETTING.findall(table) == wanted, "scripts/format rewrites the table"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
-    local = [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
-    assert [target for target in local if not (page.parent / target).exists()] == []
+def test_links_between_pages_lead_somewhere() -> None:
+    dead = []
+    for page in PAGES:
+        targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+        local = [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
+        dead += [f"{name_of(page)}: {target}" for target in local if not (page.parent / target).exists()]
+    assert dead == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_the_scripts_that_a_page_names_exist(page: Path) -> None:
-    named = set(re.findall(r"\bscripts/([\w.-]*\w)", page.read_text(encoding="utf-8")))
-    assert {name for name in named if not (REPOSITORY / "scripts" / name).exists()} == set()
+def test_the_scripts_that_the_pages_name_exist() -> None:
+    missing = [
+        f"{name_of(page)}: {name}"
+        for page in PAGES
+        for name in set(re.findall(r"\bscripts/([\w.-]*\w)", page.read_text(encoding="utf-8")))
+        if not (REPOSITORY / "scripts" / name).exists()
+    ]
+    assert missing == []
 
 
 def test_the_commands_that_the_pages_name_exist() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PACKAGE = REPOSITORY / "ml_backend"
+# Alembic runs these; nobody imports them.
+MIGRATIONS = PACKAGE / "storage" / "migrations"
 
 
 @cache
@@ -25,6 +27,11 @@ def python_files(root: Path = REPOSITORY) -> tuple[Path, ...]:
     return tuple(path for path in repository_files() if path.suffix == ".py" and path.is_relative_to(root))
 
 
+def imported_modules() -> tuple[Path, ...]:
+    """The package's modules that are there to be imported."""
+    return tuple(path for path in python_files(PACKAGE) if not path.is_relative_to(MIGRATIONS))
+
+
 def name_of(path: Path) -> str:
     """The path as a reader would write it."""
     return path.relative_to(REPOSITORY).as_posix()
@@ -34,6 +41,19 @@ def name_of(path: Path) -> str:
 def syntax_of(path: Path) -> ast.Module:
     """The file's syntax tree."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def exported_names(tree: ast.Module) -> list[str] | None:
+    """What a module's `__all__` lists; None where it has none."""
+    for node in tree.body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as value)
+                | ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.List() as value)
+            ):
+                names: list[str] = ast.literal_eval(value)
+                return names
+    return None
 
 
 def absolute_imports(path: Path) -> Iterator[str]:

@@ -23,9 +23,9 @@ from ml_backend.snapshots.store import read_rows
 from ml_backend.tasks import template_path
 from ml_backend.workflows.connecting.connect import create_and_connect
 from ml_backend.workflows.exporting.snapshots import newest_snapshot
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.promoting.gate import compare_versions
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from tests.bank_questions import OVERRIDES, PAIRS, save_base
 from tests.browser import keep, logged_in
 from tests.studio import TOKEN
@@ -82,7 +82,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
         tasks = [_task(prompt, None if prompt in waiting else response) for prompt, response in prompts]
         connection = create_and_connect(services, "Bank questions", label_config, tasks)
         if connection.job is not None:
-            finish(services, backend, connection.job, lambda *_: None)
+            finish(services, backend, connection.job)
         open_tasks = services.studio.tasks_without_prediction(connection.project.id, "no such version")
         yield Loop(services, backend, connection.project, {task.data["prompt"]: task.id for task in open_tasks})
     services.studio.close()
@@ -132,11 +132,14 @@ def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(
 
 def _train(loop: Loop, *, epochs: int) -> Job:
     options = loop.services.options
-    request = TrainRequest(
-        "command", options.models.base_model, options.seed, overrides={**OVERRIDES, "epochs": str(epochs)}
+    wanted = TrainJob(
+        trigger="command",
+        base_model=options.models.base_model,
+        seed=options.seed,
+        overrides={**OVERRIDES, "epochs": str(epochs)},
     )
-    job, _ = request_training(loop.services, loop.project.id, trigger="command", request=request)
-    return finish(loop.services, loop.backend, job, lambda *_: None)
+    job, _ = wanted.request(loop.services, loop.project.id)
+    return finish(loop.services, loop.backend, job)
 
 
 def _see_the_draft(page: "Page", studio: LocalStudio, loop: Loop, task_id: int, version: str) -> str:

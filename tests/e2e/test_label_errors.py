@@ -72,8 +72,8 @@ class Desk:
 
     def audit_and_push(self) -> PushedFlags:
         snapshot = export_project(self.services, self.project)
-        audit = audit_snapshot(self.services, snapshot, report=lambda *_: None)
-        return push_audit(self.services, self.project, audit, snapshot, lambda *_: None)
+        audit = audit_snapshot(self.services, snapshot)
+        return push_audit(self.services, self.project, audit, snapshot)
 
     def suspects(self) -> list[int]:
         """Tasks in the tab, in its order."""
@@ -133,7 +133,7 @@ def desk(browser: "Browser", studio: LocalStudio, material: Material, tmp_path: 
         tasks = [{"data": {"text": text}, "annotations": [{"result": choice(label)}]} for text, label in given.items()]
         connection = create_and_connect(services, f"Reviewed {material.name}", material.label_config, tasks)
         if connection.job is not None:
-            finish(services, backend, connection.job, lambda *_: None)
+            finish(services, backend, connection.job)
         stored = {task.id: str(task.data["text"]) for task in services.studio.reviewed_tasks(connection.project.id)}
         assert len(stored) == len(material.labels)
         right = {task_id: material.labels[text] for task_id, text in stored.items()}

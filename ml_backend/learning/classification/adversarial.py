@@ -3,27 +3,60 @@
 Source: Miyato, Dai, Goodfellow 2017, "Adversarial Training Methods for Semi-Supervised Text Classification".
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["WordVectors", "word_vectors"]
+__all__ = ["WordVectors"]
 
 
 class WordVectors:
-    """Sees and moves the word vectors of forward passes, by a hook on the base model's embedding."""
+    """The word vectors of a transformers model's forward passes, seen and moved within a block.
 
-    def __init__(self) -> None:
+    It works by a hook on the model's embedding, which is removed with the block.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._embedding = module.get_input_embeddings()
         self._vectors: torch.Tensor | None = None
         self._shift: torch.Tensor | None = None
         self._is_watching = False
 
+    def __enter__(self) -> Self:
+        self._handle = self._embedding.register_forward_hook(self._hook)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.remove()
+
+    def add_gradients(self, compute_loss: "Callable[[], torch.Tensor]", mask: "torch.Tensor", *, size: float) -> float:
+        """Add the gradients of a loss and, for a size above 0, of the loss under shifted word vectors.
+
+        Args:
+            mask: see `shifted`, and `size` too.
+
+        Returns:
+            The plain loss.
+        """
+        import torch
+
+        if size == 0:
+            loss = compute_loss()
+            torch.autograd.backward(loss)
+            return float(loss.detach())
+        with self.watched():
+            loss = compute_loss()
+        torch.autograd.backward(loss)
+        with self.shifted(mask, size=size):
+            torch.autograd.backward(compute_loss())
+        return float(loss.detach())
+
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Forward passes within take part in the gradient from the word vectors on."""
+        """Forward passes within the block take part in the gradient from the word vectors on."""
         self._is_watching = True
         try:
             yield
@@ -32,7 +65,7 @@ class WordVectors:
 
     @contextmanager
     def shifted(self, mask: "torch.Tensor", *, size: float) -> Iterator[None]:
-        """Forward passes within see the watched vectors, moved along their gradient.
+        """Forward passes within the block see the watched vectors, moved along their gradient.
 
         Args:
             mask: 1 for real tokens, shape (N, T); the others stay where they are.
@@ -49,20 +82,9 @@ class WordVectors:
         finally:
             self._vectors = self._shift = None
 
-    def hook(self, _module: Any, _inputs: Any, output: "torch.Tensor") -> "torch.Tensor":
-        """What the embedding answers instead of `output`."""
+    def _hook(self, _module: Any, _inputs: Any, output: "torch.Tensor") -> "torch.Tensor":
+        """What the embedding gives in place of `output`."""
         if self._is_watching:
             self._vectors = output.detach().requires_grad_(True)
             return self._vectors
         return output if self._shift is None else output + self._shift
-
-
-@contextmanager
-def word_vectors(module: Any) -> Iterator[WordVectors]:
-    """The word vectors of a transformers model; with the block the hook goes."""
-    vectors = WordVectors()
-    handle = module.get_input_embeddings().register_forward_hook(vectors.hook)
-    try:
-        yield vectors
-    finally:
-        handle.remove()

@@ -1,51 +1,50 @@
-"""The models that a training makes for one control, and which of them is kept."""
+"""The models that a training makes for one control's head, and which of them is kept."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...domain.model import Method
-from ...domain.progress import ProgressCallback
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS
 from ...measuring.evaluation import Evaluation
-from ...models.bundle.bundle import Head
-from ...models.graphs.store import GraphStore
-from ...models.text.tokenised import Floats2d
+from ...models.bundle.head import Head
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..loop.checkpoints import Checkpoints
-from ..loop.deadline import Deadline
-from ..loop.meter import ProgressMeter
-from ..objectives import Objective
-from ..record import Curves
+from ..figures import curves_figure
+from ..loop.checkpoints import EpochCheckpoints
+from ..loop.fit import FitResult
+from ..loop.meter import FORWARD_SHARE, ProgressMeter
+from ..loop.observer import Step, TrainingObserver
+from ..loop.schedule import Deadline
+from ..objectives.base import Objective, objective_for
+from ..part import PartContext
 from ..rows.data import TrainingData
 from ..rows.encoded import EncodedRows
-from ..rows.folds import Fold, HeldOut, out_of_fold
-from .budget import fitted, tuning_s
-from .fit import Observer, Workshop
+from ..rows.folds import Fold
+from .cross_validation import HeldOut, out_of_fold
 from .frozen import frozen_encoder
-from .plan import FORWARD_SHARE, Plan, fold_work, make_plan
-from .select import Choice, choose
+from .plan import Plan
 from .settings import TrainingSettings
-from .tuned import Step
+from .trainer import Trainer
 
-__all__ = ["CROSS_VALIDATION", "VALIDATION", "Candidate", "Candidates"]
+__all__ = ["VALIDATION", "Choice", "HeadTraining", "choose"]
 
 TRAIN, VALIDATION, CROSS_VALIDATION = "train", "validation", "cross_validation"
 CHECKED_ROWS = 32
-TIMED_ROWS = 256
+TIMED_TEXTS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A fitted model.
+class TrainedHead:
+    """A trained model.
 
     Attributes:
         changes: folder with what training changed in the base model; None for the regression.
-        validation_logits: of the validation encoded rows' units, shape (U, K).
+        validation_logits: of the validation rows' units, shape (U, K).
         checked_logits: of the texts that its bundle is checked with, in full precision.
         trainable_share: parameters that training changed, of all.
     """
@@ -58,235 +57,290 @@ class Candidate:
     trainable_share: float
 
 
-class Candidates:
-    """Fits the regression and a tuned model as the plan says, and keeps one.
-
-    Args:
-        encoder: of the base model, frozen; it is so again after every method.
-        report: told of every step.
-        share: fractions of the progress at which the work begins and ends.
-        checkpoints: where finished pieces are kept, and those of an earlier attempt are found.
-        scratch: folder for what is not in a bundle yet.
-        graphs: with it, the base model's graph computes features where that is faster.
-        deadline: by which a model is there; what does not fit before it is left out.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which method serves, and why.
 
     Attributes:
-        checked: train texts, spread over all of them, that a bundle is checked with.
-        held_out: what the folds gave; None where the plan has none, or before `best`.
-        cuts: what was left out for want of time, in phrases.
+        evaluations: of every method that was compared.
+    """
+
+    method: Method
+    evaluations: Mapping[Method, Evaluation]
+    reason: str
+
+
+def choose(held_out: HeldOut, objective: Objective, *, where: str) -> Choice:
+    """The tuned model where its F1 is higher, else the regression: it is the simpler one.
+
+    Args:
+        held_out: with the logits of the regression and of one other method.
+        where: what the rows are, for the reason.
+    """
+    evaluations = {method: objective.evaluation(logits, held_out.encoded) for method, logits in held_out.logits.items()}
+    scores = {method: objective.score(evaluation) for method, evaluation in evaluations.items()}
+    tuned = next(method for method in scores if method is not Method.REGRESSION)
+    best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
+    reason = (
+        f"{best} is kept: {objective.measure.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
+        f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
+    )
+    return Choice(best, evaluations, reason)
+
+
+class HeadTraining:
+    """The course of the training of one control's head: features, folds, candidates, and the choice among them.
+
+    Args:
+        encoder: of the frozen base model, which it is again after every method.
     """
 
     def __init__(
-        self,
-        encoder: TextEncoder,
-        objective: Objective,
-        data: TrainingData,
-        settings: TrainingSettings,
-        *,
-        report: ProgressCallback,
-        share: tuple[float, float],
-        curves: Curves,
-        checkpoints: Checkpoints,
-        scratch: Path,
-        graphs: GraphStore | None = None,
-        deadline: Deadline | None = None,
+        self, encoder: TextEncoder, data: TrainingData, settings: TrainingSettings, context: PartContext
     ) -> None:
-        self.held_out: HeldOut | None = None
-        self.cuts: tuple[str, ...] = ()
-        self._graphs, self._deadline = graphs, deadline
-        self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
-        objective.prepare(encoder, data.train)
-        learned = data.learned(settings.description_weight)
-        described = len(learned) - len(data.train)
-        self._workshop = Workshop.for_rows(encoder, objective, settings, len(learned))
-        self._learned = objective.encode(encoder, learned)
-        self._validation = objective.encode(encoder, data.validation)
-        rows = objective.sample_for_regression(self._learned, np.random.default_rng(settings.seed))
-        self._frozen = self._learned if len(rows) == len(self._learned) else self._learned.take(rows)
-        self._plan = make_plan(
-            objective.strata(self._frozen.rows.targets[: len(self._frozen) - described]),
-            described,
-            len(learned),
-            len(data.validation),
+        self.objective: Objective = objective_for(data.head, data.labels)
+        self.objective.prepare(encoder, data.train)
+        learned = len(data.learned(settings.description_weight))
+        self._settings, self._context = settings, context
+        self._trainer = Trainer.for_rows(encoder, self.objective, settings, learned)
+        self._rows = _Rows.of(data, self._trainer)
+        described = learned - len(data.train)
+        self._plan = Plan.of(
+            self.objective.strata(self._rows.sampled.rows.targets[: len(self._rows.sampled) - described]),
             settings,
-            epochs=self._workshop.hyperparameters.epochs,
+            self._trainer.hyperparameters,
+            described=described,
+            learned=learned,
+            validation=len(data.validation),
         )
-        self.checked = self._learned.reading.take(np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS)))
-        self.checked_texts = data.train.texts[:: -(-len(data.train) // CHECKED_ROWS)]
-        self._objective, self._settings = objective, settings
-        self._meter = ProgressMeter(report, self._plan.work, start=share[0], end=share[1])
-        self._curves, self._checkpoints, self._scratch = curves, checkpoints, scratch
+        self._meter = ProgressMeter(context.report, self._plan.work)
+        self._held_out: HeldOut | None = None
 
-    def best(self) -> tuple[Candidate, Choice]:
+    def best(self) -> tuple[TrainedHead, Choice]:
         """The model that is kept, and why.
 
         Raises:
             TrainingError: this base model cannot be tuned, or its loss is not finite.
         """
         method = self._settings.method
-        embedded = self._features()
-        features = embedded[TRAIN]
-        head = self._workshop.regression(self._frozen, features)
-        plan, folds_end = self._fit_into_time()
+        features = self._features()
+        head = self._trainer.regression(self._rows.sampled, features[TRAIN])
+        folds_end = self._fit_into_time()
+        plan = self._plan
         if plan.folds:
-            self.held_out = out_of_fold(
-                replace(
-                    self._workshop, hyperparameters=replace(self._workshop.hyperparameters, epochs=plan.fold_epochs)
-                ),
-                self._frozen,
-                features,
-                plan.folds,
-                tuned=plan.tuned,
-                observer=self._fold_observer,
-                checkpoints=self._checkpoints,
-                on_fold=self._count_fold,
-                deadline=folds_end,
-            )
+            self._held_out = self._cross_validate(features[TRAIN], folds_end)
+        candidates = _Candidates(self._trainer, self._rows, features[TRAIN], head)
         if method is not Method.AUTO and plan.tuned:
-            return self._tuned(plan.tuned, features, head), Choice(method, {}, f"{method} was asked for")
-        regression = self._regression(head, embedded[VALIDATION])
+            return self._tuned(candidates, plan.tuned), Choice(method, {}, f"{method} was asked for")
+        regression = candidates.regression(features[VALIDATION])
         if not plan.tuned:
-            said = "the budget leaves no time to tune the base model" if self.cuts else "regression was asked for"
-            return regression, Choice(Method.REGRESSION, {}, said)
+            cut = "the budget leaves no time to tune the base model"
+            return regression, Choice(Method.REGRESSION, {}, cut if plan.cuts else "regression was asked for")
         if plan.stops_early:
-            tuned = self._tuned(plan.tuned, features, head)
+            tuned = self._tuned(candidates, plan.tuned)
             logits = {candidate.method: candidate.validation_logits for candidate in (regression, tuned)}
-            choice = choose(HeldOut(self._validation, logits), self._objective, where="validation rows")
+            choice = choose(HeldOut(self._rows.validation, logits), self.objective, where="validation rows")
             return (tuned if choice.method is tuned.method else regression), choice
-        if self.held_out is None:
+        if self._held_out is None:
             reason = f"regression is kept: no class has two rows, so none can be held out to try {plan.tuned} on"
             return regression, Choice(Method.REGRESSION, {}, reason)
-        choice = choose(self.held_out, self._objective, where="train rows held out in turn")
-        return (self._tuned(plan.tuned, features, head) if choice.method is plan.tuned else regression), choice
+        choice = choose(self._held_out, self.objective, where="train rows held out in turn")
+        return (self._tuned(candidates, plan.tuned) if choice.method is plan.tuned else regression), choice
 
-    def calibration_rows(self, candidate: Candidate) -> tuple[Floats2d, EncodedRows]:
+    @property
+    def checked_texts(self) -> tuple[str, ...]:
+        """Train texts, spread over all of them, that a bundle is checked with."""
+        return self._rows.checked_texts
+
+    def calibration_rows(self, candidate: TrainedHead) -> tuple[Floats2d, EncodedRows]:
         """Rows to calibrate on, which the model was not trained on, with the logits of their units; may be empty.
 
-        They are the validation rows; with under 30 of them, those of the folds, scored by models like it.
+        They are the validation rows; with under 30 of them, the rows of the folds, scored by models like it.
         """
-        if len(self._validation) >= LEAST_CALIBRATION_ROWS or self.held_out is None:
-            return candidate.validation_logits, self._validation
-        return self.held_out.logits[candidate.method], self.held_out.encoded
+        if len(self._rows.validation) >= LEAST_CALIBRATION_ROWS or self._held_out is None:
+            return candidate.validation_logits, self._rows.validation
+        return self._held_out.logits[candidate.method], self._held_out.encoded
 
-    def evaluations(self, candidate: Candidate) -> dict[str, Evaluation]:
+    def evaluations(self, candidate: TrainedHead) -> dict[str, Evaluation]:
         """Metrics of the model on the validation rows, and of models like it on the folds, where there are any."""
-        found = {}
-        if len(self._validation):
-            found[VALIDATION] = self._objective.evaluation(candidate.validation_logits, self._validation)
-        if self.held_out is not None:
-            logits = self.held_out.logits[candidate.method]
-            found[CROSS_VALIDATION] = self._objective.evaluation(logits, self.held_out.encoded)
-        return found
+        evaluations = {}
+        if len(self._rows.validation):
+            evaluations[VALIDATION] = self.objective.evaluation(candidate.validation_logits, self._rows.validation)
+        if self._held_out is not None:
+            logits = self._held_out.logits[candidate.method]
+            evaluations[CROSS_VALIDATION] = self.objective.evaluation(logits, self._held_out.encoded)
+        return evaluations
 
-    def _regression(self, head: Head, validation_features: Floats2d) -> Candidate:
-        validation = head.logits(validation_features)
-        checked = head.logits(self._exact.vectors(self.checked))
-        share = (head.weight.size + head.bias.size) / self._parameters()
-        return Candidate(Method.REGRESSION, head, None, validation, checked, share)
-
-    def _tuned(self, method: Method, features: Floats2d, regression: Head) -> Candidate:
-        with self._workshop.tuned(
-            method,
-            self._learned,
-            self._workshop.first_head(self._frozen, features, regression),
-            observer=self._observer(),
-            validation=self._validation if self._plan.stops_early else None,
-            checkpoints=self._checkpoints.epochs(method),
-            deadline=self._deadline,
-        ) as (model, logits):
-            changes = self._scratch / method
-            model.save(changes)
-            validation = model.logits(self._validation.reading) if logits is None else logits
-            checked = model.head.logits(self._exact.vectors(self.checked))
-            return Candidate(method, model.head, changes, validation, checked, model.trainable_share)
-
-    def _fit_into_time(self) -> tuple[Plan, Deadline | None]:
-        """The plan, with what the deadline leaves no time for left out; and the end of its folds."""
-        if self._deadline is None:
-            return self._plan, None
-        row_s = self._seconds_per_row()
-        found = fitted(
-            self._plan,
-            self._workshop.hyperparameters,
-            left_s=self._deadline.left_s,
-            row_s=row_s,
-            is_asked=self._settings.method is not Method.AUTO,
-        )
-        self._plan, self.cuts = found.plan, found.cuts
-        self._workshop = replace(self._workshop, hyperparameters=found.hyperparameters)
-        self._meter.expect(self._plan.work)
-        whole_s = tuning_s(found.plan, found.hyperparameters, row_s)
-        share = tuning_s(found.plan, found.hyperparameters, row_s, folds_alone=True) / whole_s if whole_s else 0.0
-        return self._plan, self._deadline.part(share)
-
-    def _seconds_per_row(self) -> float:
-        """Of a training pass, told by how long features of a few rows take.
-
-        They are computed twice: batches of a new shape make torch compile, which many rows hardly notice.
-        """
-        clock = self._deadline.clock if self._deadline else time.monotonic
-        sample = self._learned.reading.take(np.arange(0, len(self._learned), -(-len(self._learned) // TIMED_ROWS)))
-        self._workshop.encoder.vectors(sample)
-        began_s = clock()
-        self._workshop.encoder.vectors(sample)
-        return (clock() - began_s) / sample.texts / FORWARD_SHARE
+    def record_cuts(self) -> list[str]:
+        """Record what was left out for want of time, and return it as a warning."""
+        cuts, budget_min = ", ".join(self._plan.cuts), self._settings.budget_min
+        if budget_min is not None:
+            self._context.run.log_tags({"left_out_for_time": cuts or "nothing"})
+        return [f"to keep within {budget_min:g} min, the training made do with {cuts}"] if cuts else []
 
     def _features(self) -> dict[str, Floats2d]:
-        """Of the rows that the regression learns from, and where it may be kept of those that it is scored on."""
-        found, is_known = self._checkpoints.arrays("features", self._embedded)
+        """Features of the rows that the regression learns from and, where it may be kept, of the validation rows."""
+        texts = {TRAIN: self._rows.sampled.tokenised}
+        if self._settings.method in (Method.AUTO, Method.REGRESSION):
+            texts[VALIDATION] = self._rows.validation.tokenised
+        features, is_known = self._context.checkpoints.arrays("features", partial(self._compute_features, texts))
         if is_known:
             self._meter.skip(self._plan.embedded * FORWARD_SHARE)
-        return found
+        return features
 
-    def _embedded(self) -> dict[str, Floats2d]:
-        readings = {TRAIN: self._frozen.reading}
-        if self._settings.method in (Method.AUTO, Method.REGRESSION):
-            readings[VALIDATION] = self._validation.reading
-        with frozen_encoder(self._workshop.encoder, self._graphs, self._frozen.reading) as encoder:
+    def _compute_features(self, texts: Mapping[str, TokenisedTexts]) -> dict[str, Floats2d]:
+        with frozen_encoder(self._trainer.encoder, self._context.graphs, texts[TRAIN]) as encoder:
             return {
-                name: encoder.vectors(reading, on_rows=self._rows_counter(name, len(reading.sequences)))
-                for name, reading in readings.items()
+                name: encoder.vectors(
+                    tokenised,
+                    on_rows=self._meter.counter("embedding", f"{{rows}} of {len(tokenised.sequences)} {name} texts"),
+                )
+                for name, tokenised in texts.items()
             }
 
-    def _rows_counter(self, name: str, total: int) -> Callable[[int], None]:
-        done = 0
+    def _fit_into_time(self) -> Deadline | None:
+        """Leave out of the plan what the deadline leaves no time for; return the end of the folds."""
+        deadline = self._context.deadline
+        if deadline is None:
+            return None
+        row_s = _seconds_per_row(self._trainer.encoder, self._rows.learned.tokenised, deadline.clock)
+        is_asked = self._settings.method is not Method.AUTO
+        self._plan = plan = self._plan.within(deadline.left_s, row_s=row_s, is_asked=is_asked)
+        self._trainer = replace(self._trainer, hyperparameters=plan.hyperparameters)
+        self._meter.expect(plan.work)
+        whole_s = plan.tuning_s(row_s)
+        return deadline.part(plan.tuning_s(row_s, folds_alone=True) / whole_s if whole_s else 0.0)
 
-        def count(rows: int) -> None:
-            nonlocal done
-            self._meter.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {total} {name} texts")
-            done = rows
-
-        return count
-
-    def _fold_observer(self, fold: int) -> Observer:
-        where = f"fold {fold} of {len(self._plan.folds)}, "
-        rows = len(self._plan.folds[fold - 1].train)
-        return Observer(
-            on_step=lambda step: self._count(step, "comparing", where),
-            on_resume=lambda epoch, _: self._meter.skip(epoch * rows),
+    def _cross_validate(self, features: Floats2d, deadline: Deadline | None) -> HeldOut:
+        plan = self._plan
+        hyperparameters = replace(plan.hyperparameters, epochs=plan.fold_epochs)
+        return out_of_fold(
+            replace(self._trainer, hyperparameters=hyperparameters),
+            self._rows.sampled,
+            features,
+            plan.folds,
+            tuned=plan.tuned,
+            observer=self._fold_observer,
+            checkpoints=self._context.checkpoints,
+            on_fold=self._on_fold,
+            deadline=deadline,
         )
 
-    def _count_fold(self, fold: Fold, is_known: bool) -> None:
+    def _fold_observer(self, number: int) -> TrainingObserver:
+        def describe(step: Step) -> str:
+            return f"fold {number} of {len(self._plan.folds)}, {step}"
+
+        rows = len(self._plan.folds[number - 1].train)
+        return TrainingObserver(self._meter, "comparing", rows_per_epoch=rows, describe=describe)
+
+    def _on_fold(self, fold: Fold, is_known: bool) -> None:
         if is_known:
-            self._meter.skip(fold_work(fold, self._plan.fold_epochs if self._plan.tuned else 0))
+            self._meter.skip(self._plan.fold_work(fold))
 
-    def _observer(self) -> Observer:
-        return Observer(
-            on_step=self._on_step, on_epoch=self._curves.epoch, on_resume=self._on_resume, memory=self._curves.memory
+    def _tuned(self, candidates: "_Candidates", method: Method) -> TrainedHead:
+        context = self._context
+        observer = TrainingObserver(self._meter, "training", rows_per_epoch=len(self._rows.learned), run=context.run)
+        tuned, result = candidates.tuned(
+            method,
+            context.scratch,
+            stops_early=self._plan.stops_early,
+            observer=observer,
+            checkpoints=context.checkpoints.epochs(method),
+            deadline=context.deadline,
+        )
+        context.run.log_figure(curves_figure(result, score="macro_f1"), "training_curves.png")
+        return tuned
+
+
+class _Candidates:
+    """Makes the regression and a tuned model for the rows of one control.
+
+    Args:
+        features: of the rows that the regression learns from, by the frozen encoder.
+        head: of the regression on them.
+    """
+
+    def __init__(self, trainer: Trainer, rows: "_Rows", features: Floats2d, head: Head) -> None:
+        self._trainer, self._rows, self._features, self._head = trainer, rows, features, head
+        encoder = trainer.encoder
+        self._exact = TextEncoder(encoder.backbone, max_length_tokens=encoder.max_length_tokens, use_bf16=False)
+
+    def regression(self, validation_features: Floats2d) -> TrainedHead:
+        """The regression on the features."""
+        head, module = self._head, self._trainer.encoder.backbone.module
+        share = (head.weight.size + head.bias.size) / sum(parameter.numel() for parameter in module.parameters())
+        checked = head.logits(self._exact.vectors(self._rows.checked))
+        return TrainedHead(Method.REGRESSION, head, None, head.logits(validation_features), checked, share)
+
+    def tuned(
+        self,
+        method: Method,
+        folder: Path,
+        *,
+        stops_early: bool,
+        observer: TrainingObserver,
+        checkpoints: EpochCheckpoints,
+        deadline: Deadline | None,
+    ) -> tuple[TrainedHead, FitResult]:
+        """A model tuned on all rows, its changes of the base model written below a folder.
+
+        Args:
+            stops_early: the validation rows pick the epoch.
+        """
+        rows = self._rows
+        with self._trainer.tuned(
+            method,
+            rows.learned,
+            self._trainer.first_head(rows.sampled, self._features, self._head),
+            validation=rows.validation if stops_early else None,
+            observer=observer,
+            checkpoints=checkpoints,
+            deadline=deadline,
+        ) as (model, result):
+            model.save(folder / method)
+            validation = model.logits_of(rows.validation)
+            checked = model.head.logits(self._exact.vectors(rows.checked))
+            tuned = TrainedHead(method, model.head, folder / method, validation, checked, model.trainable_share)
+            return tuned, result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows of one control as its models read them.
+
+    Attributes:
+        learned: train rows, then descriptions; a tuned model learns from them.
+        sampled: the ones of them that the regression learns from: all, or as many as fit into memory.
+        checked_texts: train texts, spread over all of them, that a bundle is checked with; tokenised, `checked`.
+    """
+
+    learned: EncodedRows
+    sampled: EncodedRows
+    validation: EncodedRows
+    checked_texts: tuple[str, ...]
+    checked: TokenisedTexts
+
+    @classmethod
+    def of(cls, data: TrainingData, trainer: Trainer) -> "_Rows":
+        """Encode the rows by an objective that was prepared for them."""
+        encoder, objective, settings = trainer.encoder, trainer.objective, trainer.settings
+        learned = objective.encode(encoder, data.learned(settings.description_weight))
+        validation = objective.encode(encoder, data.validation)
+        positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed))
+        sampled = learned if len(positions) == len(learned) else learned.take(positions)
+        checked = np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
+        return cls(
+            learned, sampled, validation, tuple(data.train.texts[i] for i in checked), learned.tokenised.take(checked)
         )
 
-    def _on_step(self, step: Step) -> None:
-        self._curves.step(step)
-        self._count(step, "training", "")
 
-    def _on_resume(self, epoch: int, memory: Mapping[str, Any]) -> None:
-        self._curves.recall(memory)
-        self._meter.skip(epoch * len(self._learned))
+def _seconds_per_row(encoder: TextEncoder, tokenised: TokenisedTexts, clock: Callable[[], float]) -> float:
+    """Time of a training pass over a row, estimated from how long features of a few rows take.
 
-    def _count(self, step: Step, stage: str, where: str) -> None:
-        message = f"{where}step {step.number} of {step.of}, loss {step.loss:.3f}"
-        self._meter.advance(step.rows, stage, message, {"loss": step.loss})
-
-    def _parameters(self) -> int:
-        module = self._workshop.encoder.backbone.module
-        return sum(parameter.numel() for parameter in module.parameters())
+    They are computed twice: batches of a new shape make torch compile, which many rows hardly notice.
+    """
+    sample = tokenised.take(np.arange(0, tokenised.texts, -(-tokenised.texts // TIMED_TEXTS)))
+    encoder.vectors(sample)
+    began_s = clock()
+    encoder.vectors(sample)
+    return (clock() - began_s) / sample.texts / FORWARD_SHARE

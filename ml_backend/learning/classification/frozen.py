@@ -1,4 +1,4 @@
-"""The frozen base model computed by what takes the least time here."""
+"""The frozen base model, computed by what takes the least time here."""
 
 import logging
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def frozen_encoder(encoder: TextEncoder, graphs: GraphStore | None, sample: Toke
 
     Args:
         encoder: of the frozen base model; it computes them itself where nothing is faster.
-        graphs: holds the base model's graph, or will from now on; None: there are to be none.
+        graphs: holds the base model's graph, which is made where it is missing; None: torch computes.
         sample: texts that both ways are compared on.
     """
     runtime = _runtime(encoder, graphs) if graphs is not None and encoder.device == "cpu" else None
@@ -50,9 +50,7 @@ def frozen_encoder(encoder: TextEncoder, graphs: GraphStore | None, sample: Toke
 def _runtime(encoder: TextEncoder, graphs: GraphStore) -> OpenVinoRuntime | None:
     try:
         shared = graphs.share(encoder)
-        return OpenVinoRuntime(
-            shared.graph, shared.words, in_int8=False, max_length_tokens=encoder.max_length_tokens, shapes=SHAPES
-        )
+        return OpenVinoRuntime(shared.graph, shared.words, max_length_tokens=encoder.max_length_tokens, shapes=SHAPES)
     except GraphError as error:
         log.info("torch computes the features: %s", error)
         return None
@@ -60,10 +58,10 @@ def _runtime(encoder: TextEncoder, graphs: GraphStore) -> OpenVinoRuntime | None
 
 def _agree(one: Encoder, other: Encoder, sample: TokenisedTexts) -> bool:
     few = sample.take(np.arange(min(CHECKED_TEXTS, sample.texts)))
-    found, wanted = one.vectors(few), other.vectors(few)
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
-    least = float(((found * wanted).sum(axis=1) / np.maximum(lengths, 1e-12)).min(initial=1.0))
+    mine, theirs = one.vectors(few), other.vectors(few)
+    lengths = np.linalg.norm(mine, axis=1) * np.linalg.norm(theirs, axis=1)
+    least = float(((mine * theirs).sum(axis=1) / np.maximum(lengths, 1e-12)).min(initial=1.0))
     if least >= LEAST_COSINE:
         return True
-    log.warning("torch computes the features, because those of the graph differ: their cosine is %.3f", least)
+    log.warning("torch computes the features, because the ones of the graph differ: their cosine is %.3f", least)
     return False

@@ -8,21 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...domain.example import Target
 from ...errors import GraphError
 from ...models.base.base_model import load_backbone
-from ...models.bundle.bundle import TrainedPart, read_head
-from ...models.decoders import decoder_from_json
+from ...models.bundle.bundle import TrainedPart
+from ...models.bundle.head import Head
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.export import add_int8, export_graph
-from ...models.graphs.graph import GRAPH_FOLDER, Graph, without_int8
-from ...models.graphs.runtimes import Runtime
+from ...models.graphs.graph import GRAPH_FOLDER, Graph
+from ...models.graphs.runtimes.base import Runtime
 from ...models.graphs.runtimes.onnx import OnnxRuntime
-from ...models.graphs.runtimes.openvino import OpenVinoRuntime
+from ...models.graphs.runtimes.openvino import OpenVinoInt8Runtime
 from ...models.graphs.store import GraphStore, SharedBase
 from ...models.graphs.weights import reweighted_graph
 from ...models.text.classifier import TextClassifier, tuned_backbone
-from ...models.text.tokenised import Floats2d, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 
 __all__ = ["add_graph"]
@@ -67,20 +68,20 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
         use_bf16=False,
         device="cpu",
     )
-    model = TextClassifier(encoder, read_head(part.folder), decoder_from_json(facts.head, facts.readout))
+    model = TextClassifier(encoder, Head.read(part.folder), facts.linear_decoder)
     sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]
-    reading = model.read(sample)
-    graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, reading, shared)
-    trial = _Trial.of(model, reading.take(np.arange(_checked_texts(reading))))
-    difference = trial.difference(OnnxRuntime(graph, shared.words))
+    tokenised = model.read(sample)
+    graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, tokenised, shared)
+    trial = _Trial.of(model, tokenised.take(np.arange(_checked_texts(tokenised))))
+    difference = trial.difference(OnnxRuntime(graph, shared.words, max_length_tokens=facts.max_length_tokens))
     if not difference <= TOLERANCE:
         raise GraphError(
             f"logits of the exported graph differ by {difference:.3g} of the largest; wanted at most {TOLERANCE:g}"
         )
-    _try_int8(graph, shared, reading.sequences, trial)
+    _try_int8(graph, shared, tokenised.sequences, trial)
 
 
-def _plain(folder: Path, base: TextEncoder, tuned: TextEncoder, reading: TokenisedTexts, shared: SharedBase) -> Graph:
+def _plain(folder: Path, base: TextEncoder, tuned: TextEncoder, tokenised: TokenisedTexts, shared: SharedBase) -> Graph:
     """The graph of the tuned model: that of the base model with other weights, or else exported anew."""
     try:
         return reweighted_graph(shared.graph, folder, before=base.backbone.module, after=tuned.backbone.module)
@@ -91,7 +92,7 @@ def _plain(folder: Path, base: TextEncoder, tuned: TextEncoder, reading: Tokenis
         folder,
         words=shared.words,
         pad_id=tuned.pad_id,
-        samples=reading.sequences,
+        samples=tokenised.sequences,
         max_length_tokens=tuned.max_length_tokens,
     )
 
@@ -101,9 +102,7 @@ def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]]
     try:
         graph = add_int8(graph, words=shared.words, samples=samples)
         longest = max(len(sequence) for sequence in samples)
-        agreement = trial.agreement(
-            OpenVinoRuntime(graph, shared.words, in_int8=True, max_length_tokens=longest, shapes=1)
-        )
+        agreement = trial.agreement(OpenVinoInt8Runtime(graph, shared.words, max_length_tokens=longest, shapes=1))
     except GraphError as error:
         reason = str(error)
     else:
@@ -112,7 +111,7 @@ def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]]
             return
         reason = f"only {agreement:.1%} of the answers stay in 8 bits; wanted {LEAST_AGREEMENT:.0%}"
     log.warning("there is no graph in 8 bits: %s", reason)
-    without_int8(graph)
+    graph.without_int8()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,12 +119,12 @@ class _Trial:
     """What torch gives for some texts, in fp32, for comparison."""
 
     model: TextClassifier
-    reading: TokenisedTexts
+    tokenised: TokenisedTexts
     logits: Floats2d
 
     @classmethod
-    def of(cls, model: TextClassifier, reading: TokenisedTexts) -> "_Trial":
-        return cls(model, reading, model.logits(reading))
+    def of(cls, model: TextClassifier, tokenised: TokenisedTexts) -> "_Trial":
+        return cls(model, tokenised, model.logits(tokenised))
 
     def difference(self, runtime: Runtime) -> float:
         """Largest difference of a logit, as a share of the largest logit."""
@@ -134,25 +133,25 @@ class _Trial:
 
     def agreement(self, runtime: Runtime) -> float:
         """Share of the texts that are answered the same."""
-        found, wanted = (self._answers(logits) for logits in (self._computed(runtime), self.logits))
-        return sum(one == other for one, other in zip(found, wanted, strict=True)) / len(wanted)
+        computed, expected = (self._answers(logits) for logits in (self._computed(runtime), self.logits))
+        return sum(one == other for one, other in zip(computed, expected, strict=True)) / len(expected)
 
     def _computed(self, runtime: Runtime) -> Floats2d:
         encoder = self.model.encoder
         over = GraphEncoder(
             encoder.tokeniser, runtime.hidden, width=encoder.width, max_length_tokens=encoder.max_length_tokens
         )
-        logits = replace(self.model, encoder=over).logits(self.reading)
+        logits = replace(self.model, encoder=over).logits(self.tokenised)
         runtime.close()
         return logits
 
     def _answers(self, logits: Floats2d) -> list[Target]:
-        return [answer.target for answer in self.model.readout.answers(logits, self.reading)]
+        return [answer.target for answer in self.model.decoder.answers(logits, self.tokenised)]
 
 
-def _checked_texts(reading: TokenisedTexts) -> int:
+def _checked_texts(tokenised: TokenisedTexts) -> int:
     """As many of the first texts as are computed in fp32 within seconds."""
-    tokens = np.cumsum([len(sequence) for sequence in reading.sequences])
+    tokens = np.cumsum([len(sequence) for sequence in tokenised.sequences])
     sequences = max(1, int(np.searchsorted(tokens, CHECKED_TOKENS, side="right")))
-    texts = int(np.searchsorted(reading.sequence_starts, sequences, side="right")) - 1
-    return min(max(1, texts), CHECKED_TEXTS, reading.texts)
+    texts = int(np.searchsorted(tokenised.sequence_starts, sequences, side="right")) - 1
+    return min(max(1, texts), CHECKED_TEXTS, tokenised.texts)

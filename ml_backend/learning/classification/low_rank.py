@@ -2,7 +2,7 @@
 
 peft computes an adapter apart from the layer that it adapts, and autocast casts every frozen weight anew in every step.
 Here one function does both parts of a layer, forward and backward; source of the mathematics: Hu et al. 2021, "LoRA:
-Low-Rank Adaptation of Large Language Models". The parameters stay those of peft, in fp32.
+Low-Rank Adaptation of Large Language Models". The parameters stay peft's, in fp32.
 """
 
 from collections.abc import Callable, Iterator
@@ -93,11 +93,11 @@ def _adapted_linear() -> Any:
             rows = inputs.reshape(-1, inputs.shape[-1]).to(dtype)
             down, up = down.to(dtype), (up * scale).to(dtype)
             within = rows @ down.t()
-            found = rows @ weight.t() if bias is None else torch.addmm(bias, rows, weight.t())
-            found.addmm_(within, up.t())
+            output = rows @ weight.t() if bias is None else torch.addmm(bias, rows, weight.t())
+            output.addmm_(within, up.t())
             context.save_for_backward(rows, weight, down, up, within)
             context.scale, context.shape, context.dtype = scale, inputs.shape, inputs.dtype
-            return found.view(*inputs.shape[:-1], -1)
+            return output.view(*inputs.shape[:-1], -1)
 
         @staticmethod
         def backward(context: Any, *gradients: "torch.Tensor") -> Any:

@@ -1,141 +1,117 @@
-"""Training one control's model: from its rows to the files that a bundle takes in."""
+"""Training one control's linear head: from its rows to the files that a bundle takes in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
-from ...domain.model import Method
+import numpy as np
+
+from ...arrays import Floats2d
 from ...domain.ports import Run
-from ...domain.progress import ProgressCallback
+from ...domain.progress import Progress
+from ...errors import TrainingError
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
-from ...models.bundle.bundle import PartFacts, TrainedPart, write_head
-from ...models.graphs.store import GraphStore
-from ...models.text.tokenised import Floats2d
+from ...models.base.base_model import weights_sha256
+from ...models.bundle.bundle import Bundle, TrainedPart
+from ...models.bundle.manifest import PartFacts
+from ...models.decoders.base import decoder_of
+from ...models.text.classifier import load_classifier
 from ...models.text.torch_encoder import TextEncoder
-from ..figures import reliability_figure
-from ..loop.checkpoints import Checkpoints
-from ..loop.deadline import Deadline
-from ..objectives import objective_for
-from ..record import Curves, log_choice, log_evaluation, log_start
+from ..figures import confusion_figure, reliability_figure
+from ..part import PartContext, PartOutcome, PartTrainer, VersionSpec
 from ..rows.data import TrainingData
-from .candidates import VALIDATION, Candidates
+from .candidates import VALIDATION, Choice, HeadTraining
+from .graphs import add_graph
 from .settings import TrainingSettings
 
-__all__ = ["PartOutcome", "train_part"]
+__all__ = ["ClassifierTrainer", "verify_logits"]
+
+TOLERANCE = 1e-3
+"""Largest difference between logits before saving and after loading, as a share of the largest logit."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PartOutcome:
-    """What came of a training for one control.
+class ClassifierTrainer(PartTrainer):
+    """Trains linear heads, on frozen features or on a tuned base model."""
 
-    Attributes:
-        metrics: on the validation rows; `cross_validation_…` where folds inside train were scored;
-            `expected_calibration_error` on the rows that were calibrated on.
-        score: of the validation rows, else of the folds, in the metric that versions are compared by; None without any.
-        warnings: sentences for the operator.
-        reason: why this method was kept.
-        checked_texts: texts that the bundle is checked with, and `checked_logits` what they should give.
-    """
+    def __init__(self, spec: VersionSpec) -> None:
+        self._base_model, self._settings = spec.base_model, spec.settings
+        # Frozen; it is so again after every part.
+        self._encoder = TextEncoder.load(spec.base_model, max_length_tokens=spec.settings.max_length_tokens)
 
-    part: TrainedPart
-    metrics: Mapping[str, float]
-    score: float | None
-    warnings: tuple[str, ...]
-    reason: str
-    checked_texts: tuple[str, ...]
-    checked_logits: Floats2d
+    @staticmethod
+    def trains(head: str) -> bool:
+        return not decoder_of(head).is_written
+
+    @staticmethod
+    def base_model_in(spec: VersionSpec) -> str:
+        return spec.base_model
 
     @property
-    def method(self) -> Method:
-        """Regression, or how the base model was tuned."""
-        return self.part.facts.method
+    def origin(self) -> dict[str, Any]:
+        return {"settings": self._settings.to_json(), "base_model_sha256": weights_sha256(self._base_model)}
+
+    def train(self, data: TrainingData, context: PartContext) -> PartOutcome:
+        settings, run = self._settings, context.run
+        _log_start(run, settings, data, base_model=self._base_model)
+        training = HeadTraining(self._encoder, data, settings, context)
+        best, choice = training.best()
+        objective = training.objective
+        logits, held_out = training.calibration_rows(best)
+        decoder = objective.calibrated(logits, held_out)
+        reliability = objective.reliability(decoder, logits, held_out)
+        folder = best.changes or context.scratch / best.method
+        best.head.write(folder)
+        facts = PartFacts(
+            control=data.control,
+            head=data.head,
+            method=best.method,
+            decoder=decoder,
+            max_length_tokens=self._encoder.max_length_tokens,
+            score_quantiles=reliability.score_quantiles(),
+            settings=settings.to_json(),
+        )
+        evaluations = training.evaluations(best)
+        numbers = decoder.numbers
+        _log_choice(run, choice)
+        for name, evaluation in evaluations.items():
+            _log_evaluation(run, evaluation, name)
+        if reliability.rows:
+            run.log_figure(reliability_figure(reliability), "reliability.png")
+        run.log_metrics({**numbers, "trainable_share": best.trainable_share})
+        part = TrainedPart(facts, folder)
+        warnings = [*data.warnings, *training.record_cuts(), *reliability.warnings()]
+        if context.graphs is not None:
+            context.report(Progress(1.0, "exporting", "writing the graph that serves"))
+            refusal = add_graph(part, self._encoder, data.train.texts, context.graphs)
+            warnings += [refusal] if refusal else []
+        return PartOutcome(
+            part,
+            _metrics(evaluations, numbers, reliability),
+            next((objective.score(evaluation) for evaluation in evaluations.values()), None),
+            tuple(warnings),
+            choice.reason,
+            partial(verify_logits, texts=training.checked_texts, logits=best.checked_logits),
+        )
 
 
-def train_part(
-    encoder: TextEncoder,
-    data: TrainingData,
-    settings: TrainingSettings,
-    *,
-    base_model: str,
-    run: Run,
-    checkpoints: Checkpoints,
-    report: ProgressCallback,
-    share: tuple[float, float],
-    scratch: Path,
-    graphs: GraphStore | None = None,
-    deadline: Deadline | None = None,
-) -> PartOutcome:
-    """Train, choose and calibrate.
-
-    Args:
-        encoder: of the frozen base model, which it is again afterwards.
-        share: fractions of the progress at which the work begins and ends.
-        scratch: folder of this part's own for its files.
-        graphs: with it, the base model's graph computes features where that is faster.
-        deadline: by which the model is there; what does not fit before it is left out, with a warning.
+def verify_logits(bundle: Bundle, position: int, *, texts: tuple[str, ...], logits: Floats2d) -> None:
+    """Check that a part of a bundle gives the logits of texts that the trained model gave.
 
     Raises:
-        TrainingError: the loss is not finite, or the base model cannot be tuned.
+        TrainingError: it does not.
+        BundleError: its files do not fit the base model.
     """
-    objective = objective_for(data.head, data.labels)
-    log_start(run, settings, data, base_model=base_model)
-    curves = Curves(run)
-    candidates = Candidates(
-        encoder,
-        objective,
-        data,
-        settings,
-        report=report,
-        share=share,
-        curves=curves,
-        checkpoints=checkpoints,
-        scratch=scratch,
-        graphs=graphs,
-        deadline=deadline,
-    )
-    best, choice = candidates.best()
-    logits, held_out = candidates.calibration_rows(best)
-    readout = objective.calibrated(logits, held_out)
-    reliability = objective.reliability(readout, logits, held_out)
-    folder = best.changes or scratch / best.method
-    write_head(folder, best.head)
-    facts = PartFacts(
-        control=data.control,
-        head=data.head,
-        method=best.method,
-        readout=readout.to_json(),
-        max_length_tokens=encoder.max_length_tokens,
-        score_quantiles=reliability.score_quantiles(),
-        settings=settings.to_json(),
-    )
-    evaluations = candidates.evaluations(best)
-    curves.draw()
-    log_choice(run, choice)
-    cuts = _cuts(candidates, settings)
-    if settings.budget_min is not None:
-        run.log_tags({"left_out_for_time": ", ".join(candidates.cuts) or "nothing"})
-    for name, evaluation in evaluations.items():
-        log_evaluation(run, evaluation, name)
-    if reliability.rows:
-        run.log_figure(reliability_figure(reliability), "reliability.png")
-    numbers = {name: value for name, value in readout.to_json().items() if isinstance(value, float)}
-    run.log_metrics({**numbers, "trainable_share": best.trainable_share})
-    return PartOutcome(
-        TrainedPart(facts, folder),
-        _metrics(evaluations, numbers, reliability),
-        next((objective.score(evaluation) for evaluation in evaluations.values()), None),
-        (*data.warnings, *cuts, *reliability.warnings()),
-        choice.reason,
-        candidates.checked_texts,
-        best.checked_logits,
-    )
-
-
-def _cuts(candidates: Candidates, settings: TrainingSettings) -> tuple[str, ...]:
-    if not candidates.cuts:
-        return ()
-    return (f"to keep within {settings.budget_min:g} min, the training made do with {', '.join(candidates.cuts)}",)
+    model = load_classifier(bundle, position, use_bf16=False)
+    loaded = model.logits(model.read(texts))
+    difference = float(np.abs(loaded - logits).max(initial=0.0)) if loaded.shape == logits.shape else np.inf
+    allowed = TOLERANCE * max(1.0, float(np.abs(logits).max(initial=0.0)))
+    if not difference <= allowed:
+        raise TrainingError(
+            f"the bundle in {bundle.path} answers {bundle.manifest.parts[position].control!r} otherwise than the "
+            f"trained model: its logits differ by {difference:.3g}; wanted at most {allowed:.3g}. Files may have "
+            "changed on disk: train again."
+        )
 
 
 def _metrics(
@@ -148,3 +124,42 @@ def _metrics(
         prefix = "" if name == VALIDATION else f"{name}_"
         metrics |= {f"{prefix}{key}": value for key, value in evaluation.summary().items()}
     return metrics
+
+
+def _log_start(run: Run, settings: TrainingSettings, data: TrainingData, *, base_model: str) -> None:
+    """Parameters and facts that are known before training."""
+    run.log_params(
+        {
+            **settings.to_json(),
+            "base_model": base_model,
+            "classes": len(data.labels),
+            "train_rows": len(data.train),
+            "descriptions": len(data.described),
+            "validation_rows": len(data.validation),
+        }
+    )
+
+
+def _log_evaluation(run: Run, evaluation: Evaluation, name: str) -> None:
+    """Metrics under a prefix, the table per class and the confusion matrix."""
+    run.log_metrics({f"{name}_{key}": value for key, value in evaluation.summary().items()})
+    table = [
+        {
+            "label": entry.label,
+            "precision": round(entry.precision, 4),
+            "recall": round(entry.recall, 4),
+            "f1": round(entry.f1, 4),
+            "support": entry.support,
+        }
+        for entry in evaluation.per_class
+    ]
+    run.log_table(table, f"{name}_per_class.json")
+    if evaluation.confusion:
+        run.log_figure(confusion_figure(evaluation), f"{name}_confusion.png")
+
+
+def _log_choice(run: Run, choice: Choice) -> None:
+    """Which method was kept and why, with the metrics of every method that was compared."""
+    run.log_tags({"method": choice.method, "method_reason": choice.reason})
+    for method, evaluation in choice.evaluations.items():
+        run.log_metrics({f"compared_{method}_{name}": value for name, value in evaluation.summary().items()})

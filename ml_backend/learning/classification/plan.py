@@ -1,19 +1,20 @@
-"""What a training will do, worked out from the rows and the settings before anything runs."""
+"""What a training will do, worked out before anything runs, and what of it fits into the time that there is."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...arrays import Ints
 from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS
-from ...models.text.tokenised import Ints
+from ..loop.meter import FORWARD_SHARE
 from ..rows.folds import Fold, stratified_folds
-from .settings import TrainingSettings
+from .settings import Hyperparameters, TrainingSettings
 
-__all__ = ["Plan", "fold_work", "make_plan"]
+__all__ = ["Plan"]
 
-FORWARD_SHARE = 1 / 3
-"""Work of computing features, as a share of a training pass over the same rows."""
+ADVERSARIAL_PASSES = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,83 +22,145 @@ class Plan:
     """The course of a training.
 
     Attributes:
+        hyperparameters: of tuning; their epochs are the most that are trained.
         folds: of the rows that the regression learns from, to compare and calibrate on; empty where the validation
             rows do for both. Every fold trains on all descriptions as well.
         tuned: the method tried beside the regression; None where the regression alone was asked for.
-        epochs: passes over the rows when a model is tuned, at most.
-        fold_epochs: passes over the rows of a fold, likewise.
+        fold_epochs: passes over the rows of a fold, at most.
         stops_early: True where validation decides which epoch is kept.
         embedded: rows that features are computed of.
         learned: rows that a tuned model learns from.
         validation: rows that it is scored on, after every epoch where that decides.
+        cuts: what was left out for want of time, a phrase for each.
     """
 
+    hyperparameters: Hyperparameters
     folds: tuple[Fold, ...]
     tuned: Method | None
-    epochs: int
     fold_epochs: int
     stops_early: bool
     embedded: int
     learned: int
     validation: int
+    cuts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        strata: Ints,
+        settings: TrainingSettings,
+        hyperparameters: Hyperparameters,
+        *,
+        described: int,
+        learned: int,
+        validation: int,
+    ) -> "Plan":
+        """Plan the training of some rows.
+
+        Enough validation rows (`least_validation_rows`) compare the methods, pick the epoch and calibrate. With fewer,
+        folds inside train compare; 30 validation rows still do for the temperature, and without them the rows that the
+        folds left out do. Folds need a tuned model each, so there are only as many as score `fold_rows` rows in all, at
+        least one, and each trains on at most `fold_most_rows` and scores as many.
+
+        Args:
+            strata: a class per train row that the regression learns from, by which folds are dealt out.
+            described: descriptions, whose positions follow the rows'.
+            learned: rows and descriptions that a tuned model learns from.
+            validation: validation rows.
+        """
+        stops_early = validation >= settings.least_validation_rows
+        can_calibrate = validation >= LEAST_CALIBRATION_ROWS
+        is_open = settings.method is Method.AUTO and not stops_early
+        folds: list[Fold] = []
+        if is_open or not can_calibrate:
+            folds = stratified_folds(
+                strata,
+                folds=settings.folds,
+                scored_rows=settings.fold_rows,
+                most_rows=settings.fold_most_rows,
+                rng=np.random.default_rng(settings.seed),
+            )
+            descriptions = np.arange(len(strata), len(strata) + described)
+            folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
+        return cls(
+            hyperparameters,
+            tuple(folds),
+            settings.tuned,
+            hyperparameters.epochs,
+            stops_early,
+            embedded=len(strata) + described + validation,
+            learned=learned,
+            validation=validation,
+        )
 
     @property
     def work(self) -> float:
         """Training passes, in rows, that all of it takes at most; computing features counts a third."""
-        return self.embedded * FORWARD_SHARE + self.folds_work() + self.tuning_work()
+        return self.embedded * FORWARD_SHARE + self._folds_work(1) + self._tuning_work(1)
 
-    def folds_work(self, passes: int = 1) -> float:
-        """Of comparing the methods on folds, likewise.
+    def fold_work(self, fold: Fold) -> float:
+        """Training passes, in rows, that comparing the methods on a fold takes at most."""
+        return fold.work(self.fold_epochs if self.tuned else 0)
+
+    def tuning_s(self, row_s: float, *, folds_alone: bool = False) -> float:
+        """Seconds that tuning takes, in the folds and over all rows, at this many seconds per row and pass."""
+        passes = ADVERSARIAL_PASSES if self.hyperparameters.adversarial_size else 1
+        return (self._folds_work(passes) + (0.0 if folds_alone else self._tuning_work(passes))) * row_s
+
+    def within(self, left_s: float, *, row_s: float, is_asked: bool) -> "Plan":
+        """The most of the plan that fits: fewer folds first, then no adversarial passes, then fewer epochs.
+
+        A fold, which has fewer rows, keeps epochs for about as many steps as the whole training makes: with fewer it
+        would prefer the regression. Where not even one epoch fits, the base model is not tuned, unless that was asked
+        for: then it is for as long as there is time.
 
         Args:
-            passes: that a step makes over its batch.
+            left_s: for tuning and for scoring what was tuned.
+            row_s: seconds that a training pass over a row takes.
+            is_asked: tuning was asked for, rather than the better of tuning and the regression.
         """
-        return sum(fold_work(fold, self.fold_epochs * passes) for fold in self.folds) if self.tuned else 0.0
+        if self.tuned is None:
+            return self
+        least = self
+        for least in self._shorter():
+            if least.tuning_s(row_s) <= left_s:
+                return least
+        if is_asked:
+            return replace(least, folds=(), cuts=(*least.cuts, "as many steps as there was time for"))
+        return replace(self, tuned=None, cuts=(f"no {self.tuned}",))
 
-    def tuning_work(self, passes: int = 1) -> float:
-        """Of tuning the model that may be kept, likewise."""
+    def _folds_work(self, passes: int) -> float:
+        """Work of comparing the methods on folds, where a step passes over its batch this many times."""
+        return sum(fold.work(self.fold_epochs * passes) for fold in self.folds) if self.tuned else 0.0
+
+    def _tuning_work(self, passes: int) -> float:
+        """Work of tuning the model that may be kept."""
         if not self.tuned:
             return 0.0
-        scored = self.validation * FORWARD_SHARE * (self.epochs if self.stops_early else 1)
-        return self.learned * self.epochs * passes + scored
+        epochs = self.hyperparameters.epochs
+        scored = self.validation * FORWARD_SHARE * (epochs if self.stops_early else 1)
+        return self.learned * epochs * passes + scored
 
-
-def make_plan(
-    strata: Ints, described: int, learned: int, validation: int, settings: TrainingSettings, *, epochs: int
-) -> Plan:
-    """The plan for so many rows and these settings.
-
-    Enough validation rows (`least_validation_rows`) compare the methods, pick the epoch and calibrate. With fewer,
-    folds inside train compare; 30 validation rows still do for the temperature, and without them the rows that the
-    folds left out do. Folds need a tuned model each, so there are only as many as score `fold_rows` rows in all, at
-    least one, and each trains on at most `fold_most_rows` and scores as many.
-
-    Args:
-        strata: a class per train row that the regression learns from, by which folds are dealt out.
-        described: descriptions, whose positions follow those of the rows.
-        learned: rows and descriptions that a tuned model learns from.
-        validation: validation rows.
-        epochs: passes over the rows when a model is tuned.
-    """
-    tuned = settings.tuned
-    stops_early = validation >= settings.least_validation_rows
-    can_calibrate = validation >= LEAST_CALIBRATION_ROWS
-    is_open = settings.method is Method.AUTO and not stops_early
-    folds: list[Fold] = []
-    if is_open or not can_calibrate:
-        folds = stratified_folds(
-            strata,
-            folds=settings.folds,
-            scored_rows=settings.fold_rows,
-            most_rows=settings.fold_most_rows,
-            rng=np.random.default_rng(settings.seed),
-        )
-        descriptions = np.arange(len(strata), len(strata) + described)
-        folds = [Fold(np.concatenate([fold.train, descriptions]), fold.scored) for fold in folds]
-    embedded = len(strata) + described + validation
-    return Plan(tuple(folds), tuned, epochs, epochs, stops_early, embedded, learned, validation)
-
-
-def fold_work(fold: Fold, epochs: int) -> float:
-    """Training passes, in rows, that comparing the methods on a fold takes with so many epochs of tuning."""
-    return len(fold.train) * epochs + len(fold.scored) * FORWARD_SHARE
+    def _shorter(self) -> Iterator["Plan"]:
+        """The plan as it is, then with ever more of it left out."""
+        plan = self
+        yield plan
+        if len(plan.folds) > 1:
+            plan = replace(plan, folds=plan.folds[:1], cuts=(f"1 fold instead of {len(plan.folds)}",))
+            yield plan
+        if plan.hyperparameters.adversarial_size:
+            plan = replace(
+                plan,
+                hyperparameters=replace(plan.hyperparameters, adversarial_size=0.0),
+                cuts=(*plan.cuts, "no adversarial passes"),
+            )
+            yield plan
+        most = plan.hyperparameters.epochs
+        for epochs in range(most - 1, 0, -1):
+            in_a_fold = epochs * plan.learned // max((len(fold.train) for fold in plan.folds), default=plan.learned)
+            yield replace(
+                plan,
+                hyperparameters=replace(plan.hyperparameters, epochs=epochs),
+                fold_epochs=min(in_a_fold, plan.fold_epochs),
+                cuts=(*plan.cuts, f"{epochs} {'epoch' if epochs == 1 else 'epochs'} instead of {most}"),
+            )

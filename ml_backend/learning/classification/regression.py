@@ -1,15 +1,12 @@
 """Logistic regression on frozen features: the baseline, and where the head of LoRA starts."""
 
 import numpy as np
-import numpy.typing as npt
 
-from ...models.bundle.bundle import Head
-from ...models.text.tokenised import Floats2d
+from ...arrays import Bools, Floats, Floats2d, Ints
+from ...models.bundle.head import Head
 
 __all__ = ["class_mean_head", "fit_label_regressions", "fit_regression"]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 NEVER = -1e4
 """Bias of a class that must not be answered: its softmax is 0, and it stays finite."""
 
@@ -63,9 +60,7 @@ def class_mean_head(features: Floats2d, indices: Ints, weights: Floats, *, class
     )
 
 
-def fit_label_regressions(
-    features: Floats2d, chosen: npt.NDArray[np.bool_], weights: Floats, *, c: float, max_iterations: int
-) -> Head:
+def fit_label_regressions(features: Floats2d, chosen: Bools, weights: Floats, *, c: float, max_iterations: int) -> Head:
     """A head of one logistic regression with L2 penalty per label (scikit-learn's `LogisticRegression`, lbfgs).
 
     A label that no row or every row carries gets the same logit for all texts, by Laplace's rule of succession.
@@ -73,7 +68,7 @@ def fit_label_regressions(
     Args:
         features: shape (N, D).
         chosen: which labels a row carries, shape (N, K).
-        weights: as in `fit_regression`, `c` likewise.
+        weights, c: as in `fit_regression`.
     """
     import warnings
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import TrainingError
+from ...models.base.token_batches import padded, token_batches
 from ...models.generation.chat_format import ChatFormat
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["IGNORED", "Pair", "TokenPair", "TokenPairs", "padded_batch", "passes", "tokenised"]
+__all__ = ["IGNORED", "Pair", "TokenPair", "TokenPairs", "pad_pairs", "passes", "tokenise_pairs"]
 
 IGNORED = -100
 """The label of a token that the loss passes over, as torch's cross entropy has it."""
@@ -46,6 +47,11 @@ class TokenPair:
     weight: float = 1.0
 
     @property
+    def response_tokens(self) -> int:
+        """Tokens that the loss is over."""
+        return len(self.ids) - self.prompt_tokens
+
+    @property
     def labels(self) -> list[int]:
         """The ids to be learned, per position: `IGNORED` on the prompt."""
         return [IGNORED] * self.prompt_tokens + list(self.ids[self.prompt_tokens :])
@@ -66,11 +72,6 @@ class TokenPairs:
     cut_responses: int
     max_length_tokens: int
 
-    @property
-    def response_tokens(self) -> int:
-        """Tokens that the loss is over."""
-        return sum(len(row.ids) - row.prompt_tokens for row in self.rows)
-
     def warnings(self, what: str) -> list[str]:
         """What was cut, in sentences; `what` names the rows."""
         limit = f"max_length_tokens {self.max_length_tokens}"
@@ -87,7 +88,7 @@ class TokenPairs:
         return sentences
 
 
-def tokenised(pairs: Sequence[Pair], chat_format: ChatFormat, *, max_length_tokens: int) -> TokenPairs:
+def tokenise_pairs(pairs: Sequence[Pair], chat_format: ChatFormat, *, max_length_tokens: int) -> TokenPairs:
     """Pairs as tokens, none longer than the maximum.
 
     A prompt that leaves no room for its response loses its beginning, down to half the length; what its response
@@ -106,40 +107,27 @@ def tokenised(pairs: Sequence[Pair], chat_format: ChatFormat, *, max_length_toke
                 f"the chat template alone takes {len(prompt)} tokens, and {max_length_tokens} are there for prompt and "
                 "response; raise max_length_tokens, or choose a base model that reads more"
             )
-        kept = response[: max_length_tokens - len(prompt)]
+        fitting = response[: max_length_tokens - len(prompt)]
         cut_prompts += is_cut
-        cut_responses += len(kept) < len(response)
-        rows.append(TokenPair((*prompt, *kept), len(prompt), pair.weight))
+        cut_responses += len(fitting) < len(response)
+        rows.append(TokenPair((*prompt, *fitting), len(prompt), pair.weight))
     return TokenPairs(tuple(rows), cut_prompts, cut_responses, max_length_tokens)
 
 
-def passes(rows: Sequence[TokenPair], indices: Sequence[int], tokens_per_pass: int) -> Iterator[list[int]]:
-    """Indices in groups of like length, longest first, each at most so many tokens with its padding."""
-    group: list[int] = []
-    for index in sorted(indices, key=lambda i: -len(rows[i].ids)):
-        if group and (len(group) + 1) * len(rows[group[0]].ids) > tokens_per_pass:
-            yield group
-            group = []
-        group.append(index)
-    if group:
-        yield group
+def passes(rows: Sequence[TokenPair], tokens_per_pass: int) -> Iterator[list[TokenPair]]:
+    """Rows in groups of like length, longest first, each of at most this many tokens with its padding."""
+    for group in token_batches([len(row.ids) for row in rows], tokens_per_batch=tokens_per_pass):
+        yield [rows[i] for i in group]
 
 
-def padded_batch(rows: Sequence[TokenPair], pad_id: int) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+def pad_pairs(
+    rows: Sequence[TokenPair], pad_id: int, device: str = "cpu"
+) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
     """Token ids filled up on the right, their attention mask and their labels, each (N, T) of int64.
 
     Rows are padded rather than packed end to end: with rows of like length there is little padding, and every
-    architecture and attention kernel keeps rows apart without being told where one begins.
+    architecture and attention kernel keeps rows apart without knowing where one begins.
     """
-    import torch
-
-    longest = max(len(row.ids) for row in rows)
-    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    labels = torch.full((len(rows), longest), IGNORED, dtype=torch.long)
-    for index, row in enumerate(rows):
-        length = len(row.ids)
-        ids[index, :length] = torch.tensor(row.ids, dtype=torch.long)
-        mask[index, :length] = 1
-        labels[index, :length] = torch.tensor(row.labels, dtype=torch.long)
+    ids, mask = padded([row.ids for row in rows], pad_id, device)
+    labels, _ = padded([row.labels for row in rows], IGNORED, device)
     return ids, mask, labels

@@ -1,51 +1,86 @@
 """One fine-tuning from pairs to a model on disk, measured against its base."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from ...domain.progress import ProgressCallback
+from ...domain.model import Method
 from ...errors import TrainingError
 from ...measuring.text_metrics import TextEvaluation, text_metrics
 from ...models.generation.generator import Draft, TextGenerator
-from ...models.generation.language_model import LanguageModel
-from ..loop.checkpoints import EpochCheckpoints
-from ..loop.deadline import Deadline
-from ..loop.meter import ProgressMeter
-from .data import Pair, TokenPairs, tokenised
-from .fit import EpochResult, FitObserver, FitResult, fit
+from ...models.generation.language_model import LanguageModel, load_language_model
+from ..loop.fit import FitResult, fit
+from ..loop.meter import FORWARD_SHARE, ProgressMeter
+from ..loop.observer import Step, TrainingObserver
+from ..part import PartContext
+from .data import Pair, TokenPairs, tokenise_pairs
 from .loss import holdout_loss, perplexity, text_perplexity
-from .probe import FORGETTING_RATIO, PROBE
 from .settings import GenerationSettings
-from .steps import Step
-from .tunable import load_for_tuning, tunable
+from .tuned import tunable_language_model
 
-__all__ = ["FineTuning", "Measured", "Sample", "fine_tune"]
+__all__ = ["PROBE", "FineTuning", "fine_tune"]
 
-# Shares of the whole that progress tells of.
+# Shares of the progress at which the model is loaded, and all but its files is there.
 LOADED, WORKED = 0.05, 0.98
 CHECKED_ROWS = 8
-FORWARD_SHARE = 1 / 3
-"""Work of measuring a row's loss, as a share of a training pass over it."""
 WRITING_SHARE = 4.0
-"""Work of writing a response, likewise: token by token, it takes longer than reading it at once."""
+"""Work of writing a response, as a share of a training pass over it: it is written token by token."""
+FORGETTING_RATIO = 1.25
+"""From this growth of the probe's perplexity on, a training is reported to have cost general language."""
+PROBE = (
+    "The train from the coast arrived twenty minutes late because a tree had fallen across the line.",
+    "She closed the window, put the kettle on, and waited for the rain to stop.",
+    "Most birds build a new nest every spring, although some return to the old one.",
+    "If the door is locked, please ask at the desk downstairs for the key.",
+    "The committee will meet again on Thursday to decide how the money should be spent.",
+    "Water boils at a lower temperature in the mountains than it does at sea level.",
+    "He had read the letter twice before he understood what his brother was asking of him.",
+    "Fresh bread, a little cheese and an apple were all that they took with them.",
+    "The museum opens at nine in the morning and is closed on public holidays.",
+    "Nobody knew why the lights had gone out, but everybody had an opinion about it.",
+    "A good map shows not only the roads but also where the ground is too wet to walk on.",
+    "When the harvest was over, the whole village gathered in the square to dance.",
+    "The doctor told him to rest for a week and to come back if the pain did not go away.",
+    "In winter the lake freezes so hard that people drive across it with their cars.",
+    "Children learn their first language by listening, long before they can say a word.",
+    "The old bridge was replaced by a wider one, which carries trams as well as bicycles.",
+    "I would rather walk for an hour than wait here for a bus that may never come.",
+    "Prices rose faster than wages that year, and many families had to move to smaller homes.",
+    "Every evening the lighthouse keeper wrote down the weather and the names of passing ships.",
+    "To plant a tree, dig a hole twice as wide as its roots and water it well.",
+    "The band played one more song, although the musicians were tired and the hall half empty.",
+    "Scientists compared the two samples and found no difference that could not be due to chance.",
+    "My grandmother kept her recipes in a tin box, each on a card in her careful handwriting.",
+    "The plane circled over the city until the fog had lifted and it was allowed to land.",
+    "A contract is valid only when both sides have signed it of their own free will.",
+    "They painted the kitchen yellow, which made the room look larger than it really was.",
+    "The river has changed its course several times, leaving behind a chain of quiet ponds.",
+    "After the goal the crowd fell silent for a moment, as if it had not believed its eyes.",
+    "Bees find their way home by the position of the sun, even on days with many clouds.",
+    "The new teacher learned the names of all thirty pupils before the end of the first day.",
+)
+"""General English, written for this purpose: what a model must not forget while it learns something special.
+
+The perplexity of these sentences before and after a training shows catastrophic forgetting. They never change, so that
+the figures of all versions can be compared.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class _ModelFigures:
     """A model on the holdout rows and on the probe.
 
     Attributes:
         loss: mean cross entropy over the response tokens of the holdout; None without holdout rows.
-        probe_perplexity: of general English, see `probe`.
-        texts: of the responses that it wrote; None where none were asked for.
+        probe_perplexity: of general English, see `PROBE`.
+        texts: of the responses that it wrote to the first holdout prompts; None where there are none.
+        drafts: these responses.
     """
 
     loss: float | None
     probe_perplexity: float
     texts: TextEvaluation | None
+    drafts: tuple[Draft, ...]
 
     def summary(self) -> dict[str, float]:
         """The figures that a run logs."""
@@ -56,38 +91,20 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """A holdout prompt with what the expert, the base model and the tuned one wrote."""
-
-    prompt: str
-    expert: str
-    base: str
-    tuned: str
-    base_rouge_l: float
-    tuned_rouge_l: float
-
-
-@dataclass(frozen=True, slots=True)
 class FineTuning:
     """What a fine-tuning came to.
 
     Attributes:
-        losses: (step, training loss); those of an earlier attempt included.
-        epochs: holdout loss at the ends of epochs, likewise.
-        samples: one per holdout row that was answered.
-        confidences: of the tuned model in its responses to them.
+        answered: holdout pairs whose prompts both models answered.
         checked: train pairs whose mean loss under the tuned model is `checked_loss`, to check a copy of it with.
         max_length_tokens: most tokens of prompt and response together.
-        warnings: what a user should know.
+        warnings: sentences for the operator.
     """
 
     fit: FitResult
-    base: Measured
-    tuned: Measured
-    losses: tuple[tuple[int, float], ...]
-    epochs: tuple[EpochResult, ...]
-    samples: tuple[Sample, ...]
-    confidences: tuple[float, ...]
+    base: _ModelFigures
+    tuned: _ModelFigures
+    answered: tuple[Pair, ...]
     checked: tuple[Pair, ...]
     checked_loss: float
     max_length_tokens: int
@@ -99,9 +116,29 @@ class FineTuning:
         """How many times as puzzling general English has become: the probe's perplexity after, over that before."""
         return self.tuned.probe_perplexity / self.base.probe_perplexity
 
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return asdict(self) | {"forgetting": self.forgetting}
+    @property
+    def confidences(self) -> tuple[float, ...]:
+        """How sure the tuned model was of its responses."""
+        return tuple(draft.confidence for draft in self.tuned.drafts if draft.confidence is not None)
+
+    def samples(self) -> list[dict[str, str | float]]:
+        """Holdout prompts with what the expert, the base model and the tuned one wrote."""
+        if self.base.texts is None or self.tuned.texts is None:
+            return []
+        scores = zip(self.base.texts.per_row, self.tuned.texts.per_row, strict=True)
+        return [
+            {
+                "prompt": pair.prompt,
+                "expert": pair.response,
+                "base": before.text,
+                "tuned": after.text,
+                "base_rouge_l": round(base_score, 4),
+                "tuned_rouge_l": round(tuned_score, 4),
+            }
+            for pair, before, after, (base_score, tuned_score) in zip(
+                self.answered, self.base.drafts, self.tuned.drafts, scores, strict=True
+            )
+        ]
 
 
 def fine_tune(
@@ -109,60 +146,59 @@ def fine_tune(
     train: Sequence[Pair],
     holdout: Sequence[Pair],
     settings: GenerationSettings,
-    folder: Path,
-    *,
-    report: ProgressCallback,
-    checkpoints: EpochCheckpoints | None = None,
-    device: str | None = None,
-    deadline: Deadline | None = None,
+    context: PartContext,
 ) -> FineTuning:
-    """Fine-tune a base model and write it to a folder, as `load_tuned_model` reads it.
+    """Fine-tune a base model and write it to the context's scratch folder, as `load_tuned_model` reads it.
 
     Args:
         holdout: pairs on which the best epoch is chosen and both models are measured; there may be none.
-        checkpoints: where every epoch is kept; the training goes on after the newest that is there already.
-        deadline: training ends early enough to measure the tuned model before it.
+        context: its deadline includes measuring the tuned model.
 
     Raises:
-        EncoderError: the base model cannot be loaded.
+        EncoderError: the base model cannot be loaded, or not as the method needs it.
         TrainingError: there are no train pairs, or the training cannot go on.
     """
     if not train:
         raise TrainingError("no train row has a prompt and a response; review tasks, and train again")
-    model = load_for_tuning(base_model, settings, device=device)
+    model = load_language_model(
+        base_model, in_fp32=settings.trains_base_weights, quantised=settings.method is Method.QLORA
+    )
     writer = TextGenerator(model, max_new_tokens=settings.max_new_tokens, max_length_tokens=settings.max_length_tokens)
     length = writer.max_length_tokens or settings.max_length_tokens
-    train_rows = tokenised(train, writer.format, max_length_tokens=length)
-    holdout_rows = tokenised(holdout, writer.format, max_length_tokens=length)
-    asked = holdout[: settings.evaluation_rows]
-    course = _Course(report, train_rows, holdout_rows, len(asked), settings)
-    bench = _Bench(model, writer, holdout_rows, asked, course, settings.tokens_per_pass)
+    train_rows = tokenise_pairs(train, writer.format, max_length_tokens=length)
+    holdout_rows = tokenise_pairs(holdout, writer.format, max_length_tokens=length)
+    answered = tuple(holdout[: settings.evaluation_rows])
+    rows_per_epoch = len(train_rows.rows) + len(holdout_rows.rows) * FORWARD_SHARE
+    measuring_work = 2 * (len(holdout_rows.rows) * FORWARD_SHARE + len(answered) * WRITING_SHARE)
+    meter = ProgressMeter(context.report, settings.epochs * rows_per_epoch + measuring_work, start=LOADED, end=WORKED)
+    bench = _Bench(model, writer, holdout_rows, answered, meter, settings.tokens_per_pass)
     before_s = time.monotonic()
-    base, base_drafts = bench.measure("base model")
+    base = bench.measure("base model")
     measuring_s = time.monotonic() - before_s
-    with tunable(model, settings) as tuned:
+    with tunable_language_model(model, settings) as tuned:
         share = tuned.trainable_share
-        result = fit(
-            tuned,
+        tuned.set_rows(
             train_rows,
             holdout_rows,
-            settings,
-            observer=course.observer(),
-            checkpoints=checkpoints,
-            deadline=deadline and deadline.earlier(measuring_s),
+            on_holdout_rows=bench.advancing("training", "measuring the holdout loss"),
         )
-        after, drafts = bench.measure("tuned model")
-        checked = train_rows.rows[:CHECKED_ROWS]
-        checked_loss = holdout_loss(model, checked, tokens_per_pass=settings.tokens_per_pass)
-        tuned.save(folder)
+        result = fit(
+            tuned,
+            settings,
+            observer=TrainingObserver(
+                meter, "training", rows_per_epoch=rows_per_epoch, describe=_described(settings), run=context.run
+            ),
+            checkpoints=context.checkpoints.epochs(settings.method),
+            deadline=context.deadline and context.deadline.earlier(measuring_s),
+        )
+        after = bench.measure("tuned model")
+        checked_loss = holdout_loss(model, train_rows.rows[:CHECKED_ROWS], tokens_per_pass=settings.tokens_per_pass)
+        tuned.save(context.scratch)
     return FineTuning(
         result,
         base,
         after,
-        tuple(course.losses),
-        tuple(course.epochs),
-        _samples(asked, base, base_drafts, after, drafts),
-        tuple(draft.confidence for draft in drafts if draft.confidence is not None),
+        answered,
         tuple(train[:CHECKED_ROWS]),
         checked_loss,
         length,
@@ -178,37 +214,33 @@ class _Bench:
     model: LanguageModel
     writer: TextGenerator
     holdout: TokenPairs
-    asked: Sequence[Pair]
-    course: "_Course"
+    answered: Sequence[Pair]
+    meter: ProgressMeter
     tokens_per_pass: int
 
-    def measure(self, what: str) -> tuple[Measured, list[Draft]]:
-        """Its figures and its responses; `what` names the model."""
+    def measure(self, name: str) -> _ModelFigures:
+        """The figures of the model, which is called by a name in messages."""
         loss = None
         if self.holdout.rows:
-            passed = self.course.advancing(FORWARD_SHARE, "measuring", f"reading the holdout rows with the {what}")
-            loss = holdout_loss(self.model, self.holdout.rows, tokens_per_pass=self.tokens_per_pass, on_rows=passed)
+            advance = self.advancing("measuring", f"reading the holdout rows with the {name}")
+            loss = holdout_loss(self.model, self.holdout.rows, tokens_per_pass=self.tokens_per_pass, on_rows=advance)
         general = text_perplexity(self.model, PROBE, tokens_per_pass=self.tokens_per_pass)
-        told = self.course.counting(WRITING_SHARE, "measuring", f"writing responses with the {what}")
-        drafts = self.writer.generate([pair.prompt for pair in self.asked], on_rows=told)
-        experts = [pair.response for pair in self.asked]
+        count = self.meter.counter("measuring", f"writing responses with the {name}", work=WRITING_SHARE)
+        drafts = self.writer.generate([pair.prompt for pair in self.answered], on_rows=count)
+        experts = [pair.response for pair in self.answered]
         texts = text_metrics(experts, [draft.text for draft in drafts]) if experts else None
-        return Measured(loss, general, texts), drafts
+        return _ModelFigures(loss, general, texts, tuple(drafts))
+
+    def advancing(self, stage: str, message: str) -> Callable[[int], None]:
+        """A callback that counts rows whose loss was measured."""
+        return lambda rows: self.meter.advance(rows * FORWARD_SHARE, stage, message)
 
 
-def _samples(
-    asked: Sequence[Pair], base: Measured, base_drafts: Sequence[Draft], tuned: Measured, drafts: Sequence[Draft]
-) -> tuple[Sample, ...]:
-    if base.texts is None or tuned.texts is None:
-        return ()
-    scores = zip(base.texts.per_row, tuned.texts.per_row, strict=True)
-    return tuple(
-        Sample(pair.prompt, pair.response, before.text, after.text, *of_both)
-        for pair, before, after, of_both in zip(asked, base_drafts, drafts, scores, strict=True)
-    )
+def _described(settings: GenerationSettings) -> Callable[[Step], str]:
+    return lambda step: f"epoch {step.epoch} of {settings.epochs}, {step}"
 
 
-def _warnings(base: Measured, tuned: Measured, result: FitResult) -> list[str]:
+def _warnings(base: _ModelFigures, tuned: _ModelFigures, result: FitResult) -> list[str]:
     warnings = []
     if tuned.probe_perplexity > FORGETTING_RATIO * base.probe_perplexity:
         warnings.append(
@@ -221,56 +253,3 @@ def _warnings(base: Measured, tuned: Measured, result: FitResult) -> list[str]:
             f"{result.best_epoch}; the rows teach too little, or learning_rate does not fit"
         )
     return warnings
-
-
-class _Course:
-    """Turns what happens into progress, and remembers the losses over attempts."""
-
-    def __init__(
-        self, report: ProgressCallback, train: TokenPairs, holdout: TokenPairs, asked: int, settings: GenerationSettings
-    ) -> None:
-        reading = len(holdout.rows) * FORWARD_SHARE
-        self._of_an_epoch = len(train.rows) + reading
-        work = settings.epochs * self._of_an_epoch + 2 * (reading + asked * WRITING_SHARE)
-        self._meter = ProgressMeter(report, work, start=LOADED, end=WORKED)
-        self._epochs = settings.epochs
-        self.losses: list[tuple[int, float]] = []
-        self.epochs: list[EpochResult] = []
-
-    def observer(self) -> FitObserver:
-        """Told of the training."""
-        return FitObserver(
-            on_step=self._stepped,
-            on_epoch=self.epochs.append,
-            on_holdout_rows=self.advancing(FORWARD_SHARE, "training", "measuring the holdout loss"),
-            on_resume=self._resumed,
-            memory=lambda: {"losses": self.losses, "epochs": [asdict(epoch) for epoch in self.epochs]},
-        )
-
-    def advancing(self, share: float, stage: str, message: str) -> Callable[[int], None]:
-        """To be told of rows that were worked on."""
-        return lambda rows: self._meter.advance(rows * share, stage, message)
-
-    def counting(self, share: float, stage: str, message: str) -> Callable[[int], None]:
-        """To be told how many rows have been worked on by now."""
-        done = 0
-
-        def tell(rows: int) -> None:
-            nonlocal done
-            self._meter.advance((rows - done) * share, stage, message)
-            done = rows
-
-        return tell
-
-    def _stepped(self, step: Step) -> None:
-        self.losses.append((step.number, step.loss))
-        epoch = -(-step.number * self._epochs // step.of)
-        figures = {"loss": step.loss, "learning_rate": step.learning_rate}
-        self._meter.advance(
-            step.rows, "training", f"epoch {epoch} of {self._epochs}, step {step.number} of {step.of}", figures
-        )
-
-    def _resumed(self, epoch: int, memory: Mapping[str, Any]) -> None:
-        self.losses += [(int(step), float(loss)) for step, loss in memory["losses"]]
-        self.epochs += [EpochResult(**result) for result in memory["epochs"]]
-        self._meter.skip(epoch * self._of_an_epoch)

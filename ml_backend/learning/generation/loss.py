@@ -5,9 +5,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...models.base.device import has_bf16
+from ...models.base.token_batches import compute_context
 from ...models.generation.language_model import LanguageModel
-from .data import IGNORED, TokenPair, padded_batch, passes
+from .data import IGNORED, TokenPair, pad_pairs, passes
 
 if TYPE_CHECKING:
     import torch
@@ -25,26 +25,16 @@ def response_losses(model: LanguageModel, rows: Sequence[TokenPair]) -> "torch.T
     """
     from torch.nn import functional
 
-    ids, mask, labels = (tensor.to(model.device) for tensor in padded_batch(rows, model.tokenizer.pad_token_id))
-    # The first response's first token is told by the logits of the token before it.
+    ids, mask, labels = pad_pairs(rows, model.tokenizer.pad_token_id, model.device)
+    # A token is predicted by the logits of the token before it.
     first = max(min(row.prompt_tokens for row in rows), 1)
     kept = ids.shape[1] - first + 1
-    with compute_context(model):
+    with compute_context(model.use_bf16, model.device):
         logits = _logits(model.module, ids, mask, kept)[:, :-1]
     flat = functional.cross_entropy(
         logits.float().flatten(0, 1), labels[:, first:].flatten(), reduction="none", ignore_index=IGNORED
     )
     return flat.view(len(rows), -1)
-
-
-def compute_context(model: LanguageModel) -> "Any":
-    """The precision that matrix products run in: bf16 where the device has it and the weights are held in fp32."""
-    import torch
-
-    dtype = next(model.module.parameters()).dtype
-    kind = model.device.partition(":")[0]
-    is_mixed = dtype == torch.float32 and has_bf16(model.device) and not model.is_quantised
-    return torch.autocast(kind, dtype=torch.bfloat16, enabled=is_mixed)
 
 
 def holdout_loss(
@@ -57,16 +47,15 @@ def holdout_loss(
     """Mean cross entropy over all response tokens of the rows; not a number without rows.
 
     Args:
-        on_rows: told of the rows of every pass.
+        on_rows: called with the number of rows of every pass.
     """
     import torch
 
     total, tokens = 0.0, 0
     with torch.inference_mode():
-        for group in passes(rows, range(len(rows)), tokens_per_pass):
-            batch = [rows[i] for i in group]
+        for batch in passes(rows, tokens_per_pass):
             total += float(response_losses(model, batch).double().sum())
-            tokens += sum(len(row.ids) - row.prompt_tokens for row in batch)
+            tokens += sum(row.response_tokens for row in batch)
             if on_rows is not None:
                 on_rows(len(batch))
     return total / tokens if tokens else math.nan
@@ -89,7 +78,7 @@ def text_perplexity(model: LanguageModel, texts: Sequence[str], *, tokens_per_pa
 
 
 def _logits(module: Any, ids: "torch.Tensor", mask: "torch.Tensor", kept: int) -> "torch.Tensor":
-    """Logits of the last so many positions: with large vocabularies the others would take most of the memory."""
+    """Logits of the last `kept` positions: with large vocabularies the others would take most of the memory."""
     options: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
     if "logits_to_keep" in inspect.signature(module.forward).parameters:
         options["logits_to_keep"] = kept

@@ -1,1 +1,1 @@
-"""The training loop: steps, epochs, checkpoints and deadlines."""
+"""The training loop: steps, epochs, checkpoints, deadlines and progress, whatever is trained."""

@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping
 
 from ...domain.progress import Progress, ProgressCallback
 
-__all__ = ["ProgressMeter"]
+__all__ = ["FORWARD_SHARE", "ProgressMeter"]
+
+FORWARD_SHARE = 1 / 3
+"""Work of computing features or scores of rows, as a share of a training pass over them."""
 
 LEAST_S = 2.0
 
@@ -15,7 +18,7 @@ class ProgressMeter:
 
     Args:
         work: rows to be worked on, each counted as often as a pass over it costs a forward and backward pass.
-        start: fraction at which the work begins, and `end` where it ends.
+        start: fraction at which the work begins; `end` is the one where it ends.
         clock: seconds from any origin.
     """
 
@@ -24,8 +27,8 @@ class ProgressMeter:
         report: ProgressCallback,
         work: float,
         *,
-        start: float,
-        end: float,
+        start: float = 0.0,
+        end: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._report = report
@@ -36,11 +39,11 @@ class ProgressMeter:
         self._began_s = clock()
 
     def expect(self, work: float) -> None:
-        """Count on other work in all than was thought before."""
+        """Change how much work there is in all."""
         self._work = max(work, self._done, 1.0)
 
     def skip(self, rows: float) -> None:
-        """Count rows as done that an earlier attempt has worked on: they say nothing about how fast this one is."""
+        """Count rows as done that an earlier attempt worked on: they tell nothing about how fast this one is."""
         self._known += rows
         self._done = min(self._done + rows, self._work)
 
@@ -54,6 +57,22 @@ class ProgressMeter:
             left = f", about {_duration(spent_s / worked * (self._work - self._done))} left"
         fraction = self._start + share * (self._end - self._start)
         self._report(Progress(fraction, stage, message + left, metrics or {}))
+
+    def counter(self, stage: str, message: str, *, work: float = FORWARD_SHARE) -> Callable[[int], None]:
+        """A callback for work that reports how many rows are done by now.
+
+        Args:
+            message: with `{rows}` in place of that number.
+            work: of a row.
+        """
+        done = 0
+
+        def count(rows: int) -> None:
+            nonlocal done
+            self.advance((rows - done) * work, stage, message.format(rows=rows))
+            done = rows
+
+        return count
 
 
 def _duration(seconds: float) -> str:

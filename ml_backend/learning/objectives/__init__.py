@@ -1,5 +1,1 @@
 """Objectives, one file per kind of head: what it should answer, how its loss is taken, how it is calibrated."""
-
-from .base import Objective, objective_for
-
-__all__ = ["Objective", "objective_for"]

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ...arrays import Codes, Floats2d, Ints
 from ...domain.example import Target
-from ...domain.model import HeadKind, Method
+from ...domain.model import Method
 from ...measuring.calibration import Reliability
-from ...measuring.evaluation import Average, Evaluation, evaluate
-from ...models.bundle.bundle import Head
-from ...models.decoders import Decoder
-from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ...measuring.evaluation import Evaluation
+from ...measuring.f1 import F1Measure
+from ...models.bundle.head import Head
+from ...models.decoders.base import Decoder
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...plugins import classes_in
-from ..classification.hyperparameters import Hyperparameters
-from ..classification.settings import TrainingSettings
+from ..classification.settings import Hyperparameters, TrainingSettings
 from ..rows.data import LabeledTexts
-from ..rows.encoded import Codes, EncodedRows
+from ..rows.encoded import EncodedRows
 
 if TYPE_CHECKING:
     import torch
@@ -34,33 +35,33 @@ class Objective(ABC):
 
     Attributes:
         head: the kind of head.
-        average: over labels, in the metric that methods and versions are compared by.
+        measure: what methods and versions are compared by.
         learns_descriptions: whether names and hints of labels are learned from as texts.
-        readout: how the head is read as long as nothing is calibrated; there from `prepare` on.
+        decoder: how the head is read as long as nothing is calibrated; there from `prepare` on.
     """
 
-    head: ClassVar[HeadKind]
-    average: ClassVar[Average]
+    head: ClassVar[str]
+    measure: ClassVar[F1Measure]
     learns_descriptions: ClassVar[bool] = False
-    readout: Decoder
+    decoder: Decoder
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
 
     def prepare(self, encoder: TextEncoder, rows: LabeledTexts) -> None:
         """Settle how texts are read, by the rows that are to be learned."""
-        self.readout = self.first_decoder(encoder, rows)
+        self.decoder = self.first_decoder(encoder, rows)
 
     @abstractmethod
     def first_decoder(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Decoder:
-        """The readout before anything is calibrated."""
+        """The decoder before anything is calibrated."""
 
     @abstractmethod
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         """None where a head can be learned from rows with these answers, else why not, as a sentence."""
 
     @abstractmethod
-    def codes(self, targets: Sequence[Target | None], reading: TokenisedTexts, /) -> Codes:
+    def codes(self, targets: Sequence[Target | None], tokenised: TokenisedTexts, /) -> Codes:
         """What the head should answer per unit; anything for a row without an answer, which must not be learned."""
 
     @abstractmethod
@@ -97,36 +98,36 @@ class Objective(ABC):
 
     @abstractmethod
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
-        """The readout fitted on held-out rows; what too few of them cannot tell stays as it was.
+        """The decoder fitted on held-out rows; what too few of them cannot tell stays as it was.
 
         Args:
             logits: of the encoded rows' units, of a model that was not trained on them.
         """
 
     @abstractmethod
-    def reliability(self, readout: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
-        """How confident the readout's answers to the rows are, and which of them are right."""
+    def reliability(self, decoder: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
+        """How confident the decoder's answers to the rows are, and which of them are right."""
 
     def encode(self, encoder: TextEncoder, rows: LabeledTexts) -> EncodedRows:
         """The rows as the head learns them."""
-        reading = self.readout.reading(encoder, rows.texts)
-        return EncodedRows(rows, reading, self.codes(rows.targets, reading))
+        tokenised = self.decoder.tokenise(encoder, rows.texts)
+        return EncodedRows(rows, tokenised, self.codes(rows.targets, tokenised))
 
     def evaluation(self, logits: Floats2d, encoded: EncodedRows) -> Evaluation:
         """Metrics of logits on the encoded rows, read as well as these rows allow."""
-        answers = self.calibrated(logits, encoded).answers(logits, encoded.reading)
-        return evaluate(encoded.rows.targets, [answer.target for answer in answers], self.labels)
+        answers = self.calibrated(logits, encoded).answers(logits, encoded.tokenised)
+        return self.measure.evaluate(encoded.rows.targets, [answer.target for answer in answers], self.labels)
 
     def score(self, evaluation: Evaluation) -> float:
         """The figure that methods are compared by."""
-        return evaluation.averaged(self.average)
+        return self.measure.score(evaluation)
 
     def sample_for_regression(self, encoded: EncodedRows, _rng: np.random.Generator, /) -> Ints:
         """Rows that frozen features are computed of: all, or as many as fit into memory."""
         return np.arange(len(encoded))
 
 
-def objective_for(head: HeadKind, labels: tuple[str, ...]) -> Objective:
+def objective_for(head: str, labels: tuple[str, ...]) -> Objective:
     """A new objective for a kind of head.
 
     Raises:

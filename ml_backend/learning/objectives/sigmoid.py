@@ -2,25 +2,25 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Bools, Codes, Floats, Floats2d, Ints
 from ...domain.example import Target
-from ...domain.model import HeadKind, Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic
-from ...measuring.evaluation import Average
-from ...models.bundle.bundle import Head
-from ...models.decoders import Decoder
+from ...domain.model import Method
+from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic
+from ...measuring.measures.sigmoid import SigmoidMeasure
+from ...models.bundle.head import Head
+from ...models.decoders.base import Decoder
 from ...models.decoders.sigmoid import SigmoidDecoder
-from ...models.text.confidence import Floats, log_odds
-from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ...models.text.confidence import log_odds
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_label_regressions
+from ..classification.settings import Hyperparameters
 from ..rows.data import LabeledTexts
-from ..rows.encoded import Codes, EncodedRows
+from ..rows.encoded import EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ PRIOR_ROWS = 10.0
 class SigmoidObjective(Objective):
     """A code is a line of 1 for the labels that were chosen and 0 for the others, shape (U, K)."""
 
-    head = HeadKind.SIGMOID
-    average = Average.MACRO
+    head = "sigmoid"
+    measure = SigmoidMeasure()
 
     def first_decoder(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Decoder:
-        return SigmoidDecoder(self.labels)
+        return SigmoidDecoder(labels=self.labels)
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if len(set(targets)) > 1:
@@ -49,13 +49,13 @@ class SigmoidObjective(Objective):
             "rows that differ: review more tasks and train again"
         )
 
-    def codes(self, targets: Sequence[Target | None], _reading: TokenisedTexts, /) -> Codes:
+    def codes(self, targets: Sequence[Target | None], _tokenised: TokenisedTexts, /) -> Codes:
         chosen = [frozenset(target or ()) for target in targets]
         lines = [[label in labels for label in self.labels] for labels in chosen]
         return np.array(lines, dtype=np.float32).reshape(len(lines), len(self.labels))
 
     def strata(self, targets: Sequence[Target]) -> Ints:
-        """The rarest label of each row; rows without a label are a class of their own."""
+        """The rarest label of each row; rows without a label are one more class."""
         counts = Counter(label for target in targets for label in target)
         index: dict[object, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array(
@@ -86,30 +86,30 @@ class SigmoidObjective(Objective):
 
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A logistic map of all labels together, then thresholds on what it gives, then the same of whole answers."""
-        readout = SigmoidDecoder(self.labels)
+        decoder = SigmoidDecoder(labels=self.labels)
         if len(encoded) < LEAST_CALIBRATION_ROWS:
-            return readout
+            return decoder
         chosen = np.asarray(encoded.codes, dtype=np.bool_)
         of_label = fit_logistic(logits.ravel().astype(np.float64), chosen.ravel())
-        readout = replace(readout, slope=of_label.slope, offset=of_label.offset)
-        probabilities = readout.probabilities(logits)
-        readout = replace(readout, thresholds=_thresholds(probabilities, chosen))
-        raw, is_right = _whole(readout, probabilities, chosen)
+        decoder = decoder.copy_with(slope=of_label.slope, offset=of_label.offset)
+        probabilities = decoder.probabilities(logits)
+        decoder = decoder.copy_with(thresholds=_thresholds(probabilities, chosen))
+        raw, is_right = _whole(decoder, probabilities, chosen)
         of_task = fit_logistic(log_odds(raw), is_right)
-        return replace(readout, task_slope=of_task.slope, task_offset=of_task.offset)
+        return decoder.copy_with(task_slope=of_task.slope, task_offset=of_task.offset)
 
-    def reliability(self, readout: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
-        if not isinstance(readout, SigmoidDecoder):
-            raise TypeError(f"{readout} found; wanted the readout of a sigmoid head")
+    def reliability(self, decoder: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
+        if not isinstance(decoder, SigmoidDecoder):
+            raise TypeError(f"{decoder} found; wanted the decoder of a sigmoid head")
         chosen = np.asarray(encoded.codes, dtype=np.bool_)
-        raw, is_right = _whole(readout, readout.probabilities(logits), chosen)
-        scores = [answer.score for answer in readout.answers(logits, encoded.reading)]
+        raw, is_right = _whole(decoder, decoder.probabilities(logits), chosen)
+        scores = [answer.score for answer in decoder.answers(logits, encoded.tokenised)]
         return Reliability(raw, np.array(scores, dtype=np.float64), is_right)
 
 
-def _whole(readout: SigmoidDecoder, probabilities: Floats, chosen: Bools) -> tuple[Floats, Bools]:
+def _whole(decoder: SigmoidDecoder, probabilities: Floats, chosen: Bools) -> tuple[Floats, Bools]:
     """Raw confidence in whole answers, and which of them are right."""
-    return readout.joint(probabilities), (readout.chosen(probabilities) == chosen).all(axis=1)
+    return decoder.joint(probabilities), (decoder.chosen(probabilities) == chosen).all(axis=1)
 
 
 def _thresholds(probabilities: Floats, chosen: Bools) -> tuple[float, ...]:

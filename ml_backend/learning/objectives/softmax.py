@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Codes, Floats2d, Ints
 from ...domain.example import Target
-from ...domain.model import HeadKind, Method
+from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_temperature
-from ...measuring.evaluation import Average
-from ...models.bundle.bundle import Head
-from ...models.decoders import Decoder
+from ...measuring.measures.softmax import SoftmaxMeasure
+from ...models.bundle.head import Head
+from ...models.decoders.base import Decoder
 from ...models.decoders.softmax import SoftmaxDecoder
 from ...models.text.confidence import confidences
-from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
-from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import class_mean_head, fit_regression
-from ..classification.settings import TrainingSettings
+from ..classification.settings import Hyperparameters, TrainingSettings
 from ..rows.data import LabeledTexts
-from ..rows.encoded import Codes, EncodedRows
+from ..rows.encoded import EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ __all__ = ["SoftmaxObjective"]
 class SoftmaxObjective(Objective):
     """A code is the position of the class."""
 
-    head = HeadKind.SOFTMAX
-    average = Average.MACRO
+    head = "softmax"
+    measure = SoftmaxMeasure()
     learns_descriptions = True
 
     def first_decoder(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Decoder:
-        return SoftmaxDecoder(self.labels)
+        return SoftmaxDecoder(labels=self.labels)
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if len(set(targets)) > 1:
@@ -46,7 +46,7 @@ class SoftmaxObjective(Objective):
             "review tasks of another class and train again"
         )
 
-    def codes(self, targets: Sequence[Target | None], _reading: TokenisedTexts, /) -> Codes:
+    def codes(self, targets: Sequence[Target | None], _tokenised: TokenisedTexts, /) -> Codes:
         index: dict[Target | None, int] = {label: k for k, label in enumerate(self.labels)}
         return np.array([index.get(target, 0) for target in targets], dtype=np.int64)
 
@@ -94,12 +94,14 @@ class SoftmaxObjective(Objective):
 
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         if len(encoded) < LEAST_CALIBRATION_ROWS:
-            return SoftmaxDecoder(self.labels)
-        return SoftmaxDecoder(self.labels, fit_temperature(logits, np.asarray(encoded.codes, dtype=np.int64)))
+            return SoftmaxDecoder(labels=self.labels)
+        return SoftmaxDecoder(
+            labels=self.labels, temperature=fit_temperature(logits, np.asarray(encoded.codes, dtype=np.int64))
+        )
 
-    def reliability(self, readout: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
+    def reliability(self, decoder: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
         is_right = logits.argmax(axis=1) == encoded.codes
-        scores = [answer.score for answer in readout.answers(logits, encoded.reading)]
+        scores = [answer.score for answer in decoder.answers(logits, encoded.tokenised)]
         return Reliability(
             confidences(logits, 1.0).max(axis=1, initial=0.0), np.array(scores, dtype=np.float64), is_right
         )

@@ -2,27 +2,27 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Bools, Codes, Floats2d, Ints
 from ...domain.example import Span, Target
-from ...domain.model import HeadKind, Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Bools, Reliability, fit_logistic, fit_temperature
-from ...measuring.evaluation import Average, evaluate
-from ...models.bundle.bundle import Head
-from ...models.decoders import Decoder
+from ...domain.model import Method
+from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic, fit_temperature
+from ...measuring.measures.tags import TagsMeasure
+from ...models.bundle.head import Head
+from ...models.decoders.base import Decoder
 from ...models.decoders.tags import OUTSIDE, TagsDecoder
 from ...models.text.confidence import log_odds
-from ...models.text.tokenised import Floats2d, Ints, TokenisedTexts
+from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
 from ...models.text.windows import Unit, stands_between_spaces, stands_on
 from ...tasks.entities import without_overlaps
-from ..classification.hyperparameters import Hyperparameters
 from ..classification.regression import fit_regression
+from ..classification.settings import Hyperparameters
 from ..rows.data import LabeledTexts
-from ..rows.encoded import Codes, EncodedRows
+from ..rows.encoded import EncodedRows
 from .base import Objective
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ LEAST_SPANS = 20
 class TagsObjective(Objective):
     """A code is a tag per unit: O, then B and I of each label in turn. Of spans that overlap one is learned."""
 
-    head = HeadKind.TAGS
-    average = Average.MICRO
+    head = "tags"
+    measure = TagsMeasure()
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if any(targets):
@@ -56,19 +56,19 @@ class TagsObjective(Objective):
         spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
         units = [Unit.PIECE] if stands_between_spaces(rows.texts, spans) else [Unit.WORD, Unit.MODEL_WORD]
         fitting = (unit for unit in units if stands_on(unit, encoder, rows.texts, spans))
-        return TagsDecoder(self.labels, next(fitting, Unit.TOKEN))
+        return TagsDecoder(labels=self.labels, unit=next(fitting, Unit.TOKEN))
 
-    def codes(self, targets: Sequence[Target | None], reading: TokenisedTexts, /) -> Codes:
+    def codes(self, targets: Sequence[Target | None], tokenised: TokenisedTexts, /) -> Codes:
         index = {label: k for k, label in enumerate(self.labels)}
-        codes = np.zeros(reading.units, dtype=np.int64)
-        if reading.spans is None:
+        codes = np.zeros(tokenised.units, dtype=np.int64)
+        if tokenised.spans is None:
             return codes
-        for target, start, end in zip(targets, reading.unit_starts[:-1], reading.unit_starts[1:], strict=True):
-            codes[start:end] = tags_of(_spans(target), reading.spans[start:end], index)
+        for target, start, end in zip(targets, tokenised.unit_starts[:-1], tokenised.unit_starts[1:], strict=True):
+            codes[start:end] = tags_of(_spans(target), tokenised.spans[start:end], index)
         return codes
 
     def strata(self, targets: Sequence[Target]) -> Ints:
-        """The rarest label of each row; rows without a span are a class of their own."""
+        """The rarest label of each row; rows without a span are one more class."""
         counts = Counter(span.label for target in targets for span in _spans(target))
         index = {label: k for k, label in enumerate(self.labels)}
         return np.array(
@@ -98,7 +98,7 @@ class TagsObjective(Objective):
             features,
             np.asarray(encoded.codes, dtype=np.int64),
             encoded.unit_weights,
-            classes=self.readout.columns,
+            classes=self.decoder.columns,
             c=c,
             max_iterations=min(max_iterations, REGRESSION_ITERATIONS),
         )
@@ -110,14 +110,14 @@ class TagsObjective(Objective):
 
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A temperature of tags, the bias of the highest strict F1, and logistic maps for spans and for whole texts."""
-        readout = self._tags_readout()
+        decoder = self._tags_decoder()
         if len(encoded) < LEAST_CALIBRATION_ROWS:
-            return readout
+            return decoder
         codes = np.asarray(encoded.codes, dtype=np.int64)
-        readout = replace(readout, temperature=fit_temperature(logits, codes))
+        decoder = decoder.copy_with(temperature=fit_temperature(logits, codes))
         if sum(len(target) for target in encoded.rows.targets) >= LEAST_SPANS:
-            readout = replace(readout, entity_bias=self._best_bias(readout, logits, encoded))
-        tagged = readout.tagged(logits, encoded.reading)
+            decoder = decoder.copy_with(entity_bias=self._best_bias(decoder, logits, encoded))
+        tagged = decoder.tagged(logits, encoded.tokenised)
         given = [set(_spans(target)) for target in encoded.rows.targets]
         found = [
             (score, span in truth) for (spans, _), truth in zip(tagged, given, strict=True) for span, score in spans
@@ -127,17 +127,16 @@ class TagsObjective(Objective):
             np.array([is_right for _, is_right in found], dtype=np.bool_),
         )
         of_task = fit_logistic(log_odds(np.array([joint for _, joint in tagged])), _exact(tagged, given))
-        return replace(
-            readout,
+        return decoder.copy_with(
             span_slope=of_span.slope,
             span_offset=of_span.offset,
             task_slope=of_task.slope,
             task_offset=of_task.offset,
         )
 
-    def reliability(self, readout: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
-        answers = readout.answers(logits, encoded.reading)
-        tagged = self._tags_readout().tagged(logits, encoded.reading)
+    def reliability(self, decoder: Decoder, logits: Floats2d, encoded: EncodedRows) -> Reliability:
+        answers = decoder.answers(logits, encoded.tokenised)
+        tagged = self._tags_decoder().tagged(logits, encoded.tokenised)
         return Reliability(
             np.array([joint for _, joint in tagged], dtype=np.float64),
             np.array([answer.score for answer in answers], dtype=np.float64),
@@ -151,28 +150,28 @@ class TagsObjective(Objective):
         )
 
     def sample_for_regression(self, encoded: EncodedRows, rng: np.random.Generator, /) -> Ints:
-        counts = np.diff(encoded.reading.unit_starts)
+        counts = np.diff(encoded.tokenised.unit_starts)
         if counts.sum() <= MOST_REGRESSION_UNITS:
             return np.arange(len(encoded))
         order = rng.permutation(len(encoded))
         return np.sort(order[: max(int((np.cumsum(counts[order]) <= MOST_REGRESSION_UNITS).sum()), 1)])
 
-    def _best_bias(self, readout: TagsDecoder, logits: Floats2d, encoded: EncodedRows) -> float:
+    def _best_bias(self, decoder: TagsDecoder, logits: Floats2d, encoded: EncodedRows) -> float:
         """The largest bias that costs next to no strict F1 here.
 
         New texts hold names that no row has shown, so a model that is balanced on rows like its own finds too few.
         """
         scores = {}
         for bias in BIASES.tolist():
-            tagged = replace(readout, entity_bias=bias).tagged(logits, encoded.reading)
+            tagged = decoder.copy_with(entity_bias=bias).tagged(logits, encoded.tokenised)
             answers: list[Target] = [tuple(span for span, _ in spans) for spans, _ in tagged]
-            scores[bias] = self.score(evaluate(encoded.rows.targets, answers))
+            scores[bias] = self.score(self.measure.evaluate(encoded.rows.targets, answers))
         return max(bias for bias, score in scores.items() if score >= max(scores.values()) - SPARED_F1)
 
-    def _tags_readout(self) -> TagsDecoder:
-        if not isinstance(self.readout, TagsDecoder):
-            raise TypeError(f"{self.readout} found; wanted the readout of a tags head")
-        return self.readout
+    def _tags_decoder(self) -> TagsDecoder:
+        if not isinstance(self.decoder, TagsDecoder):
+            raise TypeError(f"{self.decoder} found; wanted the decoder of a tags head")
+        return self.decoder
 
 
 def tags_of(spans: Sequence[Span], unit_spans: Ints, index: dict[str, int]) -> Ints:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...domain.example import Row, Span, Target, parts_of
-from ...domain.model import HeadKind
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...errors import TrainingError
 from ...tasks import ServedControl
 from ...tasks.entities import without_overlaps
-from ..objectives import objective_for
+from ..objectives.base import objective_for
 from .data import LabeledTexts, TrainingData
 
 __all__ = ["training_data"]
@@ -43,9 +42,9 @@ def training_data(
             f"wanted a text and an answer to {control.name!r} in each: review more tasks and train again"
         )
     validation, _ = _usable(validation_rows, served, field)
-    if served.kind.head is HeadKind.TEXT:
+    if not served.kind.has_labels:
         left = tuple(_warnings((), Counter(), left_out, knows_names=False))
-        return TrainingData(control.name, HeadKind.TEXT, (), train, _labeled([]), validation, left)
+        return TrainingData(control.name, served.kind.head, (), train, _labeled([]), validation, left)
     objective = objective_for(served.kind.head, labels)
     fault = objective.why_unusable(train.targets)
     if fault:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ...arrays import Floats, Ints
 from ...domain.example import Target
-from ...domain.model import HeadKind
 
 __all__ = ["LabeledTexts", "TrainingData"]
 
@@ -26,12 +25,12 @@ class LabeledTexts:
 
     texts: tuple[str, ...]
     targets: tuple[Target, ...]
-    weights: npt.NDArray[np.float64]
+    weights: Floats
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, positions: Sequence[int] | npt.NDArray[np.int64]) -> "LabeledTexts":
+    def take(self, positions: Sequence[int] | Ints) -> "LabeledTexts":
         """The texts at these positions, in their order."""
         chosen = np.asarray(positions, dtype=np.int64)
         return LabeledTexts(
@@ -64,7 +63,7 @@ class TrainingData:
     """
 
     control: str
-    head: HeadKind
+    head: str
     labels: tuple[str, ...]
     train: LabeledTexts
     described: LabeledTexts

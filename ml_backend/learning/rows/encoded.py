@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from ...models.text.tokenised import Ints, TokenisedTexts
+from ...arrays import Codes, Floats, Ints
+from ...models.text.tokenised import TokenisedTexts
 from .data import LabeledTexts
 
-__all__ = ["Codes", "EncodedRows"]
-
-Codes: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float32]
-"""What a head should answer per unit: a class, shape (U,), or yes and no per label, shape (U, K)."""
+__all__ = ["EncodedRows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,26 +17,26 @@ class EncodedRows:
     """Rows, what a head reads of them, and what it should answer.
 
     Attributes:
-        codes: per unit of the reading; see the objective that made them.
+        codes: per unit of the texts; see the objective that made them.
     """
 
     rows: LabeledTexts
-    reading: TokenisedTexts
+    tokenised: TokenisedTexts
     codes: Codes
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
-    def unit_weights(self) -> npt.NDArray[np.float64]:
+    def unit_weights(self) -> Floats:
         """Factor on the loss per unit, shape (U,): that of its row."""
-        return np.repeat(self.rows.weights, np.diff(self.reading.unit_starts))
+        return np.repeat(self.rows.weights, np.diff(self.tokenised.unit_starts))
 
     def take(self, positions: Sequence[int] | Ints) -> "EncodedRows":
         """The rows at these positions, in their order."""
-        units = self.reading.units_of(positions)
-        return EncodedRows(self.rows.take(positions), self.reading.take(positions), self.codes[units])
+        units = self.tokenised.units_of(positions)
+        return EncodedRows(self.rows.take(positions), self.tokenised.take(positions), self.codes[units])
 
-    def weighted(self, weights: npt.NDArray[np.float64]) -> "EncodedRows":
+    def weighted(self, weights: Floats) -> "EncodedRows":
         """The same rows with other weights, shape (N,)."""
         return replace(self, rows=replace(self.rows, weights=weights))

@@ -1,42 +1,25 @@
-"""Logits of rows from models that were trained without them, fold by fold."""
+"""Rows dealt out over folds, each of which is scored by models that were trained without it."""
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-from ...domain.model import Method
-from ...models.text.tokenised import Floats2d
-from ..classification.fit import Observer, Workshop
-from ..loop.checkpoints import Checkpoints, EpochCheckpoints
-from ..loop.deadline import Deadline
-from .encoded import EncodedRows
+from ...arrays import Ints
+from ..loop.meter import FORWARD_SHARE
 
-__all__ = ["Fold", "HeldOut", "dealt_out", "out_of_fold", "stratified_folds"]
-
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
-    """Rows with the logits of models that were not trained on them.
-
-    Attributes:
-        logits: per method, of the encoded rows' units, shape (U, K).
-    """
-
-    encoded: EncodedRows
-    logits: Mapping[Method, Floats2d]
+__all__ = ["Fold", "deal_out", "stratified_folds"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """Positions of train rows: those to train on, and those to score."""
+    """Positions of train rows: the ones to train on, and the ones to score."""
 
     train: Ints
     scored: Ints
+
+    def work(self, epochs: int) -> float:
+        """Training passes, in rows, that comparing the methods on it takes with this many epochs of tuning."""
+        return len(self.train) * epochs + len(self.scored) * FORWARD_SHARE
 
 
 def stratified_folds(
@@ -47,22 +30,22 @@ def stratified_folds(
     Every class is dealt out over the folds evenly. A class's only row is always trained on, so every fold knows
     every class. Of many rows a fold trains on `most_rows` and scores as many, each class in proportion.
     """
-    assigned = dealt_out(indices, folds, rng, least=2)
+    assigned = deal_out(indices, folds, rng, least=2)
     fold_size = -(-int((assigned >= 0).sum()) // folds)
-    made = []
+    dealt = []
     for number in range(min(folds, max(1, scored_rows // max(fold_size, 1)))):
         scored, train = np.flatnonzero(assigned == number), np.flatnonzero(assigned != number)
         if len(scored):
-            made.append(
+            dealt.append(
                 Fold(
                     train=_proportional(train, indices, most_rows, rng),
                     scored=_proportional(scored, indices, most_rows, rng),
                 )
             )
-    return made
+    return dealt
 
 
-def dealt_out(indices: Ints, folds: int, rng: np.random.Generator, *, least: int = 1) -> Ints:
+def deal_out(indices: Ints, folds: int, rng: np.random.Generator, *, least: int = 1) -> Ints:
     """A fold's number from 0 per member, every class dealt out over the folds evenly; -1 for classes under `least`."""
     assigned = np.full(len(indices), -1, dtype=np.int64)
     offset = 0
@@ -86,75 +69,3 @@ def _proportional(positions: Ints, indices: Ints, count: int, rng: np.random.Gen
         members = np.flatnonzero(classes == k)
         rank[members] = np.arange(len(members)) / len(members)
     return np.sort(shuffled[np.argsort(rank, kind="stable")[:count]])
-
-
-def out_of_fold(
-    workshop: Workshop,
-    encoded: EncodedRows,
-    features: Floats2d,
-    folds: Sequence[Fold],
-    *,
-    tuned: Method | None,
-    observer: Callable[[int], Observer],
-    checkpoints: Checkpoints,
-    on_fold: Callable[[Fold, bool], None],
-    deadline: Deadline | None = None,
-) -> HeldOut:
-    """Logits of train rows from models that were trained without them, fold after fold.
-
-    Args:
-        features: of the encoded rows' units, from the frozen encoder.
-        tuned: the method that is tried beside the regression; None: the regression alone.
-        observer: of tuning in the fold with this number, from 1.
-        checkpoints: where every fold's logits are kept.
-        on_fold: told of every fold that is finished, with True where an earlier attempt did that.
-        deadline: of tuning in all of them together.
-    """
-    methods = [Method.REGRESSION, *([tuned] if tuned else [])]
-    empty = np.zeros((0, workshop.objective.readout.columns), dtype=np.float32)
-    logits: dict[Method, list[Floats2d]] = {method: [empty] for method in methods}
-    for number, fold in enumerate(folds, start=1):
-        name = f"fold-{number}"
-        scored, is_known = checkpoints.arrays(
-            name,
-            partial(
-                _scored,
-                workshop,
-                encoded,
-                features,
-                fold,
-                tuned=tuned,
-                observer=observer(number),
-                epochs=checkpoints.epochs(name),
-                deadline=deadline and deadline.part(1 / (len(folds) - number + 1)),
-            ),
-        )
-        on_fold(fold, is_known)
-        checkpoints.epochs(name).clear()
-        for method in methods:
-            logits[method].append(scored[method])
-    positions = np.concatenate([np.zeros(0, dtype=np.int64), *(fold.scored for fold in folds)])
-    return HeldOut(encoded.take(positions), {method: np.concatenate(parts) for method, parts in logits.items()})
-
-
-def _scored(
-    workshop: Workshop,
-    encoded: EncodedRows,
-    features: Floats2d,
-    fold: Fold,
-    *,
-    tuned: Method | None,
-    observer: Observer,
-    epochs: EpochCheckpoints,
-    deadline: Deadline | None,
-) -> dict[str, Floats2d]:
-    """Logits of a fold's scored rows, by method."""
-    part, part_features = encoded.take(fold.train), features[encoded.reading.units_of(fold.train)]
-    head = workshop.regression(part, part_features)
-    scored = encoded.reading.units_of(fold.scored)
-    logits: dict[str, Floats2d] = {Method.REGRESSION: head.logits(features[scored])}
-    if tuned:
-        first = workshop.first_head(part, part_features, head)
-        with workshop.tuned(tuned, part, first, observer=observer, checkpoints=epochs, deadline=deadline) as (model, _):
-            logits[tuned] = model.logits(encoded.reading.take(fold.scored))
-    return logits

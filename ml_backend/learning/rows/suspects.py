@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from ...domain.example import Row, Target, label_of, parts_of
 from ...domain.model import Suspects
 
-__all__ = ["LEAST_WEIGHT", "Suspicion", "treated"]
+__all__ = ["LEAST_WEIGHT", "Suspicion", "treat_suspects"]
 
 LEAST_WEIGHT = 0.05
-"""Of the weight of a row whose label is surely wrong: what is suspected is not known."""
+"""Share of its weight that a row keeps whose label is surely wrong: a suspicion is not knowledge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Suspicion:
     suspects: frozenset[str]
 
 
-def treated(
+def treat_suspects(
     rows: Sequence[Row], suspicion: Suspicion, handling: Suspects, control_name: str
 ) -> tuple[list[Row], tuple[str, ...]]:
     """The rows to train on, and a sentence on what became of the suspected ones.
 
     They are left out, or every row is weighted by the quality of its label: a soft form of the same, which also takes
-    in those that are only a little suspicious. Rows of a label that is suspected wherever it stands are left as they
+    in rows that are only a little suspicious. Rows of a label that is suspected wherever it stands are left as they
     are: without them the model could not answer it at all.
 
     Args:
@@ -49,8 +49,9 @@ def treated(
     weights = {
         row.id: max(suspicion.quality.get(row.id, 1.0), LEAST_WEIGHT) if row.id in treatable else 1.0 for row in rows
     }
-    said = f"an audit suspects {len(concerned)} of them to be wrong"
-    sentence = f"train rows were weighted by their labels' quality: {said}"
+    sentence = (
+        f"train rows were weighted by their labels' quality: an audit suspects {len(concerned)} of them to be wrong"
+    )
     return [replace(row, weight=row.weight * weights[row.id]) for row in rows], (sentence,)
 
 

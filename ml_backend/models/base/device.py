@@ -1,5 +1,6 @@
 """What torch computes on, and in which precision that is fastest."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,10 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["has_bf16", "has_cuda", "on_cpu", "pick_device"]
+__all__ = ["cores", "has_bf16", "has_cuda", "on_cpu", "pick_device"]
 
 DRIVERS = ("/proc/driver/nvidia/version", "/dev/dxg")
 """Present where NVIDIA's driver is, the second one in Windows' Linux."""
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    # Not every system has processes bound to cores.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pick_device() -> str:
@@ -27,7 +34,7 @@ def has_cuda(drivers: Sequence[str] = DRIVERS) -> bool:
 
 
 def has_bf16(device: str) -> bool:
-    """True where the device multiplies bf16 matrices natively; of CPUs, those with AVX512-BF16 or AMX."""
+    """True where the device multiplies bf16 matrices natively, as CPUs with AVX512-BF16 or AMX do."""
     import torch
 
     if device.startswith("cuda"):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ...batches import in_batches
 from ...words import token_spans, words
 from .tokeniser import LocatedTokens, Tokeniser
 
@@ -63,8 +64,7 @@ def longer_texts(texts: Sequence[str], tokeniser: Tokeniser, max_length_tokens: 
     room = max_length_tokens - SPECIAL_TOKENS
     long = [position for position, text in enumerate(texts) if len(text.encode(errors="replace")) > room]
     found = []
-    for start in range(0, len(long), CHUNK_ROWS):
-        chunk = long[start : start + CHUNK_ROWS]
+    for chunk in in_batches(long, CHUNK_ROWS):
         rows = tokeniser.ids([texts[position] for position in chunk], max_length_tokens + 1)
         found += [position for position, ids in zip(chunk, rows, strict=True) if len(ids) > max_length_tokens]
     return found

@@ -19,7 +19,7 @@ def beginning(text: str, tokens: int, count: Count) -> str:
     """Return a beginning of a text that holds at least the first `tokens` tokens of the whole text.
 
     Tokenizers split a text at white space before they do anything else, so the words after a word do not influence
-    its tokens. All tokens of a beginning are therefore tokens of the text, except those of its last two words: the
+    its tokens. All tokens of a beginning are therefore tokens of the text, except the tokens of its last two words: the
     last word may be cut, and the one before it may be separated from it in another way.
     """
     return _enough(text, tokens, count, lambda size: text[:size], _last_words)
@@ -31,7 +31,7 @@ def ending(text: str, tokens: int, count: Count) -> str:
 
 
 def _enough(text: str, tokens: int, count: Count, part: Callable[[int], str], unsettled: Callable[[str], str]) -> str:
-    """Return the first of ever larger parts that has enough tokens without those of its unsettled words."""
+    """Return the first of ever larger parts that has enough tokens besides the tokens of its unsettled words."""
     size = CHARACTERS_PER_TOKEN * tokens
     longest = min(len(text), max(LONGEST, size))
     while size < longest:

@@ -1,10 +1,16 @@
 """Threads that run native code, which must end before the process does."""
 
 import atexit
+import contextlib
+import os
+import sys
 import threading
 from collections.abc import Callable
 
-__all__ = ["NativeThread"]
+__all__ = ["NICENESS", "NativeThread", "give_way"]
+
+NICENESS = 5
+"""Added to the niceness of a thread that gives way; Linux then gives it a third of what another thread has."""
 
 _running: set["NativeThread"] = set()
 
@@ -47,6 +53,15 @@ class NativeThread(threading.Thread):
             stop()
         if self is not threading.current_thread():
             self.join()
+
+
+def give_way() -> None:
+    """Give the calling thread, and threads that it starts, only what others leave of the cores; on Linux alone."""
+    # Other systems know the priority of processes alone.
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
 @atexit.register

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ...arrays import Ints
 from ...errors import EncoderError
-from ..text.tokenised import Ints
-from .base_model import cached_file, check_config, load_failure, model_source
+from .base_model import BaseModelFiles
 from .long_texts import beginning
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["FastTokeniser", "LocatedTokens", "SlowTokeniser", "Tokeniser", "load_tokeniser", "tokeniser_of", "whole"]
+__all__ = ["FastTokeniser", "LocatedTokens", "Tokeniser", "load_tokeniser", "tokeniser_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,11 +106,11 @@ class FastTokeniser:
 
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         cutting = self._cutting.get(max_length_tokens) or self._cut_to(max_length_tokens)
-        read = [whole(beginning(text, max_length_tokens, self._count)) for text in texts]
+        read = [_without_halves(beginning(text, max_length_tokens, self._count)) for text in texts]
         return [encoding.ids for encoding in cutting.encode_batch_fast(read)]
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:
-        found = self._whole.encode_batch([whole(text) for text in texts], add_special_tokens=False)
+        found = self._whole.encode_batch([_without_halves(text) for text in texts], add_special_tokens=False)
         return [
             LocatedTokens(each.ids, np.array(each.offsets, dtype=np.int64).reshape(-1, 2), each.word_ids)
             for each in found
@@ -121,7 +121,7 @@ class FastTokeniser:
         return _frame(probe.ids, probe.special_tokens_mask)
 
     def _count(self, text: str) -> int:
-        return len(self._whole.encode_batch_fast([whole(text)], add_special_tokens=False)[0].ids)
+        return len(self._whole.encode_batch_fast([_without_halves(text)], add_special_tokens=False)[0].ids)
 
     def _cut_to(self, max_length_tokens: int) -> "Tokenizer":
         with self._lock:
@@ -132,7 +132,7 @@ class FastTokeniser:
             return self._cutting[max_length_tokens]
 
 
-class SlowTokeniser:
+class _SlowTokeniser:
     """A tokenizer of transformers that is written in Python."""
 
     def __init__(self, tokenizer: Any, name: str) -> None:
@@ -151,7 +151,7 @@ class SlowTokeniser:
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         with self._lock:
             found: list[list[int]] = self._tokenizer(
-                [whole(beginning(text, max_length_tokens, self._count)) for text in texts],
+                [_without_halves(beginning(text, max_length_tokens, self._count)) for text in texts],
                 truncation=True,
                 max_length=max_length_tokens,
                 padding=False,
@@ -162,7 +162,7 @@ class SlowTokeniser:
         return found
 
     def _count(self, text: str) -> int:
-        return len(self._tokenizer(whole(text), add_special_tokens=False, verbose=False)["input_ids"])
+        return len(self._tokenizer(_without_halves(text), add_special_tokens=False, verbose=False)["input_ids"])
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:  # noqa: ARG002 (the shape of every tokeniser)
         raise EncoderError(
@@ -182,17 +182,17 @@ def load_tokeniser(name: str) -> Tokeniser:
     Raises:
         EncoderError: it cannot be found or loaded.
     """
-    source = model_source(name)
-    check_config(name, source)
-    file = cached_file(source, "tokenizer.json")
+    files = BaseModelFiles(name)
+    files.check_config()
+    file = files.file("tokenizer.json")
     try:
         if file is not None:
             return FastTokeniser.read(file, pad_id=0)
         from transformers import AutoTokenizer
 
-        return tokeniser_of(AutoTokenizer.from_pretrained(source, trust_remote_code=False), name)
+        return tokeniser_of(AutoTokenizer.from_pretrained(files.source, trust_remote_code=False), name)
     except Exception as error:  # the tokenizers library raises nothing more special
-        raise EncoderError(load_failure(name, error)) from error
+        raise EncoderError(files.failure(error)) from error
 
 
 def tokeniser_of(tokenizer: Any, name: str) -> Tokeniser:
@@ -202,13 +202,13 @@ def tokeniser_of(tokenizer: Any, name: str) -> Tokeniser:
         name: of the base model, for messages.
     """
     if not tokenizer.is_fast:
-        return SlowTokeniser(tokenizer, name)
+        return _SlowTokeniser(tokenizer, name)
     from tokenizers import Tokenizer
 
     return FastTokeniser(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), int(tokenizer.pad_token_id))
 
 
-def whole(text: str) -> str:
+def _without_halves(text: str) -> str:
     """The text with halves of surrogate pairs replaced: Label Studio lets them through, and tokenizers refuse them."""
     return text.encode(errors="replace").decode()
 

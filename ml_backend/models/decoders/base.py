@@ -1,36 +1,63 @@
-"""What a readout provides, and how it is found."""
+"""What a decoder provides, and how it is found."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Self
 
-from ...domain.model import HeadKind, ScoredTarget
-from ...errors import BundleError
+from pydantic import Field, model_validator
+
+from ...arrays import Floats2d
+from ...domain.model import ScoredTarget
 from ...plugins import classes_in
-from ..base.stored_facts import EXACT, facts_of
+from ..base.stored_facts import StoredFacts
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, TokenisedTexts
+from ..text.tokenised import TokenisedTexts
 
-__all__ = ["Decoder", "decoder_from_json", "decoder_of"]
+__all__ = ["AnyDecoder", "Decoder", "decoder_of"]
 
 LARGEST = 1e6
 """The largest value that is accepted, far above any that calibration fits; above it, computing probabilities fails."""
 
+Labels = Annotated[tuple[str, ...], Field(strict=False)]  # JSON holds them as a list
 
-@dataclass(frozen=True, slots=True)
-class Decoder(ABC):
-    """How one control's linear head is read. Its fields are JSON values: they are what calibration fits.
+
+class AnyDecoder(StoredFacts, ABC):
+    """How the answers of one control's head come about. Its fields are JSON values that stand in the bundle.
 
     Attributes:
-        head: the kind that it reads.
+        head: the kind of head; a task kind names it.
+        is_written: True where a language model writes the answers; else a linear head's logits are decoded.
+        is_one_label: True where an answer is exactly one of the labels: how close a text is to their names then tells
+            something before anything is trained.
+    """
+
+    head: ClassVar[str]
+    is_written: ClassVar[bool] = False
+    is_one_label: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def known_labels(self) -> Sequence[str]:
+        """The labels that answers are made of; none where they are written."""
+
+    @property
+    def writer(self) -> str:
+        """Name of the base model that writes the answers; "" where none does."""
+        return ""
+
+
+class Decoder(AnyDecoder):
+    """How a linear head's logits become answers. Besides the labels, its fields are what calibration fits.
+
+    Attributes:
         labels: stored values of the control, in the order of the label config.
     """
 
-    __pydantic_config__ = EXACT
+    labels: Labels
 
-    head: ClassVar[HeadKind]
-    labels: tuple[str, ...]
+    @property
+    def known_labels(self) -> Sequence[str]:
+        return self.labels
 
     @property
     @abstractmethod
@@ -43,58 +70,40 @@ class Decoder(ABC):
         return 0
 
     @abstractmethod
-    def reading(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
-        """What the head reads of the texts."""
+    def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
+        """Tokenise texts and say which units of them the head answers."""
 
     @abstractmethod
-    def answers(self, logits: Floats2d, reading: TokenisedTexts, /) -> list[ScoredTarget]:
-        """One answer per text of the reading, in order.
+    def answers(self, logits: Floats2d, tokenised: TokenisedTexts, /) -> list[ScoredTarget]:
+        """One answer per tokenised text, in order.
 
         Args:
             logits: shape (units, columns).
         """
 
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return asdict(self)
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The fitted numbers by name, as a run logs them."""
+        return {name: value for name, value in self if isinstance(value, float)}
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Make the readout from the document that `to_json` returned.
-
-        Raises:
-            ValueError: a value is missing, unknown, of another type or not finite.
-        """
-        return facts_of(cls, document)
-
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check_values(self) -> Self:
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise ValueError(
-                f"{len(self.labels)} labels found, {len(set(self.labels))} different ones; wanted each once"
+                f"labels: {len(self.labels)} labels found, {len(set(self.labels))} different ones; wanted each once"
             )
-        numbers = {name: value for name, value in asdict(self).items() if isinstance(value, float)}
-        for name, value in numbers.items():
+        for name, value in self.numbers.items():
             least = 1 / LARGEST if name == "temperature" else -LARGEST
+            # Written so that NaN fails, since no comparison with NaN is true.
             if not least <= value <= LARGEST:
                 raise ValueError(f"{name}: {value} found; wanted a number from {least:g} to {LARGEST:g}")
+        return self
 
 
-def decoder_of(head: HeadKind) -> type[Decoder]:
-    """The readout for a kind of head.
-
-    Raises:
-        KeyError: the head is not a linear one.
-    """
-    return classes_in(__package__, Decoder, "head")[head]
-
-
-def decoder_from_json(head: HeadKind, document: Mapping[str, Any]) -> Decoder:
-    """The readout that a bundle describes.
+def decoder_of(head: str) -> type[AnyDecoder]:
+    """The decoder for a kind of head.
 
     Raises:
-        BundleError: it does not describe one.
+        KeyError: there is no such head.
     """
-    try:
-        return decoder_of(head).from_json(document)
-    except (KeyError, ValueError) as error:
-        raise BundleError(f"the readout of a {head} head cannot be read ({error}); train again") from error
+    return classes_in(__package__, AnyDecoder, "head")[head]

@@ -1,21 +1,21 @@
 """Each label or not, per text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated, Self
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import Field, model_validator
 
-from ...domain.model import HeadKind, ScoredTarget
-from ..text.confidence import Floats, Logistic
+from ...arrays import Bools, Floats, Floats2d
+from ...domain.model import ScoredTarget
+from ..text.confidence import Logistic
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, TokenisedTexts, whole_texts
+from ..text.tokenised import TokenisedTexts, whole_texts
 from .base import Decoder
 
 __all__ = ["SigmoidDecoder"]
 
 
-@dataclass(frozen=True, slots=True)
 class SigmoidDecoder(Decoder):
     """The labels whose confidence reaches their threshold; it may be none.
 
@@ -26,40 +26,42 @@ class SigmoidDecoder(Decoder):
             to the confidence in the whole answer.
     """
 
-    head = HeadKind.SIGMOID
-    thresholds: tuple[float, ...] = ()
+    head = "sigmoid"
+    thresholds: Annotated[tuple[float, ...], Field(strict=False)] = ()
     slope: float = 1.0
     offset: float = 0.0
     task_slope: float = 1.0
     task_offset: float = 0.0
 
-    def __post_init__(self) -> None:
-        Decoder.__post_init__(self)
+    @model_validator(mode="after")
+    def _check_thresholds(self) -> Self:
         if len(self.thresholds) not in (0, len(self.labels)) or not all(0 <= each <= 1 for each in self.thresholds):
             raise ValueError(f"{len(self.thresholds)} thresholds found; wanted {len(self.labels)}, all from 0 to 1")
+        return self
 
     @property
     def columns(self) -> int:
         return len(self.labels)
 
-    def reading(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
+    def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
         return whole_texts(encoder.tokenise(texts))
 
     def probabilities(self, logits: Floats2d) -> Floats:
         """Confidence per text and label, shape (N, K)."""
         return Logistic(self.slope, self.offset).of_log_odds(logits)
 
-    def chosen(self, probabilities: Floats) -> npt.NDArray[np.bool_]:
+    def chosen(self, probabilities: Floats) -> Bools:
         """Which labels reach their threshold, shape (N, K)."""
         thresholds = np.array(self.thresholds or [0.5] * len(self.labels))
         return np.asarray(probabilities >= thresholds, dtype=np.bool_)
 
     def joint(self, probabilities: Floats) -> Floats:
         """Probability that all labels are right, taken as independent, shape (N,)."""
+        # In logarithms, since a product of many labels' probabilities may be too small for a number.
         right = np.where(self.chosen(probabilities), probabilities, 1 - probabilities)
         return np.asarray(np.exp(np.log(np.maximum(right, 1e-12)).sum(axis=1)), dtype=np.float64)
 
-    def answers(self, logits: Floats2d, _reading: TokenisedTexts, /) -> list[ScoredTarget]:
+    def answers(self, logits: Floats2d, _tokenised: TokenisedTexts, /) -> list[ScoredTarget]:
         probabilities = self.probabilities(logits)
         chosen = self.chosen(probabilities)
         scores = Logistic(self.task_slope, self.task_offset).of(self.joint(probabilities))

@@ -4,19 +4,20 @@ Tags are O, then B and I of each label in turn (Ramshaw and Marcus 1995, in the 
 B), so that spans of one label that touch stay two.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import Field, model_validator
 
+from ...arrays import Floats, Floats2d, Ints
 from ...domain.example import Span
-from ...domain.model import HeadKind, ScoredTarget
-from ..text.confidence import Floats, Logistic, confidences
+from ...domain.model import ScoredTarget
+from ..text.confidence import Logistic, confidences
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Ints, TokenisedTexts
-from ..text.windows import Unit, tag_reading
+from ..text.tokenised import TokenisedTexts
+from ..text.windows import Unit, tokenise_units
 from ..text.word_shapes import WIDTH
 from .base import Decoder
 
@@ -25,7 +26,6 @@ __all__ = ["OUTSIDE", "TagsDecoder", "best_tags", "spans_of"]
 OUTSIDE = 0
 
 
-@dataclass(frozen=True, slots=True)
 class TagsDecoder(Decoder):
     """The likeliest spans that do not overlap.
 
@@ -36,8 +36,8 @@ class TagsDecoder(Decoder):
         task_slope: with `task_offset` the same from the probability that all tags of a text are right.
     """
 
-    head = HeadKind.TAGS
-    unit: Unit = Unit.MODEL_WORD
+    head = "tags"
+    unit: Annotated[Unit, Field(strict=False)] = Unit.MODEL_WORD
     entity_bias: float = 0.0
     temperature: float = 1.0
     span_slope: float = 1.0
@@ -53,47 +53,41 @@ class TagsDecoder(Decoder):
     def added_features(self) -> int:
         return WIDTH
 
-    def reading(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
-        return tag_reading(encoder, texts, self.unit)
+    def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
+        return tokenise_units(encoder, texts, self.unit)
 
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Make the readout from a document of `to_json`, also from one written before units had names."""
+    def _name_unit(cls, document: Any) -> Any:
+        """Read documents from before units had names, which stand in bundles that still serve."""
+        if not isinstance(document, Mapping):
+            return document
         values = dict(document)
         is_whole, is_piece = values.pop("whole_words", True), values.pop("between_spaces", False)
-        former = (Unit.PIECE if is_piece else Unit.MODEL_WORD) if is_whole else Unit.TOKEN
-        return super(TagsDecoder, cls).from_json({**values, "unit": Unit(values.get("unit", former))})
+        former = Unit.PIECE if is_piece else Unit.MODEL_WORD
+        return {"unit": former if is_whole else Unit.TOKEN, **values}
 
-    def tagged(self, logits: Floats2d, reading: TokenisedTexts) -> list[tuple[list[tuple[Span, float]], float]]:
+    def tagged(self, logits: Floats2d, tokenised: TokenisedTexts) -> list[tuple[list[tuple[Span, float]], float]]:
         """Per text its spans with their mean probability, and the probability that all tags are right."""
         biased = logits.astype(np.float64)
         biased[:, OUTSIDE + 1 :] += self.entity_bias
-        probabilities = confidences(biased, self.temperature)
-        log_probabilities = np.log(np.maximum(probabilities, 1e-12))
+        # Bounded from below, because the logarithm of a probability that underflowed would be infinite.
+        log_probabilities = np.log(np.maximum(confidences(biased, self.temperature), 1e-12))
         found = []
-        for start, end in zip(reading.unit_starts[:-1], reading.unit_starts[1:], strict=True):
+        for text, (start, end) in enumerate(pairwise(tokenised.unit_starts.tolist())):
             tags = best_tags(log_probabilities[start:end])
             chosen = log_probabilities[np.arange(start, end), tags]
-            places = _unit_spans(tags)
-            spans = (
-                [
-                    (
-                        Span(int(reading.spans[start + first, 0]), int(reading.spans[start + last - 1, 1]), label),
-                        float(np.exp(chosen[first:last].mean())),
-                    )
-                    for first, last, k in places
-                    for label in [self.labels[k]]
-                ]
-                if reading.spans is not None
-                else []
-            )
+            spans = [
+                (span, float(np.exp(chosen[first:last].mean())))
+                for span, first, last in _spans_and_units(tags, tokenised, text, self.labels)
+            ]
             found.append((spans, float(np.exp(chosen.sum()))))
         return found
 
-    def answers(self, logits: Floats2d, reading: TokenisedTexts, /) -> list[ScoredTarget]:
+    def answers(self, logits: Floats2d, tokenised: TokenisedTexts, /) -> list[ScoredTarget]:
         of_span, of_task = Logistic(self.span_slope, self.span_offset), Logistic(self.task_slope, self.task_offset)
         answers = []
-        for spans, joint in self.tagged(logits, reading):
+        for spans, joint in self.tagged(logits, tokenised):
             scores = of_span.of(np.array([score for _, score in spans]))
             answers.append(
                 ScoredTarget(
@@ -132,21 +126,20 @@ def best_tags(log_probabilities: Floats) -> Ints:
     return tags
 
 
-def spans_of(
-    tags: npt.NDArray[np.int64], reading: TokenisedTexts, text: int, labels: Sequence[str]
-) -> tuple[Span, ...]:
-    """The spans that tags say, in order.
+def spans_of(tags: Ints, tokenised: TokenisedTexts, text: int, labels: Sequence[str]) -> tuple[Span, ...]:
+    """The spans that the tags of a text's units mean, in order, such as `best_tags` gives."""
+    return tuple(span for span, _, _ in _spans_and_units(tags, tokenised, text, labels))
 
-    Args:
-        tags: of the units of this text of the reading, such as `best_tags` gives.
-    """
-    start = int(reading.unit_starts[text])
-    if reading.spans is None:
-        return ()
-    return tuple(
-        Span(int(reading.spans[start + first, 0]), int(reading.spans[start + last - 1, 1]), labels[k])
-        for first, last, k in _unit_spans(tags)
-    )
+
+def _spans_and_units(
+    tags: Ints, tokenised: TokenisedTexts, text: int, labels: Sequence[str]
+) -> Iterator[tuple[Span, int, int]]:
+    """Yield the spans of a text with the first unit of each and the one after its last."""
+    if tokenised.spans is None:
+        return
+    edges = tokenised.spans[tokenised.unit_starts[text] :]
+    for first, last, k in _unit_spans(tags):
+        yield Span(int(edges[first, 0]), int(edges[last - 1, 1]), labels[k]), first, last
 
 
 def _unit_spans(tags: Ints) -> list[tuple[int, int, int]]:

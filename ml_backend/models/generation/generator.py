@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..base.token_batches import padded, token_batches
 from .chat_format import ChatFormat, chat_format_of
 from .language_model import LanguageModel
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DEFAULT_MAX_NEW_TOKENS", "Draft", "TextGenerator", "format_of", "left_padded"]
+__all__ = ["DEFAULT_MAX_NEW_TOKENS", "Draft", "TextGenerator", "format_of"]
 
 DEFAULT_MAX_NEW_TOKENS = 256
 TOKENS_PER_BATCH = 4096
@@ -74,14 +75,16 @@ class TextGenerator:
         Batches hold prompts of like length, padded on the left; a batch of n prompts may take n times the budget.
 
         Args:
-            on_rows: told how many rows are done after every batch; what it raises passes through.
+            on_rows: called with the number of rows that are done after every batch; what it raises passes through.
         """
         with self._lock:
             most = self._most_prompt_tokens()
             rows = [self.format.prompt_ids(prompt, most=most) for prompt in prompts]
             drafts: list[Draft | None] = [None] * len(rows)
             done = 0
-            for batch in self._batches([len(ids) for ids, _ in rows]):
+            # A batch has to hold the responses as well.
+            lengths = [len(ids) + self.max_new_tokens for ids, _ in rows]
+            for batch in token_batches(lengths, tokens_per_batch=TOKENS_PER_BATCH):
                 for i, (ids, confidence) in zip(batch, self._generate([rows[i][0] for i in batch]), strict=True):
                     is_complete = bool(ids) and ids[-1] in self.format.stop_ids
                     drafts[i] = Draft(self.format.decode(ids), len(ids), is_complete, rows[i][1], confidence)
@@ -95,24 +98,13 @@ class TextGenerator:
             return None
         return max(self.max_length_tokens - self.max_new_tokens, int(self.max_length_tokens * PROMPT_SHARE))
 
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Indices in batches of like length, longest first."""
-        batch: list[int] = []
-        for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-            if batch and (len(batch) + 1) * (lengths[batch[0]] + self.max_new_tokens) > TOKENS_PER_BATCH:
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
-
     def _generate(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[int], float]]:
         """New token ids per row, up to and with the one that ends it, and the geometric mean of their probabilities."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList
 
         pad = int(self.model.tokenizer.pad_token_id)
-        ids, mask = left_padded(rows, pad)
+        ids, mask = padded(rows, pad, self.model.device, on_left=True)
         room = self.max_new_tokens
         if self.max_length_tokens is not None:
             room = max(1, min(room, self.max_length_tokens - ids.shape[1]))
@@ -131,10 +123,10 @@ class TextGenerator:
             logs.append(scores.float().log_softmax(dim=-1).amax(dim=-1))
             return scores
 
-        with torch.inference_mode(), _instead_of_its_own(self.model.module, config):
+        with torch.inference_mode(), _replaced_config(self.model.module, config):
             whole = self.model.module.generate(
-                input_ids=ids.to(self.model.device),
-                attention_mask=mask.to(self.model.device),
+                input_ids=ids,
+                attention_mask=mask,
                 generation_config=config,
                 logits_processor=LogitsProcessorList([watch]),
                 stopping_criteria=self._deadline(len(rows)),
@@ -145,7 +137,7 @@ class TextGenerator:
         return [(new, float(certainty[row, : len(new)].mean().exp())) for row, new in enumerate(written)]
 
     def _deadline(self, rows: int) -> Any:
-        """What stops a batch of so many rows when its time is up."""
+        """The criterion that stops a batch of this many rows when its time is up."""
         import torch
         from transformers import StoppingCriteria, StoppingCriteriaList
 
@@ -161,36 +153,23 @@ class TextGenerator:
 
 
 @contextmanager
-def _instead_of_its_own(module: Any, config: Any) -> Iterator[None]:
-    """Other settings than the ones that a model brings along, which transformers would fill up from."""
-    given = module.generation_config
+def _replaced_config(module: Any, config: Any) -> Iterator[None]:
+    """Replace the settings that a model brings along, from which transformers would fill up others."""
+    before = module.generation_config
     module.generation_config = config
     try:
         yield
     finally:
-        module.generation_config = given
+        module.generation_config = before
 
 
 def format_of(model: LanguageModel) -> ChatFormat:
     """The chat format of a model, whose own settings may name further tokens that end a response."""
     # Settings for sampling, which instruction-tuned models bring along, are not for drafts that should be the same
     # every time; the tokens that end a turn are.
-    found = getattr(model.module.generation_config, "eos_token_id", None)
-    stops = found if isinstance(found, list) else [found] if found is not None else []
+    ids = getattr(model.module.generation_config, "eos_token_id", None)
+    stops = ids if isinstance(ids, list) else [ids] if ids is not None else []
     return chat_format_of(model.tokenizer, tuple(int(stop) for stop in stops))
-
-
-def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Token ids filled up on the left, so that all rows go on from their last column, and their mask, both (N, T)."""
-    import torch
-
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    for index, row in enumerate(rows):
-        ids[index, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
-        mask[index, longest - len(row) :] = 1
-    return ids, mask
 
 
 def _until(ids: list[int], stops: set[int]) -> list[int]:

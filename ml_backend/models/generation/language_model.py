@@ -5,15 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import EncoderError
-from ..base.base_model import check_config, length_limit, load_failure, model_source, set_pad_token, weights_sha256
+from ..base.base_model import BaseModelFiles, length_limit, set_pad_token
 from ..base.device import has_bf16, pick_device
 
-__all__ = [
-    "LanguageModel",
-    "can_quantise",
-    "language_model_of",
-    "load_language_model",
-]
+__all__ = ["LanguageModel", "can_quantise", "language_model_of", "load_language_model"]
 
 
 @dataclass(slots=True)
@@ -38,6 +33,14 @@ class LanguageModel:
     device: str
     is_quantised: bool = False
 
+    @property
+    def use_bf16(self) -> bool:
+        """True where matrix products run in bf16 by autocast: the device has it, and the weights are held in fp32."""
+        import torch
+
+        is_fp32 = next(self.module.parameters()).dtype == torch.float32
+        return is_fp32 and has_bf16(self.device) and not self.is_quantised
+
 
 def load_language_model(
     name: str, *, device: str | None = None, in_fp32: bool = False, quantised: bool = False
@@ -57,9 +60,9 @@ def load_language_model(
     device = device or pick_device()
     if quantised:
         _require_quantisation(name, device)
-    source = model_source(name)
-    check_config(name, source)
-    digest = weights_sha256(name)
+    files = BaseModelFiles(name)
+    files.check_config()
+    digest = files.weights_sha256()
 
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -72,11 +75,11 @@ def load_language_model(
         options |= {"quantization_config": _four_bits(is_bf16_native), "device_map": {"": device}}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            source, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+            files.source, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
         )
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(files.source, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise EncoderError(load_failure(name, error)) from error
+        raise EncoderError(files.failure(error)) from error
     module, found = loaded
     if found["missing_keys"]:
         missing = sorted(found["missing_keys"])

@@ -1,32 +1,28 @@
 """Fine-tuned language models on disk: an adapter over a base model, or all of its weights."""
 
-import json
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import BundleError, EncoderError
+from ..base.adapters import load_adapter, save_adapter
 from ..base.device import pick_device
-from ..base.stored_facts import EXACT, facts_of, in_a_line, parsed_json
+from ..base.stored_facts import StoredFacts, in_a_line
 from .language_model import LanguageModel, can_quantise, load_language_model
 
-__all__ = ["load_tuned_model", "save_adapter_of", "save_all_weights", "without_peft_warnings"]
+if TYPE_CHECKING:
+    from peft import PeftModel
 
-ADAPTER, WEIGHTS, FACTS = "adapter", "weights", "tuned.json"
+__all__ = ["load_tuned_model", "save_tuned_model"]
+
+WEIGHTS, FACTS = "weights", "tuned.json"
 
 
-@dataclass(frozen=True, slots=True)
-class TunedFacts:
+class TunedFacts(StoredFacts):
     """The content of `tuned.json`.
 
     Attributes:
         in_fp32: the weights are kept in float32, the precision in which the model was measured.
     """
-
-    __pydantic_config__ = EXACT
 
     base_model: str
     base_model_sha256: str
@@ -35,27 +31,25 @@ class TunedFacts:
     is_quantised: bool
 
 
-def save_adapter_of(peft_model: Any, folder: Path, *, base: LanguageModel) -> None:
-    """Write what was trained beside the base weights, in peft's format: `adapter/` below the folder."""
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
+def save_tuned_model(model: LanguageModel, peft_model: "PeftModel | None", folder: Path) -> None:
+    """Write what was trained below a folder: `adapter/` or `weights/`. The tokenizer stays with the base model.
 
-    target = folder / ADAPTER
-    target.mkdir(parents=True, exist_ok=True)
-    config = replace(peft_model.peft_config["default"], base_model_name_or_path=base.name, inference_mode=True)
-    config.save_pretrained(str(target))
-    # Embeddings that were trained are among `modules_to_save`; peft would ask the hub about the others.
-    tensors = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
-    # Copies, because input and output of a model may be one matrix, and both names are wanted.
-    copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    save_file(copies, target / "adapter_model.safetensors")
-    _write_facts(folder, base, has_adapter=True, in_fp32=bool(config.modules_to_save))
-
-
-def save_all_weights(folder: Path, *, model: LanguageModel) -> None:
-    """Write all weights of a model: `weights/` below the folder; the tokenizer stays with the base model."""
-    model.module.save_pretrained(folder / WEIGHTS, safe_serialization=True)
-    _write_facts(folder, model, has_adapter=False, in_fp32=True)
+    Args:
+        peft_model: holds the adapter; None where all weights were trained.
+    """
+    in_fp32 = True
+    if peft_model is None:
+        model.module.save_pretrained(folder / WEIGHTS, safe_serialization=True)
+    else:
+        in_fp32 = save_adapter(peft_model, folder, base_model=model.name)
+    facts = TunedFacts(
+        base_model=model.name,
+        base_model_sha256=model.weights_sha256,
+        has_adapter=peft_model is not None,
+        in_fp32=in_fp32,
+        is_quantised=model.is_quantised,
+    )
+    facts.write(folder / FACTS)
 
 
 def load_tuned_model(folder: Path, *, device: str | None = None) -> LanguageModel:
@@ -85,32 +79,14 @@ def load_tuned_model(folder: Path, *, device: str | None = None) -> LanguageMode
             f"found {base.weights_sha256[:12]}. Restore the former weights, or train a new version on these."
         )
     try:
-        base.module = _adapted(base, folder) if facts.has_adapter else _replaced(base, folder)
+        if facts.has_adapter:
+            # The base itself has the adapter in its layers now, and keeps the interface of a transformers model.
+            base.module = load_adapter(base.module, folder).get_base_model()
+        else:
+            base.module = _replaced(base, folder)
     except Exception as error:  # libraries may raise anything when files were changed
         raise BundleError(f"the weights in {folder} do not fit {base.name}: {in_a_line(error)}; train again") from error
     return base
-
-
-@contextmanager
-def without_peft_warnings() -> Iterator[None]:
-    """Silences two warnings of peft.
-
-    One is for its authors: it asks transformers for a property that was renamed. The other tells of input and output
-    layers that are one matrix in the base and two once they are trained, which matters to those who merge them.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
-        yield
-
-
-def _adapted(base: LanguageModel, folder: Path) -> Any:
-    from peft import PeftModel
-
-    with without_peft_warnings():
-        model = PeftModel.from_pretrained(base.module, str(folder / ADAPTER), is_trainable=False).eval()
-    # The base itself has the adapters in its layers now, and keeps the interface of a transformers model.
-    return model.get_base_model()
 
 
 def _replaced(base: LanguageModel, folder: Path) -> Any:
@@ -123,14 +99,9 @@ def _replaced(base: LanguageModel, folder: Path) -> Any:
     return module.to(base.device).eval()
 
 
-def _write_facts(folder: Path, base: LanguageModel, *, has_adapter: bool, in_fp32: bool) -> None:
-    facts = TunedFacts(base.name, base.weights_sha256, has_adapter, in_fp32, base.is_quantised)
-    (folder / FACTS).write_text(json.dumps(asdict(facts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
 def _read_facts(folder: Path) -> TunedFacts:
     path = folder / FACTS
     try:
-        return facts_of(TunedFacts, parsed_json(path.read_bytes()))
+        return TunedFacts.parse(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read: {error}; fetch the version again, or train a new one") from error

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from ...arrays import Floats2d, Ints
 from ..base.tokeniser import Tokeniser
 from ..text.encoder import Encoder
-from ..text.tokenised import Floats2d, Ints, TokenisedTexts
+from ..text.tokenised import TokenisedTexts
 
-__all__ = ["GraphEncoder", "Hidden"]
+__all__ = ["GraphEncoder"]
 
 Hidden = Callable[[Sequence[Sequence[int]]], list[Floats2d]]
 """Token sequences to the last layer's vectors of each, shape (T, D), in the order given."""
@@ -33,19 +34,19 @@ class GraphEncoder(Encoder):
     def width(self) -> int:
         return self._width
 
-    def vectors(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        found = np.zeros((reading.units, self._width), dtype=np.float32)
-        for batch in _batches(reading.sequences):
-            hidden = self._hidden([reading.sequences[i] for i in batch])
-            units = reading.units_of_sequences(batch)
-            if reading.places is None:
+    def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        found = np.zeros((tokenised.units, self._width), dtype=np.float32)
+        for batch in _batches(tokenised.sequences):
+            hidden = self._hidden([tokenised.sequences[i] for i in batch])
+            units = tokenised.units_of_sequences(batch)
+            if tokenised.places is None:
                 found[units] = _scaled(np.stack([vectors.mean(axis=0) for vectors in hidden]))
             else:
-                means = [_means(vectors, reading.places[i]) for vectors, i in zip(hidden, batch, strict=True)]
+                means = [_means(vectors, tokenised.places[i]) for vectors, i in zip(hidden, batch, strict=True)]
                 found[units] = _scaled(np.concatenate(means))
             if on_rows is not None:
                 on_rows(batch[-1] + 1)
-        return found if reading.added is None else np.concatenate([found, reading.added], axis=1)
+        return found if tokenised.added is None else np.concatenate([found, tokenised.added], axis=1)
 
 
 def _batches(sequences: Sequence[Sequence[int]]) -> Iterator[list[int]]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ...arrays import Floats2d, WordVectors
 from ...errors import GraphError
 from ..base.base_model import Backbone
 from ..base.device import on_cpu
-from ..text.tokenised import Floats2d
-from .graph import INPUTS, INT8_NAMES, ONNX_NAME, Graph, GraphFacts, WordVectors, graph_inputs, seal_graph
+from .graph import INPUTS, INT8_NAMES, ONNX_NAME, Graph, GraphFacts
 from .packing import feed, rows_of, unpacked
 
 if TYPE_CHECKING:
@@ -69,12 +69,20 @@ def export_graph(
     # Some models see only so far; that shows in long texts alone.
     joined = [token for sequence in samples for token in sequence]
     checked = [*samples[:CHECKED_SAMPLES], (joined * -(-max_length_tokens // len(joined)))[:max_length_tokens]]
+    # Packed first: it computes hardly any padding. Some models take neither a mask of pairs nor positions.
     first = _first_position(backbone.module)
     reasons = []
     with _quiet(), torch.no_grad(), on_cpu(backbone.module), _plain_attention(backbone.module):
         wanted = [_alone(backbone.module, sequence) for sequence in checked]
         for is_packed in (True, False):
-            facts = GraphFacts(backbone.weights_sha256, backbone.hidden_size, is_packed, first, pad_id, files={})
+            facts = GraphFacts(
+                base_model_sha256=backbone.weights_sha256,
+                hidden_size=backbone.hidden_size,
+                is_packed=is_packed,
+                first_position=first,
+                pad_id=pad_id,
+                files={},
+            )
             layers = (_packed if is_packed else _padded)(backbone.module)
             try:
                 arguments = _arguments(facts, words, checked)
@@ -84,7 +92,7 @@ def export_graph(
                 # What a model's own code raises when it is called in a way that it does not know may be anything.
                 reasons.append(f"{'packed' if is_packed else 'padded'}: {_first_line(error)}")
             else:
-                return seal_graph(folder, facts)
+                return Graph.seal(folder, facts)
     raise GraphError(f"{backbone.name} cannot be exported as a graph ({'; '.join(reasons)})")
 
 
@@ -119,7 +127,7 @@ def add_int8(graph: Graph, *, words: WordVectors, samples: Sequence[Sequence[int
     except Exception as error:
         # A quantiser meets graphs that nobody tried before; without 8 bits a model serves all the same.
         raise GraphError(f"{graph.folder} cannot be quantised: {_first_line(error)}") from error
-    return seal_graph(graph.folder, graph.facts)
+    return Graph.seal(graph.folder, graph.facts)
 
 
 def _packed(module: "nn.Module") -> "nn.Module":
@@ -146,7 +154,7 @@ def _packed(module: "nn.Module") -> "nn.Module":
 
 
 def _padded(module: "nn.Module") -> "nn.Module":
-    """The layers over rows of one sequence each, for models that count positions in a way of their own."""
+    """The layers over rows of one sequence each, for models that count positions in another way."""
     import torch
 
     class Padded(torch.nn.Module):
@@ -178,13 +186,11 @@ def _arguments(facts: GraphFacts, words: WordVectors, sequences: Sequence[Sequen
     lengths = [len(sequence) for sequence in sequences]
     rows = rows_of(lengths, max(lengths) if facts.is_packed else 0)
     shape = (max(len(rows), 2), max(row.tokens for row in rows) + 1)
-    given = graph_inputs(facts, words, feed(sequences, rows, shape=shape, pad_id=facts.pad_id))
+    given = facts.inputs(words, feed(sequences, rows, shape=shape, pad_id=facts.pad_id))
     return {name: torch.from_numpy(given[name]) for name in INPUTS if name in given}
 
 
-def _check(
-    wanted: Sequence[Floats2d], found: npt.NDArray[np.float32], facts: GraphFacts, sequences: Sequence[Sequence[int]]
-) -> None:
+def _check(wanted: Sequence[Floats2d], found: Floats2d, facts: GraphFacts, sequences: Sequence[Sequence[int]]) -> None:
     lengths = [len(sequence) for sequence in sequences]
     rows = rows_of(lengths, max(lengths) if facts.is_packed else 0)
     for member, vectors in unpacked(found, rows, sequences):
@@ -217,7 +223,7 @@ def _sample_rows(
     rows = rows_of([len(sequence) for sequence in samples], SAMPLE_ROW_TOKENS if facts.is_packed else 0)
     # Spread over all lengths, because rows come longest first.
     for row in rows[:: -(-len(rows) // SAMPLE_ROWS)]:
-        yield graph_inputs(facts, words, feed(samples, [row], shape=(1, row.tokens), pad_id=facts.pad_id))
+        yield facts.inputs(words, feed(samples, [row], shape=(1, row.tokens), pad_id=facts.pad_id))
 
 
 def _first_position(module: "nn.Module") -> int:

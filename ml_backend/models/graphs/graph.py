@@ -1,6 +1,6 @@
 """Exported graphs: the layers of a base model, tuned or not, in a form that needs no torch to be computed.
 
-A graph begins after the word vectors, which are looked up by whoever runs it: they take up half of a small model, and
+A graph begins after the word vectors, which the runtime looks up: they take up half of a small model, and
 all versions over one base model share them.
 
     graph.json                facts, sha256 of every other file
@@ -11,33 +11,17 @@ all versions over one base model share them.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from ...arrays import Ints, WordVectors
 from ...errors import GraphError
-from ..base.stored_facts import EXACT, facts_of, parsed_json
-from ..text.tokenised import Ints
+from ..base.stored_facts import StoredFacts
 
-__all__ = [
-    "GRAPH_FOLDER",
-    "INPUTS",
-    "INT8_NAMES",
-    "ONNX_NAME",
-    "Graph",
-    "GraphFacts",
-    "WordVectors",
-    "graph_inputs",
-    "read_graph",
-    "seal_graph",
-    "without_int8",
-]
-
-WordVectors: TypeAlias = npt.NDArray[np.float32]
-"""Shape (V, D), by token id; may be mapped from a file."""
+__all__ = ["GRAPH_FOLDER", "INPUTS", "INT8_NAMES", "ONNX_NAME", "Graph", "GraphFacts"]
 
 GRAPH_FOLDER = "graph"
 ONNX_NAME = "encoder.onnx"
@@ -47,18 +31,15 @@ INPUTS = EMBEDS, POSITIONS, NUMBERS = "inputs_embeds", "position_ids", "sequence
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class GraphFacts:
+class GraphFacts(StoredFacts):
     """What `graph.json` says.
 
     Attributes:
-        base_model_sha256: of the weights whose word vectors the graph begins after.
+        base_model_sha256: digest of the weights whose word vectors the graph begins after.
         is_packed: several sequences may share a row: the graph takes `position_ids`, and no sequence sees another.
         first_position: position of a sequence's first token.
         files: sha256 by name.
     """
-
-    __pydantic_config__ = EXACT
 
     base_model_sha256: str
     hidden_size: int
@@ -68,6 +49,14 @@ class GraphFacts:
     files: Mapping[str, str]
     schema_version: int = SCHEMA_VERSION
 
+    def inputs(self, words: WordVectors, arrays: tuple[Ints, Ints, Ints]) -> dict[str, npt.NDArray[Any]]:
+        """What a graph takes, by name, from the arrays of `packing.feed`."""
+        ids, positions, numbers = arrays
+        given: dict[str, npt.NDArray[Any]] = {EMBEDS: words[ids], NUMBERS: numbers}
+        if self.is_packed:
+            given[POSITIONS] = positions + self.first_position
+        return given
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -75,6 +64,39 @@ class Graph:
 
     folder: Path
     facts: GraphFacts
+
+    @classmethod
+    def read(cls, folder: Path) -> "Graph":
+        """Read the graph in a folder. That its files are unchanged is checked by the bundle or store around it.
+
+        Raises:
+            GraphError: it is of another schema, or incomplete.
+        """
+        file = folder / FACTS_NAME
+        try:
+            content = file.read_bytes()
+            schema = GraphFacts.schema_of(content)
+            if schema != SCHEMA_VERSION:
+                raise GraphError(f"{file} has schema version {schema}; this labelloop reads {SCHEMA_VERSION}")
+            facts = GraphFacts.parse(content)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise GraphError(f"{file} is not readable as the facts of a graph ({error})") from error
+        missing = [name for name in facts.files if not (folder / name).is_file()]
+        if missing:
+            raise GraphError(f"{folder} lacks {', '.join(missing)}, which {FACTS_NAME} lists")
+        return cls(folder, facts)
+
+    @classmethod
+    def seal(cls, folder: Path, facts: GraphFacts) -> "Graph":
+        """Write the facts of the files that lie in a folder; `files` is filled in here."""
+        digests = {}
+        for name in (ONNX_NAME, *INT8_NAMES):
+            if (folder / name).is_file():
+                with (folder / name).open("rb") as file:
+                    digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        sealed = facts.copy_with(files=digests)
+        sealed.write(folder / FACTS_NAME)
+        return cls(folder, sealed)
 
     @property
     def onnx(self) -> Path:
@@ -91,52 +113,8 @@ class Graph:
         """The same for graphs that are the same, wherever they lie."""
         return hashlib.sha256(json.dumps(sorted(self.facts.files.items())).encode()).hexdigest()
 
-
-def graph_inputs(facts: GraphFacts, words: WordVectors, arrays: tuple[Ints, Ints, Ints]) -> dict[str, npt.NDArray[Any]]:
-    """What a graph takes, by name, from the arrays of `packing.feed`."""
-    ids, positions, numbers = arrays
-    given: dict[str, npt.NDArray[Any]] = {EMBEDS: words[ids], NUMBERS: numbers}
-    if facts.is_packed:
-        given[POSITIONS] = positions + facts.first_position
-    return given
-
-
-def read_graph(folder: Path) -> Graph:
-    """A graph from its folder; whoever keeps the folder checks its files.
-
-    Raises:
-        GraphError: it is of another schema, or incomplete.
-    """
-    file = folder / FACTS_NAME
-    try:
-        document = parsed_json(file.read_bytes())
-        if document["schema_version"] != SCHEMA_VERSION:
-            raise GraphError(
-                f"{file} has schema version {document['schema_version']}; this labelloop reads {SCHEMA_VERSION}"
-            )
-        facts = facts_of(GraphFacts, document)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GraphError(f"{file} is not readable as the facts of a graph ({error})") from error
-    missing = [name for name in facts.files if not (folder / name).is_file()]
-    if missing:
-        raise GraphError(f"{folder} lacks {', '.join(missing)}, which {FACTS_NAME} lists")
-    return Graph(folder, facts)
-
-
-def seal_graph(folder: Path, facts: GraphFacts) -> Graph:
-    """Write the facts of the files that lie in a folder; `files` is filled in here."""
-    digests = {}
-    for name in (ONNX_NAME, *INT8_NAMES):
-        if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    sealed = replace(facts, files=digests)
-    (folder / FACTS_NAME).write_text(json.dumps(asdict(sealed), indent=2) + "\n", encoding="utf-8")
-    return Graph(folder, sealed)
-
-
-def without_int8(graph: Graph) -> Graph:
-    """The graph after its form in 8 bits was deleted."""
-    for name in INT8_NAMES:
-        (graph.folder / name).unlink(missing_ok=True)
-    return seal_graph(graph.folder, graph.facts)
+    def without_int8(self) -> "Graph":
+        """The graph after its form in 8 bits was deleted."""
+        for name in INT8_NAMES:
+            (self.folder / name).unlink(missing_ok=True)
+        return Graph.seal(self.folder, self.facts)

@@ -8,15 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ..text.tokenised import Floats2d, Ints
+from ...arrays import Floats2d, Ints
 
-__all__ = ["Row", "feed", "rows_of", "unpacked"]
+__all__ = ["PackedRow", "feed", "rows_of", "unpacked"]
 
 
 @dataclass(slots=True)
-class Row:
+class PackedRow:
     """Sequences that share a row.
 
     Attributes:
@@ -28,15 +27,15 @@ class Row:
     tokens: int
 
 
-def rows_of(lengths: Sequence[int], row_tokens: int) -> list[Row]:
+def rows_of(lengths: Sequence[int], row_tokens: int) -> list[PackedRow]:
     """The rows that sequences of these lengths fill, fullest first; a longer sequence has a row for itself."""
-    rows: list[Row] = []
+    rows: list[PackedRow] = []
     first_open = 0
     for member in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         length = lengths[member]
         row = next((each for each in rows[first_open:] if each.tokens + length <= row_tokens), None)
         if row is None:
-            rows.append(Row([member], length))
+            rows.append(PackedRow([member], length))
         else:
             row.members.append(member)
             row.tokens += length
@@ -46,7 +45,7 @@ def rows_of(lengths: Sequence[int], row_tokens: int) -> list[Row]:
 
 
 def feed(
-    sequences: Sequence[Sequence[int]], rows: Sequence[Row], *, shape: tuple[int, int], pad_id: int
+    sequences: Sequence[Sequence[int]], rows: Sequence[PackedRow], *, shape: tuple[int, int], pad_id: int
 ) -> tuple[Ints, Ints, Ints]:
     """Token ids, positions within the sequence, and the number of the sequence within its row from 1.
 
@@ -66,7 +65,7 @@ def feed(
 
 
 def unpacked(
-    computed: npt.NDArray[np.float32], rows: Sequence[Row], sequences: Sequence[Sequence[int]]
+    computed: Floats2d, rows: Sequence[PackedRow], sequences: Sequence[Sequence[int]]
 ) -> Iterator[tuple[int, Floats2d]]:
     """Position and vectors, shape (T, D), of every sequence of these rows, as views.
 

@@ -4,30 +4,29 @@
         facts.json           see `SharedFacts`
         tokenizer.json
         word_vectors.npy     shape (V, D), float32; mapped into memory, so that processes share it as well
-        graph/               the layers of the base model as they are, see `encoders.graph`; in no 8 bits, which would
+        graph/               the layers of the base model as they are, see `graphs.graph`; in no 8 bits, which would
                              need texts to measure on
 
-Made once by whoever has torch loaded already, or else by a child process, whose memory goes with it.
+Made once: by a process that has torch loaded already, or else by a child process, whose memory goes with it.
 """
 
-import json
 import logging
-import shutil
 import subprocess
 import sys
-import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import WordVectors
+from ...atomic_files import take_place, unfinished_folder
 from ...errors import EncoderError, GraphError
 from ..base.base_model import weights_sha256
-from ..base.stored_facts import EXACT, facts_of, parsed_json
+from ..base.stored_facts import StoredFacts
 from ..base.tokeniser import FastTokeniser
-from .graph import GRAPH_FOLDER, Graph, WordVectors, read_graph
+from .graph import GRAPH_FOLDER, Graph
 
 if TYPE_CHECKING:
     from ..text.torch_encoder import TextEncoder
@@ -44,16 +43,13 @@ TRIAL_TEXTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SharedFacts:
+class SharedFacts(StoredFacts):
     """What `facts.json` says.
 
     Attributes:
         max_length_tokens: most tokens the model can read; None where there is no such limit.
         refusal: why there is nothing but this file: the model can be computed by torch alone. "" where it can.
     """
-
-    __pydantic_config__ = EXACT
 
     base_model: str
     base_model_sha256: str
@@ -77,7 +73,7 @@ class SharedBase:
         Raises:
             GraphError: it cannot be read.
         """
-        return read_graph(self.folder / GRAPH_FOLDER)
+        return Graph.read(self.folder / GRAPH_FOLDER)
 
     @cached_property
     def words(self) -> WordVectors:
@@ -130,16 +126,9 @@ class GraphStore:
         """
         folder = self._folder_of(encoder.backbone.weights_sha256)
         if not (folder / FACTS_NAME).is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=".base-", dir=self.folder))
-            try:
+            with unfinished_folder(self.folder) as draft:
                 _make(encoder, draft)
-                draft.chmod(0o755)
-                # Whoever else made it meanwhile made the same.
-                if not (folder / FACTS_NAME).is_file():
-                    draft.rename(folder)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
+                take_place(draft, folder)  # or not: whoever else made it meanwhile made the same
         return _usable(_read(folder))
 
     def _folder_of(self, digest: str) -> Path:
@@ -162,7 +151,7 @@ def _usable(shared: SharedBase) -> SharedBase:
 
 def _read(folder: Path) -> SharedBase:
     try:
-        facts = facts_of(SharedFacts, parsed_json((folder / FACTS_NAME).read_bytes()))
+        facts = SharedFacts.parse((folder / FACTS_NAME).read_bytes())
     except (OSError, ValueError) as error:
         raise GraphError(f"{folder / FACTS_NAME} cannot be read ({error}); delete {folder}, it is made anew") from error
     return SharedBase(folder, facts)
@@ -191,14 +180,14 @@ def _make(encoder: "TextEncoder", folder: Path) -> None:
         log.warning("%s is computed by torch: %s", backbone.name, error)
         refusal = str(error)
     facts = SharedFacts(
-        backbone.name,
-        backbone.weights_sha256,
-        backbone.hidden_size,
-        backbone.max_length_tokens,
-        encoder.pad_id,
-        refusal,
+        base_model=backbone.name,
+        base_model_sha256=backbone.weights_sha256,
+        hidden_size=backbone.hidden_size,
+        max_length_tokens=backbone.max_length_tokens,
+        pad_id=encoder.pad_id,
+        refusal=refusal,
     )
-    (folder / FACTS_NAME).write_text(json.dumps(asdict(facts), indent=2) + "\n", encoding="utf-8")
+    facts.write(folder / FACTS_NAME)
 
 
 def _main(base_model: str, folder: str) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ...arrays import Floats2d
 from ...errors import GraphError
-from ..text.tokenised import Floats2d
-from .graph import ONNX_NAME, Graph, seal_graph
+from .graph import ONNX_NAME, Graph
 
 if TYPE_CHECKING:
     import onnx
@@ -25,7 +25,7 @@ Weights: TypeAlias = Mapping[str, Floats2d]
 def reweighted_graph(graph: Graph, folder: Path, *, before: "nn.Module", after: "nn.Module") -> Graph:
     """Write a graph with the weights of another model of the same architecture: in tenths of the time of an export.
 
-    Exporters keep the names of some parameters and transpose others under names of their own, so a parameter is
+    Exporters keep the names of some parameters and transpose others under new names, so a parameter is
     found by its values, as they are or transposed; where several have the same, by its name.
 
     Args:
@@ -50,7 +50,7 @@ def reweighted_graph(graph: Graph, folder: Path, *, before: "nn.Module", after: 
             tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / ONNX_NAME)
-    return seal_graph(folder, graph.facts)
+    return Graph.seal(folder, graph.facts)
 
 
 class _Places:

@@ -1,26 +1,26 @@
 """One control's model in memory: an encoder, then a linear head, then what its logits say."""
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...arrays import Floats2d
 from ...domain.model import ScoredTarget
 from ...errors import BundleError, EncoderError
+from ..base.adapters import ADAPTER_FOLDER, load_adapter
 from ..base.base_model import Backbone, load_backbone
 from ..base.stored_facts import in_a_line
-from ..bundle.bundle import ADAPTER_FOLDER, WEIGHTS_NAME, Bundle, Head
-from ..decoders import Decoder, decoder_from_json
-from ..graphs.graph import GRAPH_FOLDER, Graph, read_graph
+from ..bundle.bundle import WEIGHTS_NAME, Bundle
+from ..bundle.head import Head
+from ..decoders.base import Decoder
+from ..graphs.graph import GRAPH_FOLDER, Graph
 from ..graphs.store import SharedBase
 from .encoder import Encoder
-from .tokenised import Floats2d, TokenisedTexts
+from .tokenised import TokenisedTexts
 from .torch_encoder import TextEncoder
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from torch import nn
 
 __all__ = [
@@ -28,11 +28,9 @@ __all__ = [
     "check_base",
     "classifier_over",
     "load_classifier",
-    "save_adapter",
     "save_weights",
     "served_graph",
     "tuned_backbone",
-    "without_peft_noise",
 ]
 
 
@@ -42,20 +40,20 @@ class TextClassifier:
 
     encoder: Encoder
     head: Head
-    readout: Decoder
+    decoder: Decoder
 
     def read(self, texts: Sequence[str]) -> TokenisedTexts:
         """The texts as this model reads them."""
-        return self.readout.reading(self.encoder, texts)
+        return self.decoder.tokenise(self.encoder, texts)
 
-    def logits(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def logits(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         """Uncalibrated logits per unit, shape (U, K)."""
-        return self.head.logits(self.encoder.vectors(reading, on_rows=on_rows))
+        return self.head.logits(self.encoder.vectors(tokenised, on_rows=on_rows))
 
     def answers(self, texts: Sequence[str]) -> list[ScoredTarget]:
         """One answer per text, in the order given."""
-        reading = self.read(texts)
-        return self.readout.answers(self.logits(reading), reading)
+        tokenised = self.read(texts)
+        return self.decoder.answers(self.logits(tokenised), tokenised)
 
 
 def load_classifier(bundle: Bundle, position: int, *, use_bf16: bool | None = None) -> TextClassifier:
@@ -86,15 +84,15 @@ def classifier_over(bundle: Bundle, position: int, encoder: Encoder) -> TextClas
         BundleError: the bundle is damaged, or the head does not fit the encoder.
     """
     manifest, part = bundle.manifest, bundle.manifest.parts[position]
-    head, readout = bundle.head(position), decoder_from_json(part.head, part.readout)
-    wanted = readout.columns, encoder.width + readout.added_features
+    head, decoder = bundle.head(position), part.linear_decoder
+    wanted = decoder.columns, encoder.width + decoder.added_features
     if head.weight.shape != wanted:
         raise BundleError(
             f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
             f"{head.weight.shape[1]} features; wanted {wanted[0]} from the {wanted[1]} that {manifest.base_model} and "
             "how words are written give; train again"
         )
-    return TextClassifier(encoder, head, readout)
+    return TextClassifier(encoder, head, decoder)
 
 
 def served_graph(bundle: Bundle, position: int, shared: SharedBase) -> Graph | None:
@@ -112,7 +110,7 @@ def served_graph(bundle: Bundle, position: int, shared: SharedBase) -> Graph | N
     check_base(bundle, shared.facts.base_model_sha256)
     folder = bundle.part_folder(position)
     if (folder / GRAPH_FOLDER).is_dir():
-        return read_graph(folder / GRAPH_FOLDER)
+        return Graph.read(folder / GRAPH_FOLDER)
     is_tuned = bundle.adapter(position) is not None or bundle.weights(position) is not None
     return None if is_tuned else shared.graph
 
@@ -134,36 +132,12 @@ def tuned_backbone(backbone: Backbone, part_folder: Path) -> Backbone:
     Raises:
         BundleError: the part's files do not fit it.
     """
-    adapter, weights = part_folder / ADAPTER_FOLDER, part_folder / WEIGHTS_NAME
-    if adapter.is_dir():
-        backbone = _merged(backbone, adapter)
+    if (part_folder / ADAPTER_FOLDER).is_dir():
+        backbone = _merged(backbone, part_folder)
+    weights = part_folder / WEIGHTS_NAME
     if weights.is_file():
         _replace_weights(backbone, weights)
     return backbone
-
-
-@contextmanager
-def without_peft_noise() -> Iterator[None]:
-    """Silences a warning that concerns peft's authors: it asks transformers for a property that was renamed."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-        yield
-
-
-def save_adapter(model: "PeftModel", part_folder: Path, *, base_model: str) -> None:
-    """Write the LoRA adapter of a peft model: `adapter_config.json` and `adapter_model.safetensors`.
-
-    peft's own `save_pretrained` would add a model card and the local path of the base model.
-    """
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
-
-    folder = part_folder / ADAPTER_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    config = replace(model.peft_config["default"], base_model_name_or_path=base_model, inference_mode=True)
-    config.save_pretrained(str(folder))
-    tensors = {name: tensor.detach().contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
-    save_file(tensors, folder / "adapter_model.safetensors")
 
 
 def save_weights(module: "nn.Module", part_folder: Path) -> None:
@@ -185,15 +159,12 @@ def _replace_weights(backbone: Backbone, weights: Path) -> None:
         ) from error
 
 
-def _merged(backbone: Backbone, adapter: Path) -> Backbone:
-    from peft import PeftModel
-
+def _merged(backbone: Backbone, part_folder: Path) -> Backbone:
     try:
-        with without_peft_noise():
-            model = PeftModel.from_pretrained(backbone.module, str(adapter), is_trainable=False)
-        merged = model.merge_and_unload(safe_merge=True)
+        merged: nn.Module = load_adapter(backbone.module, part_folder).merge_and_unload(safe_merge=True)
     except Exception as error:  # as above
         raise BundleError(
-            f"the adapter in {adapter} does not fit {backbone.name}: {in_a_line(error)}; train again"
+            f"the adapter in {part_folder / ADAPTER_FOLDER} does not fit {backbone.name}: {in_a_line(error)}; "
+            "train again"
         ) from error
     return replace(backbone, module=merged.eval())

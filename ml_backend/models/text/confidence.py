@@ -1,16 +1,13 @@
 """From a model's numbers to confidences that mean what they say."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from .tokenised import Floats2d
+from ...arrays import Floats, Floats2d
 
-__all__ = ["Floats", "Logistic", "confidences", "log_odds"]
+__all__ = ["Logistic", "confidences", "log_odds"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 SMALLEST = 1e-12
 
 

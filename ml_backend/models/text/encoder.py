@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ...arrays import Floats2d
+from ...batches import in_batches
 from ..base.long_texts import LONGEST
 from ..base.tokeniser import LocatedTokens, Tokeniser
-from .tokenised import Floats2d, TokenisedTexts, whole_texts
+from .tokenised import TokenisedTexts, whole_texts
 
 __all__ = ["DEFAULT_MAX_LENGTH_TOKENS", "Encoder"]
 
@@ -36,11 +38,11 @@ class Encoder(ABC):
         """Length of the vectors."""
 
     @abstractmethod
-    def vectors(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with what the reading adds.
+    def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+        """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with the added features.
 
         Args:
-            on_rows: told how many sequences are done after every batch; what it raises passes through.
+            on_rows: called after every batch with the number of sequences done; what it raises passes through.
         """
 
     @property
@@ -80,14 +82,12 @@ class Encoder(ABC):
         """One vector of length 1 per text, shape (N, D), in the order given.
 
         Args:
-            on_rows: told how many rows are done after every batch; what it raises passes through.
+            on_rows: called after every batch with the number of rows done; what it raises passes through.
         """
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        for start in range(0, len(texts), CHUNK_ROWS):
-            reading = whole_texts(self.tokenise(texts[start : start + CHUNK_ROWS]))
-            vectors[start : start + len(reading.sequences)] = self.vectors(
-                reading, on_rows=_counted_from(start, on_rows)
-            )
+        for number, some in enumerate(in_batches(texts, CHUNK_ROWS)):
+            start, tokenised = number * CHUNK_ROWS, whole_texts(self.tokenise(some))
+            vectors[start : start + len(some)] = self.vectors(tokenised, on_rows=_counted_from(start, on_rows))
         return vectors
 
 

@@ -3,18 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["Floats2d", "Ints", "Places", "TokenisedTexts", "whole_texts"]
+from ...arrays import Floats2d, Ints, Places
 
-Floats2d: TypeAlias = npt.NDArray[np.float32]
-"""Shape (N, D) or (N, K)."""
-Ints: TypeAlias = npt.NDArray[np.int64]
-Places: TypeAlias = tuple[Ints, Ints, Ints]
-"""Per unit its row in a batch, its first token there, and the one after its last."""
+__all__ = ["TokenisedTexts", "whole_texts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +21,7 @@ class TokenisedTexts:
         sequences: token ids, at least one in each.
         places: per sequence, the first token and the one after the last of every unit, shape (units, 2), read as the
             mean over them; None: every sequence is one unit, read as the mean over all its tokens.
-        sequence_starts: shape (N + 1,); those of text n are `sequence_starts[n]` up to the next entry.
+        sequence_starts: shape (N + 1,); the sequences of text n are `sequence_starts[n]` up to the next entry.
         spans: characters of every unit, from and to, in code points, shape (U, 2); None for whole texts.
         added: features that the model does not see, shape (U, S); None: there are none.
     """
@@ -36,7 +30,7 @@ class TokenisedTexts:
     places: Sequence[Ints] | None
     sequence_starts: Ints
     spans: Ints | None = None
-    added: npt.NDArray[np.float32] | None = None
+    added: Floats2d | None = None
 
     @property
     def texts(self) -> int:

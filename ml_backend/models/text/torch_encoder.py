@@ -1,28 +1,22 @@
 """Vectors of the last layer as torch computes them, scaled to length 1: the mean over a text, or over a piece of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...arrays import Floats2d, Places
 from ..base.base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
 from ..base.device import has_bf16, pick_device
+from ..base.token_batches import compute_context, padded, token_batches
 from ..base.tokeniser import tokeniser_of
 from .encoder import DEFAULT_MAX_LENGTH_TOKENS, Encoder
-from .tokenised import Floats2d, Places, TokenisedTexts
+from .tokenised import TokenisedTexts
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     import torch
 
-__all__ = [
-    "TextEncoder",
-    "compute_context",
-    "padded",
-    "token_batches",
-    "unit_vectors",
-]
+__all__ = ["TextEncoder", "unit_vectors"]
 
 TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_CUDA = 2048, 65536
 
@@ -73,46 +67,21 @@ class TextEncoder(Encoder):
         """Tokens, with padding, that the device computes at a time."""
         return TOKENS_PER_BATCH_ON_CUDA if self.device.startswith("cuda") else TOKENS_PER_BATCH
 
-    def vectors(self, reading: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         import torch
 
-        found = np.zeros((reading.units, self.width), dtype=np.float32)
+        found = np.zeros((tokenised.units, self.width), dtype=np.float32)
         done = 0
-        lengths = [len(row) for row in reading.sequences]
+        lengths = [len(row) for row in tokenised.sequences]
         for batch in token_batches(lengths, tokens_per_batch=self.tokens_per_batch):
-            ids, mask = padded([reading.sequences[i] for i in batch], self.pad_id, self.device)
+            ids, mask = padded([tokenised.sequences[i] for i in batch], self.pad_id, self.device)
             with torch.inference_mode(), compute_context(self.use_bf16, self.device):
-                features = unit_vectors(self.backbone.module, ids, mask, reading.places_of(batch))
-            found[reading.units_of_sequences(batch)] = features.float().cpu().numpy()
+                features = unit_vectors(self.backbone.module, ids, mask, tokenised.places_of(batch))
+            found[tokenised.units_of_sequences(batch)] = features.float().cpu().numpy()
             done += len(batch)
             if on_rows is not None:
                 on_rows(done)
-        return found if reading.added is None else np.concatenate([found, reading.added], axis=1)
-
-
-def token_batches(lengths: Sequence[int], *, tokens_per_batch: int) -> Iterator[list[int]]:
-    """Indices in batches of like length, longest first, each at most `tokens_per_batch` tokens with its padding."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > tokens_per_batch:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def padded(rows: Sequence[Sequence[int]], pad_id: int, device: str = "cpu") -> "tuple[torch.Tensor, torch.Tensor]":
-    """Token ids filled up on the right and their attention mask, both (N, T) of int64, on the device."""
-    import torch
-
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
-        mask[index, : len(row)] = 1
-    return ids.to(device), mask.to(device)
+        return found if tokenised.added is None else np.concatenate([found, tokenised.added], axis=1)
 
 
 def unit_vectors(
@@ -137,10 +106,3 @@ def unit_vectors(
     sums = functional.pad(hidden.float().cumsum(dim=1), (0, 0, 1, 0))
     mean = (sums[rows, ends] - sums[rows, firsts]) / (ends - firsts).unsqueeze(-1)
     return functional.normalize(mean, dim=1)
-
-
-def compute_context(use_bf16: bool, device: str = "cpu") -> "AbstractContextManager[object]":
-    """The precision that matrix products run in: bf16 by autocast, or fp32."""
-    import torch
-
-    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=use_bf16)

@@ -6,19 +6,20 @@ from enum import StrEnum
 
 import numpy as np
 
+from ...arrays import Floats2d, Ints
 from ...words import token_spans
 from ..base.tokeniser import LocatedTokens
 from .encoder import Encoder
-from .tokenised import Floats2d, Ints, TokenisedTexts
+from .tokenised import TokenisedTexts
 from .word_shapes import WIDTH, word_shapes
 
-__all__ = ["Unit", "stands_between_spaces", "stands_on", "tag_reading"]
+__all__ = ["Unit", "stands_between_spaces", "stands_on", "tokenise_units"]
 
 OVERLAP_SHARE = 0.25
 """Of a window: what it shares with the next one, so that every token has neighbours on both sides."""
 BETWEEN_SPACES = re.compile(r"\S+")
 LEAST_SPANS = 100
-"""So many spans hardly ever happen to stand clear of all punctuation in texts that were not taken apart before."""
+"""This many spans hardly ever happen to stand clear of all punctuation, unless texts were taken apart before."""
 
 
 class Unit(StrEnum):
@@ -37,7 +38,7 @@ class Unit(StrEnum):
     TOKEN = "token"  # noqa: S105 (not a password)
 
 
-def tag_reading(encoder: Encoder, texts: Sequence[str], unit: Unit) -> TokenisedTexts:
+def tokenise_units(encoder: Encoder, texts: Sequence[str], unit: Unit) -> TokenisedTexts:
     """Split texts into units and windows. A long text has several windows that overlap.
 
     A unit is read in the window where its first token has the most context. Features for the spelling of words (such as
@@ -150,7 +151,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _windows(tokens: int, encoder: Encoder) -> list[tuple[int, int, int, int]]:
-    """(start, end, read from, read to) of every window over so many tokens; at least one."""
+    """(start, end, read from, read to) of every window over this number of tokens; at least one."""
     marks = len(encoder.framed([])[0]) if tokens else 0
     room = max(encoder.max_length_tokens - marks, 1)
     if tokens <= room:
@@ -158,6 +159,6 @@ def _windows(tokens: int, encoder: Encoder) -> list[tuple[int, int, int, int]]:
     step = max(room - int(room * OVERLAP_SHARE), 1)
     starts = [*range(0, tokens - room, step), tokens - room]
     ends = [start + room for start in starts]
-    # Between two windows the reading changes over in the middle of what they share.
+    # Units are read in the one window up to the middle of what two windows share, and in the other from there on.
     turns = [0, *((end + start) // 2 for end, start in zip(ends, starts[1:], strict=False)), tokens]
     return [(start, start + room, turns[i], turns[i + 1]) for i, start in enumerate(starts)]

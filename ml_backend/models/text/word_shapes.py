@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+
+from ...arrays import Floats2d
 
 __all__ = ["WIDTH", "word_shapes"]
 
@@ -13,11 +14,11 @@ WIDTH = OWN + 1 + AROUND + 2 * OF_NEIGHBOURS + 2 + OF_NEIGHBOURS
 BETWEEN_SPACES = re.compile(r"\S+")
 
 
-def word_shapes(text: str, spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.float32]:
+def word_shapes(text: str, spans: Sequence[tuple[int, int]]) -> Floats2d:
     """Features of each word of a text, from 0 to 1, shape (T, 31).
 
     First the word's own: capitalised, all capitals, a single capital, all small, mixed, with a digit, a number,
-    without a letter or digit, first of the text. Then those of all that stands between the spaces around it, of which
+    without a letter or digit, first of the text. Then of the whole piece between the spaces around it, of which
     tokenizers make several words: starting with @, with #, an address; and whether it goes on before the word, and
     after. Then the first five for the word before and the word after; the share of capitalised words in the text, and
     whether it is nearly all of them; and the first five, times that share: a capital says less where every word has

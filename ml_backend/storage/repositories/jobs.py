@@ -6,21 +6,20 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     FromClause,
     RowMapping,
+    Select,
     and_,
     exists,
     func,
     insert,
-    literal,
     or_,
     select,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from ...domain.job import Heard, Job, JobKind, JobState
+from ...domain.job import PROJECT_LANE, HeartbeatReply, Job, JobState
 from ...errors import JobError, JobNotFound
 from ..tables import jobs
 from .base import Repository
@@ -31,28 +30,39 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobRepository(Repository):
-    """Every change of state is one UPDATE that names the state it leaves, so that two processes cannot both win.
+    """The rows of jobs.
+
+    Every change of state is one UPDATE that names the state it leaves, so that two processes cannot both win.
 
     Methods that take a `Job` act for the attempt that the value names: once another process has taken the job up,
     they change nothing.
     """
 
     def request(
-        self, kind: JobKind, project_id: int, params: Mapping[str, Any], *, dedupe_key: str, claim: bool = False
+        self,
+        kind: str,
+        project_id: int,
+        params: Mapping[str, Any],
+        *,
+        dedupe_key: str,
+        lane: str = PROJECT_LANE,
+        claim: bool = False,
     ) -> tuple[Job, bool]:
-        """A job for this work: a new one, or the one that is queued or running under the same key.
+        """Return a job for this work: a new one, or the one that is queued or running under the same key.
 
         Args:
+            lane: of the project's jobs in the same lane, one runs at a time.
             claim: start it as running, for a caller that runs it itself; a worker will then leave it alone.
 
         Returns:
             The job, and True where it is new.
 
         Raises:
-            JobError: `claim`, and another kind of job is running in the project.
+            JobError: `claim`, and another job is running in the same lane of the project.
         """
         values = {
             "kind": kind,
+            "lane": lane,
             "project_id": project_id,
             "dedupe_key": dedupe_key,
             "state": JobState.QUEUED,
@@ -76,7 +86,7 @@ class JobRepository(Repository):
                 active = self._active(jobs.c.dedupe_key == dedupe_key)
                 if active is not None:
                     return active, False
-                other = self._active(_rivals(jobs, project_id, literal(kind))) if claim and project_id else None
+                other = self._active(_rivals(jobs, project_id, lane)) if claim and project_id else None
                 if other is not None:
                     raise JobError(
                         f"project {project_id} is busy with job {other.id} ({other.kind}, {other.stage}); "
@@ -85,83 +95,76 @@ class JobRepository(Repository):
                 # It ended between the insert and the look: try again.
 
     def get(self, job_id: int) -> Job:
-        """The job.
+        """Return the job.
 
         Raises:
             JobNotFound: there is none with this id.
         """
-        with self._engine.connect() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().first()
-        if row is None:
+        job = self._first(select(jobs).where(jobs.c.id == job_id))
+        if job is None:
             raise JobNotFound(f"there is no job {job_id}; `labelloop jobs list` shows those there are")
-        return _job(row)
+        return job
 
     def newest(self, *, project_id: int | None = None, limit: int = 50) -> list[Job]:
-        """The newest jobs, newest first."""
+        """Return the newest jobs, newest first."""
         statement = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
         if project_id is not None:
             statement = statement.where(jobs.c.project_id == project_id)
-        with self._engine.connect() as connection:
-            return [_job(row) for row in connection.execute(statement).mappings()]
+        return self._jobs(statement)
 
     def running(self) -> list[Job]:
-        """All running jobs."""
-        with self._engine.connect() as connection:
-            found = connection.execute(select(jobs).where(jobs.c.state == JobState.RUNNING)).mappings()
-            return [_job(row) for row in found]
+        """Return all running jobs."""
+        return self._jobs(select(jobs).where(jobs.c.state == JobState.RUNNING))
 
-    def last(self, kind: JobKind, project_id: int, state: JobState | None = None) -> Job | None:
-        """The newest job of a kind, in a state if one is given."""
-        conditions = [jobs.c.kind == kind, jobs.c.project_id == project_id]
+    def last(self, kind: str, project_id: int, state: JobState | None = None) -> Job | None:
+        """Return the newest job of a kind; with a state, the newest in that state."""
+        statement = select(jobs).where(jobs.c.kind == kind, jobs.c.project_id == project_id)
         if state is not None:
-            conditions.append(jobs.c.state == state)
-        statement = select(jobs).where(and_(*conditions)).order_by(jobs.c.id.desc()).limit(1)
-        with self._engine.connect() as connection:
-            row = connection.execute(statement).mappings().first()
-        return _job(row) if row else None
+            statement = statement.where(jobs.c.state == state)
+        return self._first(statement.order_by(jobs.c.id.desc()))
 
     def counts(self) -> Mapping[JobState, int]:
-        """Jobs per state."""
+        """Return the number of jobs per state."""
         statement = select(jobs.c.state, func.count()).group_by(jobs.c.state)
         with self._engine.connect() as connection:
-            found = {JobState(state): count for state, count in connection.execute(statement)}
-        return {state: found.get(state, 0) for state in JobState}
+            counts = {JobState(state): count for state, count in connection.execute(statement)}
+        return {state: counts.get(state, 0) for state in JobState}
 
     def claim(self, job_id: int | None = None) -> Job | None:
-        """The oldest queued job that may start, now running; None where there is none.
+        """Start the oldest queued job that may run now, and return it; None where there is none.
 
-        A project has one running job at a time, and beside it one audit.
+        In each of its lanes, a project has one running job at a time.
 
         Args:
             job_id: take this one or none.
         """
         other = jobs.alias()
-        busy = exists().where(other.c.project_id != 0, _rivals(other, jobs.c.project_id, jobs.c.kind))
+        busy = exists().where(other.c.project_id != 0, _rivals(other, jobs.c.project_id, jobs.c.lane))
         free = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, ~busy).order_by(jobs.c.id).limit(1)
         if job_id is not None:
             free = free.where(jobs.c.id == job_id)
         with self._engine.connect() as connection:
-            found = connection.execute(free).scalar()
-        if found is None:
+            free_id = connection.execute(free).scalar()
+        if free_id is None:
             return None
         try:
-            won = self._update(and_(jobs.c.id == found, jobs.c.state == JobState.QUEUED), **self._running())
+            won = self._update(and_(jobs.c.id == free_id, jobs.c.state == JobState.QUEUED), **self._running())
         except IntegrityError:
             return None  # another worker started a job of this project at the same moment
-        return self.get(found) if won else None
+        return self.get(free_id) if won else None
 
     def started(self, job: Job, pid: int, host: str) -> None:
-        """Remember the process that runs the job."""
+        """Record the process that runs the job."""
         self._update(_attempt(job), pid=pid, host=host)
 
-    def beat(self, job: Job) -> Heard:
-        """A sign of life of the process that runs the job; returns what it should do."""
+    def beat(self, job: Job) -> HeartbeatReply:
+        """Record a sign of life of the process that runs the job; return what it should do."""
         if not self._update(_attempt(job), heartbeat_at=self._now()):
-            return Heard.LOST
-        return Heard.STOP if self.get(job.id).cancel_requested else Heard.GO_ON
+            return HeartbeatReply.LOST
+        return HeartbeatReply.STOP if self.get(job.id).cancel_requested else HeartbeatReply.CONTINUE
 
     def progress(self, job: Job, fraction: float, stage: str, message: str) -> None:
-        """How far a running job is."""
+        """Record the progress of a running job."""
         self._update(
             _attempt(job),
             progress=min(max(fraction, 0.0), 1.0),
@@ -171,7 +174,7 @@ class JobRepository(Repository):
         )
 
     def keep(self, job: Job, checkpoint: Mapping[str, Any]) -> bool:
-        """Remember what is done, for the next attempt; False where another process works on the job by now."""
+        """Record what is done, for the next attempt; return False where another process works on the job by now."""
         return self._update(_attempt(job), checkpoint=dict(checkpoint), deaths=0, heartbeat_at=self._now())
 
     def finish(
@@ -183,7 +186,7 @@ class JobRepository(Repository):
         error: str | None = None,
         is_passing: bool = False,
     ) -> bool:
-        """End a running job; returns False where it was over already, or another process works on it by now.
+        """End a running job; return False where it was over already, or another process works on it by now.
 
         Args:
             is_passing: the job failed for a reason that may pass without help.
@@ -201,11 +204,11 @@ class JobRepository(Repository):
         return self._update(_attempt(job), **values)
 
     def requeue(self, job: Job, reason: str) -> bool:
-        """Queue a running job again, whose process died; False where that process was not the last one."""
+        """Queue a running job again, whose process died; return False where that process was not the last one."""
         return self._update(_attempt(job), **_waiting(job, f"goes on by itself: {reason}"), deaths=job.deaths + 1)
 
     def resume(self, job_id: int, *, claim: bool = False) -> Job:
-        """Another attempt at a job that failed or was abandoned, from what the last one left.
+        """Start another attempt at a job that failed or was abandoned, from what the last attempt left.
 
         Args:
             claim: start it as running, for a caller that runs it itself.
@@ -251,13 +254,12 @@ class JobRepository(Repository):
         return self.get(job_id)
 
     def stale(self, timeout_s: float) -> list[Job]:
-        """Running jobs without a sign of life for this many seconds."""
+        """Return running jobs without a sign of life for this many seconds."""
         limit: datetime = self._now() - timedelta(seconds=timeout_s)
         condition = and_(
             jobs.c.state == JobState.RUNNING, or_(jobs.c.heartbeat_at.is_(None), jobs.c.heartbeat_at < limit)
         )
-        with self._engine.connect() as connection:
-            return [_job(row) for row in connection.execute(select(jobs).where(condition)).mappings()]
+        return self._jobs(select(jobs).where(condition))
 
     def failed_in_passing(self) -> list[Job]:
         """Return jobs that failed for a reason that may be over by now, and that nobody has requested again since."""
@@ -266,22 +268,26 @@ class JobRepository(Repository):
         statement = select(jobs).where(
             jobs.c.state == JobState.FAILED, jobs.c.failure_is_passing.is_(True), ~asked_anew
         )
-        with self._engine.connect() as connection:
-            return [_job(row) for row in connection.execute(statement.order_by(jobs.c.id)).mappings()]
+        return self._jobs(statement.order_by(jobs.c.id))
 
     def _running(self) -> dict[str, Any]:
         now = self._now()
         return {"state": JobState.RUNNING, "stage": "starting", "started_at": now, "heartbeat_at": now}
 
     def _active(self, condition: ColumnElement[bool]) -> Job | None:
-        statement = select(jobs).where(condition, jobs.c.state.in_(ACTIVE)).limit(1)
+        return self._first(select(jobs).where(condition, jobs.c.state.in_(ACTIVE)))
+
+    def _first(self, statement: Select[Any]) -> Job | None:
+        return next(iter(self._jobs(statement.limit(1))), None)
+
+    def _jobs(self, statement: Select[Any]) -> list[Job]:
         with self._engine.connect() as connection:
-            row = connection.execute(statement).mappings().first()
-        return _job(row) if row else None
+            return [_job(row) for row in connection.execute(statement).mappings()]
 
     def _update(self, condition: ColumnElement[bool], **values: Any) -> bool:
+        """Change the jobs for which the condition is true; return False where there is none."""
         with self._engine.begin() as connection:
-            return _changed(connection, condition, values)
+            return connection.execute(update(jobs).where(condition).values(**values)).rowcount > 0
 
 
 def _attempt(job: Job) -> ColumnElement[bool]:
@@ -289,13 +295,11 @@ def _attempt(job: Job) -> ColumnElement[bool]:
     return and_(jobs.c.id == job.id, jobs.c.attempt == job.attempt, jobs.c.state == JobState.RUNNING)
 
 
-def _rivals(table: FromClause, project_id: ColumnElement[int] | int, kind: ColumnElement[str]) -> ColumnElement[bool]:
-    """True of running jobs beside which one of this kind must not run: audits only keep audits waiting."""
-    return and_(
-        table.c.state == JobState.RUNNING,
-        table.c.project_id == project_id,
-        (table.c.kind == JobKind.AUDIT) == (kind == JobKind.AUDIT),
-    )
+def _rivals(
+    table: FromClause, project_id: ColumnElement[int] | int, lane: ColumnElement[str] | str
+) -> ColumnElement[bool]:
+    """True of running jobs beside which no other job of the project may run in the lane."""
+    return and_(table.c.state == JobState.RUNNING, table.c.project_id == project_id, table.c.lane == lane)
 
 
 def _waiting(job: Job, message: str) -> dict[str, Any]:
@@ -311,10 +315,6 @@ def _waiting(job: Job, message: str) -> dict[str, Any]:
     }
 
 
-def _changed(connection: Connection, condition: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
-    return connection.execute(update(jobs).where(condition).values(**values)).rowcount > 0
-
-
 def _job(row: RowMapping) -> Job:
-    values = {name: row[name] for name in row if name != "dedupe_key"}
-    return Job(**values | {"kind": JobKind(row["kind"]), "state": JobState(row["state"])})
+    values = {name: row[name] for name in row if name not in ("dedupe_key", "lane")}
+    return Job(**values | {"state": JobState(row["state"])})

@@ -2,109 +2,72 @@
 
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...atomic_files import whole_file
+from ...atomic_files import atomic_text
 from ...domain.example import Row
-from ...domain.job import Job
-from ...domain.model import HeadKind
+from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
 from ...domain.project import Project
 from ...domain.quality import Audit
-from ...domain.reasons import reason_counts_to_json
 from ...domain.snapshot import Snapshot, Split, split_of
 from ...errors import UnsupportedLabelConfig
 from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_moved, read_rows, read_unresolved
-from ...tasks import ServedControl, ServingPlan
-from ..exporting.reading_faults import reading_faults, row_texts
-from ..jobs.context import JobContext
+from ...tasks import ServingPlan
+from ..exporting.reading_faults import reading_faults
 from ..services import Services
-from ..training.job_snapshot import job_snapshot
-from ..training.requests import AuditRequest
 from .decisions import precision_table
-from .push_flags import push_audit
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from ...quality.cross_predict import CrossPredictedRows
-    from ...quality.judge_controls import Judgement
+    from ...arrays import Floats2d
     from ...quality.precision import KindPrecision
     from ...quality.predictions import OutOfSamplePredictions
 
-__all__ = [
-    "AUDIT_CSV",
-    "AUDIT_HTML",
-    "AUDIT_JSON",
-    "Report",
-    "audit_folder",
-    "audit_snapshot",
-    "opinion_of",
-    "run_audit",
-]
-
-Report = Callable[[float, str, str], None]
-"""Told the fraction done, a stage in a word, and a sentence; what it raises stops the work."""
+__all__ = ["PUSH_STARTS", "AuditFiles", "AuditReports", "audit_snapshot"]
 
 # Shares of the progress bar, from rough shares of the time.
 JUDGING_STARTS, EXAMINING_STARTS, PUSH_STARTS = 0.05, 0.7, 0.8
-WAIT_S = 0.5
-AUDIT_JSON, AUDIT_CSV, AUDIT_HTML = "audit.json", "audit.csv", "audit.html"
 FROZEN = "logistic regression on frozen features of {base_model}, {folds} folds"
 DEEP = "LoRA of {base_model}, trained anew in each of {folds} folds"
 
 
-def run_audit(services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
-    """Audit the job's snapshot, write the reports and, where that was asked for, show the findings in Label Studio.
+class AuditFiles:
+    """The files that an audit leaves for people and programs.
 
-    A later attempt does what the ones before it have not done.
+    Attributes:
+        folder: also holds what an audit keeps for the next one of the same snapshot.
     """
-    request = AuditRequest.from_params(job.params)
-    project = services.database.projects.get(job.project_id) if job.project_id else None
-    snapshot = job_snapshot(services, project, request.snapshot, context, is_for_training=False)
-    audit = audit_snapshot(services, snapshot, is_deep=request.is_deep, report=context.report)
-    reports = _Reports(services, project, snapshot, audit)
-    reports.write()
-    pushed = None
-    if request.is_pushed and project is not None:
 
-        def report(done: float, text: str) -> None:
-            context.report(PUSH_STARTS + done * (1 - PUSH_STARTS), "pushing", text)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.json, self.csv, self.html = (folder / f"audit.{ending}" for ending in ("json", "csv", "html"))
 
-        pushed = push_audit(services, project, audit, snapshot, report)
-        reports.write()  # what people decided about earlier flags has been learned meanwhile
-    return {
-        "snapshot_id": snapshot.id,
-        "path": str(reports.folder),
-        "rows": audit.rows,
-        "seconds": round(audit.seconds, 2),
-        "health": audit.health,
-        "counts": dict(Counter(issue.kind for issue in audit.issues)),
-        "precision": [asdict(entry) for entry in reports.precision()],
-        "pushed": asdict(pushed) if pushed else None,
-        "reasons": reason_counts_to_json(snapshot.manifest.reasons),
-        "trigger": request.trigger,
-    }
+    @classmethod
+    def of(cls, services: Services, snapshot: Snapshot) -> "AuditFiles":
+        """Return where audits of the snapshot write their files."""
+        return cls(services.options.home / "audits" / snapshot.manifest.project.key / snapshot.id)
 
-
-def audit_folder(services: Services, snapshot: Snapshot) -> Path:
-    """Folder of what an audit of the snapshot gives and keeps."""
-    return services.options.home / "audits" / snapshot.manifest.project.key / snapshot.id
+    @property
+    def cache(self) -> Path:
+        """The folder for what models predicted."""
+        return self.folder / "cache"
 
 
 def audit_snapshot(
-    services: Services, snapshot: Snapshot, *, is_deep: bool = False, base_model: str | None = None, report: Report
+    services: Services,
+    snapshot: Snapshot,
+    *,
+    is_deep: bool = False,
+    base_model: str | None = None,
+    report: ProgressCallback = ignore_progress,
 ) -> Audit:
-    """What may be wrong with the labels of a snapshot, in all its splits.
+    """Find what may be wrong with the labels of a snapshot, in all its splits.
 
     The probabilities are kept below the home folder: a second audit of the same snapshot takes them from there, and
-    one that was stopped is gone on with.
+    one that was stopped is resumed.
 
     Args:
         base_model: None: that of the settings.
@@ -116,7 +79,7 @@ def audit_snapshot(
         TrainingError: LoRA cannot be trained on it.
     """
     from ...quality.examine import examine
-    from ...quality.judge_controls import audit_settings
+    from ...quality.out_of_sample import audit_settings
 
     began_s = time.monotonic()
     base_model = base_model or services.options.models.base_model
@@ -127,36 +90,44 @@ def audit_snapshot(
             "`labelloop models compare`, which shows what they write"
         )
     rows, splits = _rows(snapshot, plan)
-    with _alone(services, snapshot, report):
-        judged, came_from = _judged(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
-    report(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows")
-    opinions = [opinion_of(*each) for each in zip(plan.labeled, judged.controls, strict=True)]
-    findings = examine(rows, splits, opinions, judged.features)
+
+    def report_waiting() -> None:
+        report(Progress(JUDGING_STARTS, "waiting", "another audit of the same project is running"))
+
+    # Two processes must not write the same cache at the same time; the second finds it filled.
+    with services.database.locks.held(f"audit-{snapshot.manifest.project.key}", report_waiting):
+        features, predictions = _predictions(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
+    report(Progress(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows"))
+    settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
+    audit = examine(
+        rows,
+        splits,
+        predictions,
+        features,
+        snapshot_id=snapshot.id,
+        probabilities_from=(DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds),
+    )
     unread = reading_faults(
         plan,
-        row_texts(rows, plan),
+        rows,
         base_model=base_model,
-        max_length_tokens=audit_settings(is_deep=is_deep, seed=services.options.seed).max_length_tokens,
+        max_length_tokens=settings.max_length_tokens,
     )
-    return findings.audit(
-        snapshot_id=snapshot.id,
-        seconds=time.monotonic() - began_s,
-        probabilities_from=came_from,
-        warnings=[str(fault) for fault in unread],
-    )
+    warnings = (*map(str, unread), *audit.warnings)
+    return replace(audit, seconds=time.monotonic() - began_s, warnings=warnings)
 
 
-class _Reports:
-    """The files that an audit leaves for people and programs."""
+class AuditReports:
+    """Writes the files of an audit."""
 
     def __init__(self, services: Services, project: Project | None, snapshot: Snapshot, audit: Audit) -> None:
-        self.folder = audit_folder(services, snapshot)
+        self.files = AuditFiles.of(services, snapshot)
         self._services, self._project, self._snapshot, self._audit = services, project, snapshot, audit
         plan = plan_of(snapshot.manifest.label_config)
         self._texts = {row.task_id: row.input.get(plan.field, "") for row in _rows(snapshot, plan)[0]}
 
     def precision(self) -> list["KindPrecision"]:
-        """Of the project's past flags, as far as decisions have been learned; empty for rows of a file."""
+        """Return how often the project's past flags were right; empty for rows of a file."""
         return precision_table(self._services, self._project) if self._project else []
 
     def write(self) -> None:
@@ -164,10 +135,10 @@ class _Reports:
         from ...quality.html_report import html_report
         from ...quality.report import audit_to_json, write_csv
 
-        with whole_file(self.folder / AUDIT_JSON) as file:
+        with atomic_text(self.files.json) as file:
             # Escaped, because half a surrogate pair, which a text or label may hold, has no other form in UTF-8.
             json.dump(audit_to_json(self._audit), file, indent=1)
-        with whole_file(self.folder / AUDIT_CSV) as file:
+        with atomic_text(self.files.csv) as file:
             write_csv(self._audit, self._texts, file)
         page = html_report(
             self._audit,
@@ -176,12 +147,12 @@ class _Reports:
             project_url=f"{self._services.studio.url}/projects/{self._project.id}" if self._project else None,
             precision=self.precision(),
         )
-        with whole_file(self.folder / AUDIT_HTML) as file:
+        with atomic_text(self.files.html) as file:
             file.write(page)
 
 
 def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]]:
-    """All rows and the split of each, those without an agreed answer at the end."""
+    """Return all rows and the split of each, those without an agreed answer at the end."""
     rows, splits = [], []
     for split in Split:
         for row in read_rows(snapshot.path, split):
@@ -194,7 +165,7 @@ def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]
     return rows, splits
 
 
-def _judged(
+def _predictions(
     services: Services,
     snapshot: Snapshot,
     rows: Sequence[Row],
@@ -202,57 +173,16 @@ def _judged(
     base_model: str,
     *,
     is_deep: bool,
-    report: Report,
-) -> tuple["Judgement", str]:
-    """What models say of the rows, and what these models are."""
-    from ...domain.progress import Progress
-    from ...quality.judge_controls import audit_settings, judge_controls
+    report: ProgressCallback,
+) -> tuple["Floats2d", Sequence["OutOfSamplePredictions"]]:
+    """Return features of the rows, and the predictions that their answers are judged by."""
+    from ...quality.out_of_sample import audit_settings, predict_out_of_sample
     from ...quality.reviewed_texts import ReviewedTexts
 
-    def told(progress: Progress) -> None:
-        share = JUDGING_STARTS + progress.fraction * (EXAMINING_STARTS - JUDGING_STARTS)
-        report(share, progress.stage, progress.message)
-
-    settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
-    judged = judge_controls(
+    return predict_out_of_sample(
         [ReviewedTexts.of(rows, served) for served in plan.labeled],
-        settings,
+        audit_settings(is_deep=is_deep, seed=services.options.seed),
         base_model=base_model,
-        cache=audit_folder(services, snapshot) / "cache",
-        report=told,
-        trust={HeadKind.SOFTMAX: _trust},
+        cache=AuditFiles.of(services, snapshot).cache,
+        report=share_of(report, JUDGING_STARTS, EXAMINING_STARTS),
     )
-    return judged, (DEEP if is_deep else FROZEN).format(base_model=base_model, folds=settings.folds)
-
-
-def opinion_of(served: ServedControl, judged: "CrossPredictedRows") -> "OutOfSamplePredictions":
-    """What models say of the answers to a control, as an examination is given it."""
-    import numpy as np
-
-    from ...quality.predictions import OutOfSamplePredictions, Tagging
-
-    tagging = None
-    if judged.head is HeadKind.TAGS:
-        tagging = Tagging(judged.reading, np.asarray(judged.codes, dtype=np.int64))
-    return OutOfSamplePredictions(served.control, judged.head, judged.probabilities, tagging)
-
-
-def _trust(judged: "CrossPredictedRows") -> "npt.NDArray[np.float64]":
-    """How far to believe single choices; of the other kinds a second round finds no more errors than the first."""
-    import numpy as np
-
-    from ...quality.label_errors import trust
-
-    return trust(np.where(judged.is_usable, judged.codes, -1).astype(np.int64), judged.probabilities)
-
-
-@contextmanager
-def _alone(services: Services, snapshot: Snapshot, report: Report) -> Iterator[None]:
-    """Two processes must not write the same cache at the same time; the second finds it filled."""
-    while True:
-        with services.database.locks.attempt(f"audit-{snapshot.manifest.project.key}") as is_free:
-            if is_free:
-                yield
-                return
-        report(JUDGING_STARTS, "waiting", "another audit of the same project is running")
-        time.sleep(WAIT_S)

@@ -1,6 +1,7 @@
-"""What people decided about flags, learned from the labels as they are now."""
+"""Learn what people decided about flags from the labels as they are now."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ...domain.annotation import Task
@@ -10,13 +11,11 @@ from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
 from ...labelstudio.plans import plan_of
 from ...quality.precision import KindPrecision, measured_precision
-from ...snapshots.reviewed import reviewed_rows
 from ...tasks import ServingPlan
-from ..exporting.snapshots import build_settings, event_history
+from ..exporting.row_source import RowSource
 from ..services import Services
 
 __all__ = [
-    "LabelReader",
     "first_control",
     "flags_of",
     "label_reader",
@@ -25,7 +24,7 @@ __all__ = [
     "precision_table",
 ]
 
-LabelReader = Callable[[Iterable[Task]], Mapping[int, Mapping[str, Target]]]
+_LabelReader = Callable[[Iterable[Task]], Mapping[int, Mapping[str, Target]]]
 """The agreed answers by task and control; tasks without one are not in it."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -54,18 +53,18 @@ def learn_decisions(services: Services, project: Project) -> int:
 
 
 def precision_table(services: Services, project: Project) -> list[KindPrecision]:
-    """How often the project's flags were right, by kind, as far as decisions have been learned."""
+    """Return how often the project's flags were right, by kind, as far as decisions have been learned."""
     flags = services.database.flags.all(project.id)
     return measured_precision(flags, floor=services.options.feedback.flag_precision_floor)
 
 
 def first_control(plan: ServingPlan) -> str:
-    """What flags without a control are about: the first one that is answered with labels; empty where none is."""
+    """Return the control that older flags are about: the first one answered with labels; empty where none is."""
     return plan.labeled[0].name if plan.labeled else ""
 
 
 def flags_of(services: Services, project_id: int, control: str) -> list[Flag]:
-    """Every flag that the project has had, oldest first, each with the control that it is about.
+    """Return every flag that the project has had, oldest first, each with the control that it is about.
 
     Args:
         control: the `first_control`.
@@ -73,21 +72,21 @@ def flags_of(services: Services, project_id: int, control: str) -> list[Flag]:
     return [flag.about(control) for flag in services.database.flags.all(project_id)]
 
 
-def label_reader(services: Services, project: Project) -> LabelReader:
-    """What tells the agreed answers of each task that has one, by the rule that a snapshot follows."""
-    plan = plan_of(project.label_config)
-    settings = build_settings(services, project.split, project)
-    history = event_history(services, project, plan)
+def label_reader(services: Services, project: Project) -> _LabelReader:
+    """Return what tells the agreed answers of each task that has one, by the rule that a snapshot follows."""
+
+    source = RowSource.of_project(services, project, ())
 
     def read(tasks: Iterable[Task]) -> dict[int, Mapping[str, Target]]:
-        rows = reviewed_rows(tasks, plan, settings, history, reasons=ReasonCounts())
+        # What people decided is in the labels, whatever hooks make of them.
+        rows = replace(source, tasks=tasks).rows(ReasonCounts(), with_hooks=False)
         return {row.task_id: row.targets for row in rows}
 
     return read
 
 
 def labeled_at(task: Task) -> str:
-    """Time of the last change of the task's annotations as Label Studio wrote it; empty where there are none."""
+    """Return when the task's annotations last changed, as Label Studio wrote it; empty where there are none."""
     times = [a.updated_at or a.created_at or "" for a in task.annotations if not a.was_cancelled]
     return max(times, key=_time, default="")
 
@@ -102,8 +101,8 @@ def _outcome(flag: Flag, label: Target, task: Task, plan: ServingPlan) -> FlagOu
 def _trimmed(target: Target, text: str) -> Target:
     """Return an answer as it is read today: in older flags, spans may still have white space at their ends."""
     spans = [part for part in parts_of(target) if isinstance(part, Span)]
-    found = (span.trimmed(text[span.start : span.end]) for span in spans)
-    return tuple(sorted(span for span in found if span)) if spans else target
+    trimmed = (span.trimmed(text[span.start : span.end]) for span in spans)
+    return tuple(sorted(span for span in trimmed if span)) if spans else target
 
 
 def _time(text: str) -> datetime:

@@ -1,12 +1,13 @@
 """Marks in tasks: what stands in Label Studio is compared with what should, and only the difference is written."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...domain.annotation import Task
 from ...domain.example import Target
 from ...domain.flag import Flag, FlagOutcome
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.quality import Audit, Disagreement
 from ...domain.readable import readable, readable_suggestion
@@ -23,11 +24,11 @@ from ...labelstudio.quality_fields import (
     cleared,
     marked,
 )
-from ...quality.flagging import QUALITY_DIGITS, Candidate
+from ...quality.flagging import QUALITY_DIGITS, FlagCandidate
 from ..services import Services
 from .decisions import first_control, label_reader, labeled_at
 
-__all__ = ["Marker", "Report"]
+__all__ = ["Marker"]
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +37,11 @@ TASKS_PER_READ = 10
 PASSED_OVER = (400, 404)
 """Data that Label Studio does not take, and a task that was deleted this very moment: no reason to leave the others."""
 
-Report = Callable[[float, str], None]
-
 
 class Marker:
     """Brings the marks of a project's tasks, and the flags behind them, to what is wanted.
 
-    Killed half-way, it leaves marks that the next one finds and goes on from.
+    Killed half-way, it leaves marks that the next one resumes from.
 
     Attributes:
         written: tasks that were marked, or whose mark was brought up to date.
@@ -55,13 +54,13 @@ class Marker:
         self._project_id, self._audit = project.id, audit
         self._labels = label_reader(services, project)
         self._plan = plan_of(project.label_config)
-        self._chosen: dict[int, Candidate] = {}
+        self._chosen: dict[int, FlagCandidate] = {}
         self._disagreements: dict[int, Disagreement] = {}
         first = first_control(self._plan)
         self._open = {flag.task_id: flag.about(first) for flag in self._flags.open(project.id)}
         self.written = self.cleared = self.unchanged = 0
 
-    def want(self, chosen: Iterable[Candidate], disagreements: Iterable[Disagreement]) -> None:
+    def want(self, chosen: Iterable[FlagCandidate], disagreements: Iterable[Disagreement]) -> None:
         """Say which tasks are to be marked: suspects, and beside them those that annotators disagree about."""
         self._chosen = {each.task_id: each for each in chosen}
         self._disagreements = {}
@@ -69,7 +68,7 @@ class Marker:
             if each.task_id not in self._chosen:
                 self._disagreements.setdefault(each.task_id, each)
 
-    def write(self, report: Report) -> None:
+    def write(self, report: ProgressCallback) -> None:
         """Clear what is not wanted any more, then mark what is wanted, the most suspicious first.
 
         Raises:
@@ -85,13 +84,13 @@ class Marker:
         for start in range(0, len(pending), TASKS_PER_READ):
             self._write_batch(pending[start : start + TASKS_PER_READ])
             done = min(start + TASKS_PER_READ, len(pending))
-            report(done / len(pending), f"brought {done} of {len(pending)} tasks up to date")
+            report(Progress(done / len(pending), "pushing", f"brought {done} of {len(pending)} tasks up to date"))
 
     def _marked_now(self) -> dict[int, Task]:
-        found: dict[int, Task] = {}
+        present: dict[int, Task] = {}
         for name in (SUSPECT, DISAGREEMENT):
-            found |= {task.id: task for task in self._studio.tasks_with(self._project_id, name, TRUE)}
-        return found
+            present |= {task.id: task for task in self._studio.tasks_with(self._project_id, name, TRUE)}
+        return present
 
     def _right_ones(self, present: Mapping[int, Task]) -> set[int]:
         labels = self._labels(present.values())
@@ -121,22 +120,22 @@ class Marker:
                 self.cleared += data != task.data
 
     def _fields(self, task: Task) -> dict[str, Any] | None:
-        """What should stand in the task; None where nothing should."""
+        """Return what should stand in the task; None where nothing should."""
         text = self._plan.text(task.data)
         if task.id in self._chosen:
             each = self._chosen[task.id]
             return _suspect_fields(each, self._named(each.control), text)
         if task.id in self._disagreements:
-            found = self._disagreements[task.id]
-            return _disagreement_fields(found, self._named(found.control), text)
+            disagreement = self._disagreements[task.id]
+            return _disagreement_fields(disagreement, self._named(disagreement.control), text)
         return None
 
     def _named(self, control: str) -> str:
-        """What goes before an answer, so that it is clear what was asked; nothing where one thing alone is."""
+        """Return the control's name as it stands before an answer; nothing where there is one control alone."""
         return f"{control}: " if len(self._plan.labeled) > 1 else ""
 
     def _stands(self, task_id: int, labels: Mapping[int, Mapping[str, Target]]) -> bool:
-        """False where the answer was changed after the snapshot, so that the suspicion is out of date."""
+        """Return False where the answer was changed after the snapshot, so that the suspicion is out of date."""
         candidate = self._chosen.get(task_id)
         return candidate is None or labels.get(task_id, {}).get(candidate.control) == candidate.given
 
@@ -151,7 +150,7 @@ class Marker:
         return True
 
     def _remember(self, task: Task) -> None:
-        """Only once people can see the mark: a flag written before it could count a change that has nothing to do."""
+        """Store the flag of a task whose mark people can see: stored earlier, it might count an unrelated change."""
         candidate = self._chosen.get(task.id)
         if candidate is None:
             return
@@ -177,7 +176,7 @@ class Marker:
             self._flags.put(flag)
 
 
-def _suspect_fields(each: Candidate, asked: str, text: str) -> dict[str, Any]:
+def _suspect_fields(each: FlagCandidate, asked: str, text: str) -> dict[str, Any]:
     fields: dict[str, Any] = {GIVEN: f"{asked}{readable(each.given, text)}"}
     if each.suggested is not None:
         fields[SUGGESTED] = f"{asked}{readable_suggestion(each.given, each.suggested, text)}"

@@ -1,9 +1,10 @@
 """Showing an audit's findings to the people who can settle them: marks in their tasks, and tabs in Label Studio."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ...domain.example import Target
+from ...domain.progress import Progress, ProgressCallback, ignore_progress
 from ...domain.project import Project
 from ...domain.quality import Audit
 from ...domain.snapshot import Snapshot, Split
@@ -18,21 +19,21 @@ from ...labelstudio.quality_fields import (
     default_tab,
     review_tab,
 )
-from ...quality.flagging import Labeled, choose
-from ...quality.precision import measured_precision, silenced_kinds
+from ...quality.flagging import choose_flags
+from ...quality.precision import measured_precision
 from ...snapshots.store import read_rows
 from ..services import Services
 from .decisions import first_control, flags_of, learn_decisions
-from .marks import Marker, Report
+from .marks import Marker
 
 __all__ = ["PushedFlags", "push_audit"]
 
-WAIT_S = 0.5
+STAGE = "pushing"
 
 
 @dataclass(frozen=True, slots=True)
 class PushedFlags:
-    """What a push did.
+    """The outcome of a push.
 
     Attributes:
         written: tasks that were marked, or whose mark was brought up to date.
@@ -49,25 +50,30 @@ class PushedFlags:
     tabs: Mapping[str, str] = field(default_factory=dict)
 
 
-def push_audit(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
+def push_audit(
+    services: Services,
+    project: Project,
+    audit: Audit,
+    snapshot: Snapshot,
+    report: ProgressCallback = ignore_progress,
+) -> PushedFlags:
     """Mark the most suspicious tasks and those that annotators disagree about, clear all others, and see to the tabs.
 
-    Safe to repeat: a second push of the same audit changes nothing, and one that was killed is gone on with.
+    Safe to repeat: a second push of the same audit changes nothing, and one that was killed is resumed.
 
     Args:
         snapshot: the one that was audited.
-        report: told the fraction done and a sentence.
 
     Raises:
         StudioError: Label Studio did not answer or refused, or the label config uses a name of labelloop's fields.
     """
     _check_names(project)
-    while True:
-        with services.database.locks.attempt(f"review-{project.id}") as is_free:
-            if is_free:
-                return _push(services, project, audit, snapshot, report)
-        report(0.0, "another process is pushing")
-        time.sleep(WAIT_S)
+
+    def report_waiting() -> None:
+        report(Progress(0.0, STAGE, "another process is pushing"))
+
+    with services.database.locks.held(f"review-{project.id}", report_waiting):
+        return _push(services, project, audit, snapshot, report)
 
 
 def _check_names(project: Project) -> None:
@@ -79,17 +85,22 @@ def _check_names(project: Project) -> None:
         )
 
 
-def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: Report) -> PushedFlags:
-    report(0.0, "reading what people decided")
+def _push(
+    services: Services, project: Project, audit: Audit, snapshot: Snapshot, report: ProgressCallback
+) -> PushedFlags:
+    report(Progress(0.0, STAGE, "reading what people decided"))
     decided = learn_decisions(services, project)
     history = flags_of(services, project.id, first_control(plan_of(project.label_config)))
     at_most = services.options.feedback.push_flags_at_most
-    chosen = choose(
+    precision = measured_precision(history, floor=services.options.feedback.flag_precision_floor)
+    labeled, held_out = _labeled(snapshot)
+    chosen = choose_flags(
         audit,
-        _labeled(snapshot),
+        labeled,
+        held_out,
         history,
         at_most=at_most,
-        silenced=silenced_kinds(measured_precision(history, floor=services.options.feedback.flag_precision_floor)),
+        silenced={row.kind for row in precision if row.is_silenced and row.kind is not None},
     )
     marker = Marker(services, project, audit)
     marker.want(chosen, [each for each in audit.disagreements if not each.is_settled][:at_most])
@@ -97,17 +108,14 @@ def _push(services: Services, project: Project, audit: Audit, snapshot: Snapshot
     return PushedFlags(marker.written, marker.cleared, marker.unchanged, decided, _tabs(services, project))
 
 
-def _labeled(snapshot: Snapshot) -> dict[int, Labeled]:
-    return {
-        row.task_id: Labeled(row.targets, split)
-        for split in Split
-        for row in read_rows(snapshot.path, split)
-        if row.targets
-    }
+def _labeled(snapshot: Snapshot) -> tuple[dict[int, Mapping[str, Target]], set[int]]:
+    """Return the answers of the snapshot's tasks by task and control, and which tasks are held out."""
+    rows = [(split, row) for split in Split for row in read_rows(snapshot.path, split) if row.targets]
+    return {row.task_id: row.targets for _, row in rows}, {row.task_id for split, row in rows if split.is_held_out}
 
 
 def _tabs(services: Services, project: Project) -> dict[str, str]:
-    """Addresses of the tabs. What people changed about one they have is left alone, except what it lists and how."""
+    """Return addresses of the tabs. What people changed about a tab is left alone, except what it lists and how."""
     studio = services.studio
     views, columns = studio.views(project.id), studio.columns(project.id)
     if not views:

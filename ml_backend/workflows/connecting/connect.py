@@ -12,10 +12,10 @@ from ...errors import ConfigurationError, StudioError
 from ...labelstudio.plans import plan_of
 from ..doctor.examination import TASKS_READ
 from ..exporting.reading_faults import task_faults
+from ..jobs.kinds.prelabel import PrelabelJob
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from ..labeling.prelabel import select_version
 from ..services import Services
-from ..training.requests import request_prelabeling
 from .projects import remember_project
 from .register import Log, register
 
@@ -165,7 +165,7 @@ def _request_prelabels(services: Services, project: Project, log: Log) -> Job | 
     version = services.versions.serving(project)
     if next(iter(services.studio.tasks_without_prediction(project.id, version)), None) is None:
         return None
-    job, is_new = request_prelabeling(services, project.id, trigger="connect")
+    job, is_new = PrelabelJob(trigger="connect").request(services, project.id)
     if is_new:
         log.changes.append(f"Queued job {job.id}, which pushes the pre-labels of {version}.")
     return job

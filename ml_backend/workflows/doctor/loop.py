@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 
 from ...domain.annotation import Annotation
-from ...domain.job import Job, JobKind, JobState
+from ...domain.job import Job, JobState
 from ...domain.reasons import Reason
 from ...labelstudio.plans import plan_of
 from ..connecting.config_history import changes_between
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
+from ..jobs.kinds.base import JobKind
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
 from .examination import Check, Examination, Finding, broken, fine, warning
 from .probe import PREDICT_TIMEOUT_S, BackendAnswer
@@ -110,7 +111,7 @@ def _sampling(exam: Examination) -> Finding:
 
 
 def _jobs(exam: Examination) -> Finding:
-    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind]
+    last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind.all()]
     found = [job for job in last if job is not None]
     failed = [job for job in found if job.state in ERROR_STATES]
     if failed:
@@ -120,10 +121,7 @@ def _jobs(exam: Examination) -> Finding:
 
 
 def _retry(job: Job) -> str:
-    again = {
-        JobKind.TRAIN: f"labelloop train --project {job.project_id}",
-        JobKind.PRELABEL: f"labelloop prelabel --project {job.project_id}",
-    }.get(job.kind, f"labelloop models list --project {job.project_id}")
+    again = JobKind.of(job).retry_command.format(project_id=job.project_id)
     return f"read `labelloop jobs logs {job.id}`, mend the cause, then `{again}`"
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...domain.annotation import Task
-from ...domain.model import HeadKind, is_cold_start
+from ...domain.model import is_cold_start
 from ...domain.snapshot import split_of
 from ...labelstudio.plans import plan_of
+from ...models.decoders.base import decoder_of
 from .examination import Check, Examination, Finding, broken, fine, warning
 from .probe import PREDICT_TIMEOUT_S
 
@@ -46,7 +47,7 @@ def _keys(data: Mapping[str, Any]) -> str:
 def _prelabels(exam: Examination) -> Finding:
     """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
     plan = plan_of(exam.project.label_config)
-    if is_cold_start(exam.version) and all(each.kind.head is not HeadKind.SOFTMAX for each in plan.controls):
+    if is_cold_start(exam.version) and not any(decoder_of(each.kind.head).is_one_label for each in plan.controls):
         return fine("none before the first training: the cold start answers single choices alone")
     tasks = _open_tasks(exam)[: TEXTS_WRITTEN if plan.has_texts else TASKS_PREDICTED]
     if not tasks:

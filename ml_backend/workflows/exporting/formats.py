@@ -1,4 +1,4 @@
-"""Reviewed rows into one file of a named format, or a file per split."""
+"""Write reviewed rows into one file of a named format, or a file per split."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,52 +6,32 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from ...atomic_files import whole_draft, whole_folder
-from ...domain.annotation import Task
+from ...atomic_files import atomic_file, take_place, unfinished_folder
 from ...domain.example import Provenance, Row
 from ...domain.label_config import Control, LabelConfig, ObjectTag
 from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
-from ...domain.snapshot import Split, SplitFractions
+from ...domain.snapshot import Split
 from ...errors import ConfigurationError
-from ...exporters import Exporter, ExportReport, ExportRequest, exporter
+from ...exporters.base import Exporter, ExportRequest, RowCounter, exporter
 from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.flat_export import read_flat_export
 from ...labelstudio.flat_records import is_flat_export
 from ...labelstudio.plans import plan_of
-from ...snapshots.build import build_rows
-from ...snapshots.reviewed import History, changed_rows, reviewed_rows
+from ...snapshots.reviewed import changed_rows
 from ...tasks import ServingPlan, find_kinds
-from ..connecting.projects import remember_project
+from ..connecting.projects import project_as_it_is
 from ..services import Services
-from .snapshots import build_settings, event_history, row_change, studio_tasks, unseen
+from .row_source import RowSource
 
-__all__ = ["Exported", "FormatRequest", "export_columns", "export_format", "export_format_of_file"]
+__all__ = ["ExportReport", "export_format", "export_format_of_file"]
 
 PROMPT, ANSWER = "prompt", "instruction"
 """What Label Studio's template for fine-tuning data calls the two columns."""
 
 
 @dataclass(frozen=True, slots=True)
-class FormatRequest:
-    """What was asked for.
-
-    Attributes:
-        control: whose answers a format that carries one control gets; None: the only one there is.
-        split: a file per split, with duplicates and leaks dropped as in a snapshot; None: one file of all rows.
-        system_prompt, keeps_formulas, names_annotators: as `ExportRequest` has them.
-    """
-
-    format_name: str
-    control: str | None = None
-    split: SplitFractions | None = None
-    system_prompt: str = ""
-    keeps_formulas: bool = False
-    names_annotators: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
+class ExportReport:
     """The outcome of an export.
 
     Attributes:
@@ -72,7 +52,7 @@ class Exported:
     reasons: tuple[ReasonCount, ...] = ()
 
 
-def export_format(services: Services, project: Project, request: FormatRequest, out: Path) -> Exported:
+def export_format(services: Services, project: Project, request: ExportRequest, out: Path) -> ExportReport:
     """Write a project's reviewed rows as Label Studio holds them now.
 
     Raises:
@@ -80,144 +60,123 @@ def export_format(services: Services, project: Project, request: FormatRequest, 
         StudioError: Label Studio cannot be read.
         HookError: a hook failed with a row. Nothing is written then.
     """
-    info = services.studio.project(project.id)
-    project = remember_project(services, project.id, info.label_config, title=info.title)
-    plan = plan_of(info.label_config)
-    wish = _wish(plan, request)
-    history = event_history(services, project, plan)
-    source = _Source(services.studio.reviewed_tasks(project.id), plan, history, project)
-    return _export(services, source, wish, request, out)
+    project = project_as_it_is(services, project)
+    request = _completed(request, plan_of(project.label_config))
+    return _export(RowSource.of_project(services, project), request, out)
 
 
 def export_format_of_file(
-    services: Services, export: Path, label_config: str, request: FormatRequest, out: Path
-) -> Exported:
-    """The same for an export of Label Studio: JSON, JSON_MIN, CSV or TSV. No server is asked.
+    services: Services, export: Path, label_config: str | None, request: ExportRequest, out: Path
+) -> ExportReport:
+    """Write the reviewed rows of an export of Label Studio: JSON, JSON_MIN, CSV or TSV. No server is asked.
+
+    Args:
+        label_config: None: every record of a flat export (CSV, TSV, JSON_MIN) is a row. The column `prompt` is the
+            text, and the control's column, `instruction` unless another is named, the answer.
 
     Raises:
         ConfigurationError: there is no such format, or it cannot carry what was asked for.
-        StudioExportError: the file is not such an export.
+        StudioExportError: the file is not such an export, or lacks a column.
         HookError: a hook failed with a row. Nothing is written then.
     """
-    plan = plan_of(label_config)
-    wish = _wish(plan, request)
     notes = FileNotes()
-    exported = _export(services, _Source(studio_tasks(export, plan.config, notes), plan, unseen), wish, request, out)
-    return replace(exported, notices=(*exported.notices, *notes.sentences))
+    if label_config is None:
+        report = _export_columns(services, export, request, out, notes)
+    else:
+        plan = plan_of(label_config)
+        request = _completed(request, plan)
+        report = _export(RowSource.of_file(services, export, plan, notes), request, out)
+    return replace(report, notices=(*report.notices, *notes.sentences))
 
 
-def export_columns(services: Services, export: Path, request: FormatRequest, out: Path) -> Exported:
-    """The same for a flat export (CSV, TSV, JSON_MIN) without its label config: every record is a row.
-
-    The column `prompt` is the text, and the control's column, `instruction` unless another is named, the answer.
+def _completed(request: ExportRequest, plan: ServingPlan) -> ExportRequest:
+    """Return the request with what the label config says.
 
     Raises:
-        ConfigurationError: the format needs the label config, or rows in splits were asked for.
-        StudioExportError: the file is no flat export, or lacks a column.
-        HookError: a hook failed with a row. Nothing is written then.
+        ConfigurationError: there is no such format, or it cannot carry what was asked for.
     """
     wanted = exporter(request.format_name)
-    if wanted.needs_config or request.split is not None or not is_flat_export(export):
-        raise ConfigurationError(
-            "--studio-export needs --config FILE here: without the label config, only flat exports (CSV, TSV, "
-            "JSON_MIN) can be read, into the formats that need no labels, and in no split"
-        )
-    control = request.control or ANSWER
-    wish = ExportRequest(PROMPT, (), control, request.system_prompt, request.keeps_formulas, request.names_annotators)
-    change = partial(services.hooks.change_rows, labels={control: frozenset()})
-    reasons, notes = ReasonCounts(), FileNotes()
-    rows = changed_rows(_rows_of_columns(export, control, notes), change, reasons)
-    exported = _written({None: rows}, wanted, wish, out, reasons)
-    return replace(exported, notices=(*exported.notices, *notes.sentences))
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where rows come from; project None: a file."""
-
-    tasks: Iterable[Task]
-    plan: ServingPlan
-    history: History
-    project: Project | None = None
-
-
-def _wish(plan: ServingPlan, request: FormatRequest) -> ExportRequest:
-    wanted = exporter(request.format_name)
     names = [served.name for served in plan.controls]
-    if request.control is not None and request.control not in names:
+    if request.control and request.control not in names:
         raise ConfigurationError(f"--control {request.control} found; wanted one of {', '.join(names)}")
-    if request.control is None and wanted.carries_one_control and len(names) > 1:
+    if not request.control and wanted.carries_one_control and len(names) > 1:
         raise ConfigurationError(
             f"the format {wanted.name} carries the answers to one control, and there are {', '.join(names)}; choose "
             "one: --control NAME"
         )
-    wish = ExportRequest(
-        plan.field,
-        tuple(served for served in plan.controls if request.control in (None, served.name)),
-        request.control or names[0],
-        request.system_prompt,
-        request.keeps_formulas,
-        request.names_annotators,
-    )
-    wanted.check(wish)
-    return wish
+    controls = tuple(served for served in plan.controls if request.control in ("", served.name))
+    request = replace(request, field=plan.field, controls=controls, control=request.control or names[0])
+    wanted.check(request)
+    return request
 
 
-def _export(services: Services, source: _Source, wish: ExportRequest, request: FormatRequest, out: Path) -> Exported:
-    wanted = exporter(request.format_name)
-    settings = build_settings(services, request.split or SplitFractions(1, 0, 0), source.project)
-    change = row_change(services, source.plan)
+def _export(source: RowSource, request: ExportRequest, out: Path) -> ExportReport:
     if request.split is None:
         reasons = ReasonCounts()
-        rows = reviewed_rows(source.tasks, source.plan, settings, source.history, reasons=reasons, change=change)
-        return _written({None: rows}, wanted, wish, out, reasons)
-    built = build_rows(source.tasks, source.plan, settings, source.history, change)
-    return _written({split: built.splits[split] for split in Split}, wanted, wish, out, built.reasons)
+        return _written({None: source.rows(reasons)}, request, out, reasons)
+    built = source.build(source.settings(request.split))
+    return _written({split: built.splits[split] for split in Split}, request, out, built.reasons)
+
+
+def _export_columns(
+    services: Services, export: Path, request: ExportRequest, out: Path, notes: FileNotes
+) -> ExportReport:
+    if exporter(request.format_name).needs_config or request.split is not None or not is_flat_export(export):
+        raise ConfigurationError(
+            "--studio-export needs --config FILE here: without the label config, only flat exports (CSV, TSV, "
+            "JSON_MIN) can be read, into the formats that need no labels, and in no split"
+        )
+    request = replace(request, field=PROMPT, control=request.control or ANSWER)
+    change = partial(services.hooks.change_rows, labels={request.control: frozenset()})
+    reasons = ReasonCounts()
+    rows = changed_rows(_rows_of_columns(export, request.control, notes), change, reasons)
+    return _written({None: rows}, request, out, reasons)
 
 
 def _written(
-    rows: Mapping[Split | None, Iterable[Row]],
-    wanted: Exporter,
-    wish: ExportRequest,
-    out: Path,
-    reasons: Iterable[ReasonCount],
-) -> Exported:
+    rows: Mapping[Split | None, Iterable[Row]], request: ExportRequest, out: Path, reasons: Iterable[ReasonCount]
+) -> ExportReport:
     """Write one file, or a folder with a file per split.
 
     Args:
         reasons: complete once all rows have passed.
     """
-    out = out.resolve()
-    reports: dict[Split | None, ExportReport] = {}
+    out, wanted = out.resolve(), exporter(request.format_name)
+    counters: dict[Split | None, RowCounter] = {}
     if None in rows and not wanted.is_folder:
-        with whole_draft(out) as draft:
-            reports[None] = wanted.write(rows[None], draft, wish)
+        with atomic_file(out) as draft:
+            counters[None] = wanted.write(rows[None], draft, request)
     else:
-        with whole_folder(out) as folder:
-            for split, found in rows.items():
+        refusal = ConfigurationError(f"{out} holds something already; choose a folder that is empty or not there yet")
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise refusal
+        with unfinished_folder(out.parent) as folder:
+            for split, split_rows in rows.items():
                 path = folder / wanted.file_of(split or Split.TRAIN)
                 path.parent.mkdir(exist_ok=True)
-                reports[split] = wanted.write(found, path, wish)
+                counters[split] = wanted.write(split_rows, path, request)
             wanted.finish(folder)
-    return _summed(reports, wanted, out, tuple(reasons))
+            if not take_place(folder, out):
+                raise refusal
+    return _summed(counters, wanted, out, tuple(reasons))
 
 
 def _summed(
-    reports: Mapping[Split | None, ExportReport], wanted: Exporter, out: Path, reasons: Sequence[ReasonCount]
-) -> Exported:
+    counters: Mapping[Split | None, RowCounter], wanted: Exporter, out: Path, reasons: Sequence[ReasonCount]
+) -> ExportReport:
     left_out: dict[str, list[int]] = {}
     not_carried = ReasonCounts()
-    for report in reports.values():
-        for detail, task_ids in report.left_out.items():
+    for counter in counters.values():
+        for detail, task_ids in counter.left_out.items():
             left_out.setdefault(detail, []).extend(task_ids)
             for task_id in task_ids:
                 not_carried.add(Reason.NOT_CARRIED, task_id, detail=detail)
     notices = (
-        f"{split}: {notice}" if split else notice for split, report in reports.items() for notice in report.notices
+        f"{split}: {notice}" if split else notice for split, counter in counters.items() for notice in counter.notices
     )
-    return Exported(
+    return ExportReport(
         out,
-        {split or "rows": report.rows for split, report in reports.items()},
+        {split or "rows": counter.rows for split, counter in counters.items()},
         left_out,
         sum(each.count for each in reasons if not each.control),
         wanted.limits,

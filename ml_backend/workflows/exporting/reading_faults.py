@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ...domain.annotation import Task
 from ...domain.example import Row
-from ...domain.model import HeadKind
 from ...errors import EncoderError
+from ...exporters.heads.base import answer_column
 from ...models.text.encoder import DEFAULT_MAX_LENGTH_TOKENS
 from ...tasks import ServingPlan
 from ..services import Services
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...models.base.legibility import Legibility
     from ...models.base.tokeniser import Tokeniser
 
-__all__ = ["ReadingFault", "reading_faults", "row_texts", "task_faults"]
+__all__ = ["ReadingFault", "reading_faults", "task_faults"]
 
 MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
 """Up to these shares, texts are read well enough; languages that a model knows stay far below, others far above."""
@@ -41,14 +41,9 @@ class ReadingFault:
         return f"{self.found}; {self.fix}"
 
 
-def row_texts(rows: Iterable[Row], plan: ServingPlan) -> list[tuple[int, str]]:
-    """Return the texts of rows with the ids of their tasks."""
-    return [(row.task_id, row.input.get(plan.field, "")) for row in rows]
-
-
 def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) -> list[ReadingFault]:
     """Return what the models in the settings cannot read of these tasks."""
-    return reading_faults(
+    return _faults(
         plan,
         [(task.id, plan.text(task.data)) for task in tasks],
         base_model=services.options.models.base_model,
@@ -58,27 +53,39 @@ def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) ->
 
 
 def reading_faults(
+    plan: ServingPlan, rows: Iterable[Row], *, base_model: str, max_length_tokens: int, text_base_model: str = ""
+) -> list[ReadingFault]:
+    """Return what the models behind a plan's controls cannot read of these rows' texts.
+
+    A base model is skipped where its tokenizer cannot be loaded, or does not give the positions of its tokens.
+
+    Args:
+        base_model: the model that reads for controls that are answered with labels.
+        max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
+        text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
+    """
+    return _faults(
+        plan,
+        [(row.task_id, row.input.get(plan.field, "")) for row in rows],
+        base_model=base_model,
+        max_length_tokens=max_length_tokens,
+        text_base_model=text_base_model,
+    )
+
+
+def _faults(
     plan: ServingPlan,
     texts: Sequence[tuple[int, str]],
     *,
     base_model: str,
     max_length_tokens: int,
-    text_base_model: str = "",
+    text_base_model: str,
 ) -> list[ReadingFault]:
-    """Return what the models behind a plan's controls cannot read of these texts.
-
-    A base model is skipped where its tokenizer cannot be loaded, or does not give the positions of its tokens.
-
-    Args:
-        texts: pairs of a task's id and a text; an id may occur again.
-        base_model: the model that reads for controls that are answered with labels.
-        max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
-        text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
-    """
+    """Return the faults of texts, each with the id of its task."""
     faults: list[ReadingFault] = []
     if plan.labeled and (reader := _tokeniser(base_model)) is not None:
         faults += _script_faults(texts, reader, base_model, "LABELLOOP_BASE_MODEL", READERS)
-        choices = [served.name for served in plan.labeled if served.kind.head is not HeadKind.TAGS]
+        choices = [served.name for served in plan.labeled if not answer_column(served).has_spans]
         if choices:
             faults += _length_faults(texts, reader, base_model, choices, max_length_tokens)
     if plan.has_texts and (writer := _tokeniser(text_base_model)) is not None:
@@ -130,10 +137,10 @@ def _length_faults(
     choices: Sequence[str],
     max_length_tokens: int,
 ) -> Iterator[ReadingFault]:
-    from ...models.base.base_model import position_limit
+    from ...models.base.base_model import BaseModelFiles
     from ...models.base.legibility import longer_texts
 
-    most = position_limit(base_model)
+    most = BaseModelFiles(base_model).position_limit()
     read = min(max_length_tokens, most or max_length_tokens)
     longer = longer_texts([text for _, text in texts], tokeniser, read)
     if longer:

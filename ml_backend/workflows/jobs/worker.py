@@ -1,4 +1,4 @@
-"""The worker: claims queued jobs, starts their processes, and says what became of those that died."""
+"""The worker: claims queued jobs, starts their processes, and recovers those that died."""
 
 import logging
 import signal
@@ -12,18 +12,17 @@ from ...errors import DatabaseUnavailable
 from ..labeling.reconcile import MissedLabels
 from ..promoting.promote import reconcile_promotions
 from ..services import Services
-from .recover import reap_dead, recover, sweep_folders
-from .retry import resume_where_due
-from .rounds import ProjectRounds
+from .project_upkeep import ProjectUpkeep
+from .recovery import JobRecovery
 
-__all__ = ["Timing", "Worker", "explain_exit"]
+__all__ = ["Worker", "WorkerIntervals"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """How often the worker does what, in seconds.
+class WorkerIntervals:
+    """Seconds between what the worker does.
 
     Attributes:
         cancel_grace_s: time for a cancelled job to stop by itself.
@@ -41,57 +40,60 @@ class Timing:
 
 
 class Worker:
-    """One loop over the jobs table. Several may run, in this or other processes.
+    """A loop over the jobs table. Several may run, in this or other processes.
 
     Args:
         binds_jobs: jobs that it starts are cancelled where this process ends before them.
     """
 
-    def __init__(self, services: Services, timing: Timing | None = None, *, binds_jobs: bool = False) -> None:
+    def __init__(
+        self, services: Services, intervals: WorkerIntervals | None = None, *, binds_jobs: bool = False
+    ) -> None:
         self._services = services
         self._binds_jobs = binds_jobs
-        self._timing = timing or Timing()
+        self._intervals = intervals or WorkerIntervals()
         self._children: dict[int, tuple[Job, LaunchedJob]] = {}
         self._cancel_seen: dict[int, float] = {}
         self._next_housekeeping = 0.0
         self._next_reconciling = 0.0
-        self._rounds = ProjectRounds(services, self._timing.ask_again_s)
-        self._is_blind = False
+        self._recovery = JobRecovery(services)
+        self._upkeep = ProjectUpkeep(services, self._intervals.ask_again_s)
+        self._is_database_away = False
         self._missed_labels = MissedLabels(services)
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set. Children go on without a worker; the next one finds how they ended."""
+        """Work until `stop` is set. Children continue without a worker; the next worker sees how they ended."""
         while not stop.is_set():
             try:
                 self.step()
-                self._is_blind = False
+                self._is_database_away = False
             except DatabaseUnavailable as error:
-                self._see_nothing(error)
+                self._wait_for_database(error)
             except Exception:
                 # The loop is this thread's outermost frame: one bad round must not end all later ones.
                 log.exception("a round of the worker failed; the next one goes on")
-            stop.wait(self._timing.poll_s)
+            stop.wait(self._intervals.poll_s)
 
-    def _see_nothing(self, error: DatabaseUnavailable) -> None:
-        """Do not judge running jobs while the database is away, since they cannot write heartbeats either."""
-        self._next_housekeeping = time.monotonic() + self._timing.blindness_s
-        if not self._is_blind:
+    def _wait_for_database(self, error: DatabaseUnavailable) -> None:
+        """Recover no jobs until some time after the database is back, since they could not write heartbeats either."""
+        self._next_housekeeping = time.monotonic() + self._intervals.blindness_s
+        if not self._is_database_away:
             log.error("no job is started for now: %s", error)
-        self._is_blind = True
+        self._is_database_away = True
 
     def step(self) -> None:
-        """One round: look after running children, then start what is queued."""
+        """Look after running children once, then start what is queued."""
         self.look_after_children()
         now = time.monotonic()
         if now >= self._next_housekeeping:
-            self._next_housekeeping = now + self._timing.housekeeping_s
-            reap_dead(self._services)
-            sweep_folders(self._services)
+            self._next_housekeeping = now + self._intervals.housekeeping_s
+            self._recovery.recover_dead()
+            self._recovery.clean_up()
             if now >= self._next_reconciling and reconcile_promotions(self._services):
-                self._next_reconciling = now + self._timing.reconcile_again_s
-            resume_where_due(self._services)
+                self._next_reconciling = now + self._intervals.reconcile_again_s
+            self._recovery.resume_failed()
             self._missed_labels.look()
-            self._rounds.go()
+            self._upkeep.run()
         while len(self._children) < self._services.options.jobs.at_once:
             job = self._services.database.jobs.claim()
             if job is None:
@@ -125,16 +127,16 @@ class Worker:
         if status is None:
             if self._services.database.jobs.get(job_id).cancel_requested:
                 since = self._cancel_seen.setdefault(job_id, time.monotonic())
-                if time.monotonic() - since > self._timing.cancel_grace_s:
+                if time.monotonic() - since > self._intervals.cancel_grace_s:
                     child.terminate()
             return
         # Does nothing where the job itself wrote how it ended.
-        recover(self._services, job, explain_exit(status), otherwise=JobState.FAILED)
+        self._recovery.recover(job, _explain_exit(status), otherwise=JobState.FAILED)
         del self._children[job_id]
         self._cancel_seen.pop(job_id, None)
 
 
-def explain_exit(status: int) -> str:
+def _explain_exit(status: int) -> str:
     """Why a job's process is gone, in a few words for the job's row."""
     # A process that a signal ended in order exits with the status that shells use for it.
     number = -status if status < 0 else status - 128

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 from ...domain.event import AnnotationEvent
 from ...domain.hint import HintKind
-from ...domain.job import Job, JobKind
+from ...domain.job import Job
 from ...domain.model import is_cold_start
 from ...domain.project import Project
 from ...errors import LabelConfigError
 from ...snapshots.review import last_change
 from ..connecting.projects import announced_version, remember_project
+from ..jobs.kinds.prelabel import PrelabelJob
 from ..services import Services
-from ..training.requests import request_prelabeling
 
 __all__ = ["confirm_hints", "confirm_labels"]
 
@@ -109,14 +109,14 @@ def _push_what_is_missing(services: Services, project: Project) -> bool:
     """
     if not services.options.feedback.auto_push:
         return True
-    if _has_to_wait(services, services.database.jobs.last(JobKind.PRELABEL, project.id)):
+    if _has_to_wait(services, services.database.jobs.last(PrelabelJob.name, project.id)):
         return False
     version = announced_version(services, project)
     # The count is quick but may be slightly too high, so the tasks are read where it is not 0.
     if services.studio.count_without_prediction(project.id, version) and any(
         True for _ in services.studio.tasks_without_prediction(project.id, version)
     ):
-        request_prelabeling(services, project.id, trigger="event")
+        PrelabelJob(trigger="event").request(services, project.id)
     return True
 
 

@@ -15,8 +15,8 @@ from ...domain.hint import HintKind
 from ...domain.job import Job
 from ...labelstudio.webhook_payloads import AnnotationChange, WebhookMessage
 from ..connecting.projects import remember_project
+from ..jobs.kinds.train import TrainJob
 from ..services import Services
-from ..training.requests import request_training
 
 __all__ = ["KNOWN_ACTIONS", "START_TRAINING", "UNCERTAINTY_SAMPLING", "Received", "receive"]
 
@@ -53,7 +53,7 @@ def receive(services: Services, message: WebhookMessage) -> Received:
     if message.action == START_TRAINING:
         if message.project is not None and message.project.label_config:
             remember_project(services, message.project_id, message.project.label_config, title=message.project.title)
-        job, _ = request_training(services, message.project_id, trigger="label-studio")
+        job, _ = TrainJob.by_settings(services, "label-studio").request(services, message.project_id)
         return Received(message.action, job=job)
     handler = _HANDLERS.get(message.action)
     if handler is None:

@@ -21,7 +21,7 @@ TASKS_AT_ONCE = 512
 
 
 def predict_for_studio(services: Services, project: Project, tasks: Sequence[Task]) -> Prelabels:
-    """One pre-label per task, in order, by the model that serves the project."""
+    """Return one pre-label per task, in order, by the model that serves the project."""
     predictor = services.champions.get(project)
     prelabels = prelabel(tasks, predictor, plan_of(project.label_config), project.split)
     pairs = [(task.id, prediction) for task, prediction in zip(tasks, prelabels.predictions, strict=True)]

@@ -1,11 +1,16 @@
-"""Pushing pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
+"""Push pre-labels in bulk: uncertainty sampling serves only tasks that have a stored prediction of the version."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
+from types import TracebackType
+from typing import TypeAlias
 
 from ...domain.annotation import Prediction, Task
 from ...domain.ports import Predictor
+from ...domain.progress import Progress, ProgressCallback, ignore_progress
 from ...domain.project import Project
 from ...errors import StudioError
 from ...labelstudio.plans import plan_of
@@ -13,12 +18,16 @@ from ...labelstudio.validation import known_controls, misfits
 from ...serving.prelabels import prelabel
 from ..connecting.projects import project_as_it_is
 from ..services import Services
-from .bulk_push import Progress, Pushing, Report
 from .read_ahead import read_ahead
 
-__all__ = ["DRAFTS", "LABELS", "BatchSizes", "push_missing", "select_version"]
+__all__ = ["BatchSizes", "push_missing", "select_version"]
 
 BATCHES_READ_AHEAD = 4
+REPORT_INTERVAL_S = 0.5
+"""Time between two reports during a push, which takes Label Studio a while; a cancelled job stops at a report."""
+
+TasksPredictions: TypeAlias = Sequence[tuple[int, Prediction]]
+"""Predictions with the ids of their tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +35,8 @@ class BatchSizes:
     """How many tasks at a time.
 
     Attributes:
-        predicted: are given to the model together.
-        pushed: are sent to Label Studio together; an interruption loses at most twice as many predictions.
+        predicted: tasks that the model answers together.
+        pushed: predictions that Label Studio gets together; an interruption loses at most twice as many.
     """
 
     predicted: int
@@ -43,17 +52,20 @@ DRAFTS = BatchSizes(predicted=50, pushed=50)
 
 
 def push_missing(
-    services: Services, project: Project, predictor: Predictor, report: Report, pace: BatchSizes | None = None
+    services: Services,
+    project: Project,
+    predictor: Predictor,
+    report: ProgressCallback = ignore_progress,
+    batch_sizes: BatchSizes | None = None,
 ) -> int:
-    """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind one.
+    """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind prediction.
 
     Only controls of the current label config are answered. Tasks are read, predicted and pushed at the same time, in
     constant memory however many there are. The first error ends all three and is raised here. Safe to repeat: existing
     predictions are left alone, so an interrupted push continues where it stopped.
 
     Args:
-        report: called with the fraction done and a sentence; an error that it raises stops the push.
-        pace: None: as suits what the project asks for.
+        batch_sizes: None: those that suit what the project asks for.
 
     Returns:
         The number of predictions pushed.
@@ -64,39 +76,39 @@ def push_missing(
     """
     project = project_as_it_is(services, project)
     plan, version = plan_of(project.label_config), predictor.version
-    pace = pace or (DRAFTS if plan.has_texts else LABELS)
+    sizes = batch_sizes or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)
-    progress = Progress(report, expected, services.clock)
+    progress = _PushProgress(report, expected, services.clock)
     taken = known_controls(project.label_config)
 
-    def push(pairs: Sequence[tuple[int, Prediction]]) -> None:
+    def push(pairs: TasksPredictions) -> None:
         _check_fit(services, project, version, pairs)
         if services.studio.push_predictions(project.id, pairs) != len(pairs):
             _check_dropped(services, project, version, [task_id for task_id, _ in pairs])
 
-    def on_pushed(pairs: Sequence[tuple[int, Prediction]]) -> None:
+    def on_pushed(pairs: TasksPredictions) -> None:
         services.hooks.predictions_made(project.ref.key, version, pairs)
         progress.pushed += len(pairs)
 
     tasks = services.studio.tasks_without_prediction(project.id, version)
     with (
-        read_ahead(_batches(tasks, pace.predicted), BATCHES_READ_AHEAD) as batches,
-        Pushing(push, on_pushed) as pushing,
+        read_ahead(_batches(tasks, sizes.predicted), BATCHES_READ_AHEAD) as batches,
+        _BackgroundPush(push, on_pushed) as pushing,
     ):
         ready: list[tuple[int, Prediction]] = []
         for batch in batches:
             predictions = prelabel(batch, predictor, plan, project.split).predictions
             ready += [(task.id, _part(prediction, taken)) for task, prediction in zip(batch, predictions, strict=True)]
             progress.predicted += len(batch)
-            progress.tell()
-            if len(ready) >= pace.pushed:
-                pushing.start(ready, progress.tell)
+            progress.report()
+            if len(ready) >= sizes.pushed:
+                pushing.start(ready, progress.report)
                 ready = []
         if ready:
-            pushing.start(ready, progress.tell)
-        pushing.finish(progress.tell)
+            pushing.start(ready, progress.report)
+        pushing.finish(progress.report)
         if progress.pushed:
-            progress.tell()
+            progress.report()
     return progress.pushed
 
 
@@ -112,7 +124,7 @@ def _part(prediction: Prediction, taken: Collection[str]) -> Prediction:
     return prediction if len(regions) == len(prediction.result) else replace(prediction, result=regions)
 
 
-def _check_fit(services: Services, project: Project, version: str, pairs: Sequence[tuple[int, Prediction]]) -> None:
+def _check_fit(services: Services, project: Project, version: str, pairs: TasksPredictions) -> None:
     """Check predictions before they are sent, since Label Studio silently drops those that do not fit its label config.
 
     The config is read again: an admin may have removed a control while the predictions were made.
@@ -155,3 +167,101 @@ def select_version(services: Services, project: Project, version: str) -> bool:
     if services.studio.project(project.id).model_version != version:
         services.studio.update_project(project.id, {"model_version": version})
     return True
+
+
+class _PushProgress:
+    """Progress of a bulk push, reported with its rate and the time left.
+
+    Making predictions is half of the work, and pushing them the other half.
+
+    Args:
+        expected: number of tasks without a prediction, as far as known beforehand.
+        clock: measures the rate.
+
+    Attributes:
+        predicted: number of tasks that have a prediction by now; whoever makes predictions adds to it.
+        pushed: number of tasks whose prediction is stored; whoever pushes adds to it.
+    """
+
+    def __init__(self, report: ProgressCallback, expected: int, clock: Callable[[], datetime]) -> None:
+        self._report = report
+        self._expected = expected
+        self._clock = clock
+        self._started = clock()
+        self.predicted = 0
+        self.pushed = 0
+
+    def report(self) -> None:
+        """Report the progress of this moment; an error of the callback is raised here."""
+        total = max(self._expected, self.predicted)
+        fraction = (self.predicted + self.pushed) / (2 * total) if total else 0.0
+        done = self.pushed or self.predicted
+        parts = [f"{'pushed' if self.pushed else 'predicted'} {done} of {total} pre-labels"]
+        elapsed_s = (self._clock() - self._started).total_seconds()
+        if elapsed_s > 0:
+            rate = done / elapsed_s
+            parts.append(f"{rate:.0f} tasks/s" if rate >= 10 else f"{rate:.1f} tasks/s")
+            if 0 < fraction < 1:
+                parts.append(f"about {_span(elapsed_s * (1 - fraction) / fraction)} left")
+        self._report(Progress(fraction, "pushing", ", ".join(parts)))
+
+
+class _BackgroundPush:
+    """Push one batch at a time on a second thread. A context manager, whose end waits for the last batch.
+
+    Args:
+        push: stores a batch, or raises.
+        on_pushed: called with each batch that is stored, in the thread that uses this object.
+    """
+
+    def __init__(self, push: Callable[[TasksPredictions], None], on_pushed: Callable[[TasksPredictions], None]) -> None:
+        self._push = push
+        self._on_pushed = on_pushed
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="push")
+        self._batch: TasksPredictions = ()
+        self._running: Future[None] | None = None
+
+    def __enter__(self) -> "_BackgroundPush":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # After an error elsewhere, a batch is either stored and counted, or not stored; its error would hide the first.
+        self._thread.shutdown(wait=True)
+        if self._running is not None and self._running.exception() is None:
+            self._on_pushed(self._batch)
+
+    def start(self, batch: TasksPredictions, while_waiting: Callable[[], None]) -> None:
+        """Begin to push a batch once the batch before it is stored.
+
+        Raises:
+            Exception: an error of `while_waiting`, or of the push before.
+        """
+        self.finish(while_waiting)
+        self._batch, self._running = batch, self._thread.submit(self._push, batch)
+
+    def finish(self, while_waiting: Callable[[], None]) -> None:
+        """Wait until the batch that is being pushed is stored.
+
+        Args:
+            while_waiting: called twice a second meanwhile; an error of it ends the waiting.
+
+        Raises:
+            Exception: an error of `while_waiting`, or of the push.
+        """
+        if self._running is None:
+            return
+        while not wait([self._running], REPORT_INTERVAL_S).done:
+            while_waiting()
+        done, self._running = self._running, None
+        done.result()
+        self._on_pushed(self._batch)
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time in words, such as `3 min`."""
+    for unit, length_s in (("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,38 +1,28 @@
-"""Reading from something slow while what was read before is worked on."""
+"""Read from a slow source while the caller works on the items read before."""
 
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 __all__ = ["read_ahead"]
 
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class _Read(Generic[Item]):
-    item: Item
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    error: BaseException | None
-
-
 @contextmanager
 def read_ahead(source: Iterable[Item], at_most: int) -> Iterator[Iterator[Item]]:
-    """The items of a source in order, read on a thread of its own for as long as the block runs.
+    """Yield the items of a source in order, which a second thread reads while the block runs.
 
-    What the source raises is raised where its next item would have come. Leaving the block ends the reading as soon as
-    the item under way has been read.
+    An error of the source is raised in place of its next item. The end of the block also ends the reading, after the
+    item that is being read.
 
     Args:
-        at_most: items that are read and not yet taken, so that memory stays flat.
+        at_most: number of items that are read before they are needed, which bounds the memory.
     """
-    found: SimpleQueue[_Read[Item] | _End] = SimpleQueue()
+    # An item comes in a tuple, so that it can be anything; an error, StopIteration included, is the end.
+    queue: SimpleQueue[tuple[Item] | BaseException] = SimpleQueue()
     room = threading.Semaphore(at_most)
     stop = threading.Event()
 
@@ -40,23 +30,21 @@ def read_ahead(source: Iterable[Item], at_most: int) -> Iterator[Iterator[Item]]
         try:
             items = iter(source)
             while room.acquire() and not stop.is_set():
-                found.put(_Read(next(items)))
-        except StopIteration:
-            found.put(_End(None))
+                queue.put((next(items),))
         except BaseException as error:
-            found.put(_End(error))  # raised in the thread that takes the items
+            queue.put(error)  # raised in the thread that takes the items
 
-    def taken() -> Iterator[Item]:
-        while isinstance(next_one := found.get(), _Read):
+    def items_read() -> Iterator[Item]:
+        while isinstance(entry := queue.get(), tuple):
             room.release()
-            yield next_one.item
-        if next_one.error is not None:
-            raise next_one.error
+            yield entry[0]
+        if not isinstance(entry, StopIteration):
+            raise entry
 
     thread = threading.Thread(target=read, name="read-ahead", daemon=True)
     thread.start()
     try:
-        yield taken()
+        yield items_read()
     finally:
         stop.set()
         room.release()

@@ -1,13 +1,13 @@
 """Champion and challenger on the same test rows, as they are now."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ...domain.example import Row, SelectedBy
 from ...domain.model import GateDecision, ModelVersion
 from ...domain.ports import Predictor
+from ...domain.progress import Progress, ProgressCallback, ignore_progress
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, SnapshotError
@@ -20,10 +20,9 @@ from ..training.evaluate import answers_of, evaluations
 from ..training.side_by_side import Remembering, SideBySide, side_by_side
 
 if TYPE_CHECKING:
-    from ...measuring.evaluation import Evaluation
-    from ...measuring.text_metrics import TextEvaluation
+    from ...measuring.measures.base import AnyEvaluation
 
-__all__ = ["Comparison", "GateOutcome", "compare_versions", "hold_gate"]
+__all__ = ["compare_versions", "hold_gate"]
 
 TEXTS_AT_ONCE = 16
 
@@ -37,7 +36,7 @@ class GateOutcome:
     """
 
     decision: GateDecision
-    test: Mapping[str, "Evaluation | TextEvaluation"]
+    test: Mapping[str, "AnyEvaluation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +46,13 @@ class _TestRows:
     plan: ServingPlan
 
 
-def _unheard(_version: str, _texts: int) -> None:
-    """For those who want not to be told."""
-
-
 def hold_gate(
     services: Services,
     snapshot: Snapshot,
     challenger: ModelVersion,
     project: Project | None,
     *,
-    on_texts: Callable[[str, int], None] = _unheard,
+    report: ProgressCallback = ignore_progress,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 
@@ -65,8 +60,7 @@ def hold_gate(
     of the text, and fixed. Before the first champion the challenger meets the cold start.
 
     Args:
-        on_texts: where responses are written, which takes long: told every few texts the version and how many it has
-            answered; what it raises stops the gate.
+        report: called while responses are written, which takes long.
     """
     test = _test_rows(snapshot)
     if not test.rows and snapshot.manifest.split.test == 0:
@@ -77,15 +71,18 @@ def hold_gate(
         if champion is not None
         else services.cold_start(project or _stand_in(services, snapshot))
     )
-    candidate = _watched(services.load_predictor(challenger.path), test, on_texts)
-    decision = _decide(services, test, _watched(serving, test, on_texts), candidate)
+    candidate = _watched(services.load_predictor(challenger.path), test, report)
+    decision = _decide(services, test, _watched(serving, test, report), candidate)
     services.database.gates.add(test.key, snapshot.id, decision)
     return GateOutcome(decision, evaluations(candidate, test.rows, test.plan))
 
 
-def _watched(predictor: Predictor, test: _TestRows, on_texts: Callable[[str, int], None]) -> Remembering:
+def _watched(predictor: Predictor, test: _TestRows, report: ProgressCallback) -> Remembering:
+    def report_texts(count: int) -> None:
+        report(Progress(0.0, "gate", f"{predictor.version} has answered {count} of {len(test.rows)} test rows"))
+
     at_once = TEXTS_AT_ONCE if test.plan.has_texts else None
-    return Remembering(predictor, at_once=at_once, on_texts=partial(on_texts, predictor.version))
+    return Remembering(predictor, at_once=at_once, on_texts=report_texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +139,16 @@ def _test_rows(snapshot: Snapshot) -> _TestRows:
 
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
     from ...measuring.gate import decide
-    from ...measuring.measures import measure_for
+    from ...measuring.measures.base import measure_of
 
     first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
-    contests = {}
+    pairs = {}
     for served in test.plan.controls:
         true = [row.targets.get(served.name) for row in test.rows]
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
-            contests[served.name] = measure_for(served.kind.head).paired_statistics(
-                true, first[served.name], second[served.name]
-            )
+            pairs[served.name] = measure_of(served.kind.head).compare(true, first[served.name], second[served.name])
     return decide(
-        contests,
+        pairs,
         champion=champion.version,
         challenger=challenger.version,
         seed=services.options.seed,

@@ -6,19 +6,17 @@ repeated; the promotion's row says which one was the last, and whoever finds an 
 """
 
 import logging
-import time
-from collections.abc import Callable
 
 from ...domain.job import Job, JobState
 from ...domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
 from ...domain.ports import Predictor
+from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
 from ...domain.project import Project
 from ...errors import HookError, LabelloopError, ModelNotFound, PromotionError, PromotionVetoed, TrackingError
 from ..labeling.prelabel import push_missing, select_version
 from ..services import Services
 
 __all__ = [
-    "Report",
     "abandon_promotion",
     "ask_hooks",
     "finish_promotion",
@@ -30,9 +28,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-WAIT_S = 0.5
-
-Report = Callable[[float, str], None]
+STAGE = "promoting"
 
 
 def promote(
@@ -43,7 +39,7 @@ def promote(
     reason: str,
     is_forced: bool = False,
     job_id: int | None = None,
-    report: Report,
+    report: ProgressCallback = ignore_progress,
 ) -> Promotion:
     """Make a version the champion, with its predictions in Label Studio first.
 
@@ -92,17 +88,21 @@ def ask_hooks(services: Services, key: str, version: str, *, previous: str, reas
         raise PromotionVetoed(f"{version} was not promoted: vetoed by {objection}. {remedy}")
 
 
-def finish_promotion(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
+def finish_promotion(
+    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
+) -> Promotion:
     """Continue a promotion after its last step to the end, once no other process works on it."""
-    while True:
-        with services.database.locks.attempt(_lock(project.id)) as is_free:
-            if is_free:
-                return _finish(services, project, promotion, report)
-        report(0.0, "another process is finishing it")
-        time.sleep(WAIT_S)
+
+    def report_waiting() -> None:
+        report(Progress(0.0, STAGE, "another process is finishing it"))
+
+    with services.database.locks.held(_lock(project.id), report_waiting):
+        return _finish(services, project, promotion, share_of(report, 0.0, 1.0, STAGE))
 
 
-def _finish(services: Services, project: Project, promotion: Promotion, report: Report) -> Promotion:
+def _finish(
+    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
+) -> Promotion:
     promotions = services.database.promotions
     promotion = promotions.get(promotion.id)  # another process may have brought it on meanwhile
     if promotion.state is PromotionState.INTENT:
@@ -152,7 +152,7 @@ def reconcile_promotions(services: Services) -> int:
                 if is_free and _is_unwanted(services, promotion):
                     _withdraw(services, project, promotion)
                 elif is_free:
-                    _finish(services, project, promotion, lambda _fraction, _message: None)
+                    _finish(services, project, promotion)
         except LabelloopError as error:
             log.warning("promotion of %s waits: %s", promotion.version, error)
             waiting += 1
@@ -204,7 +204,12 @@ def _withdraw(services: Services, project: Project, promotion: Promotion) -> Non
 
 
 def rollback(
-    services: Services, project: Project, *, reason: str, job_id: int | None = None, report: Report
+    services: Services,
+    project: Project,
+    *,
+    reason: str,
+    job_id: int | None = None,
+    report: ProgressCallback = ignore_progress,
 ) -> Promotion:
     """Make the version before the champion serve again: the cold start, where the champion is the first.
 

@@ -8,12 +8,13 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from pydantic import Field
+
 from ...errors import StateError
-from ...models.base.stored_facts import EXACT, facts_of, parsed_json
+from ...models.base.stored_facts import StoredFacts
 
 __all__ = [
     "DATABASE",
@@ -50,36 +51,30 @@ DAMAGED = (
 """Errors that `tarfile` and the libraries below it raise for archives that are damaged or malicious."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
+class FileFacts(StoredFacts):
     """The size and digest that a file must have after it was unpacked."""
-
-    __pydantic_config__ = EXACT
 
     bytes: int
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(StoredFacts):
     """The facts that a backup states about itself.
 
     Attributes:
         labelloop, mlflow: versions that wrote it.
-        schema, mlflow_schema: migrations that the databases have reached; None where MLflow had no database yet.
+        database_schema, mlflow_schema: migrations that the databases have reached; None where MLflow had none yet.
         home: the home folder, whose path MLflow has stored with every run and version.
         created_at: in ISO form, UTC.
     """
 
-    __pydantic_config__ = EXACT
-
     labelloop: str
-    schema: str
+    database_schema: str = Field(validation_alias="schema", serialization_alias="schema")
     mlflow: str
     mlflow_schema: str | None
     home: str
     created_at: str
-    files: Mapping[str, FileFacts] = field(default_factory=dict)
+    files: Mapping[str, FileFacts] = {}
     format: int = FORMAT
 
 
@@ -95,7 +90,7 @@ def write_archive(out: IO[bytes], files: Iterable[tuple[str, Path]], facts: Mani
                 written[name] = _add(archive, name, path)
             except FileNotFoundError:
                 continue
-        text = json.dumps(asdict(facts) | {"files": {name: asdict(found) for name, found in written.items()}}, indent=2)
+        text = json.dumps(facts.copy_with(files=written).to_json(), indent=2)
         member = tarfile.TarInfo(MANIFEST)
         member.size = len(text.encode())
         archive.addfile(member, io.BytesIO(text.encode()))
@@ -148,7 +143,7 @@ def _add(archive: tarfile.TarFile, name: str, path: Path) -> FileFacts:
         member.uname = member.gname = ""
         reader = _Hashing(content)
         archive.addfile(member, reader)
-        return FileFacts(member.size, reader.digest.hexdigest())
+        return FileFacts(bytes=member.size, sha256=reader.digest.hexdigest())
 
 
 class _Hashing:
@@ -170,7 +165,7 @@ def _unpack(content: IO[bytes], target: Path) -> FileFacts:
     with target.open("xb") as file:
         while chunk := reader.read(CHUNK):
             size += file.write(chunk)
-    return FileFacts(size, reader.digest.hexdigest())
+    return FileFacts(bytes=size, sha256=reader.digest.hexdigest())
 
 
 def _is_ours(name: str) -> bool:
@@ -181,8 +176,8 @@ def _is_ours(name: str) -> bool:
 
 
 def _manifest(content: bytes) -> Manifest:
-    document = parsed_json(content)
+    document = json.loads(content)
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise ValueError(f"its form is {found!r}, wanted {FORMAT}: another labelloop wrote it")
-    return facts_of(Manifest, document)
+    return Manifest.parse(content)

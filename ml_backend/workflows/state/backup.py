@@ -9,14 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ... import __version__
-from ...atomic_files import whole_binary_file
+from ...atomic_files import UNFINISHED, atomic_file
 from ...errors import ConfigurationError, StateError
 from ...storage.sqlite_file import copy_sqlite_file, schema_revision, sqlite_file
 from .archive import DATABASE, FOLDERS, MLFLOW, Manifest, write_archive
 
 __all__ = ["back_up"]
 
-UNFINISHED = ".unfinished-"
 FORMS = {".tar": False, ".tar.gz": True, ".tgz": True}
 
 
@@ -61,16 +60,14 @@ def back_up(home: Path, database_url: str, mlflow_url: str, out: Path, now: date
         revisions = {name: schema_revision(copy) for name, copy in copies}
         facts = Manifest(
             labelloop=__version__,
-            schema=revisions[DATABASE],
+            database_schema=revisions[DATABASE],
             mlflow=version("mlflow"),
             mlflow_schema=revisions.get(MLFLOW),
             home=str(home),
             created_at=now.isoformat(timespec="seconds"),
         )
-        with whole_binary_file(out) as draft:
-            count = write_archive(draft, [*copies, *_files(home)], facts, is_compressed=is_compressed)
-            draft.flush()
-            os.fsync(draft.fileno())
+        with atomic_file(out, is_private=True, is_synced=True) as draft, draft.open("wb") as archive:
+            count = write_archive(archive, [*copies, *_files(home)], facts, is_compressed=is_compressed)
     return Backup(out, out.stat().st_size, count)
 
 

@@ -96,7 +96,7 @@ def _move_in(unpacked: Path, home: Path) -> None:
 
 def _check_databases(unpacked: Path, manifest: Manifest) -> None:
     """Raise a StateError where a file is not a database, or not the one that the manifest describes."""
-    for name, wanted in ((DATABASE, manifest.schema), (MLFLOW, manifest.mlflow_schema)):
+    for name, wanted in ((DATABASE, manifest.database_schema), (MLFLOW, manifest.mlflow_schema)):
         found = schema_revision(unpacked / name) if (unpacked / name).exists() else None
         if found != wanted:
             raise StateError(

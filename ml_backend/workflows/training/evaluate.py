@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ...domain.example import Row, Target
-from ...domain.model import HeadKind
 from ...domain.ports import Predictor
 from ...domain.reasons import ReasonCount, ReasonCounts, reason_counts_to_json
 from ...domain.snapshot import Split
@@ -15,14 +14,13 @@ from ...labelstudio.file_notes import FileNotes
 from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_manifest, read_rows
 from ...tasks import ServingPlan
-from ..exporting.reading_faults import reading_faults, row_texts
-from ..exporting.snapshots import no_row_error, rows_of_file
+from ..exporting.reading_faults import reading_faults
+from ..exporting.row_source import RowSource
 from ..services import Services
 
 if TYPE_CHECKING:
-    from ...measuring.evaluation import Evaluation
-    from ...measuring.text_metrics import TextEvaluation
-    from ...models.bundle.bundle import PartFacts
+    from ...measuring.measures.base import AnyEvaluation
+    from ...models.bundle.manifest import PartFacts
     from ...models.generation.language_model import LanguageModel
 
 __all__ = ["EvaluationReport", "answers_of", "evaluate_on_export", "evaluate_on_snapshot", "evaluations"]
@@ -48,13 +46,13 @@ class EvaluationReport:
     """
 
     model_version: str
-    evaluations: Mapping[str, "Evaluation | TextEvaluation"]
+    evaluations: Mapping[str, "AnyEvaluation"]
     overlap: int
     warnings: tuple[str, ...]
     reasons: tuple[ReasonCount, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object: the metrics of the only control at its top, those of several under `controls`."""
+        """As a JSON object: the metrics of the only control at its top, of several controls under `controls`."""
         facts = {
             "model_version": self.model_version,
             "overlap": self.overlap,
@@ -93,47 +91,41 @@ def evaluate_on_export(services: Services, bundle: Path, export: Path, label_con
     """
     plan = plan_of(label_config)
     reasons, notes = ReasonCounts(), FileNotes()
-    rows = list(rows_of_file(services, export, plan, reasons, notes))
+    source = RowSource.of_file(services, export, plan, notes)
+    rows = list(source.rows(reasons))
     if not rows:
-        raise no_row_error(services, str(export), reasons, notes.sentences)
+        raise source.no_row_error(reasons, notes.sentences)
     report = _report(services, bundle, rows, plan)
     return replace(report, warnings=(*report.warnings, *notes.sentences), reasons=tuple(reasons))
 
 
-def evaluations(
-    predictor: Predictor, rows: Sequence[Row], plan: ServingPlan
-) -> dict[str, "Evaluation | TextEvaluation"]:
-    """A predictor's metrics per control, on the rows that answer it; a control that no row answers is left out."""
-    from ...measuring.evaluation import evaluate
+def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, "AnyEvaluation"]:
+    """A predictor's metrics per control, on the rows that answer it.
 
-    found: dict[str, Evaluation | TextEvaluation] = {}
+    A control that no row answers is left out. Where the predictor's own language model writes, it is measured as well
+    how likely that finds the experts' responses.
+    """
+    from ...learning.generation.part import perplexity_of
+    from ...measuring.measures.base import measure_of
+    from ...measuring.text_metrics import TextEvaluation
+
+    found: dict[str, AnyEvaluation] = {}
     predicted = answers_of(predictor, rows, plan)
     for served in plan.controls:
-        pairs = [
-            (row.targets[served.name], answer)
-            for row, answer in zip(rows, predicted[served.name], strict=True)
-            if served.name in row.targets
+        answered = [row for row in rows if served.name in row.targets]
+        if not answered and len(plan.controls) > 1:
+            continue
+        true = [row.targets[served.name] for row in answered]
+        answers = [
+            answer for row, answer in zip(rows, predicted[served.name], strict=True) if served.name in row.targets
         ]
-        if served.kind.head is HeadKind.TEXT and pairs:
-            prompts = [row.input[plan.field] for row in rows if served.name in row.targets]
-            found[served.name] = _text_evaluation(predictor, served.name, prompts, pairs)
-        elif pairs or len(plan.controls) == 1:
-            true, answers = [target for target, _ in pairs], [answer for _, answer in pairs]
-            found[served.name] = evaluate(true, answers, served.control.label_values)
+        evaluation = measure_of(served.kind.head).evaluate(true, answers, served.control.label_values)
+        model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
+        if model is not None and answered and isinstance(evaluation, TextEvaluation):
+            prompts = [row.input[plan.field] for row in answered]
+            evaluation = replace(evaluation, perplexity=perplexity_of(model, prompts, list(map(str, true))))
+        found[served.name] = evaluation
     return found
-
-
-def _text_evaluation(
-    predictor: Predictor, control: str, prompts: Sequence[str], pairs: Sequence[tuple[Target, Target | None]]
-) -> "TextEvaluation":
-    """How close the responses come and, where the predictor's model is at hand, how it reads the experts'."""
-    from ...learning.generation.part import perplexity_of
-    from ...measuring.text_metrics import text_metrics
-
-    experts = [str(target) for target, _ in pairs]
-    found = text_metrics(experts, [None if answer is None else str(answer) for _, answer in pairs])
-    model = predictor.language_model(control) if isinstance(predictor, OwnsLanguageModel) else None
-    return found if model is None else replace(found, perplexity=perplexity_of(model, prompts, experts))
 
 
 def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, list[Target | None]]:
@@ -151,7 +143,7 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
     from ...models.bundle.bundle import read_bundle
 
     bundle = read_bundle(path)
-    known = {part.control: part.readout.get("labels", ()) for part in bundle.manifest.parts}
+    known = {part.control: part.decoder.known_labels for part in bundle.manifest.parts}
     shared = [served for served in plan.controls if served.name in known]
     if not shared:
         raise UnsupportedLabelConfig(
@@ -170,11 +162,11 @@ def _report(services: Services, path: Path, rows: Sequence[Row], plan: ServingPl
 
 def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"], base_model: str) -> Iterable[str]:
     """Yield sentences about the parts of the rows' texts that the models of these parts cannot read."""
-    labeled = [part for part in parts if part.head is not HeadKind.TEXT]
-    writers = [str(part.readout.get("base_model", "")) for part in parts if part.head is HeadKind.TEXT]
+    labeled = [part for part in parts if not part.decoder.is_written]
+    writers = [part.decoder.writer for part in parts if part.decoder.is_written]
     faults = reading_faults(
         plan,
-        row_texts(rows, plan),
+        rows,
         base_model=base_model,
         max_length_tokens=min((part.max_length_tokens for part in labeled), default=0),
         text_base_model=next(iter(writers), ""),

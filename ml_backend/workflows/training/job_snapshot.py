@@ -1,8 +1,9 @@
-"""The snapshot that a job works on: the same one at every attempt."""
+"""The snapshot that a job works on, which is the same at every attempt."""
 
 import logging
 from pathlib import Path
 
+from ...domain.progress import Progress
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot
 from ...errors import SnapshotError
@@ -24,13 +25,13 @@ def job_snapshot(
     *,
     is_for_training: bool = True,
 ) -> Snapshot:
-    """The snapshot in the folder; where none is named, one of the project's reviewed tasks as they are now.
+    """Return the snapshot in the folder; without a folder, one of the project's reviewed tasks as they are now.
 
     Args:
         is_for_training: see `export_project`.
 
     Raises:
-        SnapshotError: neither was given, the folder's is damaged, or not one task is reviewed.
+        SnapshotError: there is neither a project nor a folder, the snapshot is damaged, or no task is reviewed.
         StudioError: Label Studio cannot be read.
     """
     if folder:
@@ -43,8 +44,8 @@ def job_snapshot(
             # Labels that came since then belong to the next job.
             return stored_snapshot(services, project, known)
         except SnapshotError as error:
-            log.warning("taking a new snapshot, since that of the attempt before is not here: %s", error)
-    context.report(0.0, "snapshot", "reading the reviewed tasks from Label Studio")
+            log.warning("taking a new snapshot, since the one of the attempt before is not here: %s", error)
+    context.report(Progress(0.0, "snapshot", "reading the reviewed tasks from Label Studio"))
     snapshot = export_project(services, project, is_for_training=is_for_training)
     context.keep(snapshot_id=snapshot.id)
     return snapshot

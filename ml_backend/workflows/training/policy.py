@@ -3,13 +3,13 @@
 import logging
 from datetime import timedelta
 
-from ...domain.job import Job, JobKind
+from ...domain.job import Job
 from ...domain.project import Project
+from ..jobs.kinds.train import TrainJob
 from ..labeling.confirm import confirm_labels
 from ..services import Services
-from .requests import request_training
 
-__all__ = ["is_due", "new_labels", "retrain_if_due"]
+__all__ = ["new_labels", "retrain_if_due"]
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def new_labels(services: Services, project: Project) -> int:
     return services.database.events.new_label_count(project.id, last.last_event_id if last else 0)
 
 
-def is_due(services: Services, project: Project) -> bool:
+def _is_due(services: Services, project: Project) -> bool:
     """True once enough labels seem new, and both the last label and the last training are long enough ago."""
     options, database, now = services.options, services.database, services.clock()
     if not options.retraining.after or new_labels(services, project) < options.retraining.after:
@@ -28,7 +28,7 @@ def is_due(services: Services, project: Project) -> bool:
     newest = database.events.last_received(project.id)
     if newest and newest.received_at and now - newest.received_at < timedelta(seconds=options.retraining.debounce_s):
         return False
-    last = database.jobs.last(JobKind.TRAIN, project.id)
+    last = database.jobs.last(TrainJob.name, project.id)
     if last is None:
         return True
     since = last.finished_at or last.created_at
@@ -42,9 +42,9 @@ def retrain_if_due(services: Services, project: Project) -> Job | None:
         StudioError: Label Studio cannot be asked now.
     """
     wanted = services.options.retraining.after
-    if not is_due(services, project) or confirm_labels(services, project, wanted) < wanted:
+    if not _is_due(services, project) or confirm_labels(services, project, wanted) < wanted:
         return None
-    job, is_new = request_training(services, project.id, trigger="policy")
+    job, is_new = TrainJob.by_settings(services, "policy").request(services, project.id)
     if is_new:
         log.info("project %s has %s new labels: job %s", project.id, new_labels(services, project), job.id)
     return job if is_new else None

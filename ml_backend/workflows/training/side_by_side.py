@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...batches import in_batches
 from ...domain.example import Row
-from ...domain.model import HeadKind, ScoredTarget
+from ...domain.model import ScoredTarget
 from ...domain.ports import Predictor
 from ...tasks import ServingPlan
 
@@ -49,7 +50,7 @@ class Remembering:
 
     Args:
         at_once: texts that it is asked about at a time; None: all.
-        on_texts: told after each time how many were answered by then; what it raises passes through.
+        on_texts: called after each time with the number answered by then; what it raises passes through.
     """
 
     def __init__(
@@ -64,9 +65,7 @@ class Remembering:
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         """Answers per control name for each text, in order."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        size = self._at_once or max(len(new), 1)
-        for start in range(0, len(new), size):
-            some = new[start : start + size]
+        for some in in_batches(new, self._at_once or max(len(new), 1)):
             self._known.update(zip(some, self._predictor.predict(some), strict=True))
             if self._on_texts is not None:
                 self._on_texts(len(self._known))
@@ -96,7 +95,7 @@ def side_by_side(
 
     found = []
     for served in plan.controls:
-        if served.kind.head is not HeadKind.TEXT:
+        if served.kind.has_labels:
             continue
         chosen = [row for row in rows if served.name in row.targets][:most]
         experts = [str(row.targets[served.name]) for row in chosen]

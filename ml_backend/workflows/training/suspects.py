@@ -1,39 +1,42 @@
-"""Train rows whose label an audit suspects to be wrong, and what a training does with them."""
+"""Train rows whose label an audit suspects to be wrong, as a training treats them."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...atomic_files import whole_file
+from ...atomic_files import atomic_text
 from ...domain.example import Row
 from ...domain.model import Suspects
+from ...domain.progress import ProgressCallback, ignore_progress
 from ...domain.quality import IssueKind
 from ...domain.snapshot import Snapshot, Split
 from ...labelstudio.plans import plan_of
 from ...snapshots.store import read_rows
-from ..auditing.audit import Report, audit_snapshot
+from ..auditing.audit import audit_snapshot
 from ..auditing.decisions import flags_of
 from ..jobs.context import JobContext
 from ..services import Services
-from .requests import TrainRequest
 
 if TYPE_CHECKING:
     from ...learning.rows.suspects import Suspicion
 
 __all__ = ["suspicion", "trusted_rows"]
 
-SHARE = 0.05
-"""Of a training job's progress bar."""
-KEPT, CONTROLS = "suspicion.json", "controls"
+SUSPICIONS, CONTROLS = "suspicion.json", "controls"
 
 
 def trusted_rows(
-    services: Services, request: TrainRequest, snapshot: Snapshot, context: JobContext, handling: Suspects
+    services: Services,
+    snapshot: Snapshot,
+    context: JobContext,
+    handling: Suspects,
+    *,
+    base_model: str,
+    report: ProgressCallback = ignore_progress,
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
-    """The train rows per control, those with a suspicious answer to it treated as the training wants, and what there
-    is to say of it."""
-    from ...learning.rows.suspects import treated
+    """Return the train rows per control, with suspicious answers treated as the training wants, and notes on them."""
+    from ...learning.rows.suspects import treat_suspects
 
     plan = plan_of(snapshot.manifest.label_config)
     every = list(read_rows(snapshot.path, Split.TRAIN))
@@ -42,26 +45,26 @@ def trusted_rows(
     if handling is Suspects.KEEP or not plan.labeled:
         return rows, ()
 
-    def report(done: float, stage: str, message: str) -> None:
-        context.report(done * SHARE, stage, message)
-
-    # What people decide meanwhile must not change the rows of a training that is gone on with.
-    found = _kept(context.folder / KEPT)
-    if found is None:
-        found = suspicion(services, snapshot, base_model=request.base_model, report=report)
-        with whole_file(context.folder / KEPT) as file:
-            json.dump({CONTROLS: {name: _to_json(each) for name, each in found.items()}}, file)
+    # What people decide meanwhile must not change the rows of a training that is resumed.
+    suspicions = _earlier_suspicions(context.folder / SUSPICIONS)
+    if suspicions is None:
+        suspicions = suspicion(services, snapshot, base_model=base_model, report=report)
+        with atomic_text(context.folder / SUSPICIONS) as file:
+            json.dump({CONTROLS: {name: _to_json(each) for name, each in suspicions.items()}}, file)
         context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
     notes = []
     for served in plan.labeled:
-        rows[served.name], said = treated(every, found[served.name], handling, served.name)
-        notes += [f"{served.name}: {note}" if len(plan.labeled) > 1 else note for note in said]
+        rows[served.name], remarks = treat_suspects(every, suspicions[served.name], handling, served.name)
+        notes += [f"{served.name}: {note}" if len(plan.labeled) > 1 else note for note in remarks]
     return rows, tuple(notes)
 
 
-def suspicion(services: Services, snapshot: Snapshot, *, base_model: str, report: Report) -> Mapping[str, "Suspicion"]:
-    """What an audit of the snapshot says of its train rows, per control; an answer that somebody has confirmed is
-    beyond doubt.
+def suspicion(
+    services: Services, snapshot: Snapshot, *, base_model: str, report: ProgressCallback = ignore_progress
+) -> Mapping[str, "Suspicion"]:
+    """Return what an audit of the snapshot says about its train rows, per control.
+
+    An answer that somebody has confirmed is beyond doubt.
 
     Raises:
         SnapshotError: the snapshot is damaged.
@@ -74,29 +77,29 @@ def suspicion(services: Services, snapshot: Snapshot, *, base_model: str, report
     settled = {(flag.task_id, flag.control, flag.answer) for flag in flags if flag.outcome.is_decision}
     rows = {row.task_id: row for row in read_rows(snapshot.path, Split.TRAIN)}
     errors = {(issue.task_id, issue.control) for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR}
-    found = {}
+    suspicions = {}
     for each in audit.controls:
         name = each.control
         doubtful = {
             row.task_id: row.id for row in rows.values() if (row.task_id, name, row.targets.get(name)) not in settled
         }
-        found[name] = Suspicion(
+        suspicions[name] = Suspicion(
             {doubtful[task_id]: quality for task_id, quality in each.quality.items() if task_id in doubtful},
             frozenset(row_id for task_id, row_id in doubtful.items() if (task_id, name) in errors),
         )
-    return found
+    return suspicions
 
 
-def _kept(path: Path) -> Mapping[str, "Suspicion"] | None:
+def _earlier_suspicions(path: Path) -> Mapping[str, "Suspicion"] | None:
     from ...learning.rows.suspects import Suspicion
 
     if not path.is_file():
         return None
-    found = json.loads(path.read_text(encoding="utf-8")).get(CONTROLS)
-    if found is None:
+    controls = json.loads(path.read_text(encoding="utf-8")).get(CONTROLS)
+    if controls is None:
         return None  # of a release that knew one control alone
-    return {name: Suspicion(each["quality"], frozenset(each["suspects"])) for name, each in found.items()}
+    return {name: Suspicion(each["quality"], frozenset(each["suspects"])) for name, each in controls.items()}
 
 
-def _to_json(found: "Suspicion") -> dict[str, Any]:
-    return {"quality": found.quality, "suspects": sorted(found.suspects)}
+def _to_json(suspicion: "Suspicion") -> dict[str, Any]:
+    return {"quality": suspicion.quality, "suspects": sorted(suspicion.suspects)}

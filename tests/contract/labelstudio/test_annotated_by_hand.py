@@ -21,7 +21,7 @@ from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.options import Options
 from ml_backend.tasks import serving_plan
-from ml_backend.workflows.exporting.snapshots import rows_of_file
+from ml_backend.workflows.exporting.row_source import RowSource
 from ml_backend.workflows.services import Services
 from tests.browser import keep, logged_in, mark
 from tests.studio import project_with_tasks, task_ids
@@ -190,7 +190,7 @@ def test_answers_made_in_the_editor_are_read_back_equal_from_every_format(
     for export_format, suffix in FORMATS.items():
         export = services.options.home / f"{name}-{export_format}.{suffix}"
         export.write_bytes(_exported(studio, project.id, export_format))
-        rows = rows_of_file(services, export, plan, ReasonCounts(), FileNotes())
+        rows = RowSource.of_file(services, export, plan, FileNotes()).rows(ReasonCounts())
         found = {row.task_id: dict(row.targets) for row in rows}
         assert found == wanted, f"{export_format}: {export.read_text(encoding='utf-8')}"
 

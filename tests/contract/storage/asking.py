@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ml_backend.domain.job import Job, JobKind
+from ml_backend.domain.job import Job
 from ml_backend.storage import Database
 
 __all__ = ["at_once", "request", "running"]
@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 
 def request(database: Database, key: str = "train-7", project_id: int = 7, **more: Any) -> Job:
-    job, _ = database.jobs.request(JobKind.TRAIN, project_id, {"seed": 1}, dedupe_key=key, **more)
+    job, _ = database.jobs.request("train", project_id, {"seed": 1}, dedupe_key=key, **more)
     return job
 
 

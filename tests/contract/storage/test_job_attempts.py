@@ -2,7 +2,7 @@
 
 import pytest
 
-from ml_backend.domain.job import Heard, JobState
+from ml_backend.domain.job import HeartbeatReply, JobState
 from ml_backend.errors import JobError
 from ml_backend.storage import Database
 from tests.contract.storage.asking import at_once, request, running
@@ -27,7 +27,7 @@ def test_a_process_that_was_given_up_changes_nothing_any_more(database: Database
     database.jobs.requeue(first, "no sign of life")
     second = database.jobs.claim()
     assert second is not None
-    assert database.jobs.beat(first) is Heard.LOST
+    assert database.jobs.beat(first) is HeartbeatReply.LOST
     database.jobs.progress(first, 0.9, "training", "woke up")
     database.jobs.started(first, 4711, "host-a")
     assert not database.jobs.keep(first, {"epoch": 9})

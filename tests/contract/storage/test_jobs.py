@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from ml_backend.domain.job import Heard, Job, JobKind, JobState
+from ml_backend.domain.job import HeartbeatReply, Job, JobState
 from ml_backend.errors import JobError, JobNotFound
 from ml_backend.storage import Database, open_database
 from tests.contract.storage.asking import at_once, request, running
@@ -10,11 +10,11 @@ from tests.fakes import FakeClock
 
 
 def test_a_requested_job_waits_with_what_was_asked(database: Database, clock: FakeClock) -> None:
-    job, is_new = database.jobs.request(JobKind.PROMOTE, 7, {"version": None, "n": 1}, dedupe_key="promote-7")
+    job, is_new = database.jobs.request("promote", 7, {"version": None, "n": 1}, dedupe_key="promote-7")
     assert is_new
     assert job == Job(
         id=job.id,
-        kind=JobKind.PROMOTE,
+        kind="promote",
         project_id=7,
         state=JobState.QUEUED,
         params={"version": None, "n": 1},
@@ -26,22 +26,22 @@ def test_a_requested_job_waits_with_what_was_asked(database: Database, clock: Fa
 
 def test_a_second_request_for_the_same_work_gets_the_first_job(database: Database) -> None:
     first = request(database)
-    assert database.jobs.request(JobKind.TRAIN, 7, {"seed": 2}, dedupe_key="train-7") == (first, False)
+    assert database.jobs.request("train", 7, {"seed": 2}, dedupe_key="train-7") == (first, False)
     claimed = database.jobs.claim()
-    assert database.jobs.request(JobKind.TRAIN, 7, {"seed": 2}, dedupe_key="train-7") == (claimed, False)
+    assert database.jobs.request("train", 7, {"seed": 2}, dedupe_key="train-7") == (claimed, False)
 
 
 @pytest.mark.parametrize("state", [state for state in JobState if state.is_over])
 def test_work_that_is_over_can_be_requested_again(database: Database, state: JobState) -> None:
     first = running(database)
     database.jobs.finish(first, state)
-    again, is_new = database.jobs.request(JobKind.TRAIN, 7, {}, dedupe_key="train-7")
+    again, is_new = database.jobs.request("train", 7, {}, dedupe_key="train-7")
     assert is_new
     assert again.id > first.id
 
 
 def test_20_simultaneous_requests_make_one_job(database: Database) -> None:
-    answers = at_once(20, lambda _: database.jobs.request(JobKind.TRAIN, 7, {}, dedupe_key="train-7"))
+    answers = at_once(20, lambda _: database.jobs.request("train", 7, {}, dedupe_key="train-7"))
     assert len(answers) == 20
     assert len({job.id for job, _ in answers}) == 1
     assert [is_new for _, is_new in answers].count(True) == 1
@@ -53,7 +53,7 @@ def test_simultaneous_requests_through_connections_of_their_own_make_one_job(
 ) -> None:
     others = [open_database(database_url, clock) for _ in range(4)]
     try:
-        answers = at_once(4, lambda n: others[n].jobs.request(JobKind.TRAIN, 7, {}, dedupe_key="train-7"))
+        answers = at_once(4, lambda n: others[n].jobs.request("train", 7, {}, dedupe_key="train-7"))
     finally:
         for other in others:
             other.close()
@@ -75,13 +75,13 @@ def test_a_job_cannot_start_while_another_one_runs_in_the_project(database: Data
 
 
 def test_an_audit_keeps_only_other_audits_of_its_project_waiting(database: Database) -> None:
-    audit = database.jobs.request(JobKind.AUDIT, 7, {}, dedupe_key="audit-7", claim=True)[0]
+    audit = database.jobs.request("audit", 7, {}, dedupe_key="audit-7", lane="audit", claim=True)[0]
     with pytest.raises(JobError, match=rf"project 7 is busy with job {audit.id} \(audit, starting\)"):
-        database.jobs.request(JobKind.AUDIT, 7, {}, dedupe_key="audit-7-deep", claim=True)
-    deep = database.jobs.request(JobKind.AUDIT, 7, {}, dedupe_key="audit-7-deep")[0]
+        database.jobs.request("audit", 7, {}, dedupe_key="audit-7-deep", lane="audit", claim=True)
+    deep = database.jobs.request("audit", 7, {}, dedupe_key="audit-7-deep", lane="audit")[0]
     assert database.jobs.claim() is None
 
-    promotion = database.jobs.request(JobKind.PROMOTE, 7, {}, dedupe_key="promote-7", claim=True)[0]
+    promotion = database.jobs.request("promote", 7, {}, dedupe_key="promote-7", claim=True)[0]
     assert promotion.state is JobState.RUNNING
     database.jobs.finish(audit, JobState.SUCCEEDED)
     claimed = database.jobs.claim()
@@ -185,7 +185,7 @@ def test_a_job_that_is_over_takes_no_more_news(database: Database, clock: FakeCl
     over = database.jobs.get(job.id)
     clock.advance(1)
     database.jobs.progress(job, 0.9, "training", "still here")
-    assert database.jobs.beat(job) is Heard.LOST
+    assert database.jobs.beat(job) is HeartbeatReply.LOST
     assert not database.jobs.keep(job, {"epoch": 3})
     assert not database.jobs.requeue(job, "it died")
     assert database.jobs.get(job.id) == over
@@ -201,10 +201,10 @@ def test_a_queued_job_is_cancelled_at_once(database: Database, clock: FakeClock)
 
 def test_a_running_job_is_asked_to_stop_and_hears_of_it_with_its_next_beat(database: Database) -> None:
     job = running(database)
-    assert database.jobs.beat(job) is Heard.GO_ON
+    assert database.jobs.beat(job) is HeartbeatReply.CONTINUE
     cancelled = database.jobs.cancel(job.id)
     assert (cancelled.state, cancelled.cancel_requested) == (JobState.RUNNING, True)
-    assert database.jobs.beat(job) is Heard.STOP
+    assert database.jobs.beat(job) is HeartbeatReply.STOP
 
 
 def test_cancelling_what_is_over_changes_nothing(database: Database) -> None:
@@ -255,13 +255,13 @@ def test_the_newest_job_of_a_kind_is_found_by_its_state(database: Database) -> N
     second = running(database, "b")
     database.jobs.finish(second, JobState.FAILED)
     last = database.jobs.last
-    assert [job.id for job in (last(JobKind.TRAIN, 7), last(JobKind.TRAIN, 7, JobState.SUCCEEDED)) if job] == [
+    assert [job.id for job in (last("train", 7), last("train", 7, JobState.SUCCEEDED)) if job] == [
         second.id,
         first.id,
     ]
-    assert last(JobKind.TRAIN, 7, JobState.CANCELLED) is None
-    assert last(JobKind.PROMOTE, 7) is None
-    assert last(JobKind.TRAIN, 8) is None
+    assert last("train", 7, JobState.CANCELLED) is None
+    assert last("promote", 7) is None
+    assert last("train", 8) is None
 
 
 def test_jobs_are_counted_per_state(database: Database) -> None:

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Engine, MetaData, inspect, text
 
 from ml_backend.domain.hint import HintKind
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
@@ -138,7 +138,7 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
     database = open_database(database_url, FakeClock())
     try:
         job = database.jobs.get(1)
-        assert (job.kind, job.state, job.params, job.attempt) == (JobKind.TRAIN, JobState.RUNNING, {"seed": 1}, 1)
+        assert (job.kind, job.state, job.params, job.attempt) == ("train", JobState.RUNNING, {"seed": 1}, 1)
         assert (job.host, job.deaths, job.checkpoint, job.failure_is_passing) == (None, 0, {}, False)
         assert job.created_at == MADE
         assert database.jobs.requeue(job, "labelloop was upgraded")
@@ -200,6 +200,30 @@ def test_decisions_of_former_gates_keep_their_figures_under_new_names(empty: Eng
             warnings=("a thin class",),
             metric="macro-F1",
         )
+    finally:
+        database.close()
+
+
+def test_audits_from_before_there_were_lanes_keep_only_other_audits_waiting(empty: Engine, database_url: str) -> None:
+    with empty.begin() as connection:
+        migrate(connection, "0010")
+        schema = MetaData()
+        schema.reflect(connection)
+        for kind, state in (("train", "running"), ("audit", "running"), ("audit", "queued"), ("promote", "queued")):
+            columns = {column.name: _some_value(column) for column in schema.tables["jobs"].columns}
+            del columns["id"]
+            given = {"kind": kind, "state": state, "project_id": 7, "dedupe_key": f"{kind} {state}"}
+            connection.execute(schema.tables["jobs"].insert().values(columns | given))
+
+    database = open_database(database_url, FakeClock())
+    try:
+        claimed = []
+        for _ in range(2):
+            running = {job.kind: job for job in database.jobs.running()}
+            assert database.jobs.claim() is None
+            database.jobs.finish(running["audit" if not claimed else "train"], JobState.SUCCEEDED)
+            claimed.append(database.jobs.claim())
+        assert [job.kind for job in claimed if job] == ["audit", "promote"]
     finally:
         database.close()
 

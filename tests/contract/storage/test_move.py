@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, insert, inspect, select, text
 
-from ml_backend.domain.job import JobKind
 from ml_backend.errors import ConfigurationError, StateError
 from ml_backend.storage import Database, open_database
 from ml_backend.storage.move import check_database, copy_tables, reading
@@ -174,18 +173,18 @@ def test_every_row_of_every_table_arrives_as_it_was(pair: tuple[Database, Databa
 def test_new_rows_get_ids_above_those_that_were_copied(pair: tuple[Database, Database]) -> None:
     copy(*pair)
     _, target = pair
-    job, is_new = target.jobs.request(JobKind.TRAIN, 8, {}, dedupe_key="new")
+    job, is_new = target.jobs.request("train", 8, {}, dedupe_key="new")
 
     assert is_new
     assert job.id == 10
-    assert target.jobs.request(JobKind.TRAIN, 7, {}, dedupe_key="b")[0].id == 9
+    assert target.jobs.request("train", 7, {}, dedupe_key="b")[0].id == 9
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_an_empty_database_can_be_copied_and_its_first_id_is_1(make: Callable[[str], Database], engine: str) -> None:
     target = make(engine)
     assert set(copy(make("sqlite"), target).values()) == {0}
-    assert target.jobs.request(JobKind.TRAIN, 8, {}, dedupe_key="new")[0].id == 1
+    assert target.jobs.request("train", 8, {}, dedupe_key="new")[0].id == 1
 
 
 def test_a_row_that_does_not_fit_is_named_and_nothing_arrives(make: Callable[[str], Database]) -> None:

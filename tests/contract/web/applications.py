@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from ml_backend.config import load_settings
 from ml_backend.web.app import create_app
 from ml_backend.workflows.services import Services
-from tests.services import with_backend
+from tests.services import with_settings
 
 __all__ = ["APPLICATIONS", "LABEL_STUDIO_ML", "OWN", "Application", "need_label_studio_ml"]
 
@@ -49,7 +49,7 @@ def need_label_studio_ml() -> None:
 
 
 def _own(services: Services) -> Flask:
-    return create_app(with_backend(services, load_settings().backend))
+    return create_app(with_settings(services, **load_settings().backend.model_dump()))
 
 
 def _label_studio_ml(services: Services) -> Flask:

@@ -10,7 +10,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from ml_backend.domain.project import Project
-from ml_backend.options import BackendOptions
 from ml_backend.serving.alarms import AlarmKind
 from ml_backend.web.app import create_app
 from ml_backend.web.watcher import watch_champions
@@ -18,7 +17,7 @@ from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeRegistry
 from tests.recordings import recorded
-from tests.services import add_project, add_version, build_test_services, with_backend
+from tests.services import add_project, add_version, build_test_services, with_settings
 
 SENTENCE = "tickets-1-v1 <serves> from memory"
 
@@ -56,8 +55,8 @@ def test_an_alarm_is_told_wherever_somebody_looks(services: Services, client: Fl
 
 
 def test_whoever_has_no_credentials_hears_only_that_something_is_wrong(services: Services) -> None:
-    backend = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
-    client = create_app(with_backend(services, backend)).test_client()
+    guarded = with_settings(services, password="secret-of-backend", webhook_password="secret-of-webhook")
+    client = create_app(guarded).test_client()
     services.alarms.begin(AlarmKind.MODEL, "x", SENTENCE)
 
     assert client.get("/health").get_json() == {"status": "DEGRADED", "model_class": "labelloop"}
@@ -88,7 +87,7 @@ def promoted(services: Services) -> Project:
     project = add_project(services, ["where is my card"])
     version = add_version(services, project)
     version.path.mkdir(parents=True)
-    promote(services, project, version.name, reason="r", report=lambda *_: None)
+    promote(services, project, version.name, reason="r")
     return project
 
 

@@ -96,7 +96,7 @@ def test_pre_labels_are_given_by_what_the_process_knows(
         services = dataclasses.replace(build_test_services(tmp_path), database=database)
         project = add_project(services, ["message number 1"])
         version = add_version(services, project)
-        promote(services, project, version.name, reason="r", report=lambda *_: None)
+        promote(services, project, version.name, reason="r")
         services.champions.refresh(project)
         client = create_app(services).test_client()
         stoppable_postgres.stop()

@@ -110,7 +110,7 @@ def test_a_promotion_is_served_without_a_restart(services: Services) -> None:
     services.studio.create_project("Tickets", CONFIG)
     version = add_version(services, services.database.projects.get(1), "Returns")
 
-    promote(services, services.database.projects.get(1), version.name, reason="r", report=lambda _done, _text: None)
+    promote(services, services.database.projects.get(1), version.name, reason="r")
 
     deadline = time.monotonic() + 10
     while model.get("model_version") == before and time.monotonic() < deadline:

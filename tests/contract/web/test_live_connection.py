@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import SelectedBy
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
@@ -218,7 +218,7 @@ def test_start_training_in_label_studio_queues_a_job(running: Running, studio: L
     asked(studio, "POST", f"/api/ml/{row['id']}/train")
 
     jobs = running.services.database.jobs
-    (job,) = (job for job in jobs.newest() if job.kind is JobKind.TRAIN)
+    (job,) = (job for job in jobs.newest() if job.kind == "train")
     assert (job.project_id, job.state) == (running.project_id, JobState.QUEUED)
     jobs.cancel(job.id)
 

@@ -8,10 +8,9 @@ from werkzeug.test import TestResponse
 
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome
-from ml_backend.domain.job import JobKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.workflows.connecting.webhook import basic_auth
-from ml_backend.workflows.jobs.rounds import ProjectRounds
+from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
 from tests.recordings import recorded, recorded_names
@@ -279,7 +278,7 @@ def confirm(services: Services) -> None:
     """Let the worker ask Label Studio, where the project is as it was recorded."""
     services.studio.projects[6] = recorded("webhook_project_updated")["project"]
     services.studio.import_tasks(6, [{"data": {"text": text}} for text in texts_in(Split.TRAIN, 2)])
-    ProjectRounds(services, again_s=0).go()
+    ProjectUpkeep(services, again_s=0).run()
 
 
 @only(OWN)
@@ -291,7 +290,7 @@ def test_imported_tasks_of_a_connected_project_queue_a_push(services: Services, 
     assert answers == [{"status": "ok", "new_events": 0}] * 2
     assert services.database.jobs.newest() == []
     confirm(services)
-    assert [job.kind for job in services.database.jobs.newest()] == [JobKind.PRELABEL]
+    assert [job.kind for job in services.database.jobs.newest()] == ["prelabel"]
 
 
 @only(OWN)

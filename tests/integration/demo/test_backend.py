@@ -12,7 +12,7 @@ import pytest
 
 from ml_backend.bootstrap import build_services
 from ml_backend.demo.backend import demo_settings, running_backend
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.errors import ConfigurationError
 from ml_backend.labelstudio.local import free_port
 
@@ -48,7 +48,7 @@ def test_it_serves_with_its_own_settings_and_ends_with_its_jobs(
         assert httpx.get(backend.url, trust_env=False).status_code == 401
         assert "No project is connected" in httpx.get(backend.url, auth=credentials, trust_env=False).text
         # A job's process lives in a session of its own, which the end of the server does not touch.
-        job, _ = jobs.request(JobKind.TRAIN, 0, {}, dedupe_key="x", claim=True)
+        job, _ = jobs.request("train", 0, {}, dedupe_key="x", claim=True)
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
         jobs.started(job, child.pid, "another machine")
         server = backend.process.pid

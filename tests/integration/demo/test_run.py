@@ -14,6 +14,7 @@ import pytest
 
 from ml_backend.errors import ConfigurationError
 from ml_backend.labelstudio.local import find_label_studio, free_port
+from tests.backend_process import command
 
 START_S, END_S = 60.0, 40.0
 
@@ -63,7 +64,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_a_signal_while_label_studio_starts_ends_both_servers(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()
     with _demo(tmp_path / "home", "--port", str(port)) as process:
@@ -85,20 +86,17 @@ def test_a_port_that_is_taken_is_told_and_nothing_is_left_running(tmp_path: Path
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with _demo(tmp_path / "home", "--port", str(port)) as process:
-            out, err = process.communicate(timeout=START_S)
+        done = command(tmp_path / "home", "demo", "--port", str(port))
 
-    assert process.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in err
-    assert out == ""
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert _processes(str(tmp_path)) == []
 
 
 def test_a_folder_that_is_not_the_demos_is_told(tmp_path: Path) -> None:
     (tmp_path / "home" / "demo").mkdir(parents=True)
     (tmp_path / "home" / "demo" / "thesis.txt").touch()
-    with _demo(tmp_path / "home") as process:
-        _, err = process.communicate(timeout=START_S)
+    done = command(tmp_path / "home", "demo")
 
-    assert process.returncode == 1
-    assert err.startswith(f"error: {tmp_path / 'home' / 'demo'} exists and was not made by a demo")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {tmp_path / 'home' / 'demo'} exists and was not made by a demo")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ml_backend.bootstrap import build_services
-from ml_backend.domain.job import JobKind, JobState
-from ml_backend.jobs import SubprocessLauncher, log_path
+from ml_backend.domain.job import JobState
+from ml_backend.jobs.launcher import SubprocessLauncher, log_path
 from ml_backend.options import Options
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -23,9 +23,7 @@ def test_a_launched_job_finds_its_row_and_writes_how_it_ended(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     services = build_services(settings)
-    job, _ = services.database.jobs.request(
-        JobKind.PRELABEL, 7, {"trigger": "test"}, dedupe_key="prelabel-7", claim=True
-    )
+    job, _ = services.database.jobs.request("prelabel", 7, {"trigger": "test"}, dedupe_key="prelabel-7", claim=True)
     assert isinstance(services.launcher, SubprocessLauncher)
     child = services.launcher.launch(job)
     assert child.process.wait(120) == 1

@@ -14,12 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.job import Job, JobKind, JobState
-from ml_backend.jobs import SubprocessLauncher, log_path
-from ml_backend.jobs.launcher import ChildProcess, machine_name
+from ml_backend.domain.job import Job, JobState
+from ml_backend.jobs.launcher import ChildProcess, InlineLauncher, SubprocessLauncher, log_path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-JOB = Job(id=41, kind=JobKind.TRAIN, project_id=7, state=JobState.RUNNING, params={})
+JOB = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={})
+PRINT_HOST = """
+from ml_backend.domain.job import Job, JobState
+from ml_backend.jobs.launcher import InlineLauncher
+print(InlineLauncher(lambda _: 0).launch(Job(41, "train", 7, JobState.RUNNING, {})).host)
+"""
 SLEEP = "import time; print('ready'); time.sleep(60)"
 IGNORE_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
 START_ANOTHER = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid); " + SLEEP
@@ -71,24 +75,29 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_the_child_gets_the_job_s_id_and_writes_to_the_job_s_log(launch: Launch, tmp_path: Path) -> None:
-    child = launch("import sys; print('job', *sys.argv[1:]); print('to stderr', file=sys.stderr)")
-    assert child.process.wait(30) == 0
-    assert child.poll() == 0
-    assert log_path(tmp_path, 41) == tmp_path / "jobs" / "41.log"
-    assert sorted(log_path(tmp_path, 41).read_text().splitlines()) == ["job 41", "to stderr"]
-
-
-def test_a_second_attempt_adds_to_the_log(launch: Launch, tmp_path: Path) -> None:
+def test_every_attempt_gets_the_job_s_id_and_adds_to_the_job_s_log(launch: Launch, tmp_path: Path) -> None:
     for word in ("first", "second"):
-        launch(f"print('{word}')").process.wait(30)
-    assert log_path(tmp_path, 41).read_text() == "first\nsecond\n"
+        child = launch(f"import sys; print('{word}', *sys.argv[1:]); print('to stderr', file=sys.stderr)")
+        assert child.process.wait(30) == 0
+        assert child.poll() == 0
+    assert log_path(tmp_path, 41) == tmp_path / "jobs" / "41.log"
+    assert sorted(log_path(tmp_path, 41).read_text().splitlines()) == [
+        "first 41",
+        "second 41",
+        "to stderr",
+        "to stderr",
+    ]
 
 
-def test_output_can_be_read_while_the_child_runs(launch: Launch, tmp_path: Path) -> None:
+def test_a_child_at_work_leads_its_session_shows_its_output_and_ends_when_asked(launch: Launch, tmp_path: Path) -> None:
     child = launch(SLEEP)
     assert wait_until_ready(tmp_path) == "ready\n"
     assert child.poll() is None
+    assert os.getsid(child.pid) == child.pid != os.getsid(0)
+
+    child.terminate()
+
+    assert child.poll() == -signal.SIGTERM
 
 
 def test_the_exit_status_is_the_child_s(launch: Launch) -> None:
@@ -133,18 +142,6 @@ def test_the_child_inherits_no_socket_and_no_input(launch: Launch, tmp_path: Pat
     assert listed == "['0', '1', '2', '3']"  # 3 is the listing itself
 
 
-def test_the_child_is_in_a_session_of_its_own(launch: Launch, tmp_path: Path) -> None:
-    child = launch(SLEEP)
-    assert os.getsid(child.pid) == child.pid != os.getsid(0)
-
-
-def test_terminating_asks_first(launch: Launch, tmp_path: Path) -> None:
-    child = launch(SLEEP)
-    wait_until_ready(tmp_path)
-    child.terminate()
-    assert child.poll() == -signal.SIGTERM
-
-
 def test_a_child_that_does_not_listen_is_killed_after_the_grace_time(launch: Launch, tmp_path: Path) -> None:
     child = launch(IGNORE_SIGTERM, grace_s=0.5)
     wait_until_ready(tmp_path)
@@ -173,10 +170,10 @@ def test_a_child_outlives_the_process_that_launched_it(tmp_path: Path) -> None:
     parent_script = f"""
 import os, signal, sys
 from pathlib import Path
-from ml_backend.domain.job import Job, JobKind, JobState
-from ml_backend.jobs import SubprocessLauncher
+from ml_backend.domain.job import Job, JobState
+from ml_backend.jobs.launcher import SubprocessLauncher
 
-job = Job(id=41, kind=JobKind.TRAIN, project_id=7, state=JobState.RUNNING, params={{}})
+job = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={{}})
 launcher = SubprocessLauncher(Path(sys.argv[1]), {{}}, command=(sys.executable, "-c", {SLEEP!r}))
 print(launcher.launch(job).pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -205,26 +202,24 @@ def launcher_of(home: Path, script: str) -> SubprocessLauncher:
     return SubprocessLauncher(home, {}, niceness=0, command=(sys.executable, "-c", script))
 
 
+def host_of(*command: str) -> str:
+    """Name of the machine, as jobs know it that a command starts."""
+    command = (*command, sys.executable, "-c", PRINT_HOST)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    if command[0] == "unshare" and finished.returncode != 0:
+        pytest.skip(f"this machine makes no process namespaces: {finished.stderr.strip()}")
+    return finished.stdout.strip()
+
+
 def test_the_machine_is_named_by_host_and_process_namespace() -> None:
-    assert machine_name().startswith(socket.gethostname())
-    inherited = subprocess.run(
-        [sys.executable, "-c", "from ml_backend.jobs.launcher import machine_name; print(machine_name())"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=REPOSITORY,
-    )
-    assert inherited.stdout.strip() == machine_name()
+    host = InlineLauncher(lambda _: 0).launch(JOB).host
+    assert host.startswith(socket.gethostname())
+    assert host_of() == host
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
 def test_a_container_with_the_same_host_name_is_another_machine() -> None:
-    script = "from ml_backend.jobs.launcher import machine_name; print(machine_name())"
-    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]
-    inside = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
-    if inside.returncode != 0:
-        pytest.skip(f"this machine makes no process namespaces: {inside.stderr.strip()}")
-    assert inside.stdout.strip() != machine_name()
+    assert host_of("unshare", "--pid", "--fork", "--mount-proc") != host_of() != ""
 
 
 def test_a_process_that_ended_is_seen_to_be_gone(launch: Launch, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from ml_backend.bootstrap import build_services
 from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import DatabaseUnavailable
 from ml_backend.options import Options
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from tests.backend_process import command, running_worker
 from tests.integration.tickets import CONFIG, write_export
 from tests.postgres import StoppablePostgres
@@ -33,10 +33,14 @@ class Bench:
     snapshot: Path
 
     def start(self) -> Job:
-        request = TrainRequest(
-            "test", self.settings.models.base_model, 1, overrides={"epochs": "6"}, snapshot=str(self.snapshot)
+        wanted = TrainJob(
+            trigger="test",
+            base_model=self.settings.models.base_model,
+            seed=1,
+            overrides={"epochs": "6"},
+            snapshot=str(self.snapshot),
         )
-        return request_training(self.services, 0, trigger="test", request=request, dedupe_key="t")[0]
+        return wanted.request(self.services, 0)[0]
 
     def now(self, job: Job) -> Job:
         while True:

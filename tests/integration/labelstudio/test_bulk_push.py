@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.snapshot import split_of
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.workflows.connecting.projects import remember_project
-from ml_backend.workflows.labeling.prelabel import Pace, push_missing
+from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing
 from tests.fakes import FakePredictor
 from tests.services import build_test_services
 from tests.studio import project_with_tasks
@@ -22,14 +23,14 @@ def test_every_task_gets_one_prediction_while_reading_and_pushing_go_on_together
     services = replace(build_test_services(tmp_path), studio=studio_client)
     project = remember_project(services, info.id, info.label_config, title=info.title)
     predictor = FakePredictor("m1", {"": "Returns"}, "Billing")
-    told: list[str] = []
+    reports: list[Progress] = []
 
-    pushed = push_missing(services, project, predictor, lambda _, text: told.append(text), Pace(500, 2000))
+    pushed = push_missing(services, project, predictor, reports.append, BatchSizes(500, 2000))
 
     assert pushed == len(TEXTS)
     assert studio_client.prediction_counts(project.id) == {"m1": len(TEXTS)}
     assert list(studio_client.tasks_without_prediction(project.id, "m1")) == []
     asked = [text for texts in predictor.asked for text in texts]
     assert asked == [text for text in TEXTS if not split_of(text, project.split).is_held_out]
-    assert told[-1].startswith("pushed 4500 of 4500 pre-labels")
-    assert push_missing(services, project, predictor, lambda *_: None) == 0
+    assert reports[-1].message.startswith("pushed 4500 of 4500 pre-labels")
+    assert push_missing(services, project, predictor) == 0

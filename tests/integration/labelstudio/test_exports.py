@@ -11,7 +11,7 @@ from ml_backend.domain.annotation import ProjectInfo, Task
 from ml_backend.domain.example import Provenance, Row, Span
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.errors import StudioRejected
-from ml_backend.exporters import ExportRequest, exporter
+from ml_backend.exporters.base import ExportRequest, exporter
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.export_file import read_export
 from ml_backend.labelstudio.flat_export import read_flat_export
@@ -89,8 +89,10 @@ def same(rows: Iterable[Row]) -> list[Row]:
 
 
 def written(rows: list[Row], plan: ServingPlan, path: Path, *, names_annotators: bool = True) -> Path:
-    wish = ExportRequest(plan.field, plan.controls, "category", names_annotators=names_annotators)
-    assert exporter("label-studio").write(rows, path, wish).rows == len(rows)
+    request = ExportRequest(
+        "label-studio", "category", field=plan.field, controls=plan.controls, names_annotators=names_annotators
+    )
+    assert exporter("label-studio").write(rows, path, request).rows == len(rows)
     return path
 
 
@@ -141,8 +143,8 @@ def test_flat_exports_hold_the_same_answers_as_the_json_export(
     rows = rows_of(studio_client.reviewed_tasks(project.id), plan)
     file = tmp_path / f"export.{'json' if kind == 'JSON_MIN' else kind.lower()}"
     with file.open("wb") as target:
-        wish = {"exportType": kind, "download_all_tasks": "true" if tasks == 4 else "false"}
-        studio_client._http.download(f"api/projects/{project.id}/export", wish, target)
+        request = {"exportType": kind, "download_all_tasks": "true" if tasks == 4 else "false"}
+        studio_client._http.download(f"api/projects/{project.id}/export", request, target)
 
     assert is_flat_export(file)
     assert len(list(read_flat_export(file, plan.config))) == tasks

@@ -5,15 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import HeadKind, Method
-from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.loop.deadline import Deadline
-from ml_backend.learning.rows.data import TrainingData
-from ml_backend.learning.run import TrainingOutcome, train_version
+from ml_backend.domain.model import Method
+from ml_backend.learning.loop.schedule import Deadline
 from ml_backend.models.bundle.bundle import read_bundle
-from tests.fakes import FakeRun
+from tests.integration.learning.trials import Trial
 from tests.tiny_models import save_tiny_model
-from tests.unit.learning.builders import FACTS, FAST, LINEAR_HEADS, fake_run, keyword_data, topic_data
+from tests.unit.learning.builders import FAST, LINEAR_HEADS, keyword_data, linear_data
 
 SETTINGS = replace(FAST, epochs=4, adversarial_size=0.1, least_validation_rows=12, budget_min=3.0)
 
@@ -28,24 +25,8 @@ class Ticking:
         return next(self._times)
 
 
-class Trial:
-    def __init__(self, folder: Path, base: str) -> None:
-        self.folder, self._base = folder, base
-        self.run: FakeRun = fake_run(folder)
-
-    def train(self, *parts: TrainingData, settings: TrainingSettings, tick_s: float) -> TrainingOutcome:
-        return train_version(
-            parts,
-            settings,
-            model_version="tickets-1-v1",
-            facts=FACTS,
-            base_model=self._base,
-            out=self.folder / "bundle",
-            checkpoints=self.folder / "checkpoints",
-            report=lambda _: None,
-            run=self.run,
-            deadline=Deadline.after(180, Ticking(tick_s)),
-        )
+def ticking(tick_s: float) -> Deadline:
+    return Deadline.after(180, Ticking(tick_s))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +40,7 @@ def trial(tmp_path: Path, base: str) -> Trial:
 
 
 def test_a_fast_machine_leaves_nothing_out(trial: Trial) -> None:
-    outcome = trial.train(keyword_data(8, 4), settings=replace(SETTINGS, method=Method.LORA), tick_s=1e-6)
+    outcome = trial.train(keyword_data(8, 4), settings=replace(SETTINGS, method=Method.LORA), deadline=ticking(1e-6))
 
     assert not [warning for warning in outcome.warnings if "to keep within" in warning]
     assert trial.run.tags["left_out_for_time"] == "nothing"
@@ -68,7 +49,7 @@ def test_a_fast_machine_leaves_nothing_out(trial: Trial) -> None:
 
 
 def test_a_slow_machine_leaves_out_what_does_not_fit_and_says_so(trial: Trial) -> None:
-    outcome = trial.train(keyword_data(8, 4), settings=replace(SETTINGS, method=Method.LORA), tick_s=20.0)
+    outcome = trial.train(keyword_data(8, 4), settings=replace(SETTINGS, method=Method.LORA), deadline=ticking(20.0))
 
     (said,) = [warning for warning in outcome.warnings if "to keep within" in warning]
     assert said.startswith("to keep within 3 min, the training made do with ")
@@ -78,10 +59,8 @@ def test_a_slow_machine_leaves_out_what_does_not_fit_and_says_so(trial: Trial) -
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
-def test_a_time_that_is_up_gives_a_version_of_the_regression(trial: Trial, head: HeadKind) -> None:
-    data = keyword_data(8, 4) if head is HeadKind.SOFTMAX else topic_data(head, 24, 12)
-
-    outcome = trial.train(data, settings=SETTINGS, tick_s=1000.0)
+def test_a_time_that_is_up_gives_a_version_of_the_regression(trial: Trial, head: str) -> None:
+    outcome = trial.train(linear_data(head), settings=SETTINGS, deadline=ticking(1000.0))
 
     assert outcome.method is Method.REGRESSION
     assert outcome.reason == "the budget leaves no time to tune the base model"
@@ -89,7 +68,7 @@ def test_a_time_that_is_up_gives_a_version_of_the_regression(trial: Trial, head:
 
 
 def test_tuning_that_was_asked_for_gives_a_version_even_without_time(trial: Trial) -> None:
-    outcome = trial.train(keyword_data(8, 4), settings=replace(SETTINGS, method=Method.FULL), tick_s=1000.0)
+    outcome = trial.train(keyword_data(8, 4), settings=replace(SETTINGS, method=Method.FULL), deadline=ticking(1000.0))
 
     assert outcome.method is Method.FULL
     assert [step for step, _ in trial.run.curves["train_loss"]] == [1]
@@ -98,7 +77,7 @@ def test_tuning_that_was_asked_for_gives_a_version_even_without_time(trial: Tria
 def test_each_of_several_controls_gets_its_share(trial: Trial) -> None:
     first, second = keyword_data(8, 4), replace(keyword_data(8, 4), control="other")
 
-    outcome = trial.train(first, second, settings=SETTINGS, tick_s=1000.0)
+    outcome = trial.train(first, second, settings=SETTINGS, deadline=ticking(1000.0))
 
     assert outcome.method is Method.REGRESSION
     assert {warning.partition(":")[0] for warning in outcome.warnings if "to keep within" in warning} == {

@@ -8,17 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind, Method
-from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.run import TrainingOutcome, train_version
+from ml_backend.domain.model import Method
 from ml_backend.models.base.base_model import weights_sha256
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.graphs.encoder import GraphEncoder
-from ml_backend.models.graphs.runtimes.choose import open_runtime
+from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.classifier import classifier_over, load_classifier, served_graph
+from tests.integration.learning.trials import Trial
 from tests.tiny_models import save_tiny_model
-from tests.unit.learning.builders import FACTS, FAST, LINEAR_HEADS, fake_run, topic_data
+from tests.unit.learning.builders import FAST, LINEAR_HEADS, topic_data
 
 
 @pytest.fixture(scope="module")
@@ -31,28 +30,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
     return GraphStore(tmp_path_factory.mktemp("home") / "graphs")
 
 
-def train(
-    folder: Path, base: str, store: GraphStore, *heads: HeadKind, settings: TrainingSettings = FAST
-) -> TrainingOutcome:
-    return train_version(
-        [topic_data(head, 60, 20) for head in heads],
-        settings,
-        model_version="tickets-1-v1",
-        facts=FACTS,
-        base_model=base,
-        out=folder / "bundle",
-        checkpoints=folder / "checkpoints",
-        report=lambda _: None,
-        run=fake_run(folder),
-        graphs=store,
-    )
-
-
 @pytest.mark.parametrize(("method", "heads"), [(Method.LORA, LINEAR_HEADS), (Method.FULL, LINEAR_HEADS[:1])])
 def test_every_head_answers_over_its_graph_as_it_does_over_torch(
-    method: Method, heads: Sequence[HeadKind], tmp_path: Path, base: str, store: GraphStore
+    method: Method, heads: Sequence[str], tmp_path: Path, base: str, store: GraphStore
 ) -> None:
-    outcome = train(tmp_path, base, store, *heads, settings=replace(FAST, method=method))
+    parts = [topic_data(head, 60, 20) for head in heads]
+    outcome = Trial(tmp_path, base).train(*parts, settings=replace(FAST, method=method), graphs=store)
 
     bundle, shared = read_bundle(outcome.bundle), store.base(base)
     for position, head in enumerate(heads):
@@ -77,7 +60,8 @@ def test_every_head_answers_over_its_graph_as_it_does_over_torch(
 
 
 def test_a_regression_is_served_by_the_graph_of_the_base_model(tmp_path: Path, base: str, store: GraphStore) -> None:
-    outcome = train(tmp_path, base, store, HeadKind.SOFTMAX, settings=replace(FAST, method=Method.REGRESSION))
+    settings = replace(FAST, method=Method.REGRESSION)
+    outcome = Trial(tmp_path, base).train(topic_data("softmax", 60, 20), settings=settings, graphs=store)
 
     bundle, shared = read_bundle(outcome.bundle), store.base(base)
     graph = served_graph(bundle, 0, shared)
@@ -101,7 +85,8 @@ def test_a_model_that_torch_alone_can_compute_is_trained_with_a_warning(tmp_path
     folder.mkdir(parents=True)
     (folder / "facts.json").write_text(json.dumps(facts))
 
-    outcome = train(tmp_path, base, store, HeadKind.SOFTMAX, settings=replace(FAST, method=Method.LORA))
+    settings = replace(FAST, method=Method.LORA)
+    outcome = Trial(tmp_path, base).train(topic_data("softmax", 60, 20), settings=settings, graphs=store)
 
     assert outcome.warnings[-1] == (
         "pre-labels of 'intent' are computed by torch, which is slower: its layers are of a new kind"

@@ -1,31 +1,43 @@
 """Whole fine-tunings of small decoders that never saw a word before."""
 
-import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ml_backend.domain.progress import Progress
+from ml_backend.domain.model import Method
+from ml_backend.domain.progress import Progress, ProgressCallback
 from ml_backend.errors import BundleError, TrainingError
+from ml_backend.learning.generation.data import Pair
 from ml_backend.learning.generation.fine_tune import FineTuning, fine_tune
-from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
+from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.loop.checkpoints import Checkpoints
+from ml_backend.learning.part import PartContext
 from ml_backend.measuring.text_metrics import text_metrics
 from ml_backend.models.generation.generator import TextGenerator
 from ml_backend.models.generation.tuned_model import load_tuned_model
 from tests.bank_questions import PAIRS, save_base
+from tests.unit.learning.builders import fake_run
 
 LORA = GenerationSettings(
     train_embeddings=True, epochs=60, learning_rate=1e-2, batch_size=10, max_new_tokens=40, max_length_tokens=128
 )
-FULL = replace(LORA, method=TuningMethod.FULL, train_embeddings=False, learning_rate=3e-3, patience_epochs=5)
+FULL = replace(LORA, method=Method.FULL, train_embeddings=False, learning_rate=3e-3, patience_epochs=5)
 
 
-def tune(base_model: str, folder: Path, settings: GenerationSettings, **options: Any) -> FineTuning:
-    return fine_tune(base_model, PAIRS, [], settings, folder, **{"report": lambda _: None, **options})
+def tune(
+    base_model: str,
+    folder: Path,
+    settings: GenerationSettings,
+    *,
+    holdout: Sequence[Pair] = (),
+    report: ProgressCallback = lambda _: None,
+    checkpoints: Checkpoints | None = None,
+) -> FineTuning:
+    kept = checkpoints or Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), {})
+    return fine_tune(base_model, PAIRS, holdout, settings, PartContext(fake_run(folder.parent), report, kept, folder))
 
 
 def written(folder: Path) -> list[str]:
@@ -44,13 +56,13 @@ def test_twenty_pairs_are_learned_by_heart_and_written_again_after_reloading(
 ) -> None:
     name = save_base(tmp_path / "base", kind, has_chat_template=has_chat_template)
 
-    found = fine_tune(name, PAIRS, PAIRS, settings, tmp_path / "tuned", report=lambda _: None)
+    found = tune(name, tmp_path / "tuned", settings, holdout=PAIRS)
 
     assert found.base.texts is not None
     assert found.base.texts.rouge_l < 0.1
     assert found.tuned.texts is not None
     assert found.tuned.texts.rouge_l > 0.9
-    assert written(tmp_path / "tuned") == [sample.tuned for sample in found.samples]
+    assert written(tmp_path / "tuned") == [sample["tuned"] for sample in found.samples()]
     assert 0 < min(found.confidences) <= max(found.confidences) <= 1
     again = text_metrics([pair.response for pair in PAIRS], written(tmp_path / "tuned"))
     assert again == found.tuned.texts
@@ -87,11 +99,11 @@ def test_all_that_is_written_is_safetensors_and_json(tmp_path: Path) -> None:
     ]
 
 
-def test_progress_rises_to_the_end_and_tells_the_loss(tmp_path: Path) -> None:
+def test_progress_rises_to_the_end_and_names_the_loss(tmp_path: Path) -> None:
     told: list[Progress] = []
     settings = replace(LORA, epochs=2)
 
-    fine_tune(save_base(tmp_path / "base"), PAIRS, PAIRS[:4], settings, tmp_path / "tuned", report=told.append)
+    tune(save_base(tmp_path / "base"), tmp_path / "tuned", settings, holdout=PAIRS[:4], report=told.append)
 
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
@@ -112,17 +124,17 @@ def test_what_the_report_raises_stops_the_training(tmp_path: Path) -> None:
 
 def test_an_interrupted_fine_tuning_comes_to_the_same_model(tmp_path: Path) -> None:
     name, settings = save_base(tmp_path / "base"), replace(LORA, epochs=4)
-    whole = fine_tune(name, PAIRS, PAIRS[:5], settings, tmp_path / "whole", report=lambda _: None)
-    kept = Checkpoints(tmp_path / "checkpoints", {}, lambda _: None).epochs("text")
+    whole = tune(name, tmp_path / "whole", settings, holdout=PAIRS[:5])
+    kept = Checkpoints(tmp_path / "checkpoints", {})
 
     def stop(progress: Progress) -> None:
         if "epoch 3" in progress.message:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fine_tune(name, PAIRS, PAIRS[:5], settings, tmp_path / "tuned", report=stop, checkpoints=kept)
+        tune(name, tmp_path / "tuned", settings, holdout=PAIRS[:5], report=stop, checkpoints=kept)
     told: list[Progress] = []
-    found = fine_tune(name, PAIRS, PAIRS[:5], settings, tmp_path / "tuned", report=told.append, checkpoints=kept)
+    found = tune(name, tmp_path / "tuned", settings, holdout=PAIRS[:5], report=told.append, checkpoints=kept)
 
     assert found == whole
     assert written_weights(tmp_path / "tuned") == written_weights(tmp_path / "whole")
@@ -134,15 +146,14 @@ def written_weights(folder: Path) -> bytes:
 
 
 def test_general_language_that_was_lost_is_told(tmp_path: Path) -> None:
-    found = fine_tune(
-        save_base(tmp_path / "base"), PAIRS, PAIRS, replace(LORA, epochs=10), tmp_path / "x", report=lambda _: None
-    )
+    found = tune(save_base(tmp_path / "base"), tmp_path / "x", replace(LORA, epochs=10), holdout=PAIRS)
 
     assert found.forgetting > 1.25
     assert any("general English puzzles the tuned model more" in warning for warning in found.warnings)
-    assert json.loads(json.dumps(found.to_json()))["forgetting"] == found.forgetting
 
 
 def test_no_pairs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no train row has a prompt and a response"):
-        fine_tune("anything", [], [], LORA, tmp_path, report=lambda _: None)
+        fine_tune(
+            "anything", [], [], LORA, PartContext(fake_run(tmp_path), print, Checkpoints(tmp_path / "c", {}), tmp_path)
+        )

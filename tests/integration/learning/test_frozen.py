@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind
 from ml_backend.learning.classification.frozen import frozen_encoder
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.tokenised import TokenisedTexts
@@ -27,24 +26,24 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
     return GraphStore(tmp_path_factory.mktemp("home") / "graphs")
 
 
-def reading_of(encoder: TextEncoder, head: HeadKind = HeadKind.SOFTMAX) -> TokenisedTexts:
+def reading_of(encoder: TextEncoder, head: str = "softmax") -> TokenisedTexts:
     data = topic_data(head, 60)
     objective = objective_for(data.head, data.labels)
     objective.prepare(encoder, data.train)
-    return objective.encode(encoder, data.train).reading
+    return objective.encode(encoder, data.train).tokenised
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
-def test_the_graph_gives_the_vectors_that_torch_gives(base: TextEncoder, store: GraphStore, head: HeadKind) -> None:
-    reading = reading_of(base, head)
+def test_the_graph_gives_the_vectors_that_torch_gives(base: TextEncoder, store: GraphStore, head: str) -> None:
+    tokenised = reading_of(base, head)
     told: list[int] = []
 
-    with frozen_encoder(base, store, reading) as encoder:
+    with frozen_encoder(base, store, tokenised) as encoder:
         assert isinstance(encoder, GraphEncoder)
-        found = encoder.vectors(reading, on_rows=told.append)
+        found = encoder.vectors(tokenised, on_rows=told.append)
 
-    np.testing.assert_allclose(found, base.vectors(reading), atol=0.05)
-    assert told[-1] == len(reading.sequences)
+    np.testing.assert_allclose(found, base.vectors(tokenised), atol=0.05)
+    assert told[-1] == len(tokenised.sequences)
 
 
 def test_a_graph_of_another_model_is_not_believed(
@@ -58,7 +57,7 @@ def test_a_graph_of_another_model_is_not_believed(
     with caplog.at_level(logging.WARNING), frozen_encoder(base, store, reading_of(base)) as encoder:
         assert encoder is base
 
-    assert "those of the graph differ" in caplog.text
+    assert "the ones of the graph differ" in caplog.text
 
 
 def test_torch_computes_where_there_is_no_graph(base: TextEncoder, tmp_path: Path) -> None:
@@ -71,11 +70,11 @@ def test_torch_computes_where_there_is_no_graph(base: TextEncoder, tmp_path: Pat
 
 
 def test_the_vectors_are_the_same_every_time(base: TextEncoder, store: GraphStore) -> None:
-    reading = reading_of(base, HeadKind.TAGS)
+    tokenised = reading_of(base, "tags")
 
     found = []
     for _ in range(2):
-        with frozen_encoder(base, store, reading) as encoder:
-            found.append(encoder.vectors(reading))
+        with frozen_encoder(base, store, tokenised) as encoder:
+            found.append(encoder.vectors(tokenised))
 
     np.testing.assert_array_equal(*found)

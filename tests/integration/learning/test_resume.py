@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
-from ml_backend.learning.run import TrainingOutcome, train_version
+from ml_backend.learning.run import TrainingOutcome
 from ml_backend.models.bundle.bundle import read_bundle
+from tests.integration.learning.trials import Trial
 from tests.tiny_models import save_tiny_model
-from tests.unit.learning.builders import FACTS, FAST, fake_run, keyword_data, topic_data
+from tests.unit.learning.builders import FAST, keyword_data, topic_data
 
 FOLDS = ([keyword_data(8)], replace(FAST, epochs=4, lora_dropout=0.2))
 EARLY_STOPPING = (
@@ -22,11 +23,11 @@ EARLY_STOPPING = (
     replace(FAST, method=Method.LORA, least_validation_rows=36, epochs=6, adapter_learning_rate=5e-2),
 )
 FULL = (
-    [topic_data(HeadKind.TAGS, 24, 36)],
+    [topic_data("tags", 24, 36)],
     replace(FAST, method=Method.FULL, least_validation_rows=36, epochs=5, full_learning_rate=5e-3),
 )
 SEVERAL = (
-    [keyword_data(6), topic_data(HeadKind.SIGMOID, 16), topic_data(HeadKind.TAGS, 16)],
+    [keyword_data(6), topic_data("sigmoid", 16), topic_data("tags", 16)],
     replace(FAST, epochs=2, full_learning_rate=5e-3),
 )
 
@@ -44,11 +45,11 @@ class Attempts:
     """Trains again and again in one folder, each time until it is killed or done."""
 
     def __init__(self, folder: Path, base: str, parts: Sequence[TrainingData], settings: TrainingSettings) -> None:
-        self.folder = folder
-        self.run = fake_run(folder)
+        self._trial = Trial(folder, base)
+        self.run = self._trial.run
         self.saved: list[str] = []
         self.reports: list[Progress] = []
-        self._base, self._parts, self._settings = base, parts, settings
+        self._parts, self._settings = parts, settings
         self._number = 0
 
     def train(self, *, dies: Callable[[], bool] = lambda: False) -> TrainingOutcome:
@@ -65,17 +66,12 @@ class Attempts:
             if dies():
                 raise Killed
 
-        return train_version(
-            self._parts,
-            self._settings,
-            model_version="tickets-1-v1",
-            facts=FACTS,
-            base_model=self._base,
-            out=self.folder / f"bundle-{self._number}",
-            checkpoints=self.folder / "checkpoints",
+        return self._trial.train(
+            *self._parts,
+            settings=self._settings,
+            out=self._trial.folder / f"bundle-{self._number}",
             on_checkpoint=on_checkpoint,
             report=report,
-            run=self.run,
         )
 
     def die_at(self, moment: int) -> None:

@@ -9,27 +9,27 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Provenance, Row
-from ml_backend.domain.model import HeadKind, Method
-from ml_backend.domain.progress import Progress
+from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.generation.settings import GenerationSettings, TuningMethod
+from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
-from ml_backend.learning.run import TrainingOutcome, train_version
-from ml_backend.models.bundle.bundle import BundleFacts, read_bundle
+from ml_backend.learning.run import TrainingOutcome
+from ml_backend.models.bundle.bundle import read_bundle
+from ml_backend.models.bundle.manifest import BundleFacts
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from ml_backend.serving.openai_server import OpenAiServer
 from ml_backend.tasks import ServingPlan
 from tests.bank_questions import PAIRS, save_base
-from tests.fakes import FakeRun
+from tests.integration.learning.trials import Trial
 from tests.openai_server import Script, openai_server
 from tests.tiny_models import save_tiny_model
 from tests.unit.tasks.plans import plan
 
 AREA = '<TextArea name="reply" toName="text" required="true"/>'
 CHOICES = '<Choices name="opening" toName="text"><Choice value="thanks"/><Choice value="sorry"/></Choices>'
-FACTS = BundleFacts("text", "<View/>", "0123456789ab", "cdef")
+FACTS = BundleFacts(field="text", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef")
 READING = TrainingSettings(method=Method.REGRESSION, max_length_tokens=64)
 WRITING = GenerationSettings(
     train_embeddings=True, epochs=12, learning_rate=1e-2, batch_size=10, max_new_tokens=30, max_length_tokens=128
@@ -66,44 +66,22 @@ def parts_of(served: ServingPlan) -> list[TrainingData]:
     return [training_data(rows, rows[:6], each, "text") for each in served.controls]
 
 
-class Trial:
-    def __init__(self, folder: Path, encoder: str, decoder: str) -> None:
-        self.out = folder / "bundle"
-        self.run = FakeRun("run-1", "tickets-1", "tickets-1-v1", folder / "run")
-        self.reports: list[Progress] = []
-        self._encoder, self._decoder = encoder, decoder
-        self._checkpoints = folder / "checkpoints"
-
-    def train(
-        self, parts: Sequence[TrainingData], writing: GenerationSettings = WRITING, *, decoder: str | None = None
-    ) -> TrainingOutcome:
-        return train_version(
-            parts,
-            READING,
-            model_version="tickets-1-v1",
-            facts=FACTS,
-            base_model=self._encoder,
-            writing=writing,
-            text_base_model=self._decoder if decoder is None else decoder,
-            out=self.out,
-            checkpoints=self._checkpoints,
-            report=self.reports.append,
-            run=self.run,
-        )
+def train(trial: Trial, served: ServingPlan, writing: GenerationSettings = WRITING) -> TrainingOutcome:
+    return trial.train(*parts_of(served), settings=READING, writing=writing)
 
 
 @pytest.fixture
 def trial(tmp_path: Path, encoder: str, decoder: str) -> Trial:
-    return Trial(tmp_path, encoder, decoder)
+    return Trial(tmp_path, encoder, decoder, FACTS)
 
 
 def test_a_version_answers_with_labels_and_with_texts(trial: Trial) -> None:
-    outcome = trial.train(parts_of(plan(CHOICES + AREA)))
+    outcome = train(trial, plan(CHOICES + AREA))
 
     manifest = read_bundle(trial.out).manifest
     assert [(part.control, part.head, part.method) for part in manifest.parts] == [
-        ("opening", HeadKind.SOFTMAX, Method.REGRESSION),
-        ("reply", HeadKind.TEXT, Method.LORA),
+        ("opening", "softmax", Method.REGRESSION),
+        ("reply", "text", Method.LORA),
     ]
     assert outcome.method is Method.AUTO
     assert outcome.metrics["reply.rouge_l"] > outcome.metrics["reply.base_rouge_l"]
@@ -119,9 +97,9 @@ def test_a_version_answers_with_labels_and_with_texts(trial: Trial) -> None:
 
 
 def test_a_version_of_texts_alone_needs_no_encoder(tmp_path: Path, decoder: str) -> None:
-    trial = Trial(tmp_path, "/no/such/encoder", decoder)
+    trial = Trial(tmp_path, "/no/such/encoder", decoder, FACTS)
 
-    outcome = trial.train(parts_of(plan(AREA)))
+    outcome = train(trial, plan(AREA))
 
     manifest = read_bundle(trial.out).manifest
     assert (manifest.base_model, outcome.method) == (decoder, Method.LORA)
@@ -132,7 +110,7 @@ def test_a_version_of_texts_alone_needs_no_encoder(tmp_path: Path, decoder: str)
 
 
 def test_drafts_of_a_reloaded_version_are_those_it_was_measured_by(trial: Trial) -> None:
-    trial.train(parts_of(plan(AREA)))
+    train(trial, plan(AREA))
     table = trial.run.tables["base_and_tuned.json"]
 
     answers = BundlePredictor(trial.out).predict([row["prompt"] for row in table])
@@ -140,18 +118,18 @@ def test_drafts_of_a_reloaded_version_are_those_it_was_measured_by(trial: Trial)
     assert [answer["reply"].target if answer else "" for answer in answers] == [row["tuned"] for row in table]
 
 
-@pytest.mark.parametrize("method", [TuningMethod.LORA, TuningMethod.FULL])
-def test_a_bundle_holds_what_was_trained_and_not_the_base(trial: Trial, method: TuningMethod) -> None:
-    trial.train(parts_of(plan(AREA)), replace(WRITING, method=method, train_embeddings=False, epochs=1))
+@pytest.mark.parametrize("method", [Method.LORA, Method.FULL])
+def test_a_bundle_holds_what_was_trained_and_not_the_base(trial: Trial, method: Method) -> None:
+    train(trial, plan(AREA), replace(WRITING, method=method, train_embeddings=False, epochs=1))
 
     folder = read_bundle(trial.out).part_folder(0)
-    assert (folder / "adapter").is_dir() == (method is TuningMethod.LORA)
-    assert (folder / "weights").is_dir() == (method is TuningMethod.FULL)
+    assert (folder / "adapter").is_dir() == (method is Method.LORA)
+    assert (folder / "weights").is_dir() == (method is Method.FULL)
     assert json.loads((folder / "tuned.json").read_text())["base_model_sha256"]
 
 
 def test_blind_tasks_get_scores_like_those_of_the_drafts(trial: Trial) -> None:
-    trial.train(parts_of(plan(AREA)))
+    train(trial, plan(AREA))
     predictor = BundlePredictor(trial.out)
 
     quantiles = read_bundle(trial.out).manifest.parts[0].score_quantiles
@@ -161,7 +139,7 @@ def test_blind_tasks_get_scores_like_those_of_the_drafts(trial: Trial) -> None:
 
 
 def test_a_version_may_be_served_elsewhere_under_its_name(trial: Trial) -> None:
-    trial.train(parts_of(plan(AREA)), replace(WRITING, epochs=1))
+    train(trial, plan(AREA), replace(WRITING, epochs=1))
     with openai_server(Script(models=("base", "tickets-1-v1"))) as url:
         predictor = BundlePredictor(trial.out, remote=lambda version: OpenAiServer(url, version, retry_wait_s=0.01))
         (answer,) = predictor.predict(["my card?"])
@@ -173,16 +151,17 @@ def test_a_version_may_be_served_elsewhere_under_its_name(trial: Trial) -> None:
 
 def test_a_bundle_whose_base_is_gone_is_refused(trial: Trial, tmp_path: Path) -> None:
     base = save_base(tmp_path / "base")
-    trial.train(parts_of(plan(AREA)), replace(WRITING, epochs=1), decoder=base)
+    trial.decoder = base
+    train(trial, plan(AREA), replace(WRITING, epochs=1))
     save_base(tmp_path / "base", seed=3)
 
     with pytest.raises(BundleError, match="was trained on"):
         BundlePredictor(trial.out)
 
 
-def test_a_base_model_has_to_be_named(trial: Trial) -> None:
+def test_a_base_model_has_to_be_named(tmp_path: Path, encoder: str) -> None:
     with pytest.raises(TrainingError, match="LABELLOOP_TEXT_BASE_MODEL"):
-        trial.train(parts_of(plan(AREA)), decoder="")
+        train(Trial(tmp_path, encoder, "", FACTS), plan(AREA))
 
 
 def test_rows_without_a_response_are_left_out_with_a_warning() -> None:

@@ -205,6 +205,7 @@ def _ticked(control: str, choices: object) -> dict[str, Any]:
     return {"from_name": control, "to_name": "text", "type": "choices", "value": {"choices": choices}}
 
 
+@pytest.mark.long
 def test_a_training_whose_process_is_killed_goes_on_by_itself(files: Path, tmp_path: Path) -> None:
     with _training_at_work(files, tmp_path, epochs=EPOCHS) as (process, job):
         os.kill(job["pid"], signal.SIGKILL)

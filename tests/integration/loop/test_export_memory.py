@@ -28,7 +28,7 @@ def peak(folder: Path, rows: int, format_name: str) -> tuple[Mapping[str, Any], 
         return figures, sum(1 for line in lines if json.loads(line))
 
 
-@pytest.mark.parametrize("format_name", ["openai-chat", "rows"])
+@pytest.mark.parametrize("format_name", ["openai-chat", pytest.param("rows", marks=pytest.mark.long)])
 def test_memory_does_not_grow_with_the_rows_and_every_row_is_there(
     tmp_path: Path, format_name: str, is_long: bool
 ) -> None:

@@ -1,10 +1,8 @@
 """Hooks in the real commands: the example of the documentation, and redaction over a whole training."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +15,7 @@ from flask import Flask, request
 from werkzeug.serving import make_server
 
 from ml_backend.hooks.notifier import SIGNATURE, TIMESTAMP, is_genuine, signature
+from tests.backend_process import command, command_process
 from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model
 
@@ -33,15 +32,11 @@ def example(name: str) -> str:
 
 
 def labelloop(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    environment = os.environ | {"LABELLOOP_HOME": str(folder / "home"), "PYTHONPATH": str(folder)} | settings
-    return subprocess.run(
-        [sys.executable, "-m", "ml_backend", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return command(folder / "home", *arguments, environment=settings)
+
+
+def labelloop_process(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    return command_process(folder / "home", *arguments, environment={"PYTHONPATH": str(folder)} | settings)
 
 
 def answer(done: "subprocess.CompletedProcess[str]") -> Any:
@@ -50,8 +45,9 @@ def answer(done: "subprocess.CompletedProcess[str]") -> Any:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Path:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Tickets whose texts hold an address, a card and a customer number each; every tenth is a draft."""
+    monkeypatch.syspath_prepend(tmp_path)
     path = write_export(tmp_path / "tickets.json", rows=ROWS)
     tasks = json.loads(path.read_text(encoding="utf-8"))
     for task in tasks:
@@ -88,13 +84,6 @@ def test_the_documented_example_works(files: Path) -> None:
     assert f"{trained['model_version']} trained on {trained['snapshot_id']}" in logs
 
 
-def wait_for_sqlite(folder: Path, *, seconds: float = 10.0) -> None:
-    """Until the logs of databases are gone, which happens when the last process that holds them has ended."""
-    end = time.monotonic() + seconds
-    while list(folder.rglob("*-shm")) and time.monotonic() < end:
-        time.sleep(0.05)
-
-
 def test_redaction_keeps_personal_data_out_of_everything_that_a_training_writes(files: Path) -> None:
     settings = {"LABELLOOP_REDACT": "email,card"}
     snapshot = ["--split", "0.6,0.2,0.2", "--out", str(files / "snapshot")]
@@ -107,7 +96,6 @@ def test_redaction_keeps_personal_data_out_of_everything_that_a_training_writes(
     )
     answer(labelloop(files, "audit", "--snapshot", str(files / "snapshot"), "--json", **settings))
 
-    wait_for_sqlite(files / "home")
     made = [path for name in ("home", "snapshot", "model") for path in (files / name).rglob("*") if path.is_file()]
     assert any("artifacts" in path.parts for path in made)
     leaks = [path for path in made if any(leak in path.read_bytes() for leak in (MAIL.encode(), CARD.encode()))]
@@ -149,7 +137,7 @@ def test_a_hook_that_hangs_does_not_hold_the_process(files: Path) -> None:
     )
     settings = {"LABELLOOP_HOOKS": "asleep", "LABELLOOP_HOOK_TIMEOUT_S": "0.5"}
 
-    done = labelloop(files, "export", *source(files), "--format", "rows", "--out", str(files / "x"), **settings)
+    done = labelloop_process(files, "export", *source(files), "--format", "rows", "--out", str(files / "x"), **settings)
 
     assert done.returncode == 1
     assert "the hook asleep (row_read) did not finish with task-1 within 0.5 s" in done.stderr
@@ -173,9 +161,8 @@ def test_a_command_sends_its_messages_before_it_ends(files: Path) -> None:
         "LABELLOOP_NOTIFY_SECRET": "a secret of both sides",
     }
     try:
-        made = answer(
-            labelloop(files, "export", *source(files), "--out", str(files / "snapshot"), "--json", **settings)
-        )
+        snapshot = ["--out", str(files / "snapshot"), "--json"]
+        made = answer(labelloop_process(files, "export", *source(files), *snapshot, **settings))
     finally:
         server.shutdown()
         thread.join()

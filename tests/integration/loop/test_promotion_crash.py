@@ -12,14 +12,14 @@ import pytest
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import Method, PromotionState, version_name
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.workflows.connecting.projects import announced_version, remember_project
-from ml_backend.workflows.jobs.recover import reap_dead
+from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.promote import promote, reconcile_promotions
 from ml_backend.workflows.services import Services
@@ -47,9 +47,7 @@ def test_after_a_kill_one_champion_serves_everywhere(
 ) -> None:
     project = _project_with_two_versions(services, studio_client)
     old, new = f"{project.ref.key}-v2", f"{project.ref.key}-v3"
-    job, _ = services.database.jobs.request(
-        JobKind.PROMOTE, project.id, {}, dedupe_key=f"promote:{project.id}", claim=True
-    )
+    job, _ = services.database.jobs.request("promote", project.id, {}, dedupe_key=f"promote:{project.id}", claim=True)
 
     died = _in_a_process(lambda: _promote_and_die(services.options.home, studio, project, new, step))
     assert died == -signal.SIGKILL
@@ -57,7 +55,7 @@ def test_after_a_kill_one_champion_serves_everywhere(
     # A new server: the killed job shows no sign of life, so it is given up; then half-done promotions are finished.
     impatient = services.options.jobs.model_copy(update={"heartbeat_timeout_s": 1e-6, "attempts": 1})
     patient = replace(services, options=services.options.model_copy(update={"jobs": impatient}))
-    reap_dead(patient)
+    JobRecovery(patient).recover_dead()
     reconcile_promotions(services)
     reconcile_promotions(services)
 
@@ -76,8 +74,8 @@ def _project_with_two_versions(services: Services, client: StudioClient) -> Proj
     project = remember_project(services, info.id, info.label_config, title=info.title, split=SplitFractions(1, 0, 0))
     for _ in range(3):
         _register(services, project)
-    promote(services, project, f"{project.ref.key}-v2", reason="first", report=_silent)
-    push_missing(services, project, FakePredictor(f"{project.ref.key}-v1", {}, LABEL), _silent)
+    promote(services, project, f"{project.ref.key}-v2", reason="first")
+    push_missing(services, project, FakePredictor(f"{project.ref.key}-v1", {}, LABEL))
     return project
 
 
@@ -123,7 +121,7 @@ def _promote_and_die(home: Path, studio: LocalStudio, project: Project, version:
         return None
 
     setattr(owner, method, deadly)
-    promote(services, project, version, reason="better", report=_silent)
+    promote(services, project, version, reason="better")
 
 
 def _call(services: Services, what: str) -> tuple[object, str]:
@@ -142,7 +140,3 @@ def _in_a_process(work: Callable[[], None]) -> int | None:
     process.start()
     process.join(120)
     return process.exitcode
-
-
-def _silent(_fraction: float, _message: str) -> None:
-    """Nobody watches."""

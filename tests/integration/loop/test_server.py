@@ -11,7 +11,7 @@ import pytest
 
 from ml_backend.labelstudio.local import free_port
 from ml_backend.tasks import template_path
-from tests.backend_process import Backend, command, post, running_backend
+from tests.backend_process import Backend, command, command_process, post, running_backend
 
 CONFIG = template_path("classification").read_text()
 PROJECT = {"id": 3, "title": "Support tickets", "label_config": CONFIG}
@@ -74,7 +74,7 @@ def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        done = command(tmp_path, "serve", "--port", str(port))
+        done = command_process(tmp_path, "serve", "--port", str(port))
 
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

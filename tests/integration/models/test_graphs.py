@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_backend.arrays import WordVectors
 from ml_backend.errors import EncoderError, GraphError
 from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.export import add_int8, export_graph, word_vectors_of
-from ml_backend.models.graphs.graph import Graph, WordVectors, read_graph, without_int8
-from ml_backend.models.graphs.runtimes import Runtime
-from ml_backend.models.graphs.runtimes.choose import open_runtime
+from ml_backend.models.graphs.fastest import open_runtime
+from ml_backend.models.graphs.graph import Graph
+from ml_backend.models.graphs.runtimes.base import Runtime, graph_runtimes
 from ml_backend.models.graphs.runtimes.onnx import OnnxRuntime
-from ml_backend.models.graphs.runtimes.openvino import OpenVinoRuntime
 from ml_backend.models.graphs.runtimes.torch import TorchRuntime
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.graphs.weights import reweighted_graph
 from ml_backend.models.text.encoder import Encoder
 from ml_backend.models.text.torch_encoder import TextEncoder
-from ml_backend.models.text.windows import Unit, tag_reading
+from ml_backend.models.text.windows import Unit, tokenise_units
 from tests.tiny_models import WORDS, save_tiny_model
 
 LENGTH = 48
@@ -31,7 +31,7 @@ OPEN = """
 import os, signal, sys, threading, time
 from pathlib import Path
 import numpy as np
-from ml_backend.models.graphs.graph import read_graph
+from ml_backend.models.graphs.graph import Graph
 from ml_backend.models.graphs.runtimes.openvino import OpenVinoRuntime
 from ml_backend.serving.engine import Engine
 
@@ -39,7 +39,7 @@ KEPT = [{"number": [n]} for n in range(500_000)]  # a real process takes a while
 
 def opened():
     words = np.load(sys.argv[2])
-    runtime = OpenVinoRuntime(read_graph(Path(sys.argv[1])), words, in_int8=False, max_length_tokens=512)
+    runtime = OpenVinoRuntime(Graph.read(Path(sys.argv[1])), words, max_length_tokens=512)
     engine = Engine(runtime)
     engine.hidden([[1, 2, 3]])
     return engine
@@ -94,7 +94,7 @@ def test_quantising_says_nothing_and_leaves_what_others_log_as_it_was(
 ) -> None:
     handler = logging.Handler(logging.INFO)
     logging.getLogger("nncf").addHandler(handler)
-    plain = without_int8(read_graph(shutil.copytree(graph.folder, tmp_path / "graph")))
+    plain = Graph.read(shutil.copytree(graph.folder, tmp_path / "graph")).without_int8()
     try:
         assert add_int8(plain, words=words, samples=encoder.tokenise(TEXTS)).int8 is not None
     finally:
@@ -107,9 +107,8 @@ def test_quantising_says_nothing_and_leaves_what_others_log_as_it_was(
 def runtime_of(name: str, graph: Graph, words: WordVectors, encoder: TextEncoder) -> Runtime:
     if name == "torch":
         return TorchRuntime(encoder)
-    if name == "onnxruntime":
-        return OnnxRuntime(graph, words)
-    return OpenVinoRuntime(graph, words, in_int8=name == "openvino-int8", max_length_tokens=LENGTH)
+    (kind,) = (kind for kind in graph_runtimes() if kind.name == name)
+    return kind(graph, words, max_length_tokens=LENGTH)
 
 
 def over(runtime: Runtime, encoder: TextEncoder) -> Encoder:
@@ -160,10 +159,10 @@ def test_a_process_that_ends_while_shapes_are_compiled_ends_in_order(end: str, g
 
 
 def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
-    served = over(OnnxRuntime(graph, words), encoder)
-    reading = tag_reading(served, [*TEXTS, " ".join(WORDS[5:] * 4)], Unit.MODEL_WORD)
+    served = over(OnnxRuntime(graph, words, max_length_tokens=LENGTH), encoder)
+    tokenised = tokenise_units(served, [*TEXTS, " ".join(WORDS[5:] * 4)], Unit.MODEL_WORD)
 
-    np.testing.assert_allclose(served.vectors(reading), encoder.vectors(reading), atol=1e-5)
+    np.testing.assert_allclose(served.vectors(tokenised), encoder.vectors(tokenised), atol=1e-5)
 
 
 def test_a_sequence_that_is_too_long_is_refused(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
@@ -190,7 +189,7 @@ def test_the_fastest_runtime_is_remembered(graph: Graph, words: WordVectors, tmp
 
 def test_without_a_graph_in_8_bits_the_plain_one_serves(graph: Graph, words: WordVectors, tmp_path: Path) -> None:
     shutil.copytree(graph.folder, tmp_path / "graph")
-    plain = without_int8(read_graph(tmp_path / "graph"))
+    plain = Graph.read(tmp_path / "graph").without_int8()
 
     runtime = open_runtime(
         plain, words, wanted="openvino-int8", max_length_tokens=LENGTH, measured=tmp_path / "runtimes.json"
@@ -207,7 +206,7 @@ def test_a_graph_that_lacks_a_file_is_refused(graph: Graph, tmp_path: Path) -> N
     (tmp_path / "graph" / "encoder.onnx").unlink()
 
     with pytest.raises(GraphError, match=r"lacks encoder\.onnx"):
-        read_graph(tmp_path / "graph")
+        Graph.read(tmp_path / "graph")
 
 
 def test_a_model_whose_word_vectors_were_trained_is_not_exported(
@@ -236,7 +235,9 @@ def tuned_of(encoder: TextEncoder, *parameters: str) -> TextEncoder:
     return TextEncoder(backbone, max_length_tokens=LENGTH, use_bf16=False)
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "gpt2"])
+@pytest.mark.parametrize(
+    "kind", ["bert", "gpt2", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("distilbert", "roberta"))]
+)
 def test_a_graph_with_other_weights_gives_what_the_other_model_gives(kind: str, tmp_path: Path) -> None:
     encoder = TextEncoder(load_backbone(save_tiny_model(kind, tmp_path / kind)), max_length_tokens=16, use_bf16=False)
     shared = GraphStore(tmp_path / "graphs").share(encoder)
@@ -251,7 +252,10 @@ def test_a_graph_with_other_weights_gives_what_the_other_model_gives(kind: str, 
         shared.graph, tmp_path / "tuned", before=encoder.backbone.module, after=tuned.backbone.module
     )
     served = GraphEncoder(
-        tuned.tokeniser, OnnxRuntime(graph, shared.words).hidden, width=tuned.width, max_length_tokens=16
+        tuned.tokeniser,
+        OnnxRuntime(graph, shared.words, max_length_tokens=LENGTH).hidden,
+        width=tuned.width,
+        max_length_tokens=16,
     )
 
     np.testing.assert_allclose(served.embed(TEXTS), tuned.embed(TEXTS), atol=1e-5)
@@ -287,7 +291,7 @@ def test_a_base_model_is_prepared_by_a_child_process_once(encoder: TextEncoder, 
     assert (again.folder / "facts.json").stat().st_mtime_ns == made
     assert shared.tokeniser.ids(TEXTS, LENGTH) == encoder.tokeniser.ids(TEXTS, LENGTH)
     np.testing.assert_array_equal(shared.words, word_vectors_of(encoder.backbone))
-    served = over(OnnxRuntime(shared.graph, shared.words), encoder)
+    served = over(OnnxRuntime(shared.graph, shared.words, max_length_tokens=LENGTH), encoder)
     np.testing.assert_allclose(served.embed(TEXTS), encoder.embed(TEXTS), atol=1e-5)
 
 

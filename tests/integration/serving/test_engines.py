@@ -10,7 +10,9 @@ import pytest
 
 from ml_backend.errors import BundleError, EncoderError
 from ml_backend.models.base.base_model import weights_sha256
-from ml_backend.models.bundle.bundle import Bundle, BundleFacts, BundleManifest, Head, read_bundle, write_bundle
+from ml_backend.models.bundle.bundle import Bundle, read_bundle, write_bundle
+from ml_backend.models.bundle.head import Head
+from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.text.classifier import load_classifier
 from ml_backend.models.text.torch_encoder import TextEncoder
@@ -46,13 +48,15 @@ def bundle(base: str, tmp_path: Path) -> Callable[..., Bundle]:
             model_version=version,
             base_model=base,
             base_model_sha256=base_sha256 or weights_sha256(base),
-            facts=BundleFacts("body", "<View/>", "0123456789ab", "cdef"),
+            facts=BundleFacts(
+                field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef"
+            ),
             parts=(),
             seed=7,
             created_at="2026-01-01T00:00:00+00:00",
             libraries={},
         )
-        part = written_part(tmp_path / version / "part", head, SoftmaxDecoder(LABELS))
+        part = written_part(tmp_path / version / "part", head, SoftmaxDecoder(labels=LABELS))
         write_bundle(tmp_path / version / "bundle", manifest, [part], trained_on=[])
         return read_bundle(tmp_path / version / "bundle")
 

@@ -14,12 +14,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ml_backend.errors import BundleError, LabelloopError
+from ml_backend.models.base.adapters import save_adapter
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
-from ml_backend.models.bundle.bundle import Bundle, BundleFacts, BundleManifest, Head, read_bundle, write_bundle
+from ml_backend.models.bundle.bundle import Bundle, read_bundle, write_bundle
+from ml_backend.models.bundle.head import Head
+from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
-from ml_backend.models.text.classifier import save_adapter
 from ml_backend.models.text.word_shapes import WIDTH
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.tiny_models import save_tiny_model
@@ -42,9 +44,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     heads = {rows: Head(np.ones((rows, width), dtype=np.float32), np.zeros(rows, dtype=np.float32)) for rows in (2, 3)}
     tags = Head(np.ones((3, width + WIDTH), dtype=np.float32), np.zeros(3, dtype=np.float32))
     parts = [
-        written_part(folder / "intent", heads[3], SoftmaxDecoder(("card", "cash", "refund")), control="intent"),
-        written_part(folder / "mood", heads[2], SigmoidDecoder(("angry", "late"), (0.5, 0.5)), control="mood"),
-        written_part(folder / "people", tags, TagsDecoder(("PER",)), control="people"),
+        written_part(folder / "intent", heads[3], SoftmaxDecoder(labels=("card", "cash", "refund")), control="intent"),
+        written_part(
+            folder / "mood", heads[2], SigmoidDecoder(labels=("angry", "late"), thresholds=(0.5, 0.5)), control="mood"
+        ),
+        written_part(folder / "people", tags, TagsDecoder(labels=("PER",)), control="people"),
     ]
     tuned = get_peft_model(load_backbone(base).module, LoraConfig(r=2, target_modules=["query"]))
     save_adapter(tuned, parts[0].folder, base_model=base)
@@ -52,7 +56,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         model_version="tickets-1-v3",
         base_model=base,
         base_model_sha256=weights_sha256(base),
-        facts=BundleFacts("body", "<View/>", "0123456789ab", "cdef"),
+        facts=BundleFacts(
+            field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef"
+        ),
         parts=(),
         seed=7,
         created_at="2026-01-01T00:00:00+00:00",
@@ -128,7 +134,7 @@ def refusal(bundle: Path) -> str:
         (("facts", "field"), 7, r"facts\.field: 7 found; input should be a valid string"),
         (("files",), ["a"], r"files: \['a'\] found"),
         (("parts",), {"0": {}}, r"parts: .* found"),
-        (("parts", 0, "head"), "tags", r"readout of a tags head|wanted 7"),
+        (("parts", 0, "head"), "tags", r"decoder of a tags head|wanted 7"),
         (("parts", 0, "max_length_tokens"), -5, r"lengths of \[-5\] tokens found; wanted 1"),
         (("parts", 0, "score_quantiles", 3), math.nan, r"score quantiles found; wanted 101, all from 0 to 1"),
         (("parts", 0, "readout"), {}, r"labels: .* field required|labels"),

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ml_backend.atomic_files import UNFINISHED
 from ml_backend.domain.project import Project
 from ml_backend.workflows.state.restore import restore
 from tests.backend_process import command, command_result, post, running_backend
@@ -132,7 +133,7 @@ def test_a_backup_that_is_killed_leaves_no_file_of_its_name(folder: Path, home: 
     copy, out = folder / "large", folder / "killed" / "backup.tar.gz"
     shutil.copytree(home, copy)
     (copy / "artifacts" / "large.bin").write_bytes(os.urandom(LARGE_BYTES))
-    kill_half_way(copy, ["backup", str(out)], lambda: sum(size(path) for path in out.parent.glob(f".{out.name}-*")))
+    kill_half_way(copy, ["backup", str(out)], lambda: sum(size(path) for path in out.parent.glob(f"{UNFINISHED}*")))
 
     assert not out.exists()
     assert command_result(copy, "backup", str(out))["bytes"] > LARGE_BYTES * 0.9

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, NullPool, create_engine, inspect, select, text
 
-from ml_backend.domain.job import JobKind
 from ml_backend.domain.project import Project
 from ml_backend.storage import open_database
 from ml_backend.storage.tables import metadata
@@ -137,7 +136,7 @@ def test_after_the_move_the_same_champion_serves_from_postgresql(
 def test_new_jobs_and_experiments_get_numbers_of_their_own(home: Path, targets: dict[str, str]) -> None:
     result(home, "move", *options(targets))
     database = open_database(targets["LABELLOOP_DATABASE_URL"], FakeClock())
-    job, _ = database.jobs.request(JobKind.PRELABEL, 99, {}, dedupe_key="new")
+    job, _ = database.jobs.request("prelabel", 99, {}, dedupe_key="new")
     database.close()
     with connected(targets["LABELLOOP_MLFLOW_URL"]) as connection:
         next_id = connection.execute(

@@ -23,7 +23,7 @@ from sqlalchemy import create_engine, make_url, text
 from ml_backend.bootstrap import build_services
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.annotation import Task
-from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.job import Job, JobState
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.options import Options
@@ -192,7 +192,7 @@ def test_a_worker_is_killed_and_its_job_finishes_on_the_other(
     studio_client.start_training(int(row["id"]))
 
     def at_work() -> Job | None:
-        job = jobs.last(JobKind.TRAIN, project_id)
+        job = jobs.last("train", project_id)
         assert job is None or not job.state.is_over, job
         return job if job and job.pid and "fold" in str(job.checkpoint.get("saved")) else None
 

@@ -12,8 +12,8 @@ import pytest
 from ml_backend.cli.foreground import run_in_foreground
 from ml_backend.domain.job import Job, JobState
 from ml_backend.errors import Interrupted, JobError
+from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import request_prelabeling
 from tests.services import add_project, build_test_services
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -73,7 +73,7 @@ def run(services: Services, launcher: Launcher, number: signal.Signals) -> Job:
 
     def claim() -> tuple[Job, bool]:
         timer.start()
-        return request_prelabeling(services, 1, trigger="test", claim=True)
+        return PrelabelJob(trigger="test").request(services, 1, claim=True)
 
     return run_in_foreground(replace(services, launcher=launcher), claim)
 
@@ -104,7 +104,7 @@ def test_a_job_that_was_done_before_it_heard_of_the_signal_has_succeeded(
 def test_a_signal_ends_the_watching_and_not_the_job_of_somebody_else(
     number: signal.Signals, services: Services, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    services.database.jobs.started(request_prelabeling(services, 1, trigger="page", claim=True)[0], 5001, "there")
+    services.database.jobs.started(PrelabelJob(trigger="page").request(services, 1, claim=True)[0], 5001, "there")
 
     with pytest.raises(Interrupted):
         run(services, Launcher(services), number)
@@ -116,7 +116,7 @@ def test_a_signal_ends_the_watching_and_not_the_job_of_somebody_else(
 def test_a_signal_that_comes_while_the_job_is_claimed_cancels_it_too(services: Services) -> None:
     def claim() -> tuple[Job, bool]:
         signal.raise_signal(signal.SIGTERM)
-        return request_prelabeling(services, 1, trigger="test", claim=True)
+        return PrelabelJob(trigger="test").request(services, 1, claim=True)
 
     with pytest.raises(Interrupted):
         run_in_foreground(replace(services, launcher=Launcher(services)), claim)
@@ -126,7 +126,7 @@ def test_a_signal_that_comes_while_the_job_is_claimed_cancels_it_too(services: S
 
 def test_a_job_that_somebody_cancels_elsewhere_is_an_error(services: Services) -> None:
     def claim() -> tuple[Job, bool]:
-        job, is_new = request_prelabeling(services, 1, trigger="test", claim=True)
+        job, is_new = PrelabelJob(trigger="test").request(services, 1, claim=True)
         services.database.jobs.cancel(job.id)
         return job, is_new
 

@@ -1,15 +1,15 @@
-"""Rows and wishes, made short for the tests of export formats."""
+"""Rows and requests, made short for the tests of export formats."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
-from ml_backend.exporters import ExportReport, ExportRequest, exporter
+from ml_backend.exporters.base import ExportRequest, RowCounter, exporter
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.tasks import ServingPlan, serving_plan
 
-__all__ = ["TOPIC", "export", "row", "text_plan", "wish", "written"]
+__all__ = ["TOPIC", "export", "request", "row", "text_plan", "written"]
 
 TOPIC = '<Choices name="topic" toName="text" choice="single"><Choice value="billing"/><Choice value="login"/></Choices>'
 
@@ -18,10 +18,10 @@ def text_plan(controls: str, field: str = "text") -> ServingPlan:
     return serving_plan(parse_label_config(f'<View><Text name="text" value="${field}"/>{controls}</View>'))
 
 
-def wish(controls: str = TOPIC, field: str = "text", **more: Any) -> ExportRequest:
-    """A wish for all controls of a config, the first one being the one control."""
+def request(controls: str = TOPIC, field: str = "text", **more: Any) -> ExportRequest:
+    """A request for all controls of a config, the first one being the one control."""
     plan = text_plan(controls, field)
-    return ExportRequest(**{"field": field, "controls": plan.controls, "control": plan.controls[0].name, **more})
+    return ExportRequest("", **{"field": field, "controls": plan.controls, "control": plan.controls[0].name, **more})
 
 
 def row(
@@ -44,8 +44,8 @@ def row(
     )
 
 
-def export(format_name: str, rows: Iterable[Row], path: Path, asked: ExportRequest | None = None) -> ExportReport:
-    return exporter(format_name).write(rows, path, asked or wish())
+def export(format_name: str, rows: Iterable[Row], path: Path, asked: ExportRequest | None = None) -> RowCounter:
+    return exporter(format_name).write(rows, path, asked or request())
 
 
 def written(format_name: str, rows: Iterable[Row], path: Path, asked: ExportRequest | None = None) -> str:

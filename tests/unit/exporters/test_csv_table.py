@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Row, Span
-from ml_backend.exporters import ExportRequest
-from tests.unit.exporters.builders import TOPIC, export, row, wish, written
+from ml_backend.exporters.base import ExportRequest
+from tests.unit.exporters.builders import TOPIC, export, request, row, written
 
 BOTH = (
     f'{TOPIC}<Choices name="tone" toName="text" choice="single"><Choice value="calm"/><Choice value="cross"/></Choices>'
 )
-RAW = wish(keeps_formulas=True)
+RAW = request(keeps_formulas=True)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_the_table_has_a_column_per_field_and_per_control(path: Path) -> None:
 
 def test_an_answer_that_a_row_lacks_is_an_empty_cell(path: Path) -> None:
     rows = [row("a", targets={"tone": "calm"}), row("b", targets={"topic": "login"})]
-    assert read_csv(path, rows, wish(BOTH)) == [["text", "topic", "tone"], ["a", "", "calm"], ["b", "login", ""]]
+    assert read_csv(path, rows, request(BOTH)) == [["text", "topic", "tone"], ["a", "", "calm"], ["b", "login", ""]]
 
 
 def test_no_row_gives_the_header(path: Path) -> None:
@@ -50,12 +50,12 @@ def test_a_cell_that_a_spreadsheet_would_calculate_starts_with_an_apostrophe(pat
     report = export("csv", [row(text), row("1+1")], path)
     with path.open(encoding="utf-8", newline="") as lines:
         assert list(csv.reader(lines)) == [["text", "topic"], ["'" + text, "billing"], ["1+1", "billing"]]
-    assert report.notices == ("1 cells start like a formula and got an apostrophe in front (--raw-cells keeps them)",)
+    assert report.notices == ["1 cells start like a formula and got an apostrophe in front (--raw-cells keeps them)"]
 
 
 def test_labels_and_names_of_columns_are_cells_too(path: Path) -> None:
     config = '<Choices name="-x" toName="text"><Choice value="=a"/><Choice value="b"/></Choices>'
-    assert read_csv(path, [row("t", "=a", control="-x")], wish(config)) == [["text", "'-x"], ["t", "'=a"]]
+    assert read_csv(path, [row("t", "=a", control="-x")], request(config)) == [["text", "'-x"], ["t", "'=a"]]
 
 
 @given(st.lists(st.tuples(st.text(), st.sampled_from(["billing", "login"])), min_size=1, max_size=4))
@@ -73,7 +73,7 @@ def test_layout_and_formulas_in_raw_cells_stay_as_they_are(path: Path, text: str
 
 
 def test_a_control_that_is_named_like_the_field_has_a_column_of_its_own(path: Path) -> None:
-    asked = wish(TOPIC, field="topic")
+    asked = request(TOPIC, field="topic")
     assert read_csv(path, [row("a text", field="topic")], asked) == [["topic", "topic_target"], ["a text", "billing"]]
 
 

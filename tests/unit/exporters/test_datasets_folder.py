@@ -7,14 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml_backend.domain.example import Row, Span
-from ml_backend.exporters import datasets_folder, exporter
-from tests.unit.exporters.builders import TOPIC, export, row, wish
+from ml_backend.exporters import datasets_folder
+from ml_backend.exporters.base import exporter
+from tests.unit.exporters.builders import TOPIC, export, request, row
 
 CONTROLS = f"""{TOPIC}
 <Choices name="tags" toName="text" choice="multiple"><Choice value="a"/><Choice value="b"/></Choices>
 <Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>
 <TextArea name="reply" toName="text" required="true"/>"""
-ASKED = wish(CONTROLS)
+ASKED = request(CONTROLS)
 ROWS = [
     row(
         "Anna saw Paris", targets={"topic": "login", "tags": ("a", "b"), "who": (Span(0, 4, "PER"), Span(9, 14, "LOC"))}
@@ -89,7 +90,7 @@ def test_a_label_that_the_config_lacks_is_left_out_by_task(tmp_path: Path) -> No
 
 def test_a_control_that_is_named_like_a_column_has_one_of_its_own(tmp_path: Path) -> None:
     config = TOPIC.replace('"topic"', '"id"')
-    export("datasets", [row("a", control="id")], tmp_path / "x.parquet", wish(config))
+    export("datasets", [row("a", control="id")], tmp_path / "x.parquet", request(config))
     assert pq.read_table(tmp_path / "x.parquet").to_pylist() == [
         {"id": "task-1", "task_id": 1, "text": "a", "id_target": 0}
     ]

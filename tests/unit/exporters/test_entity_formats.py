@@ -7,11 +7,11 @@ import pytest
 
 from ml_backend.domain.example import Row, Span
 from ml_backend.errors import ConfigurationError
-from ml_backend.exporters import exporter
-from tests.unit.exporters.builders import export, row, wish, written
+from ml_backend.exporters.base import exporter
+from tests.unit.exporters.builders import export, request, row, written
 
 LABELS = '<Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/><Label value="FULL NAME"/></Labels>'
-ASKED = wish(LABELS)
+ASKED = request(LABELS)
 TEXT = "😀 Bob went to Paris 👩‍👩‍👧 with Zoë."
 
 
@@ -100,7 +100,7 @@ def test_of_overlapping_entities_the_longest_is_kept_and_the_others_are_counted(
     rows = [marked("Bob Lee of Paris", Span(0, 7, "PER"), Span(4, 7, "PER"), Span(4, 16, "LOC")), marked("Ann")]
     report = export("conll", rows, path, ASKED)
     assert [line.rpartition(" ")[2] for line in path.read_text().splitlines()[2:6]] == ["O", "B-LOC", "I-LOC", "I-LOC"]
-    assert report.notices == ("2 entities in 1 rows overlap a longer one and are left out (task 1)",)
+    assert report.notices == ["2 entities in 1 rows overlap a longer one and are left out (task 1)"]
 
 
 def test_texts_without_a_token_are_left_out_by_task(path: Path) -> None:
@@ -122,5 +122,5 @@ def test_the_document_starts_once(path: Path) -> None:
 @pytest.mark.parametrize("format_name", ["conll", "spans"])
 def test_a_control_without_entities_is_refused(format_name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"the format {format_name} holds entities, and 'topic' is answered"):
-        exporter(format_name).check(wish())
+        exporter(format_name).check(request())
     exporter(format_name).check(ASKED)

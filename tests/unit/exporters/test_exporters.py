@@ -12,8 +12,8 @@ from ml_backend.cli.export import export as export_command
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.row_json import row_from_line
 from ml_backend.errors import ConfigurationError
-from ml_backend.exporters import exporter, exporter_names
-from tests.unit.exporters.builders import export, row, wish, written
+from ml_backend.exporters.base import exporter, exporter_names
+from tests.unit.exporters.builders import export, request, row, written
 
 ENTITIES = '<Labels name="topic" toName="text"><Label value="PER"/></Labels>'
 FORMATS = ("conll", "csv", "datasets", "label-studio", "openai-chat", "prompt-completion", "rows", "spans")
@@ -26,18 +26,14 @@ def test_every_format_of_the_folder_is_found_by_its_name() -> None:
     assert [exporter(name).name for name in exporter_names()] == list(FORMATS)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_format_says_what_is_in_it_and_what_is_not(name: str) -> None:
-    found = exporter(name)
-    assert found.description.endswith(".")
-    assert found.limits.endswith(".")
-    assert re.fullmatch(r"\.[a-z]+", found.suffix)
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_the_documentation_names_every_format(name: str) -> None:
-    page = Path(__file__).parents[3] / "docs" / "exports.md"
-    assert f"`{name}`" in page.read_text(encoding="utf-8")
+def test_every_format_says_what_is_in_it_and_what_is_not_and_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
+    for name in FORMATS:
+        found = exporter(name)
+        assert found.description.endswith("."), name
+        assert found.limits.endswith("."), name
+        assert re.fullmatch(r"\.[a-z]+", found.suffix), name
+        assert f"`{name}`" in page, name
 
 
 def test_the_help_names_every_format() -> None:
@@ -87,7 +83,7 @@ def test_any_spans_have_a_place_in_a_file_or_are_counted(
 ) -> None:
     spans = tuple(sorted({Span(a, b, "PER") for a, b in ends if a < b <= len(text)}))
     path = tmp_path_factory.getbasetemp() / f"any-{format_name}"
-    report = export(format_name, [row(text, spans)], path, wish(ENTITIES))
+    report = export(format_name, [row(text, spans)], path, request(ENTITIES))
     path.read_bytes().decode()
     assert report.rows + sum(map(len, report.left_out.values())) == 1
 

@@ -10,13 +10,13 @@ import pytest
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
 from ml_backend.domain.reasons import ReasonCounts
-from ml_backend.exporters import ExportRequest
+from ml_backend.exporters.base import ExportRequest
 from ml_backend.labelstudio.export_file import read_export
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.recordings import recording_path
-from tests.unit.exporters.builders import TOPIC, export, row, text_plan, wish, written
+from tests.unit.exporters.builders import TOPIC, export, request, row, text_plan, written
 
 CONFIGS = {
     "export_choices": '<Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/>'
@@ -47,7 +47,7 @@ def test_what_label_studio_exported_is_read_again_as_it_was(recording: str, tmp_
     plan = text_plan(CONFIGS[recording])
     rows = read(recording_path(recording), plan)
     assert rows
-    asked = ExportRequest(plan.field, plan.controls, plan.controls[0].name)
+    asked = ExportRequest("", plan.controls[0].name, field=plan.field, controls=plan.controls)
 
     assert export("label-studio", rows, tmp_path / "again.json", asked).rows == len(rows)
 
@@ -58,7 +58,7 @@ def test_responses_that_label_studio_exported_are_read_again_as_they_were(tmp_pa
     plan = serving_plan(parse_label_config(template_path("generation").read_text(encoding="utf-8")))
     rows = read(recording_path("export_textarea"), plan)
     assert [row.targets for row in rows] == [{"instruction": 'An answer, with "quotes"\nand a second line'}] * 2
-    asked = ExportRequest(plan.field, plan.controls, "instruction")
+    asked = ExportRequest("", "instruction", field=plan.field, controls=plan.controls)
 
     export("label-studio", rows, tmp_path / "again.json", asked)
 
@@ -78,7 +78,7 @@ def test_several_controls_and_annotators_are_read_again(tmp_path: Path) -> None:
             Provenance((50, 51), 4.5, reviewed_at="2026-01-01T12:00:00Z"),
         )
     ]
-    export("label-studio", rows, tmp_path / "x.json", wish(controls))
+    export("label-studio", rows, tmp_path / "x.json", request(controls))
 
     assert read(tmp_path / "x.json", text_plan(controls)) == rows
 
@@ -94,7 +94,7 @@ def test_a_disagreement_that_a_star_settled_is_settled_again(tmp_path: Path) -> 
 
 def test_annotators_can_be_left_out(tmp_path: Path) -> None:
     for names_annotators, wanted in ((True, [3]), (False, [])):
-        asked = wish(names_annotators=names_annotators)
+        asked = request(names_annotators=names_annotators)
         (task,) = json.loads(written("label-studio", [row("a")], tmp_path / "x.json", asked))
         assert [each["completed_by"] for each in task["annotations"] if "completed_by" in each] == wanted
 
@@ -115,7 +115,9 @@ def test_the_text_is_written_where_the_label_config_looks_for_it(
     labels = (AnnotatorLabel("3", {"topic": "login"}, False),)
     one = Row("task-5", 5, {plan.field: "Grüße"}, {"topic": "login"}, labels, Provenance((50,)))
 
-    text = written("label-studio", [one], tmp_path / "x.json", ExportRequest(plan.field, plan.controls, "topic"))
+    text = written(
+        "label-studio", [one], tmp_path / "x.json", ExportRequest("", "topic", field=plan.field, controls=plan.controls)
+    )
 
     assert json.loads(text)[0]["data"] == data
     assert [each.input for each in read(tmp_path / "x.json", plan)] == [{plan.field: "Grüße"}]

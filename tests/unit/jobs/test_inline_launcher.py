@@ -1,10 +1,10 @@
 import os
 
-from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.ports import JobLauncher, LaunchedJob
-from ml_backend.jobs import InlineLauncher
+from ml_backend.jobs.launcher import InlineLauncher
 
-JOB = Job(id=41, kind=JobKind.TRAIN, project_id=7, state=JobState.RUNNING, params={})
+JOB = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={})
 
 
 def test_an_inline_job_is_over_when_launch_returns() -> None:

@@ -17,11 +17,11 @@ IN_ORDER = """
 import signal, sys, time
 from pathlib import Path
 from ml_backend.jobs.signals import interrupted_by_signals
-from ml_backend.atomic_files import whole_file
+from ml_backend.atomic_files import atomic_text
 
 with interrupted_by_signals():
     try:
-        with whole_file(Path(sys.argv[1]) / "out.json") as target:
+        with atomic_text(Path(sys.argv[1]) / "out.json") as target:
             target.write("half")
             print("ready", flush=True)
             time.sleep(60)
@@ -43,10 +43,7 @@ def test_the_first_signal_ends_a_process_in_order_with_the_status_of_shells(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGHUP), (signal.SIGHUP, signal.SIGINT)],
-)
+@pytest.mark.parametrize(("first", "second"), [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGHUP)])
 def test_a_second_signal_does_not_wait_for_the_ending(
     first: signal.Signals, second: signal.Signals, tmp_path: Path
 ) -> None:

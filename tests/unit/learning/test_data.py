@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Row, Span
-from ml_backend.domain.model import HeadKind
 from ml_backend.errors import TrainingError
 from ml_backend.learning.rows.data import TrainingData
 from tests.unit.learning.builders import THINGS, TOPICS, data_of, keyword_rows, make_row, topic_rows
@@ -21,7 +20,7 @@ def things_of(train: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
 def test_rows_become_texts_with_the_classes_of_the_config_in_its_order() -> None:
     data = data_of([make_row(1, "late refund", "refund", 0.5), make_row(2, "cash", "cash")], [make_row(3, "x", "card")])
 
-    assert (data.control, data.head) == ("intent", HeadKind.SOFTMAX)
+    assert (data.control, data.head) == ("intent", "softmax")
     assert data.labels == ("card", "cash", "refund")
     assert data.train.texts == ("late refund", "cash")
     assert data.train.targets == ("refund", "cash")

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from ml_backend.learning.figures import confusion_figure, curves_figure, reliability_figure
+from ml_backend.learning.loop.fit import FitResult
+from ml_backend.learning.loop.observer import EpochResult
 from ml_backend.measuring.calibration import Reliability
 from ml_backend.measuring.evaluation import evaluate
 
@@ -33,11 +35,14 @@ def test_confusion_writes_the_counts_of_few_classes() -> None:
 
 
 def test_curves_show_the_validation_only_where_there_is_one() -> None:
-    assert len(curves_figure([(1, 2.0), (2, 1.0)], []).axes) == 1
+    losses = [(1, 2.0), (2, 1.0)]
+    scored = FitResult(1, losses, [EpochResult(1, 2, 0.8, {"macro_f1": 0.8, "loss": 0.5})])
 
-    figure = curves_figure([(1, 2.0), (2, 1.0)], [(2, {"macro_f1": 0.8})])
+    assert len(curves_figure(FitResult(1, losses), score="loss").axes) == 1
 
+    figure = curves_figure(scored, score="macro_f1")
     assert figure.axes[1].lines[0].get_ydata().tolist() == [0.8]
+    assert curves_figure(scored, score="loss").axes[0].lines[1].get_ydata().tolist() == [0.5]
     assert png_bytes(figure) > 1000
 
 

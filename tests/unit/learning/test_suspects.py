@@ -2,7 +2,7 @@ import pytest
 
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import Suspects
-from ml_backend.learning.rows.suspects import LEAST_WEIGHT, Suspicion, treated
+from ml_backend.learning.rows.suspects import LEAST_WEIGHT, Suspicion, treat_suspects
 from tests.unit.learning.builders import make_row
 
 ROWS = [
@@ -25,26 +25,28 @@ def suspicion_of(*suspects: str) -> Suspicion:
 
 
 def test_suspects_that_are_kept_change_nothing() -> None:
-    assert treated(ROWS, suspicion_of("r1"), Suspects.KEEP, "intent") == (ROWS, ())
+    assert treat_suspects(ROWS, suspicion_of("r1"), Suspects.KEEP, "intent") == (ROWS, ())
 
 
 def test_suspects_are_left_out_and_counted() -> None:
-    rows, notes = treated(ROWS, suspicion_of("r2", "r9"), Suspects.EXCLUDE, "intent")
+    rows, notes = treat_suspects(ROWS, suspicion_of("r2", "r9"), Suspects.EXCLUDE, "intent")
 
     assert [row.id for row in rows] == ["r1", "r3", "r4"]
     assert notes == ("1 train rows were left out, since an audit suspects their labels to be wrong",)
 
 
 def test_rows_are_weighted_by_quality_from_the_weight_that_they_had_and_never_not_at_all() -> None:
-    rows, notes = treated([*ROWS, make_row(5, "e", "card")], suspicion_of("r2", "r4"), Suspects.DOWNWEIGHT, "intent")
+    rows, notes = treat_suspects(
+        [*ROWS, make_row(5, "e", "card")], suspicion_of("r2", "r4"), Suspects.DOWNWEIGHT, "intent"
+    )
 
     assert [row.weight for row in rows] == pytest.approx([0.9, 2.0 * 0.3, 0.2, LEAST_WEIGHT, 1.0])
     assert notes == ("train rows were weighted by their labels' quality: an audit suspects 2 of them to be wrong",)
 
 
 def test_a_class_that_is_suspected_as_a_whole_keeps_its_rows() -> None:
-    kept, _ = treated(ROWS, suspicion_of("r3"), Suspects.EXCLUDE, "intent")
-    weighted, notes = treated(ROWS, suspicion_of("r3"), Suspects.DOWNWEIGHT, "intent")
+    kept, _ = treat_suspects(ROWS, suspicion_of("r3"), Suspects.EXCLUDE, "intent")
+    weighted, notes = treat_suspects(ROWS, suspicion_of("r3"), Suspects.DOWNWEIGHT, "intent")
 
     assert kept == ROWS
     assert weighted[2].weight == 1.0
@@ -52,7 +54,7 @@ def test_a_class_that_is_suspected_as_a_whole_keeps_its_rows() -> None:
 
 
 def test_rows_with_a_label_that_is_suspected_wherever_it_stands_are_kept() -> None:
-    rows, _ = treated(TOPICS, suspicion_of("r1", "r2", "r3"), Suspects.EXCLUDE, "intent")
+    rows, _ = treat_suspects(TOPICS, suspicion_of("r1", "r2", "r3"), Suspects.EXCLUDE, "intent")
 
     # `cash` stands in the first row alone; nothing chosen is a label of no row.
     assert [row.id for row in rows] == ["r1", "r4"]
@@ -61,6 +63,6 @@ def test_rows_with_a_label_that_is_suspected_wherever_it_stands_are_kept() -> No
 def test_rows_with_spans_are_weighted_like_others() -> None:
     spans = [make_row(n, "abc", (Span(0, 1, "card"),), control="things") for n in (1, 2)]
 
-    rows, _ = treated(spans, suspicion_of("r2"), Suspects.DOWNWEIGHT, "things")
+    rows, _ = treat_suspects(spans, suspicion_of("r2"), Suspects.DOWNWEIGHT, "things")
 
     assert [row.weight for row in rows] == pytest.approx([0.9, 0.3])

@@ -6,12 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span
-from ml_backend.domain.model import HeadKind
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.objectives.tags import tags_of
 from ml_backend.models.decoders.tags import TagsDecoder, best_tags, spans_of
 from ml_backend.models.text.tokenised import TokenisedTexts
-from ml_backend.models.text.windows import Unit, tag_reading
+from ml_backend.models.text.windows import Unit, tokenise_units
 from ml_backend.tasks.entities import overlap, without_overlaps
 from tests.unit.learning.builders import labeled_as
 from tests.unit.models.test_windows import BYTES, WORDS
@@ -21,14 +20,14 @@ INDEX = {label: k for k, label in enumerate(LABELS)}
 ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=80)
 
 
-def decoded(spans: list[Span], reading: TokenisedTexts) -> tuple[Span, ...]:
+def decoded(spans: list[Span], tokenised: TokenisedTexts) -> tuple[Span, ...]:
     """Encoded, learned by heart, and answered."""
-    assert reading.spans is not None
-    tags = tags_of(spans, reading.spans, INDEX)
+    assert tokenised.spans is not None
+    tags = tags_of(spans, tokenised.spans, INDEX)
     logits = 20 * np.eye(2 * len(LABELS) + 1, dtype=np.float32)[tags]
     np.testing.assert_array_equal(best_tags(logits.astype(np.float64)), tags)
-    (answer,) = TagsDecoder(LABELS).answers(logits, reading)
-    assert answer.target == spans_of(tags, reading, 0, LABELS)
+    (answer,) = TagsDecoder(labels=LABELS).answers(logits, tokenised)
+    assert answer.target == spans_of(tags, tokenised, 0, LABELS)
     assert answer.score > 0.99
     return answer.target
 
@@ -36,20 +35,20 @@ def decoded(spans: list[Span], reading: TokenisedTexts) -> tuple[Span, ...]:
 @settings(max_examples=150, deadline=None)
 @given(ANY_TEXT, st.sampled_from(Unit), st.data())
 def test_spans_that_stand_on_units_come_back_as_they_were(text: str, unit: Unit, data: st.DataObject) -> None:
-    reading = tag_reading(BYTES, [text], unit)
-    assert reading.spans is not None
+    tokenised = tokenise_units(BYTES, [text], unit)
+    assert tokenised.spans is not None
     steps = data.draw(
-        st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from(LABELS)), max_size=reading.units)
+        st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from(LABELS)), max_size=tokenised.units)
     )
     spans, unit = [], 0
     for gap, length, label in steps:
         first, last = unit + gap, unit + gap + length - 1
-        if last >= reading.units:
+        if last >= tokenised.units:
             break
-        spans.append(Span(int(reading.spans[first, 0]), int(reading.spans[last, 1]), label))
+        spans.append(Span(int(tokenised.spans[first, 0]), int(tokenised.spans[last, 1]), label))
         unit = last + 1
 
-    assert decoded(spans, reading) == tuple(spans)
+    assert decoded(spans, tokenised) == tuple(spans)
 
 
 @settings(max_examples=200, deadline=None)
@@ -59,10 +58,10 @@ def test_other_spans_come_back_as_the_nearest_that_can_be_told(text: str, data: 
     place = st.integers(0, len(text))
     drawn = data.draw(st.lists(st.tuples(place, place, st.sampled_from(LABELS)), max_size=5))
     spans = [Span(start, end, label) for start, end, label in drawn if start < end]
-    reading = tag_reading(BYTES, [text], Unit.MODEL_WORD)
-    assert reading.spans is not None
+    tokenised = tokenise_units(BYTES, [text], Unit.MODEL_WORD)
+    assert tokenised.spans is not None
 
-    found = decoded(spans, reading)
+    found = decoded(spans, tokenised)
 
     kept = without_overlaps(spans)
     assert list(found) == sorted(found)
@@ -71,7 +70,7 @@ def test_other_spans_come_back_as_the_nearest_that_can_be_told(text: str, data: 
         assert 0 <= span.start < span.end <= len(text)
         assert not any(overlap(span, other) for other in found[number + 1 :])
         assert any(overlap(span, given) and span.label == given.label for given in kept)
-    for start, end in reading.spans.tolist():
+    for start, end in tokenised.spans.tolist():
         owners = [given for given in kept if 2 * (min(end, given.end) - max(start, given.start)) > end - start]
         if owners:
             (owner,) = owners
@@ -97,13 +96,13 @@ def test_other_spans_come_back_as_the_nearest_that_can_be_told(text: str, data: 
     ],
 )
 def test_spans_within_words_become_those_of_words(spans: list[Span], wanted: list[Span]) -> None:
-    reading = tag_reading(BYTES, ["Bob went home"[:12]], Unit.MODEL_WORD)
+    tokenised = tokenise_units(BYTES, ["Bob went home"[:12]], Unit.MODEL_WORD)
 
-    assert decoded(spans, reading) == tuple(wanted)
+    assert decoded(spans, tokenised) == tuple(wanted)
 
 
 def test_people_who_mark_parts_of_words_have_a_tag_per_token() -> None:
-    objective = objective_for(HeadKind.TAGS, LABELS)
+    objective = objective_for("tags", LABELS)
     texts = ["Bob's card", "call Ann"]
     whole = labeled_as(texts, [(Span(0, 3, "PER"),), (Span(5, 8, "PER"),)])
     part = labeled_as(texts, [(Span(0, 3, "PER"),), (Span(6, 8, "PER"),)])
@@ -114,7 +113,7 @@ def test_people_who_mark_parts_of_words_have_a_tag_per_token() -> None:
 
 def test_rows_of_several_windows_are_tagged_through_to_their_end() -> None:
     text = "card " * 100 + "cash"
-    objective = objective_for(HeadKind.TAGS, LABELS)
+    objective = objective_for("tags", LABELS)
     rows = labeled_as([text, "", "money"], [(Span(500, 504, "LOC"), Span(0, 9, "PER")), (), (Span(0, 5, "ORG"),)])
     objective.prepare(WORDS, rows)
 
@@ -123,11 +122,11 @@ def test_rows_of_several_windows_are_tagged_through_to_their_end() -> None:
     assert encoded.codes.tolist() == [1, 2, *[0] * 98, 3, 5]
     assert encoded.take([2, 0]).codes.tolist() == [5, 1, 2, *[0] * 98, 3]
     assert encoded.take([1]).codes.tolist() == []
-    assert len(encoded.reading.sequences) > 5
+    assert len(encoded.tokenised.sequences) > 5
 
 
 def test_the_weight_of_a_row_is_that_of_all_its_units() -> None:
-    objective = objective_for(HeadKind.TAGS, LABELS)
+    objective = objective_for("tags", LABELS)
     rows = labeled_as(["my card", "cash"], [(), (Span(0, 4, "LOC"),)], [0.5, 2.0])
     objective.prepare(WORDS, rows)
 
@@ -138,7 +137,7 @@ def test_the_weight_of_a_row_is_that_of_all_its_units() -> None:
 
 
 def test_rows_are_dealt_out_by_their_rarest_label() -> None:
-    tags, sets = objective_for(HeadKind.TAGS, LABELS), objective_for(HeadKind.SIGMOID, LABELS)
+    tags, sets = objective_for("tags", LABELS), objective_for("sigmoid", LABELS)
     common, rare = Span(0, 1, "PER"), Span(2, 3, "ORG")
 
     assert tags.strata([(common,), (common, rare), (), (common,)]).tolist() == [0, 2, 3, 0]

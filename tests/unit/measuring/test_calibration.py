@@ -1,4 +1,4 @@
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,12 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span
-from ml_backend.domain.model import HeadKind
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.measuring.calibration import (
     Reliability,
-    expected_calibration_error,
     fit_logistic,
     fit_temperature,
 )
@@ -39,10 +37,10 @@ def single_choices(indices: np.ndarray) -> EncodedRows:
 
 
 def calibrated(logits: np.ndarray, indices: np.ndarray) -> tuple[SoftmaxDecoder, Reliability]:
-    objective, encoded = objective_for(HeadKind.SOFTMAX, CLASSES), single_choices(indices)
-    readout = objective.calibrated(logits, encoded)
-    assert isinstance(readout, SoftmaxDecoder)
-    return readout, objective.reliability(readout, logits, encoded)
+    objective, encoded = objective_for("softmax", CLASSES), single_choices(indices)
+    decoder = objective.calibrated(logits, encoded)
+    assert isinstance(decoder, SoftmaxDecoder)
+    return decoder, objective.reliability(decoder, logits, encoded)
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
@@ -57,7 +55,7 @@ def test_the_calibrated_confidence_is_the_accuracy() -> None:
 
     _, reliability = calibrated(logits, indices)
 
-    assert expected_calibration_error(reliability.raw, reliability.is_right) > 0.1
+    assert replace(reliability, scores=reliability.raw).expected_error() > 0.1
     assert reliability.expected_error() < 0.03
     assert reliability.warnings() == []
 
@@ -66,7 +64,7 @@ def test_the_error_of_a_known_case() -> None:
     scores = np.array([0.9] * 10 + [0.7] * 10)
     is_right = np.array([True] * 8 + [False] * 2 + [True] * 7 + [False] * 3)
 
-    assert expected_calibration_error(scores, is_right) == pytest.approx(0.05, abs=1e-6)
+    assert Reliability(scores, scores, is_right).expected_error() == pytest.approx(0.05, abs=1e-6)
 
 
 def test_a_model_that_is_always_right_gets_a_bounded_temperature() -> None:
@@ -78,9 +76,9 @@ def test_a_model_that_is_always_right_gets_a_bounded_temperature() -> None:
 def test_few_rows_leave_the_scores_as_they_are_and_say_so() -> None:
     logits, indices = draw(4.0, rows=29)
 
-    readout, reliability = calibrated(logits, indices)
+    decoder, reliability = calibrated(logits, indices)
 
-    assert readout.temperature == 1.0
+    assert decoder.temperature == 1.0
     np.testing.assert_allclose(reliability.scores, reliability.raw)
     (warning,) = reliability.warnings()
     assert warning.startswith("29 held-out rows calibrate the confidence scores, 30 are wanted")
@@ -88,11 +86,11 @@ def test_few_rows_leave_the_scores_as_they_are_and_say_so() -> None:
 
 def test_quantiles_are_those_of_the_calibrated_confidence() -> None:
     logits, indices = draw(2.0)
-    readout, reliability = calibrated(logits, indices)
+    decoder, reliability = calibrated(logits, indices)
 
     quantiles = reliability.score_quantiles()
 
-    scaled = np.exp(logits / readout.temperature)
+    scaled = np.exp(logits / decoder.temperature)
     scores = (scaled / scaled.sum(axis=1, keepdims=True)).max(axis=1)
     assert len(quantiles) == 101
     assert quantiles[50] == pytest.approx(np.median(scores), abs=1e-5)
@@ -162,23 +160,23 @@ def sets(rows: int, *, sharpness: float, seed: int = 1) -> tuple[np.ndarray, Enc
     honest = random.normal(loc=-1.0, scale=2.0, size=(rows, 3))
     chosen = random.random((rows, 3)) < 1 / (1 + np.exp(-honest))
     targets = [tuple(name for name, is_chosen in zip(NAMES, row, strict=True) if is_chosen) for row in chosen]
-    return (honest * sharpness).astype(np.float32), unread_rows(targets, HeadKind.SIGMOID)
+    return (honest * sharpness).astype(np.float32), unread_rows(targets, "sigmoid")
 
 
 @pytest.mark.parametrize("sharpness", [0.25, 4.0])
 def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float) -> None:
-    objective = objective_for(HeadKind.SIGMOID, NAMES)
+    objective = objective_for("sigmoid", NAMES)
 
-    readout = objective.calibrated(*sets(4000, sharpness=sharpness))
+    decoder = objective.calibrated(*sets(4000, sharpness=sharpness))
 
     logits, fresh = sets(4000, sharpness=sharpness, seed=2)
-    assert isinstance(readout, SigmoidDecoder)
-    assert readout.slope == pytest.approx(1 / sharpness, rel=0.1)
-    confidence, chosen = readout.probabilities(logits), fresh.codes.astype(bool)
-    assert expected_calibration_error(confidence.ravel(), chosen.ravel()) < 0.02
-    reliability = objective.reliability(readout, logits, fresh)
+    assert isinstance(decoder, SigmoidDecoder)
+    assert decoder.slope == pytest.approx(1 / sharpness, rel=0.1)
+    confidence, chosen = decoder.probabilities(logits), fresh.codes.astype(bool)
+    assert Reliability(confidence.ravel(), confidence.ravel(), chosen.ravel()).expected_error() < 0.02
+    reliability = objective.reliability(decoder, logits, fresh)
     assert reliability.expected_error() < 0.05
-    answers = readout.answers(logits, fresh.reading)
+    answers = decoder.answers(logits, fresh.tokenised)
     right = [answer.target == target for answer, target in zip(answers, fresh.rows.targets, strict=True)]
     assert reliability.is_right.tolist() == right
     assert reliability.scores.tolist() == [answer.score for answer in answers]
@@ -187,11 +185,11 @@ def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float
 def test_thresholds_of_frequent_labels_are_where_their_f1_is_highest() -> None:
     logits, encoded = sets(4000, sharpness=1.0)
 
-    readout = objective_for(HeadKind.SIGMOID, NAMES).calibrated(logits, encoded)
+    decoder = objective_for("sigmoid", NAMES).calibrated(logits, encoded)
 
-    assert isinstance(readout, SigmoidDecoder)
-    confidence, chosen = readout.probabilities(logits), encoded.codes.astype(bool)
-    for k, threshold in enumerate(readout.thresholds):
+    assert isinstance(decoder, SigmoidDecoder)
+    confidence, chosen = decoder.probabilities(logits), encoded.codes.astype(bool)
+    for k, threshold in enumerate(decoder.thresholds):
         f1 = {t: f1_of(confidence[:, k] >= t, chosen[:, k]) for t in (threshold, *np.linspace(0.05, 0.95, 91))}
         assert f1[threshold] > max(f1.values()) - 0.005
         # Missing a label costs as much as naming a wrong one: F1 is highest below even odds.
@@ -204,18 +202,18 @@ def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
     rare[0] = (*rare[0], "refund")
     logits[0, 2] = 9.0
 
-    readout = objective_for(HeadKind.SIGMOID, NAMES).calibrated(logits, unread_rows(rare, HeadKind.SIGMOID))
+    decoder = objective_for("sigmoid", NAMES).calibrated(logits, unread_rows(rare, "sigmoid"))
 
-    assert isinstance(readout, SigmoidDecoder)
-    frequent, alone = readout.thresholds[0], readout.thresholds[2]
+    assert isinstance(decoder, SigmoidDecoder)
+    frequent, alone = decoder.thresholds[0], decoder.thresholds[2]
     # By itself it would be near 1, between its only row and all others.
     assert alone < frequent + 0.25
 
 
 def test_few_rows_leave_sets_uncalibrated() -> None:
-    readout = objective_for(HeadKind.SIGMOID, NAMES).calibrated(*sets(29, sharpness=3.0))
+    decoder = objective_for("sigmoid", NAMES).calibrated(*sets(29, sharpness=3.0))
 
-    assert readout == SigmoidDecoder(NAMES)
+    assert decoder == SigmoidDecoder(labels=NAMES)
 
 
 def f1_of(named: np.ndarray, true: np.ndarray) -> float:
@@ -231,12 +229,12 @@ def tagged(
     encoder: TextEncoder, rows: int, *, noise: float, shy: float = 0.0
 ) -> tuple[object, np.ndarray, EncodedRows]:
     """Noisy logits of the right tags, with O too likely by some."""
-    data = topic_data(HeadKind.TAGS, rows)
-    objective = objective_for(HeadKind.TAGS, NAMES)
+    data = topic_data("tags", rows)
+    objective = objective_for("tags", NAMES)
     objective.prepare(encoder, data.train)
     encoded = objective.encode(encoder, data.train)
     random = np.random.default_rng(3)
-    logits = 3.0 * np.eye(7)[encoded.codes] + random.normal(scale=noise, size=(encoded.reading.units, 7))
+    logits = 3.0 * np.eye(7)[encoded.codes] + random.normal(scale=noise, size=(encoded.tokenised.units, 7))
     logits[:, 0] += shy
     return objective, logits.astype(np.float32), encoded
 
@@ -244,13 +242,13 @@ def tagged(
 def test_a_tagger_that_is_too_shy_gets_a_bias_that_finds_more(encoder: TextEncoder) -> None:
     objective, logits, encoded = tagged(encoder, 200, noise=1.0, shy=2.0)
 
-    readout = objective.calibrated(logits, encoded)
+    decoder = objective.calibrated(logits, encoded)
 
-    assert isinstance(readout, TagsDecoder)
-    assert readout.entity_bias > 0.5
+    assert isinstance(decoder, TagsDecoder)
+    assert decoder.entity_bias > 0.5
     before, after = (
-        evaluate(encoded.rows.targets, [answer.target for answer in each.answers(logits, encoded.reading)])
-        for each in (objective.readout, readout)
+        evaluate(encoded.rows.targets, [answer.target for answer in each.answers(logits, encoded.tokenised)])
+        for each in (objective.decoder, decoder)
     )
     assert after.recall > before.recall + 0.1
     assert after.micro_f1 > before.micro_f1
@@ -259,9 +257,9 @@ def test_a_tagger_that_is_too_shy_gets_a_bias_that_finds_more(encoder: TextEncod
 def test_confidences_in_spans_and_in_whole_texts_are_calibrated(encoder: TextEncoder) -> None:
     objective, logits, encoded = tagged(encoder, 400, noise=1.5)
 
-    readout = objective.calibrated(logits, encoded)
+    decoder = objective.calibrated(logits, encoded)
 
-    answers = readout.answers(logits, encoded.reading)
+    answers = decoder.answers(logits, encoded.tokenised)
     truth = encoded.rows.targets
     of_spans = [
         (answer.scores[span], span in set(target))
@@ -270,9 +268,9 @@ def test_confidences_in_spans_and_in_whole_texts_are_calibrated(encoder: TextEnc
     ]
     scores, is_right = (np.array(column) for column in zip(*of_spans, strict=True))
     assert 0.3 < is_right.mean() < 0.98, "nearly all alike, so this test shows little"
-    assert expected_calibration_error(scores, is_right) < 0.08
-    reliability = objective.reliability(readout, logits, encoded)
-    before = expected_calibration_error(reliability.raw, reliability.is_right)
+    assert Reliability(scores, scores, is_right).expected_error() < 0.08
+    reliability = objective.reliability(decoder, logits, encoded)
+    before = replace(reliability, scores=reliability.raw).expected_error()
     assert reliability.expected_error() < before / 3
     assert reliability.scores.mean() == pytest.approx(reliability.is_right.mean(), abs=0.01)
     exact = [answer.target == target for answer, target in zip(answers, truth, strict=True)]
@@ -282,12 +280,12 @@ def test_confidences_in_spans_and_in_whole_texts_are_calibrated(encoder: TextEnc
 
 def test_few_spans_set_no_bias_and_few_rows_nothing(encoder: TextEncoder) -> None:
     objective, logits, encoded = tagged(encoder, 29, noise=1.0, shy=2.0)
-    assert objective.calibrated(logits, encoded) == objective.readout
+    assert objective.calibrated(logits, encoded) == objective.decoder
 
     rows = labeled_as(["my card"] * 5 + ["please"] * 35, [(Span(3, 7, "card"),)] * 5 + [()] * 35)
     sparse = objective.encode(encoder, rows)
-    random = np.random.default_rng(0).normal(size=(sparse.reading.units, 7)).astype(np.float32)
+    random = np.random.default_rng(0).normal(size=(sparse.tokenised.units, 7)).astype(np.float32)
     found = objective.calibrated(random, sparse)
 
-    assert asdict(found)["entity_bias"] == 0.0
-    assert asdict(found)["temperature"] != 1.0
+    assert found.to_json()["entity_bias"] == 0.0
+    assert found.to_json()["temperature"] != 1.0

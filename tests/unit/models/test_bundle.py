@@ -6,18 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError
-from ml_backend.models.bundle.bundle import (
-    Bundle,
-    BundleFacts,
-    BundleManifest,
-    Head,
-    TrainedPart,
-    read_bundle,
-    write_bundle,
-)
-from ml_backend.models.decoders import decoder_from_json
+from ml_backend.models.bundle.bundle import Bundle, TrainedPart, read_bundle, write_bundle
+from ml_backend.models.bundle.head import Head
+from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
+from ml_backend.models.decoders.base import decoder_of
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
@@ -28,7 +22,9 @@ MANIFEST = BundleManifest(
     model_version="tickets-1-v3",
     base_model="tiny",
     base_model_sha256="ab" * 32,
-    facts=BundleFacts("body", "<View/>", "0123456789ab", "cdef"),
+    facts=BundleFacts(
+        field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef"
+    ),
     parts=(),
     seed=7,
     created_at="2026-01-01T00:00:00+00:00",
@@ -37,9 +33,9 @@ MANIFEST = BundleManifest(
 TEXTS = ["Where is my card?", "cash  please"]
 HEAD = Head(np.arange(8, dtype=np.float32).reshape(2, 4), np.array([0.5, -0.5], dtype=np.float32))
 TAGS_HEAD = Head(np.ones((3, 4), dtype=np.float32), np.zeros(3, dtype=np.float32))
-SOFTMAX = SoftmaxDecoder(("card", "cäsh"), 1.5)
-SIGMOID = SigmoidDecoder(("angry", "late"), thresholds=(0.25, 0.5), slope=2.0, offset=-0.5)
-TAGS = TagsDecoder(("PER",), Unit.TOKEN, entity_bias=0.5, span_slope=0.75)
+SOFTMAX = SoftmaxDecoder(labels=("card", "cäsh"), temperature=1.5)
+SIGMOID = SigmoidDecoder(labels=("angry", "late"), thresholds=(0.25, 0.5), slope=2.0, offset=-0.5)
+TAGS = TagsDecoder(labels=("PER",), unit=Unit.TOKEN, entity_bias=0.5, span_slope=0.75)
 
 
 def parts_in(folder: Path) -> list[TrainedPart]:
@@ -61,9 +57,8 @@ def bundle(tmp_path: Path) -> Bundle:
 def test_a_bundle_reads_back_as_it_was_written(bundle: Bundle) -> None:
     again = read_bundle(bundle.path)
 
-    facts = [part.facts for part in parts_in(bundle.path.parent / "again")]
-    as_json = tuple(replace(each, readout=json.loads(json.dumps(each.readout))) for each in facts)
-    assert again.manifest == replace(MANIFEST, parts=as_json, files=again.manifest.files)
+    facts = tuple(part.facts for part in parts_in(bundle.path.parent / "again"))
+    assert again.manifest == MANIFEST.copy_with(parts=facts, files=again.manifest.files)
     assert set(again.manifest.files) == {
         "trained_texts.txt",
         "controls/0/head.safetensors",
@@ -84,11 +79,9 @@ def test_a_part_without_adapter_and_weights_says_so(bundle: Bundle) -> None:
     assert [bundle.weights(position) is None for position in range(3)] == [True, True, False]
 
 
-@pytest.mark.parametrize("readout", [SOFTMAX, SIGMOID, TAGS])
-def test_a_readout_comes_back_from_json_as_it_was(readout: SoftmaxDecoder | SigmoidDecoder | TagsDecoder) -> None:
-    document = json.loads(json.dumps(readout.to_json()))
-
-    assert decoder_from_json(readout.head, document) == readout
+@pytest.mark.parametrize("decoder", [SOFTMAX, SIGMOID, TAGS])
+def test_a_decoder_comes_back_from_json_as_it_was(decoder: SoftmaxDecoder | SigmoidDecoder | TagsDecoder) -> None:
+    assert decoder_of(decoder.head).of(json.loads(json.dumps(decoder.to_json()))) == decoder
 
 
 @pytest.mark.parametrize(
@@ -103,16 +96,15 @@ def test_a_readout_comes_back_from_json_as_it_was(readout: SoftmaxDecoder | Sigm
     ],
 )
 def test_tags_of_former_bundles_are_given_to_what_they_were_given_to(document: dict[str, bool], unit: Unit) -> None:
-    assert decoder_from_json(HeadKind.TAGS, {"labels": ["PER"], **document}) == TagsDecoder(("PER",), unit)
+    assert TagsDecoder.of({"labels": ["PER"], **document}) == TagsDecoder(labels=("PER",), unit=unit)
 
 
-@pytest.mark.parametrize(
-    ("head", "document"),
-    [(HeadKind.SOFTMAX, {}), (HeadKind.TAGS, {"labels": ["a"], "surprise": 1}), (HeadKind.TEXT, {"labels": []})],
-)
-def test_what_is_no_readout_is_refused(head: HeadKind, document: dict[str, object]) -> None:
-    with pytest.raises(BundleError, match=f"the readout of a {head} head cannot be read .*; train again"):
-        decoder_from_json(head, document)
+@pytest.mark.parametrize("head", ["softmax", "tags", "text"])
+def test_what_is_no_decoder_is_refused(head: str, bundle: Bundle) -> None:
+    _edit_part(bundle.path, head=head, readout={"labels": [], "surprise": 1})
+
+    with pytest.raises(BundleError, match=f"the decoder of a {head} head cannot be read: .*; fetch or train it again"):
+        read_bundle(bundle.path)
 
 
 def test_a_version_has_the_method_of_its_parts_where_they_agree(tmp_path: Path, bundle: Bundle) -> None:

@@ -4,15 +4,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_backend.arrays import Floats2d
 from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, EncoderError
+from ml_backend.models.base.adapters import add_adapter, save_adapter
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
-from ml_backend.models.bundle.bundle import WEIGHTS_NAME, Bundle, BundleManifest, Head, TrainedPart, write_bundle
+from ml_backend.models.bundle.bundle import WEIGHTS_NAME, Bundle, TrainedPart, write_bundle
+from ml_backend.models.bundle.head import Head
+from ml_backend.models.bundle.manifest import BundleManifest
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
-from ml_backend.models.text.classifier import TextClassifier, load_classifier, save_adapter, save_weights
-from ml_backend.models.text.tokenised import Floats2d
+from ml_backend.models.text.classifier import TextClassifier, load_classifier, save_weights
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.tiny_models import save_tiny_model, tiny_model
 from tests.trained_parts import written_part
@@ -20,7 +23,7 @@ from tests.unit.models.test_bundle import MANIFEST
 
 TEXTS = ["where is my card", "cash please", "refund"]
 HEAD = Head(np.random.default_rng(0).normal(size=(2, 16)).astype(np.float32), np.array([0.1, -0.2], dtype=np.float32))
-SOFTMAX = SoftmaxDecoder(("card", "cash"))
+SOFTMAX = SoftmaxDecoder(labels=("card", "cash"))
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def base(tmp_path: Path) -> str:
 
 
 def manifest_for(base: str) -> BundleManifest:
-    return replace(MANIFEST, base_model=base, base_model_sha256=weights_sha256(base))
+    return MANIFEST.copy_with(base_model=base, base_model_sha256=weights_sha256(base))
 
 
 def bundled(base: str, folder: Path, *parts: TrainedPart) -> Bundle:
@@ -43,14 +46,10 @@ def logits_of(model: TextClassifier) -> Floats2d:
 def lora_bundle(base: str, folder: Path) -> tuple[Bundle, np.ndarray]:
     """A bundle with a random adapter, and the logits of the unmerged model."""
     import torch
-    from peft import LoraConfig, get_peft_model
-
-    from ml_backend.learning.target_modules import lora_target_modules
 
     backbone = load_backbone(base)
     torch.manual_seed(0)
-    config = LoraConfig(r=4, target_modules=lora_target_modules(backbone.module), init_lora_weights=False)
-    model = get_peft_model(backbone.module, config).eval()
+    model = add_adapter(backbone.module, rank=4, alpha=8, dropout=0.0, init_lora_weights=False)
     part = written_part(folder / "part", HEAD, SOFTMAX, method=Method.LORA)
     save_adapter(model, part.folder, base_model=base)
     logits = HEAD.logits(TextEncoder(backbone, use_bf16=False).embed(TEXTS))
@@ -96,27 +95,27 @@ def test_reloaded_weights_answer_as_the_trained_model_did(base: str, tmp_path: P
 
 def test_parts_are_loaded_each_with_its_own_weights_and_readout(base: str, tmp_path: Path) -> None:
     bundle, expected = lora_bundle(base, tmp_path / "lora")
-    readouts = [SigmoidDecoder(("angry", "late"), slope=2.0), TagsDecoder(("PER",), entity_bias=0.5)]
+    decoders = [SigmoidDecoder(labels=("angry", "late"), slope=2.0), TagsDecoder(labels=("PER",), entity_bias=0.5)]
     encoder = TextEncoder(load_backbone(base), use_bf16=False)
-    width = encoder.vectors(readouts[1].reading(encoder, TEXTS)).shape[1]
+    width = encoder.vectors(decoders[1].tokenise(encoder, TEXTS)).shape[1]
     random = np.random.default_rng(1)
     tags = Head(random.normal(size=(3, width)).astype(np.float32), np.zeros(3, dtype=np.float32))
     several = bundled(
         base,
         tmp_path,
-        written_part(tmp_path / "mood", HEAD, readouts[0], control="mood"),
+        written_part(tmp_path / "mood", HEAD, decoders[0], control="mood"),
         TrainedPart(bundle.manifest.parts[0], bundle.part_folder(0)),
-        written_part(tmp_path / "people", tags, readouts[1], control="people"),
+        written_part(tmp_path / "people", tags, decoders[1], control="people"),
     )
 
     models = [load_classifier(several, position, use_bf16=False) for position in range(3)]
 
-    assert [model.readout for model in models] == [readouts[0], SOFTMAX, readouts[1]]
+    assert [model.decoder for model in models] == [decoders[0], SOFTMAX, decoders[1]]
     np.testing.assert_allclose(logits_of(models[0]), HEAD.logits(encoder.embed(TEXTS)), atol=1e-5)
     np.testing.assert_allclose(logits_of(models[1]), expected, atol=1e-4)
-    reading = readouts[1].reading(encoder, TEXTS)
-    np.testing.assert_allclose(logits_of(models[2]), tags.logits(encoder.vectors(reading)), atol=1e-4)
-    assert reading.units == 7
+    tokenised = decoders[1].tokenise(encoder, TEXTS)
+    np.testing.assert_allclose(logits_of(models[2]), tags.logits(encoder.vectors(tokenised)), atol=1e-4)
+    assert tokenised.units == 7
 
 
 def test_an_adapter_folder_names_the_base_model_and_holds_safetensors_alone(base: str, tmp_path: Path) -> None:
@@ -137,7 +136,7 @@ def test_other_base_weights_than_trained_on_are_refused(base: str, tmp_path: Pat
 
 
 def test_a_missing_base_model_names_the_version_that_needs_it(tmp_path: Path) -> None:
-    manifest = replace(MANIFEST, base_model=str(tmp_path / "gone"))
+    manifest = MANIFEST.copy_with(base_model=str(tmp_path / "gone"))
     part = written_part(tmp_path / "part", HEAD, SOFTMAX)
     bundle = write_bundle(tmp_path / "bundle", manifest, [part], trained_on=TEXTS)
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.models.base.base_model import load_backbone
-from ml_backend.models.text.torch_encoder import TextEncoder, token_batches
+from ml_backend.models.base.token_batches import padded, token_batches
+from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.tiny_models import BUILDERS, WORDS, save_tiny_model
 
 TEXTS = ["where is my card", "cash", "my refund is late please", "", "the bank lost my money top up a b c d e"]
@@ -112,3 +113,11 @@ def test_the_default_model_finds_the_paraphrase() -> None:
     assert vectors.shape == (3, 384)
     assert vectors[0] @ vectors[1] > 0.6
     assert vectors[0] @ vectors[2] < 0.3
+
+
+@pytest.mark.parametrize(("on_left", "short"), [(False, [8, 0, 0]), (True, [0, 0, 8])])
+def test_rows_are_filled_up_on_one_side(on_left: bool, short: list[int]) -> None:
+    ids, mask = padded([[5, 6, 7], [8]], 0, on_left=on_left)
+
+    assert ids.tolist() == [[5, 6, 7], short]
+    assert mask.tolist() == [[1, 1, 1], [int(token == 8) for token in short]]

@@ -1,20 +1,21 @@
 """Which runtime `auto` takes, on a machine whose speed changes from second to second."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ml_backend.arrays import Floats2d, WordVectors
 from ml_backend.errors import GraphError
+from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.graph import INT8_NAMES, ONNX_NAME, Graph, GraphFacts
-from ml_backend.models.graphs.runtimes import choose
-from ml_backend.models.graphs.runtimes.base import Runtime
-from ml_backend.models.text.tokenised import Floats2d
+from ml_backend.models.graphs.packing import PackedRow
+from ml_backend.models.graphs.runtimes.base import GraphRuntime, Shape
 
 WORDS = np.zeros((100, 4), dtype=np.float32)
-Opener = Callable[..., Runtime]
+NAMES = ("int8", "plain", "other")
 
 
 class Machine:
@@ -25,52 +26,59 @@ class Machine:
         self.opened: list[str] = []
         self._slowness = slowness
 
-    def perf_counter(self) -> float:
+    def clock(self) -> float:
         return self.now
 
     def compute(self, seconds: float) -> None:
         self.now += seconds * self._slowness(self.now)
 
 
-class Computed:
-    """A runtime that takes so many seconds for a text."""
+def computed(name: str, number: int, seconds: float | None, machine: Machine) -> type[GraphRuntime]:
+    """A runtime that takes these seconds for a text; None: it cannot compute the graph."""
 
-    tokens_per_batch, memory_bytes = 512, 0
+    class Computed(GraphRuntime):
+        order, package, memory_bytes = number, "numpy", 0
 
-    def __init__(self, name: str, seconds: float, machine: Machine) -> None:
-        self.name = name
-        self._seconds, self._machine = seconds, machine
-        machine.opened.append(name)
+        def __init__(self, graph: Graph, words: WordVectors, **options: int | None) -> None:
+            if seconds is None:
+                raise GraphError(f"{name} cannot")
+            machine.opened.append(name)
 
-    def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
-        self._machine.compute(self._seconds * len(sequences))
-        return []
+        def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
+            machine.compute(seconds * len(sequences))
+            return []
 
-    def close(self) -> None:
-        self._machine.opened.remove(self.name)
+        def close(self) -> None:
+            machine.opened.remove(name)
+
+        def _batches(self, *_: object) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
+            raise NotImplementedError
+
+        def _compute(self, *_: object) -> Floats2d:
+            raise NotImplementedError
+
+    Computed.name = name
+    return Computed
 
 
 @pytest.fixture
-def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def chosen(tmp_path: Path) -> Callable[..., str]:
     """The name of the runtime that `auto` takes, by seconds a text; one that has none cannot compute it."""
 
     def choice(machine: Machine, **seconds: float) -> str:
-        def opened(name: str) -> Runtime:
-            if name not in seconds:
-                raise GraphError(f"{name} cannot")
-            return Computed(name.replace("_", "-"), seconds[name], machine)
-
-        def openvino(*_: object, in_int8: bool, **__: object) -> Runtime:
-            return opened("openvino_int8" if in_int8 else "openvino")
-
-        # Nobody can set how fast a real runtime or the machine is. The integration tests choose among real ones.
-        monkeypatch.setattr(choose, "time", machine)
-        monkeypatch.setattr(choose, "OpenVinoRuntime", openvino)
-        monkeypatch.setattr(choose, "OnnxRuntime", lambda *_, **__: opened("onnxruntime"))
+        kinds = [computed(name, number, seconds.get(name), machine) for number, name in enumerate(NAMES)]
         files = {ONNX_NAME: "", INT8_NAMES[0]: ""}
-        graph = Graph(tmp_path, GraphFacts("0" * 64, 4, is_packed=True, first_position=0, pad_id=0, files=files))
-        runtime = choose.open_runtime(
-            graph, WORDS, wanted="auto", max_length_tokens=64, measured=tmp_path / "runtimes.json"
+        facts = GraphFacts(
+            base_model_sha256="0" * 64, hidden_size=4, is_packed=True, first_position=0, pad_id=0, files=files
+        )
+        runtime = open_runtime(
+            Graph(tmp_path, facts),
+            WORDS,
+            wanted="auto",
+            max_length_tokens=64,
+            measured=tmp_path / "runtimes.json",
+            kinds=kinds,
+            clock=machine.clock,
         )
         assert machine.opened == [runtime.name], "those that were only measured are closed"
         return runtime.name
@@ -78,24 +86,24 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str
     return choice
 
 
-@pytest.mark.parametrize("fastest", ["openvino_int8", "openvino", "onnxruntime"])
+@pytest.mark.parametrize("fastest", ["int8", "plain", "other"])
 def test_it_is_the_one_that_takes_the_least_time(chosen: Callable[..., str], fastest: str, tmp_path: Path) -> None:
-    seconds = {"openvino_int8": 0.002, "openvino": 0.002, "onnxruntime": 0.002} | {fastest: 0.0019}
+    seconds = {"int8": 0.002, "plain": 0.002, "other": 0.002} | {fastest: 0.0019}
 
-    assert chosen(Machine(), **seconds) == fastest.replace("_", "-")
-    assert list(json.loads((tmp_path / "runtimes.json").read_text()).values()) == [fastest.replace("_", "-")]
+    assert chosen(Machine(), **seconds) == fastest
+    assert list(json.loads((tmp_path / "runtimes.json").read_text()).values()) == [fastest]
 
 
 def test_a_machine_that_becomes_three_times_as_fast_half_way_changes_nothing(chosen: Callable[..., str]) -> None:
     machine = Machine(slowness=lambda now: 3.0 if now < 0.4 else 1.0)
 
-    assert chosen(machine, openvino_int8=0.0020, openvino=0.0024, onnxruntime=0.0030) == "openvino-int8"
+    assert chosen(machine, int8=0.0020, plain=0.0024, other=0.0030) == "int8"
 
 
 def test_one_that_cannot_compute_the_graph_is_passed_over(chosen: Callable[..., str]) -> None:
-    assert chosen(Machine(), onnxruntime=0.002) == "onnxruntime"
+    assert chosen(Machine(), other=0.002) == "other"
 
 
 def test_where_none_can_the_reasons_are_told(chosen: Callable[..., str]) -> None:
-    with pytest.raises(GraphError, match="openvino_int8 cannot; openvino cannot; onnxruntime cannot"):
+    with pytest.raises(GraphError, match="int8 cannot; plain cannot; other cannot"):
         chosen(Machine())

@@ -3,11 +3,11 @@ from itertools import count
 
 import pytest
 
-from ml_backend.models.generation.generator import TextGenerator, left_padded
+from ml_backend.models.generation.generator import TextGenerator
 from ml_backend.models.generation.language_model import LanguageModel, language_model_of
 from tests.tiny_language_models import byte_tokenizer, tiny_decoder
 
-KINDS = ["llama", "gpt2", "qwen2"]
+KINDS = ["llama", "gpt2", pytest.param("qwen2", marks=pytest.mark.long)]
 PROMPTS = ["My card was stolen yesterday, what should I do now?", "Hello", "", "Please answer in one short sentence."]
 
 
@@ -114,13 +114,6 @@ def test_rows_are_counted_after_every_batch() -> None:
 
 def test_no_prompts_give_no_drafts() -> None:
     assert TextGenerator(tiny()).generate([]) == []
-
-
-def test_rows_are_filled_up_on_the_left() -> None:
-    ids, mask = left_padded([[5, 6, 7], [8]], 0)
-
-    assert ids.tolist() == [[5, 6, 7], [0, 0, 8]]
-    assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
 
 
 def test_a_tokenizer_that_pads_on_the_left_or_right_makes_no_difference() -> None:

@@ -16,7 +16,7 @@ from tests.tiny_language_models import byte_tokenizer, save_tiny_decoder, tiny_d
 from tests.tiny_models import save_tiny_model
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", pytest.param("qwen2", marks=pytest.mark.long)])
 def test_a_decoder_is_loaded_with_its_head_and_tokenizer(kind: str, tmp_path: Path) -> None:
     name = save_tiny_decoder(kind, tmp_path)
 

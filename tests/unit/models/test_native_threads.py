@@ -1,6 +1,7 @@
 """Threads that a process waits for."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -8,7 +9,7 @@ import weakref
 
 import pytest
 
-from ml_backend.models.base.native_threads import NativeThread
+from ml_backend.models.base.native_threads import NICENESS, NativeThread, give_way
 
 ENDS = {
     "by itself": ("pass", 0),
@@ -94,3 +95,23 @@ def test_a_thread_may_end_itself() -> None:
     thread.join(10)
 
     assert ended == [True]
+
+
+def priority() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know the priority of processes alone")
+def test_a_thread_gives_way_and_the_others_do_not() -> None:
+    before, found = priority(), []
+
+    def work() -> None:
+        give_way()
+        found.append(priority())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert found == [min(19, before + NICENESS)]
+    assert priority() == before

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_backend.models.base.base_model import backbone_of
+from ml_backend.models.base.base_model import Backbone
 from ml_backend.models.text.tokenised import TokenisedTexts, whole_texts
 from ml_backend.models.text.torch_encoder import TextEncoder
-from ml_backend.models.text.windows import LEAST_SPANS, Unit, stands_between_spaces, stands_on, tag_reading
+from ml_backend.models.text.windows import LEAST_SPANS, Unit, stands_between_spaces, stands_on, tokenise_units
 from ml_backend.words import tokens
 from tests.tiny_language_models import byte_tokenizer
 from tests.tiny_models import tiny_model, tiny_tokenizer
@@ -49,13 +49,13 @@ def byte_encoder() -> TextEncoder:
                 max_position_embeddings=64,
             )
         ).eval()
-    backbone = backbone_of(model, tokenizer, name="bytes", digest="")
+    backbone = Backbone.of(model, tokenizer, name="bytes", digest="")
     return TextEncoder(backbone, max_length_tokens=WINDOW, use_bf16=False)
 
 
 def word_encoder() -> TextEncoder:
     """A tiny model whose tokenizer knows words, and marks the begin and the end of a text."""
-    backbone = backbone_of(tiny_model("bert"), tiny_tokenizer(), name="words", digest="")
+    backbone = Backbone.of(tiny_model("bert"), tiny_tokenizer(), name="words", digest="")
     return TextEncoder(backbone, max_length_tokens=WINDOW, use_bf16=False)
 
 
@@ -63,19 +63,19 @@ BYTES, WORDS = byte_encoder(), word_encoder()
 ENCODERS = pytest.mark.parametrize("encoder", [BYTES, WORDS], ids=["bytes", "words"])
 
 
-def pieces(reading: TokenisedTexts, texts: Sequence[str]) -> list[list[str]]:
+def pieces(tokenised: TokenisedTexts, texts: Sequence[str]) -> list[list[str]]:
     """The characters of every unit, text by text."""
-    assert reading.spans is not None
+    assert tokenised.spans is not None
     return [
-        [text[start:end] for start, end in reading.spans[first:last].tolist()]
-        for text, first, last in zip(texts, reading.unit_starts[:-1], reading.unit_starts[1:], strict=True)
+        [text[start:end] for start, end in tokenised.spans[first:last].tolist()]
+        for text, first, last in zip(texts, tokenised.unit_starts[:-1], tokenised.unit_starts[1:], strict=True)
     ]
 
 
 def test_words_are_units_and_white_space_belongs_to_none() -> None:
     texts = [TEXTS[0]]
 
-    found = pieces(tag_reading(BYTES, texts, Unit.MODEL_WORD), texts)
+    found = pieces(tokenise_units(BYTES, texts, Unit.MODEL_WORD), texts)
 
     wanted = ["😀", "Bob", "went", "to", "Paris", FAMILY, "with", "Zoe", "\u0301.", "Line", "two", ":", "Ann", "saw"]
     assert found == [[*wanted, "𝒳", "Rome", "."]]
@@ -84,7 +84,7 @@ def test_words_are_units_and_white_space_belongs_to_none() -> None:
 def test_tokens_are_units_and_a_character_of_several_tokens_is_one() -> None:
     texts = ["🙂x Zoë"]
 
-    (found,) = pieces(tag_reading(BYTES, texts, Unit.TOKEN), texts)
+    (found,) = pieces(tokenise_units(BYTES, texts, Unit.TOKEN), texts)
 
     assert found[0] == "🙂"
     assert "ë" in found
@@ -95,12 +95,12 @@ def test_tokens_are_units_and_a_character_of_several_tokens_is_one() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(alphabet=st.characters(codec=None), max_size=120), max_size=4), st.sampled_from(Unit))
 def test_every_character_but_white_space_is_in_one_unit(texts: list[str], unit: Unit) -> None:
-    reading = tag_reading(BYTES, texts, unit)
+    tokenised = tokenise_units(BYTES, texts, unit)
 
-    assert reading.texts == len(texts)
-    assert reading.spans is not None
-    for text, first, last in zip(texts, reading.unit_starts[:-1], reading.unit_starts[1:], strict=True):
-        spans = reading.spans[first:last]
+    assert tokenised.texts == len(texts)
+    assert tokenised.spans is not None
+    for text, first, last in zip(texts, tokenised.unit_starts[:-1], tokenised.unit_starts[1:], strict=True):
+        spans = tokenised.spans[first:last]
         assert (spans[:, 0] < spans[:, 1]).all()
         assert (spans[1:, 0] >= spans[:-1, 1]).all()
         covered = {place for start, end in spans.tolist() for place in range(start, end)}
@@ -118,13 +118,13 @@ def test_every_unit_is_read_once_at_its_own_tokens_in_the_window_with_most_conte
     random = np.random.default_rng(0)
     text = " ".join("".join(random.choice(list("abcdefgh "), size=6)) for _ in range(60))
     (tokens,) = encoder.locate([text])
-    reading = tag_reading(encoder, [text], unit)
+    tokenised = tokenise_units(encoder, [text], unit)
     frame, before = encoder.framed([])
     marks = 0 if frame == [encoder.pad_id] else len(frame)
-    assert reading.places is not None
-    assert reading.spans is not None
+    assert tokenised.places is not None
+    assert tokenised.spans is not None
     windows = []
-    for sequence in reading.sequences:
+    for sequence in tokenised.sequences:
         assert len(sequence) <= WINDOW
         body = list(sequence[before : len(sequence) - (marks - before)])
         (start,) = [i for i in range(len(tokens.ids)) if list(tokens.ids[i : i + len(body)]) == body]
@@ -141,47 +141,47 @@ def test_every_unit_is_read_once_at_its_own_tokens_in_the_window_with_most_conte
         return min(left, right)
 
     unit = 0
-    for window, places in zip(windows, reading.places, strict=True):
+    for window, places in zip(windows, tokenised.places, strict=True):
         for first, end in (places - before + window[0]).tolist():
             assert window[0] <= first < end <= window[1]
-            start, last = reading.spans[unit].tolist()
+            start, last = tokenised.spans[unit].tolist()
             # A byte-level token takes the space before its word along; a word may go on after the window's end.
             read = text[tokens.spans[first][0] : tokens.spans[end - 1][1]].strip()
             assert read == text[start:last] or (end == window[1] and text[start:last].startswith(read))
             most = max(context(first, other) for other in windows if other[0] <= first < other[1])
             assert context(first, window) >= most - 1
             unit += 1
-    assert unit == reading.units == len(reading.spans)
+    assert unit == tokenised.units == len(tokenised.spans)
 
 
 @ENCODERS
 def test_odd_texts_are_read_in_order_and_have_finite_vectors(encoder: TextEncoder) -> None:
-    reading = tag_reading(encoder, TEXTS, Unit.MODEL_WORD)
+    tokenised = tokenise_units(encoder, TEXTS, Unit.MODEL_WORD)
 
-    vectors = encoder.vectors(reading)
+    vectors = encoder.vectors(tokenised)
 
-    assert reading.texts == len(TEXTS)
+    assert tokenised.texts == len(TEXTS)
     assert np.isfinite(vectors).all()
-    assert len(vectors) == reading.units
-    counts = np.diff(reading.unit_starts).tolist()
+    assert len(vectors) == tokenised.units
+    counts = np.diff(tokenised.unit_starts).tolist()
     assert counts[1:3] == [0, 0]
     assert counts[-1] == 200
-    assert all(len(sequence) > 0 for sequence in reading.sequences)
+    assert all(len(sequence) > 0 for sequence in tokenised.sequences)
 
 
 def test_halves_of_surrogate_pairs_keep_their_places() -> None:
     texts = ["a \ud800 b"]
 
-    assert pieces(tag_reading(BYTES, texts, Unit.MODEL_WORD), texts) == [["a", "\ud800", "b"]]
+    assert pieces(tokenise_units(BYTES, texts, Unit.MODEL_WORD), texts) == [["a", "\ud800", "b"]]
 
 
 @ENCODERS
 def test_a_unit_has_the_same_vector_whatever_texts_are_read_beside_it(encoder: TextEncoder) -> None:
-    together = tag_reading(encoder, TEXTS, Unit.MODEL_WORD)
+    together = tokenise_units(encoder, TEXTS, Unit.MODEL_WORD)
     vectors = encoder.vectors(together)
 
     for number, text in enumerate(TEXTS):
-        alone = encoder.vectors(tag_reading(encoder, [text], Unit.MODEL_WORD))
+        alone = encoder.vectors(tokenise_units(encoder, [text], Unit.MODEL_WORD))
         np.testing.assert_allclose(vectors[together.units_of([number])], alone, atol=1e-4)
 
 
@@ -193,16 +193,16 @@ def test_a_word_is_the_mean_of_its_tokens() -> None:
     import torch
 
     text = "unheard-of yesterday"
-    reading = tag_reading(BYTES, [text], Unit.MODEL_WORD)
-    ids = torch.tensor([reading.sequences[0]])
+    tokenised = tokenise_units(BYTES, [text], Unit.MODEL_WORD)
+    ids = torch.tensor([tokenised.sequences[0]])
     with torch.inference_mode():
         hidden = BYTES.backbone.module(input_ids=ids).last_hidden_state[0].numpy()
 
-    found = BYTES.vectors(reading)[:, : BYTES.width]
+    found = BYTES.vectors(tokenised)[:, : BYTES.width]
 
-    assert reading.places is not None
-    assert max(end - first for first, end in reading.places[0].tolist()) > 1, "every word is one token"
-    for vector, (first, end) in zip(found, reading.places[0].tolist(), strict=True):
+    assert tokenised.places is not None
+    assert max(end - first for first, end in tokenised.places[0].tolist()) > 1, "every word is one token"
+    for vector, (first, end) in zip(found, tokenised.places[0].tolist(), strict=True):
         mean = hidden[first:end].mean(axis=0)
         centred = mean - mean.mean()
         np.testing.assert_allclose(unit_length(vector), unit_length(centred), atol=1e-4)
@@ -210,32 +210,32 @@ def test_a_word_is_the_mean_of_its_tokens() -> None:
 
 def test_how_a_word_is_written_is_seen_where_the_model_does_not_see_it() -> None:
     """The tokenizer of the word model writes everything small."""
-    reading = tag_reading(WORDS, ["card Card"], Unit.MODEL_WORD)
+    tokenised = tokenise_units(WORDS, ["card Card"], Unit.MODEL_WORD)
 
-    assert reading.added is not None
-    assert np.abs(reading.added[0] - reading.added[1]).max() > 0.5
-    assert WORDS.vectors(reading).shape == (2, WORDS.width + reading.added.shape[1])
+    assert tokenised.added is not None
+    assert np.abs(tokenised.added[0] - tokenised.added[1]).max() > 0.5
+    assert WORDS.vectors(tokenised).shape == (2, WORDS.width + tokenised.added.shape[1])
 
 
 def test_texts_far_beyond_the_window_are_read_to_their_end() -> None:
     text = "cash " * 20_000 + "card"
 
-    reading = tag_reading(WORDS, [text], Unit.MODEL_WORD)
+    tokenised = tokenise_units(WORDS, [text], Unit.MODEL_WORD)
 
-    assert reading.units == 20_001
-    assert pieces(reading, [text])[0][-1] == "card"
+    assert tokenised.units == 20_001
+    assert pieces(tokenised, [text])[0][-1] == "card"
     # A quarter of a window is shared with the next one.
-    assert len(reading.sequences) < 20_001 / (0.7 * (WINDOW - 2))
-    assert np.isfinite(WORDS.vectors(reading)).all()
+    assert len(tokenised.sequences) < 20_001 / (0.7 * (WINDOW - 2))
+    assert np.isfinite(WORDS.vectors(tokenised)).all()
 
 
 @ENCODERS
 @given(positions=st.lists(st.integers(0, len(TEXTS) - 1), max_size=6))
 @settings(max_examples=25, deadline=None)
 def test_taking_some_texts_is_reading_them_alone(encoder: TextEncoder, positions: list[int]) -> None:
-    taken = tag_reading(encoder, TEXTS, Unit.MODEL_WORD).take(positions)
+    taken = tokenise_units(encoder, TEXTS, Unit.MODEL_WORD).take(positions)
 
-    alone = tag_reading(encoder, [TEXTS[i] for i in positions], Unit.MODEL_WORD)
+    alone = tokenise_units(encoder, [TEXTS[i] for i in positions], Unit.MODEL_WORD)
     assert [list(row) for row in taken.sequences] == [list(row) for row in alone.sequences]
     for name in ("sequence_starts", "unit_starts", "spans"):
         np.testing.assert_array_equal(getattr(taken, name), getattr(alone, name))
@@ -245,18 +245,18 @@ def test_taking_some_texts_is_reading_them_alone(encoder: TextEncoder, positions
 
 
 def test_no_texts_are_a_reading_of_nothing() -> None:
-    reading = tag_reading(BYTES, [], Unit.MODEL_WORD)
+    tokenised = tokenise_units(BYTES, [], Unit.MODEL_WORD)
 
-    assert (reading.texts, reading.units) == (0, 0)
-    assert BYTES.vectors(reading).shape[0] == 0
+    assert (tokenised.texts, tokenised.units) == (0, 0)
+    assert BYTES.vectors(tokenised).shape[0] == 0
 
 
 def test_a_whole_text_is_one_unit() -> None:
-    reading = whole_texts([[1, 2], [3]])
+    tokenised = whole_texts([[1, 2], [3]])
 
-    assert (reading.texts, reading.units, reading.unit_starts.tolist()) == (2, 2, [0, 1, 2])
-    assert reading.places_of([1, 0]) is None
-    assert reading.take([1, 1]).sequences == [[3], [3]]
+    assert (tokenised.texts, tokenised.units, tokenised.unit_starts.tolist()) == (2, 2, [0, 1, 2])
+    assert tokenised.places_of([1, 0]) is None
+    assert tokenised.take([1, 1]).sequences == [[3], [3]]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_all_that_stands_between_spaces_is_one_unit_where_asked_for() -> None:
     texts = ["@bob saw\thttps://t.co/x , St. Louis"]
 
     for encoder in (BYTES, WORDS):
-        found = pieces(tag_reading(encoder, texts, Unit.PIECE), texts)
+        found = pieces(tokenise_units(encoder, texts, Unit.PIECE), texts)
 
         assert found == [["@bob", "saw", "https://t.co/x", ",", "St.", "Louis"]]
 
@@ -289,14 +289,14 @@ def test_all_that_stands_between_spaces_is_one_unit_where_asked_for() -> None:
     ],
 )
 def test_words_of_any_script_are_units_though_the_tokenizer_cuts_off_their_signs(text: str) -> None:
-    (found,) = pieces(tag_reading(BYTES, [text], Unit.WORD), [text])
+    (found,) = pieces(tokenise_units(BYTES, [text], Unit.WORD), [text])
 
     assert found == tokens(text)
-    assert [found] != pieces(tag_reading(BYTES, [text], Unit.MODEL_WORD), [text])
+    assert [found] != pieces(tokenise_units(BYTES, [text], Unit.MODEL_WORD), [text])
 
 
 def test_what_is_not_seen_belongs_to_no_word() -> None:
-    (found,) = pieces(tag_reading(BYTES, ["\ufeffAnn \u200bwent"], Unit.WORD), ["\ufeffAnn \u200bwent"])
+    (found,) = pieces(tokenise_units(BYTES, ["\ufeffAnn \u200bwent"], Unit.WORD), ["\ufeffAnn \u200bwent"])
 
     assert found == ["\ufeff", "Ann", "\u200b", "went"]
 

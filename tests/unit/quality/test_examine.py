@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Row
-from ml_backend.domain.model import HeadKind
-from ml_backend.domain.quality import ClassNoise, ClassPair, Issue, IssueKind
+from ml_backend.domain.quality import Audit, ClassNoise, ClassPair, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError
-from ml_backend.quality.examine import Findings, examine
+from ml_backend.quality.examine import examine
 from ml_backend.quality.predictions import OutOfSamplePredictions
 from tests.reviewed_rows import control_of, reviewed, separable, spoilt
 
@@ -25,17 +24,17 @@ def _project(count: int = 80, wrong: int = 8, seed: int = 1) -> tuple[list[Row],
     return rows, probabilities, features, (np.flatnonzero(labels != true) + 1).tolist()
 
 
-def _of(found: Findings, kind: IssueKind) -> list[Issue]:
+def _of(found: Audit, kind: IssueKind) -> list[Issue]:
     return [issue for issue in found.issues if issue.kind is kind]
 
 
-def _examine(rows: Sequence[Row], probabilities: np.ndarray | None, features: np.ndarray | None = None) -> Findings:
+def _examine(rows: Sequence[Row], probabilities: np.ndarray | None, features: np.ndarray | None = None) -> Audit:
     return examine(rows, [TRAIN] * len(rows), [_single(probabilities)], features)
 
 
 def _single(probabilities: np.ndarray | None, names: Sequence[str] = NAMES) -> OutOfSamplePredictions:
     """What models say of a single choice."""
-    return OutOfSamplePredictions(control_of(*names), HeadKind.SOFTMAX, probabilities)
+    return OutOfSamplePredictions(control_of(*names), "softmax", probabilities)
 
 
 def _even(rows: int, classes: int = len(NAMES)) -> np.ndarray:
@@ -287,9 +286,7 @@ def test_multiple_choices_are_judged_choice_by_choice() -> None:
     answers = [tuple(name for name, is_chosen in zip(NAMES, line, strict=True) if is_chosen) for line in given]
     rows = [reviewed(i + 1, f"text {i}", answer) for i, answer in enumerate(answers)]
     probabilities = np.clip(true * 0.9 + 0.05 + random.normal(scale=0.02, size=true.shape), 0, 1)
-    found = examine(
-        rows, [TRAIN] * 90, [OutOfSamplePredictions(control_of(*NAMES), HeadKind.SIGMOID, probabilities)], None
-    )
+    found = examine(rows, [TRAIN] * 90, [OutOfSamplePredictions(control_of(*NAMES), "sigmoid", probabilities)], None)
     errors = _of(found, IssueKind.LABEL_ERROR)
     assert 4 <= len(errors) <= 6
     for issue in errors:
@@ -316,10 +313,8 @@ def test_what_does_not_fit_together_is_refused(
         examine(rows, splits, [_single(probabilities)], features)
 
 
-def test_an_audit_tells_everything_and_the_callers_warnings_first() -> None:
+def test_an_audit_names_its_snapshot_and_where_the_probabilities_came_from() -> None:
     rows, _, _, _ = _project()
-    found = _examine(rows, None)
-    audit = found.audit(snapshot_id="abc", seconds=1.5, probabilities_from="nothing", warnings=["mind this"])
-    assert (audit.snapshot_id, audit.controls[0].control, audit.rows, audit.seconds) == ("abc", "topic", 80, 1.5)
-    assert audit.warnings == ("mind this", *found.warnings)
-    assert audit.issues == found.issues
+    audit = examine(rows, [TRAIN] * 80, [_single(None)], None, snapshot_id="abc", probabilities_from="nothing")
+    assert (audit.snapshot_id, audit.probabilities_from) == ("abc", "nothing")
+    assert (audit.controls[0].control, audit.rows) == ("topic", 80)

@@ -9,13 +9,12 @@ import pytest
 
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.label_config import Label
-from ml_backend.domain.model import HeadKind
-from ml_backend.domain.quality import ClassNoise, Issue, IssueKind
+from ml_backend.domain.quality import Audit, ClassNoise, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError
 from ml_backend.models.text.tokenised import TokenisedTexts
-from ml_backend.quality.examine import Findings, examine
-from ml_backend.quality.predictions import OutOfSamplePredictions, Tagging
+from ml_backend.quality.examine import examine
+from ml_backend.quality.predictions import OutOfSamplePredictions
 from tests.reviewed_rows import control_of, reviewed
 
 NAMES = ("billing", "cards", "fraud", "loans")
@@ -25,7 +24,7 @@ PLACES = replace(TOPIC, name="places", tag="Labels", labels=(Label("place", "pla
 YORK, LEEDS = Span(5, 9, "place"), Span(14, 19, "place")
 
 
-def _of(found: Findings, kind: IssueKind) -> list[Issue]:
+def _of(found: Audit, kind: IssueKind) -> list[Issue]:
     return [issue for issue in found.issues if issue.kind is kind]
 
 
@@ -39,7 +38,7 @@ def made_rows(count: int = 40, wrong: int = 3) -> list[Row]:
     return found
 
 
-def opinions_on(rows: Sequence[Row]) -> list[OutOfSamplePredictions]:
+def predictions_on(rows: Sequence[Row]) -> list[OutOfSamplePredictions]:
     """A model that knows the topic of every row and both places."""
     units, probabilities, codes = [], [], []
     for row in rows:
@@ -50,19 +49,19 @@ def opinions_on(rows: Sequence[Row]) -> list[OutOfSamplePredictions]:
             probabilities.append([0.1, 0.85, 0.05] if is_place else [0.94, 0.03, 0.03])
             codes.append(int(any(span.start == match.start() for span in row.targets.get("places", ()))))
     count = len(units) // max(len(rows), 1)
-    reading = TokenisedTexts(
+    tokenised = TokenisedTexts(
         [[1] * count for _ in rows], [np.arange(count) for _ in rows], np.arange(len(rows) + 1), np.array(units)
     )
     topics = np.zeros((len(rows), 4))
     topics[np.arange(len(rows)), [NAMES.index(str(row.targets["topic"])) for row in rows]] = 1
     return [
-        OutOfSamplePredictions(TOPIC, HeadKind.SOFTMAX, topics),
-        OutOfSamplePredictions(PLACES, HeadKind.TAGS, np.array(probabilities), Tagging(reading, np.array(codes))),
+        OutOfSamplePredictions(TOPIC, "softmax", topics),
+        OutOfSamplePredictions(PLACES, "tags", np.array(probabilities), np.array(codes), tokenised),
     ]
 
 
-def examined(rows: Sequence[Row], splits: Sequence[Split] | None = None) -> Findings:
-    return examine(rows, splits or [TRAIN] * len(rows), opinions_on(rows), None)
+def examined(rows: Sequence[Row], splits: Sequence[Split] | None = None) -> Audit:
+    return examine(rows, splits or [TRAIN] * len(rows), predictions_on(rows), None)
 
 
 def test_every_issue_names_the_control_that_it_is_about() -> None:
@@ -79,11 +78,10 @@ def test_every_issue_names_the_control_that_it_is_about() -> None:
 
 def test_the_quality_of_a_task_is_that_of_its_worst_answer() -> None:
     found = examined(made_rows())
-    audit = found.audit(snapshot_id="a", seconds=1.0, probabilities_from="x")
 
-    assert audit.quality[1] == found.controls[1].quality[1] == pytest.approx(0.1)
-    assert audit.quality[9] == min(each.quality[9] for each in found.controls)
-    assert audit.health == min(each.health or 1.0 for each in found.controls)
+    assert found.quality[1] == found.controls[1].quality[1] == pytest.approx(0.1)
+    assert found.quality[9] == min(each.quality[9] for each in found.controls)
+    assert found.health == min(each.health or 1.0 for each in found.controls)
 
 
 def test_held_out_spans_get_no_suggestion() -> None:
@@ -110,7 +108,7 @@ def test_a_text_that_is_marked_in_two_ways_is_a_conflict_and_another_place_in_it
 def test_issues_of_texts_name_no_control_and_no_answer() -> None:
     rows = made_rows()
     rows[7] = replace(rows[7], input={"text": " "})
-    found = examine(rows, [TRAIN] * 40, [OutOfSamplePredictions(TOPIC, HeadKind.SOFTMAX)] * 2, None)
+    found = examine(rows, [TRAIN] * 40, [OutOfSamplePredictions(TOPIC, "softmax")] * 2, None)
 
     assert [(each.control, each.given) for each in _of(found, IssueKind.EMPTY)] == [("", None)]
 
@@ -123,4 +121,4 @@ def test_warnings_name_their_control() -> None:
 
 def test_probabilities_of_tags_without_their_words_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"wanted \(0, 3\), a line per word"):
-        examine(made_rows(2), [TRAIN] * 2, [OutOfSamplePredictions(PLACES, HeadKind.TAGS, np.ones((9, 3)))], None)
+        examine(made_rows(2), [TRAIN] * 2, [OutOfSamplePredictions(PLACES, "tags", np.ones((9, 3)))], None)

@@ -1,12 +1,13 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from ml_backend.domain.example import Target
 from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.quality.flagging import Labeled, choose
+from ml_backend.quality.flagging import FlagCandidate, choose_flags
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -21,10 +22,14 @@ def issue(task_id: int, split: Split = Split.TRAIN, quality: float = 0.1) -> Iss
     )
 
 
-def labeled(train: int = 0, held_out: int = 0) -> dict[int, Labeled]:
+def labeled(train: int = 0, held_out: int = 0) -> dict[int, dict[str, Target]]:
     """Train tasks from 1 up, held-out ones from 101 up."""
-    rows = {number: Labeled({"category": "Billing"}, Split.TRAIN) for number in range(1, train + 1)}
-    return rows | {number: Labeled({"category": "Billing"}, Split.TEST) for number in range(101, 101 + held_out)}
+    numbers = [*range(1, train + 1), *range(101, 101 + held_out)]
+    return {number: {"category": "Billing"} for number in numbers}
+
+
+def choose(found: Audit, rows: Mapping[int, Mapping[str, Target]], history: Sequence[Flag]) -> list[FlagCandidate]:
+    return choose_flags(found, rows, {number for number in rows if number > 100}, history, at_most=10)
 
 
 def flag(task_id: int, outcome: FlagOutcome, *, answer: str | None = None, decoy: bool = True) -> Flag:
@@ -54,35 +59,35 @@ def decoys(found: Sequence[object]) -> set[int]:
 def test_decoys_are_as_many_as_there_are_tasks_for() -> None:
     issues = [issue(number, Split.TEST) for number in range(101, 104)]
 
-    assert decoys(choose(audit(issues), labeled(held_out=3), [], at_most=10)) == set()
-    assert decoys(choose(audit(issues), labeled(held_out=4), [], at_most=10)) == {104}
-    assert len(decoys(choose(audit(issues), labeled(held_out=50), [], at_most=10))) == 3
+    assert decoys(choose(audit(issues), labeled(held_out=3), [])) == set()
+    assert decoys(choose(audit(issues), labeled(held_out=4), [])) == {104}
+    assert len(decoys(choose(audit(issues), labeled(held_out=50), []))) == 3
 
 
 def test_train_suspects_need_no_decoys() -> None:
-    assert decoys(choose(audit([issue(1)]), labeled(train=5, held_out=5), [], at_most=10)) == set()
+    assert decoys(choose(audit([issue(1)]), labeled(train=5, held_out=5), [])) == set()
 
 
 def test_the_draw_is_the_same_for_the_same_snapshot_and_another_for_another() -> None:
     issues = [issue(number, Split.TEST) for number in range(101, 106)]
-    first = decoys(choose(audit(issues), labeled(held_out=60), [], at_most=10))
+    first = decoys(choose(audit(issues), labeled(held_out=60), []))
 
-    assert decoys(choose(audit(issues), labeled(held_out=60), [], at_most=10)) == first
-    assert decoys(choose(audit(issues, "11ee"), labeled(held_out=60), [], at_most=10)) != first
+    assert decoys(choose(audit(issues), labeled(held_out=60), [])) == first
+    assert decoys(choose(audit(issues, "11ee"), labeled(held_out=60), [])) != first
 
 
 def test_a_decoy_that_somebody_has_looked_at_gives_way_to_another() -> None:
     issues, rows = [issue(101, Split.TEST)], labeled(held_out=20)
-    (first,) = decoys(choose(audit(issues), rows, [], at_most=10))
+    (first,) = decoys(choose(audit(issues), rows, []))
 
-    (second,) = decoys(choose(audit(issues), rows, [flag(first, FlagOutcome.CONFIRMED, answer="Billing")], at_most=10))
+    (second,) = decoys(choose(audit(issues), rows, [flag(first, FlagOutcome.CONFIRMED, answer="Billing")]))
 
     assert second != first
 
 
 def test_an_open_decoy_that_an_audit_now_suspects_is_one_no_longer() -> None:
     rows = labeled(held_out=20)
-    found = choose(audit([issue(101, Split.TEST)]), rows, [flag(101, FlagOutcome.OPEN)], at_most=10)
+    found = choose(audit([issue(101, Split.TEST)]), rows, [flag(101, FlagOutcome.OPEN)])
 
     assert [each.is_decoy for each in found if each.task_id == 101] == [False]
 
@@ -90,7 +95,7 @@ def test_an_open_decoy_that_an_audit_now_suspects_is_one_no_longer() -> None:
 def test_a_withdrawn_flag_may_come_back() -> None:
     past = [flag(1, FlagOutcome.WITHDRAWN, decoy=False)]
 
-    assert [each.task_id for each in choose(audit([issue(1)]), labeled(train=1), past, at_most=10)] == [1]
+    assert [each.task_id for each in choose(audit([issue(1)]), labeled(train=1), past)] == [1]
 
 
 def test_a_task_with_several_issues_is_flagged_once_by_the_first() -> None:
@@ -99,49 +104,49 @@ def test_a_task_with_several_issues_is_flagged_once_by_the_first() -> None:
     )
     issues = [issue(1), conflict]
 
-    (found,) = choose(audit(issues), labeled(train=1), [], at_most=10)
+    (found,) = choose(audit(issues), labeled(train=1), [])
 
     assert (found.kind, found.suggested, found.quality) == (IssueKind.LABEL_ERROR, "Returns", 0.1)
 
 
 def test_a_task_without_a_label_in_the_snapshot_is_not_flagged() -> None:
-    assert choose(audit([issue(9)]), labeled(train=1), [], at_most=10) == []
+    assert choose(audit([issue(9)]), labeled(train=1), []) == []
 
 
 class TestSeveralControls:
     ROWS: ClassVar = {
-        1: Labeled({"category": "Billing", "tone": ("rude",)}, Split.TRAIN),
-        2: Labeled({"tone": ()}, Split.TRAIN),
-        101: Labeled({"category": "Billing", "tone": ()}, Split.TEST),
-        102: Labeled({"category": "Billing"}, Split.TEST),
-        103: Labeled({"tone": ("kind",)}, Split.TEST),
+        1: {"category": "Billing", "tone": ("rude",)},
+        2: {"tone": ()},
+        101: {"category": "Billing", "tone": ()},
+        102: {"category": "Billing"},
+        103: {"tone": ("kind",)},
     }
 
     def tone(self, task_id: int, split: Split = Split.TRAIN, quality: float = 0.2) -> Issue:
         return replace(issue(task_id, split, quality), given=("rude",), suggested=(), control="tone")
 
     def test_a_task_is_flagged_once_for_its_worst_answer(self) -> None:
-        (found,) = choose(audit([issue(1), self.tone(1)]), self.ROWS, [], at_most=10)
+        (found,) = choose(audit([issue(1), self.tone(1)]), self.ROWS, [])
 
         assert (found.control, found.given, found.suggested) == ("category", "Billing", "Returns")
 
     def test_once_that_was_decided_it_is_flagged_for_the_other(self) -> None:
         past = [flag(1, FlagOutcome.CONFIRMED, answer="Billing", decoy=False)]
 
-        (found,) = choose(audit([issue(1), self.tone(1)]), self.ROWS, past, at_most=10)
+        (found,) = choose(audit([issue(1), self.tone(1)]), self.ROWS, past)
 
         assert (found.control, found.given, found.suggested) == ("tone", ("rude",), ())
 
     def test_an_answer_that_was_confirmed_for_one_control_may_be_wrong_for_another(self) -> None:
         past = [replace(flag(1, FlagOutcome.CONFIRMED, answer="Billing"), control="tone")]
 
-        assert [each.control for each in choose(audit([issue(1)]), self.ROWS, past, at_most=10)] == ["category"]
+        assert [each.control for each in choose(audit([issue(1)]), self.ROWS, past)] == ["category"]
 
     def test_a_decoy_has_an_answer_to_the_control_of_the_one_it_hides(self) -> None:
-        found = choose(audit([self.tone(101, Split.TEST)]), self.ROWS, [], at_most=10)
+        found = choose(audit([self.tone(101, Split.TEST)]), self.ROWS, [])
 
         (decoy,) = (each for each in found if each.is_decoy)
         assert (decoy.task_id, decoy.control, decoy.given) == (103, "tone", ("kind",))
 
     def test_a_task_without_an_answer_to_the_control_is_not_flagged(self) -> None:
-        assert choose(audit([issue(2)]), self.ROWS, [], at_most=10) == []
+        assert choose(audit([issue(2)]), self.ROWS, []) == []

@@ -72,6 +72,16 @@ class _Page(HTMLParser):
         return re.sub(r"\s+", " ", "".join(self.words))
 
 
+def _marks(svg: str) -> list[Element]:
+    """The drawn values, without axes and texts."""
+    return [element for element in fromstring(svg).iter() if element.find("{*}title") is not None]
+
+
+def _path_height(path: str | None) -> float:
+    (height,) = re.findall(r"v(-?[\d.]+)", path or "")
+    return abs(float(height))
+
+
 def _page(audit: Audit = AUDIT, **options: object) -> _Page:
     return _Page(html_report(audit, TEXTS, title="Tickets", **options))  # type: ignore[arg-type]
 
@@ -204,27 +214,44 @@ def test_the_quality_chart_counts_labels_and_flags() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 10_000])
-def test_the_quality_chart_stays_within_its_frame(count: int) -> None:
-    root = fromstring(
-        quality_chart(
-            replace(AUDIT, controls=(ControlQuality("topic", dict.fromkeys(range(count), 1.0), 1.0),), issues=())
-        )
-    )
-    frame = float(root.get("viewBox").split()[3])
-    boxes = [element for element in root.iter() if element.tag.endswith("}rect")]
-    assert len(boxes) == 1
-    assert 0 <= float(boxes[0].get("y")) < float(boxes[0].get("y")) + float(boxes[0].get("height")) <= frame
+def test_the_bar_of_the_most_labels_rises_within_the_frame_and_that_of_one_is_seen(count: int) -> None:
+    qualities = dict.fromkeys(range(count), 1.0) | {count: 0.0}
+    audit = replace(AUDIT, controls=(ControlQuality("topic", qualities, 1.0),), issues=())
+    few, many = (_path_height(mark.get("d")) for mark in _marks(quality_chart(audit)))
+    assert 5 < few <= many <= 200
 
 
 def test_the_noise_chart_shows_the_noisiest_classes_first_and_no_quiet_ones() -> None:
     classes = [ClassNoise("quiet", 9, 0, 0), ClassNoise("some", 9, 1, 0), ClassNoise("<most>", 9, 2, 3)]
-    assert _texts(noise_chart(classes)) == ["", "2 + 3", "", "1 + 0"]
-    assert "<most>" in _titles(noise_chart(classes))
-    assert "quiet" not in noise_chart(classes)
+    svg = noise_chart(classes)
+    assert _texts(svg) == ["<most>", "some", "2 + 3", "1 + 0"]
+    assert _titles(svg)[:2] == ["2 of 9 labels look wrong: <most>", "3 other labels look like this one: <most>"]
+    assert "quiet" not in svg
 
 
 def test_the_pairs_chart_writes_each_count_where_given_and_suggested_meet() -> None:
-    titles = _titles(pairs_chart([ClassPair("a", "b", 3), ClassPair("b", "a", 1), ClassPair("c", "a", 0, 5)]))
+    svg = pairs_chart([ClassPair("a", "b", 3), ClassPair("b", "a", 1), ClassPair("c", "a", 0, 5)])
+    titles = _titles(svg)
     assert "3 labeled a look like b" in titles
     assert "1 labeled b look like a" in titles
     assert not [title for title in titles if "c" in title.split()]
+    assert _texts(svg) == ["3", "1", "a", "b", "a", "b"]
+
+
+def test_charts_say_to_all_what_they_show_and_hold_no_script_and_no_address() -> None:
+    for svg in (quality_chart(AUDIT), noise_chart(AUDIT.classes), pairs_chart(AUDIT.pairs)):
+        root = fromstring(svg)
+        assert root.get("role") == "img"
+        assert root.get("aria-label")
+        assert {mark.get("aria-label") for mark in _marks(svg)} == set(_titles(svg))
+        assert not [element for element in root.iter() if re.search("(script|image|use|a|style)$", element.tag)]
+
+
+@pytest.mark.parametrize("name", ["half \ud83d and \x00 \uffff", "x" * 100_000, "عربي\u202e", "a\nb", "", "null"])
+def test_any_class_name_is_drawn(name: str) -> None:
+    named = replace(AUDIT, classes=(ClassNoise(name, 3, 1, 1),), pairs=(ClassPair(name, "loans", 1),))
+    page = html_report(named, {}, title="Tickets")
+    charts = re.findall("<svg.*?</svg>", page, re.DOTALL)
+    assert len(charts) == 3
+    assert "x" * 301 not in "".join(charts)
+    page.encode()

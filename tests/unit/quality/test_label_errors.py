@@ -2,8 +2,18 @@ import numpy as np
 import pytest
 
 from ml_backend.errors import ConfigurationError
-from ml_backend.quality.label_errors import LabelErrors, label_errors, multilabel_errors, trust
-from tests.reviewed_rows import separable, spoilt
+from ml_backend.quality.judges.sigmoid import multilabel_errors
+from ml_backend.quality.judges.softmax import SoftmaxJudge
+from ml_backend.quality.label_errors import LabelErrors, label_errors
+from ml_backend.quality.predictions import OutOfSamplePredictions
+from tests.reviewed_rows import control_of, separable, spoilt
+
+
+def _trust(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """How far labels are believed; -1 where there is none."""
+    control = control_of(*map(str, range(probabilities.shape[1])))
+    found = OutOfSamplePredictions(control, "softmax", probabilities, labels, None, labels >= 0)
+    return SoftmaxJudge().label_trust(found)
 
 
 def _nothing_judged(found: LabelErrors, labels: np.ndarray) -> bool:
@@ -129,33 +139,32 @@ def test_a_choice_that_is_likely_wrong_is_turned_around_in_the_suggested_answer(
     labels[:8, 0] ^= True
     labels[8:14, 2] ^= True
     probabilities = np.clip(true * 0.9 + 0.05 + random.normal(scale=0.03, size=true.shape), 0.01, 0.99)
-    found = multilabel_errors(labels, probabilities)
-    assert found.is_error[:14].sum() >= 10
-    assert not found.is_error[14:].any()
-    turned = found.is_error
-    assert (found.suggested[turned] == true[turned]).all()
-    assert found.quality[:14].max() < found.quality[14:].min()
+    quality, suggested = multilabel_errors(labels, probabilities)
+    turned = (suggested != labels).any(axis=1)
+    assert turned[:14].sum() >= 10
+    assert not turned[14:].any()
+    assert (suggested[turned] == true[turned]).all()
+    assert quality[:14].max() < quality[14:].min()
 
 
 def test_choices_that_all_rows_or_no_rows_have_are_not_judged() -> None:
     labels = np.array([[True, False]] * 8)
-    found = multilabel_errors(labels, np.tile([0.1, 0.9], (8, 1)))
-    assert not found.is_error.any()
-    assert found.quality.tolist() == [1.0] * 8
-    assert (found.suggested == labels).all()
+    quality, suggested = multilabel_errors(labels, np.tile([0.1, 0.9], (8, 1)))
+    assert quality.tolist() == [1.0] * 8
+    assert (suggested == labels).all()
 
 
 def test_answers_to_no_choices_at_all_are_all_right() -> None:
-    found = multilabel_errors(np.zeros((3, 0), np.bool_), np.zeros((3, 0)))
-    assert found.quality.tolist() == [1.0] * 3
-    assert not found.is_error.any()
+    quality, suggested = multilabel_errors(np.zeros((3, 0), np.bool_), np.zeros((3, 0)))
+    assert quality.tolist() == [1.0] * 3
+    assert suggested.shape == (3, 0)
 
 
 def test_labels_are_trusted_by_their_quality_and_never_not_at_all() -> None:
     true = np.repeat(np.arange(4), 20)
     labels = spoilt(true, 8, of=4, seed=2)
     probabilities, _ = separable(true.tolist(), of=4, seed=2)
-    weights = trust(labels, probabilities)
+    weights = _trust(labels, probabilities)
     assert weights == pytest.approx(np.maximum(label_errors(labels, probabilities).quality, 1e-3))
     assert weights.min() >= 1e-3
     assert weights[labels != true].mean() < 0.3
@@ -166,12 +175,12 @@ def test_rows_without_a_label_leave_the_trust_in_the_others_alone() -> None:
     true = np.repeat(np.arange(3), 10)
     labels = spoilt(true, 3, of=3, seed=4)
     probabilities, _ = separable([*true.tolist(), 0, 1], of=3, seed=4)
-    weights = trust(np.append(labels, [-1, -1]), probabilities)
-    assert weights[:-2] == pytest.approx(trust(labels, probabilities[:-2]))
+    weights = _trust(np.append(labels, [-1, -1]), probabilities)
+    assert weights[:-2] == pytest.approx(_trust(labels, probabilities[:-2]))
     assert weights[-2:].tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("labels", [[], [-1, -1], [0, -1], [1, 1, 1, 1]])
 def test_labels_that_cannot_be_judged_are_trusted(labels: list[int]) -> None:
-    weights = trust(np.array(labels, dtype=np.int64), np.full((len(labels), 2), 0.5))
+    weights = _trust(np.array(labels, dtype=np.int64), np.full((len(labels), 2), 0.5))
     assert weights.tolist() == [1.0] * len(labels)

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -6,14 +6,15 @@ import pytest
 
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control, Label, ObjectTag
-from ml_backend.domain.model import HeadKind, Method
+from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives import objective_for
+from ml_backend.learning.objectives.base import objective_for
 from ml_backend.learning.rows.folds import Fold
-from ml_backend.quality.cross_predict import CrossPredictedRows
-from ml_backend.quality.judge_controls import Trust, audit_settings, judge_controls
+from ml_backend.quality.judges.softmax import SoftmaxJudge
+from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
+from ml_backend.quality.predictions import OutOfSamplePredictions
 from ml_backend.quality.reviewed_texts import ReviewedTexts, grouped_folds
 from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import CONTROL, FAST, keyword_rows, make_row, served
@@ -28,23 +29,39 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
 
 
-def judge(
+class OneRound(SoftmaxJudge):
+    """Believes all labels alike."""
+
+    weighs_labels = False
+
+
+class Trusting(SoftmaxJudge):
+    """Believes labels as far as it is given."""
+
+    def __init__(self, trust: Callable[[OutOfSamplePredictions], np.ndarray]) -> None:
+        self._trust = trust
+
+    def label_trust(self, predictions: OutOfSamplePredictions) -> np.ndarray:
+        return self._trust(predictions)
+
+
+def predict(
     rows: Sequence[Row],
     base_model: str,
     cache: Path,
     *,
     settings: TrainingSettings | None = None,
     report: list[Progress] | None = None,
-    trust: Trust | None = None,
-) -> CrossPredictedRows:
-    (found,) = judge_controls(
+    judge: SoftmaxJudge | None = None,
+) -> OutOfSamplePredictions:
+    _, (found,) = predict_out_of_sample(
         [ReviewedTexts.of(rows, served(CONTROL))],
         settings or audit_settings(is_deep=False, seed=1),
         base_model=base_model,
         cache=cache,
         report=([] if report is None else report).append,
-        trust=None if trust is None else {HeadKind.SOFTMAX: trust},
-    ).controls
+        judge_of=lambda _: judge or OneRound(),
+    )
     return found
 
 
@@ -55,7 +72,7 @@ def folds_of(reviewed: ReviewedTexts, *, folds: int = 5, seed: int = 1) -> list[
 def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(base_model: str, tmp_path: Path) -> None:
     rows = keyword_rows(20)
 
-    found = judge(rows, base_model, tmp_path)
+    found = predict(rows, base_model, tmp_path)
 
     assert found.probabilities.shape == (60, 3)
     assert found.probabilities.dtype == np.float32
@@ -69,8 +86,8 @@ def test_a_row_is_judged_by_a_model_that_knows_neither_it_nor_its_copies(base_mo
     copies = [make_row(100 + n, text, "card") for n, text in enumerate([words, words.upper(), f"  {words}  "])]
     relabeled = [make_row(row.task_id, row.input["body"], "refund") for row in copies]
 
-    as_card = judge([*rows, *copies], base_model, tmp_path / "a").probabilities[-3:]
-    as_refund = judge([*rows, *relabeled], base_model, tmp_path / "b").probabilities[-3:]
+    as_card = predict([*rows, *copies], base_model, tmp_path / "a").probabilities[-3:]
+    as_refund = predict([*rows, *relabeled], base_model, tmp_path / "b").probabilities[-3:]
 
     np.testing.assert_allclose(as_card[0], as_card[2], atol=1e-4)
     # Folds are dealt out by class, so other rows are learned from; but not these: neither label wins for them.
@@ -93,31 +110,14 @@ def test_copies_of_a_text_are_always_in_one_fold_and_every_row_is_scored_once() 
         assert not set(fold.scored.tolist()) & set(fold.train.tolist())
 
 
-def test_rows_without_a_usable_answer_are_scored_and_never_trained_on() -> None:
-    rows = [
-        *keyword_rows(5),
-        make_row(20, "card please", None),
-        make_row(21, "   ", "card"),
-        make_row(22, "cash please", "not in the config"),
-    ]
-
-    reviewed = ReviewedTexts.of(rows, served(CONTROL))
-    folds = folds_of(reviewed)
-
-    assert reviewed.targets[-3:] == (None, None, None)
-    assert reviewed.is_usable.sum() == 15
-    assert not {15, 16, 17} & {row for fold in folds for row in fold.train.tolist()}
-    assert {15, 16, 17} <= {row for fold in folds for row in fold.scored.tolist()}
-
-
 def test_an_empty_text_gets_the_shares_of_the_classes(base_model: str, tmp_path: Path) -> None:
-    found = judge([*keyword_rows(9), make_row(90, "", "card")], base_model, tmp_path)
+    found = predict([*keyword_rows(9), make_row(90, "", "card")], base_model, tmp_path)
 
     np.testing.assert_allclose(found.probabilities[-1], [10 / 30] * 3, atol=1e-6)
 
 
 def test_one_class_alone_gives_its_share(base_model: str, tmp_path: Path) -> None:
-    found = judge(keyword_rows(6, classes=["cash"]), base_model, tmp_path)
+    found = predict(keyword_rows(6, classes=["cash"]), base_model, tmp_path)
 
     assert found.probabilities.argmax(axis=1).tolist() == [1] * 6
 
@@ -125,22 +125,17 @@ def test_one_class_alone_gives_its_share(base_model: str, tmp_path: Path) -> Non
 def test_a_class_with_a_single_text_is_known_by_its_description(base_model: str, tmp_path: Path) -> None:
     rows = [*keyword_rows(6, classes=["card", "cash"]), make_row(50, "refund please", "refund")]
 
-    found = judge(rows, base_model, tmp_path)
+    found = predict(rows, base_model, tmp_path)
 
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def test_two_rows_give_probabilities(base_model: str, tmp_path: Path) -> None:
-    found = judge([make_row(1, "card", "card"), make_row(2, "cash", "cash")], base_model, tmp_path)
+def test_no_row_and_two_rows_give_probabilities_too(base_model: str, tmp_path: Path) -> None:
+    for rows in ([], [make_row(1, "card", "card"), make_row(2, "cash", "cash")]):
+        found = predict(rows, base_model, tmp_path / str(len(rows)))
 
-    assert found.probabilities.shape == (2, 3)
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
-
-
-def test_no_row_at_all_is_an_empty_answer(base_model: str, tmp_path: Path) -> None:
-    found = judge([], base_model, tmp_path)
-
-    assert found.probabilities.shape == (0, 3)
+        assert found.probabilities.shape == (len(rows), 3)
+        np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_without_descriptions_a_fold_that_knows_one_class_only_is_left_out() -> None:
@@ -161,17 +156,17 @@ def test_very_long_texts_and_emoji_are_judged(base_model: str, tmp_path: Path) -
         make_row(62, "\ud83d", "cash"),
     ]
 
-    found = judge(rows, base_model, tmp_path)
+    found = predict(rows, base_model, tmp_path)
 
     assert np.isfinite(found.probabilities).all()
 
 
 def test_a_second_time_everything_comes_from_the_cache(base_model: str, tmp_path: Path) -> None:
     rows = keyword_rows(8)
-    first = judge(rows, base_model, tmp_path)
+    first = predict(rows, base_model, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
 
-    second = judge(rows, base_model, tmp_path)
+    second = predict(rows, base_model, tmp_path)
 
     assert {path.relative_to(tmp_path).as_posix() for path in before} >= {
         "features/features.safetensors",
@@ -185,7 +180,9 @@ def test_other_texts_are_not_served_from_the_cache(base_model: str, tmp_path: Pa
     def features_of(rows: list[Row]) -> np.ndarray:
         reviewed = [ReviewedTexts.of(rows, served(CONTROL))]
         settings = audit_settings(is_deep=False, seed=1)
-        return judge_controls(reviewed, settings, base_model=base_model, cache=tmp_path, report=lambda _: None).features
+        return predict_out_of_sample(reviewed, settings, base_model=base_model, cache=tmp_path, report=lambda _: None)[
+            0
+        ]
 
     first = features_of(keyword_rows(8))
 
@@ -195,10 +192,10 @@ def test_other_texts_are_not_served_from_the_cache(base_model: str, tmp_path: Pa
 
 def test_other_labels_are_judged_anew_from_the_same_features(base_model: str, tmp_path: Path) -> None:
     rows = keyword_rows(8)
-    first = judge(rows, base_model, tmp_path)
+    first = predict(rows, base_model, tmp_path)
     features = (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns
 
-    second = judge([make_row(1, rows[0].input["body"], "refund"), *rows[1:]], base_model, tmp_path)
+    second = predict([make_row(1, rows[0].input["body"], "refund"), *rows[1:]], base_model, tmp_path)
 
     assert (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns == features
     assert not np.allclose(first.probabilities, second.probabilities, atol=1e-4)
@@ -214,20 +211,22 @@ def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_
     reviewed = ReviewedTexts.of(rows, served(CONTROL))
     settings = audit_settings(is_deep=False, seed=1)
     with pytest.raises(JobCancelled):
-        judge_controls([reviewed], settings, base_model=base_model, cache=tmp_path, report=stop)
+        predict_out_of_sample(
+            [reviewed], settings, base_model=base_model, cache=tmp_path, report=stop, judge_of=lambda _: OneRound()
+        )
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / FOLDER).glob("fold-*")}
 
-    found = judge(rows, base_model, tmp_path)
+    found = predict(rows, base_model, tmp_path)
 
     assert sorted(kept) == ["fold-1.safetensors", "fold-2.safetensors"]
     assert {name: (tmp_path / FOLDER / name).stat().st_mtime_ns for name in kept} == kept
-    np.testing.assert_array_equal(found.probabilities, judge(rows, base_model, tmp_path / "other").probabilities)
+    np.testing.assert_array_equal(found.probabilities, predict(rows, base_model, tmp_path / "other").probabilities)
 
 
 def test_progress_rises_from_nothing_to_all(base_model: str, tmp_path: Path) -> None:
     told: list[Progress] = []
 
-    judge(keyword_rows(8), base_model, tmp_path, report=told)
+    predict(keyword_rows(8), base_model, tmp_path, report=told)
 
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
@@ -241,26 +240,26 @@ def test_lora_is_trained_anew_for_every_fold(base_model: str, tmp_path: Path) ->
     told: list[Progress] = []
     settings = TrainingSettings(**FAST.to_json() | {"method": Method.LORA})
 
-    found = judge(rows, base_model, tmp_path, settings=settings, report=told)
+    found = predict(rows, base_model, tmp_path, settings=settings, report=told)
 
     assert audit_settings(is_deep=True, seed=1).method is Method.LORA
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     folds = {progress.message.split(",")[0] for progress in told if "loss" in progress.message}
     assert folds == {"fold 1 of 2", "fold 2 of 2"}
-    assert not np.allclose(found.probabilities, judge(rows, base_model, tmp_path / "frozen").probabilities, atol=1e-3)
+    assert not np.allclose(found.probabilities, predict(rows, base_model, tmp_path / "frozen").probabilities, atol=1e-3)
     assert told[-1].fraction == pytest.approx(1.0)
 
 
 def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_model: str, tmp_path: Path) -> None:
     right, wrong = keyword_rows(20), [make_row(100 + n, f"bank card my money {n}", "refund") for n in range(12)]
 
-    def trust(first: CrossPredictedRows) -> np.ndarray:
+    def trust(first: OutOfSamplePredictions) -> np.ndarray:
         assert first.probabilities.shape == (72, 3)
         return np.where(np.arange(len(first.is_usable)) < 60, 1.0, 1e-3)
 
-    once = judge([*right, *wrong], base_model, tmp_path / "a").probabilities[60:]
-    twice = judge([*right, *wrong], base_model, tmp_path / "b", trust=trust).probabilities[60:]
-    without = judge(
+    once = predict([*right, *wrong], base_model, tmp_path / "a").probabilities[60:]
+    twice = predict([*right, *wrong], base_model, tmp_path / "b", judge=Trusting(trust)).probabilities[60:]
+    without = predict(
         right + [make_row(row.task_id, row.input["body"], None) for row in wrong], base_model, tmp_path / "c"
     )
 
@@ -272,15 +271,15 @@ def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_mod
 def test_both_rounds_are_kept_and_progress_never_goes_back(base_model: str, tmp_path: Path) -> None:
     rows, asked, told = keyword_rows(12), [], list[Progress]()
 
-    def trust(first: CrossPredictedRows) -> np.ndarray:
+    def trust(first: OutOfSamplePredictions) -> np.ndarray:
         asked.append(len(first.is_usable))
         return np.linspace(0.5, 1.0, len(first.is_usable))
 
-    first = judge(rows, base_model, tmp_path, trust=trust, report=told)
+    first = predict(rows, base_model, tmp_path, judge=Trusting(trust), report=told)
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
     again = list[Progress]()
-    second = judge(rows, base_model, tmp_path, trust=trust, report=again)
+    second = predict(rows, base_model, tmp_path, judge=Trusting(trust), report=again)
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
     assert asked == [36, 36]
     assert {progress.stage for progress in again} == {"loading"}

@@ -5,7 +5,7 @@ import pytest
 
 from ml_backend.domain.example import Span
 from ml_backend.models.text.tokenised import TokenisedTexts
-from ml_backend.quality.tag_errors import TagErrors, tag_errors
+from ml_backend.quality.judges.tags import tag_errors
 
 LABELS = ("person", "place")
 TEXTS = ["Ada lives in York"] * 30 + ["nobody is here"] * 30
@@ -30,25 +30,27 @@ def reading_of(texts: Sequence[str]) -> TokenisedTexts:
     )
 
 
-def tags_of(given: Sequence[Sequence[Span]], reading: TokenisedTexts) -> np.ndarray:
+def tags_of(given: Sequence[Sequence[Span]], tokenised: TokenisedTexts) -> np.ndarray:
     """Tag per word of spans that end where words do."""
-    tags = np.zeros(reading.units, dtype=np.int64)
+    tags = np.zeros(tokenised.units, dtype=np.int64)
     for text, spans in enumerate(given):
-        units = range(int(reading.unit_starts[text]), int(reading.unit_starts[text + 1]))
+        units = range(int(tokenised.unit_starts[text]), int(tokenised.unit_starts[text + 1]))
         for span in spans:
-            inside = [u for u in units if reading.spans[u, 0] < span.end and span.start < reading.spans[u, 1]]
+            inside = [u for u in units if tokenised.spans[u, 0] < span.end and span.start < tokenised.spans[u, 1]]
             tags[inside] = 2 * LABELS.index(span.label) + 2
             tags[inside[:1]] -= 1
     return tags
 
 
-def found_in(given: Sequence[tuple[Span, ...]], sure: float = 0.9) -> TagErrors:
+def found_in(
+    given: Sequence[tuple[Span, ...]], sure: float = 0.9
+) -> tuple[np.ndarray, Sequence[tuple[Span, ...]]] | None:
     """What is found where a model knows what is right."""
-    reading = reading_of(TEXTS)
-    right, columns = tags_of(RIGHT, reading), 2 * len(LABELS) + 1
-    probabilities = np.full((reading.units, columns), (1 - sure) / (columns - 1))
-    probabilities[np.arange(reading.units), right] = sure
-    return tag_errors(given, LABELS, probabilities, tags_of(given, reading), reading)
+    tokenised = reading_of(TEXTS)
+    right, columns = tags_of(RIGHT, tokenised), 2 * len(LABELS) + 1
+    probabilities = np.full((tokenised.units, columns), (1 - sure) / (columns - 1))
+    probabilities[np.arange(tokenised.units), right] = sure
+    return tag_errors(given, LABELS, probabilities, tags_of(given, tokenised), tokenised)
 
 
 ADA, YORK = RIGHT[0]
@@ -70,27 +72,26 @@ def test_marks_that_the_model_speaks_against_are_set_right_and_no_others(wrong: 
     given = [*RIGHT]
     given[4] = wrong
 
-    found = found_in(given)
+    quality, suggested = found_in(given)
 
-    assert found.suggested == tuple(RIGHT)
-    assert int(found.quality.argmin()) == 4
-    assert found.quality[4] < 0.1
-    assert np.delete(found.quality, 4).min() > 0.8
+    assert suggested == RIGHT
+    assert int(quality.argmin()) == 4
+    assert quality[4] < 0.1
+    assert np.delete(quality, 4).min() > 0.8
 
 
 def test_a_span_on_a_text_that_should_have_none_is_spurious() -> None:
     given = [*RIGHT]
     given[40] = (Span(0, 6, "person"),)
 
-    assert found_in(given).suggested[40] == ()
+    assert found_in(given)[1][40] == ()
 
 
 def test_right_marks_stay_as_they_are_and_are_good() -> None:
-    found = found_in(RIGHT)
+    quality, suggested = found_in(RIGHT)
 
-    assert found.suggested == tuple(RIGHT)
-    assert found.is_judged
-    assert found.quality.min() > 0.8
+    assert suggested == RIGHT
+    assert quality.min() > 0.8
 
 
 def test_spans_that_overlap_or_end_within_words_stay_where_nothing_speaks_against_them() -> None:
@@ -98,27 +99,31 @@ def test_spans_that_overlap_or_end_within_words_stay_where_nothing_speaks_agains
     given[0] = (ADA, Span(1, 3, "person"), YORK)
     given[1] = (*RIGHT[1], Span(9, 10, "place"))
 
-    reading = reading_of(TEXTS)
-    right = tags_of(RIGHT, reading)
-    probabilities = np.full((reading.units, 5), 0.025)
-    probabilities[np.arange(reading.units), right] = 0.9
-    found = tag_errors(given, LABELS, probabilities, right, reading)
+    tokenised = reading_of(TEXTS)
+    right = tags_of(RIGHT, tokenised)
+    probabilities = np.full((tokenised.units, 5), 0.025)
+    probabilities[np.arange(tokenised.units), right] = 0.9
+    _, suggested = tag_errors(given, LABELS, probabilities, right, tokenised)
 
-    assert found.suggested == tuple(given)
+    assert suggested == given
 
 
 def test_where_nothing_is_marked_anywhere_nothing_is_judged() -> None:
-    found = found_in([()] * 60)
-
-    assert not found.is_judged
-    assert found.suggested == ((),) * 60
+    assert found_in([()] * 60) is None
 
 
-def test_no_text_and_texts_without_words_are_good() -> None:
-    reading = TokenisedTexts([[1], [1]], [np.arange(0)] * 2, np.arange(3), np.zeros((0, 2), dtype=np.int64))
-    nothing = np.zeros((0, 5))
+def test_texts_without_words_are_good() -> None:
+    words = reading_of(TEXTS)
+    empty = TokenisedTexts([[1], [1]], [np.arange(0)] * 2, np.arange(3), np.zeros((0, 2), dtype=np.int64))
+    texts = TokenisedTexts(
+        [*words.sequences, *empty.sequences],
+        [*words.places, *empty.places],
+        np.arange(len(TEXTS) + 3),
+        words.spans,
+    )
+    codes = tags_of(RIGHT, words)
 
-    found = tag_errors([(), ()], LABELS, nothing, np.zeros(0, dtype=np.int64), reading)
+    quality, suggested = tag_errors([*RIGHT, (), ()], LABELS, np.full((texts.units, 5), 0.2), codes, texts)
 
-    assert found.quality.tolist() == [1.0, 1.0]
-    assert found.suggested == ((), ())
+    assert quality[-2:].tolist() == [1.0, 1.0]
+    assert suggested[-2:] == [(), ()]

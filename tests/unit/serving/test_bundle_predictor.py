@@ -8,8 +8,10 @@ import pytest
 from ml_backend.domain.example import Span
 from ml_backend.errors import BundleError
 from ml_backend.models.base.base_model import weights_sha256
-from ml_backend.models.bundle.bundle import BundleFacts, BundleManifest, Head, TrainedPart, read_bundle, write_bundle
-from ml_backend.models.decoders import Decoder
+from ml_backend.models.bundle.bundle import TrainedPart, read_bundle, write_bundle
+from ml_backend.models.bundle.head import Head
+from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
+from ml_backend.models.decoders.base import Decoder
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
@@ -34,26 +36,28 @@ def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
     """Makes a version with random heads, its bundle in the folder `bundle`; a single choice unless told otherwise."""
     encoder = TextEncoder.load(base)
 
-    def part(folder: Path, control: str, readout: Decoder) -> TrainedPart:
-        width = encoder.vectors(readout.reading(encoder, ["a"])).shape[1]
-        weight = np.random.default_rng(0).normal(size=(readout.columns, width)).astype(np.float32)
-        head = Head(weight, np.zeros(readout.columns, dtype=np.float32))
-        return written_part(folder, head, readout, control=control, quantiles=QUANTILES)
+    def part(folder: Path, control: str, decoder: Decoder) -> TrainedPart:
+        width = encoder.vectors(decoder.tokenise(encoder, ["a"])).shape[1]
+        weight = np.random.default_rng(0).normal(size=(decoder.columns, width)).astype(np.float32)
+        head = Head(weight, np.zeros(decoder.columns, dtype=np.float32))
+        return written_part(folder, head, decoder, control=control, quantiles=QUANTILES)
 
-    def write(version: str = "tickets-1-v3", **readouts: Decoder) -> BundlePredictor:
+    def write(version: str = "tickets-1-v3", **decoders: Decoder) -> BundlePredictor:
         folder = tmp_path / version
         manifest = BundleManifest(
             model_version=version,
             base_model=base,
             base_model_sha256=weights_sha256(base),
-            facts=BundleFacts("body", "<View/>", "0123456789ab", "cdef"),
+            facts=BundleFacts(
+                field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef"
+            ),
             parts=(),
             seed=7,
             created_at="2026-01-01T00:00:00+00:00",
             libraries={},
         )
-        wanted = readouts or {"intent": SoftmaxDecoder(LABELS)}
-        parts = [part(folder / control, control, readout) for control, readout in wanted.items()]
+        wanted = decoders or {"intent": SoftmaxDecoder(labels=LABELS)}
+        parts = [part(folder / control, control, decoder) for control, decoder in wanted.items()]
         write_bundle(folder / "bundle", manifest, parts, trained_on=[])
         return BundlePredictor(folder / "bundle")
 
@@ -63,7 +67,7 @@ def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
 def test_answers_are_the_softmax_of_the_logits_over_the_temperature(
     make: Callable[..., BundlePredictor], tmp_path: Path
 ) -> None:
-    predictor = make(intent=SoftmaxDecoder(LABELS, 2.5))
+    predictor = make(intent=SoftmaxDecoder(labels=LABELS, temperature=2.5))
 
     answers = predictor.predict(TEXTS)
 
@@ -83,17 +87,17 @@ def test_answers_are_the_softmax_of_the_logits_over_the_temperature(
 
 
 def test_every_control_has_its_answer_to_every_text(make: Callable[..., BundlePredictor], tmp_path: Path) -> None:
-    readouts = {
-        "mood": SigmoidDecoder(("angry", "late")),
-        "people": TagsDecoder(("PER",)),
-        "intent": SoftmaxDecoder(LABELS),
+    decoders = {
+        "mood": SigmoidDecoder(labels=("angry", "late")),
+        "people": TagsDecoder(labels=("PER",)),
+        "intent": SoftmaxDecoder(labels=LABELS),
     }
-    predictor = make(**readouts)
+    predictor = make(**decoders)
 
     answers = predictor.predict(TEXTS)
 
     bundle = read_bundle(tmp_path / "tickets-1-v3" / "bundle")
-    for position, control in enumerate(readouts):
+    for position, control in enumerate(decoders):
         alone = load_classifier(bundle, position).answers(TEXTS)
         assert [found and found[control].target for found in answers] == [answer.target for answer in alone]
     for found in answers:
@@ -105,7 +109,7 @@ def test_every_control_has_its_answer_to_every_text(make: Callable[..., BundlePr
 
 
 def test_only_texts_with_content_are_asked_about(make: Callable[..., BundlePredictor]) -> None:
-    predictor = make(mood=SigmoidDecoder(("angry", "late")), people=TagsDecoder(("PER",)))
+    predictor = make(mood=SigmoidDecoder(labels=("angry", "late")), people=TagsDecoder(labels=("PER",)))
 
     assert [found is None for found in predictor.predict(["", "a", " ", "b"])] == [True, False, True, False]
     assert predictor.predict([" "]) == [None]
@@ -141,7 +145,7 @@ def test_a_drawn_score_of_several_controls_is_the_product_of_draws_of_their_own(
 ) -> None:
     """The score of a pre-label is the product of its controls' scores, so blind tasks must not stand out."""
     one = make("one-1-v1")
-    two = make("two-1-v1", intent=SoftmaxDecoder(LABELS), mood=SigmoidDecoder(("angry", "late")))
+    two = make("two-1-v1", intent=SoftmaxDecoder(labels=LABELS), mood=SigmoidDecoder(labels=("angry", "late")))
 
     draws = np.array([two.draw_score(key) for key in range(4000)])
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from ml_backend.arrays import Floats2d
 from ml_backend.errors import EncoderError
-from ml_backend.models.text.tokenised import Floats2d
 from ml_backend.serving.engine import Engine
 
 POISON = 13

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from ml_backend.domain.job import JobKind
 from ml_backend.errors import ConfigurationError, DatabaseUnavailable
 from ml_backend.storage import open_database
 from tests.fakes import FakeClock
@@ -47,7 +46,7 @@ def test_a_writer_waits_for_another_one(tmp_path: Path) -> None:
 def test_a_clock_of_another_zone_is_stored_in_utc(tmp_path: Path) -> None:
     noon = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     database = open_database(f"sqlite:///{tmp_path / 'labelloop.db'}", lambda: noon)
-    job, _ = database.jobs.request(JobKind.TRAIN, 7, {}, dedupe_key="a")
+    job, _ = database.jobs.request("train", 7, {}, dedupe_key="a")
     with database.engine.connect() as connection:
         stored = connection.execute(text("SELECT created_at FROM jobs")).scalar()
     database.close()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.model import HeadKind, ScoredTarget
+from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.reasons import Reason
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.labelstudio.validation import misfits
@@ -31,7 +31,7 @@ def test_the_templates_are_served(name: str) -> None:
     found = template(name)
 
     assert [(each.name, each.kind.name, each.kind.head) for each in found.controls] == [
-        ("instruction", "generation", HeadKind.TEXT)
+        ("instruction", "generation", "text")
     ]
     assert found.field == "prompt"
 

@@ -1,6 +1,5 @@
 import pytest
 
-from ml_backend.domain.model import HeadKind
 from ml_backend.errors import UnsupportedLabelConfig
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.tasks import find_kinds, serving_plan
@@ -15,9 +14,9 @@ def test_all_controls_of_a_config_are_served_in_its_order_each_by_its_kind() -> 
     found = plan(LABELS + MULTIPLE + SINGLE)
 
     assert [(each.name, each.kind.name, each.kind.head) for each in found.controls] == [
-        ("spans", "entities", HeadKind.TAGS),
-        ("tags", "multiple_choice", HeadKind.SIGMOID),
-        ("topic", "classification", HeadKind.SOFTMAX),
+        ("spans", "entities", "tags"),
+        ("tags", "multiple_choice", "sigmoid"),
+        ("topic", "classification", "softmax"),
     ]
     assert found.notices == ()
 

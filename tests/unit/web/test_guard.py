@@ -16,7 +16,7 @@ from ml_backend.web.app import create_app
 from ml_backend.web.guard import Guard
 from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, build_test_services, with_backend
+from tests.services import CONFIG, build_test_services, with_settings
 
 PROJECT = {"id": 3, "title": "Tickets", "label_config": CONFIG}
 SETUP = {"project": "3.1", "schema": CONFIG, "hostname": "http://localhost:8080"}
@@ -61,7 +61,7 @@ OPEN_TO = {"health": {"none", "backend"}, "event": {"backend", "webhook"}}
 
 
 def app_of(services: Services, **settings: Any) -> Flask:
-    return create_app(with_backend(services, BackendOptions(**settings)))
+    return create_app(with_settings(services, **settings))
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def test_setup_predict_and_versions_follow_a_promotion_together(services: Servic
     project = services.database.projects.get(1)
     services.studio.create_project("Tickets", CONFIG)
     version = add_version(services, project, "Returns")
-    promote(services, project, version.name, reason="r", report=lambda _done, _text: None)
+    promote(services, project, version.name, reason="r")
     services.champions.refresh(project)
 
     assert client.post("/setup", json=SETUP).get_json() == {"model_version": version.name}

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
@@ -35,19 +35,15 @@ def page(client: FlaskClient) -> str:
     return response.get_data(as_text=True)
 
 
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
-
-
 def test_before_the_first_project_the_page_says_how_to_connect_one(client: FlaskClient) -> None:
     assert "labelloop connect PROJECT" in page(client)
 
 
 def test_the_page_shows_what_serves_and_what_runs(services: Services, client: FlaskClient, project: Project) -> None:
     version = add_version(services, project)
-    promote(services, project, version.name, reason="better by 0.2", report=quiet)
+    promote(services, project, version.name, reason="better by 0.2")
     services.database.events.add([AnnotationEvent(1, EventAction.CREATED, 1, prelabel=PrelabelOutcome.ACCEPTED)])
-    job, _ = services.database.jobs.request(JobKind.TRAIN, 1, {}, dedupe_key="x", claim=True)
+    job, _ = services.database.jobs.request("train", 1, {}, dedupe_key="x", claim=True)
     services.database.jobs.progress(job, 0.42, "training", "epoch 2 of 5")
 
     shown = page(client)
@@ -70,7 +66,7 @@ def test_the_page_shows_what_serves_and_what_runs(services: Services, client: Fl
 def test_a_finished_job_cannot_be_cancelled_from_the_page(
     services: Services, client: FlaskClient, project: Project
 ) -> None:
-    job, _ = services.database.jobs.request(JobKind.TRAIN, 1, {}, dedupe_key="x", claim=True)
+    job, _ = services.database.jobs.request("train", 1, {}, dedupe_key="x", claim=True)
     services.database.jobs.finish(job, JobState.FAILED, error="one label only")
 
     assert "one label only" in page(client)
@@ -80,10 +76,10 @@ def test_a_finished_job_cannot_be_cancelled_from_the_page(
 def test_whatever_people_typed_is_escaped(services: Services, client: FlaskClient) -> None:
     project = add_project(services, title=EVIL)
     version = add_version(services, project)
-    promote(services, project, version.name, reason=EVIL, report=quiet)
+    promote(services, project, version.name, reason=EVIL)
     decision = GateDecision(True, True, EVIL, 1, "a", "b", 0.1, 0.2, 0.1, None, 0.95, 0, (EVIL,))
     services.database.gates.add(project.ref.key, "abc", decision)
-    job, _ = services.database.jobs.request(JobKind.TRAIN, 1, {}, dedupe_key="x", claim=True)
+    job, _ = services.database.jobs.request("train", 1, {}, dedupe_key="x", claim=True)
     services.database.jobs.progress(job, 0.1, EVIL, EVIL)
     services.database.jobs.finish(job, JobState.FAILED, error=EVIL, result={"model_version": EVIL})
 
@@ -95,7 +91,7 @@ def test_whatever_people_typed_is_escaped(services: Services, client: FlaskClien
 
 def test_what_has_changed_in_the_label_config_is_shown_as_text(services: Services, client: FlaskClient) -> None:
     project = add_project(services)
-    promote(services, project, add_version(services, project).name, reason="r", report=quiet)
+    promote(services, project, add_version(services, project).name, reason="r")
     assert "<dt>Label config</dt>" not in page(client)
     quoted = "&lt;script&gt;alert('x')&lt;/script&gt;&quot;'&amp;"
 
@@ -196,7 +192,7 @@ def test_a_promotion_is_served_without_a_restart(services: Services, project: Pr
     try:
         until(lambda: loaded(services, project) == services.cold_start(project).version)
         version = add_version(services, project)
-        promote(services, project, version.name, reason="r", report=quiet)
+        promote(services, project, version.name, reason="r")
         until(lambda: loaded(services, project) == version.name)
     finally:
         stop.set()
@@ -219,7 +215,7 @@ def test_an_alias_moved_by_hand_is_found_at_the_next_full_look(services: Service
 
 
 def test_the_resume_button_lets_a_failed_job_go_on(services: Services, client: FlaskClient, project: Project) -> None:
-    job, _ = services.database.jobs.request(JobKind.TRAIN, 1, {}, dedupe_key="x", claim=True)
+    job, _ = services.database.jobs.request("train", 1, {}, dedupe_key="x", claim=True)
     assert "/resume" not in page(client)
     services.database.jobs.finish(job, JobState.FAILED, error="no memory left")
     assert 'data-post="/jobs/1/resume"' in page(client)

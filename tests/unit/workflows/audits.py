@@ -136,4 +136,4 @@ def audit_of(
 def push(case: Case, snapshot: Snapshot, audit: Audit) -> PushedFlags:
     """The push, after forgetting what was written before."""
     case.studio.changes.clear()
-    return push_audit(case.services, case.project, audit, snapshot, lambda *_: None)
+    return push_audit(case.services, case.project, audit, snapshot)

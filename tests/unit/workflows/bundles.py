@@ -9,16 +9,9 @@ import numpy as np
 from ml_backend.domain.model import Method, ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.labelstudio.label_config_xml import parse_label_config
-from ml_backend.models.bundle.bundle import (
-    QUANTILES,
-    BundleFacts,
-    BundleManifest,
-    Head,
-    PartFacts,
-    TrainedPart,
-    write_bundle,
-    write_head,
-)
+from ml_backend.models.bundle.bundle import TrainedPart, write_bundle
+from ml_backend.models.bundle.head import Head
+from ml_backend.models.bundle.manifest import QUANTILES, BundleFacts, BundleManifest, PartFacts
 from ml_backend.tasks import ServedControl, serving_plan
 from ml_backend.workflows.services import Services
 from tests.services import add_version
@@ -36,7 +29,12 @@ def add_whole_version(
     """As `add_version`, with a bundle on disk."""
     version = add_version(services, project, label)
     plan = serving_plan(parse_label_config(project.label_config))
-    facts = BundleFacts(plan.field, project.label_config, project.label_config_fingerprint, "abc")
+    facts = BundleFacts(
+        field=plan.field,
+        label_config=project.label_config,
+        label_config_fingerprint=project.label_config_fingerprint,
+        snapshot_id="abc",
+    )
     manifest = BundleManifest(
         model_version=version.name,
         base_model=base_model,
@@ -56,12 +54,12 @@ def add_whole_version(
 
 def _part(served: ServedControl, folder: Path) -> TrainedPart:
     classes = len(served.control.labels)
-    write_head(folder, Head(np.zeros((classes, 4), dtype=np.float32), np.zeros(classes, dtype=np.float32)))
+    Head(np.zeros((classes, 4), dtype=np.float32), np.zeros(classes, dtype=np.float32)).write(folder)
     facts = PartFacts(
         control=served.name,
         head=served.kind.head,
         method=Method.REGRESSION,
-        readout={"labels": list(served.control.label_values)},
+        decoder={"labels": list(served.control.label_values)},
         max_length_tokens=64,
         score_quantiles=tuple(position / (QUANTILES - 1) for position in range(QUANTILES)),
         settings={},

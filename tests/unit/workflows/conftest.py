@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from ml_backend.workflows.services import Services
+from tests.services import build_test_services
 from tests.unit.workflows.healthy_loop import Loop, Original, copy_of, make_original
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return build_test_services(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,11 @@ from ml_backend.workflows.labeling.prelabel import push_missing, select_version
 from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
 from tests.fakes import FakeRegistry
-from tests.services import add_studio_project, build_test_services, texts_in, with_backend
+from tests.services import add_studio_project, build_test_services, texts_in, with_settings
 
 ACCESS = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
 SETTINGS = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}
+NO_PASSWORD = dict.fromkeys(SETTINGS, "")
 TEXTS = texts_in(Split.TRAIN, 3)
 
 
@@ -46,7 +47,7 @@ class Loop:
 
 
 def app_transport(services: Services, **settings: Any) -> httpx.WSGITransport:
-    return httpx.WSGITransport(app=create_app(with_backend(services, BackendOptions(**settings))))
+    return httpx.WSGITransport(app=create_app(with_settings(services, **NO_PASSWORD | settings)))
 
 
 def small_base_model(folder: Path) -> str:
@@ -66,10 +67,6 @@ class Original:
     base_model: str
 
 
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
-
-
 def answering(respond: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:
     return httpx.MockTransport(respond)
 
@@ -86,7 +83,7 @@ def make_original(folder: Path) -> Original:
     connect(services, info.id)
     project = services.database.projects.get(info.id)
     predictor = services.cold_start(project)
-    push_missing(services, project, predictor, quiet)
+    push_missing(services, project, predictor)
     select_version(services, project, predictor.version)
     services.database.jobs.cancel(1)
     services.database.close()

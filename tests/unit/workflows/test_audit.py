@@ -3,21 +3,23 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ml_backend.domain.example import Row
-from ml_backend.domain.job import Job, JobKind, JobState
+from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.model import Method, Suspects
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
-from ml_backend.errors import JobError, ProjectNotFound
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON, audit_folder, audit_snapshot
+from ml_backend.workflows.auditing.audit import AuditFiles, audit_snapshot
 from ml_backend.workflows.jobs.context import JobContext
+from ml_backend.workflows.jobs.kinds.audit import AuditJob
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import AuditRequest, TrainRequest, request_audit
 from ml_backend.workflows.training.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services, choice
 from tests.tiny_models import save_tiny_model
@@ -29,10 +31,6 @@ ROWS_PER_CLASS = 30
 CONTROL = "category"
 WRONG = 3
 """Tasks whose label is not that of their word."""
-
-
-def quiet(*_: object) -> None:
-    """Progress that nobody watches."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +72,7 @@ def labeled_by_word(services: Services) -> Case:
 
 
 def audit_job(services: Services, **request: object) -> Job:
-    return request_audit(services, 1, AuditRequest("command", **request), claim=True)[0]  # type: ignore[arg-type]
+    return AuditJob(trigger="command", **request).request(services, 1, claim=True)[0]  # type: ignore[arg-type]
 
 
 def ended(services: Services, job: Job) -> Job:
@@ -87,8 +85,12 @@ def train_rows(snapshot: Snapshot) -> list[Row]:
 
 
 def context_of(services: Services, tmp_path: Path) -> JobContext:
-    job, _ = services.database.jobs.request(JobKind.TRAIN, 0, {}, dedupe_key="t", claim=True)
+    job, _ = services.database.jobs.request("train", 0, {}, dedupe_key="t", claim=True)
     return JobContext(services.database, job, tmp_path)
+
+
+def trusted(services: Services, snapshot: Snapshot, context: JobContext, handling: Suspects) -> Any:
+    return trusted_rows(services, snapshot, context, handling, base_model=services.options.models.base_model)
 
 
 def test_an_audit_of_a_project_writes_three_reports(services: Services, case: Case) -> None:
@@ -96,8 +98,8 @@ def test_an_audit_of_a_project_writes_three_reports(services: Services, case: Ca
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     folder = Path(job.result["path"])
-    assert {AUDIT_JSON, AUDIT_CSV, AUDIT_HTML} <= {path.name for path in folder.iterdir()}
-    found = json.loads((folder / AUDIT_JSON).read_text())
+    assert {"audit.json", "audit.csv", "audit.html"} <= {path.name for path in folder.iterdir()}
+    found = json.loads((folder / "audit.json").read_text())
     assert found["snapshot_id"] == job.result["snapshot_id"]
     assert found["rows"] == job.result["rows"] == 3 * ROWS_PER_CLASS
     assert found["probabilities_from"].startswith("logistic regression on frozen features of ")
@@ -117,7 +119,7 @@ def test_labels_still_count_as_new_to_training_after_an_audit(services: Services
 
 
 def test_held_out_rows_get_no_suggestion(services: Services, case: Case) -> None:
-    audit = audit_snapshot(services, case.snapshot(), report=quiet)
+    audit = audit_snapshot(services, case.snapshot())
 
     assert {issue.suggested for issue in audit.issues if issue.split.is_held_out} <= {None}
     assert len(audit.quality) == 3 * ROWS_PER_CLASS
@@ -126,9 +128,9 @@ def test_held_out_rows_get_no_suggestion(services: Services, case: Case) -> None
 def test_a_second_audit_takes_the_probabilities_of_the_first(services: Services, case: Case) -> None:
     snapshot = case.snapshot()
     stages: list[str] = []
-    first = audit_snapshot(services, snapshot, report=quiet)
+    first = audit_snapshot(services, snapshot)
 
-    second = audit_snapshot(services, snapshot, report=lambda _share, stage, _message: stages.append(stage))
+    second = audit_snapshot(services, snapshot, report=lambda progress: stages.append(progress.stage))
 
     assert replace(second, seconds=first.seconds) == first
     assert "embedding" not in stages
@@ -145,37 +147,25 @@ def test_an_audit_is_pushed_where_that_was_asked_for(services: Services, case: C
 
 def test_an_audit_waits_for_another_of_the_same_project(services: Services, case: Case) -> None:
     snapshot = case.snapshot()
-    told: list[str] = []
+    stages: list[str] = []
 
     class GivenUp(Exception):
         pass
 
-    def report(_share: float, stage: str, _message: str) -> None:
-        told.append(stage)
+    def report(progress: Progress) -> None:
+        stages.append(progress.stage)
         raise GivenUp
 
     with services.database.locks.attempt(f"audit-{case.project.ref.key}"), pytest.raises(GivenUp):
         audit_snapshot(services, snapshot, report=report)
 
-    assert told == ["waiting"]
-
-
-def test_equal_audits_are_one_job_and_other_ones_are_not(services: Services, case: Case) -> None:
-    first, _ = request_audit(services, case.project.id, AuditRequest("training"))
-
-    assert request_audit(services, case.project.id, AuditRequest("command")) == (first, False)
-    assert request_audit(services, case.project.id, AuditRequest("command", is_deep=True))[1]
-    assert request_audit(services, case.project.id, AuditRequest("command", is_pushed=True))[1]
-    assert request_audit(services, 0, AuditRequest("command", snapshot="/a"))[1]
-    assert request_audit(services, 0, AuditRequest("command", snapshot="/b" * 300))[1]
-    with pytest.raises(ProjectNotFound):
-        request_audit(services, 99, AuditRequest("command"))
+    assert stages == ["waiting"]
 
 
 def test_the_folder_of_an_audit_is_that_of_its_snapshot(services: Services, case: Case) -> None:
     snapshot = case.snapshot()
 
-    folder = audit_folder(services, snapshot)
+    folder = AuditFiles.of(services, snapshot).folder
 
     assert folder == services.options.home / "audits" / case.project.ref.key / snapshot.id
 
@@ -183,9 +173,9 @@ def test_the_folder_of_an_audit_is_that_of_its_snapshot(services: Services, case
 class TestSuspects:
     def test_they_are_the_train_rows_with_a_likely_error(self, services: Services, case: Case) -> None:
         snapshot = case.snapshot()
-        audit = audit_snapshot(services, snapshot, report=quiet)
+        audit = audit_snapshot(services, snapshot)
 
-        found = suspicion(services, snapshot, base_model=services.options.models.base_model, report=quiet)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
 
         errors = [issue for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR]
         assert found.suspects == {issue.row_id for issue in errors if issue.split is Split.TRAIN}
@@ -200,7 +190,7 @@ class TestSuspects:
         ended(services, audit_job(services, is_pushed=True))
         snapshot = case.snapshot()
 
-        found = suspicion(services, snapshot, base_model=services.options.models.base_model, report=quiet)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
 
         (row,) = (row for row in train_rows(snapshot) if row.task_id == flag.task_id)
         assert row.id not in found.suspects
@@ -210,13 +200,12 @@ class TestSuspects:
         self, services: Services, case: Case, tmp_path: Path
     ) -> None:
         snapshot = case.snapshot()
-        request = TrainRequest("test", services.options.models.base_model, 1)
         context = context_of(services, tmp_path / "job")
-        found = suspicion(services, snapshot, base_model=services.options.models.base_model, report=quiet)[CONTROL]
+        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
 
-        less, left_out = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
-        lighter, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
-        kept, nothing = trusted_rows(services, request, snapshot, context, Suspects.KEEP)
+        less, left_out = trusted(services, snapshot, context, Suspects.EXCLUDE)
+        lighter, _ = trusted(services, snapshot, context, Suspects.DOWNWEIGHT)
+        kept, nothing = trusted(services, snapshot, context, Suspects.KEEP)
 
         assert {row.id for row in train_rows(snapshot)} - {row.id for row in less[CONTROL]} == found.suspects
         assert [row.weight for row in lighter[CONTROL]] == pytest.approx(
@@ -230,13 +219,11 @@ class TestSuspects:
         self, services: Services, case: Case, tmp_path: Path
     ) -> None:
         snapshot = case.snapshot()
-        request = TrainRequest("test", services.options.models.base_model, 1)
         context = context_of(services, tmp_path / "job")
-        first, _ = trusted_rows(services, request, snapshot, context, Suspects.DOWNWEIGHT)
-        shutil.rmtree(audit_folder(services, snapshot))
-        elsewhere = replace(request, base_model="/nowhere")
+        first, _ = trusted(services, snapshot, context, Suspects.DOWNWEIGHT)
+        shutil.rmtree(AuditFiles.of(services, snapshot).folder)
 
-        again, _ = trusted_rows(services, elsewhere, snapshot, context, Suspects.DOWNWEIGHT)
+        again, _ = trusted_rows(services, snapshot, context, Suspects.DOWNWEIGHT, base_model="/nowhere")
 
         assert again == first
 
@@ -250,12 +237,12 @@ class TestAfterTraining:
         )
 
     def trained(self, case: Case) -> Job:
-        jobs, request = case.services.database.jobs, TrainRequest("test", case.services.options.models.base_model, 1)
-        params = replace(request, method=Method.REGRESSION).params()
-        return ended(case.services, jobs.request(JobKind.TRAIN, 1, params, dedupe_key="t", claim=True)[0])
+        base_model = case.services.options.models.base_model
+        wanted = TrainJob(trigger="test", base_model=base_model, seed=1, method=Method.REGRESSION)
+        return ended(case.services, wanted.request(case.services, 1, claim=True)[0])
 
     def audits(self, case: Case) -> list[Job]:
-        return [job for job in case.services.database.jobs.newest() if job.kind is JobKind.AUDIT]
+        return [job for job in case.services.database.jobs.newest() if job.kind == "audit"]
 
     def test_an_audit_is_asked_for_that_is_pushed(self, make_case: Callable[..., Case]) -> None:
         case = make_case()
@@ -279,13 +266,6 @@ class TestAfterTraining:
         assert self.audits(case) == []
 
 
-def test_a_job_that_is_not_claimed_cannot_be_run(services: Services, case: Case) -> None:
-    job, _ = request_audit(services, case.project.id, AuditRequest("command"))
-
-    with pytest.raises(JobError, match="only a job that a worker or a command has claimed"):
-        run_job(services, job.id)
-
-
 def test_texts_that_are_read_in_part_or_not_at_all_are_named(services: Services, case: Case) -> None:
     case.studio.import_tasks(
         case.project.id, [{"text": "card " * 200}, *[{"text": f"незнакомый текст {n}"} for n in range(50)]]
@@ -293,7 +273,7 @@ def test_texts_that_are_read_in_part_or_not_at_all_are_named(services: Services,
     for task in list(case.studio.tasks)[-51:]:
         case.studio.submit_annotation(task, {"result": choice("Billing")})
 
-    warnings = audit_snapshot(services, case.snapshot(), report=quiet).warnings
+    warnings = audit_snapshot(services, case.snapshot()).warnings
 
     assert any("1 of 141 texts (0.7%) have more than 64 tokens" in warning for warning in warnings)
     assert any("cannot read these texts well" in warning for warning in warnings)

@@ -9,16 +9,14 @@ import pytest
 
 from ml_backend.domain.example import Span
 from ml_backend.domain.flag import FlagOutcome
-from ml_backend.domain.job import JobKind
 from ml_backend.domain.model import Suspects
 from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
 from ml_backend.snapshots.store import read_rows
-from ml_backend.workflows.auditing.audit import AUDIT_CSV, AUDIT_HTML, AUDIT_JSON
 from ml_backend.workflows.jobs.context import JobContext
+from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.requests import AuditRequest, TrainRequest, request_audit
 from ml_backend.workflows.training.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services
 from tests.tiny_models import save_tiny_model
@@ -35,10 +33,6 @@ CONFIG = """<View>
 NAMES = ["category", "tone", "things"]
 ROWS = 60
 FILLERS = ["my", "the", "is", "where", "please", "a", "b", "c", "d", "e", "f", "g", "h", "lost", "bank", "late"]
-
-
-def quiet(*_: object) -> None:
-    """Progress that nobody watches."""
 
 
 def regions(control: str, kind: str, values: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -87,7 +81,7 @@ def made_up(snapshot: Snapshot, control: str, given: Any, suggested: Any) -> tup
 
 
 def audited(services: Services, **request: Any) -> Any:
-    job = request_audit(services, 1, AuditRequest("command", **request), claim=True)[0]
+    job = AuditJob(trigger="command", **request).request(services, 1, claim=True)[0]
     run_job(services, job.id)
     return services.database.jobs.get(job.id)
 
@@ -97,20 +91,20 @@ def test_an_audit_looks_at_every_control_and_says_which_it_means(case: Case) -> 
 
     assert job.error is None
     folder = Path(job.result["path"])
-    found = json.loads((folder / AUDIT_JSON).read_text())
+    found = json.loads((folder / "audit.json").read_text())
     assert found["control"] is None
     assert [each["control"] for each in found["controls"]] == NAMES
     assert all(len(each["quality"]) == ROWS for each in found["controls"])
     lowest = {task: min(each["quality"][task] for each in found["controls"]) for task in found["quality"]}
     assert found["quality"] == lowest
     assert {issue["control"] for issue in found["issues"] if issue["issue"] == "label_error"} <= set(NAMES)
-    assert "category, tone, things" in (folder / AUDIT_HTML).read_text()
+    assert "category, tone, things" in (folder / "audit.html").read_text()
 
 
 def test_marks_that_are_missing_are_found_and_shown_as_pieces_of_the_text(case: Case) -> None:
     folder = Path(audited(case.services).result["path"])
 
-    found = json.loads((folder / AUDIT_JSON).read_text())
+    found = json.loads((folder / "audit.json").read_text())
     things = [
         issue
         for issue in found["issues"]
@@ -119,7 +113,7 @@ def test_marks_that_are_missing_are_found_and_shown_as_pieces_of_the_text(case: 
     missed = [issue for issue in things if issue["given"] == []]
     assert missed
     assert {change["fault"] for issue in missed for change in issue["changes"]} == {"missed"}
-    with (folder / AUDIT_CSV).open(newline="", encoding="utf-8") as file:
+    with (folder / "audit.csv").open(newline="", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if line["control"] == "things" and line["split"] == "train"]
     line = next(line for line in lines if line["task_id"] == str(missed[0]["task_id"]))
     assert line["given"] == "(nothing)"
@@ -176,18 +170,18 @@ def test_a_task_that_is_suspected_of_something_else_now_gets_another_flag(case: 
 
 def test_suspects_are_treated_control_by_control(case: Case, tmp_path: Path) -> None:
     services, snapshot = case.services, case.snapshot()
-    request = TrainRequest("test", services.options.models.base_model, 1)
-    job, _ = services.database.jobs.request(JobKind.TRAIN, 0, {}, dedupe_key="t", claim=True)
+    base_model = services.options.models.base_model
+    job, _ = services.database.jobs.request("train", 0, {}, dedupe_key="t", claim=True)
     context = JobContext(services.database, job, tmp_path / "job")
     every = {row.id for row in read_rows(snapshot.path, Split.TRAIN)}
 
-    found = suspicion(services, snapshot, base_model=services.options.models.base_model, report=quiet)
-    less, notes = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
+    found = suspicion(services, snapshot, base_model=services.options.models.base_model)
+    less, notes = trusted_rows(services, snapshot, context, Suspects.EXCLUDE, base_model=base_model)
 
     assert list(found) == list(less) == NAMES
     assert found["things"].suspects
     assert {row.id for row in less["things"]} == every - found["things"].suspects
     assert {row.id for row in less["category"]} >= every - found["category"].suspects
     assert [note.split(":")[0] for note in notes] == NAMES
-    again, _ = trusted_rows(services, request, snapshot, context, Suspects.EXCLUDE)
+    again, _ = trusted_rows(services, snapshot, context, Suspects.EXCLUDE, base_model=base_model)
     assert again == less

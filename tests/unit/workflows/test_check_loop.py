@@ -9,14 +9,14 @@ import httpx
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.errors import StudioRejected
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.exporting.snapshots import export_project
-from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice
+from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice, with_settings
 from tests.unit.workflows.bundles import add_whole_version
 from tests.unit.workflows.healthy_loop import Loop, answering, app_transport, small_base_model
 
@@ -29,8 +29,7 @@ AREA = """<View>
 def text_model_of(loop: Loop, name: str) -> Any:
     """What doctor finds of the model that writes, in a project that asks for texts."""
     remember_project(loop.services, loop.project_id, AREA)
-    options = dataclasses.replace(loop.services.options, text_base_model=name)
-    return dataclasses.replace(loop, services=dataclasses.replace(loop.services, options=options)).finding("text_model")
+    return dataclasses.replace(loop, services=with_settings(loop.services, text_base_model=name)).finding("text_model")
 
 
 def test_a_project_of_labels_needs_no_model_that_writes(loop: Loop) -> None:
@@ -215,7 +214,7 @@ def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings
 
 def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
     jobs = loop.services.database.jobs
-    job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+    job, _ = jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     jobs.finish(job, JobState.FAILED, error="one label only")
 
     finding = loop.finding("jobs")
@@ -227,7 +226,7 @@ def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
 def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
     jobs = loop.services.database.jobs
     for state in (JobState.FAILED, JobState.SUCCEEDED):
-        job, _ = jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+        job, _ = jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
         jobs.finish(job, state, error=None)
 
     assert loop.finding("jobs").state is State.OK
@@ -273,8 +272,7 @@ def test_a_large_project_is_not_exported_for_the_comparison(loop: Loop) -> None:
     ],
 )
 def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop, text: str, found: str, fix: str) -> None:
-    options = dataclasses.replace(loop.services.options, base_model=DEFAULT_BASE_MODEL)
-    real = dataclasses.replace(loop, services=dataclasses.replace(loop.services, options=options))
+    real = dataclasses.replace(loop, services=with_settings(loop.services, base_model=DEFAULT_BASE_MODEL))
     assert real.finding("texts").state is State.OK
     real.services.studio.import_tasks(loop.project_id, [{"text": text}])
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ml_backend.domain.job import JobKind
 from ml_backend.errors import StudioUnauthorized, StudioUnreachable
 from ml_backend.serving.alarms import AlarmKind
 from ml_backend.serving.model_versions import ModelVersions
@@ -233,7 +232,7 @@ def test_an_mlflow_that_is_away_hides_nothing(loop: Loop) -> None:
 
 
 def test_a_job_that_waits_shows_that_no_worker_runs(loop: Loop) -> None:
-    loop.services.database.jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x")
+    loop.services.database.jobs.request("train", loop.project_id, {}, dedupe_key="x")
     assert loop.finding("worker").state is State.OK
     loop.services.clock.advance(31)
 
@@ -245,15 +244,15 @@ def test_a_job_that_waits_shows_that_no_worker_runs(loop: Loop) -> None:
 
 def test_a_job_behind_a_running_one_of_its_project_waits_rightly(loop: Loop) -> None:
     jobs = loop.services.database.jobs
-    jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
-    jobs.request(JobKind.PRELABEL, loop.project_id, {}, dedupe_key="y")
+    jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
+    jobs.request("prelabel", loop.project_id, {}, dedupe_key="y")
     loop.services.clock.advance(31)
 
     assert loop.finding("worker").state is State.OK
 
 
 def test_a_job_without_a_sign_of_life_is_a_warning(loop: Loop) -> None:
-    loop.services.database.jobs.request(JobKind.TRAIN, loop.project_id, {}, dedupe_key="x", claim=True)
+    loop.services.database.jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     loop.services.clock.advance(61)
 
     finding = loop.finding("worker")

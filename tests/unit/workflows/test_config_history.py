@@ -11,7 +11,6 @@ from sqlalchemy import text
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.config_changes import Absence
 from ml_backend.domain.example import Target
-from ml_backend.domain.job import JobKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
@@ -19,7 +18,7 @@ from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.connecting.config_history import changes_between, changes_since_training, control_absences
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.snapshots import export_project
-from ml_backend.workflows.jobs.rounds import ProjectRounds
+from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
@@ -46,13 +45,9 @@ def services(tmp_path: Path, clock: FakeClock) -> Services:
     return build_test_services(tmp_path, clock=clock)
 
 
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
-
-
 def champion(services: Services, project: Project, label: str = "Shipping") -> str:
     version = add_version(services, project, label)
-    promote(services, project, version.name, reason="better", report=quiet)
+    promote(services, project, version.name, reason="better")
     return version.name
 
 
@@ -84,7 +79,7 @@ def test_the_status_tells_what_has_changed_since_the_champion_was_trained(servic
     champion(services, project)
     assert project_status(services, project).config_changes == ()
 
-    rollback(services, project, reason="worse", report=quiet)
+    rollback(services, project, reason="worse")
     assert project_status(services, project).config_changes == LOST
 
     project = remember_project(services, 1, CONFIG)
@@ -123,7 +118,7 @@ def test_a_champion_whose_control_was_renamed_answers_nothing(services: Services
     assert dict(found.empty) == {"no_model": 1}
 
 
-def tell(services: Services, **claims: Any) -> JobKind | None:
+def tell(services: Services, **claims: Any) -> str | None:
     """An event that says that somebody saved a project's settings; the kind of the newest job after it was looked into.
 
     Args:
@@ -131,23 +126,23 @@ def tell(services: Services, **claims: Any) -> JobKind | None:
     """
     body = {"action": "PROJECT_UPDATED", "project": services.studio.project_json(1) | claims}
     assert receive(services, parse_webhook(body)).job is None
-    ProjectRounds(services, again_s=0).go()
+    ProjectUpkeep(services, again_s=0).run()
     jobs = services.database.jobs.newest()
     return jobs[0].kind if jobs else None
 
 
-def update(services: Services, label_config: str) -> JobKind | None:
+def update(services: Services, label_config: str) -> str | None:
     services.studio.update_project(1, {"label_config": label_config})
     return tell(services)
 
 
 def test_a_changed_label_config_gets_the_pre_labels_of_its_cold_start(services: Services) -> None:
     project = add_project(services, ["one", "two"])
-    push_missing(services, project, services.cold_start(project), quiet)
+    push_missing(services, project, services.cold_start(project))
 
     assert update(services, CONFIG) is None
     assert update(services, CONFIG.replace("<View>", '<View className="wide">')) is None
-    assert update(services, WITHOUT_RETURNS) is JobKind.PRELABEL
+    assert update(services, WITHOUT_RETURNS) == "prelabel"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import (
     ConfigurationError,
@@ -27,21 +27,12 @@ REFUSED = "Label Studio refused POST api/ml with 400: Validation error: "
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture
 def guarded(tmp_path: Path) -> Services:
     return build_test_services(tmp_path, backend=GUARDED)
 
 
 def rejected(status: int, detail: str) -> StudioRejected:
     return StudioRejected(REFUSED + detail, status=status)
-
-
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
 
 
 def test_a_fresh_project_gets_a_backend_a_webhook_and_uncertainty_sampling(services: Services) -> None:
@@ -101,7 +92,7 @@ def test_a_job_pushes_the_missing_pre_labels(services: Services) -> None:
     connection = connect(services, info.id)
 
     assert connection.job is not None
-    assert (connection.job.kind, connection.job.state) == (JobKind.PRELABEL, JobState.QUEUED)
+    assert (connection.job.kind, connection.job.state) == ("prelabel", JobState.QUEUED)
     assert connection.job.params == {"trigger": "connect"}
     assert any("pushes the pre-labels of tickets-1-cold-start-" in change for change in connection.changes)
 
@@ -119,7 +110,7 @@ def test_an_empty_project_gets_no_job_and_is_served_by_the_live_backend(services
 def test_stored_pre_labels_of_the_serving_version_are_selected(services: Services) -> None:
     info = add_studio_project(services, TEXTS)
     first = connect(services, info.id)
-    push_missing(services, first.project, services.cold_start(first.project), quiet)
+    push_missing(services, first.project, services.cold_start(first.project))
     assert services.studio.project(info.id).model_version == "labelloop"
 
     second = connect(services, info.id)

@@ -13,16 +13,11 @@ from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.labeling.predict import predict_file
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.evaluate import evaluate_on_export, evaluate_on_snapshot
-from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, choice, texts_in
 from tests.tiny_models import save_tiny_model
 from tests.unit.workflows.bundles import add_whole_version
 
 TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 4)
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ TEXTS = [*texts_in(Split.TRAIN, 4), *texts_in(Split.VALIDATION, 1), *texts_in(Sp
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture
 def project(services: Services) -> Project:
     """Every task but the fourth is labeled; an event told of the first."""
     project = add_project(services, TEXTS)

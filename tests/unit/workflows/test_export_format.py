@@ -9,20 +9,16 @@ import pytest
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import ConfigurationError, StudioExportError
+from ml_backend.exporters.base import ExportRequest
 from ml_backend.tasks import template_path
-from ml_backend.workflows.exporting.formats import FormatRequest, export_columns, export_format, export_format_of_file
+from ml_backend.workflows.exporting.formats import export_format, export_format_of_file
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, choice, texts_in
 
 TEXTS = [*texts_in(Split.TRAIN, 4), *texts_in(Split.VALIDATION, 1), *texts_in(Split.TEST, 1)]
 TWO_CONTROLS = CONFIG.replace(
     "</View>", '<Choices name="tone" toName="text"><Choice value="calm"/><Choice value="cross"/></Choices></View>'
 )
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture
@@ -49,7 +45,7 @@ def test_live_and_offline_give_the_same_rows(
     services: Services, project: Project, export: Path, tmp_path: Path
 ) -> None:
     live, offline = tmp_path / "live.jsonl", tmp_path / "offline.jsonl"
-    request = FormatRequest("prompt-completion")
+    request = ExportRequest("prompt-completion")
 
     found = export_format(services, project, request, live)
     again = export_format_of_file(services, export, CONFIG, request, offline)
@@ -70,7 +66,7 @@ def test_tasks_without_a_row_are_counted_by_their_reason(
     tasks[4]["annotations"][0]["result"] = [*choice("Billing"), *choice("Shipping")]
     export.write_text(json.dumps(tasks))
 
-    found = export_format_of_file(services, export, CONFIG, FormatRequest("csv", split=split), tmp_path / "x")
+    found = export_format_of_file(services, export, CONFIG, ExportRequest("csv", split=split), tmp_path / "x")
 
     assert (sum(found.rows.values()), found.without_row) == (1, 5)
     assert [(str(each.reason), each.control, each.task_ids) for each in found.reasons] == [
@@ -85,7 +81,7 @@ def test_tasks_without_a_row_are_counted_by_their_reason(
 
 
 def test_a_split_is_that_of_a_snapshot(services: Services, export: Path, tmp_path: Path) -> None:
-    request = FormatRequest("prompt-completion", split=SplitFractions())
+    request = ExportRequest("prompt-completion", split=SplitFractions())
 
     found = export_format_of_file(services, export, CONFIG, request, tmp_path / "splits")
 
@@ -97,7 +93,7 @@ def test_a_split_is_that_of_a_snapshot(services: Services, export: Path, tmp_pat
 def test_a_folder_format_has_one_split_where_none_is_asked_for(
     services: Services, export: Path, tmp_path: Path
 ) -> None:
-    found = export_format_of_file(services, export, CONFIG, FormatRequest("datasets"), tmp_path / "out")
+    found = export_format_of_file(services, export, CONFIG, ExportRequest("datasets"), tmp_path / "out")
 
     assert dict(found.rows) == {"rows": 5}
     files = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
@@ -109,7 +105,7 @@ def test_a_folder_that_holds_something_is_left_alone(services: Services, export:
     (tmp_path / "mine" / "notes.txt").write_text("keep")
 
     with pytest.raises(ConfigurationError, match="mine holds something already"):
-        export_format_of_file(services, export, CONFIG, FormatRequest("datasets"), tmp_path / "mine")
+        export_format_of_file(services, export, CONFIG, ExportRequest("datasets"), tmp_path / "mine")
 
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
@@ -119,7 +115,7 @@ def test_rows_that_cannot_be_carried_are_named(services: Services, tmp_path: Pat
     services.studio.submit_annotation(1, {"result": choice("Billing")})
     services.studio.submit_annotation(2, {"result": [{**choice("calm")[0], "from_name": "tone"}]})
 
-    found = export_format(services, project, FormatRequest("openai-chat", control="tone"), tmp_path / "x")
+    found = export_format(services, project, ExportRequest("openai-chat", control="tone"), tmp_path / "x")
 
     assert (dict(found.rows), {reason: list(ids) for reason, ids in found.left_out.items()}) == (
         {"rows": 1},
@@ -135,9 +131,9 @@ def test_a_format_of_one_control_asks_which(services: Services, tmp_path: Path) 
     project = add_project(services, TEXTS[:1], label_config=TWO_CONTROLS)
 
     with pytest.raises(ConfigurationError, match="there are category, tone; choose one: --control NAME"):
-        export_format(services, project, FormatRequest("openai-chat"), tmp_path / "x")
+        export_format(services, project, ExportRequest("openai-chat"), tmp_path / "x")
     with pytest.raises(ConfigurationError, match="--control mood found; wanted one of category, tone"):
-        export_format(services, project, FormatRequest("csv", control="mood"), tmp_path / "x")
+        export_format(services, project, ExportRequest("csv", control="mood"), tmp_path / "x")
 
 
 @pytest.mark.parametrize(("format_name", "message"), [("nonesuch", "unknown export format"), ("conll", "entities")])
@@ -147,7 +143,7 @@ def test_what_a_format_cannot_do_is_said_before_anything_is_read(
     services.studio.refusals["reviewed_tasks"] = AssertionError("it was read")
 
     with pytest.raises(ConfigurationError, match=message):
-        export_format(services, project, FormatRequest(format_name), tmp_path / "out.jsonl")
+        export_format(services, project, ExportRequest(format_name), tmp_path / "out.jsonl")
 
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -160,7 +156,9 @@ def test_a_flat_export_needs_no_label_config_to_become_conversations(services: S
         newline="",
     )
 
-    found = export_columns(services, path, FormatRequest("openai-chat", system_prompt="Be brief"), tmp_path / "chat")
+    found = export_format_of_file(
+        services, path, None, ExportRequest("openai-chat", system_prompt="Be brief"), tmp_path / "chat"
+    )
 
     assert [[(each["role"], each["content"]) for each in line["messages"]] for line in lines(tmp_path / "chat")] == [
         [("system", "Be brief"), ("user", "Write a haiku"), ("assistant", "Rain,\nsoft")],
@@ -175,8 +173,8 @@ def test_a_flat_export_gives_the_same_with_its_label_config(services: Services, 
     path.write_text('id,annotation_id,prompt,instruction\n16,50,Write a haiku," Rain,\nsoft "\n', newline="")
     config = template_path("generation").read_text(encoding="utf-8")
 
-    export_columns(services, path, FormatRequest("openai-chat"), tmp_path / "without")
-    export_format_of_file(services, path, config, FormatRequest("openai-chat"), tmp_path / "with")
+    export_format_of_file(services, path, None, ExportRequest("openai-chat"), tmp_path / "without")
+    export_format_of_file(services, path, config, ExportRequest("openai-chat"), tmp_path / "with")
 
     assert (tmp_path / "with").read_text() == (tmp_path / "without").read_text()
     assert lines(tmp_path / "with")[0]["messages"][1] == {"role": "assistant", "content": "Rain,\nsoft"}
@@ -189,7 +187,7 @@ def test_columns_that_are_not_there_are_named(services: Services, tmp_path: Path
         StudioExportError,
         match=r"the columns text, answer found; wanted a text under prompt, and answers under instruction, .*--control",
     ):
-        export_columns(services, tmp_path / "x.csv", FormatRequest("openai-chat"), tmp_path / "out")
+        export_format_of_file(services, tmp_path / "x.csv", None, ExportRequest("openai-chat"), tmp_path / "out")
 
     assert not (tmp_path / "out").exists()
 
@@ -199,4 +197,4 @@ def test_formats_that_need_labels_need_the_label_config(services: Services, tmp_
     (tmp_path / "x.csv").write_text("prompt,instruction\na,b\n")
 
     with pytest.raises(ConfigurationError, match="--config FILE"):
-        export_columns(services, tmp_path / "x.csv", FormatRequest(format_name), tmp_path / "out")
+        export_format_of_file(services, tmp_path / "x.csv", None, ExportRequest(format_name), tmp_path / "out")

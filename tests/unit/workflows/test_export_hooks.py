@@ -13,14 +13,14 @@ from ml_backend.domain.example import Row
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import HookError
-from ml_backend.exporters import exporter_names
+from ml_backend.exporters.base import ExportRequest, exporter_names
 from ml_backend.hooks import DROP, Hooks, hookimpl
 from ml_backend.hooks.redaction import Redaction
 from ml_backend.snapshots.store import read_moved, read_rows, read_unresolved
-from ml_backend.workflows.exporting.formats import FormatRequest, export_format
+from ml_backend.workflows.exporting.formats import export_format
 from ml_backend.workflows.exporting.snapshots import export_file, export_project
 from ml_backend.workflows.services import Services
-from tests.services import add_project, build_test_services, choice
+from tests.services import add_project, choice
 
 MAIL, CARD = "jane.doe@example.org", "4111 1111 1111 1111"
 ENTITIES = """<View><Text name="text" value="$text"/>
@@ -38,11 +38,6 @@ class Failing:
     @hookimpl
     def row_read(self, row: Row) -> Row:
         raise ValueError("out of order")
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 def with_hook(services: Services, plugin: object) -> Services:
@@ -86,7 +81,7 @@ def test_redaction_keeps_personal_data_out_of_snapshots(services: Services, tmp_
 def test_redaction_keeps_personal_data_out_of_every_format(
     services: Services, tmp_path: Path, format_name: str
 ) -> None:
-    request = FormatRequest(format_name, control="who")
+    request = ExportRequest(format_name, control="who")
     out = tmp_path / "out" / "file"
 
     found = export_format(with_hook(services, Redaction("email,card")), planted(services), request, out)
@@ -98,7 +93,7 @@ def test_redaction_keeps_personal_data_out_of_every_format(
 
 
 def test_without_redaction_the_same_search_finds_them(services: Services, tmp_path: Path) -> None:
-    export_format(services, planted(services), FormatRequest("rows"), tmp_path / "out" / "file")
+    export_format(services, planted(services), ExportRequest("rows"), tmp_path / "out" / "file")
 
     assert all(leak.encode() in next(contents(tmp_path / "out")) for leak in (MAIL, CARD, "jane", "4111"))
 
@@ -135,7 +130,7 @@ def test_a_task_that_is_disagreed_upon_stays_in_its_split_too(services: Services
 def test_entities_stand_where_they_stood(services: Services, tmp_path: Path) -> None:
     out = tmp_path / "spans.jsonl"
     export_format(
-        with_hook(services, Redaction("email,card")), planted(services, 1), FormatRequest("spans", control="who"), out
+        with_hook(services, Redaction("email,card")), planted(services, 1), ExportRequest("spans", control="who"), out
     )
 
     (line,) = map(json.loads, out.read_text().splitlines())
@@ -146,7 +141,7 @@ def test_rows_that_a_hook_leaves_out_are_counted(services: Services, tmp_path: P
     hooked, project = with_hook(services, Dropping()), planted(services, 10)
 
     snapshot = export_project(hooked, project, tmp_path / "snapshot")
-    found = export_format(hooked, project, FormatRequest("rows"), tmp_path / "rows")
+    found = export_format(hooked, project, ExportRequest("rows"), tmp_path / "rows")
 
     assert snapshot.manifest.dropped["left_out_by_hook"] == 5
     assert {row.task_id % 2 for split in Split for row in read_rows(snapshot.path, split)} == {0}
@@ -171,7 +166,7 @@ def test_a_hook_that_fails_leaves_nothing_half_written(services: Services, tmp_p
     with pytest.raises(HookError, match=r"the hook Failing \(row_read\) failed with task-\d: ValueError: out of order"):
         export_project(hooked, project, out / "snapshot")
     with pytest.raises(HookError, match="Failing"):
-        export_format(hooked, project, FormatRequest("rows"), out / "rows.jsonl")
+        export_format(hooked, project, ExportRequest("rows"), out / "rows.jsonl")
 
     assert [path for path in out.rglob("*") if path.is_file()] == []
     assert len(services.studio.tasks) == 3

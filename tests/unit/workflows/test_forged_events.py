@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import Row
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.snapshots.store import read_rows
 from ml_backend.workflows.exporting.snapshots import export_project
-from ml_backend.workflows.jobs.rounds import ProjectRounds
+from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.services import Services
@@ -21,11 +21,6 @@ from tests.services import add_project, build_test_services, choice, texts_in
 
 FIRST, SECOND, UNLABELED = texts_in(Split.TRAIN, 3)
 (HELD_OUT,) = texts_in(Split.TEST, 1)
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture
@@ -166,19 +161,15 @@ def test_events_of_another_project_change_no_row(services: Services, project: Pr
 
 def imported(services: Services, project: Project) -> JobState | None:
     """Return the state of the push that a forged import queued, after it has run; None where there was no push."""
-    known = services.database.jobs.last(JobKind.PRELABEL, project.id)
+    known = services.database.jobs.last("prelabel", project.id)
     send(services, {"action": "TASKS_CREATED", "tasks": [{"id": 999}], "project": {"id": project.id}})
-    ProjectRounds(services, again_s=0).go()
-    job = services.database.jobs.last(JobKind.PRELABEL, project.id)
+    ProjectUpkeep(services, again_s=0).run()
+    job = services.database.jobs.last("prelabel", project.id)
     if job is None or job == known:
         return None
     while (claimed := services.database.jobs.claim()) is not None:
         services.launcher.launch(claimed)
     return services.database.jobs.get(job.id).state
-
-
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
 
 
 def test_imports_that_are_forged_start_no_push(services: Services, project: Project) -> None:
@@ -190,18 +181,18 @@ def test_imports_that_are_forged_start_no_push(services: Services, project: Proj
 
 def test_an_import_beside_a_push_is_looked_into_after_it(services: Services, project: Project) -> None:
     send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": project.id}})
-    rounds = ProjectRounds(services, again_s=0)
-    rounds.go()
+    upkeep = ProjectUpkeep(services, again_s=0)
+    upkeep.run()
     first = services.database.jobs.claim()
     assert first is not None
-    push_missing(services, project, services.cold_start(project), quiet)
+    push_missing(services, project, services.cold_start(project))
     services.studio.import_tasks(project.id, [{"data": {"text": "came while the push was ending"}}])
     send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": project.id}})
 
-    rounds.go()
+    upkeep.run()
     assert len(services.database.jobs.newest()) == 1
     services.database.jobs.finish(first, JobState.SUCCEEDED)
-    rounds.go()
+    upkeep.run()
 
     assert len(services.database.jobs.newest()) == 2
 
@@ -212,9 +203,9 @@ def test_a_push_that_fails_is_not_asked_for_again_at_once(services: Services, pr
     assert [imported(services, project) for _ in range(3)] == [JobState.FAILED, None, None]
     services.clock.advance(601)
     services.studio.dropped_tasks = set()
-    ProjectRounds(services, again_s=0).go()
+    ProjectUpkeep(services, again_s=0).run()
 
-    last = services.database.jobs.last(JobKind.PRELABEL, project.id)
+    last = services.database.jobs.last("prelabel", project.id)
     assert last is not None
     assert last.state is JobState.QUEUED
 

@@ -19,11 +19,6 @@ TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 6)
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture
 def project(services: Services) -> Project:
     """All test rows are labeled Shipping, which the cold start (Billing) gets wrong."""
     project = add_project(services, [*TRAIN, *TEST])

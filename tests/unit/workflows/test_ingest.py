@@ -1,7 +1,6 @@
 """What becomes of webhook calls: of every action, in any order, twice, and garbled."""
 
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.flag import Flag
 from ml_backend.domain.hint import Hint, HintKind
-from ml_backend.domain.job import JobKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
@@ -19,15 +17,10 @@ from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelCon
 from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.workflows.labeling.ingest import Received, receive
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, choice, texts_in
 
 TEXTS = texts_in(Split.TRAIN, 2)
 UNSERVABLE = CONFIG.replace('choice="single"', 'choice="single" perRegion="true"')
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture
@@ -210,7 +203,7 @@ def test_start_training_queues_a_job_and_a_second_click_returns_it(services: Ser
     first, second = send(services, body), send(services, body)
 
     assert first.job is not None
-    assert (first.job.kind, first.job.project_id) == (JobKind.TRAIN, 1)
+    assert (first.job.kind, first.job.project_id) == ("train", 1)
     assert first.job.params["trigger"] == "label-studio"
     assert second.job == first.job
 

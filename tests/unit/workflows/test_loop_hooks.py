@@ -1,7 +1,6 @@
 """Hooks at promotions and predictions."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.promote import promote, rollback
 from ml_backend.workflows.services import Services
-from tests.services import add_project, add_version, build_test_services, texts_in
+from tests.services import add_project, add_version, texts_in
 
 
 class Guard:
@@ -48,11 +47,6 @@ class Broken:
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture
 def project(services: Services) -> Project:
     return add_project(services, [*texts_in(Split.TRAIN, 2), *texts_in(Split.TEST, 1)])
 
@@ -61,10 +55,6 @@ def hooked(services: Services, plugin: object) -> Services:
     hooks = Hooks(5)
     hooks.register(plugin, type(plugin).__name__)
     return replace(services, hooks=hooks)
-
-
-def quiet(_done: float, _text: str) -> None:
-    """No progress."""
 
 
 @pytest.mark.parametrize(
@@ -81,7 +71,7 @@ def test_a_veto_leaves_everything_as_it_is(services: Services, project: Project,
     version, before = add_version(services, project), services.versions.serving(project)
 
     with pytest.raises(PromotionVetoed, match=message):
-        promote(hooked(services, plugin), project, version.name, reason="better", report=quiet)
+        promote(hooked(services, plugin), project, version.name, reason="better")
 
     assert services.versions.serving(project) == before
     assert services.database.promotions.history(project.id) == []
@@ -93,7 +83,7 @@ def test_a_promotion_that_nobody_objects_to_is_told(services: Services, project:
     guard = Guard(allowed=version.name)
     with_guard = hooked(services, guard)
 
-    promotion = promote(with_guard, project, version.name, reason="better", report=quiet)
+    promotion = promote(with_guard, project, version.name, reason="better")
 
     assert promotion.state is PromotionState.DONE
     assert with_guard.hooks.drain(5)
@@ -105,8 +95,8 @@ def test_what_somebody_forces_is_not_vetoed(services: Services, project: Project
     guard = Guard()
     with_guard = hooked(services, guard)
 
-    promote(with_guard, project, version.name, reason="now", is_forced=True, report=quiet)
-    rollback(with_guard, project, reason="back", report=quiet)
+    promote(with_guard, project, version.name, reason="now", is_forced=True)
+    rollback(with_guard, project, reason="back")
 
     assert services.versions.serving(project) == before
     assert with_guard.hooks.drain(5)
@@ -120,7 +110,7 @@ def test_predictions_of_requests_and_pushes_are_told(services: Services, project
     tasks = [Task(task_id, data["data"]) for task_id, data in services.studio.tasks.items()]
 
     predict_for_studio(with_guard, project, tasks)
-    push_missing(with_guard, project, predictor, quiet)
+    push_missing(with_guard, project, predictor)
 
     assert with_guard.hooks.drain(5)
     told = (project.ref.key, predictor.version, [1, 2, 3], [True, True, False])

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import JobCancelled, LabelConfigError, StudioError, StudioUnreachable
@@ -17,14 +17,9 @@ from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing, select_version
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
-from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
+from tests.services import CONFIG, add_project, choice, texts_in
 
 TRAIN, HELD_OUT = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 1)
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 @pytest.fixture
@@ -33,11 +28,7 @@ def project(services: Services) -> Project:
 
 
 def push(services: Services, project: Project, version: str = "m1", label: str = "Billing") -> int:
-    return push_missing(services, project, FakePredictor(version, {"": "Returns"}, label), quiet)
-
-
-def quiet(_fraction: float, _message: str) -> None:
-    """Progress that nobody watches."""
+    return push_missing(services, project, FakePredictor(version, {"": "Returns"}, label))
 
 
 def test_every_unlabeled_task_gets_a_prediction_and_held_out_ones_a_blind_one(
@@ -94,7 +85,7 @@ def test_a_control_that_has_gone_unheard_is_not_answered(services: Services, gon
     project = add_project(services, TRAIN, label_config=with_controls(gone, kept))
     services.studio.update_project(project.id, {"label_config": with_controls(kept)})
 
-    assert push_missing(services, project, EveryControl("m1", {}), quiet) == 3
+    assert push_missing(services, project, EveryControl("m1", {})) == 3
 
     answered = [{region["from_name"] for region in p["result"]} for p in services.studio.predictions.values()]
     assert answered == [{"category", kept.partition('name="')[2].partition('"')[0]}] * 3
@@ -111,10 +102,10 @@ def test_a_control_that_goes_while_predictions_are_made_stops_the_push(services:
             return super().predict(texts)
 
     with pytest.raises(StudioError, match="The config has changed since"):
-        push_missing(services, project, Slow("m1", {}), quiet)
+        push_missing(services, project, Slow("m1", {}))
 
     assert services.studio.predictions == {}
-    assert push_missing(services, project, EveryControl("m1", {}), quiet) == 3
+    assert push_missing(services, project, EveryControl("m1", {})) == 3
 
 
 def test_a_label_config_that_can_no_longer_be_served_stops_the_push(services: Services, project: Project) -> None:
@@ -146,7 +137,7 @@ def test_a_control_that_label_studio_takes_no_predictions_for_does_not_keep_the_
     more = CONFIG.replace("</View>", f'<Collapse><Panel value="More">{choices}</Panel></Collapse></View>')
     services.studio.update_project(project.id, {"label_config": more})
 
-    assert push_missing(services, remember_project(services, project.id, more), Doubly("m1", {}, "Billing"), quiet) == 4
+    assert push_missing(services, remember_project(services, project.id, more), Doubly("m1", {}, "Billing")) == 4
 
     found = [region["from_name"] for each in services.studio.predictions.values() for region in each["result"]]
     assert found == ["category"] * 3
@@ -167,7 +158,7 @@ def test_a_task_deleted_meanwhile_is_no_error(services: Services) -> None:
             services.studio.tasks.pop(2, None)
             return super().predict(texts)
 
-    push_missing(services, project, Deleting("m1", {"": "Returns"}, "Billing"), quiet)
+    push_missing(services, project, Deleting("m1", {"": "Returns"}, "Billing"))
 
     assert services.studio.prediction_counts(project.id) == {"m1": 6}
 
@@ -175,32 +166,33 @@ def test_a_task_deleted_meanwhile_is_no_error(services: Services) -> None:
 def test_large_projects_are_predicted_and_pushed_in_parts_of_their_own(services: Services) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 7))
     predictor = FakePredictor("m1", {}, "Billing")
-    reported: list[tuple[float, str]] = []
+    reported: list[Progress] = []
 
-    pushed = push_missing(services, project, predictor, lambda *told: reported.append(told), BatchSizes(2, 4))
+    pushed = push_missing(services, project, predictor, reported.append, BatchSizes(2, 4))
 
     assert pushed == 7
     assert [len(texts) for texts in predictor.asked] == [2, 2, 2, 1]
     assert pushes(services) == [[1, 2, 3, 4], [5, 6, 7]]
-    assert reported[0] == (2 / 14, "predicted 2 of 7 pre-labels")
-    assert reported[-1] == (1.0, "pushed 7 of 7 pre-labels")
-    assert [fraction for fraction, _ in reported] == sorted(fraction for fraction, _ in reported)
+    assert reported[0] == Progress(2 / 14, "pushing", "predicted 2 of 7 pre-labels")
+    assert reported[-1] == Progress(1.0, "pushing", "pushed 7 of 7 pre-labels")
+    fractions = [progress.fraction for progress in reported]
+    assert fractions == sorted(fractions)
 
 
 def test_progress_tells_the_rate_and_the_time_left(services: Services) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 8))
     clock = services.clock
-    messages: list[str] = []
+    reported: list[Progress] = []
 
     class Slow(FakePredictor):
         def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
             clock.advance(10)
             return super().predict(texts)
 
-    push_missing(services, project, Slow("m1", {}, "Billing"), lambda _, text: messages.append(text), BatchSizes(2, 8))
+    push_missing(services, project, Slow("m1", {}, "Billing"), reported.append, BatchSizes(2, 8))
 
-    assert messages[0] == "predicted 2 of 8 pre-labels, 0.2 tasks/s, about 70 s left"
-    assert messages[-1] == "pushed 8 of 8 pre-labels, 0.2 tasks/s"
+    assert reported[0].message == "predicted 2 of 8 pre-labels, 0.2 tasks/s, about 70 s left"
+    assert reported[-1].message == "pushed 8 of 8 pre-labels, 0.2 tasks/s"
 
 
 def test_predicting_goes_on_while_a_push_is_under_way(services: Services) -> None:
@@ -219,7 +211,7 @@ def test_predicting_goes_on_while_a_push_is_under_way(services: Services) -> Non
 
     services.studio.push_predictions = push_slowly
 
-    assert push_missing(services, project, Telling("m1", {}, "Billing"), quiet, BatchSizes(2, 2)) == 4
+    assert push_missing(services, project, Telling("m1", {}, "Billing"), batch_sizes=BatchSizes(2, 2)) == 4
 
 
 def test_an_error_of_the_model_is_raised_and_what_was_on_its_way_is_kept(services: Services) -> None:
@@ -232,7 +224,7 @@ def test_an_error_of_the_model_is_raised_and_what_was_on_its_way_is_kept(service
             return super().predict(texts)
 
     with pytest.raises(ZeroDivisionError, match="no model"):
-        push_missing(services, project, Failing("m1", {}, "Billing"), quiet, BatchSizes(2, 2))
+        push_missing(services, project, Failing("m1", {}, "Billing"), batch_sizes=BatchSizes(2, 2))
 
     assert pushes(services) == [[1, 2]]
     assert push(services, project) == 4
@@ -242,7 +234,7 @@ def test_an_error_of_the_model_is_raised_and_what_was_on_its_way_is_kept(service
 def test_what_stops_the_report_stops_the_push(services: Services) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 6))
 
-    def cancelled(_fraction: float, _message: str) -> None:
+    def cancelled(_progress: Progress) -> None:
         raise JobCancelled("stop")
 
     with pytest.raises(JobCancelled):

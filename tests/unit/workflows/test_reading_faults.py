@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_backend.domain.example import Provenance, Row
 from ml_backend.labelstudio.label_config_xml import parse_label_config
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.tasks import ServingPlan, serving_plan
@@ -24,7 +25,8 @@ def plan_for(*controls: str) -> ServingPlan:
 
 def faults(*texts: str, plan: ServingPlan, **options: str | int) -> list[ReadingFault]:
     options = {"base_model": DEFAULT_BASE_MODEL, "max_length_tokens": 256, **options}
-    return reading_faults(plan, list(enumerate(texts, start=1)), **options)
+    rows = [Row(str(n), n, {"text": text}, {}, (), Provenance(())) for n, text in enumerate(texts, start=1)]
+    return reading_faults(plan, rows, **options)
 
 
 @pytest.mark.parametrize("control", [CHOICES, MULTIPLE, ENTITIES])

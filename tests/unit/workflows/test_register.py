@@ -21,11 +21,6 @@ REFUSED = "Label Studio refused POST api/ml with 400: Validation error: "
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
-@pytest.fixture
 def guarded(tmp_path: Path) -> Services:
     return build_test_services(tmp_path, backend=GUARDED)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.quality import Disagreement, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioError, StudioRejected, StudioUnreachable
@@ -66,8 +67,8 @@ def test_a_push_that_was_killed_half_way_is_gone_on_with(case: Case) -> None:
     tasks = suspects_in(snapshot, 25)
     audit = audit_of(snapshot, tasks)
 
-    def die(_fraction: float, message: str) -> None:
-        if message.startswith("brought 20"):
+    def die(progress: Progress) -> None:
+        if progress.message.startswith("brought 20"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -289,7 +290,7 @@ def test_a_project_whose_texts_lie_under_such_a_name_is_refused(case: Case) -> N
     project = add_project(case.services, label_config=CONFIG.replace("$text", "$labelloop_issue"))
 
     with pytest.raises(StudioError, match=r"shows labelloop_issue.*rename that field"):
-        push_audit(case.services, project, audit_of(snapshot, []), snapshot, lambda *_: None)
+        push_audit(case.services, project, audit_of(snapshot, []), snapshot)
 
 
 def test_marks_change_neither_the_snapshot_nor_what_is_predicted(case: Case) -> None:

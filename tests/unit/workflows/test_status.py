@@ -5,9 +5,9 @@ from pathlib import Path
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.model import GateDecision
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.promoting.promote import promote
 from ml_backend.workflows.status import JOBS_SHOWN, project_status
-from ml_backend.workflows.training.requests import request_training
 from tests.services import add_project, add_version, build_test_services
 
 DECISION = GateDecision(True, True, "better by 0.2", 12, "a", "b", 0.5, 0.7, 0.2, None, 0.95, 0, ("thin class",))
@@ -37,9 +37,9 @@ def test_it_shows_labels_jobs_gate_and_promotions_of_this_project_alone(tmp_path
     services.database.events.add(events)
     services.database.gates.add(project.ref.key, "abc", DECISION)
     version = add_version(services, project)
-    promote(services, project, version.name, reason="r", report=lambda _done, _text: None)
-    request_training(services, other.id, trigger="page")
-    job, _ = request_training(services, project.id, trigger="page")
+    promote(services, project, version.name, reason="r")
+    TrainJob.by_settings(services, "page").request(services, other.id)
+    job, _ = TrainJob.by_settings(services, "page").request(services, project.id)
 
     status = project_status(services, project)
 
@@ -57,7 +57,7 @@ def test_only_the_newest_jobs_are_shown(tmp_path: Path) -> None:
     services = build_test_services(tmp_path)
     project = add_project(services)
     for _ in range(JOBS_SHOWN + 2):
-        job, _is_new = request_training(services, project.id, trigger="page")
+        job, _is_new = TrainJob.by_settings(services, "page").request(services, project.id)
         services.database.jobs.cancel(job.id)
 
     shown = project_status(services, project).jobs

@@ -1,20 +1,17 @@
 """What is done otherwise in projects that ask for texts, because a model takes seconds for each."""
 
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from ml_backend.domain.model import HeadKind
+from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.plans import plan_of
 from ml_backend.workflows.exporting.snapshots import export_project
-from ml_backend.workflows.labeling.prelabel import DRAFTS, push_missing
+from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
-from tests.services import add_project, add_version, build_test_services, texts_in
+from tests.services import add_project, add_version, texts_in
 
 AREA = """<View>
   <Text name="text" value="$text"/>
@@ -24,14 +21,9 @@ TEST = texts_in(Split.TEST, TEXTS_AT_ONCE + 4)
 RIGHT, WRONG = "Block the card.", "Call us."
 
 
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
-
-
 def add_text_project(services: Services, texts: list[str], answer: str | None = None) -> Project:
     project = add_project(services, texts, label_config=AREA)
-    assert [each.kind.head for each in plan_of(project.label_config).controls] == [HeadKind.TEXT]
+    assert [each.kind.head for each in plan_of(project.label_config).controls] == ["text"]
     for task_id in services.studio.tasks if answer else ():
         services.studio.submit_annotation(task_id, {"result": reply(answer or "")})
     return project
@@ -49,15 +41,15 @@ def add_writer(services: Services, project: Project, response: str) -> str:
 
 
 def test_drafts_are_pushed_a_few_at_a_time_so_that_an_interruption_loses_little(services: Services) -> None:
-    project = add_text_project(services, texts_in(Split.TRAIN, DRAFTS.pushed + 3))
+    project = add_text_project(services, texts_in(Split.TRAIN, 53))
     writer = FakePredictor("m1", {"": "nothing"}, RIGHT, control="reply")
-    told: list[str] = []
+    reports: list[Progress] = []
 
-    pushed = push_missing(services, project, writer, lambda _, message: told.append(message))
+    pushed = push_missing(services, project, writer, reports.append)
 
-    assert pushed == DRAFTS.pushed + 3
-    assert [len(texts) for texts in writer.asked] == [DRAFTS.pushed, 3]
-    assert (told[0], told[-1]) == ("predicted 50 of 53 pre-labels", "pushed 53 of 53 pre-labels")
+    assert pushed == 53
+    assert [len(texts) for texts in writer.asked] == [50, 3]
+    assert (reports[0].message, reports[-1].message) == ("predicted 50 of 53 pre-labels", "pushed 53 of 53 pre-labels")
     assert {p["result"][0]["value"]["text"][0] for p in services.studio.predictions.values()} == {RIGHT}
 
 
@@ -65,14 +57,14 @@ def test_the_gate_tells_how_far_the_versions_have_written(services: Services) ->
     project = add_text_project(services, TEST, RIGHT)
     champion, challenger = (add_writer(services, project, text) for text in (WRONG, RIGHT))
     services.versions.serve(champion)
-    told: list[tuple[str, int]] = []
+    reports: list[Progress] = []
 
     outcome = hold_gate(
         services,
         export_project(services, project),
         services.versions.get(challenger),
         project,
-        on_texts=lambda version, texts: told.append((version, texts)),
+        report=reports.append,
     )
 
     assert outcome is not None
@@ -81,7 +73,11 @@ def test_the_gate_tells_how_far_the_versions_have_written(services: Services) ->
     assert (outcome.decision.champion_score, outcome.decision.challenger_score) == (0.0, 1.0)
     assert outcome.test["reply"].summary()["exact"] == 1.0
     rows = len(TEST)
-    assert told == [(version, n) for version in (champion, challenger) for n in (TEXTS_AT_ONCE, rows)]
+    assert [each.message for each in reports] == [
+        f"{version} has answered {count} of {rows} test rows"
+        for version in (champion, challenger)
+        for count in (TEXTS_AT_ONCE, rows)
+    ]
 
 
 def test_a_comparison_shows_what_everybody_wrote(services: Services) -> None:

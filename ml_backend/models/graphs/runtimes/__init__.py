@@ -1,5 +1,1 @@
 """What computes the layers of a model: one module per library."""
-
-from .base import Runtime
-
-__all__ = ["Runtime"]

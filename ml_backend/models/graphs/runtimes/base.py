@@ -1,53 +1,111 @@
-"""What every runtime provides."""
+"""What every runtime provides, and how the runtimes of this folder are found."""
 
-import contextlib
-import os
-import sys
-import threading
-from collections.abc import Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
 
-from ...text.tokenised import Floats2d
+import numpy.typing as npt
 
-__all__ = ["Runtime", "cores", "give_way"]
+from ....arrays import Floats2d, WordVectors
+from ....plugins import classes_in
+from ..graph import Graph
+from ..packing import PackedRow, feed, rows_of, unpacked
 
-NICENESS = 5
-"""Added to that of a thread that gives way; Linux then gives it a third of what another thread has."""
+__all__ = ["ROW_TOKENS", "GraphRuntime", "Runtime", "Shape", "graph_runtimes"]
+
+ROW_TOKENS = 128
+"""Tokens of the rows that short sequences share: longer rows make attention dearer, shorter ones are filled less."""
+
+Shape = tuple[int, int]
+"""Rows and tokens."""
 
 
-class Runtime(Protocol):
+class Runtime(ABC):
     """The layers of one model, ready to be computed. Not safe to use from several threads at the same time.
 
     Attributes:
         name: as in the setting that chooses one.
-        tokens_per_batch: so many are computed at once in the best of times; more than that only takes longer.
+        tokens_per_batch: as many as are computed at once in the best of times; more than that only takes longer.
         memory_bytes: about what it holds in memory.
     """
 
-    name: str
+    name: ClassVar[str]
     tokens_per_batch: int
     memory_bytes: int
 
+    @abstractmethod
     def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
         """The last layer's vectors of each token sequence, shape (T, D), in the order given."""
 
+    @abstractmethod
     def close(self) -> None:
         """Give back what it holds; nothing is computed afterwards."""
 
 
-def cores() -> int:
-    """CPU cores that this process may use."""
-    # Not every system has processes bound to cores.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class GraphRuntime(Runtime):
+    """A library that computes graphs on the CPU.
 
+    Args:
+        max_length_tokens: longest sequence that will be asked for.
+        threads: that compute; None: as many as there are cores.
+        shapes: most shapes of the input to prepare, all of them before anything is computed, where shapes are
+            prepared; None: as many as are worth it.
 
-def give_way() -> None:
-    """The thread that calls this gets what the others leave of the cores, from now on; elsewhere than on Linux nothing.
+    Attributes:
+        order: of trial, from 1: the ones that usually win come first.
+        package: the installed package that its speed depends on.
+        trial_shapes: most shapes to prepare for a trial.
 
-    So do the threads that it starts.
+    Raises:
+        GraphError: the graph cannot be computed here.
     """
-    # Other systems know the priority of processes alone.
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+
+    order: ClassVar[int]
+    package: ClassVar[str]
+    trial_shapes: ClassVar[int | None] = None
+    tokens_per_batch = 4 * ROW_TOKENS
+
+    @abstractmethod
+    def __init__(
+        self,
+        graph: Graph,
+        words: WordVectors,
+        *,
+        max_length_tokens: int,
+        threads: int | None = None,
+        shapes: int | None = None,
+    ) -> None:
+        self._facts, self._words = graph.facts, words
+        # Sequences of a graph that is not packed have a row each.
+        self._row_tokens = ROW_TOKENS if graph.facts.is_packed else 0
+
+    @classmethod
+    def file_of(cls, graph: Graph) -> Path | None:
+        """The form of the graph that this runtime computes; None where the graph lacks it."""
+        return graph.onnx
+
+    def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
+        found: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
+        rows = rows_of([len(sequence) for sequence in sequences], self._row_tokens)
+        for batch, shape in self._batches(rows):
+            arrays = feed(sequences, batch, shape=shape, pad_id=self._facts.pad_id)
+            computed = self._compute(self._facts.inputs(self._words, arrays), shape)
+            for member, vectors in unpacked(computed, batch, sequences):
+                found[member] = vectors
+        return found
+
+    @abstractmethod
+    def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
+        """Yield rows, fullest first, that are computed together, and the shape of the input that holds them."""
+
+    @abstractmethod
+    def _compute(self, inputs: Mapping[str, npt.NDArray[Any]], shape: Shape, /) -> Floats2d:
+        """The vectors for an input of a shape, shape (rows, tokens, D)."""
+
+
+@cache
+def graph_runtimes() -> Sequence[type[GraphRuntime]]:
+    """Return the runtimes of this folder that compute graphs, in the order of trial."""
+    return sorted(classes_in(__package__, GraphRuntime, "name").values(), key=lambda kind: kind.order)

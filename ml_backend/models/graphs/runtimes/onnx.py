@@ -1,29 +1,36 @@
 """Graphs computed by onnxruntime, in fp32."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy.typing as npt
+
+from ....arrays import Floats2d, WordVectors
 from ....errors import GraphError
-from ...text.tokenised import Floats2d
-from ..graph import Graph, WordVectors, graph_inputs
-from ..packing import feed, rows_of, unpacked
-from .base import cores
+from ...base.device import cores
+from ..graph import Graph
+from ..packing import PackedRow
+from .base import GraphRuntime, Shape
 
 __all__ = ["OnnxRuntime"]
 
-ROW_TOKENS = 128
 
+class OnnxRuntime(GraphRuntime):
+    """A graph for rows of any number and length."""
 
-class OnnxRuntime:
-    """A graph for rows of any number and length.
+    name = package = "onnxruntime"
+    order = 3
 
-    Raises:
-        GraphError: onnxruntime cannot compute it here.
-    """
-
-    name = "onnxruntime"
-    tokens_per_batch = 4 * ROW_TOKENS
-
-    def __init__(self, graph: Graph, words: WordVectors, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        words: WordVectors,
+        *,
+        max_length_tokens: int,
+        threads: int | None = None,
+        shapes: int | None = None,
+    ) -> None:
+        super().__init__(graph, words, max_length_tokens=max_length_tokens, threads=threads, shapes=shapes)
         try:
             import onnxruntime
 
@@ -33,22 +40,17 @@ class OnnxRuntime:
         except Exception as error:
             # onnxruntime's own exceptions have no common base but this.
             raise GraphError(f"onnxruntime cannot compute {graph.onnx}: {error}") from error
-        self._facts, self._words = graph.facts, words
-        self._row_tokens = ROW_TOKENS if graph.facts.is_packed else 0
         self.memory_bytes = 2 * graph.onnx.stat().st_size
-
-    def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
-        found: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
-        rows = rows_of([len(sequence) for sequence in sequences], self._row_tokens)
-        while rows:
-            count = max(1, self.tokens_per_batch // rows[0].tokens)
-            batch, rows = rows[:count], rows[count:]
-            shape = (len(batch), batch[0].tokens)
-            arrays = feed(sequences, batch, shape=shape, pad_id=self._facts.pad_id)
-            hidden = self._session.run(None, graph_inputs(self._facts, self._words, arrays))[0]
-            for member, vectors in unpacked(hidden, batch, sequences):
-                found[member] = vectors
-        return found
 
     def close(self) -> None:
         self._session = None
+
+    def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
+        while rows:
+            count = max(1, self.tokens_per_batch // rows[0].tokens)
+            batch, rows = rows[:count], rows[count:]
+            yield batch, (len(batch), batch[0].tokens)
+
+    def _compute(self, inputs: Mapping[str, npt.NDArray[Any]], _shape: Shape, /) -> Floats2d:
+        hidden: Floats2d = self._session.run(None, inputs)[0]
+        return hidden

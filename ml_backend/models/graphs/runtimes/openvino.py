@@ -1,60 +1,56 @@
 """Graphs computed by OpenVINO, in bf16 where the CPU has it, or in 8 bits."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
+
+from ....arrays import Floats2d, WordVectors
+from ....batches import in_batches
 from ....errors import GraphError
-from ...base.native_threads import NativeThread
-from ...text.tokenised import Floats2d
-from ..graph import INPUTS, Graph, WordVectors, graph_inputs
-from ..packing import Row, feed, rows_of, unpacked
-from .base import cores, give_way
+from ...base.device import cores
+from ...base.native_threads import NativeThread, give_way
+from ..graph import INPUTS, Graph
+from ..packing import PackedRow, feed
+from .base import ROW_TOKENS, GraphRuntime, Shape
 
-__all__ = ["EAGER", "OpenVinoRuntime"]
+__all__ = ["OpenVinoInt8Runtime", "OpenVinoRuntime"]
 
-ROW_TOKENS = 128
-BATCH_ROWS = 4
+BATCH_ROWS = GraphRuntime.tokens_per_batch // ROW_TOKENS
 EAGER = 3
 """Shapes that are compiled before anything is computed: any length that may come, and `ROW_TOKENS` and 32 tokens."""
 USEFUL = ((1, ROW_TOKENS), (1, 32), (BATCH_ROWS, ROW_TOKENS), (1, 64), (1, 16), (1, 208), (1, 96), (1, 160))
 COPIES_BYTES = 400 * 2**20
 """What all copies of a model's weights may take together: every shape that is compiled holds one."""
 
-Shape = tuple[int, int]
 
-
-class OpenVinoRuntime:
-    """A graph compiled for some shapes of its input, (rows, tokens); what is asked for goes into the next larger one.
+class OpenVinoRuntime(GraphRuntime):
+    """A graph compiled for some shapes of its input; what is asked for goes into the next larger one.
 
     A graph of a fixed shape takes a third of the time of one of any shape when short texts of many lengths follow each
-    other.
-
-    Args:
-        in_int8: the graph in 8 bits.
-        max_length_tokens: longest sequence that will be asked for.
-        threads: that compute; None: as many as there are cores.
-        shapes: most shapes to compile, all of them before anything is computed; None: as many as fit into memory that
-            is reasonable, of which those that any text fits into are compiled first and the others on a thread.
-
-    Raises:
-        GraphError: the graph is not there, or OpenVINO cannot compute it here.
+    other. Where no number of shapes is given, as many are compiled as fit into a reasonable share of memory: first the
+    ones that any text fits into, the others on a thread.
     """
 
-    tokens_per_batch = ROW_TOKENS * BATCH_ROWS
+    name = package = "openvino"
+    order = 2
+    # A few shapes, all of them ready: one that still compiled others would lose to one that was done with it.
+    trial_shapes = EAGER
 
     def __init__(
         self,
         graph: Graph,
         words: WordVectors,
         *,
-        in_int8: bool,
         max_length_tokens: int,
         threads: int | None = None,
         shapes: int | None = None,
     ) -> None:
-        self.name = "openvino-int8" if in_int8 else "openvino"
-        file = graph.int8 if in_int8 else graph.onnx
+        super().__init__(graph, words, max_length_tokens=max_length_tokens, threads=threads, shapes=shapes)
+        file = self.file_of(graph)
         if file is None:
             raise GraphError(f"{graph.folder} holds no graph in 8 bits")
         try:
@@ -64,19 +60,12 @@ class OpenVinoRuntime:
             self._model = self._core.read_model(file)
         except (ImportError, RuntimeError) as error:
             raise GraphError(f"OpenVINO cannot read {file}: {error}") from error
-        self._facts, self._words = graph.facts, words
-        self._properties = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads or cores(),
-        }
-        weights = (file.with_suffix(".bin") if in_int8 else file).stat().st_size
-        # Unpacked weights in bf16 or 8 bits, the form they are computed in, and what is passed between layers.
-        self._copy_bytes = weights * (3 if in_int8 else 1) + 8 * 2**20
-        self._row_tokens = ROW_TOKENS if graph.facts.is_packed else 0
+        self._properties = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads or cores()}
+        copy_bytes = self._copy_bytes(file)
         eager = shapes or EAGER
-        wanted = _shapes(max_length_tokens, shapes or max(EAGER, COPIES_BYTES // self._copy_bytes))
+        wanted = _shapes(max_length_tokens, shapes or max(EAGER, COPIES_BYTES // copy_bytes))
         self._ready: dict[Shape, openvino.InferRequest] = {}
-        self.memory_bytes = len(wanted) * self._copy_bytes
+        self.memory_bytes = len(wanted) * copy_bytes
         self._is_closed = threading.Event()
         try:
             with ThreadPoolExecutor(1, thread_name_prefix="compile-graphs") as thread:
@@ -88,20 +77,22 @@ class OpenVinoRuntime:
         )
         self._compiling.start()
 
-    def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
-        found: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
-        rows = rows_of([len(sequence) for sequence in sequences], self._row_tokens)
-        short = [row for row in rows if row.tokens <= ROW_TOKENS]
-        batched = len(short) // BATCH_ROWS * BATCH_ROWS if (BATCH_ROWS, ROW_TOKENS) in self._ready else 0
-        for start in range(0, batched, BATCH_ROWS):
-            self._compute(short[start : start + BATCH_ROWS], (BATCH_ROWS, ROW_TOKENS), sequences, found)
-        for row in [*(row for row in rows if row.tokens > ROW_TOKENS), *short[batched:]]:
-            self._compute([row], self._shape_for(row.tokens), sequences, found)
-        return found
-
     def close(self) -> None:
         self._compiling.end()
         self._ready.clear()
+
+    def _copy_bytes(self, file: Path) -> int:
+        """What one shape holds: weights in the form that they are computed in, and what is passed between layers."""
+        return file.stat().st_size + 8 * 2**20
+
+    def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
+        short = [row for row in rows if row.tokens <= ROW_TOKENS]
+        several = (BATCH_ROWS, ROW_TOKENS)
+        together = len(short) // BATCH_ROWS * BATCH_ROWS if several in self._ready else 0
+        for batch in in_batches(short[:together], BATCH_ROWS):
+            yield batch, several
+        for row in [*(row for row in rows if row.tokens > ROW_TOKENS), *short[together:]]:
+            yield [row], self._shape_for(row.tokens)
 
     def _shape_for(self, tokens: int) -> Shape:
         fitting = [shape for shape in list(self._ready) if shape[0] == 1 and shape[1] >= tokens]
@@ -109,15 +100,10 @@ class OpenVinoRuntime:
             raise GraphError(f"a sequence of {tokens} tokens is longer than this runtime was made for")
         return min(fitting)
 
-    def _compute(
-        self, rows: Sequence[Row], shape: Shape, sequences: Sequence[Sequence[int]], found: list[Floats2d]
-    ) -> None:
-        arrays = feed(sequences, rows, shape=shape, pad_id=self._facts.pad_id)
-        given = graph_inputs(self._facts, self._words, arrays)
-        hidden = self._ready[shape].infer(given, share_inputs=True, share_outputs=True)[0]
-        for member, vectors in unpacked(hidden, rows, sequences):
-            # A copy: the next request writes its answers into the same memory.
-            found[member] = vectors.copy()
+    def _compute(self, inputs: Mapping[str, npt.NDArray[Any]], shape: Shape, /) -> Floats2d:
+        hidden: Floats2d = self._ready[shape].infer(inputs, share_inputs=True, share_outputs=True)[0]
+        # A copy: the next request writes its answers into the same memory.
+        return hidden.copy()
 
     def _compile(self, shape: Shape) -> None:
         model = self._model.clone()
@@ -125,9 +111,9 @@ class OpenVinoRuntime:
         names = [port.any_name for port in model.inputs]
         model.reshape({name: [*shape, *(width if name == INPUTS[0] else ())] for name in names})
         request = self._core.compile_model(model, "CPU", self._properties).create_infer_request()
-        # The first computation of a graph is slow, and nobody should wait for it.
+        # The first computation of a graph is slow, and no request should wait for it.
         arrays = feed([], [], shape=shape, pad_id=self._facts.pad_id)
-        request.infer(graph_inputs(self._facts, self._words, arrays))
+        request.infer(self._facts.inputs(self._words, arrays))
         self._ready[shape] = request
 
     def _compile_all(self, shapes: Sequence[Shape]) -> None:
@@ -137,6 +123,21 @@ class OpenVinoRuntime:
             if self._is_closed.is_set():
                 return
             self._compile(shape)
+
+
+class OpenVinoInt8Runtime(OpenVinoRuntime):
+    """The graph in 8 bits."""
+
+    name = "openvino-int8"
+    order = 1
+
+    @classmethod
+    def file_of(cls, graph: Graph) -> Path | None:
+        return graph.int8
+
+    def _copy_bytes(self, file: Path) -> int:
+        # The file beside it holds the weights, which are unpacked.
+        return 3 * file.with_suffix(".bin").stat().st_size + 8 * 2**20
 
 
 def _shapes(max_length_tokens: int, count: int) -> list[Shape]:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...text.tokenised import Floats2d
-from ...text.torch_encoder import compute_context, padded, token_batches
+from ....arrays import Floats2d
+from ...base.token_batches import compute_context, padded, token_batches
+from .base import Runtime
 
 if TYPE_CHECKING:
     from ...text.torch_encoder import TextEncoder
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["TorchRuntime"]
 
 
-class TorchRuntime:
+class TorchRuntime(Runtime):
     """The backbone of an encoder, adapters merged."""
 
     name = "torch"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ml_backend.learning.generation.data import Pair, TokenPairs, tokenised
+from ml_backend.learning.generation.data import Pair, TokenPairs, tokenise_pairs
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.models.generation.generator import format_of
 from ml_backend.models.generation.language_model import LanguageModel, language_model_of
@@ -22,4 +22,4 @@ def tiny(kind: str = "llama", **options: Any) -> LanguageModel:
 
 def tokens(model: LanguageModel, pairs: tuple[Pair, ...] = PAIRS) -> TokenPairs:
     """Pairs as the model's tokens."""
-    return tokenised(pairs, format_of(model), max_length_tokens=128)
+    return tokenise_pairs(pairs, format_of(model), max_length_tokens=128)

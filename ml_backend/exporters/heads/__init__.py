@@ -1,0 +1,1 @@
+"""Columns with types for answers, one file per head."""

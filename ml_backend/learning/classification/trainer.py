@@ -1,0 +1,94 @@
+"""One model of one method, trained on the rows given."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ...arrays import Floats2d
+from ...domain.model import Method
+from ...models.bundle.head import Head
+from ...models.text.torch_encoder import TextEncoder
+from ..loop.checkpoints import EpochCheckpoints
+from ..loop.fit import FitResult, fit
+from ..loop.observer import TrainingObserver
+from ..loop.schedule import Deadline
+from ..objectives.base import Objective
+from ..rows.encoded import EncodedRows
+from .settings import Hyperparameters, TrainingSettings
+from .tuned import TunedClassifier, tunable_classifier
+
+__all__ = ["Trainer"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trainer:
+    """Trains regressions and tuned models for one objective.
+
+    Attributes:
+        hyperparameters: for the rows of the whole training. Folds are trained with them as well, so that what is found
+            on a fold holds for the whole.
+        has_few_rows: whether these rows count as few.
+    """
+
+    encoder: TextEncoder
+    objective: Objective
+    settings: TrainingSettings
+    hyperparameters: Hyperparameters
+    has_few_rows: bool
+
+    @classmethod
+    def for_rows(cls, encoder: TextEncoder, objective: Objective, settings: TrainingSettings, rows: int) -> "Trainer":
+        """A trainer with the hyperparameters for this many rows."""
+        has_few_rows = settings.has_few_rows(rows, len(objective.labels))
+        hyperparameters = objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings)
+        return cls(encoder, objective, settings, hyperparameters, has_few_rows)
+
+    def regression(self, encoded: EncodedRows, features: Floats2d) -> Head:
+        """The head of a regression on the features of the encoded rows' units."""
+        return self.objective.regression(
+            features,
+            encoded,
+            c=self.hyperparameters.regression_c,
+            max_iterations=self.settings.regression_max_iterations,
+        )
+
+    def first_head(self, encoded: EncodedRows, features: Floats2d, regression: Head) -> Head:
+        """Where the head of a tuned model starts.
+
+        Args:
+            features: of the encoded rows' units, from the frozen encoder.
+            regression: the regression's head on the same rows.
+        """
+        return self.objective.first_head(regression, features, encoded, self.settings, self.has_few_rows)
+
+    @contextmanager
+    def tuned(
+        self,
+        method: Method,
+        encoded: EncodedRows,
+        first_head: Head,
+        *,
+        validation: EncodedRows | None = None,
+        observer: TrainingObserver | None = None,
+        checkpoints: EpochCheckpoints | None = None,
+        deadline: Deadline | None = None,
+    ) -> Iterator[tuple[TunedClassifier, FitResult]]:
+        """A trained model, and the course of its training; the encoder is frozen again with the block.
+
+        Args:
+            method: LORA or FULL.
+            first_head: where its head starts, see `first_head`.
+            validation: rows that pick the best epoch, see `fit`.
+            checkpoints: where every epoch is kept; the training resumes from the newest that is there already.
+            deadline: of training.
+        """
+        with tunable_classifier(
+            self.encoder,
+            first_head,
+            self.objective,
+            method,
+            settings=self.settings,
+            hyperparameters=self.hyperparameters,
+        ) as model:
+            model.set_rows(encoded, validation)
+            yield model, fit(model, self.settings, observer=observer, checkpoints=checkpoints, deadline=deadline)

@@ -1,0 +1,91 @@
+"""What a measure provides, and how it is found."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from ...arrays import Floats, Ints
+from ...domain.example import Target
+from ...plugins import classes_in
+from ..evaluation import Evaluation
+from ..text_metrics import TextEvaluation
+
+__all__ = ["AnyEvaluation", "Measure", "PairedStatistics", "measure_of"]
+
+AnyEvaluation: TypeAlias = Evaluation | TextEvaluation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedStatistics:
+    """Champion and challenger on the test rows, as far as one control is concerned.
+
+    Attributes:
+        metric: what `value` gives.
+        statistics: of the champion and the challenger, per row, what the metric is made of when it is summed over
+            rows; shape (2, N, M). Rows that do not answer the control are all 0.
+        value: the metric from sums of statistics, shape (..., M) to (...).
+        strata: a number per row; rows are resampled within theirs. None: all rows together.
+        thin: sentences about what too few rows say little about.
+    """
+
+    metric: str
+    statistics: Floats
+    value: Callable[[Floats], Floats]
+    strata: Ints | None = None
+    thin: tuple[str, ...] = ()
+
+    @property
+    def scores(self) -> tuple[float, float]:
+        """The metric of the champion and of the challenger, on all rows."""
+        champion, challenger = self.value(self.statistics.sum(axis=1)).tolist()
+        return champion, challenger
+
+
+class Measure(ABC):
+    """How good the answers of a kind of head are.
+
+    Attributes:
+        head: the kind of head.
+        metric: name of the figure that versions are compared by.
+    """
+
+    head: ClassVar[str]
+    metric: ClassVar[str]
+
+    @abstractmethod
+    def evaluate(
+        self, true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()
+    ) -> AnyEvaluation:
+        """Return the metrics of answers against the truth.
+
+        Args:
+            predicted: None where the model gave no answer.
+            labels: the control's labels, in order.
+
+        Raises:
+            TrainingError: the two differ in length.
+        """
+
+    @abstractmethod
+    def compare(
+        self,
+        true: Sequence[Target | None],
+        champion: Sequence[Target | None],
+        challenger: Sequence[Target | None],
+    ) -> PairedStatistics:
+        """Return what is needed to compare two versions.
+
+        Args:
+            true: per test row, None where the row does not answer the control.
+            champion: its answer per row, None where it gives none; `challenger` is the same for the other version.
+        """
+
+
+def measure_of(head: str) -> Measure:
+    """The measure of a kind of head.
+
+    Raises:
+        KeyError: there is no such head.
+    """
+    return classes_in(__package__, Measure, "head")[head]()

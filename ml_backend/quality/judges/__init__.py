@@ -1,0 +1,1 @@
+"""Judges of the answers to a control, one file per head."""

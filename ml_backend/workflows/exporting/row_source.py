@@ -1,0 +1,144 @@
+"""Tasks of a project or of an export file, and the rows that they give by the settings and the project's history."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from ...domain.annotation import Annotation, Task
+from ...domain.config_changes import Absence
+from ...domain.event import AnnotationEvent
+from ...domain.example import Row
+from ...domain.project import Project
+from ...domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
+from ...domain.snapshot import SplitFractions, split_of
+from ...errors import SnapshotError
+from ...labelstudio.export_file import read_export
+from ...labelstudio.file_notes import FileNotes
+from ...labelstudio.flat_export import read_flat_export
+from ...labelstudio.flat_records import is_flat_export
+from ...labelstudio.plans import plan_of
+from ...snapshots.believe import believed
+from ...snapshots.build import BuiltRows, build_rows
+from ...snapshots.review import ReviewRule
+from ...snapshots.reviewed import BuildSettings, History, RowChange, reviewed_rows
+from ...tasks import ServingPlan
+from ..connecting.config_history import control_absences
+from ..services import Services
+
+__all__ = ["RowSource"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """A source of rows.
+
+    Attributes:
+        name: what errors call it.
+        tasks: may be read once.
+        history: what events say of an annotation; nothing where labelloop did not see it being made.
+        absences: see `BuildSettings`.
+    """
+
+    services: Services
+    name: str
+    tasks: Iterable[Task]
+    plan: ServingPlan
+    history: History
+    absences: Mapping[str, Sequence[Absence]] = field(default_factory=dict)
+
+    @classmethod
+    def of_project(cls, services: Services, project: Project, tasks: Iterable[Task] | None = None) -> "RowSource":
+        """Return a project's reviewed tasks as Label Studio holds them now.
+
+        Args:
+            tasks: these instead.
+
+        Raises:
+            StudioError: Label Studio cannot be read; raised when the reading gets there.
+        """
+        plan = plan_of(project.label_config)
+        given = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
+        history, absences = _event_history(services, project, plan), control_absences(services, project)
+        return cls(services, f"project {project.id}", given, plan, history, absences)
+
+    @classmethod
+    def of_file(cls, services: Services, export: Path, plan: ServingPlan, notes: FileNotes) -> "RowSource":
+        """Return every task of a Label Studio export (JSON, JSON_MIN, CSV or TSV), read in constant memory.
+
+        Args:
+            notes: counts the values that had to be changed or left out.
+
+        Raises:
+            StudioExportError: the file is not such an export; raised when the reading gets there.
+        """
+
+        def tasks() -> Iterator[Task]:
+            is_flat = is_flat_export(export)
+            yield from read_flat_export(export, plan.config, notes) if is_flat else read_export(export, notes)
+
+        return cls(services, str(export), tasks(), plan, _no_history)
+
+    def settings(self, split: SplitFractions) -> BuildSettings:
+        """Return what decides on rows."""
+        options = self.services.options.labels
+        return BuildSettings(
+            split=split,
+            review_rule=ReviewRule.parse(options.review_rule),
+            trust_ground_truth=options.trust_ground_truth,
+            absences=self.absences,
+        )
+
+    def build(self, settings: BuildSettings) -> BuiltRows:
+        """Return the rows in their splits, after the hooks, with duplicates and leaks dropped.
+
+        Raises:
+            HookError: a hook failed with a row.
+        """
+        return build_rows(self.tasks, self.plan, settings, self.history, self._change())
+
+    def rows(self, reasons: ReasonCounts, *, with_hooks: bool = True) -> Iterator[Row]:
+        """Yield every row, without a split and including duplicates.
+
+        Args:
+            reasons: counts what is left out while rows pass.
+            with_hooks: rows are changed as hooks want it.
+
+        Raises:
+            HookError: a hook failed with a row; raised when the reading gets there.
+        """
+        settings = self.settings(SplitFractions(1, 0, 0))
+        change = self._change() if with_hooks else iter
+        return reviewed_rows(self.tasks, self.plan, settings, self.history, reasons=reasons, change=change)
+
+    def no_row_error(self, reasons: Iterable[ReasonCount], notes: Iterable[str] = ()) -> SnapshotError:
+        """Return the error for a source without a row; it names all that was left out, and the notes on a file."""
+        reasons = tuple(reasons)
+        unresolved = sum(each.count for each in reasons if not each.control and each.reason is Reason.UNRESOLVED)
+        not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
+        rule = self.services.options.labels.review_rule
+        left_out = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
+        return SnapshotError(
+            f"{self.name} holds no reviewed task that gives a row ({unresolved} unresolved, {not_reviewed} not "
+            f"reviewed): {left_out}; wanted at least one, by the review rule {rule!r}"
+        )
+
+    def _change(self) -> RowChange:
+        labels = {served.name: frozenset(served.control.label_values) for served in self.plan.controls}
+        return partial(self.services.hooks.change_rows, labels=labels)
+
+
+def _event_history(services: Services, project: Project, plan: ServingPlan) -> History:
+    """Return a function that gives the events about an annotation, merged, as far as Label Studio confirms them."""
+    events = services.database.events.by_annotation(project.id)
+
+    def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
+        is_held_out = split_of(plan.text(task.data), project.split).is_held_out
+        return believed(events.get(annotation.id, ()), task, annotation, is_held_out=is_held_out)
+
+    return history
+
+
+def _no_history(_task: Task, _annotation: Annotation) -> AnnotationEvent | None:
+    """Return nothing, as labelloop did not see the annotations of a file being made."""
+    return None

@@ -1,0 +1,189 @@
+"""Jobs that train: snapshot, training, registration, gate and, where the gate says so, promotion."""
+
+import logging
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from ....atomic_files import take_place, unfinished_folder
+from ....domain.job import Job, JobState
+from ....domain.model import ModelVersion, PromotionState
+from ....domain.progress import Progress, share_of
+from ....domain.project import Project
+from ....domain.reasons import reason_counts_to_json
+from ....domain.snapshot import Snapshot
+from ....errors import ModelNotFound, PromotionVetoed
+from ....labelstudio.plans import plan_of
+from ...promoting.gate import hold_gate
+from ...promoting.promote import ask_hooks, finish_promotion, promote
+from ...services import Services
+from ...training.job_snapshot import job_snapshot
+from ...training.train import TrainingChoices, train_and_register
+from ..context import JobContext
+from .audit import AuditJob
+from .base import JobKind
+
+if TYPE_CHECKING:
+    from ....measuring.evaluation import Evaluation
+    from ....measuring.text_metrics import TextEvaluation
+
+__all__ = ["TrainJob"]
+
+log = logging.getLogger(__name__)
+
+# Shares of the progress bar, from rough shares of the time.
+GATE_STARTS, PROMOTION_STARTS = 0.85, 0.9
+
+
+class TrainJob(JobKind, TrainingChoices, frozen=True):
+    """Train a version on a snapshot, hold the gate, and promote the version that passes.
+
+    A snapshot that the last successful job trained on in the same way is not trained on again: the result is that
+    job's, with `same_as` naming it.
+
+    Attributes:
+        trigger: who asked: `label-studio`, `policy`, `page` or `command`.
+        snapshot: folder of a snapshot; None: take one of the project first.
+        out: folder that gets a copy of the serving bundle; None: the registry's copy is enough.
+    """
+
+    name: ClassVar[str] = "train"
+    retry_command: ClassVar[str] = "labelloop train --project {project_id}"
+
+    trigger: str
+    snapshot: str | None = None
+    out: str | None = None
+
+    @classmethod
+    def by_settings(cls, services: Services, trigger: str) -> Self:
+        """Return the request for a training as the settings describe it."""
+        return cls(trigger=trigger, base_model=services.options.models.base_model, seed=services.options.seed)
+
+    def dedupe_key(self, project_id: int) -> str:
+        # Rows of a file belong to whoever named them: two such trainings are never the same work.
+        return f"train:{project_id}" if project_id else f"train:file:{uuid.uuid4().hex}"
+
+    def run(self, services: Services, job: Job, context: JobContext) -> Mapping[str, Any]:
+        project = services.database.projects.get(job.project_id) if job.project_id else None
+        snapshot = job_snapshot(services, project, self.snapshot, context)
+        earlier = self._same_work(services, job, snapshot)
+        if earlier is not None:
+            log.info("snapshot %s is unchanged since job %s", snapshot.id, earlier.id)
+            return {**earlier.result, "same_as": earlier.id}
+        report = share_of(context.report, 0.0, GATE_STARTS)
+        model, outcome = train_and_register(services, self, snapshot, context, report)
+        if self.out:
+            _deliver(model, Path(self.out))
+        gate = _hold_gate(services, project, snapshot, model, context)
+        decision = gate["decision"]
+        is_promoted, vetoes = False, []
+        if decision and decision["promote"]:
+            try:
+                is_promoted = _promote(services, project, model, decision, context)
+            except PromotionVetoed as veto:
+                log.warning("%s", veto)
+                vetoes = [str(veto)]
+        return {
+            "snapshot_id": snapshot.id,
+            "model_version": model.name,
+            "model_dir": self.out or str(model.path),
+            **outcome,
+            "warnings": [*outcome["warnings"], *vetoes],
+            "reasons": reason_counts_to_json(snapshot.manifest.reasons),
+            "metrics": {"validation": dict(model.metrics), "test": gate["test"]},
+            "gate": decision,
+            "is_promoted": is_promoted,
+            "trigger": self.trigger,
+        }
+
+    def follow_up(self, services: Services, job: Job) -> None:
+        """Request an audit of the project: a job apart, so that it holds up neither the model nor the pre-labels."""
+        if not job.project_id or not services.options.feedback.audit_after_training:
+            return
+        # An audit judges labels; it has nothing to say about texts alone.
+        if plan_of(services.database.projects.get(job.project_id).label_config).labeled:
+            AuditJob(trigger="training", is_pushed=True).request(services, job.project_id)
+
+    def _same_work(self, services: Services, job: Job, snapshot: Snapshot) -> Job | None:
+        """Return the job that has trained on the snapshot in the same way, if it was the last one to succeed."""
+        last = services.database.jobs.last(self.name, job.project_id, JobState.SUCCEEDED)
+        if last is None or last.result.get("snapshot_id") != snapshot.id or self.out:
+            return None
+        if not self.trains_like(TrainJob(**last.params)):
+            return None
+        try:
+            services.versions.get(str(last.result["model_version"]))
+        except ModelNotFound:
+            return None
+        return services.database.jobs.get(int(last.result.get("same_as", last.id)))
+
+
+def _deliver(model: ModelVersion, out: Path) -> None:
+    """Put a copy of the serving bundle where it was asked for, whole or not at all."""
+    with unfinished_folder(out.parent) as draft:
+        shutil.copytree(model.path, draft, dirs_exist_ok=True)
+        take_place(draft, out)  # or not: an attempt before this one may have delivered already
+
+
+def _hold_gate(
+    services: Services, project: Project | None, snapshot: Snapshot, model: ModelVersion, context: JobContext
+) -> Mapping[str, Any]:
+    """Return the gate's decision as JSON values, None where there are no test rows; and the version's test metrics."""
+    earlier: Mapping[str, Any] | None = context.checkpoint.get("gate")
+    if earlier is not None and _still_holds(services, project, earlier["decision"], context.job):
+        return earlier
+    report = share_of(context.report, GATE_STARTS, PROMOTION_STARTS)
+    report(Progress(0.0, "gate", "scoring challenger and champion on the test rows"))
+    outcome = hold_gate(services, snapshot, model, project, report=report)
+    gate = {
+        "decision": asdict(outcome.decision) if outcome else None,
+        "test": _test_metrics(outcome.test) if outcome else {},
+    }
+    context.keep(gate=gate)
+    return gate
+
+
+def _test_metrics(evaluations: Mapping[str, "Evaluation | TextEvaluation"]) -> dict[str, float]:
+    """Return the figures of the only control, or those of several, each under its control's name."""
+    if len(evaluations) == 1:
+        return next(iter(evaluations.values())).summary()
+    return {
+        f"{control}.{name}": value
+        for control, evaluation in evaluations.items()
+        for name, value in evaluation.summary().items()
+    }
+
+
+def _still_holds(services: Services, project: Project | None, decision: Mapping[str, Any] | None, job: Job) -> bool:
+    """Return False where another champion serves than the one that was beaten, and not because of this job."""
+    if decision is None or project is None or services.database.promotions.of_job(job.id) is not None:
+        return True
+    return bool(decision["champion"] == services.versions.serving(project))
+
+
+def _promote(
+    services: Services, project: Project | None, model: ModelVersion, decision: Mapping[str, Any], context: JobContext
+) -> bool:
+    """Promote the version; return False where somebody's forced promotion came before it.
+
+    Raises:
+        PromotionVetoed: a hook objects.
+    """
+    reason = str(decision["reason"])
+    if project is None:
+        # Rows of a file: no Label Studio shows the version, so moving the alias is all of it.
+        previous = str(decision["champion"])
+        ask_hooks(services, model.project_key, model.name, previous=previous, reason=reason)
+        services.versions.serve(model.name)
+        services.hooks.model_promoted(model.project_key, model.name, previous, reason)
+        return True
+    report = share_of(context.report, PROMOTION_STARTS, 1.0)
+    report(Progress(0.0, "promoting", f"pushing the pre-labels of {model.name}"))
+    begun = services.database.promotions.of_job(context.job.id)
+    if begun is not None:
+        return finish_promotion(services, project, begun, report).state is PromotionState.DONE
+    promote(services, project, model.name, reason=reason, job_id=context.job.id, report=report)
+    return True

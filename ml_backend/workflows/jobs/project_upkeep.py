@@ -1,0 +1,54 @@
+"""The worker's regular work for each project, for which it asks Label Studio."""
+
+import logging
+import time
+
+from ...domain.project import Project
+from ...errors import LabelloopError, PayloadError, StudioError, StudioRejected
+from ..labeling.confirm import confirm_hints
+from ..services import Services
+from ..training.policy import retrain_if_due
+
+__all__ = ["ProjectUpkeep"]
+
+log = logging.getLogger(__name__)
+
+
+class ProjectUpkeep:
+    """Confirm events and request the trainings that are due, project by project.
+
+    While Label Studio does not answer, nothing happens, and the log says so once.
+
+    Args:
+        again_s: seconds of pause after a failure: of one project that Label Studio refuses, or of all where it is away.
+    """
+
+    def __init__(self, services: Services, again_s: float) -> None:
+        self._services = services
+        self._again_s = again_s
+        self._not_before = 0.0
+        self._paused: dict[int, float] = {}
+        self._logged: dict[int, str] = {}
+
+    def run(self) -> None:
+        """Visit each project once."""
+        if time.monotonic() < self._not_before:
+            return
+        for project in self._services.database.projects.all():
+            if time.monotonic() < self._paused.get(project.id, 0.0):
+                continue
+            try:
+                confirm_hints(self._services, project.id)
+                retrain_if_due(self._services, project)
+            except (StudioRejected, PayloadError) as error:
+                self._paused[project.id] = self._log(project, error)
+            except StudioError as error:
+                self._not_before = self._log(project, error)
+                return
+
+    def _log(self, project: Project, error: LabelloopError) -> float:
+        """Log a project's error unless it was the same the last time; return when to try again."""
+        if self._logged.get(project.id) != str(error):
+            self._logged[project.id] = str(error)
+            log.warning("project %s: events wait until Label Studio can confirm them: %s", project.id, error)
+        return time.monotonic() + self._again_s

@@ -1,0 +1,169 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.model import Method
+from ml_backend.learning.classification.plan import Plan
+from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
+from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.rows.data import TrainingData
+from ml_backend.learning.rows.folds import Fold
+from tests.unit.learning.builders import FAST, data_of, keyword_data, make_row
+
+
+def plan_for(data: TrainingData, settings: TrainingSettings) -> Plan:
+    objective = objective_for(data.head, data.labels)
+    learned = len(data.learned(settings.description_weight))
+    has_few_rows = settings.has_few_rows(learned, len(data.labels))
+    return Plan.of(
+        objective.strata(data.train.targets),
+        settings,
+        objective.hyperparameters(settings.tuned, has_few_rows=has_few_rows).with_settings(settings),
+        described=learned - len(data.train),
+        learned=learned,
+        validation=len(data.validation),
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "validation_per_class", "folds", "stops_early"),
+    [
+        (Method.AUTO, 0, 2, False),
+        (Method.AUTO, 12, 2, False),  # 36 rows calibrate, but do not compare
+        (Method.AUTO, 20, 0, True),  # 60 rows compare as well
+        (Method.LORA, 0, 2, False),
+        (Method.LORA, 12, 0, False),
+        (Method.LORA, 20, 0, True),
+        (Method.FULL, 0, 2, False),
+        (Method.FULL, 12, 0, False),
+        (Method.FULL, 20, 0, True),
+        (Method.REGRESSION, 9, 2, False),
+        (Method.REGRESSION, 10, 0, False),
+    ],
+)
+def test_folds_are_made_only_where_validation_cannot_do(
+    method: Method, validation_per_class: int, folds: int, stops_early: bool
+) -> None:
+    settings = replace(FAST, method=method, least_validation_rows=60)
+
+    plan = plan_for(keyword_data(6, validation_per_class), settings)
+
+    assert len(plan.folds) == folds
+    if method is not Method.REGRESSION:
+        assert plan.stops_early == stops_early
+    tried = {Method.AUTO: Method.LORA, Method.REGRESSION: None}
+    assert plan.tuned == tried.get(method, method)
+
+
+def test_every_fold_learns_from_the_descriptions_and_none_scores_them() -> None:
+    data = keyword_data(6)
+
+    plan = plan_for(data, FAST)
+
+    for fold in plan.folds:
+        assert fold.train[-5:].tolist() == [18, 19, 20, 21, 22]
+        assert fold.scored.max() < 18
+    without = plan_for(data, replace(FAST, description_weight=0.0))
+    assert max(fold.train.max() for fold in without.folds) < 18
+
+
+def test_the_same_seed_plans_the_same() -> None:
+    data = keyword_data(6)
+
+    first, again = (plan_for(data, FAST).folds for _ in range(2))
+
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.train, other.train)
+
+
+def test_the_work_is_bounded_by_the_settings() -> None:
+    data = keyword_data(100)
+    settings = replace(FAST, epochs=None, folds=5, fold_rows=60, fold_most_rows=30, description_weight=0.0)
+
+    plan = plan_for(data, settings)
+
+    (fold,) = plan.folds
+    assert (len(fold.train), len(fold.scored)) == (30, 30)
+    # 300 rows embedded, 2 passes over 30 rows as over all of them (they count as many), 30 rows scored, then all.
+    assert plan.work == pytest.approx(300 / 3 + 30 * 2 + 30 / 3 + 300 * 2)
+
+
+def test_rows_that_are_each_alone_in_their_class_give_no_folds() -> None:
+    data = data_of([make_row(1, "card", "card"), make_row(2, "cash", "cash")], [])
+
+    assert plan_for(data, FAST).folds == ()
+
+
+FOLD = Fold(np.arange(80), np.arange(80, 100))
+PLAN = Plan(
+    Hyperparameters(epochs=5, adversarial_size=0.1),
+    (FOLD, FOLD),
+    Method.LORA,
+    fold_epochs=5,
+    stops_early=False,
+    embedded=100,
+    learned=100,
+    validation=0,
+)
+# Of an adversarial training in 5 epochs: the folds have 2 * (800 + 20 / 3) passes, the rest 1000.
+
+
+def test_adversarial_passes_take_as_long_again() -> None:
+    plain = replace(PLAN, hyperparameters=Hyperparameters(epochs=5))
+
+    assert PLAN.tuning_s(0.01) == pytest.approx(26.133, abs=1e-3)
+    assert PLAN.tuning_s(0.01, folds_alone=True) == pytest.approx(16.133, abs=1e-3)
+    assert plain.tuning_s(0.01) == pytest.approx(13.133, abs=1e-3)
+
+
+def test_what_fits_is_left_as_it_is() -> None:
+    assert PLAN.within(26.2, row_s=0.01, is_asked=False) is PLAN
+
+
+@pytest.mark.parametrize(
+    ("left_s", "folds", "adversarial_size", "epochs", "cuts"),
+    [
+        (26.0, 1, 0.1, 5, ("1 fold instead of 2",)),
+        (18.0, 1, 0.0, 5, ("1 fold instead of 2", "no adversarial passes")),
+        (8.1, 1, 0.0, 4, ("1 fold instead of 2", "no adversarial passes", "4 epochs instead of 5")),
+        (2.0, 1, 0.0, 1, ("1 fold instead of 2", "no adversarial passes", "1 epoch instead of 5")),
+    ],
+)
+def test_folds_then_adversarial_passes_then_epochs_are_left_out(
+    left_s: float, folds: int, adversarial_size: float, epochs: int, cuts: tuple[str, ...]
+) -> None:
+    plan = PLAN.within(left_s, row_s=0.01, is_asked=False)
+
+    assert len(plan.folds) == folds
+    assert plan.hyperparameters.adversarial_size == adversarial_size
+    assert plan.hyperparameters.epochs == epochs
+    assert plan.cuts == cuts
+    assert plan.tuning_s(0.01) <= left_s
+
+
+def test_a_small_fold_keeps_the_epochs_that_give_it_the_steps_of_the_whole_training() -> None:
+    whole = replace(PLAN, folds=(Fold(np.arange(40), np.arange(40, 60)),))
+
+    plan = whole.within(4.1, row_s=0.01, is_asked=False)
+
+    assert plan.hyperparameters.epochs == 2
+    assert plan.fold_epochs == 5
+    assert whole.within(2.0, row_s=0.01, is_asked=False).fold_epochs == 2
+
+
+def test_where_no_epoch_fits_the_regression_is_all_there_is_and_still_has_its_folds() -> None:
+    plan = PLAN.within(1.0, row_s=0.01, is_asked=False)
+
+    assert plan.tuned is None
+    assert len(plan.folds) == 2
+    assert plan.cuts == ("no lora",)
+
+
+def test_tuning_that_was_asked_for_gets_what_time_there_is() -> None:
+    plan = PLAN.within(1.0, row_s=0.01, is_asked=True)
+
+    assert plan.tuned is Method.LORA
+    assert plan.folds == ()
+    assert plan.hyperparameters.epochs == 1
+    assert plan.cuts[-1] == "as many steps as there was time for"

@@ -1,0 +1,170 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml_backend.domain.model import Method
+from ml_backend.learning.classification.candidates import choose
+from ml_backend.learning.classification.cross_validation import HeldOut
+from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.classification.trainer import Trainer
+from ml_backend.learning.objectives.base import objective_for
+from ml_backend.measuring.evaluation import evaluate
+from ml_backend.models.text.torch_encoder import TextEncoder
+from tests.unit.learning.builders import FAST, LINEAR_HEADS, NAMES, linear_data, tensors_of, tiny_encoder, unread_rows
+
+SOFTMAX = objective_for("softmax", NAMES)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
+    return tiny_encoder(tmp_path_factory.mktemp("models") / "bert")
+
+
+class Bench:
+    """A trainer with its rows, and the regression on them."""
+
+    def __init__(self, encoder: TextEncoder, settings: TrainingSettings, head: str = "softmax") -> None:
+        data = linear_data(head)
+        self.objective = objective_for(head, NAMES)
+        self.objective.prepare(encoder, data.train)
+        self.trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train))
+        self.train = self.objective.encode(encoder, data.train)
+        self.validation = self.objective.encode(encoder, data.validation)
+        self.features = encoder.vectors(self.train.tokenised)
+        self.regression = self.trainer.regression(self.train, self.features)
+        self.first_head = self.trainer.first_head(self.train, self.features, self.regression)
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncoder, head: str) -> None:
+    settings = replace(FAST, epochs=6, adapter_learning_rate=5e-2, head_learning_rate=0.3, patience_epochs=6)
+    bench = Bench(encoder, settings, head)
+
+    with bench.trainer.tuned(Method.LORA, bench.train, bench.first_head, validation=bench.validation) as (
+        model,
+        result,
+    ):
+        logits = model.logits(bench.validation.tokenised)
+        np.testing.assert_array_equal(model.logits_of(bench.validation), logits)
+
+    evaluation = bench.objective.evaluation(logits, bench.validation)
+    assert [each.epoch for each in result.results] == [1, 2, 3, 4, 5, 6]
+    assert len({each.score for each in result.results}) > 1, "all epochs are equal, so this test shows nothing"
+    assert result.best is not None
+    assert (result.best.score, result.best.metrics) == (bench.objective.score(evaluation), evaluation.summary())
+
+
+@pytest.mark.parametrize(("few_rows_per_class", "starts_as"), [(8, "regression"), (7, "class means")])
+def test_the_head_starts_as_the_regression_with_few_rows_and_as_class_means_with_many(
+    encoder: TextEncoder, few_rows_per_class: int, starts_as: str
+) -> None:
+    bench = Bench(encoder, replace(FAST, few_rows_per_class=few_rows_per_class))
+
+    if starts_as == "regression":
+        np.testing.assert_array_equal(bench.first_head.weight, bench.regression.weight)
+    else:
+        np.testing.assert_allclose(np.linalg.norm(bench.first_head.weight, axis=1), 20, rtol=1e-4)
+    for head in ("sigmoid", "tags"):
+        other = Bench(encoder, replace(FAST, few_rows_per_class=few_rows_per_class), head)
+        np.testing.assert_array_equal(other.first_head.weight, other.regression.weight)
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_the_encoder_is_frozen_and_unchanged_after_all_of_it_was_trained(encoder: TextEncoder, head: str) -> None:
+    before = tensors_of(encoder)
+    bench = Bench(encoder, replace(FAST, epochs=2, full_learning_rate=1e-2), head)
+
+    with bench.trainer.tuned(Method.FULL, bench.train, bench.first_head):
+        within = tensors_of(encoder)
+
+    assert max(np.abs(within[name] - before[name]).max() for name in before) > 1e-3
+    assert not any(parameter.requires_grad for parameter in encoder.backbone.module.parameters())
+    assert not encoder.backbone.module.training
+    after = tensors_of(encoder)
+    assert after.keys() == before.keys()
+    for name in before:
+        np.testing.assert_array_equal(after[name], before[name])
+    np.testing.assert_array_equal(encoder.vectors(bench.train.tokenised), bench.features)
+
+
+@pytest.mark.parametrize("head", LINEAR_HEADS)
+def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: TextEncoder, head: str) -> None:
+    objective = objective_for(head, NAMES)
+    few, many = (Trainer.for_rows(encoder, objective, TrainingSettings(), rows) for rows in (150, 151))
+    own = objective.hyperparameters(Method.LORA, has_few_rows=True)
+
+    assert (few.has_few_rows, many.has_few_rows) == (True, False)
+    assert few.hyperparameters == own
+    assert many.hyperparameters == objective.hyperparameters(Method.LORA, has_few_rows=False)
+    # The adversarial pass is for few rows: it takes as long again.
+    assert many.hyperparameters.adversarial_size == 0.0
+    if head == "softmax":
+        assert few.hyperparameters.epochs > many.hyperparameters.epochs
+        assert few.hyperparameters.adversarial_size > 0
+    asked = {"epochs": 7, "adversarial_size": 0.0, "regression_c": 0.5, "full_learning_rate": 3e-5}
+    settings = TrainingSettings(**asked)
+    assert Trainer.for_rows(encoder, objective, settings, 10).hyperparameters == replace(own, **asked)
+    for method, tuned in ((Method.FULL, Method.FULL), (Method.REGRESSION, None)):
+        trainer = Trainer.for_rows(encoder, objective, TrainingSettings(method=method), 10)
+        assert trainer.hyperparameters == objective.hyperparameters(tuned, has_few_rows=True)
+    if head == "tags":
+        assert objective.hyperparameters(Method.FULL, has_few_rows=True).epochs < own.epochs
+
+
+@pytest.mark.parametrize(
+    ("head", "targets", "logits", "answers"),
+    [
+        ("softmax", ["card", "refund"], [[1.0, 0.5, 0.0], [0.0, 3.0, 2.0]], ["card", "cash"]),
+        (
+            "sigmoid",
+            [("card",), (), ("cash", "refund")],
+            [[1.0, 0.5, -1.0], [-3.0, -2.0, -0.1], [-1.0, 4.0, 2.0]],
+            [("card", "cash"), (), ("cash", "refund")],
+        ),
+    ],
+)
+def test_logits_are_judged_by_their_highest_value_or_by_their_signs(
+    head: str, targets: list, logits: list[list[float]], answers: list
+) -> None:
+    evaluation = objective_for(head, NAMES).evaluation(np.array(logits, dtype=np.float32), unread_rows(targets, head))
+
+    assert evaluation == evaluate(targets, answers, NAMES)
+
+
+def logits_for(answers: list[int]) -> np.ndarray:
+    return np.eye(3, dtype=np.float32)[answers]
+
+
+@pytest.mark.parametrize("tuned", [Method.LORA, Method.FULL])
+@pytest.mark.parametrize(("answers", "is_kept"), [([0, 1, 2, 2], True), ([0, 1, 2, 0], False), ([0, 0, 0, 0], False)])
+def test_a_tuned_model_is_kept_only_where_it_is_better(tuned: Method, answers: list[int], is_kept: bool) -> None:
+    encoded = unread_rows(["card", "cash", "refund", "refund"])
+    held_out = HeldOut(encoded, {Method.REGRESSION: logits_for([0, 1, 2, 0]), tuned: logits_for(answers)})
+
+    choice = choose(held_out, SOFTMAX, where="validation rows")
+
+    assert choice.method is (tuned if is_kept else Method.REGRESSION)
+    assert set(choice.evaluations) == {Method.REGRESSION, tuned}
+
+
+def test_the_reason_names_the_figures_and_the_rows() -> None:
+    single = HeldOut(
+        unread_rows(["card", "cash"]), {Method.REGRESSION: logits_for([0, 0]), Method.LORA: logits_for([0, 1])}
+    )
+    right = np.array([[1, 1, -1], [1, -1, -1], [-1, -1, -1]], dtype=np.float32)
+    without_cash = np.where([[False, True, False]], -1, right).astype(np.float32)
+    several = HeldOut(
+        unread_rows([("card", "cash"), ("card",), ()], "sigmoid"),
+        {Method.REGRESSION: without_cash, Method.LORA: right},
+    )
+
+    reasons = [
+        choose(single, SOFTMAX, where="validation rows").reason,
+        choose(several, objective_for("sigmoid", NAMES), where="validation rows").reason,
+    ]
+
+    assert reasons == [
+        "lora is kept: macro-F1 of regression 0.333, of lora 1.000 on 2 validation rows",
+        "lora is kept: macro-F1 of regression 0.500, of lora 1.000 on 3 validation rows",
+    ]
