@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from sqlalchemy import delete
 
 from ml_backend.bootstrap import build_services
@@ -36,10 +35,9 @@ import json, sys
 from pathlib import Path
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
-from ml_backend.web import create_app
+from ml_backend.web.app import create_app
 
-settings = load_settings(home="home", mlflow_url=sys.argv[1])
-client = create_app(build_services(settings), settings).test_client()
+client = create_app(build_services(load_settings(home="home", mlflow_url=sys.argv[1]))).test_client()
 found = {}
 for project, answers in json.loads(Path("answers.json").read_text()).items():
     found[project] = {path: client.post(f"/{path}", json=answers[path][0]).get_json() for path in ("predict", "setup")}
