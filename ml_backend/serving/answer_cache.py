@@ -9,7 +9,7 @@ from typing import Protocol
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
 
-__all__ = ["AnswerCache", "CachedPredictor", "LoadedPredictor"]
+__all__ = ["AnswerCache", "CachedPredictor"]
 
 Answers = Mapping[str, ScoredTarget]
 

@@ -29,7 +29,7 @@ __all__ = ["Database", "migrate", "newest_revision", "open_database"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
-"""How long SQLite waits for another writer, whose transactions take about 0.1 s at most; Label Studio waits for 1 s."""
+"""The longest wait of SQLite for another writer. Transactions take about 0.1 s at most; Label Studio waits for 1 s."""
 CONNECT_TIMEOUT_S = 10
 WANTED = (
     "Wanted: a SQLAlchemy URL in LABELLOOP_DATABASE_URL whose server is up (PostgreSQL needs the extra "
@@ -90,7 +90,7 @@ class Database:
         return self.use.alone() if self.use else alone_without_file(self.engine)
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Close all connections."""
         self.engine.dispose()
         if self.use:
             self.use.close()

@@ -1,4 +1,4 @@
-"""Who uses a database: each process says so while it does, so that nobody moves it away underneath."""
+"""Locks that say which processes use a database, so that nobody moves it while one does."""
 
 import fcntl
 import logging
@@ -87,7 +87,7 @@ class FileUse:
 
 @contextmanager
 def alone_without_file(engine: Engine) -> Iterator[None]:
-    """The same for a database that is no file, as far as it can be seen: nobody is connected as the block starts.
+    """Check that nobody else is connected to a database that is not a file, as far as its server can tell.
 
     Raises:
         StateError: somebody is.

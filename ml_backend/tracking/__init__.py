@@ -1,1 +1,1 @@
-"""Where runs are recorded and models are kept."""
+"""MLflow: the record of runs, versions and their files."""

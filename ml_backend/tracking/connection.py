@@ -108,11 +108,11 @@ def _is_passing(error: Exception) -> bool:
 
     MLflow wraps the errors of its database or server, and gives some of them a code that may mean anything.
     """
-    said = str(error)
-    if LASTING_WORDS.search(said):
+    message = str(error)
+    if LASTING_WORDS.search(message):
         return False
     code = getattr(error, "error_code", None)
-    return code in PASSING_CODES or (code in VAGUE_CODES and PASSING_WORDS.search(said) is not None)
+    return code in PASSING_CODES or (code in VAGUE_CODES and PASSING_WORDS.search(message) is not None)
 
 
 @contextmanager

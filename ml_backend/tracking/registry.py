@@ -224,7 +224,7 @@ def _is_whole(found: "RegisteredVersion") -> bool:
 
 
 def _unless(error_code: str, call: Callable[[], _Answer]) -> _Answer | None:
-    """What a call returns; None where MLflow refuses it with this code."""
+    """Return what a call returns; None where MLflow refuses it with this code."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -243,7 +243,7 @@ class _BundleFiles:
         self._cache = cache
 
     def cached(self, version: str, run_id: str) -> Path:
-        """Where the files of a version go that lie elsewhere.
+        """Return the folder for a version's files that lie elsewhere.
 
         The run is part of it: a server that was set up anew gives the same version names to other models.
         """
@@ -254,7 +254,7 @@ class _BundleFiles:
         return path.parent == self._cache
 
     def sizes(self, run_id: str, artifact_path: str) -> dict[str, int]:
-        """Size in bytes of every file that a run logged below a path, by path relative to it."""
+        """Return the size in bytes of every file that a run logged below a path, by path relative to it."""
         with self._connection.calls() as client:
             found, folders = {}, [artifact_path]
             while folders:
@@ -287,7 +287,7 @@ class _BundleFiles:
 
 
 def _local_path(source: str) -> Path | None:
-    """The folder on this machine that a registered version's source names; None where it is elsewhere."""
+    """Return the folder on this machine that a registered version's source names; None where it is elsewhere."""
     parts = urlparse(source)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))

@@ -1,4 +1,4 @@
-"""How the loop stands, project by project."""
+"""Collect what the status page shows of each project."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PROMOTIONS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class ProjectStatus:
-    """What the status page shows of a project.
+    """The state of a project as the status page shows it.
 
     Attributes:
         serving: version that answers now.
@@ -44,7 +44,7 @@ class ProjectStatus:
 
 
 def project_status(services: Services, project: Project) -> ProjectStatus:
-    """The project's status, from the database alone."""
+    """Return the project's status, from the database alone."""
     database = services.database
     return ProjectStatus(
         project=project,

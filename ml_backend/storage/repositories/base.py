@@ -1,4 +1,4 @@
-"""What all repositories share: an engine and a clock."""
+"""The base class of all repositories."""
 
 from collections.abc import Callable
 from datetime import datetime

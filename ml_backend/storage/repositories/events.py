@@ -1,4 +1,4 @@
-"""Annotation events, as Label Studio's webhook told them."""
+"""Store annotation events as Label Studio's webhook reported them."""
 
 import dataclasses
 from collections import defaultdict
@@ -41,7 +41,7 @@ class EventRepository(Repository):
         return added
 
     def last_id(self, project_id: int) -> int:
-        """Id of the project's newest event, 0 where there is none."""
+        """Return the id of the project's newest event, 0 where there is none."""
         with self._engine.connect() as connection:
             newest = connection.execute(select(func.max(events.c.id)).where(events.c.project_id == project_id))
             return newest.scalar() or 0
@@ -61,7 +61,7 @@ class EventRepository(Repository):
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(newest)}
 
-    def told(self, project_id: int) -> Mapping[int, Sequence[AnnotationEvent]]:
+    def by_annotation(self, project_id: int) -> Mapping[int, Sequence[AnnotationEvent]]:
         """Return all events of each annotation, in the order in which they arrived."""
         found: dict[int, list[AnnotationEvent]] = defaultdict(list)
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id)
@@ -72,14 +72,14 @@ class EventRepository(Repository):
 
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
         """Return the merged event of each annotation."""
-        return {annotation_id: AnnotationEvent.merge(told) for annotation_id, told in self.told(project_id).items()}
+        return {number: AnnotationEvent.merge(found) for number, found in self.by_annotation(project_id).items()}
 
     def new_label_count(self, project_id: int, after_id: int) -> int:
         """Count annotations made or changed since an event, without skipped ones and those that Label Studio denies."""
         return self._count(*_new_labels(project_id, after_id), events.c.is_confirmed.is_not(False))
 
     def confirmed_label_count(self, project_id: int, after_id: int) -> int:
-        """Count those of `new_label_count` that Label Studio confirmed."""
+        """Count the annotations of `new_label_count` that Label Studio confirmed."""
         return self._count(*_new_labels(project_id, after_id), events.c.is_confirmed.is_(True))
 
     def unconfirmed(self, project_id: int, after_id: int, *, limit: int) -> Sequence[AnnotationEvent]:
@@ -125,7 +125,7 @@ class EventRepository(Repository):
         return {outcome: found.get(outcome, 0) for outcome in PrelabelOutcome}
 
     def last_received(self, project_id: int) -> AnnotationEvent | None:
-        """The project's newest event."""
+        """Return the project's newest event."""
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id.desc()).limit(1)
         with self._engine.connect() as connection:
             row = connection.execute(statement).mappings().first()
@@ -188,8 +188,8 @@ def _outcome(condition: ColumnElement[bool]) -> ColumnElement[int | None]:
     last = func.max(case((condition, number * 2 + case((stands, 1), else_=0))))
     place = case(*((events.c.prelabel == outcome, index) for index, outcome in enumerate(OUTCOMES)))
     tells = and_(condition, events.c.prelabel != PrelabelOutcome.NONE)
-    told = func.max(case((tells, number * len(OUTCOMES) + place)))
-    return case((last % 2 == 1, func.coalesce(told, OUTCOMES.index(PrelabelOutcome.NONE)) % len(OUTCOMES)))
+    answer = func.max(case((tells, number * len(OUTCOMES) + place)))
+    return case((last % 2 == 1, func.coalesce(answer, OUTCOMES.index(PrelabelOutcome.NONE)) % len(OUTCOMES)))
 
 
 def _new_labels(project_id: int, after_id: int) -> tuple[ColumnElement[bool], ...]:

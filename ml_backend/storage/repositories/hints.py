@@ -14,11 +14,11 @@ class HintRepository(Repository):
 
     def put(self, project_id: int, kind: HintKind) -> None:
         """Store a hint of this kind."""
-        told = self._insert(hints).values(project_id=project_id, kind=kind, told_at=self._now())
+        statement = self._insert(hints).values(project_id=project_id, kind=kind, told_at=self._now())
         with self._engine.begin() as connection:
             connection.execute(
-                told.on_conflict_do_update(
-                    index_elements=["project_id", "kind"], set_={"told_at": told.excluded.told_at}
+                statement.on_conflict_do_update(
+                    index_elements=["project_id", "kind"], set_={"told_at": statement.excluded.told_at}
                 )
             )
 

@@ -1,4 +1,4 @@
-"""Which snapshots a project has had. What is in them, their own files say."""
+"""Store which snapshots a project has had; their files say what is in them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +37,7 @@ class SnapshotRepository(Repository):
             connection.execute(statement.on_conflict_do_update(index_elements=["project_id", "id"], set_=fresh))
 
     def last(self, project_id: int) -> SnapshotRecord | None:
-        """The project's newest snapshot."""
+        """Return the project's newest snapshot."""
         statement = (
             select(snapshots.c.id, snapshots.c.last_event_id, snapshots.c.created_at)
             .where(snapshots.c.project_id == project_id)

@@ -1,4 +1,4 @@
-"""What the label configs that a project has had mean for its rows and for what serves it."""
+"""Compare the label configs that a project has had: for its rows, and for the version that serves it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +16,7 @@ UNKNOWN = "what serves was trained for other controls or labels than the label c
 
 
 def changes_between(before: str, after: str) -> tuple[str, ...]:
-    """What differs for people and models between two label configs, in sentences about the controls that are served.
+    """Return what differs for people and models between two label configs, in sentences about the served controls.
 
     Raises:
         LabelConfigError: the later one cannot be served.
@@ -29,7 +29,7 @@ def changes_between(before: str, after: str) -> tuple[str, ...]:
 
 
 def changes_since_training(services: Services, project: Project) -> tuple[str, ...]:
-    """What has changed in the label config since the serving version was trained, from the database alone.
+    """Return what has changed in the label config since the serving version was trained, from the database alone.
 
     Nothing for a cold start, which follows the config.
     """
@@ -57,6 +57,6 @@ def _seen(config: SeenConfig) -> Iterator[tuple[SeenConfig, Sequence[Control]]]:
 
 
 def _served(label_config: str) -> LabelConfig:
-    """The label config with its served controls alone."""
+    """Return the label config with its served controls alone."""
     plan = plan_of(label_config)
     return LabelConfig(plan.config.xml, tuple(each.control for each in plan.controls))

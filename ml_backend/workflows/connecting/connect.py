@@ -23,7 +23,7 @@ __all__ = ["Connection", "connect", "create_and_connect", "project_url"]
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How a project is connected now.
+    """The state of a project's connection.
 
     Attributes:
         url: of the project's tasks in Label Studio.
@@ -40,7 +40,7 @@ class Connection:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was done, or that there was nothing to do."""
+        """Say what was done, or that there was nothing to do."""
         return self.changes or (f"Project {self.project.id} is connected already; nothing was changed.",)
 
 
@@ -71,7 +71,7 @@ def connect(services: Services, project_id: int) -> Connection:
 def create_and_connect(
     services: Services, title: str, label_config: str, tasks: Sequence[Mapping[str, Any]]
 ) -> Connection:
-    """A new project with these tasks, connected.
+    """Create a project with these tasks and connect it.
 
     Args:
         tasks: in Label Studio's import format, or the bare data of each.
@@ -99,7 +99,7 @@ def create_and_connect(
 
 
 def project_url(services: Services, project_id: int) -> str:
-    """URL of the project's tasks in Label Studio."""
+    """Return the URL of the project's tasks in Label Studio."""
     return f"{services.studio.url}/projects/{project_id}/data"
 
 
@@ -138,7 +138,7 @@ def _remembered(services: Services, project_id: int, log: Log) -> Project:
 
 
 def _set_project(services: Services, project: Project, backend_id: int, log: Log) -> None:
-    """Sampling, and which predictions annotators see."""
+    """Set the sampling, and select the predictions that annotators see."""
     info = services.studio.project(project.id)
     settings: dict[str, Any] = {}
     if info.sampling != UNCERTAINTY_SAMPLING:

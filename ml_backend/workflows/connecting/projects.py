@@ -1,4 +1,4 @@
-"""What `/setup` asks for: remember the project, say which version answers it."""
+"""Remember projects as Label Studio describes them, and say which version answers them."""
 
 import logging
 import re
@@ -34,7 +34,7 @@ def remember_project(
     slug: str | None = None,
     split: SplitFractions | None = None,
 ) -> Project:
-    """The project as it stands, added if it is new, its label config brought up to date.
+    """Return the project as it is, added if it is new, its label config brought up to date.
 
     Slug and split of a known project stay as they are: versions and splits are built on them.
 
@@ -106,7 +106,7 @@ def served_project(services: Services, project_id: int, label_config: str) -> Pr
 
 
 def announced_version(services: Services, project: Project) -> str:
-    """The version that `/predict` answers with, told without loading a model.
+    """Return the version that `/predict` answers with, without loading a model.
 
     Label Studio predicts again, and stores a duplicate, whenever the two differ.
     """

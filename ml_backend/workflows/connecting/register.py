@@ -1,4 +1,4 @@
-"""This backend's row and its event webhook in Label Studio."""
+"""Make and repair the backend's row and its event webhook in Label Studio."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +20,7 @@ BASIC_AUTH, NO_AUTH = "BASIC_AUTH", "NONE"
 
 @dataclass(slots=True)
 class Log:
-    """What connecting did, and what a person should know of it, in sentences, as the steps come upon them."""
+    """Sentences on what connecting did, and on what a person should know of it, in the order of the steps."""
 
     changes: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ def register(services: Services, project: Project, log: Log) -> int:
 def own_row(
     rows: Sequence[Mapping[str, Any]], project: Project | None, access: BackendOptions
 ) -> Mapping[str, Any] | None:
-    """This backend's row among a project's: at its address, or the one it had before its address changed."""
+    """Return this backend's row among a project's: at its address, or the one it had before its address changed."""
     here = [row for row in rows if same_address(row["url"], access.url)]
     before = [row for row in rows if project is not None and row["id"] == project.backend_id]
     return next(iter(here + before), None)
@@ -82,7 +82,7 @@ def _repair_webhooks(services: Services, project_id: int, row: Mapping[str, Any]
 
 
 def _is_like(webhook: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Label Studio gives actions back in an order of its own."""
+    """True where nothing has to change. Label Studio returns actions in another order than it got them."""
     found = {name: webhook.get(name) for name in wanted} | {"actions": sorted(webhook.get("actions") or ())}
     return found == {**wanted, "actions": sorted(wanted["actions"])}
 
@@ -129,24 +129,24 @@ def _warn_of_others(services: Services, project_id: int, backend_id: int, log: L
 
 
 def _explained(error: StudioError, services: Services) -> StudioError:
-    """What Label Studio said about the backend, with what to do about it. It tells these cases by words alone."""
-    url, said = services.options.backend.url, str(error)
+    """Add advice to a refusal by Label Studio, whose message alone distinguishes the cases."""
+    url, message = services.options.backend.url, str(error)
     if not isinstance(error, StudioRejected):
         return error
-    if is_address_refusal(said):
+    if is_address_refusal(message):
         advice = f"Label Studio at {services.studio.url} refuses to call {url}, a private address: {SSRF_FIX}"
-    elif "authentication parameters" in said:
+    elif "authentication parameters" in message:
         advice = (
             f"the backend at {url} takes other credentials than LABELLOOP_USER and LABELLOOP_PASSWORD say here; "
             "give `labelloop serve` and this command the same settings"
         )
-    elif "Can't connect to ML backend" in said:
+    elif "Can't connect to ML backend" in message:
         advice = (
             f"Label Studio tried {url} and got no good answer: start `labelloop serve`; where Label Studio runs on "
             "another machine or in a container, set LABELLOOP_PUBLIC_URL to the address that it can reach"
         )
-    elif "valid ML backend" in said:
+    elif "valid ML backend" in message:
         advice = f"what answers at {url} is another service, or its /setup failed: look at the log of `labelloop serve`"
     else:
         return error
-    return StudioRejected(f"{advice}. {said}", status=error.status)
+    return StudioRejected(f"{advice}. {message}", status=error.status)

@@ -36,7 +36,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def webhook_url(access: BackendOptions) -> str:
-    """Where Label Studio sends events; the very URL that it makes up itself when a backend is added."""
+    """Return the URL to which Label Studio sends events, which it also derives by itself when a backend is added."""
     return f"{access.url.rstrip('/')}/webhook"
 
 
@@ -73,7 +73,7 @@ def wanted_webhook(access: BackendOptions, existing: Mapping[str, Any] | None = 
 
 
 def webhook_faults(webhook: Mapping[str, Any], access: BackendOptions) -> list[str]:
-    """What keeps events from arriving, as clauses that follow "the webhook"; the secret in it is never repeated."""
+    """Return what keeps events from arriving, as clauses that follow "the webhook". No secret is repeated in them."""
     faults = []
     if webhook.get("is_active") is False:
         faults.append("is switched off")

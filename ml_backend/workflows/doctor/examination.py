@@ -1,4 +1,4 @@
-"""What the checks of `doctor` are made of: findings, and one broken link never hiding another."""
+"""The base of all checks of `doctor`: run them in order, and let no broken link hide another."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ TASKS_READ = 200
 
 
 class State(StrEnum):
-    """How a link of the chain is. SKIPPED: it could not be looked at, because another one is broken."""
+    """The condition of a link of the chain. SKIPPED: it could not be looked at, because another one is broken."""
 
     OK = "ok"
     WARNING = "warning"
@@ -43,7 +43,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found of one link of the chain.
+    """The result of one check of one link of the chain.
 
     Attributes:
         check: its name; empty until the check is over.
@@ -82,7 +82,7 @@ def broken(found: str, fix: str) -> Finding:
 
 
 class Examination:
-    """What the checks of one project look at. Each thing is fetched once, by the first check that needs it."""
+    """The subject of one project's checks. Each thing is fetched once, by the first check that needs it."""
 
     def __init__(self, services: Services, probe: BackendProbe, project_id: int | None = None) -> None:
         self.services = services
@@ -121,7 +121,7 @@ class Examination:
 
     @cached_property
     def row(self) -> Mapping[str, Any] | None:
-        """This backend among them."""
+        """The row of this backend among a project's backends."""
         return own_row(self.rows, self.services.database.projects.find(self.project_id), self.services.options.backend)
 
     @cached_property
@@ -131,7 +131,7 @@ class Examination:
 
     @property
     def own_webhooks(self) -> list[Mapping[str, Any]]:
-        """Those that lead to this backend."""
+        """The webhooks that lead to this backend."""
         url = webhook_url(self.services.options.backend)
         return [hook for hook in self.webhooks if same_address(hook["url"], url)]
 
@@ -160,10 +160,10 @@ class Check:
 def run_checks(
     checks: Iterable[Check], examination: Examination, earlier: Sequence[Finding], project_id: int | None
 ) -> list[Finding]:
-    """One finding per check, in order.
+    """Return one finding per check, in order.
 
     Args:
-        earlier: findings that `needs` may name besides those of these checks.
+        earlier: findings that `needs` may name as well.
     """
     blocked = {finding.check: finding.because or (finding.check,) for finding in earlier if finding.is_in_the_way}
     findings = []

@@ -126,7 +126,7 @@ def _retry(job: Job) -> str:
 
 
 def _events(exam: Examination) -> Finding:
-    """Compares Label Studio's annotations with the events that told of them."""
+    """Compare Label Studio's annotations with the events that reported them."""
     events = exam.services.database.events
     newest = events.last_received(exam.project_id)
     last = (
@@ -196,7 +196,7 @@ def _text_model(exam: Examination) -> Finding:
 def _texts(exam: Examination) -> Finding:
     faults = task_faults(exam.services, plan_of(exam.project.label_config), exam.first_tasks)
     if not faults:
-        return fine("the base model can read those of the first tasks, as far as is known")
+        return fine("the base model can read the texts of the first tasks, as far as is known")
     return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
 
 

@@ -1,4 +1,4 @@
-"""Looking at an address from here: what a server answers, and why none does."""
+"""Call the backend as Label Studio does, and find out why nobody answers at an address."""
 
 import socket
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ CONNECT_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class BackendAnswer:
-    """What came back.
+    """The answer of the backend to a call.
 
     Attributes:
         status: HTTP status, 0 where nobody answered.
@@ -34,7 +34,7 @@ class BackendAnswer:
     reason: str
 
     def get(self, key: str) -> Any:
-        """A value of the body's object, None where there is no such thing."""
+        """Return a value of the body's object, None where there is no such thing."""
         return self.body.get(key) if isinstance(self.body, Mapping) else None
 
 
@@ -50,7 +50,7 @@ class BackendProbe:
         self._transport = transport
 
     def get(self, path: str, *, with_credentials: bool = True) -> BackendAnswer:
-        """A GET, with the backend's credentials where it has some."""
+        """Send a GET, with the backend's credentials where it has some."""
         return self._call("GET", path, headers=self._headers() if with_credentials else {})
 
     def post(
@@ -61,7 +61,7 @@ class BackendProbe:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> BackendAnswer:
-        """A POST of JSON; `headers` stand in for the backend's credentials."""
+        """Send a POST of JSON; `headers` stand in for the backend's credentials."""
         sent = self._headers() if headers is None else headers
         return self._call("POST", path, headers=sent, body=body, timeout_s=timeout_s)
 

@@ -130,7 +130,7 @@ class RowSource:
 
 def _event_history(services: Services, project: Project, plan: ServingPlan) -> History:
     """Return a function that gives the events about an annotation, merged, as far as Label Studio confirms them."""
-    events = services.database.events.told(project.id)
+    events = services.database.events.by_annotation(project.id)
 
     def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
         is_held_out = split_of(plan.text(task.data), project.split).is_held_out

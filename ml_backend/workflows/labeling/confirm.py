@@ -48,7 +48,7 @@ def confirm_labels(services: Services, project: Project, wanted: int) -> int:
     Label Studio is asked once about each event. A label that does not exist, is skipped or is unchanged does not count.
 
     Args:
-        wanted: stop asking once so many new labels are found.
+        wanted: the number of new labels at which asking stops.
 
     Raises:
         StudioError: Label Studio cannot be asked now.
@@ -66,17 +66,17 @@ def confirm_labels(services: Services, project: Project, wanted: int) -> int:
 
 
 def _new_ones(
-    services: Services, project: Project, told: Sequence[AnnotationEvent], since: datetime | None
+    services: Services, project: Project, reported: Sequence[AnnotationEvent], since: datetime | None
 ) -> set[int]:
     """Return the annotations that Label Studio has on the events' tasks, made or changed since a moment."""
-    tasks = services.studio.tasks_by_id(project.id, {event.task_id for event in told if event.task_id is not None})
+    tasks = services.studio.tasks_by_id(project.id, {event.task_id for event in reported if event.task_id is not None})
     new = {
         annotation.id
         for task in tasks
         for annotation in task.annotations
         if not annotation.was_cancelled and (since is None or annotation.last_change > since)
     }
-    if denied := {event.annotation_id for event in told} - new:
+    if denied := {event.annotation_id for event in reported} - new:
         log.warning(
             "project %s: events reported %s new labels that Label Studio does not confirm, such as annotation %s; "
             "they start no training",

@@ -28,7 +28,7 @@ UNCERTAINTY_SAMPLING = "Uncertainty sampling"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What an event led to.
+    """The consequences of an event.
 
     Attributes:
         new_events: annotation events that were not known before.

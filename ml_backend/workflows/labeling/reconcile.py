@@ -81,10 +81,10 @@ class MissedLabels:
         added = events.add(missed)
         if added:
             log.warning("project %s: the events of %s labels were lost; the labels are counted now", project.id, added)
-        self._go_on_after(project, changed)
+        self._continue_after(project, changed)
         return added
 
-    def _go_on_after(self, project: Project, changed: Sequence[tuple[int, datetime]]) -> None:
+    def _continue_after(self, project: Project, changed: Sequence[tuple[int, datetime]]) -> None:
         settled = self._services.clock() - SETTLED
         self._looked_at[project.id] = frozenset(each for each in changed if each[1] <= settled)
         if len(changed) == TASKS_AT_ONCE:
@@ -95,8 +95,8 @@ class MissedLabels:
     def _since(self, project: Project) -> datetime:
         """Return when to start: earlier changes are known, in the newest snapshot, or older than the connection."""
         last = self._services.database.snapshots.last(project.id)
-        told_at = self._services.database.events.received_at(last.last_event_id) if last else None
-        return told_at or project.connected_at
+        received_at = self._services.database.events.received_at(last.last_event_id) if last else None
+        return received_at or project.connected_at
 
     def _missed(self, project: Project, tasks: Sequence[Task], since: datetime) -> list[AnnotationEvent]:
         new = [
@@ -105,20 +105,20 @@ class MissedLabels:
             for annotation in task.annotations
             if not annotation.was_imported and since < annotation.last_change <= self._services.clock() - SETTLED
         ]
-        told = self._services.database.events.last_changes(project.id, [annotation.id for _, annotation in new])
+        reported = self._services.database.events.last_changes(project.id, [annotation.id for _, annotation in new])
         return [
             AnnotationEvent.of(
                 annotation,
                 project.id,
-                EventAction.UPDATED if annotation.id in told else EventAction.CREATED,
+                EventAction.UPDATED if annotation.id in reported else EventAction.CREATED,
                 task_id=task.id,
             )
             for task, annotation in new
-            if not _was_told(annotation, told.get(annotation.id))
+            if not _was_reported(annotation, reported.get(annotation.id))
         ]
 
 
-def _was_told(annotation: Annotation, changed_at: str | None) -> bool:
+def _was_reported(annotation: Annotation, changed_at: str | None) -> bool:
     """True where the newest event of an annotation reported its last change.
 
     Args:

@@ -1,4 +1,4 @@
-"""Promotion and rollback: which version serves, changed so that a crash at any step can be repaired.
+"""Promote and roll back versions, so that a crash at any step can be repaired.
 
 Order: intent row, push of the missing predictions, the row that says which version serves (the commit point), MLflow's
 alias, the project's selected version, deletion of predictions that nobody will look at again. Every step can be
@@ -91,7 +91,7 @@ def ask_hooks(services: Services, key: str, version: str, *, previous: str, reas
 def finish_promotion(
     services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
 ) -> Promotion:
-    """Carry a promotion on from its last step to the end, once no other process is at it."""
+    """Continue a promotion after its last step to the end, once no other process works on it."""
 
     def report_waiting() -> None:
         report(Progress(0.0, STAGE, "another process is finishing it"))
@@ -223,7 +223,7 @@ def rollback(
 
 
 def _version_before(services: Services, project: Project) -> str:
-    """What served before the champion, rollbacks undone: after v1, v2, back to v1, that is the cold start."""
+    """Return what served before the champion, without what was rolled back: after v1, v2, v1, the cold start."""
     served: list[str] = []
     for promotion in reversed(services.database.promotions.history(project.id)):
         if promotion.state is not PromotionState.DONE:

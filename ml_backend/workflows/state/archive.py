@@ -20,7 +20,6 @@ __all__ = [
     "DATABASE",
     "FOLDERS",
     "MLFLOW",
-    "FileFacts",
     "Manifest",
     "read_archive",
     "write_archive",
@@ -53,14 +52,14 @@ DAMAGED = (
 
 
 class FileFacts(StoredFacts):
-    """What a file must be after it was read back."""
+    """The size and digest that a file must have after it was unpacked."""
 
     bytes: int
     sha256: str
 
 
 class Manifest(StoredFacts):
-    """What a backup says about itself.
+    """The facts that a backup states about itself.
 
     Attributes:
         labelloop, mlflow: versions that wrote it.

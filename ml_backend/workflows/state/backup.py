@@ -14,7 +14,7 @@ from ...errors import ConfigurationError, StateError
 from ...storage.sqlite_file import copy_sqlite_file, schema_revision, sqlite_file
 from .archive import DATABASE, FOLDERS, MLFLOW, Manifest, write_archive
 
-__all__ = ["Backup", "back_up"]
+__all__ = ["back_up"]
 
 FORMS = {".tar": False, ".tar.gz": True, ".tgz": True}
 

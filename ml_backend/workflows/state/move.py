@@ -1,4 +1,4 @@
-"""The state from one pair of databases into another: typically from SQLite files into PostgreSQL."""
+"""Copy the state from one pair of databases into another, typically from SQLite files into PostgreSQL."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,7 +23,7 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where to: SQLAlchemy URLs of two empty databases, None for what stays where it is.
+    """SQLAlchemy URLs of the two empty databases to fill; None for what stays where it is.
 
     Raises:
         ConfigurationError: both are None, both are the same, or MLflow's is that of a server.
@@ -47,7 +47,7 @@ class Targets:
 
 
 def _place(url: str | None) -> object:
-    """What two spellings of the same database have in common."""
+    """Return what two spellings of the same database have in common."""
     try:
         parsed = make_url(url or "")
     except ArgumentError:
@@ -101,7 +101,7 @@ def _database_copy(services: Services, url: str) -> Iterator[Counts]:
 
 @contextmanager
 def _mlflow_copy(present: str, url: str) -> Iterator[Counts]:
-    """The same for MLflow, which makes its own tables, and sees that the present ones are of the same version."""
+    """Copy MLflow's rows: MLflow makes the tables, and checks that the present ones have its version."""
     if present.startswith(SERVER):
         raise ConfigurationError(
             "LABELLOOP_MLFLOW_URL names a server; move the database behind it with that database's own tools"

@@ -17,9 +17,9 @@ from ...storage.sqlite_file import schema_revision
 from ...tracking.store import move_stored_paths
 from .archive import DATABASE, FOLDERS, MLFLOW, Manifest, read_archive
 
-__all__ = ["Restored", "restore"]
+__all__ = ["restore"]
 
-# A file system of its own has this folder as soon as it is made.
+# A folder that is the root of a file system holds this one from the beginning.
 NOT_OURS = frozenset({"lost+found"})
 
 
@@ -63,7 +63,7 @@ def _beside(home: Path) -> Iterator[Path]:
         StateError: the home folder holds something, or such a folder is there already.
     """
     found = sorted(path.name for path in home.iterdir() if path.name not in NOT_OURS) if home.exists() else []
-    # Nothing can take the place of a disk of its own, nor of a folder whose parent is somebody else's.
+    # A mount point cannot be replaced, nor can a folder whose parent belongs to somebody else.
     is_fixed = home.is_mount() or (home.exists() and not os.access(home.parent, os.W_OK))
     unpacked = home / ".restoring" if is_fixed else home.with_name(f".{home.name}.restoring")
     if unpacked.exists():

@@ -193,7 +193,7 @@ def test_what_label_studio_said_to_an_event_is_kept(database: Database) -> None:
 
 def test_all_that_was_told_of_an_annotation_is_kept_in_order(database: Database) -> None:
     database.events.add([CHANGED, made(8), MADE])
-    told = database.events.told(7)
+    told = database.events.by_annotation(7)
 
     assert {number: [event.action for event in events] for number, events in told.items()} == {
         31: [EventAction.UPDATED, EventAction.CREATED],

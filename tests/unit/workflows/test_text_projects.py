@@ -56,7 +56,7 @@ def test_drafts_are_pushed_a_few_at_a_time_so_that_an_interruption_loses_little(
 def test_the_gate_tells_how_far_the_versions_have_written(services: Services) -> None:
     project = add_text_project(services, TEST, RIGHT)
     champion, challenger = (add_writer(services, project, text) for text in (WRONG, RIGHT))
-    services.registry.set_champion(champion)
+    services.versions.serve(champion)
     reports: list[Progress] = []
 
     outcome = hold_gate(

@@ -16,7 +16,7 @@ from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
-from ml_backend.storage.repositories import JobRepository
+from ml_backend.storage.repositories.jobs import JobRepository
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.worker import Worker, WorkerIntervals
@@ -268,7 +268,7 @@ def test_the_worker_keeps_house(services: Services, project: Project, launcher: 
     Worker(services).step()
 
     assert services.database.jobs.get(stale.id).attempt == 2
-    assert services.registry.champion(project.ref.key) == services.registry.get(version.name)
+    assert services.versions.serving(project) == version.name
     started = services.database.jobs.last("train", waiting.id)
     assert started is not None
     assert started.id in launcher.children
