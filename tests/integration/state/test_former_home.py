@@ -16,14 +16,14 @@ from sqlalchemy import delete
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
 from ml_backend.domain.flag import FlagOutcome
-from ml_backend.domain.job import JobKind, JobState
+from ml_backend.domain.job import JobState
 from ml_backend.domain.model import Method
 from ml_backend.storage.tables import model_versions, steps
+from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.promoting.promote import promote, rollback
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.state.restore import restore
-from ml_backend.workflows.training.requests import TrainRequest, request_training
 from tests.fake_studio import FakeStudio
 from tests.services import add_studio_project
 
@@ -76,10 +76,6 @@ def _opened() -> Services:
     return replace(build_services(settings), studio=FakeStudio())
 
 
-def _silent(_fraction: float, _message: str) -> None:
-    """Nobody watches."""
-
-
 @pytest.mark.parametrize("mlflow_url", ["sqlite:///missing/mlflow.db", "http://127.0.0.1:9"], ids=["missing", "down"])
 def test_it_serves_what_it_served_without_mlflow(restored: Path, mlflow_url: str) -> None:
     done = subprocess.run(
@@ -116,11 +112,11 @@ def test_jobs_promotions_and_flags_are_there(services: Services) -> None:
     flags = services.database.flags.all(TICKETS)
 
     assert [(job.kind, job.state) for job in reversed(newest)] == [
-        (JobKind.TRAIN, JobState.SUCCEEDED),
-        (JobKind.AUDIT, JobState.QUEUED),
-        (JobKind.TRAIN, JobState.SUCCEEDED),
-        (JobKind.TRAIN, JobState.SUCCEEDED),
-        (JobKind.PRELABEL, JobState.FAILED),
+        ("train", JobState.SUCCEEDED),
+        ("audit", JobState.QUEUED),
+        ("train", JobState.SUCCEEDED),
+        ("train", JobState.SUCCEEDED),
+        ("prelabel", JobState.FAILED),
     ]
     assert [each.version for each in services.database.promotions.history(TICKETS)] == [
         "support-tickets-1-v2",
@@ -149,20 +145,20 @@ def test_where_the_rows_lack_versions_mlflow_and_its_alias_fill_them_once(servic
 
 def test_it_trains_promotes_and_rolls_back(services: Services) -> None:
     tickets, bank = (services.database.projects.get(number) for number in (TICKETS, BANK))
-    request = TrainRequest("command", "base/bert", 3, Method.REGRESSION)
+    request = TrainJob(trigger="command", base_model="base/bert", seed=3, method=Method.REGRESSION)
 
-    job, _ = request_training(services, TICKETS, trigger="command", request=request, claim=True)
+    job, _ = request.request(services, TICKETS, claim=True)
     assert run_job(services, job.id) is JobState.SUCCEEDED
     result = services.database.jobs.get(job.id).result
     assert result["model_version"] == "support-tickets-1-v3"
     assert result["gate"]["champion"] == "support-tickets-1-v2"
     if not result["is_promoted"]:
-        promote(services, tickets, "support-tickets-1-v3", reason="r", is_forced=True, report=_silent)
-    rollback(services, bank, reason="r", report=_silent)
+        promote(services, tickets, "support-tickets-1-v3", reason="r", is_forced=True)
+    rollback(services, bank, reason="r")
 
     assert services.versions.serving(tickets) == "support-tickets-1-v3"
     assert services.champions.refresh(tickets).version == "support-tickets-1-v3"
     assert services.versions.serving(bank).startswith("bank-2-cold-start-")
     assert [services.versions.mirror(key) for key in ("support-tickets-1", "bank-2")] == [None, None]
-    rollback(services, tickets, reason="r", report=_silent)
+    rollback(services, tickets, reason="r")
     assert services.versions.serving(tickets) == "support-tickets-1-v2"

@@ -16,7 +16,7 @@ from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import DatabaseUnavailable, StudioUnreachable
-from ml_backend.storage.repositories import JobRepository
+from ml_backend.storage.repositories.jobs import JobRepository
 from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.worker import Worker, WorkerIntervals
