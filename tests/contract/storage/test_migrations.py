@@ -206,7 +206,7 @@ def test_decisions_of_former_gates_keep_their_figures_under_new_names(empty: Eng
 
 def test_audits_from_before_there_were_lanes_keep_only_other_audits_waiting(empty: Engine, database_url: str) -> None:
     with empty.begin() as connection:
-        migrate(connection, "0010")
+        migrate(connection, "0011")
         schema = MetaData()
         schema.reflect(connection)
         for kind, state in (("train", "running"), ("audit", "running"), ("audit", "queued"), ("promote", "queued")):

@@ -145,9 +145,9 @@ def test_where_the_rows_lack_versions_mlflow_and_its_alias_fill_them_once(servic
 
 def test_it_trains_promotes_and_rolls_back(services: Services) -> None:
     tickets, bank = (services.database.projects.get(number) for number in (TICKETS, BANK))
-    request = TrainJob(trigger="command", base_model="base/bert", seed=3, method=Method.REGRESSION)
+    wanted = TrainJob(trigger="command", base_model="base/bert", seed=3, method=Method.REGRESSION)
 
-    job, _ = request.request(services, TICKETS, claim=True)
+    job, _ = wanted.request(services, TICKETS, claim=True)
     assert run_job(services, job.id) is JobState.SUCCEEDED
     result = services.database.jobs.get(job.id).result
     assert result["model_version"] == "support-tickets-1-v3"

@@ -268,7 +268,7 @@ def test_the_worker_keeps_house(services: Services, project: Project, launcher: 
     Worker(services).step()
 
     assert services.database.jobs.get(stale.id).attempt == 2
-    assert services.versions.champion(project.ref.key) == services.versions.get(version.name)
+    assert services.versions.serving(project) == version.name
     started = services.database.jobs.last("train", waiting.id)
     assert started is not None
     assert started.id in launcher.children
