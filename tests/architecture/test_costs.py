@@ -28,6 +28,9 @@ LOWER_CASE = re.compile("[a-z]+")
 def test_a_new_thing_costs_no_more_files_than_promised(thing: str) -> None:
     most, pattern = COSTS[thing]
     files = _files_that_name(re.compile(pattern))
+    if thing == "a head":
+        # A labeling kind names its head in a line of the kind's file, which is the price of the kind.
+        files = {file for file in files if not file.startswith(name_of(PACKAGE / "tasks"))}
     assert 0 < len(files) <= most, f"{thing}, such as {pattern}, costs {len(files)} files: {', '.join(sorted(files))}"
 
 

@@ -174,7 +174,7 @@ def _promote(
     """
     reason = str(decision["reason"])
     if project is None:
-        # Rows of a file: no Label Studio shows the version, so moving the alias is all of it.
+        # Rows of a file: no Label Studio shows the version, so there are no predictions to push first.
         previous = str(decision["champion"])
         ask_hooks(services, model.project_key, model.name, previous=previous, reason=reason)
         services.versions.serve(model.name)
