@@ -1,4 +1,4 @@
-"""What Label Studio calls: `/health`, `/setup`, `/predict`, `/versions`, `/webhook`."""
+"""The routes that Label Studio calls: `/health`, `/setup`, `/predict`, `/versions`, `/webhook`."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
 from ..jobs.kinds.base import JobKind
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
-from .examination import Check, Examination, Finding, broken, fine, warning
+from .examination import Check, Examination, Finding
 from .probe import PREDICT_TIMEOUT_S, BackendAnswer
 
 __all__ = ["CHECKS"]
@@ -27,20 +27,20 @@ def _model(exam: Examination) -> Finding:
 
     champion = exam.services.versions.champion(exam.project.ref.key)
     if champion is None:
-        return fine("none yet: the cold start answers until a first model is trained and passes the gate")
+        return Finding.fine("none yet: the cold start answers until a first model is trained and passes the gate")
     trained_for = read_bundle(exam.services.versions.at_hand(champion).path).manifest.facts.label_config
     if changes := changes_between(trained_for, exam.project.label_config):
-        return warning(
+        return Finding.warning(
             f"{champion.name} serves what is left of what it was trained for. Since then, {' '.join(changes)}",
             f"label what is new, then train again: `labelloop train --project {exam.project_id}`",
         )
-    return fine(f"{champion.name} serves, its files are whole")
+    return Finding.fine(f"{champion.name} serves, its files are whole")
 
 
 def _versions(exam: Examination) -> Finding:
     announced = exam.probe.get("/versions")
     if exam.version not in (announced.get("versions") or ()):
-        return broken(
+        return Finding.broken(
             f"the database says that {exam.version} serves, and the running backend names "
             f"{', '.join(announced.get('versions') or ()) or 'nothing'}",
             "it runs with another LABELLOOP_HOME or database, or could not load the model: look at its log, "
@@ -49,17 +49,17 @@ def _versions(exam: Examination) -> Finding:
     promised, given = _setup_and_predict(exam)
     if promised.status != 200 or given.status != 200:
         failed = promised if promised.status != 200 else given
-        return broken(
+        return Finding.broken(
             f"the running backend fails with {failed.status} {failed.reason}", "look at the log of `labelloop serve`"
         )
     answered = next((entry.get("model_version") for entry in given.get("results") or ()), None)
     if promised.get("model_version") != answered:
-        return broken(
+        return Finding.broken(
             f"/setup promises {promised.get('model_version')} and /predict answers with {answered}: "
             "Label Studio would predict again and again, and store duplicates",
             "restart `labelloop serve`; if that does not help, look at its log for a model that cannot be loaded",
         )
-    return fine(f"/versions, /setup and /predict all say {exam.version}")
+    return Finding.fine(f"/versions, /setup and /predict all say {exam.version}")
 
 
 def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]:
@@ -75,39 +75,39 @@ def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]
 def _predictions(exam: Examination) -> Finding:
     if exam.unpredicted:
         count = "more than 1000" if exam.unpredicted > 1000 else str(exam.unpredicted)
-        return warning(
+        return Finding.warning(
             f"{count} unlabeled tasks have no pre-label of {exam.version}; uncertainty sampling passes over them",
             f"run `labelloop prelabel --project {exam.project_id}`",
         )
-    return fine(f"every unlabeled task has one of {exam.version}")
+    return Finding.fine(f"every unlabeled task has one of {exam.version}")
 
 
 def _selection(exam: Examination) -> Finding:
     selected, version = exam.info.model_version, exam.version
     titles = [row["title"] for row in exam.rows]
     if selected == version:
-        return fine(f"{version} is selected")
+        return Finding.fine(f"{version} is selected")
     if selected in titles and exam.info.task_count == 0:
-        return fine(f"the live backend {selected!r} is selected until the first pre-labels are stored")
+        return Finding.fine(f"the live backend {selected!r} is selected until the first pre-labels are stored")
     fix = f"run `labelloop prelabel --project {exam.project_id}`, which pushes {version} and selects it"
     if selected in titles:
-        return warning(
+        return Finding.warning(
             f"the live backend {selected!r} is selected instead of the stored pre-labels of {version}: Label Studio "
             "then draws the next task at random, whatever the sampling says, and shows no scores",
             fix,
         )
     if not selected:
-        return broken("no version is selected, so annotators see no pre-label", fix)
-    return warning(f"annotators see the pre-labels of {selected}, while {version} serves", fix)
+        return Finding.broken("no version is selected, so annotators see no pre-label", fix)
+    return Finding.warning(f"annotators see the pre-labels of {selected}, while {version} serves", fix)
 
 
 def _sampling(exam: Examination) -> Finding:
     fix = f"run `labelloop connect {exam.project_id}`"
     if not exam.info.show_collab_predictions:
-        return warning("predictions do not prelabel tasks (Settings, Annotation, Prelabeling)", fix)
+        return Finding.warning("predictions do not prelabel tasks (Settings, Annotation, Prelabeling)", fix)
     if exam.info.sampling != UNCERTAINTY_SAMPLING:
-        return warning(f"{exam.info.sampling!r}, so annotators do not get what the model is least sure of", fix)
-    return fine(UNCERTAINTY_SAMPLING)
+        return Finding.warning(f"{exam.info.sampling!r}, so annotators do not get what the model is least sure of", fix)
+    return Finding.fine(UNCERTAINTY_SAMPLING)
 
 
 def _jobs(exam: Examination) -> Finding:
@@ -116,8 +116,8 @@ def _jobs(exam: Examination) -> Finding:
     failed = [job for job in found if job.state in ERROR_STATES]
     if failed:
         job = max(failed, key=lambda each: each.id)
-        return warning(f"job {job.id} ({job.kind}) {job.state}: {job.error}", _retry(job))
-    return fine("; ".join(f"last {job.kind} {job.state}" for job in found) or "none so far")
+        return Finding.warning(f"job {job.id} ({job.kind}) {job.state}: {job.error}", _retry(job))
+    return Finding.fine("; ".join(f"last {job.kind} {job.state}" for job in found) or "none so far")
 
 
 def _retry(job: Job) -> str:
@@ -133,7 +133,7 @@ def _events(exam: Examination) -> Finding:
         f"the newest came {newest.received_at:%Y-%m-%d %H:%M} UTC" if newest and newest.received_at else "none so far"
     )
     if exam.info.task_count > MOST_TASKS_READ:
-        return fine(f"{last}; not compared with Label Studio's annotations, because there are many tasks")
+        return Finding.fine(f"{last}; not compared with Label Studio's annotations, because there are many tasks")
     known = events.history(exam.project_id)
     unheard = [
         annotation
@@ -142,30 +142,30 @@ def _events(exam: Examination) -> Finding:
         if annotation.id not in known and _was_made_in_editor_since(annotation, exam.project.connected_at)
     ]
     if unheard:
-        return broken(
+        return Finding.broken(
             f"Label Studio holds {len(unheard)} annotations made since the project was connected that no event told "
             f"of, such as {unheard[0].id}; {last}",
             "keep `labelloop serve` running while people label, and correct what the checks of the webhook say; a "
             "running worker finds and counts these, but how they were made is lost",
         )
-    return fine(last)
+    return Finding.fine(last)
 
 
 def _answers(exam: Examination) -> Finding:
     """Report the answers of experts that were left out of the newest snapshot."""
     last = exam.services.database.snapshots.last(exam.project_id)
     if last is None:
-        return fine("no snapshot has been made yet")
+        return Finding.fine("no snapshot has been made yet")
     if not (exam.services.options.snapshots_folder / exam.project.ref.key / last.id).exists():
-        return fine(f"snapshot {last.id} is on the machine whose worker made it")
+        return Finding.fine(f"snapshot {last.id} is on the machine whose worker made it")
     reasons = stored_snapshot(exam.services, exam.project, last.id).manifest.reasons
     lost = [each for each in reasons if (each.control and each.reason not in NOT_LOST) or each.reason in LOST_TASKS]
     if lost:
-        return warning(
+        return Finding.warning(
             f"snapshot {last.id} was made without {'; '.join(map(str, lost))}",
             "open these tasks in Label Studio and answer them again; docs/label-configs.md says how answers are read",
         )
-    return fine(f"every answer that was given counts in snapshot {last.id}")
+    return Finding.fine(f"every answer that was given counts in snapshot {last.id}")
 
 
 def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
@@ -183,21 +183,21 @@ def _text_model(exam: Examination) -> Finding:
     from ...models.base.base_model import weights_sha256
 
     if not plan_of(exam.project.label_config).has_texts:
-        return fine("not needed: no control is answered with a text")
+        return Finding.fine("not needed: no control is answered with a text")
     name = exam.services.options.models.text_base_model
     if not name:
-        return warning(
+        return Finding.warning(
             "none is set: nothing is drafted before the first version, and none can be trained",
             "set LABELLOOP_TEXT_BASE_MODEL to a decoder, by its Hugging Face name or as a folder",
         )
-    return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
+    return Finding.fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
 def _texts(exam: Examination) -> Finding:
     faults = task_faults(exam.services, plan_of(exam.project.label_config), exam.first_tasks)
     if not faults:
-        return fine("the base model can read the texts of the first tasks, as far as is known")
-    return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
+        return Finding.fine("the base model can read the texts of the first tasks, as far as is known")
+    return Finding.warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
 
 
 CHECKS = (

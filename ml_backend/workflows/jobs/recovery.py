@@ -1,4 +1,4 @@
-"""What becomes of jobs whose process died, of jobs that failed in passing, and of what jobs leave behind."""
+"""Recover jobs whose process died, try again what failed in passing, and clear away what jobs leave behind."""
 
 import logging
 import shutil

@@ -96,7 +96,7 @@ def test_the_champion_answers_once_it_is_promoted(services: Services) -> None:
         ("", "the label config in .* cannot be used"),
         ("<View", "the label config in .* cannot be used"),
         ('<View><Text name="t" value="$t"/></View>', "the label config in .* cannot be used"),
-        (CONFIG.replace('name="category"', 'name="other"'), "answers no control of its own label config"),
+        (CONFIG.replace('name="category"', 'name="other"'), "answers no control of the label config in it"),
     ],
 )
 def test_a_version_whose_label_config_was_changed_is_refused(
