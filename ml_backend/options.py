@@ -21,7 +21,7 @@ from .domain.addresses import LOOPBACK_HOSTS, base_url, credential, host_name, h
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
 
-__all__ = ["PREFIX", "BackendOptions", "ExtensionOptions", "Options", "all_settings"]
+__all__ = ["PREFIX", "BackendOptions", "Options", "all_settings"]
 
 PREFIX = "LABELLOOP_"
 STATE_DATABASES = ("sqlite", "postgresql")
@@ -269,7 +269,7 @@ class FeedbackOptions(_Group):
     )
 
 
-class ExtensionOptions(_Group):
+class _ExtensionOptions(_Group):
     """Other people's code, and the hooks that labelloop ships."""
 
     hooks: str = _setting("", "Hooks as `module:object`, separated by commas, besides those of entry points.")
@@ -308,7 +308,7 @@ class Options(_Group):
     retraining: RetrainingOptions = Field(default_factory=RetrainingOptions)
     jobs: JobOptions = Field(default_factory=JobOptions)
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
-    extensions: ExtensionOptions = Field(default_factory=ExtensionOptions)
+    extensions: _ExtensionOptions = Field(default_factory=_ExtensionOptions)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "Least level that is logged.")
 
     @model_validator(mode="before")

@@ -10,7 +10,7 @@ from ..domain.project import GREATEST_STUDIO_ID
 from ..errors import DatabaseUnavailable
 from ..workflows.jobs.kinds.train import TrainJob
 from ..workflows.services import Services
-from ..workflows.status import ProjectStatus, project_status
+from ..workflows.status import ProjectStatus
 from .metrics import Metrics
 
 __all__ = ["status_blueprint"]
@@ -27,7 +27,7 @@ def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
     def index() -> ResponseReturnValue:
         alarms, projects = services.alarms.sentences(), list[ProjectStatus]()
         try:
-            projects = [project_status(services, project) for project in services.database.projects.all()]
+            projects = [ProjectStatus.of(services, project) for project in services.database.projects.all()]
         except DatabaseUnavailable as error:
             # The page itself reports this, also where it is open already.
             alarms = list(dict.fromkeys([*alarms, str(error)]))

@@ -23,7 +23,7 @@ from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.promoting.promote import promote, rollback
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.state.restore import restore
+from ml_backend.workflows.state.backup import restore
 from tests.fake_studio import FakeStudio
 from tests.services import add_studio_project
 
