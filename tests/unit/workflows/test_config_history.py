@@ -22,7 +22,7 @@ from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
-from ml_backend.workflows.promoting.promote import promote, rollback
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.status import ProjectStatus
 from tests.fakes import FakeClock
@@ -47,7 +47,7 @@ def services(tmp_path: Path, clock: FakeClock) -> Services:
 
 def champion(services: Services, project: Project, label: str = "Shipping") -> str:
     version = add_version(services, project, label)
-    promote(services, project, version.name, reason="better")
+    Promoter(services).promote(project, version.name, reason="better")
     return version.name
 
 
@@ -79,7 +79,7 @@ def test_the_status_tells_what_has_changed_since_the_champion_was_trained(servic
     champion(services, project)
     assert ProjectStatus.of(services, project).config_changes == ()
 
-    rollback(services, project, reason="worse")
+    Promoter(services).rollback(project, reason="worse")
     assert ProjectStatus.of(services, project).config_changes == LOST
 
     project = remember_project(services, 1, CONFIG)

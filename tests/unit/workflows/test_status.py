@@ -6,7 +6,7 @@ from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.model import GateDecision
 from ml_backend.workflows.jobs.kinds.train import TrainJob
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.status import JOBS_SHOWN, ProjectStatus
 from tests.services import add_project, add_version, build_test_services
 
@@ -37,7 +37,7 @@ def test_it_shows_labels_jobs_gate_and_promotions_of_this_project_alone(tmp_path
     services.database.events.add(events)
     services.database.gates.add(project.ref.key, "abc", DECISION)
     version = add_version(services, project)
-    promote(services, project, version.name, reason="r")
+    Promoter(services).promote(project, version.name, reason="r")
     TrainJob.by_settings(services, "page").request(services, other.id)
     job, _ = TrainJob.by_settings(services, "page").request(services, project.id)
 
