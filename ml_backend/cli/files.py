@@ -122,7 +122,7 @@ def evaluate(
     Needs a version (--model or --model-dir), and rows: the test rows of a snapshot (--snapshot), or every reviewed row
     of an export (--studio-export and --config). Changes nothing.
     """
-    from ..workflows.training.evaluate import evaluate_on_export, evaluate_on_snapshot
+    from ..workflows.training.evaluate import EvaluationReport
 
     _check_model(model, model_dir)
     if (snapshot is None) == (studio_export is None):
@@ -130,10 +130,10 @@ def evaluate(
     services = open_services()
     path = _model_path(services, model, model_dir)
     if snapshot is not None:
-        report = evaluate_on_snapshot(services, path, snapshot)
+        report = EvaluationReport.on_snapshot(services, path, snapshot)
     else:
         _check_source(None, studio_export, config)
-        report = evaluate_on_export(services, path, studio_export or Path(), _config_text(config))
+        report = EvaluationReport.on_export(services, path, studio_export or Path(), _config_text(config))
     for warning in report.warnings:
         note(f"note: {warning}")
     note_reasons(report.reasons)

@@ -15,7 +15,7 @@ from ..labelstudio.payloads import PredictRequest, SetupRequest, prediction_to_j
 from ..labelstudio.webhook_payloads import parse_webhook
 from ..workflows.connecting.projects import announced_version, served_project
 from ..workflows.jobs.kinds.train import TrainJob
-from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
+from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, receive
 from ..workflows.labeling.predict import predict_for_studio
 from ..workflows.services import Services
 from ..workflows.status import ProjectStatus
@@ -23,7 +23,7 @@ from .errors import register_errors
 from .guard import Guard, refuse_training_by_events
 from .metrics import Metrics
 
-__all__ = ["create_app", "versions_answer", "webhook_answer"]
+__all__ = ["create_app", "versions_answer"]
 
 PROJECT = f"int(min=1, max={GREATEST_STUDIO_ID})"
 JOB = f"int(min=1, max={GREATEST_JOB_ID})"
@@ -53,14 +53,6 @@ def create_app(services: Services) -> Flask:
 def versions_answer(services: Services) -> dict[str, Any]:
     """Return the version that serves each project."""
     return {"versions": [announced_version(services, project) for project in services.database.projects.all()]}
-
-
-def webhook_answer(received: Received) -> dict[str, Any]:
-    """Return the answer to an event."""
-    answer: dict[str, Any] = {"status": "ok", "new_events": received.new_events}
-    if received.job is not None:
-        answer |= {"job": received.job.id, "state": received.job.state}
-    return answer
 
 
 def _label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
@@ -102,7 +94,7 @@ def _label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
             refuse_training_by_events()
         received = receive(services, message)
         metrics.events.labels(message.action if message.action in KNOWN_ACTIONS else "other").inc()
-        return jsonify(webhook_answer(received))
+        return jsonify(received.to_json())
 
     return blueprint
 
