@@ -7,7 +7,6 @@ from ..services import Services
 from . import connection as check_connection
 from . import loop as check_loop
 from . import surroundings as check_surroundings
-from . import tasks as check_tasks
 from .examination import Examination, Finding, State
 from .probe import BackendProbe
 
@@ -28,7 +27,7 @@ def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe 
     shared = Examination(services, probe).run(check_surroundings.CHECKS)
     findings = list(shared)
     for each in [project_id] if project_id is not None else _connected(services):
-        checks = (*check_connection.CHECKS, *check_loop.CHECKS, *check_tasks.CHECKS)
+        checks = (*check_connection.CHECKS, *check_loop.CHECKS)
         findings += Examination(services, probe, each).run(checks, shared)
     if len(findings) == len(shared):
         findings.append(

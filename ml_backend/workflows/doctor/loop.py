@@ -1,11 +1,16 @@
-"""Checks of a project's loop: what serves, what annotators see of it, and whether labels come back."""
+"""Checks of a project's loop: what serves, what annotators see of it, whether labels come back, and its tasks."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from ...domain.annotation import Annotation
+from ...domain.annotation import Annotation, Task
 from ...domain.job import Job, JobState
+from ...domain.model import is_cold_start
 from ...domain.reasons import Reason
+from ...domain.snapshot import split_of
 from ...labelstudio.plans import plan_of
+from ...models.decoders.base import decoder_of
 from ..connecting.config_history import changes_between
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
@@ -19,6 +24,9 @@ __all__ = ["CHECKS"]
 MOST_TASKS_READ = 5000  # an export of this many takes Label Studio ten seconds
 NOT_LOST = frozenset({Reason.UNRESOLVED, Reason.MOVED_POSITIONS, Reason.BLANK_SPAN})
 LOST_TASKS = frozenset({Reason.EMPTY_TEXT})
+TASKS_PREDICTED = 20
+TEXTS_WRITTEN = 1
+"""The number of tasks to try where a model writes responses, each of which takes seconds."""
 ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
 
 
@@ -200,6 +208,66 @@ def _texts(exam: Examination) -> Finding:
     return Finding.warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
 
 
+def _task_texts(exam: Examination) -> Finding:
+    tasks = exam.first_tasks
+    if not tasks:
+        return Finding.fine("there is no task yet")
+    shown = plan_of(exam.project.label_config).object
+    empty = [task for task in tasks if not shown.text(task.data).strip()]
+    some = f"the first {len(tasks)} tasks" if len(tasks) > 1 else "the only task"
+    if not empty:
+        return Finding.fine(f"{some} {'have' if len(tasks) > 1 else 'has'} a text at {shown.written}")
+    found = (
+        f"{'all' if len(empty) == len(tasks) else len(empty)} of {some} have no text at {shown.written}, task "
+        f"{empty[0].id} for one, whose data holds {_keys(empty[0].data)}; they get no pre-label, and give no row"
+    )
+    if len(empty) < len(tasks):
+        return Finding.warning(found, "fill it in, or delete these tasks")
+    return Finding.broken(
+        found,
+        'let value="$..." under Settings, Labeling Interface name what the tasks hold, or import tasks that hold it'
+        + ("" if shown.encoding == "none" else f", encoded as {shown.encoding}"),
+    )
+
+
+def _keys(data: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, data)) or "nothing"
+
+
+def _prelabels(exam: Examination) -> Finding:
+    """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
+    plan = plan_of(exam.project.label_config)
+    if is_cold_start(exam.version) and not any(decoder_of(each.kind.head).is_one_label for each in plan.controls):
+        return Finding.fine("none before the first training: the cold start answers single choices alone")
+    tasks = _open_tasks(exam)[: TEXTS_WRITTEN if plan.has_texts else TASKS_PREDICTED]
+    if not tasks:
+        return Finding.fine("not asked for: each of the first tasks is blind or has no text")
+    answer = exam.probe.post("/predict", _request(exam, tasks), timeout_s=PREDICT_TIMEOUT_S)
+    if answer.status != 200:
+        return Finding.broken(
+            f"the running backend fails with {answer.status} {answer.reason}", "look at the log of `labelloop serve`"
+        )
+    filled = sum(bool(entry.get("result")) for entry in answer.get("results") or ())
+    if filled:
+        return Finding.fine(f"{exam.version} has an answer to {filled} of {len(tasks)} tasks that were asked about")
+    return Finding.warning(
+        f"all pre-labels of {exam.version} are empty, those of {len(tasks)} tasks with texts that were asked about",
+        "`labelloop_prelabels_total` in `/metrics` counts the reasons: label more tasks to which labels apply, then "
+        f"train again: `labelloop train --project {exam.project_id}`",
+    )
+
+
+def _open_tasks(exam: Examination) -> list[Task]:
+    """Return the tasks that have a text and are not held out."""
+    texts = [(task, plan_of(exam.project.label_config).text(task.data)) for task in exam.first_tasks]
+    return [task for task, text in texts if text.strip() and not split_of(text, exam.project.split).is_held_out]
+
+
+def _request(exam: Examination, tasks: Sequence[Task]) -> dict[str, Any]:
+    sent = [{"id": task.id, "data": dict(task.data)} for task in tasks]
+    return {"project": str(exam.project_id), "label_config": exam.info.label_config, "tasks": sent}
+
+
 CHECKS = (
     Check(
         "text_model",
@@ -221,4 +289,6 @@ CHECKS = (
     Check("jobs", _jobs, needs=("database",)),
     Check("events", _events, needs=("project", "connected")),
     Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),
+    Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
+    Check("prelabels", _prelabels, needs=("label_config", "connected", "versions")),
 )
