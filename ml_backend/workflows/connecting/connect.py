@@ -51,7 +51,7 @@ class Connection:
         return self.changes or (f"Project {self.project.id} is connected already; nothing was changed.",)
 
 
-class _Log:
+class _ConnectingLog:
     """Sentences on what connecting did, and on what a person should know of it, in the order of the steps."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ def connect(services: Services, project_id: int) -> Connection:
         LabelConfigError: the project's label config cannot be served; nothing was done.
         StudioError: Label Studio cannot be reached, refuses the token, or cannot reach the backend.
     """
-    log = _Log()
+    log = _ConnectingLog()
     project = _remembered(services, project_id, log)
     backend_id = _register(services, project, log)
     services.database.projects.set_backend(project_id, backend_id)
@@ -130,7 +130,7 @@ def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> Non
             )
 
 
-def _remembered(services: Services, project_id: int, log: _Log) -> Project:
+def _remembered(services: Services, project_id: int, log: _ConnectingLog) -> Project:
     info = services.studio.project(project_id)
     known = services.database.projects.find(project_id)
     project = remember_project(services, project_id, info.label_config, title=info.title)
@@ -152,7 +152,7 @@ def _remembered(services: Services, project_id: int, log: _Log) -> Project:
     return project
 
 
-def _set_project(services: Services, project: Project, backend_id: int, log: _Log) -> None:
+def _set_project(services: Services, project: Project, backend_id: int, log: _ConnectingLog) -> None:
     """Set the sampling, and select the predictions that annotators see."""
     info = services.studio.project(project.id)
     settings: dict[str, Any] = {}
@@ -175,7 +175,7 @@ def _set_project(services: Services, project: Project, backend_id: int, log: _Lo
         log.changes.append(f"Selected the backend {title!r} for pre-labels until the first ones are stored.")
 
 
-def _request_prelabels(services: Services, project: Project, log: _Log) -> Job | None:
+def _request_prelabels(services: Services, project: Project, log: _ConnectingLog) -> Job | None:
     version = services.versions.serving(project)
     if next(iter(services.studio.tasks_without_prediction(project.id, version)), None) is None:
         return None
@@ -185,7 +185,7 @@ def _request_prelabels(services: Services, project: Project, log: _Log) -> Job |
     return job
 
 
-def _register(services: Services, project: Project, log: _Log) -> int:
+def _register(services: Services, project: Project, log: _ConnectingLog) -> int:
     """Make or repair webhook and backend row of a project; returns the row's id.
 
     The webhook comes first, so that nothing is left behind when Label Studio refuses the address: where it blocks
@@ -218,7 +218,9 @@ def own_row(
     return next(iter(here + before), None)
 
 
-def _repair_webhooks(services: Services, project_id: int, row: Mapping[str, Any] | None, log: _Log) -> int | None:
+def _repair_webhooks(
+    services: Services, project_id: int, row: Mapping[str, Any] | None, log: _ConnectingLog
+) -> int | None:
     """Exactly one webhook to this backend, as it should be; returns its id where it had to be made."""
     access, studio = services.options.backend, services.studio
     url = webhook_url(access)
@@ -246,7 +248,7 @@ def _is_like(webhook: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return found == {**wanted, "actions": sorted(wanted["actions"])}
 
 
-def _repair_row(services: Services, project_id: int, row: Mapping[str, Any] | None, log: _Log) -> int:
+def _repair_row(services: Services, project_id: int, row: Mapping[str, Any] | None, log: _ConnectingLog) -> int:
     access = services.options.backend
     settings: dict[str, Any] = {"url": access.url, "auth_method": NO_AUTH}
     if access.password:
@@ -275,7 +277,7 @@ def _is_registered_like(row: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     return found == (BASIC_AUTH, settings["basic_auth_user"], True)
 
 
-def _warn_of_others(services: Services, project_id: int, backend_id: int, log: _Log) -> None:
+def _warn_of_others(services: Services, project_id: int, backend_id: int, log: _ConnectingLog) -> None:
     rows = services.studio.backends(project_id)
     if rows and rows[0]["id"] != backend_id:
         log.notices.append(
