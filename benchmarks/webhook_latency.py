@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.bootstrap import build_services
-from ml_backend.demo.backend import BackendProcess, demo_settings, running_backend
-from ml_backend.demo.steps import make_project, press_start_training
+from ml_backend.demo.backend import BackendProcess, demo_settings, make_project, running_backend
 from ml_backend.demo.tickets import Ticket, load_tickets
 from ml_backend.domain.job import Job
 from ml_backend.labelstudio.client import StudioClient
@@ -65,7 +64,7 @@ def measure(folder: Path, submits: int, posts: int) -> dict[str, Any]:
             }
             event = _event(services, connection.project.id)
             idle = [_post(backend, event) for _ in range(posts)]
-            job = press_start_training(services, backend, connection.project)
+            job = backend.press_start_training(services, connection.project)
             busy = _posts_while_running(services, backend, event, job, posts)
             figures["webhook"] = {"idle": _summary(idle), "while_training": _summary(busy)}
             client.close()

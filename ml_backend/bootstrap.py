@@ -20,7 +20,7 @@ from .jobs.launcher import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.plans import plan_of
 from .log_lines import LINE_FORMAT, LineFormatter
-from .options import ExtensionOptions, Options
+from .options import Options
 from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
@@ -78,7 +78,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
         load_predictor=load_bundle_predictor,
         cold_start=partial(_cold_start, options),
         clock=_utc_now,
-        hooks=_hooks(options.extensions),
+        hooks=_hooks(options),
         answers=answers,
         alarms=alarms,
     )
@@ -183,13 +183,14 @@ def configure_logging(level: str) -> None:
     logging.getLogger("ml_backend").setLevel(level)
 
 
-def _hooks(options: ExtensionOptions) -> Hooks:
+def _hooks(options: Options) -> Hooks:
+    extensions = options.extensions
     shipped: dict[str, object] = {}
-    if options.redact:
-        shipped["redaction"] = Redaction(options.redact, options.redact_region)
-    if options.notify_url:
-        shipped["notify"] = WebhookNotifier(options.notify_url, options.notify_secret.get_secret_value())
-    return load_hooks(options.hooks, options.hook_timeout_s, shipped)
+    if extensions.redact:
+        shipped["redaction"] = Redaction(extensions.redact, extensions.redact_region)
+    if extensions.notify_url:
+        shipped["notify"] = WebhookNotifier(extensions.notify_url, extensions.notify_secret.get_secret_value())
+    return load_hooks(extensions.hooks, extensions.hook_timeout_s, shipped)
 
 
 def _utc_now() -> datetime:

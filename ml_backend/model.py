@@ -20,9 +20,9 @@ from .errors import LabelloopError
 from .labelstudio.payloads import PredictRequest, SetupRequest, prediction_to_json
 from .labelstudio.webhook_payloads import parse_webhook
 from .models.base.native_threads import NativeThread
+from .web.app import versions_answer
 from .web.errors import status_line
 from .web.guard import Guard, refuse_training_by_events
-from .web.label_studio import versions_answer, webhook_answer
 from .web.watcher import watch_champions
 from .workflows.connecting.projects import announced_version, served_project
 from .workflows.labeling.ingest import START_TRAINING, receive
@@ -143,7 +143,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
             message = parse_webhook({**data, "action": event})
             if event == START_TRAINING and has_request_context():
                 refuse_training_by_events()
-            return webhook_answer(receive(type(self).services(), message))
+            return receive(type(self).services(), message).to_json()
         except LabelloopError as error:
             if has_request_context():
                 abort(_answer(error))

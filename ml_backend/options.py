@@ -21,7 +21,7 @@ from .domain.addresses import LOOPBACK_HOSTS, base_url, credential, host_name, h
 from .domain.model import GREATEST_SEED
 from .domain.snapshot import SplitFractions
 
-__all__ = ["PREFIX", "BackendOptions", "ExtensionOptions", "Options", "all_settings"]
+__all__ = ["PREFIX", "BackendOptions", "Options", "all_settings"]
 
 PREFIX = "LABELLOOP_"
 STATE_DATABASES = ("sqlite", "postgresql")
@@ -64,7 +64,7 @@ def _known_runtime(name: str) -> str:
 
 
 class BackendOptions(_Group):
-    """Where the backend listens, and who may use it."""
+    """The address on which the backend listens, and who may use it."""
 
     host: Annotated[str, AfterValidator(host_name)] = _setting("127.0.0.1", "Address that the backend listens on.")
     port: int = _setting(9090, "Port that the backend listens on.", ge=1, le=65535)
@@ -248,7 +248,7 @@ class JobOptions(_Group):
 
 
 class FeedbackOptions(_Group):
-    """What is written back to Label Studio by itself."""
+    """Settings of what is written back to Label Studio without a command."""
 
     auto_push: bool = _setting(
         True, "Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."
@@ -269,7 +269,7 @@ class FeedbackOptions(_Group):
     )
 
 
-class ExtensionOptions(_Group):
+class _ExtensionOptions(_Group):
     """Other people's code, and the hooks that labelloop ships."""
 
     hooks: str = _setting("", "Hooks as `module:object`, separated by commas, besides those of entry points.")
@@ -308,7 +308,7 @@ class Options(_Group):
     retraining: RetrainingOptions = Field(default_factory=RetrainingOptions)
     jobs: JobOptions = Field(default_factory=JobOptions)
     feedback: FeedbackOptions = Field(default_factory=FeedbackOptions)
-    extensions: ExtensionOptions = Field(default_factory=ExtensionOptions)
+    extensions: _ExtensionOptions = Field(default_factory=_ExtensionOptions)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "Least level that is logged.")
 
     @model_validator(mode="before")

@@ -25,10 +25,11 @@ from ml_backend.bootstrap import build_services
 from ml_backend.cli import main
 from ml_backend.config import load_settings
 from ml_backend.domain.job import JobState
-from ml_backend.jobs.launcher import InlineLauncher, log_path
+from ml_backend.jobs.launcher import log_path
 from ml_backend.labelstudio.local import free_port
 from ml_backend.log_lines import LINE_FORMAT, LineFormatter
 from ml_backend.workflows.jobs.run_job import run_job
+from tests.inline_launcher import InlineLauncher
 
 __all__ = [
     "Backend",

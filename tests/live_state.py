@@ -17,7 +17,7 @@ from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.labeling.ingest import receive
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
 from tests.services import CONFIG, add_studio_project, choice
@@ -49,7 +49,7 @@ def make_live_state(home: Path, base: Path) -> Project:
     done, _ = jobs.request("train", project.id, {"seed": 1, "out": None}, dedupe_key="train:1", claim=True)
     for seed in (1, 2):
         name = _register(services, project, settings.models.base_model, snapshot.id, seed)
-        promote(services, project, name, reason=f"ruling é {seed}")
+        Promoter(services).promote(project, name, reason=f"ruling é {seed}")
     jobs.finish(done, JobState.SUCCEEDED, result={"model_version": CHAMPION, "is_promoted": True})
     failed, _ = jobs.request("prelabel", project.id, {}, dedupe_key="prelabel:1", claim=True)
     jobs.finish(failed, JobState.FAILED, error="Label Studio was away")

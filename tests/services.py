@@ -16,7 +16,6 @@ from ml_backend.domain.model import Method, ModelVersion, cold_start_version
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import BundleError
-from ml_backend.jobs.launcher import InlineLauncher
 from ml_backend.options import PREFIX, BackendOptions, Options
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
@@ -27,6 +26,7 @@ from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
 from tests.fakes import FakeClock, FakePredictor, FakeRegistry, FakeTracker
+from tests.inline_launcher import InlineLauncher
 
 __all__ = [
     "BACKEND_URL",

@@ -12,6 +12,7 @@ import typer
 
 from ..domain.reasons import reason_counts_from_json
 from ..errors import ConfigurationError, SnapshotError
+from .app import app
 from .options import AsJson, OptionalProject, SnapshotFolder
 from .output import emit, note, note_reasons, table
 from .session import open_services
@@ -24,16 +25,12 @@ if TYPE_CHECKING:
     from ..workflows.jobs.kinds.audit import AuditJob
     from ..workflows.services import Services
 
-__all__ = ["register"]
+__all__: list[str] = []
 
 SHOWN_ISSUES, SHOWN_CLASSES, TEXT_CHARACTERS = 20, 5, 70
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(audit)
-
-
+@app.command()
 def audit(
     project: OptionalProject = None,
     snapshot: SnapshotFolder = None,

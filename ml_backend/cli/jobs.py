@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..domain.job import GREATEST_JOB_ID
+from .app import app
 from .options import AsJson, JobId, OptionalProject
 from .output import emit, note, table
 from .session import open_services
@@ -14,15 +15,17 @@ from .session import open_services
 if TYPE_CHECKING:
     from ..domain.job import Job
 
-__all__ = ["app", "child_app"]
+__all__: list[str] = []
 
 FOLLOW_S = 0.5
 
-app = typer.Typer(help="List, inspect, cancel and resume jobs, such as trainings.", no_args_is_help=True)
-child_app = typer.Typer(help="What a worker starts.")
+_jobs = typer.Typer(help="List, inspect, cancel and resume jobs, such as trainings.", no_args_is_help=True)
+app.add_typer(_jobs, name="jobs")
+_child = typer.Typer(help="What a worker starts.")
+app.add_typer(_child, name="job", hidden=True)
 
 
-@app.command("list")
+@_jobs.command("list")
 def list_jobs(
     project: OptionalProject = None,
     limit: Annotated[int, typer.Option(min=1, max=GREATEST_JOB_ID, help="At most this many.")] = 20,
@@ -45,7 +48,7 @@ def list_jobs(
     emit(jobs, as_json=as_json, lines=[table(("job", "kind", "project", "state", "done", "stage", "error"), rows)])
 
 
-@app.command()
+@_jobs.command()
 def show(job_id: JobId, as_json: AsJson = False) -> None:
     """Show everything about a job."""
     job = open_services().database.jobs.get(job_id)
@@ -68,14 +71,14 @@ def show(job_id: JobId, as_json: AsJson = False) -> None:
     emit(job, as_json=as_json, lines=[table(("", ""), facts)])
 
 
-@app.command()
+@_jobs.command()
 def cancel(job_id: JobId, as_json: AsJson = False) -> None:
     """Cancel a waiting job at once; ask a running one to stop."""
     job = open_services().database.jobs.cancel(job_id)
     emit(job, as_json=as_json, lines=[_cancelled(job)])
 
 
-@app.command()
+@_jobs.command()
 def resume(job_id: JobId, as_json: AsJson = False) -> None:
     """Continue a job that failed or was abandoned.
 
@@ -89,7 +92,7 @@ def resume(job_id: JobId, as_json: AsJson = False) -> None:
     emit(job, as_json=as_json, lines=[f"job {job.id} has succeeded: {dict(job.result)}"])
 
 
-@app.command()
+@_jobs.command()
 def logs(
     job_id: JobId,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until the job is over.")] = False,
@@ -115,7 +118,7 @@ def logs(
         time.sleep(FOLLOW_S)
 
 
-@child_app.command("run")
+@_child.command("run")
 def run(job_id: JobId) -> None:
     """Run a job that was claimed, in this process. Workers call this."""
     from ..bootstrap import build_services, configure_logging

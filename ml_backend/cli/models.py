@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
+from .app import app
 from .options import AsJson, OptionalProject
 from .output import emit, note, table
 from .session import open_services
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
     from ..workflows.services import Services
     from ..workflows.training.side_by_side import SideBySide
 
-__all__ = ["app"]
+__all__: list[str] = []
 
-app = typer.Typer(help="List, compare, promote and roll back model versions.", no_args_is_help=True)
+_models = typer.Typer(help="List, compare, promote and roll back model versions.", no_args_is_help=True)
+app.add_typer(_models, name="models")
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Such as support-tickets-3-v2.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the promotion.")]
 
 
-@app.command("list")
+@_models.command("list")
 def list_models(project: OptionalProject = None, as_json: AsJson = False) -> None:
     """List model versions by project, newest first.
 
@@ -50,14 +52,14 @@ def list_models(project: OptionalProject = None, as_json: AsJson = False) -> Non
     emit(versions, as_json=as_json, lines=[table(columns, rows)])
 
 
-@app.command()
+@_models.command()
 def show(version: Version, as_json: AsJson = False) -> None:
     """Show everything about a version."""
     model = open_services().versions.get(version)
     emit(model, as_json=as_json, lines=[table(("", ""), [(name, str(value)) for name, value in asdict(model).items()])])
 
 
-@app.command()
+@_models.command()
 def compare(
     first: Annotated[str, typer.Argument(metavar="CHAMPION", help="The version to beat.")],
     second: Annotated[str, typer.Argument(metavar="CHALLENGER", help="The version that wants to beat it.")],
@@ -77,7 +79,7 @@ def compare(
     emit({**asdict(comparison.decision), "drafts": comparison.drafts}, as_json=as_json, lines=lines)
 
 
-@app.command()
+@_models.command()
 def promote(
     version: Version,
     force: Annotated[bool, typer.Option("--force", help="Promote without the gate; needs --reason.")] = False,
@@ -100,7 +102,7 @@ def promote(
     )
 
 
-@app.command()
+@_models.command()
 def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as_json: AsJson = False) -> None:
     """Let the version that served before serve again."""
     if project is None:

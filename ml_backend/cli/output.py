@@ -1,4 +1,4 @@
-"""What commands print: a result for people or as JSON, and notes beside it."""
+"""Print a command's result, for people or as JSON, and notes beside it."""
 
 import dataclasses
 import io

@@ -7,22 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
+from .app import app
 from .options import AsJson, ConfigFile, OptionalProject, ProjectNumber
 from .output import emit, note
 from .session import open_services
 
-__all__ = ["register"]
+__all__: list[str] = []
 
 MARKS = {"ok": "ok     ", "warning": "warning", "broken": "BROKEN ", "skipped": "skipped"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(connect)
-    app.command()(doctor)
-    app.command()(prelabel)
-
-
+@app.command()
 def connect(
     project: ProjectNumber = None,
     create: Annotated[
@@ -63,6 +58,7 @@ def connect(
     emit(connection, as_json=as_json, lines=[*connection.sentences, connection.url])
 
 
+@app.command()
 def doctor(
     project: ProjectNumber = None,
     as_json: AsJson = False,
@@ -86,6 +82,7 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
 def prelabel(
     project: OptionalProject = None,
     as_json: AsJson = False,

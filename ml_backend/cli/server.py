@@ -6,19 +6,14 @@ from typing import Annotated
 
 import typer
 
+from .app import app
 from .options import AsJson
 from .output import note
 
-__all__ = ["register"]
+__all__: list[str] = []
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(demo)
-    app.command()(serve)
-    app.command()(worker)
-
-
+@app.command()
 def demo(
     exit_at_end: Annotated[
         bool,
@@ -47,6 +42,7 @@ def demo(
         raise typer.Exit(1)
 
 
+@app.command()
 def serve(
     host: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.", show_default="LABELLOOP_HOST")
@@ -70,6 +66,7 @@ def serve(
     serve_until_signalled(settings, with_worker=not no_worker)
 
 
+@app.command()
 def worker() -> None:
     """Run jobs, such as trainings, until Ctrl-C.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigurationError
+from .app import app
 from .options import AsJson
 from .output import emit, note
 from .session import read_settings
@@ -14,16 +15,10 @@ from .session import read_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["register"]
+__all__: list[str] = []
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(move)
-    app.command()(backup)
-    app.command()(restore)
-
-
+@app.command()
 def move(
     database_url: Annotated[
         str | None,
@@ -42,12 +37,12 @@ def move(
     from sqlalchemy import make_url
 
     from ..bootstrap import build_services
-    from ..workflows.state.move import Targets, move_state
+    from ..workflows.state.move import move_state
 
-    targets, settings = Targets(database_url, mlflow_url), read_settings()
+    settings = read_settings()
     services = build_services(settings)
     try:
-        state_rows, mlflow_rows = move_state(services, settings.mlflow, targets)
+        state_rows, mlflow_rows = move_state(services, settings.mlflow, database=database_url, mlflow=mlflow_url)
     finally:
         services.database.close()
     urls = {"LABELLOOP_DATABASE_URL": database_url, "LABELLOOP_MLFLOW_URL": mlflow_url}
@@ -70,6 +65,7 @@ def move(
     note(f"models and snapshots stay in {home}; the databases from before are untouched")
 
 
+@app.command()
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write: .tar, .tar.gz or .tgz.")],
     as_json: AsJson = False,
@@ -86,6 +82,7 @@ def backup(
     emit(written, as_json=as_json, lines=[f"{written.files} files, {written.bytes / 1e6:.1f} MB, in {written.path}"])
 
 
+@app.command()
 def restore(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="File that `labelloop backup` wrote.")
@@ -96,7 +93,7 @@ def restore(
 
     The folder need not be where it was when the backup was made: stored paths are changed accordingly.
     """
-    from ..workflows.state.restore import restore as restore_backup
+    from ..workflows.state.backup import restore as restore_backup
 
     settings = read_settings()
     if settings.database_url or settings.mlflow_url:
@@ -104,13 +101,12 @@ def restore(
             "LABELLOOP_DATABASE_URL or LABELLOOP_MLFLOW_URL is set, so what is restored into the home folder would not "
             "be used; restore without them, then move the state with `labelloop move`"
         )
-    restored = restore_backup(file, settings.home, lambda: datetime.now(UTC))
-    manifest = restored.manifest
+    manifest, moved_paths = restore_backup(file, settings.home, lambda: datetime.now(UTC))
     emit(
-        {"home": restored.home, "files": len(manifest.files), "moved_paths": restored.moved_paths}
+        {"home": settings.home.resolve(), "files": len(manifest.files), "moved_paths": moved_paths}
         | {"labelloop": manifest.labelloop, "created_at": manifest.created_at, "original_home": manifest.home},
         as_json=as_json,
-        lines=[f"{len(manifest.files)} files of {manifest.created_at} in {restored.home}"],
+        lines=[f"{len(manifest.files)} files of {manifest.created_at} in {settings.home.resolve()}"],
     )
 
 

@@ -9,6 +9,7 @@ import typer
 from ..domain.model import GREATEST_SEED, Method, Suspects
 from ..domain.reasons import reason_counts_from_json
 from ..errors import ConfigurationError, SnapshotError
+from .app import app
 from .options import AsJson, OptionalProject, SnapshotFolder
 from .output import emit, note, note_reasons, table
 from .session import open_services
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-__all__ = ["register"]
+__all__: list[str] = []
 
 FIGURES = {
     "rows": "rows",
@@ -31,11 +32,7 @@ FIGURES = {
 """Titles of the columns, of which those are shown that have a figure."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(train)
-
-
+@app.command()
 def train(
     project: OptionalProject = None,
     snapshot: SnapshotFolder = None,

@@ -1,4 +1,4 @@
-"""The backend as a child process: `labelloop serve`, ended with everything it started."""
+"""The backend as a child process, ended with everything it started, and the steps that somebody takes with it."""
 
 import os
 import secrets
@@ -6,23 +6,32 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..domain.job import JobState
+from ..domain.job import Job, JobState
+from ..domain.progress import ProgressCallback, ignore_progress
+from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, JobError
 from ..options import PREFIX, Options
 from ..storage import Database
+from ..tasks import template_path
+from ..workflows.connecting.connect import Connection, create_and_connect
+from ..workflows.services import Services
+from .tickets import Ticket
 
-__all__ = ["SPLIT", "BackendProcess", "demo_settings", "running_backend"]
+__all__ = ["SPLIT", "BackendProcess", "demo_settings", "make_project", "running_backend"]
 
 START_S = 60.0
 GRACE_S = 15.0
 POLL_S = 0.2
+JOB_POLL_S = 0.3
+ARRIVAL_S = 15.0
+TITLE = "Support tickets"
 QUOTED_LINES = 15
 SPLIT = SplitFractions(0.7, 0.1, 0.2)
 """A fifth for the test: with 100 test rows and more the gate decides by an interval, not by a point estimate."""
@@ -91,6 +100,53 @@ class BackendProcess:
                 time.sleep(POLL_S)
         # What answers may be another program that took the port meanwhile.
         self.check()
+
+    def press_start_training(self, services: Services, project: Project) -> Job:
+        """Press Start Training in Label Studio; returns the job that this led to.
+
+        Raises:
+            JobError: none arrived; Label Studio itself never says that a press failed.
+            ConfigurationError: the backend has ended.
+        """
+        if project.backend_id is None:
+            raise JobError(f"project {project.id} has no backend in Label Studio; run `labelloop connect {project.id}`")
+        jobs = services.database.jobs
+        before = jobs.last("train", project.id)
+        services.studio.start_training(project.backend_id)
+        deadline = time.monotonic() + ARRIVAL_S
+        while True:
+            job = jobs.last("train", project.id)
+            if job is not None and (before is None or job.id != before.id or not job.state.is_over):
+                return job
+            self.check()
+            if time.monotonic() > deadline:
+                raise JobError(
+                    f"Start Training was pressed, but no job arrived within {ARRIVAL_S:g} s; "
+                    f"the backend's log may say why: {self.log_file}"
+                )
+            time.sleep(JOB_POLL_S)
+
+    def finish(self, services: Services, job: Job, progress: ProgressCallback = ignore_progress) -> Job:
+        """Wait for a job; returns it once it has succeeded.
+
+        Raises:
+            JobError: it did not.
+            ConfigurationError: the backend has ended, and nothing looks after the job.
+        """
+        while not job.state.is_over:
+            progress(job.latest)
+            time.sleep(JOB_POLL_S)
+            self.check()
+            job = services.database.jobs.get(job.id)
+        if job.state is not JobState.SUCCEEDED:
+            raise JobError(f"job {job.id} ({job.kind}) {job.state}: {job.error}; the backend's log: {self.log_file}")
+        return job
+
+
+def make_project(services: Services, tickets: Sequence[Ticket]) -> Connection:
+    """Make and connect a project of the tickets' texts, without their labels."""
+    label_config = template_path("classification").read_text(encoding="utf-8")
+    return create_and_connect(services, TITLE, label_config, [{"text": ticket.text} for ticket in tickets])
 
 
 @contextmanager

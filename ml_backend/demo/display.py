@@ -1,4 +1,4 @@
-"""What the demo shows: its story on standard output, its progress on standard error."""
+"""Show the demo: its story on standard output, its progress on standard error."""
 
 import sys
 import time

@@ -5,22 +5,13 @@ The rates are assumptions, in the range of what studies of annotators report; no
 
 import math
 import random
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from .tickets import Ticket
 
-__all__ = ["CONFUSABLE", "Expert"]
+__all__ = ["Expert"]
 
-# Which classes people mix up; the first one most easily.
-CONFUSABLE = {
-    "Billing": ("Cancellation", "Returns", "Complaint"),
-    "Shipping": ("Returns", "Complaint", "Billing"),
-    "Returns": ("Shipping", "Billing", "Technical Fault"),
-    "Account Access": ("Technical Fault", "Billing", "Cancellation"),
-    "Technical Fault": ("Product Question", "Account Access", "Returns"),
-    "Product Question": ("Technical Fault", "Shipping", "Billing"),
-    "Cancellation": ("Billing", "Account Access", "Returns"),
-    "Complaint": ("Shipping", "Billing", "Returns"),
-}
 FIRST_CHOICES = (0.6, 0.25, 0.15)
 MISTAKE_RATE, MISTAKE_RATE_HARD = 0.02, 0.11
 """Wrong labels among tickets read without a pre-label: 4% of all, since a fifth of the tickets are hard."""
@@ -40,6 +31,18 @@ SPREAD = 0.35
 
 class Expert:
     """Answers tickets; the same seed, ticket and pre-label give the same answer, whatever came before."""
+
+    # Which classes people mix up; the first one most easily.
+    CONFUSABLE: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Billing": ("Cancellation", "Returns", "Complaint"),
+        "Shipping": ("Returns", "Complaint", "Billing"),
+        "Returns": ("Shipping", "Billing", "Technical Fault"),
+        "Account Access": ("Technical Fault", "Billing", "Cancellation"),
+        "Technical Fault": ("Product Question", "Account Access", "Returns"),
+        "Product Question": ("Technical Fault", "Shipping", "Billing"),
+        "Cancellation": ("Billing", "Account Access", "Returns"),
+        "Complaint": ("Shipping", "Billing", "Returns"),
+    }
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -70,7 +73,7 @@ def _choose(draw: random.Random, ticket: Ticket, prelabel: str | None) -> str:
 
 
 def _mixed_up(draw: random.Random, ticket: Ticket) -> str:
-    return draw.choices(CONFUSABLE[ticket.label], FIRST_CHOICES)[0]
+    return draw.choices(Expert.CONFUSABLE[ticket.label], FIRST_CHOICES)[0]
 
 
 def _seconds(draw: random.Random, ticket: Ticket, *, prelabel: str | None, label: str | None) -> float:

@@ -38,7 +38,7 @@ HOW_ANSWERED = {
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where to look, and with which credentials; all of it is on this machine and ends with the demo.
+    """Places to look at, with their credentials; all of it is on this machine and ends with the demo.
 
     Attributes:
         folder: what the demo wrote; the next one empties it.

@@ -14,17 +14,16 @@ from ..domain.progress import Progress
 from ..domain.project import Project
 from ..domain.snapshot import Split, split_of
 from ..errors import ConfigurationError, Interrupted, StudioUnreachable
+from ..jobs.signals import one_interrupt
 from ..labelstudio.local import LocalStudio, find_label_studio, free_port
 from ..measuring.cost import labeling_cost
 from ..workflows.services import Services
 from .annotator import Annotator
-from .backend import BackendProcess, demo_settings, running_backend
+from .backend import BackendProcess, demo_settings, make_project, running_backend
 from .display import Display
 from .expert import Expert
 from .folder import fresh_folder
-from .interrupts import one_interrupt
 from .report import Addresses, TrainingResult, changes, labeling_section, to_json, unlabeled_section
-from .steps import finish, make_project, press_start_training
 from .tickets import Ticket, load_tickets
 
 __all__ = ["run_demo"]
@@ -110,7 +109,7 @@ class _Demo:
         display.section("The expert", labeling_section(cost, mistakes))
 
         with display.step("Start Training") as progress:
-            job = finish(services, backend, press_start_training(services, backend, project), progress)
+            job = backend.finish(services, backend.press_start_training(services, project), progress)
         with display.step("Scoring the cold start on the test tickets"):
             training = TrainingResult.of(services, project, job)
         display.section("Training", training.section(cost))
@@ -157,7 +156,7 @@ class _Demo:
         display.section("Label Studio and the backend", addresses.section())
         if connection.job is not None:
             with display.step("Pushing the cold start's pre-labels") as progress:
-                finish(services, self._backend, connection.job, progress)
+                self._backend.finish(services, connection.job, progress)
         counts = {split: sum(split_of(text, project.split) is split for text in self._tickets) for split in Split}
         summary = (
             f"{len(self._tickets)} support tickets without labels. By a hash of their texts, {counts[Split.TEST]} are "

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import psutil
 
 from ..domain.job import Job
 
-__all__ = ["InlineLauncher", "SubprocessLauncher", "job_folder", "log_path"]
+__all__ = ["SubprocessLauncher", "job_folder", "log_path"]
 
 GRACE_S = 10.0
 
@@ -141,41 +141,3 @@ class SubprocessLauncher:
             return process if process.cmdline()[-len(words) :] == words else None
         except psutil.Error:
             return None
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedInline:
-    """A job that ran in this process and is over."""
-
-    exit_status: int
-    pid: int
-    host: str
-
-    def poll(self) -> int | None:
-        """Its exit status."""
-        return self.exit_status
-
-    def terminate(self) -> None:
-        """Nothing is left to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class InlineLauncher:
-    """Run the job in this process, before `launch` returns.
-
-    Attributes:
-        run: takes a job's id and returns an exit status.
-    """
-
-    run: Callable[[int], int]
-
-    def launch(self, job: Job, *, is_bound: bool = False) -> FinishedInline:  # noqa: ARG002 (the port's shape)
-        """Run the job to its end."""
-        return FinishedInline(self.run(job.id), os.getpid(), _machine_name())
-
-    def is_gone(self, job: Job) -> bool:  # noqa: ARG002 (the port's shape)
-        """False: a job never outlives `launch`, and one that another process runs, only that one knows."""
-        return False
-
-    def kill(self, job: Job) -> None:
-        """Nothing is left to kill."""

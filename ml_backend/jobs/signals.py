@@ -11,13 +11,13 @@ from types import FrameType
 
 from ..errors import Interrupted
 
-__all__ = ["call_at_the_commands_end", "handled_signals", "interrupt", "interrupted_by_signals", "noted_signals"]
+__all__ = ["call_at_the_commands_end", "interrupt", "interrupted_by_signals", "noted_signals", "one_interrupt"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def handled_signals(handle: Callable[[int], None]) -> Iterator[None]:
+def _handled_signals(handle: Callable[[int], None]) -> Iterator[None]:
     """Call `handle` in the main thread at every signal that asks the process to end while the block runs.
 
     SIGHUP stays ignored where nohup has set that. An ignored SIGINT is handled all the same: it only means that a shell
@@ -43,7 +43,7 @@ def interrupted_by_signals() -> Iterator[None]:
         _end_at_the_next()
         raise Interrupted(number)
 
-    with handled_signals(raise_once):
+    with _handled_signals(raise_once):
         yield
 
 
@@ -56,8 +56,29 @@ def noted_signals() -> Iterator[list[int]]:
         _end_at_the_next()
         noted.append(number)
 
-    with handled_signals(note):
+    with _handled_signals(note):
         yield noted
+
+
+@contextmanager
+def one_interrupt() -> Iterator[Callable[[], None]]:
+    """Raise Interrupted at the first signal of the block, and none after it.
+
+    Yields a function; once it was called, no signal raises any more.
+    """
+    is_ending = False
+
+    def end_in_peace() -> None:
+        nonlocal is_ending
+        is_ending = True
+
+    def raise_first(number: int) -> None:
+        if not is_ending:
+            end_in_peace()
+            raise Interrupted(number)
+
+    with _handled_signals(raise_first):
+        yield end_in_peace
 
 
 def interrupt() -> None:

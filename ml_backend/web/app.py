@@ -1,15 +1,32 @@
-"""The Flask application: one blueprint per audience, and what all of them share."""
+"""The Flask application: the routes for Label Studio, those for people, and what both share."""
 
-from flask import Flask, Response
+from typing import Any
 
+from flask import Blueprint, Flask, Response, g, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from .. import __version__
+from ..domain.job import GREATEST_JOB_ID
+from ..domain.project import GREATEST_STUDIO_ID
+from ..errors import DatabaseUnavailable, PayloadError
+from ..labelstudio.json_text import read_json
+from ..labelstudio.payloads import PredictRequest, SetupRequest, prediction_to_json
+from ..labelstudio.webhook_payloads import parse_webhook
+from ..workflows.connecting.projects import announced_version, served_project
+from ..workflows.jobs.kinds.train import TrainJob
+from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, receive
+from ..workflows.labeling.predict import predict_for_studio
 from ..workflows.services import Services
+from ..workflows.status import ProjectStatus
 from .errors import register_errors
-from .guard import Guard
-from .label_studio import label_studio_blueprint
+from .guard import Guard, refuse_training_by_events
 from .metrics import Metrics
-from .status import status_blueprint
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "versions_answer"]
+
+PROJECT = f"int(min=1, max={GREATEST_STUDIO_ID})"
+JOB = f"int(min=1, max={GREATEST_JOB_ID})"
 
 
 def create_app(services: Services) -> Flask:
@@ -20,8 +37,8 @@ def create_app(services: Services) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # flask types the provider by its base class
     metrics.observe(app)
     register_errors(app, metrics, services.alarms)
-    app.register_blueprint(label_studio_blueprint(services, metrics))
-    app.register_blueprint(status_blueprint(services, metrics))
+    app.register_blueprint(_label_studio_blueprint(services, metrics))
+    app.register_blueprint(_status_blueprint(services, metrics))
 
     @app.after_request
     def harden(response: Response) -> Response:
@@ -31,3 +48,99 @@ def create_app(services: Services) -> Flask:
         return response
 
     return app
+
+
+def versions_answer(services: Services) -> dict[str, Any]:
+    """Return the version that serves each project."""
+    return {"versions": [announced_version(services, project) for project in services.database.projects.all()]}
+
+
+def _label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
+    """Return the endpoints that Label Studio calls."""
+    blueprint = Blueprint("label_studio", __name__)
+
+    @blueprint.get("/health")
+    def health() -> ResponseReturnValue:
+        alarms = services.alarms.sentences()
+        if not alarms:
+            return jsonify(status="UP", model_class="labelloop")
+        # Still 200: otherwise Label Studio would consider the backend gone, although it goes on serving.
+        shown = {} if g.get("is_anonymous", False) else {"alarms": alarms}
+        return jsonify(status="DEGRADED", model_class="labelloop", **shown)
+
+    @blueprint.post("/setup")
+    def setup() -> ResponseReturnValue:
+        asked = SetupRequest.read(_body())
+        project = served_project(services, asked.project_id, asked.label_config)
+        services.champions.load_soon(project)
+        return jsonify(model_version=announced_version(services, project))
+
+    @blueprint.post("/predict")
+    def predict() -> ResponseReturnValue:
+        asked = PredictRequest.read(_body())
+        project = served_project(services, asked.project_id, asked.label_config)
+        prelabels = predict_for_studio(services, project, asked.tasks)
+        metrics.count_prelabels(prelabels)
+        return jsonify(results=[prediction_to_json(each) for each in prelabels.predictions])
+
+    @blueprint.get("/versions")
+    def versions() -> ResponseReturnValue:
+        return jsonify(versions_answer(services))
+
+    @blueprint.post("/webhook")
+    def webhook() -> ResponseReturnValue:
+        message = parse_webhook(_body())
+        if message.action == START_TRAINING:
+            refuse_training_by_events()
+        received = receive(services, message)
+        metrics.events.labels(message.action if message.action in KNOWN_ACTIONS else "other").inc()
+        return jsonify(received.to_json())
+
+    return blueprint
+
+
+def _body() -> object:
+    try:
+        return read_json(request.get_data())
+    except ValueError as error:
+        raise PayloadError(
+            f"{request.path} got a body that is not JSON ({error}); wanted the JSON object that Label Studio sends"
+        ) from None
+
+
+def _status_blueprint(services: Services, metrics: Metrics) -> Blueprint:
+    """Return the pages that read the database, and actions that write a job's row."""
+    blueprint = Blueprint("status", __name__)
+
+    @blueprint.get("/")
+    def index() -> ResponseReturnValue:
+        alarms, projects = services.alarms.sentences(), list[ProjectStatus]()
+        try:
+            projects = [ProjectStatus.of(services, project) for project in services.database.projects.all()]
+        except DatabaseUnavailable as error:
+            # The page itself reports this, also where it is open already.
+            alarms = list(dict.fromkeys([*alarms, str(error)]))
+        return render_template(
+            "status.html", projects=projects, alarms=alarms, studio_url=services.studio.url, version=__version__
+        )
+
+    @blueprint.get("/metrics")
+    def prometheus() -> ResponseReturnValue:
+        return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
+
+    @blueprint.post(f"/projects/<{PROJECT}:project_id>/train")
+    def train(project_id: int) -> ResponseReturnValue:
+        job, is_new = TrainJob.by_settings(services, "page").request(services, project_id)
+        return jsonify(job=job.id, state=job.state, is_new=is_new)
+
+    @blueprint.post(f"/jobs/<{JOB}:job_id>/cancel")
+    def cancel(job_id: int) -> ResponseReturnValue:
+        job = services.database.jobs.cancel(job_id)
+        return jsonify(job=job.id, state=job.state)
+
+    @blueprint.post(f"/jobs/<{JOB}:job_id>/resume")
+    def resume(job_id: int) -> ResponseReturnValue:
+        job = services.database.jobs.resume(job_id)
+        return jsonify(job=job.id, state=job.state)
+
+    return blueprint

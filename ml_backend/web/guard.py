@@ -24,7 +24,7 @@ from ..options import BackendOptions
 from .limits import BODY_LIMIT, body_limit, limit_requests
 
 if TYPE_CHECKING:
-    from .incoming import Head
+    from gunicorn.http.message import Request as Head
 
 __all__ = ["Guard", "refuse_training_by_events"]
 

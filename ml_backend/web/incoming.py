@@ -12,7 +12,7 @@ from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.http.message import Request as Head
 from gunicorn.http.unreader import IterUnreader
 
-__all__ = ["BadBody", "Head", "Incoming", "Stage"]
+__all__ = ["BadBody", "Incoming", "Stage"]
 
 HEAD_END = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 * 1024

@@ -18,10 +18,11 @@ from http import HTTPStatus
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
+from gunicorn.http.message import Request as Head
 from gunicorn.workers.gthread import ThreadWorker
 
 from ..errors import ConfigurationError
-from .incoming import BadBody, Head, Incoming, Stage
+from .incoming import BadBody, Incoming, Stage
 from .limits import BODY_LIMIT
 
 __all__ = ["PatientWorker"]

@@ -1,4 +1,4 @@
-"""What every workflow is given: the outside, through its ports, and the settings."""
+"""The services that every workflow gets: the outside, through its ports, and the settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

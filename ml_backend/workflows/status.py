@@ -13,7 +13,7 @@ from .connecting.projects import announced_version
 from .services import Services
 from .training.policy import new_labels
 
-__all__ = ["ProjectStatus", "project_status"]
+__all__ = ["ProjectStatus"]
 
 JOBS_SHOWN = 8
 PROMOTIONS_SHOWN = 5
@@ -42,19 +42,19 @@ class ProjectStatus:
     now: datetime
     config_changes: tuple[str, ...] = ()
 
-
-def project_status(services: Services, project: Project) -> ProjectStatus:
-    """Return the project's status, from the database alone."""
-    database = services.database
-    return ProjectStatus(
-        project=project,
-        serving=announced_version(services, project),
-        new_labels=new_labels(services, project),
-        retrain_after=services.options.retraining.after,
-        prelabels=database.events.prelabel_counts(project.id),
-        gate=database.gates.last(project.ref.key),
-        jobs=tuple(database.jobs.newest(project_id=project.id, limit=JOBS_SHOWN)),
-        promotions=tuple(database.promotions.history(project.id, PROMOTIONS_SHOWN)),
-        now=services.clock(),
-        config_changes=changes_since_training(services, project),
-    )
+    @classmethod
+    def of(cls, services: Services, project: Project) -> "ProjectStatus":
+        """Return the project's status, from the database alone."""
+        database = services.database
+        return cls(
+            project=project,
+            serving=announced_version(services, project),
+            new_labels=new_labels(services, project),
+            retrain_after=services.options.retraining.after,
+            prelabels=database.events.prelabel_counts(project.id),
+            gate=database.gates.last(project.ref.key),
+            jobs=tuple(database.jobs.newest(project_id=project.id, limit=JOBS_SHOWN)),
+            promotions=tuple(database.promotions.history(project.id, PROMOTIONS_SHOWN)),
+            now=services.clock(),
+            config_changes=changes_since_training(services, project),
+        )

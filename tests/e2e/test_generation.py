@@ -11,7 +11,6 @@ import pytest
 
 from ml_backend.bootstrap import build_services
 from ml_backend.demo.backend import SPLIT, BackendProcess, demo_settings, running_backend
-from ml_backend.demo.steps import finish
 from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import Job
@@ -82,7 +81,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
         tasks = [_task(prompt, None if prompt in waiting else response) for prompt, response in prompts]
         connection = create_and_connect(services, "Bank questions", label_config, tasks)
         if connection.job is not None:
-            finish(services, backend, connection.job)
+            backend.finish(services, connection.job)
         open_tasks = services.studio.tasks_without_prediction(connection.project.id, "no such version")
         yield Loop(services, backend, connection.project, {task.data["prompt"]: task.id for task in open_tasks})
     services.studio.close()
@@ -139,7 +138,7 @@ def _train(loop: Loop, *, epochs: int) -> Job:
         overrides={**OVERRIDES, "epochs": str(epochs)},
     )
     job, _ = wanted.request(loop.services, loop.project.id)
-    return finish(loop.services, loop.backend, job)
+    return loop.backend.finish(loop.services, job)
 
 
 def _see_the_draft(page: "Page", studio: LocalStudio, loop: Loop, task_id: int, version: str) -> str:

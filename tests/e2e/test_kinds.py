@@ -11,7 +11,6 @@ import pytest
 
 from ml_backend.bootstrap import build_services
 from ml_backend.demo.backend import BackendProcess, demo_settings, running_backend
-from ml_backend.demo.steps import finish
 from ml_backend.domain.example import Span, parts_of
 from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
@@ -78,7 +77,7 @@ def loop(browser: "Browser", studio: LocalStudio, material: KindMaterial, tmp_pa
         label_config = template_path(material.template).read_text(encoding="utf-8")
         connection = create_and_connect(services, material.template, label_config, tasks)
         if connection.job is not None:
-            finish(services, backend, connection.job)
+            backend.finish(services, connection.job)
         truth = {example.text: example for example in examples}
         waiting = {
             task.id: truth[task.data["text"]]
@@ -142,7 +141,7 @@ def _train(loop: Loop) -> Job:
     while time.monotonic() < deadline:
         job = loop.services.database.jobs.last("train", loop.project.id)
         if job is not None:
-            return finish(loop.services, loop.backend, job)
+            return loop.backend.finish(loop.services, job)
         time.sleep(0.1)
     raise AssertionError("Start Training led to no job")
 

@@ -14,7 +14,6 @@ import pytest
 
 from ml_backend.bootstrap import build_services
 from ml_backend.demo.backend import demo_settings, running_backend
-from ml_backend.demo.steps import finish
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.flag import FlagOutcome
@@ -133,7 +132,7 @@ def desk(browser: "Browser", studio: LocalStudio, material: Material, tmp_path: 
         tasks = [{"data": {"text": text}, "annotations": [{"result": choice(label)}]} for text, label in given.items()]
         connection = create_and_connect(services, f"Reviewed {material.name}", material.label_config, tasks)
         if connection.job is not None:
-            finish(services, backend, connection.job)
+            backend.finish(services, connection.job)
         stored = {task.id: str(task.data["text"]) for task in services.studio.reviewed_tasks(connection.project.id)}
         assert len(stored) == len(material.labels)
         right = {task_id: material.labels[text] for task_id, text in stored.items()}

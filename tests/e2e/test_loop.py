@@ -13,7 +13,6 @@ from ml_backend.bootstrap import build_services
 from ml_backend.demo.annotator import Annotator, OpenTask
 from ml_backend.demo.backend import SPLIT, BackendProcess, demo_settings, running_backend
 from ml_backend.demo.expert import Expert
-from ml_backend.demo.steps import finish
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
@@ -63,7 +62,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
         label_config = template_path("classification").read_text(encoding="utf-8")
         connection = create_and_connect(services, "Support tickets", label_config, _tasks())
         assert connection.job is not None
-        finish(services, backend, connection.job)
+        backend.finish(services, connection.job)
         annotator = Annotator.of(services, connection.project, studio.token)
         yield Loop(services, backend, connection.project, annotator)
         annotator.close()
@@ -125,7 +124,7 @@ def _wait_for_training(loop: Loop) -> Job:
     job = loop.services.database.jobs.last("train", loop.project.id)
     assert job is not None, "Start Training in the browser led to no job"
     assert job.params["trigger"] == "label-studio"
-    return finish(loop.services, loop.backend, job)
+    return loop.backend.finish(loop.services, job)
 
 
 def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, version: str) -> None:

@@ -10,7 +10,6 @@ from ...options import BackendOptions
 
 __all__ = [
     "SSRF_FIX",
-    "USED_ACTIONS",
     "basic_auth",
     "is_address_refusal",
     "same_address",
@@ -19,7 +18,7 @@ __all__ = [
     "webhook_url",
 ]
 
-USED_ACTIONS = (
+_USED_ACTIONS = (
     "ANNOTATIONS_CREATED",
     "ANNOTATIONS_DELETED",
     "ANNOTATION_CREATED",
@@ -66,7 +65,7 @@ def wanted_webhook(access: BackendOptions, existing: Mapping[str, Any] | None = 
         "url": webhook_url(access),
         "send_payload": True,
         "send_for_all_actions": False,
-        "actions": list(USED_ACTIONS),
+        "actions": list(_USED_ACTIONS),
         "headers": headers,
         "is_active": True,
     }
@@ -79,7 +78,7 @@ def webhook_faults(webhook: Mapping[str, Any], access: BackendOptions) -> list[s
         faults.append("is switched off")
     if webhook.get("send_payload") is False:
         faults.append("sends no payload")
-    missing = sorted(set(USED_ACTIONS) - set(webhook.get("actions") or ()))
+    missing = sorted(set(_USED_ACTIONS) - set(webhook.get("actions") or ()))
     if missing and not webhook.get("send_for_all_actions"):
         faults.append(f"is not sent for {', '.join(missing)}")
     found, wanted = _authorization(webhook), _authorization(wanted_webhook(access))

@@ -7,8 +7,7 @@ from ..services import Services
 from . import connection as check_connection
 from . import loop as check_loop
 from . import surroundings as check_surroundings
-from . import tasks as check_tasks
-from .examination import Examination, Finding, State, run_checks
+from .examination import Examination, Finding, State
 from .probe import BackendProbe
 
 __all__ = ["diagnose"]
@@ -25,11 +24,11 @@ def diagnose(services: Services, project_id: int | None, *, probe: BackendProbe 
         probe: calls the running backend; None: over the network.
     """
     probe = probe or BackendProbe(services.options.backend)
-    shared = run_checks(check_surroundings.CHECKS, Examination(services, probe), (), None)
+    shared = Examination(services, probe).run(check_surroundings.CHECKS)
     findings = list(shared)
     for each in [project_id] if project_id is not None else _connected(services):
-        checks = (*check_connection.CHECKS, *check_loop.CHECKS, *check_tasks.CHECKS)
-        findings += run_checks(checks, Examination(services, probe, each), shared, each)
+        checks = (*check_connection.CHECKS, *check_loop.CHECKS)
+        findings += Examination(services, probe, each).run(checks, shared)
     if len(findings) == len(shared):
         findings.append(
             Finding("project", State.SKIPPED, "no project is connected yet", "run `labelloop connect PROJECT`")

@@ -10,26 +10,14 @@ from typing import Any
 from ...domain.annotation import ProjectInfo, Task
 from ...domain.project import Project
 from ...errors import LabelloopError
-from ..connecting.register import own_row
+from ..connecting.connect import TASKS_READ, own_row
 from ..connecting.webhook import same_address, webhook_url
 from ..services import Services
 from .probe import BackendProbe
 
-__all__ = [
-    "TASKS_READ",
-    "Check",
-    "Examination",
-    "Finding",
-    "State",
-    "broken",
-    "fine",
-    "run_checks",
-    "warning",
-]
+__all__ = ["Check", "Examination", "Finding", "State"]
 
 log = logging.getLogger(__name__)
-
-TASKS_READ = 200
 
 
 class State(StrEnum):
@@ -65,29 +53,50 @@ class Finding:
         """True where checks that need this link can find nothing out."""
         return self.state in (State.BROKEN, State.SKIPPED)
 
+    @classmethod
+    def fine(cls, found: str) -> "Finding":
+        """Return that nothing is to be done."""
+        return cls("", State.OK, found)
 
-def fine(found: str) -> Finding:
-    """Nothing is to be done."""
-    return Finding("", State.OK, found)
+    @classmethod
+    def warning(cls, found: str, fix: str) -> "Finding":
+        """Return that it works, though not as well as it could."""
+        return cls("", State.WARNING, found, fix)
 
-
-def warning(found: str, fix: str) -> Finding:
-    """It works, though not as well as it could."""
-    return Finding("", State.WARNING, found, fix)
-
-
-def broken(found: str, fix: str) -> Finding:
-    """It does not work."""
-    return Finding("", State.BROKEN, found, fix)
+    @classmethod
+    def broken(cls, found: str, fix: str) -> "Finding":
+        """Return that it does not work."""
+        return cls("", State.BROKEN, found, fix)
 
 
 class Examination:
-    """The subject of one project's checks. Each thing is fetched once, by the first check that needs it."""
+    """The subject of one project's checks. Each thing is fetched once, by the first check that needs it.
+
+    Args:
+        project_id: None where it is about what all projects share.
+    """
 
     def __init__(self, services: Services, probe: BackendProbe, project_id: int | None = None) -> None:
         self.services = services
         self.probe = probe
         self._project_id = project_id
+
+    def run(self, checks: "Iterable[Check]", earlier: Sequence[Finding] = ()) -> list[Finding]:
+        """Return one finding per check, in order.
+
+        Args:
+            earlier: findings that `needs` may name as well.
+        """
+        blocked = {finding.check: finding.because or (finding.check,) for finding in earlier if finding.is_in_the_way}
+        findings = []
+        for check in checks:
+            because = tuple(dict.fromkeys(cause for name in check.needs for cause in blocked.get(name, ())))
+            found = _skipped(because) if because else _run(check, self)
+            finding = replace(found, check=check.name, project_id=self._project_id, because=because)
+            if finding.is_in_the_way:
+                blocked[check.name] = because or (check.name,)
+            findings.append(finding)
+        return findings
 
     @property
     def project_id(self) -> int:
@@ -157,26 +166,6 @@ class Check:
     fix: str = "do what the message says, then run `labelloop doctor` again"
 
 
-def run_checks(
-    checks: Iterable[Check], examination: Examination, earlier: Sequence[Finding], project_id: int | None
-) -> list[Finding]:
-    """Return one finding per check, in order.
-
-    Args:
-        earlier: findings that `needs` may name as well.
-    """
-    blocked = {finding.check: finding.because or (finding.check,) for finding in earlier if finding.is_in_the_way}
-    findings = []
-    for check in checks:
-        because = tuple(dict.fromkeys(cause for name in check.needs for cause in blocked.get(name, ())))
-        found = _skipped(because) if because else _run(check, examination)
-        finding = replace(found, check=check.name, project_id=project_id, because=because)
-        if finding.is_in_the_way:
-            blocked[check.name] = because or (check.name,)
-        findings.append(finding)
-    return findings
-
-
 def _skipped(because: Sequence[str]) -> Finding:
     are = "is" if len(because) == 1 else "are"
     return Finding("", State.SKIPPED, f"not looked at while {' and '.join(because)} {are} broken")
@@ -186,8 +175,8 @@ def _run(check: Check, examination: Examination) -> Finding:
     try:
         return check.run(examination)
     except LabelloopError as error:
-        return broken(str(error), check.fix)
+        return Finding.broken(str(error), check.fix)
     except Exception as error:
         # A check looks at what may be broken in any way at all, and must not keep the others from running.
         log.info("the check %s failed", check.name, exc_info=True)
-        return broken(f"{type(error).__name__}: {error}", check.fix)
+        return Finding.broken(f"{type(error).__name__}: {error}", check.fix)

@@ -1,17 +1,22 @@
-"""Checks of a project's loop: what serves, what annotators see of it, and whether labels come back."""
+"""Checks of a project's loop: what serves, what annotators see of it, whether labels come back, and its tasks."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from ...domain.annotation import Annotation
+from ...domain.annotation import Annotation, Task
 from ...domain.job import Job, JobState
+from ...domain.model import is_cold_start
 from ...domain.reasons import Reason
+from ...domain.snapshot import split_of
 from ...labelstudio.plans import plan_of
+from ...models.decoders.base import decoder_of
 from ..connecting.config_history import changes_between
 from ..exporting.reading_faults import task_faults
 from ..exporting.snapshots import stored_snapshot
 from ..jobs.kinds.base import JobKind
 from ..labeling.ingest import UNCERTAINTY_SAMPLING
-from .examination import Check, Examination, Finding, broken, fine, warning
+from .examination import Check, Examination, Finding
 from .probe import PREDICT_TIMEOUT_S, BackendAnswer
 
 __all__ = ["CHECKS"]
@@ -19,6 +24,9 @@ __all__ = ["CHECKS"]
 MOST_TASKS_READ = 5000  # an export of this many takes Label Studio ten seconds
 NOT_LOST = frozenset({Reason.UNRESOLVED, Reason.MOVED_POSITIONS, Reason.BLANK_SPAN})
 LOST_TASKS = frozenset({Reason.EMPTY_TEXT})
+TASKS_PREDICTED = 20
+TEXTS_WRITTEN = 1
+"""The number of tasks to try where a model writes responses, each of which takes seconds."""
 ERROR_STATES = (JobState.FAILED, JobState.ABANDONED)
 
 
@@ -27,20 +35,20 @@ def _model(exam: Examination) -> Finding:
 
     champion = exam.services.versions.champion(exam.project.ref.key)
     if champion is None:
-        return fine("none yet: the cold start answers until a first model is trained and passes the gate")
+        return Finding.fine("none yet: the cold start answers until a first model is trained and passes the gate")
     trained_for = read_bundle(exam.services.versions.at_hand(champion).path).manifest.facts.label_config
     if changes := changes_between(trained_for, exam.project.label_config):
-        return warning(
+        return Finding.warning(
             f"{champion.name} serves what is left of what it was trained for. Since then, {' '.join(changes)}",
             f"label what is new, then train again: `labelloop train --project {exam.project_id}`",
         )
-    return fine(f"{champion.name} serves, its files are whole")
+    return Finding.fine(f"{champion.name} serves, its files are whole")
 
 
 def _versions(exam: Examination) -> Finding:
     announced = exam.probe.get("/versions")
     if exam.version not in (announced.get("versions") or ()):
-        return broken(
+        return Finding.broken(
             f"the database says that {exam.version} serves, and the running backend names "
             f"{', '.join(announced.get('versions') or ()) or 'nothing'}",
             "it runs with another LABELLOOP_HOME or database, or could not load the model: look at its log, "
@@ -49,17 +57,17 @@ def _versions(exam: Examination) -> Finding:
     promised, given = _setup_and_predict(exam)
     if promised.status != 200 or given.status != 200:
         failed = promised if promised.status != 200 else given
-        return broken(
+        return Finding.broken(
             f"the running backend fails with {failed.status} {failed.reason}", "look at the log of `labelloop serve`"
         )
     answered = next((entry.get("model_version") for entry in given.get("results") or ()), None)
     if promised.get("model_version") != answered:
-        return broken(
+        return Finding.broken(
             f"/setup promises {promised.get('model_version')} and /predict answers with {answered}: "
             "Label Studio would predict again and again, and store duplicates",
             "restart `labelloop serve`; if that does not help, look at its log for a model that cannot be loaded",
         )
-    return fine(f"/versions, /setup and /predict all say {exam.version}")
+    return Finding.fine(f"/versions, /setup and /predict all say {exam.version}")
 
 
 def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]:
@@ -75,39 +83,39 @@ def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]
 def _predictions(exam: Examination) -> Finding:
     if exam.unpredicted:
         count = "more than 1000" if exam.unpredicted > 1000 else str(exam.unpredicted)
-        return warning(
+        return Finding.warning(
             f"{count} unlabeled tasks have no pre-label of {exam.version}; uncertainty sampling passes over them",
             f"run `labelloop prelabel --project {exam.project_id}`",
         )
-    return fine(f"every unlabeled task has one of {exam.version}")
+    return Finding.fine(f"every unlabeled task has one of {exam.version}")
 
 
 def _selection(exam: Examination) -> Finding:
     selected, version = exam.info.model_version, exam.version
     titles = [row["title"] for row in exam.rows]
     if selected == version:
-        return fine(f"{version} is selected")
+        return Finding.fine(f"{version} is selected")
     if selected in titles and exam.info.task_count == 0:
-        return fine(f"the live backend {selected!r} is selected until the first pre-labels are stored")
+        return Finding.fine(f"the live backend {selected!r} is selected until the first pre-labels are stored")
     fix = f"run `labelloop prelabel --project {exam.project_id}`, which pushes {version} and selects it"
     if selected in titles:
-        return warning(
+        return Finding.warning(
             f"the live backend {selected!r} is selected instead of the stored pre-labels of {version}: Label Studio "
             "then draws the next task at random, whatever the sampling says, and shows no scores",
             fix,
         )
     if not selected:
-        return broken("no version is selected, so annotators see no pre-label", fix)
-    return warning(f"annotators see the pre-labels of {selected}, while {version} serves", fix)
+        return Finding.broken("no version is selected, so annotators see no pre-label", fix)
+    return Finding.warning(f"annotators see the pre-labels of {selected}, while {version} serves", fix)
 
 
 def _sampling(exam: Examination) -> Finding:
     fix = f"run `labelloop connect {exam.project_id}`"
     if not exam.info.show_collab_predictions:
-        return warning("predictions do not prelabel tasks (Settings, Annotation, Prelabeling)", fix)
+        return Finding.warning("predictions do not prelabel tasks (Settings, Annotation, Prelabeling)", fix)
     if exam.info.sampling != UNCERTAINTY_SAMPLING:
-        return warning(f"{exam.info.sampling!r}, so annotators do not get what the model is least sure of", fix)
-    return fine(UNCERTAINTY_SAMPLING)
+        return Finding.warning(f"{exam.info.sampling!r}, so annotators do not get what the model is least sure of", fix)
+    return Finding.fine(UNCERTAINTY_SAMPLING)
 
 
 def _jobs(exam: Examination) -> Finding:
@@ -116,8 +124,8 @@ def _jobs(exam: Examination) -> Finding:
     failed = [job for job in found if job.state in ERROR_STATES]
     if failed:
         job = max(failed, key=lambda each: each.id)
-        return warning(f"job {job.id} ({job.kind}) {job.state}: {job.error}", _retry(job))
-    return fine("; ".join(f"last {job.kind} {job.state}" for job in found) or "none so far")
+        return Finding.warning(f"job {job.id} ({job.kind}) {job.state}: {job.error}", _retry(job))
+    return Finding.fine("; ".join(f"last {job.kind} {job.state}" for job in found) or "none so far")
 
 
 def _retry(job: Job) -> str:
@@ -133,7 +141,7 @@ def _events(exam: Examination) -> Finding:
         f"the newest came {newest.received_at:%Y-%m-%d %H:%M} UTC" if newest and newest.received_at else "none so far"
     )
     if exam.info.task_count > MOST_TASKS_READ:
-        return fine(f"{last}; not compared with Label Studio's annotations, because there are many tasks")
+        return Finding.fine(f"{last}; not compared with Label Studio's annotations, because there are many tasks")
     known = events.history(exam.project_id)
     unheard = [
         annotation
@@ -142,30 +150,30 @@ def _events(exam: Examination) -> Finding:
         if annotation.id not in known and _was_made_in_editor_since(annotation, exam.project.connected_at)
     ]
     if unheard:
-        return broken(
+        return Finding.broken(
             f"Label Studio holds {len(unheard)} annotations made since the project was connected that no event told "
             f"of, such as {unheard[0].id}; {last}",
             "keep `labelloop serve` running while people label, and correct what the checks of the webhook say; a "
             "running worker finds and counts these, but how they were made is lost",
         )
-    return fine(last)
+    return Finding.fine(last)
 
 
 def _answers(exam: Examination) -> Finding:
     """Report the answers of experts that were left out of the newest snapshot."""
     last = exam.services.database.snapshots.last(exam.project_id)
     if last is None:
-        return fine("no snapshot has been made yet")
+        return Finding.fine("no snapshot has been made yet")
     if not (exam.services.options.snapshots_folder / exam.project.ref.key / last.id).exists():
-        return fine(f"snapshot {last.id} is on the machine whose worker made it")
+        return Finding.fine(f"snapshot {last.id} is on the machine whose worker made it")
     reasons = stored_snapshot(exam.services, exam.project, last.id).manifest.reasons
     lost = [each for each in reasons if (each.control and each.reason not in NOT_LOST) or each.reason in LOST_TASKS]
     if lost:
-        return warning(
+        return Finding.warning(
             f"snapshot {last.id} was made without {'; '.join(map(str, lost))}",
             "open these tasks in Label Studio and answer them again; docs/label-configs.md says how answers are read",
         )
-    return fine(f"every answer that was given counts in snapshot {last.id}")
+    return Finding.fine(f"every answer that was given counts in snapshot {last.id}")
 
 
 def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
@@ -183,21 +191,81 @@ def _text_model(exam: Examination) -> Finding:
     from ...models.base.base_model import weights_sha256
 
     if not plan_of(exam.project.label_config).has_texts:
-        return fine("not needed: no control is answered with a text")
+        return Finding.fine("not needed: no control is answered with a text")
     name = exam.services.options.models.text_base_model
     if not name:
-        return warning(
+        return Finding.warning(
             "none is set: nothing is drafted before the first version, and none can be trained",
             "set LABELLOOP_TEXT_BASE_MODEL to a decoder, by its Hugging Face name or as a folder",
         )
-    return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
+    return Finding.fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
 def _texts(exam: Examination) -> Finding:
     faults = task_faults(exam.services, plan_of(exam.project.label_config), exam.first_tasks)
     if not faults:
-        return fine("the base model can read the texts of the first tasks, as far as is known")
-    return warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
+        return Finding.fine("the base model can read the texts of the first tasks, as far as is known")
+    return Finding.warning("; ".join(fault.found for fault in faults), "; ".join(fault.fix for fault in faults))
+
+
+def _task_texts(exam: Examination) -> Finding:
+    tasks = exam.first_tasks
+    if not tasks:
+        return Finding.fine("there is no task yet")
+    shown = plan_of(exam.project.label_config).object
+    empty = [task for task in tasks if not shown.text(task.data).strip()]
+    some = f"the first {len(tasks)} tasks" if len(tasks) > 1 else "the only task"
+    if not empty:
+        return Finding.fine(f"{some} {'have' if len(tasks) > 1 else 'has'} a text at {shown.written}")
+    found = (
+        f"{'all' if len(empty) == len(tasks) else len(empty)} of {some} have no text at {shown.written}, task "
+        f"{empty[0].id} for one, whose data holds {_keys(empty[0].data)}; they get no pre-label, and give no row"
+    )
+    if len(empty) < len(tasks):
+        return Finding.warning(found, "fill it in, or delete these tasks")
+    return Finding.broken(
+        found,
+        'let value="$..." under Settings, Labeling Interface name what the tasks hold, or import tasks that hold it'
+        + ("" if shown.encoding == "none" else f", encoded as {shown.encoding}"),
+    )
+
+
+def _keys(data: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, data)) or "nothing"
+
+
+def _prelabels(exam: Examination) -> Finding:
+    """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
+    plan = plan_of(exam.project.label_config)
+    if is_cold_start(exam.version) and not any(decoder_of(each.kind.head).is_one_label for each in plan.controls):
+        return Finding.fine("none before the first training: the cold start answers single choices alone")
+    tasks = _open_tasks(exam)[: TEXTS_WRITTEN if plan.has_texts else TASKS_PREDICTED]
+    if not tasks:
+        return Finding.fine("not asked for: each of the first tasks is blind or has no text")
+    answer = exam.probe.post("/predict", _request(exam, tasks), timeout_s=PREDICT_TIMEOUT_S)
+    if answer.status != 200:
+        return Finding.broken(
+            f"the running backend fails with {answer.status} {answer.reason}", "look at the log of `labelloop serve`"
+        )
+    filled = sum(bool(entry.get("result")) for entry in answer.get("results") or ())
+    if filled:
+        return Finding.fine(f"{exam.version} has an answer to {filled} of {len(tasks)} tasks that were asked about")
+    return Finding.warning(
+        f"all pre-labels of {exam.version} are empty, those of {len(tasks)} tasks with texts that were asked about",
+        "`labelloop_prelabels_total` in `/metrics` counts the reasons: label more tasks to which labels apply, then "
+        f"train again: `labelloop train --project {exam.project_id}`",
+    )
+
+
+def _open_tasks(exam: Examination) -> list[Task]:
+    """Return the tasks that have a text and are not held out."""
+    texts = [(task, plan_of(exam.project.label_config).text(task.data)) for task in exam.first_tasks]
+    return [task for task, text in texts if text.strip() and not split_of(text, exam.project.split).is_held_out]
+
+
+def _request(exam: Examination, tasks: Sequence[Task]) -> dict[str, Any]:
+    sent = [{"id": task.id, "data": dict(task.data)} for task in tasks]
+    return {"project": str(exam.project_id), "label_config": exam.info.label_config, "tasks": sent}
 
 
 CHECKS = (
@@ -221,4 +289,6 @@ CHECKS = (
     Check("jobs", _jobs, needs=("database",)),
     Check("events", _events, needs=("project", "connected")),
     Check("answers", _answers, needs=("connected",), fix="train again, which makes a snapshot: `labelloop train`"),
+    Check("task_texts", _task_texts, needs=("project", "label_config", "connected")),
+    Check("prelabels", _prelabels, needs=("label_config", "connected", "versions")),
 )

@@ -12,7 +12,7 @@ from ..connecting.webhook import basic_auth
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["BackendAnswer", "BackendProbe", "why_unreachable"]
+__all__ = ["BackendAnswer", "BackendProbe"]
 
 TIMEOUT_S = 5.0
 PREDICT_TIMEOUT_S = 100.0  # as long as Label Studio waits; the first answer may load a model
@@ -92,17 +92,17 @@ class BackendProbe:
         except ValueError:
             return BackendAnswer(response.status_code, None, response.reason_phrase)
 
-
-def why_unreachable(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
-    """`unknown_host`, `refused`, `silent` or, where a connection can be made after all, `reachable`."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname or "", port), timeout=timeout_s).close()
-    except (socket.gaierror, ValueError, UnicodeError):
-        return "unknown_host"
-    except ConnectionRefusedError:
-        return "refused"
-    except OSError:
-        return "silent"
-    return "reachable"
+    @staticmethod
+    def why_unreachable(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
+        """Return `unknown_host`, `refused`, `silent` or, where a connection can be made after all, `reachable`."""
+        parts = urlsplit(url)
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            socket.create_connection((parts.hostname or "", port), timeout=timeout_s).close()
+        except (socket.gaierror, ValueError, UnicodeError):
+            return "unknown_host"
+        except ConnectionRefusedError:
+            return "refused"
+        except OSError:
+            return "silent"
+        return "reachable"

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from ...domain.addresses import LOOPBACK_HOSTS
 from ...domain.job import Job, JobState
 from ...errors import ModelNotFound, StudioUnauthorized, StudioUnreachable
-from .examination import Check, Examination, Finding, broken, fine, warning
-from .probe import why_unreachable
+from .examination import Check, Examination, Finding
+from .probe import BackendProbe
 
 __all__ = ["CHECKS"]
 
@@ -30,21 +30,23 @@ START_IT = "start `labelloop serve` with the same LABELLOOP_* settings as this c
 def _settings(exam: Examination) -> Finding:
     options, studio_url = exam.services.options, exam.services.studio.url
     if not os.access(options.home, os.W_OK):
-        return broken(f"the home folder {options.home} cannot be written", "set LABELLOOP_HOME to a folder of yours")
+        return Finding.broken(
+            f"the home folder {options.home} cannot be written", "set LABELLOOP_HOME to a folder of yours"
+        )
     if _is_loopback(options.backend.url) and not _is_loopback(studio_url):
-        return warning(
+        return Finding.warning(
             f"Label Studio is at {studio_url}, and to it {options.backend.url} means its own machine",
             "set LABELLOOP_HOST=0.0.0.0, LABELLOOP_PASSWORD, LABELLOOP_WEBHOOK_PASSWORD, and LABELLOOP_PUBLIC_URL to "
             "the address at which Label Studio reaches this machine; restart `labelloop serve`",
         )
-    return fine(f"home {options.home}, Label Studio at {studio_url}, backend at {options.backend.url}")
+    return Finding.fine(f"home {options.home}, Label Studio at {studio_url}, backend at {options.backend.url}")
 
 
 def _database(exam: Examination) -> Finding:
     database = exam.services.database
     with database.engine.connect() as connection:
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-    return fine(f"{database.engine.dialect.name}, schema {revision}, {len(database.projects.all())} projects")
+    return Finding.fine(f"{database.engine.dialect.name}, schema {revision}, {len(database.projects.all())} projects")
 
 
 def _label_studio(exam: Examination) -> Finding:
@@ -52,22 +54,22 @@ def _label_studio(exam: Examination) -> Finding:
     try:
         release = studio.version()
     except StudioUnreachable as error:
-        return broken(str(error), _unreachable_fix(studio.url))
+        return Finding.broken(str(error), _unreachable_fix(studio.url))
     except StudioUnauthorized:
-        reason = why_unreachable(studio.url)
+        reason = BackendProbe.why_unreachable(studio.url)
         if reason == "reachable":
-            return fine(f"something answers at {studio.url}; its version can be asked with a token only")
-        return broken(f"{studio.url} is {reason.replace('_', ' ')}", _unreachable_fix(studio.url))
+            return Finding.fine(f"something answers at {studio.url}; its version can be asked with a token only")
+        return Finding.broken(f"{studio.url} is {reason.replace('_', ' ')}", _unreachable_fix(studio.url))
     if not release.startswith(f"{TESTED_RELEASE}."):
-        return warning(
+        return Finding.warning(
             f"version {release} at {studio.url}; labelloop is tested with {TESTED_RELEASE}",
             "install label-studio==1.23.2, or go on and watch the log for refused calls",
         )
-    return fine(f"version {release} at {studio.url}")
+    return Finding.fine(f"version {release} at {studio.url}")
 
 
 def _unreachable_fix(url: str) -> str:
-    match why_unreachable(url):
+    match BackendProbe.why_unreachable(url):
         case "unknown_host":
             return (
                 f"no machine is called {urlsplit(url).hostname!r}: correct LABELLOOP_STUDIO_URL (in Docker Compose it "
@@ -86,47 +88,47 @@ def _unreachable_fix(url: str) -> str:
 
 def _token(exam: Examination) -> Finding:
     try:
-        return fine(f"belongs to {exam.services.studio.current_user()}")
+        return Finding.fine(f"belongs to {exam.services.studio.current_user()}")
     except StudioUnauthorized as error:
         found = str(error)
         if "legacy token authentication has been disabled" in found:
-            return broken(
+            return Finding.broken(
                 "the token is a legacy token, and this Label Studio has those switched off (its default)",
                 HOW_TO_GET_ACCESS,
             )
         if found.startswith("no token"):
-            return broken("LABELLOOP_STUDIO_TOKEN is not set", HOW_TO_GET_ACCESS)
-        return broken(found, HOW_TO_GET_ACCESS)
+            return Finding.broken("LABELLOOP_STUDIO_TOKEN is not set", HOW_TO_GET_ACCESS)
+        return Finding.broken(found, HOW_TO_GET_ACCESS)
 
 
 def _backend(exam: Examination) -> Finding:
     access = exam.services.options.backend
     answer = exam.probe.get("/health")
     if answer.status == 0:
-        return broken(f"nobody answers at {access.url} ({answer.reason})", START_IT)
+        return Finding.broken(f"nobody answers at {access.url} ({answer.reason})", START_IT)
     if answer.status == 401:
-        return broken(
+        return Finding.broken(
             f"the backend at {access.url} refuses the user and password that are set here",
             "give `labelloop serve` and this command the same LABELLOOP_USER and LABELLOOP_PASSWORD, and restart it",
         )
     if answer.status == 403:
-        return broken(
+        return Finding.broken(
             f"the backend does not answer to the name in {access.url}: {answer.get('error')}",
             "set LABELLOOP_PUBLIC_URL for `labelloop serve` as it is set here, and restart it",
         )
     if answer.get("model_class") not in MODEL_CLASSES:
-        return broken(
+        return Finding.broken(
             f"what answers at {access.url} is not labelloop (status {answer.status})",
             "stop it, or choose another LABELLOOP_PORT; then start `labelloop serve`",
         )
-    return fine(f"answers at {access.url}")
+    return Finding.fine(f"answers at {access.url}")
 
 
 def _alarms(exam: Examination) -> Finding:
     alarms = exam.probe.get("/health").get("alarms") or ()
     if alarms:
-        return broken(f"the running backend says: {'; '.join(alarms)}", "do what it says, and look at its log")
-    return fine("the running backend has none")
+        return Finding.broken(f"the running backend says: {'; '.join(alarms)}", "do what it says, and look at its log")
+    return Finding.fine("the running backend has none")
 
 
 def _credentials(exam: Examination) -> Finding:
@@ -134,20 +136,20 @@ def _credentials(exam: Examination) -> Finding:
     bare = exam.probe.get("/versions", with_credentials=False)
     if not access.password:
         if bare.status == 401:
-            return broken("the backend asks for a password, and none is set here", RESTART_IT)
-        return fine("none are needed on loopback")
+            return Finding.broken("the backend asks for a password, and none is set here", RESTART_IT)
+        return Finding.fine("none are needed on loopback")
     if bare.status != 401:
-        return broken("the running backend asks for no password, though one is set here", RESTART_IT)
+        return Finding.broken("the running backend asks for no password, though one is set here", RESTART_IT)
     if (answer := exam.probe.get("/versions")).status != 200:
-        return broken(f"the backend answers {answer.status} {answer.reason}", RESTART_IT)
-    return fine(f"user {access.user!r} is let in, and nobody without a password")
+        return Finding.broken(f"the backend answers {answer.status} {answer.reason}", RESTART_IT)
+    return Finding.fine(f"user {access.user!r} is let in, and nobody without a password")
 
 
 def _base_model(exam: Examination) -> Finding:
     from ...models.base.base_model import weights_sha256
 
     name = exam.services.options.models.base_model
-    return fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
+    return Finding.fine(f"{name}, weights sha256 {weights_sha256(name)[:12]}")
 
 
 def _registry(exam: Examination) -> Finding:
@@ -161,16 +163,16 @@ def _registry(exam: Examination) -> Finding:
         except ModelNotFound as error:
             lost.append(str(error))
     if lost:
-        return broken(
+        return Finding.broken(
             f"{'; '.join(lost)}. What serves goes on serving from its files",
             "restore MLflow's database from a backup, or leave it: the next version that is promoted is recorded again",
         )
     if drifts:
-        return warning(
+        return Finding.warning(
             f"{'; '.join(drifts)}. The alias follows what serves, and does so again now",
             "nothing is left to do; what serves is changed by `labelloop models promote` and `rollback` alone",
         )
-    return fine(f"{len(keys)} projects have models, and MLflow's alias names what serves each")
+    return Finding.fine(f"{len(keys)} projects have models, and MLflow's alias names what serves each")
 
 
 def _worker(exam: Examination) -> Finding:
@@ -181,16 +183,16 @@ def _worker(exam: Examination) -> Finding:
     if stuck := [job for job in waiting if _waits_too_long(job, exam)]:
         job = stuck[-1]
         waited_s = (now - job.created_at).total_seconds() if job.created_at else 0.0
-        return broken(
+        return Finding.broken(
             f"job {job.id} ({job.kind} of project {job.project_id}) has waited for {waited_s:.0f} s; nobody runs it",
             "start `labelloop serve` without --no-worker, or `labelloop worker` beside it, with this LABELLOOP_HOME",
         )
     if stale := jobs.stale(exam.services.options.jobs.heartbeat_timeout_s):
-        return warning(
+        return Finding.warning(
             f"job {stale[0].id} runs, but gave no sign of life since {stale[0].heartbeat_at:%Y-%m-%d %H:%M:%S} UTC",
             "a running worker ends such jobs by itself; if none runs, start `labelloop serve`",
         )
-    return fine(f"{len(newest) - len(waiting)} jobs were taken, {len(waiting)} wait for their turn")
+    return Finding.fine(f"{len(newest) - len(waiting)} jobs were taken, {len(waiting)} wait for their turn")
 
 
 def _waits_too_long(job: Job, exam: Examination) -> bool:

@@ -1,4 +1,4 @@
-"""What a running job writes to its row and reads from it: progress, checkpoint, signs of life, and whether to stop."""
+"""The row of a running job, as the job writes and reads it: progress, checkpoint, heartbeat, and whether to stop."""
 
 import logging
 import threading

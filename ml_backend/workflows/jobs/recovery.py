@@ -1,4 +1,4 @@
-"""What becomes of jobs whose process died, of jobs that failed in passing, and of what jobs leave behind."""
+"""Recover jobs whose process died, try again what failed in passing, and clear away what jobs leave behind."""
 
 import logging
 import shutil
@@ -7,7 +7,7 @@ from datetime import timedelta
 from ...domain.job import Job, JobState
 from ...errors import JobError, JobNotFound, LabelloopError
 from ...jobs.launcher import job_folder
-from ..promoting.promote import withdraw_promotion
+from ..promoting.promote import Promoter
 from ..services import Services
 
 __all__ = ["JobRecovery"]
@@ -86,7 +86,7 @@ class JobRecovery:
             if run_id and job.state is not JobState.SUCCEEDED:
                 self._services.tracker.close(run_id, was_cancelled=job.state is JobState.CANCELLED)
             if job.state is JobState.CANCELLED:
-                withdraw_promotion(self._services, job)
+                Promoter(self._services).withdraw(job)
         except LabelloopError as error:
             log.warning("what job %s left behind is cleared up later: %s", job.id, error)
             return

@@ -10,7 +10,7 @@ from ...domain.job import Job, JobState
 from ...domain.ports import LaunchedJob
 from ...errors import DatabaseUnavailable
 from ..labeling.reconcile import MissedLabels
-from ..promoting.promote import reconcile_promotions
+from ..promoting.promote import Promoter
 from ..services import Services
 from .project_upkeep import ProjectUpkeep
 from .recovery import JobRecovery
@@ -89,7 +89,7 @@ class Worker:
             self._next_housekeeping = now + self._intervals.housekeeping_s
             self._recovery.recover_dead()
             self._recovery.clean_up()
-            if now >= self._next_reconciling and reconcile_promotions(self._services):
+            if now >= self._next_reconciling and Promoter(self._services).reconcile():
                 self._next_reconciling = now + self._intervals.reconcile_again_s
             self._recovery.resume_failed()
             self._missed_labels.look()

@@ -1,1 +1,1 @@
-"""What happens while experts label: events come in, predictions go out."""
+"""Work with experts while they label: events come in, predictions go out."""

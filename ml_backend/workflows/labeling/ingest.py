@@ -8,6 +8,7 @@ snapshot come from the API as well. Events add only facts that the API does not 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ...domain.event import AnnotationEvent, EventAction
 from ...domain.example import SelectedBy
@@ -38,6 +39,13 @@ class Received:
     action: str
     new_events: int = 0
     job: Job | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer to the event."""
+        answer: dict[str, Any] = {"status": "ok", "new_events": self.new_events}
+        if self.job is not None:
+            answer |= {"job": self.job.id, "state": self.job.state}
+        return answer
 
 
 def receive(services: Services, message: WebhookMessage) -> Received:

@@ -58,5 +58,5 @@ def _plan_of(path: Path) -> ServingPlan:
     except LabelConfigError as error:
         raise BundleError(f"the label config in {path} cannot be used: {error}") from error
     if {part.control for part in manifest.parts}.isdisjoint(served.name for served in plan.controls):
-        raise BundleError(f"{path} answers no control of its own label config; fetch or train the version again")
+        raise BundleError(f"{path} answers no control of the label config in it; fetch or train the version again")
     return plan

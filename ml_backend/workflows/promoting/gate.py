@@ -29,7 +29,7 @@ TEXTS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """What came of a gate.
+    """The outcome of a gate.
 
     Attributes:
         test: the challenger's metrics on the test rows, per control.
@@ -99,7 +99,7 @@ class Comparison:
 
 
 def compare_versions(services: Services, champion: str, challenger: str, *, drafts: int = 0) -> Comparison:
-    """What the gate would say of two versions on the newest snapshot of their project. Nothing is recorded.
+    """Return what the gate would say of two versions on their project's newest snapshot. Nothing is recorded.
 
     Args:
         drafts: prompts per control whose responses are shown side by side.

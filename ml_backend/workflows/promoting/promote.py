@@ -16,240 +16,225 @@ from ...errors import HookError, LabelloopError, ModelNotFound, PromotionError, 
 from ..labeling.prelabel import push_missing, select_version
 from ..services import Services
 
-__all__ = [
-    "abandon_promotion",
-    "ask_hooks",
-    "finish_promotion",
-    "promote",
-    "reconcile_promotions",
-    "rollback",
-    "withdraw_promotion",
-]
+__all__ = ["Promoter"]
 
 log = logging.getLogger(__name__)
 
 STAGE = "promoting"
 
 
-def promote(
-    services: Services,
-    project: Project,
-    version: str,
-    *,
-    reason: str,
-    is_forced: bool = False,
-    job_id: int | None = None,
-    report: ProgressCallback = ignore_progress,
-) -> Promotion:
-    """Make a version the champion, with its predictions in Label Studio first.
+class Promoter:
+    """Decides which version serves a project, and lets Label Studio and MLflow follow."""
 
-    Args:
-        is_forced: hooks are not asked.
-        job_id: the job that does it, by which a later attempt finds the promotion.
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
-    Raises:
-        ModelNotFound: there is no such version.
-        PromotionVetoed: a hook objects.
-        PromotionError: it serves already, or another promotion is under way.
-    """
-    if is_cold_start(version):
-        # One of an earlier label config cannot answer any more.
-        version = cold_start_version(project.ref.key, project.label_config_fingerprint)
-    else:
-        services.versions.get(version)
-    previous = services.versions.serving(project)
-    if version == previous:
-        raise PromotionError(f"{version} serves already; nothing was changed")
-    if not is_forced:
-        ask_hooks(services, project.ref.key, version, previous=previous, reason=reason)
-    promotion = services.database.promotions.begin(
-        project.id,
-        version,
-        previous=previous,
-        reason=reason,
-        is_forced=is_forced,
-        job_id=job_id,
-    )
-    return finish_promotion(services, project, promotion, report)
+    def promote(
+        self,
+        project: Project,
+        version: str,
+        *,
+        reason: str,
+        is_forced: bool = False,
+        job_id: int | None = None,
+        report: ProgressCallback = ignore_progress,
+    ) -> Promotion:
+        """Make a version the champion, with its predictions in Label Studio first.
 
+        Args:
+            is_forced: hooks are not asked.
+            job_id: the job that does it, by which a later attempt finds the promotion.
 
-def ask_hooks(services: Services, key: str, version: str, *, previous: str, reason: str) -> None:
-    """Let hooks object to a promotion.
+        Raises:
+            ModelNotFound: there is no such version.
+            PromotionVetoed: a hook objects.
+            PromotionError: it serves already, or another promotion is under way.
+        """
+        if is_cold_start(version):
+            # One of an earlier label config cannot answer any more.
+            version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        else:
+            self._services.versions.get(version)
+        previous = self._services.versions.serving(project)
+        if version == previous:
+            raise PromotionError(f"{version} serves already; nothing was changed")
+        if not is_forced:
+            self.ask_hooks(project.ref.key, version, previous=previous, reason=reason)
+        promotion = self._services.database.promotions.begin(
+            project.id,
+            version,
+            previous=previous,
+            reason=reason,
+            is_forced=is_forced,
+            job_id=job_id,
+        )
+        return self.finish(project, promotion, report)
 
-    Raises:
-        PromotionVetoed: one does, or fails, which is no consent.
-    """
-    remedy = f"`labelloop models promote {version} --force --reason TEXT` promotes all the same"
-    try:
-        objection = services.hooks.veto(key, version, previous, reason)
-    except HookError as error:
-        raise PromotionVetoed(f"{version} was not promoted: {error}. {remedy}") from error
-    if objection is not None:
-        raise PromotionVetoed(f"{version} was not promoted: vetoed by {objection}. {remedy}")
+    def ask_hooks(self, key: str, version: str, *, previous: str, reason: str) -> None:
+        """Let hooks object to a promotion.
 
+        Raises:
+            PromotionVetoed: one does, or fails, which is no consent.
+        """
+        remedy = f"`labelloop models promote {version} --force --reason TEXT` promotes all the same"
+        try:
+            objection = self._services.hooks.veto(key, version, previous, reason)
+        except HookError as error:
+            raise PromotionVetoed(f"{version} was not promoted: {error}. {remedy}") from error
+        if objection is not None:
+            raise PromotionVetoed(f"{version} was not promoted: vetoed by {objection}. {remedy}")
 
-def finish_promotion(
-    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
-) -> Promotion:
-    """Continue a promotion after its last step to the end, once no other process works on it."""
+    def finish(self, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress) -> Promotion:
+        """Continue a promotion after its last step to the end, once no other process works on it."""
 
-    def report_waiting() -> None:
-        report(Progress(0.0, STAGE, "another process is finishing it"))
+        def report_waiting() -> None:
+            report(Progress(0.0, STAGE, "another process is finishing it"))
 
-    with services.database.locks.held(_lock(project.id), report_waiting):
-        return _finish(services, project, promotion, share_of(report, 0.0, 1.0, STAGE))
+        with self._services.database.locks.held(_lock(project.id), report_waiting):
+            return self._finish(project, promotion, share_of(report, 0.0, 1.0, STAGE))
 
+    def reconcile(self) -> int:
+        """Finish every promotion that a crash or an unreachable Label Studio left half-done.
 
-def _finish(
-    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
-) -> Promotion:
-    promotions = services.database.promotions
-    promotion = promotions.get(promotion.id)  # another process may have brought it on meanwhile
-    if promotion.state is PromotionState.INTENT:
-        push_missing(services, project, _predictor(services, project, promotion.version), report)
-        promotion = promotions.advance(promotion, PromotionState.PUSHED)
-    if promotion.state is PromotionState.PUSHED:
-        promotion = promotions.commit(promotion, project.ref.key)
-        log.info("project %s: %s is champion (%s)", project.id, promotion.version, promotion.reason)
-        services.hooks.model_promoted(project.ref.key, promotion.version, promotion.previous, promotion.reason)
-    if promotion.state is PromotionState.COMMITTED:
-        _mirror(services, project)
-        select_version(services, project, promotion.version)
-        _delete_old_predictions(services, project, promotion)
-        promotion = promotions.advance(promotion, PromotionState.DONE)
-    return promotion
+        Projects with a running job are left alone, since it may be in the middle of one, and so are promotions that
+        another process is at.
 
+        Returns:
+            How many could not be finished and must be tried again later.
+        """
+        busy = {job.project_id for job in self._services.database.jobs.running()}
+        waiting = 0
+        for promotion in self._services.database.promotions.all_open():
+            project = self._services.database.projects.find(promotion.project_id)
+            if promotion.project_id in busy or project is None:
+                continue
+            try:
+                with self._services.database.locks.attempt(_lock(project.id)) as is_free:
+                    if is_free and self._is_unwanted(promotion):
+                        self._withdraw(project, promotion)
+                    elif is_free:
+                        self._finish(project, promotion)
+            except LabelloopError as error:
+                log.warning("promotion of %s waits: %s", promotion.version, error)
+                waiting += 1
+        return waiting
 
-def _mirror(services: Services, project: Project) -> None:
-    """Let MLflow's alias name what serves; annotators do not wait where MLflow is away or has lost the version."""
-    try:
-        services.versions.mirror(project.ref.key)
-    except (TrackingError, ModelNotFound) as error:
-        log.warning("`labelloop doctor` sets MLflow's alias for project %s once that is mended: %s", project.id, error)
+    def abandon(self, project: Project) -> None:
+        """Give up the open promotion of a project.
+
+        Raises:
+            PromotionError: it has reached the commit point, so it can only be finished.
+        """
+        promotion = self._services.database.promotions.open(project.id)
+        if promotion is None:
+            return
+        if promotion.state is PromotionState.COMMITTED or self._services.versions.serving(project) == promotion.version:
+            raise PromotionError(f"{promotion.version} serves already; its promotion can only be finished")
+        self._services.database.promotions.advance(promotion, PromotionState.ABANDONED)
+
+    def withdraw(self, job: Job) -> None:
+        """Give up the promotion that a cancelled job was in the middle of, its predictions included.
+
+        One that has pushed all of them is finished instead, by `reconcile`, as after a crash.
+        """
+        promotion = self._services.database.promotions.of_job(job.id)
+        if promotion is None or promotion.state is not PromotionState.INTENT:
+            return
+        with self._services.database.locks.attempt(_lock(promotion.project_id)) as is_free:
+            if is_free:
+                self._withdraw(self._services.database.projects.get(promotion.project_id), promotion)
+
+    def rollback(
+        self,
+        project: Project,
+        *,
+        reason: str,
+        job_id: int | None = None,
+        report: ProgressCallback = ignore_progress,
+    ) -> Promotion:
+        """Make the version before the champion serve again: the cold start, where the champion is the first.
+
+        Raises:
+            PromotionError: there is no champion.
+        """
+        if self._services.versions.champion(project.ref.key) is None:
+            raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
+        target = self._version_before(project)
+        return self.promote(project, target, reason=reason, is_forced=True, job_id=job_id, report=report)
+
+    def _finish(self, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress) -> Promotion:
+        promotions = self._services.database.promotions
+        promotion = promotions.get(promotion.id)  # another process may have brought it on meanwhile
+        if promotion.state is PromotionState.INTENT:
+            push_missing(self._services, project, self._predictor(project, promotion.version), report)
+            promotion = promotions.advance(promotion, PromotionState.PUSHED)
+        if promotion.state is PromotionState.PUSHED:
+            promotion = promotions.commit(promotion, project.ref.key)
+            log.info("project %s: %s is champion (%s)", project.id, promotion.version, promotion.reason)
+            self._services.hooks.model_promoted(
+                project.ref.key, promotion.version, promotion.previous, promotion.reason
+            )
+        if promotion.state is PromotionState.COMMITTED:
+            self._mirror(project)
+            select_version(self._services, project, promotion.version)
+            self._delete_old_predictions(project, promotion)
+            promotion = promotions.advance(promotion, PromotionState.DONE)
+        return promotion
+
+    def _mirror(self, project: Project) -> None:
+        """Let MLflow's alias name what serves; annotators do not wait where MLflow is away or has lost the version."""
+        try:
+            self._services.versions.mirror(project.ref.key)
+        except (TrackingError, ModelNotFound) as error:
+            log.warning(
+                "`labelloop doctor` sets MLflow's alias for project %s once that is mended: %s", project.id, error
+            )
+
+    def _is_unwanted(self, promotion: Promotion) -> bool:
+        """True where its job was cancelled before all predictions were pushed."""
+        if promotion.state is not PromotionState.INTENT or promotion.job_id is None:
+            return False
+        return self._services.database.jobs.get(promotion.job_id).state is JobState.CANCELLED
+
+    def _withdraw(self, project: Project, promotion: Promotion) -> None:
+        if self._services.database.promotions.get(promotion.id).state is not PromotionState.INTENT:
+            return  # another process brought it on before it let go of the lock
+        history = self._services.database.promotions.history(project.id)
+        has_served = {each.version for each in history if each.state is PromotionState.DONE} | {promotion.previous}
+        if promotion.version not in has_served:
+            self._services.studio.delete_predictions(project.id, promotion.version)
+        self._services.database.promotions.advance(promotion, PromotionState.ABANDONED)
+
+    def _version_before(self, project: Project) -> str:
+        """Return what served before the champion, without what was rolled back: after v1, v2, v1, the cold start."""
+        served: list[str] = []
+        for promotion in reversed(self._services.database.promotions.history(project.id)):
+            if promotion.state is not PromotionState.DONE:
+                continue
+            if promotion.version in served:
+                del served[served.index(promotion.version) + 1 :]
+            else:
+                served += [promotion.version] if served else [promotion.previous, promotion.version]
+        if len(served) < 2:
+            raise PromotionError(
+                f"project {project.id} has a champion that no promotion led to, so what served before is unknown; "
+                "name a version with `labelloop models promote`"
+            )
+        return served[-2]
+
+    def _predictor(self, project: Project, version: str) -> Predictor:
+        if is_cold_start(version):
+            return self._services.cold_start(project)
+        return self._services.load_predictor(self._services.versions.get(version).path)
+
+    def _delete_old_predictions(self, project: Project, promotion: Promotion) -> None:
+        """Keep the champion's and the previous version's; what became of older pre-labels was stored at ingest."""
+        keep = {promotion.version, promotion.previous}
+        for version in self._services.studio.prediction_counts(project.id):
+            if version.startswith(f"{project.ref.key}-") and version not in keep:
+                deleted = self._services.studio.delete_predictions(project.id, version)
+                log.info("project %s: deleted %s predictions of %s", project.id, deleted, version)
 
 
 def _lock(project_id: int) -> str:
     return f"promotion-{project_id}"
-
-
-def reconcile_promotions(services: Services) -> int:
-    """Finish every promotion that a crash or an unreachable Label Studio left half-done.
-
-    Projects with a running job are left alone, since it may be in the middle of one, and so are promotions that
-    another process is at.
-
-    Returns:
-        How many could not be finished and must be tried again later.
-    """
-    busy = {job.project_id for job in services.database.jobs.running()}
-    waiting = 0
-    for promotion in services.database.promotions.all_open():
-        project = services.database.projects.find(promotion.project_id)
-        if promotion.project_id in busy or project is None:
-            continue
-        try:
-            with services.database.locks.attempt(_lock(project.id)) as is_free:
-                if is_free and _is_unwanted(services, promotion):
-                    _withdraw(services, project, promotion)
-                elif is_free:
-                    _finish(services, project, promotion)
-        except LabelloopError as error:
-            log.warning("promotion of %s waits: %s", promotion.version, error)
-            waiting += 1
-    return waiting
-
-
-def _is_unwanted(services: Services, promotion: Promotion) -> bool:
-    """True where its job was cancelled before all predictions were pushed."""
-    if promotion.state is not PromotionState.INTENT or promotion.job_id is None:
-        return False
-    return services.database.jobs.get(promotion.job_id).state is JobState.CANCELLED
-
-
-def abandon_promotion(services: Services, project: Project) -> None:
-    """Give up the open promotion of a project.
-
-    Raises:
-        PromotionError: it has reached the commit point, so it can only be finished.
-    """
-    promotion = services.database.promotions.open(project.id)
-    if promotion is None:
-        return
-    if promotion.state is PromotionState.COMMITTED or services.versions.serving(project) == promotion.version:
-        raise PromotionError(f"{promotion.version} serves already; its promotion can only be finished")
-    services.database.promotions.advance(promotion, PromotionState.ABANDONED)
-
-
-def withdraw_promotion(services: Services, job: Job) -> None:
-    """Give up the promotion that a cancelled job was in the middle of, its predictions included.
-
-    One that has pushed all of them is finished instead, by `reconcile_promotions`, as after a crash.
-    """
-    promotion = services.database.promotions.of_job(job.id)
-    if promotion is None or promotion.state is not PromotionState.INTENT:
-        return
-    with services.database.locks.attempt(_lock(promotion.project_id)) as is_free:
-        if is_free:
-            _withdraw(services, services.database.projects.get(promotion.project_id), promotion)
-
-
-def _withdraw(services: Services, project: Project, promotion: Promotion) -> None:
-    if services.database.promotions.get(promotion.id).state is not PromotionState.INTENT:
-        return  # another process brought it on before it let go of the lock
-    history = services.database.promotions.history(project.id)
-    has_served = {each.version for each in history if each.state is PromotionState.DONE} | {promotion.previous}
-    if promotion.version not in has_served:
-        services.studio.delete_predictions(project.id, promotion.version)
-    services.database.promotions.advance(promotion, PromotionState.ABANDONED)
-
-
-def rollback(
-    services: Services,
-    project: Project,
-    *,
-    reason: str,
-    job_id: int | None = None,
-    report: ProgressCallback = ignore_progress,
-) -> Promotion:
-    """Make the version before the champion serve again: the cold start, where the champion is the first.
-
-    Raises:
-        PromotionError: there is no champion.
-    """
-    if services.versions.champion(project.ref.key) is None:
-        raise PromotionError(f"project {project.id} has no champion, so there is nothing to roll back")
-    target = _version_before(services, project)
-    return promote(services, project, target, reason=reason, is_forced=True, job_id=job_id, report=report)
-
-
-def _version_before(services: Services, project: Project) -> str:
-    """Return what served before the champion, without what was rolled back: after v1, v2, v1, the cold start."""
-    served: list[str] = []
-    for promotion in reversed(services.database.promotions.history(project.id)):
-        if promotion.state is not PromotionState.DONE:
-            continue
-        if promotion.version in served:
-            del served[served.index(promotion.version) + 1 :]
-        else:
-            served += [promotion.version] if served else [promotion.previous, promotion.version]
-    if len(served) < 2:
-        raise PromotionError(
-            f"project {project.id} has a champion that no promotion led to, so what served before is unknown; "
-            "name a version with `labelloop models promote`"
-        )
-    return served[-2]
-
-
-def _predictor(services: Services, project: Project, version: str) -> Predictor:
-    if is_cold_start(version):
-        return services.cold_start(project)
-    return services.load_predictor(services.versions.get(version).path)
-
-
-def _delete_old_predictions(services: Services, project: Project, promotion: Promotion) -> None:
-    """Keep the champion's and the previous version's; what became of older pre-labels was stored at ingest."""
-    keep = {promotion.version, promotion.previous}
-    for version in services.studio.prediction_counts(project.id):
-        if version.startswith(f"{project.ref.key}-") and version not in keep:
-            deleted = services.studio.delete_predictions(project.id, version)
-            log.info("project %s: deleted %s predictions of %s", project.id, deleted, version)

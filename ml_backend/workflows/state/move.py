@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError
@@ -14,36 +13,49 @@ from ...storage.tables import metadata
 from ...tracking.store import empty_store, make_store, store_tables
 from ..services import Services
 
-__all__ = ["Targets", "move_state"]
+__all__ = ["move_state"]
 
 SERVER = ("http://", "https://")
 
 Counts = Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """SQLAlchemy URLs of the two empty databases to fill; None for what stays where it is.
+def move_state(
+    services: Services, present_mlflow: str, *, database: str | None, mlflow: str | None
+) -> tuple[Counts, Counts]:
+    """Copy the state into empty databases. The present ones are left as they are; both copies are kept, or neither is.
+
+    Returns the rows per table of what was moved: of the state, and of MLflow.
+
+    Args:
+        present_mlflow: SQLAlchemy URL of MLflow's store.
+        database, mlflow: URLs of the two empty databases to fill; None for what stays where it is.
 
     Raises:
-        ConfigurationError: both are None, both are the same, or MLflow's is that of a server.
+        StateError: another process uses the state, a job is running, or a target holds something.
+        ConfigurationError: there is no target, both are the same, MLflow's is a server, or one cannot be opened.
+        TrackingError: MLflow does not take a database, or its tables are of another version.
     """
+    _check_targets(database, mlflow)
+    with services.database.alone(), ExitStack() as transactions:
+        _check_nothing_runs(services)
+        state_rows = transactions.enter_context(_database_copy(services, database)) if database else {}
+        mlflow_rows = transactions.enter_context(_mlflow_copy(present_mlflow, mlflow)) if mlflow else {}
+        return state_rows, mlflow_rows
 
-    database: str | None = None
-    mlflow: str | None = None
 
-    def __post_init__(self) -> None:
-        if not self.database and not self.mlflow:
-            raise ConfigurationError("name what to move and where to: --database-url URL, --mlflow-url URL, or both")
-        if _place(self.database) == _place(self.mlflow):
-            raise ConfigurationError(
-                "the state and MLflow need a database each, because both keep a table alembic_version; one server may "
-                "hold the two"
-            )
-        if self.mlflow and self.mlflow.startswith(SERVER):
-            raise ConfigurationError(
-                "--mlflow-url names a server; wanted the URL of its database, which is filled while that server is down"
-            )
+def _check_targets(database: str | None, mlflow: str | None) -> None:
+    if not database and not mlflow:
+        raise ConfigurationError("name what to move and where to: --database-url URL, --mlflow-url URL, or both")
+    if _place(database) == _place(mlflow):
+        raise ConfigurationError(
+            "the state and MLflow need a database each, because both keep a table alembic_version; one server may "
+            "hold the two"
+        )
+    if mlflow and mlflow.startswith(SERVER):
+        raise ConfigurationError(
+            "--mlflow-url names a server; wanted the URL of its database, which is filled while that server is down"
+        )
 
 
 def _place(url: str | None) -> object:
@@ -53,26 +65,6 @@ def _place(url: str | None) -> object:
     except ArgumentError:
         return url
     return parsed.get_backend_name(), parsed.host, parsed.port, parsed.database
-
-
-def move_state(services: Services, mlflow_url: str, targets: Targets) -> tuple[Counts, Counts]:
-    """Copy the state into empty databases. The present ones are left as they are; both copies are kept, or neither is.
-
-    Returns the rows per table of what was moved: of the state, and of MLflow.
-
-    Args:
-        mlflow_url: of the present MLflow store.
-
-    Raises:
-        StateError: another process uses the state, a job is running, or a target holds something.
-        ConfigurationError: a target cannot be opened.
-        TrackingError: MLflow does not take a database, or its tables are of another version.
-    """
-    with services.database.alone(), ExitStack() as transactions:
-        _check_nothing_runs(services)
-        database = transactions.enter_context(_database_copy(services, targets.database)) if targets.database else {}
-        mlflow = transactions.enter_context(_mlflow_copy(mlflow_url, targets.mlflow)) if targets.mlflow else {}
-        return database, mlflow
 
 
 def _check_nothing_runs(services: Services) -> None:

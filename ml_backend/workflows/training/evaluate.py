@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...models.bundle.manifest import PartFacts
     from ...models.generation.language_model import LanguageModel
 
-__all__ = ["EvaluationReport", "answers_of", "evaluate_on_export", "evaluate_on_snapshot", "evaluations"]
+__all__ = ["EvaluationReport", "answers_of", "evaluations"]
 
 
 @runtime_checkable
@@ -62,41 +62,41 @@ class EvaluationReport:
         documents = {control: evaluation.to_json() for control, evaluation in self.evaluations.items()}
         return {**facts, **(next(iter(documents.values())) if len(documents) == 1 else {"controls": documents})}
 
+    @classmethod
+    def on_snapshot(cls, services: Services, bundle: Path, snapshot: Path) -> "EvaluationReport":
+        """A version's metrics on the test rows of a snapshot.
 
-def evaluate_on_snapshot(services: Services, bundle: Path, snapshot: Path) -> EvaluationReport:
-    """A version's metrics on the test rows of a snapshot.
+        Raises:
+            SnapshotError: it is damaged, or has no test rows.
+            UnsupportedLabelConfig: its rows answer none of the version's controls.
+        """
+        manifest = read_manifest(snapshot)
+        rows = list(read_rows(snapshot, Split.TEST))
+        if not rows:
+            raise SnapshotError(
+                f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "
+                "or score every reviewed row of an export file: --studio-export FILE --config FILE"
+            )
+        plan = plan_of(manifest.label_config)
+        return replace(_report(services, bundle, rows, plan), reasons=manifest.reasons)
 
-    Raises:
-        SnapshotError: it is damaged, or has no test rows.
-        UnsupportedLabelConfig: its rows answer none of the version's controls.
-    """
-    manifest = read_manifest(snapshot)
-    rows = list(read_rows(snapshot, Split.TEST))
-    if not rows:
-        raise SnapshotError(
-            f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "
-            "or score every reviewed row of an export file: --studio-export FILE --config FILE"
-        )
-    plan = plan_of(manifest.label_config)
-    return replace(_report(services, bundle, rows, plan), reasons=manifest.reasons)
+    @classmethod
+    def on_export(cls, services: Services, bundle: Path, export: Path, label_config: str) -> "EvaluationReport":
+        """A version's metrics on every reviewed row of a JSON export of Label Studio.
 
-
-def evaluate_on_export(services: Services, bundle: Path, export: Path, label_config: str) -> EvaluationReport:
-    """A version's metrics on every reviewed row of a JSON export of Label Studio.
-
-    Raises:
-        StudioExportError: the file is not such an export.
-        SnapshotError: not one task in it is reviewed.
-        UnsupportedLabelConfig: its rows answer none of the version's controls.
-    """
-    plan = plan_of(label_config)
-    reasons, notes = ReasonCounts(), FileNotes()
-    source = RowSource.of_file(services, export, plan, notes)
-    rows = list(source.rows(reasons))
-    if not rows:
-        raise source.no_row_error(reasons, notes.sentences)
-    report = _report(services, bundle, rows, plan)
-    return replace(report, warnings=(*report.warnings, *notes.sentences), reasons=tuple(reasons))
+        Raises:
+            StudioExportError: the file is not such an export.
+            SnapshotError: not one task in it is reviewed.
+            UnsupportedLabelConfig: its rows answer none of the version's controls.
+        """
+        plan = plan_of(label_config)
+        reasons, notes = ReasonCounts(), FileNotes()
+        source = RowSource.of_file(services, export, plan, notes)
+        rows = list(source.rows(reasons))
+        if not rows:
+            raise source.no_row_error(reasons, notes.sentences)
+        report = _report(services, bundle, rows, plan)
+        return replace(report, warnings=(*report.warnings, *notes.sentences), reasons=tuple(reasons))
 
 
 def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, "AnyEvaluation"]:

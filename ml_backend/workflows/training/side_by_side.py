@@ -1,4 +1,4 @@
-"""What the base model, the champion and the challenger write to the same prompts."""
+"""Compare what the base model, the champion and the challenger write to the same prompts."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ TRAINING_STARTS = 0.05 / 0.85
 
 
 class TrainingChoices(BaseModel, frozen=True):
-    """What a training depends on beside its rows.
+    """The choices that a training depends on beside its rows.
 
     Attributes:
         overrides: training settings by name, as text.
@@ -185,7 +185,7 @@ def _text_base_model(services: Services, choices: TrainingChoices, plan: Serving
 def _parts(
     plan: ServingPlan, train: Mapping[str, Sequence[Row]], validation: Sequence[Row], method: Method
 ) -> tuple[list["TrainingData"], tuple[str, ...]]:
-    """What is trained on per control, and a sentence for every control that cannot be learned yet.
+    """Return the rows to train on per control, and a sentence for every control that cannot be learned yet.
 
     Args:
         train: the rows to learn from, per control.

@@ -13,7 +13,7 @@ from ml_backend.domain.project import Project
 from ml_backend.serving.alarms import AlarmKind
 from ml_backend.web.app import create_app
 from ml_backend.web.watcher import watch_champions
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeRegistry
 from tests.recordings import recorded
@@ -87,7 +87,7 @@ def promoted(services: Services) -> Project:
     project = add_project(services, ["where is my card"])
     version = add_version(services, project)
     version.path.mkdir(parents=True)
-    promote(services, project, version.name, reason="r")
+    Promoter(services).promote(project, version.name, reason="r")
     return project
 
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from ml_backend.storage import Database, open_database
 from ml_backend.web.app import create_app
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeClock
 from tests.postgres import StoppablePostgres
@@ -96,7 +96,7 @@ def test_pre_labels_are_given_by_what_the_process_knows(
         services = dataclasses.replace(build_test_services(tmp_path), database=database)
         project = add_project(services, ["message number 1"])
         version = add_version(services, project)
-        promote(services, project, version.name, reason="r")
+        Promoter(services).promote(project, version.name, reason="r")
         services.champions.refresh(project)
         client = create_app(services).test_client()
         stoppable_postgres.stop()

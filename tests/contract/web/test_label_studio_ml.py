@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelConfig
 from ml_backend.workflows.connecting.webhook import basic_auth
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import need_label_studio_ml
 from tests.services import CONFIG, add_version, build_test_services
@@ -110,7 +110,7 @@ def test_a_promotion_is_served_without_a_restart(services: Services) -> None:
     services.studio.create_project("Tickets", CONFIG)
     version = add_version(services, services.database.projects.get(1), "Returns")
 
-    promote(services, services.database.projects.get(1), version.name, reason="r")
+    Promoter(services).promote(services.database.projects.get(1), version.name, reason="r")
 
     deadline = time.monotonic() + 10
     while model.get("model_version") == before and time.monotonic() < deadline:

@@ -15,14 +15,20 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.job import Job, JobState
-from ml_backend.jobs.launcher import ChildProcess, InlineLauncher, SubprocessLauncher, log_path
+from ml_backend.jobs.launcher import ChildProcess, SubprocessLauncher, log_path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 JOB = Job(id=41, kind="train", project_id=7, state=JobState.RUNNING, params={})
 PRINT_HOST = """
+import sys, tempfile
+from pathlib import Path
 from ml_backend.domain.job import Job, JobState
-from ml_backend.jobs.launcher import InlineLauncher
-print(InlineLauncher(lambda _: 0).launch(Job(41, "train", 7, JobState.RUNNING, {})).host)
+from ml_backend.jobs.launcher import SubprocessLauncher
+with tempfile.TemporaryDirectory() as home:
+    launcher = SubprocessLauncher(Path(home), {}, niceness=0, command=(sys.executable, "-c", "pass"))
+    child = launcher.launch(Job(41, "train", 7, JobState.RUNNING, {}))
+    child.process.wait()
+    print(child.host)
 """
 SLEEP = "import time; print('ready'); time.sleep(60)"
 IGNORE_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
@@ -211,8 +217,8 @@ def host_of(*command: str) -> str:
     return finished.stdout.strip()
 
 
-def test_the_machine_is_named_by_host_and_process_namespace() -> None:
-    host = InlineLauncher(lambda _: 0).launch(JOB).host
+def test_the_machine_is_named_by_host_and_process_namespace(launch: Launch) -> None:
+    host = launch("pass").host
     assert host.startswith(socket.gethostname())
     assert host_of() == host
 

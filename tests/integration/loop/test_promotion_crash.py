@@ -21,7 +21,7 @@ from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.workflows.connecting.projects import announced_version, remember_project
 from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.labeling.prelabel import push_missing
-from ml_backend.workflows.promoting.promote import promote, reconcile_promotions
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.studio import project_with_tasks
@@ -56,8 +56,8 @@ def test_after_a_kill_one_champion_serves_everywhere(
     impatient = services.options.jobs.model_copy(update={"heartbeat_timeout_s": 1e-6, "attempts": 1})
     patient = replace(services, options=services.options.model_copy(update={"jobs": impatient}))
     JobRecovery(patient).recover_dead()
-    reconcile_promotions(services)
-    reconcile_promotions(services)
+    Promoter(services).reconcile()
+    Promoter(services).reconcile()
 
     assert services.database.jobs.get(job.id).state is JobState.ABANDONED
     assert services.versions.serving(project) == new
@@ -74,7 +74,7 @@ def _project_with_two_versions(services: Services, client: StudioClient) -> Proj
     project = remember_project(services, info.id, info.label_config, title=info.title, split=SplitFractions(1, 0, 0))
     for _ in range(3):
         _register(services, project)
-    promote(services, project, f"{project.ref.key}-v2", reason="first")
+    Promoter(services).promote(project, f"{project.ref.key}-v2", reason="first")
     push_missing(services, project, FakePredictor(f"{project.ref.key}-v1", {}, LABEL))
     return project
 
@@ -121,7 +121,7 @@ def _promote_and_die(home: Path, studio: LocalStudio, project: Project, version:
         return None
 
     setattr(owner, method, deadly)
-    promote(services, project, version, reason="better")
+    Promoter(services).promote(project, version, reason="better")
 
 
 def _call(services: Services, what: str) -> tuple[object, str]:

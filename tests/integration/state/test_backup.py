@@ -19,7 +19,7 @@ import pytest
 
 from ml_backend.atomic_files import UNFINISHED
 from ml_backend.domain.project import Project
-from ml_backend.workflows.state.restore import restore
+from ml_backend.workflows.state.backup import restore
 from tests.backend_process import command, command_result, post, running_backend
 from tests.live_state import CHAMPION, predict_request, write_tasks
 

@@ -21,9 +21,9 @@ from ml_backend.domain.model import Method
 from ml_backend.storage.tables import model_versions, steps
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
-from ml_backend.workflows.promoting.promote import promote, rollback
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.state.restore import restore
+from ml_backend.workflows.state.backup import restore
 from tests.fake_studio import FakeStudio
 from tests.services import add_studio_project
 
@@ -153,12 +153,12 @@ def test_it_trains_promotes_and_rolls_back(services: Services) -> None:
     assert result["model_version"] == "support-tickets-1-v3"
     assert result["gate"]["champion"] == "support-tickets-1-v2"
     if not result["is_promoted"]:
-        promote(services, tickets, "support-tickets-1-v3", reason="r", is_forced=True)
-    rollback(services, bank, reason="r")
+        Promoter(services).promote(tickets, "support-tickets-1-v3", reason="r", is_forced=True)
+    Promoter(services).rollback(bank, reason="r")
 
     assert services.versions.serving(tickets) == "support-tickets-1-v3"
     assert services.champions.refresh(tickets).version == "support-tickets-1-v3"
     assert services.versions.serving(bank).startswith("bank-2-cold-start-")
     assert [services.versions.mirror(key) for key in ("support-tickets-1", "bank-2")] == [None, None]
-    rollback(services, tickets, reason="r")
+    Promoter(services).rollback(tickets, reason="r")
     assert services.versions.serving(tickets) == "support-tickets-1-v2"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ml_backend.errors import StateError
-from ml_backend.workflows.state.restore import restore
+from ml_backend.workflows.state.backup import restore
 from tests.backend_process import command, command_result
 
 

@@ -4,7 +4,7 @@ from statistics import mean
 
 import pytest
 
-from ml_backend.demo.expert import CONFUSABLE, Expert
+from ml_backend.demo.expert import Expert
 from ml_backend.demo.tickets import Ticket, load_tickets
 
 TICKETS = load_tickets()
@@ -12,7 +12,7 @@ EXPERTS = [Expert(seed) for seed in range(8)]
 
 
 def _wrong(ticket: Ticket) -> str:
-    return CONFUSABLE[ticket.label][-1]
+    return Expert.CONFUSABLE[ticket.label][-1]
 
 
 def _answers(prelabel: str) -> list[tuple[Ticket, str | None, str | None, float]]:
@@ -57,7 +57,7 @@ def test_a_mistake_names_a_class_that_people_mix_up_with_the_right_one() -> None
     mistakes = [(ticket, label) for ticket, _, label, _ in _answers("none") if label not in (None, ticket.label)]
 
     assert mistakes
-    assert all(label in CONFUSABLE[ticket.label] for ticket, label in mistakes)
+    assert all(label in Expert.CONFUSABLE[ticket.label] for ticket, label in mistakes)
 
 
 def test_right_prelabels_are_accepted_but_for_slips() -> None:

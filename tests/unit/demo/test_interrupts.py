@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from ml_backend.demo.interrupts import one_interrupt
 from ml_backend.errors import Interrupted
+from ml_backend.jobs.signals import one_interrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.cli.export import export as export_command
+from ml_backend.cli.app import app
 from ml_backend.domain.example import Row, Span
 from ml_backend.errors import ConfigurationError
 from ml_backend.exporters.base import exporter, exporter_names
@@ -37,7 +37,8 @@ def test_every_format_says_what_is_in_it_and_what_is_not_and_is_documented() -> 
 
 
 def test_the_help_names_every_format() -> None:
-    found = re.search(r"Formats: (.*?)\.", str(export_command.__doc__))
+    (command,) = (each.callback for each in app.registered_commands if each.callback.__name__ == "export")
+    found = re.search(r"Formats: (.*?)\.", str(command.__doc__))
     assert found is not None
     assert found.group(1) == ", ".join(FORMATS)
 

@@ -6,8 +6,9 @@ from http import HTTPStatus
 import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import LimitRequestHeaders, ParseException
+from gunicorn.http.message import Request as Head
 
-from ml_backend.web.incoming import BadBody, Head, Incoming, Stage
+from ml_backend.web.incoming import BadBody, Incoming, Stage
 
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SIZED = b"POST /setup HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\nhello world"

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import EncoderError
 from ml_backend.web.app import create_app
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.services import CONFIG, add_project, add_version, build_test_services, texts_in
@@ -53,7 +53,7 @@ def test_setup_predict_and_versions_follow_a_promotion_together(services: Servic
     project = services.database.projects.get(1)
     services.studio.create_project("Tickets", CONFIG)
     version = add_version(services, project, "Returns")
-    promote(services, project, version.name, reason="r")
+    Promoter(services).promote(project, version.name, reason="r")
     services.champions.refresh(project)
 
     assert client.post("/setup", json=SETUP).get_json() == {"model_version": version.name}

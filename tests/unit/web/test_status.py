@@ -16,7 +16,7 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.web.app import create_app
 from ml_backend.web.watcher import watch_champions
 from ml_backend.workflows.connecting.projects import remember_project
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, add_version, texts_in
 
@@ -41,7 +41,7 @@ def test_before_the_first_project_the_page_says_how_to_connect_one(client: Flask
 
 def test_the_page_shows_what_serves_and_what_runs(services: Services, client: FlaskClient, project: Project) -> None:
     version = add_version(services, project)
-    promote(services, project, version.name, reason="better by 0.2")
+    Promoter(services).promote(project, version.name, reason="better by 0.2")
     services.database.events.add([AnnotationEvent(1, EventAction.CREATED, 1, prelabel=PrelabelOutcome.ACCEPTED)])
     job, _ = services.database.jobs.request("train", 1, {}, dedupe_key="x", claim=True)
     services.database.jobs.progress(job, 0.42, "training", "epoch 2 of 5")
@@ -76,7 +76,7 @@ def test_a_finished_job_cannot_be_cancelled_from_the_page(
 def test_whatever_people_typed_is_escaped(services: Services, client: FlaskClient) -> None:
     project = add_project(services, title=EVIL)
     version = add_version(services, project)
-    promote(services, project, version.name, reason=EVIL)
+    Promoter(services).promote(project, version.name, reason=EVIL)
     decision = GateDecision(True, True, EVIL, 1, "a", "b", 0.1, 0.2, 0.1, None, 0.95, 0, (EVIL,))
     services.database.gates.add(project.ref.key, "abc", decision)
     job, _ = services.database.jobs.request("train", 1, {}, dedupe_key="x", claim=True)
@@ -91,7 +91,7 @@ def test_whatever_people_typed_is_escaped(services: Services, client: FlaskClien
 
 def test_what_has_changed_in_the_label_config_is_shown_as_text(services: Services, client: FlaskClient) -> None:
     project = add_project(services)
-    promote(services, project, add_version(services, project).name, reason="r")
+    Promoter(services).promote(project, add_version(services, project).name, reason="r")
     assert "<dt>Label config</dt>" not in page(client)
     quoted = "&lt;script&gt;alert('x')&lt;/script&gt;&quot;'&amp;"
 
@@ -192,7 +192,7 @@ def test_a_promotion_is_served_without_a_restart(services: Services, project: Pr
     try:
         until(lambda: loaded(services, project) == services.cold_start(project).version)
         version = add_version(services, project)
-        promote(services, project, version.name, reason="r")
+        Promoter(services).promote(project, version.name, reason="r")
         until(lambda: loaded(services, project) == version.name)
     finally:
         stop.set()

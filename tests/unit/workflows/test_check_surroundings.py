@@ -12,7 +12,7 @@ from ml_backend.serving.alarms import AlarmKind
 from ml_backend.serving.model_versions import ModelVersions
 from ml_backend.workflows.doctor.diagnose import diagnose
 from ml_backend.workflows.doctor.examination import State
-from ml_backend.workflows.doctor.probe import BackendProbe, why_unreachable
+from ml_backend.workflows.doctor.probe import BackendProbe
 from tests.fakes import FakeRegistry
 from tests.services import BACKEND_URL, build_test_services
 from tests.unit.workflows.bundles import add_whole_version
@@ -264,10 +264,10 @@ def test_a_job_without_a_sign_of_life_is_a_warning(loop: Loop) -> None:
 def test_why_an_address_is_unreachable_is_found_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert why_unreachable(f"http://127.0.0.1:{port}") == "reachable"
-    assert why_unreachable(f"http://127.0.0.1:{port}") == "refused"
-    assert why_unreachable("http://no-such-host.invalid") == "unknown_host"
-    assert why_unreachable("http://localhost:notaport") == "unknown_host"
+        assert BackendProbe.why_unreachable(f"http://127.0.0.1:{port}") == "reachable"
+    assert BackendProbe.why_unreachable(f"http://127.0.0.1:{port}") == "refused"
+    assert BackendProbe.why_unreachable("http://no-such-host.invalid") == "unknown_host"
+    assert BackendProbe.why_unreachable("http://localhost:notaport") == "unknown_host"
 
 
 @pytest.mark.parametrize("kind", list(AlarmKind))

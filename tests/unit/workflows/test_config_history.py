@@ -22,9 +22,9 @@ from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
-from ml_backend.workflows.promoting.promote import promote, rollback
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.status import project_status
+from ml_backend.workflows.status import ProjectStatus
 from tests.fakes import FakeClock
 from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
 
@@ -47,7 +47,7 @@ def services(tmp_path: Path, clock: FakeClock) -> Services:
 
 def champion(services: Services, project: Project, label: str = "Shipping") -> str:
     version = add_version(services, project, label)
-    promote(services, project, version.name, reason="better")
+    Promoter(services).promote(project, version.name, reason="better")
     return version.name
 
 
@@ -74,16 +74,16 @@ def test_a_cold_start_follows_the_label_config(services: Services) -> None:
 def test_the_status_tells_what_has_changed_since_the_champion_was_trained(services: Services) -> None:
     champion(services, add_project(services))
     project = remember_project(services, 1, WITHOUT_RETURNS)
-    assert project_status(services, project).config_changes == LOST
+    assert ProjectStatus.of(services, project).config_changes == LOST
 
     champion(services, project)
-    assert project_status(services, project).config_changes == ()
+    assert ProjectStatus.of(services, project).config_changes == ()
 
-    rollback(services, project, reason="worse")
-    assert project_status(services, project).config_changes == LOST
+    Promoter(services).rollback(project, reason="worse")
+    assert ProjectStatus.of(services, project).config_changes == LOST
 
     project = remember_project(services, 1, CONFIG)
-    assert project_status(services, project).config_changes == ()
+    assert ProjectStatus.of(services, project).config_changes == ()
 
 
 def test_a_champion_of_another_backend_s_config_is_told_without_details(services: Services) -> None:

@@ -16,7 +16,7 @@ from ml_backend.errors import (
 )
 from ml_backend.options import BackendOptions
 from ml_backend.workflows.connecting.connect import connect, create_and_connect
-from ml_backend.workflows.connecting.webhook import USED_ACTIONS, basic_auth
+from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.services import Services
 from tests.services import BACKEND_URL, CONFIG, add_studio_project, build_test_services, choice, texts_in
@@ -24,6 +24,15 @@ from tests.services import BACKEND_URL, CONFIG, add_studio_project, build_test_s
 TEXTS = texts_in(Split.TRAIN, 3)
 GUARDED = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
 REFUSED = "Label Studio refused POST api/ml with 400: Validation error: "
+
+ACTIONS = [
+    "ANNOTATIONS_CREATED",
+    "ANNOTATIONS_DELETED",
+    "ANNOTATION_CREATED",
+    "ANNOTATION_UPDATED",
+    "PROJECT_UPDATED",
+    "TASKS_CREATED",
+]
 
 
 @pytest.fixture
@@ -44,7 +53,7 @@ def test_a_fresh_project_gets_a_backend_a_webhook_and_uncertainty_sampling(servi
     (hook,) = services.studio.webhooks(info.id)
     assert (row["url"], row["title"], row["auth_method"]) == (BACKEND_URL, "labelloop", "NONE")
     assert (hook["url"], hook["headers"], hook["send_payload"]) == (f"{BACKEND_URL}/webhook", {}, True)
-    assert (hook["send_for_all_actions"], sorted(hook["actions"])) == (False, sorted(USED_ACTIONS))
+    assert (hook["send_for_all_actions"], sorted(hook["actions"])) == (False, ACTIONS)
     assert services.studio.project(info.id).sampling == "Uncertainty sampling"
     assert connection.project.backend_id == row["id"]
     assert connection.url == "http://studio.test:8080/projects/1/data"

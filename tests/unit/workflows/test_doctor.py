@@ -7,7 +7,6 @@ from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.doctor import connection as check_connection
 from ml_backend.workflows.doctor import loop as check_loop
 from ml_backend.workflows.doctor import surroundings as check_surroundings
-from ml_backend.workflows.doctor import tasks as check_tasks
 from ml_backend.workflows.doctor.diagnose import diagnose
 from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.doctor.probe import BackendProbe
@@ -91,7 +90,7 @@ def test_two_broken_links_are_both_named_where_they_stand_in_the_way(loop: Loop)
 
 def test_every_check_needs_only_checks_that_come_before_it() -> None:
     seen: set[str] = set()
-    every = (*check_surroundings.CHECKS, *check_connection.CHECKS, *check_loop.CHECKS, *check_tasks.CHECKS)
+    every = (*check_surroundings.CHECKS, *check_connection.CHECKS, *check_loop.CHECKS)
     for check in every:
         assert set(check.needs) <= seen, check.name
         assert check.name not in seen

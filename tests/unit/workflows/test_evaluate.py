@@ -12,7 +12,7 @@ from ml_backend.errors import BundleError, SnapshotError, StudioExportError, Uns
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.labeling.predict import predict_file
 from ml_backend.workflows.services import Services
-from ml_backend.workflows.training.evaluate import evaluate_on_export, evaluate_on_snapshot
+from ml_backend.workflows.training.evaluate import EvaluationReport
 from tests.services import CONFIG, add_project, choice, texts_in
 from tests.tiny_models import save_tiny_model
 from tests.unit.workflows.bundles import add_whole_version
@@ -47,7 +47,7 @@ def written(path: Path, content: Sequence[object]) -> Path:
 def test_a_snapshot_is_scored_on_its_test_rows(services: Services, project: Project) -> None:
     version = add_whole_version(services, project, "Shipping")
 
-    report = evaluate_on_snapshot(services, version.path, export_project(services, project).path)
+    report = EvaluationReport.on_snapshot(services, version.path, export_project(services, project).path)
 
     assert (report.model_version, report.overlap, report.warnings) == (version.name, 0, ())
     found = report.to_json()
@@ -59,7 +59,7 @@ def test_an_export_is_scored_on_every_reviewed_row_and_training_rows_are_pointed
 ) -> None:
     version = add_whole_version(services, project, "Shipping", trained_on=[TRAIN[0], TRAIN[1].upper()])
 
-    report = evaluate_on_export(services, version.path, export, CONFIG)
+    report = EvaluationReport.on_export(services, version.path, export, CONFIG)
 
     assert (report.to_json()["rows"], report.overlap) == (6, 2)
     assert report.warnings == (
@@ -74,7 +74,7 @@ def test_what_an_export_holds_and_is_not_scored_is_told(services: Services, proj
     tasks[1]["annotations"][0]["result"] = [*choice("Shipping"), *choice("Billing")]
     tasks[2]["annotations"][0]["result"] = choice("Gone")
 
-    report = evaluate_on_export(services, version.path, written(export, tasks), CONFIG)
+    report = EvaluationReport.on_export(services, version.path, written(export, tasks), CONFIG)
 
     assert [(str(each.reason), each.control, each.task_ids) for each in report.reasons] == [
         ("not_annotated", "", (1,)),
@@ -92,7 +92,7 @@ def test_a_snapshot_tells_what_was_left_out_of_it(services: Services, project: P
     services.studio.submit_annotation(1, {"result": choice("Billing"), "completed_by": 2})
     snapshot = export_project(services, project)
 
-    report = evaluate_on_snapshot(services, version.path, snapshot.path)
+    report = EvaluationReport.on_snapshot(services, version.path, snapshot.path)
 
     assert [(str(each.reason), each.task_ids) for each in report.reasons] == [("unresolved", (1,))]
 
@@ -105,7 +105,7 @@ def test_labels_that_the_version_cannot_give_are_pointed_out(
     tasks = json.loads(export.read_text())
     tasks[0]["annotations"][0]["result"] = choice("Refunds")
 
-    report = evaluate_on_export(services, version.path, written(export, tasks), config)
+    report = EvaluationReport.on_export(services, version.path, written(export, tasks), config)
 
     assert report.warnings == ("1 rows have a label that this version cannot give (Refunds)",)
 
@@ -116,7 +116,7 @@ def test_a_snapshot_without_test_rows_is_refused(services: Services) -> None:
     version = add_whole_version(services, project)
 
     with pytest.raises(SnapshotError, match="has no test rows"):
-        evaluate_on_snapshot(services, version.path, export_project(services, project).path)
+        EvaluationReport.on_snapshot(services, version.path, export_project(services, project).path)
 
 
 def test_rows_of_another_control_are_refused(services: Services, project: Project, export: Path) -> None:
@@ -125,7 +125,7 @@ def test_rows_of_another_control_are_refused(services: Services, project: Projec
     export.write_text(export.read_text().replace('"category"', '"topic"'))
 
     with pytest.raises(UnsupportedLabelConfig, match="answers 'category', the rows hold 'topic'"):
-        evaluate_on_export(services, version.path, export, other)
+        EvaluationReport.on_export(services, version.path, export, other)
 
 
 def test_several_controls_are_scored_each_on_the_rows_that_answer_it(
@@ -135,7 +135,7 @@ def test_several_controls_are_scored_each_on_the_rows_that_answer_it(
     version = add_whole_version(services, project, "Shipping")
     both = CONFIG.replace("</View>", '<Labels name="people" toName="text"><Label value="PER"/></Labels></View>')
 
-    report = evaluate_on_export(services, version.path, export, both)
+    report = EvaluationReport.on_export(services, version.path, export, both)
 
     assert set(report.evaluations) == {"category"}
     assert report.to_json()["rows"] == 6
@@ -148,7 +148,7 @@ def test_a_version_of_several_controls_reports_them_by_name(services: Services, 
     for task_id in services.studio.tasks:
         services.studio.submit_annotation(task_id, {"result": choice("Shipping") if task_id < 3 else []})
 
-    document = evaluate_on_snapshot(services, version.path, export_project(services, project).path).to_json()
+    document = EvaluationReport.on_snapshot(services, version.path, export_project(services, project).path).to_json()
 
     assert set(document) == {"model_version", "overlap", "warnings", "reasons", "controls"}
     # Nothing marked is an answer, nothing chosen is none.
@@ -161,7 +161,7 @@ def test_an_export_without_a_reviewed_row_is_refused(services: Services, project
     path = written(tmp_path / "empty.json", [{"id": 1, "data": {"text": "a"}, "annotations": []}])
 
     with pytest.raises(SnapshotError, match=r"holds no reviewed task .*: 1 task that nobody annotated \(1\)"):
-        evaluate_on_export(services, add_whole_version(services, project).path, path, CONFIG)
+        EvaluationReport.on_export(services, add_whole_version(services, project).path, path, CONFIG)
 
 
 def test_a_file_of_tasks_is_answered_in_order_and_nobody_is_blind(
@@ -196,7 +196,7 @@ def test_texts_that_the_version_reads_in_part_are_named(
     task = {"id": 7, "data": {"text": "card " * 63}, "annotations": [{"id": 1, "result": choice("Shipping")}]}
     short = {**task, "id": 8, "data": {"text": "card " * 62}}
 
-    report = evaluate_on_export(services, version.path, written(tmp_path / "long.json", [task, short]), CONFIG)
+    report = EvaluationReport.on_export(services, version.path, written(tmp_path / "long.json", [task, short]), CONFIG)
 
     (warning,) = report.warnings
     assert warning.startswith("1 of 2 texts (50.0%) have more than 64 tokens, and what comes after those is not read")

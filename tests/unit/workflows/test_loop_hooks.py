@@ -14,7 +14,7 @@ from ml_backend.hooks import hookimpl
 from ml_backend.hooks.manager import Hooks
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
-from ml_backend.workflows.promoting.promote import promote, rollback
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.services import add_project, add_version, texts_in
 
@@ -72,7 +72,7 @@ def test_a_veto_leaves_everything_as_it_is(services: Services, project: Project,
     version, before = add_version(services, project), services.versions.serving(project)
 
     with pytest.raises(PromotionVetoed, match=message):
-        promote(hooked(services, plugin), project, version.name, reason="better")
+        Promoter(hooked(services, plugin)).promote(project, version.name, reason="better")
 
     assert services.versions.serving(project) == before
     assert services.database.promotions.history(project.id) == []
@@ -84,7 +84,7 @@ def test_a_promotion_that_nobody_objects_to_is_told(services: Services, project:
     guard = Guard(allowed=version.name)
     with_guard = hooked(services, guard)
 
-    promotion = promote(with_guard, project, version.name, reason="better")
+    promotion = Promoter(with_guard).promote(project, version.name, reason="better")
 
     assert promotion.state is PromotionState.DONE
     assert with_guard.hooks.drain(5)
@@ -96,8 +96,8 @@ def test_what_somebody_forces_is_not_vetoed(services: Services, project: Project
     guard = Guard()
     with_guard = hooked(services, guard)
 
-    promote(with_guard, project, version.name, reason="now", is_forced=True)
-    rollback(with_guard, project, reason="back")
+    Promoter(with_guard).promote(project, version.name, reason="now", is_forced=True)
+    Promoter(with_guard).rollback(project, reason="back")
 
     assert services.versions.serving(project) == before
     assert with_guard.hooks.drain(5)

@@ -10,7 +10,7 @@ from ml_backend.domain.snapshot import Split, split_of
 from ml_backend.errors import BundleError
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.predict import predict_file, predict_for_studio
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, add_version, choice, texts_in
 from tests.unit.workflows.bundles import add_whole_version
@@ -66,7 +66,7 @@ def test_a_number_as_text_is_answered(services: Services) -> None:
 def test_a_label_that_the_config_lacks_is_never_sent(services: Services) -> None:
     project = add_project(services)
     version = add_version(services, project, "Shipping")
-    promote(services, project, version.name, reason="r")
+    Promoter(services).promote(project, version.name, reason="r")
     project = remember_project(services, project.id, CONFIG.replace("Shipping", "Delivery"))
 
     prelabels = predict_for_studio(services, project, [task(1, TRAIN[0])])
@@ -82,7 +82,7 @@ def test_no_task_gives_no_answer(services: Services) -> None:
 def test_the_champion_answers_once_it_is_promoted(services: Services) -> None:
     project = add_project(services)
     version = add_version(services, project, "Returns", score=0.75)
-    promote(services, project, version.name, reason="r")
+    Promoter(services).promote(project, version.name, reason="r")
 
     (prediction,) = predict_for_studio(services, project, [task(1, TRAIN[0])]).predictions
 
@@ -96,7 +96,7 @@ def test_the_champion_answers_once_it_is_promoted(services: Services) -> None:
         ("", "the label config in .* cannot be used"),
         ("<View", "the label config in .* cannot be used"),
         ('<View><Text name="t" value="$t"/></View>', "the label config in .* cannot be used"),
-        (CONFIG.replace('name="category"', 'name="other"'), "answers no control of its own label config"),
+        (CONFIG.replace('name="category"', 'name="other"'), "answers no control of the label config in it"),
     ],
 )
 def test_a_version_whose_label_config_was_changed_is_refused(

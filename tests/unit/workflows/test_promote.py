@@ -14,13 +14,7 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ModelNotFound, PromotionError, StudioUnreachable, TrackingError
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.prelabel import push_missing, select_version
-from ml_backend.workflows.promoting.promote import (
-    abandon_promotion,
-    finish_promotion,
-    promote,
-    reconcile_promotions,
-    rollback,
-)
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeRegistry
 from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
@@ -44,7 +38,7 @@ def cold_start(project: Project) -> str:
 
 def serve(services: Services, project: Project, label: str = "Shipping") -> ModelVersion:
     version = add_version(services, project, label)
-    promote(services, project, version.name, reason="better")
+    Promoter(services).promote(project, version.name, reason="better")
     return version
 
 
@@ -58,7 +52,7 @@ def assert_is_serving(services: Services, project: Project, version: str) -> Non
 def test_a_promotion_pushes_serves_and_selects(services: Services, project: Project) -> None:
     version = add_version(services, project)
 
-    promotion = promote(services, project, version.name, reason="better")
+    promotion = Promoter(services).promote(project, version.name, reason="better")
 
     assert_is_serving(services, project, version.name)
     assert (promotion.state, promotion.previous, promotion.reason) == (
@@ -78,7 +72,7 @@ def test_the_steps_come_in_the_order_that_a_crash_forgives(services: Services, p
         champion = versions.champion(project.ref.key)
         seen.append((champion.name if champion else "none", services.studio.project(project.id).model_version))
 
-    promote(services, project, version.name, reason="better", report=note)
+    Promoter(services).promote(project, version.name, reason="better", report=note)
 
     assert set(seen) == {("none", cold_start(project))}
     assert [method for method, _ in services.studio.changes[before:]] == ["push_predictions", "update_project"]
@@ -119,7 +113,7 @@ def test_predictions_of_other_models_are_never_deleted(services: Services, proje
 
 def test_an_unknown_version_is_refused_before_anything_happens(services: Services, project: Project) -> None:
     with pytest.raises(ModelNotFound):
-        promote(services, project, "tickets-1-v9", reason="r")
+        Promoter(services).promote(project, "tickets-1-v9", reason="r")
 
     assert services.database.promotions.history(project.id) == []
 
@@ -128,7 +122,7 @@ def test_the_serving_version_cannot_be_promoted_again(services: Services, projec
     version = serve(services, project)
 
     with pytest.raises(PromotionError, match=f"{version.name} serves already"):
-        promote(services, project, version.name, reason="r")
+        Promoter(services).promote(project, version.name, reason="r")
 
 
 def test_a_second_promotion_waits_for_the_first(services: Services, project: Project) -> None:
@@ -136,7 +130,7 @@ def test_a_second_promotion_waits_for_the_first(services: Services, project: Pro
     services.database.promotions.begin(project.id, first.name, previous="x", reason="r", is_forced=False)
 
     with pytest.raises(PromotionError, match=f"{first.name} is being promoted in project 1"):
-        promote(services, project, second.name, reason="r")
+        Promoter(services).promote(project, second.name, reason="r")
 
 
 class Crash(BaseException):
@@ -167,19 +161,19 @@ def test_a_promotion_that_crashed_at_any_step_is_finished_later(
     is_committed = step not in UNCOMMITTED and (when, step) != ("before", "the version serves")
 
     with pytest.raises(Crash), dying(services, when, step):
-        promote(services, project, second.name, reason="better")
+        Promoter(services).promote(project, second.name, reason="better")
 
     assert len(services.database.promotions.all_open()) == (is_begun and (when, step) != ("after", "the row says done"))
     assert services.versions.serving(project) == (second.name if is_committed else first.name)
     assert services.studio.prediction_counts(project.id)[first.name] == 3
 
-    assert reconcile_promotions(services) == 0
+    assert Promoter(services).reconcile() == 0
 
     expected = second if is_begun else first
     assert_is_serving(services, project, expected.name)
     assert services.versions.mirror(project.ref.key) is None
     changes = list(services.studio.changes)
-    assert reconcile_promotions(services) == 0
+    assert Promoter(services).reconcile() == 0
     assert services.studio.changes == changes
 
 
@@ -206,10 +200,10 @@ def dying(services: Services, when: str, step: str) -> Iterator[None]:
 
 def test_finishing_a_finished_promotion_changes_nothing(services: Services, project: Project) -> None:
     version = add_version(services, project)
-    promotion = promote(services, project, version.name, reason="r")
+    promotion = Promoter(services).promote(project, version.name, reason="r")
     changes = list(services.studio.changes)
 
-    assert finish_promotion(services, project, promotion) == promotion
+    assert Promoter(services).finish(project, promotion) == promotion
     assert services.studio.changes == changes
 
 
@@ -217,12 +211,12 @@ def test_a_promotion_waits_while_label_studio_is_away(services: Services, projec
     version = add_version(services, project)
     services.studio.refusals["push_predictions"] = StudioUnreachable("away")
     with pytest.raises(StudioUnreachable):
-        promote(services, project, version.name, reason="r")
+        Promoter(services).promote(project, version.name, reason="r")
 
-    assert reconcile_promotions(services) == 1
+    assert Promoter(services).reconcile() == 1
 
     services.studio.refusals.clear()
-    assert reconcile_promotions(services) == 0
+    assert Promoter(services).reconcile() == 0
     assert_is_serving(services, project, version.name)
 
 
@@ -232,7 +226,7 @@ def test_one_stuck_promotion_does_not_hold_up_another_projects(services: Service
     version = add_version(services, other)
     services.database.promotions.begin(other.id, version.name, previous="x", reason="r", is_forced=False)
 
-    assert reconcile_promotions(services) == 1
+    assert Promoter(services).reconcile() == 1
     assert services.versions.serving(other) == version.name
 
 
@@ -241,29 +235,29 @@ def test_a_promotion_inside_a_running_job_is_left_to_the_job(services: Services,
     services.database.promotions.begin(project.id, version.name, previous="x", reason="r", is_forced=False)
     services.database.jobs.request("train", project.id, {}, dedupe_key="x", claim=True)
 
-    assert reconcile_promotions(services) == 0
+    assert Promoter(services).reconcile() == 0
     assert services.versions.serving(project) == cold_start(project)
 
 
 def test_the_promotion_of_a_forgotten_project_is_left_alone(services: Services) -> None:
     services.database.promotions.begin(99, "gone-99-v1", previous="x", reason="r", is_forced=False)
 
-    assert reconcile_promotions(services) == 0
+    assert Promoter(services).reconcile() == 0
 
 
 def test_a_promotion_can_be_given_up_before_its_commit_point_only(services: Services, project: Project) -> None:
     first, second = add_version(services, project), add_version(services, project)
     services.database.promotions.begin(project.id, first.name, previous="x", reason="r", is_forced=False)
 
-    abandon_promotion(services, project)
-    abandon_promotion(services, project)
+    Promoter(services).abandon(project)
+    Promoter(services).abandon(project)
 
     assert services.database.promotions.history(project.id)[0].state is PromotionState.ABANDONED
-    promote(services, project, second.name, reason="r")
+    Promoter(services).promote(project, second.name, reason="r")
     begun = services.database.promotions.begin(project.id, first.name, previous="x", reason="r", is_forced=False)
     services.database.promotions.advance(begun, PromotionState.COMMITTED)
     with pytest.raises(PromotionError, match="can only be finished"):
-        abandon_promotion(services, project)
+        Promoter(services).abandon(project)
 
 
 def test_a_promotion_whose_version_serves_cannot_be_given_up(services: Services, project: Project) -> None:
@@ -273,13 +267,13 @@ def test_a_promotion_whose_version_serves_cannot_be_given_up(services: Services,
     services.versions.serve(version.name)
 
     with pytest.raises(PromotionError, match="serves already"):
-        abandon_promotion(services, project)
+        Promoter(services).abandon(project)
 
 
 def test_rollback_returns_to_the_version_before(services: Services, project: Project) -> None:
     first, _ = serve(services, project), serve(services, project)
 
-    rollback(services, project, reason="worse in practice")
+    Promoter(services).rollback(project, reason="worse in practice")
 
     assert_is_serving(services, project, first.name)
     assert services.database.promotions.history(project.id)[0].is_forced
@@ -289,23 +283,23 @@ def test_rolling_back_twice_goes_back_twice(services: Services, project: Project
     serve(services, project)
     serve(services, project)
 
-    rollback(services, project, reason="r")
-    rollback(services, project, reason="r")
+    Promoter(services).rollback(project, reason="r")
+    Promoter(services).rollback(project, reason="r")
 
     assert_is_serving(services, project, cold_start(project))
     assert services.versions.champion(project.ref.key) is None
     with pytest.raises(PromotionError, match="has no champion"):
-        rollback(services, project, reason="r")
+        Promoter(services).rollback(project, reason="r")
 
 
 def test_after_a_rollback_and_a_new_model_rollback_skips_what_was_rolled_back(
     services: Services, project: Project
 ) -> None:
     first, _bad = serve(services, project), serve(services, project)
-    rollback(services, project, reason="r")
+    Promoter(services).rollback(project, reason="r")
     serve(services, project)
 
-    rollback(services, project, reason="r")
+    Promoter(services).rollback(project, reason="r")
 
     assert_is_serving(services, project, first.name)
 
@@ -318,7 +312,7 @@ def test_rolling_back_to_a_cold_start_of_earlier_labels_gives_the_one_of_today(
     services.studio.update_project(project.id, {"label_config": config})
     project = remember_project(services, project.id, config)
 
-    rollback(services, project, reason="r")
+    Promoter(services).rollback(project, reason="r")
 
     assert_is_serving(services, project, cold_start(project))
     assert services.database.promotions.history(project.id)[0].version == cold_start(project)
@@ -330,7 +324,7 @@ def test_a_champion_set_by_hand_cannot_be_rolled_back_and_the_message_says_why(
     services.versions.serve(add_version(services, project).name)
 
     with pytest.raises(PromotionError, match="has a champion that no promotion led to"):
-        rollback(services, project, reason="r")
+        Promoter(services).rollback(project, reason="r")
 
 
 def test_promotion_in_a_fully_labeled_project_keeps_the_selection(services: Services, project: Project) -> None:

@@ -20,7 +20,7 @@ from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.labeling.prelabel import BatchSizes
-from ml_backend.workflows.promoting.promote import reconcile_promotions
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeRun
 from tests.services import add_project, add_version, build_test_services, texts_in
@@ -225,7 +225,7 @@ def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_w
     assert promotion.state is PromotionState.INTENT
 
     del services.studio.refusals["delete_predictions"]
-    assert reconcile_promotions(services) == 0
+    assert Promoter(services).reconcile() == 0
 
     promotion = services.database.promotions.of_job(job.id)
     assert promotion is not None
@@ -242,7 +242,7 @@ def test_a_promotion_whose_process_died_succeeds_at_the_next_attempt(
     services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
     JobRecovery(services).recover(job, "it died")
     if is_finished_by_the_worker:
-        reconcile_promotions(services)
+        Promoter(services).reconcile()
     again = services.database.jobs.claim()
     assert again is not None
 

@@ -11,7 +11,7 @@ from ml_backend.errors import (
 )
 from ml_backend.options import BackendOptions
 from ml_backend.workflows.connecting.connect import connect
-from ml_backend.workflows.connecting.webhook import USED_ACTIONS, basic_auth, same_address
+from ml_backend.workflows.connecting.webhook import basic_auth, same_address, wanted_webhook
 from ml_backend.workflows.labeling.ingest import KNOWN_ACTIONS
 from ml_backend.workflows.services import Services
 from tests.services import BACKEND_URL, add_studio_project, build_test_services
@@ -231,7 +231,7 @@ def test_other_errors_of_label_studio_pass_through_unchanged(services: Services,
 
 
 def test_every_action_of_the_webhook_is_acted_upon() -> None:
-    assert set(USED_ACTIONS) <= KNOWN_ACTIONS
+    assert set(wanted_webhook(GUARDED)["actions"]) <= KNOWN_ACTIONS
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.services import add_project, add_version, choice, texts_in
 
@@ -195,7 +195,7 @@ def test_a_promotion_by_request_that_fails_its_gate_changes_nothing(services: Se
 
 
 def test_a_promotion_without_a_version_rolls_back(services: Services, project: Project) -> None:
-    promote(services, project, add_version(services, project).name, reason="r")
+    Promoter(services).promote(project, add_version(services, project).name, reason="r")
 
     job = ended(services, promotion_job(services, None, is_forced=True, reason="worse"))
 

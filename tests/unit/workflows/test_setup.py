@@ -7,7 +7,7 @@ from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
 from ml_backend.labelstudio.plans import plan_of
 from ml_backend.workflows.connecting.projects import announced_version, remember_project, slug_of
-from ml_backend.workflows.promoting.promote import promote
+from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, add_version
 
@@ -111,9 +111,9 @@ def test_a_promoted_version_is_announced_from_its_commit_point_on(services: Serv
 def test_a_loaded_model_is_announced_even_after_the_next_one_was_promoted(services: Services) -> None:
     project = add_project(services)
     first, second = add_version(services, project), add_version(services, project)
-    promote(services, project, first.name, reason="r")
+    Promoter(services).promote(project, first.name, reason="r")
     services.champions.get(project)
-    promote(services, project, second.name, reason="r")
+    Promoter(services).promote(project, second.name, reason="r")
 
     assert announced_version(services, project) == first.name
     services.champions.refresh(project)
@@ -123,7 +123,7 @@ def test_a_loaded_model_is_announced_even_after_the_next_one_was_promoted(servic
 def test_a_champion_that_cannot_be_loaded_is_not_announced_once_the_cold_start_answers(services: Services) -> None:
     project = add_project(services)
     damaged = add_version(services, project)
-    promote(services, project, damaged.name, reason="r")
+    Promoter(services).promote(project, damaged.name, reason="r")
     services.load_predictor.remove(damaged.path)
 
     answering = services.champions.get(project).version

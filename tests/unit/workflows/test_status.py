@@ -6,8 +6,8 @@ from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.model import GateDecision
 from ml_backend.workflows.jobs.kinds.train import TrainJob
-from ml_backend.workflows.promoting.promote import promote
-from ml_backend.workflows.status import JOBS_SHOWN, project_status
+from ml_backend.workflows.promoting.promote import Promoter
+from ml_backend.workflows.status import JOBS_SHOWN, ProjectStatus
 from tests.services import add_project, add_version, build_test_services
 
 DECISION = GateDecision(True, True, "better by 0.2", 12, "a", "b", 0.5, 0.7, 0.2, None, 0.95, 0, ("thin class",))
@@ -17,7 +17,7 @@ def test_a_fresh_project_has_nothing_to_show_but_its_cold_start(tmp_path: Path) 
     services = build_test_services(tmp_path)
     project = add_project(services)
 
-    status = project_status(services, project)
+    status = ProjectStatus.of(services, project)
 
     assert status.serving == services.cold_start(project).version
     assert (status.new_labels, status.retrain_after, status.gate) == (0, 50, None)
@@ -37,11 +37,11 @@ def test_it_shows_labels_jobs_gate_and_promotions_of_this_project_alone(tmp_path
     services.database.events.add(events)
     services.database.gates.add(project.ref.key, "abc", DECISION)
     version = add_version(services, project)
-    promote(services, project, version.name, reason="r")
+    Promoter(services).promote(project, version.name, reason="r")
     TrainJob.by_settings(services, "page").request(services, other.id)
     job, _ = TrainJob.by_settings(services, "page").request(services, project.id)
 
-    status = project_status(services, project)
+    status = ProjectStatus.of(services, project)
 
     assert (status.serving, status.new_labels, status.gate) == (version.name, 2, DECISION)
     assert [shown.id for shown in status.jobs] == [job.id]
@@ -60,6 +60,6 @@ def test_only_the_newest_jobs_are_shown(tmp_path: Path) -> None:
         job, _is_new = TrainJob.by_settings(services, "page").request(services, project.id)
         services.database.jobs.cancel(job.id)
 
-    shown = project_status(services, project).jobs
+    shown = ProjectStatus.of(services, project).jobs
 
     assert [job.id for job in shown] == list(range(JOBS_SHOWN + 2, 2, -1))

@@ -1,4 +1,4 @@
-"""What every kind of job provides."""
+"""The base of all kinds of jobs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from ....domain.project import Project
 from ....errors import PromotionError
 from ...exporting.snapshots import newest_snapshot
 from ...promoting.gate import hold_gate
-from ...promoting.promote import abandon_promotion, finish_promotion, promote, rollback
+from ...promoting.promote import Promoter
 from ...services import Services
 from ..context import JobContext
 from .base import JobKind
@@ -41,18 +41,17 @@ class PromoteJob(JobKind, frozen=True):
         if promotion is None:
             promotion = self._promote(services, job, project, context)
         else:  # an attempt before this one began it
-            promotion = finish_promotion(services, project, promotion, context.report)
+            promotion = Promoter(services).finish(project, promotion, context.report)
         version, previous = promotion.version, promotion.previous
         return {"model_version": version, "previous": previous, "is_cold_start": is_cold_start(version)}
 
     def _promote(self, services: Services, job: Job, project: Project, context: JobContext) -> Promotion:
         if self.is_forced:
-            abandon_promotion(services, project)
+            Promoter(services).abandon(project)
         if self.version is None:
-            return rollback(services, project, reason=self.reason, job_id=job.id, report=context.report)
+            return Promoter(services).rollback(project, reason=self.reason, job_id=job.id, report=context.report)
         reason = self.reason if self.is_forced else _hold_gate(services, project, self.version, self.reason)
-        return promote(
-            services,
+        return Promoter(services).promote(
             project,
             self.version,
             reason=reason,

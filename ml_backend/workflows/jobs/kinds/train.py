@@ -18,7 +18,7 @@ from ....domain.snapshot import Snapshot
 from ....errors import ModelNotFound, PromotionVetoed
 from ....labelstudio.plans import plan_of
 from ...promoting.gate import hold_gate
-from ...promoting.promote import ask_hooks, finish_promotion, promote
+from ...promoting.promote import Promoter
 from ...services import Services
 from ...training.job_snapshot import job_snapshot
 from ...training.train import TrainingChoices, train_and_register
@@ -176,7 +176,7 @@ def _promote(
     if project is None:
         # Rows of a file: no Label Studio shows the version, so there are no predictions to push first.
         previous = str(decision["champion"])
-        ask_hooks(services, model.project_key, model.name, previous=previous, reason=reason)
+        Promoter(services).ask_hooks(model.project_key, model.name, previous=previous, reason=reason)
         services.versions.serve(model.name)
         services.hooks.model_promoted(model.project_key, model.name, previous, reason)
         return True
@@ -184,6 +184,6 @@ def _promote(
     report(Progress(0.0, "promoting", f"pushing the pre-labels of {model.name}"))
     begun = services.database.promotions.of_job(context.job.id)
     if begun is not None:
-        return finish_promotion(services, project, begun, report).state is PromotionState.DONE
-    promote(services, project, model.name, reason=reason, job_id=context.job.id, report=report)
+        return Promoter(services).finish(project, begun, report).state is PromotionState.DONE
+    Promoter(services).promote(project, model.name, reason=reason, job_id=context.job.id, report=report)
     return True
