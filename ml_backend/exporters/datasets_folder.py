@@ -15,7 +15,7 @@ from .limits import encodable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DatasetsFolder"]
+__all__: list[str] = []
 
 ROWS_PER_GROUP = 10_000
 CARD = """---

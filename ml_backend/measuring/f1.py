@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..domain.example import Target
 from .evaluation import Average, Evaluation, count_parts, evaluate
-from .measures.base import Measure, PairedStatistics
+from .measures.base import Measure, PairedStatistics, measure_of
 
 __all__ = ["F1Measure"]
 
@@ -32,6 +32,18 @@ class F1Measure(Measure):
 
     average: ClassVar[Average]
     is_stratified: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, head: str) -> "F1Measure":
+        """Return the measure of a linear head.
+
+        Raises:
+            KeyError: the head is not a linear one.
+        """
+        measure = measure_of(head)
+        if not isinstance(measure, cls):
+            raise KeyError(head)
+        return measure
 
     def evaluate(
         self, true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -35,18 +36,21 @@ class Objective(ABC):
 
     Attributes:
         head: the kind of head.
-        measure: what methods and versions are compared by.
         learns_descriptions: whether names and hints of labels are learned from as texts.
         decoder: how the head is read as long as nothing is calibrated; there from `prepare` on.
     """
 
     head: ClassVar[str]
-    measure: ClassVar[F1Measure]
     learns_descriptions: ClassVar[bool] = False
     decoder: Decoder
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
+
+    @cached_property
+    def measure(self) -> F1Measure:
+        """The measure that methods and versions are compared by."""
+        return F1Measure.of(self.head)
 
     def prepare(self, encoder: TextEncoder, rows: LabeledTexts) -> None:
         """Settle how texts are read, by the rows that are to be learned."""

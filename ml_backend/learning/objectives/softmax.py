@@ -9,7 +9,6 @@ from ...arrays import Codes, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_temperature
-from ...measuring.measures.softmax import SoftmaxMeasure
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.decoders.softmax import SoftmaxDecoder
@@ -25,14 +24,13 @@ from .base import Objective
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["SoftmaxObjective"]
+__all__: list[str] = []
 
 
 class SoftmaxObjective(Objective):
     """A code is the position of the class."""
 
     head = "softmax"
-    measure = SoftmaxMeasure()
     learns_descriptions = True
 
     def first_decoder(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Decoder:

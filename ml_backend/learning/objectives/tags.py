@@ -10,7 +10,6 @@ from ...arrays import Bools, Codes, Floats2d, Ints
 from ...domain.example import Span, Target
 from ...domain.model import Method
 from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic, fit_temperature
-from ...measuring.measures.tags import TagsMeasure
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.decoders.tags import OUTSIDE, TagsDecoder
@@ -28,7 +27,7 @@ from .base import Objective
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TagsObjective", "tags_of"]
+__all__ = ["tags_of"]
 
 MOST_REGRESSION_UNITS = 200_000
 """Words whose frozen vectors are held at a time: 300 MB at 384 numbers each."""
@@ -44,7 +43,6 @@ class TagsObjective(Objective):
     """A code is a tag per unit: O, then B and I of each label in turn. Of spans that overlap one is learned."""
 
     head = "tags"
-    measure = TagsMeasure()
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if any(targets):

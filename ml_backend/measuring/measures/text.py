@@ -9,7 +9,7 @@ from ...domain.example import Target
 from ..text_metrics import TextEvaluation, rouge_l, text_metrics
 from .base import Measure, PairedStatistics
 
-__all__ = ["TextMeasure"]
+__all__: list[str] = []
 
 
 class TextMeasure(Measure):

@@ -145,11 +145,11 @@ class TextGenerator:
             return None
         clock, end_s = self._clock, self._clock() + self.budget_s * rows
 
-        class Deadline(StoppingCriteria):
+        class OutOfTime(StoppingCriteria):
             def __call__(self, input_ids: "torch.Tensor", *_: object, **__: object) -> "torch.Tensor":
                 return torch.full((input_ids.shape[0],), clock() >= end_s, dtype=torch.bool, device=input_ids.device)
 
-        return StoppingCriteriaList([Deadline()])
+        return StoppingCriteriaList([OutOfTime()])
 
 
 @contextmanager

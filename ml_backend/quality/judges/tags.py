@@ -22,7 +22,7 @@ from ..label_errors import label_errors
 from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
-__all__ = ["TagsJudge", "tag_errors"]
+__all__ = ["tag_errors"]
 
 SpansPerText: TypeAlias = Sequence[tuple[Span, ...]]
 

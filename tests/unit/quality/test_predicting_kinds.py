@@ -8,8 +8,7 @@ from ml_backend.domain.example import Row, Span
 from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives.base import objective_for
-from ml_backend.learning.objectives.tags import TagsObjective
+from ml_backend.learning.objectives.base import Objective, objective_for
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
 from ml_backend.quality.predictions import OutOfSamplePredictions
@@ -168,11 +167,11 @@ def test_texts_of_too_many_words_are_judged_in_blocks(
     (whole,) = predict(rows, "tags", cache=tmp_path / "whole")[1]
     asked: list[int] = []
 
-    def few(self: TagsObjective, encoded: EncodedRows, rng: np.random.Generator) -> np.ndarray:
+    def few(self: Objective, encoded: EncodedRows, rng: np.random.Generator) -> np.ndarray:
         asked.append(len(encoded))
         return np.sort(rng.permutation(len(encoded))[:16])
 
-    monkeypatch.setattr(TagsObjective, "sample_for_regression", few)
+    monkeypatch.setattr(type(objective_for("tags", ())), "sample_for_regression", few)
     told: list[Progress] = []
     (found,) = predict(rows, "tags", cache=tmp_path / "blocks", told=told)[1]
 

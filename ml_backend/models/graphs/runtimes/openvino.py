@@ -15,10 +15,11 @@ from ...base.device import cores
 from ...base.native_threads import NativeThread, give_way
 from ..graph import INPUTS, Graph
 from ..packing import PackedRow, feed
-from .base import ROW_TOKENS, GraphRuntime, Shape
+from .base import GraphRuntime, Shape
 
-__all__ = ["OpenVinoInt8Runtime", "OpenVinoRuntime"]
+__all__: list[str] = []
 
+ROW_TOKENS = GraphRuntime.row_tokens
 BATCH_ROWS = GraphRuntime.tokens_per_batch // ROW_TOKENS
 EAGER = 3
 """Shapes that are compiled before anything is computed: any length that may come, and `ROW_TOKENS` and 32 tokens."""
@@ -130,10 +131,7 @@ class OpenVinoInt8Runtime(OpenVinoRuntime):
 
     name = "openvino-int8"
     order = 1
-
-    @classmethod
-    def file_of(cls, graph: Graph) -> Path | None:
-        return graph.int8
+    is_int8 = True
 
     def _copy_bytes(self, file: Path) -> int:
         # The file beside it holds the weights, which are unpacked.
