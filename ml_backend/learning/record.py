@@ -1,4 +1,4 @@
-"""What a training run leaves in the tracker."""
+"""Records of training runs in the tracker."""
 
 import hashlib
 import platform

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..arrays import Floats, Ints
 from ..domain.example import Target
-from .evaluation import Average, Evaluation, count_parts, evaluate
-from .measures.base import Measure, PairedStatistics, measure_of
+from .evaluation import Average, Evaluation, count_parts
+from .measures.base import Measure, PairedStatistics
 
 __all__ = ["F1Measure"]
 
@@ -40,7 +40,7 @@ class F1Measure(Measure):
         Raises:
             KeyError: the head is not a linear one.
         """
-        measure = measure_of(head)
+        measure = Measure.of(head)
         if not isinstance(measure, cls):
             raise KeyError(head)
         return measure
@@ -48,7 +48,7 @@ class F1Measure(Measure):
     def evaluate(
         self, true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()
     ) -> Evaluation:
-        return evaluate(true, predicted, labels)
+        return Evaluation.of(true, predicted, labels)
 
     def score(self, evaluation: Evaluation) -> float:
         """The figure that methods and versions are compared by."""

@@ -16,7 +16,7 @@ from ...models.bundle.bundle import TrainedPart
 from ...models.bundle.head import Head
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.export import add_int8, export_graph
-from ...models.graphs.graph import GRAPH_FOLDER, Graph
+from ...models.graphs.graph import Graph
 from ...models.graphs.runtimes.base import GraphRuntime, Runtime
 from ...models.graphs.store import GraphStore, SharedBase
 from ...models.graphs.weights import reweighted_graph
@@ -53,7 +53,7 @@ def add_graph(part: TrainedPart, encoder: TextEncoder, texts: Sequence[str], sto
         if part.is_tuned:
             _write(part, encoder, texts, shared)
     except GraphError as error:
-        shutil.rmtree(part.folder / GRAPH_FOLDER, ignore_errors=True)
+        shutil.rmtree(part.folder / Graph.FOLDER, ignore_errors=True)
         return f"pre-labels of {part.facts.control!r} are computed by torch, which is slower: {error}"
     return None
 
@@ -69,7 +69,7 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
     model = TextClassifier(encoder, Head.read(part.folder), facts.linear_decoder)
     sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]
     tokenised = model.read(sample)
-    graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, tokenised, shared)
+    graph = _plain(part.folder / Graph.FOLDER, base, encoder, tokenised, shared)
     trial = _Trial(model, tokenised.take(np.arange(_checked_texts(tokenised))))
     runtime = GraphRuntime.exact()(graph, shared.words, max_length_tokens=facts.max_length_tokens)
     difference = trial.difference(runtime)

@@ -9,7 +9,7 @@ import numpy as np
 from ...arrays import Bools, Codes, Floats, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic
+from ...measuring.calibration import Reliability, fit_logistic
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.decoders.sigmoid import SigmoidDecoder
@@ -85,7 +85,7 @@ class SigmoidObjective(Objective):
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A logistic map of all labels together, then thresholds on what it gives, then the same of whole answers."""
         decoder = SigmoidDecoder(labels=self.labels)
-        if len(encoded) < LEAST_CALIBRATION_ROWS:
+        if len(encoded) < Reliability.LEAST_ROWS:
             return decoder
         chosen = np.asarray(encoded.codes, dtype=np.bool_)
         of_label = fit_logistic(logits.ravel().astype(np.float64), chosen.ravel())

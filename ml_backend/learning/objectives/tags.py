@@ -9,7 +9,7 @@ import numpy as np
 from ...arrays import Bools, Codes, Floats2d, Ints
 from ...domain.example import Span, Target
 from ...domain.model import Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic, fit_temperature
+from ...measuring.calibration import Reliability, fit_logistic, fit_temperature
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.decoders.tags import OUTSIDE, TagsDecoder
@@ -50,7 +50,7 @@ class TagsObjective(Objective):
         return f"none of the {len(targets)} train rows marks anything; wanted at least one span: review more tasks"
 
     def first_decoder(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Decoder:
-        """Of words, unless people marked parts of words."""
+        """Return a decoder of words, unless people marked parts of words."""
         spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
         units = [Unit.PIECE] if stands_between_spaces(rows.texts, spans) else [Unit.WORD, Unit.MODEL_WORD]
         fitting = (unit for unit in units if stands_on(unit, encoder, rows.texts, spans))
@@ -109,7 +109,7 @@ class TagsObjective(Objective):
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A temperature of tags, the bias of the highest strict F1, and logistic maps for spans and for whole texts."""
         decoder = self._tags_decoder()
-        if len(encoded) < LEAST_CALIBRATION_ROWS:
+        if len(encoded) < Reliability.LEAST_ROWS:
             return decoder
         codes = np.asarray(encoded.codes, dtype=np.int64)
         decoder = decoder.copy_with(temperature=fit_temperature(logits, codes))

@@ -61,6 +61,16 @@ class Bundle:
         """Folder of the files of a part."""
         return self.path / PARTS_FOLDER / str(position)
 
+    def check_base(self, weights_sha256: str) -> None:
+        """Raise a BundleError where the bundle was trained on other base weights than these."""
+        manifest = self.manifest
+        if weights_sha256 != manifest.base_model_sha256:
+            raise BundleError(
+                f"{manifest.model_version} was trained on {manifest.base_model} with weights "
+                f"{manifest.base_model_sha256[:12]}; found {weights_sha256[:12]}. "
+                "Restore the former weights, or train a new version on these."
+            )
+
     def head(self, position: int) -> Head:
         """The linear head of a part.
 

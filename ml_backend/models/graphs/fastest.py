@@ -124,7 +124,7 @@ def _seconds(runtime: GraphRuntime, sequences: Sequence[Sequence[int]], clock: C
 
 
 def _machine(graph: Graph) -> str:
-    """What the speed depends on: the machine, the libraries, and the kind of graph."""
+    """Return what the speed depends on: the machine, the libraries, and the kind of graph."""
     parts = [_processor(), f"{cores()} cores"]
     for package in dict.fromkeys(kind.package for kind in GraphRuntime.found()):
         with contextlib.suppress(PackageNotFoundError):

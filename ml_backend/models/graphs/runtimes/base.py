@@ -1,4 +1,4 @@
-"""What every runtime provides, and how the runtimes of this folder are found."""
+"""The base classes of runtimes, and how the runtimes of this folder are found."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

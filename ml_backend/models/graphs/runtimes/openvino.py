@@ -12,7 +12,7 @@ from ....arrays import Floats2d, WordVectors
 from ....batches import in_batches
 from ....errors import GraphError
 from ...base.device import cores
-from ...base.native_threads import NativeThread, give_way
+from ...base.native_threads import NativeThread
 from ..graph import INPUTS, Graph
 from ..packing import PackedRow, feed
 from .base import GraphRuntime, Shape
@@ -83,7 +83,7 @@ class OpenVinoRuntime(GraphRuntime):
         self._ready.clear()
 
     def _copy_bytes(self, file: Path) -> int:
-        """What one shape holds: weights in the form that they are computed in, and what is passed between layers."""
+        """Memory of one shape: weights in the form that they are computed in, and what is passed between layers."""
         return file.stat().st_size + 8 * 2**20
 
     def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
@@ -119,7 +119,7 @@ class OpenVinoRuntime(GraphRuntime):
 
     def _compile_all(self, shapes: Sequence[Shape]) -> None:
         # Another version may be serving meanwhile.
-        give_way()
+        NativeThread.give_way()
         for shape in shapes:
             if self._is_closed.is_set():
                 return
