@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import Floats, Floats2d, Ints
 from ..domain.model import Method
 from ..domain.progress import Progress, ProgressCallback
-from ..learning.classification.cross_validation import out_of_fold
+from ..learning.classification.cross_validation import HeldOut
 from ..learning.classification.settings import TrainingSettings
 from ..learning.classification.trainer import Trainer
 from ..learning.loop.checkpoints import Checkpoints
@@ -283,7 +283,7 @@ class _Block:
         tuned = settings.method if settings.method is not Method.REGRESSION else None
         epochs = trainer.hyperparameters.epochs if tuned else 0
         meter = meter_for(self._embedding_work() + sum(fold.work(epochs) for fold in self._folds))
-        held_out = out_of_fold(
+        held_out = HeldOut.out_of_fold(
             trainer,
             self._encoded.weighted(np.concatenate([weights, np.ones(described)])),
             self._unit_features(meter),

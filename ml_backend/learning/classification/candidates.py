@@ -26,7 +26,7 @@ from ..part import PartContext
 from ..rows.data import TrainingData
 from ..rows.encoded import EncodedRows
 from ..rows.folds import Fold
-from .cross_validation import HeldOut, out_of_fold
+from .cross_validation import HeldOut
 from .frozen import frozen_encoder
 from .plan import Plan
 from .settings import TrainingSettings
@@ -226,7 +226,7 @@ class HeadTraining:
     def _cross_validate(self, features: Floats2d, deadline: Deadline | None) -> HeldOut:
         plan = self._plan
         hyperparameters = replace(plan.hyperparameters, epochs=plan.fold_epochs)
-        return out_of_fold(
+        return HeldOut.out_of_fold(
             replace(self._trainer, hyperparameters=hyperparameters),
             self._rows.sampled,
             features,

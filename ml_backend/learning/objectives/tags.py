@@ -12,7 +12,7 @@ from ...domain.model import Method
 from ...measuring.calibration import Reliability, fit_logistic, fit_temperature
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
-from ...models.decoders.tags import OUTSIDE, TagsDecoder
+from ...models.decoders.tags import TagsDecoder
 from ...models.text.confidence import log_odds
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
@@ -183,19 +183,19 @@ def tags_of(spans: Sequence[Span], unit_spans: Ints, index: dict[str, int]) -> I
         unit_spans: characters of the text's units, in order, shape (T, 2).
         index: number of each label.
     """
-    tags = np.full(len(unit_spans), OUTSIDE, dtype=np.int64)
+    tags = np.full(len(unit_spans), TagsDecoder.OUTSIDE, dtype=np.int64)
     without_unit = []
     for span in sorted(without_overlaps(spans)):
         covered = np.minimum(unit_spans[:, 1], span.end) - np.maximum(unit_spans[:, 0], span.start)
         share = covered / np.maximum(unit_spans[:, 1] - unit_spans[:, 0], 1)
-        own = np.flatnonzero((share >= 0.5) & (tags == OUTSIDE))
+        own = np.flatnonzero((share >= 0.5) & (tags == TagsDecoder.OUTSIDE))
         if len(own):
             tags[own] = 2 * index[span.label] + 2
             tags[own[0]] -= 1
         elif len(share) and share.max() > 0:
             without_unit.append((span, int(share.argmax())))
     for span, nearest in without_unit:
-        if tags[nearest] == OUTSIDE:
+        if tags[nearest] == TagsDecoder.OUTSIDE:
             tags[nearest] = 2 * index[span.label] + 1
     return tags
 

@@ -57,13 +57,17 @@ class GraphFacts(StoredFacts):
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A graph on disk."""
+    """A graph on disk.
 
-    INT8_NAMES: ClassVar[tuple[str, str]] = ("encoder-int8.xml", "encoder-int8.bin")
-
-    ONNX_NAME: ClassVar[str] = "encoder.onnx"
+    Attributes:
+        FOLDER: usual name of the folder, in a bundle and in the files of a base model.
+        ONNX_NAME: the file in fp32.
+        INT8_NAMES: the files in 8 bits.
+    """
 
     FOLDER: ClassVar[str] = "graph"
+    ONNX_NAME: ClassVar[str] = "encoder.onnx"
+    INT8_NAMES: ClassVar[tuple[str, str]] = ("encoder-int8.xml", "encoder-int8.bin")
 
     folder: Path
     facts: GraphFacts

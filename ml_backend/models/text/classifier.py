@@ -11,7 +11,7 @@ from ...errors import BundleError, EncoderError
 from ..base.adapters import ADAPTER_FOLDER, load_adapter
 from ..base.base_model import Backbone, load_backbone
 from ..base.stored_facts import in_a_line
-from ..bundle.bundle import WEIGHTS_NAME, Bundle
+from ..bundle.bundle import Bundle
 from ..bundle.head import Head
 from ..decoders.base import Decoder
 from ..graphs.graph import Graph
@@ -115,7 +115,7 @@ def tuned_backbone(backbone: Backbone, part_folder: Path) -> Backbone:
     """
     if (part_folder / ADAPTER_FOLDER).is_dir():
         backbone = _merged(backbone, part_folder)
-    weights = part_folder / WEIGHTS_NAME
+    weights = part_folder / Bundle.WEIGHTS_NAME
     if weights.is_file():
         _replace_weights(backbone, weights)
     return backbone
@@ -126,7 +126,7 @@ def save_weights(module: "nn.Module", part_folder: Path) -> None:
     from safetensors.torch import save_model
 
     part_folder.mkdir(parents=True, exist_ok=True)
-    save_model(module, str(part_folder / WEIGHTS_NAME))
+    save_model(module, str(part_folder / Bundle.WEIGHTS_NAME))
 
 
 def _replace_weights(backbone: Backbone, weights: Path) -> None:

@@ -20,7 +20,7 @@ from ...labelstudio.quality_fields import (
     QualityField,
     with_marks,
 )
-from ...quality.flagging import QUALITY_DIGITS, FlagCandidate
+from ...quality.flagging import FlagCandidate
 from ..services import Services
 from .decisions import first_control, label_reader, labeled_at
 
@@ -189,4 +189,7 @@ def _disagreement_fields(each: Disagreement, asked: str, text: str) -> dict[str,
     fields: dict[str, Any] = {QualityField.GIVEN: f"{asked}{answers}"}
     if each.consensus is not None:
         fields[QualityField.SUGGESTED] = f"{asked}{readable(each.consensus, text)}"
-    return fields | {QualityField.QUALITY: round(each.quality, QUALITY_DIGITS), QualityField.DISAGREEMENT: True}
+    return fields | {
+        QualityField.QUALITY: round(each.quality, FlagCandidate.QUALITY_DIGITS),
+        QualityField.DISAGREEMENT: True,
+    }

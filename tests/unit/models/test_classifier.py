@@ -9,7 +9,7 @@ from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, EncoderError
 from ml_backend.models.base.adapters import add_adapter, save_adapter
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
-from ml_backend.models.bundle.bundle import WEIGHTS_NAME, Bundle, TrainedPart, write_bundle
+from ml_backend.models.bundle.bundle import Bundle, TrainedPart, write_bundle
 from ml_backend.models.bundle.head import Head
 from ml_backend.models.bundle.manifest import BundleManifest
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
@@ -163,5 +163,5 @@ def test_weights_of_another_architecture_are_refused(base: str, tmp_path: Path) 
     save_weights(tiny_model("gpt2"), part.folder)
     bundle = bundled(base, tmp_path, part)
 
-    with pytest.raises(BundleError, match=f"(?s)the weights in .*{WEIGHTS_NAME} do not fit .*; train again"):
+    with pytest.raises(BundleError, match=f"(?s)the weights in .*{Bundle.WEIGHTS_NAME} do not fit .*; train again"):
         TextClassifier.load(bundle, 0)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.model import Method
-from ml_backend.learning.classification.cross_validation import out_of_fold
+from ml_backend.learning.classification.cross_validation import HeldOut
 from ml_backend.learning.classification.trainer import Trainer
 from ml_backend.learning.loop.checkpoints import Checkpoints
 from ml_backend.learning.loop.meter import ProgressMeter
@@ -79,7 +79,7 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: str, t
     done: list[tuple[Fold, bool]] = []
 
     meter = ProgressMeter(lambda progress: stages.append(progress.stage), 100)
-    held_out = out_of_fold(
+    held_out = HeldOut.out_of_fold(
         trainer,
         encoded,
         features,
