@@ -67,12 +67,12 @@ def test_a_bundle_says_what_it_is_and_answers_well(trial: Trial, method: Method)
     assert (manifest.model_version, manifest.facts) == ("tickets-1-v1", FACTS)
     (part,) = manifest.parts
     assert (part.control, part.head, part.method) == ("intent", "softmax", method)
-    assert part.decoder["labels"] == ["card", "cash", "refund"]
+    assert part.decoder.to_json()["labels"] == ["card", "cash", "refund"]
     assert (bundle.adapter(0) is not None) == (method is Method.LORA)
     assert (bundle.weights(0) is not None) == (method is Method.FULL)
     assert outcome.metrics["accuracy"] > 0.6
     assert outcome.metrics["rows"] == 36
-    assert part.decoder["temperature"] == outcome.metrics["temperature"]
+    assert part.decoder.to_json()["temperature"] == outcome.metrics["temperature"]
     assert bundle.was_trained_on([data.train.texts[0], "never seen"]) == [True, False]
     answers = [answer.target for answer in TextClassifier.load(bundle, 0).answers(data.validation.texts)]
     accuracy = Evaluation.of(data.validation.targets, answers).accuracy
@@ -186,7 +186,7 @@ def test_one_row_in_a_class_and_none_in_another_train(trial: Trial) -> None:
 
     outcome = trial.train(data_of(rows, []))
 
-    assert read_bundle(trial.out).manifest.parts[0].decoder["labels"] == ["card", "cash", "refund"]
+    assert read_bundle(trial.out).manifest.parts[0].decoder.to_json()["labels"] == ["card", "cash", "refund"]
     assert outcome.warnings[0].startswith("no train row is labeled refund")
     assert outcome.warnings[1].startswith("under 5 train rows each for cash (1)")
 
