@@ -31,7 +31,7 @@ from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
-from ml_backend.measuring.evaluation import evaluate
+from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 from ml_backend.serving.bundle_predictor import BundlePredictor
 
@@ -217,7 +217,7 @@ def kept_apart(found: Sequence[Mapping[str, Any]]) -> Target:
 def show_quality(way: Way, test: Rows, seed: int) -> None:
     """Figures on the test file, a line per reading."""
     for reading, answer in way.answers.items():
-        found = evaluate([target for _, target in test], answer([text for text, _ in test]))
+        found = Evaluation.of([target for _, target in test], answer([text for text, _ in test]))
         print(
             f"seed {seed}, {way.name}{f', {reading}' if reading else ''}: strict F1 {found.micro_f1:.4f} (precision "
             f"{found.precision:.3f}, recall {found.recall:.3f}), trained in {way.seconds:.0f} s on {os.cpu_count()} "

@@ -34,8 +34,8 @@ from ml_backend.domain.label_config import Control
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.regression import fit_regression
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.rows.suspects import LEAST_WEIGHT
-from ml_backend.measuring.evaluation import evaluate
+from ml_backend.learning.rows.suspects import Suspicion
+from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.quality.judges.softmax import SoftmaxJudge
@@ -302,7 +302,7 @@ def trained(bench: Bench, given: Ints, found: Found) -> Iterator[tuple[str, floa
     fixed[worst] = bench.truth[worst]
     kept = ~found.is_error
     yield "the labels as they are", scored(bench, bench.features, given, ones)
-    weights = np.maximum(found.quality, LEAST_WEIGHT)
+    weights = np.maximum(found.quality, Suspicion.LEAST_WEIGHT)
     yield "rows weighted by their labels' quality", scored(bench, bench.features, given, weights)
     yield "flagged rows excluded", scored(bench, bench.features[kept], given[kept], ones[kept])
     yield f"the worst {FIXED_SHARE:.0%} set right", scored(bench, bench.features, fixed, ones)
@@ -313,7 +313,7 @@ def scored(bench: Bench, features: Floats2d, indices: Ints, weights: Floats) -> 
     """Macro-F1 on the test file."""
     head = regression(features, indices, weights, len(bench.labels), c=TrainingSettings().regression_c)
     answers = [bench.labels[k] for k in head(bench.test_features).argmax(axis=1)]
-    return evaluate(bench.test_targets, answers, bench.labels).macro_f1
+    return Evaluation.of(bench.test_targets, answers, bench.labels).macro_f1
 
 
 def regression(

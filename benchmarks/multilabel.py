@@ -27,7 +27,7 @@ from ml_backend.domain.example import Target
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.data import TrainingData
-from ml_backend.measuring.evaluation import evaluate
+from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.text.torch_encoder import TextEncoder
 
 TEST_FOLDS = ((18, 19), (14, 15), (10, 11), (6, 7), (2, 3))
@@ -151,7 +151,7 @@ def best_threshold(probabilities: np.ndarray, chosen: np.ndarray) -> float:
 
 def scored(split: Split, answers: Sequence[Target | None], seconds: float) -> Result:
     """Figures of the answers to the test rows."""
-    found = evaluate([target for _, target in split.test], answers)
+    found = Evaluation.of([target for _, target in split.test], answers)
     return Result(found.micro_f1, found.macro_f1, found.accuracy, seconds)
 
 

@@ -22,7 +22,7 @@ from ml_backend.domain.example import Row
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.rows.collect import training_data
-from ml_backend.measuring.evaluation import evaluate
+from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.tasks import ServedControl, find_kinds
@@ -98,7 +98,7 @@ class _Task:
         return [row.input["text"] for row in self.test]
 
     def _result(self, way: str, seconds: float, says: Sequence[str | None]) -> dict[str, Any]:
-        found = evaluate([row.targets[CONTROL] for row in self.test], list(says))
+        found = Evaluation.of([row.targets[CONTROL] for row in self.test], list(says))
         return {
             "data": self.name,
             "rows": len(self.rows),

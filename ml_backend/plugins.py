@@ -1,4 +1,7 @@
-"""Things that come in several kinds, found by listing the folder that holds a module for each kind."""
+"""Things that come in several kinds, found by listing the folder that holds a module for each kind.
+
+Nobody imports such a class by its name, so `__all__` of its module is mostly empty.
+"""
 
 import importlib
 import pkgutil

@@ -108,9 +108,9 @@ def _served() -> Ask:
 
 def _eager(bundle: Path) -> Ask:
     from ml_backend.models.bundle.bundle import read_bundle
-    from ml_backend.models.text.classifier import load_classifier
+    from ml_backend.models.text.classifier import TextClassifier
 
-    model = load_classifier(read_bundle(bundle), 0, use_bf16=False)
+    model = TextClassifier.load(read_bundle(bundle), 0, use_bf16=False)
     return lambda texts: [str(answer.target) for answer in model.answers(texts)]
 
 

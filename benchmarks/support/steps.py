@@ -12,9 +12,9 @@ from ml_backend.domain.model import Method
 from ml_backend.learning.classification.regression import class_mean_head
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.trainer import Trainer
-from ml_backend.learning.classification.tuned import tunable_classifier
+from ml_backend.learning.classification.tuned import TunedClassifier
 from ml_backend.learning.loop.fit import training_steps
-from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
 from ml_backend.models.text.torch_encoder import TextEncoder
 
@@ -36,7 +36,7 @@ def lora_steps(rows: Sequence[Row], *, adversarial_size: float) -> Steps:
     encoder = TextEncoder.load()
     names = tuple(sorted({str(row.targets[CONTROL]) for row in rows}))
     settings = TrainingSettings(method=Method.LORA, adversarial_size=adversarial_size, epochs=1)
-    objective = objective_for("softmax", names)
+    objective = Objective.of("softmax", names)
     texts = labeled([(row.input["text"], row.targets[CONTROL]) for row in rows])
     objective.prepare(encoder, texts)
     encoded = objective.encode(encoder, texts)
@@ -46,7 +46,7 @@ def lora_steps(rows: Sequence[Row], *, adversarial_size: float) -> Steps:
     head = class_mean_head(features, codes, encoded.unit_weights, classes=len(names), scale=HEAD_SCALE)
 
     def steps() -> Iterator[int]:
-        with tunable_classifier(
+        with TunedClassifier.over(
             encoder, head, objective, Method.LORA, settings=settings, hyperparameters=trainer.hyperparameters
         ) as model:
             model.set_rows(encoded)

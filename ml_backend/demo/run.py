@@ -16,7 +16,7 @@ from ..domain.snapshot import Split, split_of
 from ..errors import ConfigurationError, Interrupted, StudioUnreachable
 from ..jobs.signals import one_interrupt
 from ..labelstudio.local import LocalStudio, find_label_studio, free_port
-from ..measuring.cost import labeling_cost
+from ..measuring.cost import LabelingCost
 from ..workflows.services import Services
 from .annotator import Annotator
 from .backend import BackendProcess, demo_settings, make_project, running_backend
@@ -105,7 +105,7 @@ class _Demo:
         annotator = Annotator.of(services, project, self._studio.token)
 
         mistakes = self._label(annotator, project)
-        cost = labeling_cost(services.database.events.history(project.id).values())
+        cost = LabelingCost.of(services.database.events.history(project.id).values())
         display.section("The expert", labeling_section(cost, mistakes))
 
         with display.step("Start Training") as progress:

@@ -13,10 +13,10 @@ from ..domain.snapshot import SplitFractions
 from ..errors import ConfigurationError
 from ..plugins import classes_in
 from ..tasks import ServedControl
-from .heads.base import answer_column
+from .heads.base import AnswerColumn
 from .limits import NotCarried
 
-__all__ = ["ExportRequest", "Exporter", "LineExporter", "RowCounter", "exporter", "exporter_names"]
+__all__ = ["ExportRequest", "Exporter", "LineExporter", "RowCounter"]
 
 Converted = TypeVar("Converted")
 
@@ -117,7 +117,7 @@ class Exporter(ABC):
             ConfigurationError: it cannot.
         """
         for served in request.controls:
-            if self.carries_spans and served.name == request.control and not answer_column(served).has_spans:
+            if self.carries_spans and served.name == request.control and not AnswerColumn.of(served).has_spans:
                 raise ConfigurationError(
                     f"the format {self.name} holds entities, and {served.name!r} is answered with {served.kind.name}; "
                     "choose another format, or name the control that marks entities: --control NAME"
@@ -134,6 +134,23 @@ class Exporter(ABC):
     def finish(self, folder: Path) -> None:  # noqa: B027 (most formats have nothing to add)
         """Add what a folder of splits needs besides the files."""
 
+    @staticmethod
+    def named(name: str) -> "Exporter":
+        """Return the exporter of a format.
+
+        Raises:
+            ConfigurationError: there is no such format; the message lists those there are.
+        """
+        known = _exporters()
+        if name not in known:
+            raise ConfigurationError(f"unknown export format {name!r}; wanted one of {', '.join(Exporter.names())}")
+        return known[name]
+
+    @staticmethod
+    def names() -> tuple[str, ...]:
+        """Return the names of all formats, in alphabetical order."""
+        return tuple(sorted(_exporters()))
+
 
 class LineExporter(Exporter):
     """A format whose files are UTF-8 text, to which every row adds a piece."""
@@ -148,23 +165,6 @@ class LineExporter(Exporter):
         with path.open("w", encoding="utf-8", newline="") as file:
             file.writelines(self.pieces(rows, request, counter))
         return counter
-
-
-def exporter(name: str) -> Exporter:
-    """Return the exporter of a format.
-
-    Raises:
-        ConfigurationError: there is no such format; the message lists those there are.
-    """
-    known = _exporters()
-    if name not in known:
-        raise ConfigurationError(f"unknown export format {name!r}; wanted one of {', '.join(exporter_names())}")
-    return known[name]
-
-
-def exporter_names() -> tuple[str, ...]:
-    """Return the names of all formats, in alphabetical order."""
-    return tuple(sorted(_exporters()))
 
 
 @cache

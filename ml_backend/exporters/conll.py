@@ -10,7 +10,7 @@ from ..words import tokens
 from .base import ExportRequest, LineExporter, RowCounter
 from .limits import NotCarried, encodable
 
-__all__ = ["Conll"]
+__all__: list[str] = []
 
 DOCUMENT_START = "-DOCSTART- -X- _ O\n\n"
 WHITE_SPACE = re.compile(r"\s+")

@@ -10,7 +10,7 @@ from ..domain.row_json import target_to_json
 from .base import Exporter, ExportRequest, RowCounter
 from .limits import encodable
 
-__all__ = ["CsvTable"]
+__all__: list[str] = []
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """As OWASP lists them under "CSV Injection", with the full-width forms that some spreadsheets take alike."""

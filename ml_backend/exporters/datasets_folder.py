@@ -9,13 +9,13 @@ from ..batches import in_batches
 from ..domain.example import Row
 from ..tasks import ServedControl
 from .base import Exporter, ExportRequest, RowCounter
-from .heads.base import AnswerColumn, answer_column
+from .heads.base import AnswerColumn
 from .limits import encodable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DatasetsFolder"]
+__all__: list[str] = []
 
 ROWS_PER_GROUP = 10_000
 CARD = """---
@@ -52,7 +52,7 @@ class DatasetsFolder(Exporter):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns = {_column_name(served, request): answer_column(served) for served in request.controls}
+        columns = {_column_name(served, request): AnswerColumn.of(served) for served in request.controls}
         schema = _schema(request, columns)
         counter = RowCounter()
         records = counter.convert(rows, lambda row: _record(row, request, columns))

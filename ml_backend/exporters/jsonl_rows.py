@@ -6,7 +6,7 @@ from ..domain.example import Row
 from ..domain.row_json import row_to_json, to_line
 from .base import ExportRequest, LineExporter, RowCounter
 
-__all__ = ["JsonlRows"]
+__all__: list[str] = []
 
 
 class JsonlRows(LineExporter):

@@ -10,7 +10,7 @@ from ..domain.model import ScoredTarget
 from ..domain.row_json import to_line
 from .base import Exporter, ExportRequest, RowCounter
 
-__all__ = ["LabelStudioTasks"]
+__all__: list[str] = []
 
 
 class LabelStudioTasks(Exporter):

@@ -12,7 +12,7 @@ from .base import ExportRequest, RowCounter
 from .limits import encodable
 from .prompt_completion import PromptCompletion
 
-__all__ = ["OpenaiChat"]
+__all__: list[str] = []
 
 LEAST_EXAMPLES = 10
 MOST_TOKENS = 65_536

@@ -7,7 +7,7 @@ from ..domain.row_json import to_line
 from .base import ExportRequest, LineExporter, RowCounter
 from .limits import encodable
 
-__all__ = ["CharacterSpans"]
+__all__: list[str] = []
 
 
 class CharacterSpans(LineExporter):

@@ -1,4 +1,4 @@
-"""What the training of one control's model needs and gives, whatever is trained."""
+"""The interface to the training of one control's model, whatever is trained."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ __all__ = ["PartContext", "PartOutcome", "PartTrainer", "VersionSpec"]
 
 @dataclass(frozen=True, slots=True)
 class VersionSpec:
-    """What determines a version beside its rows.
+    """The choices that determine a version beside its rows.
 
     Attributes:
         base_model: for the controls that a linear head answers; `settings` are for them too.
@@ -39,7 +39,7 @@ class VersionSpec:
 
 @dataclass(frozen=True, slots=True)
 class PartContext:
-    """Where the training of a part reports, keeps its work and gets its time from.
+    """The surroundings of the training of a part: where it reports, keeps its work and gets its time from.
 
     Attributes:
         run: records parameters, curves, tables and figures.
@@ -61,7 +61,7 @@ class PartContext:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartOutcome:
-    """What came of the training of one control's model.
+    """The outcome of the training of one control's model.
 
     Attributes:
         metrics: on the validation rows; `cross_validation_…` where folds inside train were scored.

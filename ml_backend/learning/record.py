@@ -1,4 +1,4 @@
-"""What a training run leaves in the tracker."""
+"""Records of training runs in the tracker."""
 
 import hashlib
 import platform
@@ -10,18 +10,21 @@ from typing import Any
 
 from .. import __version__
 from ..domain.ports import Run
+from ..models.graphs.runtimes.base import GraphRuntime
 
 __all__ = ["ControlRun", "library_versions"]
 
-LIBRARIES = ("numpy", "openvino", "peft", "scikit-learn", "torch", "transformers")
+LIBRARIES = ("numpy", "peft", "scikit-learn", "torch", "transformers")
 
 
 def library_versions() -> dict[str, str]:
     """Versions of labelloop, Python and the libraries that shape the result."""
+    # Features of the frozen base model may come from a runtime for graphs, whose rounding is its own.
+    libraries = sorted([*LIBRARIES, GraphRuntime.usual().package])
     return {
         "labelloop": __version__,
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in LIBRARIES},
+        **{name: metadata.version(name) for name in libraries},
     }
 
 

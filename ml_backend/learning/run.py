@@ -38,7 +38,7 @@ FITTING_SHARE = 0.85
 
 @dataclass(frozen=True, slots=True)
 class TrainingContext:
-    """Where a training reports, keeps its work and gets its time from.
+    """The surroundings of a training: where it reports, keeps its work and gets its time from.
 
     Attributes:
         run: records parameters, curves, tables and figures.
@@ -83,7 +83,7 @@ class TrainingContext:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """What came of a training.
+    """The outcome of a training.
 
     Attributes:
         method: how all parts were made; auto where some were made otherwise than others.

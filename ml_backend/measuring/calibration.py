@@ -5,23 +5,17 @@ Platt 1999, "Probabilistic Outputs for Support Vector Machines" (the logistic ma
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ..arrays import Bools, Floats, Floats2d, Ints
-from ..models.bundle.manifest import QUANTILES
+from ..models.bundle.manifest import PartFacts
 from ..models.text.confidence import Logistic
 
-__all__ = [
-    "LEAST_CALIBRATION_ROWS",
-    "Reliability",
-    "fit_logistic",
-    "fit_temperature",
-]
+__all__ = ["Reliability", "fit_logistic", "fit_temperature"]
 
 
-LEAST_CALIBRATION_ROWS = 30
-"""With fewer rows a temperature says more about chance than about the model."""
 LOWEST, HIGHEST = 0.05, 20.0
 STEEPEST = 20.0
 BINS = 15
@@ -36,6 +30,9 @@ class Reliability:
         scores: the confidences after it.
     """
 
+    LEAST_ROWS: ClassVar[int] = 30
+    """With fewer rows a temperature says more about chance than about the model."""
+
     raw: Floats
     scores: Floats
     is_right: Bools
@@ -47,7 +44,7 @@ class Reliability:
 
     def score_quantiles(self) -> tuple[float, ...]:
         """The 0th to 100th percentile of the confidences; evenly spread ones without rows."""
-        shares = np.linspace(0.0, 1.0, QUANTILES)
+        shares = np.linspace(0.0, 1.0, PartFacts.QUANTILES)
         if not self.rows:
             return tuple(shares.tolist())
         return tuple(np.quantile(self.scores, shares).tolist())
@@ -61,9 +58,9 @@ class Reliability:
 
     def warnings(self) -> list[str]:
         """A sentence where the rows were too few."""
-        if self.rows >= LEAST_CALIBRATION_ROWS:
+        if self.rows >= Reliability.LEAST_ROWS:
             return []
-        found = f"{self.rows} held-out rows calibrate the confidence scores, {LEAST_CALIBRATION_ROWS} are wanted"
+        found = f"{self.rows} held-out rows calibrate the confidence scores, {Reliability.LEAST_ROWS} are wanted"
         return [f"{found}: read the scores as a ranking until more tasks are reviewed"]
 
 

@@ -1,4 +1,4 @@
-"""What labels cost: the time that annotators spend, and what pre-labels save of it."""
+"""The cost of labels: the time that annotators spend, and what pre-labels save of it."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..domain.event import AnnotationEvent
 from ..domain.example import PrelabelOutcome
 
-__all__ = ["LabelingCost", "labeling_cost"]
+__all__ = ["LabelingCost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,23 @@ class LabelingCost:
 
     @property
     def seconds_per_label(self) -> float:
-        """What one label cost."""
+        """Mean time that one label cost."""
         return self.seconds / self.labeled if self.labeled else 0.0
 
-
-def labeling_cost(events: Collection[AnnotationEvent]) -> LabelingCost:
-    """Return the cost of the labels in a project's events, given the latest event of each annotation."""
-    answered = [event for event in events if not event.was_cancelled]
-    by_outcome = {outcome: [event for event in answered if event.prelabel is outcome] for outcome in PrelabelOutcome}
-    return LabelingCost(
-        labeled=len(answered),
-        skipped=len(events) - len(answered),
-        prelabels={outcome: len(group) for outcome, group in by_outcome.items()},
-        seconds=_seconds(events),
-        mean_seconds={outcome: _seconds(group) / len(group) for outcome, group in by_outcome.items() if group},
-    )
+    @classmethod
+    def of(cls, events: Collection[AnnotationEvent]) -> "LabelingCost":
+        """Return the cost of the labels in a project's events, given the latest event of each annotation."""
+        answered = [event for event in events if not event.was_cancelled]
+        by_outcome = {
+            outcome: [event for event in answered if event.prelabel is outcome] for outcome in PrelabelOutcome
+        }
+        return cls(
+            labeled=len(answered),
+            skipped=len(events) - len(answered),
+            prelabels={outcome: len(group) for outcome, group in by_outcome.items()},
+            seconds=_seconds(events),
+            mean_seconds={outcome: _seconds(group) / len(group) for outcome, group in by_outcome.items() if group},
+        )
 
 
 def _seconds(events: Collection[AnnotationEvent]) -> float:

@@ -12,7 +12,7 @@ from ..arrays import Floats, Ints
 from ..domain.example import Target, label_of, parts_of
 from ..errors import TrainingError
 
-__all__ = ["Average", "Evaluation", "count_parts", "evaluate"]
+__all__ = ["Average", "Evaluation", "count_parts"]
 
 
 class Average(StrEnum):
@@ -81,44 +81,44 @@ class Evaluation:
         """As a JSON object."""
         return asdict(self)
 
+    @classmethod
+    def of(cls, true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()) -> "Evaluation":
+        """Metrics of predictions against the truth.
 
-def evaluate(true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()) -> Evaluation:
-    """Metrics of predictions against the truth.
+        Macro-F1 averages over the labels that occur in `true` or in `predicted`, as scikit-learn does when it is given
+        no labels: a label that occurs nowhere counts neither way, and one predicted but never true counts as 0. A
+        span is right where start, end and label all are.
 
-    Macro-F1 averages over the labels that occur in `true` or in `predicted`, as scikit-learn does when it is given
-    no labels: a label that occurs nowhere counts neither way, and one predicted but never true counts as 0. A span is
-    right where start, end and label all are.
+        Args:
+            predicted: None where the model gave no answer; such a row is wrong.
+            labels: order of the labels; occurring ones beyond it follow in alphabetical order.
 
-    Args:
-        predicted: None where the model gave no answer; such a row is wrong.
-        labels: order of the labels; occurring ones beyond it follow in alphabetical order.
-
-    Raises:
-        TrainingError: the two differ in length.
-    """
-    if len(true) != len(predicted):
-        raise TrainingError(
-            f"{len(true)} true and {len(predicted)} predicted answers found; wanted one of each per row"
+        Raises:
+            TrainingError: the two differ in length.
+        """
+        if len(true) != len(predicted):
+            raise TrainingError(
+                f"{len(true)} true and {len(predicted)} predicted answers found; wanted one of each per row"
+            )
+        occurring, counts = count_parts(true, predicted, labels)
+        support, named, hits = counts.sum(axis=1)
+        precision, recall, f1 = _ratio(hits, named), _ratio(hits, support), _ratio(2 * hits, named + support)
+        all_hits, all_named, all_support = int(hits.sum()), int(named.sum()), int(support.sum())
+        right = sum(given == answer for given, answer in zip(true, predicted, strict=True))
+        return cls(
+            rows=len(true),
+            accuracy=right / max(len(true), 1),
+            precision=all_hits / max(all_named, 1),
+            recall=all_hits / max(all_support, 1),
+            macro_f1=float(f1.mean()) if occurring else 0.0,
+            micro_f1=2 * all_hits / max(all_named + all_support, 1),
+            per_class=tuple(
+                ClassMetrics(label, float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
+                for k, label in enumerate(occurring)
+            ),
+            confusion=_confusion(true, predicted, occurring),
+            unanswered=sum(answer is None for answer in predicted),
         )
-    occurring, counts = count_parts(true, predicted, labels)
-    support, named, hits = counts.sum(axis=1)
-    precision, recall, f1 = _ratio(hits, named), _ratio(hits, support), _ratio(2 * hits, named + support)
-    all_hits, all_named, all_support = int(hits.sum()), int(named.sum()), int(support.sum())
-    right = sum(given == answer for given, answer in zip(true, predicted, strict=True))
-    return Evaluation(
-        rows=len(true),
-        accuracy=right / max(len(true), 1),
-        precision=all_hits / max(all_named, 1),
-        recall=all_hits / max(all_support, 1),
-        macro_f1=float(f1.mean()) if occurring else 0.0,
-        micro_f1=2 * all_hits / max(all_named + all_support, 1),
-        per_class=tuple(
-            ClassMetrics(label, float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
-            for k, label in enumerate(occurring)
-        ),
-        confusion=_confusion(true, predicted, occurring),
-        unanswered=sum(answer is None for answer in predicted),
-    )
 
 
 def count_parts(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Floats, Ints
 from ..domain.example import Target
-from .evaluation import Average, Evaluation, count_parts, evaluate
+from .evaluation import Average, Evaluation, count_parts
 from .measures.base import Measure, PairedStatistics
 
 __all__ = ["F1Measure"]
@@ -33,10 +33,22 @@ class F1Measure(Measure):
     average: ClassVar[Average]
     is_stratified: ClassVar[bool] = False
 
+    @classmethod
+    def of(cls, head: str) -> "F1Measure":
+        """Return the measure of a linear head.
+
+        Raises:
+            KeyError: the head is not a linear one.
+        """
+        measure = Measure.of(head)
+        if not isinstance(measure, cls):
+            raise KeyError(head)
+        return measure
+
     def evaluate(
         self, true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()
     ) -> Evaluation:
-        return evaluate(true, predicted, labels)
+        return Evaluation.of(true, predicted, labels)
 
     def score(self, evaluation: Evaluation) -> float:
         """The figure that methods and versions are compared by."""

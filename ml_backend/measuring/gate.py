@@ -17,9 +17,9 @@ from ..domain.model import GateDecision
 from ..errors import TrainingError
 from .measures.base import PairedStatistics
 
-__all__ = ["CONFIDENCE", "bootstrap_differences", "decide"]
+__all__ = ["bootstrap_differences", "decide"]
 
-CONFIDENCE = 0.95
+_CONFIDENCE = 0.95
 RESAMPLES = 5000
 RESAMPLES_AT_ONCE = 500
 LEAST_ROWS = 100
@@ -35,7 +35,7 @@ def decide(
     challenger: str,
     seed: int = 1,
     resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
+    confidence: float = _CONFIDENCE,
     earlier_gates: int = 0,
     unknown_origin_rows: int = 0,
     warnings: Sequence[str] = (),

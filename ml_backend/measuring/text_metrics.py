@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import TrainingError
 from ..words import words
 
-__all__ = ["TextEvaluation", "rouge_l", "text_metrics"]
+__all__ = ["TextEvaluation", "rouge_l"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +40,33 @@ class TextEvaluation:
         """As a JSON object."""
         return asdict(self)
 
+    @classmethod
+    def of(cls, references: Sequence[str], responses: Sequence[str | None]) -> "TextEvaluation":
+        """Return metrics of responses, None where there is none, against what experts wrote.
 
-def text_metrics(references: Sequence[str], responses: Sequence[str | None]) -> TextEvaluation:
-    """Return metrics of responses, None where there is none, against what experts wrote.
+        Raises:
+            TrainingError: the two differ in length.
+        """
+        if len(references) != len(responses):
+            raise TrainingError(
+                f"{len(references)} responses of experts and {len(responses)} of a model found; "
+                "wanted one of each per row"
+            )
+        from sacrebleu.metrics.bleu import BLEU
 
-    Raises:
-        TrainingError: the two differ in length.
-    """
-    if len(references) != len(responses):
-        raise TrainingError(
-            f"{len(references)} responses of experts and {len(responses)} of a model found; wanted one of each per row"
+        written = [response or "" for response in responses]
+        scores = rouge_l(references, written)
+        rows = len(scores)
+        # `force`: responses that look tokenised already are the experts' own affair.
+        bleu = BLEU(force=True).corpus_score(written, [list(references)]).score if rows else 0.0
+        return cls(
+            rows=rows,
+            rouge_l=sum(scores) / max(rows, 1),
+            bleu=float(bleu),
+            exact=sum(_spoken(a) == _spoken(b) for a, b in zip(references, written, strict=True)) / max(rows, 1),
+            unanswered=sum(not (response or "").strip() for response in responses),
+            per_row=tuple(scores),
         )
-    from sacrebleu.metrics.bleu import BLEU
-
-    written = [response or "" for response in responses]
-    scores = rouge_l(references, written)
-    rows = len(scores)
-    # `force`: responses that look tokenised already are the experts' own affair.
-    bleu = BLEU(force=True).corpus_score(written, [list(references)]).score if rows else 0.0
-    return TextEvaluation(
-        rows=rows,
-        rouge_l=sum(scores) / max(rows, 1),
-        bleu=float(bleu),
-        exact=sum(_spoken(a) == _spoken(b) for a, b in zip(references, written, strict=True)) / max(rows, 1),
-        unanswered=sum(not (response or "").strip() for response in responses),
-        per_row=tuple(scores),
-    )
 
 
 def rouge_l(references: Sequence[str], responses: Sequence[str]) -> list[float]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,9 +15,7 @@ from ..domain.label_config import Control
 from ..domain.quality import Issue, IssueKind
 from ..domain.snapshot import Split, normal_form, text_digest
 
-__all__ = ["UNANSWERED", "AnnotatedRow", "AnswerMatrix", "answer_f1"]
-
-UNANSWERED = -1
+__all__ = ["AnnotatedRow", "AnswerMatrix"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,10 @@ class AnswerMatrix:
         rows: of each text, at least one.
         annotators: in alphabetical order.
         targets: the answers that occur, one per class of `codes`.
-        codes: class per text and annotator, shape (N, M), `UNANSWERED` where there is none.
+        codes: class per text and annotator, shape (N, M), `AnswerMatrix.UNANSWERED` where there is none.
     """
+
+    UNANSWERED: ClassVar[int] = -1
 
     rows: Sequence[Sequence[AnnotatedRow]]
     annotators: Sequence[str]
@@ -127,7 +128,7 @@ class AnswerMatrix:
         annotators = sorted({annotator for row in rows for annotator in row.answers})
         column = {annotator: index for index, annotator in enumerate(annotators)}
         code = {target: index for index, target in enumerate(targets)}
-        codes = np.full((len(texts), len(annotators)), UNANSWERED, dtype=np.int64)
+        codes = np.full((len(texts), len(annotators)), AnswerMatrix.UNANSWERED, dtype=np.int64)
         for line, group in enumerate(texts.values()):
             for row in group:
                 for annotator, target in row.answers.items():
@@ -137,7 +138,7 @@ class AnswerMatrix:
 
     def disputed(self) -> dict[int, Counter[int]]:
         """Return how often each class was answered, for the texts with different answers."""
-        counts = (Counter(code for code in line if code != UNANSWERED) for line in self.codes.tolist())
+        counts = (Counter(code for code in line if code != AnswerMatrix.UNANSWERED) for line in self.codes.tolist())
         return {line: count for line, count in enumerate(counts) if len(count) > 1}
 
     def agreement(self) -> tuple[float | None, ...]:
@@ -147,15 +148,15 @@ class AnswerMatrix:
         """
         scores: list[list[float]] = [[] for _ in self.annotators]
         for line in self.codes:
-            for one, other in combinations(np.flatnonzero(line != UNANSWERED).tolist(), 2):
-                score = answer_f1(self.targets[int(line[one])], self.targets[int(line[other])])
+            for one, other in combinations(np.flatnonzero(line != AnswerMatrix.UNANSWERED).tolist(), 2):
+                score = AnswerMatrix.answer_f1(self.targets[int(line[one])], self.targets[int(line[other])])
                 scores[one].append(score)
                 scores[other].append(score)
         return tuple(fmean(each) if each else None for each in scores)
 
-
-def answer_f1(one: Target, other: Target) -> float:
-    """Return the F1 between the parts of two answers; 1 where both have none."""
-    first, second = Counter(parts_of(one)), Counter(parts_of(other))
-    total = first.total() + second.total()
-    return 2 * (first & second).total() / total if total else 1.0
+    @staticmethod
+    def answer_f1(one: Target, other: Target) -> float:
+        """Return the F1 between the parts of two answers; 1 where both have none."""
+        first, second = Counter(parts_of(one)), Counter(parts_of(other))
+        total = first.total() + second.total()
+        return 2 * (first & second).total() / total if total else 1.0

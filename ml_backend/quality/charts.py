@@ -3,15 +3,14 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..domain.quality import Audit, ClassNoise, ClassPair, IssueKind
+from ..domain.quality import Audit, IssueKind
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["noise_chart", "pairs_chart", "quality_chart"]
+__all__ = ["AuditCharts"]
 
 BINS = 20
 SHOWN_CLASSES = 20
@@ -30,122 +29,129 @@ NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NAMED_MARK = re.compile('<path aria-label="([^"]*)"([^>]*)/>')
 
 
-def quality_chart(audit: Audit) -> str:
-    """Return how many labels have which quality; those flagged as label errors in another colour."""
-    import altair as alt
+class AuditCharts:
+    """Draws the charts of an audit as SVG."""
 
-    flagged_tasks = {issue.task_id for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR}
-    lowest = audit.quality
-    counts = {
-        "labels": Counter(_bin(quality) for quality in lowest.values()),
-        "flagged": Counter(_bin(lowest[task]) for task in flagged_tasks if task in lowest),
-    }
-    bars = [
-        {
-            "from": place / BINS,
-            "to": (place + 1) / BINS,
-            "count": count,
-            "kind": kind,
-            "title": f"{place / BINS:.2f} to {(place + 1) / BINS:.2f}: {count:,} {kind}",
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    def quality(self) -> str:
+        """Return how many labels have which quality; those flagged as label errors in another colour."""
+        import altair as alt
+
+        flagged_tasks = {issue.task_id for issue in self._audit.issues if issue.kind is IssueKind.LABEL_ERROR}
+        lowest = self._audit.quality
+        counts = {
+            "labels": Counter(_bin(quality) for quality in lowest.values()),
+            "flagged": Counter(_bin(lowest[task]) for task in flagged_tasks if task in lowest),
         }
-        for kind, by_place in counts.items()
-        for place, count in sorted(by_place.items())
-    ]
-    # Nearly all labels are right: on an even scale theirs would be the only bar to be seen.
-    decades = max(math.ceil(math.log10(max(counts["labels"].values(), default=1))), 1)
-    scale = alt.Scale(type="log", domain=[0.7, 10**decades])
-    chart = (
-        alt.Chart(alt.InlineData(values=bars), width=740, height=200)
-        .mark_bar(binSpacing=3)
-        .encode(
-            x=alt.X("from:Q", bin=alt.BinParams(binned=True, step=1 / BINS))
-            .scale(domain=[0, 1])
-            .axis(values=[0, 0.25, 0.5, 0.75, 1], format="~g", grid=False)
-            .title("quality of the label, low is suspect (the number of labels on a logarithmic scale)"),
-            x2="to:Q",
-            y=alt.Y("count:Q", stack=None, scale=scale)
-            .axis(values=[10**decade for decade in range(decades + 1)], format=",d", domain=False)
-            .title(None),
-            y2=alt.datum(0.7),
-            color=alt.Color("kind:N", legend=None).scale(domain=["labels", "flagged"], range=[CALM, SUSPECT]),
+        bars = [
+            {
+                "from": place / BINS,
+                "to": (place + 1) / BINS,
+                "count": count,
+                "kind": kind,
+                "title": f"{place / BINS:.2f} to {(place + 1) / BINS:.2f}: {count:,} {kind}",
+            }
+            for kind, by_place in counts.items()
+            for place, count in sorted(by_place.items())
+        ]
+        # Nearly all labels are right: on an even scale theirs would be the only bar to be seen.
+        decades = max(math.ceil(math.log10(max(counts["labels"].values(), default=1))), 1)
+        scale = alt.Scale(type="log", domain=[0.7, 10**decades])
+        chart = (
+            alt.Chart(alt.InlineData(values=bars), width=740, height=200)
+            .mark_bar(binSpacing=3)
+            .encode(
+                x=alt.X("from:Q", bin=alt.BinParams(binned=True, step=1 / BINS))
+                .scale(domain=[0, 1])
+                .axis(values=[0, 0.25, 0.5, 0.75, 1], format="~g", grid=False)
+                .title("quality of the label, low is suspect (the number of labels on a logarithmic scale)"),
+                x2="to:Q",
+                y=alt.Y("count:Q", stack=None, scale=scale)
+                .axis(values=[10**decade for decade in range(decades + 1)], format=",d", domain=False)
+                .title(None),
+                y2=alt.datum(0.7),
+                color=alt.Color("kind:N", legend=None).scale(domain=["labels", "flagged"], range=[CALM, SUSPECT]),
+                description="title:N",
+            )
+        )
+        return _svg(chart, "Labels by their quality")
+
+    def noise(self) -> str:
+        """Return the noisiest classes: labels of theirs that look wrong, and other labels that look like theirs."""
+        import altair as alt
+
+        noisy = sorted(
+            (one for one in self._audit.classes if one.suspects + one.missed),
+            key=lambda one: -(one.suspects + one.missed),
+        )
+        shown = noisy[:SHOWN_CLASSES]
+        bars, totals = [], []
+        for one in shown:
+            total = one.suspects + one.missed
+            suspects = f"{one.suspects} of {one.rows} labels look wrong: {one.label}"
+            missed = f"{one.missed} other labels look like this one: {one.label}"
+            bars += [
+                {"class": one.label, "from": 0, "to": one.suspects, "kind": "suspects", "title": suspects},
+                {"class": one.label, "from": one.suspects, "to": total, "kind": "missed", "title": missed},
+            ]
+            totals.append({"class": one.label, "to": total, "words": f"{one.suspects} + {one.missed}"})
+        rows = alt.Y("class:N", sort=None, axis=_name_axis()).title(None)
+        chart = alt.layer(
+            alt.Chart(alt.InlineData(values=bars))
+            .mark_bar(height=16)
+            .encode(
+                x=alt.X("from:Q", axis=None),
+                x2="to:Q",
+                y=rows,
+                color=alt.Color("kind:N", legend=None).scale(domain=["suspects", "missed"], range=[SUSPECT, MISSED]),
+                description="title:N",
+            ),
+            alt.Chart(alt.InlineData(values=totals))
+            .mark_text(align="left", dx=8, color=SOFT)
+            .encode(x=alt.X("to:Q", axis=None), y=rows, text="words:N", description="words:N"),
+        ).properties(width=490, height=alt.Step(24))
+        return _svg(chart, "Noise per class")
+
+    def pairs(self) -> str:
+        """Return given labels in rows against suggested ones in columns, for the classes that are mixed up the most."""
+        import altair as alt
+
+        counts = {(pair.given, pair.suggested): pair.rows for pair in self._audit.pairs if pair.rows}
+        often = sorted(counts, key=lambda pair: -counts[pair])
+        shown = list(dict.fromkeys(label for pair in often for label in pair))[:MATRIX_CLASSES]
+        most = max((counts.get((a, b), 0) for a in shown for b in shown), default=0) or 1
+        cells = [
+            {
+                "given": label,
+                "suggested": name,
+                "count": counts.get((label, name), 0),
+                "title": f"{counts.get((label, name), 0)} labeled {label} look like {name}",
+            }
+            for label in shown
+            for name in shown
+        ]
+        base = alt.Chart(alt.InlineData(values=cells)).encode(
+            x=alt.X("suggested:N", sort=shown, axis=_name_axis(orient="top", labelAngle=-50)).title(None),
+            y=alt.Y("given:N", sort=shown, axis=_name_axis()).title(None),
             description="title:N",
         )
-    )
-    return _svg(chart, "Labels by their quality")
-
-
-def noise_chart(classes: Sequence[ClassNoise]) -> str:
-    """Return the noisiest classes: their labels that look wrong, and labels of other classes that look like theirs."""
-    import altair as alt
-
-    noisy = sorted((one for one in classes if one.suspects + one.missed), key=lambda one: -(one.suspects + one.missed))
-    shown = noisy[:SHOWN_CLASSES]
-    bars, totals = [], []
-    for one in shown:
-        total = one.suspects + one.missed
-        suspects = f"{one.suspects} of {one.rows} labels look wrong: {one.label}"
-        missed = f"{one.missed} other labels look like this one: {one.label}"
-        bars += [
-            {"class": one.label, "from": 0, "to": one.suspects, "kind": "suspects", "title": suspects},
-            {"class": one.label, "from": one.suspects, "to": total, "kind": "missed", "title": missed},
-        ]
-        totals.append({"class": one.label, "to": total, "words": f"{one.suspects} + {one.missed}"})
-    rows = alt.Y("class:N", sort=None, axis=_name_axis()).title(None)
-    chart = alt.layer(
-        alt.Chart(alt.InlineData(values=bars))
-        .mark_bar(height=16)
-        .encode(
-            x=alt.X("from:Q", axis=None),
-            x2="to:Q",
-            y=rows,
-            color=alt.Color("kind:N", legend=None).scale(domain=["suspects", "missed"], range=[SUSPECT, MISSED]),
-            description="title:N",
-        ),
-        alt.Chart(alt.InlineData(values=totals))
-        .mark_text(align="left", dx=8, color=SOFT)
-        .encode(x=alt.X("to:Q", axis=None), y=rows, text="words:N", description="words:N"),
-    ).properties(width=490, height=alt.Step(24))
-    return _svg(chart, "Noise per class")
-
-
-def pairs_chart(pairs: Sequence[ClassPair]) -> str:
-    """Return given labels in rows against suggested ones in columns, for the classes that are mixed up the most."""
-    import altair as alt
-
-    counts = {(pair.given, pair.suggested): pair.rows for pair in pairs if pair.rows}
-    often = sorted(counts, key=lambda pair: -counts[pair])
-    shown = list(dict.fromkeys(label for pair in often for label in pair))[:MATRIX_CLASSES]
-    most = max((counts.get((a, b), 0) for a in shown for b in shown), default=0) or 1
-    cells = [
-        {
-            "given": label,
-            "suggested": name,
-            "count": counts.get((label, name), 0),
-            "title": f"{counts.get((label, name), 0)} labeled {label} look like {name}",
-        }
-        for label in shown
-        for name in shown
-    ]
-    base = alt.Chart(alt.InlineData(values=cells)).encode(
-        x=alt.X("suggested:N", sort=shown, axis=_name_axis(orient="top", labelAngle=-50)).title(None),
-        y=alt.Y("given:N", sort=shown, axis=_name_axis()).title(None),
-        description="title:N",
-    )
-    is_empty = alt.datum["count"] == 0
-    shade = alt.FillOpacity("count:Q", legend=None).scale(domain=[0, most], range=[0.15, 1])
-    chart = alt.layer(
-        base.mark_rect(stroke="#fff", strokeWidth=2).encode(
-            color=alt.when(is_empty).then(alt.value(EMPTY)).otherwise(alt.value(SUSPECT)),
-            fillOpacity=alt.when(is_empty).then(alt.value(1)).otherwise(shade),
-        ),
-        base.transform_filter(alt.datum["count"] > 0)
-        .mark_text()
-        .encode(
-            text="count:Q",
-            color=alt.when(alt.datum["count"] > 0.65 * most).then(alt.value("#fff")).otherwise(alt.value(TEXT)),
-        ),
-    ).properties(width=alt.Step(36), height=alt.Step(36))
-    return _svg(chart, "Given labels (rows) against suggested ones (columns)")
+        is_empty = alt.datum["count"] == 0
+        shade = alt.FillOpacity("count:Q", legend=None).scale(domain=[0, most], range=[0.15, 1])
+        chart = alt.layer(
+            base.mark_rect(stroke="#fff", strokeWidth=2).encode(
+                color=alt.when(is_empty).then(alt.value(EMPTY)).otherwise(alt.value(SUSPECT)),
+                fillOpacity=alt.when(is_empty).then(alt.value(1)).otherwise(shade),
+            ),
+            base.transform_filter(alt.datum["count"] > 0)
+            .mark_text()
+            .encode(
+                text="count:Q",
+                color=alt.when(alt.datum["count"] > 0.65 * most).then(alt.value("#fff")).otherwise(alt.value(TEXT)),
+            ),
+        ).properties(width=alt.Step(36), height=alt.Step(36))
+        return _svg(chart, "Given labels (rows) against suggested ones (columns)")
 
 
 def _bin(quality: float) -> int:

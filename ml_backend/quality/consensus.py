@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import AnyFloats, Floats, Ints
 from ..domain.example import Target
 from ..domain.quality import AnnotatorQuality, Disagreement, Issue, IssueKind
-from .annotations import UNANSWERED, AnswerMatrix
+from .annotations import AnswerMatrix
 
 __all__ = ["Consensus", "ambiguous_issues", "crowdlab"]
 
@@ -92,7 +92,7 @@ def crowdlab(
     how they agree with each other and the model by how it agrees with them; without a model by agreement alone.
 
     Args:
-        codes: class per text and annotator, shape (N, M), `UNANSWERED` where there is none.
+        codes: class per text and annotator, shape (N, M), `AnswerMatrix.UNANSWERED` where there is none.
         probabilities: the model's, shape (N, K), out of fold; None: there is no model.
         classes: K.
 
@@ -100,12 +100,12 @@ def crowdlab(
         Classes, shape (N,), that of the only answer where there is one; confidences, shape (N,), 0 to 1, never NaN, 1
         where nobody answered or nothing is shared; and M qualities, None where no text has several answers.
     """
-    answered = np.flatnonzero((codes != UNANSWERED).any(axis=1))
-    consensus = codes.max(axis=1, initial=UNANSWERED)
+    answered = np.flatnonzero((codes != AnswerMatrix.UNANSWERED).any(axis=1))
+    consensus = codes.max(axis=1, initial=AnswerMatrix.UNANSWERED)
     confidence = np.ones(len(codes))
-    if not ((codes != UNANSWERED).sum(axis=1) > 1).any():
+    if not ((codes != AnswerMatrix.UNANSWERED).sum(axis=1) > 1).any():
         return consensus, confidence, (None,) * codes.shape[1]
-    given = np.where(codes == UNANSWERED, np.nan, codes.astype(np.float64))[answered]
+    given = np.where(codes == AnswerMatrix.UNANSWERED, np.nan, codes.astype(np.float64))[answered]
     prior = None if probabilities is None else probabilities[answered]
     consensus[answered], confidence[answered], quality = _estimate(given, prior, classes)
     bounded = tuple(float(np.clip(value, 0, 1)) if np.isfinite(value) else None for value in quality)

@@ -21,7 +21,7 @@ from ..domain.snapshot import Split
 from ..errors import ConfigurationError
 from .annotations import AnnotatedRow
 from .consensus import ambiguous_issues
-from .judges.base import judge_for
+from .judges.base import LabelJudge
 from .predictions import OutOfSamplePredictions
 from .text_issues import SimilarTexts, is_empty
 
@@ -97,7 +97,7 @@ class _Examination:
 
     def add(self, predictions: OutOfSamplePredictions, prefix: str) -> None:
         """Look at one control's answers; its warnings begin with the prefix."""
-        judge, name = judge_for(predictions.head), predictions.control.name
+        judge, name = LabelJudge.of(predictions.head), predictions.control.name
         rows = [row for row in AnnotatedRow.of(self._rows, self._splits, predictions.control) if not is_empty(row.text)]
         answers = judge.answer_matrix(rows, predictions.names)
         consensus = judge.consensus(answers, predictions)
@@ -139,7 +139,7 @@ def _check(
 
 
 def _check_shape(rows: int, predictions: OutOfSamplePredictions) -> None:
-    shape, meaning = judge_for(predictions.head).wanted_shape(predictions, rows)
+    shape, meaning = LabelJudge.of(predictions.head).wanted_shape(predictions, rows)
     if predictions.probabilities is not None and predictions.probabilities.shape != shape:
         raise ConfigurationError(
             f"probabilities of shape {predictions.probabilities.shape} found; wanted {shape}, {meaning} "

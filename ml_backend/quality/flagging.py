@@ -3,21 +3,23 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from ..domain.example import Target
 from ..domain.flag import Flag, FlagOutcome
 from ..domain.quality import Audit, Issue, IssueKind
 
-__all__ = ["QUALITY_DIGITS", "FlagCandidate", "choose_flags"]
+__all__ = ["FlagCandidate", "choose_flags"]
 
 _ASKED_KINDS = (IssueKind.LABEL_ERROR, IssueKind.CONFLICTING_LABELS)
 """What a person can settle by another label or by keeping the present one; the rest is for the report."""
-QUALITY_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class FlagCandidate:
     """A task to be flagged for the answer to one control, with what the tab shows of it."""
+
+    QUALITY_DIGITS: ClassVar[int] = 4
 
     task_id: int
     control: str
@@ -102,7 +104,7 @@ def _candidate(issue: Issue, target: Target, is_held_out: bool) -> FlagCandidate
         issue.kind,
         target,
         None if is_held_out else issue.suggested,
-        round(issue.quality, QUALITY_DIGITS),
+        round(issue.quality, FlagCandidate.QUALITY_DIGITS),
         is_held_out,
     )
 
@@ -111,7 +113,10 @@ def _in_random_order(candidates: Sequence[FlagCandidate], *, above: float) -> li
     """Return the candidates with drawn qualities, which stay with their tasks from one audit to the next."""
     drawn = [
         replace(
-            each, quality=round(above + (1 - above) * int(_digest("", each.task_id)[:8], 16) / 2**32, QUALITY_DIGITS)
+            each,
+            quality=round(
+                above + (1 - above) * int(_digest("", each.task_id)[:8], 16) / 2**32, FlagCandidate.QUALITY_DIGITS
+            ),
         )
         for each in candidates
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..domain.quality import Audit, ClassNoise, Issue, IssueKind
 from ..errors import ConfigurationError
-from .charts import noise_chart, pairs_chart, quality_chart
+from .charts import AuditCharts
 from .precision import KindPrecision
 from .report import NOT_FOR_FILES, AnswerWording
 
@@ -70,6 +70,7 @@ def html_report(
         replace(one, given=wording.named(one.control, one.given), suggested=wording.named(one.control, one.suggested))
         for one in audit.pairs
     ]
+    charts = AuditCharts(replace(audit, classes=tuple(classes), pairs=tuple(pairs)))
     page = _template().render(
         audit=audit,
         title=title,
@@ -94,9 +95,9 @@ def html_report(
         disagreements=audit.disagreements[:SHOWN_OTHERS],
         precision=precision,
         charts={
-            "quality": quality_chart(audit) if audit.quality else "",
-            "noise": noise_chart(classes) if any(one.suspects for one in classes) else "",
-            "pairs": pairs_chart(pairs) if any(pair.rows for pair in pairs) else "",
+            "quality": charts.quality() if audit.quality else "",
+            "noise": charts.noise() if any(one.suspects for one in classes) else "",
+            "pairs": charts.pairs() if any(pair.rows for pair in pairs) else "",
         },
     )
     return NOT_FOR_FILES.sub("\ufffd", page)

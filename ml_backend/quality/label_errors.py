@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,11 +12,9 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["FEWEST_CLASS_ROWS", "LabelErrors", "label_errors"]
+__all__ = ["LabelErrors", "label_errors"]
 
 
-FEWEST_CLASS_ROWS = 3
-"""Rows of smaller classes are not judged: a model that saw at most one other row of the class knows nothing of it."""
 ROUNDS = 3
 PSEUDO_ROWS = 4.0
 """Rows per class that the noise rates start from, spread evenly: one chance mistake must not look like a habit."""
@@ -33,6 +31,9 @@ class LabelErrors:
         is_judged: shape (N,); False where the class has too few rows, or is the only one.
         expected_errors: how many wrong labels there seem to be in all, flagged or not.
     """
+
+    FEWEST_CLASS_ROWS: ClassVar[int] = 3
+    """Rows of smaller classes are not judged: a model that saw at most one other row of it knows nothing of it."""
 
     quality: AnyFloats
     is_error: Bools
@@ -72,7 +73,7 @@ def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
     result = LabelErrors(
         np.ones(len(labels)), np.zeros(len(labels), np.bool_), labels.copy(), np.zeros(len(labels), np.bool_), 0
     )
-    present = np.flatnonzero(np.bincount(labels, minlength=probabilities.shape[1]) >= FEWEST_CLASS_ROWS)
+    present = np.flatnonzero(np.bincount(labels, minlength=probabilities.shape[1]) >= LabelErrors.FEWEST_CLASS_ROWS)
     judged = np.flatnonzero(np.isin(labels, present))
     if len(present) < 2:
         return result

@@ -12,21 +12,21 @@ import numpy as np
 from ..arrays import Floats, Floats2d, Ints
 from ..domain.model import Method
 from ..domain.progress import Progress, ProgressCallback
-from ..learning.classification.cross_validation import out_of_fold
+from ..learning.classification.cross_validation import HeldOut
 from ..learning.classification.settings import TrainingSettings
 from ..learning.classification.trainer import Trainer
 from ..learning.loop.checkpoints import Checkpoints
-from ..learning.loop.meter import FORWARD_SHARE, ProgressMeter
+from ..learning.loop.meter import ProgressMeter
 from ..learning.loop.observer import Step, TrainingObserver
-from ..learning.objectives.base import Objective, objective_for
+from ..learning.objectives.base import Objective
 from ..learning.record import library_versions
 from ..learning.rows.encoded import EncodedRows
 from ..learning.rows.folds import Fold
 from ..models.base.base_model import weights_sha256
 from ..models.text.torch_encoder import TextEncoder
-from .judges.base import LabelJudge, judge_for
+from .judges.base import LabelJudge
 from .predictions import OutOfSamplePredictions
-from .reviewed_texts import ReviewedTexts, grouped_folds
+from .reviewed_texts import ReviewedTexts
 
 __all__ = ["AUDIT_C", "audit_settings", "predict_out_of_sample"]
 
@@ -58,7 +58,7 @@ def predict_out_of_sample(
     base_model: str,
     cache: Path,
     report: ProgressCallback,
-    judge_of: Callable[[str], LabelJudge] = judge_for,
+    judge_of: Callable[[str], LabelJudge] = LabelJudge.of,
 ) -> tuple[Floats2d, tuple[OutOfSamplePredictions, ...]]:
     """Predict the answers to every row by models that saw neither it nor a text that normalises alike.
 
@@ -118,12 +118,14 @@ class _Texts:
         return TextEncoder.load(self._base_model, max_length_tokens=self._max_length_tokens)
 
     def features(self, cache: Path, report: ProgressCallback, start: float, end: float) -> Floats2d:
-        meter = ProgressMeter(report, len(self._texts) * FORWARD_SHARE, start=start, end=end)
+        meter = ProgressMeter(report, len(self._texts) * ProgressMeter.FORWARD_SHARE, start=start, end=end)
         done = 0
 
         def count(rows: int) -> None:
             nonlocal done
-            meter.advance((rows - done) * FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts")
+            meter.advance(
+                (rows - done) * ProgressMeter.FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts"
+            )
             done = rows
 
         arrays, _ = Checkpoints(cache, self.origin).arrays(
@@ -157,7 +159,7 @@ class _ControlPredictor:
     ) -> None:
         self._reviewed, self._judge, self._settings, self._encoder = reviewed, judge, settings, encoder
         self._text_features, self._origin, self._cache = text_features, origin, cache
-        self._objective = objective_for(reviewed.head, reviewed.labels)
+        self._objective = Objective.of(reviewed.head, reviewed.labels)
         learned = reviewed.learned(self._objective)
         self._objective.prepare(encoder, learned.take(np.flatnonzero(reviewed.is_usable)))
         self._encoded = self._objective.encode(encoder, learned)
@@ -220,7 +222,7 @@ class _Block:
         self._reviewed, self._judge, self._encoded = reviewed, judge, encoded
         self._objective, self._settings = objective, settings
         self._encoder, self._text_features, self._cache = encoder, text_features, cache
-        self._folds = grouped_folds(reviewed, objective, folds=settings.folds, seed=settings.seed)
+        self._folds = reviewed.grouped_folds(objective, folds=settings.folds, seed=settings.seed)
         self._features: Floats2d | None = None
         self._origin = {
             **origin,
@@ -281,7 +283,7 @@ class _Block:
         tuned = settings.method if settings.method is not Method.REGRESSION else None
         epochs = trainer.hyperparameters.epochs if tuned else 0
         meter = meter_for(self._embedding_work() + sum(fold.work(epochs) for fold in self._folds))
-        held_out = out_of_fold(
+        held_out = HeldOut.out_of_fold(
             trainer,
             self._encoded.weighted(np.concatenate([weights, np.ones(described)])),
             self._unit_features(meter),
@@ -300,7 +302,7 @@ class _Block:
     def _embedding_work(self) -> float:
         if self._features is not None:
             return 0.0
-        return (len(self._encoded) - self._known_rows()) * FORWARD_SHARE
+        return (len(self._encoded) - self._known_rows()) * ProgressMeter.FORWARD_SHARE
 
     def _known_rows(self) -> int:
         """Return how many of the first rows are embedded already, since their unit is the whole text."""
@@ -317,7 +319,7 @@ class _Block:
 
             def count(sequences: int) -> None:
                 nonlocal done
-                work = (sequences - done) * texts_per_sequence * FORWARD_SHARE
+                work = (sequences - done) * texts_per_sequence * ProgressMeter.FORWARD_SHARE
                 meter.advance(work, "embedding", f"{sequences} of {len(tokenised.sequences)} pieces of text")
                 done = sequences
 

@@ -15,7 +15,7 @@ from ..learning.rows.data import LabeledTexts
 from ..learning.rows.folds import Fold, deal_out
 from ..tasks import ServedControl
 
-__all__ = ["ReviewedTexts", "grouped_folds"]
+__all__ = ["ReviewedTexts"]
 
 
 NO_STRATUM = -1
@@ -87,30 +87,29 @@ class ReviewedTexts:
         )
         return rows.plus(self.described, weight=1.0 if objective.learns_descriptions else 0.0)
 
+    def grouped_folds(self, objective: Objective, *, folds: int, seed: int) -> list[Fold]:
+        """Return folds that score every row once; texts that normalise alike are always in the same one.
 
-def grouped_folds(reviewed: ReviewedTexts, objective: Objective, *, folds: int, seed: int) -> list[Fold]:
-    """Return folds that score every row once; texts that normalise alike are always in the same one.
-
-    Every stratum is dealt out over the folds evenly, its texts counted once, and all descriptions that are learned
-    from are trained on in every fold: their positions follow those of the rows. A fold whose train rows nothing can be
-    learned from is left out.
-    """
-    groups, rows, is_usable = reviewed.groups(), len(reviewed.texts), reviewed.is_usable
-    learned = reviewed.learned(objective)
-    strata = np.full(rows, NO_STRATUM, dtype=np.int64)
-    strata[is_usable] = objective.strata([target for target in reviewed.targets if target is not None])
-    members: defaultdict[int, Counter[int]] = defaultdict(Counter)
-    for group, k in zip(groups.tolist(), strata.tolist(), strict=True):
-        members[group][k] += 1
-    main = np.array([_main_stratum(members[group]) for group in range(len(members))], dtype=np.int64)
-    number_of = deal_out(main, min(folds, max(2, len(main))), np.random.default_rng(seed))[groups]
-    described = np.arange(rows, len(learned))
-    fold_list = []
-    for number in np.unique(number_of):
-        train = np.concatenate([np.flatnonzero((number_of != number) & is_usable), described])
-        if len(train) and objective.why_unusable([learned.targets[i] for i in train]) is None:
-            fold_list.append(Fold(train=train, scored=np.flatnonzero(number_of == number)))
-    return fold_list
+        Every stratum is dealt out over the folds evenly, its texts counted once, and all descriptions that are learned
+        from are trained on in every fold: their positions follow those of the rows. A fold whose train rows nothing can
+        be learned from is left out.
+        """
+        groups, rows, is_usable = self.groups(), len(self.texts), self.is_usable
+        learned = self.learned(objective)
+        strata = np.full(rows, NO_STRATUM, dtype=np.int64)
+        strata[is_usable] = objective.strata([target for target in self.targets if target is not None])
+        members: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        for group, k in zip(groups.tolist(), strata.tolist(), strict=True):
+            members[group][k] += 1
+        main = np.array([_main_stratum(members[group]) for group in range(len(members))], dtype=np.int64)
+        number_of = deal_out(main, min(folds, max(2, len(main))), np.random.default_rng(seed))[groups]
+        described = np.arange(rows, len(learned))
+        fold_list = []
+        for number in np.unique(number_of):
+            train = np.concatenate([np.flatnonzero((number_of != number) & is_usable), described])
+            if len(train) and objective.why_unusable([learned.targets[i] for i in train]) is None:
+                fold_list.append(Fold(train=train, scored=np.flatnonzero(number_of == number)))
+        return fold_list
 
 
 def _main_stratum(counts: Counter[int]) -> int:

@@ -3,17 +3,17 @@
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import AnyFloats, Ints
 from ..domain.quality import Issue, IssueKind
 from .annotations import AnnotatedRow
-from .judges.base import judge_for
+from .judges.base import LabelJudge
 from .predictions import OutOfSamplePredictions
 
-__all__ = ["DuplicatePair", "SimilarTexts", "is_empty"]
+__all__ = ["SimilarTexts", "is_empty"]
 
 
 NEIGHBOURS = 10
@@ -29,8 +29,7 @@ UNDECIDED = 0.5
 EQUAL = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class DuplicatePair:
+class DuplicatePair(NamedTuple):
     """Two texts that say the same.
 
     Attributes:
@@ -80,7 +79,7 @@ class SimilarTexts:
         Args:
             rows: the same ones as one control sees them.
         """
-        judge = judge_for(predictions.head)
+        judge = LabelJudge.of(predictions.head)
         # Of texts that are alike but not equal, other pieces may be marked with good reason.
         pairs = [pair for pair in self.pairs if not judge.has_spans or pair.similarity == EQUAL]
         issues = []

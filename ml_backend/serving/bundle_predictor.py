@@ -11,9 +11,9 @@ from ..models.bundle.bundle import Bundle, read_bundle
 from ..models.decoders.text import TextDecoder
 from ..models.generation.generator import TextGenerator
 from ..models.generation.tuned_model import load_tuned_model
-from ..models.text.classifier import load_classifier
+from ..models.text.classifier import TextClassifier
 from .drafts import Writer, draft_answers
-from .engines import WARM_UP_TEXTS, EngineEncoder, Engines
+from .engines import EngineEncoder, Engines
 from .scores import draw_from_quantiles
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class BundlePredictor:
                 if isinstance(writer, TextGenerator):
                     self._memory[writer] = sum(each.nbytes for each in writer.model.module.parameters())
             else:
-                model = engines.classifier(bundle, position) if engines else load_classifier(bundle, position)
+                model = engines.classifier(bundle, position) if engines else TextClassifier.load(bundle, position)
                 self._answers[part.control] = model.answers
                 if isinstance(model.encoder, EngineEncoder):
                     self._memory[model.encoder.engine] = model.encoder.engine.memory_bytes
@@ -88,7 +88,7 @@ class BundlePredictor:
         for name, answer in self._answers.items():
             if name not in self._writers:
                 try:
-                    answer(WARM_UP_TEXTS)
+                    answer(EngineEncoder.WARM_UP_TEXTS)
                 except Exception as error:  # the runtimes' errors have no common base class
                     raise BundleError(
                         f"{self.version} was loaded and cannot answer {name!r}: {error}; try another LABELLOOP_RUNTIME"

@@ -187,7 +187,7 @@ class Champions:
         return self._bytes(predictor for each, predictor in self._serving.items() if each != project_id)
 
     def _bytes(self, predictors: Iterable[Predictor]) -> int:
-        """What predictors hold in memory together."""
+        """Memory that all predictors hold together."""
         held: dict[Hashable, int] = {}
         for predictor in predictors:
             held |= self._memory_of(predictor)

@@ -15,10 +15,10 @@ from ..models.text.encoder import Encoder
 from ..models.text.torch_encoder import TextEncoder
 from ..tasks import ServingPlan
 from .drafts import Writer, draft_answers
-from .engines import WARM_UP_TEXTS, EngineEncoder
+from .engines import EngineEncoder
 from .scores import draw_from_quantiles
 
-__all__ = ["ColdStartPredictor", "label_vectors", "shared_encoder"]
+__all__ = ["ColdStartPredictor", "shared_encoder"]
 
 TEMPERATURE = 1 / 16
 """Near the best likelihood on two labeled sets, 8 and 77 classes, all-MiniLM-L6-v2; other base models may differ."""
@@ -63,7 +63,7 @@ class ColdStartPredictor:
     def warm_up(self) -> None:
         """Embed the labels and answer some texts, so that the first request takes no longer than others."""
         if self._labels:
-            self._answers(WARM_UP_TEXTS)
+            self._answers(EngineEncoder.WARM_UP_TEXTS)
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         """The closest label per single-choice control; None for an empty text.
@@ -99,12 +99,32 @@ class ColdStartPredictor:
     def _answers(self, texts: Sequence[str]) -> dict[str, list[ScoredTarget]]:
         with self._lock:
             if not self._vectors:
-                self._vectors = {name: label_vectors(labels, self._encoder) for name, labels in self._labels.items()}
+                self._vectors = {
+                    name: ColdStartPredictor.label_vectors(labels, self._encoder)
+                    for name, labels in self._labels.items()
+                }
         embedded = self._encoder.embed(texts)
         return {
             name: _scored(confidences(embedded @ vectors.T, TEMPERATURE), [each.value for each in self._labels[name]])
             for name, vectors in self._vectors.items()
         }
+
+    @staticmethod
+    def label_vectors(labels: Sequence[Label], encoder: Encoder) -> Floats2d:
+        """One vector of length 1 per label, shape (K, D).
+
+        It is the mean of the vector of "name: hint" and of the mean vector of the hint's phrases, for phrases are as
+        long as the short texts that they are compared with. A label without a hint is its name alone.
+        """
+        vectors = np.zeros((len(labels), encoder.width), dtype=np.float32)
+        for k, label in enumerate(labels):
+            name, *phrases = label.descriptions or ("",)
+            described = encoder.embed([f"{name}: {label.hint}" if phrases else name, *phrases])
+            vectors[k] = described[0]
+            if phrases:
+                vectors[k] += _scaled(described[1:].mean(axis=0))
+            vectors[k] = _scaled(vectors[k])
+        return vectors
 
 
 def _scored(rows: Floats, values: Sequence[str]) -> list[ScoredTarget]:
@@ -115,23 +135,6 @@ def _scored(rows: Floats, values: Sequence[str]) -> list[ScoredTarget]:
         )
         for row in rows
     ]
-
-
-def label_vectors(labels: Sequence[Label], encoder: Encoder) -> Floats2d:
-    """One vector of length 1 per label, shape (K, D).
-
-    It is the mean of the vector of "name: hint" and of the mean vector of the hint's phrases, for phrases are as long
-    as the short texts that they are compared with. A label without a hint is its name alone.
-    """
-    vectors = np.zeros((len(labels), encoder.width), dtype=np.float32)
-    for k, label in enumerate(labels):
-        name, *phrases = label.descriptions or ("",)
-        described = encoder.embed([f"{name}: {label.hint}" if phrases else name, *phrases])
-        vectors[k] = described[0]
-        if phrases:
-            vectors[k] += _scaled(described[1:].mean(axis=0))
-        vectors[k] = _scaled(vectors[k])
-    return vectors
 
 
 def shared_encoder(base_model: str) -> TextEncoder:

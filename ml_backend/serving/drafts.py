@@ -7,8 +7,8 @@ from typing import Protocol
 
 from ..domain.model import ScoredTarget
 from ..errors import EncoderError
-from ..models.generation.generator import DEFAULT_MAX_NEW_TOKENS, Draft, TextGenerator
-from ..models.generation.language_model import load_language_model
+from ..models.generation.generator import Draft, TextGenerator
+from ..models.generation.language_model import LanguageModel
 
 __all__ = ["Writer", "draft_answers", "shared_writer"]
 
@@ -52,9 +52,9 @@ class _BaseWriter:
         with self._lock:
             if self._generator is None and not self._is_broken:
                 try:
-                    model = load_language_model(self._base_model)
+                    model = LanguageModel.load(self._base_model)
                     self._generator = TextGenerator(
-                        model, max_new_tokens=DEFAULT_MAX_NEW_TOKENS, budget_s=self._budget_s
+                        model, max_new_tokens=TextGenerator.DEFAULT_MAX_NEW_TOKENS, budget_s=self._budget_s
                     )
                 except EncoderError as error:
                     self._is_broken = True

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 from weakref import WeakValueDictionary
 
 from ..errors import EncoderError, GraphError
@@ -16,17 +17,15 @@ from ..models.graphs.fastest import AUTO, open_runtime
 from ..models.graphs.graph import Graph
 from ..models.graphs.runtimes.torch import TorchRuntime
 from ..models.graphs.store import GraphStore, SharedBase
-from ..models.text.classifier import TextClassifier, check_base, classifier_over, served_graph, tuned_backbone
-from ..models.text.encoder import DEFAULT_MAX_LENGTH_TOKENS
+from ..models.text.classifier import TextClassifier, served_graph, tuned_backbone
+from ..models.text.encoder import Encoder
 from ..models.text.torch_encoder import TextEncoder
 from .engine import Engine
 
-__all__ = ["WARM_UP_TEXTS", "EngineEncoder", "Engines"]
+__all__ = ["EngineEncoder", "Engines"]
 
 log = logging.getLogger(__name__)
 
-WARM_UP_TEXTS = ("Hello", "Where is the card that I ordered?", "My order has not come. " * 8, "Please help me. " * 100)
-"""Of several lengths, the longest above what most models read: the first computation of a length may be slow."""
 
 _Key = tuple[str, int]
 """Digest of a graph, or of base weights that torch computes, and the longest sequence in tokens."""
@@ -34,6 +33,14 @@ _Key = tuple[str, int]
 
 class EngineEncoder(GraphEncoder):
     """An encoder over an engine that it may share with others. Safe to use from several threads."""
+
+    WARM_UP_TEXTS: ClassVar[tuple[str, ...]] = (
+        "Hello",
+        "Where is the card that I ordered?",
+        "My order has not come. " * 8,
+        "Please help me. " * 100,
+    )
+    """Of several lengths, the longest above what most models read: the first computation of a length may be slow."""
 
     def __init__(self, tokeniser: Tokeniser, engine: Engine, *, width: int, max_length_tokens: int) -> None:
         super().__init__(tokeniser, engine.hidden, width=width, max_length_tokens=max_length_tokens)
@@ -58,7 +65,7 @@ class Engines:
         # One at a time: opening takes all cores, and what two want to open may be the same.
         self._lock = threading.Lock()
 
-    def encoder(self, base_model: str, *, max_length_tokens: int = DEFAULT_MAX_LENGTH_TOKENS) -> EngineEncoder:
+    def encoder(self, base_model: str, *, max_length_tokens: int = Encoder.DEFAULT_MAX_LENGTH_TOKENS) -> EngineEncoder:
         """The base model as it is.
 
         Raises:
@@ -77,7 +84,7 @@ class Engines:
             EncoderError: its base model cannot be loaded.
         """
         with self._lock:
-            return classifier_over(bundle, position, self._part_encoder(bundle, position))
+            return TextClassifier.over(bundle, position, self._part_encoder(bundle, position))
 
     def _part_encoder(self, bundle: Bundle, position: int) -> EngineEncoder:
         manifest, part = bundle.manifest, bundle.manifest.parts[position]
@@ -93,7 +100,7 @@ class Engines:
         return found or self._part_by_torch(bundle, position)
 
     def _shared(self, base_model: str) -> SharedBase | None:
-        """What is needed of a base model beside a graph; None where torch computes it."""
+        """Return what is needed of a base model beside a graph; None where torch computes it."""
         if self._runtime == TorchRuntime.name or (self._runtime == AUTO and has_cuda()):
             return None
         try:
@@ -127,12 +134,12 @@ class Engines:
         manifest, part = bundle.manifest, bundle.manifest.parts[position]
         try:
             if bundle.adapter(position) is None and bundle.weights(position) is None:
-                check_base(bundle, weights_sha256(manifest.base_model))
+                bundle.check_base(weights_sha256(manifest.base_model))
                 return self._frozen_by_torch(manifest.base_model, part.max_length_tokens)
             backbone = load_backbone(manifest.base_model)
         except EncoderError as error:
             raise EncoderError(f"{manifest.model_version} needs its base model: {error}") from error
-        check_base(bundle, backbone.weights_sha256)
+        bundle.check_base(backbone.weights_sha256)
         tuned = tuned_backbone(backbone, bundle.part_folder(position))
         return _by_torch(TextEncoder(tuned, max_length_tokens=part.max_length_tokens))
 

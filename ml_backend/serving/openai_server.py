@@ -12,7 +12,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from ..domain.addresses import LOOPBACK_HOSTS
 from ..errors import TextServerRejected, TextServerUnreachable
-from ..models.generation.generator import DEFAULT_MAX_NEW_TOKENS, Draft
+from ..models.generation.generator import Draft, TextGenerator
 
 if TYPE_CHECKING:
     from openai import APIResponse, OpenAI
@@ -55,7 +55,7 @@ class OpenAiServer:
         model: str | None = None,
         api_key: str | None = None,
         *,
-        max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
+        max_new_tokens: int = TextGenerator.DEFAULT_MAX_NEW_TOKENS,
         budget_s: float = 60.0,
         concurrency: int = 4,
         retry_wait_s: float = 0.5,
@@ -126,7 +126,7 @@ class OpenAiServer:
         timeout = httpx.Timeout(self._budget_s, connect=CONNECT_TIMEOUT_S)
         client = OpenAI(
             base_url=self.url,
-            # Never None: the package would send the key of its own environment variable to this server.
+            # Never None: the package would send the key in an environment variable that it knows to this server.
             api_key=self._api_key or "",
             default_headers={"User-Agent": "labelloop"},
             timeout=timeout,

@@ -8,7 +8,7 @@ from ...plugins import classes_in
 from ...tasks import ServedControl
 from ..limits import NotCarried
 
-__all__ = ["AnswerColumn", "answer_column"]
+__all__ = ["AnswerColumn"]
 
 
 class AnswerColumn(ABC):
@@ -54,7 +54,7 @@ class AnswerColumn(ABC):
         """Return the type of one label, as `datasets` writes it."""
         return {"names": list(self.labels), "_type": "ClassLabel"}
 
-
-def answer_column(served: ServedControl) -> AnswerColumn:
-    """Return the column of a control."""
-    return classes_in(__package__, AnswerColumn, "head")[served.kind.head](served)
+    @staticmethod
+    def of(served: ServedControl) -> "AnswerColumn":
+        """Return the column of a control."""
+        return classes_in(__package__, AnswerColumn, "head")[served.kind.head](served)

@@ -5,7 +5,7 @@ from typing import Any
 from ...domain.example import Target, parts_of
 from .base import AnswerColumn
 
-__all__ = ["ChoicesColumn"]
+__all__: list[str] = []
 
 
 class ChoicesColumn(AnswerColumn):

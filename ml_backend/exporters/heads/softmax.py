@@ -5,7 +5,7 @@ from typing import Any
 from ...domain.example import Target
 from .base import AnswerColumn
 
-__all__ = ["ChoiceColumn"]
+__all__: list[str] = []
 
 
 class ChoiceColumn(AnswerColumn):

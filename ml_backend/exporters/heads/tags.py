@@ -5,7 +5,7 @@ from typing import Any
 from ...domain.example import Span, Target, parts_of
 from .base import AnswerColumn
 
-__all__ = ["SpansColumn"]
+__all__: list[str] = []
 
 
 class SpansColumn(AnswerColumn):

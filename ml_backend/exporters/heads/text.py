@@ -6,7 +6,7 @@ from ...domain.example import Target
 from ..limits import encodable
 from .base import AnswerColumn
 
-__all__ = ["TextColumn"]
+__all__: list[str] = []
 
 
 class TextColumn(AnswerColumn):

@@ -83,7 +83,7 @@ class WordVectors:
             self._vectors = self._shift = None
 
     def _hook(self, _module: Any, _inputs: Any, output: "torch.Tensor") -> "torch.Tensor":
-        """What the embedding gives in place of `output`."""
+        """Return what the embedding gives in place of `output`."""
         if self._is_watching:
             self._vectors = output.detach().requires_grad_(True)
             return self._vectors

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from ...arrays import Floats2d
 from ...domain.model import Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS
+from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
 from ...models.bundle.head import Head
 from ...models.text.tokenised import TokenisedTexts
@@ -17,23 +18,23 @@ from ...models.text.torch_encoder import TextEncoder
 from ..figures import curves_figure
 from ..loop.checkpoints import EpochCheckpoints
 from ..loop.fit import FitResult
-from ..loop.meter import FORWARD_SHARE, ProgressMeter
+from ..loop.meter import ProgressMeter
 from ..loop.observer import Step, TrainingObserver
 from ..loop.schedule import Deadline
-from ..objectives.base import Objective, objective_for
+from ..objectives.base import Objective
 from ..part import PartContext
 from ..rows.data import TrainingData
 from ..rows.encoded import EncodedRows
 from ..rows.folds import Fold
-from .cross_validation import HeldOut, out_of_fold
+from .cross_validation import HeldOut
 from .frozen import frozen_encoder
 from .plan import Plan
 from .settings import TrainingSettings
 from .trainer import Trainer
 
-__all__ = ["VALIDATION", "Choice", "HeadTraining", "choose"]
+__all__ = ["Choice", "HeadTraining"]
 
-TRAIN, VALIDATION, CROSS_VALIDATION = "train", "validation", "cross_validation"
+TRAIN = "train"
 CHECKED_ROWS = 32
 TIMED_TEXTS = 256
 
@@ -69,23 +70,25 @@ class Choice:
     evaluations: Mapping[Method, Evaluation]
     reason: str
 
+    @classmethod
+    def of(cls, held_out: HeldOut, objective: Objective, *, where: str) -> "Choice":
+        """The tuned model where its F1 is higher, else the regression: it is the simpler one.
 
-def choose(held_out: HeldOut, objective: Objective, *, where: str) -> Choice:
-    """The tuned model where its F1 is higher, else the regression: it is the simpler one.
-
-    Args:
-        held_out: with the logits of the regression and of one other method.
-        where: what the rows are, for the reason.
-    """
-    evaluations = {method: objective.evaluation(logits, held_out.encoded) for method, logits in held_out.logits.items()}
-    scores = {method: objective.score(evaluation) for method, evaluation in evaluations.items()}
-    tuned = next(method for method in scores if method is not Method.REGRESSION)
-    best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
-    reason = (
-        f"{best} is kept: {objective.measure.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
-        f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
-    )
-    return Choice(best, evaluations, reason)
+        Args:
+            held_out: with the logits of the regression and of one other method.
+            where: what the rows are, for the reason.
+        """
+        evaluations = {
+            method: objective.evaluation(logits, held_out.encoded) for method, logits in held_out.logits.items()
+        }
+        scores = {method: objective.score(evaluation) for method, evaluation in evaluations.items()}
+        tuned = next(method for method in scores if method is not Method.REGRESSION)
+        best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
+        reason = (
+            f"{best} is kept: {objective.measure.average}-F1 of regression {scores[Method.REGRESSION]:.3f}, "
+            f"of {tuned} {scores[tuned]:.3f} on {len(held_out.encoded)} {where}"
+        )
+        return cls(best, evaluations, reason)
 
 
 class HeadTraining:
@@ -93,17 +96,24 @@ class HeadTraining:
 
     Args:
         encoder: of the frozen base model, which it is again after every method.
+
+    Attributes:
+        VALIDATION: names the metrics on the validation rows among `evaluations`.
+        CROSS_VALIDATION: names the metrics on the folds.
     """
+
+    VALIDATION: ClassVar[str] = "validation"
+    CROSS_VALIDATION: ClassVar[str] = "cross_validation"
 
     def __init__(
         self, encoder: TextEncoder, data: TrainingData, settings: TrainingSettings, context: PartContext
     ) -> None:
-        self.objective: Objective = objective_for(data.head, data.labels)
+        self.objective: Objective = Objective.of(data.head, data.labels)
         self.objective.prepare(encoder, data.train)
         learned = len(data.learned(settings.description_weight))
         self._settings, self._context = settings, context
         self._trainer = Trainer.for_rows(encoder, self.objective, settings, learned)
-        self._rows = _Rows.of(data, self._trainer)
+        self._rows = _Rows(data, self._trainer)
         described = learned - len(data.train)
         self._plan = Plan.of(
             self.objective.strata(self._rows.sampled.rows.targets[: len(self._rows.sampled) - described]),
@@ -132,19 +142,19 @@ class HeadTraining:
         candidates = _Candidates(self._trainer, self._rows, features[TRAIN], head)
         if method is not Method.AUTO and plan.tuned:
             return self._tuned(candidates, plan.tuned), Choice(method, {}, f"{method} was asked for")
-        regression = candidates.regression(features[VALIDATION])
+        regression = candidates.regression(features[HeadTraining.VALIDATION])
         if not plan.tuned:
             cut = "the budget leaves no time to tune the base model"
             return regression, Choice(Method.REGRESSION, {}, cut if plan.cuts else "regression was asked for")
         if plan.stops_early:
             tuned = self._tuned(candidates, plan.tuned)
             logits = {candidate.method: candidate.validation_logits for candidate in (regression, tuned)}
-            choice = choose(HeldOut(self._rows.validation, logits), self.objective, where="validation rows")
+            choice = Choice.of(HeldOut(self._rows.validation, logits), self.objective, where="validation rows")
             return (tuned if choice.method is tuned.method else regression), choice
         if self._held_out is None:
             reason = f"regression is kept: no class has two rows, so none can be held out to try {plan.tuned} on"
             return regression, Choice(Method.REGRESSION, {}, reason)
-        choice = choose(self._held_out, self.objective, where="train rows held out in turn")
+        choice = Choice.of(self._held_out, self.objective, where="train rows held out in turn")
         return (self._tuned(candidates, plan.tuned) if choice.method is plan.tuned else regression), choice
 
     @property
@@ -157,7 +167,7 @@ class HeadTraining:
 
         They are the validation rows; with under 30 of them, the rows of the folds, scored by models like it.
         """
-        if len(self._rows.validation) >= LEAST_CALIBRATION_ROWS or self._held_out is None:
+        if len(self._rows.validation) >= Reliability.LEAST_ROWS or self._held_out is None:
             return candidate.validation_logits, self._rows.validation
         return self._held_out.logits[candidate.method], self._held_out.encoded
 
@@ -165,10 +175,12 @@ class HeadTraining:
         """Metrics of the model on the validation rows, and of models like it on the folds, where there are any."""
         evaluations = {}
         if len(self._rows.validation):
-            evaluations[VALIDATION] = self.objective.evaluation(candidate.validation_logits, self._rows.validation)
+            evaluations[HeadTraining.VALIDATION] = self.objective.evaluation(
+                candidate.validation_logits, self._rows.validation
+            )
         if self._held_out is not None:
             logits = self._held_out.logits[candidate.method]
-            evaluations[CROSS_VALIDATION] = self.objective.evaluation(logits, self._held_out.encoded)
+            evaluations[HeadTraining.CROSS_VALIDATION] = self.objective.evaluation(logits, self._held_out.encoded)
         return evaluations
 
     def record_cuts(self) -> list[str]:
@@ -182,10 +194,10 @@ class HeadTraining:
         """Features of the rows that the regression learns from and, where it may be kept, of the validation rows."""
         texts = {TRAIN: self._rows.sampled.tokenised}
         if self._settings.method in (Method.AUTO, Method.REGRESSION):
-            texts[VALIDATION] = self._rows.validation.tokenised
+            texts[HeadTraining.VALIDATION] = self._rows.validation.tokenised
         features, is_known = self._context.checkpoints.arrays("features", partial(self._compute_features, texts))
         if is_known:
-            self._meter.skip(self._plan.embedded * FORWARD_SHARE)
+            self._meter.skip(self._plan.embedded * ProgressMeter.FORWARD_SHARE)
         return features
 
     def _compute_features(self, texts: Mapping[str, TokenisedTexts]) -> dict[str, Floats2d]:
@@ -214,7 +226,7 @@ class HeadTraining:
     def _cross_validate(self, features: Floats2d, deadline: Deadline | None) -> HeldOut:
         plan = self._plan
         hyperparameters = replace(plan.hyperparameters, epochs=plan.fold_epochs)
-        return out_of_fold(
+        return HeldOut.out_of_fold(
             replace(self._trainer, hyperparameters=hyperparameters),
             self._rows.sampled,
             features,
@@ -304,9 +316,8 @@ class _Candidates:
             return tuned, result
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Rows of one control as its models read them.
+    """Rows of one control as its models read them, by an objective that was prepared for them.
 
     Attributes:
         learned: train rows, then descriptions; a tuned model learns from them.
@@ -314,24 +325,15 @@ class _Rows:
         checked_texts: train texts, spread over all of them, that a bundle is checked with; tokenised, `checked`.
     """
 
-    learned: EncodedRows
-    sampled: EncodedRows
-    validation: EncodedRows
-    checked_texts: tuple[str, ...]
-    checked: TokenisedTexts
-
-    @classmethod
-    def of(cls, data: TrainingData, trainer: Trainer) -> "_Rows":
-        """Encode the rows by an objective that was prepared for them."""
+    def __init__(self, data: TrainingData, trainer: Trainer) -> None:
         encoder, objective, settings = trainer.encoder, trainer.objective, trainer.settings
-        learned = objective.encode(encoder, data.learned(settings.description_weight))
-        validation = objective.encode(encoder, data.validation)
+        self.learned = learned = objective.encode(encoder, data.learned(settings.description_weight))
+        self.validation = objective.encode(encoder, data.validation)
         positions = objective.sample_for_regression(learned, np.random.default_rng(settings.seed))
-        sampled = learned if len(positions) == len(learned) else learned.take(positions)
+        self.sampled = learned if len(positions) == len(learned) else learned.take(positions)
         checked = np.arange(0, len(data.train), -(-len(data.train) // CHECKED_ROWS))
-        return cls(
-            learned, sampled, validation, tuple(data.train.texts[i] for i in checked), learned.tokenised.take(checked)
-        )
+        self.checked_texts = tuple(data.train.texts[i] for i in checked)
+        self.checked = learned.tokenised.take(checked)
 
 
 def _seconds_per_row(encoder: TextEncoder, tokenised: TokenisedTexts, clock: Callable[[], float]) -> float:
@@ -343,4 +345,4 @@ def _seconds_per_row(encoder: TextEncoder, tokenised: TokenisedTexts, clock: Cal
     encoder.vectors(sample)
     began_s = clock()
     encoder.vectors(sample)
-    return (clock() - began_s) / sample.texts / FORWARD_SHARE
+    return (clock() - began_s) / sample.texts / ProgressMeter.FORWARD_SHARE

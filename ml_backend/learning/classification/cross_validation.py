@@ -15,7 +15,7 @@ from ..rows.encoded import EncodedRows
 from ..rows.folds import Fold
 from .trainer import Trainer
 
-__all__ = ["HeldOut", "out_of_fold"]
+__all__ = ["HeldOut"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,52 +29,53 @@ class HeldOut:
     encoded: EncodedRows
     logits: Mapping[Method, Floats2d]
 
+    @classmethod
+    def out_of_fold(
+        cls,
+        trainer: Trainer,
+        encoded: EncodedRows,
+        features: Floats2d,
+        folds: Sequence[Fold],
+        *,
+        tuned: Method | None,
+        observer: Callable[[int], TrainingObserver],
+        checkpoints: Checkpoints,
+        on_fold: Callable[[Fold, bool], None],
+        deadline: Deadline | None = None,
+    ) -> "HeldOut":
+        """Logits of train rows from models that were trained without them, fold after fold.
 
-def out_of_fold(
-    trainer: Trainer,
-    encoded: EncodedRows,
-    features: Floats2d,
-    folds: Sequence[Fold],
-    *,
-    tuned: Method | None,
-    observer: Callable[[int], TrainingObserver],
-    checkpoints: Checkpoints,
-    on_fold: Callable[[Fold, bool], None],
-    deadline: Deadline | None = None,
-) -> HeldOut:
-    """Logits of train rows from models that were trained without them, fold after fold.
-
-    Args:
-        features: of the encoded rows' units, from the frozen encoder.
-        tuned: the method that is tried beside the regression; None: the regression alone.
-        observer: of tuning in the fold with this number, from 1.
-        checkpoints: where every fold's logits are kept.
-        on_fold: called after every fold, with True where an earlier attempt finished it.
-        deadline: of tuning in all of them together.
-    """
-    methods = [Method.REGRESSION, *([tuned] if tuned else [])]
-    empty = np.zeros((0, trainer.objective.decoder.columns), dtype=np.float32)
-    logits: dict[Method, list[Floats2d]] = {method: [empty] for method in methods}
-    for number, fold in enumerate(folds, start=1):
-        name = f"fold-{number}"
-        score = partial(
-            _scored,
-            trainer,
-            encoded,
-            features,
-            fold,
-            tuned=tuned,
-            observer=observer(number),
-            epochs=checkpoints.epochs(name),
-            deadline=deadline and deadline.part(1 / (len(folds) - number + 1)),
-        )
-        scored, is_known = checkpoints.arrays(name, score)
-        on_fold(fold, is_known)
-        checkpoints.epochs(name).clear()
-        for method in methods:
-            logits[method].append(scored[method])
-    positions = np.concatenate([np.zeros(0, dtype=np.int64), *(fold.scored for fold in folds)])
-    return HeldOut(encoded.take(positions), {method: np.concatenate(parts) for method, parts in logits.items()})
+        Args:
+            features: of the encoded rows' units, from the frozen encoder.
+            tuned: the method that is tried beside the regression; None: the regression alone.
+            observer: of tuning in the fold with this number, from 1.
+            checkpoints: where every fold's logits are kept.
+            on_fold: called after every fold, with True where an earlier attempt finished it.
+            deadline: of tuning in all of them together.
+        """
+        methods = [Method.REGRESSION, *([tuned] if tuned else [])]
+        empty = np.zeros((0, trainer.objective.decoder.columns), dtype=np.float32)
+        logits: dict[Method, list[Floats2d]] = {method: [empty] for method in methods}
+        for number, fold in enumerate(folds, start=1):
+            name = f"fold-{number}"
+            score = partial(
+                _scored,
+                trainer,
+                encoded,
+                features,
+                fold,
+                tuned=tuned,
+                observer=observer(number),
+                epochs=checkpoints.epochs(name),
+                deadline=deadline and deadline.part(1 / (len(folds) - number + 1)),
+            )
+            scored, is_known = checkpoints.arrays(name, score)
+            on_fold(fold, is_known)
+            checkpoints.epochs(name).clear()
+            for method in methods:
+                logits[method].append(scored[method])
+        positions = np.concatenate([np.zeros(0, dtype=np.int64), *(fold.scored for fold in folds)])
+        return cls(encoded.take(positions), {method: np.concatenate(parts) for method, parts in logits.items()})
 
 
 def _scored(

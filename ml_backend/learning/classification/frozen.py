@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import GraphError
 from ...models.graphs.encoder import GraphEncoder
-from ...models.graphs.runtimes.openvino import OpenVinoRuntime
+from ...models.graphs.runtimes.base import GraphRuntime
 from ...models.graphs.store import GraphStore
 from ...models.text.encoder import Encoder
 from ...models.text.tokenised import TokenisedTexts
@@ -47,10 +47,11 @@ def frozen_encoder(encoder: TextEncoder, graphs: GraphStore | None, sample: Toke
         runtime.close()
 
 
-def _runtime(encoder: TextEncoder, graphs: GraphStore) -> OpenVinoRuntime | None:
+def _runtime(encoder: TextEncoder, graphs: GraphStore) -> GraphRuntime | None:
     try:
         shared = graphs.share(encoder)
-        return OpenVinoRuntime(shared.graph, shared.words, max_length_tokens=encoder.max_length_tokens, shapes=SHAPES)
+        kind = GraphRuntime.usual()
+        return kind(shared.graph, shared.words, max_length_tokens=encoder.max_length_tokens, shapes=SHAPES)
     except GraphError as error:
         log.info("torch computes the features: %s", error)
         return None

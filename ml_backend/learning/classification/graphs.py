@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,8 @@ from ...models.bundle.bundle import TrainedPart
 from ...models.bundle.head import Head
 from ...models.graphs.encoder import GraphEncoder
 from ...models.graphs.export import add_int8, export_graph
-from ...models.graphs.graph import GRAPH_FOLDER, Graph
-from ...models.graphs.runtimes.base import Runtime
-from ...models.graphs.runtimes.onnx import OnnxRuntime
-from ...models.graphs.runtimes.openvino import OpenVinoInt8Runtime
+from ...models.graphs.graph import Graph
+from ...models.graphs.runtimes.base import GraphRuntime, Runtime
 from ...models.graphs.store import GraphStore, SharedBase
 from ...models.graphs.weights import reweighted_graph
 from ...models.text.classifier import TextClassifier, tuned_backbone
@@ -55,7 +53,7 @@ def add_graph(part: TrainedPart, encoder: TextEncoder, texts: Sequence[str], sto
         if part.is_tuned:
             _write(part, encoder, texts, shared)
     except GraphError as error:
-        shutil.rmtree(part.folder / GRAPH_FOLDER, ignore_errors=True)
+        shutil.rmtree(part.folder / Graph.FOLDER, ignore_errors=True)
         return f"pre-labels of {part.facts.control!r} are computed by torch, which is slower: {error}"
     return None
 
@@ -71,9 +69,10 @@ def _write(part: TrainedPart, base: TextEncoder, texts: Sequence[str], shared: S
     model = TextClassifier(encoder, Head.read(part.folder), facts.linear_decoder)
     sample = texts[:: max(1, len(texts) // SAMPLE_TEXTS)][:SAMPLE_TEXTS]
     tokenised = model.read(sample)
-    graph = _plain(part.folder / GRAPH_FOLDER, base, encoder, tokenised, shared)
-    trial = _Trial.of(model, tokenised.take(np.arange(_checked_texts(tokenised))))
-    difference = trial.difference(OnnxRuntime(graph, shared.words, max_length_tokens=facts.max_length_tokens))
+    graph = _plain(part.folder / Graph.FOLDER, base, encoder, tokenised, shared)
+    trial = _Trial(model, tokenised.take(np.arange(_checked_texts(tokenised))))
+    runtime = GraphRuntime.exact()(graph, shared.words, max_length_tokens=facts.max_length_tokens)
+    difference = trial.difference(runtime)
     if not difference <= TOLERANCE:
         raise GraphError(
             f"logits of the exported graph differ by {difference:.3g} of the largest; wanted at most {TOLERANCE:g}"
@@ -102,7 +101,8 @@ def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]]
     try:
         graph = add_int8(graph, words=shared.words, samples=samples)
         longest = max(len(sequence) for sequence in samples)
-        agreement = trial.agreement(OpenVinoInt8Runtime(graph, shared.words, max_length_tokens=longest, shapes=1))
+        kind = GraphRuntime.usual(is_int8=True)
+        agreement = trial.agreement(kind(graph, shared.words, max_length_tokens=longest, shapes=1))
     except GraphError as error:
         reason = str(error)
     else:
@@ -114,17 +114,11 @@ def _try_int8(graph: Graph, shared: SharedBase, samples: Sequence[Sequence[int]]
     graph.without_int8()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """What torch gives for some texts, in fp32, for comparison."""
+    """Compares what runtimes give for some texts with what torch gives in fp32."""
 
-    model: TextClassifier
-    tokenised: TokenisedTexts
-    logits: Floats2d
-
-    @classmethod
-    def of(cls, model: TextClassifier, tokenised: TokenisedTexts) -> "_Trial":
-        return cls(model, tokenised, model.logits(tokenised))
+    def __init__(self, model: TextClassifier, tokenised: TokenisedTexts) -> None:
+        self.model, self.tokenised, self.logits = model, tokenised, model.logits(tokenised)
 
     def difference(self, runtime: Runtime) -> float:
         """Largest difference of a logit, as a share of the largest logit."""

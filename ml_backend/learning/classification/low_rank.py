@@ -58,7 +58,7 @@ def _is_plain_adapter(layer: "nn.Module") -> bool:
 
 
 def _forward_of(layer: Any) -> "Callable[..., torch.Tensor]":
-    """What a layer of peft computes with its only adapter."""
+    """Compute what a layer of peft computes with its only adapter."""
     (name,) = layer.active_adapters
     base, down, up = layer.base_layer, layer.lora_A[name].weight, layer.lora_B[name].weight
     scale, is_transposed = layer.scaling[name], layer.fan_in_fan_out

@@ -16,12 +16,12 @@ from ...models.base.base_model import weights_sha256
 from ...models.bundle.bundle import Bundle, TrainedPart
 from ...models.bundle.manifest import PartFacts
 from ...models.decoders.base import decoder_of
-from ...models.text.classifier import load_classifier
+from ...models.text.classifier import TextClassifier
 from ...models.text.torch_encoder import TextEncoder
 from ..figures import confusion_figure, reliability_figure
 from ..part import PartContext, PartOutcome, PartTrainer, VersionSpec
 from ..rows.data import TrainingData
-from .candidates import VALIDATION, Choice, HeadTraining
+from .candidates import Choice, HeadTraining
 from .graphs import add_graph
 from .settings import TrainingSettings
 
@@ -102,7 +102,7 @@ def verify_logits(bundle: Bundle, position: int, *, texts: tuple[str, ...], logi
         TrainingError: it does not.
         BundleError: its files do not fit the base model.
     """
-    model = load_classifier(bundle, position, use_bf16=False)
+    model = TextClassifier.load(bundle, position, use_bf16=False)
     loaded = model.logits(model.read(texts))
     difference = float(np.abs(loaded - logits).max(initial=0.0)) if loaded.shape == logits.shape else np.inf
     allowed = TOLERANCE * max(1.0, float(np.abs(logits).max(initial=0.0)))
@@ -121,7 +121,7 @@ def _metrics(
     if reliability.rows:
         metrics["expected_calibration_error"] = reliability.expected_error()
     for name, evaluation in evaluations.items():
-        prefix = "" if name == VALIDATION else f"{name}_"
+        prefix = "" if name == HeadTraining.VALIDATION else f"{name}_"
         metrics |= {f"{prefix}{key}": value for key, value in evaluation.summary().items()}
     return metrics
 

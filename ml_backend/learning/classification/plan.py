@@ -1,4 +1,4 @@
-"""What a training will do, worked out before anything runs, and what of it fits into the time that there is."""
+"""The plan of a training, made before anything runs, and the parts of it that fit into the time that there is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,8 +7,8 @@ import numpy as np
 
 from ...arrays import Ints
 from ...domain.model import Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS
-from ..loop.meter import FORWARD_SHARE
+from ...measuring.calibration import Reliability
+from ..loop.meter import ProgressMeter
 from ..rows.folds import Fold, stratified_folds
 from .settings import Hyperparameters, TrainingSettings
 
@@ -69,7 +69,7 @@ class Plan:
             validation: validation rows.
         """
         stops_early = validation >= settings.least_validation_rows
-        can_calibrate = validation >= LEAST_CALIBRATION_ROWS
+        can_calibrate = validation >= Reliability.LEAST_ROWS
         is_open = settings.method is Method.AUTO and not stops_early
         folds: list[Fold] = []
         if is_open or not can_calibrate:
@@ -96,7 +96,7 @@ class Plan:
     @property
     def work(self) -> float:
         """Training passes, in rows, that all of it takes at most; computing features counts a third."""
-        return self.embedded * FORWARD_SHARE + self._folds_work(1) + self._tuning_work(1)
+        return self.embedded * ProgressMeter.FORWARD_SHARE + self._folds_work(1) + self._tuning_work(1)
 
     def fold_work(self, fold: Fold) -> float:
         """Training passes, in rows, that comparing the methods on a fold takes at most."""
@@ -138,7 +138,7 @@ class Plan:
         if not self.tuned:
             return 0.0
         epochs = self.hyperparameters.epochs
-        scored = self.validation * FORWARD_SHARE * (epochs if self.stops_early else 1)
+        scored = self.validation * ProgressMeter.FORWARD_SHARE * (epochs if self.stops_early else 1)
         return self.learned * epochs * passes + scored
 
     def _shorter(self) -> Iterator["Plan"]:

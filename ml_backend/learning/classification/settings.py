@@ -92,7 +92,7 @@ class TrainingSettings(LoopSettings):
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """What training settings leave open, decided for a kind of head; `TrainingSettings` explains each of them."""
+    """The values that training settings leave open for the head; `TrainingSettings` explains each of them."""
 
     epochs: int
     regression_c: float = 30.0

@@ -15,7 +15,7 @@ from ..loop.schedule import Deadline
 from ..objectives.base import Objective
 from ..rows.encoded import EncodedRows
 from .settings import Hyperparameters, TrainingSettings
-from .tuned import TunedClassifier, tunable_classifier
+from .tuned import TunedClassifier
 
 __all__ = ["Trainer"]
 
@@ -53,7 +53,7 @@ class Trainer:
         )
 
     def first_head(self, encoded: EncodedRows, features: Floats2d, regression: Head) -> Head:
-        """Where the head of a tuned model starts.
+        """Return the head that a tuned model starts from.
 
         Args:
             features: of the encoded rows' units, from the frozen encoder.
@@ -82,7 +82,7 @@ class Trainer:
             checkpoints: where every epoch is kept; the training resumes from the newest that is there already.
             deadline: of training.
         """
-        with tunable_classifier(
+        with TunedClassifier.over(
             self.encoder,
             first_head,
             self.objective,

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...arrays import Floats2d, Places
 from ...domain.model import Method
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import nn
 
-__all__ = ["TunedClassifier", "tunable_classifier"]
+__all__ = ["TunedClassifier"]
 
 EMBEDDINGS = re.compile(r"(^|\.)(embeddings?|wte|wpe|embed_\w+|shared)(\.|$)")
 LOGITS = "validation_logits"
@@ -179,58 +178,59 @@ class TunedClassifier(Trainable):
         logits = functional.linear(features, self._weight, self._bias)
         return (self._objective.loss(logits, batch.codes) * batch.weights).mean()
 
+    @classmethod
+    @contextmanager
+    def over(
+        cls,
+        encoder: TextEncoder,
+        head: Head,
+        objective: Objective,
+        method: Method,
+        *,
+        settings: TrainingSettings,
+        hyperparameters: Hyperparameters,
+    ) -> "Iterator[TunedClassifier]":
+        """The encoder ready to be trained with a head; after the block it is frozen again, as it was before.
 
-@contextmanager
-def tunable_classifier(
-    encoder: TextEncoder,
-    head: Head,
-    objective: Objective,
-    method: Method,
-    *,
-    settings: TrainingSettings,
-    hyperparameters: Hyperparameters,
-) -> Iterator[TunedClassifier]:
-    """The encoder ready to be trained with a head; with the block it is frozen again, as it was before.
+        Args:
+            method: LORA puts a fresh adapter into its layers, which changes nothing before training; FULL trains its
+                weights.
 
-    Args:
-        method: LORA puts a fresh adapter into its layers, which changes nothing before training; FULL trains its
-            weights.
+        Raises:
+            TrainingError: the base model has no layers to adapt.
+        """
+        import torch
 
-    Raises:
-        TrainingError: the base model has no layers to adapt.
-    """
-    import torch
-
-    backbone = encoder.backbone
-    # Dropout and fresh adapters draw from torch's global generator: the caller's numbers are put back with the block.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        if method is Method.FULL:
-            module: nn.Module = backbone.module
-            prepared = _unfrozen(module)
-            save: Callable[[Path], object] = partial(save_weights, module)
-            rate = hyperparameters.full_learning_rate
-        else:
-            adapter = add_adapter(
-                backbone.module,
-                rank=hyperparameters.lora_r,
-                alpha=hyperparameters.lora_alpha,
-                dropout=settings.lora_dropout,
-            )
-            module, prepared = adapter, _unloaded(encoder, adapter)
-            save = partial(save_adapter, adapter, base_model=backbone.name)
-            rate = hyperparameters.adapter_learning_rate
-        with prepared:
-            yield TunedClassifier(
-                encoder,
-                module,
-                head,
-                objective,
-                settings=settings,
-                hyperparameters=hyperparameters,
-                save=save,
-                learning_rate=rate,
-            )
+        backbone = encoder.backbone
+        # Dropout and fresh adapters draw from torch's global generator: the caller's numbers are put back afterwards.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            if method is Method.FULL:
+                module: nn.Module = backbone.module
+                prepared = _unfrozen(module)
+                save: Callable[[Path], object] = partial(save_weights, module)
+                rate = hyperparameters.full_learning_rate
+            else:
+                adapter = add_adapter(
+                    backbone.module,
+                    rank=hyperparameters.lora_r,
+                    alpha=hyperparameters.lora_alpha,
+                    dropout=settings.lora_dropout,
+                )
+                module, prepared = adapter, _unloaded(encoder, adapter)
+                save = partial(save_adapter, adapter, base_model=backbone.name)
+                rate = hyperparameters.adapter_learning_rate
+            with prepared:
+                yield cls(
+                    encoder,
+                    module,
+                    head,
+                    objective,
+                    settings=settings,
+                    hyperparameters=hyperparameters,
+                    save=save,
+                    learning_rate=rate,
+                )
 
 
 @contextmanager
@@ -257,8 +257,7 @@ def _unfrozen(module: "nn.Module") -> Iterator[None]:
         module.load_state_dict(before)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Batch:
+class _Batch(NamedTuple):
     """Token sequences and what the head should answer to their units; tensors are on one device.
 
     Attributes:

@@ -3,22 +3,24 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from ...domain.model import Method
 from ...errors import TrainingError
-from ...measuring.text_metrics import TextEvaluation, text_metrics
+from ...measuring.text_metrics import TextEvaluation
 from ...models.generation.generator import Draft, TextGenerator
-from ...models.generation.language_model import LanguageModel, load_language_model
+from ...models.generation.language_model import LanguageModel
 from ..loop.fit import FitResult, fit
-from ..loop.meter import FORWARD_SHARE, ProgressMeter
+from ..loop.meter import ProgressMeter
 from ..loop.observer import Step, TrainingObserver
 from ..part import PartContext
-from .data import Pair, TokenPairs, tokenise_pairs
+from .data import Pair, TokenPairs
 from .loss import holdout_loss, perplexity, text_perplexity
 from .settings import GenerationSettings
-from .tuned import tunable_language_model
+from .tuned import TunedLanguageModel
 
-__all__ = ["PROBE", "FineTuning", "fine_tune"]
+__all__ = ["FineTuning", "fine_tune"]
 
 # Shares of the progress at which the model is loaded, and all but its files is there.
 LOADED, WORKED = 0.05, 0.98
@@ -27,39 +29,8 @@ WRITING_SHARE = 4.0
 """Work of writing a response, as a share of a training pass over it: it is written token by token."""
 FORGETTING_RATIO = 1.25
 """From this growth of the probe's perplexity on, a training is reported to have cost general language."""
-PROBE = (
-    "The train from the coast arrived twenty minutes late because a tree had fallen across the line.",
-    "She closed the window, put the kettle on, and waited for the rain to stop.",
-    "Most birds build a new nest every spring, although some return to the old one.",
-    "If the door is locked, please ask at the desk downstairs for the key.",
-    "The committee will meet again on Thursday to decide how the money should be spent.",
-    "Water boils at a lower temperature in the mountains than it does at sea level.",
-    "He had read the letter twice before he understood what his brother was asking of him.",
-    "Fresh bread, a little cheese and an apple were all that they took with them.",
-    "The museum opens at nine in the morning and is closed on public holidays.",
-    "Nobody knew why the lights had gone out, but everybody had an opinion about it.",
-    "A good map shows not only the roads but also where the ground is too wet to walk on.",
-    "When the harvest was over, the whole village gathered in the square to dance.",
-    "The doctor told him to rest for a week and to come back if the pain did not go away.",
-    "In winter the lake freezes so hard that people drive across it with their cars.",
-    "Children learn their first language by listening, long before they can say a word.",
-    "The old bridge was replaced by a wider one, which carries trams as well as bicycles.",
-    "I would rather walk for an hour than wait here for a bus that may never come.",
-    "Prices rose faster than wages that year, and many families had to move to smaller homes.",
-    "Every evening the lighthouse keeper wrote down the weather and the names of passing ships.",
-    "To plant a tree, dig a hole twice as wide as its roots and water it well.",
-    "The band played one more song, although the musicians were tired and the hall half empty.",
-    "Scientists compared the two samples and found no difference that could not be due to chance.",
-    "My grandmother kept her recipes in a tin box, each on a card in her careful handwriting.",
-    "The plane circled over the city until the fog had lifted and it was allowed to land.",
-    "A contract is valid only when both sides have signed it of their own free will.",
-    "They painted the kitchen yellow, which made the room look larger than it really was.",
-    "The river has changed its course several times, leaving behind a chain of quiet ponds.",
-    "After the goal the crowd fell silent for a moment, as if it had not believed its eyes.",
-    "Bees find their way home by the position of the sun, even on days with many clouds.",
-    "The new teacher learned the names of all thirty pupils before the end of the first day.",
-)
-"""General English, written for this purpose: what a model must not forget while it learns something special.
+PROBE = Path(__file__).with_name("probe.txt")
+"""Sentences of general English, written for this purpose: a model must not forget it while it learns something else.
 
 The perplexity of these sentences before and after a training shows catastrophic forgetting. They never change, so that
 the figures of all versions can be compared.
@@ -92,7 +63,7 @@ class _ModelFigures:
 
 @dataclass(frozen=True, slots=True)
 class FineTuning:
-    """What a fine-tuning came to.
+    """The outcome of a fine-tuning.
 
     Attributes:
         answered: holdout pairs whose prompts both models answered.
@@ -160,22 +131,22 @@ def fine_tune(
     """
     if not train:
         raise TrainingError("no train row has a prompt and a response; review tasks, and train again")
-    model = load_language_model(
+    model = LanguageModel.load(
         base_model, in_fp32=settings.trains_base_weights, quantised=settings.method is Method.QLORA
     )
     writer = TextGenerator(model, max_new_tokens=settings.max_new_tokens, max_length_tokens=settings.max_length_tokens)
     length = writer.max_length_tokens or settings.max_length_tokens
-    train_rows = tokenise_pairs(train, writer.format, max_length_tokens=length)
-    holdout_rows = tokenise_pairs(holdout, writer.format, max_length_tokens=length)
+    train_rows = TokenPairs.of(train, writer.format, max_length_tokens=length)
+    holdout_rows = TokenPairs.of(holdout, writer.format, max_length_tokens=length)
     answered = tuple(holdout[: settings.evaluation_rows])
-    rows_per_epoch = len(train_rows.rows) + len(holdout_rows.rows) * FORWARD_SHARE
-    measuring_work = 2 * (len(holdout_rows.rows) * FORWARD_SHARE + len(answered) * WRITING_SHARE)
+    rows_per_epoch = len(train_rows.rows) + len(holdout_rows.rows) * ProgressMeter.FORWARD_SHARE
+    measuring_work = 2 * (len(holdout_rows.rows) * ProgressMeter.FORWARD_SHARE + len(answered) * WRITING_SHARE)
     meter = ProgressMeter(context.report, settings.epochs * rows_per_epoch + measuring_work, start=LOADED, end=WORKED)
-    bench = _Bench(model, writer, holdout_rows, answered, meter, settings.tokens_per_pass)
+    bench = _Bench(writer, holdout_rows, answered, meter, settings.tokens_per_pass)
     before_s = time.monotonic()
     base = bench.measure("base model")
     measuring_s = time.monotonic() - before_s
-    with tunable_language_model(model, settings) as tuned:
+    with TunedLanguageModel.over(model, settings) as tuned:
         share = tuned.trainable_share
         tuned.set_rows(
             train_rows,
@@ -207,33 +178,42 @@ def fine_tune(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Bench:
     """Measures a model as it is at the moment."""
 
-    model: LanguageModel
-    writer: TextGenerator
-    holdout: TokenPairs
-    answered: Sequence[Pair]
-    meter: ProgressMeter
-    tokens_per_pass: int
+    def __init__(
+        self,
+        writer: TextGenerator,
+        holdout: TokenPairs,
+        answered: Sequence[Pair],
+        meter: ProgressMeter,
+        tokens_per_pass: int,
+    ) -> None:
+        self._model, self._writer = writer.model, writer
+        self._holdout, self._answered = holdout, answered
+        self._meter, self._tokens_per_pass = meter, tokens_per_pass
 
     def measure(self, name: str) -> _ModelFigures:
         """The figures of the model, which is called by a name in messages."""
         loss = None
-        if self.holdout.rows:
+        if self._holdout.rows:
             advance = self.advancing("measuring", f"reading the holdout rows with the {name}")
-            loss = holdout_loss(self.model, self.holdout.rows, tokens_per_pass=self.tokens_per_pass, on_rows=advance)
-        general = text_perplexity(self.model, PROBE, tokens_per_pass=self.tokens_per_pass)
-        count = self.meter.counter("measuring", f"writing responses with the {name}", work=WRITING_SHARE)
-        drafts = self.writer.generate([pair.prompt for pair in self.answered], on_rows=count)
-        experts = [pair.response for pair in self.answered]
-        texts = text_metrics(experts, [draft.text for draft in drafts]) if experts else None
+            loss = holdout_loss(self._model, self._holdout.rows, tokens_per_pass=self._tokens_per_pass, on_rows=advance)
+        general = text_perplexity(self._model, _probe(), tokens_per_pass=self._tokens_per_pass)
+        count = self._meter.counter("measuring", f"writing responses with the {name}", work=WRITING_SHARE)
+        drafts = self._writer.generate([pair.prompt for pair in self._answered], on_rows=count)
+        experts = [pair.response for pair in self._answered]
+        texts = TextEvaluation.of(experts, [draft.text for draft in drafts]) if experts else None
         return _ModelFigures(loss, general, texts, tuple(drafts))
 
     def advancing(self, stage: str, message: str) -> Callable[[int], None]:
         """A callback that counts rows whose loss was measured."""
-        return lambda rows: self.meter.advance(rows * FORWARD_SHARE, stage, message)
+        return lambda rows: self._meter.advance(rows * ProgressMeter.FORWARD_SHARE, stage, message)
+
+
+@cache
+def _probe() -> tuple[str, ...]:
+    return tuple(PROBE.read_text(encoding="utf-8").splitlines())
 
 
 def _described(settings: GenerationSettings) -> Callable[[Step], str]:

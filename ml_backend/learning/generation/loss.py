@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.base.token_batches import compute_context
 from ...models.generation.language_model import LanguageModel
-from .data import IGNORED, TokenPair, pad_pairs, passes
+from .data import TokenPair
 
 if TYPE_CHECKING:
     import torch
@@ -25,14 +25,14 @@ def response_losses(model: LanguageModel, rows: Sequence[TokenPair]) -> "torch.T
     """
     from torch.nn import functional
 
-    ids, mask, labels = pad_pairs(rows, model.tokenizer.pad_token_id, model.device)
+    ids, mask, labels = TokenPair.padded(rows, model.tokenizer.pad_token_id, model.device)
     # A token is predicted by the logits of the token before it.
     first = max(min(row.prompt_tokens for row in rows), 1)
     kept = ids.shape[1] - first + 1
     with compute_context(model.use_bf16, model.device):
         logits = _logits(model.module, ids, mask, kept)[:, :-1]
     flat = functional.cross_entropy(
-        logits.float().flatten(0, 1), labels[:, first:].flatten(), reduction="none", ignore_index=IGNORED
+        logits.float().flatten(0, 1), labels[:, first:].flatten(), reduction="none", ignore_index=TokenPair.IGNORED
     )
     return flat.view(len(rows), -1)
 
@@ -53,7 +53,7 @@ def holdout_loss(
 
     total, tokens = 0.0, 0
     with torch.inference_mode():
-        for batch in passes(rows, tokens_per_pass):
+        for batch in TokenPair.passes(rows, tokens_per_pass):
             total += float(response_losses(model, batch).double().sum())
             tokens += sum(row.response_tokens for row in batch)
             if on_rows is not None:

@@ -9,16 +9,15 @@ import numpy as np
 from ...errors import TrainingError
 from ...models.base.base_model import weights_sha256
 from ...models.bundle.bundle import Bundle, TrainedPart
-from ...models.bundle.manifest import QUANTILES, PartFacts
+from ...models.bundle.manifest import PartFacts
 from ...models.decoders.base import decoder_of
 from ...models.decoders.text import TextDecoder
-from ...models.generation.generator import format_of
 from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import load_tuned_model
 from ..figures import curves_figure
 from ..part import PartContext, PartOutcome, PartTrainer, VersionSpec
 from ..rows.data import LabeledTexts, TrainingData
-from .data import Pair, tokenise_pairs
+from .data import Pair, TokenPairs
 from .fine_tune import FineTuning, fine_tune
 from .loss import holdout_loss, perplexity
 from .settings import GenerationSettings
@@ -94,7 +93,7 @@ def perplexity_of(model: LanguageModel, prompts: Sequence[str], responses: Seque
     """Perplexity of responses to prompts, per token of the responses; not a number without any."""
     pairs = [Pair(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
     length = model.max_length_tokens or GenerationSettings().max_length_tokens
-    rows = tokenise_pairs(pairs, format_of(model), max_length_tokens=length).rows
+    rows = TokenPairs.of(pairs, model.chat_format(), max_length_tokens=length).rows
     return perplexity(holdout_loss(model, rows, tokens_per_pass=GenerationSettings().tokens_per_pass))
 
 
@@ -106,7 +105,7 @@ def _verify_loss(bundle: Bundle, position: int, *, pairs: Sequence[Pair], loss: 
     """
     facts, folder = bundle.manifest.parts[position], bundle.part_folder(position)
     model = load_tuned_model(folder)
-    rows = tokenise_pairs(pairs, format_of(model), max_length_tokens=facts.max_length_tokens).rows
+    rows = TokenPairs.of(pairs, model.chat_format(), max_length_tokens=facts.max_length_tokens).rows
     loaded = holdout_loss(model, rows, tokens_per_pass=int(facts.settings["tokens_per_pass"]))
     if not abs(loaded - loss) <= TOLERANCE * max(1.0, loss):
         raise TrainingError(
@@ -130,7 +129,7 @@ def _metrics(tuning: FineTuning) -> dict[str, float]:
 
 def _quantiles(confidences: Sequence[float]) -> tuple[float, ...]:
     """The 0th to 100th percentile; evenly spread over all there can be where nothing was written."""
-    points = np.linspace(0.0, 1.0, QUANTILES)
+    points = np.linspace(0.0, 1.0, PartFacts.QUANTILES)
     values = np.quantile(np.array(confidences), points) if confidences else points
     return tuple(float(value) for value in values)
 

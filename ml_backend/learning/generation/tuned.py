@@ -10,7 +10,7 @@ from ...models.base.adapters import add_adapter
 from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import save_tuned_model
 from ..loop.trainable import Trainable
-from .data import TokenPairs, passes
+from .data import TokenPair, TokenPairs
 from .loss import holdout_loss, response_losses
 from .settings import GenerationSettings
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import nn
 
-__all__ = ["TunedLanguageModel", "tunable_language_model"]
+__all__ = ["TunedLanguageModel"]
 
 CHECKPOINTED_FROM_WEIGHTS = 500_000_000
 
@@ -113,7 +113,7 @@ class TunedLanguageModel(Trainable):
         # Over the whole step, however many passes it takes: a mean of the passes' means would weigh tokens unequally.
         weight = sum(self._rows[i].weight * self._rows[i].response_tokens for i in positions)
         total = 0.0
-        for group in passes([self._rows[i] for i in positions], self._settings.tokens_per_pass):
+        for group in TokenPair.passes([self._rows[i] for i in positions], self._settings.tokens_per_pass):
             losses = response_losses(self.model, group)
             weights = torch.tensor([row.weight for row in group], dtype=losses.dtype, device=losses.device)
             loss = (losses.sum(dim=1) * weights).sum() / weight
@@ -128,34 +128,34 @@ class TunedLanguageModel(Trainable):
             leaves_out = is_checkpointing and hasattr(module, "gradient_checkpointing")
             module.training = is_training and (leaves_out or "lora_dropout" in name)
 
+    @classmethod
+    @contextmanager
+    def over(cls, model: LanguageModel, settings: GenerationSettings) -> "Iterator[TunedLanguageModel]":
+        """The model with a fresh adapter in it, which changes nothing before training and is taken out at the end.
 
-@contextmanager
-def tunable_language_model(model: LanguageModel, settings: GenerationSettings) -> Iterator[TunedLanguageModel]:
-    """The model with a fresh adapter in it, which changes nothing before training and is taken out at the end.
+        With method full the model itself is what changes, and stays as it is trained.
 
-    With method full the model itself is what changes, and stays as it is trained.
+        Raises:
+            TrainingError: the base model has no layers to adapt.
+        """
+        import torch
 
-    Raises:
-        TrainingError: the base model has no layers to adapt.
-    """
-    import torch
-
-    if settings.method is Method.FULL:
-        for parameter in model.module.parameters():
-            parameter.requires_grad_(True)
-        yield TunedLanguageModel(model, None, settings)
-        return
-    layers = model.module.get_input_embeddings(), model.module.get_output_embeddings()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        peft_model = _with_adapter(model, settings)
-        try:
-            yield TunedLanguageModel(model, peft_model, settings)
-        finally:
-            model.module = peft_model.unload()
-            # peft leaves trained embeddings where they are.
-            model.module.set_input_embeddings(layers[0])
-            model.module.set_output_embeddings(layers[1])
+        if settings.method is Method.FULL:
+            for parameter in model.module.parameters():
+                parameter.requires_grad_(True)
+            yield cls(model, None, settings)
+            return
+        layers = model.module.get_input_embeddings(), model.module.get_output_embeddings()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            peft_model = _with_adapter(model, settings)
+            try:
+                yield cls(model, peft_model, settings)
+            finally:
+                model.module = peft_model.unload()
+                # peft leaves trained embeddings where they are.
+                model.module.set_input_embeddings(layers[0])
+                model.module.set_output_embeddings(layers[1])
 
 
 def _checkpoints_gradients(model: LanguageModel, settings: GenerationSettings) -> bool:

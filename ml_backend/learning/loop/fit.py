@@ -26,7 +26,7 @@ RANDOM, DEVICE_RANDOM = "random", "device_random"
 
 @dataclass(slots=True)
 class FitResult:
-    """What a training came to; what earlier attempts at it did is part of it.
+    """The outcome of a training, which includes what earlier attempts at it did.
 
     Attributes:
         epochs: how many were trained.

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from ...domain.progress import Progress, ProgressCallback
 
-__all__ = ["FORWARD_SHARE", "ProgressMeter"]
+__all__ = ["ProgressMeter"]
 
-FORWARD_SHARE = 1 / 3
-"""Work of computing features or scores of rows, as a share of a training pass over them."""
 
 LEAST_S = 2.0
 
@@ -21,6 +20,9 @@ class ProgressMeter:
         start: fraction at which the work begins; `end` is the one where it ends.
         clock: seconds from any origin.
     """
+
+    FORWARD_SHARE: ClassVar[float] = 1 / 3
+    """Work of computing features or scores of rows, as a share of a training pass over them."""
 
     def __init__(
         self,

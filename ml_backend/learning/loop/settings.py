@@ -16,7 +16,7 @@ __all__ = ["LoopSettings"]
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """What determines a training whatever is trained.
+    """Settings that determine a training whatever is trained.
 
     Attributes:
         max_length_tokens: longer rows are cut; bounded by what the base model can read.

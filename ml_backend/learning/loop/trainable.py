@@ -1,4 +1,4 @@
-"""What the training loop asks of a model."""
+"""The methods of a model that the training loop calls."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ class Trainable(ABC):
     @property
     @abstractmethod
     def rates_to_lower(self) -> str:
-        """What to do where the loss is no longer finite, with the learning rates that the settings give."""
+        """Advice for the case that the loss is no longer finite, with the learning rates that the settings give."""
 
     def state(self) -> "dict[str, torch.Tensor]":
         """A copy of everything that training changes, in the memory of the CPU."""

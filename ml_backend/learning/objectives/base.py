@@ -1,7 +1,8 @@
-"""What an objective provides, and how it is found."""
+"""The base class of objectives, and how they are found."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..rows.encoded import EncodedRows
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Objective", "objective_for"]
+__all__ = ["Objective"]
 
 
 class Objective(ABC):
@@ -35,18 +36,21 @@ class Objective(ABC):
 
     Attributes:
         head: the kind of head.
-        measure: what methods and versions are compared by.
         learns_descriptions: whether names and hints of labels are learned from as texts.
         decoder: how the head is read as long as nothing is calibrated; there from `prepare` on.
     """
 
     head: ClassVar[str]
-    measure: ClassVar[F1Measure]
     learns_descriptions: ClassVar[bool] = False
     decoder: Decoder
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
+
+    @cached_property
+    def measure(self) -> F1Measure:
+        """The measure that methods and versions are compared by."""
+        return F1Measure.of(self.head)
 
     def prepare(self, encoder: TextEncoder, rows: LabeledTexts) -> None:
         """Settle how texts are read, by the rows that are to be learned."""
@@ -62,7 +66,7 @@ class Objective(ABC):
 
     @abstractmethod
     def codes(self, targets: Sequence[Target | None], tokenised: TokenisedTexts, /) -> Codes:
-        """What the head should answer per unit; anything for a row without an answer, which must not be learned."""
+        """Return the answers to learn per unit; anything for a row without an answer, which must not be learned."""
 
     @abstractmethod
     def strata(self, targets: Sequence[Target]) -> Ints:
@@ -70,7 +74,7 @@ class Objective(ABC):
 
     @abstractmethod
     def hyperparameters(self, method: Method | None, /, *, has_few_rows: bool) -> Hyperparameters:
-        """What trains this head well unless the settings say otherwise.
+        """Return what trains this head well unless the settings say otherwise.
 
         Args:
             method: how the base model is tuned; None: it is not.
@@ -89,7 +93,7 @@ class Objective(ABC):
         _has_few_rows: bool,
         /,
     ) -> Head:
-        """Where the head of a tuned model starts: here, as the regression on the same rows."""
+        """Return the head that a tuned model starts from: here, the regression on the same rows."""
         return regression
 
     @abstractmethod
@@ -126,11 +130,11 @@ class Objective(ABC):
         """Rows that frozen features are computed of: all, or as many as fit into memory."""
         return np.arange(len(encoded))
 
+    @staticmethod
+    def of(head: str, labels: tuple[str, ...]) -> "Objective":
+        """A new objective for a kind of head.
 
-def objective_for(head: str, labels: tuple[str, ...]) -> Objective:
-    """A new objective for a kind of head.
-
-    Raises:
-        KeyError: the head is not a linear one.
-    """
-    return classes_in(__package__, Objective, "head")[head](labels)
+        Raises:
+            KeyError: the head is not a linear one.
+        """
+        return classes_in(__package__, Objective, "head")[head](labels)

@@ -9,8 +9,7 @@ import numpy as np
 from ...arrays import Bools, Codes, Floats, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic
-from ...measuring.measures.sigmoid import SigmoidMeasure
+from ...measuring.calibration import Reliability, fit_logistic
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.decoders.sigmoid import SigmoidDecoder
@@ -26,7 +25,7 @@ from .base import Objective
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["SigmoidObjective"]
+__all__: list[str] = []
 
 PRIOR_ROWS = 10.0
 """How many rows the threshold of all labels together counts for, against the rows that carry a label."""
@@ -36,7 +35,6 @@ class SigmoidObjective(Objective):
     """A code is a line of 1 for the labels that were chosen and 0 for the others, shape (U, K)."""
 
     head = "sigmoid"
-    measure = SigmoidMeasure()
 
     def first_decoder(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Decoder:
         return SigmoidDecoder(labels=self.labels)
@@ -87,7 +85,7 @@ class SigmoidObjective(Objective):
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A logistic map of all labels together, then thresholds on what it gives, then the same of whole answers."""
         decoder = SigmoidDecoder(labels=self.labels)
-        if len(encoded) < LEAST_CALIBRATION_ROWS:
+        if len(encoded) < Reliability.LEAST_ROWS:
             return decoder
         chosen = np.asarray(encoded.codes, dtype=np.bool_)
         of_label = fit_logistic(logits.ravel().astype(np.float64), chosen.ravel())

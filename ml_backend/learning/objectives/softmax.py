@@ -8,8 +8,7 @@ import numpy as np
 from ...arrays import Codes, Floats2d, Ints
 from ...domain.example import Target
 from ...domain.model import Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_temperature
-from ...measuring.measures.softmax import SoftmaxMeasure
+from ...measuring.calibration import Reliability, fit_temperature
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
 from ...models.decoders.softmax import SoftmaxDecoder
@@ -25,14 +24,13 @@ from .base import Objective
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["SoftmaxObjective"]
+__all__: list[str] = []
 
 
 class SoftmaxObjective(Objective):
     """A code is the position of the class."""
 
     head = "softmax"
-    measure = SoftmaxMeasure()
     learns_descriptions = True
 
     def first_decoder(self, _encoder: TextEncoder, _rows: LabeledTexts, /) -> Decoder:
@@ -93,7 +91,7 @@ class SoftmaxObjective(Objective):
         return functional.cross_entropy(logits, codes, reduction="none")
 
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
-        if len(encoded) < LEAST_CALIBRATION_ROWS:
+        if len(encoded) < Reliability.LEAST_ROWS:
             return SoftmaxDecoder(labels=self.labels)
         return SoftmaxDecoder(
             labels=self.labels, temperature=fit_temperature(logits, np.asarray(encoded.codes, dtype=np.int64))

@@ -9,11 +9,10 @@ import numpy as np
 from ...arrays import Bools, Codes, Floats2d, Ints
 from ...domain.example import Span, Target
 from ...domain.model import Method
-from ...measuring.calibration import LEAST_CALIBRATION_ROWS, Reliability, fit_logistic, fit_temperature
-from ...measuring.measures.tags import TagsMeasure
+from ...measuring.calibration import Reliability, fit_logistic, fit_temperature
 from ...models.bundle.head import Head
 from ...models.decoders.base import Decoder
-from ...models.decoders.tags import OUTSIDE, TagsDecoder
+from ...models.decoders.tags import TagsDecoder
 from ...models.text.confidence import log_odds
 from ...models.text.tokenised import TokenisedTexts
 from ...models.text.torch_encoder import TextEncoder
@@ -28,7 +27,7 @@ from .base import Objective
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TagsObjective", "tags_of"]
+__all__ = ["tags_of"]
 
 MOST_REGRESSION_UNITS = 200_000
 """Words whose frozen vectors are held at a time: 300 MB at 384 numbers each."""
@@ -44,7 +43,6 @@ class TagsObjective(Objective):
     """A code is a tag per unit: O, then B and I of each label in turn. Of spans that overlap one is learned."""
 
     head = "tags"
-    measure = TagsMeasure()
 
     def why_unusable(self, targets: Sequence[Target]) -> str | None:
         if any(targets):
@@ -52,7 +50,7 @@ class TagsObjective(Objective):
         return f"none of the {len(targets)} train rows marks anything; wanted at least one span: review more tasks"
 
     def first_decoder(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Decoder:
-        """Of words, unless people marked parts of words."""
+        """Return a decoder of words, unless people marked parts of words."""
         spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
         units = [Unit.PIECE] if stands_between_spaces(rows.texts, spans) else [Unit.WORD, Unit.MODEL_WORD]
         fitting = (unit for unit in units if stands_on(unit, encoder, rows.texts, spans))
@@ -111,7 +109,7 @@ class TagsObjective(Objective):
     def calibrated(self, logits: Floats2d, encoded: EncodedRows) -> Decoder:
         """A temperature of tags, the bias of the highest strict F1, and logistic maps for spans and for whole texts."""
         decoder = self._tags_decoder()
-        if len(encoded) < LEAST_CALIBRATION_ROWS:
+        if len(encoded) < Reliability.LEAST_ROWS:
             return decoder
         codes = np.asarray(encoded.codes, dtype=np.int64)
         decoder = decoder.copy_with(temperature=fit_temperature(logits, codes))
@@ -185,19 +183,19 @@ def tags_of(spans: Sequence[Span], unit_spans: Ints, index: dict[str, int]) -> I
         unit_spans: characters of the text's units, in order, shape (T, 2).
         index: number of each label.
     """
-    tags = np.full(len(unit_spans), OUTSIDE, dtype=np.int64)
+    tags = np.full(len(unit_spans), TagsDecoder.OUTSIDE, dtype=np.int64)
     without_unit = []
     for span in sorted(without_overlaps(spans)):
         covered = np.minimum(unit_spans[:, 1], span.end) - np.maximum(unit_spans[:, 0], span.start)
         share = covered / np.maximum(unit_spans[:, 1] - unit_spans[:, 0], 1)
-        own = np.flatnonzero((share >= 0.5) & (tags == OUTSIDE))
+        own = np.flatnonzero((share >= 0.5) & (tags == TagsDecoder.OUTSIDE))
         if len(own):
             tags[own] = 2 * index[span.label] + 2
             tags[own[0]] -= 1
         elif len(share) and share.max() > 0:
             without_unit.append((span, int(share.argmax())))
     for span, nearest in without_unit:
-        if tags[nearest] == OUTSIDE:
+        if tags[nearest] == TagsDecoder.OUTSIDE:
             tags[nearest] = 2 * index[span.label] + 1
     return tags
 

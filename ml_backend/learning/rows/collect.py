@@ -10,7 +10,7 @@ from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...errors import TrainingError
 from ...tasks import ServedControl
 from ...tasks.entities import without_overlaps
-from ..objectives.base import objective_for
+from ..objectives.base import Objective
 from .data import LabeledTexts, TrainingData
 
 __all__ = ["training_data"]
@@ -45,7 +45,7 @@ def training_data(
     if not served.kind.has_labels:
         left = tuple(_warnings((), Counter(), left_out, knows_names=False))
         return TrainingData(control.name, served.kind.head, (), train, _labeled([]), validation, left)
-    objective = objective_for(served.kind.head, labels)
+    objective = Objective.of(served.kind.head, labels)
     fault = objective.why_unusable(train.targets)
     if fault:
         raise TrainingError(f"{control.name!r} cannot be learned: {fault}")

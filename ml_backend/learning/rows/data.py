@@ -1,7 +1,6 @@
-"""What a control's model is trained on: texts with answers and weights, taken from the rows of a snapshot.
+"""Training data of a control's model: texts with answers and weights, taken from the rows of a snapshot.
 
-To the rows of a single choice come the labels' own descriptions, their names and the phrases of their hints, as
-further train texts.
+For a single choice, the labels' names and the phrases of their hints are further train texts.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...arrays import Ints
-from ..loop.meter import FORWARD_SHARE
+from ..loop.meter import ProgressMeter
 
 __all__ = ["Fold", "deal_out", "stratified_folds"]
 
@@ -19,7 +19,7 @@ class Fold:
 
     def work(self, epochs: int) -> float:
         """Training passes, in rows, that comparing the methods on it takes with this many epochs of tuning."""
-        return len(self.train) * epochs + len(self.scored) * FORWARD_SHARE
+        return len(self.train) * epochs + len(self.scored) * ProgressMeter.FORWARD_SHARE
 
 
 def stratified_folds(

@@ -2,24 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from ...domain.example import Row, Target, label_of, parts_of
 from ...domain.model import Suspects
 
-__all__ = ["LEAST_WEIGHT", "Suspicion", "treat_suspects"]
-
-LEAST_WEIGHT = 0.05
-"""Share of its weight that a row keeps whose label is surely wrong: a suspicion is not knowledge."""
+__all__ = ["Suspicion", "treat_suspects"]
 
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What an audit says of train rows and their answers to one control, by row id.
+    """The verdict of an audit on train rows and their answers to one control, by row id.
 
     Attributes:
         quality: of answers, 0 to 1, low is suspect; rows that were not judged are not in it.
         suspects: rows whose answer is likely wrong.
     """
+
+    LEAST_WEIGHT: ClassVar[float] = 0.05
+    """Share of its weight that a row keeps whose label is surely wrong: a suspicion is not knowledge."""
 
     quality: Mapping[str, float]
     suspects: frozenset[str]
@@ -47,7 +48,8 @@ def treat_suspects(
         sentence = f"{len(concerned)} train rows were left out, since an audit suspects their labels to be wrong"
         return [row for row in rows if row.id not in concerned], (sentence,)
     weights = {
-        row.id: max(suspicion.quality.get(row.id, 1.0), LEAST_WEIGHT) if row.id in treatable else 1.0 for row in rows
+        row.id: max(suspicion.quality.get(row.id, 1.0), Suspicion.LEAST_WEIGHT) if row.id in treatable else 1.0
+        for row in rows
     }
     sentence = (
         f"train rows were weighted by their labels' quality: an audit suspects {len(concerned)} of them to be wrong"

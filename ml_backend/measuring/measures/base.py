@@ -1,4 +1,4 @@
-"""What a measure provides, and how it is found."""
+"""The base class of measures, and how they are found."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from ...plugins import classes_in
 from ..evaluation import Evaluation
 from ..text_metrics import TextEvaluation
 
-__all__ = ["AnyEvaluation", "Measure", "PairedStatistics", "measure_of"]
+__all__ = ["AnyEvaluation", "Measure", "PairedStatistics"]
 
 AnyEvaluation: TypeAlias = Evaluation | TextEvaluation
 
@@ -81,11 +81,11 @@ class Measure(ABC):
             champion: its answer per row, None where it gives none; `challenger` is the same for the other version.
         """
 
+    @staticmethod
+    def of(head: str) -> "Measure":
+        """The measure of a kind of head.
 
-def measure_of(head: str) -> Measure:
-    """The measure of a kind of head.
-
-    Raises:
-        KeyError: there is no such head.
-    """
-    return classes_in(__package__, Measure, "head")[head]()
+        Raises:
+            KeyError: there is no such head.
+        """
+        return classes_in(__package__, Measure, "head")[head]()

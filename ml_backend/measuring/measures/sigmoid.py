@@ -3,7 +3,7 @@
 from ..evaluation import Average
 from ..f1 import F1Measure
 
-__all__ = ["SigmoidMeasure"]
+__all__: list[str] = []
 
 
 class SigmoidMeasure(F1Measure):

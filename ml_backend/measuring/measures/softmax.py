@@ -3,7 +3,7 @@
 from ..evaluation import Average
 from ..f1 import F1Measure
 
-__all__ = ["SoftmaxMeasure"]
+__all__: list[str] = []
 
 
 class SoftmaxMeasure(F1Measure):

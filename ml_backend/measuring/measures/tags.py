@@ -3,7 +3,7 @@
 from ..evaluation import Average
 from ..f1 import F1Measure
 
-__all__ = ["TagsMeasure"]
+__all__: list[str] = []
 
 
 class TagsMeasure(F1Measure):

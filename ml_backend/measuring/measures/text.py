@@ -6,10 +6,10 @@ import numpy as np
 
 from ...arrays import Floats
 from ...domain.example import Target
-from ..text_metrics import TextEvaluation, rouge_l, text_metrics
+from ..text_metrics import TextEvaluation, rouge_l
 from .base import Measure, PairedStatistics
 
-__all__ = ["TextMeasure"]
+__all__: list[str] = []
 
 
 class TextMeasure(Measure):
@@ -21,7 +21,9 @@ class TextMeasure(Measure):
     def evaluate(
         self, true: Sequence[Target], predicted: Sequence[Target | None], _labels: Sequence[str] = ()
     ) -> TextEvaluation:
-        return text_metrics(list(map(str, true)), [None if answer is None else str(answer) for answer in predicted])
+        return TextEvaluation.of(
+            list(map(str, true)), [None if answer is None else str(answer) for answer in predicted]
+        )
 
     def compare(
         self,

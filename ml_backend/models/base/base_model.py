@@ -133,7 +133,7 @@ class BaseModelFiles:
         return min((int(limit) for limit in limits if limit and 0 < limit < NO_LIMIT), default=None)
 
     def failure(self, error: Exception) -> str:
-        """What to tell a user whose base model transformers refused to load."""
+        """Return a message for a user whose base model transformers refused to load."""
         if "trust_remote_code" in str(error):
             return (
                 f"base model {self.name!r} needs code from its own repository, which is never run; "

@@ -1,4 +1,4 @@
-"""What torch computes on, and in which precision that is fastest."""
+"""The device that torch computes on, and the precision that is fastest there."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...batches import in_batches
 from ...words import token_spans, words
 from .tokeniser import LocatedTokens, Tokeniser
 
-__all__ = ["Legibility", "legibility", "longer_texts"]
+__all__ = ["Legibility", "longer_texts"]
 
 TEXTS_LOOKED_AT, CHARACTERS_LOOKED_AT, WORDS_LOOKED_AT = 200, 2000, 2000
 LEAST_WORDS = 50
@@ -20,8 +20,7 @@ SPECIAL_TOKENS = 8
 CHUNK_ROWS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Legibility:
+class Legibility(NamedTuple):
     """Measures of how well a tokenizer represents the letters and digits in texts.
 
     Attributes:
@@ -34,28 +33,28 @@ class Legibility:
     spelled: float
     alike: float
 
+    @classmethod
+    def of(cls, texts: Sequence[str], tokeniser: Tokeniser) -> "Legibility":
+        """Measure how much of the texts reaches the model, by a sample of 200 that are spread over all of them.
 
-def legibility(texts: Sequence[str], tokeniser: Tokeniser) -> Legibility:
-    """Measure how much of the texts reaches the model, by a sample of 200 that are spread over all of them.
-
-    Raises:
-        EncoderError: the tokenizer does not give the positions of its tokens.
-    """
-    step = max(len(texts) // TEXTS_LOOKED_AT, 1)
-    chosen = [text[:CHARACTERS_LOOKED_AT] for text in texts[::step][:TEXTS_LOOKED_AT]]
-    letters, read, in_words, spelled = set(), set(), set(), set()
-    for number, (text, tokens) in enumerate(zip(chosen, tokeniser.locate(chosen), strict=True)):
-        for word in _words(text):
-            letters |= {(number, place) for place in word}
-            in_words |= {(number, place) for place in word if len(word) > 1}
-        for piece in _known_pieces(text, tokens, tokeniser.unknown_id):
-            read |= {(number, place) for place in piece}
-            spelled |= {(number, place) for place in piece if len(piece) == 1}
-    return Legibility(
-        len(letters - read) / max(len(letters), 1),
-        len(in_words & spelled) / max(len(in_words), 1),
-        _share_alike(chosen, tokeniser),
-    )
+        Raises:
+            EncoderError: the tokenizer does not give the positions of its tokens.
+        """
+        step = max(len(texts) // TEXTS_LOOKED_AT, 1)
+        chosen = [text[:CHARACTERS_LOOKED_AT] for text in texts[::step][:TEXTS_LOOKED_AT]]
+        letters, read, in_words, spelled = set(), set(), set(), set()
+        for number, (text, tokens) in enumerate(zip(chosen, tokeniser.locate(chosen), strict=True)):
+            for word in _words(text):
+                letters |= {(number, place) for place in word}
+                in_words |= {(number, place) for place in word if len(word) > 1}
+            for piece in _known_pieces(text, tokens, tokeniser.unknown_id):
+                read |= {(number, place) for place in piece}
+                spelled |= {(number, place) for place in piece if len(piece) == 1}
+        return cls(
+            len(letters - read) / max(len(letters), 1),
+            len(in_words & spelled) / max(len(in_words), 1),
+            _share_alike(chosen, tokeniser),
+        )
 
 
 def longer_texts(texts: Sequence[str], tokeniser: Tokeniser, max_length_tokens: int) -> list[int]:

@@ -6,11 +6,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import ClassVar
 
-__all__ = ["NICENESS", "NativeThread", "give_way"]
+__all__ = ["NativeThread"]
 
-NICENESS = 5
-"""Added to the niceness of a thread that gives way; Linux then gives it a third of what another thread has."""
 
 _running: set["NativeThread"] = set()
 
@@ -25,6 +24,9 @@ class NativeThread(threading.Thread):
         work: what the thread does.
         stop: makes the work return soon; other threads call it, perhaps more than once.
     """
+
+    NICENESS: ClassVar[int] = 5
+    """Added to the niceness of a thread that gives way; Linux then gives it a third of what another thread has."""
 
     def __init__(self, work: Callable[[], None], *, name: str, stop: Callable[[], object]) -> None:
         super().__init__(target=work, name=name, daemon=True)
@@ -54,14 +56,14 @@ class NativeThread(threading.Thread):
         if self is not threading.current_thread():
             self.join()
 
-
-def give_way() -> None:
-    """Give the calling thread, and threads that it starts, only what others leave of the cores; on Linux alone."""
-    # Other systems know the priority of processes alone.
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+    @staticmethod
+    def give_way() -> None:
+        """Give the calling thread, and threads that it starts, only what others leave of the cores; on Linux alone."""
+        # Other systems know the priority of processes alone.
+        if sys.platform == "linux":
+            thread = threading.get_native_id()
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NativeThread.NICENESS)
 
 
 @atexit.register

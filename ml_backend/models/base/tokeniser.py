@@ -37,7 +37,7 @@ class LocatedTokens:
 
 
 class Tokeniser(Protocol):
-    """What an encoder needs of a tokenizer. Safe to use from several threads."""
+    """A tokenizer, as far as an encoder needs one. Safe to use from several threads."""
 
     @property
     def pad_id(self) -> int:

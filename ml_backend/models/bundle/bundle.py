@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ...atomic_files import take_place, unfinished_folder
 from ...domain.snapshot import text_digest
@@ -24,11 +25,10 @@ from ..base.adapters import ADAPTER_FOLDER
 from .head import Head
 from .manifest import SCHEMA_VERSION, BundleManifest, PartFacts
 
-__all__ = ["WEIGHTS_NAME", "Bundle", "TrainedPart", "read_bundle", "write_bundle"]
+__all__ = ["Bundle", "TrainedPart", "read_bundle", "write_bundle"]
 
 MANIFEST_NAME = "bundle.json"
 PARTS_FOLDER = "controls"
-WEIGHTS_NAME = "weights.safetensors"
 TEXTS_NAME = "trained_texts.txt"
 DIGEST_LENGTH = 16  # hex digits; a collision among a million texts has a chance of 1 in 37 million
 
@@ -47,12 +47,14 @@ class TrainedPart:
     @property
     def is_tuned(self) -> bool:
         """True where something in the base model was trained."""
-        return (self.folder / ADAPTER_FOLDER).is_dir() or (self.folder / WEIGHTS_NAME).is_file()
+        return (self.folder / ADAPTER_FOLDER).is_dir() or (self.folder / Bundle.WEIGHTS_NAME).is_file()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A bundle whose digests were checked."""
+
+    WEIGHTS_NAME: ClassVar[str] = "weights.safetensors"
 
     path: Path
     manifest: BundleManifest
@@ -60,6 +62,16 @@ class Bundle:
     def part_folder(self, position: int) -> Path:
         """Folder of the files of a part."""
         return self.path / PARTS_FOLDER / str(position)
+
+    def check_base(self, weights_sha256: str) -> None:
+        """Raise a BundleError where the bundle was trained on other base weights than these."""
+        manifest = self.manifest
+        if weights_sha256 != manifest.base_model_sha256:
+            raise BundleError(
+                f"{manifest.model_version} was trained on {manifest.base_model} with weights "
+                f"{manifest.base_model_sha256[:12]}; found {weights_sha256[:12]}. "
+                "Restore the former weights, or train a new version on these."
+            )
 
     def head(self, position: int) -> Head:
         """The linear head of a part.
@@ -76,7 +88,7 @@ class Bundle:
 
     def weights(self, position: int) -> Path | None:
         """File with the whole model's weights of a part, None where it has none."""
-        file = self.part_folder(position) / WEIGHTS_NAME
+        file = self.part_folder(position) / Bundle.WEIGHTS_NAME
         return file if file.is_file() else None
 
     def was_trained_on(self, texts: Sequence[str]) -> list[bool]:

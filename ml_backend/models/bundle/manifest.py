@@ -1,7 +1,7 @@
-"""What `bundle.json` says."""
+"""The contents of `bundle.json`."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
@@ -10,15 +10,14 @@ from ...errors import BundleError
 from ..base.stored_facts import StoredFacts
 from ..decoders.base import AnyDecoder, Decoder, decoder_of
 
-__all__ = ["QUANTILES", "BundleFacts", "BundleManifest", "PartFacts"]
+__all__ = ["BundleFacts", "BundleManifest", "PartFacts"]
 
 SCHEMA_VERSION = 2
-QUANTILES = 101
 LONGEST_SEQUENCE = 10_000_000
 
 
 class BundleFacts(StoredFacts):
-    """What a bundle says about where its rows came from, known before training.
+    """Facts about where the rows of a bundle came from, known before training.
 
     Attributes:
         field: key of the task's data that holds the text.
@@ -31,7 +30,7 @@ class BundleFacts(StoredFacts):
 
 
 class PartFacts(StoredFacts):
-    """What a bundle says about one control.
+    """Facts in a bundle about one control.
 
     Attributes:
         control: its name in the label config.
@@ -41,6 +40,8 @@ class PartFacts(StoredFacts):
         score_quantiles: the 0th to 100th percentile of the confidence in its answers.
         settings: that it was trained with.
     """
+
+    QUANTILES: ClassVar[int] = 101
 
     control: str
     head: str
@@ -79,8 +80,8 @@ class PartFacts(StoredFacts):
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
         quantiles, tokens = self.score_quantiles, self.max_length_tokens
-        if len(quantiles) != QUANTILES or not all(0 <= score <= 1 for score in quantiles):
-            found = f"{len(quantiles)} score quantiles found; wanted {QUANTILES}, all from 0 to 1"
+        if len(quantiles) != PartFacts.QUANTILES or not all(0 <= score <= 1 for score in quantiles):
+            found = f"{len(quantiles)} score quantiles found; wanted {PartFacts.QUANTILES}, all from 0 to 1"
             raise ValueError(f"the part of {self.control!r} is wrong: {found}")
         if not 0 < tokens <= LONGEST_SEQUENCE:
             found = f"lengths of [{tokens}] tokens found; wanted 1 to {LONGEST_SEQUENCE}"
@@ -89,7 +90,7 @@ class PartFacts(StoredFacts):
 
 
 class BundleManifest(StoredFacts):
-    """What `bundle.json` says.
+    """The facts in `bundle.json`.
 
     Attributes:
         parts: one per control that the version answers, in the order of the label config.

@@ -1,4 +1,4 @@
-"""What a decoder provides, and how it is found."""
+"""The base class of decoders, and how they are found."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

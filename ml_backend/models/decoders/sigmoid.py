@@ -10,7 +10,7 @@ from ...arrays import Bools, Floats, Floats2d
 from ...domain.model import ScoredTarget
 from ..text.confidence import Logistic
 from ..text.encoder import Encoder
-from ..text.tokenised import TokenisedTexts, whole_texts
+from ..text.tokenised import TokenisedTexts
 from .base import Decoder
 
 __all__ = ["SigmoidDecoder"]
@@ -44,7 +44,7 @@ class SigmoidDecoder(Decoder):
         return len(self.labels)
 
     def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
-        return whole_texts(encoder.tokenise(texts))
+        return TokenisedTexts.whole(encoder.tokenise(texts))
 
     def probabilities(self, logits: Floats2d) -> Floats:
         """Confidence per text and label, shape (N, K)."""

@@ -7,7 +7,7 @@ from ...domain.example import Part
 from ...domain.model import ScoredTarget
 from ..text.confidence import confidences
 from ..text.encoder import Encoder
-from ..text.tokenised import TokenisedTexts, whole_texts
+from ..text.tokenised import TokenisedTexts
 from .base import Decoder
 
 __all__ = ["SoftmaxDecoder"]
@@ -29,7 +29,7 @@ class SoftmaxDecoder(Decoder):
         return len(self.labels)
 
     def tokenise(self, encoder: Encoder, texts: Sequence[str]) -> TokenisedTexts:
-        return whole_texts(encoder.tokenise(texts))
+        return TokenisedTexts.whole(encoder.tokenise(texts))
 
     def answers(self, logits: Floats2d, _tokenised: TokenisedTexts, /) -> list[ScoredTarget]:
         answers = []

@@ -6,7 +6,7 @@ B), so that spans of one label that touch stay two.
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -21,9 +21,7 @@ from ..text.windows import Unit, tokenise_units
 from ..text.word_shapes import WIDTH
 from .base import Decoder
 
-__all__ = ["OUTSIDE", "TagsDecoder", "best_tags", "spans_of"]
-
-OUTSIDE = 0
+__all__ = ["TagsDecoder", "best_tags", "spans_of"]
 
 
 class TagsDecoder(Decoder):
@@ -35,6 +33,8 @@ class TagsDecoder(Decoder):
         span_slope: with `span_offset` the map from a span's mean probability to the confidence in it, see `Logistic`.
         task_slope: with `task_offset` the same from the probability that all tags of a text are right.
     """
+
+    OUTSIDE: ClassVar[int] = 0
 
     head = "tags"
     unit: Annotated[Unit, Field(strict=False)] = Unit.MODEL_WORD
@@ -70,7 +70,7 @@ class TagsDecoder(Decoder):
     def tagged(self, logits: Floats2d, tokenised: TokenisedTexts) -> list[tuple[list[tuple[Span, float]], float]]:
         """Per text its spans with their mean probability, and the probability that all tags are right."""
         biased = logits.astype(np.float64)
-        biased[:, OUTSIDE + 1 :] += self.entity_bias
+        biased[:, TagsDecoder.OUTSIDE + 1 :] += self.entity_bias
         # Bounded from below, because the logarithm of a probability that underflowed would be infinite.
         log_probabilities = np.log(np.maximum(confidences(biased, self.temperature), 1e-12))
         found = []
@@ -146,7 +146,7 @@ def _unit_spans(tags: Ints) -> list[tuple[int, int, int]]:
     """(first unit, unit after the last, label) of every span."""
     spans: list[tuple[int, int, int]] = []
     for position, tag in enumerate(tags.tolist()):
-        if tag == OUTSIDE:
+        if tag == TagsDecoder.OUTSIDE:
             continue
         label, is_inside = (tag - 1) // 2, tag % 2 == 0
         if is_inside and spans and spans[-1][1] == position and spans[-1][2] == label:

@@ -13,7 +13,7 @@ MOST_TOKENS = 10_000_000
 
 
 class TextDecoder(AnyDecoder):
-    """What writes the response.
+    """The model that writes the response.
 
     Attributes:
         base_model: the base model that was tuned.

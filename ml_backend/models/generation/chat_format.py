@@ -6,9 +6,9 @@ from typing import Any
 from ...errors import EncoderError
 from ..base.long_texts import ending
 
-__all__ = ["PLAIN_TEMPLATE", "ChatFormat", "chat_format_of"]
+__all__ = ["ChatFormat"]
 
-PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
+_PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
 """For models without a chat template: the form that most instruction sets of base models use (Taori et al. 2023)."""
 
 MARK = "(the response)"
@@ -31,7 +31,7 @@ class ChatFormat:
     def text(self, prompt: str) -> str:
         """The prompt as the model reads it, up to where its response begins."""
         if not self.has_chat_template:
-            return PLAIN_TEMPLATE.format(prompt=prompt)
+            return _PLAIN_TEMPLATE.format(prompt=prompt)
         return _rendered(self.tokenizer, [{"role": "user", "content": prompt}], is_open=True)
 
     def prompt_ids(self, prompt: str, *, most: int | None = None) -> tuple[list[int], bool]:
@@ -81,32 +81,32 @@ class ChatFormat:
         return ids
 
     def _token_starts(self, text: str) -> list[int]:
-        """Where the text's tokens begin, in characters; every character, where the tokenizer cannot tell."""
+        """Return the characters where the text's tokens begin; every character, where the tokenizer cannot tell."""
         if not self.tokenizer.is_fast:
             return list(range(len(text)))
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         return [start for start, _ in encoded["offset_mapping"]]
 
+    @classmethod
+    def of(cls, tokenizer: Any, extra_stop_ids: tuple[int, ...] = ()) -> "ChatFormat":
+        """The format of a tokenizer.
 
-def chat_format_of(tokenizer: Any, extra_stop_ids: tuple[int, ...] = ()) -> ChatFormat:
-    """The format of a tokenizer.
+        Args:
+            extra_stop_ids: what ends generation by the model's own settings.
 
-    Args:
-        extra_stop_ids: what ends generation by the model's own settings.
-
-    Raises:
-        EncoderError: the chat template does not take a prompt.
-    """
-    has_template = bool(tokenizer.chat_template)
-    ending = _ending(tokenizer) if has_template else ()
-    if not ending:
-        ending = (tokenizer.eos_token_id,) if tokenizer.eos_token_id is not None else ()
-    stops = [*ending[-1:], tokenizer.eos_token_id, *extra_stop_ids]
-    return ChatFormat(tokenizer, has_template, ending, tuple(dict.fromkeys(i for i in stops if i is not None)))
+        Raises:
+            EncoderError: the chat template does not take a prompt.
+        """
+        has_template = bool(tokenizer.chat_template)
+        ending = _ending(tokenizer) if has_template else ()
+        if not ending:
+            ending = (tokenizer.eos_token_id,) if tokenizer.eos_token_id is not None else ()
+        stops = [*ending[-1:], tokenizer.eos_token_id, *extra_stop_ids]
+        return cls(tokenizer, has_template, ending, tuple(dict.fromkeys(i for i in stops if i is not None)))
 
 
 def _ending(tokenizer: Any) -> tuple[int, ...]:
-    """What the chat template writes after a response, up to the first control token; empty where it has none."""
+    """Return what the chat template writes after a response, up to the first control token; empty where it has none."""
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": MARK}]
     after = _rendered(tokenizer, turns, is_open=False).rpartition(MARK)[2]
     ids: list[int] = tokenizer(after, add_special_tokens=False)["input_ids"]

@@ -5,18 +5,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base.token_batches import padded, token_batches
-from .chat_format import ChatFormat, chat_format_of
 from .language_model import LanguageModel
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DEFAULT_MAX_NEW_TOKENS", "Draft", "TextGenerator", "format_of"]
+__all__ = ["Draft", "TextGenerator"]
 
-DEFAULT_MAX_NEW_TOKENS = 256
 TOKENS_PER_BATCH = 4096
 """Tokens of prompts, with their padding, and of responses that a batch holds; a bound on its memory."""
 PROMPT_SHARE = 0.75
@@ -25,7 +23,7 @@ PROMPT_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a model wrote.
+    """A response that a model wrote.
 
     Attributes:
         tokens: that it took, the ending included.
@@ -51,6 +49,8 @@ class TextGenerator:
         clock: seconds from any origin.
     """
 
+    DEFAULT_MAX_NEW_TOKENS: ClassVar[int] = 256
+
     def __init__(
         self,
         model: LanguageModel,
@@ -61,7 +61,7 @@ class TextGenerator:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
-        self.format = format_of(model)
+        self.format = model.chat_format()
         self.max_new_tokens = max_new_tokens
         self.budget_s = budget_s
         limits = [limit for limit in (max_length_tokens, model.max_length_tokens) if limit is not None]
@@ -145,11 +145,11 @@ class TextGenerator:
             return None
         clock, end_s = self._clock, self._clock() + self.budget_s * rows
 
-        class Deadline(StoppingCriteria):
+        class OutOfTime(StoppingCriteria):
             def __call__(self, input_ids: "torch.Tensor", *_: object, **__: object) -> "torch.Tensor":
                 return torch.full((input_ids.shape[0],), clock() >= end_s, dtype=torch.bool, device=input_ids.device)
 
-        return StoppingCriteriaList([Deadline()])
+        return StoppingCriteriaList([OutOfTime()])
 
 
 @contextmanager
@@ -161,15 +161,6 @@ def _replaced_config(module: Any, config: Any) -> Iterator[None]:
         yield
     finally:
         module.generation_config = before
-
-
-def format_of(model: LanguageModel) -> ChatFormat:
-    """The chat format of a model, whose own settings may name further tokens that end a response."""
-    # Settings for sampling, which instruction-tuned models bring along, are not for drafts that should be the same
-    # every time; the tokens that end a turn are.
-    ids = getattr(model.module.generation_config, "eos_token_id", None)
-    stops = ids if isinstance(ids, list) else [ids] if ids is not None else []
-    return chat_format_of(model.tokenizer, tuple(int(stop) for stop in stops))
 
 
 def _until(ids: list[int], stops: set[int]) -> list[int]:

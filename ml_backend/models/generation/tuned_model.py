@@ -7,7 +7,7 @@ from ...errors import BundleError, EncoderError
 from ..base.adapters import load_adapter, save_adapter
 from ..base.device import pick_device
 from ..base.stored_facts import StoredFacts, in_a_line
-from .language_model import LanguageModel, can_quantise, load_language_model
+from .language_model import LanguageModel, can_quantise
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -65,7 +65,7 @@ def load_tuned_model(folder: Path, *, device: str | None = None) -> LanguageMode
     facts = _read_facts(folder)
     device = device or pick_device()
     try:
-        base = load_language_model(
+        base = LanguageModel.load(
             facts.base_model,
             device=device,
             in_fp32=facts.in_fp32,

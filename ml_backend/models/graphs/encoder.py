@@ -64,7 +64,11 @@ def _batches(sequences: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 
 
 def _means(vectors: Floats2d, places: Ints) -> Floats2d:
-    """Of the tokens of every unit, first one and the one after the last, shape (units, D)."""
+    """Return the mean vector of every unit, shape (units, D).
+
+    Args:
+        places: the first token of every unit, and the one after its last, shape (units, 2).
+    """
     # Sums up to each token: the sum over a unit is a difference of two.
     sums = np.concatenate([np.zeros((1, vectors.shape[1]), dtype=np.float64), vectors.cumsum(axis=0, dtype=np.float64)])
     firsts, ends = places[:, 0], places[:, 1]

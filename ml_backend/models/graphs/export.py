@@ -16,7 +16,7 @@ from ...arrays import Floats2d, WordVectors
 from ...errors import GraphError
 from ..base.base_model import Backbone
 from ..base.device import on_cpu
-from .graph import INPUTS, INT8_NAMES, ONNX_NAME, Graph, GraphFacts
+from .graph import INPUTS, Graph, GraphFacts
 from .packing import feed, rows_of, unpacked
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def export_graph(
             try:
                 arguments = _arguments(facts, words, checked)
                 _check(wanted, layers(*arguments.values()).numpy(), facts, checked)
-                _write(layers, arguments, folder / ONNX_NAME)
+                _write(layers, arguments, folder / Graph.ONNX_NAME)
             except Exception as error:
                 # What a model's own code raises when it is called in a way that it does not know may be anything.
                 reasons.append(f"{'packed' if is_packed else 'padded'}: {_first_line(error)}")
@@ -123,7 +123,7 @@ def add_int8(graph: Graph, *, words: WordVectors, samples: Sequence[Sequence[int
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(data),
             )
-            openvino.save_model(found, graph.folder / INT8_NAMES[0], compress_to_fp16=False)
+            openvino.save_model(found, graph.folder / Graph.INT8_NAMES[0], compress_to_fp16=False)
     except Exception as error:
         # A quantiser meets graphs that nobody tried before; without 8 bits a model serves all the same.
         raise GraphError(f"{graph.folder} cannot be quantised: {_first_line(error)}") from error

@@ -19,7 +19,7 @@ from ...atomic_files import atomic_text
 from ...errors import GraphError
 from ..base.device import cores
 from .graph import Graph
-from .runtimes.base import GraphRuntime, graph_runtimes
+from .runtimes.base import GraphRuntime
 from .runtimes.torch import TorchRuntime
 
 __all__ = ["AUTO", "open_runtime", "runtime_names"]
@@ -34,7 +34,7 @@ ROUNDS = 20
 
 def runtime_names() -> Sequence[str]:
     """Return the names of all runtimes, those that compute graphs first."""
-    return [*(kind.name for kind in graph_runtimes()), TorchRuntime.name]
+    return [*(kind.name for kind in GraphRuntime.found()), TorchRuntime.name]
 
 
 def open_runtime(
@@ -60,7 +60,7 @@ def open_runtime(
     Raises:
         GraphError: none of them can compute it.
     """
-    usable = {kind.name: kind for kind in kinds or graph_runtimes() if kind.file_of(graph) is not None}
+    usable = {kind.name: kind for kind in kinds or GraphRuntime.found() if kind.file_of(graph) is not None}
     if wanted != AUTO:
         kind = usable.get(wanted) or next(iter(usable.values()))
         return kind(graph, words, max_length_tokens=max_length_tokens, threads=threads)
@@ -124,9 +124,9 @@ def _seconds(runtime: GraphRuntime, sequences: Sequence[Sequence[int]], clock: C
 
 
 def _machine(graph: Graph) -> str:
-    """What the speed depends on: the machine, the libraries, and the kind of graph."""
+    """Return what the speed depends on: the machine, the libraries, and the kind of graph."""
     parts = [_processor(), f"{cores()} cores"]
-    for package in dict.fromkeys(kind.package for kind in graph_runtimes()):
+    for package in dict.fromkeys(kind.package for kind in GraphRuntime.found()):
         with contextlib.suppress(PackageNotFoundError):
             parts.append(f"{package} {version(package)}")
     kind = f"{graph.facts.base_model_sha256[:16]}{' int8' if graph.int8 else ''}"

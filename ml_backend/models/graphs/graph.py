@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy.typing as npt
 
@@ -21,18 +21,15 @@ from ...arrays import Ints, WordVectors
 from ...errors import GraphError
 from ..base.stored_facts import StoredFacts
 
-__all__ = ["GRAPH_FOLDER", "INPUTS", "INT8_NAMES", "ONNX_NAME", "Graph", "GraphFacts"]
+__all__ = ["INPUTS", "Graph", "GraphFacts"]
 
-GRAPH_FOLDER = "graph"
-ONNX_NAME = "encoder.onnx"
-INT8_NAMES = ("encoder-int8.xml", "encoder-int8.bin")
 FACTS_NAME = "graph.json"
 INPUTS = EMBEDS, POSITIONS, NUMBERS = "inputs_embeds", "position_ids", "sequence_numbers"
 SCHEMA_VERSION = 1
 
 
 class GraphFacts(StoredFacts):
-    """What `graph.json` says.
+    """The facts in `graph.json`.
 
     Attributes:
         base_model_sha256: digest of the weights whose word vectors the graph begins after.
@@ -50,7 +47,7 @@ class GraphFacts(StoredFacts):
     schema_version: int = SCHEMA_VERSION
 
     def inputs(self, words: WordVectors, arrays: tuple[Ints, Ints, Ints]) -> dict[str, npt.NDArray[Any]]:
-        """What a graph takes, by name, from the arrays of `packing.feed`."""
+        """Return the inputs of a graph, by name, from the arrays of `packing.feed`."""
         ids, positions, numbers = arrays
         given: dict[str, npt.NDArray[Any]] = {EMBEDS: words[ids], NUMBERS: numbers}
         if self.is_packed:
@@ -60,7 +57,17 @@ class GraphFacts(StoredFacts):
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A graph on disk."""
+    """A graph on disk.
+
+    Attributes:
+        FOLDER: usual name of the folder, in a bundle and in the files of a base model.
+        ONNX_NAME: the file in fp32.
+        INT8_NAMES: the files in 8 bits.
+    """
+
+    FOLDER: ClassVar[str] = "graph"
+    ONNX_NAME: ClassVar[str] = "encoder.onnx"
+    INT8_NAMES: ClassVar[tuple[str, str]] = ("encoder-int8.xml", "encoder-int8.bin")
 
     folder: Path
     facts: GraphFacts
@@ -90,7 +97,7 @@ class Graph:
     def seal(cls, folder: Path, facts: GraphFacts) -> "Graph":
         """Write the facts of the files that lie in a folder; `files` is filled in here."""
         digests = {}
-        for name in (ONNX_NAME, *INT8_NAMES):
+        for name in (Graph.ONNX_NAME, *Graph.INT8_NAMES):
             if (folder / name).is_file():
                 with (folder / name).open("rb") as file:
                     digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
@@ -101,12 +108,12 @@ class Graph:
     @property
     def onnx(self) -> Path:
         """The graph in fp32."""
-        return self.folder / ONNX_NAME
+        return self.folder / Graph.ONNX_NAME
 
     @property
     def int8(self) -> Path | None:
         """The graph in 8 bits, None where there is none."""
-        return self.folder / INT8_NAMES[0] if INT8_NAMES[0] in self.facts.files else None
+        return self.folder / Graph.INT8_NAMES[0] if Graph.INT8_NAMES[0] in self.facts.files else None
 
     @property
     def digest(self) -> str:
@@ -115,6 +122,6 @@ class Graph:
 
     def without_int8(self) -> "Graph":
         """The graph after its form in 8 bits was deleted."""
-        for name in INT8_NAMES:
+        for name in Graph.INT8_NAMES:
             (self.folder / name).unlink(missing_ok=True)
         return Graph.seal(self.folder, self.facts)

@@ -1,4 +1,4 @@
-"""What all versions over a base model share when they are computed without torch, kept in one folder per base model.
+"""Files that all versions over a base model share when they are computed without torch, one folder per base model.
 
     <start of the base weights' sha256>/
         facts.json           see `SharedFacts`
@@ -26,7 +26,7 @@ from ...errors import EncoderError, GraphError
 from ..base.base_model import weights_sha256
 from ..base.stored_facts import StoredFacts
 from ..base.tokeniser import FastTokeniser
-from .graph import GRAPH_FOLDER, Graph
+from .graph import Graph
 
 if TYPE_CHECKING:
     from ..text.torch_encoder import TextEncoder
@@ -44,7 +44,7 @@ TRIAL_TEXTS = (
 
 
 class SharedFacts(StoredFacts):
-    """What `facts.json` says.
+    """The facts in `facts.json`.
 
     Attributes:
         max_length_tokens: most tokens the model can read; None where there is no such limit.
@@ -73,7 +73,7 @@ class SharedBase:
         Raises:
             GraphError: it cannot be read.
         """
-        return Graph.read(self.folder / GRAPH_FOLDER)
+        return Graph.read(self.folder / Graph.FOLDER)
 
     @cached_property
     def words(self) -> WordVectors:
@@ -170,7 +170,7 @@ def _make(encoder: "TextEncoder", folder: Path) -> None:
         tokeniser.save(folder / TOKENIZER_NAME)
         export_graph(
             backbone,
-            folder / GRAPH_FOLDER,
+            folder / Graph.FOLDER,
             words=words,
             pad_id=encoder.pad_id,
             samples=encoder.tokenise(TRIAL_TEXTS),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...arrays import Floats2d
 from ...errors import GraphError
-from .graph import ONNX_NAME, Graph
+from .graph import Graph
 
 if TYPE_CHECKING:
     import onnx
@@ -49,12 +49,12 @@ def reweighted_graph(graph: Graph, folder: Path, *, before: "nn.Module", after: 
             value = np.ascontiguousarray(new[name].T if is_transposed else new[name])
             tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, folder / ONNX_NAME)
+    onnx.save(model, folder / Graph.ONNX_NAME)
     return Graph.seal(folder, graph.facts)
 
 
 class _Places:
-    """Where the parameters of a model lie in its graph."""
+    """Find the places of a model's parameters in its graph."""
 
     def __init__(self, model: "onnx.ModelProto", weights: Weights) -> None:
         import onnx

@@ -11,10 +11,10 @@ from ...errors import BundleError, EncoderError
 from ..base.adapters import ADAPTER_FOLDER, load_adapter
 from ..base.base_model import Backbone, load_backbone
 from ..base.stored_facts import in_a_line
-from ..bundle.bundle import WEIGHTS_NAME, Bundle
+from ..bundle.bundle import Bundle
 from ..bundle.head import Head
 from ..decoders.base import Decoder
-from ..graphs.graph import GRAPH_FOLDER, Graph
+from ..graphs.graph import Graph
 from ..graphs.store import SharedBase
 from .encoder import Encoder
 from .tokenised import TokenisedTexts
@@ -23,15 +23,7 @@ from .torch_encoder import TextEncoder
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = [
-    "TextClassifier",
-    "check_base",
-    "classifier_over",
-    "load_classifier",
-    "save_weights",
-    "served_graph",
-    "tuned_backbone",
-]
+__all__ = ["TextClassifier", "save_weights", "served_graph", "tuned_backbone"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,44 +47,44 @@ class TextClassifier:
         tokenised = self.read(texts)
         return self.decoder.answers(self.logits(tokenised), tokenised)
 
+    @classmethod
+    def load(cls, bundle: Bundle, position: int, *, use_bf16: bool | None = None) -> "TextClassifier":
+        """The model of a bundle's part with a linear head, computed by torch, its adapter merged into the base weights.
 
-def load_classifier(bundle: Bundle, position: int, *, use_bf16: bool | None = None) -> TextClassifier:
-    """The model of a bundle's part with a linear head, computed by torch, its adapter merged into the base weights.
+        Raises:
+            BundleError: the bundle is damaged, or was trained on other base weights than the ones found here.
+            EncoderError: the base model cannot be loaded.
+        """
+        manifest, part = bundle.manifest, bundle.manifest.parts[position]
+        try:
+            backbone = load_backbone(manifest.base_model)
+        except EncoderError as error:
+            raise EncoderError(f"{manifest.model_version} needs its base model: {error}") from error
+        bundle.check_base(backbone.weights_sha256)
+        backbone = tuned_backbone(backbone, bundle.part_folder(position))
+        encoder = TextEncoder(backbone, max_length_tokens=part.max_length_tokens, use_bf16=use_bf16)
+        return TextClassifier.over(bundle, position, encoder)
 
-    Raises:
-        BundleError: the bundle is damaged, or was trained on other base weights than the ones found here.
-        EncoderError: the base model cannot be loaded.
-    """
-    manifest, part = bundle.manifest, bundle.manifest.parts[position]
-    try:
-        backbone = load_backbone(manifest.base_model)
-    except EncoderError as error:
-        raise EncoderError(f"{manifest.model_version} needs its base model: {error}") from error
-    check_base(bundle, backbone.weights_sha256)
-    backbone = tuned_backbone(backbone, bundle.part_folder(position))
-    encoder = TextEncoder(backbone, max_length_tokens=part.max_length_tokens, use_bf16=use_bf16)
-    return classifier_over(bundle, position, encoder)
+    @classmethod
+    def over(cls, bundle: Bundle, position: int, encoder: Encoder) -> "TextClassifier":
+        """The model of a bundle's part with a linear head.
 
+        Args:
+            encoder: computes the part's own weights.
 
-def classifier_over(bundle: Bundle, position: int, encoder: Encoder) -> TextClassifier:
-    """The model of a bundle's part with a linear head.
-
-    Args:
-        encoder: computes the part's own weights.
-
-    Raises:
-        BundleError: the bundle is damaged, or the head does not fit the encoder.
-    """
-    manifest, part = bundle.manifest, bundle.manifest.parts[position]
-    head, decoder = bundle.head(position), part.linear_decoder
-    wanted = decoder.columns, encoder.width + decoder.added_features
-    if head.weight.shape != wanted:
-        raise BundleError(
-            f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
-            f"{head.weight.shape[1]} features; wanted {wanted[0]} from the {wanted[1]} that {manifest.base_model} and "
-            "how words are written give; train again"
-        )
-    return TextClassifier(encoder, head, decoder)
+        Raises:
+            BundleError: the bundle is damaged, or the head does not fit the encoder.
+        """
+        manifest, part = bundle.manifest, bundle.manifest.parts[position]
+        head, decoder = bundle.head(position), part.linear_decoder
+        wanted = decoder.columns, encoder.width + decoder.added_features
+        if head.weight.shape != wanted:
+            raise BundleError(
+                f"{manifest.model_version}: the head of {part.control!r} gives {head.weight.shape[0]} numbers from "
+                f"{head.weight.shape[1]} features; wanted {wanted[0]} from the {wanted[1]} that {manifest.base_model} "
+                "and how words are written give; train again"
+            )
+        return cls(encoder, head, decoder)
 
 
 def served_graph(bundle: Bundle, position: int, shared: SharedBase) -> Graph | None:
@@ -107,23 +99,12 @@ def served_graph(bundle: Bundle, position: int, shared: SharedBase) -> Graph | N
         BundleError: the bundle was trained on other base weights.
         GraphError: the graph cannot be read.
     """
-    check_base(bundle, shared.facts.base_model_sha256)
+    bundle.check_base(shared.facts.base_model_sha256)
     folder = bundle.part_folder(position)
-    if (folder / GRAPH_FOLDER).is_dir():
-        return Graph.read(folder / GRAPH_FOLDER)
+    if (folder / Graph.FOLDER).is_dir():
+        return Graph.read(folder / Graph.FOLDER)
     is_tuned = bundle.adapter(position) is not None or bundle.weights(position) is not None
     return None if is_tuned else shared.graph
-
-
-def check_base(bundle: Bundle, weights_sha256: str) -> None:
-    """Raise a BundleError where a bundle was trained on other base weights than these."""
-    manifest = bundle.manifest
-    if weights_sha256 != manifest.base_model_sha256:
-        raise BundleError(
-            f"{manifest.model_version} was trained on {manifest.base_model} with weights "
-            f"{manifest.base_model_sha256[:12]}; found {weights_sha256[:12]}. "
-            "Restore the former weights, or train a new version on these."
-        )
 
 
 def tuned_backbone(backbone: Backbone, part_folder: Path) -> Backbone:
@@ -134,7 +115,7 @@ def tuned_backbone(backbone: Backbone, part_folder: Path) -> Backbone:
     """
     if (part_folder / ADAPTER_FOLDER).is_dir():
         backbone = _merged(backbone, part_folder)
-    weights = part_folder / WEIGHTS_NAME
+    weights = part_folder / Bundle.WEIGHTS_NAME
     if weights.is_file():
         _replace_weights(backbone, weights)
     return backbone
@@ -145,7 +126,7 @@ def save_weights(module: "nn.Module", part_folder: Path) -> None:
     from safetensors.torch import save_model
 
     part_folder.mkdir(parents=True, exist_ok=True)
-    save_model(module, str(part_folder / WEIGHTS_NAME))
+    save_model(module, str(part_folder / Bundle.WEIGHTS_NAME))
 
 
 def _replace_weights(backbone: Backbone, weights: Path) -> None:

@@ -1,8 +1,9 @@
-"""What turns texts into vectors, whatever computes them."""
+"""The base class of encoders, which turn texts into vectors, whatever computes them."""
 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,13 +11,12 @@ from ...arrays import Floats2d
 from ...batches import in_batches
 from ..base.long_texts import LONGEST
 from ..base.tokeniser import LocatedTokens, Tokeniser
-from .tokenised import TokenisedTexts, whole_texts
+from .tokenised import TokenisedTexts
 
-__all__ = ["DEFAULT_MAX_LENGTH_TOKENS", "Encoder"]
+__all__ = ["Encoder"]
 
 log = logging.getLogger(__name__)
 
-DEFAULT_MAX_LENGTH_TOKENS = 256
 CHUNK_ROWS = 1024
 
 
@@ -26,6 +26,8 @@ class Encoder(ABC):
     Args:
         max_length_tokens: longer texts are cut.
     """
+
+    DEFAULT_MAX_LENGTH_TOKENS: ClassVar[int] = 256
 
     def __init__(self, tokeniser: Tokeniser, max_length_tokens: int) -> None:
         self.tokeniser = tokeniser
@@ -39,7 +41,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        """What a head reads: one vector per unit, shape (U, D), or (U, D + S) with the added features.
+        """Compute what a head reads: one vector per unit, shape (U, D), or (U, D + S) with the added features.
 
         Args:
             on_rows: called after every batch with the number of sequences done; what it raises passes through.
@@ -86,7 +88,7 @@ class Encoder(ABC):
         """
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
         for number, some in enumerate(in_batches(texts, CHUNK_ROWS)):
-            start, tokenised = number * CHUNK_ROWS, whole_texts(self.tokenise(some))
+            start, tokenised = number * CHUNK_ROWS, TokenisedTexts.whole(self.tokenise(some))
             vectors[start : start + len(some)] = self.vectors(tokenised, on_rows=_counted_from(start, on_rows))
         return vectors
 

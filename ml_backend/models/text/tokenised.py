@@ -8,7 +8,7 @@ import numpy as np
 
 from ...arrays import Floats2d, Ints, Places
 
-__all__ = ["TokenisedTexts", "whole_texts"]
+__all__ = ["TokenisedTexts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class TokenisedTexts:
         return _ranges(self._unit_starts, sequences)
 
     def places_of(self, sequences: Sequence[int]) -> Places | None:
-        """Where a batch of these sequences is read, unit by unit; None for whole texts."""
+        """Return the places where a batch of these sequences is read, unit by unit; None for whole texts."""
         if self.places is None:
             return None
         tokens = [self.places[i] for i in sequences]
@@ -83,10 +83,10 @@ class TokenisedTexts:
             None if self.added is None else self.added[units],
         )
 
-
-def whole_texts(sequences: Sequence[Sequence[int]]) -> TokenisedTexts:
-    """Every text one sequence and one unit."""
-    return TokenisedTexts(sequences, None, np.arange(len(sequences) + 1))
+    @classmethod
+    def whole(cls, sequences: Sequence[Sequence[int]]) -> "TokenisedTexts":
+        """Every text one sequence and one unit."""
+        return cls(sequences, None, np.arange(len(sequences) + 1))
 
 
 def _ranges(starts: Ints, chosen: Sequence[int] | Ints) -> Ints:

@@ -10,7 +10,7 @@ from ..base.base_model import DEFAULT_BASE_MODEL, Backbone, load_backbone
 from ..base.device import has_bf16, pick_device
 from ..base.token_batches import compute_context, padded, token_batches
 from ..base.tokeniser import tokeniser_of
-from .encoder import DEFAULT_MAX_LENGTH_TOKENS, Encoder
+from .encoder import Encoder
 from .tokenised import TokenisedTexts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class TextEncoder(Encoder):
         self,
         backbone: Backbone,
         *,
-        max_length_tokens: int = DEFAULT_MAX_LENGTH_TOKENS,
+        max_length_tokens: int = Encoder.DEFAULT_MAX_LENGTH_TOKENS,
         use_bf16: bool | None = None,
         device: str | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class TextEncoder(Encoder):
 
     @classmethod
     def load(
-        cls, base_model: str = DEFAULT_BASE_MODEL, *, max_length_tokens: int = DEFAULT_MAX_LENGTH_TOKENS
+        cls, base_model: str = DEFAULT_BASE_MODEL, *, max_length_tokens: int = Encoder.DEFAULT_MAX_LENGTH_TOKENS
     ) -> "TextEncoder":
         """An encoder by the base model's name or folder.
 
@@ -90,7 +90,7 @@ def unit_vectors(
     """Means over the last layer's vectors of the tokens that a head reads, of length 1, shape (U, D), in fp32.
 
     Args:
-        ids: shape (N, T), `mask` likewise: 1 for real tokens.
+        ids: shape (N, T), as is `mask`, which is 1 for real tokens.
         places: the tokens of each unit; None: all real ones of each row.
     """
     import torch

@@ -61,7 +61,7 @@ def _own(word: str) -> list[bool]:
 
 
 def _around(text: str, spans: Sequence[tuple[int, int]]) -> list[list[bool]]:
-    """Of what stands between the spaces around each word; of the first such piece where a word holds a space."""
+    """Describe the text between the spaces around each word; where a word holds a space, its first piece."""
     pieces = BETWEEN_SPACES.finditer(text)
     found = []
     piece = next(pieces, None)

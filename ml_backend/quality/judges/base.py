@@ -16,7 +16,7 @@ from ..annotations import AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus
 from ..predictions import OutOfSamplePredictions
 
-__all__ = ["LabelFindings", "LabelJudge", "judge_for"]
+__all__ = ["LabelFindings", "LabelJudge"]
 
 SHOWN = 5
 
@@ -144,11 +144,11 @@ class LabelJudge(ABC):
         """Return the first names, and how many more there are, in words."""
         return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
+    @staticmethod
+    def of(head: str) -> "LabelJudge":
+        """Return what judges the answers of a head.
 
-def judge_for(head: str) -> LabelJudge:
-    """Return what judges the answers of a head.
-
-    Raises:
-        KeyError: the head's answers cannot be right or wrong, as texts cannot.
-    """
-    return classes_in(__package__, LabelJudge, "head")[head]()
+        Raises:
+            KeyError: the head's answers cannot be right or wrong, as texts cannot.
+        """
+        return classes_in(__package__, LabelJudge, "head")[head]()

@@ -9,13 +9,13 @@ from ...arrays import AnyFloats, Bools, Codes, Floats2d
 from ...domain.example import Target, parts_of
 from ...domain.quality import IssueKind
 from ...models.text.confidence import Logistic
-from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix
+from ..annotations import AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus, crowdlab
 from ..label_errors import label_errors
 from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
-__all__ = ["SigmoidJudge", "multilabel_errors"]
+__all__ = ["multilabel_errors"]
 
 
 LOWEST_WEIGHT = 0.8
@@ -47,8 +47,12 @@ class SigmoidJudge(LabelJudge):
         firsts = [group[0].position for group in answers.rows]
         for k, name in enumerate(predictions.names):
             has = np.array([name in choices for choices in given], dtype=np.int64)
-            votes = np.where(codes == UNANSWERED, UNANSWERED, has[codes] if len(has) else UNANSWERED)
-            chosen = votes.max(axis=1, initial=UNANSWERED) == 1
+            votes = np.where(
+                codes == AnswerMatrix.UNANSWERED,
+                AnswerMatrix.UNANSWERED,
+                has[codes] if len(has) else AnswerMatrix.UNANSWERED,
+            )
+            chosen = votes.max(axis=1, initial=AnswerMatrix.UNANSWERED) == 1
             if (chosen & (votes == 0).any(axis=1)).any():
                 prior = None
                 if predictions.probabilities is not None:
@@ -63,7 +67,7 @@ class SigmoidJudge(LabelJudge):
                         qualities[annotator].append(value)
             for line in np.flatnonzero(chosen).tolist():
                 chosen_together[line].add(name)
-        is_answered = (codes != UNANSWERED).any(axis=1)
+        is_answered = (codes != AnswerMatrix.UNANSWERED).any(axis=1)
         agreement = answers.agreement()
         return Consensus(
             answers,

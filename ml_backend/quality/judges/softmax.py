@@ -9,9 +9,9 @@ import numpy as np
 from ...arrays import AnyFloats, Floats, Ints
 from ...domain.example import Target
 from ...domain.quality import ClassPair, IssueKind
-from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix
+from ..annotations import AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus, crowdlab
-from ..label_errors import FEWEST_CLASS_ROWS, LabelErrors, label_errors
+from ..label_errors import LabelErrors, label_errors
 from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
@@ -52,7 +52,7 @@ class SoftmaxJudge(LabelJudge):
         firsts = [group[0].position for group in answers.rows]
         prior = None if predictions.probabilities is None else predictions.probabilities[firsts]
         classes, confidence, quality = crowdlab(answers.codes, prior, classes=len(answers.targets))
-        targets = [None if code == UNANSWERED else answers.targets[code] for code in classes.tolist()]
+        targets = [None if code == AnswerMatrix.UNANSWERED else answers.targets[code] for code in classes.tolist()]
         return Consensus(answers, targets, confidence.tolist(), quality, answers.agreement())
 
     def preference(
@@ -101,18 +101,22 @@ class SoftmaxJudge(LabelJudge):
         counts = Counter(labels.tolist())
         if len(counts) == 1:
             only = f"all {len(labels)} labeled rows are {names[int(labels[0])]!r}: label errors could not be looked for"
-            return [f"{only}, which takes at least 2 classes of {FEWEST_CLASS_ROWS} rows"]
+            return [f"{only}, which takes at least 2 classes of {LabelErrors.FEWEST_CLASS_ROWS} rows"]
         warnings = []
-        judged = [index for index, count in counts.items() if count >= FEWEST_CLASS_ROWS]
-        thin = [f"{names[index]} ({counts[index]})" for index in sorted(counts) if counts[index] < FEWEST_CLASS_ROWS]
+        judged = [index for index, count in counts.items() if count >= LabelErrors.FEWEST_CLASS_ROWS]
+        thin = [
+            f"{names[index]} ({counts[index]})"
+            for index in sorted(counts)
+            if counts[index] < LabelErrors.FEWEST_CLASS_ROWS
+        ]
         if len(judged) < 2:
             warnings.append(
-                f"{len(judged)} of {len(counts)} classes with rows have {FEWEST_CLASS_ROWS} or more: label errors "
-                "could not be looked for, which takes at least 2 such classes"
+                f"{len(judged)} of {len(counts)} classes with rows have {LabelErrors.FEWEST_CLASS_ROWS} or more: "
+                "label errors could not be looked for, which takes at least 2 such classes"
             )
         elif thin:
             warnings.append(
-                f"under {FEWEST_CLASS_ROWS} rows each for {self.listed(thin)}: their labels were not judged"
+                f"under {LabelErrors.FEWEST_CLASS_ROWS} rows each for {self.listed(thin)}: their labels were not judged"
             )
         return warnings + self.absent_warnings(names, {names[index] for index in counts})
 

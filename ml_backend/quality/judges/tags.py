@@ -16,13 +16,13 @@ from ...domain.quality import ClassPair, IssueKind
 from ...domain.span_changes import SpanFault, span_changes
 from ...models.decoders.tags import best_tags, spans_of
 from ...models.text.tokenised import TokenisedTexts
-from ..annotations import UNANSWERED, AnnotatedRow, AnswerMatrix, answer_f1
+from ..annotations import AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus
 from ..label_errors import label_errors
 from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
-__all__ = ["TagsJudge", "tag_errors"]
+__all__ = ["tag_errors"]
 
 SpansPerText: TypeAlias = Sequence[tuple[Span, ...]]
 
@@ -48,11 +48,11 @@ class TagsJudge(LabelJudge):
         targets: list[Target | None] = []
         confidence = []
         for line in answers.codes:
-            given = [answers.targets[code] for code in line[line != UNANSWERED].tolist()]
+            given = [answers.targets[code] for code in line[line != AnswerMatrix.UNANSWERED].tolist()]
             counts = Counter(span for target in given for span in _spans(target))
             agreed = [span for span, count in counts.items() if 2 * count > len(given)]
             targets.append(tuple(sorted(agreed)) if given else None)
-            pairs = [answer_f1(one, other) for one, other in combinations(given, 2)]
+            pairs = [AnswerMatrix.answer_f1(one, other) for one, other in combinations(given, 2)]
             confidence.append(fmean(pairs) if pairs else 1.0)
         return Consensus(answers, targets, confidence, [None] * len(answers.annotators), answers.agreement())
 

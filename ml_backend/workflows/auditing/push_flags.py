@@ -24,7 +24,7 @@ from ...labelstudio.quality_fields import (
     review_tab,
     with_marks,
 )
-from ...quality.flagging import QUALITY_DIGITS, FlagCandidate, choose_flags
+from ...quality.flagging import FlagCandidate, choose_flags
 from ...quality.precision import measured_precision
 from ...snapshots.store import read_rows
 from ..services import Services
@@ -300,4 +300,7 @@ def _disagreement_fields(each: Disagreement, asked: str, text: str) -> dict[str,
     fields: dict[str, Any] = {QualityField.GIVEN: f"{asked}{answers}"}
     if each.consensus is not None:
         fields[QualityField.SUGGESTED] = f"{asked}{readable(each.consensus, text)}"
-    return fields | {QualityField.QUALITY: round(each.quality, QUALITY_DIGITS), QualityField.DISAGREEMENT: True}
+    return fields | {
+        QualityField.QUALITY: round(each.quality, FlagCandidate.QUALITY_DIGITS),
+        QualityField.DISAGREEMENT: True,
+    }

@@ -14,7 +14,7 @@ from ...domain.project import Project
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...domain.snapshot import Split
 from ...errors import ConfigurationError
-from ...exporters.base import Exporter, ExportRequest, RowCounter, exporter
+from ...exporters.base import Exporter, ExportRequest, RowCounter
 from ...labelstudio.files.flat_export import read_flat_export
 from ...labelstudio.files.flat_file import FlatFile
 from ...labelstudio.files.notes import FileNotes
@@ -96,7 +96,7 @@ def _completed(request: ExportRequest, plan: ServingPlan) -> ExportRequest:
     Raises:
         ConfigurationError: there is no such format, or it cannot carry what was asked for.
     """
-    wanted = exporter(request.format_name)
+    wanted = Exporter.named(request.format_name)
     names = [served.name for served in plan.controls]
     if request.control and request.control not in names:
         raise ConfigurationError(f"--control {request.control} found; wanted one of {', '.join(names)}")
@@ -122,7 +122,7 @@ def _export(source: RowSource, request: ExportRequest, out: Path) -> ExportRepor
 def _export_columns(
     services: Services, export: Path, request: ExportRequest, out: Path, notes: FileNotes
 ) -> ExportReport:
-    if exporter(request.format_name).needs_config or request.split is not None or not FlatFile(export).is_flat():
+    if Exporter.named(request.format_name).needs_config or request.split is not None or not FlatFile(export).is_flat():
         raise ConfigurationError(
             "--studio-export needs --config FILE here: without the label config, only flat exports (CSV, TSV, "
             "JSON_MIN) can be read, into the formats that need no labels, and in no split"
@@ -142,7 +142,7 @@ def _written(
     Args:
         reasons: complete once all rows have passed.
     """
-    out, wanted = out.resolve(), exporter(request.format_name)
+    out, wanted = out.resolve(), Exporter.named(request.format_name)
     counters: dict[Split | None, RowCounter] = {}
     if None in rows and not wanted.is_folder:
         with atomic_file(out) as draft:

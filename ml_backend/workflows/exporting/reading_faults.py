@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ...domain.annotation import Task
 from ...domain.example import Row
 from ...errors import EncoderError
-from ...exporters.heads.base import answer_column
-from ...models.text.encoder import DEFAULT_MAX_LENGTH_TOKENS
+from ...exporters.heads.base import AnswerColumn
+from ...models.text.encoder import Encoder
 from ...tasks import ServingPlan
 from ..services import Services
 
@@ -47,7 +47,7 @@ def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) ->
         plan,
         [(task.id, plan.text(task.data)) for task in tasks],
         base_model=services.options.models.base_model,
-        max_length_tokens=DEFAULT_MAX_LENGTH_TOKENS,
+        max_length_tokens=Encoder.DEFAULT_MAX_LENGTH_TOKENS,
         text_base_model=services.options.models.text_base_model,
     )
 
@@ -85,7 +85,7 @@ def _faults(
     faults: list[ReadingFault] = []
     if plan.labeled and (reader := _tokeniser(base_model)) is not None:
         faults += _script_faults(texts, reader, base_model, "LABELLOOP_BASE_MODEL", READERS)
-        choices = [served.name for served in plan.labeled if not answer_column(served).has_spans]
+        choices = [served.name for served in plan.labeled if not AnswerColumn.of(served).has_spans]
         if choices:
             faults += _length_faults(texts, reader, base_model, choices, max_length_tokens)
     if plan.has_texts and (writer := _tokeniser(text_base_model)) is not None:
@@ -105,10 +105,10 @@ def _tokeniser(base_model: str) -> "Tokeniser | None":
 def _script_faults(
     texts: Sequence[tuple[int, str]], tokeniser: "Tokeniser", base_model: str, setting: str, others: Iterable[str]
 ) -> Iterator[ReadingFault]:
-    from ...models.base.legibility import legibility
+    from ...models.base.legibility import Legibility
 
     try:
-        found = legibility([text for _, text in texts], tokeniser)
+        found = Legibility.of([text for _, text in texts], tokeniser)
     except EncoderError:
         return  # such a tokenizer does not give the positions of its tokens
     if reasons := _reasons(found):

@@ -139,14 +139,14 @@ def _test_rows(snapshot: Snapshot) -> _TestRows:
 
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:
     from ...measuring.gate import decide
-    from ...measuring.measures.base import measure_of
+    from ...measuring.measures.base import Measure
 
     first, second = (answers_of(version, test.rows, test.plan) for version in (champion, challenger))
     pairs = {}
     for served in test.plan.controls:
         true = [row.targets.get(served.name) for row in test.rows]
         if any(target is not None for target in true) or len(test.plan.controls) == 1:
-            pairs[served.name] = measure_of(served.kind.head).compare(true, first[served.name], second[served.name])
+            pairs[served.name] = Measure.of(served.kind.head).compare(true, first[served.name], second[served.name])
     return decide(
         pairs,
         champion=champion.version,

@@ -106,7 +106,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
     how likely that finds the experts' responses.
     """
     from ...learning.generation.part import perplexity_of
-    from ...measuring.measures.base import measure_of
+    from ...measuring.measures.base import Measure
     from ...measuring.text_metrics import TextEvaluation
 
     found: dict[str, AnyEvaluation] = {}
@@ -119,7 +119,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
         answers = [
             answer for row, answer in zip(rows, predicted[served.name], strict=True) if served.name in row.targets
         ]
-        evaluation = measure_of(served.kind.head).evaluate(true, answers, served.control.label_values)
+        evaluation = Measure.of(served.kind.head).evaluate(true, answers, served.control.label_values)
         model = predictor.language_model(served.name) if isinstance(predictor, OwnsLanguageModel) else None
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
             prompts = [row.input[plan.field] for row in answered]

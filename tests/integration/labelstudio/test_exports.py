@@ -11,7 +11,7 @@ from ml_backend.domain.annotation import ProjectInfo, Task
 from ml_backend.domain.example import Provenance, Row, Span
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.errors import StudioRejected
-from ml_backend.exporters.base import ExportRequest, exporter
+from ml_backend.exporters.base import Exporter, ExportRequest
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.files.export_file import read_export
@@ -92,7 +92,7 @@ def written(rows: list[Row], plan: ServingPlan, path: Path, *, names_annotators:
     request = ExportRequest(
         "label-studio", "category", field=plan.field, controls=plan.controls, names_annotators=names_annotators
     )
-    assert exporter("label-studio").write(rows, path, request).rows == len(rows)
+    assert Exporter.named("label-studio").write(rows, path, request).rows == len(rows)
     return path
 
 

@@ -14,7 +14,7 @@ from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.store import GraphStore
-from ml_backend.models.text.classifier import classifier_over, load_classifier, served_graph
+from ml_backend.models.text.classifier import TextClassifier, served_graph
 from tests.integration.learning.trials import Trial
 from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, topic_data
@@ -43,7 +43,7 @@ def test_every_head_answers_over_its_graph_as_it_does_over_torch(
         graph = served_graph(bundle, position, shared)
         assert graph is not None
         assert graph.folder.is_relative_to(outcome.bundle)
-        exact = load_classifier(bundle, position, use_bf16=False)
+        exact = TextClassifier.load(bundle, position, use_bf16=False)
         wanted = exact.logits(exact.read(texts))
         for name, allowed in (("onnxruntime", 1e-3), ("openvino", 0.1)):
             length = bundle.manifest.parts[position].max_length_tokens
@@ -53,7 +53,7 @@ def test_every_head_answers_over_its_graph_as_it_does_over_torch(
             encoder = GraphEncoder(
                 shared.tokeniser, runtime.hidden, width=shared.facts.hidden_size, max_length_tokens=length
             )
-            model = classifier_over(bundle, position, encoder)
+            model = TextClassifier.over(bundle, position, encoder)
             found = model.logits(model.read(texts))
             runtime.close()
             assert np.abs(found - wanted).max() <= allowed * np.abs(wanted).max()

@@ -15,7 +15,7 @@ from ml_backend.learning.generation.fine_tune import FineTuning, fine_tune
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.loop.checkpoints import Checkpoints
 from ml_backend.learning.part import PartContext
-from ml_backend.measuring.text_metrics import text_metrics
+from ml_backend.measuring.text_metrics import TextEvaluation
 from ml_backend.models.generation.generator import TextGenerator
 from ml_backend.models.generation.tuned_model import load_tuned_model
 from tests.bank_questions import PAIRS, save_base
@@ -64,7 +64,7 @@ def test_twenty_pairs_are_learned_by_heart_and_written_again_after_reloading(
     assert found.tuned.texts.rouge_l > 0.9
     assert written(tmp_path / "tuned") == [sample["tuned"] for sample in found.samples()]
     assert 0 < min(found.confidences) <= max(found.confidences) <= 1
-    again = text_metrics([pair.response for pair in PAIRS], written(tmp_path / "tuned"))
+    again = TextEvaluation.of([pair.response for pair in PAIRS], written(tmp_path / "tuned"))
     assert again == found.tuned.texts
 
 

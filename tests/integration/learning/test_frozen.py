@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ml_backend.learning.classification.frozen import frozen_encoder
-from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.tokenised import TokenisedTexts
@@ -28,7 +28,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
 
 def reading_of(encoder: TextEncoder, head: str = "softmax") -> TokenisedTexts:
     data = topic_data(head, 60)
-    objective = objective_for(data.head, data.labels)
+    objective = Objective.of(data.head, data.labels)
     objective.prepare(encoder, data.train)
     return objective.encode(encoder, data.train).tokenised
 

@@ -14,9 +14,9 @@ from ml_backend.errors import JobCancelled, TrainingError
 from ml_backend.learning.classification.part import verify_logits
 from ml_backend.learning.part import PartOutcome
 from ml_backend.learning.run import verify_bundle
-from ml_backend.measuring.evaluation import evaluate
+from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.bundle.bundle import TrainedPart, read_bundle
-from ml_backend.models.text.classifier import TextClassifier, load_classifier
+from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.integration.learning.trials import Trial
@@ -42,7 +42,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def loaded(trial: Trial) -> TextClassifier:
     """The first part in full precision."""
-    return load_classifier(read_bundle(trial.out), 0, use_bf16=False)
+    return TextClassifier.load(read_bundle(trial.out), 0, use_bf16=False)
 
 
 def logits_of(trial: Trial, texts: Sequence[str]) -> Floats2d:
@@ -74,8 +74,8 @@ def test_a_bundle_says_what_it_is_and_answers_well(trial: Trial, method: Method)
     assert outcome.metrics["rows"] == 36
     assert part.decoder.to_json()["temperature"] == outcome.metrics["temperature"]
     assert bundle.was_trained_on([data.train.texts[0], "never seen"]) == [True, False]
-    answers = [answer.target for answer in load_classifier(bundle, 0).answers(data.validation.texts)]
-    accuracy = evaluate(data.validation.targets, answers).accuracy
+    answers = [answer.target for answer in TextClassifier.load(bundle, 0).answers(data.validation.texts)]
+    accuracy = Evaluation.of(data.validation.targets, answers).accuracy
     assert accuracy == pytest.approx(outcome.metrics["accuracy"], abs=0.06)
 
 
@@ -275,7 +275,7 @@ def test_every_kind_trains_by_every_method_and_answers_as_it_was_measured(
         Method.FULL: ["weights.safetensors"],
     }[method]
     answers = [answer.target for answer in loaded(trial).answers(data.validation.texts)]
-    found = evaluate(data.validation.targets, answers, data.labels)
+    found = Evaluation.of(data.validation.targets, answers, data.labels)
     # The bundle computes in full precision here, and training in half of it where the processor can.
     assert found.micro_f1 == pytest.approx(outcome.metrics["micro_f1"], abs=0.05)
     assert found.accuracy == pytest.approx(outcome.metrics["accuracy"], abs=0.05)

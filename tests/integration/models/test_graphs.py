@@ -16,8 +16,7 @@ from ml_backend.models.graphs.encoder import GraphEncoder
 from ml_backend.models.graphs.export import add_int8, export_graph, word_vectors_of
 from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.graph import Graph
-from ml_backend.models.graphs.runtimes.base import Runtime, graph_runtimes
-from ml_backend.models.graphs.runtimes.onnx import OnnxRuntime
+from ml_backend.models.graphs.runtimes.base import GraphRuntime, Runtime
 from ml_backend.models.graphs.runtimes.torch import TorchRuntime
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.graphs.weights import reweighted_graph
@@ -107,7 +106,7 @@ def test_quantising_says_nothing_and_leaves_what_others_log_as_it_was(
 def runtime_of(name: str, graph: Graph, words: WordVectors, encoder: TextEncoder) -> Runtime:
     if name == "torch":
         return TorchRuntime(encoder)
-    (kind,) = (kind for kind in graph_runtimes() if kind.name == name)
+    (kind,) = (kind for kind in GraphRuntime.found() if kind.name == name)
     return kind(graph, words, max_length_tokens=LENGTH)
 
 
@@ -159,7 +158,7 @@ def test_a_process_that_ends_while_shapes_are_compiled_ends_in_order(end: str, g
 
 
 def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
-    served = over(OnnxRuntime(graph, words, max_length_tokens=LENGTH), encoder)
+    served = over(GraphRuntime.exact()(graph, words, max_length_tokens=LENGTH), encoder)
     tokenised = tokenise_units(served, [*TEXTS, " ".join(WORDS[5:] * 4)], Unit.MODEL_WORD)
 
     np.testing.assert_allclose(served.vectors(tokenised), encoder.vectors(tokenised), atol=1e-5)
@@ -253,7 +252,7 @@ def test_a_graph_with_other_weights_gives_what_the_other_model_gives(kind: str, 
     )
     served = GraphEncoder(
         tuned.tokeniser,
-        OnnxRuntime(graph, shared.words, max_length_tokens=LENGTH).hidden,
+        GraphRuntime.exact()(graph, shared.words, max_length_tokens=LENGTH).hidden,
         width=tuned.width,
         max_length_tokens=16,
     )
@@ -291,7 +290,7 @@ def test_a_base_model_is_prepared_by_a_child_process_once(encoder: TextEncoder, 
     assert (again.folder / "facts.json").stat().st_mtime_ns == made
     assert shared.tokeniser.ids(TEXTS, LENGTH) == encoder.tokeniser.ids(TEXTS, LENGTH)
     np.testing.assert_array_equal(shared.words, word_vectors_of(encoder.backbone))
-    served = over(OnnxRuntime(shared.graph, shared.words, max_length_tokens=LENGTH), encoder)
+    served = over(GraphRuntime.exact()(shared.graph, shared.words, max_length_tokens=LENGTH), encoder)
     np.testing.assert_allclose(served.embed(TEXTS), encoder.embed(TEXTS), atol=1e-5)
 
 

@@ -14,7 +14,7 @@ from ml_backend.models.bundle.bundle import Bundle, read_bundle, write_bundle
 from ml_backend.models.bundle.head import Head
 from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
-from ml_backend.models.text.classifier import load_classifier
+from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from ml_backend.serving.engine import Engine
@@ -78,7 +78,7 @@ def engine_of(encoder: object) -> object:
 def test_a_version_gives_the_logits_that_torch_gives(engines: Engines, bundle: Callable[..., Bundle]) -> None:
     version = bundle("v1")
 
-    served, torchs = engines.classifier(version, 0), load_classifier(version, 0)
+    served, torchs = engines.classifier(version, 0), TextClassifier.load(version, 0)
 
     expected = torchs.logits(torchs.read(TEXTS))
     np.testing.assert_allclose(served.logits(served.read(TEXTS)), expected, atol=0.05)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
-from ml_backend.exporters.base import ExportRequest, RowCounter, exporter
+from ml_backend.exporters.base import Exporter, ExportRequest, RowCounter
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import ServingPlan, serving_plan
 
@@ -45,7 +45,7 @@ def row(
 
 
 def export(format_name: str, rows: Iterable[Row], path: Path, asked: ExportRequest | None = None) -> RowCounter:
-    return exporter(format_name).write(rows, path, asked or request())
+    return Exporter.named(format_name).write(rows, path, asked or request())
 
 
 def written(format_name: str, rows: Iterable[Row], path: Path, asked: ExportRequest | None = None) -> str:

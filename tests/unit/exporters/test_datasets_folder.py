@@ -8,7 +8,7 @@ import pytest
 
 from ml_backend.domain.example import Row, Span
 from ml_backend.exporters import datasets_folder
-from ml_backend.exporters.base import exporter
+from ml_backend.exporters.base import Exporter
 from tests.unit.exporters.builders import TOPIC, export, request, row
 
 CONTROLS = f"""{TOPIC}
@@ -26,7 +26,7 @@ ROWS = [
 
 
 def made(folder: Path, rows: list[Row], *splits: str) -> Path:
-    format_ = exporter("datasets")
+    format_ = Exporter.named("datasets")
     for split in splits or ("train",):
         path = folder / format_.file_of(split)
         path.parent.mkdir(exist_ok=True)

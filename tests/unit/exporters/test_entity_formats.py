@@ -7,7 +7,7 @@ import pytest
 
 from ml_backend.domain.example import Row, Span
 from ml_backend.errors import ConfigurationError
-from ml_backend.exporters.base import exporter
+from ml_backend.exporters.base import Exporter
 from tests.unit.exporters.builders import export, request, row, written
 
 LABELS = '<Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/><Label value="FULL NAME"/></Labels>'
@@ -122,5 +122,5 @@ def test_the_document_starts_once(path: Path) -> None:
 @pytest.mark.parametrize("format_name", ["conll", "spans"])
 def test_a_control_without_entities_is_refused(format_name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"the format {format_name} holds entities, and 'topic' is answered"):
-        exporter(format_name).check(request())
-    exporter(format_name).check(ASKED)
+        Exporter.named(format_name).check(request())
+    Exporter.named(format_name).check(ASKED)

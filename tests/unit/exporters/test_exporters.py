@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ml_backend.cli.app import app
 from ml_backend.domain.example import Row, Span
 from ml_backend.errors import ConfigurationError
-from ml_backend.exporters.base import exporter, exporter_names
+from ml_backend.exporters.base import Exporter
 from ml_backend.snapshots.store import row_from_line
 from tests.unit.exporters.builders import export, request, row, written
 
@@ -22,14 +22,14 @@ LINES = [name for name in FORMATS if name not in ("datasets", "conll", "spans")]
 
 
 def test_every_format_of_the_folder_is_found_by_its_name() -> None:
-    assert exporter_names() == FORMATS
-    assert [exporter(name).name for name in exporter_names()] == list(FORMATS)
+    assert Exporter.names() == FORMATS
+    assert [Exporter.named(name).name for name in Exporter.names()] == list(FORMATS)
 
 
 def test_every_format_says_what_is_in_it_and_what_is_not_and_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
     for name in FORMATS:
-        found = exporter(name)
+        found = Exporter.named(name)
         assert found.description.endswith("."), name
         assert found.limits.endswith("."), name
         assert re.fullmatch(r"\.[a-z]+", found.suffix), name
@@ -45,7 +45,7 @@ def test_the_help_names_every_format() -> None:
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="unknown export format 'xlsx'; wanted one of conll, csv, datasets"):
-        exporter("xlsx")
+        Exporter.named("xlsx")
 
 
 @pytest.mark.parametrize("format_name", LINES)

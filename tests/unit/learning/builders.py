@@ -10,13 +10,13 @@ from ml_backend.domain.example import Provenance, Row, Span, Target
 from ml_backend.domain.label_config import Control, Label
 from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.bundle.manifest import BundleFacts
-from ml_backend.models.text.tokenised import whole_texts
+from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.tasks import ServedControl, find_kinds
 from tests.fakes import FakeRun
@@ -116,9 +116,9 @@ def labeled(texts: Sequence[str], indices: Sequence[int], weights: Sequence[floa
 
 def unread_rows(targets: Sequence[Target], head: str = "softmax", labels: Sequence[str] = NAMES) -> EncodedRows:
     """Rows of texts that nobody reads: their logits are made up by the test."""
-    tokenised = whole_texts([[0]] * len(targets))
+    tokenised = TokenisedTexts.whole([[0]] * len(targets))
     rows = labeled_as([f"text {n}" for n in range(len(targets))], targets)
-    return EncodedRows(rows, tokenised, objective_for(head, tuple(labels)).codes(targets, tokenised))
+    return EncodedRows(rows, tokenised, Objective.of(head, tuple(labels)).codes(targets, tokenised))
 
 
 def tiny_encoder(folder: Path, kind: str = "bert", *, use_bf16: bool | None = False) -> TextEncoder:

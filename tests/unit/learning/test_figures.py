@@ -7,7 +7,7 @@ from ml_backend.learning.figures import confusion_figure, curves_figure, reliabi
 from ml_backend.learning.loop.fit import FitResult
 from ml_backend.learning.loop.observer import EpochResult
 from ml_backend.measuring.calibration import Reliability
-from ml_backend.measuring.evaluation import evaluate
+from ml_backend.measuring.evaluation import Evaluation
 
 
 def png_bytes(figure) -> int:
@@ -20,7 +20,7 @@ def png_bytes(figure) -> int:
 def test_confusion_is_drawn_for_few_and_many_classes(classes: int) -> None:
     true = [f"class $_{k}^ 🙂 " + "x" * 40 for k in range(classes)] * 2
 
-    figure = confusion_figure(evaluate(true, true[::-1]))
+    figure = confusion_figure(Evaluation.of(true, true[::-1]))
 
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names[0].startswith("class $_") if classes <= 40 else not any(name.startswith("class") for name in names)
@@ -28,7 +28,7 @@ def test_confusion_is_drawn_for_few_and_many_classes(classes: int) -> None:
 
 
 def test_confusion_writes_the_counts_of_few_classes() -> None:
-    figure = confusion_figure(evaluate(["a", "a", "b"], ["a", "b", "b"]))
+    figure = confusion_figure(Evaluation.of(["a", "a", "b"], ["a", "b", "b"]))
 
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["1", "1", "1"]
     assert png_bytes(figure) > 1000

@@ -1,15 +1,17 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from ml_backend.domain.model import Method
 from ml_backend.errors import ConfigurationError
+from ml_backend.learning import generation
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
-from ml_backend.learning.generation.fine_tune import PROBE
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.overrides import settings_from
 
+PROBE = Path(generation.__path__[0]) / "probe.txt"
 HYPERPARAMETERS = [field.name for field in dataclasses.fields(Hyperparameters)]
 
 
@@ -108,8 +110,9 @@ def test_base_weights_are_trained_by_full_and_with_embeddings_alone() -> None:
 
 
 def test_the_probe_is_thirty_different_sentences() -> None:
-    assert len(PROBE) == len(set(PROBE)) == 30
-    assert all(sentence[0].isupper() and sentence.endswith(".") for sentence in PROBE)
+    probe = PROBE.read_text(encoding="utf-8").splitlines()
+    assert len(probe) == len(set(probe)) == 30
+    assert all(sentence[0].isupper() and sentence.endswith(".") for sentence in probe)
 
 
 def test_what_both_kinds_have_is_overridden_in_both_and_the_rest_in_one() -> None:

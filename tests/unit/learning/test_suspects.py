@@ -2,7 +2,7 @@ import pytest
 
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import Suspects
-from ml_backend.learning.rows.suspects import LEAST_WEIGHT, Suspicion, treat_suspects
+from ml_backend.learning.rows.suspects import Suspicion, treat_suspects
 from tests.unit.learning.builders import make_row
 
 ROWS = [
@@ -40,7 +40,7 @@ def test_rows_are_weighted_by_quality_from_the_weight_that_they_had_and_never_no
         [*ROWS, make_row(5, "e", "card")], suspicion_of("r2", "r4"), Suspects.DOWNWEIGHT, "intent"
     )
 
-    assert [row.weight for row in rows] == pytest.approx([0.9, 2.0 * 0.3, 0.2, LEAST_WEIGHT, 1.0])
+    assert [row.weight for row in rows] == pytest.approx([0.9, 2.0 * 0.3, 0.2, Suspicion.LEAST_WEIGHT, 1.0])
     assert notes == ("train rows were weighted by their labels' quality: an audit suspects 2 of them to be wrong",)
 
 

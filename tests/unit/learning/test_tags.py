@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span
-from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.objectives.tags import tags_of
 from ml_backend.models.decoders.tags import TagsDecoder, best_tags, spans_of
 from ml_backend.models.text.tokenised import TokenisedTexts
@@ -102,7 +102,7 @@ def test_spans_within_words_become_those_of_words(spans: list[Span], wanted: lis
 
 
 def test_people_who_mark_parts_of_words_have_a_tag_per_token() -> None:
-    objective = objective_for("tags", LABELS)
+    objective = Objective.of("tags", LABELS)
     texts = ["Bob's card", "call Ann"]
     whole = labeled_as(texts, [(Span(0, 3, "PER"),), (Span(5, 8, "PER"),)])
     part = labeled_as(texts, [(Span(0, 3, "PER"),), (Span(6, 8, "PER"),)])
@@ -113,7 +113,7 @@ def test_people_who_mark_parts_of_words_have_a_tag_per_token() -> None:
 
 def test_rows_of_several_windows_are_tagged_through_to_their_end() -> None:
     text = "card " * 100 + "cash"
-    objective = objective_for("tags", LABELS)
+    objective = Objective.of("tags", LABELS)
     rows = labeled_as([text, "", "money"], [(Span(500, 504, "LOC"), Span(0, 9, "PER")), (), (Span(0, 5, "ORG"),)])
     objective.prepare(WORDS, rows)
 
@@ -126,7 +126,7 @@ def test_rows_of_several_windows_are_tagged_through_to_their_end() -> None:
 
 
 def test_the_weight_of_a_row_is_that_of_all_its_units() -> None:
-    objective = objective_for("tags", LABELS)
+    objective = Objective.of("tags", LABELS)
     rows = labeled_as(["my card", "cash"], [(), (Span(0, 4, "LOC"),)], [0.5, 2.0])
     objective.prepare(WORDS, rows)
 
@@ -137,7 +137,7 @@ def test_the_weight_of_a_row_is_that_of_all_its_units() -> None:
 
 
 def test_rows_are_dealt_out_by_their_rarest_label() -> None:
-    tags, sets = objective_for("tags", LABELS), objective_for("sigmoid", LABELS)
+    tags, sets = Objective.of("tags", LABELS), Objective.of("sigmoid", LABELS)
     common, rare = Span(0, 1, "PER"), Span(2, 3, "ORG")
 
     assert tags.strata([(common,), (common, rare), (), (common,)]).tolist() == [0, 2, 3, 0]

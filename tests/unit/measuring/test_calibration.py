@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span
-from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.measuring.calibration import (
     Reliability,
     fit_logistic,
     fit_temperature,
 )
-from ml_backend.measuring.evaluation import evaluate
+from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
@@ -37,7 +37,7 @@ def single_choices(indices: np.ndarray) -> EncodedRows:
 
 
 def calibrated(logits: np.ndarray, indices: np.ndarray) -> tuple[SoftmaxDecoder, Reliability]:
-    objective, encoded = objective_for("softmax", CLASSES), single_choices(indices)
+    objective, encoded = Objective.of("softmax", CLASSES), single_choices(indices)
     decoder = objective.calibrated(logits, encoded)
     assert isinstance(decoder, SoftmaxDecoder)
     return decoder, objective.reliability(decoder, logits, encoded)
@@ -165,7 +165,7 @@ def sets(rows: int, *, sharpness: float, seed: int = 1) -> tuple[np.ndarray, Enc
 
 @pytest.mark.parametrize("sharpness", [0.25, 4.0])
 def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float) -> None:
-    objective = objective_for("sigmoid", NAMES)
+    objective = Objective.of("sigmoid", NAMES)
 
     decoder = objective.calibrated(*sets(4000, sharpness=sharpness))
 
@@ -185,7 +185,7 @@ def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float
 def test_thresholds_of_frequent_labels_are_where_their_f1_is_highest() -> None:
     logits, encoded = sets(4000, sharpness=1.0)
 
-    decoder = objective_for("sigmoid", NAMES).calibrated(logits, encoded)
+    decoder = Objective.of("sigmoid", NAMES).calibrated(logits, encoded)
 
     assert isinstance(decoder, SigmoidDecoder)
     confidence, chosen = decoder.probabilities(logits), encoded.codes.astype(bool)
@@ -202,7 +202,7 @@ def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
     rare[0] = (*rare[0], "refund")
     logits[0, 2] = 9.0
 
-    decoder = objective_for("sigmoid", NAMES).calibrated(logits, unread_rows(rare, "sigmoid"))
+    decoder = Objective.of("sigmoid", NAMES).calibrated(logits, unread_rows(rare, "sigmoid"))
 
     assert isinstance(decoder, SigmoidDecoder)
     frequent, alone = decoder.thresholds[0], decoder.thresholds[2]
@@ -211,7 +211,7 @@ def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
 
 
 def test_few_rows_leave_sets_uncalibrated() -> None:
-    decoder = objective_for("sigmoid", NAMES).calibrated(*sets(29, sharpness=3.0))
+    decoder = Objective.of("sigmoid", NAMES).calibrated(*sets(29, sharpness=3.0))
 
     assert decoder == SigmoidDecoder(labels=NAMES)
 
@@ -230,7 +230,7 @@ def tagged(
 ) -> tuple[object, np.ndarray, EncodedRows]:
     """Noisy logits of the right tags, with O too likely by some."""
     data = topic_data("tags", rows)
-    objective = objective_for("tags", NAMES)
+    objective = Objective.of("tags", NAMES)
     objective.prepare(encoder, data.train)
     encoded = objective.encode(encoder, data.train)
     random = np.random.default_rng(3)
@@ -247,7 +247,7 @@ def test_a_tagger_that_is_too_shy_gets_a_bias_that_finds_more(encoder: TextEncod
     assert isinstance(decoder, TagsDecoder)
     assert decoder.entity_bias > 0.5
     before, after = (
-        evaluate(encoded.rows.targets, [answer.target for answer in each.answers(logits, encoded.tokenised)])
+        Evaluation.of(encoded.rows.targets, [answer.target for answer in each.answers(logits, encoded.tokenised)])
         for each in (objective.decoder, decoder)
     )
     assert after.recall > before.recall + 0.1

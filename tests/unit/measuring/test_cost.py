@@ -2,7 +2,7 @@
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
-from ml_backend.measuring.cost import labeling_cost
+from ml_backend.measuring.cost import LabelingCost
 
 ACCEPTED, CHANGED, NONE = PrelabelOutcome.ACCEPTED, PrelabelOutcome.CHANGED, PrelabelOutcome.NONE
 
@@ -20,7 +20,7 @@ def _event(number: int, prelabel: PrelabelOutcome, seconds: float, *, is_skipped
 
 
 def test_labels_are_counted_and_timed_from_the_events() -> None:
-    cost = labeling_cost(
+    cost = LabelingCost.of(
         [
             _event(1, ACCEPTED, 4.0),
             _event(2, ACCEPTED, 6.0),
@@ -40,6 +40,6 @@ def test_labels_are_counted_and_timed_from_the_events() -> None:
 
 
 def test_without_any_event_nothing_is_divided_by_zero() -> None:
-    cost = labeling_cost([])
+    cost = LabelingCost.of([])
 
     assert (cost.labeled, cost.acceptance, cost.seconds_per_label) == (0, 0.0, 0.0)

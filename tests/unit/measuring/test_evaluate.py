@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_su
 
 from ml_backend.domain.example import Span
 from ml_backend.errors import TrainingError
-from ml_backend.measuring.evaluation import count_parts, evaluate
+from ml_backend.measuring.evaluation import Evaluation, count_parts
 
 LABELS = "abcde"
 PAIRS = st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcdef")), min_size=1, max_size=60)
@@ -18,7 +18,7 @@ PAIRS = st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcdef")),
 def test_the_figures_are_those_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     true, predicted = zip(*pairs, strict=True)
 
-    evaluation = evaluate(true, predicted, labels="abcdefgh")
+    evaluation = Evaluation.of(true, predicted, labels="abcdefgh")
 
     assert evaluation.accuracy == pytest.approx(accuracy_score(true, predicted))
     assert evaluation.macro_f1 == pytest.approx(f1_score(true, predicted, average="macro", zero_division=0))
@@ -32,21 +32,21 @@ def test_the_figures_are_those_of_scikit_learn(pairs: list[tuple[str, str]]) -> 
 def test_the_confusion_counts_every_row_once(pairs: list[tuple[str, str]]) -> None:
     true, predicted = zip(*pairs, strict=True)
 
-    evaluation = evaluate(true, predicted)
+    evaluation = Evaluation.of(true, predicted)
 
     assert np.sum(evaluation.confusion) == len(pairs) == evaluation.rows
     assert [sum(row) for row in evaluation.confusion] == [entry.support for entry in evaluation.per_class]
 
 
 def test_macro_f1_averages_over_the_classes_that_occur() -> None:
-    evaluation = evaluate(["a", "a", "b"], ["a", "c", "b"], labels=["c", "b", "a", "never"])
+    evaluation = Evaluation.of(["a", "a", "b"], ["a", "c", "b"], labels=["c", "b", "a", "never"])
 
     assert evaluation.labels == ("c", "b", "a")
     assert evaluation.macro_f1 == pytest.approx((0 + 1 + 2 / 3) / 3)
 
 
 def test_a_row_without_answer_is_wrong_but_no_prediction() -> None:
-    evaluation = evaluate(["a", "a", "b"], ["a", None, "b"])
+    evaluation = Evaluation.of(["a", "a", "b"], ["a", None, "b"])
 
     assert evaluation.unanswered == 1
     assert evaluation.accuracy == pytest.approx(2 / 3)
@@ -56,13 +56,13 @@ def test_a_row_without_answer_is_wrong_but_no_prediction() -> None:
 
 
 def test_no_rows_give_zeros() -> None:
-    evaluation = evaluate([], [])
+    evaluation = Evaluation.of([], [])
 
     assert (evaluation.rows, evaluation.accuracy, evaluation.macro_f1, evaluation.per_class) == (0, 0.0, 0.0, ())
 
 
 def test_the_json_form_is_plain() -> None:
-    document = json.loads(json.dumps(evaluate(["a"], ["b"]).to_json()))
+    document = json.loads(json.dumps(Evaluation.of(["a"], ["b"]).to_json()))
 
     assert document["per_class"][0] == {"label": "a", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
     assert document["confusion"] == [[0, 1], [0, 0]]
@@ -70,7 +70,7 @@ def test_the_json_form_is_plain() -> None:
 
 def test_lists_of_different_length_are_refused() -> None:
     with pytest.raises(TrainingError, match="2 true and 1 predicted"):
-        evaluate(["a", "b"], ["a"])
+        Evaluation.of(["a", "b"], ["a"])
 
 
 SETS = st.sets(st.sampled_from(LABELS)).map(lambda chosen: tuple(sorted(chosen)))
@@ -80,7 +80,7 @@ SETS = st.sets(st.sampled_from(LABELS)).map(lambda chosen: tuple(sorted(chosen))
 def test_the_figures_of_sets_are_those_of_scikit_learn(pairs: list[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
     true, predicted = zip(*pairs, strict=True)
 
-    evaluation = evaluate(true, predicted, labels=LABELS)
+    evaluation = Evaluation.of(true, predicted, labels=LABELS)
 
     occurring = list(evaluation.labels)
     first, second = (np.array([[label in row for label in LABELS] for row in rows]) for rows in (true, predicted))
@@ -105,7 +105,7 @@ def test_a_span_is_right_where_start_end_and_label_are() -> None:
         None,
     ]
 
-    found = evaluate(true, answers, labels=["LOC", "ORG", "PER"])
+    found = Evaluation.of(true, answers, labels=["LOC", "ORG", "PER"])
 
     assert (found.rows, found.accuracy, found.unanswered) == (4, 0.0, 1)
     by_label = {entry.label: (entry.precision, entry.recall, entry.f1, entry.support) for entry in found.per_class}
@@ -135,7 +135,7 @@ def test_parts_are_counted_row_by_row() -> None:
 
 
 def test_f1_has_two_averages() -> None:
-    found = evaluate([("a",), ("a",), ("b",)], [("a",), ("a",), ()])
+    found = Evaluation.of([("a",), ("a",), ("b",)], [("a",), ("a",), ()])
 
     assert (found.macro_f1, found.micro_f1) == pytest.approx((0.5, 0.8))
 
@@ -144,8 +144,8 @@ def test_f1_has_two_averages() -> None:
 def test_a_single_choice_has_the_figures_of_sets_of_one(pairs: list[tuple[str, str]]) -> None:
     true, predicted = zip(*pairs, strict=True)
 
-    single = evaluate(true, predicted)
-    sets = evaluate([(target,) for target in true], [(target,) for target in predicted])
+    single = Evaluation.of(true, predicted)
+    sets = Evaluation.of([(target,) for target in true], [(target,) for target in predicted])
 
     assert single.summary() == sets.summary()
     assert single.per_class == sets.per_class

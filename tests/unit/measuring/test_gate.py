@@ -10,7 +10,7 @@ from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import GateDecision
 from ml_backend.errors import TrainingError
 from ml_backend.measuring.gate import bootstrap_differences, decide
-from ml_backend.measuring.measures.base import PairedStatistics, measure_of
+from ml_backend.measuring.measures.base import Measure, PairedStatistics
 
 
 def gate(
@@ -28,7 +28,7 @@ def contest_of(
 ) -> PairedStatistics:
     # The names of an array are not Python's own.
     plain = [each.tolist() if isinstance(each, np.ndarray) else each for each in (true, first, second)]
-    return measure_of(head).compare(*plain)
+    return Measure.of(head).compare(*plain)
 
 
 def answers(true: np.ndarray, accuracy: float, rng: np.random.Generator) -> list[str]:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import Span, Target
-from ml_backend.measuring.evaluation import evaluate
-from ml_backend.measuring.measures.base import PairedStatistics, measure_of
+from ml_backend.measuring.evaluation import Evaluation
+from ml_backend.measuring.measures.base import Measure, PairedStatistics
 
 SETS = st.sets(st.sampled_from("abcd")).map(lambda chosen: tuple(sorted(chosen)))
 SPANS = st.lists(
@@ -21,7 +21,7 @@ def pair(
     champion: Sequence[Target | None],
     challenger: Sequence[Target | None] | None = None,
 ) -> PairedStatistics:
-    return measure_of(head).compare(true, champion, champion if challenger is None else challenger)
+    return Measure.of(head).compare(true, champion, champion if challenger is None else challenger)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_sets_are_scored_by_the_mean_f1_of_the_labels_that_occur_in_truth(
     found, best = pair("sigmoid", true, answers, true).scores
 
     occurring = {label for target in true for label in target}
-    f1 = {entry.label: entry.f1 for entry in evaluate(true, answers).per_class if entry.label in occurring}
+    f1 = {entry.label: entry.f1 for entry in Evaluation.of(true, answers).per_class if entry.label in occurring}
     assert found == pytest.approx(np.mean(list(f1.values())) if f1 else 0.0)
     assert best == (1.0 if occurring else 0.0)
 
@@ -57,7 +57,7 @@ def test_spans_are_scored_by_f1_over_all_of_them(
     hits = sum(len(set(target) & set(answer or ())) for target, answer in pairs)
     parts = sum(len(target) + len(answer or ()) for target, answer in pairs)
     assert found == pytest.approx(2 * hits / parts if parts else 0.0)
-    assert found == pytest.approx(evaluate(true, answers).micro_f1)
+    assert found == pytest.approx(Evaluation.of(true, answers).micro_f1)
 
 
 @pytest.mark.parametrize("head", ["softmax", "sigmoid", "tags"])

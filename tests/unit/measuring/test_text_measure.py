@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ml_backend.measuring.gate import decide
-from ml_backend.measuring.measures.base import measure_of
+from ml_backend.measuring.measures.base import Measure
 
-MEASURE = measure_of("text")
+MEASURE = Measure.of("text")
 
 
 def test_versions_are_compared_by_the_mean_rouge_l_of_the_rows_that_are_answered() -> None:

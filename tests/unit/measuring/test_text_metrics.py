@@ -1,7 +1,7 @@
 import pytest
 
 from ml_backend.errors import TrainingError
-from ml_backend.measuring.text_metrics import rouge_l, text_metrics
+from ml_backend.measuring.text_metrics import TextEvaluation, rouge_l
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_rouge_l_of_known_pairs(reference: str, response: str, expected: float) 
 )
 def test_words_are_those_of_any_script(reference: str, response: str, expected: float) -> None:
     assert rouge_l([reference], [response]) == [pytest.approx(expected, abs=1e-6)]
-    assert text_metrics([reference], [response]).exact == (expected == 1.0)
+    assert TextEvaluation.of([reference], [response]).exact == (expected == 1.0)
 
 
 def test_bleu_is_sacrebleus() -> None:
@@ -47,11 +47,11 @@ def test_bleu_is_sacrebleus() -> None:
     references = ["The dog bit the man.", "It was not unexpected.", "The man bit him first."]
     responses = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
 
-    assert text_metrics(references, responses).bleu == pytest.approx(45.067, abs=1e-3)
+    assert TextEvaluation.of(references, responses).bleu == pytest.approx(45.067, abs=1e-3)
 
 
 def test_figures_over_a_set_of_rows() -> None:
-    found = text_metrics(["the cat sat", "a dog", "yes"], ["The cat sat.", "a cat", None])
+    found = TextEvaluation.of(["the cat sat", "a dog", "yes"], ["The cat sat.", "a cat", None])
 
     assert found.per_row == pytest.approx((1.0, 0.5, 0.0))
     assert found.rouge_l == pytest.approx(0.5)
@@ -61,11 +61,11 @@ def test_figures_over_a_set_of_rows() -> None:
 
 
 def test_no_rows_have_no_figures() -> None:
-    found = text_metrics([], [])
+    found = TextEvaluation.of([], [])
 
     assert (found.rows, found.rouge_l, found.bleu, found.exact) == (0, 0.0, 0.0, 0.0)
 
 
 def test_a_response_per_row_is_wanted() -> None:
     with pytest.raises(TrainingError, match="2 responses of experts and 1 of a model"):
-        text_metrics(["a", "b"], ["a"])
+        TextEvaluation.of(["a", "b"], ["a"])

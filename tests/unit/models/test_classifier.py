@@ -9,13 +9,13 @@ from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError, EncoderError
 from ml_backend.models.base.adapters import add_adapter, save_adapter
 from ml_backend.models.base.base_model import load_backbone, weights_sha256
-from ml_backend.models.bundle.bundle import WEIGHTS_NAME, Bundle, TrainedPart, write_bundle
+from ml_backend.models.bundle.bundle import Bundle, TrainedPart, write_bundle
 from ml_backend.models.bundle.head import Head
 from ml_backend.models.bundle.manifest import BundleManifest
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
-from ml_backend.models.text.classifier import TextClassifier, load_classifier, save_weights
+from ml_backend.models.text.classifier import TextClassifier, save_weights
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.tiny_models import save_tiny_model, tiny_model
 from tests.trained_parts import written_part
@@ -67,7 +67,7 @@ def full_bundle(base: str, folder: Path) -> tuple[Bundle, np.ndarray]:
 def test_a_reloaded_regression_is_the_frozen_encoder_with_its_head(base: str, tmp_path: Path) -> None:
     bundle = bundled(base, tmp_path, written_part(tmp_path / "part", HEAD, SOFTMAX))
 
-    logits = logits_of(load_classifier(bundle, 0, use_bf16=False))
+    logits = logits_of(TextClassifier.load(bundle, 0, use_bf16=False))
 
     exact = TextEncoder(load_backbone(base), use_bf16=False)
     np.testing.assert_allclose(logits, HEAD.logits(exact.embed(TEXTS)), atol=1e-5)
@@ -76,7 +76,7 @@ def test_a_reloaded_regression_is_the_frozen_encoder_with_its_head(base: str, tm
 def test_a_reloaded_merged_adapter_answers_as_the_trained_model_did(base: str, tmp_path: Path) -> None:
     bundle, expected = lora_bundle(base, tmp_path)
 
-    logits = logits_of(load_classifier(bundle, 0, use_bf16=False))
+    logits = logits_of(TextClassifier.load(bundle, 0, use_bf16=False))
 
     np.testing.assert_allclose(logits, expected, atol=1e-4)
     frozen = HEAD.logits(TextEncoder.load(base).embed(TEXTS))
@@ -86,7 +86,7 @@ def test_a_reloaded_merged_adapter_answers_as_the_trained_model_did(base: str, t
 def test_reloaded_weights_answer_as_the_trained_model_did(base: str, tmp_path: Path) -> None:
     bundle, expected = full_bundle(base, tmp_path)
 
-    logits = logits_of(load_classifier(bundle, 0, use_bf16=False))
+    logits = logits_of(TextClassifier.load(bundle, 0, use_bf16=False))
 
     np.testing.assert_array_equal(logits, expected)
     frozen = HEAD.logits(TextEncoder.load(base).embed(TEXTS))
@@ -108,7 +108,7 @@ def test_parts_are_loaded_each_with_its_own_weights_and_readout(base: str, tmp_p
         written_part(tmp_path / "people", tags, decoders[1], control="people"),
     )
 
-    models = [load_classifier(several, position, use_bf16=False) for position in range(3)]
+    models = [TextClassifier.load(several, position, use_bf16=False) for position in range(3)]
 
     assert [model.decoder for model in models] == [decoders[0], SOFTMAX, decoders[1]]
     np.testing.assert_allclose(logits_of(models[0]), HEAD.logits(encoder.embed(TEXTS)), atol=1e-5)
@@ -132,7 +132,7 @@ def test_other_base_weights_than_trained_on_are_refused(base: str, tmp_path: Pat
     save_tiny_model("bert", Path(base), seed=5)
 
     with pytest.raises(BundleError, match="Restore the former weights, or train a new version"):
-        load_classifier(bundle, 0)
+        TextClassifier.load(bundle, 0)
 
 
 def test_a_missing_base_model_names_the_version_that_needs_it(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_missing_base_model_names_the_version_that_needs_it(tmp_path: Path) ->
     bundle = write_bundle(tmp_path / "bundle", manifest, [part], trained_on=TEXTS)
 
     with pytest.raises(EncoderError, match="tickets-1-v3 needs its base model"):
-        load_classifier(bundle, 0)
+        TextClassifier.load(bundle, 0)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_head_of_another_shape_is_refused(base: str, tmp_path: Path, head: Hea
     bundle = bundled(base, tmp_path, written_part(tmp_path / "part", head, SOFTMAX))
 
     with pytest.raises(BundleError, match=f"the head of 'intent' {message}"):
-        load_classifier(bundle, 0)
+        TextClassifier.load(bundle, 0)
 
 
 def test_weights_of_another_architecture_are_refused(base: str, tmp_path: Path) -> None:
@@ -163,5 +163,5 @@ def test_weights_of_another_architecture_are_refused(base: str, tmp_path: Path) 
     save_weights(tiny_model("gpt2"), part.folder)
     bundle = bundled(base, tmp_path, part)
 
-    with pytest.raises(BundleError, match=f"(?s)the weights in .*{WEIGHTS_NAME} do not fit .*; train again"):
-        load_classifier(bundle, 0)
+    with pytest.raises(BundleError, match=f"(?s)the weights in .*{Bundle.WEIGHTS_NAME} do not fit .*; train again"):
+        TextClassifier.load(bundle, 0)

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from ml_backend.domain.example import Span
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
-from ml_backend.models.decoders.tags import OUTSIDE, TagsDecoder, best_tags, spans_of
-from ml_backend.models.text.tokenised import TokenisedTexts, whole_texts
+from ml_backend.models.decoders.tags import TagsDecoder, best_tags, spans_of
+from ml_backend.models.text.tokenised import TokenisedTexts
 
 LABELS = ("angry", "late", "lost")
 
 
 def nothing_read(texts: int) -> TokenisedTexts:
-    return whole_texts([[0]] * texts)
+    return TokenisedTexts.whole([[0]] * texts)
 
 
 def may_follow(tags: tuple[int, ...]) -> bool:
     """Whether every I comes after a B or I of its label."""
-    before = OUTSIDE
+    before = TagsDecoder.OUTSIDE
     for tag in tags:
         if tag and tag % 2 == 0 and before not in (tag - 1, tag):
             return False

@@ -10,7 +10,7 @@ import pytest
 from ml_backend.arrays import Floats2d, WordVectors
 from ml_backend.errors import GraphError
 from ml_backend.models.graphs.fastest import open_runtime
-from ml_backend.models.graphs.graph import INT8_NAMES, ONNX_NAME, Graph, GraphFacts
+from ml_backend.models.graphs.graph import Graph, GraphFacts
 from ml_backend.models.graphs.packing import PackedRow
 from ml_backend.models.graphs.runtimes.base import GraphRuntime, Shape
 
@@ -67,7 +67,7 @@ def chosen(tmp_path: Path) -> Callable[..., str]:
 
     def choice(machine: Machine, **seconds: float) -> str:
         kinds = [computed(name, number, seconds.get(name), machine) for number, name in enumerate(NAMES)]
-        files = {ONNX_NAME: "", INT8_NAMES[0]: ""}
+        files = {Graph.ONNX_NAME: "", Graph.INT8_NAMES[0]: ""}
         facts = GraphFacts(
             base_model_sha256="0" * 64, hidden_size=4, is_packed=True, first_position=0, pad_id=0, files=files
         )

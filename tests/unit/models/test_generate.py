@@ -4,7 +4,7 @@ from itertools import count
 import pytest
 
 from ml_backend.models.generation.generator import TextGenerator
-from ml_backend.models.generation.language_model import LanguageModel, language_model_of
+from ml_backend.models.generation.language_model import LanguageModel
 from tests.tiny_language_models import byte_tokenizer, tiny_decoder
 
 KINDS = ["llama", "gpt2", pytest.param("qwen2", marks=pytest.mark.long)]
@@ -13,7 +13,7 @@ PROMPTS = ["My card was stolen yesterday, what should I do now?", "Hello", "", "
 
 def tiny(kind: str = "llama", **options: object) -> LanguageModel:
     tokenizer = byte_tokenizer(has_chat_template=True)
-    return language_model_of(tiny_decoder(kind, tokenizer, **options), tokenizer, name=kind, digest="0" * 64)
+    return LanguageModel.of(tiny_decoder(kind, tokenizer, **options), tokenizer, name=kind, digest="0" * 64)
 
 
 @pytest.mark.parametrize("kind", KINDS)

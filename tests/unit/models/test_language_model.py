@@ -7,11 +7,7 @@ import torch
 from ml_backend.errors import EncoderError
 from ml_backend.models.base.base_model import weights_sha256
 from ml_backend.models.base.device import has_bf16, pick_device
-from ml_backend.models.generation.language_model import (
-    can_quantise,
-    language_model_of,
-    load_language_model,
-)
+from ml_backend.models.generation.language_model import LanguageModel, can_quantise
 from tests.tiny_language_models import byte_tokenizer, save_tiny_decoder, tiny_decoder
 from tests.tiny_models import save_tiny_model
 
@@ -20,7 +16,7 @@ from tests.tiny_models import save_tiny_model
 def test_a_decoder_is_loaded_with_its_head_and_tokenizer(kind: str, tmp_path: Path) -> None:
     name = save_tiny_decoder(kind, tmp_path)
 
-    model = load_language_model(name, device="cpu", in_fp32=True)
+    model = LanguageModel.load(name, device="cpu", in_fp32=True)
 
     torch.manual_seed(0)
     ids = torch.randint(5, 250, (1, 7))
@@ -32,7 +28,7 @@ def test_a_decoder_is_loaded_with_its_head_and_tokenizer(kind: str, tmp_path: Pa
 
 
 def test_weights_are_held_in_bf16_where_the_device_computes_with_it(tmp_path: Path) -> None:
-    model = load_language_model(save_tiny_decoder("llama", tmp_path), device="cpu")
+    model = LanguageModel.load(save_tiny_decoder("llama", tmp_path), device="cpu")
 
     wanted = torch.bfloat16 if has_bf16("cpu") else torch.float32
     assert {parameter.dtype for parameter in model.module.parameters()} == {wanted}
@@ -42,14 +38,14 @@ def test_an_encoder_is_refused(tmp_path: Path) -> None:
     name = save_tiny_model("bert", tmp_path)
 
     with pytest.raises(EncoderError, match="decoder"):
-        load_language_model(name)
+        LanguageModel.load(name)
 
 
 def test_a_decoder_saved_without_its_head_is_refused(tmp_path: Path) -> None:
     name = save_tiny_model("llama", tmp_path)
 
     with pytest.raises(EncoderError, match=r"lack lm_head\.weight.*decoder with its language-model head"):
-        load_language_model(name)
+        LanguageModel.load(name)
 
 
 def test_weights_that_are_not_safetensors_are_refused(tmp_path: Path) -> None:
@@ -57,7 +53,7 @@ def test_weights_that_are_not_safetensors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
 
     with pytest.raises(EncoderError, match="only safetensors weights are read"):
-        load_language_model(str(tmp_path))
+        LanguageModel.load(str(tmp_path))
 
 
 def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path) -> None:
@@ -72,20 +68,20 @@ def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
 
     with pytest.raises(EncoderError):
-        load_language_model(str(tmp_path))
+        LanguageModel.load(str(tmp_path))
     assert not marker.exists()
 
 
 def test_a_name_that_leads_nowhere_is_explained(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match="is not a folder"):
-        load_language_model(str(tmp_path / "absent"))
+        LanguageModel.load(str(tmp_path / "absent"))
 
 
 def test_a_tokenizer_without_a_pad_token_uses_its_eos_token() -> None:
     tokenizer = byte_tokenizer()
     tokenizer.pad_token = None
 
-    model = language_model_of(tiny_decoder("llama", byte_tokenizer()), tokenizer, name="own", digest="")
+    model = LanguageModel.of(tiny_decoder("llama", byte_tokenizer()), tokenizer, name="own", digest="")
 
     assert model.tokenizer.pad_token_id == tokenizer.eos_token_id
 
@@ -95,11 +91,11 @@ def test_four_bits_need_cuda_and_bitsandbytes(tmp_path: Path) -> None:
     name = save_tiny_decoder("llama", tmp_path)
 
     with pytest.raises(EncoderError, match=r"cannot be loaded in 4 bits: .*CUDA.*method lora"):
-        load_language_model(name, device="cpu", quantised=True)
+        LanguageModel.load(name, device="cpu", quantised=True)
 
 
 def test_a_missing_package_is_named_where_there_is_cuda(tmp_path: Path) -> None:
     if can_quantise("cuda"):
         pytest.skip("bitsandbytes is installed")
     with pytest.raises(EncoderError, match=r"bitsandbytes is not installed.*pip install bitsandbytes"):
-        load_language_model(str(tmp_path), device="cuda", quantised=True)
+        LanguageModel.load(str(tmp_path), device="cuda", quantised=True)

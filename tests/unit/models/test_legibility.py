@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from ml_backend.errors import EncoderError
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL, BaseModelFiles
-from ml_backend.models.base.legibility import legibility, longer_texts
+from ml_backend.models.base.legibility import Legibility, longer_texts
 from ml_backend.models.base.tokeniser import FastTokeniser, Tokeniser, load_tokeniser
 
 ENGLISH = load_tokeniser(DEFAULT_BASE_MODEL)
@@ -50,13 +50,13 @@ def word_pieces(words: str, normalizer: object = None) -> Tokeniser:
 def test_scripts_that_an_english_model_cannot_read_are_told_from_those_it_can(
     text: str, unknown: float, spelled: float
 ) -> None:
-    found = legibility([text], ENGLISH)
+    found = Legibility.of([text], ENGLISH)
 
     assert (found.unknown, found.spelled) == (pytest.approx(unknown, abs=0.1), pytest.approx(spelled, abs=0.15))
 
 
 def test_letters_are_counted_over_all_texts_together() -> None:
-    assert legibility(["card abc", "card"], word_pieces("card")).unknown == pytest.approx(3 / 11)
+    assert Legibility.of(["card abc", "card"], word_pieces("card")).unknown == pytest.approx(3 / 11)
 
 
 def test_words_that_differ_in_what_the_tokenizer_drops_are_alike() -> None:
@@ -64,13 +64,13 @@ def test_words_that_differ_in_what_the_tokenizer_drops_are_alike() -> None:
     pairs = " ".join(syllables) + " ba\u0301 be\u0300 bo\u0308"
     stripping = normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents()])
 
-    assert legibility([pairs], word_pieces(" ".join(syllables), stripping)).alike == pytest.approx(6 / 53)
-    assert legibility([pairs], word_pieces(pairs)).alike == 0.0
-    assert legibility(["ba ba\u0301"], word_pieces("ba", stripping)).alike == 0.0  # too few to tell
+    assert Legibility.of([pairs], word_pieces(" ".join(syllables), stripping)).alike == pytest.approx(6 / 53)
+    assert Legibility.of([pairs], word_pieces(pairs)).alike == 0.0
+    assert Legibility.of(["ba ba\u0301"], word_pieces("ba", stripping)).alike == 0.0  # too few to tell
 
 
 def test_unknown_words_are_not_alike_besides() -> None:
-    assert legibility([" ".join(f"word{number}" for number in range(60))], word_pieces("card")).alike == 0.0
+    assert Legibility.of([" ".join(f"word{number}" for number in range(60))], word_pieces("card")).alike == 0.0
 
 
 def test_a_vocabulary_of_bytes_lacks_nothing() -> None:
@@ -81,7 +81,7 @@ def test_a_vocabulary_of_bytes_lacks_nothing() -> None:
     tokeniser = FastTokeniser(tokenizer, 0)
 
     assert tokeniser.unknown_id is None
-    assert legibility(["ดี 👍 कल"], tokeniser).unknown == 0.0
+    assert Legibility.of(["ดี 👍 कल"], tokeniser).unknown == 0.0
 
 
 @pytest.mark.parametrize(

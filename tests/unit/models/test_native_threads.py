@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from ml_backend.models.base.native_threads import NICENESS, NativeThread, give_way
+from ml_backend.models.base.native_threads import NativeThread
 
 ENDS = {
     "by itself": ("pass", 0),
@@ -106,12 +106,12 @@ def test_a_thread_gives_way_and_the_others_do_not() -> None:
     before, found = priority(), []
 
     def work() -> None:
-        give_way()
+        NativeThread.give_way()
         found.append(priority())
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
 
-    assert found == [min(19, before + NICENESS)]
+    assert found == [min(19, before + NativeThread.NICENESS)]
     assert priority() == before

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.models.base.base_model import Backbone
-from ml_backend.models.text.tokenised import TokenisedTexts, whole_texts
+from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.models.text.windows import LEAST_SPANS, Unit, stands_between_spaces, stands_on, tokenise_units
 from ml_backend.words import tokens
@@ -252,7 +252,7 @@ def test_no_texts_are_a_reading_of_nothing() -> None:
 
 
 def test_a_whole_text_is_one_unit() -> None:
-    tokenised = whole_texts([[1, 2], [3]])
+    tokenised = TokenisedTexts.whole([[1, 2], [3]])
 
     assert (tokenised.texts, tokenised.units, tokenised.unit_starts.tolist()) == (2, 2, [0, 1, 2])
     assert tokenised.places_of([1, 0]) is None

@@ -18,7 +18,7 @@ from ml_backend.domain.quality import (
 )
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError
-from ml_backend.quality.charts import noise_chart, pairs_chart, quality_chart
+from ml_backend.quality.charts import AuditCharts
 from ml_backend.quality.html_report import html_report
 from ml_backend.quality.precision import KindPrecision
 
@@ -206,7 +206,7 @@ def test_measured_precision_is_told_with_its_interval() -> None:
 
 
 def test_the_quality_chart_counts_labels_and_flags() -> None:
-    titles = _titles(quality_chart(AUDIT))
+    titles = _titles(AuditCharts(AUDIT).quality())
     assert "0.00 to 0.05: 1 labels" in titles
     assert "0.05 to 0.10: 2 labels" in titles
     assert "0.05 to 0.10: 1 flagged" in titles
@@ -217,20 +217,21 @@ def test_the_quality_chart_counts_labels_and_flags() -> None:
 def test_the_bar_of_the_most_labels_rises_within_the_frame_and_that_of_one_is_seen(count: int) -> None:
     qualities = dict.fromkeys(range(count), 1.0) | {count: 0.0}
     audit = replace(AUDIT, controls=(ControlQuality("topic", qualities, 1.0),), issues=())
-    few, many = (_path_height(mark.get("d")) for mark in _marks(quality_chart(audit)))
+    few, many = (_path_height(mark.get("d")) for mark in _marks(AuditCharts(audit).quality()))
     assert 5 < few <= many <= 200
 
 
 def test_the_noise_chart_shows_the_noisiest_classes_first_and_no_quiet_ones() -> None:
-    classes = [ClassNoise("quiet", 9, 0, 0), ClassNoise("some", 9, 1, 0), ClassNoise("<most>", 9, 2, 3)]
-    svg = noise_chart(classes)
+    classes = ClassNoise("quiet", 9, 0, 0), ClassNoise("some", 9, 1, 0), ClassNoise("<most>", 9, 2, 3)
+    svg = AuditCharts(replace(AUDIT, classes=classes)).noise()
     assert _texts(svg) == ["<most>", "some", "2 + 3", "1 + 0"]
     assert _titles(svg)[:2] == ["2 of 9 labels look wrong: <most>", "3 other labels look like this one: <most>"]
     assert "quiet" not in svg
 
 
 def test_the_pairs_chart_writes_each_count_where_given_and_suggested_meet() -> None:
-    svg = pairs_chart([ClassPair("a", "b", 3), ClassPair("b", "a", 1), ClassPair("c", "a", 0, 5)])
+    pairs = ClassPair("a", "b", 3), ClassPair("b", "a", 1), ClassPair("c", "a", 0, 5)
+    svg = AuditCharts(replace(AUDIT, pairs=pairs)).pairs()
     titles = _titles(svg)
     assert "3 labeled a look like b" in titles
     assert "1 labeled b look like a" in titles
@@ -239,7 +240,8 @@ def test_the_pairs_chart_writes_each_count_where_given_and_suggested_meet() -> N
 
 
 def test_charts_say_to_all_what_they_show_and_hold_no_script_and_no_address() -> None:
-    for svg in (quality_chart(AUDIT), noise_chart(AUDIT.classes), pairs_chart(AUDIT.pairs)):
+    charts = AuditCharts(AUDIT)
+    for svg in (charts.quality(), charts.noise(), charts.pairs()):
         root = fromstring(svg)
         assert root.get("role") == "img"
         assert root.get("aria-label")

@@ -6,7 +6,7 @@ from ml_backend.domain.quality import AnnotatorQuality, Disagreement, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.quality.annotations import AnnotatedRow
 from ml_backend.quality.consensus import Consensus, ambiguous_issues
-from ml_backend.quality.judges.base import judge_for
+from ml_backend.quality.judges.base import LabelJudge
 from ml_backend.quality.predictions import OutOfSamplePredictions
 from tests.reviewed_rows import control_of, reviewed
 
@@ -17,7 +17,7 @@ ADA, YORK, YORK_SHIRE = Span(0, 3, "person"), Span(13, 17, "place"), Span(13, 22
 def compared(
     rows: list[Row], head: str, probabilities: np.ndarray | None = None, split: Split = Split.TRAIN
 ) -> Consensus:
-    control, judge = control_of(*NAMES), judge_for(head)
+    control, judge = control_of(*NAMES), LabelJudge.of(head)
     answers = judge.answer_matrix(AnnotatedRow.of(rows, [split] * len(rows), control), NAMES)
     return judge.consensus(answers, OutOfSamplePredictions(control, head, probabilities))
 

@@ -8,12 +8,11 @@ from ml_backend.domain.example import Row, Span
 from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives.base import objective_for
-from ml_backend.learning.objectives.tags import TagsObjective
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
 from ml_backend.quality.predictions import OutOfSamplePredictions
-from ml_backend.quality.reviewed_texts import ReviewedTexts, grouped_folds
+from ml_backend.quality.reviewed_texts import ReviewedTexts
 from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import CONTROLS, FAST, make_row, served, topic_rows
 
@@ -104,7 +103,7 @@ def test_rows_without_an_answer_are_judged_and_never_learned_from(predict: Predi
     (found,) = predict(rows, head)[1]
 
     assert texts.is_usable.tolist() == [name in row.targets for row in rows[:30]] + [False] * 3
-    folds = grouped_folds(texts, objective_for(head, texts.labels), folds=5, seed=1)
+    folds = texts.grouped_folds(Objective.of(head, texts.labels), folds=5, seed=1)
     assert sorted(row for fold in folds for row in fold.scored.tolist()) == list(range(33))
     assert not {30, 31, 32} & {row for fold in folds for row in fold.train.tolist()}
     assert found.texts.texts == 33
@@ -117,7 +116,7 @@ def test_a_text_is_judged_by_models_that_know_no_copy_of_it(predict: Predict, he
     rows = [*topic_rows(24), *topic_rows(24)]
     texts = reviewed(rows, head)
 
-    folds = grouped_folds(texts, objective_for(head, texts.labels), folds=5, seed=1)
+    folds = texts.grouped_folds(Objective.of(head, texts.labels), folds=5, seed=1)
 
     for fold in folds:
         assert not {texts.texts[i] for i in fold.train} & {texts.texts[i] for i in fold.scored}
@@ -168,11 +167,11 @@ def test_texts_of_too_many_words_are_judged_in_blocks(
     (whole,) = predict(rows, "tags", cache=tmp_path / "whole")[1]
     asked: list[int] = []
 
-    def few(self: TagsObjective, encoded: EncodedRows, rng: np.random.Generator) -> np.ndarray:
+    def few(self: Objective, encoded: EncodedRows, rng: np.random.Generator) -> np.ndarray:
         asked.append(len(encoded))
         return np.sort(rng.permutation(len(encoded))[:16])
 
-    monkeypatch.setattr(TagsObjective, "sample_for_regression", few)
+    monkeypatch.setattr(type(Objective.of("tags", ())), "sample_for_regression", few)
     told: list[Progress] = []
     (found,) = predict(rows, "tags", cache=tmp_path / "blocks", told=told)[1]
 

@@ -11,12 +11,12 @@ from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled
 from ml_backend.learning.classification.settings import TrainingSettings
-from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.folds import Fold
 from ml_backend.quality.judges.softmax import SoftmaxJudge
 from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
 from ml_backend.quality.predictions import OutOfSamplePredictions
-from ml_backend.quality.reviewed_texts import ReviewedTexts, grouped_folds
+from ml_backend.quality.reviewed_texts import ReviewedTexts
 from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import CONTROL, FAST, keyword_rows, make_row, served
 
@@ -67,7 +67,7 @@ def predict(
 
 
 def folds_of(reviewed: ReviewedTexts, *, folds: int = 5, seed: int = 1) -> list[Fold]:
-    return grouped_folds(reviewed, objective_for(reviewed.head, reviewed.labels), folds=folds, seed=seed)
+    return reviewed.grouped_folds(Objective.of(reviewed.head, reviewed.labels), folds=folds, seed=seed)
 
 
 def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(base_model: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ml_backend.domain.quality import Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.quality.annotations import AnnotatedRow
-from ml_backend.quality.text_issues import DuplicatePair, SimilarTexts, is_empty
+from ml_backend.quality.text_issues import SimilarTexts, is_empty
 from tests.reviewed_rows import control_of, reviewed
 
 
@@ -52,13 +52,13 @@ def test_equal_texts_and_texts_that_are_alike_are_pairs() -> None:
     features = np.eye(5, dtype=np.float32)[[0, 0, 1, 1, 2]]
     features[3, 4] = 0.1
     assert similar(["a", "A ", "b", "c", "d"], features).pairs == [
-        DuplicatePair(0, 1, 1.0),
-        DuplicatePair(2, 3, pytest.approx(0.99504, abs=1e-4)),
+        (0, 1, 1.0),
+        (2, 3, pytest.approx(0.99504, abs=1e-4)),
     ]
 
 
 def test_without_features_equal_texts_alone_are_pairs() -> None:
-    assert similar(["a", "b", "a", "a"], None).pairs == [DuplicatePair(0, 2, 1.0), DuplicatePair(0, 3, 1.0)]
+    assert similar(["a", "b", "a", "a"], None).pairs == [(0, 2, 1.0), (0, 3, 1.0)]
 
 
 def test_a_text_far_from_all_others_is_an_outlier() -> None:

@@ -15,7 +15,7 @@ from ml_backend.models.decoders.base import Decoder
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
-from ml_backend.models.text.classifier import load_classifier
+from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.tiny_models import save_tiny_model
@@ -71,7 +71,7 @@ def test_answers_are_the_softmax_of_the_logits_over_the_temperature(
 
     answers = predictor.predict(TEXTS)
 
-    model = load_classifier(read_bundle(tmp_path / "tickets-1-v3" / "bundle"), 0)
+    model = TextClassifier.load(read_bundle(tmp_path / "tickets-1-v3" / "bundle"), 0)
     powers = np.exp(model.logits(model.read(TEXTS)).astype(float) / 2.5)
     expected = powers / powers.sum(axis=1, keepdims=True)
     assert predictor.version == "tickets-1-v3"
@@ -98,7 +98,7 @@ def test_every_control_has_its_answer_to_every_text(make: Callable[..., BundlePr
 
     bundle = read_bundle(tmp_path / "tickets-1-v3" / "bundle")
     for position, control in enumerate(decoders):
-        alone = load_classifier(bundle, position).answers(TEXTS)
+        alone = TextClassifier.load(bundle, position).answers(TEXTS)
         assert [found and found[control].target for found in answers] == [answer.target for answer in alone]
     for found in answers:
         assert found is not None

@@ -11,7 +11,7 @@ from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.text.torch_encoder import TextEncoder
-from ml_backend.serving.cold_start import ColdStartPredictor, label_vectors, shared_encoder
+from ml_backend.serving.cold_start import ColdStartPredictor, shared_encoder
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.tiny_models import save_tiny_model
 
@@ -101,7 +101,7 @@ def test_a_plan_without_a_single_choice_has_neither_answers_nor_scores(encoder: 
 def test_label_vectors_have_length_1_whatever_the_label_says(encoder: TextEncoder) -> None:
     labels = (*LABELS, Label("", ""), Label("🙂", "🙂", "?!"), Label("x", "_", "..."))
 
-    vectors = label_vectors(labels, encoder)
+    vectors = ColdStartPredictor.label_vectors(labels, encoder)
 
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 

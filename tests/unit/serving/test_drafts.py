@@ -6,7 +6,7 @@ import pytest
 
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.models.generation.generator import Draft
-from ml_backend.models.generation.language_model import load_language_model
+from ml_backend.models.generation.language_model import LanguageModel
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.cold_start import ColdStartPredictor
 from ml_backend.serving.drafts import draft_answers, shared_writer
@@ -113,7 +113,7 @@ def test_the_confidence_is_that_of_the_tokens(tmp_path: Path) -> None:
     from ml_backend.models.generation.generator import TextGenerator
 
     name = save_tiny_decoder("llama", tmp_path)
-    (draft,) = TextGenerator(load_language_model(name), max_new_tokens=3).generate(["my card"])
+    (draft,) = TextGenerator(LanguageModel.load(name), max_new_tokens=3).generate(["my card"])
 
     assert draft.confidence is not None
     # An untrained model is hardly surer of one token than of another.

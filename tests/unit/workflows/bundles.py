@@ -11,7 +11,7 @@ from ml_backend.domain.project import Project
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.models.bundle.bundle import TrainedPart, write_bundle
 from ml_backend.models.bundle.head import Head
-from ml_backend.models.bundle.manifest import QUANTILES, BundleFacts, BundleManifest, PartFacts
+from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest, PartFacts
 from ml_backend.tasks import ServedControl, serving_plan
 from ml_backend.workflows.services import Services
 from tests.services import add_version
@@ -61,7 +61,7 @@ def _part(served: ServedControl, folder: Path) -> TrainedPart:
         method=Method.REGRESSION,
         decoder={"labels": list(served.control.label_values)},
         max_length_tokens=64,
-        score_quantiles=tuple(position / (QUANTILES - 1) for position in range(QUANTILES)),
+        score_quantiles=tuple(position / (PartFacts.QUANTILES - 1) for position in range(PartFacts.QUANTILES)),
         settings={},
     )
     return TrainedPart(facts, folder)

@@ -13,7 +13,7 @@ from ml_backend.domain.example import Row
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions, split_of
 from ml_backend.errors import HookError
-from ml_backend.exporters.base import ExportRequest, exporter_names
+from ml_backend.exporters.base import Exporter, ExportRequest
 from ml_backend.hooks import DROP, hookimpl
 from ml_backend.hooks.manager import Hooks
 from ml_backend.hooks.redaction import Redaction
@@ -78,7 +78,7 @@ def test_redaction_keeps_personal_data_out_of_snapshots(services: Services, tmp_
     assert not any(leak.encode() in content for content in contents(tmp_path / "snapshot") for leak in (MAIL, CARD))
 
 
-@pytest.mark.parametrize("format_name", exporter_names())
+@pytest.mark.parametrize("format_name", Exporter.names())
 def test_redaction_keeps_personal_data_out_of_every_format(
     services: Services, tmp_path: Path, format_name: str
 ) -> None:

@@ -1,1 +1,1 @@
-"""What computes the layers of a model: one module per library."""
+"""Libraries that compute the layers of a model, one module for each."""

@@ -1,4 +1,4 @@
-"""What every runtime provides, and how the runtimes of this folder are found."""
+"""The base classes of runtimes, and how the runtimes of this folder are found."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +13,7 @@ from ....plugins import classes_in
 from ..graph import Graph
 from ..packing import PackedRow, feed, rows_of, unpacked
 
-__all__ = ["ROW_TOKENS", "GraphRuntime", "Runtime", "Shape", "graph_runtimes"]
-
-ROW_TOKENS = 128
-"""Tokens of the rows that short sequences share: longer rows make attention dearer, shorter ones are filled less."""
+__all__ = ["GraphRuntime", "Runtime", "Shape"]
 
 Shape = tuple[int, int]
 """Rows and tokens."""
@@ -54,18 +51,25 @@ class GraphRuntime(Runtime):
             prepared; None: as many as are worth it.
 
     Attributes:
+        row_tokens: tokens of the rows that short sequences share: longer rows make attention dearer, shorter ones are
+            filled less.
         order: of trial, from 1: the ones that usually win come first.
         package: the installed package that its speed depends on.
+        is_int8: it computes the graph in 8 bits, instead of the plain one.
+        is_exact: it computes in fp32 on every machine, so that its numbers can be compared with those of torch.
         trial_shapes: most shapes to prepare for a trial.
 
     Raises:
         GraphError: the graph cannot be computed here.
     """
 
+    row_tokens: ClassVar[int] = 128
     order: ClassVar[int]
     package: ClassVar[str]
+    is_int8: ClassVar[bool] = False
+    is_exact: ClassVar[bool] = False
     trial_shapes: ClassVar[int | None] = None
-    tokens_per_batch = 4 * ROW_TOKENS
+    tokens_per_batch = 4 * row_tokens
 
     @abstractmethod
     def __init__(
@@ -79,12 +83,12 @@ class GraphRuntime(Runtime):
     ) -> None:
         self._facts, self._words = graph.facts, words
         # Sequences of a graph that is not packed have a row each.
-        self._row_tokens = ROW_TOKENS if graph.facts.is_packed else 0
+        self._row_tokens = self.row_tokens if graph.facts.is_packed else 0
 
     @classmethod
     def file_of(cls, graph: Graph) -> Path | None:
         """The form of the graph that this runtime computes; None where the graph lacks it."""
-        return graph.onnx
+        return graph.int8 if cls.is_int8 else graph.onnx
 
     def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
         found: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
@@ -104,8 +108,18 @@ class GraphRuntime(Runtime):
     def _compute(self, inputs: Mapping[str, npt.NDArray[Any]], shape: Shape, /) -> Floats2d:
         """The vectors for an input of a shape, shape (rows, tokens, D)."""
 
+    @staticmethod
+    @cache
+    def found() -> "Sequence[type[GraphRuntime]]":
+        """Return the runtimes of this folder that compute graphs, in the order of trial."""
+        return sorted(classes_in(__package__, GraphRuntime, "name").values(), key=lambda kind: kind.order)
 
-@cache
-def graph_runtimes() -> Sequence[type[GraphRuntime]]:
-    """Return the runtimes of this folder that compute graphs, in the order of trial."""
-    return sorted(classes_in(__package__, GraphRuntime, "name").values(), key=lambda kind: kind.order)
+    @staticmethod
+    def usual(*, is_int8: bool = False) -> "type[GraphRuntime]":
+        """Return the runtime that is usually the fastest for plain graphs, or for those in 8 bits."""
+        return next(kind for kind in GraphRuntime.found() if kind.is_int8 == is_int8)
+
+    @staticmethod
+    def exact() -> "type[GraphRuntime]":
+        """Return the runtime that computes in fp32 everywhere."""
+        return next(kind for kind in GraphRuntime.found() if kind.is_exact)

@@ -12,7 +12,7 @@ from ..graph import Graph
 from ..packing import PackedRow
 from .base import GraphRuntime, Shape
 
-__all__ = ["OnnxRuntime"]
+__all__: list[str] = []
 
 
 class OnnxRuntime(GraphRuntime):
@@ -20,6 +20,7 @@ class OnnxRuntime(GraphRuntime):
 
     name = package = "onnxruntime"
     order = 3
+    is_exact = True
 
     def __init__(
         self,

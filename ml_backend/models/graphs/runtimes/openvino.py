@@ -12,13 +12,14 @@ from ....arrays import Floats2d, WordVectors
 from ....batches import in_batches
 from ....errors import GraphError
 from ...base.device import cores
-from ...base.native_threads import NativeThread, give_way
+from ...base.native_threads import NativeThread
 from ..graph import INPUTS, Graph
 from ..packing import PackedRow, feed
-from .base import ROW_TOKENS, GraphRuntime, Shape
+from .base import GraphRuntime, Shape
 
-__all__ = ["OpenVinoInt8Runtime", "OpenVinoRuntime"]
+__all__: list[str] = []
 
+ROW_TOKENS = GraphRuntime.row_tokens
 BATCH_ROWS = GraphRuntime.tokens_per_batch // ROW_TOKENS
 EAGER = 3
 """Shapes that are compiled before anything is computed: any length that may come, and `ROW_TOKENS` and 32 tokens."""
@@ -82,7 +83,7 @@ class OpenVinoRuntime(GraphRuntime):
         self._ready.clear()
 
     def _copy_bytes(self, file: Path) -> int:
-        """What one shape holds: weights in the form that they are computed in, and what is passed between layers."""
+        """Memory of one shape: weights in the form that they are computed in, and what is passed between layers."""
         return file.stat().st_size + 8 * 2**20
 
     def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:
@@ -118,7 +119,7 @@ class OpenVinoRuntime(GraphRuntime):
 
     def _compile_all(self, shapes: Sequence[Shape]) -> None:
         # Another version may be serving meanwhile.
-        give_way()
+        NativeThread.give_way()
         for shape in shapes:
             if self._is_closed.is_set():
                 return
@@ -130,10 +131,7 @@ class OpenVinoInt8Runtime(OpenVinoRuntime):
 
     name = "openvino-int8"
     order = 1
-
-    @classmethod
-    def file_of(cls, graph: Graph) -> Path | None:
-        return graph.int8
+    is_int8 = True
 
     def _copy_bytes(self, file: Path) -> int:
         # The file beside it holds the weights, which are unpacked.

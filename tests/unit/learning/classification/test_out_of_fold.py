@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_backend.domain.model import Method
-from ml_backend.learning.classification.cross_validation import out_of_fold
+from ml_backend.learning.classification.cross_validation import HeldOut
 from ml_backend.learning.classification.trainer import Trainer
 from ml_backend.learning.loop.checkpoints import Checkpoints
 from ml_backend.learning.loop.meter import ProgressMeter
 from ml_backend.learning.loop.observer import TrainingObserver
-from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.folds import Fold, stratified_folds
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, keyword_data, tiny_encoder, topic_data
 
@@ -69,7 +69,7 @@ def test_rows_of_single_classes_alone_make_no_fold() -> None:
 def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: str, tuned: Method) -> None:
     data = keyword_data(8) if head == "softmax" else topic_data(head, 24)
     encoder = tiny_encoder(tmp_path / "bert")
-    objective = objective_for(head, data.labels)
+    objective = Objective.of(head, data.labels)
     objective.prepare(encoder, data.train)
     trainer = Trainer.for_rows(encoder, objective, FAST, len(data.train))
     encoded = objective.encode(encoder, data.train)
@@ -79,7 +79,7 @@ def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: str, t
     done: list[tuple[Fold, bool]] = []
 
     meter = ProgressMeter(lambda progress: stages.append(progress.stage), 100)
-    held_out = out_of_fold(
+    held_out = HeldOut.out_of_fold(
         trainer,
         encoded,
         features,

@@ -6,14 +6,14 @@ import pytest
 from ml_backend.domain.model import Method
 from ml_backend.learning.classification.plan import Plan
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
-from ml_backend.learning.objectives.base import objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.rows.folds import Fold
 from tests.unit.learning.builders import FAST, data_of, keyword_data, make_row
 
 
 def plan_for(data: TrainingData, settings: TrainingSettings) -> Plan:
-    objective = objective_for(data.head, data.labels)
+    objective = Objective.of(data.head, data.labels)
     learned = len(data.learned(settings.description_weight))
     has_few_rows = settings.has_few_rows(learned, len(data.labels))
     return Plan.of(

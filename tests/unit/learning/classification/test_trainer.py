@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.model import Method
-from ml_backend.learning.classification.candidates import choose
+from ml_backend.learning.classification.candidates import Choice
 from ml_backend.learning.classification.cross_validation import HeldOut
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.classification.trainer import Trainer
-from ml_backend.learning.objectives.base import objective_for
-from ml_backend.measuring.evaluation import evaluate
+from ml_backend.learning.objectives.base import Objective
+from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, NAMES, linear_data, tensors_of, tiny_encoder, unread_rows
 
-SOFTMAX = objective_for("softmax", NAMES)
+SOFTMAX = Objective.of("softmax", NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ class Bench:
 
     def __init__(self, encoder: TextEncoder, settings: TrainingSettings, head: str = "softmax") -> None:
         data = linear_data(head)
-        self.objective = objective_for(head, NAMES)
+        self.objective = Objective.of(head, NAMES)
         self.objective.prepare(encoder, data.train)
         self.trainer = Trainer.for_rows(encoder, self.objective, settings, len(data.train))
         self.train = self.objective.encode(encoder, data.train)
@@ -90,7 +90,7 @@ def test_the_encoder_is_frozen_and_unchanged_after_all_of_it_was_trained(encoder
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
 def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: TextEncoder, head: str) -> None:
-    objective = objective_for(head, NAMES)
+    objective = Objective.of(head, NAMES)
     few, many = (Trainer.for_rows(encoder, objective, TrainingSettings(), rows) for rows in (150, 151))
     own = objective.hyperparameters(Method.LORA, has_few_rows=True)
 
@@ -127,9 +127,9 @@ def test_hyperparameters_follow_the_rows_the_method_and_the_settings(encoder: Te
 def test_logits_are_judged_by_their_highest_value_or_by_their_signs(
     head: str, targets: list, logits: list[list[float]], answers: list
 ) -> None:
-    evaluation = objective_for(head, NAMES).evaluation(np.array(logits, dtype=np.float32), unread_rows(targets, head))
+    evaluation = Objective.of(head, NAMES).evaluation(np.array(logits, dtype=np.float32), unread_rows(targets, head))
 
-    assert evaluation == evaluate(targets, answers, NAMES)
+    assert evaluation == Evaluation.of(targets, answers, NAMES)
 
 
 def logits_for(answers: list[int]) -> np.ndarray:
@@ -142,7 +142,7 @@ def test_a_tuned_model_is_kept_only_where_it_is_better(tuned: Method, answers: l
     encoded = unread_rows(["card", "cash", "refund", "refund"])
     held_out = HeldOut(encoded, {Method.REGRESSION: logits_for([0, 1, 2, 0]), tuned: logits_for(answers)})
 
-    choice = choose(held_out, SOFTMAX, where="validation rows")
+    choice = Choice.of(held_out, SOFTMAX, where="validation rows")
 
     assert choice.method is (tuned if is_kept else Method.REGRESSION)
     assert set(choice.evaluations) == {Method.REGRESSION, tuned}
@@ -160,8 +160,8 @@ def test_the_reason_names_the_figures_and_the_rows() -> None:
     )
 
     reasons = [
-        choose(single, SOFTMAX, where="validation rows").reason,
-        choose(several, objective_for("sigmoid", NAMES), where="validation rows").reason,
+        Choice.of(single, SOFTMAX, where="validation rows").reason,
+        Choice.of(several, Objective.of("sigmoid", NAMES), where="validation rows").reason,
     ]
 
     assert reasons == [

@@ -12,12 +12,12 @@ from ml_backend.domain.model import Method
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import TrainingError
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
-from ml_backend.learning.classification.tuned import TunedClassifier, tunable_classifier
+from ml_backend.learning.classification.tuned import TunedClassifier
 from ml_backend.learning.loop.checkpoints import Checkpoints, EpochCheckpoints
 from ml_backend.learning.loop.fit import FitResult, fit, training_steps
 from ml_backend.learning.loop.meter import ProgressMeter
 from ml_backend.learning.loop.observer import Step, TrainingObserver
-from ml_backend.learning.objectives.base import Objective, objective_for
+from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.data import LabeledTexts
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.models.bundle.head import Head
@@ -79,14 +79,14 @@ def tuning(
     **hyperparameters: float,
 ) -> Iterator[Tuning]:
     """Ready to be trained; without a head, with one of zeros."""
-    objective = objective_for(kind, NAMES)
+    objective = Objective.of(kind, NAMES)
     objective.prepare(encoder, rows)
     if head is None:
         width = encoder.vectors(objective.decoder.tokenise(encoder, rows.texts[:1])).shape[1]
         columns = objective.decoder.columns
         head = Head(np.zeros((columns, width), dtype=np.float32), np.zeros(columns, dtype=np.float32))
     figures = replace(HYPERPARAMETERS, **hyperparameters)
-    with tunable_classifier(encoder, head, objective, method, settings=settings, hyperparameters=figures) as model:
+    with TunedClassifier.over(encoder, head, objective, method, settings=settings, hyperparameters=figures) as model:
         yield Tuning(model, objective, settings)
 
 

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from ml_backend.learning.generation.data import Pair, TokenPairs, tokenise_pairs
+from ml_backend.learning.generation.data import Pair, TokenPairs
 from ml_backend.learning.generation.settings import GenerationSettings
-from ml_backend.models.generation.generator import format_of
-from ml_backend.models.generation.language_model import LanguageModel, language_model_of
+from ml_backend.models.generation.language_model import LanguageModel
 from tests.tiny_language_models import byte_tokenizer, tiny_decoder
 
 THINGS = ("card", "cash", "refund", "transfer", "pin", "fee")
@@ -17,9 +16,9 @@ FAST = GenerationSettings(epochs=2, batch_size=4, learning_rate=5e-3, lora_r=4, 
 
 def tiny(kind: str = "llama", **options: Any) -> LanguageModel:
     """A tiny model in fp32, the same every time."""
-    return language_model_of(tiny_decoder(kind, TOKENIZER, **options), TOKENIZER, name=kind, digest="0" * 64)
+    return LanguageModel.of(tiny_decoder(kind, TOKENIZER, **options), TOKENIZER, name=kind, digest="0" * 64)
 
 
 def tokens(model: LanguageModel, pairs: tuple[Pair, ...] = PAIRS) -> TokenPairs:
     """Pairs as the model's tokens."""
-    return tokenise_pairs(pairs, format_of(model), max_length_tokens=128)
+    return TokenPairs.of(pairs, model.chat_format(), max_length_tokens=128)

@@ -7,7 +7,7 @@ from ml_backend.learning.generation.data import TokenPair
 from ml_backend.learning.generation.loss import holdout_loss, perplexity, response_losses, text_perplexity
 from ml_backend.models.base.device import has_bf16
 from ml_backend.models.base.token_batches import compute_context
-from ml_backend.models.generation.language_model import LanguageModel, language_model_of
+from ml_backend.models.generation.language_model import LanguageModel
 from tests.tiny_language_models import byte_tokenizer, tiny_decoder
 
 ROWS = [TokenPair((1, 20, 30, 40, 50, 60), 3), TokenPair((1, 21, 31, 41), 2), TokenPair((1, 22, 32), 2)]
@@ -15,7 +15,7 @@ ROWS = [TokenPair((1, 20, 30, 40, 50, 60), 3), TokenPair((1, 21, 31, 41), 2), To
 
 def tiny(kind: str = "llama") -> LanguageModel:
     tokenizer = byte_tokenizer()
-    return language_model_of(tiny_decoder(kind, tokenizer), tokenizer, name=kind, digest="")
+    return LanguageModel.of(tiny_decoder(kind, tokenizer), tokenizer, name=kind, digest="")
 
 
 def by_hand(model: LanguageModel, row: TokenPair) -> list[float]:

@@ -11,7 +11,7 @@ from ml_backend.errors import TrainingError
 from ml_backend.learning.generation.data import TokenPairs
 from ml_backend.learning.generation.loss import holdout_loss
 from ml_backend.learning.generation.settings import GenerationSettings
-from ml_backend.learning.generation.tuned import TunedLanguageModel, tunable_language_model
+from ml_backend.learning.generation.tuned import TunedLanguageModel
 from ml_backend.learning.loop.checkpoints import Checkpoints, EpochCheckpoints
 from ml_backend.learning.loop.fit import FitResult, fit, training_steps
 from ml_backend.learning.loop.meter import ProgressMeter
@@ -37,7 +37,7 @@ def state_after(settings: GenerationSettings, *, kind: str = "llama", weight: fl
     model = tiny(kind)
     rows = tokens(model)
     rows = replace(rows, rows=tuple(replace(row, weight=weight) for row in rows.rows))
-    with tunable_language_model(model, settings) as tuned:
+    with TunedLanguageModel.over(model, settings) as tuned:
         return train(tuned, settings, rows), tuned.state()
 
 
@@ -54,7 +54,7 @@ def test_adapters_change_nothing_at_first_and_leave_nothing_behind(
     before = loss_of(model)
     names = [name for name, _ in model.module.named_parameters()]
 
-    with tunable_language_model(model, settings) as tuned:
+    with TunedLanguageModel.over(model, settings) as tuned:
         assert loss_of(model) == before
         train(tuned, settings)
         assert loss_of(model) < before - 0.01
@@ -102,7 +102,7 @@ def test_a_heavier_row_counts_for_more() -> None:
     settings = replace(FAST, epochs=20, learning_rate=1e-2)
 
     def losses_after(pairs: TokenPairs) -> list[float]:
-        with tunable_language_model(model, settings) as tuned:
+        with TunedLanguageModel.over(model, settings) as tuned:
             train(tuned, settings, pairs)
             return [holdout_loss(model, [row], tokens_per_pass=1000) for row in rows.rows]
 
@@ -120,7 +120,7 @@ def test_the_epoch_with_the_lowest_holdout_loss_is_kept() -> None:
     model, settings = tiny(), replace(FAST, epochs=40, learning_rate=3e-2, patience_epochs=2)
     passes: list[int] = []
 
-    with tunable_language_model(model, settings) as tuned:
+    with TunedLanguageModel.over(model, settings) as tuned:
         tuned.set_rows(tokens(model), tokens(model, OTHERS), on_holdout_rows=passes.append)
         result = fit(tuned, settings)
         loss = holdout_loss(model, tokens(model, OTHERS).rows, tokens_per_pass=1000)
@@ -145,7 +145,7 @@ def test_an_interrupted_training_ends_as_one_that_was_not(method: Method, has_ho
 
         model = tiny()
         observer = TrainingObserver(ProgressMeter(report, 1), "training", rows_per_epoch=1)
-        with tunable_language_model(model, settings) as tuned:
+        with TunedLanguageModel.over(model, settings) as tuned:
             tuned.set_rows(tokens(model), tokens(model, OTHERS) if has_holdout else None)
             return fit(tuned, settings, observer=observer, checkpoints=checkpoints), tuned.state()
 
@@ -160,14 +160,14 @@ def test_an_interrupted_training_ends_as_one_that_was_not(method: Method, has_ho
 
 
 def test_lora_trains_the_layers_alone() -> None:
-    with tunable_language_model(tiny(), FAST) as tuned:
+    with TunedLanguageModel.over(tiny(), FAST) as tuned:
         assert all(".layers." in name and "lora_" in name for name in names_of(tuned))
         assert 0 < tuned.trainable_share < 0.2
 
 
 def test_embeddings_and_output_are_trained_whole_where_that_is_asked_for() -> None:
     model = tiny()
-    with tunable_language_model(model, EMBEDDED) as tuned:
+    with TunedLanguageModel.over(model, EMBEDDED) as tuned:
         whole = {name: weight for name, weight in tuned.parameters() if "lora_" not in name}
         assert len(whole) == 2
         assert {weight.shape for weight in whole.values()} == {model.module.get_input_embeddings().weight.shape}
@@ -180,7 +180,7 @@ def test_embeddings_and_output_are_trained_whole_where_that_is_asked_for() -> No
 
 def test_input_and_output_that_are_one_matrix_stay_one() -> None:
     model = tiny("qwen2", tied=True)
-    with tunable_language_model(model, EMBEDDED) as tuned:
+    with TunedLanguageModel.over(model, EMBEDDED) as tuned:
         train(tuned, EMBEDDED)
 
         assert len([name for name in names_of(tuned) if "lora_" not in name]) == 1
@@ -191,7 +191,7 @@ def test_full_trains_every_weight_and_the_model_stays_as_trained() -> None:
     model = tiny()
     before = loss_of(model)
 
-    with tunable_language_model(model, FULL) as tuned:
+    with TunedLanguageModel.over(model, FULL) as tuned:
         assert tuned.trainable_share == 1.0
         train(tuned, FULL)
 
@@ -201,7 +201,7 @@ def test_full_trains_every_weight_and_the_model_stays_as_trained() -> None:
 def test_gradients_are_the_same_with_activations_computed_twice(decoder_architecture: str) -> None:
     def trained(is_checkpointing: bool) -> State:
         model, settings = tiny(decoder_architecture), replace(FAST, gradient_checkpointing=is_checkpointing)
-        with tunable_language_model(model, settings) as tuned:
+        with TunedLanguageModel.over(model, settings) as tuned:
             train(tuned, settings)
             assert not any(getattr(part, "gradient_checkpointing", False) for part in model.module.modules())
             assert not model.module.training
@@ -215,7 +215,7 @@ def test_small_models_keep_their_activations_unless_they_are_told_not_to(
     setting: bool | None, is_checkpointing: bool
 ) -> None:
     model = tiny()
-    with tunable_language_model(model, replace(FAST, gradient_checkpointing=setting)) as tuned, tuned.training():
+    with TunedLanguageModel.over(model, replace(FAST, gradient_checkpointing=setting)) as tuned, tuned.training():
         assert model.module.is_gradient_checkpointing is is_checkpointing
 
 
@@ -225,7 +225,7 @@ def test_dropout_is_in_the_adapters_alone_and_ends_with_training() -> None:
 
     model = tiny("gpt2")
     settings = replace(FAST, lora_dropout=0.3, gradient_checkpointing=True)
-    with tunable_language_model(model, settings) as tuned:
+    with TunedLanguageModel.over(model, settings) as tuned:
         with tuned.training():
             within = active(list(model.module.named_modules()))
         assert within
