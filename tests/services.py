@@ -12,9 +12,9 @@ from typing import Any
 
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import Method, ModelVersion, cold_start_version
+from ml_backend.domain.model import Method, ModelVersion
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, SplitFractions, split_of
+from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import BundleError
 from ml_backend.jobs.launcher import InlineLauncher
 from ml_backend.options import PREFIX, BackendOptions, Options
@@ -184,7 +184,7 @@ def texts_in(split: Split, count: int, fractions: SplitFractions | None = None) 
     while len(found) < count:
         number += 1
         text = f"message number {number} about an order"
-        if split_of(text, fractions or SplitFractions()) is split:
+        if fractions or SplitFractions().split_of(text) is split:
             found.append(text)
     return found
 
@@ -215,5 +215,5 @@ def _empty_database() -> Path:
 
 
 def _cold_start(project: Project) -> FakePredictor:
-    version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    version = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
     return FakePredictor(version, {"": "Shipping"}, LABEL, 0.6)

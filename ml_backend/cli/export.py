@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..domain.reasons import reason_counts_to_json
+from ..domain.reasons import ReasonCount
 from ..errors import ConfigurationError
 from .files import StudioExport, check_source, config_text
 from .options import AsJson, ConfigFile, OptionalProject
@@ -123,7 +123,7 @@ def _show_file(exported: "ExportReport", as_json: bool) -> None:
             "without_row": exported.without_row,
             "limits": exported.limits,
             "notices": exported.notices,
-            "reasons": reason_counts_to_json(exported.reasons),
+            "reasons": ReasonCount.list_to_json(exported.reasons),
         },
         as_json=as_json,
         lines=[f"{rows} rows in {exported.path}"],
@@ -144,7 +144,7 @@ def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
             "dropped": dict(manifest.dropped),
             "label_counts": manifest.label_counts,
             "warnings": manifest.warnings,
-            "reasons": reason_counts_to_json(manifest.reasons),
+            "reasons": ReasonCount.list_to_json(manifest.reasons),
         },
         as_json=as_json,
         lines=[f"snapshot {snapshot.id} in {snapshot.path}: {counts}"],

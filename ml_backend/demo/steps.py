@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from ..domain.job import Job, JobState
-from ..domain.progress import ProgressCallback, ignore_progress
+from ..domain.progress import Progress, ProgressCallback
 from ..domain.project import Project
 from ..errors import JobError
 from ..tasks import template_path
@@ -52,7 +52,7 @@ def press_start_training(services: Services, backend: BackendProcess, project: P
         time.sleep(POLL_S)
 
 
-def finish(services: Services, backend: BackendProcess, job: Job, progress: ProgressCallback = ignore_progress) -> Job:
+def finish(services: Services, backend: BackendProcess, job: Job, progress: ProgressCallback = Progress.ignore) -> Job:
     """Wait for a job; returns it once it has succeeded.
 
     Raises:

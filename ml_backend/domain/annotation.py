@@ -4,12 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from .example import PrelabelOutcome, Span
 
 __all__ = [
-    "UNKNOWN_ANNOTATOR",
     "Annotation",
     "Prediction",
     "ProjectInfo",
@@ -17,11 +16,8 @@ __all__ = [
     "Task",
     "flat_choices",
     "region_meaning",
-    "time_of",
 ]
 
-UNKNOWN_ANNOTATOR = "unknown"
-"""Stands for the annotator where a payload names none; two such annotations may come from different people."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 Region: TypeAlias = Mapping[str, Any]
@@ -40,6 +36,9 @@ class Annotation:
         was_imported: it came with an import, which sends no event for it, and nobody has changed it since.
     """
 
+    UNKNOWN_ANNOTATOR: ClassVar = "unknown"
+    """Stands for the annotator where a payload names none; two such annotations may come from different people."""
+
     id: int
     annotator: str
     result: tuple[Region, ...]
@@ -55,7 +54,16 @@ class Annotation:
     @property
     def last_change(self) -> datetime:
         """Time of the last change, or else of the creation; before all other times where nobody wrote that down."""
-        return time_of(self.updated_at or self.created_at)
+        return self.time_of(self.updated_at or self.created_at)
+
+    @staticmethod
+    def time_of(text: str | None) -> datetime:
+        """Parse a time that Label Studio wrote; a missing one comes before all others."""
+        try:
+            time = datetime.fromisoformat(text or "")
+        except ValueError:
+            return EARLIEST
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +109,6 @@ class ProjectInfo:
     sampling: str
     show_collab_predictions: bool
     task_count: int
-
-
-def time_of(text: str | None) -> datetime:
-    """Parse a time that Label Studio wrote; a missing one comes before all others."""
-    try:
-        time = datetime.fromisoformat(text or "")
-    except ValueError:
-        return EARLIEST
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def flat_choices(choices: object) -> object:

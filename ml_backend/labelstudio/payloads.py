@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
-from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Prediction, ProjectInfo, Region, Task, region_meaning
+from ..domain.annotation import Annotation, Prediction, ProjectInfo, Region, Task, region_meaning
 from ..domain.example import PrelabelOutcome
-from ..domain.project import GREATEST_STUDIO_ID
+from ..domain.project import Project
 from ..errors import PayloadError
 
 __all__ = [
@@ -74,7 +74,7 @@ def _project_id(value: object) -> object:
 def _annotator(value: object) -> str:
     if isinstance(value, Mapping):
         value = value.get("id", value.get("email"))
-    return UNKNOWN_ANNOTATOR if value is None else str(value)
+    return Annotation.UNKNOWN_ANNOTATOR if value is None else str(value)
 
 
 def object_or_none(value: object) -> object:
@@ -82,8 +82,8 @@ def object_or_none(value: object) -> object:
     return value if isinstance(value, dict) and value else None
 
 
-Id = Annotated[int, Field(ge=0, le=GREATEST_STUDIO_ID)]
-ProjectId = Annotated[int, Field(ge=1, le=GREATEST_STUDIO_ID)]
+Id = Annotated[int, Field(ge=0, le=Project.GREATEST_ID)]
+ProjectId = Annotated[int, Field(ge=1, le=Project.GREATEST_ID)]
 """A project's id. Label Studio counts from 1; labelloop itself uses 0, for work on files."""
 Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_objects)]
 
@@ -136,7 +136,7 @@ class AnnotationPayload(Payload):
 
     id: Id
     task: Id | None = None
-    completed_by: Annotated[str, BeforeValidator(_annotator)] = UNKNOWN_ANNOTATOR
+    completed_by: Annotated[str, BeforeValidator(_annotator)] = Annotation.UNKNOWN_ANNOTATOR
     updated_by: Any = None
     result: Regions = ()
     was_cancelled: bool | None = False

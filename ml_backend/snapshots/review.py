@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Region, Task, flat_choices, region_meaning
+from ..domain.annotation import Annotation, Region, Task, flat_choices, region_meaning
 from ..errors import ConfigurationError
 
 __all__ = ["ReviewMode", "ReviewRule"]
@@ -98,7 +98,7 @@ class ReviewRule:
 def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
     latest: dict[object, Annotation] = {}
     for annotation in sorted(annotations, key=_age):
-        is_known = annotation.annotator != UNKNOWN_ANNOTATOR
+        is_known = annotation.annotator != Annotation.UNKNOWN_ANNOTATOR
         latest[annotation.annotator if is_known else annotation.id] = annotation
     return tuple(sorted(latest.values(), key=lambda annotation: annotation.id))
 

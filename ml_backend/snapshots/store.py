@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..atomic_files import take_place, unfinished_folder
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
-from ..domain.reasons import reason_counts_to_json
+from ..domain.reasons import ReasonCount
 from ..domain.row_json import row_to_json, to_line
 from ..domain.snapshot import SCHEMA_VERSION, ProjectRef, Snapshot, SnapshotManifest, Split
 from ..errors import SnapshotError
@@ -189,7 +189,7 @@ def _manifest_to_json(manifest: SnapshotManifest) -> dict[str, Any]:
     """Return the manifest as a JSON object, keys in the order in which a reader asks for them."""
     values = asdict(manifest) | {
         "warnings": list(manifest.warnings),
-        "reasons": reason_counts_to_json(manifest.reasons),
+        "reasons": ReasonCount.list_to_json(manifest.reasons),
     }
     return {"schema_version": values.pop("schema_version"), **values}
 

@@ -5,8 +5,8 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import __version__
-from ..domain.job import GREATEST_JOB_ID
-from ..domain.project import GREATEST_STUDIO_ID
+from ..domain.job import Job
+from ..domain.project import Project
 from ..errors import DatabaseUnavailable
 from ..workflows.jobs.kinds.train import TrainJob
 from ..workflows.services import Services
@@ -15,8 +15,8 @@ from .metrics import Metrics
 
 __all__ = ["status_blueprint"]
 
-PROJECT = f"int(min=1, max={GREATEST_STUDIO_ID})"
-JOB = f"int(min=1, max={GREATEST_JOB_ID})"
+PROJECT = f"int(min=1, max={Project.GREATEST_ID})"
+JOB = f"int(min=1, max={Job.GREATEST_ID})"
 
 
 def status_blueprint(services: Services, metrics: Metrics) -> Blueprint:

@@ -16,7 +16,7 @@ from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, split_of
+from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.snapshots.store import read_rows
@@ -75,7 +75,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
     )
     services = build_services(settings)
     prompts = [(f"{pair.prompt[:-1]} {copy}?", pair.response) for copy in range(COPIES) for pair in PAIRS]
-    waiting = [prompt for prompt, _ in prompts if split_of(prompt, SPLIT) is Split.TRAIN][-WAITING:]
+    waiting = [prompt for prompt, _ in prompts if SPLIT.split_of(prompt) is Split.TRAIN][-WAITING:]
     with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
         backend.wait_until_ready()
         label_config = template_path("generation").read_text(encoding="utf-8")

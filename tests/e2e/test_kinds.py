@@ -15,7 +15,7 @@ from ml_backend.demo.steps import finish
 from ml_backend.domain.example import Span, parts_of
 from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, split_of
+from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.snapshots.store import read_rows
@@ -117,7 +117,7 @@ def test_a_kind_is_labeled_learned_and_prelabeled(
 
 
 def _split(loop: Loop, example: Example) -> Split:
-    return split_of(example.text, loop.project.split)
+    return loop.project.split.split_of(example.text)
 
 
 def _truth(loop: Loop, task_id: int) -> set[tuple[str, str | Span]]:

@@ -17,7 +17,7 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
-from ...domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Region, Task
+from ...domain.annotation import Annotation, Region, Task
 from ...domain.label_config import Control, LabelConfig
 from ...errors import PayloadError, StudioExportError
 from ..json_stream import NotJson, json_decoder
@@ -99,7 +99,7 @@ class _Reader:
         whole = given_id(annotator)
         return Annotation(
             id=annotation_id,
-            annotator=given_text(annotator if whole is None else whole) or UNKNOWN_ANNOTATOR,
+            annotator=given_text(annotator if whole is None else whole) or Annotation.UNKNOWN_ANNOTATOR,
             result=tuple(self._regions(number, record)),
             lead_time_s=given_seconds(record.get("lead_time")),
             created_at=given_text(record.get("created_at")),

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from ...domain.job import PROJECT_LANE, HeartbeatReply, Job, JobState
+from ...domain.job import HeartbeatReply, Job, JobState
 from ...errors import JobError, JobNotFound
 from ..tables import jobs
 from .base import Repository
@@ -45,7 +45,7 @@ class JobRepository(Repository):
         params: Mapping[str, Any],
         *,
         dedupe_key: str,
-        lane: str = PROJECT_LANE,
+        lane: str = Job.PROJECT_LANE,
         claim: bool = False,
     ) -> tuple[Job, bool]:
         """Return a job for this work: a new one, or the one that is queued or running under the same key.

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ...domain.model import Method, ModelVersion, Promotion, PromotionState, is_cold_start, version_name
+from ...domain.model import Method, ModelVersion, Promotion, PromotionState
 from ...errors import ModelNotFound, PromotionError
 from ..tables import model_versions, promotions, steps
 from .base import Repository
@@ -54,7 +54,7 @@ class VersionRepository(Repository):
         )
         with self._engine.connect() as connection:
             # The last one of a project is its champion.
-            return {key: version_name(key, number) for key, number in connection.execute(statement)}
+            return {key: ModelVersion.name_of(key, number) for key, number in connection.execute(statement)}
 
     def serve(self, project_key: str, name: str) -> None:
         """Let a version, or the cold start, serve. A promotion does so within the step that commits it instead.
@@ -215,7 +215,7 @@ def _let_serve(connection: Connection, project_key: str, name: str) -> None:
     """
     table, other = model_versions, model_versions.alias()
     of_project = table.c.project_key == project_key
-    if is_cold_start(name):
+    if ModelVersion.is_cold_start_name(name):
         connection.execute(update(table).where(of_project).values(served_as=None))
         return
     number = int(name.rpartition("-v")[2])
@@ -247,7 +247,7 @@ def _values(version: ModelVersion) -> dict[str, object]:
 
 def _version(row: RowMapping, **flags: bool) -> ModelVersion:
     values = {name: row[name] for name in row if name != "served_as"}
-    name = version_name(row["project_key"], row["number"])
+    name = ModelVersion.name_of(row["project_key"], row["number"])
     return ModelVersion(**values | flags | {"name": name, "method": Method(row["method"]), "path": Path(row["path"])})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...domain.example import Target
-from ...domain.progress import Progress, ProgressCallback, ignore_progress
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.quality import Audit
 from ...domain.snapshot import Snapshot, Split
@@ -52,7 +52,7 @@ def push_audit(
     project: Project,
     audit: Audit,
     snapshot: Snapshot,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> PushedFlags:
     """Mark the most suspicious tasks and those that annotators disagree about, clear all others, and see to the tabs.
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from ...batches import in_batches
 from ...domain.annotation import Prediction
 from ...domain.ports import Predictor
-from ...domain.progress import Progress, ProgressCallback, ignore_progress
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...errors import StudioError
 from ...labelstudio.config.validation import known_controls, misfits
@@ -55,7 +55,7 @@ def push_missing(
     services: Services,
     project: Project,
     predictor: Predictor,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
     batch_sizes: BatchSizes | None = None,
 ) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind prediction.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...domain.example import Row, SelectedBy
 from ...domain.model import GateDecision, ModelVersion
 from ...domain.ports import Predictor
-from ...domain.progress import Progress, ProgressCallback, ignore_progress
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, SnapshotError
@@ -52,7 +52,7 @@ def hold_gate(
     challenger: ModelVersion,
     project: Project | None,
     *,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 

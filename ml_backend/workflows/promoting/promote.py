@@ -8,9 +8,9 @@ repeated; the promotion's row says which one was the last, and whoever finds an 
 import logging
 
 from ...domain.job import Job, JobState
-from ...domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
+from ...domain.model import ModelVersion, Promotion, PromotionState
 from ...domain.ports import Predictor
-from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...errors import HookError, LabelloopError, ModelNotFound, PromotionError, PromotionVetoed, TrackingError
 from ..labeling.prelabel import push_missing, select_version
@@ -39,7 +39,7 @@ def promote(
     reason: str,
     is_forced: bool = False,
     job_id: int | None = None,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> Promotion:
     """Make a version the champion, with its predictions in Label Studio first.
 
@@ -52,9 +52,9 @@ def promote(
         PromotionVetoed: a hook objects.
         PromotionError: it serves already, or another promotion is under way.
     """
-    if is_cold_start(version):
+    if ModelVersion.is_cold_start_name(version):
         # One of an earlier label config cannot answer any more.
-        version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        version = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
     else:
         services.versions.get(version)
     previous = services.versions.serving(project)
@@ -89,7 +89,7 @@ def ask_hooks(services: Services, key: str, version: str, *, previous: str, reas
 
 
 def finish_promotion(
-    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
+    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = Progress.ignore
 ) -> Promotion:
     """Continue a promotion after its last step to the end, once no other process works on it."""
 
@@ -97,11 +97,11 @@ def finish_promotion(
         report(Progress(0.0, STAGE, "another process is finishing it"))
 
     with services.database.locks.held(_lock(project.id), report_waiting):
-        return _finish(services, project, promotion, share_of(report, 0.0, 1.0, STAGE))
+        return _finish(services, project, promotion, Progress.share_of(report, 0.0, 1.0, STAGE))
 
 
 def _finish(
-    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress
+    services: Services, project: Project, promotion: Promotion, report: ProgressCallback = Progress.ignore
 ) -> Promotion:
     promotions = services.database.promotions
     promotion = promotions.get(promotion.id)  # another process may have brought it on meanwhile
@@ -209,7 +209,7 @@ def rollback(
     *,
     reason: str,
     job_id: int | None = None,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> Promotion:
     """Make the version before the champion serve again: the cold start, where the champion is the first.
 
@@ -241,7 +241,7 @@ def _version_before(services: Services, project: Project) -> str:
 
 
 def _predictor(services: Services, project: Project, version: str) -> Predictor:
-    if is_cold_start(version):
+    if ModelVersion.is_cold_start_name(version):
         return services.cold_start(project)
     return services.load_predictor(services.versions.get(version).path)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ...domain.example import Row, Target
 from ...domain.ports import Predictor
-from ...domain.reasons import ReasonCount, ReasonCounts, reason_counts_to_json
+from ...domain.reasons import ReasonCount, ReasonCounts
 from ...domain.snapshot import Split
 from ...errors import SnapshotError, UnsupportedLabelConfig
 from ...labelstudio.files.notes import FileNotes
@@ -57,7 +57,7 @@ class EvaluationReport:
             "model_version": self.model_version,
             "overlap": self.overlap,
             "warnings": list(self.warnings),
-            "reasons": reason_counts_to_json(self.reasons),
+            "reasons": ReasonCount.list_to_json(self.reasons),
         }
         documents = {control: evaluation.to_json() for control, evaluation in self.evaluations.items()}
         return {**facts, **(next(iter(documents.values())) if len(documents) == 1 else {"controls": documents})}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...atomic_files import atomic_text
 from ...domain.example import Row
 from ...domain.model import Suspects
-from ...domain.progress import ProgressCallback, ignore_progress
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.quality import IssueKind
 from ...domain.snapshot import Snapshot, Split
 from ...labelstudio.plans import plan_of
@@ -33,7 +33,7 @@ def trusted_rows(
     handling: Suspects,
     *,
     base_model: str,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
     """Return the train rows per control, with suspicious answers treated as the training wants, and notes on them."""
     from ...learning.rows.suspects import treat_suspects
@@ -60,7 +60,7 @@ def trusted_rows(
 
 
 def suspicion(
-    services: Services, snapshot: Snapshot, *, base_model: str, report: ProgressCallback = ignore_progress
+    services: Services, snapshot: Snapshot, *, base_model: str, report: ProgressCallback = Progress.ignore
 ) -> Mapping[str, "Suspicion"]:
     """Return what an audit of the snapshot says about its train rows, per control.
 

@@ -11,7 +11,7 @@ import pytest
 
 from ml_backend.domain.example import Row
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, SplitFractions, split_of
+from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import HookError
 from ml_backend.exporters.base import ExportRequest, exporter_names
 from ml_backend.hooks import DROP, hookimpl
@@ -109,7 +109,7 @@ def test_a_row_stays_in_the_split_of_its_original_text(services: Services, tmp_p
 
     assert tasks(masked.path) == tasks(plain.path)
     texts = [(split, row.input["text"]) for split in Split for row in read_rows(masked.path, split)]
-    assert any(split_of(text, SplitFractions()) is not split for split, text in texts)  # by itself it would have moved
+    assert any(SplitFractions().split_of(text) is not split for split, text in texts)  # by itself it would have moved
 
 
 def test_a_task_that_is_disagreed_upon_stays_in_its_split_too(services: Services, tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_a_task_that_is_disagreed_upon_stays_in_its_split_too(services: Services
 
     moved = read_moved(masked.path)
     rows = list(read_unresolved(masked.path))
-    splits = {row.task_id: moved.get(row.task_id) or split_of(row.input["text"], SplitFractions()) for row in rows}
+    splits = {row.task_id: moved.get(row.task_id) or SplitFractions().split_of(row.input["text"]) for row in rows}
     assert moved
-    assert splits == {row.task_id: split_of(texts[row.task_id], SplitFractions()) for row in rows}
+    assert splits == {row.task_id: SplitFractions().split_of(texts[row.task_id]) for row in rows}
     assert read_moved(plain.path) == {}
 
 
