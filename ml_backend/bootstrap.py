@@ -25,7 +25,7 @@ from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
 from .serving.model_versions import ModelVersions
-from .storage import open_database
+from .storage.database import open_database
 from .tracking.mlflow import MlflowTracker
 from .tracking.registry import MlflowRegistry
 from .workflows.services import Services

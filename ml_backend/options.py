@@ -64,7 +64,7 @@ def _known_runtime(name: str) -> str:
 
 
 class BackendOptions(_Group):
-    """Where the backend listens, and who may use it."""
+    """The address that the backend listens on, and who may use it."""
 
     host: Annotated[str, AfterValidator(host_name)] = _setting("127.0.0.1", "Address that the backend listens on.")
     port: int = _setting(9090, "Port that the backend listens on.", ge=1, le=65535)
@@ -248,7 +248,7 @@ class JobOptions(_Group):
 
 
 class FeedbackOptions(_Group):
-    """What is written back to Label Studio by itself."""
+    """Settings for all that is written back to Label Studio automatically."""
 
     auto_push: bool = _setting(
         True, "Whether tasks imported later get pre-labels pushed, which uncertainty sampling needs."

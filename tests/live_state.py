@@ -13,7 +13,7 @@ from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision, Method, ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.labeling.ingest import receive

@@ -21,7 +21,7 @@ from ml_backend.options import PREFIX, BackendOptions, Options
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
 from ml_backend.serving.model_versions import ModelVersions
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
@@ -184,7 +184,7 @@ def texts_in(split: Split, count: int, fractions: SplitFractions | None = None) 
     while len(found) < count:
         number += 1
         text = f"message number {number} about an order"
-        if fractions or SplitFractions().split_of(text) is split:
+        if (fractions or SplitFractions()).split_of(text) is split:
             found.append(text)
     return found
 

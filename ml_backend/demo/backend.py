@@ -16,7 +16,7 @@ from ..domain.job import JobState
 from ..domain.snapshot import SplitFractions
 from ..errors import ConfigurationError
 from ..options import PREFIX, Options
-from ..storage import Database
+from ..storage.database import Database
 
 __all__ = ["SPLIT", "BackendProcess", "demo_settings", "running_backend"]
 

@@ -14,7 +14,7 @@ from ..domain.progress import Progress
 from ..domain.project import Project
 from ..domain.snapshot import Split
 from ..errors import ConfigurationError, Interrupted, StudioUnreachable
-from ..labelstudio.local import LocalStudio, find_label_studio, free_port
+from ..labelstudio.local import LocalStudio, free_port
 from ..measuring.cost import labeling_cost
 from ..workflows.services import Services
 from .annotator import Annotator
@@ -50,7 +50,7 @@ def run_demo(*, exit_at_end: bool, port: int | None, studio_port: int | None, as
         JobError: a job failed.
         StudioError: Label Studio did not start, or did not answer.
     """
-    find_label_studio()
+    LocalStudio.find_executable()
     port, studio_port = port or free_port(), studio_port or free_port()
     if port == studio_port:
         raise ConfigurationError(f"backend and Label Studio cannot both listen on port {port}; give two ports")

@@ -13,7 +13,7 @@ __all__ = ["AnnotationEvent", "EventAction"]
 
 
 class EventAction(StrEnum):
-    """What happened to an annotation."""
+    """The change of an annotation that an event reports."""
 
     CREATED = "created"
     UPDATED = "updated"

@@ -40,7 +40,7 @@ class Method(StrEnum):
 
 
 class Suspects(StrEnum):
-    """What a training does with train rows whose label an audit suspects to be wrong."""
+    """Ways to treat train rows whose label an audit suspects to be wrong."""
 
     KEEP = "keep"
     DOWNWEIGHT = "downweight"
@@ -107,7 +107,7 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """What the gate found.
+    """The decision of a gate, with the figures behind it.
 
     Attributes:
         promote: whether the challenger may serve.

@@ -20,7 +20,7 @@ from ..errors import ConfigurationError, StudioUnauthorized, StudioUnreachable
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["LocalStudio", "find_label_studio", "free_port"]
+__all__ = ["LocalStudio", "free_port"]
 
 LOOPBACK = "127.0.0.1"
 GRACE_S = 10.0
@@ -35,22 +35,6 @@ INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"}
     | {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"}
 )
-
-
-def find_label_studio() -> str:
-    """Return the path of the `label-studio` executable: the one beside this interpreter, else the first on PATH.
-
-    Raises:
-        ConfigurationError: there is neither.
-    """
-    beside = Path(sys.executable).with_name("label-studio")
-    path = str(beside) if os.access(beside, os.X_OK) else shutil.which("label-studio")
-    if path is None:
-        raise ConfigurationError(
-            f"no label-studio executable beside {sys.executable} or on PATH; install it with "
-            "pip install 'labelloop[studio]', or use a Label Studio that runs elsewhere (LABELLOOP_STUDIO_URL)"
-        )
-    return path
 
 
 def free_port() -> int:
@@ -80,6 +64,22 @@ class LocalStudio:
     process: "subprocess.Popen[bytes]" = field(repr=False)
     leash: "subprocess.Popen[bytes]" = field(repr=False)
 
+    @staticmethod
+    def find_executable() -> str:
+        """Return the path of the `label-studio` executable: the one beside this interpreter, else the first on PATH.
+
+        Raises:
+            ConfigurationError: there is neither.
+        """
+        beside = Path(sys.executable).with_name("label-studio")
+        path = str(beside) if os.access(beside, os.X_OK) else shutil.which("label-studio")
+        if path is None:
+            raise ConfigurationError(
+                f"no label-studio executable beside {sys.executable} or on PATH; install it with "
+                "pip install 'labelloop[studio]', or use a Label Studio that runs elsewhere (LABELLOOP_STUDIO_URL)"
+            )
+        return path
+
     @classmethod
     def start(
         cls,
@@ -98,7 +98,7 @@ class LocalStudio:
         Args:
             data_dir: its database and files; made where missing. Email, password and token of the first start
                 hold for good.
-            executable: None: the one that `find_label_studio` finds.
+            executable: None: the one that `find_executable` finds.
             password: None: a random one.
             token: hex digits; None: random ones.
 
@@ -109,7 +109,7 @@ class LocalStudio:
         """
         token = token or secrets.token_hex(20)
         password = password or secrets.token_urlsafe(16)
-        command = executable or find_label_studio()
+        command = executable or cls.find_executable()
         _check(port, token)
         data_dir = data_dir.resolve()
         for folder in (data_dir, log_file.parent):

@@ -7,8 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from ..errors import PayloadError
 from ..labelstudio.json_text import read_json
-from ..labelstudio.payloads import PredictRequest, SetupRequest, prediction_to_json
-from ..labelstudio.webhook_payloads import parse_webhook
+from ..labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook, prediction_to_json
 from ..workflows.connecting.projects import announced_version, served_project
 from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, Received, receive
 from ..workflows.labeling.predict import predict_for_studio

@@ -19,7 +19,7 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.local import LocalStudio, free_port
-from ml_backend.snapshots.store import read_rows
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.tasks import template_path
 from ml_backend.workflows.connecting.connect import create_and_connect
 from ml_backend.workflows.exporting.snapshots import newest_snapshot
@@ -112,7 +112,9 @@ def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(
     assert event.prelabel is PrelabelOutcome.CHANGED
 
     second = _train(loop, epochs=2)
-    rows = {row.task_id: row for row in read_rows(newest_snapshot(loop.services, loop.project).path, Split.TRAIN)}
+    rows = {
+        row.task_id: row for row in SnapshotFolder(newest_snapshot(loop.services, loop.project).path).rows(Split.TRAIN)
+    }
     assert rows[task_id].input == {"prompt": prompt}
     assert rows[task_id].targets == {"instruction": MENDED}
 

@@ -15,7 +15,7 @@ from ...domain.quality import Audit
 from ...domain.snapshot import Snapshot, Split
 from ...errors import UnsupportedLabelConfig
 from ...labelstudio.plans import plan_of
-from ...snapshots.store import read_moved, read_rows, read_unresolved
+from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..services import Services
@@ -155,11 +155,11 @@ def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]
     """Return all rows and the split of each, those without an agreed answer at the end."""
     rows, splits = [], []
     for split in Split:
-        for row in read_rows(snapshot.path, split):
+        for row in SnapshotFolder(snapshot.path).rows(split):
             rows.append(row)
             splits.append(split)
-    moved = read_moved(snapshot.path)
-    for row in read_unresolved(snapshot.path):
+    moved = SnapshotFolder(snapshot.path).moved()
+    for row in SnapshotFolder(snapshot.path).unresolved():
         rows.append(row)
         splits.append(moved.get(row.task_id) or snapshot.manifest.split.split_of(row.input.get(plan.field, "")))
     return rows, splits

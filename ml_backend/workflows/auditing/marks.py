@@ -15,10 +15,8 @@ from ...domain.readable import readable, readable_suggestion
 from ...errors import StudioRejected
 from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import (
-    REVIEW_TABS,
-    TRUE,
     QualityField,
-    with_marks,
+    ReviewTab,
 )
 from ...quality.flagging import QUALITY_DIGITS, FlagCandidate
 from ..services import Services
@@ -85,8 +83,9 @@ class Marker:
 
     def _marked_now(self) -> dict[int, Task]:
         present: dict[int, Task] = {}
-        for name in REVIEW_TABS:
-            present |= {task.id: task for task in self._studio.tasks_with(self._project_id, name, TRUE)}
+        for tab in ReviewTab:
+            tasks = self._studio.tasks_with(self._project_id, tab.field, ReviewTab.TRUE)
+            present |= {task.id: task for task in tasks}
         return present
 
     def _right_ones(self, present: Mapping[int, Task]) -> set[int]:
@@ -94,7 +93,11 @@ class Marker:
         right = set()
         for task_id, task in present.items():
             fields = self._fields(task)
-            if fields is not None and with_marks(task.data, fields) == task.data and self._stands(task_id, labels):
+            if (
+                fields is not None
+                and QualityField.marked(task.data, fields) == task.data
+                and self._stands(task_id, labels)
+            ):
                 right.add(task_id)
                 self._remember(task)
         return right
@@ -107,7 +110,7 @@ class Marker:
             if task is None:
                 continue  # deleted since the snapshot
             fields = self._fields(task) if self._stands(task_id, labels) else None
-            data = with_marks(task.data, fields or {})
+            data = QualityField.marked(task.data, fields or {})
             if data != task.data and not self._replaced(task_id, data):
                 continue
             if fields is not None:

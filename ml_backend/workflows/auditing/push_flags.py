@@ -11,14 +11,12 @@ from ...domain.snapshot import Snapshot, Split
 from ...errors import StudioError
 from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import (
-    REVIEW_TABS,
     QualityField,
-    default_tab,
-    review_tab,
+    ReviewTab,
 )
 from ...quality.flagging import choose_flags
 from ...quality.precision import measured_precision
-from ...snapshots.store import read_rows
+from ...snapshots.store import SnapshotFolder
 from ..services import Services
 from .decisions import first_control, flags_of, learn_decisions
 from .marks import Marker
@@ -107,7 +105,7 @@ def _push(
 
 def _labeled(snapshot: Snapshot) -> tuple[dict[int, Mapping[str, Target]], set[int]]:
     """Return the answers of the snapshot's tasks by task and control, and which tasks are held out."""
-    rows = [(split, row) for split in Split for row in read_rows(snapshot.path, split) if row.targets]
+    rows = [(split, row) for split in Split for row in SnapshotFolder(snapshot.path).rows(split) if row.targets]
     return {row.task_id: row.targets for _, row in rows}, {row.task_id for split, row in rows if split.is_held_out}
 
 
@@ -116,17 +114,17 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     studio = services.studio
     views, columns = studio.views(project.id), studio.columns(project.id)
     if not views:
-        studio.create_view(project.id, default_tab(columns))
+        studio.create_view(project.id, ReviewTab.default_view(columns))
     known = {(view["data"] or {}).get("title"): view for view in views}
     text_field = plan_of(project.label_config).object.keys[0]
     addresses = {}
-    for field_name, title in REVIEW_TABS.items():
-        wanted = review_tab(field_name, text_field, columns)
-        view = known.get(title)
+    for tab in ReviewTab:
+        wanted = tab.view(text_field, columns)
+        view = known.get(tab.value)
         if view is None:
             view = studio.create_view(project.id, wanted)
         elif any(view["data"].get(key) != wanted[key] for key in ("filters", "ordering")):
             fresh = {key: wanted[key] for key in ("filters", "ordering")}
             view = studio.update_view(project.id, view["id"], {**view["data"], **fresh})
-        addresses[title] = f"{studio.url}/projects/{project.id}/data?tab={view['id']}"
+        addresses[tab.value] = f"{studio.url}/projects/{project.id}/data?tab={view['id']}"
     return addresses

@@ -37,9 +37,9 @@ def confirm_hints(services: Services, project_id: int) -> None:
         StudioError: Label Studio cannot be asked now; the hints are kept.
     """
     for kind in HintKind:
-        hint = services.database.hints.find(project_id, kind)
-        if hint is not None and _CONFIRMED_BY[kind](services, services.database.projects.get(project_id)):
-            services.database.hints.settle(hint)
+        claimed_at = services.database.hints.find(project_id, kind)
+        if claimed_at is not None and _CONFIRMED_BY[kind](services, services.database.projects.get(project_id)):
+            services.database.hints.settle(project_id, kind, claimed_at)
 
 
 def confirm_labels(services: Services, project: Project, wanted: int) -> int:

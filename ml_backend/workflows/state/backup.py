@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from ... import __version__
 from ...atomic_files import UNFINISHED, atomic_file
 from ...errors import ConfigurationError, StateError
-from ...storage.sqlite_file import copy_sqlite_file, schema_revision, sqlite_file
+from ...storage.sqlite_file import SqliteFile
 from .archive import DATABASE, FOLDERS, MLFLOW, Manifest, write_archive
 
 __all__ = ["back_up"]
@@ -56,8 +56,8 @@ def back_up(home: Path, database_url: str, mlflow_url: str, out: Path, now: date
         for name, file in ((DATABASE, database), (MLFLOW, mlflow)):
             if file.exists():
                 copies.append((name, Path(folder) / name))
-                copy_sqlite_file(file, Path(folder) / name)
-        revisions = {name: schema_revision(copy) for name, copy in copies}
+                SqliteFile(file).copy_to(Path(folder) / name)
+        revisions = {name: SqliteFile(copy).schema_revision() for name, copy in copies}
         facts = Manifest(
             labelloop=__version__,
             database_schema=revisions[DATABASE],
@@ -79,7 +79,7 @@ def _is_compressed(out: Path) -> bool:
 
 
 def _database(url: str, home: Path) -> Path:
-    file = sqlite_file(url)
+    file = SqliteFile.path_of(url)
     if file is None:
         raise StateError(
             "the state is in a database server (LABELLOOP_DATABASE_URL), which has its own tool: back it up with "
@@ -92,7 +92,7 @@ def _database(url: str, home: Path) -> Path:
 
 
 def _mlflow(url: str, home: Path) -> Path:
-    file = sqlite_file(url)
+    file = SqliteFile.path_of(url)
     if file is None:
         raise StateError(
             "MLflow's store is no file (LABELLOOP_MLFLOW_URL), so a backup of the rest would be half of one: stop "

@@ -8,10 +8,10 @@ from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ...errors import ConfigurationError, StateError
-from ...storage import open_database
+from ...storage.database import open_database
 from ...storage.move import check_database, copy_tables, reading
 from ...storage.tables import metadata
-from ...tracking.store import empty_store, make_store, store_tables
+from ...tracking.store import MlflowTables
 from ..services import Services
 
 __all__ = ["Targets", "move_state"]
@@ -106,15 +106,15 @@ def _mlflow_copy(present: str, url: str) -> Iterator[Counts]:
         raise ConfigurationError(
             "LABELLOOP_MLFLOW_URL names a server; move the database behind it with that database's own tools"
         )
-    make_store(present)
+    MlflowTables.make(present)
     engine = create_engine(url)
     try:
         with reading(present) as source:
             check_database(url, inspect(source).get_table_names())
-            make_store(url)
+            MlflowTables.make(url)
         with reading(present) as source, engine.begin() as connection:
-            tables = store_tables(connection)
-            empty_store(connection, tables)
-            yield copy_tables(source, connection, tables)
+            store = MlflowTables(connection)
+            store.empty()
+            yield copy_tables(source, connection, store.tables)
     finally:
         engine.dispose()

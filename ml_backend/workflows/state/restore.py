@@ -12,9 +12,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import StateError
-from ...storage import open_database
-from ...storage.sqlite_file import schema_revision
-from ...tracking.store import move_stored_paths
+from ...storage.database import open_database
+from ...storage.sqlite_file import SqliteFile
+from ...tracking.store import MlflowTables
 from .archive import DATABASE, FOLDERS, MLFLOW, Manifest, read_archive
 
 __all__ = ["restore"]
@@ -97,7 +97,7 @@ def _move_in(unpacked: Path, home: Path) -> None:
 def _check_databases(unpacked: Path, manifest: Manifest) -> None:
     """Raise a StateError where a file is not a database, or not the one that the manifest describes."""
     for name, wanted in ((DATABASE, manifest.database_schema), (MLFLOW, manifest.mlflow_schema)):
-        found = schema_revision(unpacked / name) if (unpacked / name).exists() else None
+        found = SqliteFile(unpacked / name).schema_revision() if (unpacked / name).exists() else None
         if found != wanted:
             raise StateError(
                 f"{name} of the backup has the schema {found}, and its manifest says {wanted}; take another backup"
@@ -110,7 +110,7 @@ def _move_paths(mlflow: Path, old: Path, new: Path) -> int:
     engine = create_engine(f"sqlite:///{mlflow}")
     try:
         with engine.begin() as connection:
-            return move_stored_paths(connection, old, new)
+            return MlflowTables(connection).move_paths(old, new)
     except SQLAlchemyError as error:
         raise StateError(f"{MLFLOW} of the backup is no database of MLflow ({error}); take another backup") from error
     finally:

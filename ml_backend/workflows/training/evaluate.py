@@ -12,7 +12,7 @@ from ...domain.snapshot import Split
 from ...errors import SnapshotError, UnsupportedLabelConfig
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.plans import plan_of
-from ...snapshots.store import read_manifest, read_rows
+from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..exporting.row_source import RowSource
@@ -70,8 +70,8 @@ def evaluate_on_snapshot(services: Services, bundle: Path, snapshot: Path) -> Ev
         SnapshotError: it is damaged, or has no test rows.
         UnsupportedLabelConfig: its rows answer none of the version's controls.
     """
-    manifest = read_manifest(snapshot)
-    rows = list(read_rows(snapshot, Split.TEST))
+    manifest = SnapshotFolder(snapshot).manifest()
+    rows = list(SnapshotFolder(snapshot).rows(Split.TEST))
     if not rows:
         raise SnapshotError(
             f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "

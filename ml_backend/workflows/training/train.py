@@ -18,7 +18,7 @@ from ...domain.snapshot import Snapshot, Split
 from ...errors import TrainingError
 from ...hooks import TrainingInfo
 from ...labelstudio.plans import plan_of
-from ...snapshots.store import read_rows
+from ...snapshots.store import SnapshotFolder
 from ...tasks import ServedControl, ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
@@ -138,11 +138,11 @@ def _fit(
     )
     report(Progress(TRAINING_STARTS, "loading", "loading the base model"))
     # Held-out rows keep all labels: what they measure must not be what the model likes.
-    parts, left_out = _parts(plan, train, list(read_rows(snapshot.path, Split.VALIDATION)), settings.method)
+    parts, left_out = _parts(plan, train, list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION)), settings.method)
     text_base_model = _text_base_model(services, choices, plan)
     unread = reading_faults(
         plan,
-        (row for split in Split for row in read_rows(snapshot.path, split)),
+        (row for split in Split for row in SnapshotFolder(snapshot.path).rows(split)),
         base_model=choices.base_model,
         max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,

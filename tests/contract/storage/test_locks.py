@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from tests.fakes import FakeClock
 
 HOLD = """

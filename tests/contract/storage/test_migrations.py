@@ -16,8 +16,7 @@ from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ConfigurationError
-from ml_backend.storage import open_database
-from ml_backend.storage.database import MIGRATIONS, migrate, newest_revision
+from ml_backend.storage.database import MIGRATIONS, migrate, open_database
 from ml_backend.storage.repositories.snapshots import SnapshotRecord
 from ml_backend.storage.tables import metadata
 from tests.fakes import FakeClock
@@ -56,8 +55,11 @@ def test_the_migrations_make_the_tables_that_the_code_describes(empty: Engine, d
         assert compare_metadata(context, metadata) == []
 
 
-def test_the_newest_migration_is_the_one_that_alembic_ends_at() -> None:
-    assert newest_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+def test_a_new_database_has_the_migration_that_alembic_ends_at(empty: Engine, database_url: str) -> None:
+    open_database(database_url, FakeClock()).close()
+    with empty.connect() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    assert revision == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def test_alembic_is_imported_for_a_database_that_needs_it_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, insert, inspect, select, text
 
 from ml_backend.errors import ConfigurationError, StateError
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from ml_backend.storage.move import check_database, copy_tables, reading
 from ml_backend.storage.tables import (
     events,

@@ -10,7 +10,7 @@ import pytest
 
 from ml_backend.domain.model import Method, ModelVersion, PromotionState
 from ml_backend.errors import ModelNotFound
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from tests.databases import empty_tables
 from tests.fakes import FakeClock
 

@@ -59,4 +59,4 @@ def built(tasks: Sequence[Task], *, history: History = lambda _task, _annotation
 def text_in(split: Split, start: str = "text", fractions: SplitFractions | None = None) -> str:
     """A text that the rule puts into the split."""
     texts = (f"{start} {number}" for number in range(10_000))
-    return next(text for text in texts if fractions or SplitFractions().split_of(text) is split)
+    return next(text for text in texts if (fractions or SplitFractions()).split_of(text) is split)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.errors import StateError
-from ml_backend.storage import open_database
+from ml_backend.storage.database import open_database
 from tests.fakes import FakeClock
 
 REPOSITORY = Path(__file__).resolve().parents[3]
