@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlche
 from ..errors import ConfigurationError, DatabaseUnavailable
 from ..file_locks import file_lock
 from .locks import Locks
+from .repositories.base import metadata
 from .repositories.events import EventRepository
 from .repositories.flags import FlagRepository
 from .repositories.gates import GateRepository
@@ -65,6 +66,9 @@ class Database:
     Attributes:
         use: what tells other processes that this one uses a SQLite file; None for other databases.
     """
+
+    METADATA: ClassVar = metadata
+    """The tables of all repositories."""
 
     def __init__(self, engine: Engine, use: FileUse | None, clock: Callable[[], datetime]) -> None:
         self.engine, self.use = engine, use

@@ -2,13 +2,25 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import (
+    Column,
+    Table,
+    delete,
+    select,
+)
 
 from ...domain.hint import HintKind
-from ..tables import hints
-from .base import Repository
+from .base import Repository, String, StudioId, UtcDateTime, metadata
 
 __all__ = ["HintRepository"]
+
+hints = Table(
+    "hints",
+    metadata,
+    Column("project_id", StudioId, primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True),
+    Column("told_at", UtcDateTime, nullable=False),
+)
 
 
 class HintRepository(Repository):

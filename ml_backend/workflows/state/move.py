@@ -8,9 +8,8 @@ from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ...errors import ConfigurationError, StateError
-from ...storage.database import open_database
+from ...storage.database import Database, open_database
 from ...storage.move import check_database, copy_tables, reading
-from ...storage.tables import metadata
 from ...tracking.store import MlflowTables
 from ..services import Services
 
@@ -88,8 +87,8 @@ def _check_nothing_runs(services: Services) -> None:
 @contextmanager
 def _database_copy(services: Services, url: str) -> Iterator[Counts]:
     """Rows per table, committed with the end of the block."""
-    check_database(url, metadata.tables)
-    tables = metadata.sorted_tables
+    check_database(url, Database.METADATA.tables)
+    tables = Database.METADATA.sorted_tables
     source_url = services.database.engine.url.render_as_string(hide_password=False)
     target = open_database(url, services.clock)
     try:

@@ -16,9 +16,8 @@ from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ConfigurationError
-from ml_backend.storage.database import MIGRATIONS, migrate, open_database
+from ml_backend.storage.database import MIGRATIONS, Database, migrate, open_database
 from ml_backend.storage.repositories.snapshots import SnapshotRecord
-from ml_backend.storage.tables import metadata
 from tests.fakes import FakeClock
 
 MADE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -26,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 OPEN = """
 import sys
 from datetime import UTC, datetime
-from ml_backend.storage import open_database
+from ml_backend.storage.database import open_database
 
 open_database(sys.argv[1], lambda: datetime.now(UTC)).close()
 """
@@ -52,7 +51,7 @@ def test_the_migrations_make_the_tables_that_the_code_describes(empty: Engine, d
     open_database(database_url, FakeClock()).close()
     with empty.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, Database.METADATA) == []
 
 
 def test_a_new_database_has_the_migration_that_alembic_ends_at(empty: Engine, database_url: str) -> None:
@@ -73,7 +72,7 @@ def test_alembic_is_imported_for_a_database_that_needs_it_alone(tmp_path: Path) 
 
 def test_the_migrations_make_the_indexes_that_the_code_describes(empty: Engine, database_url: str) -> None:
     """Alembic's comparison leaves out the conditions of partial indexes."""
-    metadata.create_all(empty)
+    Database.METADATA.create_all(empty)
     described = _indexes(empty)
     _drop_everything(empty)
     open_database(database_url, FakeClock()).close()
@@ -129,7 +128,7 @@ def test_processes_that_open_a_fresh_database_at_once_all_succeed(empty: Engine,
         for _ in range(3)
     ]
     assert [(child.communicate(timeout=60)[0], child.returncode) for child in children] == [("", 0)] * 3
-    assert set(metadata.tables) < set(inspect(empty).get_table_names())
+    assert set(Database.METADATA.tables) < set(inspect(empty).get_table_names())
 
 
 def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empty: Engine, database_url: str) -> None:
