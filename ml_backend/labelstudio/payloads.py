@@ -28,9 +28,8 @@ __all__ = [
 # the size of a call is checked before it is parsed, the length of its lists before their entries are read, and reading
 # stops at the first entry that is wrong.
 MAX_EVENT_COMMAS = 2_000_000
-"""400 for each of the at most 5,000 tasks or annotations in one call of Label Studio's. A JSON value of two bytes
-becomes an object of fifty bytes or more in memory, and a comma separates any two values. Counting commas takes
-milliseconds; those inside texts are counted as well."""
+"""400 for each of the at most 5,000 tasks or annotations in one call. A JSON value of two bytes takes fifty bytes or
+more in memory, and a comma separates any two values; those inside texts are counted as well."""
 MAX_LISTED = 50_000
 """The most entries in a list, ten times what Label Studio sends."""
 MAX_NAME_LENGTH = 64

@@ -25,7 +25,7 @@ from .repositories.versions import PromotionRepository, VersionRepository
 from .sqlite_file import SqliteFile
 from .use import FileUse
 
-__all__ = ["Database", "migrate", "open_database"]
+__all__ = ["Database", "open_database"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
@@ -115,7 +115,7 @@ def open_database(url: str, clock: Callable[[], datetime], *, busy_timeout_ms: i
         try:
             use = _use(engine)
             with _one_migration_at_a_time(engine) as connection:
-                migrate(connection)
+                _migrate(connection)
             _stay_with_file(engine)
         except BaseException:
             engine.dispose()
@@ -129,14 +129,14 @@ def open_database(url: str, clock: Callable[[], datetime], *, busy_timeout_ms: i
     return Database(engine, use, clock)
 
 
-def migrate(connection: Connection, revision: str = "head") -> None:
-    """Bring the schema to a revision.
+def _migrate(connection: Connection) -> None:
+    """Bring the schema to the newest revision.
 
     Raises:
         ConfigurationError: a newer labelloop made the database.
     """
     # Every process comes by here, and Alembic takes longer to import than all else that starting takes.
-    if revision == "head" and _revision(connection) == _newest_revision():
+    if _revision(connection) == _newest_revision():
         return
     import alembic.command
     import alembic.config
@@ -146,7 +146,7 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     try:
-        alembic.command.upgrade(config, revision)
+        alembic.command.upgrade(config, "head")
     except CommandError as error:
         raise ConfigurationError(
             f"the database has a schema that this version does not know ({error}); a newer labelloop made it: install "

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import alembic.command
+import alembic.config
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Engine, MetaData, inspect, text
+from sqlalchemy import Column, Connection, Engine, MetaData, inspect, text
 
 from ml_backend.domain.hint import HintKind
 from ml_backend.domain.job import JobState
@@ -16,7 +18,7 @@ from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ConfigurationError
-from ml_backend.storage.database import MIGRATIONS, Database, migrate, open_database
+from ml_backend.storage.database import MIGRATIONS, Database, open_database
 from ml_backend.storage.repositories.snapshots import SnapshotRecord
 from tests.fakes import FakeClock
 
@@ -227,6 +229,14 @@ def test_audits_from_before_there_were_lanes_keep_only_other_audits_waiting(empt
         assert [job.kind for job in claimed if job] == ["audit", "promote"]
     finally:
         database.close()
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Bring the schema to a revision, as an earlier version of the code would have."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, revision)
 
 
 def _fill_first_schema(engine: Engine) -> None:
