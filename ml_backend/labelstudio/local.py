@@ -120,7 +120,15 @@ class LocalStudio:
             folder.mkdir(parents=True, exist_ok=True)
         url = f"http://localhost:{port}"
         process = _launch(command, data_dir, port, log_file, _environment(data_dir, url, email, password, token))
-        studio = cls(url, token, email, password, log_file, process, _leash(process.pid))
+        studio = cls(
+            url,
+            token,
+            email=email,
+            password=password,
+            log_file=log_file,
+            process=process,
+            leash=_leash(process.pid),
+        )
         try:
             studio._wait_until_ready(f"http://{LOOPBACK}:{port}", data_dir, timeout_s)
         except BaseException:
