@@ -22,7 +22,7 @@ from benchmarks.support.served_home import PROJECT_ID, clean_environment
 from benchmarks.support.texts import FreshTexts
 from ml_backend.errors import ConfigurationError
 from ml_backend.labelstudio.http import StudioHttp
-from ml_backend.labelstudio.local import LocalStudio, find_label_studio, free_port
+from ml_backend.labelstudio.local import LocalStudio, free_port
 
 __all__ = ["measure"]
 
@@ -78,7 +78,7 @@ def _files(bench: Bench, size: int) -> list[dict[str, Any]]:
 def _pushes(bench: Bench, sizes: Sequence[int]) -> list[dict[str, Any]]:
     """Pre-labels pushed into a project that grows to each size; 100,000 only where that was asked for."""
     try:
-        executable = find_label_studio()
+        executable = LocalStudio.find_executable()
     except ConfigurationError as error:
         return [{"step": "prelabel", "tool": "labelloop", "tasks": size, "missing": str(error)} for size in sizes]
     figures: list[dict[str, Any]] = []

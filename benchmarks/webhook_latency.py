@@ -25,7 +25,7 @@ from ml_backend.demo.backend import BackendProcess, demo_settings, make_project,
 from ml_backend.demo.tickets import Ticket, load_tickets
 from ml_backend.domain.job import Job
 from ml_backend.labelstudio.client import StudioClient
-from ml_backend.labelstudio.local import LocalStudio, find_label_studio, free_port
+from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.tasks import template_path
 from ml_backend.workflows.services import Services
 
@@ -48,7 +48,7 @@ def measure(folder: Path, submits: int, posts: int) -> dict[str, Any]:
     """All figures, in milliseconds."""
     tickets = load_tickets()
     with LocalStudio.start(
-        folder / "studio", free_port(), executable=find_label_studio(), log_file=folder / "studio.log"
+        folder / "studio", free_port(), executable=LocalStudio.find_executable(), log_file=folder / "studio.log"
     ) as studio:
         settings = demo_settings(folder / "backend", port=free_port(), studio_url=studio.url, studio_token=studio.token)
         services = build_services(settings)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .domain.model import cold_start_version
+from .domain.model import ModelVersion
 from .domain.ports import JobLauncher, Predictor
 from .domain.project import Project
 from .errors import TextServerError
@@ -19,13 +19,13 @@ from .hooks.redaction import Redaction
 from .jobs.launcher import SubprocessLauncher
 from .labelstudio.client import StudioClient
 from .labelstudio.plans import plan_of
-from .log_lines import LINE_FORMAT, LineFormatter
+from .log_lines import LineFormatter
 from .options import Options
 from .serving.alarms import Alarms
 from .serving.answer_cache import AnswerCache, CachedPredictor
 from .serving.champions import Champions
 from .serving.model_versions import ModelVersions
-from .storage import open_database
+from .storage.database import open_database
 from .tracking.mlflow import MlflowTracker
 from .tracking.registry import MlflowRegistry
 from .workflows.services import Services
@@ -156,7 +156,7 @@ def _cold_start(options: Options, project: Project, encoder: "Encoder | None" = 
     from .serving.cold_start import ColdStartPredictor, shared_encoder
 
     plan = plan_of(project.label_config)
-    version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    version = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
     return ColdStartPredictor(version, plan, encoder or shared_encoder(options.models.base_model), _writer(options))
 
 
@@ -178,7 +178,7 @@ def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
 def configure_logging(level: str) -> None:
     """Log to standard error, one record per line; libraries' messages only from WARNING up."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter(LINE_FORMAT))
+    handler.setFormatter(LineFormatter(LineFormatter.FORMAT))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("ml_backend").setLevel(level)
 

@@ -8,9 +8,8 @@ import logging
 import re
 from typing import Any
 
-__all__ = ["LINE_FORMAT", "LineFormatter"]
+__all__ = ["LineFormatter"]
 
-LINE_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MAX_LINE_LENGTH = 4000
 MAX_TRACEBACK_LINES = 200
 INDENT = "    "
@@ -22,6 +21,8 @@ _UNPRINTABLE = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u
 
 class LineFormatter(logging.Formatter):
     """Escapes and shortens logged text. A traceback follows in indented lines."""
+
+    FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """Return the record's line."""

@@ -27,7 +27,7 @@ from ml_backend.config import load_settings
 from ml_backend.domain.job import JobState
 from ml_backend.jobs.launcher import log_path
 from ml_backend.labelstudio.local import free_port
-from ml_backend.log_lines import LINE_FORMAT, LineFormatter
+from ml_backend.log_lines import LineFormatter
 from ml_backend.workflows.jobs.run_job import run_job
 from tests.inline_launcher import InlineLauncher
 
@@ -173,7 +173,7 @@ def _logging_to(stream: TextIO, level: str | int = logging.WARNING) -> Iterator[
     """Log as a process does that has just been started, which warnings do not end."""
     root, ours = logging.getLogger(), logging.getLogger("ml_backend")
     handler, before = logging.StreamHandler(stream), (root.handlers, ours.level)
-    handler.setFormatter(LineFormatter(LINE_FORMAT))
+    handler.setFormatter(LineFormatter(LineFormatter.FORMAT))
     root.handlers = [handler]
     ours.setLevel(level)
     try:

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from ml_backend.storage.tables import metadata
+from ml_backend.storage.database import Database
 
 __all__ = ["database_url", "empty_tables"]
 
@@ -20,8 +20,8 @@ def empty_tables(engine: Engine) -> None:
     """Delete all rows; the next ones are numbered from 1 again."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            names = ", ".join(table.name for table in metadata.sorted_tables)
+            names = ", ".join(table.name for table in Database.METADATA.sorted_tables)
             connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
         else:
-            for table in metadata.sorted_tables:
+            for table in Database.METADATA.sorted_tables:
                 connection.execute(table.delete())

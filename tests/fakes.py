@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ml_backend.domain.model import Method, ModelVersion, ScoredTarget, version_name
+from ml_backend.domain.model import Method, ModelVersion, ScoredTarget
 from ml_backend.domain.ports import ModelRegistry
 from ml_backend.errors import Interrupted, JobCancelled, JobError, ModelNotFound
 from ml_backend.serving.model_versions import ModelVersions
@@ -180,7 +180,7 @@ class FakeRegistry:
         label_config_fingerprint: str,
         metrics: Mapping[str, float],
     ) -> ModelVersion:
-        name = version_name(project_key, number)
+        name = ModelVersion.name_of(project_key, number)
         if number < self.next_number(project_key):
             raise JobError(f"version {number} of {project_key} was taken meanwhile")
         self._versions[name] = ModelVersion(

@@ -10,10 +10,10 @@ import numpy as np
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import GateDecision, Method, version_name
+from ml_backend.domain.model import GateDecision, Method, ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.labeling.ingest import receive
@@ -76,7 +76,7 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
     from tests.trained_parts import written_part
 
     number = services.versions.next_number(project.ref.key)
-    name = version_name(project.ref.key, number)
+    name = ModelVersion.name_of(project.ref.key, number)
     manifest = BundleManifest(
         model_version=name,
         base_model=base_model,

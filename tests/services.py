@@ -12,15 +12,15 @@ from typing import Any
 
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import Method, ModelVersion, cold_start_version
+from ml_backend.domain.model import Method, ModelVersion
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, SplitFractions, split_of
+from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import BundleError
 from ml_backend.options import PREFIX, BackendOptions, Options
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
 from ml_backend.serving.model_versions import ModelVersions
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
@@ -184,7 +184,7 @@ def texts_in(split: Split, count: int, fractions: SplitFractions | None = None) 
     while len(found) < count:
         number += 1
         text = f"message number {number} about an order"
-        if split_of(text, fractions or SplitFractions()) is split:
+        if (fractions or SplitFractions()).split_of(text) is split:
             found.append(text)
     return found
 
@@ -215,5 +215,5 @@ def _empty_database() -> Path:
 
 
 def _cold_start(project: Project) -> FakePredictor:
-    version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    version = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
     return FakePredictor(version, {"": "Shipping"}, LABEL, 0.6)

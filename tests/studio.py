@@ -16,7 +16,7 @@ from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.ports import Studio
 from ml_backend.errors import ConfigurationError
 from ml_backend.labelstudio.client import StudioClient
-from ml_backend.labelstudio.local import LocalStudio, find_label_studio, free_port
+from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.tasks import template_path
 from tests.one_per_run import one_per_run
 
@@ -42,7 +42,7 @@ def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     An empty database takes it half a minute, so one is kept in pytest's cache and copied.
     """
     try:
-        executable = find_label_studio()
+        executable = LocalStudio.find_executable()
     except ConfigurationError as error:
         pytest.skip(str(error))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..domain.reasons import reason_counts_from_json
+from ..domain.reasons import ReasonCount
 from ..errors import ConfigurationError, SnapshotError
 from .app import app
 from .options import AsJson, OptionalProject, SnapshotFolder
@@ -68,7 +68,7 @@ def audit(
     for warning in audit_json["warnings"]:
         note(f"note: {warning}")
     reasons = job.result.get("reasons", [])
-    note_reasons(reason_counts_from_json(reasons))
+    note_reasons(ReasonCount.list_from_json(reasons))
     more = {name: job.result[name] for name in ("counts", "precision", "pushed")} | {"reasons": reasons}
     result = {"job_id": job.id, "path": str(files.folder), **more, **audit_json}
     emit(result, as_json=as_json, lines=() if as_json else _lines(result, files))

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..domain.reasons import reason_counts_to_json
+from ..domain.reasons import ReasonCount
 from ..errors import ConfigurationError
 from .app import app
 from .options import AsJson, ConfigFile, OptionalProject, SnapshotFolder
@@ -299,7 +299,7 @@ def _show_file(exported: "ExportReport", as_json: bool) -> None:
             "without_row": exported.without_row,
             "limits": exported.limits,
             "notices": exported.notices,
-            "reasons": reason_counts_to_json(exported.reasons),
+            "reasons": ReasonCount.list_to_json(exported.reasons),
         },
         as_json=as_json,
         lines=[f"{rows} rows in {exported.path}"],
@@ -320,7 +320,7 @@ def _show_snapshot(snapshot: "Snapshot", as_json: bool) -> None:
             "dropped": dict(manifest.dropped),
             "label_counts": manifest.label_counts,
             "warnings": manifest.warnings,
-            "reasons": reason_counts_to_json(manifest.reasons),
+            "reasons": ReasonCount.list_to_json(manifest.reasons),
         },
         as_json=as_json,
         lines=[f"snapshot {snapshot.id} in {snapshot.path}: {counts}"],

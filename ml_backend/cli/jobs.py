@@ -2,18 +2,15 @@
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..domain.job import GREATEST_JOB_ID
+from ..domain.job import Job
 from .app import app
 from .options import AsJson, JobId, OptionalProject
 from .output import emit, note, table
 from .session import open_services
-
-if TYPE_CHECKING:
-    from ..domain.job import Job
 
 __all__: list[str] = []
 
@@ -28,7 +25,7 @@ app.add_typer(_child, name="job", hidden=True)
 @_jobs.command("list")
 def list_jobs(
     project: OptionalProject = None,
-    limit: Annotated[int, typer.Option(min=1, max=GREATEST_JOB_ID, help="At most this many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=Job.GREATEST_ID, help="At most this many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""

@@ -5,20 +5,20 @@ from typing import Annotated
 
 import typer
 
-from ..domain.job import GREATEST_JOB_ID
-from ..domain.project import GREATEST_STUDIO_ID
+from ..domain.job import Job
+from ..domain.project import Project
 
 __all__ = ["AsJson", "ConfigFile", "JobId", "OptionalProject", "ProjectNumber", "SnapshotFolder"]
 
 
 def _studio_id(number: int | None) -> int | None:
     """Return the number if Label Studio can have such an id."""
-    return _bounded(number, GREATEST_STUDIO_ID)
+    return _bounded(number, Project.GREATEST_ID)
 
 
 def _job_id(number: int | None) -> int | None:
     """Return the number if it can be a job's id."""
-    return _bounded(number, GREATEST_JOB_ID)
+    return _bounded(number, Job.GREATEST_ID)
 
 
 def _bounded(number: int | None, greatest: int) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..domain.model import GREATEST_SEED, Method, Suspects
-from ..domain.reasons import reason_counts_from_json
+from ..domain.reasons import ReasonCount
 from ..errors import ConfigurationError, SnapshotError
 from .app import app
 from .options import AsJson, OptionalProject, SnapshotFolder
@@ -109,7 +109,7 @@ def train(
         note(f"the snapshot is unchanged since job {result['same_as']}, so nothing was trained again")
     for warning in result.get("warnings", ()):
         note(f"note: {warning}")
-    note_reasons(reason_counts_from_json(result.get("reasons", [])))
+    note_reasons(ReasonCount.list_from_json(result.get("reasons", [])))
     emit(result, as_json=as_json, lines=_lines(result))
 
 

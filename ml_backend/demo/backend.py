@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ..domain.job import Job, JobState
-from ..domain.progress import ProgressCallback, ignore_progress
+from ..domain.progress import Progress, ProgressCallback
 from ..domain.project import Project
 from ..domain.snapshot import SplitFractions
 from ..errors import ConfigurationError, JobError
 from ..options import PREFIX, Options
-from ..storage import Database
+from ..storage.database import Database
 from ..tasks import template_path
 from ..workflows.connecting.connect import Connection, create_and_connect
 from ..workflows.services import Services
@@ -126,7 +126,7 @@ class BackendProcess:
                 )
             time.sleep(JOB_POLL_S)
 
-    def finish(self, services: Services, job: Job, progress: ProgressCallback = ignore_progress) -> Job:
+    def finish(self, services: Services, job: Job, progress: ProgressCallback = Progress.ignore) -> Job:
         """Wait for a job; returns it once it has succeeded.
 
         Raises:

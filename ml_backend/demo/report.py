@@ -17,7 +17,7 @@ from ..domain.project import Project
 from ..domain.snapshot import Split
 from ..labelstudio.plans import plan_of
 from ..measuring.cost import LabelingCost
-from ..snapshots.store import read_rows
+from ..snapshots.store import SnapshotFolder
 from ..workflows.exporting.snapshots import newest_snapshot
 from ..workflows.services import Services
 from ..workflows.training.evaluate import evaluations
@@ -101,7 +101,7 @@ class TrainingResult:
         The cold start's accuracy is measured here, since the gate compares macro-F1 alone; its macro-F1 is the gate's.
         """
         gate: Mapping[str, Any] = job.result["gate"]  # there are test rows, so it was held
-        rows = list(read_rows(newest_snapshot(services, project).path, Split.TEST))
+        rows = list(SnapshotFolder(newest_snapshot(services, project).path).rows(Split.TEST))
         (cold_start,) = evaluations(services.cold_start(project), rows, plan_of(project.label_config)).values()
         return cls(
             job_id=job.id,

@@ -12,10 +12,10 @@ from ..bootstrap import build_services, configure_logging
 from ..config import load_settings
 from ..domain.progress import Progress
 from ..domain.project import Project
-from ..domain.snapshot import Split, split_of
+from ..domain.snapshot import Split
 from ..errors import ConfigurationError, Interrupted, StudioUnreachable
 from ..jobs.signals import one_interrupt
-from ..labelstudio.local import LocalStudio, find_label_studio, free_port
+from ..labelstudio.local import LocalStudio, free_port
 from ..measuring.cost import LabelingCost
 from ..workflows.services import Services
 from .annotator import Annotator
@@ -49,7 +49,7 @@ def run_demo(*, exit_at_end: bool, port: int | None, studio_port: int | None, as
         JobError: a job failed.
         StudioError: Label Studio did not start, or did not answer.
     """
-    find_label_studio()
+    LocalStudio.find_executable()
     port, studio_port = port or free_port(), studio_port or free_port()
     if port == studio_port:
         raise ConfigurationError(f"backend and Label Studio cannot both listen on port {port}; give two ports")
@@ -157,7 +157,7 @@ class _Demo:
         if connection.job is not None:
             with display.step("Pushing the cold start's pre-labels") as progress:
                 self._backend.finish(services, connection.job, progress)
-        counts = {split: sum(split_of(text, project.split) is split for text in self._tickets) for split in Split}
+        counts = {split: sum(project.split.split_of(text) is split for text in self._tickets) for split in Split}
         summary = (
             f"{len(self._tickets)} support tickets without labels. By a hash of their texts, {counts[Split.TEST]} are "
             f"for the test and {counts[Split.VALIDATION]} for validation: these stay blind, without pre-label. The "
@@ -173,7 +173,7 @@ class _Demo:
         All held-out tickets get a label. Those that get none are drawn at random: left to themselves, the least certain
         would come first and the rest would flatter the cold start.
         """
-        train = [text for text in self._tickets if not split_of(text, project.split).is_held_out]
+        train = [text for text in self._tickets if not project.split.split_of(text).is_held_out]
         leave = set(random.Random(SEED).sample(train, LEFT_TICKETS))  # noqa: S311 (a draw, not a secret)
         wanted = len(self._tickets) - len(leave)
         done = mistakes = 0

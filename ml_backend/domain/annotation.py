@@ -1,15 +1,15 @@
 """Tasks, annotations and predictions, as labelloop reads them from Label Studio, and the meaning of their regions."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from .example import PrelabelOutcome, Span
 
 __all__ = [
-    "UNKNOWN_ANNOTATOR",
     "Annotation",
     "Prediction",
     "ProjectInfo",
@@ -17,11 +17,8 @@ __all__ = [
     "Task",
     "flat_choices",
     "region_meaning",
-    "time_of",
 ]
 
-UNKNOWN_ANNOTATOR = "unknown"
-"""Stands for the annotator where a payload names none; two such annotations may come from different people."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 Region: TypeAlias = Mapping[str, Any]
@@ -40,6 +37,9 @@ class Annotation:
         was_imported: it came with an import, which sends no event for it, and nobody has changed it since.
     """
 
+    UNKNOWN_ANNOTATOR: ClassVar = "unknown"
+    """Stands for the annotator where a payload names none; two such annotations may come from different people."""
+
     id: int
     annotator: str
     result: tuple[Region, ...]
@@ -55,7 +55,30 @@ class Annotation:
     @property
     def last_change(self) -> datetime:
         """Time of the last change, or else of the creation; before all other times where nobody wrote that down."""
-        return time_of(self.updated_at or self.created_at)
+        return self.time_of(self.updated_at or self.created_at)
+
+    @staticmethod
+    def prelabel_outcome(
+        result: Sequence[Region], prelabel: Sequence[Region] | None, *, was_copied: bool
+    ) -> PrelabelOutcome:
+        """Return the outcome of a pre-label, given the result of the annotation that started from it.
+
+        Args:
+            prelabel: the pre-label's regions; None where they are not at hand.
+            was_copied: Label Studio made the annotation from the prediction by itself, without the editor.
+        """
+        if prelabel is not None:
+            return _outcome_by_comparison(result, prelabel)
+        return _outcome_by_origin(result, was_copied=was_copied)
+
+    @staticmethod
+    def time_of(text: str | None) -> datetime:
+        """Parse a time that Label Studio wrote; a missing one comes before all others."""
+        try:
+            time = datetime.fromisoformat(text or "")
+        except ValueError:
+            return EARLIEST
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +126,6 @@ class ProjectInfo:
     task_count: int
 
 
-def time_of(text: str | None) -> datetime:
-    """Parse a time that Label Studio wrote; a missing one comes before all others."""
-    try:
-        time = datetime.fromisoformat(text or "")
-    except ValueError:
-        return EARLIEST
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
 def flat_choices(choices: object) -> object:
     """Return the choices of a region, with `["a"]` for `[["a"]]`.
 
@@ -134,6 +148,39 @@ def region_meaning(region: Region) -> str:
     return json.dumps(
         [region.get("from_name"), region.get("to_name"), region.get("type"), value], sort_keys=True, default=str
     )
+
+
+def _outcome_by_comparison(result: Sequence[Region], prelabel: Sequence[Region]) -> PrelabelOutcome:
+    """Return the outcome of a pre-label, by comparing it with the annotation's result.
+
+    Only the meaning of regions counts (see `region_meaning`), and neither their order nor controls that the pre-label
+    does not answer, such as a comment box beside the labels.
+    """
+    if not prelabel:
+        return PrelabelOutcome.NONE
+    controls = {_control_name(region) for region in prelabel}
+    answered = [region for region in result if _control_name(region) in controls]
+    is_same = Counter(map(region_meaning, answered)) == Counter(map(region_meaning, prelabel))
+    return PrelabelOutcome.ACCEPTED if is_same else PrelabelOutcome.CHANGED
+
+
+def _outcome_by_origin(result: Sequence[Region], *, was_copied: bool) -> PrelabelOutcome:
+    """Return the outcome where an annotation started from a pre-label that is not at hand.
+
+    The editor marks each region: `prediction` (untouched), `prediction-changed` or `manual`. A region that was deleted
+    leaves no mark. Regions of controls that the pre-label left no mark on do not count.
+    """
+    origins = [(_control_name(region), str(region.get("origin") or "")) for region in result]
+    if was_copied and not any(origin for _, origin in origins):
+        return PrelabelOutcome.ACCEPTED
+    controls = {name for name, origin in origins if origin in ("prediction", "prediction-changed")}
+    marks = {origin for name, origin in origins if name in controls}
+    return PrelabelOutcome.ACCEPTED if marks == {"prediction"} else PrelabelOutcome.CHANGED
+
+
+def _control_name(region: Region) -> str:
+    """Return the name of the control, which is text unless somebody made the payload up."""
+    return str(region.get("from_name"))
 
 
 def _value_meaning(value: Mapping[str, Any]) -> dict[str, Any]:

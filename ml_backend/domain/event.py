@@ -6,14 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from functools import reduce
 
-from .annotation import UNKNOWN_ANNOTATOR, Annotation
+from .annotation import Annotation
 from .example import PrelabelOutcome, SelectedBy
 
 __all__ = ["AnnotationEvent", "EventAction"]
 
 
 class EventAction(StrEnum):
-    """What happened to an annotation."""
+    """The change of an annotation that an event reports."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -38,7 +38,7 @@ class AnnotationEvent:
     action: EventAction
     annotation_id: int
     task_id: int | None = None
-    annotator: str = UNKNOWN_ANNOTATOR
+    annotator: str = Annotation.UNKNOWN_ANNOTATOR
     was_cancelled: bool = False
     ground_truth: bool = False
     lead_time_s: float | None = None

@@ -4,16 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from .progress import Progress
 
-__all__ = ["GREATEST_JOB_ID", "PROJECT_LANE", "HeartbeatReply", "Job", "JobState"]
-
-GREATEST_JOB_ID = 2**31 - 1
-"""The largest number that an integer column of PostgreSQL holds."""
-PROJECT_LANE = "project"
-"""The lane of jobs that change what a project serves or shows: one of them runs at a time."""
+__all__ = ["HeartbeatReply", "Job", "JobState"]
 
 
 class JobState(StrEnum):
@@ -42,7 +37,7 @@ class JobState(StrEnum):
 
 
 class HeartbeatReply(StrEnum):
-    """What a job's process is to do, as the answer to its sign of life says.
+    """The answer to a sign of life of a job's process: what the process is to do.
 
     LOST: the job is over, or another process has taken it up since; this one must not change anything any more.
     """
@@ -72,6 +67,11 @@ class Job:
         failure_is_passing: it failed because something was away or busy, so another attempt follows automatically.
     """
 
+    GREATEST_ID: ClassVar = 2**31 - 1
+    """The largest number that an integer column of PostgreSQL holds."""
+    PROJECT_LANE: ClassVar = "project"
+    """The lane of jobs that change what a project serves or shows: one of them runs at a time."""
+
     id: int
     kind: str
     project_id: int
@@ -96,5 +96,5 @@ class Job:
 
     @property
     def latest(self) -> Progress:
-        """What the job reported last."""
+        """The latest report of the job."""
         return Progress(self.progress, self.stage, self.message)

@@ -1,4 +1,4 @@
-"""What labelloop knows of a Label Studio label config, once the XML has been read.
+"""A Label Studio label config, as labelloop knows it once the XML has been read.
 
 A question may be asked under conditions (`visibleWhen`) on the answers to others. So an annotation that leaves it empty
 says something about it only where its other answers made the editor ask it.
@@ -17,7 +17,7 @@ from typing import Any
 from .annotation import Region
 from .object_tag import ObjectTag
 
-__all__ = ["ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked", "in_order_of_asking"]
+__all__ = ["ChoiceMade", "Control", "Label", "LabelConfig", "RegionMarked"]
 
 FINGERPRINT_DIGITS = 12
 PHRASE_END = re.compile(r"[.,:;!?]+\s")
@@ -121,6 +121,26 @@ class Control:
         """True where the attribute is set to true; its name is given in lower case."""
         return self.attributes.get(attribute, "").lower() == "true"
 
+    @staticmethod
+    def in_order_of_asking(controls: "Iterable[Control]") -> "list[Control]":
+        """Sort controls so that each comes after those that decide whether it is asked.
+
+        Controls that depend on themselves are left out, and so are those that depend on a control that is not among
+        them.
+        """
+        by_name = {control.name: control for control in controls}
+        deciding = {name: _deciding(control) for name, control in by_name.items()}
+        unknown = set().union(*deciding.values()) - by_name.keys()
+        # A name that depends on itself keeps out everything that depends on it.
+        sorter = TopologicalSorter(deciding | {name: {name} for name in unknown})
+        with suppress(CycleError):
+            sorter.prepare()
+        ordered: list[Control] = []
+        while ready := sorter.get_ready():
+            ordered += [by_name[name] for name in ready]
+            sorter.done(*ready)
+        return ordered
+
 
 @dataclass(frozen=True, slots=True)
 class LabelConfig:
@@ -144,7 +164,7 @@ class LabelConfig:
         essence = [[*_essence(control), *_conditions(control)] for control in self.controls]
         digest = hashlib.sha256(json.dumps(essence, sort_keys=True).encode()).hexdigest()
         # In this order, whether a control is asked is known when others that depend on it come up.
-        conditional = (control for control in in_order_of_asking(self.controls) if control.conditions)
+        conditional = (control for control in Control.in_order_of_asking(self.controls) if control.conditions)
         # The dataclass is frozen; only this method sets these attributes.
         object.__setattr__(self, "fingerprint", digest[:FINGERPRINT_DIGITS])
         object.__setattr__(self, "_conditional", tuple(conditional))
@@ -185,25 +205,6 @@ def _conditions(control: Control) -> list[Any]:
     The names of the classes of conditions are part of stored fingerprints, and must stay as they are.
     """
     return [[type(condition).__name__, *dataclasses.astuple(condition)] for condition in control.conditions]
-
-
-def in_order_of_asking(controls: Iterable[Control]) -> list[Control]:
-    """Sort controls so that each comes after those that decide whether it is asked.
-
-    Controls that depend on themselves are left out, and so are those that depend on a control that is not among them.
-    """
-    by_name = {control.name: control for control in controls}
-    deciding = {name: _deciding(control) for name, control in by_name.items()}
-    unknown = set().union(*deciding.values()) - by_name.keys()
-    # A name that depends on itself keeps out everything that depends on it.
-    sorter = TopologicalSorter(deciding | {name: {name} for name in unknown})
-    with suppress(CycleError):
-        sorter.prepare()
-    ordered: list[Control] = []
-    while ready := sorter.get_ready():
-        ordered += [by_name[name] for name in ready]
-        sorter.done(*ready)
-    return ordered
 
 
 def _deciding(control: Control) -> set[str]:

@@ -17,9 +17,6 @@ __all__ = [
     "PromotionState",
     "ScoredTarget",
     "Suspects",
-    "cold_start_version",
-    "is_cold_start",
-    "version_name",
 ]
 
 
@@ -43,26 +40,11 @@ class Method(StrEnum):
 
 
 class Suspects(StrEnum):
-    """What a training does with train rows whose label an audit suspects to be wrong."""
+    """Ways to treat train rows whose label an audit suspects to be wrong."""
 
     KEEP = "keep"
     DOWNWEIGHT = "downweight"
     EXCLUDE = "exclude"
-
-
-def version_name(project_key: str, number: int) -> str:
-    """`<slug>-<project id>-v<N>`: the one string used in Label Studio, the registry and every answer."""
-    return f"{project_key}-v{number}"
-
-
-def cold_start_version(project_key: str, fingerprint: str) -> str:
-    """Version of the answers given before the first model: it changes only when the label config does."""
-    return f"{project_key}{COLD_START}{fingerprint}"
-
-
-def is_cold_start(version: str) -> bool:
-    """True for the version names of `cold_start_version`."""
-    return COLD_START in version
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +89,25 @@ class ModelVersion:
     is_champion: bool = False
     is_challenger: bool = False
 
+    @staticmethod
+    def name_of(project_key: str, number: int) -> str:
+        """Return `<slug>-<project id>-v<N>`: the one string used in Label Studio, the registry and every answer."""
+        return f"{project_key}-v{number}"
+
+    @staticmethod
+    def cold_start_name(project_key: str, fingerprint: str) -> str:
+        """Return the name for answers given before the first model: it changes only when the label config does."""
+        return f"{project_key}{COLD_START}{fingerprint}"
+
+    @staticmethod
+    def is_cold_start_name(version: str) -> bool:
+        """True for the names of `cold_start_name`."""
+        return COLD_START in version
+
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """What the gate found.
+    """The decision of a gate, with the figures behind it.
 
     Attributes:
         promote: whether the challenger may serve.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["ObjectTag", "field_of"]
+__all__ = ["ObjectTag"]
 
 REFERENCE = re.compile(r"\$[\w[\].{}]+", re.ASCII)
 STEP = re.compile(r"[^.\[\]]+|(?<=\[)(?=\])|^(?=\.)")
@@ -41,6 +41,18 @@ class ObjectTag:
     tag: str
     field: str | None
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @staticmethod
+    def field_of(value: str) -> str | None:
+        """Return the name of the field that a `value` shows; None for a constant.
+
+        The name is the path where the value is a single reference (`doc.text` for `$doc.text`), and the value itself
+        where it has several parts (`$title: $body`), including white space at its ends, which annotators see as well.
+        """
+        bare = value.strip()
+        if bare.rfind("$") == 0:
+            return bare[1:] or None
+        return value if REFERENCE.search(value) else None
 
     @property
     def encoding(self) -> str:
@@ -93,18 +105,6 @@ class ObjectTag:
         for step in reversed(list(NEST.finditer(self.field))[1:]):
             value = {step["key"]: value} if step["key"] else [*([{}] * int(step["index"])), value]
         return {self.keys[0]: value}
-
-
-def field_of(value: str) -> str | None:
-    """Return the name of the field that a `value` shows; None for a constant.
-
-    The name is the path where the value is a single reference (`doc.text` for `$doc.text`), and the value itself where
-    it has several parts (`$title: $body`), including white space at its ends, which annotators see as well.
-    """
-    bare = value.strip()
-    if bare.rfind("$") == 0:
-        return bare[1:] or None
-    return value if REFERENCE.search(value) else None
 
 
 def _written(field: str) -> str:

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from .snapshot import ProjectRef, SplitFractions
 
-__all__ = ["GREATEST_STUDIO_ID", "Project", "SeenConfig"]
-
-GREATEST_STUDIO_ID = 2**63 - 1
-"""The largest id that the databases of Label Studio and labelloop can hold."""
+__all__ = ["Project", "SeenConfig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,9 @@ class Project:
         split: fixed when the project is connected, because a changed split would move rows between sets.
         backend_id: the backend's row in Label Studio, None until `connect` made or found it.
     """
+
+    GREATEST_ID: ClassVar = 2**63 - 1
+    """The largest id that the databases of Label Studio and labelloop can hold, for projects and all else."""
 
     id: int
     slug: str

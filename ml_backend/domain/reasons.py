@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["UNREVIEWED", "Reason", "ReasonCount", "ReasonCounts", "reason_counts_from_json", "reason_counts_to_json"]
+__all__ = ["Reason", "ReasonCount", "ReasonCounts"]
 
 NAMED_TASKS = 10
 NAMED_DETAILS = 5
@@ -61,9 +61,10 @@ class Reason(StrEnum):
     NO_WEIGHT = "no_weight", "of weight 0"
     NOT_CARRIED = "not_carried", "that the format cannot carry"
 
-
-UNREVIEWED = frozenset({Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWED})
-"""The reasons for which a task does not count as reviewed."""
+    @property
+    def is_unreviewed(self) -> bool:
+        """True where a task does not count as reviewed."""
+        return self in (Reason.NOT_ANNOTATED, Reason.SKIPPED, Reason.NOT_REVIEWED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,37 @@ class ReasonCount:
         """The first ten tasks, and how many more there are, as text."""
         return f"task{'s' * (self.tasks != 1)} {self._ids}"
 
+    @staticmethod
+    def list_to_json(counts: "Iterable[ReasonCount]") -> list[dict[str, Any]]:
+        """Return the counts as a list of JSON objects."""
+        return [
+            {
+                "reason": each.reason.value,
+                "control": each.control,
+                "count": each.count,
+                "tasks": each.tasks,
+                "task_ids": list(each.task_ids),
+                "details": dict(each.details),
+            }
+            for each in counts
+        ]
+
+    @staticmethod
+    def list_from_json(value: object) -> "tuple[ReasonCount, ...]":
+        """Return the counts that a list of JSON objects describes.
+
+        Raises:
+            ValueError: it is no such list.
+        """
+        if not isinstance(value, list):
+            raise ValueError(f"reasons: {value!r} found; wanted a list")
+        try:
+            return tuple(_count_from_json(each) for each in value)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"reasons: {error!r}; wanted counts by reason as `labelloop export --json` has them"
+            ) from None
+
     @property
     def _ids(self) -> str:
         return ", ".join(_named(self.task_ids, NAMED_TASKS, self.tasks))
@@ -127,13 +159,12 @@ class ReasonCounts:
             )
 
 
-@dataclass(slots=True)
 class _Count:
-    count: int = 0
-    tasks: int = 0
-    last_task: int | None = None
-    task_ids: list[int] = field(default_factory=list)
-    details: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.count = self.tasks = 0
+        self.last_task: int | None = None
+        self.task_ids: list[int] = []
+        self.details: Counter[str] = Counter()
 
     def add(self, task_id: int, detail: str) -> None:
         self.count += 1
@@ -146,35 +177,6 @@ class _Count:
             self.last_task = task_id
             insort(self.task_ids, task_id)
             del self.task_ids[NAMED_TASKS:]
-
-
-def reason_counts_to_json(counts: Iterable[ReasonCount]) -> list[dict[str, Any]]:
-    """Return the counts as a list of JSON objects."""
-    return [
-        {
-            "reason": each.reason.value,
-            "control": each.control,
-            "count": each.count,
-            "tasks": each.tasks,
-            "task_ids": list(each.task_ids),
-            "details": dict(each.details),
-        }
-        for each in counts
-    ]
-
-
-def reason_counts_from_json(value: object) -> tuple[ReasonCount, ...]:
-    """Return the counts that a list of JSON objects describes.
-
-    Raises:
-        ValueError: it is no such list.
-    """
-    if not isinstance(value, list):
-        raise ValueError(f"reasons: {value!r} found; wanted a list")
-    try:
-        return tuple(_count_from_json(each) for each in value)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"reasons: {error!r}; wanted counts by reason as `labelloop export --json` has them") from None
 
 
 def _count_from_json(each: Mapping[str, Any]) -> ReasonCount:

@@ -17,7 +17,6 @@ __all__ = [
     "Split",
     "SplitFractions",
     "normal_form",
-    "split_of",
     "text_digest",
 ]
 
@@ -71,6 +70,20 @@ class SplitFractions:
             raise ValueError(f"split {text!r} found; wanted three numbers such as 0.8,0.1,0.1") from None
         return cls(train, validation, test)
 
+    def split_of(self, text: str) -> Split:
+        """Return the split of a text, by a stable hash of the normalised text alone, so that a row never moves.
+
+        It depends neither on the seed, the order nor the rest of the data, so the split of a task is known before
+        anybody labels it.
+        """
+        position = int(text_digest(text)[:16], 16) / 2**64
+        if position < self.train:
+            return Split.TRAIN
+        # A share of exactly 0 must stay empty, whatever the rounding of the sums.
+        if self.test == 0 or (self.validation > 0 and position < self.train + self.validation):
+            return Split.VALIDATION
+        return Split.TEST
+
     def __str__(self) -> str:
         return f"{self.train:g},{self.validation:g},{self.test:g}"
 
@@ -87,21 +100,6 @@ def text_digest(text: str) -> str:
     """Return the sha256 of the normalised text, in hexadecimal."""
     # Label Studio lets halves of surrogate pairs through, which strict UTF-8 refuses.
     return hashlib.sha256(normal_form(text).encode(errors="surrogatepass")).hexdigest()
-
-
-def split_of(text: str, fractions: SplitFractions) -> Split:
-    """Return the split of a text, by a stable hash of the normalised text alone, so that a row never moves.
-
-    It depends neither on the seed, the order nor the rest of the data, so the split of a task is known before anybody
-    labels it.
-    """
-    position = int(text_digest(text)[:16], 16) / 2**64
-    if position < fractions.train:
-        return Split.TRAIN
-    # A share of exactly 0 must stay empty, whatever the rounding of the sums.
-    if fractions.test == 0 or (fractions.validation > 0 and position < fractions.train + fractions.validation):
-        return Split.VALIDATION
-    return Split.TEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ __all__: list[str] = []
 
 
 class JsonlRows(LineExporter):
-    """One JSON object per line; `snapshots.store.row_from_line` reads it back."""
+    """One JSON object per line; `SnapshotFolder.row_from_line` reads it back."""
 
     name = "rows"
     description = "One JSON object per line: input, targets, every annotator's answers, provenance."

@@ -15,13 +15,11 @@ from ..domain.annotation import Prediction
 from ..domain.example import Row
 from ..domain.snapshot import Snapshot
 
-__all__ = ["DROP", "GROUP", "HookSpecs", "TrainingInfo", "hookimpl"]
+__all__ = ["DROP", "HookSpecs", "TrainingInfo", "hookimpl"]
 
-GROUP = "labelloop"
-"""Name of the marks, and of the entry points."""
-
-_hookspec = pluggy.HookspecMarker(GROUP)
-hookimpl = pluggy.HookimplMarker(GROUP)
+_GROUP = "labelloop"
+_hookspec = pluggy.HookspecMarker(_GROUP)
+hookimpl = pluggy.HookimplMarker(_GROUP)
 
 
 class _Drop(Enum):
@@ -58,6 +56,9 @@ class HookSpecs:
     takes longer, what was about to happen does not happen, and the error names the hook. The others get news: they run
     beside the loop, one after the other, and their errors are logged.
     """
+
+    GROUP = _GROUP
+    """Name of the marks, and of the entry points."""
 
     @_hookspec
     def row_read(self, row: Row, labels: Mapping[str, frozenset[str]]) -> Row | Literal[_Drop.DROP]:  # type: ignore[empty-body]

@@ -1,12 +1,16 @@
 """Find hooks and call them: those that decide within a time limit, and those that get news beside the loop."""
 
+import atexit
 import importlib
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pluggy
 
@@ -14,27 +18,34 @@ from ..batches import in_batches
 from ..domain.annotation import Prediction
 from ..domain.example import Row
 from ..domain.snapshot import Snapshot
-from ..errors import ConfigurationError
-from . import DROP, GROUP, HookSpecs, TrainingInfo
-from .calls import Relay, Step, run_within
+from ..errors import ConfigurationError, HookError
+from . import DROP, HookSpecs, TrainingInfo
 
 __all__ = ["Hooks", "load_hooks"]
 
+log = logging.getLogger(__name__)
+
 DEFAULT_TIMEOUT_S = 30.0
+MOST_WAITING = 1000
+EXIT_WAIT_S = 10.0
 ROWS_AT_ONCE = 256
 """A batch takes little memory, and is long enough that changing threads takes no noticeable time."""
 
+ResultT = TypeVar("ResultT")
+_Step = Callable[[str, str], None]
+"""Called before each step with the name of the hook and what it is called with; starts the step's time."""
 
-@dataclass(frozen=True, slots=True)
+
 class _Hook:
-    """One registered function."""
+    """One registered function, which gets those of the arguments that it names."""
 
-    name: str
-    function: Any
-    argument_names: tuple[str, ...]
+    def __init__(self, turning_point: str, implementation: pluggy.HookImpl) -> None:
+        self.name = f"{implementation.plugin_name} ({turning_point})"
+        self._function: Any = implementation.function
+        self._argument_names = implementation.argnames
 
     def __call__(self, arguments: Mapping[str, object]) -> Any:
-        return self.function(*(arguments[name] for name in self.argument_names))
+        return self._function(*(arguments[name] for name in self._argument_names))
 
 
 class Hooks:
@@ -42,9 +53,9 @@ class Hooks:
 
     def __init__(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         self.timeout_s = timeout_s
-        self._manager = pluggy.PluginManager(GROUP)
+        self._manager = pluggy.PluginManager(HookSpecs.GROUP)
         self._manager.add_hookspecs(HookSpecs)
-        self._relay = Relay(timeout_s)
+        self._relay = _Relay(timeout_s)
 
     def register(self, plugin: object, name: str) -> None:
         """Add an object with hooks.
@@ -87,7 +98,7 @@ class Hooks:
             yield from rows
             return
         for batch in in_batches(rows, ROWS_AT_ONCE):
-            yield from run_within(self.timeout_s, partial(_changed, batch, hooks, labels))
+            yield from _run_within(self.timeout_s, partial(_changed, batch, hooks, labels))
 
     def before_training(self, training: TrainingInfo) -> None:
         """Let hooks stop a training.
@@ -132,12 +143,12 @@ class Hooks:
 
     def _hooks(self, hook: str) -> list[_Hook]:
         """Return the functions in the order in which they are called: the last registered first, as pluggy does it."""
-        functions = getattr(self._manager.hook, hook).get_hookimpls()
-        return [_Hook(f"{f.plugin_name} ({hook})", f.function, tuple(f.argnames)) for f in reversed(functions)]
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
+        return [_Hook(hook, each) for each in reversed(implementations)]
 
     def _ask(self, hook: str, subject: str, arguments: Mapping[str, object]) -> list[tuple[str, Any]]:
         hooks = self._hooks(hook)
-        return run_within(self.timeout_s, partial(_asked, hooks, subject, arguments)) if hooks else []
+        return _run_within(self.timeout_s, partial(_asked, hooks, subject, arguments)) if hooks else []
 
     def _tell(self, hook: str, subject: str, arguments: Mapping[str, object]) -> None:
         for each in self._hooks(hook):
@@ -160,7 +171,7 @@ def load_hooks(names: str, timeout_s: float, shipped: Mapping[str, object]) -> H
     hooks = Hooks(timeout_s)
     for name, plugin in shipped.items():
         hooks.register(plugin, name)
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in sorted(entry_points(group=HookSpecs.GROUP), key=lambda point: point.name):
         hooks.register(_imported(point.value, f"the entry point {point.name}"), point.name)
     for name in filter(None, (part.strip() for part in names.split(","))):
         hooks.register(_imported(name, "LABELLOOP_HOOKS"), name)
@@ -182,7 +193,7 @@ def _imported(name: str, source: str) -> object:
 
 
 def _changed(
-    batch: Sequence[Row], hooks: Sequence[_Hook], labels: Mapping[str, frozenset[str]], step: Step
+    batch: Sequence[Row], hooks: Sequence[_Hook], labels: Mapping[str, frozenset[str]], step: _Step
 ) -> list[Row]:
     changed = []
     for original in batch:
@@ -199,9 +210,119 @@ def _changed(
     return changed
 
 
-def _asked(hooks: Sequence[_Hook], subject: str, arguments: Mapping[str, object], step: Step) -> list[tuple[str, Any]]:
+def _asked(hooks: Sequence[_Hook], subject: str, arguments: Mapping[str, object], step: _Step) -> list[tuple[str, Any]]:
     answers = []
     for hook in hooks:
         step(hook.name, subject)
         answers.append((hook.name, hook(arguments)))
     return answers
+
+
+def _run_within(limit_s: float, work: Callable[[_Step], ResultT]) -> ResultT:
+    """Do the work in a new thread, with no step longer than the limit, and return its result.
+
+    Python cannot end a thread. One that is over its time is left behind, as a daemon that dies with the process; it
+    begins no further step, and its result is thrown away. Code that lets no other thread run, such as
+    a runaway regular expression, holds up the limit as well; in a job, missing heartbeats then end the process.
+
+    Raises:
+        HookError: a step raised or took too long.
+    """
+    worker = _Worker(work)
+    threading.Thread(target=worker.run, name="labelloop-hook", daemon=True).start()
+    while not worker.is_done.wait(max(worker.step_ends_s(limit_s) - time.monotonic(), 0)):
+        if time.monotonic() >= worker.step_ends_s(limit_s):
+            worker.is_abandoned = True
+            raise HookError(
+                f"the hook {worker.hook} did not finish with {worker.subject} within {limit_s:g} s; repair it, or "
+                "raise LABELLOOP_HOOK_TIMEOUT_S",
+                hook=worker.hook,
+            )
+    return worker.outcome()
+
+
+class _Worker(Generic[ResultT]):
+    """Does the work and remembers how far it is."""
+
+    def __init__(self, work: Callable[[_Step], ResultT]) -> None:
+        self.is_done = threading.Event()
+        self.is_abandoned = False
+        self.hook = self.subject = ""
+        self._work = work
+        self._step_began_s = time.monotonic()
+        self._results: list[ResultT] = []
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._results.append(self._work(self._step))
+        except BaseException as error:
+            self._error = error
+        self.is_done.set()
+
+    def _step(self, hook: str, subject: str) -> None:
+        if self.is_abandoned:
+            raise SystemExit
+        self.hook, self.subject, self._step_began_s = hook, subject, time.monotonic()
+
+    def step_ends_s(self, limit_s: float) -> float:
+        return self._step_began_s + limit_s
+
+    def outcome(self) -> ResultT:
+        if self._error is not None:
+            raise HookError(
+                f"the hook {self.hook} failed with {self.subject}: {type(self._error).__name__}: {self._error}",
+                hook=self.hook,
+            ) from self._error
+        return self._results[0]
+
+
+class _Relay:
+    """A queue and a thread that works it off, one call after the other, each within the time limit.
+
+    Failures are logged. Where more than `MOST_WAITING` calls wait, new ones are dropped, and the log says so. At the
+    end of the process, the calls that wait get `EXIT_WAIT_S`.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._waiting: deque[Callable[[_Step], Any]] = deque()
+        self._change = threading.Condition()
+        self._is_busy = False
+        self._thread: threading.Thread | None = None
+
+    def post(self, work: Callable[[_Step], Any]) -> None:
+        """Queue a call."""
+        with self._change:
+            if len(self._waiting) >= MOST_WAITING:
+                log.error("%s calls of hooks wait already; one more is dropped", MOST_WAITING)
+                return
+            self._waiting.append(work)
+            self._change.notify_all()
+            # Started late, since a process that forks, as a server does, takes no thread along.
+            if self._thread is None or not self._thread.is_alive():
+                if self._thread is None:
+                    atexit.register(self._leave)
+                self._thread = threading.Thread(target=self._work_off, name="labelloop-relay", daemon=True)
+                self._thread.start()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until no call is left; False where the time did not suffice."""
+        with self._change:
+            return self._change.wait_for(lambda: not self._waiting and not self._is_busy, timeout_s)
+
+    def _work_off(self) -> None:
+        while True:
+            with self._change:
+                self._is_busy = False
+                self._change.notify_all()
+                self._change.wait_for(lambda: bool(self._waiting))
+                work, self._is_busy = self._waiting.popleft(), True
+            try:
+                _run_within(self._limit_s, work)
+            except HookError as error:
+                log.error("%s; the loop goes on", error, exc_info=error.__cause__)
+
+    def _leave(self) -> None:
+        if not self.drain(EXIT_WAIT_S):
+            log.error("the process ends while %s calls of hooks wait", len(self._waiting) + self._is_busy)

@@ -12,9 +12,8 @@ from ..domain.snapshot import Snapshot
 from ..errors import ConfigurationError
 from . import TrainingInfo, hookimpl
 
-__all__ = ["SIGNATURE", "TIMESTAMP", "WebhookNotifier", "signature"]
+__all__ = ["WebhookNotifier"]
 
-TIMESTAMP, SIGNATURE, DELIVERY = "X-Labelloop-Timestamp", "X-Labelloop-Signature", "X-Labelloop-Delivery"
 SHORTEST_SECRET = 16
 ATTEMPTS = 3
 FIRST_PAUSE_S = 0.5
@@ -33,6 +32,9 @@ class WebhookNotifier:
     Raises:
         ConfigurationError: the URL is none, or the secret is too short.
     """
+
+    # Headers of every call; the receiver needs all three to tell a repeated call from a forged one.
+    TIMESTAMP, SIGNATURE, DELIVERY = "X-Labelloop-Timestamp", "X-Labelloop-Signature", "X-Labelloop-Delivery"
 
     def __init__(
         self,
@@ -82,6 +84,11 @@ class WebhookNotifier:
             {"project": project, "model_version": model_version, "previous": previous, "reason": reason},
         )
 
+    @staticmethod
+    def signature(secret: str, timestamp: str, body: bytes) -> str:
+        """Return `v1=` and the HMAC-SHA256 of timestamp, dot and body under the secret, in hexadecimal."""
+        return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
     def _post(self, event: str, data: Mapping[str, Any]) -> None:
         import httpx
 
@@ -94,9 +101,9 @@ class WebhookNotifier:
             timestamp = str(int(self._now()))
             headers = {
                 "Content-Type": "application/json",
-                DELIVERY: delivery,
-                TIMESTAMP: timestamp,
-                SIGNATURE: signature(self._secret, timestamp, body),
+                self.DELIVERY: delivery,
+                self.TIMESTAMP: timestamp,
+                self.SIGNATURE: self.signature(self._secret, timestamp, body),
             }
             try:
                 answer = httpx.post(self._url, content=body, headers=headers, timeout=ANSWER_TIMEOUT_S)
@@ -109,8 +116,3 @@ class WebhookNotifier:
             if answer.status_code not in WORTH_ANOTHER_TRY:
                 break
         raise ConnectionError(f"{event} was not delivered to the URL of LABELLOOP_NOTIFY_URL: {problem}")
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """Return `v1=` and the HMAC-SHA256 of timestamp, dot and body under the secret, in hexadecimal."""
-    return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from ..errors import ConfigurationError, StudioUnauthorized, StudioUnreachable
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["LocalStudio", "find_label_studio", "free_port"]
+__all__ = ["LocalStudio", "free_port"]
 
 LOOPBACK = "127.0.0.1"
 GRACE_S = 10.0
@@ -37,22 +36,6 @@ INHERITED = frozenset(
 )
 
 
-def find_label_studio() -> str:
-    """Return the path of the `label-studio` executable: the one beside this interpreter, else the first on PATH.
-
-    Raises:
-        ConfigurationError: there is neither.
-    """
-    beside = Path(sys.executable).with_name("label-studio")
-    path = str(beside) if os.access(beside, os.X_OK) else shutil.which("label-studio")
-    if path is None:
-        raise ConfigurationError(
-            f"no label-studio executable beside {sys.executable} or on PATH; install it with "
-            "pip install 'labelloop[studio]', or use a Label Studio that runs elsewhere (LABELLOOP_STUDIO_URL)"
-        )
-    return path
-
-
 def free_port() -> int:
     """Return a loopback port that nothing listens on right now."""
     with socket.socket() as probe:
@@ -60,7 +43,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@dataclass(frozen=True, slots=True)
 class LocalStudio:
     """A running Label Studio, a child of this process. As a context manager it stops at the end of the block.
 
@@ -72,13 +54,35 @@ class LocalStudio:
         leash: the process that stops it when this one is gone.
     """
 
-    url: str
-    token: str = field(repr=False)
-    email: str
-    password: str = field(repr=False)
-    log_file: Path
-    process: "subprocess.Popen[bytes]" = field(repr=False)
-    leash: "subprocess.Popen[bytes]" = field(repr=False)
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        email: str,
+        password: str,
+        log_file: Path,
+        process: "subprocess.Popen[bytes]",
+        leash: "subprocess.Popen[bytes]",
+    ) -> None:
+        self.url, self.token, self.email, self.password = url, token, email, password
+        self.log_file, self.process, self.leash = log_file, process, leash
+
+    @staticmethod
+    def find_executable() -> str:
+        """Return the path of the `label-studio` executable: the one beside this interpreter, else the first on PATH.
+
+        Raises:
+            ConfigurationError: there is neither.
+        """
+        beside = Path(sys.executable).with_name("label-studio")
+        path = str(beside) if os.access(beside, os.X_OK) else shutil.which("label-studio")
+        if path is None:
+            raise ConfigurationError(
+                f"no label-studio executable beside {sys.executable} or on PATH; install it with "
+                "pip install 'labelloop[studio]', or use a Label Studio that runs elsewhere (LABELLOOP_STUDIO_URL)"
+            )
+        return path
 
     @classmethod
     def start(
@@ -98,7 +102,7 @@ class LocalStudio:
         Args:
             data_dir: its database and files; made where missing. Email, password and token of the first start
                 hold for good.
-            executable: None: the one that `find_label_studio` finds.
+            executable: None: the one that `find_executable` finds.
             password: None: a random one.
             token: hex digits; None: random ones.
 
@@ -109,14 +113,22 @@ class LocalStudio:
         """
         token = token or secrets.token_hex(20)
         password = password or secrets.token_urlsafe(16)
-        command = executable or find_label_studio()
+        command = executable or cls.find_executable()
         _check(port, token)
         data_dir = data_dir.resolve()
         for folder in (data_dir, log_file.parent):
             folder.mkdir(parents=True, exist_ok=True)
         url = f"http://localhost:{port}"
         process = _launch(command, data_dir, port, log_file, _environment(data_dir, url, email, password, token))
-        studio = cls(url, token, email, password, log_file, process, _leash(process.pid))
+        studio = cls(
+            url,
+            token,
+            email=email,
+            password=password,
+            log_file=log_file,
+            process=process,
+            leash=_leash(process.pid),
+        )
         try:
             studio._wait_until_ready(f"http://{LOOPBACK}:{port}", data_dir, timeout_s)
         except BaseException:

@@ -1,29 +1,111 @@
 """Label Studio's JSON: read once, where it enters, into frozen values; unknown keys are ignored."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError, model_validator
 
-from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Prediction, ProjectInfo, Region, Task, region_meaning
+from ..domain.annotation import Annotation, Prediction, ProjectInfo, Task
 from ..domain.example import PrelabelOutcome
-from ..domain.project import GREATEST_STUDIO_ID
+from ..domain.project import Project
 from ..errors import PayloadError
 
 __all__ = [
-    "AnnotationPayload",
-    "Id",
-    "Payload",
+    "AnnotationChange",
     "PredictRequest",
-    "ProjectPayload",
     "SetupRequest",
-    "object_or_none",
+    "WebhookMessage",
+    "check_event",
+    "parse_webhook",
     "prediction_to_json",
     "project_from_api",
     "task_from_export",
 ]
+
+# Every member of a project can send the webhook anything, since Label Studio shows its credentials to all of them. So
+# the size of a call is checked before it is parsed, the length of its lists before their entries are read, and reading
+# stops at the first entry that is wrong.
+MAX_EVENT_COMMAS = 2_000_000
+"""400 for each of the at most 5,000 tasks or annotations in one call. A JSON value of two bytes takes fifty bytes or
+more in memory, and a comma separates any two values; those inside texts are counted as well."""
+MAX_LISTED = 50_000
+"""The most entries in a list, ten times what Label Studio sends."""
+MAX_NAME_LENGTH = 64
+MAX_VERSION_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationChange:
+    """An annotation that was created or updated.
+
+    Attributes:
+        task_id: the annotation's task; the task's data are ignored, since anybody can make them up.
+        prelabel_version: model version of the pre-label that the annotation started from; None where there was
+            none or the payload does not say.
+    """
+
+    task_id: int | None
+    annotation: Annotation
+    prelabel_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookMessage:
+    """One call of the event webhook, or of Start Training.
+
+    Attributes:
+        action: Label Studio's name of the action, such as `ANNOTATION_CREATED`; unknown names are accepted.
+        project: None where the webhook is set to send no payload.
+        annotations: the annotations that were created or updated.
+        task_ids: the tasks that were created or deleted.
+    """
+
+    action: str
+    project: ProjectInfo | None = None
+    annotations: tuple[AnnotationChange, ...] = ()
+    deleted_annotation_ids: tuple[int, ...] = ()
+    task_ids: tuple[int, ...] = ()
+
+    @property
+    def project_id(self) -> int | None:
+        """The project's id; None where the project is None."""
+        return self.project.id if self.project else None
+
+
+def check_event(body: bytes) -> None:
+    """Refuse, before it is parsed, a body that would take far more memory than its size.
+
+    Raises:
+        PayloadError: the body holds more values than any call of Label Studio's.
+    """
+    if (commas := body.count(b",")) > MAX_EVENT_COMMAS:
+        raise PayloadError(
+            f"webhook: {commas} commas found, at most {MAX_EVENT_COMMAS} wanted; Label Studio sends 5,000 tasks or "
+            "annotations per call at most"
+        )
+
+
+def parse_webhook(body: object) -> WebhookMessage:
+    """Parse the body of a webhook call into a message.
+
+    Raises:
+        PayloadError: the body is not an object, has no action or too many entries, or an annotation, task or project
+            in it is invalid; the first invalid one is named.
+    """
+    envelope = _Envelope.read(body)
+    if not envelope.action.startswith(("ANNOTATION", "TASK")):
+        return _message(envelope)
+    message = _Webhook.read(body)
+    task_ids = {task.id for task in message.task}
+    is_deletion = message.action.endswith("DELETED")
+    return replace(
+        _message(message),
+        annotations=() if is_deletion else tuple(_change(each, task_ids) for each in message.annotation),
+        deleted_annotation_ids=tuple(each.id for each in message.annotations) if is_deletion else (),
+        task_ids=tuple(each.id for each in message.tasks),
+    )
 
 
 def project_from_api(body: object) -> ProjectInfo:
@@ -32,7 +114,7 @@ def project_from_api(body: object) -> ProjectInfo:
     Raises:
         PayloadError: not an object, or no id.
     """
-    return ProjectPayload.read(body).value()
+    return _Project.read(body).value()
 
 
 def task_from_export(body: object) -> Task:
@@ -74,21 +156,21 @@ def _project_id(value: object) -> object:
 def _annotator(value: object) -> str:
     if isinstance(value, Mapping):
         value = value.get("id", value.get("email"))
-    return UNKNOWN_ANNOTATOR if value is None else str(value)
+    return Annotation.UNKNOWN_ANNOTATOR if value is None else str(value)
 
 
-def object_or_none(value: object) -> object:
+def _object_or_none(value: object) -> object:
     """Return an optional object, for a validation; None where it is empty or not an object."""
     return value if isinstance(value, dict) and value else None
 
 
-Id = Annotated[int, Field(ge=0, le=GREATEST_STUDIO_ID)]
-ProjectId = Annotated[int, Field(ge=1, le=GREATEST_STUDIO_ID)]
+StudioId = Annotated[int, Field(ge=0, le=Project.GREATEST_ID)]
+ProjectId = Annotated[int, Field(ge=1, le=Project.GREATEST_ID)]
 """A project's id. Label Studio counts from 1; labelloop itself uses 0, for work on files."""
 Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_objects)]
 
 
-class Payload(BaseModel):
+class _Payload(BaseModel):
     """The base of all JSON objects of Label Studio.
 
     Attributes:
@@ -125,25 +207,25 @@ class Payload(BaseModel):
             ) from None
 
 
-class _Prediction(Payload):
-    id: Id | None = None
+class _Prediction(_Payload):
+    id: StudioId | None = None
     result: Regions = ()
     model_version: str | None = None
 
 
-class AnnotationPayload(Payload):
+class _Annotation(_Payload):
     """An annotation as exports, the API and events send it."""
 
-    id: Id
-    task: Id | None = None
-    completed_by: Annotated[str, BeforeValidator(_annotator)] = UNKNOWN_ANNOTATOR
+    id: StudioId
+    task: StudioId | None = None
+    completed_by: Annotated[str, BeforeValidator(_annotator)] = Annotation.UNKNOWN_ANNOTATOR
     updated_by: Any = None
     result: Regions = ()
     was_cancelled: bool | None = False
     ground_truth: bool | None = False
     lead_time: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    parent_prediction: Id | None = None
-    prediction: Annotated[_Prediction | None, BeforeValidator(object_or_none)] = None
+    parent_prediction: StudioId | None = None
+    prediction: Annotated[_Prediction | None, BeforeValidator(_object_or_none)] = None
     created_at: str | None = None
     updated_at: str | None = None
 
@@ -180,17 +262,16 @@ class AnnotationPayload(Payload):
     def _outcome(self, prelabel: _Prediction | None) -> PrelabelOutcome:
         if self.parent_prediction is None:
             return PrelabelOutcome.NONE
-        if prelabel is not None:
-            return _outcome_by_comparison(self.result, prelabel.result)
         # "Create Annotations From Predictions" leaves both empty; every save by a person sets updated_by.
         was_copied = self.updated_by is None and self.lead_time is None
-        return _outcome_by_origin(self.result, was_copied=was_copied)
+        regions = None if prelabel is None else prelabel.result
+        return Annotation.prelabel_outcome(self.result, regions, was_copied=was_copied)
 
 
-class _Task(Payload):
-    id: Id = 0
+class _Task(_Payload):
+    id: StudioId = 0
     data: dict[str, Any]
-    annotations: Annotated[tuple[AnnotationPayload, ...], FailFast(), BeforeValidator(_none_to_empty)] = ()
+    annotations: Annotated[tuple[_Annotation, ...], FailFast(), BeforeValidator(_none_to_empty)] = ()
     predictions: Annotated[tuple[_Prediction, ...], FailFast(), BeforeValidator(_objects)] = ()
 
     def value(self) -> Task:
@@ -199,10 +280,10 @@ class _Task(Payload):
 
 class _StoredTask(_Task):
     source = "task"
-    id: Id
+    id: StudioId
 
 
-class ProjectPayload(Payload):
+class _Project(_Payload):
     """A project as the API and events send it."""
 
     source = "project"
@@ -227,7 +308,7 @@ class ProjectPayload(Payload):
         )
 
 
-class SetupRequest(Payload):
+class SetupRequest(_Payload):
     """Body of `/setup`. The access token that Label Studio puts in it is left behind on purpose."""
 
     source = "/setup"
@@ -235,7 +316,7 @@ class SetupRequest(Payload):
     label_config: str = Field(alias="schema")
 
 
-class PredictRequest(Payload):
+class PredictRequest(_Payload):
     """Body of `/predict`."""
 
     source = "/predict"
@@ -249,40 +330,69 @@ class PredictRequest(Payload):
         return tuple(task.value() for task in self.listed)
 
 
-def _outcome_by_comparison(result: Sequence[Region], prelabel: Sequence[Region]) -> PrelabelOutcome:
-    """Return what became of a pre-label, by comparing it with the annotation's result.
-
-    Only the meaning of regions counts (see `region_meaning`), and neither their order nor controls that the pre-label
-    does not answer, such as a comment box beside the labels.
-    """
-    if not prelabel:
-        return PrelabelOutcome.NONE
-    controls = {_control_name(region) for region in prelabel}
-    answered = [region for region in result if _control_name(region) in controls]
-    is_same = Counter(map(region_meaning, answered)) == Counter(map(region_meaning, prelabel))
-    return PrelabelOutcome.ACCEPTED if is_same else PrelabelOutcome.CHANGED
+def _listed(value: object) -> object:
+    """Return a list: `ANNOTATION_CREATED` sends one object under the key where `ANNOTATIONS_CREATED` sends a list."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        return [value]
+    if len(value) > MAX_LISTED:
+        raise ValueError(f"{len(value)} entries found, at most {MAX_LISTED} wanted")
+    return value
 
 
-def _outcome_by_origin(result: Sequence[Region], *, was_copied: bool) -> PrelabelOutcome:
-    """Return the outcome where an annotation started from a pre-label that is not at hand.
-
-    The editor marks each region: `prediction` (untouched), `prediction-changed` or `manual`. A region that was deleted
-    leaves no mark. Regions of controls that the pre-label left no mark on do not count.
-
-    Args:
-        was_copied: Label Studio made the annotation from the prediction by itself, without the editor.
-    """
-    origins = [(_control_name(region), str(region.get("origin") or "")) for region in result]
-    if was_copied and not any(origin for _, origin in origins):
-        return PrelabelOutcome.ACCEPTED
-    controls = {name for name, origin in origins if origin in ("prediction", "prediction-changed")}
-    marks = {origin for name, origin in origins if name in controls}
-    return PrelabelOutcome.ACCEPTED if marks == {"prediction"} else PrelabelOutcome.CHANGED
+def _is_name(text: str) -> bool:
+    """True where the database can hold the text as an annotator's name or a time."""
+    return len(text) <= MAX_NAME_LENGTH and text.isprintable()
 
 
-def _control_name(region: Region) -> str:
-    """Return the name of the control, which is text unless somebody made the payload up."""
-    return str(region.get("from_name"))
+class _WebhookAnnotation(_Annotation):
+    @model_validator(mode="after")
+    def _check_names(self) -> "_WebhookAnnotation":
+        if not _is_name(self.completed_by) or not _is_name(self.updated_at or ""):
+            raise ValueError(f"completed_by and updated_at have at most {MAX_NAME_LENGTH} printable characters each")
+        return self
+
+    @property
+    def prelabel_version(self) -> str | None:
+        prelabel = self.prelabel()
+        version = prelabel.model_version if prelabel and prelabel.result else None
+        return version if version and len(version) <= MAX_VERSION_LENGTH and version.isprintable() else None
+
+
+class _Reference(_Payload):
+    id: StudioId
+
+
+class _Envelope(_Payload):
+    source = "webhook"
+    action: Annotated[str, Field(min_length=1)]
+    project: Annotated[_Project | None, BeforeValidator(_object_or_none)] = None
+
+
+EntryT = TypeVar("EntryT")
+Listed = Annotated[tuple[EntryT, ...], FailFast(), BeforeValidator(_listed)]
+
+
+class _Webhook(_Envelope):
+    annotation: Listed[_WebhookAnnotation] = ()
+    task: Listed[_Reference] = ()
+    annotations: Listed[_Reference] = ()
+    tasks: Listed[_Reference] = ()
+
+
+def _message(envelope: _Envelope) -> WebhookMessage:
+    return WebhookMessage(envelope.action, envelope.project.value() if envelope.project else None)
+
+
+def _change(annotation: _WebhookAnnotation, task_ids: Collection[int]) -> AnnotationChange:
+    # An annotation names its task; where it does not, the event's only task is the one.
+    only = next(iter(task_ids)) if len(task_ids) == 1 else None
+    return AnnotationChange(
+        task_id=only if annotation.task is None else annotation.task,
+        annotation=annotation.value(),
+        prelabel_version=annotation.prelabel_version,
+    )
 
 
 def _json_type(body: object) -> str:

@@ -1,4 +1,4 @@
-"""What is served of a label config, read once for each config."""
+"""The serving plans of label configs, each read once."""
 
 from functools import lru_cache
 

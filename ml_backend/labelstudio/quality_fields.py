@@ -1,10 +1,10 @@
-"""What labelloop writes into tasks about their labels, and the tabs of the Data Manager that show it."""
+"""Keys that labelloop writes into tasks about their labels, and the tabs of the Data Manager that show them."""
 
 from collections.abc import Collection, Mapping
-from enum import StrEnum
+from enum import StrEnum, nonmember
 from typing import Any
 
-__all__ = ["REVIEW_TABS", "TRUE", "QualityField", "default_tab", "review_tab", "with_marks"]
+__all__ = ["QualityField", "ReviewTab"]
 
 
 class QualityField(StrEnum):
@@ -17,13 +17,18 @@ class QualityField(StrEnum):
     SUSPECT = "labelloop_suspect"
     DISAGREEMENT = "labelloop_disagreement"
 
+    @staticmethod
+    def marked(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a task's data with these quality fields and no others.
 
-FIELDS = frozenset(QualityField)
-REVIEW_TABS = {QualityField.SUSPECT: "Likely label errors", QualityField.DISAGREEMENT: "Annotators disagree"}
-"""Titles of the tabs by the field that is true for their tasks."""
+        Without fields, the task is in no tab and holds nobody's suggestion. A task that once was in a tab says that it
+        is not, since Label Studio continues to list columns that some task had.
+        """
+        flags = {str(name): False for name in (QualityField.SUSPECT, QualityField.DISAGREEMENT) if name in data}
+        return {key: value for key, value in data.items() if key not in set(QualityField)} | flags | dict(fields)
+
+
 DEFAULT_TAB = "Default"
-TRUE = "true"
-"""How a filter of type String spells the JSON value; the interface edits such a filter correctly, unlike others."""
 
 BESIDE_THE_TEXT = (QualityField.GIVEN, QualityField.SUGGESTED, QualityField.ISSUE, QualityField.QUALITY)
 WIDTHS = {
@@ -33,53 +38,64 @@ WIDTHS = {
 TEXT_WIDTH = 340
 
 
-def with_marks(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a task's data with these quality fields and no others.
+class ReviewTab(StrEnum):
+    """Tabs by their titles; each shows the tasks whose field of the same name is true."""
 
-    Without fields, the task is in no tab and holds nobody's suggestion. A task that once was in a tab says that it is
-    not, since Label Studio goes on to list columns that some task had.
-    """
-    flags = {str(name): False for name in REVIEW_TABS if name in data}
-    return {key: value for key, value in data.items() if key not in FIELDS} | flags | dict(fields)
+    SUSPECT = "Likely label errors"
+    DISAGREEMENT = "Annotators disagree"
 
+    TRUE = nonmember("true")
+    """How a filter of type String spells the JSON value; the interface edits such a filter correctly, unlike others."""
 
-def review_tab(field: QualityField, text_field: str, columns: Collection[str]) -> dict[str, Any]:
-    """Return a tab of the tasks whose `field` is true, the least quality first, with what a decision needs in sight.
+    @property
+    def field(self) -> QualityField:
+        """The key that is true in the tasks of the tab."""
+        return QualityField[self.name]
 
-    Args:
-        columns: all that the Data Manager can show. Label Studio shows each that a tab does not hide.
-    """
-    shown = {"tasks:id", f"tasks:data.{text_field}", *(f"tasks:data.{name}" for name in BESIDE_THE_TEXT)}
-    if field is QualityField.DISAGREEMENT:
-        shown = shown - {f"tasks:data.{QualityField.ISSUE}"} | {"tasks:annotators"}
-    beside_editor = {"tasks:id", f"tasks:data.{QualityField.SUGGESTED}"}
-    hidden = {
-        "explore": [name for name in _all(columns) if name not in shown],
-        "labeling": [name for name in _all(columns) if name not in beside_editor],
-    }
-    return {
-        **_list(REVIEW_TABS[field]),
-        "hiddenColumns": hidden,
-        "columnsWidth": WIDTHS | {f"tasks:data.{text_field}": TEXT_WIDTH},
-        "filters": {
-            "conjunction": "and",
-            "items": [{"filter": f"filter:tasks:data.{field}", "operator": "equal", "type": "String", "value": TRUE}],
-        },
-        "ordering": [f"tasks:data.{QualityField.QUALITY}"],
-    }
+    def view(self, text_field: str, columns: Collection[str]) -> dict[str, Any]:
+        """Return a tab of the tasks whose field is true, the least quality first, with what a decision needs in sight.
 
+        Args:
+            columns: all that the Data Manager can show. Label Studio shows each that a tab does not hide.
+        """
+        shown = {"tasks:id", f"tasks:data.{text_field}", *(f"tasks:data.{name}" for name in BESIDE_THE_TEXT)}
+        if self is ReviewTab.DISAGREEMENT:
+            shown = shown - {f"tasks:data.{QualityField.ISSUE}"} | {"tasks:annotators"}
+        beside_editor = {"tasks:id", f"tasks:data.{QualityField.SUGGESTED}"}
+        hidden = {
+            "explore": [name for name in _all(columns) if name not in shown],
+            "labeling": [name for name in _all(columns) if name not in beside_editor],
+        }
+        return {
+            **_list(self.value),
+            "hiddenColumns": hidden,
+            "columnsWidth": WIDTHS | {f"tasks:data.{text_field}": TEXT_WIDTH},
+            "filters": {
+                "conjunction": "and",
+                "items": [
+                    {
+                        "filter": f"filter:tasks:data.{self.field}",
+                        "operator": "equal",
+                        "type": "String",
+                        "value": self.TRUE,
+                    }
+                ],
+            },
+            "ordering": [f"tasks:data.{QualityField.QUALITY}"],
+        }
 
-def default_tab(columns: Mapping[str, bool]) -> dict[str, Any]:
-    """Return the tab of all tasks as Label Studio shows it where nobody has saved any tab, without the quality fields.
+    @staticmethod
+    def default_view(columns: Mapping[str, bool]) -> dict[str, Any]:
+        """Return the tab of all tasks as Label Studio shows it where nobody has saved any tab, without these fields.
 
-    Label Studio stops showing that one as soon as there is another, so it has to be saved beside it.
+        Label Studio stops showing that one as soon as there is another, so it has to be saved beside it.
 
-    Args:
-        columns: whether each is visible unless a tab says otherwise.
-    """
-    ours = {f"tasks:data.{name}" for name in QualityField}
-    hidden = [name for name in _all(columns) if name in ours or not columns.get(name, True)]
-    return {**_list(DEFAULT_TAB), "hiddenColumns": {"explore": hidden, "labeling": hidden}}
+        Args:
+            columns: whether each is visible unless a tab says otherwise.
+        """
+        ours = {f"tasks:data.{name}" for name in QualityField}
+        hidden = [name for name in _all(columns) if name in ours or not columns.get(name, True)]
+        return {**_list(DEFAULT_TAB), "hiddenColumns": {"explore": hidden, "labeling": hidden}}
 
 
 def _list(title: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..domain.model import ModelVersion, cold_start_version, is_cold_start
+from ..domain.model import ModelVersion
 from ..domain.ports import Predictor
 from ..domain.project import Project
 from ..errors import BundleError, DatabaseUnavailable, EncoderError, TrackingError
@@ -68,8 +68,10 @@ class Champions:
     def loaded(self, project: Project) -> Predictor | None:
         """The predictor that serves now; None while none is loaded that fits the label config. Never waits."""
         serving = self._serving.get(project.id)
-        cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
-        is_outdated = serving is not None and is_cold_start(serving.version) and serving.version != cold_start
+        cold_start = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
+        is_outdated = (
+            serving is not None and ModelVersion.is_cold_start_name(serving.version) and serving.version != cold_start
+        )
         return None if is_outdated else serving
 
     def project(self, project_id: int) -> Project | None:
@@ -134,7 +136,7 @@ class Champions:
     def _wanted(self, project: Project, champion: ModelVersion | None) -> Predictor:
         """Return the predictor of the champion: the one that serves, where that is it."""
         serving = self._serving.get(project.id)
-        cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
+        cold_start = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
         if champion is None:
             is_served = serving is not None and serving.version == cold_start
             return serving if serving is not None and is_served else self._cold_start(project)

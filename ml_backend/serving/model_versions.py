@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..domain.model import Method, ModelVersion, cold_start_version
+from ..domain.model import Method, ModelVersion
 from ..domain.ports import ModelRegistry
 from ..domain.project import Project
 from ..errors import BundleError, ModelNotFound
@@ -52,7 +52,11 @@ class ModelVersions:
     def serving(self, project: Project) -> str:
         """Return the name of the version that serves a project: the champion's, or the cold start's."""
         champion = self.champion(project.ref.key)
-        return champion.name if champion else cold_start_version(project.ref.key, project.label_config_fingerprint)
+        return (
+            champion.name
+            if champion
+            else ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
+        )
 
     def served(self, project_key: str) -> Sequence[ModelVersion]:
         """Return the champion and the versions that served before it, newest first, without those rolled back."""

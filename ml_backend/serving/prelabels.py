@@ -10,7 +10,7 @@ from ..domain.annotation import Prediction, Region, Task
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.ports import Predictor
-from ..domain.snapshot import SplitFractions, split_of
+from ..domain.snapshot import SplitFractions
 from ..tasks import ServedControl, ServingPlan
 from .scores import draw_from_quantiles
 
@@ -45,7 +45,7 @@ def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, spl
             None: no task is blind, for predictions that no annotator will see.
     """
     texts = [plan.text(task.data) for task in tasks]
-    blind = [split is not None and bool(text.strip()) and split_of(text, split).is_held_out for text in texts]
+    blind = [split is not None and bool(text.strip()) and split.split_of(text).is_held_out for text in texts]
     asked = [index for index, is_blind in enumerate(blind) if not is_blind]
     answers = dict(zip(asked, predictor.predict([texts[index] for index in asked]), strict=True)) if asked else {}
     empty: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Task, time_of
+from ..domain.annotation import Annotation, Task
 from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import SelectedBy
 
@@ -42,11 +42,11 @@ def _agrees(event: AnnotationEvent, task: Task, annotation: Annotation) -> bool:
     """True where the event can be about this annotation, at a time between its creation and its last change."""
     if event.action is EventAction.DELETED or event.task_id not in (None, task.id):
         return False
-    known = {event.annotator, annotation.annotator} - {UNKNOWN_ANNOTATOR}
+    known = {event.annotator, annotation.annotator} - {Annotation.UNKNOWN_ANNOTATOR}
     return len(known) <= 1 and _is_in_time(event, annotation)
 
 
 def _is_in_time(event: AnnotationEvent, annotation: Annotation) -> bool:
-    created_at, happened_at = time_of(annotation.created_at), time_of(event.changed_at)
+    created_at, happened_at = Annotation.time_of(annotation.created_at), Annotation.time_of(event.changed_at)
     earliest = created_at + ONE_ACT if event.action is EventAction.UPDATED else created_at
     return earliest <= happened_at <= annotation.last_change

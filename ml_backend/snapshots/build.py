@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from ..domain.annotation import Task
 from ..domain.example import Row, SelectedBy, Target
-from ..domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
-from ..domain.snapshot import Split, SplitFractions, normal_form, split_of
+from ..domain.reasons import Reason, ReasonCount, ReasonCounts
+from ..domain.snapshot import Split, SplitFractions, normal_form
 from ..tasks import ServedControl, ServingPlan
 from .leakage import find_leaks
 from .reviewed import BuildSettings, History, RowChange, count_disagreements, row_of
@@ -119,7 +119,7 @@ def _rows_of(
     dropped: list[DroppedRow] = []
     for task in tasks:
         result = row_of(task, plan, settings, history, reasons)
-        if isinstance(result, Reason) and result in UNREVIEWED:
+        if isinstance(result, Reason) and result.is_unreviewed:
             reasons.add(result, task.id)
         elif isinstance(result, Reason):
             dropped.append(DroppedRow(task.id, result))
@@ -186,7 +186,7 @@ def _split(rows: Iterable[Row], plan: ServingPlan, fractions: SplitFractions) ->
     splits: dict[Split, list[Row]] = {split: [] for split in Split}
     for row in rows:
         if row.targets:
-            splits[split_of(row.input[plan.field], fractions)].append(row)
+            splits[fractions.split_of(row.input[plan.field])].append(row)
     return splits
 
 
@@ -194,8 +194,8 @@ def _moved(
     original: Iterable[Row], changed: Iterable[Row], plan: ServingPlan, fractions: SplitFractions
 ) -> dict[int, Split]:
     """Return by task id the splits that can no longer be computed, because a hook changed the text."""
-    splits = {row.task_id: split_of(row.input[plan.field], fractions) for row in original}
-    now = ((row.task_id, split_of(row.input.get(plan.field, ""), fractions)) for row in changed)
+    splits = {row.task_id: fractions.split_of(row.input[plan.field]) for row in original}
+    now = ((row.task_id, fractions.split_of(row.input.get(plan.field, ""))) for row in changed)
     return {task_id: splits[task_id] for task_id, split in now if splits.get(task_id, split) is not split}
 
 

@@ -18,7 +18,7 @@ from ..words import words
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-__all__ = ["Leak", "find_leaks"]
+__all__ = ["find_leaks"]
 
 PERMUTATIONS = 128
 SEED = 1
@@ -26,7 +26,7 @@ LARGEST_MISS_RATE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Leak:
+class _Leak:
     """A train text that repeats a held-out one.
 
     Attributes:
@@ -40,7 +40,7 @@ class Leak:
     is_exact: bool
 
 
-def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float) -> dict[int, Leak]:
+def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float) -> dict[int, _Leak]:
     """Return by index the train texts that are as similar to a held-out text as the threshold, or more.
 
     Candidates come from an index of the held-out texts alone, each is then measured exactly: nothing below the
@@ -58,12 +58,12 @@ def find_leaks(train: Sequence[str], held_out: Sequence[str], threshold: float) 
     index = MinHashLSH(num_perm=PERMUTATIONS, params=_bands_and_rows(threshold))
     for position, sketch in enumerate(_sketches(held_out_shingles)):
         index.insert(position, sketch, check_duplication=False)
-    leaks: dict[int, Leak] = {}
+    leaks: dict[int, _Leak] = {}
     for position, sketch in enumerate(_sketches(train_shingles)):
         best = _most_similar(train_shingles[position], held_out_shingles, index.query(sketch))
         if best and best[0] >= threshold:
             is_exact = words(train[position]) == words(held_out[best[1]])
-            leaks[position] = Leak(best[1], best[0], is_exact)
+            leaks[position] = _Leak(best[1], best[0], is_exact)
     return leaks
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ..domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Region, Task, flat_choices, region_meaning
+from ..domain.annotation import Annotation, Region, Task, flat_choices, region_meaning
 from ..errors import ConfigurationError
 
-__all__ = ["ReviewMode", "ReviewRule"]
+__all__ = ["ReviewRule"]
 
 
-class ReviewMode(StrEnum):
-    """What makes an annotation count."""
+class _ReviewMode(StrEnum):
+    """The act that makes an annotation count."""
 
     SUBMITTED = "submitted"
     GROUND_TRUTH = "ground_truth"
@@ -31,7 +31,7 @@ class ReviewRule:
         annotators: how many must agree; with AGREEMENT only.
     """
 
-    mode: ReviewMode = ReviewMode.SUBMITTED
+    mode: _ReviewMode = _ReviewMode.SUBMITTED
     control: str = ""
     value: str = ""
     annotators: int = 0
@@ -44,23 +44,23 @@ class ReviewRule:
             ConfigurationError: the text is none of these.
         """
         mode, has_argument, argument = (part.strip() for part in text.partition(":"))
-        if mode in (ReviewMode.SUBMITTED, ReviewMode.GROUND_TRUTH) and not has_argument:
-            return cls(ReviewMode(mode))
-        if mode == ReviewMode.APPROVED:
+        if mode in (_ReviewMode.SUBMITTED, _ReviewMode.GROUND_TRUTH) and not has_argument:
+            return cls(_ReviewMode(mode))
+        if mode == _ReviewMode.APPROVED:
             control, _, value = (part.strip() for part in argument.partition("="))
             if control and value:
-                return cls(ReviewMode.APPROVED, control=control, value=value)
-        if mode == ReviewMode.AGREEMENT and argument.isascii() and argument.isdecimal() and int(argument) > 0:
-            return cls(ReviewMode.AGREEMENT, annotators=int(argument))
+                return cls(_ReviewMode.APPROVED, control=control, value=value)
+        if mode == _ReviewMode.AGREEMENT and argument.isascii() and argument.isdecimal() and int(argument) > 0:
+            return cls(_ReviewMode.AGREEMENT, annotators=int(argument))
         raise ConfigurationError(
             f"review rule {text!r} found; wanted submitted, ground_truth, approved:<control>=<value> "
             "(such as approved:review=ok) or agreement:<N> (such as agreement:2); set LABELLOOP_REVIEW_RULE to one"
         )
 
     def __str__(self) -> str:
-        if self.mode is ReviewMode.APPROVED:
+        if self.mode is _ReviewMode.APPROVED:
             return f"{self.mode}:{self.control}={self.value}"
-        return f"{self.mode}:{self.annotators}" if self.mode is ReviewMode.AGREEMENT else str(self.mode)
+        return f"{self.mode}:{self.annotators}" if self.mode is _ReviewMode.AGREEMENT else str(self.mode)
 
     def annotations_that_count(
         self, task: Task, answer: Callable[[Annotation], Hashable | None] | None = None
@@ -74,13 +74,13 @@ class ReviewRule:
             answer: what annotators have to agree on, None for no answer; by default their whole result.
         """
         submitted = [annotation for annotation in task.annotations if not annotation.was_cancelled]
-        if self.mode is ReviewMode.GROUND_TRUTH:
+        if self.mode is _ReviewMode.GROUND_TRUTH:
             # The star is put on one annotation by hand; a newer one of the same person does not take it over.
             return _latest_per_annotator(a for a in submitted if a.ground_truth)
         latest = _latest_per_annotator(submitted)
-        if self.mode is ReviewMode.APPROVED:
+        if self.mode is _ReviewMode.APPROVED:
             return tuple(a for a in latest if self._is_approved(a))
-        if self.mode is ReviewMode.AGREEMENT and _most_agreeing(latest, answer or _whole_result) < self.annotators:
+        if self.mode is _ReviewMode.AGREEMENT and _most_agreeing(latest, answer or _whole_result) < self.annotators:
             return ()
         return latest
 
@@ -98,7 +98,7 @@ class ReviewRule:
 def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
     latest: dict[object, Annotation] = {}
     for annotation in sorted(annotations, key=_age):
-        is_known = annotation.annotator != UNKNOWN_ANNOTATOR
+        is_known = annotation.annotator != Annotation.UNKNOWN_ANNOTATOR
         latest[annotation.annotator if is_known else annotation.id] = annotation
     return tuple(sorted(latest.values(), key=lambda annotation: annotation.id))
 

@@ -18,16 +18,15 @@ from pydantic import TypeAdapter, ValidationError
 from ..atomic_files import take_place, unfinished_folder
 from ..domain.example import Row
 from ..domain.label_config import LabelConfig
-from ..domain.reasons import reason_counts_to_json
+from ..domain.reasons import ReasonCount
 from ..domain.row_json import row_to_json, to_line
 from ..domain.snapshot import SCHEMA_VERSION, ProjectRef, Snapshot, SnapshotManifest, Split
 from ..errors import SnapshotError
 from .build import BuiltRows
 from .reviewed import BuildSettings
 
-__all__ = ["MANIFEST", "read_manifest", "read_moved", "read_rows", "read_unresolved", "row_from_line", "write_snapshot"]
+__all__ = ["SnapshotFolder", "write_snapshot"]
 
-MANIFEST = "manifest.json"
 UNRESOLVED = "unresolved.jsonl"
 DROPPED = "dropped.jsonl"
 MOVED = "moved.jsonl"
@@ -86,80 +85,110 @@ def write_snapshot(
         path = folder / manifest.id
         if not path.exists():
             text = json.dumps(_manifest_to_json(manifest), ensure_ascii=False, indent=2) + "\n"
-            (hidden / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+            (hidden / SnapshotFolder.MANIFEST).write_text(text, encoding="utf-8", newline="\n")
             if take_place(hidden, path):
                 return Snapshot(path, manifest, is_new=True)
-        return Snapshot(path, replace(read_manifest(path), reasons=built.reasons))
+        return Snapshot(path, replace(SnapshotFolder(path).manifest(), reasons=built.reasons))
 
 
-def read_manifest(path: Path) -> SnapshotManifest:
-    """Return what the snapshot in this folder says about itself.
+class SnapshotFolder:
+    """A snapshot on disk, of which every file is checked before it is believed."""
 
-    Raises:
-        SnapshotError: there is no snapshot, or its manifest is damaged.
-    """
-    file = path / MANIFEST
-    try:
-        manifest = _read_manifest(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SnapshotError(
-            f"{path} holds no {MANIFEST}; wanted the folder of a snapshot, as `labelloop export` prints it"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise SnapshotError(f"{file} is damaged: {error}; {REMEDY}") from None
-    return manifest
+    MANIFEST = "manifest.json"
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-def read_rows(path: Path, split: Split) -> Iterator[Row]:
-    """Return the rows of one split, as a stream in the order of task ids.
+    def manifest(self) -> SnapshotManifest:
+        """Return what the snapshot in this folder says about itself.
 
-    The file's sha256 is checked before the first row.
-
-    Raises:
-        SnapshotError: the file is missing or is not the one that the manifest describes.
-    """
-    return _read(path, f"{split.value}.jsonl")
-
-
-def read_unresolved(path: Path) -> Iterator[Row]:
-    """Return the rows whose annotators disagree, as a stream in the order of task ids.
-
-    Raises:
-        SnapshotError: as `read_rows`.
-    """
-    return _read(path, UNRESOLVED)
-
-
-def read_moved(path: Path) -> Mapping[int, Split]:
-    """Return the split by task id of those unresolved rows from whose changed text it can no longer be computed.
-
-    Raises:
-        SnapshotError: as `read_rows`.
-    """
-    if MOVED not in read_manifest(path).files:
-        return {}
-    moved = {}
-    for number, line in _lines(path, MOVED):
+        Raises:
+            SnapshotError: there is no snapshot, or its manifest is damaged.
+        """
+        file = self._path / self.MANIFEST
         try:
-            entry = json.loads(line)
-            moved[int(entry["task_id"])] = Split(entry["split"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise SnapshotError(f"{path / MOVED}, line {number}: {error!r}; {REMEDY}") from None
-    return moved
+            manifest = _read_manifest(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SnapshotError(
+                f"{self._path} holds no {self.MANIFEST}; wanted the folder of a snapshot, as `labelloop export` prints "
+                "it"
+            ) from None
+        except (ValueError, OSError) as error:
+            raise SnapshotError(f"{file} is damaged: {error}; {REMEDY}") from None
+        return manifest
 
+    def rows(self, split: Split) -> Iterator[Row]:
+        """Return the rows of one split, as a stream in the order of task ids.
 
-def row_from_line(line: str) -> Row:
-    """Return the row that a line of a snapshot's file describes.
+        The file's sha256 is checked before the first row.
 
-    Raises:
-        ValueError: the line is not JSON, or not a row; the message names the place.
-    """
-    if not HALF_CHARACTER.search(line):
-        return _from_json(_row_reader(), line)
-    # The parser of JSON refuses half a surrogate pair. So the line is checked with other characters in such places, and
-    # then read by Python's own parser, which accepts them.
-    _from_json(_row_reader(), HALF_CHARACTER.sub(r"\\u00", line))
-    return _row_reader().validate_python(json.loads(line))
+        Raises:
+            SnapshotError: the file is missing or is not the one that the manifest describes.
+        """
+        return self._read(f"{split.value}.jsonl")
+
+    def unresolved(self) -> Iterator[Row]:
+        """Return the rows whose annotators disagree, as a stream in the order of task ids.
+
+        Raises:
+            SnapshotError: as `rows`.
+        """
+        return self._read(UNRESOLVED)
+
+    def moved(self) -> Mapping[int, Split]:
+        """Return the split by task id of those unresolved rows from whose changed text it can no longer be computed.
+
+        Raises:
+            SnapshotError: as `rows`.
+        """
+        if MOVED not in self.manifest().files:
+            return {}
+        moved = {}
+        for number, line in self._lines(MOVED):
+            try:
+                entry = json.loads(line)
+                moved[int(entry["task_id"])] = Split(entry["split"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise SnapshotError(f"{self._path / MOVED}, line {number}: {error!r}; {REMEDY}") from None
+        return moved
+
+    @staticmethod
+    def row_from_line(line: str) -> Row:
+        """Return the row that a line of a snapshot's file describes.
+
+        Raises:
+            ValueError: the line is not JSON, or not a row; the message names the place.
+        """
+        if not HALF_CHARACTER.search(line):
+            return _from_json(_row_reader(), line)
+        # The parser of JSON refuses half a surrogate pair. So the line is checked with other characters in such places,
+        # and then read by Python's own parser, which accepts them.
+        _from_json(_row_reader(), HALF_CHARACTER.sub(r"\\u00", line))
+        return _row_reader().validate_python(json.loads(line))
+
+    def _read(self, name: str) -> Iterator[Row]:
+        for number, line in self._lines(name):
+            try:
+                yield self.row_from_line(line)
+            except ValueError as error:
+                raise SnapshotError(f"{self._path / name}, line {number}: {error}; {REMEDY}") from None
+
+    def _lines(self, name: str) -> Iterator[tuple[int, str]]:
+        """Yield the lines of a file, numbered from 1, once its sha256 was checked."""
+        file, digest = self._path / name, self.manifest().files.get(name)
+        try:
+            with file.open("rb") as content:
+                actual = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            raise SnapshotError(f"{file} cannot be read: {error.strerror}; {REMEDY}") from None
+        if actual != digest:
+            raise SnapshotError(
+                f"{file} was changed after it was written: sha256 {actual[:12]} found, {str(digest)[:12]} wanted by "
+                f"{self.MANIFEST}; {REMEDY}"
+            )
+        # Lines end at line feeds alone: texts may hold other characters that Python counts as line ends.
+        with file.open(encoding="utf-8", newline="\n") as lines:
+            yield from enumerate(lines, start=1)
 
 
 def _from_json(reader: TypeAdapter[ValueT], text: str) -> ValueT:
@@ -189,7 +218,7 @@ def _manifest_to_json(manifest: SnapshotManifest) -> dict[str, Any]:
     """Return the manifest as a JSON object, keys in the order in which a reader asks for them."""
     values = asdict(manifest) | {
         "warnings": list(manifest.warnings),
-        "reasons": reason_counts_to_json(manifest.reasons),
+        "reasons": ReasonCount.list_to_json(manifest.reasons),
     }
     return {"schema_version": values.pop("schema_version"), **values}
 
@@ -241,29 +270,3 @@ def _write_lines(file: Path, values: Iterable[Mapping[str, Any]]) -> str:
             digest.update(line)
             out.write(line)
     return digest.hexdigest()
-
-
-def _read(path: Path, name: str) -> Iterator[Row]:
-    for number, line in _lines(path, name):
-        try:
-            yield row_from_line(line)
-        except ValueError as error:
-            raise SnapshotError(f"{path / name}, line {number}: {error}; {REMEDY}") from None
-
-
-def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file, numbered from 1, once its sha256 was checked."""
-    file, digest = path / name, read_manifest(path).files.get(name)
-    try:
-        with file.open("rb") as content:
-            actual = hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as error:
-        raise SnapshotError(f"{file} cannot be read: {error.strerror}; {REMEDY}") from None
-    if actual != digest:
-        raise SnapshotError(
-            f"{file} was changed after it was written: sha256 {actual[:12]} found, {str(digest)[:12]} wanted by "
-            f"{MANIFEST}; {REMEDY}"
-        )
-    # Lines end at line feeds alone: texts may hold other characters that Python counts as line ends.
-    with file.open(encoding="utf-8", newline="\n") as lines:
-        yield from enumerate(lines, start=1)

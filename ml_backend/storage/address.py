@@ -6,7 +6,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from ..domain.addresses import without_password
-from .sqlite_file import sqlite_file
+from .sqlite_file import SqliteFile
 
 __all__ = ["check_database_url"]
 
@@ -35,5 +35,5 @@ def check_database_url(url: str, kinds: Collection[str]) -> None:
 
 
 def _is_in_memory(parsed: URL) -> bool:
-    file = sqlite_file(parsed)
+    file = SqliteFile.path_of(parsed)
     return file is None or ":memory:" in file.name or parsed.query.get("mode") == "memory"

@@ -3,10 +3,9 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
@@ -14,6 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlche
 from ..errors import ConfigurationError, DatabaseUnavailable
 from ..file_locks import file_lock
 from .locks import Locks
+from .repositories.base import metadata
 from .repositories.events import EventRepository
 from .repositories.flags import FlagRepository
 from .repositories.gates import GateRepository
@@ -22,10 +22,10 @@ from .repositories.jobs import JobRepository
 from .repositories.projects import ProjectRepository
 from .repositories.snapshots import SnapshotRepository
 from .repositories.versions import PromotionRepository, VersionRepository
-from .sqlite_file import OpenedFile, sqlite_file
-from .use import FileUse, alone_without_file
+from .sqlite_file import SqliteFile
+from .use import FileUse
 
-__all__ = ["Database", "migrate", "newest_revision", "open_database"]
+__all__ = ["Database", "open_database"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 5_000
@@ -60,7 +60,6 @@ POSTGRES_DISK_FULL = "53100"
 POSTGRES_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
 
 
-@dataclass(frozen=True, slots=True)
 class Database:
     """The repositories of one database. Safe to share between threads.
 
@@ -68,18 +67,21 @@ class Database:
         use: what tells other processes that this one uses a SQLite file; None for other databases.
     """
 
-    engine: Engine
-    use: FileUse | None
-    projects: ProjectRepository
-    events: EventRepository
-    hints: HintRepository
-    jobs: JobRepository
-    snapshots: SnapshotRepository
-    gates: GateRepository
-    promotions: PromotionRepository
-    versions: VersionRepository
-    flags: FlagRepository
-    locks: Locks
+    METADATA: ClassVar = metadata
+    """The tables of all repositories."""
+
+    def __init__(self, engine: Engine, use: FileUse | None, clock: Callable[[], datetime]) -> None:
+        self.engine, self.use = engine, use
+        self.projects = ProjectRepository(engine, clock)
+        self.events = EventRepository(engine, clock)
+        self.hints = HintRepository(engine, clock)
+        self.jobs = JobRepository(engine, clock)
+        self.snapshots = SnapshotRepository(engine, clock)
+        self.gates = GateRepository(engine, clock)
+        self.promotions = PromotionRepository(engine, clock)
+        self.versions = VersionRepository(engine, clock)
+        self.flags = FlagRepository(engine, clock)
+        self.locks = Locks(engine)
 
     def alone(self) -> AbstractContextManager[None]:
         """A block during which no other process uses the database.
@@ -87,7 +89,7 @@ class Database:
         Raises:
             StateError: another one does; raised as the block is entered.
         """
-        return self.use.alone() if self.use else alone_without_file(self.engine)
+        return self.use.alone() if self.use else FileUse.alone_without_file(self.engine)
 
     def close(self) -> None:
         """Close all connections."""
@@ -113,7 +115,7 @@ def open_database(url: str, clock: Callable[[], datetime], *, busy_timeout_ms: i
         try:
             use = _use(engine)
             with _one_migration_at_a_time(engine) as connection:
-                migrate(connection)
+                _migrate(connection)
             _stay_with_file(engine)
         except BaseException:
             engine.dispose()
@@ -124,30 +126,17 @@ def open_database(url: str, clock: Callable[[], datetime], *, busy_timeout_ms: i
         raise DatabaseUnavailable(f"{error}. {WANTED}", is_passing=error.is_passing) from error
     except (SQLAlchemyError, ModuleNotFoundError, OSError) as error:
         raise ConfigurationError(f"cannot open the database: {type(error).__name__}: {error}. {WANTED}") from error
-    return Database(
-        engine,
-        use,
-        ProjectRepository(engine, clock),
-        EventRepository(engine, clock),
-        HintRepository(engine, clock),
-        JobRepository(engine, clock),
-        SnapshotRepository(engine, clock),
-        GateRepository(engine, clock),
-        PromotionRepository(engine, clock),
-        VersionRepository(engine, clock),
-        FlagRepository(engine, clock),
-        Locks(engine),
-    )
+    return Database(engine, use, clock)
 
 
-def migrate(connection: Connection, revision: str = "head") -> None:
-    """Bring the schema to a revision.
+def _migrate(connection: Connection) -> None:
+    """Bring the schema to the newest revision.
 
     Raises:
         ConfigurationError: a newer labelloop made the database.
     """
     # Every process comes by here, and Alembic takes longer to import than all else that starting takes.
-    if revision == "head" and _revision(connection) == newest_revision():
+    if _revision(connection) == _newest_revision():
         return
     import alembic.command
     import alembic.config
@@ -157,7 +146,7 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     try:
-        alembic.command.upgrade(config, revision)
+        alembic.command.upgrade(config, "head")
     except CommandError as error:
         raise ConfigurationError(
             f"the database has a schema that this version does not know ({error}); a newer labelloop made it: install "
@@ -165,8 +154,8 @@ def migrate(connection: Connection, revision: str = "head") -> None:
         ) from error
 
 
-def newest_revision() -> str:
-    """The number that the newest migration has, as its file's name says."""
+def _newest_revision() -> str:
+    """Return the number that the newest migration has, as its file's name says."""
     return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
@@ -187,7 +176,7 @@ def _engine(url: str, busy_timeout_ms: int) -> Engine:
         return engine
     engine = create_engine(url)
     _tell_faults(engine)
-    if file := sqlite_file(engine.url):
+    if file := SqliteFile.path_of(engine.url):
         file.parent.mkdir(parents=True, exist_ok=True)
 
     @event.listens_for(engine, "connect")
@@ -209,15 +198,15 @@ def _engine(url: str, busy_timeout_ms: int) -> Engine:
 
 def _stay_with_file(engine: Engine) -> None:
     """Refuse everything once the opened file is gone or another one has taken its place."""
-    if file := sqlite_file(engine.url):
-        opened = OpenedFile(file)
+    if file := SqliteFile.path_of(engine.url):
+        opened = SqliteFile(file)
         # Checked before each connection, which would create a new file, and before each transaction.
         event.listen(engine, "do_connect", lambda *_: opened.check())
         event.listen(engine, "begin", lambda _connection: opened.check(), insert=True)
 
 
 def _use(engine: Engine) -> FileUse | None:
-    file = sqlite_file(engine.url)
+    file = SqliteFile.path_of(engine.url)
     return FileUse(file) if file else None
 
 
@@ -225,7 +214,7 @@ def _use(engine: Engine) -> FileUse | None:
 def _one_migration_at_a_time(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction, held by one process at a time: server, worker and jobs start together."""
     if engine.dialect.name == "sqlite":
-        file = sqlite_file(engine.url)
+        file = SqliteFile.path_of(engine.url)
         if file is None:
             with engine.begin() as connection:
                 yield connection

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from ..errors import StateError
 
-__all__ = ["FileUse", "alone_without_file"]
+__all__ = ["FileUse"]
 
 log = logging.getLogger(__name__)
 
@@ -78,31 +78,31 @@ class FileUse:
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
+    @staticmethod
+    @contextmanager
+    def alone_without_file(engine: Engine) -> Iterator[None]:
+        """Check that nobody else is connected to a database that is not a file, as far as its server can tell.
+
+        Raises:
+            StateError: somebody is.
+        """
+        if engine.dialect.name != "postgresql":
+            yield  # in memory, so nobody else's
+            return
+        others = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+        with engine.connect() as connection:
+            if connection.execute(others).scalar_one():
+                raise StateError(OTHERS.format(database=engine.url.render_as_string()))
+        yield
+
     def close(self) -> None:
         """Stop using it. Closed rather than unlocked, since a forked process shares the lock."""
         if self._descriptor is not None:
             self._close()
             self._descriptor = None
-
-
-@contextmanager
-def alone_without_file(engine: Engine) -> Iterator[None]:
-    """Check that nobody else is connected to a database that is not a file, as far as its server can tell.
-
-    Raises:
-        StateError: somebody is.
-    """
-    if engine.dialect.name != "postgresql":
-        yield  # in memory, so nobody else's
-        return
-    others = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        " AND backend_type = 'client backend'"
-    )
-    with engine.connect() as connection:
-        if connection.execute(others).scalar_one():
-            raise StateError(OTHERS.format(database=engine.url.render_as_string()))
-    yield
 
 
 def _opened(lock: Path) -> int:

@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from ..atomic_files import take_place, unfinished_folder
-from ..domain.model import Method, ModelVersion, version_name
+from ..domain.model import Method, ModelVersion
 from ..errors import BundleError, JobError, ModelNotFound
 from .connection import MlflowConnection
 
@@ -78,7 +78,7 @@ class MlflowRegistry:
         Raises:
             JobError: the number was taken meanwhile, or the run logged no file there; nothing is registered.
         """
-        name = version_name(project_key, number)
+        name = ModelVersion.name_of(project_key, number)
         with self._connection.calls() as client:
             sizes = self._files.sizes(run_id, artifact_path)
             if not sizes:
@@ -156,7 +156,7 @@ class MlflowRegistry:
         with self._connection.calls() as client:
             model = _model(client, project_key)
             holder = model.aliases.get(CHAMPION) if model else None
-            before = None if holder is None else version_name(project_key, int(str(holder)))
+            before = None if holder is None else ModelVersion.name_of(project_key, int(str(holder)))
             if before == version:
                 return before
             number = version.rpartition("-v")[2] if version else ""
@@ -173,7 +173,7 @@ class MlflowRegistry:
 
     def _version(self, found: "RegisteredVersion", aliases: Mapping[str, object]) -> ModelVersion:
         number, tags = int(found.version), found.tags
-        name, run_id = version_name(found.name, number), str(found.run_id)
+        name, run_id = ModelVersion.name_of(found.name, number), str(found.run_id)
         return ModelVersion(
             name=name,
             number=number,
@@ -220,7 +220,7 @@ def _find(client: "MlflowClient", project_key: str, number: str) -> "RegisteredV
 
 def _is_whole(found: "RegisteredVersion") -> bool:
     """False for a version whose number was not the one reserved, while it waits for being deleted."""
-    return bool(found.tags.get("model_version") == version_name(found.name, int(found.version)))
+    return bool(found.tags.get("model_version") == ModelVersion.name_of(found.name, int(found.version)))
 
 
 def _unless(error_code: str, call: Callable[[], _Answer]) -> _Answer | None:

@@ -1,6 +1,5 @@
 """MLflow's own database, as tables: for copying all of it into another one, or to another place on disk."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from sqlalchemy import Inspector, MetaData, Table, delete, event, func, or_, sel
 from ..errors import StateError
 from .connection import MlflowConnection
 
-__all__ = ["empty_store", "make_store", "move_stored_paths", "store_tables"]
+__all__ = ["MlflowTables"]
 
 VERSION_TABLE = "alembic_version"
 # What MLflow writes into a database that it has just made: an experiment and a workspace, both the default ones.
@@ -26,18 +25,60 @@ PLACES = (
 )
 
 
-def make_store(uri: str) -> None:
-    """Let MLflow make its tables in a database, or see that those there are of its version.
+class MlflowTables:
+    """The tables of one MLflow database.
 
-    Raises:
-        TrackingError: they are of another version, or the database does not answer.
+    Attributes:
+        tables: in the order in which they refer to each other, of types that every engine knows.
     """
-    with MlflowConnection(uri).calls():
-        pass
+
+    def __init__(self, connection: DatabaseConnection) -> None:
+        self._connection = connection
+        self.tables = _reflected(connection)
+
+    @staticmethod
+    def make(uri: str) -> None:
+        """Let MLflow make its tables in a database, or see that those there are of its version.
+
+        Raises:
+            TrackingError: they are of another version, or the database does not answer.
+        """
+        with MlflowConnection(uri).calls():
+            pass
+
+    def empty(self) -> None:
+        """Take away what MLflow writes into a new database.
+
+        Raises:
+            StateError: there is more than that.
+        """
+        for table in self.tables:
+            count = self._connection.execute(select(func.count()).select_from(table)).scalar_one()
+            if count > ROWS_OF_A_NEW_STORE.get(table.name, 0):
+                url = self._connection.engine.url.render_as_string()
+                raise StateError(f"MLflow's table {table.name} in {url} holds rows already; wanted an empty database")
+        for table in reversed(self.tables):
+            if table.name in ROWS_OF_A_NEW_STORE:
+                self._connection.execute(delete(table))
+
+    def move_paths(self, old: Path, new: Path) -> int:
+        """Make every stored place below one folder a place below another; returns how many there were."""
+        tables = {table.name: table for table in self.tables}
+        changed = 0
+        for table_name, column_name in PLACES:
+            table = tables.get(table_name)
+            if table is None or column_name not in table.c:
+                continue  # another version of MLflow
+            column = table.c[column_name]
+            for before, after in ((old.as_uri(), new.as_uri()), (str(old), str(new))):
+                is_below = or_(column == before, func.substr(column, 1, len(before) + 1) == f"{before}/")
+                moved = update(table).where(is_below).values({column: after + func.substr(column, len(before) + 1)})
+                changed += self._connection.execute(moved).rowcount
+        return changed
 
 
-def store_tables(connection: DatabaseConnection) -> list[Table]:
-    """MLflow's tables in the order in which they refer to each other, of types that every engine knows."""
+def _reflected(connection: DatabaseConnection) -> list[Table]:
+    """Return MLflow's tables in the order in which they refer to each other, of types that every engine knows."""
     found = MetaData()
 
     @event.listens_for(found, "column_reflect")
@@ -48,35 +89,3 @@ def store_tables(connection: DatabaseConnection) -> list[Table]:
 
     found.reflect(connection)
     return [table for table in found.sorted_tables if table.name != VERSION_TABLE]
-
-
-def empty_store(connection: DatabaseConnection, tables: Sequence[Table]) -> None:
-    """Take away what MLflow writes into a new database.
-
-    Raises:
-        StateError: there is more than that.
-    """
-    for table in tables:
-        count = connection.execute(select(func.count()).select_from(table)).scalar_one()
-        if count > ROWS_OF_A_NEW_STORE.get(table.name, 0):
-            url = connection.engine.url.render_as_string()
-            raise StateError(f"MLflow's table {table.name} in {url} holds rows already; wanted an empty database")
-    for table in reversed(tables):
-        if table.name in ROWS_OF_A_NEW_STORE:
-            connection.execute(delete(table))
-
-
-def move_stored_paths(connection: DatabaseConnection, old: Path, new: Path) -> int:
-    """Make every place below one folder that MLflow has stored a place below another; returns how many there were."""
-    tables = {table.name: table for table in store_tables(connection)}
-    changed = 0
-    for table_name, column_name in PLACES:
-        table = tables.get(table_name)
-        if table is None or column_name not in table.c:
-            continue  # another version of MLflow
-        column = table.c[column_name]
-        for before, after in ((old.as_uri(), new.as_uri()), (str(old), str(new))):
-            is_below = or_(column == before, func.substr(column, 1, len(before) + 1) == f"{before}/")
-            moved = update(table).where(is_below).values({column: after + func.substr(column, len(before) + 1)})
-            changed += connection.execute(moved).rowcount
-    return changed

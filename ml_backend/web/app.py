@@ -7,12 +7,11 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import __version__
-from ..domain.job import GREATEST_JOB_ID
-from ..domain.project import GREATEST_STUDIO_ID
+from ..domain.job import Job
+from ..domain.project import Project
 from ..errors import DatabaseUnavailable, PayloadError
 from ..labelstudio.json_text import read_json
-from ..labelstudio.payloads import PredictRequest, SetupRequest, prediction_to_json
-from ..labelstudio.webhook_payloads import parse_webhook
+from ..labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook, prediction_to_json
 from ..workflows.connecting.projects import announced_version, served_project
 from ..workflows.jobs.kinds.train import TrainJob
 from ..workflows.labeling.ingest import KNOWN_ACTIONS, START_TRAINING, receive
@@ -25,8 +24,8 @@ from .metrics import Metrics
 
 __all__ = ["create_app", "versions_answer"]
 
-PROJECT = f"int(min=1, max={GREATEST_STUDIO_ID})"
-JOB = f"int(min=1, max={GREATEST_JOB_ID})"
+PROJECT = f"int(min=1, max={Project.GREATEST_ID})"
+JOB = f"int(min=1, max={Job.GREATEST_ID})"
 
 
 def create_app(services: Services) -> Flask:

@@ -7,7 +7,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from ..errors import PayloadError
 from ..labelstudio.json_text import read_json
-from ..labelstudio.webhook_payloads import check_event
+from ..labelstudio.payloads import check_event
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment

@@ -13,7 +13,7 @@ from ..serving.alarms import Alarms
 from ..serving.answer_cache import AnswerCache
 from ..serving.champions import Champions
 from ..serving.model_versions import ModelVersions
-from ..storage import Database
+from ..storage.database import Database
 
 __all__ = ["Services"]
 

@@ -15,10 +15,10 @@ from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, split_of
+from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.local import LocalStudio, free_port
-from ml_backend.snapshots.store import read_rows
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.tasks import template_path
 from ml_backend.workflows.connecting.connect import create_and_connect
 from ml_backend.workflows.exporting.snapshots import newest_snapshot
@@ -74,7 +74,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
     )
     services = build_services(settings)
     prompts = [(f"{pair.prompt[:-1]} {copy}?", pair.response) for copy in range(COPIES) for pair in PAIRS]
-    waiting = [prompt for prompt, _ in prompts if split_of(prompt, SPLIT) is Split.TRAIN][-WAITING:]
+    waiting = [prompt for prompt, _ in prompts if SPLIT.split_of(prompt) is Split.TRAIN][-WAITING:]
     with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
         backend.wait_until_ready()
         label_config = template_path("generation").read_text(encoding="utf-8")
@@ -111,7 +111,9 @@ def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(
     assert event.prelabel is PrelabelOutcome.CHANGED
 
     second = _train(loop, epochs=2)
-    rows = {row.task_id: row for row in read_rows(newest_snapshot(loop.services, loop.project).path, Split.TRAIN)}
+    rows = {
+        row.task_id: row for row in SnapshotFolder(newest_snapshot(loop.services, loop.project).path).rows(Split.TRAIN)
+    }
     assert rows[task_id].input == {"prompt": prompt}
     assert rows[task_id].targets == {"instruction": MENDED}
 

@@ -14,10 +14,10 @@ from ml_backend.demo.backend import BackendProcess, demo_settings, running_backe
 from ml_backend.domain.example import Span, parts_of
 from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, split_of
+from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.http import StudioHttp
 from ml_backend.labelstudio.local import LocalStudio, free_port
-from ml_backend.snapshots.store import read_rows
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.tasks import template_path
 from ml_backend.workflows.connecting.connect import create_and_connect
 from ml_backend.workflows.exporting.snapshots import newest_snapshot
@@ -103,7 +103,7 @@ def test_a_kind_is_labeled_learned_and_prelabeled(
     rows = {
         row.task_id: row
         for split in Split
-        for row in read_rows(newest_snapshot(loop.services, loop.project).path, split)
+        for row in SnapshotFolder(newest_snapshot(loop.services, loop.project).path).rows(split)
     }
     assert dict(rows[by_hand].targets) == dict(loop.waiting[by_hand].targets)
 
@@ -116,7 +116,7 @@ def test_a_kind_is_labeled_learned_and_prelabeled(
 
 
 def _split(loop: Loop, example: Example) -> Split:
-    return split_of(example.text, loop.project.split)
+    return loop.project.split.split_of(example.text)
 
 
 def _truth(loop: Loop, task_id: int) -> set[tuple[str, str | Span]]:

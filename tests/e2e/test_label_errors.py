@@ -21,7 +21,7 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.local import LocalStudio, free_port
-from ml_backend.labelstudio.quality_fields import REVIEW_TABS, QualityField
+from ml_backend.labelstudio.quality_fields import ReviewTab
 from ml_backend.tasks import template_path
 from ml_backend.workflows.auditing.audit import audit_snapshot
 from ml_backend.workflows.auditing.decisions import precision_table
@@ -152,15 +152,15 @@ def test_an_expert_settles_likely_label_errors_in_label_studio(
     assert (repeated.written, repeated.cleared, repeated.unchanged) == (0, 0, pushed.written)
 
     page = logged_in(browser, studio)
-    _see_the_tab(page, pushed.tabs[REVIEW_TABS[QualityField.SUSPECT]], order, material.name)
+    _see_the_tab(page, pushed.tabs[ReviewTab.SUSPECT], order, material.name)
     to_fix = [task_id for task_id in order if task_id in desk.wrong][:FIXED]
     to_confirm = [task_id for task_id in order if task_id not in desk.wrong][:CONFIRMED]
     for task_id in to_fix:
-        _press_update(page, pushed.tabs[REVIEW_TABS[QualityField.SUSPECT]], task_id, [desk.right[task_id]])
+        _press_update(page, pushed.tabs[ReviewTab.SUSPECT], task_id, [desk.right[task_id]])
     for task_id in to_confirm:
         other = next(label for label in sorted(set(desk.right.values())) if label != desk.right[task_id])
         # Update stays grey until something was changed.
-        _press_update(page, pushed.tabs[REVIEW_TABS[QualityField.SUSPECT]], task_id, [other, desk.right[task_id]])
+        _press_update(page, pushed.tabs[ReviewTab.SUSPECT], task_id, [other, desk.right[task_id]])
     _wait_for_provenance(desk, {*to_fix, *to_confirm})
 
     again = desk.audit_and_push()
@@ -174,7 +174,7 @@ def test_an_expert_settles_likely_label_errors_in_label_studio(
     assert sum(row.changed_to_suggestion + row.changed for row in table) == FIXED
     assert sum(row.confirmed for row in table) == CONFIRMED
     assert table[0].kind is IssueKind.LABEL_ERROR
-    page.goto(again.tabs[REVIEW_TABS[QualityField.SUSPECT]])
+    page.goto(again.tabs[ReviewTab.SUSPECT])
     page.get_by_text(f"{len(desk.suspects())} / {TASKS}").wait_for()
     keep(page, f"label-errors-{material.name}-after")
 

@@ -18,7 +18,7 @@ from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, split_of
+from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.tasks import template_path
 from ml_backend.workflows.connecting.connect import create_and_connect
@@ -71,7 +71,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
 
 def _tasks() -> list[dict[str, Any]]:
     """The tickets with an expert's label, but for some that nobody has labeled yet; those are to be trained on."""
-    waiting = {ticket.text for ticket in [t for t in TICKETS if split_of(t.text, SPLIT) is Split.TRAIN][-WAITING:]}
+    waiting = {ticket.text for ticket in [t for t in TICKETS if SPLIT.split_of(t.text) is Split.TRAIN][-WAITING:]}
     tasks: list[dict[str, Any]] = []
     for ticket in TICKETS:
         label = Expert(1).answer(ticket, None)[0]

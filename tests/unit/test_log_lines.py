@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from ml_backend.log_lines import INDENT, LINE_FORMAT, MAX_LINE_LENGTH, MAX_TRACEBACK_LINES, LineFormatter
+from ml_backend.log_lines import INDENT, MAX_LINE_LENGTH, MAX_TRACEBACK_LINES, LineFormatter
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def written() -> io.StringIO:
 @pytest.fixture
 def log(written: io.StringIO) -> logging.Logger:
     handler = logging.StreamHandler(written)
-    handler.setFormatter(LineFormatter(LINE_FORMAT))
+    handler.setFormatter(LineFormatter(LineFormatter.FORMAT))
     logger = logging.Logger("tested")
     logger.addHandler(handler)
     return logger

@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from ...domain.label_config import Control, Label, LabelConfig, in_order_of_asking
-from ...domain.object_tag import ObjectTag, field_of
+from ...domain.label_config import Control, Label, LabelConfig
+from ...domain.object_tag import ObjectTag
 from ...errors import UnreadableLabelConfig
 from .conditions import conditions_of
 
@@ -112,7 +112,7 @@ def _object(element: Element) -> ObjectTag:
     if _is_control(element):
         return ObjectTag(element.attrib["name"], element.tag, None)
     value = _value(element) or element.get("valuelist", "")
-    return ObjectTag(element.attrib["name"], element.tag, field_of(value), dict(element.attrib))
+    return ObjectTag(element.attrib["name"], element.tag, ObjectTag.field_of(value), dict(element.attrib))
 
 
 def _value(element: Element) -> str:
@@ -130,7 +130,7 @@ def _control(path: Path, names: _Names) -> Control | str:
     if any(parent.tag == "Repeater" for parent in path):
         return (
             "stands in a <Repeater>, so a task has as many of it as it has items, and labelloop reads one text per "
-            "task; import each item as a task of its own"
+            "task; import each item as a separate task"
         )
     return Control(
         element.attrib["name"],
@@ -184,7 +184,7 @@ def _is_dynamic(control: Element) -> bool:
     """
     if control.tag == "TextArea":
         return False
-    return field_of(control.get("value", "")) is not None or any(
+    return ObjectTag.field_of(control.get("value", "")) is not None or any(
         not element.get("alias") and FIELD.search(_value(element)) for element, _ in _label_elements(control)
     )
 
@@ -224,7 +224,7 @@ def _with_conditions(
             never[name] = conditions
         else:
             conditional[name] = replace(controls[name], conditions=conditions)
-    asked = {control.name for control in in_order_of_asking(conditional.values())}
+    asked = {control.name for control in Control.in_order_of_asking(conditional.values())}
     for name in conditional.keys() - asked:
         never[name] = "waits for questions that are never asked themselves (visibleWhen); correct whenTagName"
     sentences = [f"{_called(paths[name][-1])} {never[name]}" for name in controls if name in never]

@@ -9,33 +9,35 @@ from collections.abc import Sequence
 from ...domain.annotation import Prediction
 from ..payloads import prediction_to_json
 
-__all__ = ["known_controls", "misfits"]
+__all__ = ["StudioRules"]
 
 
-def known_controls(label_config: str) -> frozenset[str]:
-    """Return the names of the controls for which Label Studio accepts predictions.
+class StudioRules:
+    """The rules that Label Studio applies to predictions under one label config."""
 
-    Its editor also shows controls whose `toName` is missing or spelled in another case.
-    """
-    from label_studio_sdk.label_interface.interface import LabelInterface
+    def __init__(self, label_config: str) -> None:
+        from label_studio_sdk.label_interface.interface import LabelInterface
 
-    return frozenset(str(control.name) for control in LabelInterface(label_config).controls or ())
+        self._interface = LabelInterface(label_config)
 
+    @property
+    def controls(self) -> frozenset[str]:
+        """The names of the controls for which Label Studio accepts predictions.
 
-def misfits(label_config: str, predictions: Sequence[tuple[int, Prediction]]) -> dict[int, str]:
-    """Return by task id why Label Studio would drop the prediction, for those that it would drop.
+        Its editor also shows controls whose `toName` is missing or spelled in another case.
+        """
+        return frozenset(str(control.name) for control in self._interface.controls or ())
 
-    Args:
-        label_config: XML of the project.
-        predictions: pairs of task id and prediction.
-    """
-    from label_studio_sdk.label_interface.interface import LabelInterface
+    def misfits(self, predictions: Sequence[tuple[int, Prediction]]) -> dict[int, str]:
+        """Return by task id why Label Studio would drop the prediction, for those that it would drop.
 
-    interface = LabelInterface(label_config)
-    reasons: dict[int, str] = {}
-    for task_id, prediction in predictions:
-        document = prediction_to_json(prediction)
-        errors = interface.validate_prediction(document, return_errors=True)  # type: ignore[no-untyped-call]
-        if errors:
-            reasons[task_id] = "; ".join(map(str, errors))
-    return reasons
+        Args:
+            predictions: pairs of task id and prediction.
+        """
+        reasons: dict[int, str] = {}
+        for task_id, prediction in predictions:
+            document = prediction_to_json(prediction)
+            errors = self._interface.validate_prediction(document, return_errors=True)  # type: ignore[no-untyped-call]
+            if errors:
+                reasons[task_id] = "; ".join(map(str, errors))
+        return reasons

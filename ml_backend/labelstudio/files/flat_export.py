@@ -17,11 +17,11 @@ from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
-from ...domain.annotation import UNKNOWN_ANNOTATOR, Annotation, Region, Task
+from ...domain.annotation import Annotation, Region, Task
 from ...domain.label_config import Control, LabelConfig
 from ...errors import PayloadError, StudioExportError
 from ..json_stream import NotJson, json_decoder
-from .flat_file import FlatFile, Record
+from .flat_file import FlatFile
 from .notes import FileNotes
 from .values import given_id, given_seconds, given_text, shown_names
 
@@ -53,7 +53,7 @@ def read_flat_export(path: Path, config: LabelConfig, notes: FileNotes | None = 
     columns = _find_columns(file, config)
     notes.hidden_answers.update(columns.hidden)
     reader = _Reader(file, config, columns, notes)
-    records: list[tuple[int, Record]] = []
+    records: list[tuple[int, Mapping[str, Any]]] = []
     for numbered in enumerate(file.records(notes), start=1):
         if records and not columns.are_of_one_task(records[-1][1], numbered[1]):
             yield reader.task(records)
@@ -70,7 +70,7 @@ class _Reader:
         self._file, self._controls, self._columns, self._notes = file, config.controls, columns, notes
         self._decode = json_decoder(notes)
 
-    def task(self, records: list[tuple[int, Record]]) -> Task:
+    def task(self, records: list[tuple[int, Mapping[str, Any]]]) -> Task:
         """Return the task that records describe, each given with its number in the file."""
         number, first = records[0]
         task_id = given_id(first[TASK_ID]) if self._columns.has_ids else None
@@ -83,14 +83,14 @@ class _Reader:
             tuple(self._annotation(number, record) for number, record in annotated),
         )
 
-    def _data(self, number: int, record: Record) -> dict[str, Any]:
+    def _data(self, number: int, record: Mapping[str, Any]) -> dict[str, Any]:
         data = {field: record[column] for column, field in self._columns.data.items() if column in record}
         for name in self._columns.structured & data.keys():
             with self._named(number, name):
                 data[name] = _unpack(data[name], self._decode)
         return data
 
-    def _annotation(self, number: int, record: Record) -> Annotation:
+    def _annotation(self, number: int, record: Mapping[str, Any]) -> Annotation:
         annotation_id = given_id(record.get(ANNOTATION_ID))
         if annotation_id is None:
             self._notes.numbered_annotations += 1
@@ -99,14 +99,14 @@ class _Reader:
         whole = given_id(annotator)
         return Annotation(
             id=annotation_id,
-            annotator=given_text(annotator if whole is None else whole) or UNKNOWN_ANNOTATOR,
+            annotator=given_text(annotator if whole is None else whole) or Annotation.UNKNOWN_ANNOTATOR,
             result=tuple(self._regions(number, record)),
             lead_time_s=given_seconds(record.get("lead_time")),
             created_at=given_text(record.get("created_at")),
             updated_at=given_text(record.get("updated_at")),
         )
 
-    def _regions(self, number: int, record: Record) -> Iterator[Region]:
+    def _regions(self, number: int, record: Mapping[str, Any]) -> Iterator[Region]:
         for control in self._controls:
             if control.name in self._columns.hidden:
                 yield _unreadable_region(control)
@@ -149,18 +149,18 @@ class _Columns:
     tells_annotations: bool
     largest_annotation_id: int
 
-    def is_annotated(self, record: Record) -> bool:
+    def is_annotated(self, record: Mapping[str, Any]) -> bool:
         """True where the record is about an annotation, and not only about a task."""
         if self.tells_annotations:
             return not _is_empty(record.get(ANNOTATION_ID))
         return any(self.answer(record, name) is not None for name in self.answers)
 
-    def answer(self, record: Record, control: str) -> object:
+    def answer(self, record: Mapping[str, Any], control: str) -> object:
         """Return the cell with a record's answer to a control; None where there is none."""
         cell = record.get(control) if control in self.answers else None
         return None if _is_empty(cell) or (control in self.mixed and not _are_regions(cell)) else cell
 
-    def are_of_one_task(self, one: Record, other: Record) -> bool:
+    def are_of_one_task(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         """True where two records that follow each other are about the same task."""
         if self.has_ids:
             return given_id(one[TASK_ID]) == given_id(other[TASK_ID])
@@ -223,9 +223,9 @@ class _ColumnFacts:
         self.controls = controls
         self._ids = array("q")
         self._are_ids = True
-        self._last: Record = {}
+        self._last: Mapping[str, Any] = {}
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Mapping[str, Any]) -> None:
         """Take the next record into account."""
         self.columns.update(dict.fromkeys(record))
         annotation_id = record.get(ANNOTATION_ID, 0)
@@ -255,7 +255,7 @@ class _ColumnFacts:
         grow = all(one < other for one, other in pairwise(self._ids))
         return self._are_ids and (grow or len(set(self._ids)) == len(self._ids))
 
-    def _add_id(self, record: Record) -> None:
+    def _add_id(self, record: Mapping[str, Any]) -> None:
         task_id = given_id(record.get(TASK_ID))
         if task_id is None:
             self._are_ids = False

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ...errors import StudioExportError
 from .export_file import read_items
@@ -13,9 +13,7 @@ from .notes import FileNotes
 from .text import name_without_gz, open_text
 from .values import shown_names
 
-__all__ = ["FlatFile", "Record"]
-
-Record: TypeAlias = Mapping[str, Any]
+__all__ = ["FlatFile"]
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LONGEST_CELL = 2**31 - 1
@@ -45,7 +43,7 @@ class FlatFile:
         is_task = isinstance(first.get("data"), dict) and isinstance(first.get("annotations"), list)
         return "annotation_id" in first and not is_task
 
-    def records(self, notes: FileNotes | None = None) -> Iterator[Record]:
+    def records(self, notes: FileNotes | None = None) -> Iterator[Mapping[str, Any]]:
         """Yield every record, in constant memory. The cells of a table are strings; JSON_MIN values have types.
 
         Raises:
@@ -56,7 +54,7 @@ class FlatFile:
         else:
             yield from (item for _, item in read_items(self.path, notes))
 
-    def _rows(self, notes: FileNotes | None) -> Iterator[Record]:
+    def _rows(self, notes: FileNotes | None) -> Iterator[Mapping[str, Any]]:
         csv.field_size_limit(LONGEST_CELL)
         line = 1
         with open_text(self.path, notes) as source:

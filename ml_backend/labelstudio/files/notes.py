@@ -1,11 +1,8 @@
 """Notes on the values in a file that had to be changed or left out, counted while the file is read."""
 
-from dataclasses import dataclass, field
-
 __all__ = ["FileNotes"]
 
 
-@dataclass(slots=True)
 class FileNotes:
     """Counts that grow while a file is read, so they are complete only at its end.
 
@@ -19,12 +16,10 @@ class FileNotes:
             control's name.
     """
 
-    is_packed: bool = False
-    numbered_tasks: int = 0
-    numbered_annotations: int = 0
-    not_numbers: int = 0
-    half_characters: int = 0
-    hidden_answers: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.is_packed = False
+        self.numbered_tasks = self.numbered_annotations = self.not_numbers = self.half_characters = 0
+        self.hidden_answers: dict[str, str] = {}
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-from ...domain.project import GREATEST_STUDIO_ID
+from ...domain.project import Project
 
 __all__ = ["given_id", "given_seconds", "given_text", "shown_names"]
 
@@ -23,7 +23,7 @@ def given_id(value: object) -> int | None:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         return None
-    return value if 0 <= value <= GREATEST_STUDIO_ID else None
+    return value if 0 <= value <= Project.GREATEST_ID else None
 
 
 def given_seconds(value: object) -> float | None:

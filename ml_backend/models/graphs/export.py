@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...arrays import Floats2d, WordVectors
+from ...arrays import Floats2d
 from ...errors import GraphError
 from ..base.base_model import Backbone
 from ..base.device import on_cpu
@@ -31,7 +31,7 @@ CHECKED_SAMPLES = 8
 SAMPLE_ROW_TOKENS, SAMPLE_ROWS = 128, 64
 
 
-def word_vectors_of(backbone: Backbone) -> WordVectors:
+def word_vectors_of(backbone: Backbone) -> Floats2d:
     """A copy of the model's word vectors.
 
     Raises:
@@ -47,7 +47,7 @@ def export_graph(
     backbone: Backbone,
     folder: Path,
     *,
-    words: WordVectors,
+    words: Floats2d,
     pad_id: int,
     samples: Sequence[Sequence[int]],
     max_length_tokens: int,
@@ -96,7 +96,7 @@ def export_graph(
     raise GraphError(f"{backbone.name} cannot be exported as a graph ({'; '.join(reasons)})")
 
 
-def add_int8(graph: Graph, *, words: WordVectors, samples: Sequence[Sequence[int]]) -> Graph:
+def add_int8(graph: Graph, *, words: Floats2d, samples: Sequence[Sequence[int]]) -> Graph:
     """Write the graph in 8 bits beside it: weights and activations, whose ranges are measured on the samples.
 
     Source: post-training quantisation of NNCF, with SmoothQuant (Xiao et al. 2022).
@@ -179,7 +179,7 @@ def _alone(module: "nn.Module", sequence: Sequence[int]) -> Floats2d:
     return hidden
 
 
-def _arguments(facts: GraphFacts, words: WordVectors, sequences: Sequence[Sequence[int]]) -> "dict[str, torch.Tensor]":
+def _arguments(facts: GraphFacts, words: Floats2d, sequences: Sequence[Sequence[int]]) -> "dict[str, torch.Tensor]":
     """All sequences as one input: two rows at least, of the length that the longest needs."""
     import torch
 
@@ -218,7 +218,7 @@ def _write(layers: "nn.Module", arguments: "dict[str, torch.Tensor]", file: Path
 
 
 def _sample_rows(
-    facts: GraphFacts, words: WordVectors, samples: Sequence[Sequence[int]]
+    facts: GraphFacts, words: Floats2d, samples: Sequence[Sequence[int]]
 ) -> Iterator[dict[str, npt.NDArray[Any]]]:
     rows = rows_of([len(sequence) for sequence in samples], SAMPLE_ROW_TOKENS if facts.is_packed else 0)
     # Spread over all lengths, because rows come longest first.

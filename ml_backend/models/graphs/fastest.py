@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...arrays import WordVectors
+from ...arrays import Floats2d
 from ...atomic_files import atomic_text
 from ...errors import GraphError
 from ..base.device import cores
@@ -39,7 +39,7 @@ def runtime_names() -> Sequence[str]:
 
 def open_runtime(
     graph: Graph,
-    words: WordVectors,
+    words: Floats2d,
     *,
     wanted: str,
     max_length_tokens: int,

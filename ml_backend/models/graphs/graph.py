@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from ...arrays import Ints, WordVectors
+from ...arrays import Floats2d, Ints
 from ...errors import GraphError
 from ..base.stored_facts import StoredFacts
 
@@ -46,7 +46,7 @@ class GraphFacts(StoredFacts):
     files: Mapping[str, str]
     schema_version: int = SCHEMA_VERSION
 
-    def inputs(self, words: WordVectors, arrays: tuple[Ints, Ints, Ints]) -> dict[str, npt.NDArray[Any]]:
+    def inputs(self, words: Floats2d, arrays: tuple[Ints, Ints, Ints]) -> dict[str, npt.NDArray[Any]]:
         """Return the inputs of a graph, by name, from the arrays of `packing.feed`."""
         ids, positions, numbers = arrays
         given: dict[str, npt.NDArray[Any]] = {EMBEDS: words[ids], NUMBERS: numbers}

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...arrays import WordVectors
+from ...arrays import Floats2d
 from ...atomic_files import take_place, unfinished_folder
 from ...errors import EncoderError, GraphError
 from ..base.base_model import weights_sha256
@@ -76,9 +76,9 @@ class SharedBase:
         return Graph.read(self.folder / Graph.FOLDER)
 
     @cached_property
-    def words(self) -> WordVectors:
+    def words(self) -> Floats2d:
         """The word vectors, mapped from their file."""
-        found: WordVectors = np.load(self.folder / WORDS_NAME, mmap_mode="r")
+        found: Floats2d = np.load(self.folder / WORDS_NAME, mmap_mode="r")
         return found
 
     @cached_property

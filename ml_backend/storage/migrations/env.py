@@ -2,8 +2,10 @@
 
 from alembic import context
 
-from ml_backend.storage.tables import metadata
+from ml_backend.storage.database import Database
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=Database.METADATA, render_as_batch=True
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -6,14 +6,61 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Engine, RowMapping, and_, bindparam, case, cast, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    RowMapping,
+    Table,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+    update,
+)
 
 from ...domain.event import AnnotationEvent, EventAction
 from ...domain.example import PrelabelOutcome, SelectedBy
-from ..tables import events
-from .base import Repository
+from .base import Repository, String, StudioId, UtcDateTime, metadata
 
 __all__ = ["EventRepository"]
+
+events = Table(
+    "annotation_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", StudioId, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("annotation_id", StudioId, nullable=False),
+    Column("task_id", StudioId),
+    Column("annotator", String(64), nullable=False),
+    Column("was_cancelled", Boolean, nullable=False),
+    Column("ground_truth", Boolean, nullable=False),
+    Column("lead_time_s", Float),
+    Column("parent_prediction", StudioId),
+    Column("prelabel", String(16), nullable=False),
+    Column("model_version", String(255)),
+    Column("selected_by", String(16), nullable=False),
+    Column("is_blind", Boolean, nullable=False),
+    Column("changed_at", String(64), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    # Whether Label Studio's API has the label, new since the last snapshot; None until it was asked.
+    Column("is_confirmed", Boolean),
+    # Label Studio gives events no id; the same change delivered twice agrees in these.
+    UniqueConstraint("project_id", "annotation_id", "action", "changed_at"),
+    # The newest event, and those since a snapshot, are queried all the time.
+    Index("ix_annotation_events_project_id", "project_id", "id"),
+    # All that counting annotations by their pre-label's outcome reads, so that the rows are left alone.
+    Index("ix_annotation_events_outcome", "project_id", "annotation_id", "id", "action", "was_cancelled", "prelabel"),
+)
 
 ROWS_AT_ONCE = 5000
 """Rows per transaction, which takes about 0.1 s. Nobody else can write to SQLite meanwhile, and others wait seconds."""

@@ -4,17 +4,62 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, TextClause, select, text, update
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    Index,
+    Integer,
+    RowMapping,
+    Table,
+    TextClause,
+    select,
+    text,
+    update,
+)
 
 from ...batches import in_batches
 from ...domain.example import Target
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.quality import IssueKind
 from ...domain.row_json import target_from_json, target_to_json
-from ..tables import flags
-from .base import Repository
+from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
 
 __all__ = ["FlagRepository"]
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", StudioId, nullable=False),
+    Column("task_id", StudioId, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("given", JSON, nullable=False),
+    Column("suggested", JSON(none_as_null=True)),
+    Column("quality", Float, nullable=False),
+    Column("is_held_out", Boolean, nullable=False),
+    Column("is_decoy", Boolean, nullable=False),
+    Column("snapshot_id", String(64), nullable=False),
+    Column("probabilities_from", String(255), nullable=False),
+    Column("labeled_at", String(64), nullable=False),
+    Column("flagged_at", UtcDateTime, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("answer", JSON(none_as_null=True)),
+    Column("decided_at", UtcDateTime),
+    Column("control", Text, nullable=False, server_default=""),
+    # One open flag per task; the webhook asks for it with every event.
+    Index(
+        "uq_flags_open",
+        "project_id",
+        "task_id",
+        unique=True,
+        sqlite_where=text("outcome = 'open'"),
+        postgresql_where=text("outcome = 'open'"),
+    ),
+    Index("ix_flags_project_id", "project_id", "outcome"),
+)
 
 IDS_AT_ONCE = 500
 IS_OPEN: TextClause = text("outcome = 'open'")
@@ -71,7 +116,7 @@ class FlagRepository(Repository):
         return self._find(flags.c.project_id == project_id)
 
     def flagged(self, project_id: int, task_ids: Collection[int]) -> set[int]:
-        """Those of the tasks that have an open flag; an index answers it."""
+        """Return which of these tasks have an open flag; an index answers it."""
         found: set[int] = set()
         with self._engine.connect() as connection:
             for batch in in_batches(sorted(task_ids), IDS_AT_ONCE):

@@ -3,13 +3,30 @@
 import dataclasses
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import (
+    JSON,
+    Column,
+    Integer,
+    Table,
+    func,
+    insert,
+    select,
+)
 
 from ...domain.model import GateDecision
-from ..tables import gates
-from .base import Repository
+from .base import Repository, String, UtcDateTime, metadata
 
 __all__ = ["GateRepository"]
+
+gates = Table(
+    "gates",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_key", String(255), nullable=False, index=True),
+    Column("snapshot_id", String(64), nullable=False),
+    Column("decision", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
 
 
 class GateRepository(Repository):

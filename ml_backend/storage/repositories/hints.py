@@ -1,12 +1,26 @@
 """Store hints: claims of events about projects that Label Studio's API has not confirmed yet."""
 
-from sqlalchemy import delete, select
+from datetime import datetime
 
-from ...domain.hint import Hint, HintKind
-from ..tables import hints
-from .base import Repository
+from sqlalchemy import (
+    Column,
+    Table,
+    delete,
+    select,
+)
+
+from ...domain.hint import HintKind
+from .base import Repository, String, StudioId, UtcDateTime, metadata
 
 __all__ = ["HintRepository"]
+
+hints = Table(
+    "hints",
+    metadata,
+    Column("project_id", StudioId, primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True),
+    Column("told_at", UtcDateTime, nullable=False),
+)
 
 
 class HintRepository(Repository):
@@ -22,15 +36,14 @@ class HintRepository(Repository):
                 )
             )
 
-    def find(self, project_id: int, kind: HintKind) -> Hint | None:
-        """Return the hint; None where there is none."""
+    def find(self, project_id: int, kind: HintKind) -> datetime | None:
+        """Return the time of the last event that claimed it; None where none did."""
         statement = select(hints.c.told_at).where(hints.c.project_id == project_id, hints.c.kind == kind)
         with self._engine.connect() as connection:
-            told_at = connection.execute(statement).scalar()
-        return Hint(project_id, kind, told_at) if told_at else None
+            return connection.execute(statement).scalar()
 
-    def settle(self, hint: Hint) -> None:
-        """Delete a hint about which Label Studio was asked, unless an event repeated it meanwhile."""
-        is_it = (hints.c.project_id == hint.project_id) & (hints.c.kind == hint.kind)
+    def settle(self, project_id: int, kind: HintKind, claimed_at: datetime) -> None:
+        """Delete a hint about which Label Studio was asked, unless an event has repeated it since `claimed_at`."""
+        is_it = (hints.c.project_id == project_id) & (hints.c.kind == kind)
         with self._engine.begin() as connection:
-            connection.execute(delete(hints).where(is_it, hints.c.told_at == hint.told_at))
+            connection.execute(delete(hints).where(is_it, hints.c.told_at == claimed_at))

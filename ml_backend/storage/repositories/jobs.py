@@ -5,26 +5,79 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
     ColumnElement,
+    Float,
     FromClause,
+    Index,
+    Integer,
     RowMapping,
     Select,
+    Table,
     and_,
     exists,
+    false,
     func,
     insert,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from ...domain.job import PROJECT_LANE, HeartbeatReply, Job, JobState
+from ...domain.job import HeartbeatReply, Job, JobState
 from ...errors import JobError, JobNotFound
-from ..tables import jobs
-from .base import Repository
+from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
 
 __all__ = ["JobRepository"]
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("lane", String(32), nullable=False, server_default="project"),
+    Column("project_id", StudioId, nullable=False),
+    Column("dedupe_key", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("result", JSON, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("stage", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("error", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("pid", Integer),
+    Column("host", String(255)),
+    Column("deaths", Integer, nullable=False, server_default="0"),
+    Column("checkpoint", JSON, nullable=False, server_default="{}"),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("failure_is_passing", Boolean, nullable=False, server_default=false()),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("heartbeat_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    # Simultaneous triggers make one job: the second insert fails and finds the first.
+    Index(
+        "uq_jobs_active",
+        "dedupe_key",
+        unique=True,
+        sqlite_where=text("state IN ('queued', 'running')"),
+        postgresql_where=text("state IN ('queued', 'running')"),
+    ),
+    # One running job in each lane of a project; work on files (project 0) is free.
+    Index(
+        "uq_jobs_running",
+        "project_id",
+        "lane",
+        unique=True,
+        sqlite_where=text("state = 'running' AND project_id <> 0"),
+        postgresql_where=text("state = 'running' AND project_id <> 0"),
+    ),
+)
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
@@ -45,7 +98,7 @@ class JobRepository(Repository):
         params: Mapping[str, Any],
         *,
         dedupe_key: str,
-        lane: str = PROJECT_LANE,
+        lane: str = Job.PROJECT_LANE,
         claim: bool = False,
     ) -> tuple[Job, bool]:
         """Return a job for this work: a new one, or the one that is queued or running under the same key.

@@ -2,15 +2,50 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    RowMapping,
+    Table,
+    false,
+    insert,
+    select,
+    update,
+)
 
 from ...domain.project import Project, SeenConfig
 from ...domain.snapshot import SplitFractions
 from ...errors import ProjectNotFound
-from ..tables import label_configs, projects
-from .base import Repository
+from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
 
 __all__ = ["ProjectRepository"]
+
+label_configs = Table(
+    "label_configs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", StudioId, nullable=False, index=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("label_config", Text, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    # False for those from before migration 0008, which may come from events.
+    Column("is_confirmed", Boolean, nullable=False, server_default=false()),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", StudioId, primary_key=True, autoincrement=False),
+    Column("slug", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("label_config", Text, nullable=False),
+    Column("label_config_fingerprint", String(64), nullable=False),
+    Column("split", String(64), nullable=False),
+    Column("backend_id", StudioId),
+    Column("connected_at", UtcDateTime, nullable=False),
+)
 
 
 class ProjectRepository(Repository):

@@ -3,12 +3,26 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import (
+    Column,
+    Integer,
+    Table,
+    select,
+)
 
-from ..tables import snapshots
-from .base import Repository
+from .base import Repository, String, StudioId, UtcDateTime, metadata
 
 __all__ = ["SnapshotRecord", "SnapshotRepository"]
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("project_id", StudioId, primary_key=True, autoincrement=False),
+    Column("id", String(64), primary_key=True),
+    # The newest event, and the time, when the reading of the rows began: later events and changes count as new.
+    Column("last_event_id", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,79 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    RowMapping,
+    Table,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
-from ...domain.model import Method, ModelVersion, Promotion, PromotionState, is_cold_start, version_name
+from ...domain.model import Method, ModelVersion, Promotion, PromotionState
 from ...errors import ModelNotFound, PromotionError
-from ..tables import model_versions, promotions, steps
-from .base import Repository
+from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
 
 __all__ = ["PromotionRepository", "VersionRepository"]
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("project_key", String(255), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("method", String(16), nullable=False),
+    Column("snapshot_id", String(64), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("label_config_fingerprint", String(64), nullable=False),
+    Column("metrics", JSON, nullable=False),
+    # Of the bundle; None for versions made before it was stored here.
+    Column("digest", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    # The champion has the project's highest number, the version before it the next lower one; None: not in the order.
+    Column("served_as", Integer),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", StudioId, nullable=False),
+    Column("version", String(255), nullable=False),
+    Column("previous", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("is_forced", Boolean, nullable=False),
+    # None for promotions begun before jobs were remembered here.
+    Column("job_id", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_promotions_project_id", "project_id", "id"),
+    # One promotion at a time per project: two would disagree on what serves in the end.
+    Index(
+        "uq_promotions_open",
+        "project_id",
+        unique=True,
+        sqlite_where=text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0"),
+        postgresql_where=text("state IN ('intent', 'pushed', 'committed') AND project_id <> 0"),
+    ),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    # What is done once in the life of a database, and cannot be done by a migration.
+    Column("name", String(64), primary_key=True),
+    Column("done_at", UtcDateTime, nullable=False),
+)
 
 COPIED_FROM_MLFLOW = "versions_copied_from_mlflow"
 OPEN = tuple(state for state in PromotionState if state.is_open)
@@ -54,7 +118,7 @@ class VersionRepository(Repository):
         )
         with self._engine.connect() as connection:
             # The last one of a project is its champion.
-            return {key: version_name(key, number) for key, number in connection.execute(statement)}
+            return {key: ModelVersion.name_of(key, number) for key, number in connection.execute(statement)}
 
     def serve(self, project_key: str, name: str) -> None:
         """Let a version, or the cold start, serve. A promotion does so within the step that commits it instead.
@@ -215,7 +279,7 @@ def _let_serve(connection: Connection, project_key: str, name: str) -> None:
     """
     table, other = model_versions, model_versions.alias()
     of_project = table.c.project_key == project_key
-    if is_cold_start(name):
+    if ModelVersion.is_cold_start_name(name):
         connection.execute(update(table).where(of_project).values(served_as=None))
         return
     number = int(name.rpartition("-v")[2])
@@ -247,7 +311,7 @@ def _values(version: ModelVersion) -> dict[str, object]:
 
 def _version(row: RowMapping, **flags: bool) -> ModelVersion:
     values = {name: row[name] for name in row if name != "served_as"}
-    name = version_name(row["project_key"], row["number"])
+    name = ModelVersion.name_of(row["project_key"], row["number"])
     return ModelVersion(**values | flags | {"name": name, "method": Method(row["method"]), "path": Path(row["path"])})
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from ...atomic_files import atomic_text
 from ...domain.example import Row
-from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.quality import Audit
-from ...domain.snapshot import Snapshot, Split, split_of
+from ...domain.snapshot import Snapshot, Split
 from ...errors import UnsupportedLabelConfig
 from ...labelstudio.plans import plan_of
-from ...snapshots.store import read_moved, read_rows, read_unresolved
+from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..services import Services
@@ -62,7 +62,7 @@ def audit_snapshot(
     *,
     is_deep: bool = False,
     base_model: str | None = None,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> Audit:
     """Find what may be wrong with the labels of a snapshot, in all its splits.
 
@@ -155,13 +155,13 @@ def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]
     """Return all rows and the split of each, those without an agreed answer at the end."""
     rows, splits = [], []
     for split in Split:
-        for row in read_rows(snapshot.path, split):
+        for row in SnapshotFolder(snapshot.path).rows(split):
             rows.append(row)
             splits.append(split)
-    moved = read_moved(snapshot.path)
-    for row in read_unresolved(snapshot.path):
+    moved = SnapshotFolder(snapshot.path).moved()
+    for row in SnapshotFolder(snapshot.path).unresolved():
         rows.append(row)
-        splits.append(moved.get(row.task_id) or split_of(row.input.get(plan.field, ""), snapshot.manifest.split))
+        splits.append(moved.get(row.task_id) or snapshot.manifest.split.split_of(row.input.get(plan.field, "")))
     return rows, splits
 
 
@@ -184,5 +184,5 @@ def _predictions(
         audit_settings(is_deep=is_deep, seed=services.options.seed),
         base_model=base_model,
         cache=AuditFiles.of(services, snapshot).cache,
-        report=share_of(report, JUDGING_STARTS, EXAMINING_STARTS),
+        report=Progress.share_of(report, JUDGING_STARTS, EXAMINING_STARTS),
     )

@@ -9,7 +9,7 @@ from ...batches import in_batches
 from ...domain.annotation import Task
 from ...domain.example import Target
 from ...domain.flag import Flag, FlagOutcome
-from ...domain.progress import Progress, ProgressCallback, ignore_progress
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.quality import Audit, Disagreement
 from ...domain.readable import readable, readable_suggestion
@@ -17,16 +17,12 @@ from ...domain.snapshot import Snapshot, Split
 from ...errors import StudioError, StudioRejected
 from ...labelstudio.plans import plan_of
 from ...labelstudio.quality_fields import (
-    REVIEW_TABS,
-    TRUE,
     QualityField,
-    default_tab,
-    review_tab,
-    with_marks,
+    ReviewTab,
 )
 from ...quality.flagging import FlagCandidate, choose_flags
 from ...quality.precision import measured_precision
-from ...snapshots.store import read_rows
+from ...snapshots.store import SnapshotFolder
 from ..services import Services
 from .decisions import first_control, flags_of, label_reader, labeled_at, learn_decisions
 
@@ -65,7 +61,7 @@ def push_audit(
     project: Project,
     audit: Audit,
     snapshot: Snapshot,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> PushedFlags:
     """Mark the most suspicious tasks and those that annotators disagree about, clear all others, and see to the tabs.
 
@@ -120,7 +116,7 @@ def _push(
 
 def _labeled(snapshot: Snapshot) -> tuple[dict[int, Mapping[str, Target]], set[int]]:
     """Return the answers of the snapshot's tasks by task and control, and which tasks are held out."""
-    rows = [(split, row) for split in Split for row in read_rows(snapshot.path, split) if row.targets]
+    rows = [(split, row) for split in Split for row in SnapshotFolder(snapshot.path).rows(split) if row.targets]
     return {row.task_id: row.targets for _, row in rows}, {row.task_id for split, row in rows if split.is_held_out}
 
 
@@ -129,19 +125,19 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     studio = services.studio
     views, columns = studio.views(project.id), studio.columns(project.id)
     if not views:
-        studio.create_view(project.id, default_tab(columns))
+        studio.create_view(project.id, ReviewTab.default_view(columns))
     known = {(view["data"] or {}).get("title"): view for view in views}
     text_field = plan_of(project.label_config).object.keys[0]
     addresses = {}
-    for field_name, title in REVIEW_TABS.items():
-        wanted = review_tab(field_name, text_field, columns)
-        view = known.get(title)
+    for tab in ReviewTab:
+        wanted = tab.view(text_field, columns)
+        view = known.get(tab.value)
         if view is None:
             view = studio.create_view(project.id, wanted)
         elif any(view["data"].get(key) != wanted[key] for key in ("filters", "ordering")):
             fresh = {key: wanted[key] for key in ("filters", "ordering")}
             view = studio.update_view(project.id, view["id"], {**view["data"], **fresh})
-        addresses[title] = f"{studio.url}/projects/{project.id}/data?tab={view['id']}"
+        addresses[tab.value] = f"{studio.url}/projects/{project.id}/data?tab={view['id']}"
     return addresses
 
 
@@ -196,8 +192,9 @@ class _Marker:
 
     def _marked_now(self) -> dict[int, Task]:
         present: dict[int, Task] = {}
-        for name in REVIEW_TABS:
-            present |= {task.id: task for task in self._studio.tasks_with(self._project_id, name, TRUE)}
+        for tab in ReviewTab:
+            tasks = self._studio.tasks_with(self._project_id, tab.field, ReviewTab.TRUE)
+            present |= {task.id: task for task in tasks}
         return present
 
     def _right_ones(self, present: Mapping[int, Task]) -> set[int]:
@@ -205,7 +202,11 @@ class _Marker:
         right = set()
         for task_id, task in present.items():
             fields = self._fields(task)
-            if fields is not None and with_marks(task.data, fields) == task.data and self._stands(task_id, labels):
+            if (
+                fields is not None
+                and QualityField.marked(task.data, fields) == task.data
+                and self._stands(task_id, labels)
+            ):
                 right.add(task_id)
                 self._remember(task)
         return right
@@ -218,7 +219,7 @@ class _Marker:
             if task is None:
                 continue  # deleted since the snapshot
             fields = self._fields(task) if self._stands(task_id, labels) else None
-            data = with_marks(task.data, fields or {})
+            data = QualityField.marked(task.data, fields or {})
             if data != task.data and not self._replaced(task_id, data):
                 continue
             if fields is not None:

@@ -6,9 +6,8 @@ from typing import Any
 
 from ...domain.annotation import Annotation, Task
 from ...domain.job import Job, JobState
-from ...domain.model import is_cold_start
+from ...domain.model import ModelVersion
 from ...domain.reasons import Reason
-from ...domain.snapshot import split_of
 from ...labelstudio.plans import plan_of
 from ...models.decoders.base import decoder_of
 from ..connecting.config_history import changes_between
@@ -237,7 +236,9 @@ def _keys(data: Mapping[str, Any]) -> str:
 def _prelabels(exam: Examination) -> Finding:
     """Ask the running backend for pre-labels of tasks that are not blind. It stores nothing."""
     plan = plan_of(exam.project.label_config)
-    if is_cold_start(exam.version) and not any(decoder_of(each.kind.head).is_one_label for each in plan.controls):
+    if ModelVersion.is_cold_start_name(exam.version) and not any(
+        decoder_of(each.kind.head).is_one_label for each in plan.controls
+    ):
         return Finding.fine("none before the first training: the cold start answers single choices alone")
     tasks = _open_tasks(exam)[: TEXTS_WRITTEN if plan.has_texts else TASKS_PREDICTED]
     if not tasks:
@@ -260,7 +261,7 @@ def _prelabels(exam: Examination) -> Finding:
 def _open_tasks(exam: Examination) -> list[Task]:
     """Return the tasks that have a text and are not held out."""
     texts = [(task, plan_of(exam.project.label_config).text(task.data)) for task in exam.first_tasks]
-    return [task for task, text in texts if text.strip() and not split_of(text, exam.project.split).is_held_out]
+    return [task for task, text in texts if text.strip() and not exam.project.split.split_of(text).is_held_out]
 
 
 def _request(exam: Examination, tasks: Sequence[Task]) -> dict[str, Any]:

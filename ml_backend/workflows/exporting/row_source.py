@@ -10,8 +10,8 @@ from ...domain.config_changes import Absence
 from ...domain.event import AnnotationEvent
 from ...domain.example import Row
 from ...domain.project import Project
-from ...domain.reasons import UNREVIEWED, Reason, ReasonCount, ReasonCounts
-from ...domain.snapshot import SplitFractions, split_of
+from ...domain.reasons import Reason, ReasonCount, ReasonCounts
+from ...domain.snapshot import SplitFractions
 from ...errors import SnapshotError
 from ...labelstudio.files.export_file import read_export
 from ...labelstudio.files.flat_export import read_flat_export
@@ -115,7 +115,7 @@ class RowSource:
         """Return the error for a source without a row; it names all that was left out, and the notes on a file."""
         reasons = tuple(reasons)
         unresolved = sum(each.count for each in reasons if not each.control and each.reason is Reason.UNRESOLVED)
-        not_reviewed = sum(each.count for each in reasons if each.reason in UNREVIEWED)
+        not_reviewed = sum(each.count for each in reasons if each.reason.is_unreviewed)
         rule = self.services.options.labels.review_rule
         left_out = "; ".join([*map(str, reasons), *notes]) or "no annotated task at all"
         return SnapshotError(
@@ -133,7 +133,7 @@ def _event_history(services: Services, project: Project, plan: ServingPlan) -> H
     events = services.database.events.by_annotation(project.id)
 
     def history(task: Task, annotation: Annotation) -> AnnotationEvent | None:
-        is_held_out = split_of(plan.text(task.data), project.split).is_held_out
+        is_held_out = project.split.split_of(plan.text(task.data)).is_held_out
         return credible_event(events.get(annotation.id, ()), task, annotation, is_held_out=is_held_out)
 
     return history

@@ -12,7 +12,7 @@ from ...labelstudio.files.text import name_without_gz
 from ...labelstudio.plans import plan_of
 from ...snapshots.build import BuiltRows
 from ...snapshots.reviewed import BuildSettings
-from ...snapshots.store import MANIFEST, read_manifest, write_snapshot
+from ...snapshots.store import SnapshotFolder, write_snapshot
 from ..connecting.projects import project_as_it_is, slug_of
 from ..services import Services
 from .row_source import RowSource
@@ -71,7 +71,7 @@ def stored_snapshot(services: Services, project: Project, snapshot_id: str) -> S
         SnapshotError: it is not there, or damaged.
     """
     path = services.options.snapshots_folder / project.ref.key / snapshot_id
-    return Snapshot(path, read_manifest(path))
+    return Snapshot(path, SnapshotFolder(path).manifest())
 
 
 def export_file(
@@ -131,6 +131,6 @@ def _moved(snapshot: Snapshot, out: Path) -> Snapshot:
     """Return the snapshot at the folder that the caller named, which must be free, or hold the same one."""
     if take_place(snapshot.path, out):
         return replace(snapshot, path=out)
-    if (out / MANIFEST).exists() and read_manifest(out).id == snapshot.id:
-        return Snapshot(out, replace(read_manifest(out), reasons=snapshot.manifest.reasons))
+    if (out / SnapshotFolder.MANIFEST).exists() and SnapshotFolder(out).manifest().id == snapshot.id:
+        return Snapshot(out, replace(SnapshotFolder(out).manifest(), reasons=snapshot.manifest.reasons))
     raise SnapshotError(f"{out} holds something else already; choose a folder that is empty or not there yet")

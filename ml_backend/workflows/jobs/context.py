@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from ...domain.job import HeartbeatReply, Job
 from ...domain.progress import Progress
 from ...errors import DatabaseUnavailable, Interrupted, JobCancelled, JobLost
-from ...storage import Database
+from ...storage.database import Database
 
 __all__ = ["JobContext"]
 

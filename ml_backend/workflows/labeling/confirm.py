@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from ...domain.event import AnnotationEvent
 from ...domain.hint import HintKind
 from ...domain.job import Job
-from ...domain.model import is_cold_start
+from ...domain.model import ModelVersion
 from ...domain.project import Project
 from ...errors import LabelConfigError
 from ..connecting.projects import announced_version, remember_project
@@ -37,9 +37,9 @@ def confirm_hints(services: Services, project_id: int) -> None:
         StudioError: Label Studio cannot be asked now; the hints are kept.
     """
     for kind in HintKind:
-        hint = services.database.hints.find(project_id, kind)
-        if hint is not None and _CONFIRMED_BY[kind](services, services.database.projects.get(project_id)):
-            services.database.hints.settle(hint)
+        claimed_at = services.database.hints.find(project_id, kind)
+        if claimed_at is not None and _CONFIRMED_BY[kind](services, services.database.projects.get(project_id)):
+            services.database.hints.settle(project_id, kind, claimed_at)
 
 
 def confirm_labels(services: Services, project: Project, wanted: int) -> int:
@@ -96,7 +96,7 @@ def _reread_settings(services: Services, project: Project) -> bool:
         # Label Studio calls `/setup` next, whose answer its users see; the old config stays until then.
         log.warning("project %s now has a label config that cannot be served: %s", project.id, error)
         return True
-    if is_cold_start(announced_version(services, project)):
+    if ModelVersion.is_cold_start_name(announced_version(services, project)):
         services.database.hints.put(project.id, HintKind.TASKS)
     return True
 

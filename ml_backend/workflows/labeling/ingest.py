@@ -14,7 +14,7 @@ from ...domain.event import AnnotationEvent, EventAction
 from ...domain.example import SelectedBy
 from ...domain.hint import HintKind
 from ...domain.job import Job
-from ...labelstudio.webhook_payloads import AnnotationChange, WebhookMessage
+from ...labelstudio.payloads import AnnotationChange, WebhookMessage
 from ..connecting.projects import remember_project
 from ..jobs.kinds.train import TrainJob
 from ..services import Services

@@ -10,10 +10,10 @@ from typing import TypeAlias
 from ...batches import in_batches
 from ...domain.annotation import Prediction
 from ...domain.ports import Predictor
-from ...domain.progress import Progress, ProgressCallback, ignore_progress
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...errors import StudioError
-from ...labelstudio.config.validation import known_controls, misfits
+from ...labelstudio.config.validation import StudioRules
 from ...labelstudio.plans import plan_of
 from ...serving.prelabels import prelabel
 from ..connecting.projects import project_as_it_is
@@ -55,7 +55,7 @@ def push_missing(
     services: Services,
     project: Project,
     predictor: Predictor,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
     batch_sizes: BatchSizes | None = None,
 ) -> int:
     """Push predictions to the unlabeled tasks that lack one of this version; held-out tasks get a blind prediction.
@@ -79,7 +79,7 @@ def push_missing(
     sizes = batch_sizes or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)
     progress = _PushProgress(report, expected, services.clock)
-    taken = known_controls(project.label_config)
+    taken = StudioRules(project.label_config).controls
 
     def push(pairs: TasksPredictions) -> None:
         _check_fit(services, project, version, pairs)
@@ -124,7 +124,7 @@ def _check_fit(services: Services, project: Project, version: str, pairs: TasksP
     The config is read again: an admin may have removed a control while the predictions were made.
     """
     now = services.studio.project(project.id).label_config
-    unfit = misfits(now, pairs)
+    unfit = StudioRules(now).misfits(pairs)
     if unfit:
         task_id, reason = next(iter(unfit.items()))
         remedy = (

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from ...domain.example import Row, SelectedBy
 from ...domain.model import GateDecision, ModelVersion
 from ...domain.ports import Predictor
-from ...domain.progress import Progress, ProgressCallback, ignore_progress
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot, Split
 from ...errors import ModelNotFound, SnapshotError
 from ...labelstudio.plans import plan_of
-from ...snapshots.store import read_rows
+from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.snapshots import newest_snapshot
 from ..services import Services
@@ -52,7 +52,7 @@ def hold_gate(
     challenger: ModelVersion,
     project: Project | None,
     *,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> GateOutcome | None:
     """The gate's decision on a challenger, recorded; None where the snapshot has no test split at all.
 
@@ -134,7 +134,7 @@ def compare_versions(services: Services, champion: str, challenger: str, *, draf
 def _test_rows(snapshot: Snapshot) -> _TestRows:
     manifest = snapshot.manifest
     plan = plan_of(manifest.label_config)
-    return _TestRows(manifest.project.key, list(read_rows(snapshot.path, Split.TEST)), plan)
+    return _TestRows(manifest.project.key, list(SnapshotFolder(snapshot.path).rows(Split.TEST)), plan)
 
 
 def _decide(services: Services, test: _TestRows, champion: Predictor, challenger: Predictor) -> GateDecision:

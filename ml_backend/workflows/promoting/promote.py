@@ -8,9 +8,9 @@ repeated; the promotion's row says which one was the last, and whoever finds an 
 import logging
 
 from ...domain.job import Job, JobState
-from ...domain.model import Promotion, PromotionState, cold_start_version, is_cold_start
+from ...domain.model import ModelVersion, Promotion, PromotionState
 from ...domain.ports import Predictor
-from ...domain.progress import Progress, ProgressCallback, ignore_progress, share_of
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.project import Project
 from ...errors import HookError, LabelloopError, ModelNotFound, PromotionError, PromotionVetoed, TrackingError
 from ..labeling.prelabel import push_missing, select_version
@@ -37,7 +37,7 @@ class Promoter:
         reason: str,
         is_forced: bool = False,
         job_id: int | None = None,
-        report: ProgressCallback = ignore_progress,
+        report: ProgressCallback = Progress.ignore,
     ) -> Promotion:
         """Make a version the champion, with its predictions in Label Studio first.
 
@@ -50,9 +50,9 @@ class Promoter:
             PromotionVetoed: a hook objects.
             PromotionError: it serves already, or another promotion is under way.
         """
-        if is_cold_start(version):
+        if ModelVersion.is_cold_start_name(version):
             # One of an earlier label config cannot answer any more.
-            version = cold_start_version(project.ref.key, project.label_config_fingerprint)
+            version = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
         else:
             self._services.versions.get(version)
         previous = self._services.versions.serving(project)
@@ -84,14 +84,14 @@ class Promoter:
         if objection is not None:
             raise PromotionVetoed(f"{version} was not promoted: vetoed by {objection}. {remedy}")
 
-    def finish(self, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress) -> Promotion:
+    def finish(self, project: Project, promotion: Promotion, report: ProgressCallback = Progress.ignore) -> Promotion:
         """Continue a promotion after its last step to the end, once no other process works on it."""
 
         def report_waiting() -> None:
             report(Progress(0.0, STAGE, "another process is finishing it"))
 
         with self._services.database.locks.held(_lock(project.id), report_waiting):
-            return self._finish(project, promotion, share_of(report, 0.0, 1.0, STAGE))
+            return self._finish(project, promotion, Progress.share_of(report, 0.0, 1.0, STAGE))
 
     def reconcile(self) -> int:
         """Finish every promotion that a crash or an unreachable Label Studio left half-done.
@@ -150,7 +150,7 @@ class Promoter:
         *,
         reason: str,
         job_id: int | None = None,
-        report: ProgressCallback = ignore_progress,
+        report: ProgressCallback = Progress.ignore,
     ) -> Promotion:
         """Make the version before the champion serve again: the cold start, where the champion is the first.
 
@@ -162,7 +162,7 @@ class Promoter:
         target = self._version_before(project)
         return self.promote(project, target, reason=reason, is_forced=True, job_id=job_id, report=report)
 
-    def _finish(self, project: Project, promotion: Promotion, report: ProgressCallback = ignore_progress) -> Promotion:
+    def _finish(self, project: Project, promotion: Promotion, report: ProgressCallback = Progress.ignore) -> Promotion:
         promotions = self._services.database.promotions
         promotion = promotions.get(promotion.id)  # another process may have brought it on meanwhile
         if promotion.state is PromotionState.INTENT:
@@ -223,7 +223,7 @@ class Promoter:
         return served[-2]
 
     def _predictor(self, project: Project, version: str) -> Predictor:
-        if is_cold_start(version):
+        if ModelVersion.is_cold_start_name(version):
             return self._services.cold_start(project)
         return self._services.load_predictor(self._services.versions.get(version).path)
 

@@ -29,9 +29,9 @@ from ... import __version__
 from ...atomic_files import UNFINISHED, atomic_file
 from ...errors import ConfigurationError, StateError
 from ...models.base.stored_facts import StoredFacts
-from ...storage import open_database
-from ...storage.sqlite_file import copy_sqlite_file, schema_revision, sqlite_file
-from ...tracking.store import move_stored_paths
+from ...storage.database import open_database
+from ...storage.sqlite_file import SqliteFile
+from ...tracking.store import MlflowTables
 
 __all__ = ["back_up", "restore"]
 
@@ -128,8 +128,8 @@ def back_up(home: Path, database_url: str, mlflow_url: str, out: Path, now: date
         for name, file in ((DATABASE, database), (MLFLOW, mlflow)):
             if file.exists():
                 copies.append((name, Path(folder) / name))
-                copy_sqlite_file(file, Path(folder) / name)
-        revisions = {name: schema_revision(copy) for name, copy in copies}
+                SqliteFile(file).copy_to(Path(folder) / name)
+        revisions = {name: SqliteFile(copy).schema_revision() for name, copy in copies}
         facts = Manifest(
             labelloop=__version__,
             database_schema=revisions[DATABASE],
@@ -151,7 +151,7 @@ def _is_compressed(out: Path) -> bool:
 
 
 def _database(url: str, home: Path) -> Path:
-    file = sqlite_file(url)
+    file = SqliteFile.path_of(url)
     if file is None:
         raise StateError(
             "the state is in a database server (LABELLOOP_DATABASE_URL), which has its own tool: back it up with "
@@ -164,7 +164,7 @@ def _database(url: str, home: Path) -> Path:
 
 
 def _mlflow(url: str, home: Path) -> Path:
-    file = sqlite_file(url)
+    file = SqliteFile.path_of(url)
     if file is None:
         raise StateError(
             "MLflow's store is no file (LABELLOOP_MLFLOW_URL), so a backup of the rest would be half of one: stop "
@@ -249,7 +249,7 @@ def _move_in(unpacked: Path, home: Path) -> None:
 def _check_databases(unpacked: Path, manifest: Manifest) -> None:
     """Raise a StateError where a file is not a database, or not the one that the manifest describes."""
     for name, wanted in ((DATABASE, manifest.database_schema), (MLFLOW, manifest.mlflow_schema)):
-        found = schema_revision(unpacked / name) if (unpacked / name).exists() else None
+        found = SqliteFile(unpacked / name).schema_revision() if (unpacked / name).exists() else None
         if found != wanted:
             raise StateError(
                 f"{name} of the backup has the schema {found}, and its manifest says {wanted}; take another backup"
@@ -262,7 +262,7 @@ def _move_paths(mlflow: Path, old: Path, new: Path) -> int:
     engine = create_engine(f"sqlite:///{mlflow}")
     try:
         with engine.begin() as connection:
-            return move_stored_paths(connection, old, new)
+            return MlflowTables(connection).move_paths(old, new)
     except SQLAlchemyError as error:
         raise StateError(f"{MLFLOW} of the backup is no database of MLflow ({error}); take another backup") from error
     finally:

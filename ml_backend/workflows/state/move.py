@@ -7,10 +7,9 @@ from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ...errors import ConfigurationError, StateError
-from ...storage import open_database
+from ...storage.database import Database, open_database
 from ...storage.move import check_database, copy_tables, reading
-from ...storage.tables import metadata
-from ...tracking.store import empty_store, make_store, store_tables
+from ...tracking.store import MlflowTables
 from ..services import Services
 
 __all__ = ["move_state"]
@@ -80,8 +79,8 @@ def _check_nothing_runs(services: Services) -> None:
 @contextmanager
 def _database_copy(services: Services, url: str) -> Iterator[Counts]:
     """Rows per table, committed with the end of the block."""
-    check_database(url, metadata.tables)
-    tables = metadata.sorted_tables
+    check_database(url, Database.METADATA.tables)
+    tables = Database.METADATA.sorted_tables
     source_url = services.database.engine.url.render_as_string(hide_password=False)
     target = open_database(url, services.clock)
     try:
@@ -98,15 +97,15 @@ def _mlflow_copy(present: str, url: str) -> Iterator[Counts]:
         raise ConfigurationError(
             "LABELLOOP_MLFLOW_URL names a server; move the database behind it with that database's own tools"
         )
-    make_store(present)
+    MlflowTables.make(present)
     engine = create_engine(url)
     try:
         with reading(present) as source:
             check_database(url, inspect(source).get_table_names())
-            make_store(url)
+            MlflowTables.make(url)
         with reading(present) as source, engine.begin() as connection:
-            tables = store_tables(connection)
-            empty_store(connection, tables)
-            yield copy_tables(source, connection, tables)
+            store = MlflowTables(connection)
+            store.empty()
+            yield copy_tables(source, connection, store.tables)
     finally:
         engine.dispose()

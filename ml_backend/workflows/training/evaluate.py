@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ...domain.example import Row, Target
 from ...domain.ports import Predictor
-from ...domain.reasons import ReasonCount, ReasonCounts, reason_counts_to_json
+from ...domain.reasons import ReasonCount, ReasonCounts
 from ...domain.snapshot import Split
 from ...errors import SnapshotError, UnsupportedLabelConfig
 from ...labelstudio.files.notes import FileNotes
 from ...labelstudio.plans import plan_of
-from ...snapshots.store import read_manifest, read_rows
+from ...snapshots.store import SnapshotFolder
 from ...tasks import ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..exporting.row_source import RowSource
@@ -57,7 +57,7 @@ class EvaluationReport:
             "model_version": self.model_version,
             "overlap": self.overlap,
             "warnings": list(self.warnings),
-            "reasons": reason_counts_to_json(self.reasons),
+            "reasons": ReasonCount.list_to_json(self.reasons),
         }
         documents = {control: evaluation.to_json() for control, evaluation in self.evaluations.items()}
         return {**facts, **(next(iter(documents.values())) if len(documents) == 1 else {"controls": documents})}
@@ -70,8 +70,8 @@ class EvaluationReport:
             SnapshotError: it is damaged, or has no test rows.
             UnsupportedLabelConfig: its rows answer none of the version's controls.
         """
-        manifest = read_manifest(snapshot)
-        rows = list(read_rows(snapshot, Split.TEST))
+        manifest = SnapshotFolder(snapshot).manifest()
+        rows = list(SnapshotFolder(snapshot).rows(Split.TEST))
         if not rows:
             raise SnapshotError(
                 f"{snapshot} has no test rows (it was split {manifest.split}); wanted some. Give another snapshot, "

@@ -7,7 +7,7 @@ from ...domain.progress import Progress
 from ...domain.project import Project
 from ...domain.snapshot import Snapshot
 from ...errors import SnapshotError
-from ...snapshots.store import read_manifest
+from ...snapshots.store import SnapshotFolder
 from ..exporting.snapshots import export_project, stored_snapshot
 from ..jobs.context import JobContext
 from ..services import Services
@@ -36,7 +36,7 @@ def job_snapshot(
     """
     if folder:
         path = Path(folder)
-        return Snapshot(path, read_manifest(path))
+        return Snapshot(path, SnapshotFolder(path).manifest())
     if project is None:
         raise SnapshotError("neither a project nor a snapshot was given; name one of them")
     if known := context.checkpoint.get("snapshot_id"):

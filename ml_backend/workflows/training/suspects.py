@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ...atomic_files import atomic_text
 from ...domain.example import Row
 from ...domain.model import Suspects
-from ...domain.progress import ProgressCallback, ignore_progress
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.quality import IssueKind
 from ...domain.snapshot import Snapshot, Split
 from ...labelstudio.plans import plan_of
-from ...snapshots.store import read_rows
+from ...snapshots.store import SnapshotFolder
 from ..auditing.audit import audit_snapshot
 from ..auditing.decisions import flags_of
 from ..jobs.context import JobContext
@@ -33,13 +33,13 @@ def trusted_rows(
     handling: Suspects,
     *,
     base_model: str,
-    report: ProgressCallback = ignore_progress,
+    report: ProgressCallback = Progress.ignore,
 ) -> tuple[Mapping[str, Sequence[Row]], tuple[str, ...]]:
     """Return the train rows per control, with suspicious answers treated as the training wants, and notes on them."""
     from ...learning.rows.suspects import treat_suspects
 
     plan = plan_of(snapshot.manifest.label_config)
-    every = list(read_rows(snapshot.path, Split.TRAIN))
+    every = list(SnapshotFolder(snapshot.path).rows(Split.TRAIN))
     rows: dict[str, Sequence[Row]] = {served.name: every for served in plan.controls}
     # Texts are not right or wrong as labels are.
     if handling is Suspects.KEEP or not plan.labeled:
@@ -60,7 +60,7 @@ def trusted_rows(
 
 
 def suspicion(
-    services: Services, snapshot: Snapshot, *, base_model: str, report: ProgressCallback = ignore_progress
+    services: Services, snapshot: Snapshot, *, base_model: str, report: ProgressCallback = Progress.ignore
 ) -> Mapping[str, "Suspicion"]:
     """Return what an audit of the snapshot says about its train rows, per control.
 
@@ -75,7 +75,7 @@ def suspicion(
     audit = audit_snapshot(services, snapshot, base_model=base_model, report=report)
     flags = flags_of(services, snapshot.manifest.project.id, audit.controls[0].control)
     settled = {(flag.task_id, flag.control, flag.answer) for flag in flags if flag.outcome.is_decision}
-    rows = {row.task_id: row for row in read_rows(snapshot.path, Split.TRAIN)}
+    rows = {row.task_id: row for row in SnapshotFolder(snapshot.path).rows(Split.TRAIN)}
     errors = {(issue.task_id, issue.control) for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR}
     suspicions = {}
     for each in audit.controls:

@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 from ... import __version__
 from ...domain.example import Row
 from ...domain.job import Job
-from ...domain.model import Method, ModelVersion, version_name
+from ...domain.model import Method, ModelVersion
 from ...domain.ports import Run
-from ...domain.progress import Progress, ProgressCallback, share_of
+from ...domain.progress import Progress, ProgressCallback
 from ...domain.snapshot import Snapshot, Split
 from ...errors import TrainingError
 from ...hooks import TrainingInfo
 from ...labelstudio.plans import plan_of
-from ...snapshots.store import read_rows
+from ...snapshots.store import SnapshotFolder
 from ...tasks import ServedControl, ServingPlan
 from ..exporting.reading_faults import reading_faults
 from ..jobs.context import JobContext
@@ -70,7 +70,7 @@ def train_and_register(
     if run_id and (made := services.versions.made_by(key, run_id)):
         return services.versions.get(made.name), context.checkpoint["trained"]
     number = services.versions.next_number(key)
-    name = version_name(key, number)
+    name = ModelVersion.name_of(key, number)
     services.hooks.before_training(TrainingInfo(key, snapshot, name, {}))
     context.folder.mkdir(parents=True, exist_ok=True)  # its presence tells that there may be something to clear up
     with services.tracker.run(key, name, resume=run_id) as run:
@@ -134,15 +134,15 @@ def _fit(
         context,
         settings.suspects,
         base_model=choices.base_model,
-        report=share_of(report, 0.0, TRAINING_STARTS),
+        report=Progress.share_of(report, 0.0, TRAINING_STARTS),
     )
     report(Progress(TRAINING_STARTS, "loading", "loading the base model"))
     # Held-out rows keep all labels: what they measure must not be what the model likes.
-    parts, left_out = _parts(plan, train, list(read_rows(snapshot.path, Split.VALIDATION)), settings.method)
+    parts, left_out = _parts(plan, train, list(SnapshotFolder(snapshot.path).rows(Split.VALIDATION)), settings.method)
     text_base_model = _text_base_model(services, choices, plan)
     unread = reading_faults(
         plan,
-        (row for split in Split for row in read_rows(snapshot.path, split)),
+        (row for split in Split for row in SnapshotFolder(snapshot.path).rows(split)),
         base_model=choices.base_model,
         max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,
@@ -165,7 +165,7 @@ def _fit(
     )
     training = TrainingContext(
         run=run,
-        report=share_of(report, TRAINING_STARTS, 1.0),
+        report=Progress.share_of(report, TRAINING_STARTS, 1.0),
         checkpoints=context.folder / "checkpoints",
         on_checkpoint=lambda name: context.keep(saved=name),
         graphs=GraphStore(services.options.graphs_folder) if services.options.serving.exports_graphs else None,

@@ -6,8 +6,7 @@ import pytest
 
 from ml_backend.domain.example import Span, Target
 from ml_backend.labelstudio.config.parse import parse_label_config
-from ml_backend.labelstudio.payloads import task_from_export
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.labelstudio.payloads import parse_webhook, task_from_export
 from ml_backend.tasks import ServingPlan, serving_plan
 from tests.recordings import recorded
 

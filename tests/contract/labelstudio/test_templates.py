@@ -11,7 +11,7 @@ from ml_backend.domain.label_config import Control, LabelConfig
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.config.parse import parse_label_config
-from ml_backend.labelstudio.config.validation import misfits
+from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.tasks import ServedControl, ServingPlan, find_kinds, serving_plan, template_path
 from tests.studio import project_with_tasks, task_ids
 
@@ -142,9 +142,9 @@ def test_what_is_written_passes_label_studio_s_own_check_of_the_config(name: str
     plan = serving_plan(template(name))
     predictions = [Prediction(tuple(written(plan, number)), 0.75, "m-v1") for number in answer_numbers(plan)]
 
-    assert misfits(template(name).xml, list(enumerate(predictions))) == {}
+    assert StudioRules(template(name).xml).misfits(list(enumerate(predictions))) == {}
     wrong = [Prediction(({**region, "from_name": "unknown"},), 0.75, "m") for region in written(plan, 1)]
-    assert sorted(misfits(template(name).xml, list(enumerate(wrong)))) == list(range(len(wrong)))
+    assert sorted(StudioRules(template(name).xml).misfits(list(enumerate(wrong)))) == list(range(len(wrong)))
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

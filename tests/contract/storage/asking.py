@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ml_backend.domain.job import Job
-from ml_backend.storage import Database
+from ml_backend.storage.database import Database
 
 __all__ = ["at_once", "request", "running"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from tests.databases import empty_tables
 from tests.fakes import FakeClock
 

@@ -9,7 +9,7 @@ import pytest
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
-from ml_backend.storage import Database
+from ml_backend.storage.database import Database
 from tests.fakes import FakeClock
 
 MADE = AnnotationEvent(

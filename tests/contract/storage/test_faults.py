@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.errors import DatabaseUnavailable
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from tests.fakes import FakeClock
 from tests.postgres import StoppablePostgres
 

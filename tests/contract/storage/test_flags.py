@@ -3,7 +3,7 @@ from typing import Any
 
 from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import IssueKind
-from ml_backend.storage import Database
+from ml_backend.storage.database import Database
 from tests.contract.storage.asking import at_once
 from tests.fakes import FakeClock
 

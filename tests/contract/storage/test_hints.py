@@ -1,7 +1,7 @@
 import pytest
 
-from ml_backend.domain.hint import Hint, HintKind
-from ml_backend.storage import Database
+from ml_backend.domain.hint import HintKind
+from ml_backend.storage.database import Database
 from tests.fakes import FakeClock
 
 
@@ -12,7 +12,7 @@ def test_a_hint_is_one_however_often_it_is_told(database: Database, clock: FakeC
         clock.advance(1)
         database.hints.put(7, kind)
 
-    assert database.hints.find(7, kind) == Hint(7, kind, clock())
+    assert database.hints.find(7, kind) == clock()
     assert database.hints.find(8, kind) is None
     assert [database.hints.find(7, other) for other in HintKind if other is not kind] == [None]
 
@@ -25,10 +25,10 @@ def test_a_hint_is_settled_unless_it_was_told_again(database: Database, clock: F
     clock.advance(1)
     database.hints.put(7, HintKind.TASKS)
 
-    database.hints.settle(asked)
+    database.hints.settle(7, HintKind.TASKS, asked)
     again = database.hints.find(7, HintKind.TASKS)
-    assert again == Hint(7, HintKind.TASKS, clock())
-    database.hints.settle(again)
+    assert again == clock()
+    database.hints.settle(7, HintKind.TASKS, again)
 
     assert database.hints.find(7, HintKind.TASKS) is None
     assert database.hints.find(7, HintKind.SETTINGS) is not None

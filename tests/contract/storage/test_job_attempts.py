@@ -4,7 +4,7 @@ import pytest
 
 from ml_backend.domain.job import HeartbeatReply, JobState
 from ml_backend.errors import JobError
-from ml_backend.storage import Database
+from ml_backend.storage.database import Database
 from tests.contract.storage.asking import at_once, request, running
 from tests.fakes import FakeClock
 

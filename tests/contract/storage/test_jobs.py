@@ -4,7 +4,7 @@ import pytest
 
 from ml_backend.domain.job import HeartbeatReply, Job, JobState
 from ml_backend.errors import JobError, JobNotFound
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from tests.contract.storage.asking import at_once, request, running
 from tests.fakes import FakeClock
 

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from tests.fakes import FakeClock
 
 HOLD = """
 import sys, time
 from datetime import UTC, datetime
-from ml_backend.storage import open_database
+from ml_backend.storage.database import open_database
 
 with open_database(sys.argv[1], lambda: datetime.now(UTC)).locks.attempt("promotion-7") as is_free:
     print(is_free, flush=True)

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import alembic.command
+import alembic.config
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Engine, MetaData, inspect, text
+from sqlalchemy import Column, Connection, Engine, MetaData, inspect, text
 
 from ml_backend.domain.hint import HintKind
 from ml_backend.domain.job import JobState
@@ -16,10 +18,8 @@ from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ConfigurationError
-from ml_backend.storage import open_database
-from ml_backend.storage.database import MIGRATIONS, migrate, newest_revision
+from ml_backend.storage.database import MIGRATIONS, Database, open_database
 from ml_backend.storage.repositories.snapshots import SnapshotRecord
-from ml_backend.storage.tables import metadata
 from tests.fakes import FakeClock
 
 MADE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 OPEN = """
 import sys
 from datetime import UTC, datetime
-from ml_backend.storage import open_database
+from ml_backend.storage.database import open_database
 
 open_database(sys.argv[1], lambda: datetime.now(UTC)).close()
 """
@@ -53,11 +53,14 @@ def test_the_migrations_make_the_tables_that_the_code_describes(empty: Engine, d
     open_database(database_url, FakeClock()).close()
     with empty.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, Database.METADATA) == []
 
 
-def test_the_newest_migration_is_the_one_that_alembic_ends_at() -> None:
-    assert newest_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+def test_a_new_database_has_the_migration_that_alembic_ends_at(empty: Engine, database_url: str) -> None:
+    open_database(database_url, FakeClock()).close()
+    with empty.connect() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    assert revision == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def test_alembic_is_imported_for_a_database_that_needs_it_alone(tmp_path: Path) -> None:
@@ -71,7 +74,7 @@ def test_alembic_is_imported_for_a_database_that_needs_it_alone(tmp_path: Path) 
 
 def test_the_migrations_make_the_indexes_that_the_code_describes(empty: Engine, database_url: str) -> None:
     """Alembic's comparison leaves out the conditions of partial indexes."""
-    metadata.create_all(empty)
+    Database.METADATA.create_all(empty)
     described = _indexes(empty)
     _drop_everything(empty)
     open_database(database_url, FakeClock()).close()
@@ -127,7 +130,7 @@ def test_processes_that_open_a_fresh_database_at_once_all_succeed(empty: Engine,
         for _ in range(3)
     ]
     assert [(child.communicate(timeout=60)[0], child.returncode) for child in children] == [("", 0)] * 3
-    assert set(metadata.tables) < set(inspect(empty).get_table_names())
+    assert set(Database.METADATA.tables) < set(inspect(empty).get_table_names())
 
 
 def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empty: Engine, database_url: str) -> None:
@@ -226,6 +229,14 @@ def test_audits_from_before_there_were_lanes_keep_only_other_audits_waiting(empt
         assert [job.kind for job in claimed if job] == ["audit", "promote"]
     finally:
         database.close()
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Bring the schema to a revision, as an earlier version of the code would have."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, revision)
 
 
 def _fill_first_schema(engine: Engine) -> None:

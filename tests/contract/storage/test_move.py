@@ -11,22 +11,8 @@ import pytest
 from sqlalchemy import create_engine, insert, inspect, select, text
 
 from ml_backend.errors import ConfigurationError, StateError
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from ml_backend.storage.move import check_database, copy_tables, reading
-from ml_backend.storage.tables import (
-    events,
-    flags,
-    gates,
-    hints,
-    jobs,
-    label_configs,
-    metadata,
-    model_versions,
-    projects,
-    promotions,
-    snapshots,
-    steps,
-)
 from tests.fakes import FakeClock
 
 MOMENT = datetime(2026, 7, 1, 23, 59, 59, 999999, UTC)
@@ -95,45 +81,53 @@ def fill(database: Database) -> None:
     }
     with database.engine.begin() as connection:
         connection.execute(
-            insert(projects),
+            insert(Database.METADATA.tables["projects"]),
             {"id": 7, "slug": "a", "title": "Ünï ✓ 🎫", "label_config": "<View/>", "label_config_fingerprint": "f"}
             | {"split": "1,0,0", "backend_id": None, "connected_at": MOMENT},
         )
         connection.execute(
-            insert(label_configs),
+            insert(Database.METADATA.tables["label_configs"]),
             {"id": 3, "project_id": 7, "fingerprint": "f", "label_config": "<View/>", "seen_at": MOMENT},
         )
-        connection.execute(insert(hints), {"project_id": 7, "kind": "tasks", "told_at": MOMENT})
         connection.execute(
-            insert(jobs),
+            insert(Database.METADATA.tables["hints"]), {"project_id": 7, "kind": "tasks", "told_at": MOMENT}
+        )
+        connection.execute(
+            insert(Database.METADATA.tables["jobs"]),
             [
                 job | {"id": 5, "dedupe_key": "a", "state": "succeeded", "params": {"x": None}, "result": {"y": [1.5]}},
                 job | {"id": 9, "dedupe_key": "b", "state": "queued", "params": {}, "result": {}},
             ],
         )
         connection.execute(
-            insert(flags),
+            insert(Database.METADATA.tables["flags"]),
             {"project_id": 7, "task_id": 5, "kind": "label_error", "given": "é", "suggested": None, "quality": 0.1}
             | {"is_held_out": True, "is_decoy": False, "snapshot_id": "s", "probabilities_from": "", "labeled_at": ""}
             | {"flagged_at": MOMENT, "outcome": "changed", "answer": ["a", "b"], "decided_at": MOMENT},
         )
         rows = [event | {"id": 3 * number, "annotation_id": number} for number in range(1, EVENTS + 1)]
         rows[0] |= {"lead_time_s": 0.1 + 0.2, "parent_prediction": 2**31 - 1, "model_version": "a-7-v1"}
-        connection.execute(insert(events).values({"lead_time_s": None}), rows[1:])
-        connection.execute(insert(events), rows[:1])
-        connection.execute(insert(snapshots), {"project_id": 7, "id": "s", "last_event_id": 3, "created_at": MOMENT})
         connection.execute(
-            insert(gates), {"project_key": "a-7", "snapshot_id": "s", "decision": {"a": None}, "created_at": MOMENT}
+            insert(Database.METADATA.tables["annotation_events"]).values({"lead_time_s": None}), rows[1:]
         )
-        connection.execute(insert(steps), {"name": "a", "done_at": MOMENT})
+        connection.execute(insert(Database.METADATA.tables["annotation_events"]), rows[:1])
         connection.execute(
-            insert(model_versions),
+            insert(Database.METADATA.tables["snapshots"]),
+            {"project_id": 7, "id": "s", "last_event_id": 3, "created_at": MOMENT},
+        )
+        connection.execute(
+            insert(Database.METADATA.tables["gates"]),
+            {"project_key": "a-7", "snapshot_id": "s", "decision": {"a": None}, "created_at": MOMENT},
+        )
+        connection.execute(insert(Database.METADATA.tables["steps"]), {"name": "a", "done_at": MOMENT})
+        connection.execute(
+            insert(Database.METADATA.tables["model_versions"]),
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}
             | {"run_id": "r", "label_config_fingerprint": "f", "metrics": {"f1": 0.5}, "created_at": MOMENT}
             | {"served_as": 1},
         )
         connection.execute(
-            insert(promotions),
+            insert(Database.METADATA.tables["promotions"]),
             [
                 promotion | {"id": number, "version": f"v{number}", "state": state, "is_forced": number == 2}
                 for number, state in ((2, "done"), (4, "pushed"))
@@ -145,7 +139,7 @@ def all_rows(database: Database) -> dict[str, list[Any]]:
     with database.engine.connect() as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
-            for table in metadata.sorted_tables
+            for table in Database.METADATA.sorted_tables
         }
 
 
@@ -155,7 +149,7 @@ def url_of(database: Database) -> str:
 
 def copy(source: Database, target: Database) -> Any:
     with reading(url_of(source)) as rows, target.engine.begin() as connection:
-        return copy_tables(rows, connection, metadata.sorted_tables)
+        return copy_tables(rows, connection, Database.METADATA.sorted_tables)
 
 
 def test_every_row_of_every_table_arrives_as_it_was(pair: tuple[Database, Database]) -> None:
@@ -191,7 +185,7 @@ def test_a_row_that_does_not_fit_is_named_and_nothing_arrives(make: Callable[[st
     source, target = make("sqlite"), make("postgresql")
     fill(source)
     with source.engine.begin() as connection:
-        connection.execute(snapshots.update().values(id="x" * 65))
+        connection.execute(Database.METADATA.tables["snapshots"].update().values(id="x" * 65))
     with pytest.raises(StateError, match=r"table snapshots cannot be copied: .*too long.*left as it was"):
         copy(source, target)
     assert {name for name, rows in all_rows(target).items() if rows} == set()
@@ -200,20 +194,20 @@ def test_a_row_that_does_not_fit_is_named_and_nothing_arrives(make: Callable[[st
 def test_what_is_written_while_a_copy_runs_waits_or_is_left_out_whole(pair: tuple[Database, Database]) -> None:
     source, target = pair
     with reading(url_of(source)) as rows, target.engine.begin() as connection:
-        copy_tables(rows, connection, [projects])
+        copy_tables(rows, connection, [Database.METADATA.tables["projects"]])
         if source.engine.dialect.name == "sqlite":  # PostgreSQL would let the writer wait for the reader
             source.snapshots.add(8, "late", 0)
-        assert copy_tables(rows, connection, [snapshots]) == {"snapshots": 1}
+        assert copy_tables(rows, connection, [Database.METADATA.tables["snapshots"]]) == {"snapshots": 1}
 
 
 def test_a_database_with_other_tables_is_not_taken(make: Callable[[str], Database]) -> None:
     for engine in ("sqlite", "postgresql"):
         database = make(engine)
-        check_database(url_of(database), metadata.tables)
+        check_database(url_of(database), Database.METADATA.tables)
         with database.engine.begin() as connection:
             connection.execute(text("CREATE TABLE mine (id INTEGER)"))
         with pytest.raises(StateError, match=r"holds other tables already \(mine\)"):
-            check_database(url_of(database), metadata.tables)
+            check_database(url_of(database), Database.METADATA.tables)
         assert "mine" in inspect(database.engine).get_table_names()
 
 

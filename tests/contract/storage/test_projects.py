@@ -6,7 +6,7 @@ import pytest
 from ml_backend.domain.project import Project, SeenConfig
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ProjectNotFound
-from ml_backend.storage import Database
+from ml_backend.storage.database import Database
 from tests.fakes import FakeClock
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from ml_backend.domain.model import GateDecision, Promotion, PromotionState
 from ml_backend.errors import PromotionError
-from ml_backend.storage import Database
+from ml_backend.storage.database import Database
 from ml_backend.storage.repositories.snapshots import SnapshotRecord
 from tests.fakes import FakeClock
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import Method, ModelVersion, PromotionState, cold_start_version, version_name
+from ml_backend.domain.model import Method, ModelVersion, PromotionState
 from ml_backend.errors import ModelNotFound
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from tests.databases import empty_tables
 from tests.fakes import FakeClock
 
@@ -24,7 +24,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 def version(number: int, key: str = "tickets-1") -> ModelVersion:
     return ModelVersion(
-        name=version_name(key, number),
+        name=ModelVersion.name_of(key, number),
         number=number,
         project_key=key,
         method=Method.LORA,
@@ -105,7 +105,7 @@ def test_back_at_the_cold_start_nothing_is_left_to_go_back_to(database: Database
         database.versions.serve("tickets-1", version(number).name)
     database.versions.serve("other-2", "other-2-v1")
 
-    database.versions.serve("tickets-1", cold_start_version("tickets-1", "00ff"))
+    database.versions.serve("tickets-1", ModelVersion.cold_start_name("tickets-1", "00ff"))
 
     assert (database.versions.served("tickets-1"), len(database.versions.served("other-2"))) == ([], 1)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from ml_backend.web.app import create_app
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services

@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.snapshot import Split
-from ml_backend.labelstudio.config.validation import misfits
+from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.tasks import template_path
 from ml_backend.workflows.services import Services
 from tests.recordings import recorded
@@ -39,7 +39,12 @@ def test_tasks_of_every_template_get_an_entry_each_whatever_their_data(client: F
     results = response.get_json()["results"]
     assert len(results) == len(tasks)
     assert all(entry["score"] is None or 0 <= entry["score"] <= 1 for entry in results)
-    assert misfits(body["label_config"], [(0, Prediction(tuple(r["result"]), r["score"], "m")) for r in results]) == {}
+    assert (
+        StudioRules(body["label_config"]).misfits(
+            [(0, Prediction(tuple(r["result"]), r["score"], "m")) for r in results]
+        )
+        == {}
+    )
 
 
 def test_an_interactive_call_of_a_project_without_a_model_is_answered_with_nothing(client: FlaskClient) -> None:

@@ -18,7 +18,7 @@ from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.options import BackendOptions
-from ml_backend.snapshots.store import read_rows
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.connecting.config_history import control_absences
 from ml_backend.workflows.connecting.connect import Connection, connect, create_and_connect
 from ml_backend.workflows.doctor.diagnose import diagnose
@@ -131,7 +131,7 @@ def test_label_studio_bears_out_true_events_and_denies_forged_ones(running: Runn
 
     assert confirm_labels(services, project, wanted=1000) == told
     snapshot = export_project(services, project, tmp_path / "snapshot")
-    rows = {row.task_id: row for split in Split for row in read_rows(snapshot.path, split)}
+    rows = {row.task_id: row for split in Split for row in SnapshotFolder(snapshot.path).rows(split)}
     assert rows[stored["task"]].provenance.selected_by in (SelectedBy.ACTIVE, SelectedBy.RANDOM)
 
 
@@ -208,7 +208,7 @@ def test_a_label_config_that_somebody_changes_is_followed(running: Running, stud
     manifest = export_project(services, project).manifest
     assert (manifest.counts["train"], manifest.dropped) == (1, {"unknown_label": 1})
     assert "config no longer has are left out: Returns (1)" in manifest.warnings[0]
-    (kept,) = read_rows(services.options.snapshots_folder / project.ref.key / manifest.id, Split.TRAIN)
+    (kept,) = SnapshotFolder(services.options.snapshots_folder / project.ref.key / manifest.id).rows(Split.TRAIN)
     assert dict(kept.targets) == {"category": "Billing"}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.errors import ConfigurationError
-from ml_backend.labelstudio.local import find_label_studio, free_port
+from ml_backend.labelstudio.local import LocalStudio, free_port
 from tests.backend_process import command
 
 START_S, END_S = 60.0, 40.0
@@ -22,7 +22,7 @@ START_S, END_S = 60.0, 40.0
 @pytest.fixture(autouse=True)
 def label_studio() -> None:
     try:
-        find_label_studio()
+        LocalStudio.find_executable()
     except ConfigurationError as error:
         pytest.skip(str(error))
 

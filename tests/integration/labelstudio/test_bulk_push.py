@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml_backend.domain.progress import Progress
-from ml_backend.domain.snapshot import split_of
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing
@@ -31,6 +30,6 @@ def test_every_task_gets_one_prediction_while_reading_and_pushing_go_on_together
     assert studio_client.prediction_counts(project.id) == {"m1": len(TEXTS)}
     assert list(studio_client.tasks_without_prediction(project.id, "m1")) == []
     asked = [text for texts in predictor.asked for text in texts]
-    assert asked == [text for text in TEXTS if not split_of(text, project.split).is_held_out]
+    assert asked == [text for text in TEXTS if not project.split.split_of(text).is_held_out]
     assert reports[-1].message.startswith("pushed 4500 of 4500 pre-labels")
     assert push_missing(services, project, predictor) == 0

@@ -15,8 +15,7 @@ from ml_backend.errors import StudioExportError, StudioRejected, StudioUnauthori
 from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.files.export_file import read_export, read_tasks
 from ml_backend.labelstudio.local import LocalStudio, free_port
-from ml_backend.labelstudio.payloads import PredictRequest, SetupRequest
-from ml_backend.labelstudio.webhook_payloads import WebhookMessage, parse_webhook
+from ml_backend.labelstudio.payloads import PredictRequest, SetupRequest, WebhookMessage, parse_webhook
 from tests.studio import StubBackend, choice, project_with_tasks, stub_backend, task_ids
 
 

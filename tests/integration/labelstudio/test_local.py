@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from ml_backend.errors import ConfigurationError, StudioUnauthorized, StudioUnreachable
-from ml_backend.labelstudio.local import LocalStudio, find_label_studio, free_port
+from ml_backend.labelstudio.local import LocalStudio, free_port
 from tests.studio import RunningStudio
 
 
@@ -99,7 +99,7 @@ def test_secrets_are_in_no_command_line(studio: RunningStudio) -> None:
 
 
 def test_the_one_beside_the_interpreter_is_found(studio: RunningStudio) -> None:
-    assert Path(find_label_studio()).name == "label-studio"
+    assert Path(LocalStudio.find_executable()).name == "label-studio"
 
 
 def test_without_label_studio_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_without_label_studio_the_error_names_the_extra(monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ConfigurationError, match=r"pip install 'labelloop\[studio\]'"):
-        find_label_studio()
+        LocalStudio.find_executable()
 
 
 def test_label_studio_on_the_path_is_found_where_none_is_beside_the_interpreter(
@@ -116,7 +116,7 @@ def test_label_studio_on_the_path_is_found_where_none_is_beside_the_interpreter(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "elsewhere" / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert find_label_studio() == stand_in
+    assert LocalStudio.find_executable() == stand_in
 
 
 def test_nothing_of_the_surrounding_environment_becomes_a_setting(

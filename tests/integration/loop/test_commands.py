@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from ml_backend.demo.tickets import load_tickets
-from ml_backend.storage import open_database
+from ml_backend.storage.database import open_database
 from tests.backend_process import command
 from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model

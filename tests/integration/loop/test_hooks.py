@@ -14,7 +14,7 @@ import pytest
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from ml_backend.hooks.notifier import SIGNATURE, TIMESTAMP, signature
+from ml_backend.hooks.notifier import WebhookNotifier
 from tests.backend_process import command, command_process
 from tests.integration.tickets import CONFIG, write_export
 from tests.tiny_models import save_tiny_model
@@ -169,8 +169,10 @@ def test_a_command_sends_its_messages_before_it_ends(files: Path) -> None:
         server.server_close()
 
     ((headers, body),) = received
-    assert headers[SIGNATURE] == signature("a secret of both sides", headers[TIMESTAMP], body)
-    assert abs(int(headers[TIMESTAMP]) - time.time()) < 300
+    assert headers[WebhookNotifier.SIGNATURE] == WebhookNotifier.signature(
+        "a secret of both sides", headers[WebhookNotifier.TIMESTAMP], body
+    )
+    assert abs(int(headers[WebhookNotifier.TIMESTAMP]) - time.time()) < 300
     assert json.loads(body)["data"]["snapshot_id"] == made["snapshot_id"]
     assert MAIL.encode() not in body
 
@@ -179,7 +181,10 @@ def test_the_documented_receiver_takes_real_messages_alone() -> None:
     module = ModuleType("receiver")
     exec(example("receiver"), module.__dict__)
     body, secret = b'{"event": "model_trained"}', "a secret of both sides"
-    headers: Mapping[str, str] = {TIMESTAMP: "1800000000", SIGNATURE: signature(secret, "1800000000", body)}
+    headers: Mapping[str, str] = {
+        WebhookNotifier.TIMESTAMP: "1800000000",
+        WebhookNotifier.SIGNATURE: WebhookNotifier.signature(secret, "1800000000", body),
+    }
 
     assert module.is_genuine(secret, headers, body, 1_800_000_299)
     assert not module.is_genuine(secret, headers, body, 1_800_000_301)

@@ -13,7 +13,7 @@ import pytest
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import Method, PromotionState, version_name
+from ml_backend.domain.model import Method, ModelVersion, PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.client import StudioClient
@@ -84,7 +84,7 @@ def _register(services: Services, project: Project) -> None:
     number = services.versions.next_number(project.ref.key)
     folder = services.options.home / f"bundle-{project.id}-{number}"
     folder.mkdir()
-    (folder / NAME_FILE).write_text(version_name(project.ref.key, number))
+    (folder / NAME_FILE).write_text(ModelVersion.name_of(project.ref.key, number))
     with services.tracker.run(project.ref.key, "training") as run:
         run.log_folder(folder, "bundle")
         services.versions.register(

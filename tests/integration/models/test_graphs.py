@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.arrays import WordVectors
+from ml_backend.arrays import Floats2d
 from ml_backend.errors import EncoderError, GraphError
 from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.graphs.encoder import GraphEncoder
@@ -74,12 +74,12 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
 
 
 @pytest.fixture(scope="module")
-def words(encoder: TextEncoder) -> WordVectors:
+def words(encoder: TextEncoder) -> Floats2d:
     return word_vectors_of(encoder.backbone)
 
 
 @pytest.fixture(scope="module")
-def graph(encoder: TextEncoder, words: WordVectors, tmp_path_factory: pytest.TempPathFactory) -> Graph:
+def graph(encoder: TextEncoder, words: Floats2d, tmp_path_factory: pytest.TempPathFactory) -> Graph:
     samples = encoder.tokenise(TEXTS)
     folder = tmp_path_factory.mktemp("graphs") / "bert"
     exported = export_graph(
@@ -89,7 +89,7 @@ def graph(encoder: TextEncoder, words: WordVectors, tmp_path_factory: pytest.Tem
 
 
 def test_quantising_says_nothing_and_leaves_what_others_log_as_it_was(
-    graph: Graph, words: WordVectors, encoder: TextEncoder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    graph: Graph, words: Floats2d, encoder: TextEncoder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     handler = logging.Handler(logging.INFO)
     logging.getLogger("nncf").addHandler(handler)
@@ -103,7 +103,7 @@ def test_quantising_says_nothing_and_leaves_what_others_log_as_it_was(
     assert handler.level == logging.INFO
 
 
-def runtime_of(name: str, graph: Graph, words: WordVectors, encoder: TextEncoder) -> Runtime:
+def runtime_of(name: str, graph: Graph, words: Floats2d, encoder: TextEncoder) -> Runtime:
     if name == "torch":
         return TorchRuntime(encoder)
     (kind,) = (kind for kind in GraphRuntime.found() if kind.name == name)
@@ -119,7 +119,7 @@ def over(runtime: Runtime, encoder: TextEncoder) -> Encoder:
     [("torch", 0.999999), ("onnxruntime", 0.999999), ("openvino", 0.9995), ("openvino-int8", 0.98)],
 )
 def test_every_runtime_gives_the_vectors_of_torch(
-    name: str, least_similarity: float, graph: Graph, words: WordVectors, encoder: TextEncoder
+    name: str, least_similarity: float, graph: Graph, words: Floats2d, encoder: TextEncoder
 ) -> None:
     rng = np.random.default_rng(0)
     texts = [*TEXTS, *(" ".join(rng.choice(WORDS[5:], size=rng.integers(1, 90))) for _ in range(40))]
@@ -134,7 +134,7 @@ def test_every_runtime_gives_the_vectors_of_torch(
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino", "openvino-int8"])
 def test_a_text_has_the_same_vector_in_any_company(
-    name: str, graph: Graph, words: WordVectors, encoder: TextEncoder
+    name: str, graph: Graph, words: Floats2d, encoder: TextEncoder
 ) -> None:
     runtime = runtime_of(name, graph, words, encoder)
     served = over(runtime, encoder)
@@ -157,14 +157,14 @@ def test_a_process_that_ends_while_shapes_are_compiled_ends_in_order(end: str, g
     assert (done.returncode, "terminate called" in done.stderr) == (status, False), done.stderr
 
 
-def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
+def test_words_and_windows_are_read_as_torch_reads_them(graph: Graph, words: Floats2d, encoder: TextEncoder) -> None:
     served = over(GraphRuntime.exact()(graph, words, max_length_tokens=LENGTH), encoder)
     tokenised = tokenise_units(served, [*TEXTS, " ".join(WORDS[5:] * 4)], Unit.MODEL_WORD)
 
     np.testing.assert_allclose(served.vectors(tokenised), encoder.vectors(tokenised), atol=1e-5)
 
 
-def test_a_sequence_that_is_too_long_is_refused(graph: Graph, words: WordVectors, encoder: TextEncoder) -> None:
+def test_a_sequence_that_is_too_long_is_refused(graph: Graph, words: Floats2d, encoder: TextEncoder) -> None:
     runtime = runtime_of("openvino", graph, words, encoder)
 
     with pytest.raises(GraphError, match="1000 tokens is longer"):
@@ -173,7 +173,7 @@ def test_a_sequence_that_is_too_long_is_refused(graph: Graph, words: WordVectors
     runtime.close()
 
 
-def test_the_fastest_runtime_is_remembered(graph: Graph, words: WordVectors, tmp_path: Path) -> None:
+def test_the_fastest_runtime_is_remembered(graph: Graph, words: Floats2d, tmp_path: Path) -> None:
     measured = tmp_path / "graphs" / "runtimes.json"
     first = open_runtime(graph, words, wanted="auto", max_length_tokens=LENGTH, measured=measured)
     first.close()
@@ -186,7 +186,7 @@ def test_the_fastest_runtime_is_remembered(graph: Graph, words: WordVectors, tmp
         first = again
 
 
-def test_without_a_graph_in_8_bits_the_plain_one_serves(graph: Graph, words: WordVectors, tmp_path: Path) -> None:
+def test_without_a_graph_in_8_bits_the_plain_one_serves(graph: Graph, words: Floats2d, tmp_path: Path) -> None:
     shutil.copytree(graph.folder, tmp_path / "graph")
     plain = Graph.read(tmp_path / "graph").without_int8()
 
@@ -209,7 +209,7 @@ def test_a_graph_that_lacks_a_file_is_refused(graph: Graph, tmp_path: Path) -> N
 
 
 def test_a_model_whose_word_vectors_were_trained_is_not_exported(
-    encoder: TextEncoder, words: WordVectors, tmp_path: Path
+    encoder: TextEncoder, words: Floats2d, tmp_path: Path
 ) -> None:
     with pytest.raises(GraphError, match="word vectors"):
         export_graph(

@@ -18,7 +18,7 @@ from ml_backend.config import load_settings
 from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.job import JobState
 from ml_backend.domain.model import Method
-from ml_backend.storage.tables import model_versions, steps
+from ml_backend.storage.database import Database
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.promoting.promote import Promoter
@@ -127,8 +127,8 @@ def test_jobs_promotions_and_flags_are_there(services: Services) -> None:
 
 def test_where_the_rows_lack_versions_mlflow_and_its_alias_fill_them_once(services: Services) -> None:
     with services.database.engine.begin() as connection:
-        connection.execute(delete(model_versions))
-        connection.execute(delete(steps))
+        connection.execute(delete(Database.METADATA.tables["model_versions"]))
+        connection.execute(delete(Database.METADATA.tables["steps"]))
     opened = _opened()
 
     assert opened.versions.champions() == {}

@@ -13,9 +13,8 @@ import pytest
 from sqlalchemy import Connection, NullPool, create_engine, inspect, select, text
 
 from ml_backend.domain.project import Project
-from ml_backend.storage import open_database
-from ml_backend.storage.tables import metadata
-from ml_backend.tracking.store import store_tables
+from ml_backend.storage.database import Database, open_database
+from ml_backend.tracking.store import MlflowTables
 from tests.backend_process import command, post, running_backend
 from tests.fakes import FakeClock
 from tests.live_state import CHAMPION, make_live_state, predict_request
@@ -73,7 +72,7 @@ def state_rows(url: str) -> dict[str, list[Any]]:
     with connected(url) as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
-            for table in metadata.sorted_tables
+            for table in Database.METADATA.sorted_tables
         }
 
 
@@ -81,7 +80,7 @@ def mlflow_rows(url: str) -> dict[str, list[Any]]:
     with connected(url) as connection:
         return {
             table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
-            for table in store_tables(connection)
+            for table in MlflowTables(connection).tables
         }
 
 

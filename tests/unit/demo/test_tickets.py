@@ -4,7 +4,7 @@ from collections import Counter
 
 from ml_backend.demo.backend import SPLIT
 from ml_backend.demo.tickets import load_tickets
-from ml_backend.domain.snapshot import Split, normal_form, split_of
+from ml_backend.domain.snapshot import Split, normal_form
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import serving_plan, template_path
 
@@ -29,7 +29,7 @@ def test_every_class_has_easy_and_hard_tickets() -> None:
 
 
 def test_every_class_occurs_in_the_test_split() -> None:
-    held_out = Counter(ticket.label for ticket in TICKETS if split_of(ticket.text, SPLIT) is Split.TEST)
+    held_out = Counter(ticket.label for ticket in TICKETS if SPLIT.split_of(ticket.text) is Split.TEST)
 
     assert len(held_out) == 8
     assert sum(held_out.values()) >= 100

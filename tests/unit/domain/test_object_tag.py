@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.object_tag import ObjectTag, field_of
+from ml_backend.domain.object_tag import ObjectTag
 
 DATA: dict[str, Any] = {
     "text": "Anna sleeps",
@@ -53,7 +53,7 @@ def tag(field: str | None, encoding: str = "none") -> ObjectTag:
     ],
 )
 def test_the_text_is_what_the_editor_shows(value: str, text: str) -> None:
-    assert tag(field_of(value)).text(DATA) == text
+    assert tag(ObjectTag.field_of(value)).text(DATA) == text
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_text_is_what_the_editor_shows(value: str, text: str) -> None:
     ],
 )
 def test_there_is_no_text_where_nothing_of_it_is_in_the_data(value: str) -> None:
-    assert tag(field_of(value)).text(DATA) == ""
+    assert tag(ObjectTag.field_of(value)).text(DATA) == ""
 
 
 def test_lists_may_lie_in_one_another_at_any_depth() -> None:
@@ -126,7 +126,7 @@ def test_what_is_not_encoded_as_it_should_be_is_no_text(code: str) -> None:
 def test_a_field_is_called_by_its_path_and_what_is_put_together_by_all_of_it(
     value: str, field: str, keys: tuple[str, ...]
 ) -> None:
-    assert field_of(value) == field
+    assert ObjectTag.field_of(value) == field
     assert tag(field).keys == keys
     assert tag(field).is_in(dict.fromkeys(keys))
     assert not tag(field).is_in({})
@@ -134,7 +134,7 @@ def test_a_field_is_called_by_its_path_and_what_is_put_together_by_all_of_it(
 
 @pytest.mark.parametrize("value", ["", "$", "The same for all", "5 $", "100 $ each"])
 def test_a_constant_is_no_field(value: str) -> None:
-    assert field_of(value) is None
+    assert ObjectTag.field_of(value) is None
 
 
 @pytest.mark.parametrize(

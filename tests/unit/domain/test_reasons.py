@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.reasons import Reason, ReasonCounts, reason_counts_from_json, reason_counts_to_json
+from ml_backend.domain.reasons import Reason, ReasonCount, ReasonCounts
 
 
 def counts(*met: tuple[Reason, int, str, str]) -> ReasonCounts:
@@ -79,9 +79,9 @@ def test_counts_read_back_from_json_as_they_were() -> None:
         (Reason.UNKNOWN_LABEL, 1, "topic", "gone"), (Reason.EMPTY_TEXT, 2, "", ""), (Reason.BLANK_SPAN, 3, "ner", "")
     )
 
-    text = json.dumps(reason_counts_to_json(found))
+    text = json.dumps(ReasonCount.list_to_json(found))
 
-    assert reason_counts_from_json(json.loads(text)) == tuple(found)
+    assert ReasonCount.list_from_json(json.loads(text)) == tuple(found)
 
 
 def test_every_reason_has_words_says_what_was_done_and_is_explained_in_the_documentation() -> None:
@@ -94,4 +94,4 @@ def test_every_reason_has_words_says_what_was_done_and_is_explained_in_the_docum
 @pytest.mark.parametrize("value", [None, {}, [1], [{}], [{"reason": "nonesuch"}], [{"reason": "empty_text"}]])
 def test_what_is_no_list_of_counts_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"reasons|nonesuch"):
-        reason_counts_from_json(value)
+        ReasonCount.list_from_json(value)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Source
 from ml_backend.domain.row_json import row_to_json, to_line
-from ml_backend.snapshots.store import row_from_line
+from ml_backend.snapshots.store import SnapshotFolder
 
 texts = st.text(st.characters(exclude_categories=()), max_size=30)
 targets = st.dictionaries(texts, texts | st.lists(texts, max_size=3).map(tuple), max_size=2)
@@ -46,7 +46,7 @@ def test_a_row_survives_the_way_to_a_line_and_back(row: Row) -> None:
     line = to_line(row_to_json(row))
     assert line.endswith("\n")
     assert "\n" not in line[:-1]
-    assert row_from_line(line.encode().decode()) == row
+    assert SnapshotFolder.row_from_line(line.encode().decode()) == row
 
 
 def test_the_keys_are_those_of_the_published_format() -> None:
@@ -100,7 +100,7 @@ def changed(**values: Any) -> dict[str, Any]:
 )
 def test_what_is_not_a_row_is_refused_by_name(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        row_from_line(json.dumps(value))
+        SnapshotFolder.row_from_line(json.dumps(value))
 
 
 def test_a_number_that_json_cannot_carry_is_refused() -> None:
@@ -112,4 +112,4 @@ def test_a_number_that_json_cannot_carry_is_refused() -> None:
 def test_half_a_surrogate_pair_survives() -> None:
     row = Row("r", 1, {"text": "broken \ud83d here"}, {}, (), Provenance(()))
     assert json.loads(to_line(row_to_json(row)).encode())["input"]["text"] == "broken \ud83d here"
-    assert row_from_line(to_line(row_to_json(row))) == row
+    assert SnapshotFolder.row_from_line(to_line(row_to_json(row))) == row

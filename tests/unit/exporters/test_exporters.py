@@ -12,7 +12,7 @@ from ml_backend.cli.app import app
 from ml_backend.domain.example import Row, Span
 from ml_backend.errors import ConfigurationError
 from ml_backend.exporters.base import Exporter
-from ml_backend.snapshots.store import row_from_line
+from ml_backend.snapshots.store import SnapshotFolder
 from tests.unit.exporters.builders import export, request, row, written
 
 ENTITIES = '<Labels name="topic" toName="text"><Label value="PER"/></Labels>'
@@ -91,4 +91,6 @@ def test_any_spans_have_a_place_in_a_file_or_are_counted(
 
 def test_rows_come_back_from_json_lines_as_they_were(tmp_path: Path) -> None:
     rows = [row("Größe 🙂\n\u2028"), row("half \ud83d", ("b", "c"), 2), row("Anna", (Span(0, 4, "PER"),), 3)]
-    assert [row_from_line(line) for line in written("rows", rows, tmp_path / "f").split("\n")[:-1]] == rows
+    assert [
+        SnapshotFolder.row_from_line(line) for line in written("rows", rows, tmp_path / "f").split("\n")[:-1]
+    ] == rows

@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 from ml_backend.domain.snapshot import Snapshot
 from ml_backend.errors import ConfigurationError
 from ml_backend.hooks import TrainingInfo
-from ml_backend.hooks.notifier import SIGNATURE, TIMESTAMP, WebhookNotifier, signature
+from ml_backend.hooks.notifier import WebhookNotifier
 from tests.unit.hooks.builders import empty_snapshot, hooks_of
 
 SECRET = "a secret of both sides"
@@ -82,10 +82,15 @@ def test_what_happens_is_posted_without_texts(receiver: Receiver, snapshot: Snap
 def test_the_signature_proves_sender_body_and_time(receiver: Receiver) -> None:
     notifier(receiver).model_promoted("p", "v2", "v1", "Größe")
     ((headers, body),) = receiver.received
-    assert headers[TIMESTAMP] == str(int(NOW))
-    assert headers[SIGNATURE] == signature(SECRET, headers[TIMESTAMP], body)
-    others = [("another secret, as long", headers[TIMESTAMP], body), (SECRET, "1800000001", body)]
-    assert all(signature(*each) != headers[SIGNATURE] for each in (*others, (SECRET, headers[TIMESTAMP], body + b" ")))
+    assert headers[WebhookNotifier.TIMESTAMP] == str(int(NOW))
+    assert headers[WebhookNotifier.SIGNATURE] == WebhookNotifier.signature(
+        SECRET, headers[WebhookNotifier.TIMESTAMP], body
+    )
+    others = [("another secret, as long", headers[WebhookNotifier.TIMESTAMP], body), (SECRET, "1800000001", body)]
+    assert all(
+        WebhookNotifier.signature(*each) != headers[WebhookNotifier.SIGNATURE]
+        for each in (*others, (SECRET, headers[WebhookNotifier.TIMESTAMP], body + b" "))
+    )
     assert SECRET.encode() not in body
     assert SECRET not in str(headers)
 

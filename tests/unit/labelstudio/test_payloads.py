@@ -10,11 +10,11 @@ from ml_backend.errors import PayloadError
 from ml_backend.labelstudio.payloads import (
     PredictRequest,
     SetupRequest,
+    parse_webhook,
     prediction_to_json,
     project_from_api,
     task_from_export,
 )
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
 from tests.recordings import recorded, recorded_names
 
 TICKED = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["Positive"]}}

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.errors import PayloadError
-from ml_backend.labelstudio.payloads import PredictRequest, SetupRequest, task_from_export
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.labelstudio.payloads import PredictRequest, SetupRequest, parse_webhook, task_from_export
 from tests.recordings import recorded, recorded_names
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)

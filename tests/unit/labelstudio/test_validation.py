@@ -1,7 +1,7 @@
 import pytest
 
 from ml_backend.domain.annotation import Prediction, Region
-from ml_backend.labelstudio.config.validation import misfits
+from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.tasks import template_path
 
 CONFIG = template_path("classification").read_text(encoding="utf-8")
@@ -15,7 +15,7 @@ def region(label: str, control: str = "category") -> tuple[Region, ...]:
     "prediction", [Prediction(region("Billing"), 0.5, "v1"), Prediction((), 0.3, "v1"), Prediction((), None, "v1")]
 )
 def test_what_fits_is_not_named(prediction: Prediction) -> None:
-    assert misfits(CONFIG, [(7, prediction)]) == {}
+    assert StudioRules(CONFIG).misfits([(7, prediction)]) == {}
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_what_fits_is_not_named(prediction: Prediction) -> None:
     ],
 )
 def test_what_does_not_fit_is_named_with_the_reason(prediction: Prediction, reason: str) -> None:
-    found = misfits(CONFIG, [(7, Prediction(region("Billing"), 0.5, "v1")), (9, prediction)])
+    found = StudioRules(CONFIG).misfits([(7, Prediction(region("Billing"), 0.5, "v1")), (9, prediction)])
 
     assert list(found) == [9]
     assert reason in found[9]

@@ -10,7 +10,7 @@ import pytest
 from ml_backend.domain.annotation import Annotation
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.errors import PayloadError
-from ml_backend.labelstudio.webhook_payloads import AnnotationChange, WebhookMessage, check_event, parse_webhook
+from ml_backend.labelstudio.payloads import AnnotationChange, WebhookMessage, check_event, parse_webhook
 from tests.recordings import recorded, recorded_names
 
 TICKED = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": ["Positive"]}}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.arrays import Floats2d, WordVectors
+from ml_backend.arrays import Floats2d
 from ml_backend.errors import GraphError
 from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.graph import Graph, GraphFacts
@@ -39,7 +39,7 @@ def computed(name: str, number: int, seconds: float | None, machine: Machine) ->
     class Computed(GraphRuntime):
         order, package, memory_bytes = number, "numpy", 0
 
-        def __init__(self, graph: Graph, words: WordVectors, **options: int | None) -> None:
+        def __init__(self, graph: Graph, words: Floats2d, **options: int | None) -> None:
             if seconds is None:
                 raise GraphError(f"{name} cannot")
             machine.opened.append(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import cold_start_version
+from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.ports import Predictor
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
@@ -70,7 +70,9 @@ class House:
         return Loaded(version, default="Billing")
 
     def _cold_start(self, project: Project) -> Predictor:
-        return Loaded(cold_start_version(project.ref.key, project.label_config_fingerprint), default="Billing")
+        return Loaded(
+            ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint), default="Billing"
+        )
 
 
 def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import ModelVersion, cold_start_version
+from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.ports import Predictor
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
@@ -46,7 +46,7 @@ def _load(path: Path) -> Predictor:
 
 
 def _cold_start(project: Project) -> Predictor:
-    return FakePredictor(cold_start_version(project.ref.key, project.label_config_fingerprint))
+    return FakePredictor(ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint))
 
 
 def cut(path: Path) -> None:
@@ -98,7 +98,7 @@ def test_where_none_is_whole_the_cold_start_answers(tmp_path: Path) -> None:
         shutil.rmtree(version.path)
     champions, alarms = shelf.process()
 
-    assert champions.refresh(PROJECT).version == cold_start_version(KEY, "0123456789ab")
+    assert champions.refresh(PROJECT).version == ModelVersion.cold_start_name(KEY, "0123456789ab")
     assert alarms.counts()[AlarmKind.MODEL] == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from ml_backend.domain.model import ModelVersion
 from ml_backend.errors import BundleError, ModelNotFound, TrackingError
 from ml_backend.serving.model_versions import ModelVersions
-from ml_backend.storage import Database
+from ml_backend.storage.database import Database
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeRegistry, register_version
 from tests.services import build_test_services

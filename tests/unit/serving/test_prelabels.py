@@ -7,7 +7,7 @@ from ml_backend.domain.annotation import Task
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.snapshot import Split, SplitFractions
-from ml_backend.labelstudio.config.validation import misfits
+from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.serving.prelabels import prelabel
 from ml_backend.tasks import ServingPlan
 from tests.services import texts_in
@@ -58,7 +58,7 @@ def one(
     """Names of the regions' controls, the score, and the reasons for an empty result."""
     found = prelabel([Task(1, {"text": text})], Answering(answers), over, split=None)
     (prediction,) = found.predictions
-    assert misfits(over.config.xml, [(1, prediction)]) == {}
+    assert StudioRules(over.config.xml).misfits([(1, prediction)]) == {}
     assert bool(found.empty) == (prediction.result == ())
     return [region["from_name"] for region in prediction.result], prediction.score, list(found.empty)
 

@@ -7,7 +7,7 @@ from ml_backend.domain.annotation import Annotation, Region, Task
 from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.label_config import Control, Label, LabelConfig
 from ml_backend.domain.object_tag import ObjectTag
-from ml_backend.domain.snapshot import Split, SplitFractions, split_of
+from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.snapshots.build import BuiltRows, build_rows
 from ml_backend.snapshots.reviewed import BuildSettings, History
 from ml_backend.tasks import ServingPlan, serving_plan
@@ -59,4 +59,4 @@ def built(tasks: Sequence[Task], *, history: History = lambda _task, _annotation
 def text_in(split: Split, start: str = "text", fractions: SplitFractions | None = None) -> str:
     """A text that the rule puts into the split."""
     texts = (f"{start} {number}" for number in range(10_000))
-    return next(text for text in texts if split_of(text, fractions or SplitFractions()) is split)
+    return next(text for text in texts if (fractions or SplitFractions()).split_of(text) is split)

@@ -14,7 +14,7 @@ from ml_backend.domain.snapshot import ProjectRef, Snapshot, Split
 from ml_backend.errors import SnapshotError
 from ml_backend.snapshots.build import BuiltRows
 from ml_backend.snapshots.reviewed import BuildSettings
-from ml_backend.snapshots.store import read_manifest, read_rows, read_unresolved, write_snapshot
+from ml_backend.snapshots.store import SnapshotFolder, write_snapshot
 from tests.unit.snapshots.builders import CONFIG, built, task, text_in
 
 PROJECT = ProjectRef(3, "tickets")
@@ -44,8 +44,8 @@ def test_a_snapshot_is_a_folder_of_jsonl_files_and_a_manifest(tmp_path: Path) ->
 
 def test_rows_read_back_as_they_were(tmp_path: Path) -> None:
     rows, path = built(TASKS), write(tmp_path).path
-    assert {split: tuple(read_rows(path, split)) for split in Split} == rows.splits
-    assert tuple(read_unresolved(path)) == rows.unresolved
+    assert {split: tuple(SnapshotFolder(path).rows(split)) for split in Split} == rows.splits
+    assert tuple(SnapshotFolder(path).unresolved()) == rows.unresolved
     content = (path / "test.jsonl").read_bytes()
     assert "Grüße, 世界\u2028\x85 🎉".encode() in content
     assert (content.count(b"\n"), b"\r" in content) == (1, False)
@@ -55,7 +55,7 @@ def test_rows_read_back_as_they_were(tmp_path: Path) -> None:
 def test_the_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
     created_at = datetime(2026, 5, 2, tzinfo=UTC)
     snapshot = write(tmp_path, parent="abc", created_at=created_at)
-    manifest = read_manifest(snapshot.path)
+    manifest = SnapshotFolder(snapshot.path).manifest()
     assert manifest == snapshot.manifest
     assert (manifest.parent, manifest.created_at) == ("abc", "2026-05-02T00:00:00+00:00")
     assert manifest.counts == {"train": 2, "validation": 1, "test": 1, "unresolved": 1, "dropped": 1}
@@ -68,7 +68,7 @@ def test_a_manifest_keeps_what_was_left_out_and_its_id_does_not_change_for_that(
     snapshot = write(tmp_path)
 
     assert snapshot.id == ID
-    assert read_manifest(snapshot.path).reasons == built(TASKS).reasons
+    assert SnapshotFolder(snapshot.path).manifest().reasons == built(TASKS).reasons
     assert [(str(each.reason), each.task_ids) for each in snapshot.manifest.reasons] == [
         ("empty_text", (5,)),
         ("unknown_label", (6,)),
@@ -82,8 +82,8 @@ def test_a_manifest_from_before_reasons_were_kept_is_read(tmp_path: Path) -> Non
     del manifest["reasons"]
     (path / "manifest.json").write_text(json.dumps(manifest))
 
-    assert (read_manifest(path).id, read_manifest(path).reasons) == (ID, ())
-    assert len(list(read_rows(path, Split.TRAIN))) == 2
+    assert (SnapshotFolder(path).manifest().id, SnapshotFolder(path).manifest().reasons) == (ID, ())
+    assert len(list(SnapshotFolder(path).rows(Split.TRAIN))) == 2
 
 
 def test_a_snapshot_that_is_there_already_tells_what_is_left_out_now(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_the_id_does_not_depend_on_the_order_of_tasks(tmp_path: Path, table: Any
     chance.shuffle(tasks)
     assert write(tmp_path, built(tasks)).id == first.id
     for split in Split:
-        assert len(list(read_rows(first.path, split))) == first.manifest.counts[split]
+        assert len(list(SnapshotFolder(first.path).rows(split))) == first.manifest.counts[split]
 
 
 def test_concurrent_writers_make_one_snapshot(tmp_path: Path) -> None:
@@ -162,12 +162,12 @@ def test_a_changed_or_missing_file_is_refused_by_name(tmp_path: Path) -> None:
         with (path / f"{split}.jsonl").open("a") as file:
             file.write("{}\n")
         with pytest.raises(SnapshotError, match=rf"{split}\.jsonl was changed.*delete the folder and export again"):
-            list(read_rows(path, split))
+            list(SnapshotFolder(path).rows(split))
     (path / "test.jsonl").unlink()
     with pytest.raises(SnapshotError, match=r"test\.jsonl cannot be read"):
-        list(read_rows(path, Split.TEST))
+        list(SnapshotFolder(path).rows(Split.TEST))
     with pytest.raises(SnapshotError, match=r"holds no manifest\.json; wanted the folder of a snapshot"):
-        read_manifest(tmp_path)
+        SnapshotFolder(tmp_path).manifest()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, change: dict[str, Any], m
     file = path / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(SnapshotError, match=rf"manifest\.json is damaged: .*{message}"):
-        read_manifest(path)
+        SnapshotFolder(path).manifest()
 
 
 def test_a_manifest_that_is_not_json_is_refused(tmp_path: Path) -> None:

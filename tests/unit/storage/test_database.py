@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from ml_backend.errors import ConfigurationError, DatabaseUnavailable
-from ml_backend.storage import open_database
+from ml_backend.storage.database import open_database
 from tests.fakes import FakeClock
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.errors import DatabaseUnavailable
-from ml_backend.storage import Database, open_database
+from ml_backend.storage.database import Database, open_database
 from tests.fakes import FakeClock
 
 EVENT = AnnotationEvent(1, EventAction.CREATED, 1)

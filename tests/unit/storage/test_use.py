@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from ml_backend.errors import StateError
-from ml_backend.storage import open_database
+from ml_backend.storage.database import open_database
 from tests.fakes import FakeClock
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 USE = """
 import sys
 from datetime import UTC, datetime
-from ml_backend.storage import open_database
+from ml_backend.storage.database import open_database
 
 database = open_database(sys.argv[1], lambda: datetime.now(UTC))
 with database.alone() if sys.argv[2] == "alone" else database.engine.connect():

@@ -8,7 +8,7 @@ from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.reasons import Reason
 from ml_backend.labelstudio.config.parse import parse_label_config
-from ml_backend.labelstudio.config.validation import misfits
+from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.unit.tasks.plans import plan
 
@@ -102,7 +102,7 @@ def test_a_draft_is_written_as_the_editor_stores_one_and_label_studio_takes_it()
     assert regions == [{**region("Block it.\nNow."), "id": "instruction", "score": 0.75}]
     xml = template("generation").config.xml
     shown = [{**regions[0], "to_name": "prompt"}]
-    assert misfits(xml, [(1, Prediction(tuple(shown), 0.75, "v1"))]) == {}
+    assert StudioRules(xml).misfits([(1, Prediction(tuple(shown), 0.75, "v1"))]) == {}
 
 
 @pytest.mark.parametrize("target", ["", "  \n", ("a",)])

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from ml_backend.errors import StateError
-from ml_backend.tracking.store import empty_store, move_stored_paths, store_tables
+from ml_backend.tracking.store import MlflowTables
 
 
 @pytest.fixture
@@ -36,20 +36,20 @@ def test_places_below_the_old_folder_move_and_no_others(connection: Connection, 
     row = {"id": "r", "place": stored}
     connection.execute(text("INSERT INTO runs VALUES (:id, :place, :place)"), row)
 
-    assert move_stored_paths(connection, Path("/srv/a b"), Path("/new/é")) == (moved is not None)
+    assert MlflowTables(connection).move_paths(Path("/srv/a b"), Path("/new/é")) == (moved is not None)
     assert connection.execute(text("SELECT artifact_uri, name FROM runs")).one() == (moved or stored, stored)
 
 
 def test_a_place_that_moves_below_itself_moves_once(connection: Connection) -> None:
     connection.execute(text("INSERT INTO experiments VALUES (1, 'file:///srv/a')"))
 
-    assert move_stored_paths(connection, Path("/srv"), Path("/srv/a")) == 1
+    assert MlflowTables(connection).move_paths(Path("/srv"), Path("/srv/a")) == 1
     assert connection.execute(text("SELECT artifact_location FROM experiments")).scalar() == "file:///srv/a/a"
 
 
 def test_a_store_with_the_default_experiment_alone_is_emptied(connection: Connection) -> None:
     connection.execute(text("INSERT INTO experiments VALUES (0, 'mlruns/0')"))
-    empty_store(connection, store_tables(connection))
+    MlflowTables(connection).empty()
 
     assert connection.execute(text("SELECT count(*) FROM experiments")).scalar() == 0
 
@@ -59,6 +59,6 @@ def test_a_store_with_anything_else_is_left_alone(connection: Connection, row: s
     connection.execute(text("INSERT INTO experiments VALUES (0, 'mlruns/0')"))
     connection.execute(text(f"INSERT INTO {row}"))
     with pytest.raises(StateError, match="holds rows already; wanted an empty database"):
-        empty_store(connection, store_tables(connection))
+        MlflowTables(connection).empty()
 
     assert connection.execute(text("SELECT count(*) FROM experiments")).scalar() >= 1

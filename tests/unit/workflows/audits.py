@@ -10,7 +10,7 @@ from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import Audit, ControlQuality, Disagreement, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
-from ml_backend.snapshots.store import read_rows
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.auditing.push_flags import PushedFlags, push_audit
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.services import Services
@@ -84,7 +84,9 @@ def labeled_case(services: Services, tasks: int = 120, **data: Any) -> Case:
 
 
 def rows_of(snapshot: Snapshot, held_out: bool) -> list[Row]:
-    return [row for split in Split if split.is_held_out is held_out for row in read_rows(snapshot.path, split)]
+    return [
+        row for split in Split if split.is_held_out is held_out for row in SnapshotFolder(snapshot.path).rows(split)
+    ]
 
 
 def suspects_in(snapshot: Snapshot, train: int, held_out: int = 0) -> list[int]:
@@ -102,7 +104,7 @@ def audit_of(
     qualities: Mapping[int, float] | None = None,
 ) -> Audit:
     """An audit that suspects these tasks of being `Returns`, the first one most."""
-    rows = {row.task_id: (row, split) for split in Split for row in read_rows(snapshot.path, split)}
+    rows = {row.task_id: (row, split) for split in Split for row in SnapshotFolder(snapshot.path).rows(split)}
     issues = []
     for position, task_id in enumerate(suspects):
         row, split = rows[task_id]

@@ -13,7 +13,7 @@ from ml_backend.domain.model import Method, Suspects
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
-from ml_backend.snapshots.store import read_rows
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.auditing.audit import AuditFiles, audit_snapshot
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
@@ -81,7 +81,7 @@ def ended(services: Services, job: Job) -> Job:
 
 
 def train_rows(snapshot: Snapshot) -> list[Row]:
-    return list(read_rows(snapshot.path, Split.TRAIN))
+    return list(SnapshotFolder(snapshot.path).rows(Split.TRAIN))
 
 
 def context_of(services: Services, tmp_path: Path) -> JobContext:

@@ -12,7 +12,7 @@ from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.model import Suspects
 from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
-from ml_backend.snapshots.store import read_rows
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.jobs.context import JobContext
 from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.run_job import run_job
@@ -74,7 +74,7 @@ def case(base_model: str, tmp_path: Path) -> Case:
 
 def made_up(snapshot: Snapshot, control: str, given: Any, suggested: Any) -> tuple[int, Audit]:
     """An audit that suspects one train row's answer to a control, and the row's task."""
-    row = next(row for row in read_rows(snapshot.path, Split.TRAIN) if row.targets[control] == given)
+    row = next(row for row in SnapshotFolder(snapshot.path).rows(Split.TRAIN) if row.targets[control] == given)
     issue = Issue(row.task_id, row.id, Split.TRAIN, IssueKind.LABEL_ERROR, 0.1, given, suggested, None, control)
     controls = tuple(ControlQuality(name, {}, None) for name in NAMES)
     return row.task_id, Audit(snapshot.id, ROWS, 1.0, "frozen base", controls, (issue,))
@@ -122,7 +122,7 @@ def test_marks_that_are_missing_are_found_and_shown_as_pieces_of_the_text(case: 
 
 def test_a_mark_names_its_control_and_shows_pieces_of_the_text(case: Case) -> None:
     snapshot = case.snapshot()
-    text = next(row for row in read_rows(snapshot.path, Split.TRAIN) if row.targets["things"]).input["text"]
+    text = next(row for row in SnapshotFolder(snapshot.path).rows(Split.TRAIN) if row.targets["things"]).input["text"]
     cash = Span(len(text) - 4, len(text), "money")
     task, audit = made_up(snapshot, "things", (cash,), (Span(0, 4, "person"), cash))
 
@@ -155,7 +155,7 @@ def test_a_task_that_is_suspected_of_something_else_now_gets_another_flag(case: 
     task, audit = made_up(snapshot, "tone", ("kind",), ())
     push(case, snapshot, audit)
     (issue,) = audit.issues
-    row = next(row for row in read_rows(snapshot.path, Split.TRAIN) if row.task_id == task)
+    row = next(row for row in SnapshotFolder(snapshot.path).rows(Split.TRAIN) if row.task_id == task)
     other = Issue(task, row.id, Split.TRAIN, issue.kind, 0.05, row.targets["category"], "Billing", None, "category")
 
     push(case, snapshot, Audit(snapshot.id, ROWS, 1.0, "frozen base", audit.controls, (other, issue)))
@@ -173,7 +173,7 @@ def test_suspects_are_treated_control_by_control(case: Case, tmp_path: Path) -> 
     base_model = services.options.models.base_model
     job, _ = services.database.jobs.request("train", 0, {}, dedupe_key="t", claim=True)
     context = JobContext(services.database, job, tmp_path / "job")
-    every = {row.id for row in read_rows(snapshot.path, Split.TRAIN)}
+    every = {row.id for row in SnapshotFolder(snapshot.path).rows(Split.TRAIN)}
 
     found = suspicion(services, snapshot, base_model=services.options.models.base_model)
     less, notes = trusted_rows(services, snapshot, context, Suspects.EXCLUDE, base_model=base_model)

@@ -13,8 +13,8 @@ from ml_backend.domain.config_changes import Absence
 from ml_backend.domain.example import Target
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
-from ml_backend.snapshots.store import read_rows
+from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.connecting.config_history import changes_between, changes_since_training, control_absences
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.snapshots import export_project
@@ -198,7 +198,7 @@ def labelled(services: Services, clock: FakeClock, task_id: int) -> None:
 
 
 def targets(services: Services, project: Project) -> list[dict[str, Target]]:
-    return [dict(row.targets) for row in read_rows(export_project(services, project).path, Split.TRAIN)]
+    return [dict(row.targets) for row in SnapshotFolder(export_project(services, project).path).rows(Split.TRAIN)]
 
 
 EMPTY_PARTS: dict[str, Target] = {"category": "Billing", "parts": ()}

@@ -11,8 +11,8 @@ from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import SnapshotError, StudioExportError, StudioUnreachable
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
-from ml_backend.snapshots.store import read_rows
+from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.exporting.snapshots import export_file, export_project
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services
@@ -42,13 +42,13 @@ def test_a_snapshot_holds_the_reviewed_tasks_in_their_splits(services: Services,
     snapshot = export_project(services, project)
 
     assert dict(snapshot.manifest.counts) == {"train": 3, "validation": 1, "test": 1, "unresolved": 0, "dropped": 0}
-    rows = list(read_rows(snapshot.path, Split.TRAIN))
+    rows = list(SnapshotFolder(snapshot.path).rows(Split.TRAIN))
     assert [(row.input, row.targets) for row in rows] == [({"text": t}, {"category": "Billing"}) for t in TEXTS[:3]]
     assert snapshot.path.parent.parent == services.options.snapshots_folder
 
 
 def test_rows_say_what_the_events_told(services: Services, project: Project) -> None:
-    rows = list(read_rows(export_project(services, project).path, Split.TRAIN))
+    rows = list(SnapshotFolder(export_project(services, project).path).rows(Split.TRAIN))
 
     assert [row.provenance.selected_by for row in rows] == [SelectedBy.RANDOM, SelectedBy.UNKNOWN, SelectedBy.UNKNOWN]
 
@@ -176,7 +176,9 @@ def test_an_export_file_gives_the_same_rows_without_a_server(
 
     assert (snapshot.manifest.project.id, snapshot.manifest.project.slug) == (0, "support-tickets")
     assert snapshot.manifest.counts["train"] == 3
-    assert {row.provenance.selected_by for row in read_rows(snapshot.path, Split.TRAIN)} == {SelectedBy.UNKNOWN}
+    assert {row.provenance.selected_by for row in SnapshotFolder(snapshot.path).rows(Split.TRAIN)} == {
+        SelectedBy.UNKNOWN
+    }
 
 
 def test_a_packed_export_gives_the_same_snapshot(services: Services, export: Path) -> None:

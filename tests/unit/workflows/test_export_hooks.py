@@ -11,13 +11,13 @@ import pytest
 
 from ml_backend.domain.example import Row
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, SplitFractions, split_of
+from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import HookError
 from ml_backend.exporters.base import Exporter, ExportRequest
 from ml_backend.hooks import DROP, hookimpl
 from ml_backend.hooks.manager import Hooks
 from ml_backend.hooks.redaction import Redaction
-from ml_backend.snapshots.store import read_moved, read_rows, read_unresolved
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.exporting.formats import export_format
 from ml_backend.workflows.exporting.snapshots import export_file, export_project
 from ml_backend.workflows.services import Services
@@ -105,11 +105,13 @@ def test_a_row_stays_in_the_split_of_its_original_text(services: Services, tmp_p
     masked = export_project(with_hook(services, Redaction("email,card")), project, tmp_path / "masked")
 
     def tasks(path: Path) -> dict[Split, list[int]]:
-        return {split: [row.task_id for row in read_rows(path, split)] for split in Split if split.is_held_out}
+        return {
+            split: [row.task_id for row in SnapshotFolder(path).rows(split)] for split in Split if split.is_held_out
+        }
 
     assert tasks(masked.path) == tasks(plain.path)
-    texts = [(split, row.input["text"]) for split in Split for row in read_rows(masked.path, split)]
-    assert any(split_of(text, SplitFractions()) is not split for split, text in texts)  # by itself it would have moved
+    texts = [(split, row.input["text"]) for split in Split for row in SnapshotFolder(masked.path).rows(split)]
+    assert any(SplitFractions().split_of(text) is not split for split, text in texts)  # by itself it would have moved
 
 
 def test_a_task_that_is_disagreed_upon_stays_in_its_split_too(services: Services, tmp_path: Path) -> None:
@@ -120,12 +122,12 @@ def test_a_task_that_is_disagreed_upon_stays_in_its_split_too(services: Services
     masked = export_project(with_hook(services, Redaction("email,card")), project, tmp_path / "masked")
     plain = export_project(services, project, tmp_path / "plain")
 
-    moved = read_moved(masked.path)
-    rows = list(read_unresolved(masked.path))
-    splits = {row.task_id: moved.get(row.task_id) or split_of(row.input["text"], SplitFractions()) for row in rows}
+    moved = SnapshotFolder(masked.path).moved()
+    rows = list(SnapshotFolder(masked.path).unresolved())
+    splits = {row.task_id: moved.get(row.task_id) or SplitFractions().split_of(row.input["text"]) for row in rows}
     assert moved
-    assert splits == {row.task_id: split_of(texts[row.task_id], SplitFractions()) for row in rows}
-    assert read_moved(plain.path) == {}
+    assert splits == {row.task_id: SplitFractions().split_of(texts[row.task_id]) for row in rows}
+    assert SnapshotFolder(plain.path).moved() == {}
 
 
 def test_entities_stand_where_they_stood(services: Services, tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_rows_that_a_hook_leaves_out_are_counted(services: Services, tmp_path: P
     found = export_format(hooked, project, ExportRequest("rows"), tmp_path / "rows")
 
     assert snapshot.manifest.dropped["left_out_by_hook"] == 5
-    assert {row.task_id % 2 for split in Split for row in read_rows(snapshot.path, split)} == {0}
+    assert {row.task_id % 2 for split in Split for row in SnapshotFolder(snapshot.path).rows(split)} == {0}
     assert (dict(found.rows), found.without_row) == ({"rows": 5}, 5)
     for reasons in (found.reasons, snapshot.manifest.reasons):
         assert [(str(each.reason), each.task_ids) for each in reasons] == [("left_out_by_hook", (1, 3, 5, 7, 9))]
@@ -192,7 +194,7 @@ def test_hooks_hear_of_a_snapshot_and_cannot_spoil_it(
 
     assert heard == [(snapshot.id, True)]
     assert "the hook Hearing (snapshot_written) failed with snapshot" in caplog.text
-    assert sum(1 for _ in read_rows(snapshot.path, Split.TRAIN)) > 0
+    assert sum(1 for _ in SnapshotFolder(snapshot.path).rows(Split.TRAIN)) > 0
 
 
 def test_an_export_of_a_file_is_redacted_too(services: Services, tmp_path: Path) -> None:

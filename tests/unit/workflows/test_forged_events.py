@@ -10,8 +10,8 @@ from ml_backend.domain.example import Row
 from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
-from ml_backend.snapshots.store import read_rows
+from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.labeling.ingest import receive
@@ -51,7 +51,7 @@ def forge(services: Services, number: int, action: str = "ANNOTATION_UPDATED", t
 
 def rows(services: Services, project: Project) -> list[Row]:
     snapshot = export_project(services, project)
-    return [row for split in Split for row in read_rows(snapshot.path, split)]
+    return [row for split in Split for row in SnapshotFolder(snapshot.path).rows(split)]
 
 
 FORGERIES: tuple[dict[str, Any], ...] = (

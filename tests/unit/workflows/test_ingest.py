@@ -9,12 +9,12 @@ from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.event import EventAction
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.flag import Flag
-from ml_backend.domain.hint import Hint, HintKind
+from ml_backend.domain.hint import HintKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import PayloadError, ProjectNotFound, UnsupportedLabelConfig
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.workflows.labeling.ingest import Received, receive
 from ml_backend.workflows.services import Services
 from tests.services import CONFIG, add_project, choice, texts_in
@@ -181,7 +181,7 @@ def test_what_a_project_has_become_is_left_to_be_asked(
 
     assert services.database.projects.get(1) == project
     assert services.database.jobs.newest() == []
-    assert services.database.hints.find(1, kind) == Hint(1, kind, services.clock())
+    assert services.database.hints.find(1, kind) == services.clock()
 
 
 @pytest.mark.parametrize("action", ["TASKS_CREATED", "PROJECT_UPDATED"])

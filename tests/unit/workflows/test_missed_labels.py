@@ -8,7 +8,7 @@ from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.project import Project
 from ml_backend.errors import StudioRejected, StudioUnauthorized, StudioUnreachable
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.worker import Worker
 from ml_backend.workflows.labeling.ingest import receive

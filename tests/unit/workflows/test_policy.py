@@ -11,7 +11,7 @@ from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.job import JobState
 from ml_backend.domain.project import Project
 from ml_backend.errors import StudioUnreachable
-from ml_backend.labelstudio.webhook_payloads import parse_webhook
+from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services

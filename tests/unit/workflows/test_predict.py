@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.annotation import Task
-from ml_backend.domain.snapshot import Split, split_of
+from ml_backend.domain.snapshot import Split
 from ml_backend.errors import BundleError
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.predict import predict_file, predict_for_studio
@@ -56,7 +56,7 @@ def test_held_out_tasks_get_no_label_and_a_score_that_is_not_the_models(services
 
 def test_a_number_as_text_is_answered(services: Services) -> None:
     project = add_project(services)
-    number = next(n for n in range(50) if split_of(str(n), project.split) is Split.TRAIN)
+    number = next(n for n in range(50) if project.split.split_of(str(n)) is Split.TRAIN)
 
     (prediction,) = predict_for_studio(services, project, [task(1, number)]).predictions
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.model import ModelVersion, PromotionState, cold_start_version
+from ml_backend.domain.model import ModelVersion, PromotionState
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
@@ -33,7 +33,7 @@ def project(services: Services) -> Project:
 
 
 def cold_start(project: Project) -> str:
-    return cold_start_version(project.ref.key, project.label_config_fingerprint)
+    return ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
 
 
 def serve(services: Services, project: Project, label: str = "Shipping") -> ModelVersion:

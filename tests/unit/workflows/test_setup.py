@@ -2,7 +2,7 @@
 
 import pytest
 
-from ml_backend.domain.model import PromotionState, cold_start_version
+from ml_backend.domain.model import ModelVersion, PromotionState
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
 from ml_backend.labelstudio.plans import plan_of
@@ -104,7 +104,7 @@ def test_a_promoted_version_is_announced_from_its_commit_point_on(services: Serv
     promotions.commit(pushed, project.ref.key)
     announced.append(announced_version(services, project))
 
-    cold_start = cold_start_version(project.ref.key, project.label_config_fingerprint)
+    cold_start = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
     assert announced == [cold_start, cold_start, version]
 
 

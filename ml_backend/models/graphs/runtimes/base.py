@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from ....arrays import Floats2d, WordVectors
+from ....arrays import Floats2d
 from ....plugins import classes_in
 from ..graph import Graph
 from ..packing import PackedRow, feed, rows_of, unpacked
@@ -75,7 +75,7 @@ class GraphRuntime(Runtime):
     def __init__(
         self,
         graph: Graph,
-        words: WordVectors,
+        words: Floats2d,
         *,
         max_length_tokens: int,
         threads: int | None = None,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ....arrays import Floats2d, WordVectors
+from ....arrays import Floats2d
 from ....errors import GraphError
 from ...base.device import cores
 from ..graph import Graph
@@ -25,7 +25,7 @@ class OnnxRuntime(GraphRuntime):
     def __init__(
         self,
         graph: Graph,
-        words: WordVectors,
+        words: Floats2d,
         *,
         max_length_tokens: int,
         threads: int | None = None,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ....arrays import Floats2d, WordVectors
+from ....arrays import Floats2d
 from ....batches import in_batches
 from ....errors import GraphError
 from ...base.device import cores
@@ -44,7 +44,7 @@ class OpenVinoRuntime(GraphRuntime):
     def __init__(
         self,
         graph: Graph,
-        words: WordVectors,
+        words: Floats2d,
         *,
         max_length_tokens: int,
         threads: int | None = None,

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 from ....domain.job import Job
-from ....domain.progress import share_of
-from ....domain.reasons import reason_counts_to_json
+from ....domain.progress import Progress
+from ....domain.reasons import ReasonCount
 from ...auditing.audit import PUSH_STARTS, AuditReports, audit_snapshot
 from ...auditing.push_flags import push_audit
 from ...services import Services
@@ -51,7 +51,7 @@ class AuditJob(JobKind, frozen=True):
         reports.write()
         pushed = None
         if self.is_pushed and project is not None:
-            pushed = push_audit(services, project, audit, snapshot, share_of(context.report, PUSH_STARTS, 1.0))
+            pushed = push_audit(services, project, audit, snapshot, Progress.share_of(context.report, PUSH_STARTS, 1.0))
             reports.write()  # what people decided about earlier flags has been learned meanwhile
         return {
             "snapshot_id": snapshot.id,
@@ -62,6 +62,6 @@ class AuditJob(JobKind, frozen=True):
             "counts": dict(Counter(issue.kind for issue in audit.issues)),
             "precision": [asdict(entry) for entry in reports.precision()],
             "pushed": asdict(pushed) if pushed else None,
-            "reasons": reason_counts_to_json(snapshot.manifest.reasons),
+            "reasons": ReasonCount.list_to_json(snapshot.manifest.reasons),
             "trigger": self.trigger,
         }

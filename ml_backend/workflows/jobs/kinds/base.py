@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from ....domain.job import PROJECT_LANE, Job
+from ....domain.job import Job
 from ....errors import JobError
 from ....plugins import classes_in
 from ...services import Services
@@ -27,7 +27,7 @@ class JobKind(BaseModel, ABC, frozen=True):
     """
 
     name: ClassVar[str]
-    lane: ClassVar[str] = PROJECT_LANE
+    lane: ClassVar[str] = Job.PROJECT_LANE
     retry_command: ClassVar[str] = "labelloop models list --project {project_id}"
 
     @staticmethod

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ....domain.job import Job
-from ....domain.model import Promotion, is_cold_start
+from ....domain.model import ModelVersion, Promotion
 from ....domain.project import Project
 from ....errors import PromotionError
 from ...exporting.snapshots import newest_snapshot
@@ -43,7 +43,11 @@ class PromoteJob(JobKind, frozen=True):
         else:  # an attempt before this one began it
             promotion = Promoter(services).finish(project, promotion, context.report)
         version, previous = promotion.version, promotion.previous
-        return {"model_version": version, "previous": previous, "is_cold_start": is_cold_start(version)}
+        return {
+            "model_version": version,
+            "previous": previous,
+            "is_cold_start": ModelVersion.is_cold_start_name(version),
+        }
 
     def _promote(self, services: Services, job: Job, project: Project, context: JobContext) -> Promotion:
         if self.is_forced:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from ....atomic_files import take_place, unfinished_folder
 from ....domain.job import Job, JobState
 from ....domain.model import ModelVersion, PromotionState
-from ....domain.progress import Progress, share_of
+from ....domain.progress import Progress
 from ....domain.project import Project
-from ....domain.reasons import reason_counts_to_json
+from ....domain.reasons import ReasonCount
 from ....domain.snapshot import Snapshot
 from ....errors import ModelNotFound, PromotionVetoed
 from ....labelstudio.plans import plan_of
@@ -73,7 +73,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
         if earlier is not None:
             log.info("snapshot %s is unchanged since job %s", snapshot.id, earlier.id)
             return {**earlier.result, "same_as": earlier.id}
-        report = share_of(context.report, 0.0, GATE_STARTS)
+        report = Progress.share_of(context.report, 0.0, GATE_STARTS)
         model, outcome = train_and_register(services, self, snapshot, context, report)
         if self.out:
             _deliver(model, Path(self.out))
@@ -92,7 +92,7 @@ class TrainJob(JobKind, TrainingChoices, frozen=True):
             "model_dir": self.out or str(model.path),
             **outcome,
             "warnings": [*outcome["warnings"], *vetoes],
-            "reasons": reason_counts_to_json(snapshot.manifest.reasons),
+            "reasons": ReasonCount.list_to_json(snapshot.manifest.reasons),
             "metrics": {"validation": dict(model.metrics), "test": gate["test"]},
             "gate": decision,
             "is_promoted": is_promoted,
@@ -135,7 +135,7 @@ def _hold_gate(
     earlier: Mapping[str, Any] | None = context.checkpoint.get("gate")
     if earlier is not None and _still_holds(services, project, earlier["decision"], context.job):
         return earlier
-    report = share_of(context.report, GATE_STARTS, PROMOTION_STARTS)
+    report = Progress.share_of(context.report, GATE_STARTS, PROMOTION_STARTS)
     report(Progress(0.0, "gate", "scoring challenger and champion on the test rows"))
     outcome = hold_gate(services, snapshot, model, project, report=report)
     gate = {
@@ -180,7 +180,7 @@ def _promote(
         services.versions.serve(model.name)
         services.hooks.model_promoted(model.project_key, model.name, previous, reason)
         return True
-    report = share_of(context.report, PROMOTION_STARTS, 1.0)
+    report = Progress.share_of(context.report, PROMOTION_STARTS, 1.0)
     report(Progress(0.0, "promoting", f"pushing the pre-labels of {model.name}"))
     begun = services.database.promotions.of_job(context.job.id)
     if begun is not None:
