@@ -13,7 +13,7 @@ __all__ = ["AnnotationEvent", "EventAction"]
 
 
 class EventAction(StrEnum):
-    """What happened to an annotation."""
+    """An event about an annotation."""
 
     CREATED = "created"
     UPDATED = "updated"

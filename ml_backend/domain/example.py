@@ -61,7 +61,7 @@ class Source(StrEnum):
 
 
 class PrelabelOutcome(StrEnum):
-    """What the annotator did with the pre-label."""
+    """The annotator's reaction to the pre-label."""
 
     ACCEPTED = "accepted"
     CHANGED = "changed"
@@ -94,7 +94,7 @@ class AnnotatorLabel:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a row's targets come from.
+    """The origin of a row's targets.
 
     Attributes:
         lead_time_s: seconds spent by all annotators together, None where nobody measured.

@@ -42,7 +42,7 @@ class JobState(StrEnum):
 
 
 class HeartbeatReply(StrEnum):
-    """What a job's process is to do, as the answer to its sign of life says.
+    """The answer to a sign of life: what a job's process is to do.
 
     LOST: the job is over, or another process has taken it up since; this one must not change anything any more.
     """
@@ -96,5 +96,5 @@ class Job:
 
     @property
     def latest(self) -> Progress:
-        """What the job reported last."""
+        """The progress that the job reported last."""
         return Progress(self.progress, self.stage, self.message)

@@ -1,4 +1,4 @@
-"""What labelloop knows of a Label Studio label config, once the XML has been read.
+"""A label config of Label Studio, once its XML has been read.
 
 A question may be asked under conditions (`visibleWhen`) on the answers to others. So an annotation that leaves it empty
 says something about it only where its other answers made the editor ask it.

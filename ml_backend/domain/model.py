@@ -43,7 +43,7 @@ class Method(StrEnum):
 
 
 class Suspects(StrEnum):
-    """What a training does with train rows whose label an audit suspects to be wrong."""
+    """Ways to treat train rows whose label an audit suspects to be wrong."""
 
     KEEP = "keep"
     DOWNWEIGHT = "downweight"
@@ -110,7 +110,7 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """What the gate found.
+    """The decision of the gate, with its reasons.
 
     Attributes:
         promote: whether the challenger may serve.

@@ -179,7 +179,7 @@ class Run(Protocol):
 
 
 class Tracker(Protocol):
-    """Where runs are recorded."""
+    """A record of training runs."""
 
     def run(self, experiment: str, name: str, *, resume: str | None = None) -> AbstractContextManager[Run]:
         """Return a run that ends with the block: FINISHED, FAILED on an exception, KILLED where somebody stopped it.

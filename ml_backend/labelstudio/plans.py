@@ -1,4 +1,4 @@
-"""What is served of a label config, read once for each config."""
+"""The served controls of a label config, read once for each config."""
 
 from functools import lru_cache
 

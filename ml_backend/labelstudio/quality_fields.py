@@ -1,4 +1,4 @@
-"""What labelloop writes into tasks about their labels, and the tabs of the Data Manager that show it."""
+"""Fields about labels that labelloop writes into tasks, and the tabs of the Data Manager that show them."""
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum

@@ -13,7 +13,7 @@ __all__ = ["ReviewMode", "ReviewRule"]
 
 
 class ReviewMode(StrEnum):
-    """What makes an annotation count."""
+    """A rule that says which annotations count."""
 
     SUBMITTED = "submitted"
     GROUND_TRUTH = "ground_truth"

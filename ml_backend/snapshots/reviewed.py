@@ -69,7 +69,7 @@ class BuildSettings:
 
 @dataclass(frozen=True, slots=True)
 class _AnnotationAnswer:
-    """What one annotation says, and what is known of its making (event None: nothing).
+    """The answers of one annotation, and the event about its making; None where no event is known.
 
     Attributes:
         targets: answer per control that it answers; at least one.
@@ -87,7 +87,7 @@ class _AnnotationAnswer:
 
     @property
     def prelabel(self) -> PrelabelOutcome:
-        """What the annotator did with the pre-label: by the annotation, or by an event if the pre-label was deleted."""
+        """The annotator's reaction to the pre-label: by the annotation, or by an event if the pre-label was deleted."""
         is_known = self.annotation.parent_prediction is not None
         return self.annotation.prelabel if is_known or not self.event else self.event.prelabel
 

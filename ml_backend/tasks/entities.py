@@ -29,7 +29,7 @@ class Entities(TaskKind):
         if control.tag != "Labels":
             return "is not <Labels>"
         if not control.labels:
-            return "offers no labels of its own"
+            return "lists no labels in the label config"
         return None
 
     def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:

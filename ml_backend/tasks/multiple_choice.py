@@ -34,7 +34,7 @@ class MultipleChoice(TaskKind):
         if control.is_nested:
             return "has choices inside choices, and wanted are all of them side by side"
         if not control.labels:
-            return "offers no choices of its own"
+            return "lists no choices in the label config"
         return None
 
     def read(self, control: Control, result: Sequence[Region], text: str) -> GivenAnswer:  # noqa: ARG002 (the base's shape)

@@ -7,7 +7,7 @@ from itertools import groupby
 from tests.architecture.tree import PACKAGE, exported_names, imported_modules, name_of, python_files, syntax_of
 
 # Ceilings, not aims: what is public or a value has to be learned before the package can be changed.
-MOST_PUBLIC_NAMES = 700
+MOST_PUBLIC_NAMES = 720
 MOST_DATACLASSES = 150
 
 

@@ -130,7 +130,7 @@ def _control(path: Path, names: _Names) -> Control | str:
     if any(parent.tag == "Repeater" for parent in path):
         return (
             "stands in a <Repeater>, so a task has as many of it as it has items, and labelloop reads one text per "
-            "task; import each item as a task of its own"
+            "task; import each item as a separate task"
         )
     return Control(
         element.attrib["name"],

@@ -71,7 +71,7 @@ class FlagRepository(Repository):
         return self._find(flags.c.project_id == project_id)
 
     def flagged(self, project_id: int, task_ids: Collection[int]) -> set[int]:
-        """Those of the tasks that have an open flag; an index answers it."""
+        """Return the tasks among these that have an open flag; an index answers it."""
         found: set[int] = set()
         with self._engine.connect() as connection:
             for batch in in_batches(sorted(task_ids), IDS_AT_ONCE):

@@ -46,7 +46,7 @@ def test_a_control_about_another_field_is_not_served_and_said_so() -> None:
             SINGLE.replace('<Choice value="a"/>', '<Choice value="a"><Choice value="c"/></Choice>'),
             "has choices inside choices, and wanted are all of them side by side",
         ),
-        (LABELS.replace('<Label value="a"/>', ""), "offers no labels of its own"),
+        (LABELS.replace('<Label value="a"/>', ""), "lists no labels in the label config"),
         (SINGLE.replace("<Choices ", '<Choices PERREGION="true" '), "is asked per region, not per task"),
         (SINGLE.replace("<Choices ", '<Choices perItem="true" '), "is asked per item (perItem), not per task"),
         ('<Rating name="stars" toName="text"/>', "is of a kind that stays in Label Studio and its exports"),
