@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.browser", "tests.databases", "tests.mlflow_server", "tests.postgres", "tests.studio"]
 
@@ -12,6 +13,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Read when the hub's library is imported, which some test modules do. Asking a hub that is away takes a minute.
 os.environ["HF_HUB_OFFLINE"] = "1"
 _numbers = count()
+
+# How long an input takes to make says more about the machine than about a strategy.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

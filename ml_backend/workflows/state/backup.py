@@ -367,7 +367,10 @@ def _is_ours(name: str) -> bool:
 
 
 def _manifest(content: bytes) -> Manifest:
-    document = json.loads(content)
+    try:
+        document = json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise ValueError(f"its form is {found!r}, wanted {FORMAT}: another labelloop wrote it")

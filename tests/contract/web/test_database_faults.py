@@ -92,8 +92,8 @@ def test_what_cannot_be_written_now_is_asked_for_again_later(
 def test_pre_labels_are_given_by_what_the_process_knows(
     tmp_path: Path, stoppable_postgres: StoppablePostgres, config: str
 ) -> None:
-    with closing(open_database(stoppable_postgres.url, FakeClock())) as database:
-        services = dataclasses.replace(build_test_services(tmp_path), database=database)
+    services = build_test_services(tmp_path, database_url=stoppable_postgres.url)
+    with closing(services.database):
         project = add_project(services, ["message number 1"])
         version = add_version(services, project)
         Promoter(services).promote(project, version.name, reason="r")
@@ -112,7 +112,7 @@ def test_pre_labels_are_given_by_what_the_process_knows(
         assert result["result"][0]["value"] == {"choices": ["Shipping"]}
         assert told.status_code == 503
         assert client.post("/predict", json=PREDICT | {"label_config": config}).status_code == 200
-        assert database.projects.get(1).label_config == config
+        assert services.database.projects.get(1).label_config == config
 
 
 def test_events_that_cannot_be_stored_are_an_alarm_until_one_is(services: Services, client: FlaskClient) -> None:
