@@ -87,6 +87,9 @@ class FakeStudio:
         self._ticks = 0
         self._last_ids: dict[str, int] = {}
 
+    def close(self) -> None:
+        pass
+
     def version(self) -> str:
         self._refuse_if_told("version")
         return self.release

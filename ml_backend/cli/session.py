@@ -48,4 +48,5 @@ def open_services() -> "Services":
     services = build_services(read_settings(), launcher=launcher)
     if opened is not None:
         opened.callback(services.database.close)
+        opened.callback(services.studio.close)
     return services

@@ -21,6 +21,9 @@ class Studio(Protocol):
 
     url: str
 
+    def close(self) -> None:
+        """Close idle connections."""
+
     def version(self) -> str:
         """Return the version of Label Studio, such as `1.23.2`."""
 

@@ -66,7 +66,6 @@ class StudioClient:
         return f"{type(self).__name__}({self.url!r})"
 
     def close(self) -> None:
-        """Close idle connections."""
         self._http.close()
 
     def version(self) -> str:

@@ -163,6 +163,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     built = build_services(Options(home=tmp_path_factory.mktemp("home")))
     yield built
     built.database.close()
+    built.studio.close()
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
