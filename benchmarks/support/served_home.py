@@ -205,7 +205,7 @@ class TrainingBeside:
                 self._seed += 1
                 wanted = TrainJob(
                     trigger="command",
-                    base_model=self._home.settings().base_model,
+                    base_model=self._home.settings().models.base_model,
                     seed=self._seed,
                     snapshot=str(self._snapshot),
                 )

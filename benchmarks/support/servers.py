@@ -72,7 +72,7 @@ def peer_server(home: ServedHome, folder: Path, environment: Mapping[str, str] |
     config = folder / "peer-config.xml"
     config.write_text(home.label_config, encoding="utf-8")
     command = [sys.executable, "-m", "benchmarks.peer_server", "--port", str(port), "--label-config", str(config)]
-    command += ["--threads", str(home.settings().threads)]
+    command += ["--threads", str(home.settings().backend.threads)]
     chosen = {**os.environ, **(environment or {})}
     with _running(command, chosen, port, folder / f"peer-{port}.log", home.label_config) as server:
         yield server

@@ -52,7 +52,8 @@ def trained(
         graphs: with it, the graphs that serve are exported as well.
     """
     with tempfile.TemporaryDirectory() as folder:
-        spec = VersionSpec("benchmark-1-v1", BundleFacts("text", "", "", ""), DEFAULT_BASE_MODEL, settings)
+        facts = BundleFacts(field="text", label_config="", label_config_fingerprint="", snapshot_id="")
+        spec = VersionSpec("benchmark-1-v1", facts, DEFAULT_BASE_MODEL, settings)
         context = TrainingContext(
             run=Unrecorded(), report=show_progress, checkpoints=Path(folder) / "checkpoints", graphs=graphs
         )

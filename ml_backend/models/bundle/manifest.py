@@ -36,7 +36,7 @@ class PartFacts(StoredFacts):
         control: its name in the label config.
         head: the kind of head that answers it.
         method: how the part was made, never auto.
-        decoder: how the head's answers come about; it stands under `decoder` in the document.
+        decoder: how the head's answers come about; it stands under `readout` in the document.
         score_quantiles: the 0th to 100th percentile of the confidence in its answers.
         settings: that it was trained with.
     """
