@@ -17,6 +17,6 @@ AnyFloats: TypeAlias = npt.NDArray[np.floating]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Codes: TypeAlias = Ints | Floats2d
-"""What a head should answer per unit: a class, shape (U,), or yes and no per label, shape (U, K)."""
+"""The right answers of a head, per unit: a class, shape (U,), or yes and no per label, shape (U, K)."""
 Places: TypeAlias = tuple[Ints, Ints, Ints]
 """Per unit its row in a batch, its first token there, and the one after its last."""

@@ -144,7 +144,7 @@ def command(
 
 
 def _run_job(job_id: int) -> int:
-    """What a job's process does, with its output in the job's log file."""
+    """Do what a job's process does, with its output in the job's log file."""
     home = Path(os.environ["LABELLOOP_HOME"]).resolve()
     if "LABELLOOP_MLFLOW_URL" not in os.environ and not (home / "mlflow.db").exists():
         shutil.copyfile(_empty_mlflow_store(), home / "mlflow.db")

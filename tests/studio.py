@@ -63,7 +63,7 @@ def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @dataclass(frozen=True)
 class RunningStudio:
-    """What tests need of a Label Studio that perhaps another process has started."""
+    """The facts about a Label Studio that another process may have started."""
 
     url: str
     token: str

@@ -21,7 +21,7 @@ MOST_BYTES = 512 * 2**20
 TOKENS_PER_MESSAGE, TOKENS_PER_EXAMPLE = 4, 3
 NAMED_TASKS = 10
 ENCODING = "o200k_base"
-"""Of GPT-4o and everything after it."""
+"""The encoding of GPT-4o and all later models."""
 BYTES_PER_TOKEN = 4
 
 

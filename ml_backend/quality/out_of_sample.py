@@ -36,7 +36,7 @@ FIRST_ROUND = "first-round"
 FIRST_ROUND_ITERATIONS = 50
 """Short of the solver's end, and close enough to tell how far to trust each answer."""
 FIRST_ROUND_SHARE, FIRST_ROUND_SHARE_DEEP = 0.4, 0.05
-"""Of the time that both rounds take."""
+"""Share of the first round in the time of both."""
 
 
 WORK_STARTS, WORK_ENDS = 0.05, 1.0

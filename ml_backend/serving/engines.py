@@ -40,7 +40,7 @@ class EngineEncoder(GraphEncoder):
         "My order has not come. " * 8,
         "Please help me. " * 100,
     )
-    """Of several lengths, the longest above what most models read: the first computation of a length may be slow."""
+    """Texts of several lengths, the longest above what most models read. The first computation of a length is slow."""
 
     def __init__(self, tokeniser: Tokeniser, engine: Engine, *, width: int, max_length_tokens: int) -> None:
         super().__init__(tokeniser, engine.hidden, width=width, max_length_tokens=max_length_tokens)

@@ -1,4 +1,4 @@
-"""What a new thing costs, in files: counted on a real example of each, by who names it."""
+"""Count the files that a new thing costs: those that name a real example of its kind."""
 
 import ast
 import re

@@ -79,7 +79,7 @@ def _libraries(path: Path) -> set[str]:
 
 
 def _names_of(package: str) -> set[str]:
-    """What an installed package lets others import."""
+    """Return the names that an installed package lets others import."""
     try:
         installed = distribution(package)
     except PackageNotFoundError:

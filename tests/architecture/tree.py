@@ -44,7 +44,7 @@ def syntax_of(path: Path) -> ast.Module:
 
 
 def exported_names(tree: ast.Module) -> list[str] | None:
-    """What a module's `__all__` lists; None where it has none."""
+    """Return the names in a module's `__all__`; None where it has none."""
     for node in tree.body:
         match node:
             case (

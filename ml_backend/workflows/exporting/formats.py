@@ -28,7 +28,7 @@ from .row_source import RowSource
 __all__ = ["ExportReport", "export_format", "export_format_of_file"]
 
 PROMPT, ANSWER = "prompt", "instruction"
-"""What Label Studio's template for fine-tuning data calls the two columns."""
+"""Names of the two columns in Label Studio's template for fine-tuning data."""
 
 
 @dataclass(frozen=True, slots=True)

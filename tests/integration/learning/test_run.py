@@ -211,7 +211,7 @@ def test_emoji_and_endless_texts_train(trial: Trial) -> None:
 
 
 def as_trained(trial: Trial, texts: Sequence[str], shift: float = 0.0) -> list[PartOutcome]:
-    """What `verify_bundle` compares with: the bundle's logits, moved by some."""
+    """Return the logits that `verify_bundle` compares with: the bundle's, moved by a little."""
     part = TrainedPart(read_bundle(trial.out).manifest.parts[0], trial.out)
     logits = (logits_of(trial, texts) + np.float32(shift)).astype(np.float32)
     return [PartOutcome(part, {}, None, (), "", partial(verify_logits, texts=tuple(texts), logits=logits))]
