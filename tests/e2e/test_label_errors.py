@@ -3,7 +3,6 @@
 import csv
 import random
 import re
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,24 +11,20 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from ml_backend.bootstrap import build_services
-from ml_backend.demo.backend import demo_settings, running_backend
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.flag import FlagOutcome
-from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import SplitFractions
-from ml_backend.labelstudio.local import LocalStudio, free_port
+from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.labelstudio.quality_fields import ReviewTab
-from ml_backend.tasks import template_path
 from ml_backend.workflows.auditing.audit import audit_snapshot
 from ml_backend.workflows.auditing.decisions import precision_table
 from ml_backend.workflows.auditing.push_flags import PushedFlags, push_audit
-from ml_backend.workflows.connecting.connect import create_and_connect
 from ml_backend.workflows.exporting.snapshots import export_project
-from ml_backend.workflows.services import Services
 from tests.browser import keep, logged_in
+from tests.e2e.loops import EVENT_S, Loop, config_of, connected_loop
+from tests.running import until
 from tests.studio import choice
 
 if TYPE_CHECKING:
@@ -38,7 +33,6 @@ if TYPE_CHECKING:
 TASKS, CLASSES, WRONG = 300, 10, 30
 FIRST_ROWS, WRONG_AMONG_THEM = 20, 16
 FIXED, CONFIRMED = 4, 2
-EVENT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -64,19 +58,18 @@ class Desk:
         wrong: tasks whose label is another one.
     """
 
-    services: Services
-    project: Project
+    loop: Loop
     right: Mapping[int, str]
     wrong: frozenset[int]
 
     def audit_and_push(self) -> PushedFlags:
-        snapshot = export_project(self.services, self.project)
-        audit = audit_snapshot(self.services, snapshot)
-        return push_audit(self.services, self.project, audit, snapshot)
+        services, project = self.loop.services, self.loop.project
+        snapshot = export_project(services, project)
+        return push_audit(services, project, audit_snapshot(services, snapshot), snapshot)
 
     def suspects(self) -> list[int]:
         """Tasks in the tab, in its order."""
-        found = self.services.studio.tasks_with(self.project.id, "labelloop_suspect", "true")
+        found = self.loop.services.studio.tasks_with(self.loop.project.id, "labelloop_suspect", "true")
         return [task.id for task in sorted(found, key=lambda task: float(task.data["labelloop_label_quality"]))]
 
 
@@ -84,8 +77,9 @@ class Desk:
 def material(request: pytest.FixtureRequest) -> Material:
     if request.param == "tickets":
         tickets = load_tickets()[:TASKS]
-        config = template_path("classification").read_text(encoding="utf-8")
-        return Material("tickets", config, {ticket.text: ticket.label for ticket in tickets}, least_found=12)
+        return Material(
+            "tickets", config_of("classification"), {ticket.text: ticket.label for ticket in tickets}, least_found=12
+        )
     folder = request.config.getoption("--banking77")
     if folder is None:
         pytest.skip("no --banking77 FOLDER given")
@@ -118,27 +112,14 @@ def desk(browser: "Browser", studio: LocalStudio, material: Material, tmp_path: 
         text: draw.choice([name for name in names if name != label]) if text in spoiled else label
         for text, label in material.labels.items()
     }
-    settings = demo_settings(
-        tmp_path / "backend",
-        port=free_port(),
-        studio_url=studio.url,
-        studio_token=studio.token,
-        retrain_after=0,
-        split=SplitFractions(),
-    )
-    services = build_services(settings)
-    with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
-        backend.wait_until_ready()
-        tasks = [{"data": {"text": text}, "annotations": [{"result": choice(label)}]} for text, label in given.items()]
-        connection = create_and_connect(services, f"Reviewed {material.name}", material.label_config, tasks)
-        if connection.job is not None:
-            backend.finish(services, connection.job)
-        stored = {task.id: str(task.data["text"]) for task in services.studio.reviewed_tasks(connection.project.id)}
+    tasks = [{"data": {"text": text}, "annotations": [{"result": choice(label)}]} for text, label in given.items()]
+    title, config = f"Reviewed {material.name}", material.label_config
+    with connected_loop(studio, tmp_path, title, config, tasks, split=SplitFractions()) as loop:
+        reviewed = loop.services.studio.reviewed_tasks(loop.project.id)
+        stored = {task.id: str(task.data["text"]) for task in reviewed}
         assert len(stored) == len(material.labels)
         right = {task_id: material.labels[text] for task_id, text in stored.items()}
-        wrong = frozenset(task_id for task_id, text in stored.items() if text in spoiled)
-        yield Desk(services, connection.project, right, wrong)
-    services.studio.close()
+        yield Desk(loop, right, frozenset(task_id for task_id, text in stored.items() if text in spoiled))
 
 
 def test_an_expert_settles_likely_label_errors_in_label_studio(
@@ -167,10 +148,10 @@ def test_an_expert_settles_likely_label_errors_in_label_studio(
 
     assert again.decided == FIXED + CONFIRMED
     assert not set(desk.suspects()) & {*to_fix, *to_confirm}
-    outcomes = {flag.task_id: flag.outcome for flag in desk.services.database.flags.all(desk.project.id)}
+    outcomes = {flag.task_id: flag.outcome for flag in desk.loop.services.database.flags.all(desk.loop.project.id)}
     assert all(outcomes[task_id].was_right for task_id in to_fix)
     assert all(outcomes[task_id] is FlagOutcome.CONFIRMED for task_id in to_confirm)
-    table = precision_table(desk.services, desk.project)
+    table = precision_table(desk.loop.services, desk.loop.project)
     assert sum(row.changed_to_suggestion + row.changed for row in table) == FIXED
     assert sum(row.confirmed for row in table) == CONFIRMED
     assert table[0].kind is IssueKind.LABEL_ERROR
@@ -209,10 +190,9 @@ def _press_update(page: "Page", tab: str, task_id: int, labels: list[str]) -> No
 
 def _wait_for_provenance(desk: Desk, task_ids: set[int]) -> None:
     """The backend hears of each update, and knows that the task was a suspect."""
-    deadline = time.monotonic() + EVENT_S
-    while time.monotonic() < deadline:
-        events = desk.services.database.events.history(desk.project.id).values()
-        if {event.task_id for event in events if event.selected_by is SelectedBy.SUSPECT} == task_ids:
-            return
-        time.sleep(0.1)
-    raise AssertionError("not every update arrived at the backend as one of a suspect")
+
+    def told() -> bool:
+        events = desk.loop.services.database.events.history(desk.loop.project.id).values()
+        return {event.task_id for event in events if event.selected_by is SelectedBy.SUSPECT} == task_ids
+
+    until(told, "the arrival of every update as one of a suspect", timeout_s=EVENT_S)

@@ -1,29 +1,22 @@
 """One pass of the whole loop: a real Label Studio, a real browser, the backend in a process of its own."""
 
-import re
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ml_backend.bootstrap import build_services
 from ml_backend.demo.annotator import Annotator, OpenTask
-from ml_backend.demo.backend import SPLIT, BackendProcess, demo_settings, running_backend
+from ml_backend.demo.backend import SPLIT
 from ml_backend.demo.expert import Expert
 from ml_backend.demo.tickets import load_tickets
-from ml_backend.domain.event import AnnotationEvent
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.job import Job
-from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.labelstudio.local import LocalStudio, free_port
-from ml_backend.tasks import template_path
-from ml_backend.workflows.connecting.connect import create_and_connect
-from ml_backend.workflows.services import Services
+from ml_backend.labelstudio.local import LocalStudio
 from tests.browser import keep, logged_in, new_context
+from tests.e2e.loops import Loop, config_of, connected_loop, submit
 from tests.studio import choice
 
 if TYPE_CHECKING:
@@ -32,41 +25,20 @@ if TYPE_CHECKING:
 # As few as make a model that is surely better than the cold start: the tuning of a real base model takes minutes.
 TICKETS = load_tickets()[:200]
 WAITING = 30
-EVENT_S = 10.0
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A connected project whose tickets an expert has labeled in part."""
-
-    services: Services
-    backend: BackendProcess
-    project: Project
-    annotator: Annotator
 
 
 @pytest.fixture
 def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Loop]:
-    """The backend on a home folder of its own, up to the point where there is something to train on."""
-    settings = demo_settings(
-        tmp_path / "backend",
-        port=free_port(),
-        studio_url=studio.url,
-        studio_token=studio.token,
-        retrain_after=0,  # the button alone starts training
-        runtime="torch",
-    )
-    services = build_services(settings)
-    with running_backend(settings, services.database, log_file=tmp_path / "backend.log") as backend:
-        backend.wait_until_ready()
-        label_config = template_path("classification").read_text(encoding="utf-8")
-        connection = create_and_connect(services, "Support tickets", label_config, _tasks())
-        assert connection.job is not None
-        backend.finish(services, connection.job)
-        annotator = Annotator.of(services, connection.project, studio.token)
-        yield Loop(services, backend, connection.project, annotator)
-        annotator.close()
-    services.studio.close()
+    """An expert has labeled the tickets in part, so that there is something to train on."""
+    tickets, config = _tasks(), config_of("classification")
+    with connected_loop(studio, tmp_path, "Support tickets", config, tickets, runtime="torch") as made:
+        yield made
+
+
+@pytest.fixture
+def annotator(loop: Loop, studio: LocalStudio) -> Iterator[Annotator]:
+    with closing(Annotator.of(loop.services, loop.project, studio.token)) as made:
+        yield made
 
 
 def _tasks() -> list[dict[str, Any]]:
@@ -81,7 +53,7 @@ def _tasks() -> list[dict[str, Any]]:
 
 
 def test_a_model_trained_from_label_studio_prelabels_the_next_ticket(
-    browser: "Browser", studio: LocalStudio, loop: Loop
+    browser: "Browser", studio: LocalStudio, loop: Loop, annotator: Annotator
 ) -> None:
     page = logged_in(browser, studio)
     _see_the_backend_connected(page, studio, loop)
@@ -92,10 +64,10 @@ def test_a_model_trained_from_label_studio_prelabels_the_next_ticket(
     assert job.result["is_promoted"] is True
     _see_the_new_version_on_the_status_page(browser, loop, version)
 
-    task = _ticket_with_changed_prelabel(loop, job.result["gate"]["champion"], version)
-    _see_the_prelabel_and_submit(page, studio, loop, task)
+    task = _ticket_with_changed_prelabel(annotator, job.result["gate"]["champion"], version)
+    _see_the_prelabel_and_submit(page, loop, task)
 
-    event = _event_of(loop, task)
+    event = loop.event_of(task.id)
     assert event.parent_prediction == task.prediction_id
     assert event.model_version == version
     assert event.prelabel is PrelabelOutcome.ACCEPTED
@@ -136,37 +108,24 @@ def _see_the_new_version_on_the_status_page(browser: "Browser", loop: Loop, vers
     keep(page, "4-status-page")
 
 
-def _ticket_with_changed_prelabel(loop: Loop, cold_start: str, version: str) -> OpenTask:
+def _ticket_with_changed_prelabel(annotator: Annotator, cold_start: str, version: str) -> OpenTask:
     """The one that the new version is surest of, among those where the page would show the other class before it."""
-    before = {task.id: task.label for task in loop.annotator.open_tasks(cold_start)}
+    before = {task.id: task.label for task in annotator.open_tasks(cold_start)}
     changed = [
-        task
-        for task in loop.annotator.open_tasks(version)
-        if task.label and before.get(task.id) not in (None, task.label)
+        task for task in annotator.open_tasks(version) if task.label and before.get(task.id) not in (None, task.label)
     ]
     assert changed, "the promotion pushed no pre-label of the new version, or none that differs"
     return max(changed, key=lambda task: task.score)
 
 
-def _see_the_prelabel_and_submit(page: "Page", studio: LocalStudio, loop: Loop, task: OpenTask) -> None:
+def _see_the_prelabel_and_submit(page: "Page", loop: Loop, task: OpenTask) -> None:
     assert task.label is not None
-    page.goto(f"{studio.url}/projects/{loop.project.id}/data?task={task.id}")
+    loop.show(page, task.id)
     # The tab of the prediction, beside the annotation that Label Studio has begun with it.
     page.get_by_text(f"{task.score:.2%}").wait_for()
     ticked = page.locator("input[type=checkbox][name]:checked")
     ticked.wait_for(state="attached")
     keep(page, "5-prelabel")
     assert [box.get_attribute("name") for box in ticked.all()] == [task.label]
-    page.get_by_role("button", name=re.compile("submit", re.IGNORECASE)).click()
-    page.get_by_text("Update", exact=True).wait_for()
+    submit(page)
     keep(page, "6-submitted")
-
-
-def _event_of(loop: Loop, task: OpenTask) -> AnnotationEvent:
-    deadline = time.monotonic() + EVENT_S
-    while time.monotonic() < deadline:
-        for event in loop.services.database.events.history(loop.project.id).values():
-            if event.task_id == task.id:
-                return event
-        time.sleep(0.1)
-    raise AssertionError("the annotation's event never arrived at the backend")
