@@ -9,12 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,11 +29,13 @@ from ml_backend.labelstudio.local import free_port
 from ml_backend.log_lines import LineFormatter
 from ml_backend.workflows.jobs.run_job import run_job
 from tests.inline_launcher import InlineLauncher
+from tests.running import running_process
 
 __all__ = [
     "Backend",
     "WorkerProcess",
     "command",
+    "command_error",
     "command_process",
     "command_result",
     "post",
@@ -42,16 +43,16 @@ __all__ = [
     "running_worker",
 ]
 
-START_S = 30.0
+LABELLOOP = (sys.executable, "-m", "ml_backend")
 
 
+@dataclass(frozen=True)
 class Backend:
     """A running `labelloop serve`."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-        self.process = process
-        self.url = url
-        self.log = log
+    process: "subprocess.Popen[bytes]"
+    url: str
+    log: Path
 
     def get(self, path: str) -> Any:
         """The JSON that a path answers with."""
@@ -69,36 +70,18 @@ def running_backend(
     home: Path, *arguments: str, port: int | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[Backend]:
     """A backend on loopback that answers `/health`; it is ended with the block."""
-    port = port or free_port()
-    home.mkdir(parents=True, exist_ok=True)
-    log = home / "serve.log"
-    settings = {**os.environ, "LABELLOOP_HOME": str(home), **(environment or {})}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ml_backend", "serve", "--port", str(port), *arguments],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=settings,
-            start_new_session=True,
-        )
-    backend = Backend(process, f"http://localhost:{port}", log)
-    try:
-        _wait_until_healthy(backend)
-        yield backend
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                backend.kill()
+    port, log = port or free_port(), home / "serve.log"
+    url = f"http://localhost:{port}"
+    serve = [*LABELLOOP, "serve", "--port", str(port), *arguments]
+    with running_process(serve, log, url=f"{url}/health", env=_environment(home, environment)) as process:
+        yield Backend(process, url, log)
 
 
+@dataclass(frozen=True)
 class WorkerProcess:
     """A running `labelloop worker`."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self.process = process
+    process: "subprocess.Popen[bytes]"
 
     def kill(self) -> None:
         """End it at once; the children that it has started live in sessions of their own, and go on."""
@@ -109,23 +92,13 @@ class WorkerProcess:
 @contextmanager
 def running_worker(home: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[WorkerProcess]:
     """A worker that has just been started; it is ended with the block."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "worker.log").open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ml_backend", "worker"],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "LABELLOOP_HOME": str(home), **(environment or {})},
-        )
-    worker = WorkerProcess(process)
-    try:
-        yield worker
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            worker.kill()
+    worker = [*LABELLOOP, "worker"]
+    with running_process(worker, home / "worker.log", env=_environment(home, environment)) as process:
+        yield WorkerProcess(process)
+
+
+def _environment(home: Path, more: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "LABELLOOP_HOME": str(home), **(more or {})}
 
 
 def command(
@@ -133,8 +106,12 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """A finished `labelloop` command, which ran within this process, as did its jobs."""
     out, err, status = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO(), 0
-    settings = {"LABELLOOP_HOME": str(home), **(environment or {})}
-    with mock.patch.dict(os.environ, settings), redirect_stdout(out), redirect_stderr(err), _logging_to(err):
+    with (
+        mock.patch.dict(os.environ, _environment(home, environment)),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        _logging_to(err),
+    ):
         try:
             main(arguments, launcher=InlineLauncher(_run_job))
         except SystemExit as end:
@@ -190,20 +167,27 @@ def command_process(
 ) -> subprocess.CompletedProcess[str]:
     """The same in a process, as are its jobs: for what only a process shows."""
     return subprocess.run(
-        [sys.executable, "-m", "ml_backend", *arguments],
+        [*LABELLOOP, *arguments],
         capture_output=True,
         text=True,
-        env={**os.environ, "LABELLOOP_HOME": str(home), **(environment or {})},
+        env=_environment(home, environment),
         timeout=300,
         check=False,
     )
 
 
-def command_result(home: Path, *arguments: str) -> Any:
+def command_result(home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Any:
     """The JSON that a command prints, which must succeed."""
-    done = command(home, *arguments, "--json")
+    done = command(home, *arguments, "--json", environment=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def command_error(home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """What a command says that must fail."""
+    done = command(home, *arguments, environment=environment)
+    assert done.returncode == 1, done.stderr
+    return done.stderr
 
 
 def post(url: str, body: Mapping[str, Any]) -> Any:
@@ -215,15 +199,3 @@ def post(url: str, body: Mapping[str, Any]) -> Any:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=100) as answer:
         return json.load(answer)
-
-
-def _wait_until_healthy(backend: Backend) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            backend.get("/health")
-            return
-        except (urllib.error.URLError, ConnectionError):
-            if backend.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the backend did not start:\n{backend.log.read_text()}") from None
-            time.sleep(0.1)

@@ -2,10 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +10,11 @@ import pytest
 import yaml
 
 from ml_backend.labelstudio.local import free_port
+from tests.running import running_process
 
 __all__ = ["find_nginx", "gateway_config", "running_gateway"]
 
 COMPOSE_FILE = Path(__file__).resolve().parent.parent / "docker-compose.yml"
-START_S = 20.0
 
 
 def find_nginx() -> str:
@@ -52,29 +48,6 @@ def running_gateway(folder: Path, backends: Sequence[int]) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nginx.conf"
     config.write_text(gateway_config(folder, backends, port), encoding="utf-8")
-    with (folder / "output.log").open("wb") as output:
-        process = subprocess.Popen(
-            [nginx, "-c", config, "-p", folder, "-g", "daemon off;"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    url = f"http://localhost:{port}"
-    try:
-        _wait(f"{url}/gateway/health", process, folder)
+    url, command = f"http://localhost:{port}", [nginx, "-c", config, "-p", folder, "-g", "daemon off;"]
+    with running_process(command, folder / "output.log", url=f"{url}/gateway/health"):
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait(url: str, process: "subprocess.Popen[bytes]", folder: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except (urllib.error.URLError, ConnectionError):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"nginx did not start:\n{(folder / 'output.log').read_text()}") from None
-            time.sleep(0.05)

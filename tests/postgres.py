@@ -3,12 +3,11 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,14 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from ml_backend.labelstudio.local import free_port
 from tests.one_per_run import one_per_run
+from tests.running import until
 
-__all__ = ["StoppablePostgres", "postgres_url", "stoppable_postgres"]
+__all__ = ["StoppablePostgres", "new_database", "postgres_url", "stoppable_postgres"]
 
 START_TIMEOUT_S = 60.0
+_numbers = count(1)
 
 
 class StoppablePostgres:
@@ -32,7 +34,7 @@ class StoppablePostgres:
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self.url = ""
-        self._folder, self._programs, self._port = folder, programs, _free_port()
+        self._folder, self._programs, self._port = folder, programs, free_port()
         # The server refuses to run as root.
         self._account: Any = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
         self._quiet: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
@@ -71,11 +73,15 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield {"url": server.url}
 
     with one_per_run(tmp_path_factory, "postgresql", start) as server:
-        name = f"process_{os.getpid()}"
-        engine = create_engine(server["url"], isolation_level="AUTOCOMMIT", poolclass=NullPool)
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        yield make_url(server["url"]).set(database=name).render_as_string(hide_password=False)
+        yield new_database(server["url"], "process")
+
+
+def new_database(url: str, name: str) -> str:
+    """SQLAlchemy URL of a new, empty database on the server of another one."""
+    name = f"{name}_{os.getpid()}_{next(_numbers)}"
+    with create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture
@@ -110,20 +116,13 @@ def _programs() -> Path | None:
 
 def _wait_until_it_answers(url: str) -> None:
     engine = create_engine(url)
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
+
+    def answers() -> bool:
         try:
             engine.connect().close()
         except OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            engine.dispose()
-            return
+            return False
+        return True
 
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    until(answers, "the start of PostgreSQL", timeout_s=START_TIMEOUT_S)
+    engine.dispose()

@@ -17,10 +17,12 @@ from werkzeug.serving import make_server
 __all__ = ["running_process", "serving", "until"]
 
 START_S = 90.0
+PATIENCE_S = 180.0
+"""Much longer than anything takes: that a machine is busy is no fault."""
 Answer = TypeVar("Answer")
 
 
-def until(look: Callable[[], Answer | None], what: str = "it", *, timeout_s: float = 30.0) -> Answer:
+def until(look: Callable[[], Answer | None], what: str = "it", *, timeout_s: float = PATIENCE_S) -> Answer:
     """The first answer that is true; that it does not come in time is a failure."""
     deadline = time.monotonic() + timeout_s
     while not (found := look()):

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from flask import Flask, request
-from werkzeug.serving import make_server
 
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.ports import Studio
@@ -19,6 +17,7 @@ from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.tasks import template_path
 from tests.one_per_run import one_per_run
+from tests.running import serving
 
 __all__ = [
     "RunningStudio",
@@ -150,8 +149,7 @@ class StubBackend:
 def stub_backend(version: str = "stub-v1") -> Iterator[StubBackend]:
     """A backend on loopback that is healthy, names one version, and has an empty prediction for every task."""
     app = Flask("stub-backend")
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    stub = StubBackend(f"http://localhost:{server.server_port}")
+    stub = StubBackend("")
 
     @app.before_request
     def record() -> None:
@@ -168,11 +166,5 @@ def stub_backend(version: str = "stub-v1") -> Iterator[StubBackend]:
     def rest() -> Any:
         return {"status": "UP", "model_version": version}
 
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(app) as stub.url:
         yield stub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, insert, inspect, select, text
+from sqlalchemy import insert, inspect, select, text
 
 from ml_backend.errors import ConfigurationError, StateError
 from ml_backend.storage.database import Database, open_database
 from ml_backend.storage.move import check_database, copy_tables, reading
 from tests.fakes import FakeClock
+from tests.postgres import new_database
 
 MOMENT = datetime(2026, 7, 1, 23, 59, 59, 999999, UTC)
 EVENTS = 2500
@@ -26,24 +27,14 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[s
     with ExitStack() as opened:
 
         def make_one(engine: str) -> Database:
-            number = next(numbers)
-            url = f"sqlite:///{tmp_path / f'{number}.db'}"
+            url = f"sqlite:///{tmp_path / f'{next(numbers)}.db'}"
             if engine == "postgresql":
-                server = str(request.getfixturevalue("postgres_url"))
-                url = _made(server, f"copy_{number}")
+                url = new_database(request.getfixturevalue("postgres_url"), "copy")
             database = open_database(url, FakeClock())
             opened.callback(database.close)
             return database
 
         yield make_one
-
-
-def _made(server: str, name: str) -> str:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return f"{server.rpartition('/')[0]}/{name}"
 
 
 @pytest.fixture(params=["sqlite to postgresql", "postgresql to sqlite", "sqlite to sqlite"])

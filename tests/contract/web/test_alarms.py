@@ -1,9 +1,7 @@
 """Alarms reach the operator: on `/health`, on the status page, in the metrics and in doctor."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fakes import FakeRegistry
 from tests.recordings import recorded
+from tests.running import until
 from tests.services import add_project, add_version, build_test_services, with_settings
 
 SENTENCE = "tickets-1-v1 <serves> from memory"
@@ -61,13 +60,6 @@ def test_whoever_has_no_credentials_hears_only_that_something_is_wrong(services:
 
     assert client.get("/health").get_json() == {"status": "DEGRADED", "model_class": "labelloop"}
     assert client.get("/health", auth=("labelloop", "secret-of-backend")).get_json()["alarms"] == [SENTENCE]
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = monotonic() + 10
-    while not condition():
-        assert monotonic() < deadline, "it did not happen within 10 s"
-        sleep(0.01)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import need_label_studio_ml
+from tests.running import until
 from tests.services import CONFIG, add_version, build_test_services
 
 need_label_studio_ml()
@@ -112,9 +113,7 @@ def test_a_promotion_is_served_without_a_restart(services: Services) -> None:
 
     Promoter(services).promote(services.database.projects.get(1), version.name, reason="r")
 
-    deadline = time.monotonic() + 10
-    while model.get("model_version") == before and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: model.get("model_version") != before)
     assert model.get("model_version") == version.name
     assert model.predict(PREDICT["tasks"])[0]["model_version"] == version.name
 

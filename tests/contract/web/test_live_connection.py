@@ -1,6 +1,5 @@
 """Connecting both applications to a real Label Studio, and what doctor finds there."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from werkzeug.serving import make_server
 
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import SelectedBy
@@ -29,6 +27,7 @@ from ml_backend.workflows.labeling.confirm import confirm_labels
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import APPLICATIONS
 from tests.fakes import FakeClock
+from tests.running import serving
 from tests.services import CONFIG, build_test_services, choice, texts_in
 
 TASKS = [{"text": text} for text in (*texts_in(Split.TRAIN, 3), *texts_in(Split.TEST, 1))]
@@ -75,15 +74,8 @@ def running(
         environment.setenv("LABELLOOP_PASSWORD", "secret-of-backend")
         environment.setenv("LABELLOOP_WEBHOOK_PASSWORD", "secret-of-webhook")
         app = request.param.make(services)
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(app, port):
         yield Running(services, create_and_connect(services, "Live tickets", CONFIG, TASKS))
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
 
 
 def test_a_new_project_is_connected_and_served(running: Running) -> None:

@@ -1,7 +1,5 @@
 """What Label Studio 1.23.2 really sent to a backend, sent to both applications that answer for this one."""
 
-import time
-
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -14,6 +12,7 @@ from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import APPLICATIONS, LABEL_STUDIO_ML, OWN, Application
 from tests.recordings import recorded, recorded_names
+from tests.running import until
 from tests.services import CONFIG, texts_in
 
 ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
@@ -108,10 +107,7 @@ def test_setup_of_a_multiple_choice_project_is_accepted(services: Services, clie
 def test_setup_starts_loading_the_model_that_answers(services: Services, client: FlaskClient) -> None:
     version = send(client, "setup").get_json()["model_version"]
 
-    deadline = time.monotonic() + 10
-    while (loaded := services.champions.loaded(services.database.projects.get(1))) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    loaded = until(lambda: services.champions.loaded(services.database.projects.get(1)))
     assert loaded.version == version
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.backend_process import command
+from tests.backend_process import command, command_error, command_result
 from tests.integration.tickets import CONFIG, write_export
 
 ROWS = 120
@@ -31,16 +31,8 @@ def audited(files: Path) -> dict[str, Any]:
     return as_json(files, "audit", "--snapshot", str(files / "tickets"), "--out", str(files / "reports"))
 
 
-def snapshot_of(folder: Path, name: str) -> None:
-    source = ["--studio-export", str(folder / f"{name}.json"), "--config", str(CONFIG)]
-    done = command(folder / "home", "export", *source, "--split", "0.6,0.2,0.2", "--out", str(folder / name))
-    assert done.returncode == 0, done.stderr
-
-
 def as_json(files: Path, *arguments: str) -> Any:
-    done = run(files, *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return command_result(files / "home", *arguments)
 
 
 def run(files: Path, *arguments: str) -> Any:
@@ -54,7 +46,8 @@ def write_tickets(files: Path, name: str, labels: list[str], texts: list[str] | 
         if texts:
             task["data"]["text"] = texts[position]
     (files / f"{name}.json").write_text(json.dumps(tasks), encoding="utf-8")
-    snapshot_of(files, name)
+    source = ["--studio-export", str(files / f"{name}.json"), "--config", str(CONFIG)]
+    as_json(files, "export", *source, "--split", "0.6,0.2,0.2", "--out", str(files / name))
     return str(files / name)
 
 
@@ -135,33 +128,27 @@ def test_a_training_without_suspects_says_how_many_there_were_and_records_it(
     assert said == f"{concerned} train rows were left out, since an audit suspects their labels to be wrong"
 
 
-def test_one_class_alone_gives_a_clear_answer(files: Path) -> None:
-    found = as_json(files, "audit", "--snapshot", write_tickets(files, "one-class", [label_values(files)[0]] * 30))
+@pytest.mark.parametrize(("classes", "rows"), [(1, 30), (2, 2)], ids=["one class alone", "two rows in all"])
+def test_too_little_to_judge_gives_a_clear_answer(files: Path, classes: int, rows: int) -> None:
+    labels = (label_values(files)[:classes] * rows)[:rows]
 
+    found = as_json(files, "audit", "--snapshot", write_tickets(files, f"{rows}-rows", labels))
+
+    assert found["rows"] == rows
     assert found["counts"].get("label_error", 0) == 0
-    assert found["health"] is None
+    assert (found["health"] is None) == (classes == 1)
     assert found["warnings"] != []
 
 
 def test_a_class_with_one_row_is_not_suspected(files: Path) -> None:
     first, second, third, *_ = label_values(files)
-    tasks = json.loads((files / "tickets.json").read_text(encoding="utf-8"))
-    labels = [task["annotations"][0]["result"][0]["value"]["choices"][0] for task in tasks[:60]]
-    labels = [first if label == third else label for label in labels]
+    labels = [first if label == third else label for label in given_labels(files)[:60]]
     labels[7] = third
 
     found = as_json(files, "audit", "--snapshot", write_tickets(files, "thin-class", labels))
 
     assert third not in {issue["given"] for issue in found["issues"] if issue["issue"] == "label_error"}
     assert second in labels
-
-
-def test_two_rows_in_all_give_a_clear_answer(files: Path) -> None:
-    found = as_json(files, "audit", "--snapshot", write_tickets(files, "two-rows", label_values(files)[:2]))
-
-    assert found["rows"] == 2
-    assert found["counts"].get("label_error", 0) == 0
-    assert found["warnings"] != []
 
 
 def test_very_long_texts_and_emoji_are_audited(files: Path) -> None:
@@ -186,7 +173,6 @@ def test_very_long_texts_and_emoji_are_audited(files: Path) -> None:
     ],
 )
 def test_a_wrong_call_is_explained(files: Path, arguments: list[str], said: str) -> None:
-    done = run(files, "audit", *(argument.format(files / "tickets") for argument in arguments))
+    wrong = [argument.format(files / "tickets") for argument in arguments]
 
-    assert done.returncode == 1
-    assert said in done.stderr
+    assert said in command_error(files / "home", "audit", *wrong)

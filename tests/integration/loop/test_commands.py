@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ import pytest
 
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.storage.database import open_database
-from tests.backend_process import command
+from tests.backend_process import command, command_error, command_result
 from tests.integration.tickets import CONFIG, write_export
+from tests.running import until
 from tests.tiny_models import save_tiny_model
 
 ROWS = 200
@@ -56,10 +56,9 @@ def test_the_same_export_gives_the_same_snapshot_and_writes_nothing(files: Path)
 
 
 def test_another_snapshot_does_not_overwrite_one(files: Path) -> None:
-    done = command(files / "home", "export", *_source(files), "--split", "1,0,0", "--out", str(files / "snapshot"))
+    other = ["--split", "1,0,0", "--out", str(files / "snapshot")]
 
-    assert done.returncode == 1
-    assert "holds something else already" in done.stderr
+    assert "holds something else already" in command_error(files / "home", "export", *_source(files), *other)
 
 
 def test_what_a_label_config_asks_for_and_is_not_served_is_said(files: Path) -> None:
@@ -212,11 +211,9 @@ def test_a_training_whose_process_is_killed_goes_on_by_itself(files: Path, tmp_p
         _, notes = process.communicate(timeout=TIMEOUT_S)
 
     assert process.returncode == 0, notes
-    (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
+    (after,) = command_result(tmp_path, "jobs", "list")
     assert (after["id"], after["state"], after["attempt"]) == (job["id"], "succeeded", 2)
-    assert [model["name"] for model in json.loads(command(tmp_path, "models", "list", "--json").stdout)] == [
-        "tickets-0-v1"
-    ]
+    assert [model["name"] for model in command_result(tmp_path, "models", "list")] == ["tickets-0-v1"]
 
 
 def test_a_training_that_was_given_up_says_so_and_can_be_resumed(files: Path, tmp_path: Path) -> None:
@@ -227,17 +224,14 @@ def test_a_training_that_was_given_up_says_so_and_can_be_resumed(files: Path, tm
     assert process.returncode == 1
     assert f"job {job['id']} failed: its process was killed by SIGKILL" in notes
     assert f"`labelloop jobs resume {job['id']}` tries again" in notes
-    assert json.loads(command(tmp_path, "models", "list", "--json").stdout) == []
+    assert command_result(tmp_path, "models", "list") == []
 
-    resumed = command(tmp_path, "jobs", "resume", str(job["id"]), "--json")
+    after = command_result(tmp_path, "jobs", "resume", str(job["id"]))
 
-    assert resumed.returncode == 0, resumed.stderr
-    after = json.loads(resumed.stdout)
     assert (after["id"], after["state"], after["attempt"]) == (job["id"], "succeeded", 2)
     assert after["result"]["model_version"] == "tickets-0-v1"
-    refused = command(tmp_path, "jobs", "resume", str(job["id"]))
-    assert refused.returncode == 1
-    assert f"job {job['id']} is succeeded; only a job that failed or was abandoned can be resumed" in refused.stderr
+    refused = command_error(tmp_path, "jobs", "resume", str(job["id"]))
+    assert f"job {job['id']} is succeeded; only a job that failed or was abandoned can be resumed" in refused
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
@@ -247,13 +241,13 @@ def test_a_signal_cancels_a_training_and_leaves_nothing_half_written(
     with _training_at_work(files, tmp_path) as (process, job):
         process.send_signal(number)
         process.communicate(timeout=TIMEOUT_S)
-        _until(lambda: [{}] * (not psutil.pid_exists(job["pid"])))
+        until(lambda: not psutil.pid_exists(job["pid"]))
 
     assert process.returncode == status
-    (after,) = json.loads(command(tmp_path, "jobs", "list", "--json").stdout)
+    (after,) = command_result(tmp_path, "jobs", "list")
     assert after["state"] == "cancelled"
     assert after["id"] == job["id"]
-    assert json.loads(command(tmp_path, "models", "list", "--json").stdout) == []
+    assert command_result(tmp_path, "models", "list") == []
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == [f"{job['id']}.log"]
 
 
@@ -270,32 +264,18 @@ def _training_at_work(
         env={**os.environ, "LABELLOOP_HOME": str(home), **environment},
     ) as process:
         try:
-            yield process, _until(lambda: _working(home), process)[0]
+            yield process, until(lambda: _job_at_work(home, process), "the training's work")
         finally:
             process.kill()  # where the test has failed before it ended
 
 
-def _working(home: Path) -> list[dict[str, Any]]:
+def _job_at_work(home: Path, process: "subprocess.Popen[str]") -> dict[str, Any] | None:
+    assert process.poll() is None, f"the training never got to work: {process.communicate()}"
     if not (home / "labelloop.db").exists():
-        return []
-    database = open_database(f"sqlite:///{home / 'labelloop.db'}", lambda: datetime.now(UTC))
-    try:
-        jobs = database.jobs.running()
-        return [{"id": job.id, "pid": job.pid} for job in jobs if job.pid and job.stage in ("comparing", "training")]
-    finally:
-        database.close()
-
-
-def _until(
-    look: Callable[[], list[dict[str, Any]]], process: "subprocess.Popen[str] | None" = None
-) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not (found := look()):
-        if process is not None and process.poll() is not None:
-            raise AssertionError(f"the training never got to work: {process.communicate()}")
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
-    return found
+        return None
+    with closing(open_database(f"sqlite:///{home / 'labelloop.db'}", lambda: datetime.now(UTC))) as database:
+        jobs = [job for job in database.jobs.running() if job.pid and job.stage in ("comparing", "training")]
+    return {"id": jobs[0].id, "pid": jobs[0].pid} if jobs else None
 
 
 def _training(files: Path) -> list[str]:
@@ -307,6 +287,4 @@ def _source(files: Path) -> list[str]:
 
 
 def _json(files: Path, *arguments: str) -> Any:
-    done = command(files / "home", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return command_result(files / "home", *arguments)

@@ -18,6 +18,7 @@ from ml_backend.labelstudio.local import free_port
 from ml_backend.web.patient_worker import HEAD_TIMEOUT_S
 from ml_backend.workflows.connecting.webhook import basic_auth
 from tests.backend_process import Backend, running_backend
+from tests.running import running_process
 
 PASSWORDS = {"LABELLOOP_PASSWORD": "backend-secret-1", "LABELLOOP_WEBHOOK_PASSWORD": "webhook-secret-1"}
 RIGHT = {"Authorization": basic_auth("labelloop", "backend-secret-1")}
@@ -160,25 +161,10 @@ def slow_server(folder: Path, *options: str) -> Iterator[SlowServer]:
     port = free_port()
     worker = ("--worker-class", "ml_backend.web.patient_worker.PatientWorker", "--no-control-socket")
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *worker, *options]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*command, "tests.slow_application:application"], stderr=log)
-    try:
-        wait_until_it_answers(port)
+    application = "tests.slow_application:application"
+    with running_process([*command, application], folder / "log", url=f"http://127.0.0.1:{port}/0/0") as process:
         yield SlowServer(process, port)
-    finally:
         process.kill()
-        process.wait()
-
-
-def wait_until_it_answers(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            asked(port, "GET", "/0/0")
-            return
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
 
 
 @pytest.fixture

@@ -6,17 +6,16 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Thread
 from types import ModuleType
 from typing import Any
 
 import pytest
 from flask import Flask, request
-from werkzeug.serving import make_server
 
 from ml_backend.hooks.notifier import WebhookNotifier
 from tests.backend_process import command, command_process
 from tests.integration.tickets import CONFIG, write_export
+from tests.running import serving
 from tests.tiny_models import save_tiny_model
 
 PAGE = Path(__file__).parents[3] / "docs" / "hooks.md"
@@ -153,20 +152,10 @@ def test_a_command_sends_its_messages_before_it_ends(files: Path) -> None:
         received.append((dict(request.headers), request.get_data()))
         return ""
 
-    server = make_server("127.0.0.1", 0, app)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    settings = {
-        "LABELLOOP_NOTIFY_URL": f"http://127.0.0.1:{server.port}/hook",
-        "LABELLOOP_NOTIFY_SECRET": "a secret of both sides",
-    }
-    try:
+    with serving(app) as url:
+        settings = {"LABELLOOP_NOTIFY_URL": f"{url}/hook", "LABELLOOP_NOTIFY_SECRET": "a secret of both sides"}
         snapshot = ["--out", str(files / "snapshot"), "--json"]
         made = answer(labelloop_process(files, "export", *source(files), *snapshot, **settings))
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
     ((headers, body),) = received
     assert headers[WebhookNotifier.SIGNATURE] == WebhookNotifier.signature(

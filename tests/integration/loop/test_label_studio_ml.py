@@ -2,20 +2,19 @@
 
 import json
 import os
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ml_backend.labelstudio.local import free_port
 from ml_backend.tasks import template_path
-from tests.backend_process import command, post
+from tests.backend_process import command_result, post
 from tests.contract.web.applications import need_label_studio_ml
+from tests.running import running_process
 
 need_label_studio_ml()
 
@@ -27,7 +26,6 @@ SETUP = {
     "access_token": "token-secret-1",
 }
 START = {"action": "START_TRAINING", "project": {"id": 3, "title": "Support tickets", "label_config": CONFIG}}
-START_S = 60.0
 
 
 @pytest.fixture(params=[[], ["--preload"]], ids=["plain", "preloaded"])
@@ -40,20 +38,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, clean_environment: Path)
     options += ["--worker-class", "ml_backend.web.patient_worker.PatientWorker", "--graceful-timeout", "110"]
     environment = {name: value for name, value in os.environ.items() if name != "MODEL_DIR"}
     environment["LABELLOOP_LOG_LEVEL"] = "DEBUG"
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *options, "ml_backend.model:wsgi_app()"],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=environment,
-        )
-    try:
-        _wait_until_healthy(process, url, tmp_path / "log")
+    command = [sys.executable, "-m", "gunicorn", *options, "ml_backend.model:wsgi_app()"]
+    with running_process(command, tmp_path / "log", url=f"{url}/health", cwd=folder, env=environment) as process:
         yield url
-    finally:
-        process.terminate()
-        assert process.wait(20) == 0
+    assert process.returncode == 0
     assert list(folder.iterdir()) == []
     assert "token-secret-1" not in (tmp_path / "log").read_text()
     assert (clean_environment / "label-studio-ml" / "cache.db").exists()
@@ -64,21 +52,13 @@ def test_the_documented_command_serves_setup_and_hands_training_to_a_worker(url:
     answer = post(f"{url}/webhook", START)
 
     assert version.startswith("labelloop-3-cold-start-")
-    with urllib.request.urlopen(f"{url}/versions", timeout=10) as versions:
-        assert json.load(versions) == {"versions": [version]}
+    assert answer_of(f"{url}/health") == {"model_class": "LabelloopModel", "status": "UP"}
+    assert answer_of(f"{url}/versions") == {"versions": [version]}
     assert answer["result"] == {"status": "ok", "new_events": 0, "job": 1, "state": "queued"}
-    listed = json.loads(command(clean_environment, "jobs", "list", "--json").stdout)
-    assert '"state": "queued"' in json.dumps(listed)
+    (listed,) = command_result(clean_environment, "jobs", "list")
+    assert listed["state"] == "queued"
 
 
-def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
-                assert json.load(answer) == {"model_class": "LabelloopModel", "status": "UP"}
-            return
-        except (urllib.error.URLError, ConnectionError):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the backend did not start:\n{log.read_text()}") from None
-            time.sleep(0.1)
+def answer_of(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)

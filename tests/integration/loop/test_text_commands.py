@@ -22,8 +22,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prompts = [(f"{pair.prompt[:-1]} {copy}?", pair.response) for copy in range(COPIES) for pair in PAIRS]
     tasks = [_task(number, *prompt) for number, prompt in enumerate(prompts, start=1)]
     (folder / "export.json").write_text(json.dumps(tasks))
-    done = run(folder, "export", *_source(folder), "--split", "0.6,0.2,0.2", "--out", str(folder / "snapshot"))
-    assert done.returncode == 0, done.stderr
+    answer(folder, "export", *_source(folder), "--split", "0.6,0.2,0.2", "--out", str(folder / "snapshot"))
     return folder
 
 
@@ -44,12 +43,16 @@ def run(folder: Path, *arguments: str) -> Any:
     return command(folder / "home", *arguments, environment={"LABELLOOP_TEXT_BASE_MODEL": str(folder / "base")})
 
 
+def answer(folder: Path, *arguments: str) -> Any:
+    done = run(folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def trained(files: Path) -> dict[str, Any]:
     out = ["--out", str(files / "model")]
-    done = run(files, "train", "--snapshot", str(files / "snapshot"), *SETTINGS, *out, "--json")
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+    return dict(answer(files, "train", "--snapshot", str(files / "snapshot"), *SETTINGS, *out))
 
 
 def test_training_beats_the_base_model_and_says_by_how_much(trained: dict[str, Any]) -> None:
@@ -64,10 +67,8 @@ def test_training_beats_the_base_model_and_says_by_how_much(trained: dict[str, A
 
 
 def test_a_version_is_evaluated_on_the_test_rows(files: Path, trained: dict[str, Any]) -> None:
-    done = run(files, "evaluate", "--model-dir", str(files / "model"), "--snapshot", str(files / "snapshot"), "--json")
+    found = answer(files, "evaluate", "--model-dir", str(files / "model"), "--snapshot", str(files / "snapshot"))
 
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
     for figure in ("rouge_l", "bleu", "perplexity"):
         assert found[figure] == pytest.approx(trained["metrics"]["test"][figure], rel=1e-3)
     assert found["overlap"] == 0

@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from ml_backend.tracking.store import MlflowTables
 from tests.backend_process import command, post, running_backend
 from tests.fakes import FakeClock
 from tests.live_state import CHAMPION, make_live_state, predict_request
-
-numbers = count(1)
+from tests.postgres import new_database
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +41,7 @@ def home(folder: Path, project: Project, tmp_path: Path) -> Path:
 @pytest.fixture
 def targets(postgres_url: str) -> dict[str, str]:
     """Two empty databases, as settings."""
-    names = [f"move_{next(numbers)}" for _ in range(2)]
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        for name in names:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    urls = [f"{postgres_url.rpartition('/')[0]}/{name}" for name in names]
-    return dict(zip(("LABELLOOP_DATABASE_URL", "LABELLOOP_MLFLOW_URL"), urls, strict=True))
+    return {name: new_database(postgres_url, "move") for name in ("LABELLOOP_DATABASE_URL", "LABELLOOP_MLFLOW_URL")}
 
 
 def options(targets: dict[str, str]) -> list[str]:

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +17,6 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from ml_backend.bootstrap import build_services
 from ml_backend.demo.tickets import load_tickets
@@ -31,10 +29,11 @@ from ml_backend.workflows.services import Services
 from tests.backend_process import Backend, WorkerProcess, command, post, running_backend, running_worker
 from tests.gateway import running_gateway
 from tests.mlflow_server import MlflowServer
+from tests.postgres import new_database
+from tests.running import until
 from tests.studio import choice, project_with_tasks
 from tests.tiny_models import save_tiny_model
 
-TIMEOUT_S = 180.0
 TICKETS = load_tickets()[:120]
 UNLABELED = 10
 LABELS = {ticket.text: ticket.label for ticket in TICKETS}
@@ -64,7 +63,7 @@ def installation(
         gateway = stack.enter_context(running_gateway(folder / "gateway", ports))
         settings = Options(
             home=home,
-            database_url=_new_database(postgres_url, "topology"),
+            database_url=new_database(postgres_url, "topology"),
             mlflow_url=mlflow_server.url,
             public_url=gateway,
             studio_url=studio.url,
@@ -117,25 +116,9 @@ class Traffic(threading.Thread):
                 self.failures.append(repr(error))
 
 
-def _new_database(postgres_url: str, name: str) -> str:
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-
-
 def _get(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=30) as answer:
         return json.load(answer)
-
-
-def _until(look: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {TIMEOUT_S:g} s"
-        time.sleep(0.02)
-    return found
 
 
 def _submit(client: StudioClient, task: Task) -> None:
@@ -166,20 +149,20 @@ def test_a_server_is_killed_and_nobody_notices(
     crowd = [Traffic(predict) for _ in range(4)]
     for each in crowd:
         each.start()
-    _until(lambda: len(_upstreams(installation)) == 2, "an answer of each server")
+    until(lambda: len(_upstreams(installation)) == 2, "an answer of each server")
     for number, task in enumerate(labeled):
         if number == len(labeled) // 2:
             installation.servers[0].kill()
         _submit(studio_client, task)
     answered = [each.answers for each in crowd]
-    _until(lambda: all(each.answers > before + 20 for each, before in zip(crowd, answered, strict=True)), "traffic")
+    until(lambda: all(each.answers > before + 20 for each, before in zip(crowd, answered, strict=True)), "traffic")
     for each in crowd:
         each.stopped.set()
         each.join(30)
 
     assert [each.failures for each in crowd] == [[], [], [], []]
     assert len(versions) == 1
-    _until(lambda: len(events.history(project_id)) == len(labeled), "an event for every annotation")
+    until(lambda: len(events.history(project_id)) == len(labeled), "an event for every annotation")
 
 
 def test_a_worker_is_killed_and_its_job_finishes_on_the_other(
@@ -196,15 +179,15 @@ def test_a_worker_is_killed_and_its_job_finishes_on_the_other(
         assert job is None or not job.state.is_over, job
         return job if job and job.pid and "fold" in str(job.checkpoint.get("saved")) else None
 
-    job: Job = _until(at_work, "a training that has left a checkpoint")
+    job: Job = until(at_work, "a training that has left a checkpoint")
     owner = psutil.Process(job.pid).ppid()
     (killed,) = [worker for worker in installation.workers if worker.process.pid == owner]
     (other,) = [worker for worker in installation.workers if worker is not killed]
     killed.kill()
     os.killpg(job.pid or 0, signal.SIGKILL)
-    taken_up = _until(lambda: (found := jobs.get(job.id)).attempt == 2 and found.pid and found, "a second attempt")
+    taken_up = until(lambda: (found := jobs.get(job.id)).attempt == 2 and found.pid and found, "a second attempt")
     parent = psutil.Process(taken_up.pid).ppid()
-    done = _until(lambda: (found := jobs.get(job.id)).state.is_over and found, "the end of the training")
+    done = until(lambda: (found := jobs.get(job.id)).state.is_over and found, "the end of the training")
 
     assert done.state is JobState.SUCCEEDED, done.error
     assert (done.attempt, parent) == (2, other.process.pid)
@@ -229,5 +212,5 @@ def test_a_server_that_comes_back_serves_what_was_promoted_meanwhile(
         installation.home, "--no-worker", port=int(first.url.rpartition(":")[2]), environment=installation.environment
     ) as back:
         for url in (back.url, installation.servers[1].url, installation.gateway):
-            _until(lambda url=url: _get(f"{url}/versions")["versions"] == [version], f"{version} at {url}")
+            until(lambda url=url: _get(f"{url}/versions")["versions"] == [version], f"{version} at {url}")
     assert studio_client.project(project_id).model_version == version
