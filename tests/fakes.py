@@ -221,20 +221,19 @@ class FakeRegistry:
 
 
 def register_version(
-    registry: ModelRegistry | ModelVersions,
-    project_key: str,
-    *,
-    run_id: str = "run-1",
-    metrics: Mapping[str, float] | None = None,
+    registry: ModelRegistry | ModelVersions, project_key: str, *, number: int | None = None, **facts: Any
 ) -> ModelVersion:
-    """The next version of a project, registered with plausible values."""
-    return registry.register(
-        project_key,
-        number=registry.next_number(project_key),
-        run_id=run_id,
-        artifact_path="bundle",
-        method=Method.REGRESSION,
-        snapshot_id="0123456789abcdef",
-        label_config_fingerprint="0123456789ab",
-        metrics=metrics or {"test_macro_f1": 0.8},
-    )
+    """The next version of a project, registered with plausible values.
+
+    Args:
+        facts: arguments of `register` that matter to the test.
+    """
+    plausible = {
+        "run_id": "run-1",
+        "artifact_path": "bundle",
+        "method": Method.REGRESSION,
+        "snapshot_id": "0123456789abcdef",
+        "label_config_fingerprint": "0123456789ab",
+        "metrics": {"test_macro_f1": 0.8},
+    }
+    return registry.register(project_key, number=number or registry.next_number(project_key), **{**plausible, **facts})

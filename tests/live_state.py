@@ -10,7 +10,7 @@ import numpy as np
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import GateDecision, Method, ModelVersion
+from ml_backend.domain.model import GateDecision, ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.payloads import parse_webhook
@@ -20,6 +20,7 @@ from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
+from tests.fakes import register_version
 from tests.services import CONFIG, add_studio_project, choice
 from tests.tiny_models import save_tiny_model
 
@@ -109,12 +110,10 @@ def _register(services: Services, project: Project, base_model: str, snapshot_id
         run.log_metrics({"macro_f1": float("nan")})
         run.log_folder(bundle, "bundle")
         run.log_table([{"label": label, "f1": 0.5} for label in LABELS], "per_class.json")
-        services.versions.register(
+        register_version(
+            services.versions,
             project.ref.key,
-            number=number,
             run_id=run.run_id,
-            artifact_path="bundle",
-            method=Method.REGRESSION,
             snapshot_id=snapshot_id,
             label_config_fingerprint=project.label_config_fingerprint,
             metrics={"test_macro_f1": 0.5 + seed / 10},

@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_backend.domain.annotation import ProjectInfo
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import Method, ModelVersion
+from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import BundleError
@@ -25,8 +25,9 @@ from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
-from tests.fakes import FakeClock, FakePredictor, FakeRegistry, FakeTracker
+from tests.fakes import FakeClock, FakePredictor, FakeRegistry, FakeTracker, register_version
 from tests.inline_launcher import InlineLauncher
+from tests.studio import choice
 
 __all__ = [
     "BACKEND_URL",
@@ -161,16 +162,12 @@ def add_project(
 
 def add_version(services: Services, project: Project, label: str = "Shipping", score: float = 0.8) -> ModelVersion:
     """A registered version of the project, not promoted, that answers every text with one label."""
-    number = services.versions.next_number(project.ref.key)
-    version = services.versions.register(
-        project.ref.key,
-        number=number,
-        run_id=f"run-{project.ref.key}-{number}",
-        artifact_path="bundle",
-        method=Method.REGRESSION,
-        snapshot_id="0123456789abcdef",
+    key = project.ref.key
+    version = register_version(
+        services.versions,
+        key,
+        run_id=f"run-{key}-{services.versions.next_number(key)}",
         label_config_fingerprint=project.label_config_fingerprint,
-        metrics={"test_macro_f1": 0.8},
     )
     answers = {"": "Billing"} if label != "Billing" else {"": "Shipping"}
     services.load_predictor.put(version.path, FakePredictor(version.name, answers, label, score))
@@ -187,11 +184,6 @@ def texts_in(split: Split, count: int, fractions: SplitFractions | None = None) 
         if (fractions or SplitFractions()).split_of(text) is split:
             found.append(text)
     return found
-
-
-def choice(label: str) -> list[dict[str, Any]]:
-    """A result that ticks one label, as the editor stores it."""
-    return [{"from_name": "category", "to_name": "text", "type": "choices", "value": {"choices": [label]}}]
 
 
 def _own_database(home: Path, clock: FakeClock) -> Database:

@@ -12,8 +12,14 @@ from ml_backend.domain.ports import ModelRegistry, Tracker
 from ml_backend.errors import JobCancelled, JobError, ModelNotFound
 from ml_backend.tracking.mlflow import MlflowTracker
 from ml_backend.tracking.registry import MlflowRegistry
-from tests.fakes import FakeRegistry, FakeTracker
+from tests.fakes import FakeRegistry, FakeTracker, register_version
 
+FACTS = {
+    "method": Method.LORA,
+    "snapshot_id": "00ff00ff00ff00ff",
+    "label_config_fingerprint": "abcabcabcabc",
+    "metrics": {"validation_macro_f1": 0.75, "validation_rows": 12.0},
+}
 KEYS = (f"tickets-{number}" for number in itertools.count(1))
 
 
@@ -58,16 +64,7 @@ def bundle(tmp_path: Path) -> Path:
 def register(backend: Backend, key: str, bundle: Path, number: int | None = None) -> ModelVersion:
     with backend.tracker.run(key, "a run") as run:
         run.log_folder(bundle, "bundle")
-        return backend.registry.register(
-            key,
-            number=number or backend.registry.next_number(key),
-            run_id=run.run_id,
-            artifact_path="bundle",
-            method=Method.LORA,
-            snapshot_id="00ff00ff00ff00ff",
-            label_config_fingerprint="abcabcabcabc",
-            metrics={"validation_macro_f1": 0.75, "validation_rows": 12.0},
-        )
+        return register_version(backend.registry, key, number=number, run_id=run.run_id, **FACTS)
 
 
 def test_a_registered_version_keeps_what_it_was_given(backend: Backend, key: str, bundle: Path) -> None:
@@ -75,12 +72,7 @@ def test_a_registered_version_keeps_what_it_was_given(backend: Backend, key: str
     (found,) = backend.registry.versions(key)
     assert found == registered
     assert (found.name, found.number, found.project_key) == (f"{key}-v1", 1, key)
-    assert (found.method, found.snapshot_id, found.label_config_fingerprint) == (
-        Method.LORA,
-        "00ff00ff00ff00ff",
-        "abcabcabcabc",
-    )
-    assert found.metrics == {"validation_macro_f1": 0.75, "validation_rows": 12.0}
+    assert {name: getattr(found, name) for name in FACTS} == FACTS
     assert found.run_id
     assert found.created_at.utcoffset() == timedelta(0)
     assert (found.is_champion, found.is_challenger) == (False, False)

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask, request
 
 from ml_backend.hooks.notifier import WebhookNotifier
-from tests.backend_process import command, command_process
+from tests.backend_process import command_error, command_process, command_result
 from tests.integration.tickets import CONFIG, write_export
 from tests.running import serving
 from tests.tiny_models import save_tiny_model
@@ -30,17 +30,13 @@ def example(name: str) -> str:
     return found.group(1)
 
 
-def labelloop(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return command(folder / "home", *arguments, environment=settings)
+def labelloop(folder: Path, *arguments: str, **settings: str) -> Any:
+    """The JSON that a command prints."""
+    return command_result(folder / "home", *arguments, environment=settings)
 
 
 def labelloop_process(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return command_process(folder / "home", *arguments, environment={"PYTHONPATH": str(folder)} | settings)
-
-
-def answer(done: "subprocess.CompletedProcess[str]") -> Any:
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -66,10 +62,9 @@ def test_the_documented_example_works(files: Path) -> None:
     settings = {"LABELLOOP_HOOKS": "support_hooks:SupportHooks"}
     snapshot = ["--split", "0.6,0.2,0.2", "--out", str(files / "snapshot")]
 
-    exported = answer(labelloop(files, "export", *source(files), *snapshot, "--json", **settings))
+    exported = labelloop(files, "export", *source(files), *snapshot, **settings)
     training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny"), "--method", "regression"]
-    done = labelloop(files, "train", *training, "--json", **settings)
-    trained = answer(done)
+    trained = labelloop(files, "train", *training, **settings)
 
     assert exported["dropped"]["left_out_by_hook"] == ROWS // 10
     rows = "".join(path.read_text(encoding="utf-8") for path in (files / "snapshot").glob("*.jsonl"))
@@ -88,12 +83,10 @@ def test_redaction_keeps_personal_data_out_of_everything_that_a_training_writes(
     snapshot = ["--split", "0.6,0.2,0.2", "--out", str(files / "snapshot")]
     training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny"), "--set", "epochs=1"]
 
-    answer(labelloop(files, "export", *source(files), *snapshot, "--json", **settings))
-    answer(labelloop(files, "train", *training, "--out", str(files / "model"), "--json", **settings))
-    report = answer(
-        labelloop(files, "evaluate", "--model-dir", str(files / "model"), *source(files), "--json", **settings)
-    )
-    answer(labelloop(files, "audit", "--snapshot", str(files / "snapshot"), "--json", **settings))
+    labelloop(files, "export", *source(files), *snapshot, **settings)
+    labelloop(files, "train", *training, "--out", str(files / "model"), **settings)
+    report = labelloop(files, "evaluate", "--model-dir", str(files / "model"), *source(files), **settings)
+    labelloop(files, "audit", "--snapshot", str(files / "snapshot"), **settings)
 
     made = [path for name in ("home", "snapshot", "model") for path in (files / name).rglob("*") if path.is_file()]
     assert any("artifacts" in path.parts for path in made)
@@ -107,15 +100,14 @@ def test_a_hook_stops_a_training_before_it_starts(files: Path) -> None:
         "from ml_backend.hooks import hookimpl\n\n@hookimpl\ndef before_training(training):\n"
         "    raise RuntimeError(f'no budget for {training.model_version}')\n"
     )
-    answer(labelloop(files, "export", *source(files), "--out", str(files / "snapshot"), "--json"))
+    labelloop(files, "export", *source(files), "--out", str(files / "snapshot"))
 
     training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny")]
-    done = labelloop(files, "train", *training, LABELLOOP_HOOKS="no_training")
+    said = command_error(files / "home", "train", *training, environment={"LABELLOOP_HOOKS": "no_training"})
 
-    assert done.returncode == 1
-    assert "the hook no_training (before_training) failed with the training of tickets-0-v1" in done.stderr
-    assert "no budget for tickets-0-v1" in done.stderr
-    assert json.loads(labelloop(files, "models", "list", "--json").stdout) == []
+    assert "the hook no_training (before_training) failed with the training of tickets-0-v1" in said
+    assert "no budget for tickets-0-v1" in said
+    assert labelloop(files, "models", "list") == []
 
 
 def test_a_hook_that_raises_leaves_no_snapshot_and_is_named(files: Path) -> None:
@@ -123,10 +115,10 @@ def test_a_hook_that_raises_leaves_no_snapshot_and_is_named(files: Path) -> None
         "from ml_backend.hooks import hookimpl\n\n@hookimpl\ndef row_read(row):\n    raise ValueError('not today')\n"
     )
 
-    done = labelloop(files, "export", *source(files), "--out", str(files / "snapshot"), LABELLOOP_HOOKS="broken")
+    exporting = ["export", *source(files), "--out", str(files / "snapshot")]
+    said = command_error(files / "home", *exporting, environment={"LABELLOOP_HOOKS": "broken"})
 
-    assert done.returncode == 1
-    assert re.search(r"error: the hook broken \(row_read\) failed with task-\d+: ValueError: not today", done.stderr)
+    assert re.search(r"error: the hook broken \(row_read\) failed with task-\d+: ValueError: not today", said)
     assert not (files / "snapshot").exists()
 
 
@@ -155,14 +147,15 @@ def test_a_command_sends_its_messages_before_it_ends(files: Path) -> None:
     with serving(app) as url:
         settings = {"LABELLOOP_NOTIFY_URL": f"{url}/hook", "LABELLOOP_NOTIFY_SECRET": "a secret of both sides"}
         snapshot = ["--out", str(files / "snapshot"), "--json"]
-        made = answer(labelloop_process(files, "export", *source(files), *snapshot, **settings))
+        done = labelloop_process(files, "export", *source(files), *snapshot, **settings)
 
+    assert done.returncode == 0, done.stderr
     ((headers, body),) = received
     assert headers[WebhookNotifier.SIGNATURE] == WebhookNotifier.signature(
         "a secret of both sides", headers[WebhookNotifier.TIMESTAMP], body
     )
     assert abs(int(headers[WebhookNotifier.TIMESTAMP]) - time.time()) < 300
-    assert json.loads(body)["data"]["snapshot_id"] == made["snapshot_id"]
+    assert json.loads(body)["data"]["snapshot_id"] == json.loads(done.stdout)["snapshot_id"]
     assert MAIL.encode() not in body
 
 

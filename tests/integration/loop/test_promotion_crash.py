@@ -13,7 +13,7 @@ import pytest
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
 from ml_backend.domain.job import JobState
-from ml_backend.domain.model import Method, ModelVersion, PromotionState
+from ml_backend.domain.model import ModelVersion, PromotionState
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.labelstudio.client import StudioClient
@@ -23,7 +23,7 @@ from ml_backend.workflows.jobs.recovery import JobRecovery
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
-from tests.fakes import FakePredictor
+from tests.fakes import FakePredictor, register_version
 from tests.studio import project_with_tasks
 
 TASKS = [f"my parcel number {number} has not arrived" for number in range(12)]
@@ -87,16 +87,7 @@ def _register(services: Services, project: Project) -> None:
     (folder / NAME_FILE).write_text(ModelVersion.name_of(project.ref.key, number))
     with services.tracker.run(project.ref.key, "training") as run:
         run.log_folder(folder, "bundle")
-        services.versions.register(
-            project.ref.key,
-            number=number,
-            run_id=run.run_id,
-            artifact_path="bundle",
-            method=Method.REGRESSION,
-            snapshot_id="0" * 12,
-            label_config_fingerprint=project.label_config_fingerprint,
-            metrics={},
-        )
+        register_version(services.versions, project.ref.key, run_id=run.run_id)
 
 
 def _services(studio: LocalStudio, home: Path) -> Services:

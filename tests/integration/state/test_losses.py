@@ -9,28 +9,24 @@ import pytest
 
 from ml_backend.bootstrap import build_services
 from ml_backend.config import load_settings
-from ml_backend.domain.model import Method
 from ml_backend.domain.project import Project
-from ml_backend.options import Options
 from ml_backend.serving.alarms import AlarmKind
 from ml_backend.workflows.services import Services
-from tests.live_state import CHAMPION, make_live_state
+from tests.fakes import register_version
+from tests.live_state import CHAMPION
 
 BEFORE = "support-tickets-1-v1"
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Project]:
-    folder = tmp_path_factory.mktemp("original")
-    project = make_live_state(folder / "home", folder / "base")
-    return folder / "home", folder / "base", project
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("losses")
 
 
 @pytest.fixture
-def home(original: tuple[Path, Path, Project]) -> Iterator[Path]:
+def home(folder: Path, project: Project) -> Iterator[Path]:
     """The state, at its path; what a test does to it is undone."""
-    at, _, _ = original
-    aside = at.with_name("aside")
+    at, aside = folder / "home", folder / "aside"
     shutil.copytree(at, aside)
     yield at
     shutil.rmtree(at)
@@ -38,19 +34,9 @@ def home(original: tuple[Path, Path, Project]) -> Iterator[Path]:
 
 
 @pytest.fixture
-def settings(home: Path, original: tuple[Path, Path, Project]) -> Options:
-    return load_settings(home=home, base_model=str(original[1]))
-
-
-@pytest.fixture
-def project(original: tuple[Path, Path, Project]) -> Project:
-    return original[2]
-
-
-@pytest.fixture
-def started(settings: Options) -> Iterator[Services]:
+def started(home: Path, folder: Path) -> Iterator[Services]:
     """A process that starts after the harm was done."""
-    services = build_services(settings)
+    services = build_services(load_settings(home=home, base_model=str(folder / "tiny")))
     yield services
     services.database.close()
 
@@ -82,16 +68,7 @@ def promote_next(home: Path, project: Project) -> None:
     services, key = build_services(load_settings(home=home)), project.ref.key
     with services.tracker.run(key, "a training") as run:
         run.log_folder(services.versions.get(CHAMPION).path, "bundle")
-        services.versions.register(
-            key,
-            number=services.versions.next_number(key),
-            run_id=run.run_id,
-            artifact_path="bundle",
-            method=Method.REGRESSION,
-            snapshot_id="00ff",
-            label_config_fingerprint=project.label_config_fingerprint,
-            metrics={},
-        )
+        register_version(services.versions, key, run_id=run.run_id)
     assert services.versions.serving(project) == CHAMPION
     services.versions.serve("support-tickets-1-v3")
     services.database.close()

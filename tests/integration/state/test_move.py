@@ -1,6 +1,5 @@
 """A real state moved from SQLite to a real PostgreSQL by the real command, and served from there."""
 
-import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -14,20 +13,10 @@ from sqlalchemy import Connection, NullPool, create_engine, inspect, select, tex
 from ml_backend.domain.project import Project
 from ml_backend.storage.database import Database, open_database
 from ml_backend.tracking.store import MlflowTables
-from tests.backend_process import command, post, running_backend
+from tests.backend_process import command, command_error, command_result, post, running_backend
 from tests.fakes import FakeClock
-from tests.live_state import CHAMPION, make_live_state, predict_request
+from tests.live_state import CHAMPION, predict_request
 from tests.postgres import new_database
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
-
-
-@pytest.fixture(scope="module")
-def project(folder: Path) -> Project:
-    return make_live_state(folder / "home", folder / "tiny")
 
 
 @pytest.fixture
@@ -80,28 +69,20 @@ def sqlite_urls(home: Path) -> tuple[str, str]:
     return f"sqlite:///{home / 'labelloop.db'}", f"sqlite:///{home / 'mlflow.db'}"
 
 
-def result(home: Path, *arguments: str, environment: dict[str, str] | None = None) -> Any:
-    done = command(home, *arguments, "--json", environment=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_after_the_move_the_same_champion_serves_from_postgresql(
     folder: Path, project: Project, targets: dict[str, str]
 ) -> None:
     home = folder / "home"
     ours, mlflow = sqlite_urls(home)
     before, runs = state_rows(ours), mlflow_rows(mlflow)
-    listed = result(home, "jobs", "list"), result(home, "models", "list")
+    listed = command_result(home, "jobs", "list"), command_result(home, "models", "list")
     with running_backend(home, "--no-worker") as backend:
         versions = backend.get("/versions")
         predicted = post(f"{backend.url}/predict", predict_request(project))
-        refused = command(home, "move", *options(targets))
-    assert refused.returncode == 1
-    assert "another process uses" in refused.stderr
+        assert "another process uses" in command_error(home, "move", *options(targets))
     assert table_names(targets["LABELLOOP_DATABASE_URL"]) == []
 
-    moved = result(home, "move", *options(targets))
+    moved = command_result(home, "move", *options(targets))
 
     assert moved["settings"] == targets
     assert moved["home"] == str(home)
@@ -116,8 +97,8 @@ def test_after_the_move_the_same_champion_serves_from_postgresql(
         assert backend.get("/versions") == versions == {"versions": [CHAMPION]}
         assert post(f"{backend.url}/predict", predict_request(project)) == predicted
     assert (
-        result(home, "jobs", "list", environment=targets),
-        result(home, "models", "list", environment=targets),
+        command_result(home, "jobs", "list", environment=targets),
+        command_result(home, "models", "list", environment=targets),
     ) == listed
     assert not (home / "labelloop.db").exists()
     for path in hidden:
@@ -125,7 +106,7 @@ def test_after_the_move_the_same_champion_serves_from_postgresql(
 
 
 def test_new_jobs_and_experiments_get_numbers_of_their_own(home: Path, targets: dict[str, str]) -> None:
-    result(home, "move", *options(targets))
+    command_result(home, "move", *options(targets))
     database = open_database(targets["LABELLOOP_DATABASE_URL"], FakeClock())
     job, _ = database.jobs.request("prelabel", 99, {}, dedupe_key="new")
     database.close()
@@ -140,15 +121,15 @@ def test_new_jobs_and_experiments_get_numbers_of_their_own(home: Path, targets: 
 
 def test_a_state_without_any_training_moves_to_postgresql_and_back(tmp_path: Path, targets: dict[str, str]) -> None:
     home, back = tmp_path / "home", tmp_path / "back"
-    result(home, "move", *options(targets))
+    command_result(home, "move", *options(targets))
     there = state_rows(targets["LABELLOOP_DATABASE_URL"]), mlflow_rows(targets["LABELLOOP_MLFLOW_URL"])
     ours, mlflow = sqlite_urls(back)
     back.mkdir()
-    result(home, "move", "--database-url", ours, "--mlflow-url", mlflow, environment=targets)
+    command_result(home, "move", "--database-url", ours, "--mlflow-url", mlflow, environment=targets)
 
     assert there == (state_rows(ours), mlflow_rows(mlflow))
     assert [row[:2] for row in there[1]["experiments"]] == [(0, "Default")]
-    assert result(back, "models", "list") == []
+    assert command_result(back, "models", "list") == []
 
 
 def test_without_a_url_for_mlflow_its_store_stays_where_it_is(home: Path, targets: dict[str, str]) -> None:
@@ -160,29 +141,26 @@ def test_without_a_url_for_mlflow_its_store_stays_where_it_is(home: Path, target
     assert f"MLflow stays where it is, which is right for as long as every process has the home folder {home}" in (
         done.stderr
     )
-    assert len(result(home, "models", "list", environment=database)) == 2
+    assert len(command_result(home, "models", "list", environment=database)) == 2
     assert table_names(targets["LABELLOOP_MLFLOW_URL"]) == []
 
 
 def test_a_second_move_finds_the_target_filled_and_changes_nothing(home: Path, targets: dict[str, str]) -> None:
-    result(home, "move", *options(targets))
+    command_result(home, "move", *options(targets))
     before = state_rows(targets["LABELLOOP_DATABASE_URL"]), mlflow_rows(targets["LABELLOOP_MLFLOW_URL"])
-    again = command(home, "move", *options(targets))
-    mlflow_alone = command(home, "move", "--mlflow-url", targets["LABELLOOP_MLFLOW_URL"])
+    again = command_error(home, "move", *options(targets))
+    mlflow_alone = command_error(home, "move", "--mlflow-url", targets["LABELLOOP_MLFLOW_URL"])
 
-    assert (again.returncode, mlflow_alone.returncode) == (1, 1)
-    assert "holds rows already" in again.stderr
-    assert "holds rows already; wanted an empty database" in mlflow_alone.stderr
+    assert "holds rows already" in again
+    assert "holds rows already; wanted an empty database" in mlflow_alone
     assert (state_rows(targets["LABELLOOP_DATABASE_URL"]), mlflow_rows(targets["LABELLOOP_MLFLOW_URL"])) == before
 
 
 def test_where_mlflow_cannot_be_moved_nothing_is(home: Path, targets: dict[str, str]) -> None:
     with closing(sqlite3.connect(home / "mlflow.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'fe51da2b3a1c'")
-    done = command(home, "move", *options(targets))
 
-    assert done.returncode == 1
-    assert "out-of-date database schema" in done.stderr
+    assert "out-of-date database schema" in command_error(home, "move", *options(targets))
     assert {len(rows) for rows in state_rows(targets["LABELLOOP_DATABASE_URL"]).values()} == {0}
     assert table_names(targets["LABELLOOP_MLFLOW_URL"]) == []
 
@@ -190,10 +168,8 @@ def test_where_mlflow_cannot_be_moved_nothing_is(home: Path, targets: dict[str, 
 def test_while_a_job_runs_on_another_machine_nothing_is_moved(home: Path, targets: dict[str, str]) -> None:
     with closing(sqlite3.connect(home / "labelloop.db")) as connection, connection:
         connection.execute("UPDATE jobs SET state = 'running', heartbeat_at = datetime('now') WHERE state = 'queued'")
-    done = command(home, "move", *options(targets))
 
-    assert done.returncode == 1
-    assert "job 3 (train, waiting) is running" in done.stderr
+    assert "job 3 (train, waiting) is running" in command_error(home, "move", *options(targets))
     assert table_names(targets["LABELLOOP_DATABASE_URL"]) == []
 
 
@@ -207,8 +183,7 @@ def test_while_a_job_runs_on_another_machine_nothing_is_moved(home: Path, target
     ],
 )
 def test_targets_that_cannot_work_are_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
-    done = command(tmp_path / "home", "move", *arguments)
+    said = command_error(tmp_path / "home", "move", *arguments)
 
-    assert done.returncode == 1
-    assert words in done.stderr
-    assert "secret" not in done.stderr
+    assert words in said
+    assert "secret" not in said

@@ -17,7 +17,7 @@ import pytest
 
 from ml_backend.errors import StateError
 from ml_backend.workflows.state.backup import restore
-from tests.backend_process import command, command_result
+from tests.backend_process import command_error, command_result
 
 
 def cut_short(source: Path, target: Path) -> None:
@@ -190,8 +190,7 @@ def test_a_backup_of_a_newer_version_is_refused_and_nothing_is_left(tmp_path: Pa
     with closing(sqlite3.connect(newer / "labelloop.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     command_result(newer, "backup", str(tmp_path / "newer.tar"))
-    done = command(tmp_path / "there", "restore", str(tmp_path / "newer.tar"))
+    said = command_error(tmp_path / "there", "restore", str(tmp_path / "newer.tar"))
 
-    assert done.returncode == 1
-    assert "a newer labelloop made it" in done.stderr
+    assert "a newer labelloop made it" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["newer", "newer.tar"]

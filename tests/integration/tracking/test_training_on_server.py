@@ -1,10 +1,9 @@
 """A training whose files an MLflow server keeps."""
 
-import json
 from pathlib import Path
 
 from ml_backend.tracking.registry import MlflowRegistry
-from tests.backend_process import command
+from tests.backend_process import command_result
 from tests.integration.tickets import CONFIG, write_export
 from tests.mlflow_server import MlflowServer
 from tests.tiny_models import save_tiny_model
@@ -14,14 +13,11 @@ def test_the_gate_has_the_files_of_a_version_that_a_server_keeps(mlflow_server: 
     home, base_model = tmp_path / "home", save_tiny_model("bert", tmp_path / "tiny")
     export = write_export(tmp_path / "tickets.json", rows=120)
     source = ["--studio-export", str(export), "--config", str(CONFIG), "--split", "0.6,0.2,0.2"]
-    made = command(home, "export", *source, "--out", str(tmp_path / "snapshot"), "--json")
-    assert made.returncode == 0, made.stderr
+    command_result(home, "export", *source, "--out", str(tmp_path / "snapshot"))
 
     training = ["--snapshot", str(tmp_path / "snapshot"), "--base-model", base_model, "--method", "regression"]
-    done = command(home, "train", *training, "--json", environment={"LABELLOOP_MLFLOW_URL": mlflow_server.url})
+    result = command_result(home, "train", *training, environment={"LABELLOOP_MLFLOW_URL": mlflow_server.url})
 
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
     assert result["gate"]["rows"] == result["metrics"]["test"]["rows"] > 0
     (version,) = MlflowRegistry(mlflow_server.url, home / "models").versions(
         result["model_version"].rpartition("-v")[0]
