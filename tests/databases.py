@@ -1,11 +1,17 @@
-"""The same tests on SQLite and on PostgreSQL."""
+"""The same tests on SQLite and on PostgreSQL, and what befalls a database."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
 from ml_backend.storage.database import Database
 
-__all__ = ["database_url", "empty_tables"]
+__all__ = ["database_url", "driver_of", "empty_tables", "locked"]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -25,3 +31,18 @@ def empty_tables(engine: Engine) -> None:
         else:
             for table in Database.METADATA.sorted_tables:
                 connection.execute(table.delete())
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Another connection holds the lock for writing to a SQLite database."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+
+
+def driver_of(database: Database) -> Any:
+    """The driver's connection that the pool gives to the only thread of a test."""
+    with database.engine.connect() as connection:
+        return connection.connection.driver_connection

@@ -138,16 +138,14 @@ class FakeStudio:
         return len(items)
 
     def reviewed_tasks(self, project_id: int) -> Iterator[Task]:
-        self._refuse_if_told("reviewed_tasks")
-        self._project(project_id)
+        self._ask("reviewed_tasks", project_id)
         for task in self._tasks_of(project_id):
             body = self.task_json(task["id"])
             if body["annotations"]:
                 yield task_from_export(body)
 
     def tasks_without_prediction(self, project_id: int, model_version: str) -> Iterator[Task]:
-        self._refuse_if_told("tasks_without_prediction")
-        self._project(project_id)
+        self._ask("tasks_without_prediction", project_id)
         # A copy, since predictions are pushed by another thread meanwhile.
         held = {p["task"] for p in list(self.predictions.values()) if p["model_version"] == model_version}
         for task in self._tasks_of(project_id):
@@ -159,19 +157,16 @@ class FakeStudio:
         return sum(1 for _ in self.tasks_without_prediction(project_id, model_version))
 
     def first_tasks(self, project_id: int, count: int) -> Sequence[Task]:
-        self._refuse_if_told("first_tasks")
-        self._project(project_id)
+        self._ask("first_tasks", project_id)
         return [Task(task["id"], task["data"]) for task in self._tasks_of(project_id)[:count]]
 
     def tasks_by_id(self, project_id: int, task_ids: Collection[int]) -> Sequence[Task]:
-        self._refuse_if_told("tasks_by_id")
-        self._project(project_id)
+        self._ask("tasks_by_id", project_id)
         wanted = set(task_ids)
         return [task_from_export(self.task_json(t["id"])) for t in self._tasks_of(project_id) if t["id"] in wanted]
 
     def labeled_since(self, project_id: int, moment: datetime, limit: int) -> Sequence[tuple[int, datetime]]:
-        self._refuse_if_told("labeled_since")
-        self._project(project_id)
+        self._ask("labeled_since", project_id)
         changes: dict[int, datetime] = {}
         for annotation in self.annotations.values():
             if annotation["project"] == project_id and self._is_labeled(annotation["task"]):
@@ -181,8 +176,7 @@ class FakeStudio:
         return found[:limit]
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
-        self._refuse_if_told("tasks_with")
-        self._project(project_id)
+        self._ask("tasks_with", project_id)
         for task in self._tasks_of(project_id):
             held = task["data"].get(field)
             if (held if isinstance(held, str) else json.dumps(held)) == value and field in task["data"]:
@@ -195,8 +189,7 @@ class FakeStudio:
         self.tasks[task_id]["data"] = dict(data)
 
     def columns(self, project_id: int) -> Mapping[str, bool]:
-        self._refuse_if_told("columns")
-        self._project(project_id)
+        self._ask("columns", project_id)
         keys = dict.fromkeys(key for task in self._tasks_of(project_id) for key in task["data"])
         standard = {f"tasks:{name}": name in VISIBLE_COLUMNS for name in STANDARD_COLUMNS}
         return {f"tasks:data.{key}": True for key in keys} | standard
@@ -233,8 +226,7 @@ class FakeStudio:
         return created
 
     def prediction_counts(self, project_id: int) -> Mapping[str, int]:
-        self._refuse_if_told("prediction_counts")
-        self._project(project_id)
+        self._ask("prediction_counts", project_id)
         counts: dict[str, int] = {}
         for prediction in self.predictions.values():
             if self.tasks[prediction["task"]]["project"] == project_id:
@@ -257,8 +249,7 @@ class FakeStudio:
         return len(gone)
 
     def backends(self, project_id: int) -> Sequence[Mapping[str, Any]]:
-        self._refuse_if_told("backends")
-        self._project(project_id)
+        self._ask("backends", project_id)
         return [dict(row) for row in self.backend_rows.values() if row["project"] == project_id]
 
     def create_backend(self, project_id: int, settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -472,6 +463,10 @@ class FakeStudio:
     def _now(self) -> str:
         self._ticks += 1
         return _iso(FIRST_TIME + timedelta(seconds=self._ticks))
+
+    def _ask(self, method: str, project_id: int) -> None:
+        self._refuse_if_told(method)
+        self._project(project_id)
 
     def _change(self, method: str, argument: Any) -> None:
         self.changes.append((method, argument))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from ml_backend.domain.job import Job
 from ml_backend.storage.database import Database
 
-__all__ = ["at_once", "request", "running"]
+__all__ = ["at_once", "claim", "request", "running"]
 
 Answer = TypeVar("Answer")
 
@@ -19,6 +19,13 @@ def request(database: Database, key: str = "train-7", project_id: int = 7, **mor
 
 def running(database: Database, key: str = "train-7", project_id: int = 7) -> Job:
     return request(database, key, project_id, claim=True)
+
+
+def claim(database: Database, job_id: int | None = None) -> Job:
+    """Claim a job, the oldest one unless it is named; there must be one."""
+    job = database.jobs.claim(job_id)
+    assert job is not None
+    return job
 
 
 def at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:

@@ -107,34 +107,20 @@ def test_the_history_of_an_annotation_merges_its_events(database: Database, cloc
     clock.advance(300)
     database.events.add([CHANGED])
     assert database.events.history(7) == {
-        31: AnnotationEvent(
-            project_id=7,
-            action=EventAction.UPDATED,
-            annotation_id=31,
-            task_id=5,
-            annotator="2",
-            lead_time_s=4.0,
-            parent_prediction=9,
-            prelabel=PrelabelOutcome.ACCEPTED,
-            model_version="tickets-7-v1",
-            selected_by=SelectedBy.ACTIVE,
-            is_blind=False,
-            changed_at="2026-01-01T12:05:00Z",
-            received_at=clock(),
+        31: dataclasses.replace(
+            MADE, action=EventAction.UPDATED, lead_time_s=4.0, changed_at="2026-01-01T12:05:00Z", received_at=clock()
         )
     }
 
 
-def test_the_last_event_that_knows_says_what_became_of_the_pre_label(database: Database) -> None:
-    later = dataclasses.replace(CHANGED, prelabel=PrelabelOutcome.CHANGED)
+@pytest.mark.parametrize("known", [{"prelabel": PrelabelOutcome.CHANGED}, {"selected_by": SelectedBy.SUSPECT}])
+def test_the_last_event_that_knows_what_became_of_the_pre_label_or_of_a_suspect_says_it(
+    database: Database, known: dict[str, Any]
+) -> None:
+    later = dataclasses.replace(CHANGED, **known)
     database.events.add([MADE, later, dataclasses.replace(CHANGED, changed_at="2026-01-01T12:06:00Z")])
-    assert database.events.history(7)[31].prelabel is PrelabelOutcome.CHANGED
-
-
-def test_a_label_that_was_looked_at_as_a_suspect_stays_one(database: Database) -> None:
-    suspect = dataclasses.replace(CHANGED, selected_by=SelectedBy.SUSPECT)
-    database.events.add([MADE, suspect, dataclasses.replace(CHANGED, changed_at="2026-01-01T12:06:00Z")])
-    assert database.events.history(7)[31].selected_by is SelectedBy.SUSPECT
+    history = database.events.history(7)[31]
+    assert {name: getattr(history, name) for name in known} == known
 
 
 def test_a_star_once_given_stays(database: Database) -> None:

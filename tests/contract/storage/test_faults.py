@@ -1,10 +1,9 @@
 """A real database that is locked, away, full, not to be written, or damaged."""
 
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.errors import DatabaseUnavailable
 from ml_backend.storage.database import Database, open_database
+from tests.databases import driver_of, locked
 from tests.fakes import FakeClock
 from tests.postgres import StoppablePostgres
 
@@ -27,21 +27,11 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield database
 
 
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.rollback()
-
-
 def limit_pages(database: Database) -> None:
     """Simulate a full disk by a file that cannot grow."""
-    with database.engine.connect() as connection:
-        raw = connection.connection.driver_connection
-        assert raw is not None
-        pages = raw.execute("PRAGMA page_count").fetchone()[0]
-        raw.execute(f"PRAGMA max_page_count = {pages}")
+    driver = driver_of(database)
+    (pages,) = driver.execute("PRAGMA page_count").fetchone()
+    driver.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def fill(database: Database) -> None:
@@ -67,10 +57,7 @@ def test_a_full_database_is_unavailable_until_somebody_makes_room(database: Data
 
 
 def test_a_database_that_cannot_be_written_is_unavailable(database: Database) -> None:
-    with database.engine.connect() as connection:
-        raw = connection.connection.driver_connection
-        assert raw is not None
-        raw.execute("PRAGMA query_only = ON")
+    driver_of(database).execute("PRAGMA query_only = ON")
 
     with pytest.raises(DatabaseUnavailable, match=r"readonly.*writable") as raised:
         database.events.add([EVENT])

@@ -5,7 +5,7 @@ import pytest
 from ml_backend.domain.job import HeartbeatReply, JobState
 from ml_backend.errors import JobError
 from ml_backend.storage.database import Database
-from tests.contract.storage.asking import at_once, request, running
+from tests.contract.storage.asking import at_once, claim, request, running
 from tests.fakes import FakeClock
 
 
@@ -17,16 +17,14 @@ def test_a_job_whose_process_died_waits_for_its_next_attempt(database: Database)
     assert (waiting.state, waiting.attempt, waiting.deaths) == (JobState.QUEUED, 2, 1)
     assert (waiting.pid, waiting.host, waiting.heartbeat_at) == (None, None, None)
     assert waiting.message == "goes on by itself: its process was killed by SIGKILL"
-    claimed = database.jobs.claim()
-    assert claimed is not None
+    claimed = claim(database)
     assert (claimed.id, claimed.attempt, claimed.state) == (first.id, 2, JobState.RUNNING)
 
 
 def test_a_process_that_was_given_up_changes_nothing_any_more(database: Database) -> None:
     first = running(database)
     database.jobs.requeue(first, "no sign of life")
-    second = database.jobs.claim()
-    assert second is not None
+    second = claim(database)
     assert database.jobs.beat(first) is HeartbeatReply.LOST
     database.jobs.progress(first, 0.9, "training", "woke up")
     database.jobs.started(first, 4711, "host-a")
@@ -39,8 +37,7 @@ def test_a_process_that_was_given_up_changes_nothing_any_more(database: Database
 def test_a_checkpoint_is_kept_and_says_that_the_job_gets_on(database: Database, clock: FakeClock) -> None:
     first = running(database)
     database.jobs.requeue(first, "it died")
-    second = database.jobs.claim()
-    assert second is not None
+    second = claim(database)
     clock.advance(5)
     assert database.jobs.keep(second, {"run_id": "r1", "epoch": 2})
     found = database.jobs.get(first.id)
@@ -61,9 +58,7 @@ def test_a_job_that_failed_can_be_resumed(database: Database, state: JobState) -
     resumed = database.jobs.resume(job.id)
     assert (resumed.state, resumed.attempt, resumed.deaths) == (JobState.QUEUED, 2, 0)
     assert (resumed.error, resumed.finished_at, resumed.checkpoint) == (None, None, {"epoch": 2})
-    claimed = database.jobs.claim()
-    assert claimed is not None
-    assert claimed.id == job.id
+    assert claim(database).id == job.id
 
 
 def test_a_job_is_resumed_by_one_of_many(database: Database) -> None:
@@ -113,8 +108,6 @@ def test_a_job_is_not_resumed_beside_another_one_at_the_same_work(database: Data
 
 def test_a_job_can_be_claimed_by_name(database: Database) -> None:
     first, second = request(database, "a", 7), request(database, "b", 8)
-    claimed = database.jobs.claim(second.id)
-    assert claimed is not None
-    assert claimed.id == second.id
+    assert claim(database, second.id).id == second.id
     assert database.jobs.claim(second.id) is None
     assert database.jobs.get(first.id).state is JobState.QUEUED

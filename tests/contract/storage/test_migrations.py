@@ -1,8 +1,10 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import alembic.command
 import alembic.config
@@ -44,9 +46,14 @@ def empty(database_url: str) -> Iterator[Engine]:
 
 
 def _drop_everything(engine: Engine) -> None:
+    reflected(engine).drop_all(engine)
+
+
+def reflected(place: Engine | Connection) -> MetaData:
+    """The tables that are there."""
     found = MetaData()
-    found.reflect(engine)
-    found.drop_all(engine)
+    found.reflect(place)
+    return found
 
 
 def test_the_migrations_make_the_tables_that_the_code_describes(empty: Engine, database_url: str) -> None:
@@ -107,12 +114,10 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Engine, database_ur
 
 
 def test_a_database_that_is_up_to_date_is_left_as_it_is(empty: Engine, database_url: str) -> None:
-    first = open_database(database_url, FakeClock())
-    first.snapshots.add(7, "00ff", 3)
-    first.close()
-    second = open_database(database_url, FakeClock())
-    assert second.snapshots.last(7) is not None
-    second.close()
+    with closing(open_database(database_url, FakeClock())) as first:
+        first.snapshots.add(7, "00ff", 3)
+    with closing(open_database(database_url, FakeClock())) as second:
+        assert second.snapshots.last(7) is not None
 
 
 def test_a_database_of_a_newer_version_is_refused(empty: Engine, database_url: str) -> None:
@@ -138,8 +143,7 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
         migrate(connection, "0001")
     _fill_first_schema(empty)
 
-    database = open_database(database_url, FakeClock())
-    try:
+    with closing(open_database(database_url, FakeClock())) as database:
         job = database.jobs.get(1)
         assert (job.kind, job.state, job.params, job.attempt) == ("train", JobState.RUNNING, {"seed": 1}, 1)
         assert (job.host, job.deaths, job.checkpoint, job.failure_is_passing) == (None, 0, {}, False)
@@ -156,70 +160,48 @@ def test_rows_of_the_first_schema_are_there_and_usable_after_the_migrations(empt
         assert database.flags.all(7) == []
         assert database.events.new_label_count(7, 0) == len(database.events.unconfirmed(7, 0, limit=9))
         assert [database.hints.find(7, kind) for kind in HintKind] == [None, None]
-    finally:
-        database.close()
 
 
 def test_decisions_of_former_gates_keep_their_figures_under_new_names(empty: Engine, database_url: str) -> None:
-    former = {
+    kept: dict[str, Any] = {
         "promote": True,
         "is_provisional": False,
         "reason": "v2 has macro-F1 0.840, v1 0.780 on 120 test rows",
         "rows": 120,
         "champion": "tickets-7-v1",
         "challenger": "tickets-7-v2",
-        "champion_macro_f1": 0.78,
-        "challenger_macro_f1": 0.84,
         "difference": 0.06,
         "lower_bound": 0.01,
         "confidence": 0.95,
         "earlier_gates": 1,
-        "warnings": ["a thin class"],
+        "champion_score": 0.78,
+        "challenger_score": 0.84,
     }
+    former = {name.replace("_score", "_macro_f1"): value for name, value in kept.items()}
+    former["warnings"] = ["a thin class"]
     with empty.begin() as connection:
         migrate(connection, "0004")
-        schema = MetaData()
-        schema.reflect(connection)
+        schema = reflected(connection)
         for number, decision in ((1, former | {"promote": False}), (2, former)):
             values = {"id": number, "project_key": "tickets-7", "snapshot_id": "00ff", "created_at": MADE}
             connection.execute(schema.tables["gates"].insert().values(decision=decision, **values))
 
-    database = open_database(database_url, FakeClock())
-    try:
+    with closing(open_database(database_url, FakeClock())) as database:
         assert database.gates.count("tickets-7") == 2
-        assert database.gates.last("tickets-7") == GateDecision(
-            promote=True,
-            is_provisional=False,
-            reason="v2 has macro-F1 0.840, v1 0.780 on 120 test rows",
-            rows=120,
-            champion="tickets-7-v1",
-            challenger="tickets-7-v2",
-            champion_score=0.78,
-            challenger_score=0.84,
-            difference=0.06,
-            lower_bound=0.01,
-            confidence=0.95,
-            earlier_gates=1,
-            warnings=("a thin class",),
-            metric="macro-F1",
-        )
-    finally:
-        database.close()
+        assert database.gates.last("tickets-7") == GateDecision(**kept, warnings=("a thin class",), metric="macro-F1")
 
 
 def test_audits_from_before_there_were_lanes_keep_only_other_audits_waiting(empty: Engine, database_url: str) -> None:
     with empty.begin() as connection:
         migrate(connection, "0011")
-        schema = MetaData()
-        schema.reflect(connection)
+        schema = reflected(connection)
         for kind, state in (("train", "running"), ("audit", "running"), ("audit", "queued"), ("promote", "queued")):
             columns = {column.name: _some_value(column) for column in schema.tables["jobs"].columns}
             del columns["id"]
             given = {"kind": kind, "state": state, "project_id": 7, "dedupe_key": f"{kind} {state}"}
             connection.execute(schema.tables["jobs"].insert().values(columns | given))
 
-    database = open_database(database_url, FakeClock())
-    try:
+    with closing(open_database(database_url, FakeClock())) as database:
         claimed = []
         for _ in range(2):
             running = {job.kind: job for job in database.jobs.running()}
@@ -227,8 +209,6 @@ def test_audits_from_before_there_were_lanes_keep_only_other_audits_waiting(empt
             database.jobs.finish(running["audit" if not claimed else "train"], JobState.SUCCEEDED)
             claimed.append(database.jobs.claim())
         assert [job.kind for job in claimed if job] == ["audit", "promote"]
-    finally:
-        database.close()
 
 
 def migrate(connection: Connection, revision: str) -> None:
@@ -241,8 +221,7 @@ def migrate(connection: Connection, revision: str) -> None:
 
 def _fill_first_schema(engine: Engine) -> None:
     """One row in every table, with values in every column of the schema as it was."""
-    schema = MetaData()
-    schema.reflect(engine)
+    schema = reflected(engine)
     rows: dict[str, dict[str, object]] = {
         "projects": {"id": 7, "slug": "tickets", "split": "0.7,0.1,0.2", "backend_id": 3},
         "annotation_events": {"project_id": 7, "action": "created", "annotation_id": 5, "prelabel": "accepted"}

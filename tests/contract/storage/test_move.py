@@ -47,83 +47,47 @@ def pair(request: pytest.FixtureRequest, make: Callable[[str], Database]) -> tup
 
 
 def fill(database: Database) -> None:
-    job = {
-        "kind": "train",
-        "project_id": 7,
-        "progress": 0.1,
-        "stage": "é",
-        "message": "",
-        "attempt": 1,
-        "cancel_requested": True,
-        "created_at": MOMENT,
-    }
+    job = {"kind": "train", "project_id": 7, "progress": 0.1, "stage": "é", "message": "", "attempt": 1}
+    job |= {"cancel_requested": True, "created_at": MOMENT}
     promotion = {"project_id": 7, "previous": "", "reason": "", "created_at": MOMENT, "updated_at": MOMENT}
-    event = {
-        "project_id": 7,
-        "action": "created",
-        "annotator": "7",
-        "was_cancelled": False,
-        "ground_truth": True,
-        "prelabel": "none",
-        "selected_by": "random",
-        "is_blind": False,
-        "changed_at": "",
-        "received_at": MOMENT,
-    }
-    with database.engine.begin() as connection:
-        connection.execute(
-            insert(Database.METADATA.tables["projects"]),
+    event = {"project_id": 7, "action": "created", "annotator": "7", "was_cancelled": False, "ground_truth": True}
+    event |= {"prelabel": "none", "selected_by": "random", "is_blind": False, "changed_at": "", "received_at": MOMENT}
+    event |= dict.fromkeys(("lead_time_s", "parent_prediction", "model_version"))
+    events = [event | {"id": 3 * number, "annotation_id": number} for number in range(1, EVENTS + 1)]
+    events[0] |= {"lead_time_s": 0.1 + 0.2, "parent_prediction": 2**31 - 1, "model_version": "a-7-v1"}
+    rows: dict[str, list[dict[str, Any]]] = {
+        "projects": [
             {"id": 7, "slug": "a", "title": "Ünï ✓ 🎫", "label_config": "<View/>", "label_config_fingerprint": "f"}
-            | {"split": "1,0,0", "backend_id": None, "connected_at": MOMENT},
-        )
-        connection.execute(
-            insert(Database.METADATA.tables["label_configs"]),
-            {"id": 3, "project_id": 7, "fingerprint": "f", "label_config": "<View/>", "seen_at": MOMENT},
-        )
-        connection.execute(
-            insert(Database.METADATA.tables["hints"]), {"project_id": 7, "kind": "tasks", "told_at": MOMENT}
-        )
-        connection.execute(
-            insert(Database.METADATA.tables["jobs"]),
-            [
-                job | {"id": 5, "dedupe_key": "a", "state": "succeeded", "params": {"x": None}, "result": {"y": [1.5]}},
-                job | {"id": 9, "dedupe_key": "b", "state": "queued", "params": {}, "result": {}},
-            ],
-        )
-        connection.execute(
-            insert(Database.METADATA.tables["flags"]),
+            | {"split": "1,0,0", "backend_id": None, "connected_at": MOMENT}
+        ],
+        "label_configs": [{"id": 3, "project_id": 7, "fingerprint": "f", "label_config": "<View/>", "seen_at": MOMENT}],
+        "hints": [{"project_id": 7, "kind": "tasks", "told_at": MOMENT}],
+        "jobs": [
+            job | {"id": 5, "dedupe_key": "a", "state": "succeeded", "params": {"x": None}, "result": {"y": [1.5]}},
+            job | {"id": 9, "dedupe_key": "b", "state": "queued", "params": {}, "result": {}},
+        ],
+        "flags": [
             {"project_id": 7, "task_id": 5, "kind": "label_error", "given": "é", "suggested": None, "quality": 0.1}
             | {"is_held_out": True, "is_decoy": False, "snapshot_id": "s", "probabilities_from": "", "labeled_at": ""}
-            | {"flagged_at": MOMENT, "outcome": "changed", "answer": ["a", "b"], "decided_at": MOMENT},
-        )
-        rows = [event | {"id": 3 * number, "annotation_id": number} for number in range(1, EVENTS + 1)]
-        rows[0] |= {"lead_time_s": 0.1 + 0.2, "parent_prediction": 2**31 - 1, "model_version": "a-7-v1"}
-        connection.execute(
-            insert(Database.METADATA.tables["annotation_events"]).values({"lead_time_s": None}), rows[1:]
-        )
-        connection.execute(insert(Database.METADATA.tables["annotation_events"]), rows[:1])
-        connection.execute(
-            insert(Database.METADATA.tables["snapshots"]),
-            {"project_id": 7, "id": "s", "last_event_id": 3, "created_at": MOMENT},
-        )
-        connection.execute(
-            insert(Database.METADATA.tables["gates"]),
-            {"project_key": "a-7", "snapshot_id": "s", "decision": {"a": None}, "created_at": MOMENT},
-        )
-        connection.execute(insert(Database.METADATA.tables["steps"]), {"name": "a", "done_at": MOMENT})
-        connection.execute(
-            insert(Database.METADATA.tables["model_versions"]),
+            | {"flagged_at": MOMENT, "outcome": "changed", "answer": ["a", "b"], "decided_at": MOMENT}
+        ],
+        "annotation_events": events,
+        "snapshots": [{"project_id": 7, "id": "s", "last_event_id": 3, "created_at": MOMENT}],
+        "gates": [{"project_key": "a-7", "snapshot_id": "s", "decision": {"a": None}, "created_at": MOMENT}],
+        "steps": [{"name": "a", "done_at": MOMENT}],
+        "model_versions": [
             {"project_key": "a-7", "number": 1, "method": "lora", "snapshot_id": "s", "path": "artifacts/r/b"}
             | {"run_id": "r", "label_config_fingerprint": "f", "metrics": {"f1": 0.5}, "created_at": MOMENT}
-            | {"served_as": 1},
-        )
-        connection.execute(
-            insert(Database.METADATA.tables["promotions"]),
-            [
-                promotion | {"id": number, "version": f"v{number}", "state": state, "is_forced": number == 2}
-                for number, state in ((2, "done"), (4, "pushed"))
-            ],
-        )
+            | {"served_as": 1}
+        ],
+        "promotions": [
+            promotion | {"id": number, "version": f"v{number}", "state": state, "is_forced": number == 2}
+            for number, state in ((2, "done"), (4, "pushed"))
+        ],
+    }
+    with database.engine.begin() as connection:
+        for name, given in rows.items():
+            connection.execute(insert(Database.METADATA.tables[name]), given)
 
 
 def all_rows(database: Database) -> dict[str, list[Any]]:

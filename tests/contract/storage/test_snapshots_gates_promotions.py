@@ -46,19 +46,18 @@ def test_a_snapshot_is_as_old_as_the_reading_of_its_rows(database: Database, clo
     assert database.snapshots.last(7) == SnapshotRecord("00ff", 9, begun_at)
 
 
-def test_of_snapshots_of_the_same_moment_the_one_with_more_events_is_newer(
-    database: Database, clock: FakeClock
+@pytest.mark.parametrize(
+    ("added", "seconds"),
+    [([("aaaa", 9), ("bbbb", 3)], 0), ([("aaaa", 3), ("bbbb", 5), ("aaaa", 9)], 1)],
+    ids=["of the same moment the one with more events", "one that comes up again"],
+)
+def test_which_snapshot_is_newer(
+    database: Database, clock: FakeClock, added: list[tuple[str, int]], seconds: int
 ) -> None:
-    database.snapshots.add(7, "aaaa", 9)
-    database.snapshots.add(7, "bbbb", 3)
-    assert database.snapshots.last(7) == SnapshotRecord("aaaa", 9, clock())
-
-
-def test_a_snapshot_that_comes_up_again_is_the_newest_again(database: Database, clock: FakeClock) -> None:
-    for snapshot_id, last_event_id in (("aaaa", 3), ("bbbb", 5), ("aaaa", 7)):
-        clock.advance(1)
+    for snapshot_id, last_event_id in added:
+        clock.advance(seconds)
         database.snapshots.add(7, snapshot_id, last_event_id)
-    assert database.snapshots.last(7) == SnapshotRecord("aaaa", 7, clock())
+    assert database.snapshots.last(7) == SnapshotRecord("aaaa", 9, clock())
 
 
 def test_gates_are_kept_whole_and_counted_per_project(database: Database) -> None:

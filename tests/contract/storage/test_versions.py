@@ -1,7 +1,5 @@
 """The records of versions in the state."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,16 +8,7 @@ import pytest
 
 from ml_backend.domain.model import Method, ModelVersion, PromotionState
 from ml_backend.errors import ModelNotFound
-from ml_backend.storage.database import Database, open_database
-from tests.databases import empty_tables
-from tests.fakes import FakeClock
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with closing(open_database(database_url, FakeClock())) as database:
-        empty_tables(database.engine)
-        yield database
+from ml_backend.storage.database import Database
 
 
 def version(number: int, key: str = "tickets-1") -> ModelVersion:

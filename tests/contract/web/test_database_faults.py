@@ -1,19 +1,19 @@
 """Answers to clients while the database is locked, full, away or read-only."""
 
 import dataclasses
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from ml_backend.storage.database import Database, open_database
+from ml_backend.storage.database import open_database
 from ml_backend.web.app import create_app
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
+from tests.databases import driver_of, locked
 from tests.fakes import FakeClock
 from tests.postgres import StoppablePostgres
 from tests.recordings import recorded
@@ -49,35 +49,25 @@ def client(services: Services) -> FlaskClient:
     return create_app(services).test_client()
 
 
-def raw(database: Database) -> Any:
-    """The driver's connection that the pool gives to the only thread of a test."""
-    with database.engine.connect() as connection:
-        return connection.connection.driver_connection
-
-
-@contextmanager
-def locked(services: Services) -> Iterator[None]:
-    with closing(sqlite3.connect(services.options.home / "labelloop.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.rollback()
-
-
 @contextmanager
 def not_writable(services: Services) -> Iterator[None]:
-    raw(services.database).execute("PRAGMA query_only = ON")
+    driver_of(services.database).execute("PRAGMA query_only = ON")
     yield
-    raw(services.database).execute("PRAGMA query_only = OFF")
+    driver_of(services.database).execute("PRAGMA query_only = OFF")
 
 
-@pytest.mark.parametrize("fault", [locked, not_writable])
+def being_locked(services: Services) -> AbstractContextManager[None]:
+    return locked(services.options.home / "labelloop.db")
+
+
+@pytest.mark.parametrize("fault", [being_locked, not_writable])
 @pytest.mark.parametrize(("path", "body"), WRITES)
 def test_what_cannot_be_written_now_is_asked_for_again_later(
     services: Services, client: FlaskClient, fault: Any, path: str, body: Any
 ) -> None:
     if path == "/jobs/1/resume":
         services.database.jobs.cancel(1)
-        raw(services.database).execute("UPDATE jobs SET state = 'failed'")
+        driver_of(services.database).execute("UPDATE jobs SET state = 'failed'")
 
     with fault(services):
         refused = client.post(path, json=body)
@@ -117,7 +107,7 @@ def test_pre_labels_are_given_by_what_the_process_knows(
 
 def test_events_that_cannot_be_stored_are_an_alarm_until_one_is(services: Services, client: FlaskClient) -> None:
     event = recorded("webhook_annotation_created")
-    for fault in (locked, not_writable):
+    for fault in (being_locked, not_writable):
         with fault(services):
             client.post("/webhook", json=event)
             told = client.get("/health").get_json()
@@ -132,7 +122,7 @@ def test_events_that_cannot_be_stored_are_an_alarm_until_one_is(services: Servic
 
 
 def test_a_project_that_the_process_does_not_serve_is_answered_later(services: Services, client: FlaskClient) -> None:
-    with locked(services):
+    with being_locked(services):
         response = client.post("/predict", json=PREDICT | {"project": "77.1"})
 
     assert response.status_code == 503

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from ml_backend.web.limits import body_limit
 from ml_backend.workflows.services import Services
-from tests.contract.web.applications import LABEL_STUDIO_ML, OWN, Application
+from tests.contract.web.applications import OWN, Application
 from tests.recordings import recorded
 
 
@@ -58,8 +58,3 @@ def test_the_largest_events_of_label_studio_are_stored(services: Services, clien
     deleted = {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": n} for n in range(30_000)]}
     response = post(client, json.dumps(deleted | {"project": body["project"]}).encode())
     assert response.get_json() == {"status": "ok", "new_events": 30_000}
-
-
-@pytest.mark.parametrize("application", [LABEL_STUDIO_ML], indirect=True)
-def test_an_event_of_ordinary_size_is_let_through(client: FlaskClient) -> None:
-    assert post(client, json.dumps(recorded("webhook_annotation_created")).encode()).status_code == 201

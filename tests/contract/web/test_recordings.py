@@ -89,19 +89,13 @@ def test_no_recorded_call_makes_any_endpoint_fail(client: FlaskClient) -> None:
     assert failures == {}
 
 
-def test_setup_of_a_single_choice_project_is_accepted(services: Services, client: FlaskClient) -> None:
-    response = send(client, "setup")
-
-    project = services.database.projects.get(1)
-    assert response.get_json() == {"model_version": f"labelloop-1-cold-start-{project.label_config_fingerprint}"}
-    assert project.label_config == recorded("setup")["schema"]
-
-
-def test_setup_of_a_multiple_choice_project_is_accepted(services: Services, client: FlaskClient) -> None:
-    response = send(client, "setup_extra_params")
+@pytest.mark.parametrize("name", ["setup", "setup_extra_params"], ids=["single choice", "multiple choice"])
+def test_setup_is_accepted(services: Services, client: FlaskClient, name: str) -> None:
+    response = send(client, name)
 
     (project,) = services.database.projects.all()
     assert response.get_json() == {"model_version": f"{project.ref.key}-cold-start-{project.label_config_fingerprint}"}
+    assert project.label_config == recorded(name)["schema"]
 
 
 def test_setup_starts_loading_the_model_that_answers(services: Services, client: FlaskClient) -> None:

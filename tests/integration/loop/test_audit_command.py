@@ -136,7 +136,7 @@ def test_too_little_to_judge_gives_a_clear_answer(files: Path, classes: int, row
 
     assert found["rows"] == rows
     assert found["counts"].get("label_error", 0) == 0
-    assert (found["health"] is None) == (classes == 1)
+    assert found["health"] is None or classes > 1
     assert found["warnings"] != []
 
 

@@ -55,12 +55,6 @@ def test_the_same_export_gives_the_same_snapshot_and_writes_nothing(files: Path)
     assert sorted((path, path.stat().st_mtime_ns) for path in (files / "snapshot").iterdir()) == before
 
 
-def test_another_snapshot_does_not_overwrite_one(files: Path) -> None:
-    other = ["--split", "1,0,0", "--out", str(files / "snapshot")]
-
-    assert "holds something else already" in command_error(files / "home", "export", *_source(files), *other)
-
-
 def test_what_a_label_config_asks_for_and_is_not_served_is_said(files: Path) -> None:
     behind = '<Text name="file" value="$file" valueType="url"/><Rating name="stars" toName="file"/>'
     (files / "more.xml").write_text(CONFIG.read_text().replace("</View>", f"{behind}</View>"))

@@ -32,14 +32,6 @@ def test_twenty_simultaneous_start_training_requests_make_one_job(tmp_path: Path
     assert listed.stdout.count('"kind": "train"') == 1
 
 
-def test_health_and_setup_answer_without_any_model(tmp_path: Path) -> None:
-    with running_backend(tmp_path, environment={"LABELLOOP_BASE_MODEL": str(tmp_path / "missing")}) as backend:
-        assert backend.get("/health") == {"status": "UP", "model_class": "labelloop"}
-        assert post(f"{backend.url}/setup", SETUP)["model_version"].startswith("labelloop-3-cold-start-")
-        with pytest.raises(urllib.error.HTTPError, match="missing"):
-            post(f"{backend.url}/predict", PREDICT)
-
-
 def test_a_serving_process_is_healthy_before_anything_heavy_is_imported(tmp_path: Path) -> None:
     with running_backend(tmp_path, environment=TELL_IMPORTS) as backend:
         assert backend.get("/health")["status"] == "UP"
@@ -49,12 +41,15 @@ def test_a_serving_process_is_healthy_before_anything_heavy_is_imported(tmp_path
     assert found & HEAVY == set()
 
 
-def test_asking_who_is_champion_imports_neither_mlflow_nor_alembic(tmp_path: Path) -> None:
+def test_without_a_model_setup_answers_and_asking_who_is_champion_imports_neither_mlflow_nor_alembic(
+    tmp_path: Path,
+) -> None:
     with running_backend(tmp_path):
         pass  # the database is made
     environment = TELL_IMPORTS | {"LABELLOOP_BASE_MODEL": str(tmp_path / "missing")}
     with running_backend(tmp_path, environment=environment) as backend:
-        post(f"{backend.url}/setup", SETUP)
+        assert backend.get("/health") == {"status": "UP", "model_class": "labelloop"}
+        assert post(f"{backend.url}/setup", SETUP)["model_version"].startswith("labelloop-3-cold-start-")
         with pytest.raises(urllib.error.HTTPError, match="missing"):
             post(f"{backend.url}/predict", PREDICT)  # there is no champion, and no cold start
         found = imported(backend)

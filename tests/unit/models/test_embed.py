@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.base.token_batches import padded, token_batches
 from ml_backend.models.text.torch_encoder import TextEncoder
-from tests.tiny_models import BUILDERS, WORDS, save_tiny_model
+from tests.tiny_models import MODELS, WORDS, save_tiny_model
 
 TEXTS = ["where is my card", "cash", "my refund is late please", "", "the bank lost my money top up a b c d e"]
 
@@ -19,7 +19,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
+@pytest.mark.parametrize("kind", sorted(MODELS))
 def test_a_vector_depends_on_its_text_alone(kind: str, tmp_path: Path) -> None:
     encoder = TextEncoder.load(save_tiny_model(kind, tmp_path / kind))
 
