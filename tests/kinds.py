@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml_backend.domain.example import Span, Target
+from ml_backend.domain.example import Span, Target, parts_of
 
 __all__ = ["KINDS", "Example", "KindMaterial", "result_of"]
 
@@ -155,25 +155,14 @@ def result_of(example: Example) -> list[dict[str, Any]]:
 
 def _regions(text: str, control: str, target: Target) -> list[dict[str, Any]]:
     named = {"from_name": control, "to_name": "text"}
-    if isinstance(target, str):
-        return [{**named, "type": "choices", "value": {"choices": [target]}}]
-    spans = [part for part in target if isinstance(part, Span)]
-    if spans:
-        return [
-            {
-                **named,
-                "id": f"{control}-{span.start}",
-                "type": "labels",
-                "value": {
-                    "start": span.start,
-                    "end": span.end,
-                    "text": text[span.start : span.end],
-                    "labels": [span.label],
-                },
-            }
-            for span in spans
-        ]
-    return [{**named, "type": "choices", "value": {"choices": list(target)}}] if target else []
+    parts = parts_of(target)
+    ticked = [part for part in parts if isinstance(part, str)]
+    regions: list[dict[str, Any]] = [{**named, "type": "choices", "value": {"choices": ticked}}] if ticked else []
+    for span in (part for part in parts if isinstance(part, Span)):
+        place = {"start": span.start, "end": span.end, "text": text[span.start : span.end]}
+        named["id"] = f"{control}-{span.start}"
+        regions.append({**named, "type": "labels", "value": {**place, "labels": [span.label]}})
+    return regions
 
 
 def _review(draw: random.Random) -> Example:
@@ -213,7 +202,6 @@ def _filled(
 
 
 KINDS = {
-    "multiple_choice": KindMaterial("multiple_choice", _review),
-    "entities": KindMaterial("entities", _letter),
-    "choices_and_entities": KindMaterial("choices_and_entities", _message),
+    name: KindMaterial(name, make)
+    for name, make in (("multiple_choice", _review), ("entities", _letter), ("choices_and_entities", _message))
 }

@@ -44,6 +44,9 @@ class Running:
     def project_id(self) -> int:
         return self.connection.project.id
 
+    def faults(self) -> dict[str, Finding]:
+        return {name: finding for name, finding in self.findings().items() if finding.state is not State.OK}
+
     def work(self) -> None:
         """Run the jobs that wait."""
         Worker(self.services).step()
@@ -96,9 +99,7 @@ def test_connecting_again_changes_nothing(running: Running) -> None:
 def test_doctor_finds_nothing_to_mend(running: Running) -> None:
     running.work()
 
-    faults = {name: finding for name, finding in running.findings().items() if finding.state is not State.OK}
-
-    assert faults == {}
+    assert running.faults() == {}
 
 
 def test_an_annotation_arrives_as_an_event_of_the_webhook(running: Running) -> None:
@@ -136,23 +137,17 @@ def test_what_somebody_broke_is_found_and_mended(running: Running) -> None:
     studio.update_project(project_id, {"sampling": "Sequential sampling", "model_version": "labelloop"})
     studio.create_webhook(project_id, {"url": hook["url"].replace("localhost", "127.0.0.1"), "send_payload": True})
 
-    findings = running.findings()
+    faults = running.faults()
     connection = connect(running.services, project_id)
 
-    assert {name for name, finding in findings.items() if finding.state is not State.OK} == {
-        "webhook",
-        "private_addresses",
-        "delivery",
-        "selection",
-        "sampling",
-    }
-    assert "carries no Authorization header" in findings["webhook"].found
+    assert set(faults) == {"webhook", "private_addresses", "delivery", "selection", "sampling"}
+    assert "carries no Authorization header" in faults["webhook"].found
     assert len(connection.changes) == 4
     (mended,) = studio.webhooks(project_id)
     assert {name: mended[name] for name in before} | {"actions": sorted(mended["actions"])} == before | {
         "actions": sorted(before["actions"])
     }
-    assert {name for name, finding in running.findings().items() if finding.state is not State.OK} == set()
+    assert running.faults() == {}
 
 
 def asked(studio: LocalStudio, method: str, path: str) -> httpx.Response:

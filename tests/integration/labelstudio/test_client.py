@@ -59,6 +59,15 @@ def download(client: StudioClient, project_id: int, export_type: str, path: Path
     return path
 
 
+def reviewed_project(client: StudioClient) -> tuple[int, int, int]:
+    """Ids of a project, its labeled task and its skipped one; nobody has touched its third."""
+    project = project_with_tasks(client, ["labeled", "skipped", "untouched"])
+    labeled, skipped, _ = task_ids(client, project.id)
+    client.submit_annotation(labeled, {"result": choice("Billing"), "lead_time": 4.5})
+    client.submit_annotation(skipped, {"result": [], "was_cancelled": True})
+    return project.id, labeled, skipped
+
+
 def messages(stub: StubBackend) -> list[WebhookMessage]:
     return [parse_webhook(body) for path, _, body in stub.received if path == "/webhook"]
 
@@ -87,26 +96,17 @@ def test_nothing_at_the_address_is_unreachable(studio: LocalStudio, client_with:
         client.version()
 
 
-def test_a_personal_access_token_reads_and_writes(
-    studio: LocalStudio, client_with: Callable[..., StudioClient], personal_token: str
-) -> None:
-    client = client_with(personal_token)
-
-    project = project_with_tasks(client, ["a", "b"])
-
-    assert client.current_user() == studio.email
-    assert len(task_ids(client, project.id)) == 2
-
-
-def test_a_personal_access_token_serves_several_threads(
+def test_a_personal_access_token_reads_and_writes_and_serves_several_threads(
     studio: LocalStudio, client_with: Callable[..., StudioClient], personal_token: str
 ) -> None:
     client = client_with(personal_token)
 
     with ThreadPoolExecutor(4) as threads:
         users = list(threads.map(lambda _: client.current_user(), range(8)))
+    project = project_with_tasks(client, ["a", "b"])
 
     assert users == [studio.email] * 8
+    assert len(task_ids(client, project.id)) == 2
 
 
 def test_a_revoked_personal_access_token_is_refused(
@@ -137,14 +137,11 @@ def test_tasks_beyond_one_page_come_once_each_while_predictions_are_pushed_in_be
 
 
 def test_reading_reviewed_tasks_leaves_no_export_behind(studio_client: StudioClient) -> None:
-    project = project_with_tasks(studio_client, ["labeled", "skipped"])
-    labeled, skipped = task_ids(studio_client, project.id)
-    studio_client.submit_annotation(labeled, {"result": choice("Billing")})
-    studio_client.submit_annotation(skipped, {"result": [], "was_cancelled": True})
+    project_id, *_ = reviewed_project(studio_client)
 
-    assert len(list(studio_client.reviewed_tasks(project.id))) == 2
+    assert len(list(studio_client.reviewed_tasks(project_id))) == 2
 
-    assert studio_client._http.get(f"api/projects/{project.id}/exports/") == []
+    assert studio_client._http.get(f"api/projects/{project_id}/exports/") == []
 
 
 def test_texts_come_back_as_they_were_sent(studio_client: StudioClient) -> None:
@@ -160,38 +157,31 @@ def test_texts_come_back_as_they_were_sent(studio_client: StudioClient) -> None:
 
 
 def test_a_json_export_holds_what_the_api_tells(studio_client: StudioClient, tmp_path: Path) -> None:
-    project = project_with_tasks(studio_client, ["labeled", "skipped", "untouched"])
-    labeled, skipped, _ = task_ids(studio_client, project.id)
-    studio_client.submit_annotation(labeled, {"result": choice("Billing"), "lead_time": 4.5})
-    studio_client.submit_annotation(skipped, {"result": [], "was_cancelled": True})
+    project_id, labeled, skipped = reviewed_project(studio_client)
 
-    exported = list(read_export(download(studio_client, project.id, "JSON", tmp_path / "export.json")))
+    exported = list(read_export(download(studio_client, project_id, "JSON", tmp_path / "export.json")))
 
-    told = {task.id: task for task in studio_client.reviewed_tasks(project.id)}
+    told = {task.id: task for task in studio_client.reviewed_tasks(project_id)}
     assert {task.id: task for task in exported} == told
     assert set(told) == {labeled, skipped}
 
 
-def test_a_json_min_export_is_refused_by_its_name(studio_client: StudioClient, tmp_path: Path) -> None:
-    project = project_with_tasks(studio_client, ["labeled"])
-    (task,) = task_ids(studio_client, project.id)
-    studio_client.submit_annotation(task, {"result": choice("Billing")})
-    path = download(studio_client, project.id, "JSON_MIN", tmp_path / "export.json")
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("JSON_MIN", "item 1: this is the JSON_MIN format.*choose JSON"),
+        ("CSV", "wanted a JSON list of tasks"),
+    ],
+)
+def test_another_export_is_refused(studio_client: StudioClient, tmp_path: Path, kind: str, reason: str) -> None:
+    project_id, *_ = reviewed_project(studio_client)
+    path = download(studio_client, project_id, kind, tmp_path / "export")
 
-    with pytest.raises(StudioExportError, match=r"item 1: this is the JSON_MIN format.*choose JSON"):
+    with pytest.raises(StudioExportError, match=reason):
         list(read_export(path))
 
-    assert [task.data["text"] for _, task in read_tasks(path)] == ["labeled"]
-
-
-def test_a_csv_export_is_refused(studio_client: StudioClient, tmp_path: Path) -> None:
-    project = project_with_tasks(studio_client, ["labeled"])
-    (task,) = task_ids(studio_client, project.id)
-    studio_client.submit_annotation(task, {"result": choice("Billing")})
-    path = download(studio_client, project.id, "CSV", tmp_path / "export.csv")
-
-    with pytest.raises(StudioExportError, match="wanted a JSON list of tasks"):
-        list(read_export(path))
+    if kind == "JSON_MIN":
+        assert [task.data["text"] for _, task in read_tasks(path)] == ["labeled"]
 
 
 def test_a_backend_is_told_of_the_project_on_setup(

@@ -211,24 +211,19 @@ def test_a_taken_port_is_refused_before_anything_is_started(tmp_path: Path, stan
     assert not (tmp_path / "data").exists()
 
 
-def test_moving_on_to_another_port_is_noticed(tmp_path: Path) -> None:
-    script = _script(
-        tmp_path,
-        "import sys, time\n"
-        "port = sys.argv[sys.argv.index('--port') + 1]\n"
-        "print(f'* Port {port} is in use.\\n* Trying to start at {int(port) + 1}')\n"
-        "time.sleep(600)",
-    )
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        "print(TAKEN, f'* Trying to start at {port + 1}', sep='\\n'), time.sleep(600)",
+        "serve(lambda request: True, TAKEN)",
+    ],
+    ids=["it moves on to another port", "something else answers in its place"],
+)
+def test_that_another_program_took_the_port_is_noticed(tmp_path: Path, behaviour: str) -> None:
+    facts = "port = int(sys.argv[sys.argv.index('--port') + 1])\nTAKEN = f'* Port {port} is in use.'"
+    script = _script(tmp_path, f"import time\n{facts}\n{behaviour}")
 
     with pytest.raises(StudioUnreachable, match=r"another program took port \d+ while Label Studio started"):
-        start(tmp_path, script)
-
-
-def test_what_answers_in_its_place_is_not_taken_for_it(tmp_path: Path) -> None:
-    taken = "f'* Port {sys.argv[sys.argv.index(\"--port\") + 1]} is in use.'"
-    script = _script(tmp_path, f"serve(lambda request: True, {taken})")
-
-    with pytest.raises(StudioUnreachable, match=r"another program took port \d+"):
         start(tmp_path, script)
 
 

@@ -132,14 +132,9 @@ def test_where_the_rows_lack_versions_mlflow_and_its_alias_fill_them_once(servic
     opened = _opened()
 
     assert opened.versions.champions() == {}
-    champion = opened.versions.champion("support-tickets-1")
-    assert champion is not None
-    assert champion.name == "support-tickets-1-v2"
+    assert opened.versions.champion("support-tickets-1") is not None
     assert opened.versions.champions() == {"bank-2": "bank-2-v1", "support-tickets-1": "support-tickets-1-v2"}
-    assert [version.name for version in opened.versions.all("support-tickets-1")] == [
-        "support-tickets-1-v2",
-        "support-tickets-1-v1",
-    ]
+    assert [version.number for version in opened.versions.all("support-tickets-1")] == [2, 1]
     opened.database.close()
 
 

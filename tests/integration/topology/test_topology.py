@@ -11,7 +11,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -92,20 +92,15 @@ def project_id(installation: Installation, studio_client: StudioClient) -> int:
     return project.id
 
 
-@dataclass
 class Traffic(threading.Thread):
     """Asks for predictions, one request after the other, and keeps what went wrong."""
 
-    ask: Callable[[], object]
-    answers: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, ask: Callable[[], object]) -> None:
         super().__init__(daemon=True)
+        self.ask = ask
+        self.answers = 0
+        self.failures: list[str] = []
         self.stopped = threading.Event()
-
-    def __hash__(self) -> int:
-        return id(self)
 
     def run(self) -> None:
         while not self.stopped.wait(0.01):
@@ -198,10 +193,8 @@ def test_a_worker_is_killed_and_its_job_finishes_on_the_other(
 def test_a_server_that_comes_back_serves_what_was_promoted_meanwhile(
     installation: Installation, project_id: int, studio_client: StudioClient
 ) -> None:
-    (version,) = (
-        found.name
-        for found in installation.services.versions.all(installation.services.database.projects.get(project_id).ref.key)
-    )
+    services = installation.services
+    (version,) = [found.name for found in services.versions.all(services.database.projects.get(project_id).ref.key)]
     arguments = ["models", "promote", version, "--force", "--reason", "for the test"]
     serving = _get(f"{installation.gateway}/versions")["versions"]
     if serving != [version]:
