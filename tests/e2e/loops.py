@@ -85,7 +85,7 @@ def connected_loop(
     settings = demo_settings(folder / "backend", **{"retrain_after": 0, **access, **others})
     services = build_services(settings)
     with (
-        closing(services.studio),
+        closing(services),
         running_backend(settings, services.database, log_file=folder / "backend.log") as backend,
     ):
         backend.wait_until_ready()

@@ -38,7 +38,7 @@ def started(home: Path, folder: Path) -> Iterator[Services]:
     """A process that starts after the harm was done."""
     services = build_services(load_settings(home=home, base_model=str(folder / "tiny")))
     yield services
-    services.database.close()
+    services.close()
 
 
 def test_without_mlflows_database_the_champion_serves_from_its_files(
@@ -71,7 +71,7 @@ def promote_next(home: Path, project: Project) -> None:
         register_version(services.versions, key, run_id=run.run_id)
     assert services.versions.serving(project) == CHAMPION
     services.versions.serve("support-tickets-1-v3")
-    services.database.close()
+    services.close()
 
 
 def test_without_its_folder_the_version_before_serves(home: Path, started: Services, project: Project) -> None:
