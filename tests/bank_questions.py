@@ -33,6 +33,16 @@ OVERRIDES = {
 """Settings that such a decoder learns with."""
 
 
+def prompts(copies: int) -> list[tuple[str, str]]:
+    """Every question several times over, each with another number, and its answer."""
+    return [(f"{pair.prompt[:-1]} {copy}?", pair.response) for copy in range(copies) for pair in PAIRS]
+
+
+def written(response: str) -> list[dict[str, Any]]:
+    """A result that holds a response, as the editor stores it."""
+    return [{"from_name": "instruction", "to_name": "prompt", "type": "textarea", "value": {"text": [response]}}]
+
+
 def save_base(folder: Path, kind: str = "llama", *, has_chat_template: bool = False, **options: Any) -> str:
     """Write the decoder as a base model folder; returns its path."""
     texts = [f"{pair.prompt} {pair.response}" for pair in PAIRS]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from werkzeug.serving import make_server
 
-__all__ = ["running_process", "serving", "until"]
+__all__ = ["at_once", "running_process", "serving", "until"]
 
 START_S = 90.0
 PATIENCE_S = 180.0
@@ -29,6 +29,23 @@ def until(look: Callable[[], Answer | None], what: str = "it", *, timeout_s: flo
         assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s:g} s"
         time.sleep(0.02)
     return found
+
+
+def at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:
+    """What a call returns on many threads that start it at the same moment."""
+    answers: list[Answer] = []
+    gate = threading.Barrier(count)
+
+    def work(number: int) -> None:
+        gate.wait()
+        answers.append(call(number))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return answers
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from tests.gateway import find_nginx, gateway_config
 
 COMPOSE_FILE = REPOSITORY / "docker-compose.yml"
 COMPOSE_TEXT = COMPOSE_FILE.read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXAMPLE = (REPOSITORY / ".env.example").read_text(encoding="utf-8")
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 SETTINGS = {f"LABELLOOP_{name.upper()}": field for name, field in all_settings().items()}
@@ -36,79 +37,74 @@ class TestComposeFile:
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
     def test_every_image_is_pinned(self) -> None:
-        images = {service["image"] for service in _services().values()}
+        images = {service["image"] for service in SERVICES.values()}
         assert len(images) >= 4
         assert {image for image in images if not re.fullmatch(r"[\w./-]+:\d[\w.-]*", image)} == set()
 
     def test_label_studio_is_the_version_that_is_tested(self) -> None:
         (needed,) = map(Requirement, project_table()["optional-dependencies"]["studio"])
         version = str(needed.specifier).removeprefix("==")
-        assert _services()["label-studio"]["image"] == f"heartexlabs/label-studio:{version}"
+        assert SERVICES["label-studio"]["image"] == f"heartexlabs/label-studio:{version}"
 
     def test_the_image_that_is_built_is_named_for_this_version(self) -> None:
-        built = {service["image"] for service in _services().values() if "build" in service}
+        built = {service["image"] for service in SERVICES.values() if "build" in service}
         assert built == {f"labelloop:{project_table()['version']}"}
 
     def test_services_start_in_an_order(self) -> None:
-        graph = {name: set(service.get("depends_on", ())) for name, service in _services().items()}
+        graph = {name: set(service.get("depends_on", ())) for name, service in SERVICES.items()}
         assert set.union(*graph.values()) <= set(graph)
         assert next(iter(TopologicalSorter(graph).static_order())) == "postgres"
 
     def test_what_is_waited_for_until_it_is_healthy_says_whether_it_is(self) -> None:
-        services = _services()
         waited_for = {
             name
-            for service in services.values()
+            for service in SERVICES.values()
             for name, how in service.get("depends_on", {}).items()
             if how["condition"] == "service_healthy"
         }
         assert {"postgres", "mlflow", "backend"} <= waited_for
         # Those that are built have the image's check, unless they switch it off.
-        checked = {name for name in waited_for if "test" in services[name].get("healthcheck", {})}
-        checked |= {name for name in waited_for - checked if "build" in services[name] and "HEALTHCHECK" in DOCKERFILE}
+        checked = {name for name in waited_for if "test" in SERVICES[name].get("healthcheck", {})}
+        checked |= {name for name in waited_for - checked if "build" in SERVICES[name] and "HEALTHCHECK" in DOCKERFILE}
         assert waited_for - checked == set()
-        assert [name for name in waited_for if services[name].get("healthcheck", {}).get("disable")] == []
+        assert [name for name in waited_for if SERVICES[name].get("healthcheck", {}).get("disable")] == []
 
     def test_backend_and_worker_share_settings_and_home(self) -> None:
-        backend, worker = _services()["backend"], _services()["worker"]
+        backend, worker = SERVICES["backend"], SERVICES["worker"]
         assert backend["environment"] == worker["environment"]
         assert backend["volumes"] == worker["volumes"] == ["labelloop:/var/lib/labelloop"]
 
     def test_only_three_ports_are_published_and_by_default_to_this_machine_alone(self) -> None:
-        published = {name: service["ports"] for name, service in _services().items() if "ports" in service}
+        published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
         assert set(published) == {"label-studio", "mlflow", "gateway"}
         ports = [port for ports in published.values() for port in ports]
         assert [port for port in ports if not port.startswith("${BIND_ADDRESS:-127.0.0.1}:")] == []
 
     def test_label_studio_is_given_an_address_of_the_gateway_that_it_accepts(self) -> None:
-        services = _services()
-        host, port = services["backend"]["environment"]["LABELLOOP_PUBLIC_URL"].removeprefix("http://").split(":")
-        aliases = services["gateway"]["networks"]["studio"]["aliases"]
+        host, port = SERVICES["backend"]["environment"]["LABELLOOP_PUBLIC_URL"].removeprefix("http://").split(":")
+        aliases = SERVICES["gateway"]["networks"]["studio"]["aliases"]
         assert "." in host
         assert (host in aliases, port) == (True, "9090")
-        assert "studio" in services["label-studio"]["networks"]
+        assert "studio" in SERVICES["label-studio"]["networks"]
 
     def test_label_studio_cannot_reach_the_server_that_has_no_login(self) -> None:
-        services = _services()
-        assert set(services["label-studio"]["networks"]) & set(services["mlflow"]["networks"]) == set()
+        assert set(SERVICES["label-studio"]["networks"]) & set(SERVICES["mlflow"]["networks"]) == set()
 
     def test_every_volume_and_config_and_network_is_declared(self) -> None:
-        compose = _compose()
-        services = _services().values()
-        volumes = {volume.partition(":")[0] for service in services for volume in service.get("volumes", ())}
-        configs = {config["source"] for service in services for config in service.get("configs", ())}
-        networks = {network for service in services for network in service["networks"]}
+        volumes = {volume.partition(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())}
+        configs = {config["source"] for service in SERVICES.values() for config in service.get("configs", ())}
+        networks = {network for service in SERVICES.values() for network in service["networks"]}
         assert (volumes, configs, networks) == (
-            set(compose["volumes"]),
-            set(compose["configs"]),
-            set(compose["networks"]),
+            set(COMPOSE["volumes"]),
+            set(COMPOSE["configs"]),
+            set(COMPOSE["networks"]),
         )
 
 
 class TestVariables:
     def test_the_example_names_what_the_compose_file_asks_for(self) -> None:
         interpolated = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE_TEXT))
-        environment = _services()["backend"]["environment"]
+        environment = SERVICES["backend"]["environment"]
         passed_on = {name for name, value in environment.items() if value is None}
         assert interpolated | passed_on == REQUIRED.keys() | OPTIONAL.keys()
 
@@ -130,7 +126,7 @@ class TestVariables:
         assert optional == {name: str(SETTINGS[name].default) for name in optional}
 
     def test_every_setting_of_labelloop_can_be_set_and_every_name_is_one(self) -> None:
-        assert set(_services()["backend"]["environment"]) | FIXED_BY_THE_IMAGE == set(SETTINGS)
+        assert set(SERVICES["backend"]["environment"]) | FIXED_BY_THE_IMAGE == set(SETTINGS)
 
     @pytest.mark.parametrize("text", [COMPOSE_TEXT, EXAMPLE, DOCKERFILE], ids=["compose", "example", "Dockerfile"])
     def test_a_name_of_labelloop_is_a_setting(self, text: str) -> None:
@@ -214,17 +210,6 @@ def test_nginx_accepts_the_gateway_s_configuration(tmp_path: Path) -> None:
         [nginx, "-t", "-c", config, "-p", tmp_path], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert checked.returncode == 0, checked.stderr
-
-
-@cache
-def _compose() -> dict[str, Any]:
-    compose: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
-    return compose
-
-
-def _services() -> dict[str, dict[str, Any]]:
-    services: dict[str, dict[str, Any]] = _compose()["services"]
-    return services
 
 
 def _instructions() -> list[list[tuple[str, str]]]:

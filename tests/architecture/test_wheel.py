@@ -29,19 +29,20 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: ZipFile) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "source"),
+    "name",
     [
-        ("ml_backend/label_config/classification.xml", "label_config/classification.xml"),
-        ("ml_backend/demo/tickets.jsonl", "ml_backend/demo/tickets.jsonl"),
-        ("ml_backend/py.typed", "ml_backend/py.typed"),
-        ("ml_backend/quality/report.html", "ml_backend/quality/report.html"),
-        ("ml_backend/storage/migrations/env.py", "ml_backend/storage/migrations/env.py"),
-        ("ml_backend/web/static/status.css", "ml_backend/web/static/status.css"),
-        ("ml_backend/web/templates/status.html", "ml_backend/web/templates/status.html"),
+        "label_config/classification.xml",
+        "demo/tickets.jsonl",
+        "py.typed",
+        "quality/report.html",
+        "storage/migrations/env.py",
+        "web/static/status.css",
+        "web/templates/status.html",
     ],
 )
-def test_what_is_read_and_not_imported_is_in_the_wheel_as_it_is(wheel: ZipFile, name: str, source: str) -> None:
-    assert wheel.read(name) == (REPOSITORY / source).read_bytes()
+def test_what_is_read_and_not_imported_is_in_the_wheel_as_it_is(wheel: ZipFile, name: str) -> None:
+    source = REPOSITORY if name.startswith("label_config/") else PACKAGE
+    assert wheel.read(f"ml_backend/{name}") == (source / name).read_bytes()
 
 
 def test_the_wheel_brings_the_command(wheel: ZipFile) -> None:

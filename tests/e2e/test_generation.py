@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +13,7 @@ from ml_backend.domain.snapshot import Split
 from ml_backend.labelstudio.local import LocalStudio
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.promoting.gate import compare_versions
-from tests.bank_questions import OVERRIDES, PAIRS, save_base
+from tests.bank_questions import OVERRIDES, prompts, save_base, written
 from tests.browser import keep, logged_in
 from tests.e2e.loops import Loop, config_of, connected_loop, submit
 
@@ -28,17 +28,14 @@ MENDED = "Thank you for asking.\nA colleague will see to it today."
 def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Loop]:
     """An expert has answered most of the prompts."""
     base = save_base(tmp_path / "base", has_chat_template=True)
-    prompts = [(f"{pair.prompt[:-1]} {copy}?", pair.response) for copy in range(COPIES) for pair in PAIRS]
-    waiting = [prompt for prompt, _ in prompts if SPLIT.split_of(prompt) is Split.TRAIN][-WAITING:]
-    tasks = [_task(prompt, None if prompt in waiting else response) for prompt, response in prompts]
+    waiting = [prompt for prompt, _ in prompts(COPIES) if SPLIT.split_of(prompt) is Split.TRAIN][-WAITING:]
+    tasks = [
+        {"data": {"prompt": prompt}, "annotations": [] if prompt in waiting else [{"result": written(response)}]}
+        for prompt, response in prompts(COPIES)
+    ]
     settings = {"text_base_model": base, "draft_budget_s": 10.0}
     with connected_loop(studio, tmp_path, "Bank questions", config_of("generation"), tasks, **settings) as made:
         yield made
-
-
-def _task(prompt: str, response: str | None) -> dict[str, Any]:
-    result = [{"from_name": "instruction", "to_name": "prompt", "type": "textarea", "value": {"text": [response]}}]
-    return {"data": {"prompt": prompt}, "annotations": [{"result": result}] if response else []}
 
 
 def test_a_model_drafts_responses_that_an_expert_mends_and_learns_from_them(

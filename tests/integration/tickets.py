@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.tasks import template_path
+from tests.studio import choice
 
 __all__ = ["CONFIG", "write_export"]
 
@@ -17,20 +18,7 @@ def write_export(path: Path, *, rows: int) -> Path:
         {
             "id": number,
             "data": {"text": ticket.text},
-            "annotations": [
-                {
-                    "id": number,
-                    "completed_by": 1,
-                    "result": [
-                        {
-                            "from_name": "category",
-                            "to_name": "text",
-                            "type": "choices",
-                            "value": {"choices": [ticket.label]},
-                        }
-                    ],
-                }
-            ],
+            "annotations": [{"id": number, "completed_by": 1, "result": choice(ticket.label)}],
         }
         for number, ticket in enumerate(load_tickets()[:rows], start=1)
     ]

@@ -1,15 +1,11 @@
-"""Asking for jobs, once and from many threads."""
+"""Asking for jobs."""
 
-import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from ml_backend.domain.job import Job
 from ml_backend.storage.database import Database
 
-__all__ = ["at_once", "claim", "request", "running"]
-
-Answer = TypeVar("Answer")
+__all__ = ["claim", "request", "running"]
 
 
 def request(database: Database, key: str = "train-7", project_id: int = 7, **more: Any) -> Job:
@@ -26,20 +22,3 @@ def claim(database: Database, job_id: int | None = None) -> Job:
     job = database.jobs.claim(job_id)
     assert job is not None
     return job
-
-
-def at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:
-    """What a call returns on many threads that start it at the same moment."""
-    answers: list[Answer] = []
-    gate = threading.Barrier(count)
-
-    def work(number: int) -> None:
-        gate.wait()
-        answers.append(call(number))
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return answers

@@ -4,8 +4,8 @@ from typing import Any
 from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import IssueKind
 from ml_backend.storage.database import Database
-from tests.contract.storage.asking import at_once
 from tests.fakes import FakeClock
+from tests.running import at_once
 
 MADE = Flag(
     project_id=7,

@@ -5,8 +5,9 @@ import pytest
 from ml_backend.domain.job import HeartbeatReply, JobState
 from ml_backend.errors import JobError
 from ml_backend.storage.database import Database
-from tests.contract.storage.asking import at_once, claim, request, running
+from tests.contract.storage.asking import claim, request, running
 from tests.fakes import FakeClock
+from tests.running import at_once
 
 
 def test_a_job_whose_process_died_waits_for_its_next_attempt(database: Database) -> None:

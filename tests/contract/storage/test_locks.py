@@ -8,6 +8,7 @@ import pytest
 
 from ml_backend.storage.database import Database, open_database
 from tests.fakes import FakeClock
+from tests.running import until
 
 HOLD = """
 import sys, time
@@ -49,10 +50,11 @@ def test_a_lock_goes_with_the_process_that_held_it(database: Database, database_
             assert not is_free
         holder.send_signal(signal.SIGKILL)
         holder.wait(10)
-    for _ in range(50):
-        with database.locks.attempt("promotion-7") as is_free:
-            if is_free:
-                return
-        # PostgreSQL notices a moment later that its client is gone.
-        subprocess.run(["sleep", "0.1"], check=True)
-    pytest.fail("the lock of a killed process was still held after 5 s")
+
+    def is_free() -> bool:
+        with database.locks.attempt("promotion-7") as free:
+            return free
+
+    until(
+        is_free, "the release of a killed process's lock"
+    )  # PostgreSQL notices a moment later that its client is gone

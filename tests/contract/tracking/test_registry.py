@@ -42,11 +42,6 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def registry(backend: Backend) -> ModelRegistry:
-    return backend.registry
-
-
-@pytest.fixture
 def key() -> str:
     """A project of the test's own; the backend is shared, because a new one costs seconds."""
     return next(KEYS)
@@ -149,9 +144,9 @@ def test_the_alias_names_one_version_or_none_and_says_which_one_it_named(
     assert before == [None, None, first, second, second, first, None]
 
 
-def test_an_unknown_project_has_no_versions(registry: ModelRegistry, key: str) -> None:
-    assert list(registry.versions(key)) == []
-    assert registry.set_champion(key, None) is None
+def test_an_unknown_project_has_no_versions(backend: Backend, key: str) -> None:
+    assert list(backend.registry.versions(key)) == []
+    assert backend.registry.set_champion(key, None) is None
 
 
 def test_projects_do_not_see_each_other(backend: Backend, key: str, bundle: Path) -> None:

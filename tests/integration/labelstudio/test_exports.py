@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from ml_backend.labelstudio.files.flat_export import read_flat_export
 from ml_backend.labelstudio.files.flat_file import FlatFile
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan
+from tests.kinds import Example, result_of
 from tests.studio import project_with_tasks
 
 CONFIG = """<View><Text name="text" value="$text"/>
@@ -53,24 +55,9 @@ def project(studio_client: StudioClient, plan: ServingPlan) -> ProjectInfo:
     return project_with_tasks(studio_client, label_config=CONFIG, tasks=[*tasks, unanswered])
 
 
-def _result(text: str, topic: str, tags: list[str], spans: list[tuple[int, int, str]]) -> list[dict[str, object]]:
-    choices = [("category", [topic]), *([("tags", tags)] if tags else [])]
-    return [
-        *(
-            {"from_name": name, "to_name": "text", "type": "choices", "value": {"choices": values}}
-            for name, values in choices
-        ),
-        *(
-            {
-                "id": f"r{start}{label}{end}",
-                "from_name": "who",
-                "to_name": "text",
-                "type": "labels",
-                "value": {"start": start, "end": end, "text": text[start:end], "labels": [label]},
-            }
-            for start, end, label in spans
-        ),
-    ]
+def _result(text: str, topic: str, tags: list[str], spans: list[tuple[int, int, str]]) -> list[dict[str, Any]]:
+    ticked = Example(text, {"category": topic, "tags": tuple(tags), "who": tuple(Span(*span) for span in spans)})
+    return result_of(ticked)
 
 
 def rows_of(tasks: Iterable[Task], plan: ServingPlan) -> list[Row]:

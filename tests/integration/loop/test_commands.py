@@ -21,6 +21,7 @@ from ml_backend.storage.database import open_database
 from tests.backend_process import command, command_error, command_result
 from tests.integration.tickets import CONFIG, write_export
 from tests.running import until
+from tests.studio import choice
 from tests.tiny_models import save_tiny_model
 
 ROWS = 200
@@ -162,13 +163,12 @@ def test_export_names_every_task_and_answer_that_it_leaves_out(tmp_path: Path, f
         <Choice value="b"/></Choices><Choices name="tags" toName="text" choice="multiple" allowNested="true">
         <Choice value="c"/></Choices></View>"""
     answers = {1: ("topic", ["gone"]), 2: ("topic", ["a", "b"]), 3: ("tags", [["c"]]), 4: ("tags", "c")}
+    ticked = {
+        n: choice("", control=control)[0] | {"value": {"choices": which}} for n, (control, which) in answers.items()
+    }
     tasks = [
-        {
-            "id": number,
-            "data": {"text": f"text {number}"},
-            "annotations": [{"id": number, "result": [_ticked(*answer)]}],
-        }
-        for number, answer in answers.items()
+        {"id": number, "data": {"text": f"text {number}"}, "annotations": [{"id": number, "result": [region]}]}
+        for number, region in ticked.items()
     ]
     (tmp_path / "config.xml").write_text(config)
     (tmp_path / "tasks.json").write_text(json.dumps([*tasks, {"id": 5, "data": {"text": "x"}, "annotations": []}]))
@@ -192,10 +192,6 @@ def test_export_names_every_task_and_answer_that_it_leaves_out(tmp_path: Path, f
         ("unreadable", "tags", [4]),
         ("contradictory", "topic", [2]),
     ]
-
-
-def _ticked(control: str, choices: object) -> dict[str, Any]:
-    return {"from_name": control, "to_name": "text", "type": "choices", "value": {"choices": choices}}
 
 
 @pytest.mark.long

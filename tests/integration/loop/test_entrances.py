@@ -59,16 +59,18 @@ def asked(
         return answer.status, answer.read()
 
 
+def seconds_until_health(backend: Backend) -> float:
+    started = time.monotonic()
+    assert asked(port_of(backend), "GET", "/health")[0] == 200
+    return time.monotonic() - started
+
+
 @pytest.mark.parametrize("beginning", SLOW_BEGINNINGS.values(), ids=SLOW_BEGINNINGS)
 def test_two_hundred_slow_clients_keep_nobody_waiting(backend: Backend, beginning: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(200):
             stack.enter_context(closing(connected(port_of(backend)))).sendall(beginning)
-        started = time.monotonic()
-        status, _ = asked(port_of(backend), "GET", "/health")
-
-    assert status == 200
-    assert time.monotonic() - started < 1
+        assert seconds_until_health(backend) < 1
 
 
 def test_clients_that_read_nothing_keep_nobody_waiting(backend: Backend) -> None:
@@ -79,11 +81,7 @@ def test_clients_that_read_nothing_keep_nobody_waiting(backend: Backend) -> None
             with suppress(BlockingIOError):
                 while True:
                     flood.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
-        started = time.monotonic()
-        status, _ = asked(port_of(backend), "GET", "/health")
-
-    assert status == 200
-    assert time.monotonic() - started < 2
+        assert seconds_until_health(backend) < 2
 
 
 def test_a_head_has_to_come_in_time(backend: Backend) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ml_backend.tasks import template_path
 from tests.backend_process import command
-from tests.bank_questions import OVERRIDES, PAIRS, save_base
+from tests.bank_questions import OVERRIDES, PAIRS, prompts, save_base, written
 
 COPIES = 5
 SETTINGS = [part for name, value in {**OVERRIDES, "epochs": "16"}.items() for part in ("--set", f"{name}={value}")]
@@ -19,20 +19,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a base model, an export of answered prompts and a snapshot of it."""
     folder = tmp_path_factory.mktemp("files")
     save_base(folder / "base", has_chat_template=True)
-    prompts = [(f"{pair.prompt[:-1]} {copy}?", pair.response) for copy in range(COPIES) for pair in PAIRS]
-    tasks = [_task(number, *prompt) for number, prompt in enumerate(prompts, start=1)]
+    tasks = [
+        {
+            "id": number,
+            "data": {"prompt": prompt},
+            "annotations": [{"id": number, "completed_by": 1, "was_cancelled": False, "result": written(response)}],
+        }
+        for number, (prompt, response) in enumerate(prompts(COPIES), start=1)
+    ]
     (folder / "export.json").write_text(json.dumps(tasks))
     answer(folder, "export", *_source(folder), "--split", "0.6,0.2,0.2", "--out", str(folder / "snapshot"))
     return folder
-
-
-def _task(number: int, prompt: str, response: str) -> dict[str, Any]:
-    result = [{"from_name": "instruction", "to_name": "prompt", "type": "textarea", "value": {"text": [response]}}]
-    return {
-        "id": number,
-        "data": {"prompt": prompt},
-        "annotations": [{"id": number, "completed_by": 1, "was_cancelled": False, "result": result}],
-    }
 
 
 def _source(folder: Path) -> list[str]:

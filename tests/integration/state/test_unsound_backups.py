@@ -20,6 +20,10 @@ from ml_backend.workflows.state.backup import restore
 from tests.backend_process import command_error, command_result
 
 
+def as_it_is(member: tarfile.TarInfo, content: bytes) -> tuple[tarfile.TarInfo, bytes]:
+    return member, content
+
+
 def cut_short(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
 
@@ -45,7 +49,7 @@ def with_member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Cal
     def write(source: Path, target: Path) -> None:
         extra = tarfile.TarInfo(name)
         extra.type, extra.linkname = kind, link
-        rewrite(source, target, lambda member, content: (member, content), extra)
+        rewrite(source, target, as_it_is, extra)
 
     return write
 
@@ -98,7 +102,7 @@ def with_contents(name: str, content: bytes) -> Callable[[Path, Path], None]:
 
 def twice(source: Path, target: Path) -> None:
     """Two manifests, of which the second would be believed."""
-    rewrite(source, target, lambda member, content: (member, content))
+    rewrite(source, target, as_it_is)
     with tarfile.open(target, "a") as archive, tarfile.open(source) as old:
         content = old.extractfile("manifest.json")
         archive.addfile(old.getmember("manifest.json"), content)

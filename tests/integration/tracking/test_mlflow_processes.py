@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from ml_backend.errors import TrackingError
 from ml_backend.tracking.mlflow import MlflowTracker
 from ml_backend.tracking.registry import MlflowRegistry
 from tests.mlflow_server import MlflowServer
+from tests.running import at_once
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TRAIN = """
@@ -79,24 +79,16 @@ def test_a_server_is_spoken_to_in_silence_as_well(mlflow_server: MlflowServer, t
 
 def test_threads_that_open_a_fresh_database_at_once_all_write_to_it(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    run_ids: list[str] = []
-    gate = threading.Barrier(4)
-
-    def work(tracker: MlflowTracker) -> None:
-        gate.wait()
-        with tracker.run("tickets-1", "one") as run:
-            for step in range(5):
-                run.log_metrics({"loss": 0.5}, step=step)
-        run_ids.append(run.run_id)
-
     shared = MlflowTracker(uri, tmp_path / "artifacts")
     trackers = [shared, shared, *(MlflowTracker(uri, tmp_path / "artifacts") for _ in range(2))]
-    threads = [threading.Thread(target=work, args=(tracker,)) for tracker in trackers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(set(run_ids)) == 4
+
+    def work(number: int) -> str:
+        with trackers[number].run("tickets-1", "one") as run:
+            for step in range(5):
+                run.log_metrics({"loss": 0.5}, step=step)
+        return run.run_id
+
+    assert len(set(at_once(4, work))) == 4
 
 
 def test_a_server_that_is_away_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Bundles whose files a server keeps."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from ml_backend.tracking.mlflow import MlflowTracker
 from ml_backend.tracking.registry import MlflowRegistry
 from tests.fakes import register_version
 from tests.mlflow_server import MlflowServer
+from tests.running import at_once
 
 
 @pytest.fixture
@@ -76,21 +76,12 @@ def test_files_that_do_not_arrive_whole_leave_nothing_behind(
 
 def test_threads_that_ask_for_the_same_files_at_once_all_get_them(mlflow_server: MlflowServer, cache: Path) -> None:
     version = registered(mlflow_server, cache, "remote-3")
-    sizes: list[int] = []
-    gate = threading.Barrier(4)
 
-    def fetch() -> None:
-        registry = MlflowRegistry(mlflow_server.url, cache)
-        gate.wait()
-        registry.fetch(version)
-        sizes.append((version.path / "adapter" / "weights").stat().st_size)
+    def fetch(_: int) -> bytes:
+        MlflowRegistry(mlflow_server.url, cache).fetch(version)
+        return (version.path / "adapter" / "weights").read_bytes()
 
-    threads = [threading.Thread(target=fetch) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert sizes == [10] * 4
+    assert at_once(4, fetch) == [b"0123456789"] * 4
     assert list(cache.iterdir()) == [version.path]
 
 
