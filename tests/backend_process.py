@@ -38,6 +38,7 @@ __all__ = [
     "command_error",
     "command_process",
     "command_result",
+    "get",
     "post",
     "running_backend",
     "running_worker",
@@ -56,8 +57,7 @@ class Backend:
 
     def get(self, path: str) -> Any:
         """The JSON that a path answers with."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-            return json.load(answer)
+        return get(self.url + path)
 
     def kill(self) -> None:
         """What a machine that fails does: every process of the server ends at once."""
@@ -192,6 +192,12 @@ def command_error(home: Path, *arguments: str, environment: Mapping[str, str] | 
     done = command(home, *arguments, environment=environment)
     assert done.returncode == 1, done.stderr
     return done.stderr
+
+
+def get(url: str) -> Any:
+    """The JSON that a GET answers with."""
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)
 
 
 def post(url: str, body: Mapping[str, Any]) -> Any:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, select, text
 
 from ml_backend.storage.database import Database
 
-__all__ = ["database_url", "driver_of", "empty_tables", "locked"]
+__all__ = ["database_url", "driver_of", "empty_tables", "locked", "rows_in"]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -46,3 +46,11 @@ def driver_of(database: Database) -> Any:
     """The driver's connection that the pool gives to the only thread of a test."""
     with database.engine.connect() as connection:
         return connection.connection.driver_connection
+
+
+def rows_in(connection: Connection) -> dict[str, list[Any]]:
+    """Every row of every table of ours."""
+    return {
+        table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+        for table in Database.METADATA.sorted_tables
+    }

@@ -160,7 +160,7 @@ def _regions(text: str, control: str, target: Target) -> list[dict[str, Any]]:
     regions: list[dict[str, Any]] = [{**named, "type": "choices", "value": {"choices": ticked}}] if ticked else []
     for span in (part for part in parts if isinstance(part, Span)):
         place = {"start": span.start, "end": span.end, "text": text[span.start : span.end]}
-        named["id"] = f"{control}-{span.start}"
+        named["id"] = f"{control}-{span.start}-{span.end}"
         regions.append({**named, "type": "labels", "value": {**place, "labels": [span.label]}})
     return regions
 

@@ -7,7 +7,7 @@ from ml_backend.demo.tickets import load_tickets
 from ml_backend.tasks import template_path
 from tests.studio import choice
 
-__all__ = ["CONFIG", "write_export"]
+__all__ = ["CONFIG", "source_of", "write_export"]
 
 CONFIG = template_path("classification")
 
@@ -24,3 +24,8 @@ def write_export(path: Path, *, rows: int) -> Path:
     ]
     path.write_text(json.dumps(tasks), encoding="utf-8")
     return path
+
+
+def source_of(export: Path) -> list[str]:
+    """Options of commands that read an export of tickets."""
+    return ["--studio-export", str(export), "--config", str(CONFIG)]

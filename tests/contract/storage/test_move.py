@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, inspect, select, text
+from sqlalchemy import insert, inspect, text
 
 from ml_backend.errors import ConfigurationError, StateError
 from ml_backend.storage.database import Database, open_database
 from ml_backend.storage.move import check_database, copy_tables, reading
+from tests.databases import rows_in
 from tests.fakes import FakeClock
 from tests.postgres import new_database
 
@@ -92,10 +93,7 @@ def fill(database: Database) -> None:
 
 def all_rows(database: Database) -> dict[str, list[Any]]:
     with database.engine.connect() as connection:
-        return {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
-            for table in Database.METADATA.sorted_tables
-        }
+        return rows_in(connection)
 
 
 def url_of(database: Database) -> str:

@@ -18,6 +18,7 @@ from tests.services import CONFIG, texts_in
 ENDPOINTS = {"setup": "/setup", "predict": "/predict", "webhook": "/webhook"}
 HEADERS = {"User-Agent": "heartex/1.23.2+0.gdf96d79.dirty", "Host": "localhost:9090"}
 GUARDED = {"LABELLOOP_PASSWORD": "secret-of-backend", "LABELLOOP_WEBHOOK_PASSWORD": "secret-of-webhook"}
+WEBHOOKS, BACKENDS = basic_auth("webhook", "secret-of-webhook"), basic_auth("labelloop", "secret-of-backend")
 NEW_EVENTS = {
     "webhook_annotation_created": 1,
     "webhook_annotation_created_entities": 1,
@@ -317,17 +318,16 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_webhooks_credentials_are_enough_for_every_event_and_not_for_training(
     guarded: None, application: Application, client: FlaskClient
 ) -> None:
-    own = basic_auth("webhook", GUARDED["LABELLOOP_WEBHOOK_PASSWORD"])
-    backends = basic_auth("labelloop", GUARDED["LABELLOOP_PASSWORD"])
     calls = sorted(NEW_EVENTS.keys() - application.deaf_to - application.refused)
 
     statuses = {
-        name: [send(client, name, **headers).status_code for headers in ({}, {"Authorization": own})] for name in calls
+        name: [send(client, name, **headers).status_code for headers in ({}, {"Authorization": WEBHOOKS})]
+        for name in calls
     }
 
     assert statuses.pop("webhook_start_training") == [401, 403]
     assert statuses == {name: [401, application.acknowledged] for name in statuses}
-    answers = {send(client, name, Authorization=backends).status_code for name in calls}
+    answers = {send(client, name, Authorization=BACKENDS).status_code for name in calls}
     assert answers == {application.acknowledged}
 
 
@@ -335,13 +335,10 @@ def test_the_webhooks_credentials_are_enough_for_every_event_and_not_for_trainin
 def test_only_the_backends_credentials_are_enough_for_setup_and_predict(
     guarded: None, client: FlaskClient, name: str
 ) -> None:
-    webhooks = basic_auth("webhook", GUARDED["LABELLOOP_WEBHOOK_PASSWORD"])
-    backends = basic_auth("labelloop", GUARDED["LABELLOOP_PASSWORD"])
-
-    answers = [send(client, name, **headers) for headers in ({}, {"Authorization": webhooks})]
+    answers = [send(client, name, **headers) for headers in ({}, {"Authorization": WEBHOOKS})]
 
     assert [answer.status_code for answer in answers] == [401, 403]
-    assert send(client, name, Authorization=backends).status_code == 200
+    assert send(client, name, Authorization=BACKENDS).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["setup", "predict_one_task", "webhook_annotation_created"])

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -39,25 +38,21 @@ def plan() -> ServingPlan:
 @pytest.fixture
 def project(studio_client: StudioClient, plan: ServingPlan) -> ProjectInfo:
     """Four tasks, the first answered by one control's several names and overlapping entities, the last by nobody."""
-    answers = [
-        ("Billing", ["a", "c"], [(2, 6, "PER"), (2, 17, "LOC"), (12, 17, "LOC")]),
-        ("Shipping", [], []),
-        ("Billing", ["b"], [(0, 3, "PER"), (8, 11, "PER")]),
+    first = (Span(2, 6, "PER"), Span(2, 17, "LOC"), Span(12, 17, "LOC"))
+    examples = [
+        Example(TEXTS[0], {"category": "Billing", "tags": ("a", "c"), "who": first}),
+        Example(TEXTS[1], {"category": "Shipping"}),
+        Example(TEXTS[2], {"category": "Billing", "tags": ("b",), "who": (Span(0, 3, "PER"), Span(8, 11, "PER"))}),
     ]
     tasks = [
         {
-            "data": {"text": text, "secret": "never exported"},
-            "annotations": [{"result": _result(text, *answer), "lead_time": 2.5}],
+            "data": {"text": example.text, "secret": "never exported"},
+            "annotations": [{"result": result_of(example), "lead_time": 2.5}],
         }
-        for text, answer in zip(TEXTS, answers, strict=True)
+        for example in examples
     ]
     unanswered = {"data": {"text": "nobody looked", "secret": "never exported"}}
     return project_with_tasks(studio_client, label_config=CONFIG, tasks=[*tasks, unanswered])
-
-
-def _result(text: str, topic: str, tags: list[str], spans: list[tuple[int, int, str]]) -> list[dict[str, Any]]:
-    ticked = Example(text, {"category": topic, "tags": tuple(tags), "who": tuple(Span(*span) for span in spans)})
-    return result_of(ticked)
 
 
 def rows_of(tasks: Iterable[Task], plan: ServingPlan) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.backend_process import command, command_error, command_result
-from tests.integration.tickets import CONFIG, write_export
+from tests.integration.tickets import source_of, write_export
 
 ROWS = 120
 
@@ -46,8 +46,7 @@ def write_tickets(files: Path, name: str, labels: list[str], texts: list[str] | 
         if texts:
             task["data"]["text"] = texts[position]
     (files / f"{name}.json").write_text(json.dumps(tasks), encoding="utf-8")
-    source = ["--studio-export", str(files / f"{name}.json"), "--config", str(CONFIG)]
-    as_json(files, "export", *source, "--split", "0.6,0.2,0.2", "--out", str(files / name))
+    as_json(files, "export", *source_of(files / f"{name}.json"), "--split", "0.6,0.2,0.2", "--out", str(files / name))
     return str(files / name)
 
 

@@ -19,7 +19,7 @@ import pytest
 from ml_backend.demo.tickets import load_tickets
 from ml_backend.storage.database import open_database
 from tests.backend_process import command, command_error, command_result
-from tests.integration.tickets import CONFIG, write_export
+from tests.integration.tickets import CONFIG, source_of, write_export
 from tests.running import until
 from tests.studio import choice
 from tests.tiny_models import save_tiny_model
@@ -36,7 +36,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     write_export(folder / "tickets.json", rows=ROWS)
     save_tiny_model("bert", folder / "tiny")
-    made = _json(folder, "export", *_source(folder), "--split", "0.6,0.2,0.2", "--out", str(folder / "snapshot"))
+    made = _json(
+        folder,
+        "export",
+        *source_of(folder / "tickets.json"),
+        "--split",
+        "0.6,0.2,0.2",
+        "--out",
+        str(folder / "snapshot"),
+    )
     assert sum(made["counts"].values()) == ROWS
     return folder
 
@@ -50,7 +58,9 @@ def trained(files: Path) -> dict[str, Any]:
 def test_the_same_export_gives_the_same_snapshot_and_writes_nothing(files: Path) -> None:
     before = sorted((path, path.stat().st_mtime_ns) for path in (files / "snapshot").iterdir())
 
-    again = _json(files, "export", *_source(files), "--split", "0.6,0.2,0.2", "--out", str(files / "snapshot"))
+    again = _json(
+        files, "export", *source_of(files / "tickets.json"), "--split", "0.6,0.2,0.2", "--out", str(files / "snapshot")
+    )
 
     assert again["path"] == str(files / "snapshot")
     assert sorted((path, path.stat().st_mtime_ns) for path in (files / "snapshot").iterdir()) == before
@@ -97,7 +107,7 @@ def test_evaluate_agrees_with_the_gate_about_the_test_rows(files: Path, trained:
 
 
 def test_evaluate_says_which_rows_of_an_export_were_trained_on(files: Path, trained: dict[str, Any]) -> None:
-    report = _json(files, "evaluate", "--model-dir", trained["model_dir"], *_source(files))
+    report = _json(files, "evaluate", "--model-dir", trained["model_dir"], *source_of(files / "tickets.json"))
     counts = json.loads((files / "snapshot" / "manifest.json").read_text())["counts"]
 
     assert report["rows"] == ROWS
@@ -151,7 +161,7 @@ def test_models_list_names_the_version_and_its_standing(files: Path, trained: di
 def test_export_writes_every_reviewed_row_in_a_named_format(files: Path, format_name: str) -> None:
     out = files / f"rows.{format_name}"
 
-    made = _json(files, "export", *_source(files), "--format", format_name, "--out", str(out))
+    made = _json(files, "export", *source_of(files / "tickets.json"), "--format", format_name, "--out", str(out))
 
     assert (made["path"], made["rows"], made["left_out"], made["without_row"]) == (str(out), ROWS, {}, 0)
     assert load_tickets()[0].text[:20] in out.read_text(encoding="utf-8")
@@ -270,10 +280,6 @@ def _job_at_work(home: Path, process: "subprocess.Popen[str]") -> dict[str, Any]
 
 def _training(files: Path) -> list[str]:
     return ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny")]
-
-
-def _source(files: Path) -> list[str]:
-    return ["--studio-export", str(files / "tickets.json"), "--config", str(CONFIG)]
 
 
 def _json(files: Path, *arguments: str) -> Any:

@@ -14,7 +14,7 @@ from flask import Flask, request
 
 from ml_backend.hooks.notifier import WebhookNotifier
 from tests.backend_process import command_error, command_process, command_result
-from tests.integration.tickets import CONFIG, write_export
+from tests.integration.tickets import source_of, write_export
 from tests.running import serving
 from tests.tiny_models import save_tiny_model
 
@@ -54,15 +54,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def source(files: Path) -> list[str]:
-    return ["--studio-export", str(files / "tickets.json"), "--config", str(CONFIG)]
-
-
 def test_the_documented_example_works(files: Path) -> None:
     settings = {"LABELLOOP_HOOKS": "support_hooks:SupportHooks"}
     snapshot = ["--split", "0.6,0.2,0.2", "--out", str(files / "snapshot")]
 
-    exported = labelloop(files, "export", *source(files), *snapshot, **settings)
+    exported = labelloop(files, "export", *source_of(files / "tickets.json"), *snapshot, **settings)
     training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny"), "--method", "regression"]
     trained = labelloop(files, "train", *training, **settings)
 
@@ -83,9 +79,11 @@ def test_redaction_keeps_personal_data_out_of_everything_that_a_training_writes(
     snapshot = ["--split", "0.6,0.2,0.2", "--out", str(files / "snapshot")]
     training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny"), "--set", "epochs=1"]
 
-    labelloop(files, "export", *source(files), *snapshot, **settings)
+    labelloop(files, "export", *source_of(files / "tickets.json"), *snapshot, **settings)
     labelloop(files, "train", *training, "--out", str(files / "model"), **settings)
-    report = labelloop(files, "evaluate", "--model-dir", str(files / "model"), *source(files), **settings)
+    report = labelloop(
+        files, "evaluate", "--model-dir", str(files / "model"), *source_of(files / "tickets.json"), **settings
+    )
     labelloop(files, "audit", "--snapshot", str(files / "snapshot"), **settings)
 
     made = [path for name in ("home", "snapshot", "model") for path in (files / name).rglob("*") if path.is_file()]
@@ -100,7 +98,7 @@ def test_a_hook_stops_a_training_before_it_starts(files: Path) -> None:
         "from ml_backend.hooks import hookimpl\n\n@hookimpl\ndef before_training(training):\n"
         "    raise RuntimeError(f'no budget for {training.model_version}')\n"
     )
-    labelloop(files, "export", *source(files), "--out", str(files / "snapshot"))
+    labelloop(files, "export", *source_of(files / "tickets.json"), "--out", str(files / "snapshot"))
 
     training = ["--snapshot", str(files / "snapshot"), "--base-model", str(files / "tiny")]
     said = command_error(files / "home", "train", *training, environment={"LABELLOOP_HOOKS": "no_training"})
@@ -115,7 +113,7 @@ def test_a_hook_that_raises_leaves_no_snapshot_and_is_named(files: Path) -> None
         "from ml_backend.hooks import hookimpl\n\n@hookimpl\ndef row_read(row):\n    raise ValueError('not today')\n"
     )
 
-    exporting = ["export", *source(files), "--out", str(files / "snapshot")]
+    exporting = ["export", *source_of(files / "tickets.json"), "--out", str(files / "snapshot")]
     said = command_error(files / "home", *exporting, environment={"LABELLOOP_HOOKS": "broken"})
 
     assert re.search(r"error: the hook broken \(row_read\) failed with task-\d+: ValueError: not today", said)
@@ -128,7 +126,9 @@ def test_a_hook_that_hangs_does_not_hold_the_process(files: Path) -> None:
     )
     settings = {"LABELLOOP_HOOKS": "asleep", "LABELLOOP_HOOK_TIMEOUT_S": "0.5"}
 
-    done = labelloop_process(files, "export", *source(files), "--format", "rows", "--out", str(files / "x"), **settings)
+    done = labelloop_process(
+        files, "export", *source_of(files / "tickets.json"), "--format", "rows", "--out", str(files / "x"), **settings
+    )
 
     assert done.returncode == 1
     assert "the hook asleep (row_read) did not finish with task-1 within 0.5 s" in done.stderr
@@ -147,7 +147,7 @@ def test_a_command_sends_its_messages_before_it_ends(files: Path) -> None:
     with serving(app) as url:
         settings = {"LABELLOOP_NOTIFY_URL": f"{url}/hook", "LABELLOOP_NOTIFY_SECRET": "a secret of both sides"}
         snapshot = ["--out", str(files / "snapshot"), "--json"]
-        done = labelloop_process(files, "export", *source(files), *snapshot, **settings)
+        done = labelloop_process(files, "export", *source_of(files / "tickets.json"), *snapshot, **settings)
 
     assert done.returncode == 0, done.stderr
     ((headers, body),) = received

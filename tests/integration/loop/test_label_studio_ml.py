@@ -1,18 +1,15 @@
 """label-studio-ml's application behind a real WSGI server."""
 
-import json
 import os
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ml_backend.labelstudio.local import free_port
 from ml_backend.tasks import template_path
-from tests.backend_process import command_result, post
+from tests.backend_process import command_result, get, post
 from tests.contract.web.applications import need_label_studio_ml
 from tests.running import running_process
 
@@ -52,13 +49,8 @@ def test_the_documented_command_serves_setup_and_hands_training_to_a_worker(url:
     answer = post(f"{url}/webhook", START)
 
     assert version.startswith("labelloop-3-cold-start-")
-    assert answer_of(f"{url}/health") == {"model_class": "LabelloopModel", "status": "UP"}
-    assert answer_of(f"{url}/versions") == {"versions": [version]}
+    assert get(f"{url}/health") == {"model_class": "LabelloopModel", "status": "UP"}
+    assert get(f"{url}/versions") == {"versions": [version]}
     assert answer["result"] == {"status": "ok", "new_events": 0, "job": 1, "state": "queued"}
     (listed,) = command_result(clean_environment, "jobs", "list")
     assert listed["state"] == "queued"
-
-
-def answer_of(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)

@@ -102,7 +102,12 @@ def _load(path: Path) -> FakePredictor:
 def _promote_and_die(home: Path, studio: LocalStudio, project: Project, version: str, step: str) -> None:
     services = _services(studio, home)
     when, what = step.split(" ", maxsplit=1)
-    owner, method = _call(services, what)
+    steps: dict[str, tuple[object, str]] = {
+        "the push": (services.studio, "push_predictions"),
+        "the version serves": (services.database.promotions, "commit"),
+        "old predictions are deleted": (services.studio, "delete_predictions"),
+    }
+    owner, method = steps[what]
     original = getattr(owner, method)
 
     def deadly(*args: Any, **kwargs: Any) -> Any:
@@ -113,16 +118,6 @@ def _promote_and_die(home: Path, studio: LocalStudio, project: Project, version:
 
     setattr(owner, method, deadly)
     Promoter(services).promote(project, version, reason="better")
-
-
-def _call(services: Services, what: str) -> tuple[object, str]:
-    """Owner and name of the method that makes a step."""
-    calls: dict[str, tuple[object, str]] = {
-        "the push": (services.studio, "push_predictions"),
-        "the version serves": (services.database.promotions, "commit"),
-        "old predictions are deleted": (services.studio, "delete_predictions"),
-    }
-    return calls[what]
 
 
 def _in_a_process(work: Callable[[], None]) -> int | None:

@@ -32,28 +32,20 @@ def test_twenty_simultaneous_start_training_requests_make_one_job(tmp_path: Path
     assert listed.stdout.count('"kind": "train"') == 1
 
 
-def test_a_serving_process_is_healthy_before_anything_heavy_is_imported(tmp_path: Path) -> None:
-    with running_backend(tmp_path, environment=TELL_IMPORTS) as backend:
-        assert backend.get("/health")["status"] == "UP"
-        found = imported(backend)
-
-    assert {"ml_backend", "gunicorn", "flask"} <= found
-    assert found & HEAVY == set()
-
-
-def test_without_a_model_setup_answers_and_asking_who_is_champion_imports_neither_mlflow_nor_alembic(
-    tmp_path: Path,
-) -> None:
+def test_without_a_model_setup_answers_and_nothing_is_imported_before_it_is_needed(tmp_path: Path) -> None:
     with running_backend(tmp_path):
         pass  # the database is made
     environment = TELL_IMPORTS | {"LABELLOOP_BASE_MODEL": str(tmp_path / "missing")}
     with running_backend(tmp_path, environment=environment) as backend:
         assert backend.get("/health") == {"status": "UP", "model_class": "labelloop"}
+        at_first = imported(backend)
         assert post(f"{backend.url}/setup", SETUP)["model_version"].startswith("labelloop-3-cold-start-")
         with pytest.raises(urllib.error.HTTPError, match="missing"):
             post(f"{backend.url}/predict", PREDICT)  # there is no champion, and no cold start
         found = imported(backend)
 
+    assert {"ml_backend", "gunicorn", "flask"} <= at_first
+    assert at_first & HEAVY == set()
     assert "ml_backend.serving.engines" in found
     assert found & {"mlflow", "alembic", "pandas"} == set()
 

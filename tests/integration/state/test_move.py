@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import Connection, NullPool, create_engine, inspect, select, text
 
 from ml_backend.domain.project import Project
-from ml_backend.storage.database import Database, open_database
+from ml_backend.storage.database import open_database
 from ml_backend.tracking.store import MlflowTables
 from tests.backend_process import command, command_error, command_result, post, running_backend
+from tests.databases import rows_in
 from tests.fakes import FakeClock
 from tests.live_state import CHAMPION, predict_request
 from tests.postgres import new_database
@@ -51,10 +52,7 @@ def table_names(url: str) -> list[str]:
 
 def state_rows(url: str) -> dict[str, list[Any]]:
     with connected(url) as connection:
-        return {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
-            for table in Database.METADATA.sorted_tables
-        }
+        return rows_in(connection)
 
 
 def mlflow_rows(url: str) -> dict[str, list[Any]]:

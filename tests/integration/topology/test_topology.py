@@ -3,17 +3,14 @@
 The topology of the compose file without containers; the gateway runs the compose file's own configuration.
 """
 
-import json
 import os
 import re
 import signal
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -26,7 +23,7 @@ from ml_backend.labelstudio.client import StudioClient
 from ml_backend.labelstudio.local import LocalStudio, free_port
 from ml_backend.options import Options
 from ml_backend.workflows.services import Services
-from tests.backend_process import Backend, WorkerProcess, command, post, running_backend, running_worker
+from tests.backend_process import Backend, WorkerProcess, command, get, post, running_backend, running_worker
 from tests.gateway import running_gateway
 from tests.mlflow_server import MlflowServer
 from tests.postgres import new_database
@@ -110,11 +107,6 @@ class Traffic(threading.Thread):
                 self.failures.append(repr(error))
 
 
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return json.load(answer)
-
-
 def _submit(client: StudioClient, task: Task) -> None:
     client.submit_annotation(task.id, {"result": choice(LABELS[str(task.data["text"])])})
 
@@ -195,7 +187,7 @@ def test_a_server_that_comes_back_serves_what_was_promoted_meanwhile(
     services = installation.services
     (version,) = [found.name for found in services.versions.all(services.database.projects.get(project_id).ref.key)]
     arguments = ["models", "promote", version, "--force", "--reason", "for the test"]
-    serving = _get(f"{installation.gateway}/versions")["versions"]
+    serving = get(f"{installation.gateway}/versions")["versions"]
     if serving != [version]:
         promoted = command(installation.home, *arguments, environment=installation.environment)
         assert promoted.returncode == 0, promoted.stderr
@@ -204,5 +196,5 @@ def test_a_server_that_comes_back_serves_what_was_promoted_meanwhile(
         installation.home, "--no-worker", port=int(first.url.rpartition(":")[2]), environment=installation.environment
     ) as back:
         for url in (back.url, installation.servers[1].url, installation.gateway):
-            until(lambda url=url: _get(f"{url}/versions")["versions"] == [version], f"{version} at {url}")
+            until(lambda url=url: get(f"{url}/versions")["versions"] == [version], f"{version} at {url}")
     assert studio_client.project(project_id).model_version == version

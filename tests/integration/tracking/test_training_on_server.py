@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_backend.tracking.registry import MlflowRegistry
 from tests.backend_process import command_result
-from tests.integration.tickets import CONFIG, write_export
+from tests.integration.tickets import source_of, write_export
 from tests.mlflow_server import MlflowServer
 from tests.tiny_models import save_tiny_model
 
@@ -12,8 +12,8 @@ from tests.tiny_models import save_tiny_model
 def test_the_gate_has_the_files_of_a_version_that_a_server_keeps(mlflow_server: MlflowServer, tmp_path: Path) -> None:
     home, base_model = tmp_path / "home", save_tiny_model("bert", tmp_path / "tiny")
     export = write_export(tmp_path / "tickets.json", rows=120)
-    source = ["--studio-export", str(export), "--config", str(CONFIG), "--split", "0.6,0.2,0.2"]
-    command_result(home, "export", *source, "--out", str(tmp_path / "snapshot"))
+    split = ["--split", "0.6,0.2,0.2", "--out", str(tmp_path / "snapshot")]
+    command_result(home, "export", *source_of(export), *split)
 
     training = ["--snapshot", str(tmp_path / "snapshot"), "--base-model", base_model, "--method", "regression"]
     result = command_result(home, "train", *training, environment={"LABELLOOP_MLFLOW_URL": mlflow_server.url})
