@@ -36,10 +36,13 @@ def test_a_project_is_kept_as_it_was_added(database: Database, clock: FakeClock)
     assert database.projects.find(7) == project
 
 
-def test_slug_and_split_of_a_project_never_change(database: Database, clock: FakeClock) -> None:
+def test_a_project_that_is_added_twice_keeps_its_slug_split_and_one_label_config(
+    database: Database, clock: FakeClock
+) -> None:
     first = add(database)
     clock.advance(60)
     assert add(database, slug="other", split=SplitFractions(1, 0, 0)) == first
+    assert len(database.projects.label_configs(7)) == 1
 
 
 def test_config_title_and_backend_of_a_project_may_change(database: Database) -> None:
@@ -78,12 +81,6 @@ def test_label_configs_are_kept_in_the_order_in_which_they_came(database: Databa
     ]
     assert [each.fingerprint for each in database.projects.label_configs(8)] == ["abcabcabcabc"]
     assert database.projects.label_configs(9) == []
-
-
-def test_a_project_that_is_added_twice_has_one_label_config(database: Database) -> None:
-    add(database), add(database)
-
-    assert len(database.projects.label_configs(7)) == 1
 
 
 def test_projects_are_listed_by_id(database: Database) -> None:

@@ -4,7 +4,6 @@ import importlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,7 +14,7 @@ from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from tests.contract.web.applications import need_label_studio_ml
 from tests.running import until
-from tests.services import CONFIG, add_version, build_test_services
+from tests.services import CONFIG, add_version
 
 need_label_studio_ml()
 
@@ -31,11 +30,6 @@ EVENT = {
     "project": {"id": 1, "label_config": CONFIG},
 }
 START = {"action": "START_TRAINING", "project": {"id": 1, "title": "Tickets", "label_config": CONFIG}}
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path)
 
 
 def bare_client(services: Services, **basic: str) -> FlaskClient:
