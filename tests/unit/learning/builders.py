@@ -10,6 +10,8 @@ from ml_backend.domain.example import Provenance, Row, Span, Target
 from ml_backend.domain.label_config import Control, Label
 from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.loop.meter import ProgressMeter
+from ml_backend.learning.loop.observer import Step, TrainingObserver
 from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
@@ -121,13 +123,37 @@ def unread_rows(targets: Sequence[Target], head: str = "softmax", labels: Sequen
     return EncodedRows(rows, tokenised, Objective.of(head, tuple(labels)).codes(targets, tokenised))
 
 
-def tiny_encoder(folder: Path, kind: str = "bert", *, use_bf16: bool | None = False) -> TextEncoder:
-    return TextEncoder(load_backbone(save_tiny_model(kind, folder)), max_length_tokens=32, use_bf16=use_bf16)
+def encoder_of(base: str) -> TextEncoder:
+    return TextEncoder(load_backbone(base), max_length_tokens=32, use_bf16=False)
+
+
+def tiny_encoder(folder: Path, kind: str = "bert") -> TextEncoder:
+    return encoder_of(save_tiny_model(kind, folder))
 
 
 def tensors_of(encoder: TextEncoder) -> Mapping[str, np.ndarray]:
     """A copy of the weights of an encoder."""
     return {name: tensor.numpy().copy() for name, tensor in encoder.backbone.module.state_dict().items()}
+
+
+class Interruption(Exception):
+    """Somebody pulled the plug."""
+
+
+class Interrupter(TrainingObserver):
+    """Stops a training at a step, and remembers what it was told."""
+
+    def __init__(self, at_step: int = 100) -> None:
+        super().__init__(ProgressMeter(lambda _: None, 1), "training", rows_per_epoch=5)
+        self._at_step = at_step
+        self.resumed: list[int] = []
+
+    def on_resume(self, epoch: int) -> None:
+        self.resumed.append(epoch)
+
+    def on_step(self, step: Step) -> None:
+        if step.number == self._at_step:
+            raise Interruption
 
 
 def fake_run(folder: Path) -> FakeRun:

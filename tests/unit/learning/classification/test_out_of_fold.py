@@ -60,10 +60,6 @@ def test_many_rows_are_cut_down_with_each_class_in_proportion() -> None:
     assert counts[2] >= 1
 
 
-def test_rows_of_single_classes_alone_make_no_fold() -> None:
-    assert folds_of([0, 1, 2]) == []
-
-
 @pytest.mark.parametrize("head", LINEAR_HEADS)
 @pytest.mark.parametrize("tuned", [Method.LORA, Method.FULL])
 def test_out_of_fold_logits_stand_beside_their_rows(tmp_path: Path, head: str, tuned: Method) -> None:

@@ -11,14 +11,9 @@ from ml_backend.learning.classification.trainer import Trainer
 from ml_backend.learning.objectives.base import Objective
 from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.text.torch_encoder import TextEncoder
-from tests.unit.learning.builders import FAST, LINEAR_HEADS, NAMES, linear_data, tensors_of, tiny_encoder, unread_rows
+from tests.unit.learning.builders import FAST, LINEAR_HEADS, NAMES, linear_data, tensors_of, unread_rows
 
 SOFTMAX = Objective.of("softmax", NAMES)
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
-    return tiny_encoder(tmp_path_factory.mktemp("models") / "bert")
 
 
 class Bench:
