@@ -14,7 +14,6 @@ from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingOutcome
 from ml_backend.models.bundle.bundle import read_bundle
 from tests.integration.learning.trials import Trial
-from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import FAST, keyword_data, topic_data
 
 FOLDS = ([keyword_data(8)], replace(FAST, epochs=4, lora_dropout=0.2))
@@ -34,11 +33,6 @@ SEVERAL = (
 
 class Killed(Exception):
     """Stands for the death of the process: nothing catches it."""
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
 class Attempts:

@@ -21,8 +21,8 @@ from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from tests.integration.learning.trials import Trial
 from tests.tiny_models import save_tiny_model
+from tests.trained_parts import FACTS
 from tests.unit.learning.builders import (
-    FACTS,
     FAST,
     LINEAR_HEADS,
     data_of,
@@ -33,11 +33,6 @@ from tests.unit.learning.builders import (
     topic_data,
     topic_rows,
 )
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
 def loaded(trial: Trial) -> TextClassifier:

@@ -24,7 +24,6 @@ from ml_backend.tasks import ServingPlan
 from tests.bank_questions import PAIRS, save_base
 from tests.integration.learning.trials import Trial
 from tests.openai_server import Script, openai_server
-from tests.tiny_models import save_tiny_model
 from tests.unit.tasks.plans import plan
 
 AREA = '<TextArea name="reply" toName="text" required="true"/>'
@@ -35,11 +34,6 @@ WRITING = GenerationSettings(
     train_embeddings=True, epochs=12, learning_rate=1e-2, batch_size=10, max_new_tokens=30, max_length_tokens=128
 )
 PROMPTS = [pair.prompt for pair in PAIRS]
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +65,8 @@ def train(trial: Trial, served: ServingPlan, writing: GenerationSettings = WRITI
 
 
 @pytest.fixture
-def trial(tmp_path: Path, encoder: str, decoder: str) -> Trial:
-    return Trial(tmp_path, encoder, decoder, FACTS)
+def trial(tmp_path: Path, base: str, decoder: str) -> Trial:
+    return Trial(tmp_path, base, decoder, FACTS)
 
 
 def test_a_version_answers_with_labels_and_with_texts(trial: Trial) -> None:
@@ -159,9 +153,9 @@ def test_a_bundle_whose_base_is_gone_is_refused(trial: Trial, tmp_path: Path) ->
         BundlePredictor(trial.out)
 
 
-def test_a_base_model_has_to_be_named(tmp_path: Path, encoder: str) -> None:
+def test_a_base_model_has_to_be_named(tmp_path: Path, base: str) -> None:
     with pytest.raises(TrainingError, match="LABELLOOP_TEXT_BASE_MODEL"):
-        train(Trial(tmp_path, encoder, "", FACTS), plan(AREA))
+        train(Trial(tmp_path, base, "", FACTS), plan(AREA))
 
 
 def test_rows_without_a_response_are_left_out_with_a_warning() -> None:

@@ -68,8 +68,7 @@ TEXTS = ["where is my card", "cash", "my refund is late please", "", "the bank l
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
-    base = save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
+def encoder(base: str) -> TextEncoder:
     return TextEncoder(load_backbone(base), max_length_tokens=LENGTH, use_bf16=False)
 
 

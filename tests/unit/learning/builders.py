@@ -17,7 +17,6 @@ from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.models.base.base_model import load_backbone
-from ml_backend.models.bundle.manifest import BundleFacts
 from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.tasks import ServedControl, find_kinds
@@ -35,7 +34,6 @@ TOPICS = replace(CONTROL, name="topics", attributes={"choice": "multiple"})
 THINGS = replace(CONTROL, name="things", tag="Labels", attributes={})
 CONTROLS = {"softmax": CONTROL, "sigmoid": TOPICS, "tags": THINGS}
 LINEAR_HEADS = list(CONTROLS)
-FACTS = BundleFacts(field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef")
 FILLERS = ["please", "my", "the", "is", "where", "lost", "late", "a", "b", "c", "d", "e"]
 KEYWORDS = {"card": "card", "cash": "cash money", "refund": "refund transfer"}
 FAST = TrainingSettings(max_length_tokens=32, batch_size=8, lora_r=2, lora_alpha=4, epochs=2, folds=2)

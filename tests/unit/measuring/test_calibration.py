@@ -19,7 +19,7 @@ from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.confidence import Logistic, log_odds
 from ml_backend.models.text.torch_encoder import TextEncoder
-from tests.unit.learning.builders import NAMES, labeled_as, tiny_encoder, topic_data, unread_rows
+from tests.unit.learning.builders import NAMES, encoder_of, labeled_as, topic_data, unread_rows
 
 RNG = np.random.default_rng(0)
 CLASSES = ("a", "b", "c", "d")
@@ -221,8 +221,8 @@ def f1_of(named: np.ndarray, true: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
-    return tiny_encoder(tmp_path_factory.mktemp("models") / "bert")
+def encoder(base: str) -> TextEncoder:
+    return encoder_of(base)
 
 
 def tagged(

@@ -235,7 +235,6 @@ def test_adversarial_steps_learn_something_else_and_leave_no_hook(encoder: TextE
             return it.logits()
 
     assert np.abs(logits(0.0) - logits(0.1)).max() > 1e-4
-
     assert not encoder.backbone.module.get_input_embeddings()._forward_hooks
 
 
