@@ -1,6 +1,6 @@
 """Real but tiny base models, built from a config with fixed random weights; no downloads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,133 +30,42 @@ def tiny_tokenizer(*, has_pad: bool = True, adds_special_tokens: bool = True) ->
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special)
 
 
-def _bert() -> Any:
-    from transformers import BertConfig, BertModel
-
-    return BertModel(
-        BertConfig(
-            vocab_size=len(WORDS),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=64,
-        )
-    )
-
-
-def _distilbert() -> Any:
-    from transformers import DistilBertConfig, DistilBertModel
-
-    return DistilBertModel(
-        DistilBertConfig(
-            vocab_size=len(WORDS), dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=64
-        )
-    )
-
-
-def _roberta() -> Any:
-    from transformers import RobertaConfig, RobertaModel
-
-    return RobertaModel(
-        RobertaConfig(
-            vocab_size=len(WORDS),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=20,
-            pad_token_id=PAD,
-        )
-    )
-
-
-def _gpt2() -> Any:
-    from transformers import GPT2Config, GPT2Model
-
-    return GPT2Model(
-        GPT2Config(
-            vocab_size=len(WORDS),
-            n_embd=16,
-            n_layer=2,
-            n_head=2,
-            n_positions=64,
-            bos_token_id=EOS,
-            eos_token_id=EOS,
-            pad_token_id=None,
-        )
-    )
-
-
-def _llama() -> Any:
-    from transformers import LlamaConfig, LlamaModel
-
-    return LlamaModel(
-        LlamaConfig(
-            vocab_size=len(WORDS),
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            max_position_embeddings=64,
-            bos_token_id=2,
-            eos_token_id=EOS,
-        )
-    )
-
-
-def _modernbert() -> Any:
-    from transformers import ModernBertConfig, ModernBertModel
-
-    return ModernBertModel(
-        ModernBertConfig(
-            vocab_size=len(WORDS),
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=64,
-            pad_token_id=PAD,
-            bos_token_id=2,
-            eos_token_id=EOS,
-            cls_token_id=2,
-            sep_token_id=EOS,
-        )
-    )
-
-
-def _t5() -> Any:
-    from transformers import T5Config, T5Model
-
-    return T5Model(
-        T5Config(
-            vocab_size=len(WORDS),
-            d_model=16,
-            d_kv=8,
-            d_ff=32,
-            num_layers=2,
-            num_heads=2,
-            pad_token_id=PAD,
-            eos_token_id=EOS,
-            decoder_start_token_id=PAD,
-        )
-    )
-
-
-BUILDERS: Mapping[str, Callable[[], Any]] = {
-    "bert": _bert,
-    "distilbert": _distilbert,
-    "roberta": _roberta,
-    "gpt2": _gpt2,
-    "llama": _llama,
-    "modernbert": _modernbert,
-    "t5": _t5,
+# The class of the model, which the one of its config is named after, and what the config says.
+_COMMON = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 64,
+}
+_FRAMED = {"bos_token_id": 2, "eos_token_id": EOS}
+KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "bert": ("Bert", _COMMON),
+    "distilbert": (
+        "DistilBert",
+        {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 64},
+    ),
+    "roberta": ("Roberta", {**_COMMON, "max_position_embeddings": 20, "pad_token_id": PAD}),
+    "gpt2": (
+        "GPT2",
+        {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64, "pad_token_id": None}
+        | {"bos_token_id": EOS, "eos_token_id": EOS},
+    ),
+    "llama": ("Llama", {**_COMMON, **_FRAMED, "num_key_value_heads": 1}),
+    "modernbert": (
+        "ModernBert",
+        {**_COMMON, **_FRAMED, "pad_token_id": PAD, "cls_token_id": 2, "sep_token_id": EOS},
+    ),
+    "t5": (
+        "T5",
+        {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "pad_token_id": PAD}
+        | {"eos_token_id": EOS, "decoder_start_token_id": PAD},
+    ),
 }
 
 
 ARCHITECTURES = [
-    kind if kind in ("bert", "llama") else pytest.param(kind, marks=pytest.mark.long) for kind in sorted(BUILDERS)
+    kind if kind in ("bert", "llama") else pytest.param(kind, marks=pytest.mark.long) for kind in sorted(KINDS)
 ]
 """Parameters of tests over all architectures: an encoder and a decoder by default."""
 
@@ -164,10 +73,13 @@ ARCHITECTURES = [
 def tiny_model(kind: str, *, seed: int = 0) -> Any:
     """A model of the kind with weights drawn from the seed."""
     import torch
+    import transformers
 
+    name, config = KINDS[kind]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BUILDERS[kind]().eval()
+        made = getattr(transformers, f"{name}Config")(vocab_size=len(WORDS), **config)
+        return getattr(transformers, f"{name}Model")(made).eval()
 
 
 def save_tiny_model(kind: str, folder: Path, *, seed: int = 0) -> str:

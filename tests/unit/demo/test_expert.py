@@ -1,5 +1,6 @@
 """The simulated expert behaves as it says it does."""
 
+from functools import cache
 from statistics import mean
 
 import pytest
@@ -15,6 +16,7 @@ def _wrong(ticket: Ticket) -> str:
     return Expert.CONFUSABLE[ticket.label][-1]
 
 
+@cache
 def _answers(prelabel: str) -> list[tuple[Ticket, str | None, str | None, float]]:
     """Every ticket with pre-label, answer and seconds, for all experts; the pre-label is `none`, `right` or `wrong`."""
     shown = {"none": lambda _ticket: None, "right": lambda ticket: ticket.label, "wrong": _wrong}[prelabel]

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.base.token_batches import padded, token_batches
 from ml_backend.models.text.torch_encoder import TextEncoder
-from tests.tiny_models import BUILDERS, WORDS, save_tiny_model
+from tests.tiny_models import KINDS, WORDS, save_tiny_model
 
 TEXTS = ["where is my card", "cash", "my refund is late please", "", "the bank lost my money top up a b c d e"]
 
 
-@pytest.mark.parametrize("kind", sorted(BUILDERS))
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_vector_depends_on_its_text_alone(kind: str, tmp_path: Path) -> None:
     encoder = TextEncoder.load(save_tiny_model(kind, tmp_path / kind))
 
