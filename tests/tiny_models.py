@@ -70,15 +70,15 @@ ARCHITECTURES = [
 """Parameters of tests over all architectures: an encoder and a decoder by default."""
 
 
-def tiny_model(kind: str, *, seed: int = 0) -> Any:
-    """A model of the kind with weights drawn from the seed."""
+def tiny_model(kind: str, *, seed: int = 0, **config: Any) -> Any:
+    """A model of the kind with weights drawn from the seed; `config` is what differs from the other tiny models."""
     import torch
     import transformers
 
-    name, config = KINDS[kind]
+    name, usual = KINDS[kind]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        made = getattr(transformers, f"{name}Config")(vocab_size=len(WORDS), **config)
+        made = getattr(transformers, f"{name}Config")(**{"vocab_size": len(WORDS), **usual, **config})
         return getattr(transformers, f"{name}Model")(made).eval()
 
 

@@ -12,12 +12,13 @@ def client(url: str, **options: object) -> OpenAiServer:
 
 @pytest.mark.parametrize("streams", [True, False])
 def test_every_prompt_gets_its_draft_in_order(streams: bool) -> None:
-    script = Script(streams=streams)
-    with openai_server(script) as url:
-        drafts = client(url).generate(["one", "two", "three"])
+    told: list[int] = []
+    with openai_server(Script(streams=streams)) as url:
+        drafts = client(url).generate(["one", "two", "three"], on_rows=told.append)
 
     assert [draft.text for draft in drafts] == ["You said one", "You said two", "You said three"]
     assert all(draft.is_complete for draft in drafts)
+    assert told == [1, 2, 3]
 
 
 def test_a_prompt_is_sent_as_the_turn_of_a_user_and_answered_greedily() -> None:
@@ -72,19 +73,11 @@ def test_a_server_that_writes_nothing_in_time_is_unreachable() -> None:
 
 
 def test_no_more_prompts_are_with_the_server_than_allowed() -> None:
-    script = Script(pauses_s=(0.2,))
+    script = Script(pauses_s=(0.05,))
     with openai_server(script) as url:
         client(url, concurrency=2).generate([str(number) for number in range(8)])
 
     assert script.most_at_a_time == 2
-
-
-def test_rows_are_counted_as_they_are_done() -> None:
-    told: list[int] = []
-    with openai_server(Script()) as url:
-        client(url).generate(["a", "b", "c"], on_rows=told.append)
-
-    assert told == [1, 2, 3]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
