@@ -58,12 +58,7 @@ def test_figures_over_a_set_of_rows() -> None:
     assert found.exact == pytest.approx(1 / 3)
     assert (found.rows, found.unanswered) == (3, 1)
     assert set(found.summary()) == {"rows", "rouge_l", "bleu", "exact"}
-
-
-def test_no_rows_have_no_figures() -> None:
-    found = TextEvaluation.of([], [])
-
-    assert (found.rows, found.rouge_l, found.bleu, found.exact) == (0, 0.0, 0.0, 0.0)
+    assert set(TextEvaluation.of([], []).summary().values()) == {0}
 
 
 def test_a_response_per_row_is_wanted() -> None:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.ports import Predictor
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import BundleError, DatabaseUnavailable
 from ml_backend.serving.champions import Champions
-from tests.fakes import FakeClock, FakePredictor, register_version
+from tests.fakes import FakePredictor, register_version
 from tests.services import versions_in
+from tests.unit.serving.projects import cold_start, project_of
 
 SHARED_BYTES, OWN_BYTES = 100, 10
 
@@ -39,15 +38,13 @@ class House:
         self.versions = versions_in(folder)
         self.loads: list[str] = []
         self.broken: set[str] = set()
-        self.champions = Champions(
-            self.versions, self._load, self._cold_start, memory_of=_memory_of, limit_bytes=limit_bytes
-        )
+        self.champions = Champions(self.versions, self._load, cold_start, memory_of=_memory_of, limit_bytes=limit_bytes)
 
     def project(self, number: int, *, has_champion: bool = True) -> Project:
-        project = Project(number, "p", "P", "<View/>", "0123456789ab", SplitFractions(), FakeClock()())
+        made = project_of(number)
         if has_champion:
-            self.promote(project)
-        return project
+            self.promote(made)
+        return made
 
     def projects(self, count: int = 3) -> list[Project]:
         return [self.project(number) for number in range(1, count + 1)]
@@ -80,15 +77,9 @@ class House:
         self.loads.append(version)
         return Loaded(version, default="Billing")
 
-    def _cold_start(self, project: Project) -> Predictor:
-        return Loaded(
-            ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint), default="Billing"
-        )
-
 
 def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
-    assert isinstance(predictor, Loaded)
-    return predictor.memory
+    return predictor.memory if isinstance(predictor, Loaded) else {}
 
 
 @pytest.fixture
