@@ -133,6 +133,7 @@ def test_what_is_trained_begins_as_the_base_model_and_is_taken_out_also_after_an
     np.testing.assert_array_equal(encoder.embed(ROWS.texts), before)
     parameters = dict(encoder.backbone.module.named_parameters())
     assert not [name for name, parameter in parameters.items() if "lora" in name or parameter.requires_grad]
+    assert not encoder.backbone.module.training
 
 
 def test_training_leaves_the_callers_random_numbers_alone(encoder: TextEncoder) -> None:
