@@ -1,7 +1,6 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,11 +25,6 @@ class Ticking:
 
 def ticking(tick_s: float) -> Deadline:
     return Deadline.after(180, Ticking(tick_s))
-
-
-@pytest.fixture
-def trial(tmp_path: Path, base: str) -> Trial:
-    return Trial(tmp_path, base)
 
 
 def test_a_fast_machine_leaves_nothing_out(trial: Trial) -> None:

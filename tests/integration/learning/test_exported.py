@@ -19,11 +19,6 @@ from tests.integration.learning.trials import Trial
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, topic_data
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
-    return GraphStore(tmp_path_factory.mktemp("home") / "graphs")
-
-
 @pytest.mark.parametrize(("method", "heads"), [(Method.LORA, LINEAR_HEADS), (Method.FULL, LINEAR_HEADS[:1])])
 def test_every_head_answers_over_its_graph_as_it_does_over_torch(
     method: Method, heads: Sequence[str], tmp_path: Path, base: str, store: GraphStore

@@ -21,11 +21,6 @@ def frozen(base: str) -> TextEncoder:
     return TextEncoder.load(base)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
-    return GraphStore(tmp_path_factory.mktemp("home") / "graphs")
-
-
 def reading_of(encoder: TextEncoder, head: str = "softmax") -> TokenisedTexts:
     data = topic_data(head, 60)
     objective = Objective.of(data.head, data.labels)

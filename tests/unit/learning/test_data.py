@@ -40,17 +40,17 @@ def test_labels_are_described_by_their_name_and_the_phrases_of_their_hint() -> N
     assert len(data.learned(0)) == 15
 
 
-def test_a_class_without_rows_is_named_in_a_warning_and_never_blocks() -> None:
-    data = data_of(keyword_rows(5, classes=["card", "cash"]), [])
+@pytest.mark.parametrize(
+    ("refunds", "warning"),
+    [
+        ([], "no train row is labeled refund: the model knows such labels by name and hint only"),
+        ([make_row(99, "refund", "refund")], "under 5 train rows each for refund (1): answers there are little tested"),
+    ],
+)
+def test_a_class_with_few_rows_or_none_is_named_in_a_warning_and_never_blocks(refunds: list[Row], warning: str) -> None:
+    data = data_of([*keyword_rows(5, classes=["card", "cash"]), *refunds], [])
 
-    assert data.labels == ("card", "cash", "refund")
-    assert data.warnings == ("no train row is labeled refund: the model knows such labels by name and hint only",)
-
-
-def test_a_class_with_a_single_row_is_named_in_a_warning() -> None:
-    rows = [*keyword_rows(5, classes=["card", "cash"]), make_row(99, "refund", "refund")]
-
-    assert data_of(rows, []).warnings == ("under 5 train rows each for refund (1): answers there are little tested",)
+    assert (data.labels, data.warnings) == (("card", "cash", "refund"), (warning,))
 
 
 def test_rows_that_cannot_be_learned_from_are_left_out_with_the_reason() -> None:

@@ -134,12 +134,6 @@ def test_parts_are_counted_row_by_row() -> None:
     assert hits.tolist() == [[0, 1], [0, 0], [0, 0]]
 
 
-def test_f1_has_two_averages() -> None:
-    found = Evaluation.of([("a",), ("a",), ("b",)], [("a",), ("a",), ()])
-
-    assert (found.macro_f1, found.micro_f1) == pytest.approx((0.5, 0.8))
-
-
 @given(PAIRS)
 def test_a_single_choice_has_the_figures_of_sets_of_one(pairs: list[tuple[str, str]]) -> None:
     true, predicted = zip(*pairs, strict=True)
