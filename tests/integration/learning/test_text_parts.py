@@ -14,7 +14,7 @@ from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.rows.collect import training_data
-from ml_backend.learning.rows.data import LabeledTexts, TrainingData
+from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingOutcome
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.bundle.manifest import BundleFacts
@@ -147,19 +147,3 @@ def test_a_bundle_whose_base_is_gone_is_refused(trial: Trial, tmp_path: Path) ->
 def test_a_base_model_has_to_be_named(tmp_path: Path, base: str) -> None:
     with pytest.raises(TrainingError, match="LABELLOOP_TEXT_BASE_MODEL"):
         train(Trial(tmp_path, base, "", FACTS), plan(AREA))
-
-
-def test_rows_without_a_response_are_left_out_with_a_warning() -> None:
-    served = plan(AREA).controls[0]
-    rows = rows_of([("card?", "Block it."), (" ", "Nothing."), ("fee?", "We pay.")])
-    rows[2] = replace(rows[2], targets={})
-
-    data = training_data(rows, [], served, "text")
-
-    assert (data.train.texts, data.train.targets) == (("card?",), ("Block it.",))
-    empty, unanswered = rows[1].task_id, rows[2].task_id
-    (warning,) = data.warnings
-    told = f"1 task with an empty text ({empty}), 1 task without an answer that counts ({unanswered})"
-    assert warning == f"2 train rows were left out: {told}"
-    assert isinstance(data.validation, LabeledTexts)
-    assert len(data.validation) == 0

@@ -85,14 +85,6 @@ def test_bf16_stays_close_to_fp32(base: str) -> None:
     assert (exact.embed(TEXTS) * rough.embed(TEXTS)).sum(axis=1).min() > 0.999
 
 
-def test_what_the_progress_callback_raises_passes_through(base: str) -> None:
-    def refuse(_: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        TextEncoder.load(base).embed(TEXTS, on_rows=refuse)
-
-
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 2000))
 def test_batches_hold_every_row_once_within_the_token_budget(lengths: list[int], budget: int) -> None:
     batches = list(token_batches(lengths, tokens_per_batch=budget))
