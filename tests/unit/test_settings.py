@@ -1,6 +1,7 @@
 """Settings that cannot work stop every command at its start, and those that can do not."""
 
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ml_backend.options import Options
 
 DATABASE, MLFLOW = "LABELLOOP_DATABASE_URL", "LABELLOOP_MLFLOW_URL"
 PASSWORD = {"LABELLOOP_PASSWORD": "secret-1", "LABELLOOP_WEBHOOK_PASSWORD": "secret-2"}
+TIMES = ("STUDIO_TIMEOUT_S", "DRAFT_BUDGET_S", "HOOK_TIMEOUT_S", "JOB_HEARTBEAT_TIMEOUT_S")
 SECRETS = ("PASSWORD", "WEBHOOK_PASSWORD", "STUDIO_TOKEN", "TEXT_SERVER_KEY")
 
 
@@ -24,19 +26,10 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["STUDIO_TIMEOUT_S", "DRAFT_BUDGET_S", "HOOK_TIMEOUT_S", "JOB_HEARTBEAT_TIMEOUT_S"])
-@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0", "1e-9", "1e18", "soon"])
-def test_times_are_refused_that_nothing_can_be_done_within(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = refusal(monkeypatch, **{f"LABELLOOP_{name}": value})
-
-    assert said.startswith(f"LABELLOOP_{name}: '{value}' found; input should be")
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        *product(TIMES, ["nan", "inf", "-1", "0", "1e-9", "1e18", "soon"]),
         ("RETRAIN_DEBOUNCE_S", "nan"),
         ("RETRAIN_INTERVAL_S", "inf"),
         ("RETRAIN_INTERVAL_S", "-0.1"),

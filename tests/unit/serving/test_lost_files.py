@@ -74,7 +74,10 @@ def test_a_champion_in_memory_goes_on_serving_with_an_alarm(tmp_path: Path, harm
 
 @pytest.mark.parametrize(
     ("lost", "answers"),
-    [([3], "p-1-v2"), ([3, 2], "p-1-v1"), ([3, 1], "p-1-v2"), ([1], "p-1-v3")],
+    [
+        *[([3], "p-1-v2"), ([3, 2], "p-1-v1"), ([3, 1], "p-1-v2"), ([1], "p-1-v3")],
+        ([3, 2, 1], ModelVersion.cold_start_name(KEY, "0123456789ab")),
+    ],
 )
 def test_a_process_that_starts_serves_the_newest_whole_version(tmp_path: Path, lost: list[int], answers: str) -> None:
     shelf = Shelf(tmp_path, 3)
@@ -85,16 +88,6 @@ def test_a_process_that_starts_serves_the_newest_whole_version(tmp_path: Path, l
     assert champions.refresh(PROJECT).version == answers
     assert champions.refresh(PROJECT).version == answers
     assert len(alarms.sentences()) == (3 in lost)
-
-
-def test_where_none_is_whole_the_cold_start_answers(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, 2)
-    for version in shelf.versions:
-        shutil.rmtree(version.path)
-    champions, alarms = shelf.process()
-
-    assert champions.refresh(PROJECT).version == ModelVersion.cold_start_name(KEY, "0123456789ab")
-    assert alarms.counts()[AlarmKind.MODEL] == 1
 
 
 def test_files_that_are_back_end_the_alarm(tmp_path: Path) -> None:

@@ -121,10 +121,6 @@ def test_the_train_button_queues_one_job(services: Services, client: FlaskClient
     assert services.database.jobs.get(1).params["trigger"] == "page"
 
 
-def test_the_train_button_of_an_unknown_project_is_not_found(client: FlaskClient) -> None:
-    assert client.post("/projects/9/train", json={}).status_code == 404
-
-
 def test_the_cancel_button_cancels(services: Services, client: FlaskClient, project: Project) -> None:
     client.post("/projects/1/train", json={})
 
