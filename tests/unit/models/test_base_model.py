@@ -87,9 +87,9 @@ LOADING = pytest.mark.parametrize(
 )
 
 
-@LOADING
+@pytest.mark.parametrize("load", [load_backbone, LanguageModel.load])
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "a/b/c", " "])
-def test_a_path_that_is_no_folder_says_what_to_give(name: str, load: Load, save: Save) -> None:
+def test_a_path_that_is_no_folder_says_what_to_give(name: str, load: Load) -> None:
     with pytest.raises(EncoderError, match=r"is not a folder; give a folder with config\.json"):
         load(name)
 

@@ -63,7 +63,7 @@ def test_blind_tasks_get_a_score_where_drafts_have_one(encoder: TextEncoder) -> 
 
 
 def test_an_untuned_base_model_writes(tmp_path: Path) -> None:
-    (draft,) = shared_writer(save_tiny_decoder("llama", tmp_path), None).generate(["my card"])
+    (draft,) = shared_writer(save_tiny_decoder("llama", tmp_path, length=64), None).generate(["my card"])
 
     assert draft.text
     assert draft.confidence is not None

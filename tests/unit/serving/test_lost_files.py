@@ -75,7 +75,10 @@ def test_a_champion_in_memory_goes_on_serving_with_an_alarm(tmp_path: Path, harm
 @pytest.mark.parametrize(
     ("lost", "answers"),
     [
-        *[([3], "p-1-v2"), ([3, 2], "p-1-v1"), ([3, 1], "p-1-v2"), ([1], "p-1-v3")],
+        ([3], "p-1-v2"),
+        ([3, 2], "p-1-v1"),
+        ([3, 1], "p-1-v2"),
+        ([1], "p-1-v3"),
         ([3, 2, 1], ModelVersion.cold_start_name(KEY, "0123456789ab")),
     ],
 )
