@@ -10,32 +10,27 @@ import pytest
 from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
-from ml_backend.errors import SnapshotError, StudioExportError, StudioUnreachable
+from ml_backend.errors import SnapshotError, StudioUnreachable
 from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.exporting.snapshots import export_file, export_project
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, build_test_services, choice, texts_in
-
-TEXTS = [*texts_in(Split.TRAIN, 4), *texts_in(Split.VALIDATION, 1), *texts_in(Split.TEST, 1)]
+from tests.services import CONFIG, add_project, build_test_services, choice, write_export
+from tests.unit.workflows.exports import TEXTS, add_labeled_project
 
 
 @pytest.fixture
 def project(services: Services) -> Project:
-    """Every task but the fourth is labeled; an event told of the first."""
-    project = add_project(services, TEXTS)
-    for task_id in (1, 2, 3, 5, 6):
-        services.studio.submit_annotation(task_id, {"result": choice("Billing"), "lead_time": 2.0})
+    """As `add_labeled_project`; an event told of the first task's label."""
+    project = add_labeled_project(services)
     receive(services, parse_webhook(services.studio.event("ANNOTATION_CREATED", 1)))
     return project
 
 
 @pytest.fixture
 def export(services: Services, project: Project, tmp_path: Path) -> Path:
-    path = tmp_path / "Support Tickets.json"
-    path.write_text(json.dumps([services.studio.task_json(task_id) for task_id in services.studio.tasks]))
-    return path
+    return write_export(services, tmp_path / "Support Tickets.json")
 
 
 def test_a_snapshot_holds_the_reviewed_tasks_in_their_splits(services: Services, project: Project) -> None:
@@ -135,14 +130,8 @@ def test_a_chosen_folder_gets_the_snapshot_and_is_not_the_newest_of_the_project(
     first, again = export_project(services, project, out), export_project(services, project, out)
 
     assert (first.path, first.is_new, again.id, again.is_new) == (out, True, first.id, False)
-    assert sorted(path.name for path in out.iterdir()) == [
-        "dropped.jsonl",
-        "manifest.json",
-        "test.jsonl",
-        "train.jsonl",
-        "unresolved.jsonl",
-        "validation.jsonl",
-    ]
+    names = {"manifest.json", *(f"{name}.jsonl" for name in ("dropped", "test", "train", "unresolved", "validation"))}
+    assert {path.name for path in out.iterdir()} == names
     assert services.database.snapshots.last(1) is None
     assert list(out.parent.iterdir()) == [out]
 
@@ -199,10 +188,3 @@ def test_what_was_made_of_odd_values_stands_in_the_manifest(services: Services, 
 
     assert "tasks without a whole number for an id, which got numbers: 1" in warnings
     assert "values that are NaN or infinite, which JSON does not have, read as null: 1" in warnings
-
-
-def test_a_file_that_is_no_export_is_refused(services: Services, tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text("{}")
-
-    with pytest.raises(StudioExportError):
-        export_file(services, tmp_path / "x.json", CONFIG, SplitFractions())

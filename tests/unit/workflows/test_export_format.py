@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split, SplitFractions
+from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import ConfigurationError, StudioExportError
 from ml_backend.exporters.base import ExportRequest
 from ml_backend.tasks import template_path
 from ml_backend.workflows.exporting.formats import export_format, export_format_of_file
 from ml_backend.workflows.services import Services
-from tests.services import CONFIG, add_project, choice, texts_in
+from tests.services import CONFIG, add_project, choice, write_export
+from tests.unit.workflows.exports import TEXTS, add_labeled_project
 
-TEXTS = [*texts_in(Split.TRAIN, 4), *texts_in(Split.VALIDATION, 1), *texts_in(Split.TEST, 1)]
 TWO_CONTROLS = CONFIG.replace(
     "</View>", '<Choices name="tone" toName="text"><Choice value="calm"/><Choice value="cross"/></Choices></View>'
 )
@@ -23,18 +23,12 @@ TWO_CONTROLS = CONFIG.replace(
 
 @pytest.fixture
 def project(services: Services) -> Project:
-    """Every task but the fourth is labeled."""
-    project = add_project(services, TEXTS)
-    for task_id in (1, 2, 3, 5, 6):
-        services.studio.submit_annotation(task_id, {"result": choice("Billing"), "lead_time": 2.0})
-    return project
+    return add_labeled_project(services)
 
 
 @pytest.fixture
 def export(services: Services, project: Project, tmp_path: Path) -> Path:
-    path = tmp_path / "tasks.json"
-    path.write_text(json.dumps([services.studio.task_json(task_id) for task_id in services.studio.tasks]))
-    return path
+    return write_export(services, tmp_path / "tasks.json")
 
 
 def lines(path: Path) -> list[Any]:

@@ -84,32 +84,6 @@ def test_forged_events_change_no_row(
     assert rows(services, project) == before
 
 
-@pytest.mark.parametrize("claims", FORGERIES[:5], ids=str)
-def test_events_that_are_forged_before_the_true_ones_change_no_row(
-    services: Services, project: Project, tmp_path: Path, claims: dict[str, Any]
-) -> None:
-    (tmp_path / "other").mkdir()
-    untouched = build_test_services(tmp_path / "other", studio=services.studio)
-    same = add_known(untouched, project)
-    tell_the_truth(untouched)
-
-    forge(services, 1, "ANNOTATION_CREATED", **{"updated_at": "2025-12-31T00:00:00Z", **claims})
-    tell_the_truth(services)
-
-    assert rows(services, project) == rows(untouched, same)
-
-
-def add_known(services: Services, project: Project) -> Project:
-    return services.database.projects.add(
-        project.id,
-        slug=project.slug,
-        title=project.title,
-        label_config=project.label_config,
-        fingerprint=project.label_config_fingerprint,
-        split=project.split,
-    )
-
-
 def test_a_row_for_training_is_never_blind(services: Services, project: Project) -> None:
     for number in (1, 2, 3):
         forge(services, number, "ANNOTATION_CREATED", text=HELD_OUT)

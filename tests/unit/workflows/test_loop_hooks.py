@@ -1,6 +1,5 @@
 """Hooks at promotions and predictions."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +10,11 @@ from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import PromotionVetoed
 from ml_backend.hooks import hookimpl
-from ml_backend.hooks.manager import Hooks
 from ml_backend.workflows.labeling.predict import predict_for_studio
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
-from tests.services import add_project, add_version, texts_in
+from tests.services import add_project, add_version, texts_in, with_hook
 
 
 class Guard:
@@ -52,12 +50,6 @@ def project(services: Services) -> Project:
     return add_project(services, [*texts_in(Split.TRAIN, 2), *texts_in(Split.TEST, 1)])
 
 
-def hooked(services: Services, plugin: object) -> Services:
-    hooks = Hooks(5)
-    hooks.register(plugin, type(plugin).__name__)
-    return replace(services, hooks=hooks)
-
-
 @pytest.mark.parametrize(
     ("plugin", "message"),
     [
@@ -72,7 +64,7 @@ def test_a_veto_leaves_everything_as_it_is(services: Services, project: Project,
     version, before = add_version(services, project), services.versions.serving(project)
 
     with pytest.raises(PromotionVetoed, match=message):
-        Promoter(hooked(services, plugin)).promote(project, version.name, reason="better")
+        Promoter(with_hook(services, plugin)).promote(project, version.name, reason="better")
 
     assert services.versions.serving(project) == before
     assert services.database.promotions.history(project.id) == []
@@ -82,7 +74,7 @@ def test_a_veto_leaves_everything_as_it_is(services: Services, project: Project,
 def test_a_promotion_that_nobody_objects_to_is_told(services: Services, project: Project) -> None:
     version, before = add_version(services, project), services.versions.serving(project)
     guard = Guard(allowed=version.name)
-    with_guard = hooked(services, guard)
+    with_guard = with_hook(services, guard)
 
     promotion = Promoter(with_guard).promote(project, version.name, reason="better")
 
@@ -94,7 +86,7 @@ def test_a_promotion_that_nobody_objects_to_is_told(services: Services, project:
 def test_what_somebody_forces_is_not_vetoed(services: Services, project: Project) -> None:
     version, before = add_version(services, project), services.versions.serving(project)
     guard = Guard()
-    with_guard = hooked(services, guard)
+    with_guard = with_hook(services, guard)
 
     Promoter(with_guard).promote(project, version.name, reason="now", is_forced=True)
     Promoter(with_guard).rollback(project, reason="back")
@@ -106,7 +98,7 @@ def test_what_somebody_forces_is_not_vetoed(services: Services, project: Project
 
 def test_predictions_of_requests_and_pushes_are_told(services: Services, project: Project) -> None:
     guard = Guard()
-    with_guard = hooked(services, guard)
+    with_guard = with_hook(services, guard)
     predictor = services.champions.get(project)
     tasks = [Task(task_id, data["data"]) for task_id, data in services.studio.tasks.items()]
 

@@ -8,11 +8,6 @@ import pytest
 from ml_backend.workflows.labeling.read_ahead import read_ahead
 
 
-def test_every_item_comes_once_and_in_order() -> None:
-    with read_ahead(range(100), 3) as items:
-        assert list(items) == list(range(100))
-
-
 def test_no_more_is_read_than_there_is_room_for() -> None:
     read: list[int] = []
     third = threading.Event()

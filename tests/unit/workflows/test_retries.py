@@ -63,22 +63,26 @@ def test_a_passing_failure_is_tried_again_after_growing_waits(failure: Labelloop
 
 
 @pytest.mark.parametrize(
-    "failure",
+    ("failure", "patience_s"),
     [
-        StudioRejected("no such project", status=404),
-        StudioUnauthorized("the token is wrong"),
-        TrackingError("the schema is too old"),
-        DatabaseUnavailable("the disk is full", is_passing=False),
-        SnapshotError("not one row"),
-        JobCancelled("somebody cancelled"),
-        ZeroDivisionError("a bug"),
+        (StudioRejected("no such project", status=404), 126.0),
+        (StudioUnauthorized("the token is wrong"), 126.0),
+        (TrackingError("the schema is too old"), 126.0),
+        (DatabaseUnavailable("the disk is full", is_passing=False), 126.0),
+        (SnapshotError("not one row"), 126.0),
+        (JobCancelled("somebody cancelled"), 126.0),
+        (ZeroDivisionError("a bug"), 126.0),
+        pytest.param(StudioRejected("busy", status=429, retry_after_s=7200.0), 63.0, id="wanted: hours"),
+        pytest.param(StudioUnreachable("away"), 0.0, id="without patience"),
     ],
 )
-def test_a_lasting_failure_is_raised_at_once(failure: Exception) -> None:
+def test_a_failure_that_lasts_or_would_be_waited_for_too_long_is_raised_at_once(
+    failure: Exception, patience_s: float
+) -> None:
     work, waits = Work(failure), Waits()
 
     with pytest.raises(type(failure), match=str(failure)):
-        with_retries(work, 126.0, waits)
+        with_retries(work, patience_s, waits)
 
     assert (work.done, waits.seconds) == (1, [])
 
@@ -98,21 +102,3 @@ def test_nobody_is_asked_again_sooner_than_wanted() -> None:
     with_retries(Work(StudioRejected("busy", status=429, retry_after_s=30.0)), 63.0, waits)
 
     assert waits.seconds == [30]
-
-
-def test_nobody_waits_for_hours_inside_a_job() -> None:
-    work, waits = Work(StudioRejected("busy", status=429, retry_after_s=7200.0)), Waits()
-
-    with pytest.raises(StudioRejected):
-        with_retries(work, 63.0, waits)
-
-    assert waits.seconds == []
-
-
-def test_without_patience_nothing_is_tried_again() -> None:
-    work, waits = Work(StudioUnreachable("away")), Waits()
-
-    with pytest.raises(StudioUnreachable):
-        with_retries(work, 0.0, waits)
-
-    assert waits.seconds == []

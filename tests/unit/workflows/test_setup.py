@@ -5,7 +5,6 @@ import pytest
 from ml_backend.domain.model import ModelVersion, PromotionState
 from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
-from ml_backend.labelstudio.plans import plan_of
 from ml_backend.workflows.connecting.projects import announced_version, remember_project, slug_of
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
@@ -44,15 +43,6 @@ def test_setup_tells_no_title_so_the_known_one_stays(services: Services) -> None
     assert remember_project(services, 8, CONFIG).title == "Project 8"
 
 
-def test_a_changed_label_config_is_taken_over(services: Services) -> None:
-    before = remember_project(services, 7, CONFIG)
-    after = remember_project(services, 7, OTHER)
-
-    assert after.label_config == OTHER
-    assert after.label_config_fingerprint != before.label_config_fingerprint
-    assert plan_of(after.label_config).controls[0].control.label_values == ("Billing", "Shipping", "Refunds")
-
-
 def test_what_a_changed_label_config_means_is_logged(services: Services, caplog: pytest.LogCaptureFixture) -> None:
     remember_project(services, 7, CONFIG)
     caplog.clear()
@@ -86,12 +76,6 @@ def test_a_config_that_cannot_be_served_leaves_the_known_one(
         remember_project(services, 8, config)
 
     assert [project.label_config for project in services.database.projects.all()] == [CONFIG]
-
-
-def test_before_the_first_model_the_cold_start_is_announced(services: Services) -> None:
-    project = add_project(services)
-
-    assert announced_version(services, project) == (f"tickets-1-cold-start-{project.label_config_fingerprint}")
 
 
 def test_a_promoted_version_is_announced_from_its_commit_point_on(services: Services) -> None:

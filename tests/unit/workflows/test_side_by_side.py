@@ -56,16 +56,6 @@ def test_controls_without_responses_are_left_out() -> None:
     assert echo.asked == []
 
 
-def test_many_texts_are_asked_about_a_few_at_a_time() -> None:
-    told: list[int] = []
-    remembering = Remembering(Echo("v1", "block it"), at_once=2, on_texts=told.append)
-
-    answers = remembering.predict(["a", "b", "c", "d", "e", "a"])
-
-    assert len(answers) == 6
-    assert told == [2, 4, 5]
-
-
 def test_every_text_is_asked_about_once() -> None:
     echo = Echo("v1", "block it")
     remembering = Remembering(echo)

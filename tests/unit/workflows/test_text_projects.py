@@ -59,13 +59,8 @@ def test_the_gate_tells_how_far_the_versions_have_written(services: Services) ->
     services.versions.serve(champion)
     reports: list[Progress] = []
 
-    outcome = hold_gate(
-        services,
-        export_project(services, project),
-        services.versions.get(challenger),
-        project,
-        report=reports.append,
-    )
+    snapshot, version = export_project(services, project), services.versions.get(challenger)
+    outcome = hold_gate(services, snapshot, version, project, report=reports.append)
 
     assert outcome is not None
     assert outcome.decision.promote

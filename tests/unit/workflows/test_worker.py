@@ -82,8 +82,29 @@ def project(services: Services) -> Project:
     return services.database.projects.get(1)
 
 
+@pytest.fixture
+def job(services: Services) -> Job:
+    """A job that waits."""
+    return PrelabelJob(trigger="test").request(services, 1)[0]
+
+
+@pytest.fixture
+def worker(services: Services) -> Worker:
+    return Worker(services)
+
+
+def now(services: Services, job: Job) -> Job:
+    return services.database.jobs.get(job.id)
+
+
 def state(services: Services, job: Job) -> JobState:
-    return services.database.jobs.get(job.id).state
+    return now(services, job).state
+
+
+def succeed(services: Services, launcher: FakeLauncher, job: Job) -> None:
+    """Have a job and its process come to their end."""
+    services.database.jobs.finish(job, JobState.SUCCEEDED)
+    launcher.children[job.id].status = 0
 
 
 def test_a_queued_job_runs_to_its_end_in_process(tmp_path: Path) -> None:
@@ -100,47 +121,30 @@ def test_a_queued_job_runs_to_its_end_in_process(tmp_path: Path) -> None:
 
 
 def test_a_project_has_one_running_job_and_projects_do_not_wait_for_each_other(
-    services: Services, launcher: FakeLauncher
+    services: Services, launcher: FakeLauncher, job: Job, worker: Worker
 ) -> None:
     add_project(services, TEXTS, title="Other")
-    first, _ = PrelabelJob(trigger="test").request(services, 1)
     second, _ = TrainJob.by_settings(services, "test").request(services, 1)
     other, _ = TrainJob.by_settings(services, "test").request(services, 2)
-    worker = Worker(services)
 
     worker.step()
 
-    assert [state(services, job) for job in (first, second, other)] == [
-        JobState.RUNNING,
-        JobState.QUEUED,
-        JobState.RUNNING,
-    ]
-    services.database.jobs.finish(first, JobState.SUCCEEDED)
-    launcher.children[first.id].status = 0
+    states = [state(services, each) for each in (job, second, other)]
+    assert states == [JobState.RUNNING, JobState.QUEUED, JobState.RUNNING]
+    succeed(services, launcher, job)
     worker.step()
     assert state(services, second) is JobState.RUNNING
     assert not worker.is_idle
 
 
-def test_two_workers_share_the_jobs_without_running_one_twice(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    first, second = Worker(services), Worker(services)
-
-    first.step()
-    second.step()
-
-    assert list(launcher.children) == [job.id]
-    assert (first.is_idle, second.is_idle) == (False, True)
-
-
-def test_a_process_that_cannot_be_started_fails_its_job(services: Services, launcher: FakeLauncher) -> None:
+def test_a_process_that_cannot_be_started_fails_its_job(
+    services: Services, launcher: FakeLauncher, job: Job, worker: Worker
+) -> None:
     launcher.error = OSError("too many processes")
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
 
     worker.step()
 
-    found = services.database.jobs.get(job.id)
+    found = now(services, job)
     assert (found.state, found.error) == (JobState.FAILED, "the process did not start: too many processes")
     assert worker.is_idle
 
@@ -157,35 +161,33 @@ def test_a_process_that_cannot_be_started_fails_its_job(services: Services, laun
     ],
 )
 def test_a_job_whose_process_died_goes_on_by_itself(
-    services: Services, launcher: FakeLauncher, status: int, reason: str
+    services: Services, launcher: FakeLauncher, job: Job, status: int, reason: str
 ) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
     worker = Worker(services)
     worker.step()
     launcher.children[job.id].status = status
 
     worker.look_after_children()
-    assert services.database.jobs.get(job.id).message == f"goes on by itself: {reason}, while 'starting'"
+    assert now(services, job).message == f"goes on by itself: {reason}, while 'starting'"
     worker.step()
 
-    again = services.database.jobs.get(job.id)
+    again = now(services, job)
     assert (again.state, again.attempt, again.pid) == (JobState.RUNNING, 2, launcher.children[job.id].pid)
-    services.database.jobs.finish(again, JobState.SUCCEEDED)
-    launcher.children[job.id].status = 0
+    succeed(services, launcher, again)
     worker.step()
     assert (state(services, job), worker.is_idle) == (JobState.SUCCEEDED, True)
 
 
-def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
+def test_a_job_whose_processes_keep_dying_fails(
+    services: Services, launcher: FakeLauncher, job: Job, worker: Worker
+) -> None:
     for _ in range(services.options.jobs.attempts):
         worker.step()
         launcher.children[job.id].status = -signal.SIGSEGV
 
     worker.step()
 
-    found = services.database.jobs.get(job.id)
+    found = now(services, job)
     assert (found.state, found.attempt) == (JobState.FAILED, 3)
     assert found.error == (
         "its process was killed by SIGSEGV, while 'starting'; death 3 of 3 without progress, so the job is over; "
@@ -195,19 +197,19 @@ def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: Fa
     assert state(services, job) is JobState.FAILED
 
 
-def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
+def test_a_job_that_gets_on_between_deaths_is_never_given_up(
+    services: Services, launcher: FakeLauncher, job: Job, worker: Worker
+) -> None:
     for attempt in range(1, 8):
         worker.step()
-        running = services.database.jobs.get(job.id)
+        running = now(services, job)
         assert (running.state, running.attempt) == (JobState.RUNNING, attempt)
         services.database.jobs.keep(running, {"epoch": attempt})
         launcher.children[job.id].status = -signal.SIGKILL
 
     worker.step()
 
-    assert services.database.jobs.get(job.id).checkpoint == {"epoch": 7}
+    assert now(services, job).checkpoint == {"epoch": 7}
 
 
 def test_a_worker_runs_no_more_jobs_at_once_than_it_may(tmp_path: Path, launcher: FakeLauncher) -> None:
@@ -217,27 +219,25 @@ def test_a_worker_runs_no_more_jobs_at_once_than_it_may(tmp_path: Path, launcher
 
     worker.step()
     assert [state(services, job) for job in jobs] == [JobState.RUNNING, JobState.RUNNING, JobState.QUEUED]
-    services.database.jobs.finish(jobs[0], JobState.SUCCEEDED)
-    launcher.children[jobs[0].id].status = 0
+    succeed(services, launcher, jobs[0])
     worker.step()
 
     assert [state(services, job) for job in jobs] == [JobState.SUCCEEDED, JobState.RUNNING, JobState.RUNNING]
 
 
-def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
+def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLauncher, job: Job, worker: Worker) -> None:
     worker.step()
     services.database.jobs.finish(job, JobState.FAILED, error="one label only")
     launcher.children[job.id].status = 1
 
     worker.step()
 
-    assert services.database.jobs.get(job.id).error == "one label only"
+    assert now(services, job).error == "one label only"
 
 
-def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
+def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(
+    services: Services, launcher: FakeLauncher, job: Job
+) -> None:
     worker = Worker(services, WorkerIntervals(cancel_grace_s=0.05))
     worker.step()
     services.database.jobs.cancel(job.id)
