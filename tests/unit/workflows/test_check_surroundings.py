@@ -222,12 +222,7 @@ def test_a_job_without_a_sign_of_life_is_a_warning(loop: Loop) -> None:
     loop.assert_finding("worker", State.WARNING, found)
 
 
-def test_why_an_address_is_unreachable_is_found_out() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert BackendProbe.why_unreachable(f"http://127.0.0.1:{port}") == "reachable"
-    assert BackendProbe.why_unreachable(f"http://127.0.0.1:{port}") == "refused"
-    assert BackendProbe.why_unreachable("http://no-such-host.invalid") == "unknown_host"
+def test_an_address_whose_port_is_no_number_is_as_good_as_unknown() -> None:
     assert BackendProbe.why_unreachable("http://localhost:notaport") == "unknown_host"
 
 

@@ -84,15 +84,6 @@ def test_forged_events_change_no_row(
     assert rows(services, project) == before
 
 
-def test_a_row_for_training_is_never_blind(services: Services, project: Project) -> None:
-    for number in (1, 2, 3):
-        forge(services, number, "ANNOTATION_CREATED", text=HELD_OUT)
-
-    blind = {row.task_id: row.labels[0].blind for row in rows(services, project)}
-
-    assert blind == {1: False, 2: False, 3: True}
-
-
 @pytest.mark.parametrize("updated_at", [None, "2026-01-01T12:30:00Z", "2027-01-01T00:00:00Z"])
 @pytest.mark.parametrize("is_imported", [True, False])
 def test_a_forged_star_settles_nothing(

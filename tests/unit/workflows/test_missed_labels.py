@@ -67,15 +67,6 @@ def test_a_change_that_no_event_told_of_is_counted(services: Services, project: 
     assert services.database.events.history(1)[annotation].action is EventAction.UPDATED
 
 
-def test_what_was_told_is_left_alone(services: Services, project: Project, missed: MissedLabels) -> None:
-    annotation = label(services, 1, is_told=True)
-    services.studio.update_annotation(annotation)
-    receive(services, parse_webhook(services.studio.event("ANNOTATION_UPDATED", annotation)))
-    later(services)
-
-    assert missed.look() == 0
-
-
 def test_imported_labels_are_not_what_anybody_missed(services: Services, missed: MissedLabels) -> None:
     add_project(services)
     tasks = [{"data": {"text": "a"}, "annotations": [{"result": choice("Billing"), "lead_time": 3.0}]}]

@@ -171,14 +171,6 @@ def test_nothing_is_trained_while_label_studio_cannot_be_asked(services: Service
     assert retrain_if_due(services, project) is not None
 
 
-def test_labels_count_from_the_last_snapshot_on(services: Services, project: Project) -> None:
-    label(services, 1, 2, 3)
-    services.database.snapshots.add(1, "abc", services.database.events.last_id(1))
-    label(services, 4)
-
-    assert new_labels(services, project) == 1
-
-
 @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.ABANDONED])
 def test_two_trainings_keep_their_distance(services: Services, project: Project, state: JobState) -> None:
     submit(services, 3)
