@@ -8,12 +8,7 @@ from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.quality import IssueKind
 from ml_backend.workflows.auditing.decisions import learn_decisions, precision_table
 from tests.services import add_project, build_test_services, choice
-from tests.unit.workflows.audits import Case, audit_of, flagged, labeled_case, push, put_flag, suspect, suspects_in
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return labeled_case(build_test_services(tmp_path), customer=7)
+from tests.unit.workflows.audits import Case, audit_of, flagged, push, put_flag, suspect, suspects_in
 
 
 def test_what_an_audit_no_longer_finds_is_cleared_and_its_flag_withdrawn(case: Case) -> None:

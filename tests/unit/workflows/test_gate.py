@@ -1,6 +1,5 @@
 """Champion and challenger on the same test rows."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from ml_backend.errors import ModelNotFound, SnapshotError
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.promoting.gate import GateOutcome, compare_versions, hold_gate
 from ml_backend.workflows.services import Services
+from tests.fakes import FakePredictor
 from tests.services import add_project, add_version, build_test_services, choice, texts_in
 
 TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 6)
@@ -138,20 +138,11 @@ BOTH = """<View>
 </View>"""
 
 
-class Answering:
-    """Gives every text the same answers."""
-
-    def __init__(self, version: str, **targets: Target) -> None:
-        self.version = version
-        self._answers = {control: ScoredTarget(target, 0.5, {}) for control, target in targets.items()}
-
-    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-        return [self._answers for _ in texts]
-
-
 def answering(services: Services, project: Project, **targets: Target) -> ModelVersion:
+    """A version that gives every text the same answers."""
     version = add_version(services, project)
-    services.load_predictor.put(version.path, Answering(version.name, **targets))
+    answers = {control: ScoredTarget(target, 0.5, {}) for control, target in targets.items()}
+    services.load_predictor.put(version.path, FakePredictor(version.name, others=answers))
     return version
 
 

@@ -14,7 +14,6 @@ from ml_backend.workflows.jobs.kinds.prelabel import PrelabelJob
 from ml_backend.workflows.jobs.kinds.promote import PromoteJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.services import Services
-from tests.services import add_project
 
 TRAINING = TrainJob(
     trigger="command",
@@ -33,11 +32,6 @@ ONE_OF_EACH = [
 ]
 
 
-@pytest.fixture
-def project(services: Services) -> Project:
-    return add_project(services)
-
-
 def test_each_kind_is_one_file_and_its_requests_survive_the_jobs_row(services: Services, project: Project) -> None:
     assert set(JobKind.all().values()) == {type(wanted) for wanted in ONE_OF_EACH}
     for wanted in ONE_OF_EACH:
@@ -48,11 +42,8 @@ def test_each_kind_is_one_file_and_its_requests_survive_the_jobs_row(services: S
 
 
 def test_rows_keep_the_parameters_that_earlier_versions_wrote() -> None:
-    assert PromoteJob(version=None, reason="worse", is_forced=True).model_dump(mode="json") == {
-        "version": None,
-        "reason": "worse",
-        "is_forced": True,
-    }
+    promotion = PromoteJob(version=None, reason="worse", is_forced=True).model_dump(mode="json")
+    assert promotion == {"version": None, "reason": "worse", "is_forced": True}
     written = TRAINING.model_dump(mode="json")
     assert written["method"] == "lora"
     del written["text_base_model"]  # there was a time before it

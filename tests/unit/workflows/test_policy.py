@@ -24,11 +24,6 @@ def services(tmp_path: Path) -> Services:
     return build_test_services(tmp_path, retrain_after=3)
 
 
-@pytest.fixture
-def project(services: Services) -> Project:
-    return add_project(services)
-
-
 def label(
     services: Services,
     *annotation_ids: int,

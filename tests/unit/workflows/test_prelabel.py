@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ml_backend.errors import BundleError, JobCancelled, LabelConfigError, Studi
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.labeling.predict import predict_file, predict_for_studio
 from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing, select_version
+from ml_backend.workflows.labeling.read_ahead import read_ahead
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.services import CONFIG, add_project, choice, texts_in
@@ -34,8 +35,8 @@ def project(services: Services) -> Project:
 class Doing(FakePredictor):
     """Does something before it answers `Billing` to everything."""
 
-    def __init__(self, before: Callable[[], object]) -> None:
-        super().__init__("m1", {}, "Billing")
+    def __init__(self, before: Callable[[], object], **more: Any) -> None:
+        super().__init__("m1", {}, "Billing", **more)
         self._before = before
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
@@ -80,13 +81,6 @@ ANSWERS: dict[str, ScoredTarget] = {
 }
 
 
-class EveryControl(FakePredictor):
-    """Answers controls that were there when it was trained."""
-
-    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-        return [ANSWERS for _ in texts]
-
-
 def with_controls(*controls: str) -> str:
     return CONFIG.replace("</View>", f"{''.join(controls)}</View>")
 
@@ -96,7 +90,7 @@ def test_a_control_that_has_gone_unheard_is_not_answered(services: Services, gon
     project = add_project(services, TRAIN, label_config=with_controls(gone, kept))
     services.studio.update_project(project.id, {"label_config": with_controls(kept)})
 
-    assert push_missing(services, project, EveryControl("m1", {})) == 3
+    assert push_missing(services, project, FakePredictor("m1", others=ANSWERS)) == 3
 
     answered = [{region["from_name"] for region in p["result"]} for p in services.studio.predictions.values()]
     assert answered == [{"category", kept.partition('name="')[2].partition('"')[0]}] * 3
@@ -107,16 +101,13 @@ def test_a_control_that_has_gone_unheard_is_not_answered(services: Services, gon
 def test_a_control_that_goes_while_predictions_are_made_stops_the_push(services: Services, gone: str) -> None:
     project = add_project(services, TRAIN, label_config=with_controls(gone))
 
-    class Slow(EveryControl):
-        def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-            services.studio.update_project(project.id, {"label_config": CONFIG})
-            return super().predict(texts)
+    slow = Doing(lambda: services.studio.update_project(project.id, {"label_config": CONFIG}), others=ANSWERS)
 
     with pytest.raises(StudioError, match="The config has changed since"):
-        push_missing(services, project, Slow("m1", {}))
+        push_missing(services, project, slow)
 
     assert services.studio.predictions == {}
-    assert push_missing(services, project, EveryControl("m1", {})) == 3
+    assert push_missing(services, project, FakePredictor("m1", others=ANSWERS)) == 3
 
 
 def test_a_label_config_that_can_no_longer_be_served_stops_the_push(services: Services, project: Project) -> None:
@@ -133,14 +124,6 @@ def test_labeled_tasks_are_left_alone(services: Services, project: Project) -> N
     assert 2 not in {p["task"] for p in services.studio.predictions.values()}
 
 
-class Doubly(FakePredictor):
-    """Answers another control as well."""
-
-    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-        more = {"more": ScoredTarget("x", 0.5, {})}
-        return [answers and {**answers, **more} for answers in super().predict(texts)]
-
-
 def test_a_control_that_label_studio_takes_no_predictions_for_does_not_keep_the_others_from_being_pushed(
     services: Services, project: Project
 ) -> None:
@@ -148,7 +131,9 @@ def test_a_control_that_label_studio_takes_no_predictions_for_does_not_keep_the_
     more = CONFIG.replace("</View>", f'<Collapse><Panel value="More">{choices}</Panel></Collapse></View>')
     services.studio.update_project(project.id, {"label_config": more})
 
-    assert push_missing(services, remember_project(services, project.id, more), Doubly("m1", {}, "Billing")) == 4
+    predictor = FakePredictor("m1", {}, "Billing", others={"more": ScoredTarget("x", 0.5, {})})
+
+    assert push_missing(services, remember_project(services, project.id, more), predictor) == 4
 
     found = [region["from_name"] for each in services.studio.predictions.values() for region in each["result"]]
     assert found == ["category"] * 3
@@ -332,3 +317,38 @@ def test_a_version_whose_label_config_was_changed_is_refused(
 
     with pytest.raises(BundleError, match=said):
         list(predict_file(services, version.path, tmp_path / "tasks.json"))
+
+
+def test_no_more_is_read_than_there_is_room_for() -> None:
+    read: list[int] = []
+    third = threading.Event()
+
+    def source() -> Iterator[int]:
+        for number in range(100):
+            read.append(number)
+            if number == 2:
+                third.set()
+            yield number
+
+    with read_ahead(source(), 3):
+        assert third.wait(30)
+
+    assert read == [0, 1, 2]
+
+
+def test_an_error_of_the_source_comes_after_the_items_before_it() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        raise LookupError("nothing more")
+
+    with read_ahead(source(), 3) as items:
+        assert next(items) == 1
+        with pytest.raises(LookupError, match="nothing more"):
+            next(items)
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    with read_ahead(iter(int, 1), 3) as items:
+        assert next(items) == 0
+
+    assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"]

@@ -33,11 +33,6 @@ FIELDS = (
 )
 
 
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return labeled_case(build_test_services(tmp_path), customer=7)
-
-
 def test_a_suspect_gets_its_fields_beside_the_data_that_it_had(case: Case) -> None:
     snapshot = case.snapshot()
     (task,) = suspects_in(snapshot, 1)

@@ -3,11 +3,10 @@
 Responses are shown side by side, and nothing is asked for twice.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ml_backend.domain.example import Provenance, Row
-from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
@@ -105,19 +104,9 @@ PLAN = plan(
 )
 
 
-class Echo:
-    """Answers with the same words to everything."""
-
-    def __init__(self, version: str, words: str) -> None:
-        self.version, self.words = version, words
-        self.asked: list[str] = []
-
-    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-        self.asked += texts
-        return [{"reply": ScoredTarget(self.words, 0.5, {})} if self.words else None for _ in texts]
-
-    def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
-        return key / 10
+def writer() -> FakePredictor:
+    """Writes the same words to everything."""
+    return FakePredictor("v1", {}, "block it", control="reply")
 
 
 def row(task_id: int, text: str, **targets: str) -> Row:
@@ -133,32 +122,33 @@ ROWS = [
 
 
 def test_everybodys_response_to_the_first_answered_prompts_is_shown() -> None:
-    found = side_by_side({"base model": Echo("cold", ""), "v1": Echo("v1", "block it")}, ROWS, PLAN, most=2)
+    found = side_by_side({"base model": FakePredictor("cold"), "v1": writer()}, ROWS, PLAN, most=2)
 
+    nothing, alike, unlike = (
+        Writing("base model", "", 0.0),
+        Writing("v1", "block it", 0.8),
+        Writing("v1", "block it", 0.0),
+    )
     assert found == [
-        SideBySide(
-            "reply", 1, "card?", "block it now", (Writing("base model", "", 0.0), Writing("v1", "block it", 0.8))
-        ),
-        SideBySide("reply", 3, "fee?", "we pay", (Writing("base model", "", 0.0), Writing("v1", "block it", 0.0))),
+        SideBySide("reply", 1, "card?", "block it now", (nothing, alike)),
+        SideBySide("reply", 3, "fee?", "we pay", (nothing, replace(alike, rouge_l=0.0))),
     ]
 
 
 def test_controls_without_responses_are_left_out() -> None:
-    echo = Echo("v1", "block it")
+    asked = writer()
 
-    assert side_by_side({"v1": echo}, [ROWS[1]], PLAN, most=2) == []
-    assert echo.asked == []
+    assert side_by_side({"v1": asked}, [ROWS[1]], PLAN, most=2) == []
+    assert asked.asked == []
 
 
 def test_every_text_is_asked_about_once() -> None:
-    echo = Echo("v1", "block it")
-    remembering = Remembering(echo)
+    asked = writer()
+    remembering = Remembering(asked)
 
-    first = remembering.predict(["a", "b", "a"])
-    second = remembering.predict(["b", "c"])
+    answers = [remembering.predict(texts) for texts in (["a", "b", "a"], ["b", "c"])]
 
-    assert echo.asked == ["a", "b", "c"]
-    assert len(first) == 3
-    assert len(second) == 2
-    assert (remembering.version, remembering.draw_score(3)) == ("v1", 0.3)
+    assert asked.asked == [["a", "b"], ["c"]]
+    assert [len(each) for each in answers] == [3, 2]
+    assert (remembering.version, remembering.draw_score(3)) == ("v1", asked.draw_score(3))
     assert remembering.language_model("reply") is None
