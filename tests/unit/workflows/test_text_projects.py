@@ -124,11 +124,7 @@ ROWS = [
 def test_everybodys_response_to_the_first_answered_prompts_is_shown() -> None:
     found = side_by_side({"base model": FakePredictor("cold"), "v1": writer()}, ROWS, PLAN, most=2)
 
-    nothing, alike, unlike = (
-        Writing("base model", "", 0.0),
-        Writing("v1", "block it", 0.8),
-        Writing("v1", "block it", 0.0),
-    )
+    nothing, alike = Writing("base model", "", 0.0), Writing("v1", "block it", 0.8)
     assert found == [
         SideBySide("reply", 1, "card?", "block it now", (nothing, alike)),
         SideBySide("reply", 3, "fee?", "we pay", (nothing, replace(alike, rouge_l=0.0))),
