@@ -21,21 +21,6 @@ from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from tests.services import add_project, choice
 
-__all__ = [
-    "FILLERS",
-    "Case",
-    "audit_of",
-    "audited",
-    "flagged",
-    "labeled_case",
-    "push",
-    "put_flag",
-    "rows_of",
-    "suspect",
-    "suspects_in",
-    "training_context",
-]
-
 CONTROL = "category"
 FILLERS = ["my", "the", "is", "where", "please", "a", "b", "c", "d", "e", "f", "g", "h", "lost", "bank", "money"]
 

@@ -32,8 +32,13 @@ def asking_for_texts(loop: Loop, text_base_model: str) -> Loop:
     return dataclasses.replace(loop, services=with_settings(loop.services, text_base_model=text_base_model))
 
 
-def test_a_project_of_labels_needs_no_model_that_writes(loop: Loop) -> None:
-    assert loop.finding("text_model").found == "not needed: no control is answered with a text"
+def test_what_is_in_order_is_told(loop: Loop) -> None:
+    findings = loop.findings()
+
+    assert findings["text_model"].found == "not needed: no control is answered with a text"
+    assert findings["task_texts"].found == "the first 3 tasks have a text at $text"
+    assert "has an answer to 3 of 3 tasks that were asked about" in findings["prelabels"].found
+    assert {findings[check].state for check in ("text_model", "task_texts", "prelabels")} == {State.OK}
 
 
 def test_the_model_that_writes_is_looked_for(loop: Loop, tmp_path: Path) -> None:
@@ -106,7 +111,8 @@ def test_setup_and_predict_that_disagree_are_broken(loop: Loop) -> None:
 def test_a_failing_setup_is_broken(loop: Loop) -> None:
     version = loop.findings()["selection"].found.split()[0]
     body = {"model_class": "labelloop", "versions": [version]}
-    loop.transport = guarded(lambda path: httpx.Response(500 if path == "/setup" else 200, json=body))
+    whole = ("/health", "/versions")
+    loop.transport = guarded(lambda path: httpx.Response(200 if path in whole else 500, json=body))
 
     assert loop.finding("versions").found.startswith("the running backend fails with 500")
 
@@ -244,10 +250,6 @@ def with_tasks(loop: Loop, *data: dict[str, Any]) -> None:
         loop.services.studio.import_tasks(loop.project_id, [{"data": each | {"text": each.get("text", "")}}])
 
 
-def test_texts_that_are_there_are_in_order(loop: Loop) -> None:
-    assert loop.finding("task_texts").found == "the first 3 tasks have a text at $text"
-
-
 @pytest.mark.parametrize(
     ("shown", "named"),
     [
@@ -278,10 +280,6 @@ def test_a_project_without_tasks_is_in_order(loop: Loop) -> None:
 
     assert loop.finding("task_texts").found == "there is no task yet"
     assert loop.finding("prelabels").state is State.OK
-
-
-def test_pre_labels_that_are_there_are_in_order(loop: Loop) -> None:
-    loop.assert_finding("prelabels", State.OK, "has an answer to 3 of 3 tasks that were asked about")
 
 
 def test_pre_labels_that_are_all_empty_are_a_warning(loop: Loop) -> None:

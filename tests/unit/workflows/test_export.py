@@ -1,6 +1,5 @@
 """Reviewed tasks into snapshots and into files of a format."""
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -52,12 +51,6 @@ def test_a_snapshot_holds_the_reviewed_tasks_in_their_splits_and_what_events_tol
     assert [(row.input, row.targets) for row in rows] == [({"text": t}, {"category": "Billing"}) for t in TEXTS[:3]]
     assert [row.provenance.selected_by for row in rows] == [SelectedBy.RANDOM, SelectedBy.UNKNOWN, SelectedBy.UNKNOWN]
     assert snapshot.path.parent.parent == services.options.snapshots_folder
-
-
-def test_the_same_labels_give_the_same_snapshot(services: Services, project: Project) -> None:
-    first, second = export_project(services, project), export_project(services, project)
-
-    assert (first.id, first.is_new, second.id, second.is_new) == (first.id, True, first.id, False)
 
 
 def test_a_snapshot_counts_what_came_before_it_and_names_its_parent(services: Services, project: Project) -> None:
@@ -176,13 +169,11 @@ def test_an_export_file_gives_the_same_rows_without_a_server(
     }
 
 
-def test_a_packed_export_gives_the_same_snapshot(services: Services, export: Path) -> None:
-    packed = export.with_name(f"{export.name}.gz")
-    packed.write_bytes(gzip.compress(export.read_bytes()))
+def test_a_file_that_is_no_export_is_refused(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
 
-    first = export_file(services, export, CONFIG, SplitFractions())
-
-    assert export_file(services, packed, CONFIG, SplitFractions()).id == first.id
+    with pytest.raises(StudioExportError):
+        export_file(services, tmp_path / "x.json", CONFIG, SplitFractions())
 
 
 def test_what_was_made_of_odd_values_stands_in_the_manifest(services: Services, export: Path) -> None:

@@ -243,7 +243,11 @@ def pushes(services: Services) -> list[list[int]]:
     return [ids for method, ids in services.studio.changes if method == "push_predictions"]
 
 
-def test_a_pushed_version_is_selected_once(services: Services, project: Project) -> None:
+def test_a_pushed_version_is_selected_once_and_one_without_predictions_never(
+    services: Services, project: Project
+) -> None:
+    assert select_version(services, project, "m1") is False
+    assert services.studio.project(project.id).model_version == ""
     push(services, project)
 
     assert select_version(services, project, "m1") is True
@@ -252,11 +256,6 @@ def test_a_pushed_version_is_selected_once(services: Services, project: Project)
     assert [change for change in services.studio.changes if change[0] == "update_project"] == [
         ("update_project", {"model_version": "m1"})
     ]
-
-
-def test_a_version_without_predictions_is_not_selected(services: Services, project: Project) -> None:
-    assert select_version(services, project, "m1") is False
-    assert services.studio.project(project.id).model_version == ""
 
 
 def task(number: int, text: object) -> Task:

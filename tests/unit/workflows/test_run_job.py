@@ -144,11 +144,8 @@ def test_a_forced_promotion_needs_no_gate(services: Services, project: Project) 
 
     job = ended(services, promotion_job(services, version.name, is_forced=True))
 
-    assert job.result == {
-        "model_version": version.name,
-        "previous": services.cold_start(project).version,
-        "is_cold_start": False,
-    }
+    cold_start = services.cold_start(project).version
+    assert job.result == {"model_version": version.name, "previous": cold_start, "is_cold_start": False}
     assert services.database.gates.count(project.ref.key) == 0
 
 
