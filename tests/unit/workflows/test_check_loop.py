@@ -55,12 +55,6 @@ def test_a_project_of_texts_without_a_model_that_writes_is_a_warning(loop: Loop)
     )
 
 
-def test_a_whole_champion_is_in_order(loop: Loop) -> None:
-    version = loop.serve_whole_version()
-
-    assert loop.finding("model").found == f"{version} serves, its files are whole"
-
-
 def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
     loop.serve_whole_version()
     remember_project(loop.services, loop.project_id, CONFIG.replace("Returns", "Refunds"))
