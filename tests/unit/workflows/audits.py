@@ -149,7 +149,7 @@ def suspect(case: Case, snapshot: Snapshot, tasks: Sequence[int], **how: Any) ->
     return push(case, snapshot, audit_of(snapshot, tasks, **how))
 
 
-def flagged(case: Case, train: int = 1, held_out: int = 0) -> tuple[Snapshot, list[int]]:
+def suspect_first(case: Case, train: int = 1, held_out: int = 0) -> tuple[Snapshot, list[int]]:
     """A snapshot, and tasks of its first rows that are pushed as suspects."""
     snapshot = case.snapshot()
     tasks = suspects_in(snapshot, train, held_out)
@@ -176,7 +176,7 @@ def put_flag(services: Services, **how: Any) -> None:
     services.database.flags.put(Flag(**values | how))
 
 
-def audited(services: Services, **request: Any) -> Job:
+def run_audit(services: Services, **request: Any) -> Job:
     """The job of an audit of project 1, at its end."""
     job, _ = AuditJob(trigger="command", **request).request(services, 1, claim=True)
     run_job(services, job.id)

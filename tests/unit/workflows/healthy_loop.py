@@ -47,11 +47,11 @@ class Loop:
     def finding(self, check: str) -> Finding:
         return self.findings()[check]
 
-    def assert_finding(self, check: str, state: State, found: str = "", fix: str = "") -> None:
+    def assert_finding(self, check: str, state: State, message: str = "", fix: str = "") -> None:
         """Assert what a check finds, by parts of its messages."""
         finding = self.finding(check)
         assert finding.state is state, finding
-        assert found in finding.found, finding
+        assert message in finding.found, finding
         assert fix in finding.fix, finding
 
     @property
@@ -90,7 +90,7 @@ def answering(respond: Callable[[httpx.Request], httpx.Response]) -> httpx.MockT
     return httpx.MockTransport(respond)
 
 
-def guarded(respond: Callable[[str], httpx.Response]) -> httpx.MockTransport:
+def asking_for_credentials(respond: Callable[[str], httpx.Response]) -> httpx.MockTransport:
     """A backend that asks for credentials, and answers by the path of the request."""
     return answering(
         lambda request: respond(request.url.path) if "authorization" in request.headers else httpx.Response(401)

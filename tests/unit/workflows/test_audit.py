@@ -23,7 +23,7 @@ from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services, choice
-from tests.unit.workflows.audits import FILLERS, Case, audited, training_context
+from tests.unit.workflows.audits import FILLERS, Case, run_audit, training_context
 
 WORDS = {"Billing": "card", "Shipping": "late", "Returns": "refund"}
 ROWS_PER_CLASS = 30
@@ -80,7 +80,7 @@ def trusted(services: Services, snapshot: Snapshot, context: JobContext, handlin
 def test_an_audit_of_a_project_writes_three_reports_and_labels_still_count_as_new_to_training(
     services: Services, case: Case
 ) -> None:
-    job = audited(services)
+    job = run_audit(services)
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     folder = Path(job.result["path"])
@@ -113,7 +113,7 @@ def test_held_out_rows_get_no_suggestion_and_a_second_audit_takes_the_probabilit
 
 
 def test_an_audit_is_pushed_where_that_was_asked_for(services: Services, case: Case) -> None:
-    job = audited(services, is_pushed=True)
+    job = run_audit(services, is_pushed=True)
 
     assert job.state is JobState.SUCCEEDED
     assert set(job.result["pushed"]["tabs"]) == {"Likely label errors", "Annotators disagree"}
@@ -150,11 +150,11 @@ class TestSuspects:
         assert found.quality == {row.id: audit.quality[row.task_id] for row in train_rows(snapshot)}
 
     def test_a_label_that_somebody_confirmed_is_beyond_doubt(self, services: Services, case: Case) -> None:
-        audited(services, is_pushed=True)
+        run_audit(services, is_pushed=True)
         flag = next(flag for flag in services.database.flags.open(case.project.id) if not flag.is_held_out)
         services.clock.advance(3600)  # type: ignore[attr-defined]
         case.confirm(flag.task_id)
-        audited(services, is_pushed=True)
+        run_audit(services, is_pushed=True)
         snapshot = case.snapshot()
 
         found = suspicion_of(services, snapshot)

@@ -15,7 +15,7 @@ from ml_backend.domain.snapshot import Snapshot, Split
 from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.training.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services
-from tests.unit.workflows.audits import FILLERS, Case, audited, push, training_context
+from tests.unit.workflows.audits import FILLERS, Case, push, run_audit, training_context
 
 CONFIG = """<View>
   <Text name="text" value="$text"/>
@@ -70,7 +70,7 @@ def made_up(snapshot: Snapshot, control: str, given: Any, suggested: Any) -> tup
 
 
 def test_an_audit_looks_at_every_control_and_says_which_it_means(case: Case) -> None:
-    job = audited(case.services)
+    job = run_audit(case.services)
 
     assert job.error is None
     folder = Path(job.result["path"])
@@ -85,7 +85,7 @@ def test_an_audit_looks_at_every_control_and_says_which_it_means(case: Case) -> 
 
 
 def test_marks_that_are_missing_are_found_and_shown_as_pieces_of_the_text(case: Case) -> None:
-    folder = Path(audited(case.services).result["path"])
+    folder = Path(run_audit(case.services).result["path"])
 
     found = json.loads((folder / "audit.json").read_text())
     things = [

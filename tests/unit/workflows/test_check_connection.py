@@ -42,8 +42,8 @@ def test_a_label_config_that_cannot_be_served_is_explained(loop: Loop) -> None:
 def test_a_label_config_that_changed_unnoticed_is_a_warning(loop: Loop, before: str, after: str, change: str) -> None:
     loop.services.studio.projects[loop.project_id]["label_config"] = CONFIG.replace(before, after)
 
-    found = f"it has changed since this backend last read it: {change}"
-    loop.assert_finding("label_config", State.WARNING, found, "run `labelloop connect 1`")
+    message = f"it has changed since this backend last read it: {change}"
+    loop.assert_finding("label_config", State.WARNING, message, "run `labelloop connect 1`")
 
 
 def test_every_control_that_is_served_is_named(loop: Loop) -> None:
@@ -59,12 +59,12 @@ def test_a_project_without_this_backend_names_what_it_has_instead(loop: Loop) ->
     loop.services.studio.remove_backend(1)
     loop.services.studio.create_backend(loop.project_id, {"url": "http://other.test:9090", "title": "other"})
 
-    found = f"the project has no backend at {BACKEND_URL}; it has 'other' at http://other.test:9090"
-    loop.assert_finding("registration", State.BROKEN, found, "run `labelloop connect 1`")
+    message = f"the project has no backend at {BACKEND_URL}; it has 'other' at http://other.test:9090"
+    loop.assert_finding("registration", State.BROKEN, message, "run `labelloop connect 1`")
 
 
 @pytest.mark.parametrize(
-    ("row", "found", "fix"),
+    ("row", "message", "fix"),
     [
         ({"state": "DI"}, "and Label Studio does not", "LABELLOOP_PUBLIC_URL"),
         ({"state": "ER", "error_message": "500 Server Error"}, "got an error: 500 Server Error", "log of"),
@@ -72,10 +72,10 @@ def test_a_project_without_this_backend_names_what_it_has_instead(loop: Loop) ->
         ({"url": "http://old.test:9090"}, "at its former address http://old.test:9090", "labelloop connect 1"),
     ],
 )
-def test_the_state_of_the_registration_is_explained(loop: Loop, row: dict[str, Any], found: str, fix: str) -> None:
+def test_the_state_of_the_registration_is_explained(loop: Loop, row: dict[str, Any], message: str, fix: str) -> None:
     loop.services.studio.backend_rows[1] |= row
 
-    loop.assert_finding("registration", State.BROKEN, found, fix)
+    loop.assert_finding("registration", State.BROKEN, message, fix)
 
 
 def test_a_disconnected_backend_that_is_down_is_to_be_started(loop: Loop) -> None:
@@ -95,7 +95,7 @@ def test_a_backend_behind_another_one_is_a_warning(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
+    ("change", "message"),
     [
         ({"headers": {}}, "the webhook carries no Authorization header"),
         ({"headers": {"authorization": "Basic eA=="}}, "the webhook carries other credentials than this backend takes"),
@@ -108,12 +108,12 @@ def test_a_backend_behind_another_one_is_a_warning(loop: Loop) -> None:
         ({"is_active": False, "send_payload": False}, "the webhook is switched off and sends no payload"),
     ],
 )
-def test_what_keeps_events_from_arriving_is_named(loop: Loop, change: dict[str, Any], found: str) -> None:
+def test_what_keeps_events_from_arriving_is_named(loop: Loop, change: dict[str, Any], message: str) -> None:
     loop.services.studio.webhook_rows[1] |= change
 
     findings = loop.findings()
 
-    assert (findings["webhook"].state, findings["webhook"].found) == (State.BROKEN, found)
+    assert (findings["webhook"].state, findings["webhook"].found) == (State.BROKEN, message)
     assert findings["webhook"].fix == "run `labelloop connect 1`"
     assert findings["delivery"].state is State.SKIPPED
 
@@ -140,8 +140,8 @@ def test_a_second_webhook_is_a_warning(loop: Loop) -> None:
 def test_the_webhook_of_a_deleted_backend_is_a_warning_without_its_password(loop: Loop) -> None:
     loop.services.studio.create_webhook(loop.project_id, {"url": "http://u:secret@gone.test:9090/webhook"})
 
-    found = "webhook 2 leads to http://gone.test:9090/webhook, where the project has no backend"
-    loop.assert_finding("webhook", State.WARNING, found)
+    message = "webhook 2 leads to http://gone.test:9090/webhook, where the project has no backend"
+    loop.assert_finding("webhook", State.WARNING, message)
     assert "secret" not in loop.finding("webhook").found
 
 

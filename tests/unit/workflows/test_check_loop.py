@@ -18,7 +18,7 @@ from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.exporting.snapshots import export_project
 from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice, texts_in, with_settings
-from tests.unit.workflows.healthy_loop import Loop, app_transport, guarded, small_base_model
+from tests.unit.workflows.healthy_loop import Loop, app_transport, asking_for_credentials, small_base_model
 
 AREA = """<View>
   <Text name="text" value="$text"/>
@@ -32,7 +32,7 @@ def asking_for_texts(loop: Loop, text_base_model: str) -> Loop:
     return dataclasses.replace(loop, services=with_settings(loop.services, text_base_model=text_base_model))
 
 
-def test_what_is_in_order_is_told(loop: Loop) -> None:
+def test_what_is_in_order_is_named(loop: Loop) -> None:
     findings = loop.findings()
 
     assert findings["text_model"].found == "not needed: no control is answered with a text"
@@ -59,9 +59,9 @@ def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
     loop.serve_whole_version()
     remember_project(loop.services, loop.project_id, CONFIG.replace("Returns", "Refunds"))
 
-    found = "serves what is left of what it was trained for. Since then, the label 'Returns'"
+    message = "serves what is left of what it was trained for. Since then, the label 'Returns'"
     fix = "label what is new, then train again: `labelloop train --project 1`"
-    loop.assert_finding("model", State.WARNING, found, fix)
+    loop.assert_finding("model", State.WARNING, message, fix)
 
 
 def test_a_champion_trained_for_the_same_labels_in_another_order_is_in_order(loop: Loop) -> None:
@@ -83,8 +83,8 @@ def test_a_backend_that_serves_another_version_than_the_database_says_is_broken(
     loop.services.champions.get(loop.project)
     loop.services.versions.serve(add_version(loop.services, loop.project).name)
 
-    found = "the database says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-"
-    loop.assert_finding("versions", State.BROKEN, found)
+    message = "the database says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-"
+    loop.assert_finding("versions", State.BROKEN, message)
 
 
 def test_setup_and_predict_that_disagree_are_broken(loop: Loop) -> None:
@@ -96,17 +96,17 @@ def test_setup_and_predict_that_disagree_are_broken(loop: Loop) -> None:
         "/predict": {"results": [{"result": [], "score": None, "model_version": "another"}]},
         "/webhook": {"status": "ok"},
     }
-    loop.transport = guarded(lambda path: httpx.Response(200, json=answers[path]))
+    loop.transport = asking_for_credentials(lambda path: httpx.Response(200, json=answers[path]))
 
-    found = f"/setup promises {version} and /predict answers with another"
-    loop.assert_finding("versions", State.BROKEN, found)
+    message = f"/setup promises {version} and /predict answers with another"
+    loop.assert_finding("versions", State.BROKEN, message)
 
 
 def test_a_failing_setup_is_broken(loop: Loop) -> None:
     version = loop.findings()["selection"].found.split()[0]
     body = {"model_class": "labelloop", "versions": [version]}
     whole = ("/health", "/versions")
-    loop.transport = guarded(lambda path: httpx.Response(200 if path in whole else 500, json=body))
+    loop.transport = asking_for_credentials(lambda path: httpx.Response(200 if path in whole else 500, json=body))
 
     assert loop.finding("versions").found.startswith("the running backend fails with 500")
 
@@ -114,8 +114,8 @@ def test_a_failing_setup_is_broken(loop: Loop) -> None:
 def test_tasks_without_pre_labels_are_counted(loop: Loop) -> None:
     loop.services.studio.import_tasks(loop.project_id, [{"data": {"text": "new"}}])
 
-    found = "1 unlabeled tasks have no pre-label of tickets-1-cold-start-"
-    loop.assert_finding("predictions", State.WARNING, found, "run `labelloop prelabel --project 1`")
+    message = "1 unlabeled tasks have no pre-label of tickets-1-cold-start-"
+    loop.assert_finding("predictions", State.WARNING, message, "run `labelloop prelabel --project 1`")
 
 
 def test_counting_stops_above_a_thousand(loop: Loop) -> None:
@@ -127,8 +127,8 @@ def test_counting_stops_above_a_thousand(loop: Loop) -> None:
 def test_a_selected_live_backend_is_a_warning_that_says_why(loop: Loop) -> None:
     loop.services.studio.update_project(loop.project_id, {"model_version": "labelloop"})
 
-    found = "draws the next task at random, whatever the sampling says"
-    loop.assert_finding("selection", State.WARNING, found)
+    message = "draws the next task at random, whatever the sampling says"
+    loop.assert_finding("selection", State.WARNING, message)
 
 
 def test_a_selected_live_backend_is_right_for_an_empty_project(tmp_path: Path) -> None:
@@ -140,27 +140,27 @@ def test_a_selected_live_backend_is_right_for_an_empty_project(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("selected", "state", "found"),
+    ("selected", "state", "message"),
     [("", State.BROKEN, "no version is selected"), ("other", State.WARNING, "see the pre-labels of other, while")],
 )
-def test_another_selection_is_named(loop: Loop, selected: str, state: State, found: str) -> None:
+def test_another_selection_is_named(loop: Loop, selected: str, state: State, message: str) -> None:
     loop.services.studio.predict_in_editor(1, Prediction(tuple(choice("Billing")), 0.5, "other"))
     loop.services.studio.update_project(loop.project_id, {"model_version": selected})
 
-    loop.assert_finding("selection", state, found)
+    loop.assert_finding("selection", state, message)
 
 
 @pytest.mark.parametrize(
-    ("settings", "found"),
+    ("settings", "message"),
     [
         ({"sampling": "Sequential sampling"}, "'Sequential sampling', so annotators do not get"),
         ({"show_collab_predictions": False}, "predictions do not prelabel tasks"),
     ],
 )
-def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings: dict[str, Any], found: str) -> None:
+def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings: dict[str, Any], message: str) -> None:
     loop.services.studio.update_project(loop.project_id, settings)
 
-    loop.assert_finding("sampling", State.WARNING, found)
+    loop.assert_finding("sampling", State.WARNING, message)
 
 
 def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
@@ -168,8 +168,8 @@ def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
     job, _ = jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     jobs.finish(job, JobState.FAILED, error="one label only")
 
-    found = f"job {job.id} (train) failed: one label only"
-    loop.assert_finding("jobs", State.WARNING, found, f"labelloop jobs logs {job.id}")
+    message = f"job {job.id} (train) failed: one label only"
+    loop.assert_finding("jobs", State.WARNING, message, f"labelloop jobs logs {job.id}")
 
 
 def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
@@ -184,8 +184,8 @@ def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
 def test_annotations_that_no_event_told_of_show_that_webhooks_do_not_arrive(loop: Loop) -> None:
     stored = loop.services.studio.submit_annotation(1, {"result": choice("Billing"), "lead_time": 4.2})
 
-    found = f"1 annotations made since the project was connected that no event told of, such as {stored['id']}"
-    loop.assert_finding("events", State.BROKEN, f"holds {found}")
+    message = f"1 annotations made since the project was connected that no event told of, such as {stored['id']}"
+    loop.assert_finding("events", State.BROKEN, f"holds {message}")
 
 
 def test_imported_annotations_are_not_expected_to_send_events(loop: Loop) -> None:
@@ -208,8 +208,8 @@ def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop) -> None:
     assert real.finding("texts").state is State.OK
     real.services.studio.import_tasks(loop.project_id, [{"text": "card " * 300}])
 
-    found = "1 of 4 texts (25.0%) have more than 256 tokens"
-    real.assert_finding("texts", State.WARNING, found, "--set max_length_tokens=512")
+    message = "1 of 4 texts (25.0%) have more than 256 tokens"
+    real.assert_finding("texts", State.WARNING, message, "--set max_length_tokens=512")
 
 
 def test_answers_that_were_given_in_vain_are_told_with_their_tasks(loop: Loop) -> None:
@@ -257,16 +257,16 @@ def with_tasks(loop: Loop, *data: dict[str, Any]) -> None:
 def test_a_project_whose_texts_cannot_be_read_is_broken(loop: Loop, shown: str, named: str) -> None:
     with_config(loop, CONFIG.replace('value="$text"', f'value="{shown}"'))
 
-    found = f"all of the first 3 tasks have no text at {named}, task 1 for one, whose data holds 'text'"
+    message = f"all of the first 3 tasks have no text at {named}, task 1 for one, whose data holds 'text'"
     fix = 'let value="$..." under Settings, Labeling Interface name what the tasks hold'
-    loop.assert_finding("task_texts", State.BROKEN, found, fix)
+    loop.assert_finding("task_texts", State.BROKEN, message, fix)
 
 
 def test_some_tasks_without_a_text_are_a_warning(loop: Loop) -> None:
     with_tasks(loop, {"text": "one"}, {"text": " "}, {"text": "two"}, {"text": ""})
 
-    found = "2 of the first 4 tasks have no text at $text, task "
-    loop.assert_finding("task_texts", State.WARNING, found, "fill it in, or delete these tasks")
+    message = "2 of the first 4 tasks have no text at $text, task "
+    loop.assert_finding("task_texts", State.WARNING, message, "fill it in, or delete these tasks")
 
 
 def test_a_project_without_tasks_is_in_order(loop: Loop) -> None:
@@ -280,10 +280,10 @@ def test_pre_labels_that_are_all_empty_are_a_warning(loop: Loop) -> None:
     version = loop.finding("selection").found.split()[0]
     empty = {"result": [], "score": 0.9, "model_version": version}
     answer = {"model_class": "labelloop", "model_version": version, "versions": [version], "results": [empty] * 3}
-    loop.transport = guarded(lambda _path: httpx.Response(200, json=answer))
+    loop.transport = asking_for_credentials(lambda _path: httpx.Response(200, json=answer))
 
-    found = "are empty, those of 3 tasks with texts that were asked about"
-    loop.assert_finding("prelabels", State.WARNING, found, "labelloop train --project 1")
+    message = "are empty, those of 3 tasks with texts that were asked about"
+    loop.assert_finding("prelabels", State.WARNING, message, "labelloop train --project 1")
 
 
 def test_blind_tasks_are_not_asked_about(loop: Loop) -> None:
@@ -301,6 +301,6 @@ def test_no_answer_is_expected_of_a_cold_start_that_has_none(loop: Loop) -> None
 def test_a_control_that_cannot_be_served_is_named_with_what_to_do(loop: Loop) -> None:
     with_config(loop, CONFIG.replace("</View>", '<Rating name="stars" toName="text"/></View>'))
 
-    found = "<Rating name='stars'> is of a kind that stays in Label Studio"
+    message = "<Rating name='stars'> is of a kind that stays in Label Studio"
     fix = "docs/label-configs.md says how to write what is served"
-    loop.assert_finding("label_config", State.WARNING, found, fix)
+    loop.assert_finding("label_config", State.WARNING, message, fix)

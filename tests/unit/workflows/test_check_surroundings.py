@@ -63,7 +63,7 @@ def test_a_missing_token_and_a_wrong_address_are_told_apart(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("said", "message"),
     [
         (
             "refused the token (legacy token authentication has been disabled for this organization)",
@@ -72,10 +72,10 @@ def test_a_missing_token_and_a_wrong_address_are_told_apart(loop: Loop) -> None:
         ("refused the token (Invalid token)", "refused the token (Invalid token)"),
     ],
 )
-def test_a_refused_token_is_explained(loop: Loop, said: str, found: str) -> None:
+def test_a_refused_token_is_explained(loop: Loop, said: str, message: str) -> None:
     loop.services.studio.refusals["current_user"] = StudioUnauthorized(said)
 
-    loop.assert_finding("token", State.BROKEN, found, "set LABELLOOP_STUDIO_TOKEN to it")
+    loop.assert_finding("token", State.BROKEN, message, "set LABELLOOP_STUDIO_TOKEN to it")
 
 
 def test_an_untested_release_is_a_warning(loop: Loop) -> None:
@@ -116,7 +116,7 @@ def test_a_backend_that_is_not_running_is_to_be_started(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "found"),
+    ("response", "message"),
     [
         (httpx.Response(401, json={"error": "x"}), "refuses the user and password that are set here"),
         (httpx.Response(403, json={"error": "Host 'x' found"}), "does not answer to the name in"),
@@ -125,10 +125,10 @@ def test_a_backend_that_is_not_running_is_to_be_started(loop: Loop) -> None:
         (httpx.Response(404, text="nothing"), "is not labelloop (status 404)"),
     ],
 )
-def test_what_answers_in_place_of_the_backend_is_told(loop: Loop, response: httpx.Response, found: str) -> None:
+def test_what_answers_in_place_of_the_backend_is_told(loop: Loop, response: httpx.Response, message: str) -> None:
     loop.transport = answering(lambda _request: response)
 
-    loop.assert_finding("backend", State.BROKEN, found)
+    loop.assert_finding("backend", State.BROKEN, message)
 
 
 def test_the_backend_is_known_by_the_name_that_label_studio_ml_gives_it_too(loop: Loop) -> None:
@@ -169,10 +169,10 @@ def test_an_alias_that_somebody_moved_is_reported_and_set_again(loop: Loop) -> N
     version = loop.serve_whole_version()
     loop.mlflow.champions.clear()
 
-    found = [loop.finding("registry") for _ in range(2)]
+    findings = [loop.finding("registry") for _ in range(2)]
 
-    assert [each.state for each in found] == [State.WARNING, State.OK]
-    assert f"MLflow's alias named no champion in tickets-1, and {version} serves" in found[0].found
+    assert [each.state for each in findings] == [State.WARNING, State.OK]
+    assert f"MLflow's alias named no champion in tickets-1, and {version} serves" in findings[0].found
     assert loop.mlflow.champions == {"tickets-1": version}
 
 
@@ -180,8 +180,8 @@ def test_an_mlflow_that_has_lost_the_champion_is_broken_while_it_goes_on_serving
     version = loop.serve_whole_version()
     loop.mlflow.forget()
 
-    found = f"MLflow knows no model '{version}'"
-    loop.assert_finding("registry", State.BROKEN, found, "restore MLflow's database")
+    message = f"MLflow knows no model '{version}'"
+    loop.assert_finding("registry", State.BROKEN, message, "restore MLflow's database")
     assert loop.finding("model").found == f"{version} serves, its files are whole"
 
 
@@ -206,8 +206,8 @@ def test_a_job_that_waits_shows_that_no_worker_runs(loop: Loop) -> None:
     assert loop.finding("worker").state is State.OK
     loop.services.clock.advance(31)
 
-    found = "job 2 (train of project 1) has waited for 31 s; nobody runs it"
-    loop.assert_finding("worker", State.BROKEN, found, "labelloop worker")
+    message = "job 2 (train of project 1) has waited for 31 s; nobody runs it"
+    loop.assert_finding("worker", State.BROKEN, message, "labelloop worker")
 
 
 def test_a_job_behind_a_running_one_of_its_project_waits_rightly(loop: Loop) -> None:
@@ -223,8 +223,8 @@ def test_a_job_without_a_sign_of_life_is_a_warning(loop: Loop) -> None:
     loop.services.database.jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     loop.services.clock.advance(61)
 
-    found = "job 2 runs, but gave no sign of life since 2026-01-01 12:00:00 UTC"
-    loop.assert_finding("worker", State.WARNING, found)
+    message = "job 2 runs, but gave no sign of life since 2026-01-01 12:00:00 UTC"
+    loop.assert_finding("worker", State.WARNING, message)
 
 
 def test_an_address_whose_port_is_no_number_is_as_good_as_unknown() -> None:

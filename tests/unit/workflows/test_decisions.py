@@ -8,7 +8,7 @@ from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.quality import IssueKind
 from ml_backend.workflows.auditing.decisions import learn_decisions, precision_table
 from tests.services import add_project, build_test_services, choice
-from tests.unit.workflows.audits import Case, audit_of, flagged, push, put_flag, suspect, suspects_in
+from tests.unit.workflows.audits import Case, audit_of, push, put_flag, suspect, suspect_first, suspects_in
 
 
 def test_what_an_audit_no_longer_finds_is_cleared_and_its_flag_withdrawn(case: Case) -> None:
@@ -26,7 +26,7 @@ def test_what_an_audit_no_longer_finds_is_cleared_and_its_flag_withdrawn(case: C
 
 
 def test_a_label_that_was_changed_leaves_the_tab_and_counts_as_found(case: Case) -> None:
-    _, (to_suggestion, to_other, left) = flagged(case, 3)
+    _, (to_suggestion, to_other, left) = suspect_first(case, 3)
     case.relabel(to_suggestion, "Returns")
     case.relabel(to_other, "Shipping")
     second = case.snapshot()
@@ -46,7 +46,7 @@ def test_a_label_that_was_changed_leaves_the_tab_and_counts_as_found(case: Case)
 def test_a_label_that_was_confirmed_leaves_the_tab_though_the_audit_still_suspects_it(
     case: Case, how: dict[str, Any]
 ) -> None:
-    snapshot, (task, other) = flagged(case, 2)
+    snapshot, (task, other) = suspect_first(case, 2)
     case.studio.update_annotation(case.annotation(task)["id"], how)
 
     pushed = suspect(case, snapshot, [task, other])
@@ -57,7 +57,7 @@ def test_a_label_that_was_confirmed_leaves_the_tab_though_the_audit_still_suspec
 
 
 def test_a_confirmed_label_is_left_in_peace_until_it_is_another_one(case: Case) -> None:
-    first, (task,) = flagged(case)
+    first, (task,) = suspect_first(case)
     case.confirm(task)
     suspect(case, first, [task])
     assert case.suspects() == set()
@@ -71,7 +71,7 @@ def test_a_confirmed_label_is_left_in_peace_until_it_is_another_one(case: Case) 
 
 
 def test_a_label_that_an_expert_chose_against_the_suggestion_is_not_flagged_at_once_again(case: Case) -> None:
-    _, (task,) = flagged(case)
+    _, (task,) = suspect_first(case)
     case.relabel(task, "Shipping")
     second = case.snapshot()
 
@@ -110,7 +110,7 @@ def test_a_kind_that_people_keep_rejecting_is_not_added_any_more(case: Case) -> 
 
 
 def test_a_second_annotator_s_equal_answer_confirms(case: Case) -> None:
-    snapshot, (task,) = flagged(case)
+    snapshot, (task,) = suspect_first(case)
     case.studio.submit_annotation(task, {"result": choice("Billing"), "completed_by": 2})
 
     suspect(case, snapshot, [task])
@@ -119,7 +119,7 @@ def test_a_second_annotator_s_equal_answer_confirms(case: Case) -> None:
 
 
 def test_a_second_annotator_s_other_answer_decides_nothing(case: Case) -> None:
-    _, (task,) = flagged(case)
+    _, (task,) = suspect_first(case)
     case.studio.submit_annotation(task, {"result": choice("Returns"), "completed_by": 2})
     second = case.snapshot()
 
@@ -130,7 +130,7 @@ def test_a_second_annotator_s_other_answer_decides_nothing(case: Case) -> None:
 
 
 def test_flags_of_what_was_deleted_and_of_labels_that_nobody_touched_are_not_decided(case: Case) -> None:
-    _, (gone, unlabeled, untouched) = flagged(case, 3)
+    _, (gone, unlabeled, untouched) = suspect_first(case, 3)
     case.studio.remove_task(gone)
     case.studio.remove_annotation(case.annotation(unlabeled)["id"])
     case.studio.replace_data(untouched, {**case.data(untouched), "note": "theirs"})
@@ -140,7 +140,7 @@ def test_flags_of_what_was_deleted_and_of_labels_that_nobody_touched_are_not_dec
 
 
 def test_what_people_decided_about_decoys_counts_apart(case: Case) -> None:
-    _, held_out = flagged(case, 0, 2)
+    _, held_out = suspect_first(case, 0, 2)
     decoys = sorted(case.suspects() - set(held_out))
     case.relabel(held_out[0], "Shipping")
     case.relabel(decoys[0], "Shipping")
@@ -153,7 +153,7 @@ def test_what_people_decided_about_decoys_counts_apart(case: Case) -> None:
 
 
 def test_a_flag_from_before_several_controls_is_about_the_first_one(case: Case) -> None:
-    snapshot, (changed, confirmed) = flagged(case, 2)
+    snapshot, (changed, confirmed) = suspect_first(case, 2)
     audit = audit_of(snapshot, [changed, confirmed])
     with case.services.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE flags SET control = ''")

@@ -213,7 +213,7 @@ FIRST, SECOND, UNLABELED = texts_in(Split.TRAIN, 3)
 
 
 @pytest.fixture
-def labeled(services: Services) -> Project:
+def labeled_project(services: Services) -> Project:
     """Tasks 1 and 2 are for training, task 3 is held out; annotations 1 to 3 are theirs, and no event told of them."""
     project = add_project(services, [FIRST, SECOND, HELD_OUT, UNLABELED])
     for task_id in (1, 2, 3):
@@ -234,8 +234,8 @@ def forge(services: Services, number: int, action: str = "ANNOTATION_UPDATED", t
     send(services, body)
 
 
-def rows(services: Services, labeled: Project) -> list[Row]:
-    snapshot = export_project(services, labeled)
+def rows(services: Services, project: Project) -> list[Row]:
+    snapshot = export_project(services, project)
     return [row for split in Split for row in SnapshotFolder(snapshot.path).rows(split)]
 
 
@@ -254,67 +254,67 @@ FORGERIES: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("action", ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"])
 @pytest.mark.parametrize("claims", FORGERIES, ids=str)
 def test_forged_events_change_no_row(
-    services: Services, labeled: Project, tmp_path: Path, claims: dict[str, Any], action: str
+    services: Services, labeled_project: Project, tmp_path: Path, claims: dict[str, Any], action: str
 ) -> None:
     tell_the_truth(services)
-    before = rows(services, labeled)
+    before = rows(services, labeled_project)
 
     late = {"updated_at": "2026-02-01T00:00:00Z", **claims}
     forge(services, 1, action, **late)
-    assert rows(services, labeled) == before
+    assert rows(services, labeled_project) == before
     send(
         services,
-        {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}, {"id": 3}], "project": {"id": labeled.id}},
+        {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}, {"id": 3}], "project": {"id": labeled_project.id}},
     )
-    assert rows(services, labeled) == before
+    assert rows(services, labeled_project) == before
 
 
 @pytest.mark.parametrize("updated_at", [None, "2026-01-01T12:30:00Z", "2027-01-01T00:00:00Z"])
 @pytest.mark.parametrize("is_imported", [True, False])
 def test_a_forged_star_settles_nothing(
-    services: Services, labeled: Project, updated_at: str | None, is_imported: bool
+    services: Services, labeled_project: Project, updated_at: str | None, is_imported: bool
 ) -> None:
     stored = services.studio.submit_annotation(
         1, {"result": choice("Shipping"), "completed_by": 8, "ground_truth": is_imported}
     )
     forge(services, stored["id"], ground_truth=True, updated_at=updated_at or stored["updated_at"])
 
-    assert [row.task_id for row in rows(services, labeled)] == [2, 3]
+    assert [row.task_id for row in rows(services, labeled_project)] == [2, 3]
 
 
-def test_a_true_star_settles_a_disagreement(services: Services, labeled: Project) -> None:
+def test_a_true_star_settles_a_disagreement(services: Services, labeled_project: Project) -> None:
     stored = services.studio.submit_annotation(1, {"result": choice("Shipping"), "completed_by": 8})
     services.studio.update_annotation(stored["id"], {"ground_truth": True})
     send(services, services.studio.event("ANNOTATION_UPDATED", stored["id"]))
 
-    assert [(row.task_id, row.targets["category"]) for row in rows(services, labeled)] == [
+    assert [(row.task_id, row.targets["category"]) for row in rows(services, labeled_project)] == [
         (1, "Shipping"),
         (2, "Billing"),
         (3, "Billing"),
     ]
 
 
-def test_events_of_another_project_change_no_row(services: Services, labeled: Project) -> None:
+def test_events_of_another_project_change_no_row(services: Services, labeled_project: Project) -> None:
     tell_the_truth(services)
     other = add_project(services, [SECOND], title="Other")
     stored = services.studio.submit_annotation(5, {"result": choice("Returns")})
-    before = rows(services, labeled)
+    before = rows(services, labeled_project)
 
     body = services.studio.event("ANNOTATION_UPDATED", stored["id"])
-    send(services, {**body, "project": {"id": labeled.id}})
+    send(services, {**body, "project": {"id": labeled_project.id}})
     body = services.studio.event("ANNOTATION_CREATED", 1)
     send(services, {**body, "project": {"id": other.id}})
 
-    assert rows(services, labeled) == before
+    assert rows(services, labeled_project) == before
     assert [row.provenance.selected_by for row in rows(services, other)] == ["unknown"]
 
 
-def imported(services: Services, labeled: Project) -> JobState | None:
+def imported(services: Services, project: Project) -> JobState | None:
     """Return the state of the push that a forged import queued, after it has run; None where there was no push."""
-    known = services.database.jobs.last("prelabel", labeled.id)
-    send(services, {"action": "TASKS_CREATED", "tasks": [{"id": 999}], "project": {"id": labeled.id}})
+    known = services.database.jobs.last("prelabel", project.id)
+    send(services, {"action": "TASKS_CREATED", "tasks": [{"id": 999}], "project": {"id": project.id}})
     ProjectUpkeep(services, again_s=0).run()
-    job = services.database.jobs.last("prelabel", labeled.id)
+    job = services.database.jobs.last("prelabel", project.id)
     if job is None or job == known:
         return None
     while (claimed := services.database.jobs.claim()) is not None:
@@ -322,22 +322,22 @@ def imported(services: Services, labeled: Project) -> JobState | None:
     return services.database.jobs.get(job.id).state
 
 
-def test_imports_that_are_forged_start_no_push(services: Services, labeled: Project) -> None:
-    assert [imported(services, labeled) for _ in range(3)] == [JobState.SUCCEEDED, None, None]
+def test_imports_that_are_forged_start_no_push(services: Services, labeled_project: Project) -> None:
+    assert [imported(services, labeled_project) for _ in range(3)] == [JobState.SUCCEEDED, None, None]
 
-    services.studio.import_tasks(labeled.id, [{"data": {"text": "one more"}}])
-    assert [imported(services, labeled) for _ in range(2)] == [JobState.SUCCEEDED, None]
+    services.studio.import_tasks(labeled_project.id, [{"data": {"text": "one more"}}])
+    assert [imported(services, labeled_project) for _ in range(2)] == [JobState.SUCCEEDED, None]
 
 
-def test_an_import_beside_a_push_is_looked_into_after_it(services: Services, labeled: Project) -> None:
-    send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": labeled.id}})
+def test_an_import_beside_a_push_is_looked_into_after_it(services: Services, labeled_project: Project) -> None:
+    send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": labeled_project.id}})
     upkeep = ProjectUpkeep(services, again_s=0)
     upkeep.run()
     first = services.database.jobs.claim()
     assert first is not None
-    push_missing(services, labeled, services.cold_start(labeled))
-    services.studio.import_tasks(labeled.id, [{"data": {"text": "came while the push was ending"}}])
-    send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": labeled.id}})
+    push_missing(services, labeled_project, services.cold_start(labeled_project))
+    services.studio.import_tasks(labeled_project.id, [{"data": {"text": "came while the push was ending"}}])
+    send(services, {"action": "TASKS_CREATED", "tasks": [], "project": {"id": labeled_project.id}})
 
     upkeep.run()
     assert len(services.database.jobs.newest()) == 1
@@ -347,15 +347,15 @@ def test_an_import_beside_a_push_is_looked_into_after_it(services: Services, lab
     assert len(services.database.jobs.newest()) == 2
 
 
-def test_a_push_that_fails_is_not_asked_for_again_at_once(services: Services, labeled: Project) -> None:
+def test_a_push_that_fails_is_not_asked_for_again_at_once(services: Services, labeled_project: Project) -> None:
     services.studio.dropped_tasks = {4}
 
-    assert [imported(services, labeled) for _ in range(3)] == [JobState.FAILED, None, None]
+    assert [imported(services, labeled_project) for _ in range(3)] == [JobState.FAILED, None, None]
     services.clock.advance(601)
     services.studio.dropped_tasks = set()
     ProjectUpkeep(services, again_s=0).run()
 
-    last = services.database.jobs.last("prelabel", labeled.id)
+    last = services.database.jobs.last("prelabel", labeled_project.id)
     assert last is not None
     assert last.state is JobState.QUEUED
 

@@ -87,7 +87,7 @@ def test_a_promotion_does_not_wait_for_mlflow(tmp_path: Path, caplog: pytest.Log
     assert "`labelloop doctor` sets MLflow's alias" in caplog.text
 
 
-def test_predictions_older_than_the_previous_version_are_deleted_and_those_of_other_models_never(
+def test_predictions_older_than_the_previous_version_are_deleted_and_never_another_model_s(
     services: Services, project: Project
 ) -> None:
     others = [{"result": [], "model_version": "mine"}]

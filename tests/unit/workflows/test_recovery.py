@@ -48,7 +48,7 @@ def version(services: Services, project: Project) -> ModelVersion:
 
 
 @pytest.fixture
-def promoting(services: Services, version: ModelVersion) -> Job:
+def promotion_job(services: Services, version: ModelVersion) -> Job:
     """A promotion of this version that is at work."""
     wanted = PromoteJob(version=version.name, reason="asked", is_forced=True)
     return wanted.request(services, 1, claim=True)[0]
@@ -212,46 +212,46 @@ def stop_after(services: Services, pushes: int, what: Callable[[], None]) -> Non
 
 
 def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions(
-    services: Services, project: Project, promoting: Job, monkeypatch: pytest.MonkeyPatch
+    services: Services, project: Project, promotion_job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A push holds thousands of predictions; there have to be two, so that the job can be cancelled between them.
     monkeypatch.setattr("ml_backend.workflows.labeling.prelabel.LABELS", BatchSizes(1, 1))
 
     def cancel_and_let_it_be_heard() -> None:
-        services.database.jobs.cancel(promoting.id)
+        services.database.jobs.cancel(promotion_job.id)
         time.sleep(0.5)
 
     stop_after(services, 1, cancel_and_let_it_be_heard)
 
-    assert run_job(services, promoting.id, heartbeat_s=0.005) is JobState.CANCELLED
+    assert run_job(services, promotion_job.id, heartbeat_s=0.005) is JobState.CANCELLED
 
-    assert promotion_state(services, promoting) is PromotionState.ABANDONED
+    assert promotion_state(services, promotion_job) is PromotionState.ABANDONED
     assert services.studio.prediction_counts(1) == {}
     assert services.versions.champion(project.ref.key) is None
 
 
 def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_worker(
-    services: Services, project: Project, version: ModelVersion, promoting: Job
+    services: Services, project: Project, version: ModelVersion, promotion_job: Job
 ) -> None:
-    begin(services, promoting, version)
-    services.database.jobs.finish(promoting, JobState.CANCELLED)
+    begin(services, promotion_job, version)
+    services.database.jobs.finish(promotion_job, JobState.CANCELLED)
     services.studio.refusals["delete_predictions"] = StudioUnreachable("away")
-    JobRecovery(services).clean_up_after(now(services, promoting))
-    assert promotion_state(services, promoting) is PromotionState.INTENT
+    JobRecovery(services).clean_up_after(now(services, promotion_job))
+    assert promotion_state(services, promotion_job) is PromotionState.INTENT
 
     del services.studio.refusals["delete_predictions"]
     assert Promoter(services).reconcile() == 0
 
-    assert promotion_state(services, promoting) is PromotionState.ABANDONED
+    assert promotion_state(services, promotion_job) is PromotionState.ABANDONED
     assert services.versions.champion(project.ref.key) is None
 
 
 @pytest.mark.parametrize("is_finished_by_the_worker", [False, True])
 def test_a_promotion_whose_process_died_succeeds_at_the_next_attempt(
-    services: Services, version: ModelVersion, promoting: Job, is_finished_by_the_worker: bool
+    services: Services, version: ModelVersion, promotion_job: Job, is_finished_by_the_worker: bool
 ) -> None:
-    begin(services, promoting, version)
-    JobRecovery(services).recover(promoting, "it died")
+    begin(services, promotion_job, version)
+    JobRecovery(services).recover(promotion_job, "it died")
     if is_finished_by_the_worker:
         Promoter(services).reconcile()
     again = services.database.jobs.claim()
@@ -259,7 +259,7 @@ def test_a_promotion_whose_process_died_succeeds_at_the_next_attempt(
 
     assert run_job(services, again.id) is JobState.SUCCEEDED
 
-    assert now(services, promoting).result["model_version"] == version.name
+    assert now(services, promotion_job).result["model_version"] == version.name
     assert len(services.database.promotions.history(1)) == 1
     assert services.database.promotions.open(1) is None
 
@@ -274,15 +274,15 @@ def test_a_process_whose_job_was_taken_up_by_another_one_stops(services: Service
     assert now(services, job).checkpoint == {}
 
 
-def test_a_job_that_was_lost_writes_nothing(services: Services, promoting: Job) -> None:
+def test_a_job_that_was_lost_writes_nothing(services: Services, promotion_job: Job) -> None:
     services.studio.refusals["push_predictions"] = JobLost("in other hands")
 
-    assert run_job(services, promoting.id) is JobState.RUNNING
-    assert now(services, promoting).error is None
+    assert run_job(services, promotion_job.id) is JobState.RUNNING
+    assert now(services, promotion_job).error is None
 
 
 def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
-    services: Services, promoting: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    services: Services, promotion_job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     repository = type(services.database.jobs)
     finish, failures = repository.finish, ["progress", "beat", "finish"]
@@ -309,8 +309,8 @@ def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
         monkeypatch.setattr(repository, name, method)
     stop_after(services, 1, lambda: time.sleep(0.1))
 
-    assert run_job(services, promoting.id, heartbeat_s=0.005) is JobState.SUCCEEDED
+    assert run_job(services, promotion_job.id, heartbeat_s=0.005) is JobState.SUCCEEDED
 
     assert failures == []
-    assert f"the progress of job {promoting.id} was not written" in caplog.text
-    assert f"no sign of life of job {promoting.id} could be written" in caplog.text
+    assert f"the progress of job {promotion_job.id} was not written" in caplog.text
+    assert f"no sign of life of job {promotion_job.id} could be written" in caplog.text

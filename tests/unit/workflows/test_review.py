@@ -15,11 +15,11 @@ from tests.services import CONFIG, add_project, build_test_services
 from tests.unit.workflows.audits import (
     Case,
     audit_of,
-    flagged,
     labeled_case,
     push,
     rows_of,
     suspect,
+    suspect_first,
     suspects_in,
 )
 
@@ -87,7 +87,7 @@ def test_a_push_that_was_killed_half_way_is_gone_on_with(case: Case) -> None:
 
 
 def test_a_mark_whose_flag_was_never_stored_gets_it_with_the_next_push(case: Case) -> None:
-    snapshot, tasks = flagged(case, 2)
+    snapshot, tasks = suspect_first(case, 2)
     with case.services.database.engine.begin() as connection:
         connection.exec_driver_sql(f"DELETE FROM flags WHERE task_id = {tasks[1]}")
 
@@ -98,7 +98,7 @@ def test_a_mark_whose_flag_was_never_stored_gets_it_with_the_next_push(case: Cas
 
 
 def test_a_key_that_somebody_wrote_between_two_pushes_stays(case: Case) -> None:
-    snapshot, (first, second) = flagged(case, 2)
+    snapshot, (first, second) = suspect_first(case, 2)
     case.studio.tasks[first]["data"]["note"] = "theirs"
     case.studio.tasks[second]["data"]["note"] = "theirs"
 
@@ -162,7 +162,7 @@ def test_held_out_tasks_come_last_in_an_order_that_says_nothing(case: Case) -> N
 
 
 def test_decoys_stay_in_the_tab_as_the_suspects_do(case: Case) -> None:
-    first, held_out = flagged(case, 0, 3)
+    first, held_out = suspect_first(case, 0, 3)
     decoys = case.suspects() - set(held_out)
     case.relabel(suspects_in(first, 1)[0], "Shipping")
     second = case.snapshot()
@@ -177,7 +177,7 @@ def test_decoys_stay_in_the_tab_as_the_suspects_do(case: Case) -> None:
 def test_only_the_most_suspicious_are_shown(tmp_path: Path, most: int) -> None:
     case = labeled_case(build_test_services(tmp_path, push_flags_at_most=most))
 
-    _, tasks = flagged(case, 5)
+    _, tasks = suspect_first(case, 5)
 
     assert case.suspects() == set(tasks[:most])
     assert len(case.writes()) == most
@@ -284,7 +284,7 @@ def test_a_project_whose_texts_lie_under_such_a_name_is_refused(case: Case) -> N
 
 
 def test_marks_change_neither_the_snapshot_nor_what_is_predicted(case: Case) -> None:
-    first, _ = flagged(case, 5, 2)
+    first, _ = suspect_first(case, 5, 2)
 
     second = export_project(case.services, case.project)
 
@@ -299,7 +299,7 @@ def test_any_other_refusal_ends_the_push(case: Case, refusal: StudioError) -> No
     case.studio.refusals["replace_data"] = refusal
 
     with pytest.raises(type(refusal), match=str(refusal)):
-        flagged(case)
+        suspect_first(case)
 
     assert case.outcomes() == {}
 
