@@ -39,6 +39,10 @@ RENAMED = (
     "the control 'topic' seems to be called 'subject' now: annotations and versions know it under its old name alone, "
     "so both are left out; name it 'topic' again to keep them."
 )
+RENAMED_LABEL = (
+    "the label 'Returns' of 'topic' seems to be 'Refunds' now: annotations with 'Returns' are left out, and 'Refunds' "
+    'is new to every version; to rename what people see and keep both, write value="Refunds" alias="Returns".'
+)
 
 
 def changes(*after: Control, before: Control = TOPIC) -> tuple[str, ...]:
@@ -50,10 +54,41 @@ def test_nothing_has_changed_where_labels_stand_in_another_order() -> None:
     assert config_changes(config(TOPIC, spans("parts", "A")), config(spans("parts", "A"), TOPIC)) == ()
 
 
-def test_a_label_that_was_added_waits_for_a_training() -> None:
-    assert changes(choices("topic", "Billing", "Shipping", "Returns", "Tax", "Legal")) == (
-        "'topic' now has 'Tax', 'Legal', too: no version gives it before a training on rows that have it.",
-    )
+@pytest.mark.parametrize(
+    ("after", "sentences"),
+    [
+        (
+            [choices("topic", "Billing", "Shipping", "Returns", "Tax", "Legal")],
+            ["'topic' now has 'Tax', 'Legal', too: no version gives it before a training on rows that have it."],
+        ),
+        (
+            [choices("topic", "Billing", "Shipping")],
+            ["'topic' no longer has 'Returns': annotations with such a label are left out, and it is never suggested."],
+        ),
+        (
+            [choices("topic", "Billing", "Shipping", "Refunds")],
+            [RENAMED_LABEL],
+        ),
+        (
+            [spans("parts", "A")],
+            [
+                "the control 'topic' is gone: its annotations are left out, and no answer to it is shown any more.",
+                NEW_PARTS,
+            ],
+        ),
+        (
+            [choices("subject", "Billing", "Shipping", "Returns", "Tax"), spans("parts", "A")],
+            [
+                RENAMED,
+                NEW_PARTS,
+                "'subject' now has 'Tax', too: no version gives it before a training on rows that have it.",
+            ],
+        ),
+    ],
+    ids=["a label added", "a label removed", "a label renamed", "controls come and go", "a control renamed"],
+)
+def test_what_has_changed_is_said(after: list[Control], sentences: list[str]) -> None:
+    assert list(changes(*after)) == sentences
 
 
 @pytest.mark.parametrize(
@@ -72,43 +107,10 @@ def test_old_annotations_deny_a_new_label_where_several_may_apply(before: Contro
     )
 
 
-def test_a_label_that_was_removed_leaves_its_annotations_out() -> None:
-    assert changes(choices("topic", "Billing", "Shipping")) == (
-        "'topic' no longer has 'Returns': annotations with such a label are left out, and it is never suggested.",
-    )
-
-
-def test_a_label_in_the_place_of_another_is_taken_for_its_new_name() -> None:
-    (sentence,) = changes(choices("topic", "Billing", "Shipping", "Refunds"))
-
-    assert sentence == (
-        "the label 'Returns' of 'topic' seems to be 'Refunds' now: annotations with 'Returns' are left out, and "
-        "'Refunds' is new to every version; to rename what people see and keep both, write value=\"Refunds\" "
-        'alias="Returns".'
-    )
-
-
 def test_many_labels_are_not_all_listed() -> None:
     (sentence,) = changes(choices("topic", *TOPIC.label_values, *(f"new {n}" for n in range(9))))
 
     assert "'new 4' and 4 more" in sentence
-
-
-def test_controls_come_and_go() -> None:
-    assert changes(spans("parts", "A")) == (
-        "the control 'topic' is gone: its annotations are left out, and no answer to it is shown any more.",
-        NEW_PARTS,
-    )
-
-
-def test_a_control_with_the_labels_of_one_that_is_gone_is_taken_for_its_new_name() -> None:
-    found = changes(choices("subject", "Billing", "Shipping", "Returns", "Tax"), spans("parts", "A"))
-
-    assert found == (
-        RENAMED,
-        NEW_PARTS,
-        "'subject' now has 'Tax', too: no version gives it before a training on rows that have it.",
-    )
 
 
 @pytest.mark.parametrize(

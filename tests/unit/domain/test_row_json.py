@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Source
@@ -42,6 +42,7 @@ ROW = Row(
 
 
 @given(rows)
+@example(Row("r", 1, {"text": "broken \ud83d here"}, {}, (), Provenance(())))
 def test_a_row_survives_the_way_to_a_line_and_back(row: Row) -> None:
     line = to_line(row_to_json(row))
     assert line.endswith("\n")
@@ -66,10 +67,6 @@ def test_the_keys_are_those_of_the_published_format() -> None:
             "reviewed_at": "2026-05-02T10:00:00Z",
         },
     }
-
-
-def test_text_is_kept_as_it_is() -> None:
-    assert "Grüße, 世界 🎉" in to_line(row_to_json(ROW))
 
 
 def changed(**values: Any) -> dict[str, Any]:
@@ -107,9 +104,3 @@ def test_a_number_that_json_cannot_carry_is_refused() -> None:
     row = Row("r", 1, {}, {}, (), Provenance(()), weight=float("nan"))
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_line(row_to_json(row))
-
-
-def test_half_a_surrogate_pair_survives() -> None:
-    row = Row("r", 1, {"text": "broken \ud83d here"}, {}, (), Provenance(()))
-    assert json.loads(to_line(row_to_json(row)).encode())["input"]["text"] == "broken \ud83d here"
-    assert SnapshotFolder.row_from_line(to_line(row_to_json(row))) == row

@@ -18,15 +18,17 @@ from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.recordings import recording_path
 from tests.unit.exporters.builders import TOPIC, export, request, row, text_plan, written
 
+SENTIMENT = (
+    '<Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/>'
+    '<Choice value="Neutral"/></Choices>'
+)
 CONFIGS = {
-    "export_choices": '<Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/>'
-    '<Choice value="Neutral"/></Choices>',
+    "export_choices": SENTIMENT,
     "export_entities": '<Labels name="label" toName="text"><Label value="PER"/><Label value="LOC"/><Label value="ORG"/>'
     "</Labels>",
     "export_multiple_choices": '<Choices name="topics" toName="text" choice="multiple"><Choice value="Sports"/>'
     '<Choice value="Economy"/><Choice value="Politics"/></Choices>',
-    "export_several_annotators": '<Choices name="sentiment" toName="text"><Choice value="Positive"/>'
-    '<Choice value="Negative"/><Choice value="Neutral"/></Choices>',
+    "export_several_annotators": SENTIMENT,
 }
 
 
@@ -121,7 +123,3 @@ def test_the_text_is_written_where_the_label_config_looks_for_it(
 
     assert json.loads(text)[0]["data"] == data
     assert [each.input for each in read(tmp_path / "x.json", plan)] == [{plan.field: "Grüße"}]
-
-
-def test_no_row_is_an_empty_list(tmp_path: Path) -> None:
-    assert json.loads(written("label-studio", [], tmp_path / "x.json")) == []

@@ -57,19 +57,16 @@ def test_numbers_in_data_stay_numbers(write: Write) -> None:
     assert [type(value) for value in task.data.values()] == [int, float, type(None), bool]
 
 
-def test_an_export_may_be_empty_or_start_with_a_byte_order_mark_and_space(write: Write) -> None:
+def test_an_export_may_be_empty(write: Write) -> None:
     assert list(read_export(write([]))) == []
-    assert len(list(read_export(write(b"\xef\xbb\xbf \n" + json.dumps([labeled()]).encode())))) == 1
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "after item 0: the text is empty; wanted a JSON list of tasks"),
-        (b" \n\t ", "the text is empty"),
         (b'{"id": 1}', r"item 1: no object under `data` \(keys found: id\)"),
         (b"text,sentiment\na,b\n", "it starts with 'text,sentiment"),
-        (b"-DOCSTART- -X- O\n", "it starts with '-DOCSTART-"),
         (b"<!DOCTYPE html>", "it starts with '<!DOCTYPE html>'"),
         (b"PK\x03\x04 and so on", "a ZIP archive, or a workbook of a spreadsheet found; wanted text: unpack it"),
         (b"x" * 257 + b"ustar", "a tar archive found"),
@@ -85,7 +82,6 @@ def test_an_export_may_be_empty_or_start_with_a_byte_order_mark_and_space(write:
         (b'[{"a": ' + b"7" * 4301 + b"}]", "after item 0: a whole number of more digits than can be read"),
         (b"[1]", r"after item 0: '1\]' found; wanted an object"),
         (b'["' + b"x" * 500 + b'"]', "after item 0: '\"" + "x" * 39 + r"'\.\.\. found"),
-        (b"[[]]", r"after item 0: '\[\]\]' found"),
         (b"[null]", r"after item 0: 'null\]' found"),
         (b"[{}]", r"item 1: no object under `data` \(keys found: none\)"),
         (b'[{"id": 1, "text": "a"}]', r"item 1: no object under `data` \(keys found: id, text\)"),
@@ -94,7 +90,6 @@ def test_an_export_may_be_empty_or_start_with_a_byte_order_mark_and_space(write:
         (b'[{"id": 1, "data": {}, "annotations": null}]', "item 1: a task without a list of annotations"),
         (b'[{"id": 1, "data": {}, "completions": []}]', "item 1: written by Label Studio before 1.0"),
         (b'[{"id": 1, "data": {}, "annotations": [5]}]', r"item 1: .* annotations\.0: "),
-        (b'[{"id": 1, "text": "a", "annotator": 1}]', "item 1: this is the JSON_MIN format"),
     ],
 )
 def test_what_is_no_export_is_refused_with_what_was_found(write: Write, content: bytes, message: str) -> None:
@@ -132,6 +127,7 @@ NEARLY_RIGHT = {
     "gzip": gzip.compress(json.dumps([labeled(1), labeled(2)]).encode()),
     "JSON lines": f"{json.dumps(labeled(1))}\n{json.dumps(labeled(2))}\n".encode(),
     "JSON lines in gzip": gzip.compress(f"{json.dumps(labeled(1))}\r\n\r\n{json.dumps(labeled(2))}".encode()),
+    "a byte order mark and space": b"\xef\xbb\xbf \n" + json.dumps([labeled(1), labeled(2)]).encode(),
     "UTF-16": json.dumps([labeled(1), labeled(2)]).encode("utf-16"),
     "UTF-16 without a mark": json.dumps([labeled(1), labeled(2)]).encode("utf-16-be"),
     "UTF-32": json.dumps([labeled(1), labeled(2)], indent=1).encode("utf-32"),
@@ -144,20 +140,12 @@ def test_a_file_may_be_packed_in_lines_or_in_another_encoding(content: bytes, wr
 
 
 def test_numbers_that_json_does_not_have_are_null_and_counted_and_large_ones_stay(write: Write) -> None:
-    data = (
-        '{"text": "a", "x": NaN, "y": [-Infinity, 1e999], "hash": 14695981039346656037, "long": 98765432109876543210}'
-    )
+    data = '{"text": "a", "x": NaN, "y": [-Infinity, 1e999], "long": 98765432109876543210}'
     notes = FileNotes()
 
     (task,) = read_export(write(f'[{{"id": 1, "data": {data}, "annotations": []}}]'.encode()), notes)
 
-    assert task.data == {
-        "text": "a",
-        "x": None,
-        "y": [None, None],
-        "hash": 14695981039346656037,
-        "long": 98765432109876543210,
-    }
+    assert task.data == {"text": "a", "x": None, "y": [None, None], "long": 98765432109876543210}
     assert notes.sentences == ("values that are NaN or infinite, which JSON does not have, read as null: 3",)
 
 

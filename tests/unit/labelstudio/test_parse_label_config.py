@@ -9,7 +9,6 @@ import pytest
 from ml_backend.domain.label_config import Control, Label, LabelConfig
 from ml_backend.errors import UnreadableLabelConfig
 from ml_backend.labelstudio.config.parse import parse_label_config
-from tests.recordings import recorded
 
 CHOICES = '<Choices name="c" toName="text"><Choice value="A"/><Choice value="B"/></Choices>'
 TEXT = '<Text name="text" value="$text"/>'
@@ -98,14 +97,6 @@ def test_labels_of_a_control_inside_another_are_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "field"),
-    [("$text", "text"), (" $text ", "text"), ("Always this", None), ("$", None), ("", None), ("$a.b[0]", "a.b[0]")],
-)
-def test_an_object_shows_a_field_or_a_constant(value: str, field: str | None) -> None:
-    assert control(f'<Text name="text" value="{value}"/>{CHOICES}').object.field == field
-
-
-@pytest.mark.parametrize(
     ("inside", "shown"),
     [
         (
@@ -132,23 +123,6 @@ def test_the_first_of_several_objects_counts_and_may_stand_after_its_control(
 )
 def test_byte_order_marks_space_comments_and_declared_encodings_do_not_matter(xml: str) -> None:
     assert (parse_label_config(xml).controls, parse_label_config(xml).xml) == ((), xml)
-
-
-def test_the_recorded_configs_can_be_read() -> None:
-    found = {
-        name: [(each.tag, each.object.field, each.label_values) for each in parse_label_config(xml).controls]
-        for name, xml in {
-            "setup": recorded("setup")["schema"],
-            "entities": recorded("webhook_annotation_created_entities")["project"]["label_config"],
-            "textarea": recorded("webhook_annotation_created_textarea")["project"]["label_config"],
-        }.items()
-    }
-
-    assert found == {
-        "setup": [("Choices", "text", ("Positive", "Negative", "Neutral"))],
-        "entities": [("Labels", "text", ("PER", "LOC", "ORG"))],
-        "textarea": [("TextArea", "prompt", ())],
-    }
 
 
 @pytest.mark.parametrize(

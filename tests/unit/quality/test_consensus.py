@@ -5,6 +5,8 @@ from ml_backend.quality.annotations import AnswerMatrix
 from ml_backend.quality.consensus import crowdlab
 from tests.reviewed_rows import separable
 
+NONE = AnswerMatrix.UNANSWERED
+
 
 def _answers(seed: int, rows: int = 120, classes: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """True classes, and answers of two careful annotators (85% right) and one who answers at random, the second."""
@@ -39,7 +41,7 @@ def test_the_consensus_is_right_more_often_than_the_majority(seed: int) -> None:
 
 
 def test_annotators_who_share_no_text_have_no_quality() -> None:
-    answers = np.array([[0, AnswerMatrix.UNANSWERED], [1, AnswerMatrix.UNANSWERED], [AnswerMatrix.UNANSWERED, 1]])
+    answers = np.array([[0, NONE], [1, NONE], [NONE, 1]])
     consensus, confidence, quality = crowdlab(answers, np.full((3, 2), 0.5), classes=2)
     assert quality == (None, None)
     assert consensus.tolist() == [0, 1, 1]
@@ -47,29 +49,23 @@ def test_annotators_who_share_no_text_have_no_quality() -> None:
 
 
 def test_an_annotator_beside_those_who_share_texts_has_no_quality() -> None:
-    answers = np.array(
-        [
-            [0, 0, AnswerMatrix.UNANSWERED],
-            [1, 1, AnswerMatrix.UNANSWERED],
-            [AnswerMatrix.UNANSWERED, AnswerMatrix.UNANSWERED, 1],
-        ]
-    )
+    answers = np.array([[0, 0, NONE], [1, 1, NONE], [NONE, NONE, 1]])
     _consensus, _confidence, quality = crowdlab(answers, np.array([[0.9, 0.1], [0.1, 0.9], [0.2, 0.8]]), classes=2)
     assert quality[0] == quality[1] is not None
     assert quality[2] is None
 
 
 def test_texts_that_nobody_answered_have_no_consensus() -> None:
-    answers = np.array([[0, 1], [AnswerMatrix.UNANSWERED, AnswerMatrix.UNANSWERED]])
+    answers = np.array([[0, 1], [NONE, NONE]])
     consensus, _confidence, _quality = crowdlab(answers, np.array([[0.6, 0.4], [0.6, 0.4]]), classes=2)
-    assert consensus.tolist() == [0, AnswerMatrix.UNANSWERED]
+    assert consensus.tolist() == [0, NONE]
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
 def test_no_texts_or_no_annotators_give_no_consensus(shape: tuple[int, int]) -> None:
-    consensus, _confidence, quality = crowdlab(np.full(shape, AnswerMatrix.UNANSWERED), None, classes=2)
+    consensus, _confidence, quality = crowdlab(np.full(shape, NONE), None, classes=2)
     assert quality == (None,) * shape[1]
-    assert consensus.tolist() == [AnswerMatrix.UNANSWERED] * shape[0]
+    assert consensus.tolist() == [NONE] * shape[0]
 
 
 def test_annotators_who_give_one_class_alone_get_a_finite_quality() -> None:

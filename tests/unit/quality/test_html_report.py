@@ -21,27 +21,10 @@ from ml_backend.errors import ConfigurationError
 from ml_backend.quality.charts import AuditCharts
 from ml_backend.quality.html_report import html_report
 from ml_backend.quality.precision import KindPrecision
+from tests.unit.quality.audits import AUDIT
 
 HOSTILE = "<script>alert('x')</script>\"&<img src=x onerror=y>"
 EMPTY = Audit("id", 0, 0.0, "nothing", (ControlQuality("topic", {}, None),), (), warnings=("there is nothing",))
-AUDIT = Audit(
-    snapshot_id="0123456789abcdef",
-    rows=40,
-    seconds=1.25,
-    probabilities_from="logistic regression",
-    controls=(ControlQuality("topic", {task: task / 40 for task in range(1, 41)}, 0.95),),
-    issues=(
-        Issue(1, "r1", Split.TRAIN, IssueKind.LABEL_ERROR, 0.025, "cards", "loans"),
-        Issue(2, "r2", Split.TEST, IssueKind.LABEL_ERROR, 0.05, "cards", None),
-        Issue(3, "r3", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.2, "cards", "loans", 4),
-        Issue(5, "r5", Split.TRAIN, IssueKind.OUTLIER, 0.3, "loans"),
-    ),
-    classes=(ClassNoise("cards", 30, 2, 0), ClassNoise("loans", 10, 0, 2)),
-    pairs=(ClassPair("cards", "loans", 2, 1),),
-    annotators=(AnnotatorQuality("ann", 40, 0.875, 0.5), AnnotatorQuality("bob", 3, None, None)),
-    disagreements=(Disagreement(6, "r6", Split.TRAIN, (("cards", 2), ("loans", 1)), True, "cards", 0.625),),
-    warnings=("mind this",),
-)
 TEXTS = {1: "Where is my card?", 6: "Whose turn?"}
 
 

@@ -13,18 +13,12 @@ from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
 from ml_backend.quality.predictions import OutOfSamplePredictions
 from ml_backend.quality.reviewed_texts import ReviewedTexts
-from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import CONTROLS, FAST, make_row, served, topic_rows
 
 EVERY = ("softmax", "sigmoid", "tags")
 NEW = ("sigmoid", "tags")
 
 Predict = Callable[..., tuple[np.ndarray, Sequence[OutOfSamplePredictions]]]
-
-
-@pytest.fixture(scope="module")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
 
 
 @pytest.fixture
@@ -136,7 +130,7 @@ def test_answers_that_are_all_alike_give_their_shares(predict: Predict, head: st
         assert found.probabilities[0].argmax() == 0
 
 
-@pytest.mark.parametrize("head", NEW)
+@pytest.mark.parametrize("head", EVERY)
 def test_a_second_time_nothing_is_computed(predict: Predict, head: str) -> None:
     rows, told = topic_rows(20), list[Progress]()
     (first,) = predict(rows, head)[1]
@@ -147,17 +141,20 @@ def test_a_second_time_nothing_is_computed(predict: Predict, head: str) -> None:
     assert {progress.stage for progress in told} == {"loading"}
 
 
-@pytest.mark.parametrize("head", NEW)
-def test_lora_judges_every_kind(predict: Predict, head: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", EVERY)
+def test_lora_judges_every_kind_and_is_trained_anew_for_every_fold(predict: Predict, head: str, tmp_path: Path) -> None:
     rows, told = topic_rows(16), list[Progress]()
     settings = TrainingSettings(**FAST.to_json() | {"method": Method.LORA})
 
     (found,) = predict(rows, head, settings=settings, told=told)[1]
 
     (frozen,) = predict(rows, head, cache=tmp_path / "frozen")[1]
+    assert audit_settings(is_deep=True, seed=1).method is Method.LORA
     assert found.probabilities.shape == frozen.probabilities.shape
     assert not np.allclose(found.probabilities, frozen.probabilities, atol=1e-3)
-    assert any("loss" in progress.message for progress in told)
+    folds = {progress.message.split(",")[0] for progress in told if "loss" in progress.message}
+    assert folds == {"fold 1 of 2", "fold 2 of 2"}
+    assert told[-1].fraction == pytest.approx(1.0)
 
 
 def test_texts_of_too_many_words_are_judged_in_blocks(

@@ -63,11 +63,3 @@ def test_no_region_is_no_answer() -> None:
 @pytest.mark.parametrize("target", ["gone", ("a",), (), (Span(0, 1, "a"),)])
 def test_only_one_of_the_choices_is_written(target: Target) -> None:
     assert KIND.write(TOPIC, ScoredTarget(target, 0.9, {}), "a text") == []
-
-
-@pytest.mark.parametrize(
-    ("votes", "agreed"),
-    [(["a"], "a"), (["a", "a", "b"], "a"), (["a", "b"], None), (["a", "a", "b", "b"], None), (["a", "b", "c"], None)],
-)
-def test_a_class_stands_that_more_than_half_chose(votes: list[str], agreed: str | None) -> None:
-    assert KIND.resolve(votes) == agreed

@@ -75,22 +75,3 @@ def test_one_region_holds_all_known_choices_in_the_order_of_the_config_and_the_s
 @pytest.mark.parametrize("target", [(), ("Gone",)])
 def test_nothing_to_tick_is_no_region(target: Target) -> None:
     assert KIND.write(TAGS, ScoredTarget(target, 0.9, {}), "a text") == []
-
-
-@pytest.mark.parametrize(
-    ("votes", "agreed"),
-    [
-        ([("a", "b")], ("a", "b")),
-        ([()], ()),
-        ([("a",), ("a",)], ("a",)),
-        ([("a",), ("a", "b")], None),
-        ([("a",), ()], None),
-        ([("a", "b"), ("a", "c"), ("a",)], ("a",)),
-        ([("a",), (), ()], ()),
-        ([("a",), ("b",), ("c",)], None),
-        ([("a",), ("b",), (), (), ()], ()),
-        ([("a",), ("b",), ("c",), ()], None),
-    ],
-)
-def test_a_label_stands_that_more_than_half_chose(votes: list[Target], agreed: Target | None) -> None:
-    assert KIND.resolve(votes) == agreed
