@@ -1,5 +1,8 @@
-"""An audit with something of everything, for the tests of its reports."""
+"""An audit with something of everything, and flags, for the tests of what is made of them."""
 
+from datetime import UTC, datetime
+
+from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import (
     AnnotatorQuality,
     Audit,
@@ -12,8 +15,9 @@ from ml_backend.domain.quality import (
 )
 from ml_backend.domain.snapshot import Split
 
-__all__ = ["AUDIT"]
+__all__ = ["AUDIT", "flag"]
 
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 AUDIT = Audit(
     snapshot_id="0123456789abcdef",
     rows=40,
@@ -32,3 +36,18 @@ AUDIT = Audit(
     disagreements=(Disagreement(6, "r6", Split.TRAIN, (("cards", 2), ("loans", 1)), True, "cards", 0.625, "topic"),),
     warnings=("mind this",),
 )
+
+
+def flag(
+    task_id: int,
+    outcome: FlagOutcome,
+    kind: IssueKind = IssueKind.LABEL_ERROR,
+    *,
+    answer: str | None = None,
+    is_decoy: bool = False,
+) -> Flag:
+    return Flag(
+        *(7, task_id, kind, "Billing", "Returns", 0.1, is_decoy, is_decoy, "00ff", "frozen base", "", MOMENT, outcome),
+        answer=answer,
+        control="category",
+    )

@@ -13,6 +13,7 @@ from tests.reviewed_rows import control_of, issues_of, reviewed, separable, spoi
 
 NAMES = ("billing", "cards", "fraud", "loans")
 TRAIN, TEST = Split.TRAIN, Split.TEST
+NOT_LOOKED_FOR = "label errors could not be looked for"
 
 
 def _project(count: int = 80, wrong: int = 8, seed: int = 1) -> tuple[list[Row], np.ndarray, np.ndarray, list[int]]:
@@ -85,19 +86,6 @@ def test_noise_is_told_by_class_and_by_pair_of_classes() -> None:
     assert [noise.label for noise in found.classes] == list(NAMES)
 
 
-def test_rows_of_one_class_alone_are_said_not_to_be_judged() -> None:
-    rows = [reviewed(i, f"text {i}", "cards") for i in range(10)]
-    for probabilities in (_even(10), None):
-        found = _examine(rows, probabilities)
-        assert found.issues == ()
-        assert found.controls[0].health is None
-        assert found.controls[0].quality == {}
-    assert _examine(rows, _even(10)).warnings[0] == (
-        "all 10 labeled rows are 'cards': label errors could not be looked for, "
-        "which takes at least 2 classes of 3 rows"
-    )
-
-
 def test_a_class_with_one_row_is_named_and_the_others_are_judged() -> None:
     rows, probabilities, _, wrong = _project()
     keep = [row for row in rows if row.targets["topic"] != "fraud"]
@@ -107,6 +95,7 @@ def test_a_class_with_one_row_is_named_and_the_others_are_judged() -> None:
     assert "under 3 rows each for fraud (1): their labels were not judged" in found.warnings
     assert 500 not in found.controls[0].quality
     assert 500 not in {issue.task_id for issue in found.issues}
+    assert "fraud" not in {issue.suggested for issue in found.issues}
     assert {issue.task_id for issue in issues_of(found, IssueKind.LABEL_ERROR)} & set(wrong)
 
 
@@ -119,20 +108,28 @@ def test_classes_without_a_row_are_named_and_never_suggested() -> None:
     assert not {issue.suggested for issue in found.issues} & {"absent", "missing"}
 
 
-@pytest.mark.parametrize("labels", [("cards", "loans"), ("cards", "cards"), (None, "cards"), (None, None)])
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ([], f"no row has an agreed answer: {NOT_LOOKED_FOR}"),
+        (
+            ["cards"] * 10,
+            f"all 10 labeled rows are 'cards': {NOT_LOOKED_FOR}, which takes at least 2 classes of 3 rows",
+        ),
+        *((two, NOT_LOOKED_FOR) for two in (["cards", "loans"], ["cards"] * 2, [None, "cards"], [None] * 2)),
+    ],
+    ids=["no rows", "one class alone", "two rows", "two of one class", "one label", "two without"],
+)
 @pytest.mark.parametrize("has_model", [True, False])
-def test_two_rows_give_no_label_errors_and_a_reason(labels: tuple[str | None, ...], has_model: bool) -> None:
+def test_rows_that_cannot_be_judged_give_no_label_errors_and_a_reason(
+    labels: list[str | None], reason: str, has_model: bool
+) -> None:
     rows = [reviewed(i, f"text {i}", label) for i, label in enumerate(labels, start=1)]
-    found = _examine(rows, _even(2) if has_model else None, np.eye(2, dtype=np.float32) if has_model else None)
-    assert found.issues == ()
-    assert found.controls[0].quality == {}
-    assert any("could not be looked for" in warning for warning in found.warnings)
-
-
-def test_no_rows_at_all_give_a_reason() -> None:
-    found = _examine([], _even(0), np.zeros((0, 3), np.float32))
-    assert (found.rows, found.issues, found.controls[0].health) == (0, (), None)
-    assert found.warnings[0] == "no row has an agreed answer: label errors could not be looked for"
+    features = np.eye(len(rows), len(rows) + 1, dtype=np.float32)
+    found = _examine(rows, _even(len(rows)), features) if has_model else _examine(rows, None)
+    assert (found.rows, found.issues) == (len(rows), ())
+    assert (found.controls[0].quality, found.controls[0].health) == ({}, None)
+    assert (reason if has_model else NOT_LOOKED_FOR) in found.warnings[0]
 
 
 def test_without_a_model_texts_are_examined_all_the_same() -> None:
@@ -140,7 +137,7 @@ def test_without_a_model_texts_are_examined_all_the_same() -> None:
     found = _examine(rows, None)
     assert [(issue.task_id, issue.other_task_id, issue.quality) for issue in found.issues] == [(1, 2, 0.5), (2, 1, 0.5)]
     assert found.warnings == (
-        "there are no out-of-fold probabilities: label errors could not be looked for",
+        f"there are no out-of-fold probabilities: {NOT_LOOKED_FOR}",
         "there are no features: outliers and texts that are alike but not equal were not looked for",
     )
 
@@ -209,13 +206,6 @@ def test_rows_without_an_agreed_answer_count_for_annotators_and_disagreements_al
     }
     mixed = {pair.disagreements for pair in found.pairs if {pair.given, pair.suggested} == {"cards", "loans"}}
     assert mixed == {2}
-
-
-def test_the_consensus_on_a_held_out_text_is_not_told() -> None:
-    answers = {"ann": "cards", "bob": "loans"}
-    rows = [reviewed(1, "one", None, answers), reviewed(2, "two", None, answers)]
-    found = examine(rows, [TRAIN, TEST], [_single(np.tile([0, 0.9, 0, 0.1], (2, 1)))], None)
-    assert {d.task_id: d.consensus for d in found.disagreements} == {1: "cards", 2: None}
 
 
 def test_a_text_on_which_nobody_agrees_is_ambiguous() -> None:
@@ -289,10 +279,3 @@ def test_what_does_not_fit_together_is_refused(
     rows = [reviewed(1, "a", "cards"), reviewed(2, "b", "loans")]
     with pytest.raises(ConfigurationError, match=message):
         examine(rows, splits, [_single(probabilities)], features)
-
-
-def test_an_audit_names_its_snapshot_and_where_the_probabilities_came_from() -> None:
-    rows, _, _, _ = _project()
-    audit = examine(rows, [TRAIN] * 80, [_single(None)], None, snapshot_id="abc", probabilities_from="nothing")
-    assert (audit.snapshot_id, audit.probabilities_from) == ("abc", "nothing")
-    assert (audit.controls[0].control, audit.rows) == ("topic", 80)

@@ -106,17 +106,6 @@ def test_rows_without_an_answer_are_judged_and_never_learned_from(predict: Predi
 
 
 @pytest.mark.parametrize("head", NEW)
-def test_a_text_is_judged_by_models_that_know_no_copy_of_it(predict: Predict, head: str, tmp_path: Path) -> None:
-    rows = [*topic_rows(24), *topic_rows(24)]
-    texts = reviewed(rows, head)
-
-    folds = texts.grouped_folds(Objective.of(head, texts.labels), folds=5, seed=1)
-
-    for fold in folds:
-        assert not {texts.texts[i] for i in fold.train} & {texts.texts[i] for i in fold.scored}
-
-
-@pytest.mark.parametrize("head", NEW)
 def test_answers_that_are_all_alike_give_their_shares(predict: Predict, head: str) -> None:
     rows = [make_row(n, f"the card number {n}", (), control=CONTROLS[head].name) for n in range(8)]
 

@@ -31,11 +31,6 @@ def read(*regions: Any, text: str = TEXT) -> Target | None:
     return KIND.read(SPANS, regions, text).target
 
 
-def test_offsets_are_code_points_as_the_editor_stores_them() -> None:
-    assert (TEXT[14:19], TEXT[57:61]) == ("Paris", "Rome")
-    assert read(labels_region(57, 61, ["place"]), labels_region(14, 19, ["place"])) == (PARIS, ROME)
-
-
 def test_touching_overlapping_and_nested_spans_all_stay() -> None:
     places = [(14, 19), (14, 16), (16, 19), (9, 19), (15, 17)]
     found = read(*(labels_region(*span, ["PER"]) for span in places))

@@ -8,6 +8,7 @@ from ml_backend.domain.reasons import Reason
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
+from ml_backend.tasks.base import GivenAnswer
 from tests.recordings import recorded
 from tests.unit.tasks.plans import plan
 
@@ -40,31 +41,30 @@ def test_label_studios_own_template_is_served() -> None:
     assert [(each.name, each.kind.name) for each in found.controls] == [("instruction", "generation")]
 
 
+UNREADABLE = (Reason.UNREADABLE,)
+
+
 @pytest.mark.parametrize(
-    ("result", "expected"),
+    ("result", "expected", "reasons"),
     [
-        ([region("Block the card.")], "Block the card."),
-        ([region("  Two lines,\nthis one too.\n")], "Two lines,\nthis one too."),
-        ([region("First.", " ", "Second.")], "First.\n\nSecond."),
-        ([region("First."), region("Second.")], "First.\n\nSecond."),
-        ([region(value={"text": "A text by itself."})], "A text by itself."),
-        ([region("")], None),
-        ([], None),
-        ([region("Other.", from_name="remarks")], None),
-        ([region(3)], None),
-        ([region(value=None)], None),
-        ([region("Block it.", type="choices")], None),
-        ([region("Fine."), region(3)], None),
+        ([region("Block the card.")], "Block the card.", ()),
+        ([region("  Two lines,\nthis one too.\n")], "Two lines,\nthis one too.", ()),
+        ([region("First.", " ", "Second.")], "First.\n\nSecond.", ()),
+        ([region("First."), region("Second.")], "First.\n\nSecond.", ()),
+        ([region(value={"text": "A text by itself."})], "A text by itself.", ()),
+        ([region(" ", "\n")], None, (Reason.EMPTY_ANSWER,)),
+        ([], None, ()),
+        ([region("Other.", from_name="remarks")], None, ()),
+        ([region(3)], None, UNREADABLE),
+        ([region(value=None)], None, UNREADABLE),
+        ([region("Block it.", type="choices")], None, UNREADABLE),
+        ([region("Fine."), region(3)], None, UNREADABLE),
     ],
 )
-def test_the_response_of_an_annotation(result: list[dict[str, Any]], expected: str | None) -> None:
-    assert KIND.read(CONTROL, result, "My card?").target == expected
-
-
-def test_an_empty_response_is_told_from_one_that_cannot_be_read() -> None:
-    assert KIND.read(CONTROL, [region(" ", "\n")], "My card?").reasons == (Reason.EMPTY_ANSWER,)
-    assert KIND.read(CONTROL, [region(3)], "My card?").reasons == (Reason.UNREADABLE,)
-    assert KIND.read(CONTROL, [], "My card?").reasons == ()
+def test_the_response_of_an_annotation(
+    result: list[dict[str, Any]], expected: str | None, reasons: tuple[Reason, ...]
+) -> None:
+    assert KIND.read(CONTROL, result, "My card?") == GivenAnswer(expected, reasons)
 
 
 def test_a_draft_is_written_as_the_editor_stores_one_and_label_studio_takes_it() -> None:
