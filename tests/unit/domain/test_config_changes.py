@@ -164,41 +164,44 @@ def seen(
     ]
 
 
-def test_controls_that_were_there_all_the_time_were_never_absent() -> None:
-    assert absences([]) == {}
-    assert absences(seen(ALONE)) == {}
-    assert absences(seen(ALONE, config(choices("topic", "A", "B")), BOTH, ALONE)) == {}
+MORE = config(choices("topic", "A", "B"))
+RENAMED_AND = config(TOPIC, spans("pieces", "A"))
+MULTIPLE = config(choices("topic", *TOPIC.label_values, choice="multiple"))
+OTHER_FIELD = config(choices("topic", *TOPIC.label_values, shown=ObjectTag("text", "Text", "body")))
+SINCE_FIRST = (Absence(BEGINNING, hour(1)),)
 
 
-def test_a_control_is_absent_before_it_comes_and_while_it_is_gone() -> None:
-    assert absences(seen(ALONE, BOTH, BOTH)) == {"parts": (Absence(BEGINNING, hour(1)),)}
-    assert absences(seen(BOTH, ALONE, BOTH)) == {"parts": (Absence(hour(1), hour(2)),)}
-    assert absences(seen(ALONE, BOTH, ALONE, ALONE, BOTH, BOTH)) == {
-        "parts": (Absence(BEGINNING, hour(1)), Absence(hour(2), hour(4)))
-    }
-    assert absences(seen(ALONE, BOTH, ALONE)) == {}
-
-
-def test_a_control_that_was_renamed_and_back_is_absent_meanwhile_alone() -> None:
-    renamed = config(TOPIC, spans("pieces", "A"))
-
-    assert absences(seen(BOTH, renamed, BOTH)) == {"parts": (Absence(hour(1), hour(2)),)}
-    assert absences(seen(BOTH, renamed)) == {"pieces": (Absence(BEGINNING, hour(1)),)}
+@pytest.mark.parametrize(
+    ("configs_in_order", "absent"),
+    [
+        # A control that was there all the time was never absent.
+        ([], {}),
+        ([ALONE], {}),
+        ([ALONE, MORE, BOTH, ALONE], {}),
+        # It is absent before it comes and while it is gone.
+        ([ALONE, BOTH, BOTH], {"parts": SINCE_FIRST}),
+        ([BOTH, ALONE, BOTH], {"parts": (Absence(hour(1), hour(2)),)}),
+        ([ALONE, BOTH, ALONE, ALONE, BOTH, BOTH], {"parts": (*SINCE_FIRST, Absence(hour(2), hour(4)))}),
+        ([ALONE, BOTH, ALONE], {}),
+        # One that was renamed and back is absent meanwhile alone.
+        ([BOTH, RENAMED_AND, BOTH], {"parts": (Absence(hour(1), hour(2)),)}),
+        ([BOTH, RENAMED_AND], {"pieces": SINCE_FIRST}),
+        # One of another kind or field has come anew.
+        ([ALONE, MULTIPLE], {"topic": SINCE_FIRST}),
+        ([ALONE, ALONE, OTHER_FIELD], {"topic": (Absence(BEGINNING, hour(2)),)}),
+        ([ALONE, MULTIPLE, ALONE], {"topic": (Absence(hour(1), hour(2)),)}),
+    ],
+)
+def test_a_control_is_absent_before_it_comes_and_while_it_is_gone(
+    configs_in_order: list[LabelConfig], absent: dict[str, tuple[Absence, ...]]
+) -> None:
+    assert absences(seen(*configs_in_order)) == absent
 
 
 def test_a_config_that_nobody_confirmed_takes_no_control_away() -> None:
     assert absences(seen(BOTH, ALONE, BOTH, unconfirmed=[1])) == {}
-    assert absences(seen(ALONE, BOTH, ALONE, BOTH, unconfirmed=range(3))) == {"parts": (Absence(BEGINNING, hour(1)),)}
+    assert absences(seen(ALONE, BOTH, ALONE, BOTH, unconfirmed=range(3))) == {"parts": SINCE_FIRST}
     assert absences(seen(BOTH, ALONE, ALONE, BOTH, unconfirmed=[0, 1])) == {"parts": (Absence(hour(2), hour(3)),)}
-
-
-def test_a_control_of_another_kind_or_field_has_come_anew() -> None:
-    multiple = choices("topic", *TOPIC.label_values, choice="multiple")
-    other_field = choices("topic", *TOPIC.label_values, shown=ObjectTag("text", "Text", "body"))
-
-    assert absences(seen(ALONE, config(multiple))) == {"topic": (Absence(BEGINNING, hour(1)),)}
-    assert absences(seen(ALONE, ALONE, config(other_field))) == {"topic": (Absence(BEGINNING, hour(2)),)}
-    assert absences(seen(ALONE, config(multiple), ALONE)) == {"topic": (Absence(hour(1), hour(2)),)}
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,7 @@ def test_a_control_that_is_asked_where_it_was_not_before_has_come_anew() -> None
     )
 
     for before, after in ((mostly, always), (seldom, mostly)):
-        assert absences(seen(config(before), config(after))) == {"parts": (Absence(BEGINNING, hour(1)),)}
+        assert absences(seen(config(before), config(after))) == {"parts": SINCE_FIRST}
         assert absences(seen(config(after), config(before))) == {}
         (sentence,) = config_changes(config(before), config(after))
         assert sentence.startswith("'parts' is asked where it was not before (visibleWhen)")

@@ -94,13 +94,6 @@ def test_a_disagreement_that_a_star_settled_is_settled_again(tmp_path: Path) -> 
     assert read(tmp_path / "x.json", text_plan(TOPIC), trust_ground_truth=True)[0] == settled
 
 
-def test_annotators_can_be_left_out(tmp_path: Path) -> None:
-    for names_annotators, wanted in ((True, [3]), (False, [])):
-        asked = request(names_annotators=names_annotators)
-        (task,) = json.loads(written("label-studio", [row("a")], tmp_path / "x.json", asked))
-        assert [each["completed_by"] for each in task["annotations"] if "completed_by" in each] == wanted
-
-
 @pytest.mark.parametrize(
     ("shown", "data"),
     [

@@ -170,27 +170,6 @@ def test_pages_that_are_smaller_than_asked_for_are_read_to_the_end(client: Studi
     assert list(client.tasks_without_prediction(1, "m-v1")) == []
 
 
-def test_tasks_of_look_alike_versions_are_read_only_where_there_are_some(client: StudioClient, server: Server) -> None:
-    versions = [{"model_version": name, "count": 1} for name in ("m-v1", "other-v10", "m-v10")]
-    held = {1: ["m-v10"], 2: ["m-v10", "m-v1"]}
-
-    def tasks(params: Any, _body: Any) -> dict[str, Any]:
-        column = next(each for each in json.loads(params["query"])["filters"]["items"] if each["type"] == "List")
-        if column["operator"] == "not_contains":
-            return {"total": 0, "tasks": []}
-        assert column["value"] == ["m-v10"]
-        found = [
-            {"id": number, "data": {}, "predictions": [{"model_version": name} for name in names]}
-            for number, names in held.items()
-        ]
-        return {"total": 2, "tasks": found}
-
-    server.on("GET", "/api/tasks", tasks)
-    server.on("GET", "/api/projects/1/model-versions/", {"static": versions})
-
-    assert [task.id for task in client.tasks_without_prediction(1, "m-v1")] == [1]
-
-
 def test_large_imports_go_in_batches_and_must_be_over_when_answered(client: StudioClient, server: Server) -> None:
     server.on("POST", IMPORT, lambda _, body: {"task_count": len(body)})
     assert client.import_tasks(1, [{"text": str(number)} for number in range(2500)]) == 2500
@@ -207,19 +186,6 @@ def test_json_of_another_shape_is_no_label_studio(client: StudioClient, server: 
 
     with pytest.raises(StudioRejected, match=r"a JSON object was wanted .* LABELLOOP_STUDIO_URL"):
         client.version()
-
-
-def test_an_export_is_asked_for_with_whole_predictions_and_deleted_when_read(
-    client: StudioClient, server: Server, export: dict[str, Any]
-) -> None:
-    tasks = list(client.reviewed_tasks(1))
-
-    (wish,) = server.made("POST", EXPORTS)
-    assert [task.id for task in tasks] == [1]
-    assert wish["task_filter_options"] == {"annotated": "only"}
-    assert wish["serialization_options"] == {"predictions": {"only_id": False}}
-    assert ("DELETE", f"{EXPORTS}9", {}, None) in server.calls
-    assert ("GET", f"{EXPORTS}9/download", {"exportType": "JSON"}, None) in server.calls
 
 
 @pytest.mark.parametrize("first", ["in progress", "gateway timeout"])
