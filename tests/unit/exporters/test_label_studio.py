@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
+from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.exporters.base import ExportRequest
 from ml_backend.labelstudio.config.parse import parse_label_config
@@ -16,7 +16,7 @@ from ml_backend.labelstudio.files.export_file import read_export
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.recordings import recording_path
-from tests.unit.exporters.builders import TOPIC, export, request, row, text_plan, written
+from tests.unit.exporters.builders import TOPIC, export, row, text_plan, written
 
 SENTIMENT = (
     '<Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/>'
@@ -65,24 +65,6 @@ def test_responses_that_label_studio_exported_are_read_again_as_they_were(tmp_pa
     export("label-studio", rows, tmp_path / "again.json", asked)
 
     assert carried(read(tmp_path / "again.json", plan)) == carried(rows)
-
-
-def test_several_controls_and_annotators_are_read_again(tmp_path: Path) -> None:
-    controls = f'{TOPIC}<Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>'
-    first = {"topic": "login", "who": (Span(0, 4, "PER"), Span(0, 14, "LOC"))}
-    rows = [
-        Row(
-            "task-5",
-            5,
-            {"text": "Anna saw Paris 🙂"},
-            first,
-            (AnnotatorLabel("3", first, False), AnnotatorLabel("4", first, False)),
-            Provenance((50, 51), 4.5, reviewed_at="2026-01-01T12:00:00Z"),
-        )
-    ]
-    export("label-studio", rows, tmp_path / "x.json", request(controls))
-
-    assert read(tmp_path / "x.json", text_plan(controls)) == rows
 
 
 def test_a_disagreement_that_a_star_settled_is_settled_again(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.errors import PayloadError
 from ml_backend.labelstudio.payloads import (
     PredictRequest,
@@ -117,15 +116,6 @@ def test_nulls_in_a_project_become_empty_values() -> None:
 
     assert (project.title, project.label_config, project.model_version, project.sampling) == ("", "", "", "")
     assert (project.show_collab_predictions, project.task_count) == (False, 0)
-
-
-def test_an_export_with_whole_predictions_tells_what_was_changed() -> None:
-    tasks = [task_from_export(each) for each in recorded("export_snapshot_full_predictions")]
-
-    assert [(task.id, [each.prelabel for each in task.annotations]) for task in tasks] == [
-        (1, [PrelabelOutcome.CHANGED]),
-        (2, [PrelabelOutcome.CHANGED]),
-    ]
 
 
 def test_several_annotators_of_a_task_are_told_apart() -> None:

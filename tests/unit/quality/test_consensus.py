@@ -48,17 +48,22 @@ def test_annotators_who_share_no_text_have_no_quality() -> None:
     assert confidence.tolist() == [1.0, 1.0, 1.0]
 
 
-def test_an_annotator_beside_those_who_share_texts_has_no_quality() -> None:
-    answers = np.array([[0, 0, NONE], [1, 1, NONE], [NONE, NONE, 1]])
-    _consensus, _confidence, quality = crowdlab(answers, np.array([[0.9, 0.1], [0.1, 0.9], [0.2, 0.8]]), classes=2)
-    assert quality[0] == quality[1] is not None
-    assert quality[2] is None
-
-
-def test_texts_that_nobody_answered_have_no_consensus() -> None:
-    answers = np.array([[0, 1], [NONE, NONE]])
-    consensus, _confidence, _quality = crowdlab(answers, np.array([[0.6, 0.4], [0.6, 0.4]]), classes=2)
-    assert consensus.tolist() == [0, NONE]
+@pytest.mark.parametrize(
+    ("answers", "sure", "consensus", "has_quality"),
+    [
+        ([[0, 0, NONE], [1, 1, NONE], [NONE, NONE, 1]], [0.9, 0.1, 0.2], [0, 1, 1], [True, True, False]),
+        ([[0, 1], [NONE, NONE]], [0.6, 0.6], [0, NONE], [True, True]),
+        ([[0, 0]] * 4, [0.9] * 4, [0] * 4, [True, True]),
+    ],
+    ids=["an annotator beside those who share texts", "a text that nobody answered", "one class alone"],
+)
+def test_quality_is_known_of_those_who_share_texts_and_a_consensus_wherever_somebody_answered(
+    answers: list[list[int]], sure: list[float], consensus: list[int], has_quality: list[bool]
+) -> None:
+    probabilities = np.stack([sure, 1 - np.array(sure)], axis=1)
+    found, _confidence, quality = crowdlab(np.array(answers), probabilities, classes=2)
+    assert found.tolist() == consensus
+    assert [value is not None and 0 <= value <= 1 for value in quality] == has_quality
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
@@ -66,12 +71,6 @@ def test_no_texts_or_no_annotators_give_no_consensus(shape: tuple[int, int]) -> 
     consensus, _confidence, quality = crowdlab(np.full(shape, NONE), None, classes=2)
     assert quality == (None,) * shape[1]
     assert consensus.tolist() == [NONE] * shape[0]
-
-
-def test_annotators_who_give_one_class_alone_get_a_finite_quality() -> None:
-    consensus, _confidence, quality = crowdlab(np.zeros((4, 2), np.int64), np.tile([0.9, 0.1], (4, 1)), classes=2)
-    assert all(value is not None and 0 <= value <= 1 for value in quality)
-    assert consensus.tolist() == [0] * 4
 
 
 def test_ties_are_broken_the_same_way_every_time(capfd: pytest.CaptureFixture[str]) -> None:

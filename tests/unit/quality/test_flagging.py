@@ -89,10 +89,6 @@ def test_a_task_with_several_issues_is_flagged_once_by_the_first() -> None:
     assert (found.kind, found.suggested, found.quality) == (IssueKind.LABEL_ERROR, "Returns", 0.1)
 
 
-def test_a_task_without_a_label_in_the_snapshot_is_not_flagged() -> None:
-    assert choose(audit([issue(9)]), labeled(train=1), []) == []
-
-
 class TestSeveralControls:
     ROWS: ClassVar = {
         1: {"category": "Billing", "tone": ("rude",)},
@@ -128,5 +124,5 @@ class TestSeveralControls:
         (decoy,) = (each for each in found if each.is_decoy)
         assert (decoy.task_id, decoy.control, decoy.given) == (103, "tone", ("kind",))
 
-    def test_a_task_without_an_answer_to_the_control_is_not_flagged(self) -> None:
-        assert choose(audit([issue(2)]), self.ROWS, []) == []
+    def test_a_task_without_an_answer_is_not_flagged(self) -> None:
+        assert choose(audit([issue(2), issue(9)]), self.ROWS, []) == []

@@ -86,13 +86,6 @@ def test_a_span_on_a_text_that_should_have_none_is_spurious() -> None:
     assert found_in(given)[1][40] == ()
 
 
-def test_right_marks_stay_as_they_are_and_are_good() -> None:
-    quality, suggested = found_in(RIGHT)
-
-    assert suggested == RIGHT
-    assert quality.min() > 0.8
-
-
 def test_spans_that_overlap_or_end_within_words_stay_where_nothing_speaks_against_them() -> None:
     given = [*RIGHT]
     given[0] = (ADA, Span(1, 3, "person"), YORK)

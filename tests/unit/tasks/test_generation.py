@@ -9,7 +9,6 @@ from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.labelstudio.config.validation import StudioRules
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from ml_backend.tasks.base import GivenAnswer
-from tests.recordings import recorded
 from tests.unit.tasks.plans import plan
 
 AREA = '<TextArea name="instruction" toName="text" required="true"/>'
@@ -31,14 +30,6 @@ def test_ratings_stay_in_label_studio() -> None:
     names = ["<Rating name='accuracy'>", "<Rating name='completeness'>"]
     assert [notice.split(" is of a kind that stays")[0] for notice in found.notices] == names
     assert [each.name for each in found.controls] == ["instruction"]
-
-
-def test_label_studios_own_template_is_served() -> None:
-    label_config = recorded("webhook_annotation_created_textarea")["project"]["label_config"]
-
-    found = serving_plan(parse_label_config(label_config))
-
-    assert [(each.name, each.kind.name) for each in found.controls] == [("instruction", "generation")]
 
 
 UNREADABLE = (Reason.UNREADABLE,)
