@@ -114,17 +114,6 @@ def test_predictions_are_pushed_in_few_large_calls(client: StudioClient, server:
     }
 
 
-def test_a_refused_push_is_made_again_without_the_tasks_that_are_gone(client: StudioClient, server: Server) -> None:
-    server.on("POST", PUSH, httpx.Response(400), lambda _, body: {"created": len(body)})
-    server.on("GET", "/api/tasks", tasks_in(1, 2, 3, 5, 6, 7))
-
-    assert client.push_predictions(1, [(number, prediction()) for number in range(2, 8)]) == 5
-
-    first, second = server.made("POST", PUSH)
-    assert [each["task"] for each in first] == [2, 3, 4, 5, 6, 7]
-    assert [each["task"] for each in second] == [2, 3, 5, 6, 7]
-
-
 @pytest.mark.parametrize(
     ("answer", "message", "calls"),
     [

@@ -83,8 +83,7 @@ def test_recorded_predict_requests_hold_their_tasks_in_order(name: str) -> None:
 
     asked = PredictRequest.read(body)
 
-    assert asked.project_id == int(body["project"].split(".")[0])
-    assert asked.label_config == body["label_config"]
+    assert (asked.project_id, asked.label_config) == (int(body["project"].split(".")[0]), body["label_config"])
     assert [(task.id, task.data) for task in asked.tasks] == [(task["id"], task["data"]) for task in body["tasks"]]
     assert len(asked.tasks) >= 1
 

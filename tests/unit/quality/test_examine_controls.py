@@ -80,12 +80,6 @@ def test_the_quality_of_a_task_is_that_of_its_worst_answer() -> None:
     assert found.health == min(each.health or 1.0 for each in found.controls)
 
 
-def test_held_out_spans_get_no_suggestion() -> None:
-    found = examined(made_rows(), [TEST] * 40)
-
-    assert {issue.suggested for issue in issues_of(found, IssueKind.LABEL_ERROR)} == {None}
-
-
 def test_a_text_that_is_marked_in_two_ways_is_a_conflict_and_another_place_in_it_is_none() -> None:
     rows = made_rows(wrong=0)
     rows[0] = replace(rows[0], input={"text": "SEE: York and  Leeds number 5"}, targets={"topic": "cards"})

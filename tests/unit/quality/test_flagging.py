@@ -78,17 +78,6 @@ def test_a_withdrawn_flag_may_come_back() -> None:
     assert [each.task_id for each in choose(audit([issue(1)]), labeled(train=1), past)] == [1]
 
 
-def test_a_task_with_several_issues_is_flagged_once_by_the_first() -> None:
-    conflict = Issue(
-        1, "task-1", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.0, "Billing", "Shipping", control="category"
-    )
-    issues = [issue(1), conflict]
-
-    (found,) = choose(audit(issues), labeled(train=1), [])
-
-    assert (found.kind, found.suggested, found.quality) == (IssueKind.LABEL_ERROR, "Returns", 0.1)
-
-
 class TestSeveralControls:
     ROWS: ClassVar = {
         1: {"category": "Billing", "tone": ("rude",)},

@@ -102,17 +102,12 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_choices_that_all_rows_or_no_rows_have_are_not_judged() -> None:
-    labels = np.array([[True, False]] * 8)
-    quality, suggested = multilabel_errors(labels, np.tile([0.1, 0.9], (8, 1)))
+@pytest.mark.parametrize("chosen", [[True, False], []], ids=["that all rows or no rows have", "none at all"])
+def test_choices_that_tell_nothing_are_not_judged(chosen: list[bool]) -> None:
+    labels = np.array([chosen] * 8, dtype=np.bool_)
+    quality, suggested = multilabel_errors(labels, np.tile([0.1, 0.9][: len(chosen)], (8, 1)))
     assert quality.tolist() == [1.0] * 8
-    assert (suggested == labels).all()
-
-
-def test_answers_to_no_choices_at_all_are_all_right() -> None:
-    quality, suggested = multilabel_errors(np.zeros((3, 0), np.bool_), np.zeros((3, 0)))
-    assert quality.tolist() == [1.0] * 3
-    assert suggested.shape == (3, 0)
+    assert (suggested.shape, (suggested == labels).all()) == (labels.shape, True)
 
 
 def test_labels_are_trusted_by_their_quality_and_never_not_at_all() -> None:

@@ -68,15 +68,15 @@ def test_several_controls_are_judged_from_one_set_of_features(predict: Predict, 
     assert several.is_usable.all()
 
 
-@pytest.mark.parametrize("head", NEW)
+@pytest.mark.parametrize("head", EVERY)
 def test_models_agree_with_answers_that_words_tell(predict: Predict, head: str) -> None:
     (found,) = predict(topic_rows(60), head)[1]
 
     right, wrong = chances(found)
     assert right.mean() > wrong.mean() + 0.15
-    sums = found.probabilities.sum(axis=1)
-    if head == "tags":
-        np.testing.assert_allclose(sums, 1, atol=1e-4)
+    assert found.probabilities.dtype == np.float32
+    if head != "sigmoid":
+        np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-4)
     assert np.isfinite(found.probabilities).all()
 
 

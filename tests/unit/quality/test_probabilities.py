@@ -61,17 +61,6 @@ def folds_of(reviewed: ReviewedTexts, *, folds: int = 5, seed: int = 1) -> list[
     return reviewed.grouped_folds(Objective.of(reviewed.head, reviewed.labels), folds=folds, seed=seed)
 
 
-def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(base_model: str, tmp_path: Path) -> None:
-    rows = keyword_rows(20)
-
-    found = predict(rows, base_model, tmp_path)
-
-    assert found.probabilities.shape == (60, 3)
-    assert found.probabilities.dtype == np.float32
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
-    assert (found.probabilities.argmax(axis=1) == np.repeat([0, 1, 2], 20)).mean() > 0.7
-
-
 def test_a_row_is_judged_by_a_model_that_knows_neither_it_nor_its_copies(base_model: str, tmp_path: Path) -> None:
     words = "bank transfer my money"
     rows = keyword_rows(10)
@@ -143,29 +132,19 @@ def test_without_descriptions_a_fold_that_knows_one_class_only_is_left_out() -> 
     assert all(len({reviewed.targets[row] for row in fold.train}) == 2 for fold in folds)
 
 
-def test_other_texts_are_not_served_from_the_cache(base_model: str, tmp_path: Path) -> None:
-    def features_of(rows: list[Row]) -> np.ndarray:
-        reviewed = [ReviewedTexts.of(rows, served(CONTROL))]
-        settings = audit_settings(is_deep=False, seed=1)
-        return predict_out_of_sample(reviewed, settings, base_model=base_model, cache=tmp_path, report=lambda _: None)[
-            0
-        ]
-
-    first = features_of(keyword_rows(8))
-
-    assert first.shape == (24, 16)
-    assert not np.allclose(first, features_of(keyword_rows(8, seed=5)))
-
-
-def test_other_labels_are_judged_anew_from_the_same_features(base_model: str, tmp_path: Path) -> None:
-    rows = keyword_rows(8)
+def test_other_labels_are_judged_anew_from_the_same_features_and_other_texts_from_others(
+    base_model: str, tmp_path: Path
+) -> None:
+    rows, features = keyword_rows(8), tmp_path / "features" / "features.safetensors"
     first = predict(rows, base_model, tmp_path)
-    features = (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns
+    before, content = features.stat().st_mtime_ns, features.read_bytes()
 
     second = predict([make_row(1, rows[0].input["body"], "refund"), *rows[1:]], base_model, tmp_path)
 
-    assert (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns == features
+    assert features.stat().st_mtime_ns == before
     assert not np.allclose(first.probabilities, second.probabilities, atol=1e-4)
+    predict(keyword_rows(8, seed=5), base_model, tmp_path)
+    assert features.read_bytes() != content
 
 
 def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_path: Path) -> None:

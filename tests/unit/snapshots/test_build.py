@@ -31,16 +31,6 @@ def test_a_reviewed_task_becomes_a_row_with_the_referenced_field_alone() -> None
     assert (row.id, row.task_id, row.input, row.targets) == ("task-7", 7, {"text": "My Text"}, {"topic": "billing"})
 
 
-def test_rows_land_where_the_split_rule_puts_their_text() -> None:
-    tasks = [task(number, text_in(split), "login") for number, split in enumerate(Split, start=1)]
-    rows = built(tasks)
-    assert {split: [row.task_id for row in rows.splits[split]] for split in Split} == {
-        Split.TRAIN: [1],
-        Split.VALIDATION: [2],
-        Split.TEST: [3],
-    }
-
-
 def test_the_order_of_tasks_does_not_matter() -> None:
     tasks = [task(number, f"text {number % 30}", "login" if number % 7 else "other") for number in range(60)]
     shuffled = random.Random(1).sample(tasks, len(tasks))

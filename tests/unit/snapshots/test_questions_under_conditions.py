@@ -91,9 +91,7 @@ def test_what_a_control_decides_that_is_not_served_is_read_from_the_annotations(
     ("shown", "data", "row_input"),
     [
         ('value="$mail.body"', {"mail": {"body": "Dear all"}}, {"mail.body": "Dear all"}),
-        ('value="$turns[1].says"', {"turns": [{}, {"says": "Hello"}]}, {"turns[1].says": "Hello"}),
         ('value="$title: $body"', {"title": "A", "body": "B"}, {"$title: $body": "A: B"}),
-        ('value="$words"', {"words": ["a", "b"]}, {"words": "a,b"}),
         ('value="$code" encoding="base64unicode"', {"code": "w6RiYw=="}, {"code": "äbc"}),
     ],
 )

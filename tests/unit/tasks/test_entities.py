@@ -31,13 +31,6 @@ def read(*regions: Any, text: str = TEXT) -> Target | None:
     return KIND.read(SPANS, regions, text).target
 
 
-def test_touching_overlapping_and_nested_spans_all_stay() -> None:
-    places = [(14, 19), (14, 16), (16, 19), (9, 19), (15, 17)]
-    found = read(*(labels_region(*span, ["PER"]) for span in places))
-
-    assert found == tuple(Span(*span, "PER") for span in sorted(places))
-
-
 def test_a_region_with_two_labels_is_two_spans_and_the_same_one_twice_is_one() -> None:
     found = read(labels_region(0, 3, ["place", "PER"]), labels_region(0, 3, ["PER"]))
 

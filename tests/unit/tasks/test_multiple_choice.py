@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.example import Target
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.tasks.multiple_choice import MultipleChoice
 from tests.unit.tasks.plans import choices_region, control
@@ -75,8 +74,3 @@ def test_one_region_holds_all_known_choices_in_the_order_of_the_config_and_the_s
             "meta": {"scores": {"Price": 0.9013, "Looks": 0.04, "late": 0.8}},
         }
     ]
-
-
-@pytest.mark.parametrize("target", [(), ("Gone",)])
-def test_nothing_to_tick_is_no_region(target: Target) -> None:
-    assert KIND.write(TAGS, ScoredTarget(target, 0.9, {}), "a text") == []
