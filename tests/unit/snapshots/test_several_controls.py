@@ -127,10 +127,9 @@ def test_labels_are_counted_per_control_once_per_row() -> None:
 
 def test_few_held_out_rows_are_told_per_control_where_controls_differ() -> None:
     answers = {1: [topic("login")], 2: []}
-    fractions = SplitFractions()
-    tasks = [task(n, text_in(Split.TEST, f"held out {n}", fractions), answers[n]) for n in (1, 2)]
+    tasks = [task(n, text_in(Split.TEST, f"held out {n}"), answers[n]) for n in (1, 2)]
 
-    found = built(*tasks, split=fractions).warnings
+    found = built(*tasks, split=SplitFractions()).warnings
 
     assert "test holds few rows that answer 'topic' (1), 'tags' (2), 'spans' (2); under 100," in "\n".join(found)
     assert "validation holds 0 rows; under 200, models are compared" in "\n".join(found)

@@ -32,9 +32,6 @@ def test_ratings_stay_in_label_studio() -> None:
     assert [each.name for each in found.controls] == ["instruction"]
 
 
-UNREADABLE = (Reason.UNREADABLE,)
-
-
 @pytest.mark.parametrize(
     ("result", "expected", "reasons"),
     [
@@ -46,10 +43,10 @@ UNREADABLE = (Reason.UNREADABLE,)
         ([region(" ", "\n")], None, (Reason.EMPTY_ANSWER,)),
         ([], None, ()),
         ([region("Other.", from_name="remarks")], None, ()),
-        ([region(3)], None, UNREADABLE),
-        ([region(value=None)], None, UNREADABLE),
-        ([region("Block it.", type="choices")], None, UNREADABLE),
-        ([region("Fine."), region(3)], None, UNREADABLE),
+        ([region(3)], None, (Reason.UNREADABLE,)),
+        ([region(value=None)], None, (Reason.UNREADABLE,)),
+        ([region("Block it.", type="choices")], None, (Reason.UNREADABLE,)),
+        ([region("Fine."), region(3)], None, (Reason.UNREADABLE,)),
     ],
 )
 def test_the_response_of_an_annotation(
