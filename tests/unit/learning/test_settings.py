@@ -26,6 +26,11 @@ def test_overrides_are_read_as_the_type_of_their_setting() -> None:
     assert GenerationSettings().with_overrides({"train_embeddings": "yes"}).train_embeddings
 
 
+def test_an_unknown_setting_names_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"unknown training setting epoch; the known ones are .*epochs"):
+        TrainingSettings().with_overrides({"epoch": "3"})
+
+
 @pytest.mark.parametrize(
     ("name", "text", "wanted"),
     [
