@@ -14,7 +14,4 @@ def test_versions_are_compared_by_the_mean_rouge_l_of_the_rows_that_are_answered
     assert pair.scores == pytest.approx((0.4, 0.75))
     assert pair.statistics.shape == (2, 3, 2)
     assert not pair.statistics[:, 1].any()
-
-
-def test_no_rows_score_0() -> None:
     assert MEASURE.compare([], [], []).scores == (0.0, 0.0)
