@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ...arrays import AnyFloats, Floats, Ints
+from ...arrays import Floats, Ints
 from ...domain.example import Target
 from ...domain.quality import ClassPair, IssueKind
 from ..annotations import AnnotatedRow, AnswerMatrix
@@ -50,15 +50,14 @@ class SoftmaxJudge(LabelJudge):
 
     def consensus(self, answers: AnswerMatrix, predictions: OutOfSamplePredictions) -> Consensus:
         firsts = [group[0].position for group in answers.rows]
-        prior = None if predictions.probabilities is None else predictions.probabilities[firsts]
-        classes, confidence, quality = crowdlab(answers.codes, prior, classes=len(answers.targets))
+        classes, confidence, quality = crowdlab(answers.codes, predictions.probabilities[firsts])
         targets = [None if code == AnswerMatrix.UNANSWERED else answers.targets[code] for code in classes.tolist()]
         return Consensus(answers, targets, confidence.tolist(), quality, answers.agreement())
 
     def preference(
         self, predictions: OutOfSamplePredictions, position: int, own: Target, other: Target, /
     ) -> float | None:
-        if predictions.probabilities is None or not {own, other} <= set(predictions.names):
+        if not {own, other} <= set(predictions.names):
             return None
         line = predictions.probabilities[position].astype(np.float64)
         likely, contrary = (float(line[predictions.names.index(str(target))]) for target in (own, other))
@@ -68,13 +67,12 @@ class SoftmaxJudge(LabelJudge):
         self,
         rows: Sequence[AnnotatedRow],
         predictions: OutOfSamplePredictions,
-        probabilities: AnyFloats,
         answers: AnswerMatrix,
         /,
     ) -> LabelFindings:
         names, control = predictions.names, predictions.control.name
         labels = np.array([names.index(str(row.agreed)) for row in rows], dtype=np.int64)
-        errors = label_errors(labels, probabilities[[row.position for row in rows]])
+        errors = label_errors(labels, predictions.probabilities[[row.position for row in rows]])
         given, suggested = labels[errors.is_error], errors.suggested[errors.is_error]
         counts = (np.bincount(each, minlength=len(names)).tolist() for each in (labels, given, suggested))
         return LabelFindings(

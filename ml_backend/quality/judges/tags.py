@@ -35,10 +35,6 @@ class TagsJudge(LabelJudge):
     head = "tags"
     has_spans = True
 
-    def wanted_shape(self, predictions: OutOfSamplePredictions, rows: int) -> tuple[tuple[int, int], str]:  # noqa: ARG002
-        units = 0 if predictions.texts is None else predictions.texts.units
-        return (units, 2 * len(predictions.names) + 1), "a line per word of the texts and a column per tag"
-
     def consensus(self, answers: AnswerMatrix, predictions: OutOfSamplePredictions) -> Consensus:  # noqa: ARG002
         """Take the spans that more than half of a text's annotators marked alike.
 
@@ -60,7 +56,6 @@ class TagsJudge(LabelJudge):
         self,
         rows: Sequence[AnnotatedRow],
         predictions: OutOfSamplePredictions,
-        probabilities: AnyFloats,
         _answers: AnswerMatrix,
         /,
     ) -> LabelFindings:
@@ -71,7 +66,7 @@ class TagsJudge(LabelJudge):
         units = predictions.texts.units_of(positions)
         given = [_spans(row.agreed) for row in rows]
         codes = np.asarray(predictions.codes[units], dtype=np.int64)
-        errors = tag_errors(given, names, probabilities[units], codes, predictions.texts.take(positions))
+        errors = tag_errors(given, names, predictions.probabilities[units], codes, predictions.texts.take(positions))
         if errors is None:
             return LabelFindings(
                 warnings=["all words of all texts are marked alike: label errors could not be looked for"]
