@@ -62,7 +62,9 @@ class ObjectTag:
     @property
     def written(self) -> str:
         """The tag's `value`, empty for a constant."""
-        return _written(self.field) if self.field else ""
+        if not self.field:
+            return ""
+        return self.field if "$" in self.field else f"${self.field}"
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -105,11 +107,6 @@ class ObjectTag:
         for step in reversed(list(NEST.finditer(self.field))[1:]):
             value = {step["key"]: value} if step["key"] else [*([{}] * int(step["index"])), value]
         return {self.keys[0]: value}
-
-
-def _written(field: str) -> str:
-    """Return the `value` that shows the field."""
-    return field if "$" in field else f"${field}"
 
 
 def _resolved(template: str, data: Mapping[str, Any]) -> Any:

@@ -63,6 +63,7 @@ def examine(
     for predictions in predictions_by_control:
         examination.add(predictions, prefix="" if is_alone else f"{predictions.control.name}: ")
     in_conflict = {each.task_id for each in examination.issues if each.kind is IssueKind.CONFLICTING_LABELS}
+    order = list(IssueKind)
     issues = [
         *examination.issues,
         *similar.issues(in_conflict),
@@ -74,7 +75,7 @@ def examine(
         seconds=0.0,
         probabilities_from=probabilities_from,
         controls=tuple(examination.controls),
-        issues=tuple(sorted(issues, key=_rank)),
+        issues=tuple(sorted(issues, key=lambda one: (order.index(one.kind), one.quality, one.task_id))),
         classes=tuple(examination.classes),
         pairs=tuple(examination.pairs),
         annotators=tuple(examination.annotators),
@@ -117,7 +118,3 @@ class _Examination:
         self.annotators += consensus.annotators(name)
         self.disagreements += disagreements
         self.warnings += [f"{prefix}{sentence}" for sentence in (*findings.warnings, *consensus.warnings())]
-
-
-def _rank(issue: Issue) -> tuple[int, float, int]:
-    return list(IssueKind).index(issue.kind), issue.quality, issue.task_id

@@ -28,7 +28,7 @@ from .judges.base import LabelJudge
 from .predictions import OutOfSamplePredictions
 from .reviewed_texts import ReviewedTexts
 
-__all__ = ["AUDIT_C", "audit_settings", "predict_out_of_sample"]
+__all__ = ["audit_settings", "predict_out_of_sample"]
 
 AUDIT_C = 4.0
 """A weaker head than the one that serves: the stronger one believes wrong labels sooner."""

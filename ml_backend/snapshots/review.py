@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from ..domain.annotation import Annotation, Region, Task, flat_choices, region_meaning
@@ -97,14 +96,10 @@ class ReviewRule:
 
 def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
     latest: dict[object, Annotation] = {}
-    for annotation in sorted(annotations, key=_age):
+    for annotation in sorted(annotations, key=lambda each: (each.last_change, each.id)):
         is_known = annotation.annotator != Annotation.UNKNOWN_ANNOTATOR
         latest[annotation.annotator if is_known else annotation.id] = annotation
     return tuple(sorted(latest.values(), key=lambda annotation: annotation.id))
-
-
-def _age(annotation: Annotation) -> tuple[datetime, int]:
-    return annotation.last_change, annotation.id
 
 
 def _most_agreeing(annotations: Iterable[Annotation], answer: Callable[[Annotation], Hashable | None]) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from ...arrays import Codes, Floats, Floats2d
 from ...domain.example import Target
 from ...domain.quality import ClassNoise, ClassPair, Issue
+from ...domain.readable import listed
 from ...models.text.confidence import confidences
 from ...plugins import classes_in
 from ..annotations import AnnotatedRow, AnswerMatrix
@@ -17,8 +18,6 @@ from ..consensus import Consensus
 from ..predictions import OutOfSamplePredictions
 
 __all__ = ["LabelFindings", "LabelJudge"]
-
-SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +128,7 @@ class LabelJudge(ABC):
     def absent_warnings(self, names: Sequence[str], present: Collection[str]) -> list[str]:
         """Return a sentence on the labels that no row has, if there are any."""
         absent = [name for name in names if name not in present]
-        return [f"no row is labeled {self.listed(absent)}: nothing can be suspected to belong there"] if absent else []
-
-    @staticmethod
-    def listed(names: Sequence[str]) -> str:
-        """Return the first names, and how many more there are, in words."""
-        return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        return [f"no row is labeled {listed(absent)}: nothing can be suspected to belong there"] if absent else []
 
     @staticmethod
     def of(head: str) -> "LabelJudge":

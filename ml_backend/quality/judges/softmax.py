@@ -9,13 +9,14 @@ import numpy as np
 from ...arrays import Floats, Ints
 from ...domain.example import Target
 from ...domain.quality import ClassPair, IssueKind
+from ...domain.readable import listed
 from ..annotations import AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus, crowdlab
 from ..label_errors import LabelErrors, label_errors
 from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
-__all__ = ["SoftmaxJudge"]
+__all__: list[str] = []
 
 MOST_PAIRS = 50
 LEAST_TRUST = 1e-3
@@ -114,7 +115,7 @@ class SoftmaxJudge(LabelJudge):
             )
         elif thin:
             warnings.append(
-                f"under {LabelErrors.FEWEST_CLASS_ROWS} rows each for {self.listed(thin)}: their labels were not judged"
+                f"under {LabelErrors.FEWEST_CLASS_ROWS} rows each for {listed(thin)}: their labels were not judged"
             )
         return warnings + self.absent_warnings(names, {names[index] for index in counts})
 

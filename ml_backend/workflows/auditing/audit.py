@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,11 +92,9 @@ def audit_snapshot(
         )
     rows, splits = _rows(snapshot, plan)
 
-    def report_waiting() -> None:
-        report(Progress(JUDGING_STARTS, "waiting", "another audit of the same project is running"))
-
+    waiting = Progress(JUDGING_STARTS, "waiting", "another audit of the same project is running")
     # Two processes must not write the same cache at the same time; the second finds it filled.
-    with services.database.locks.held(f"audit-{snapshot.manifest.project.key}", report_waiting):
+    with services.database.locks.held(f"audit-{snapshot.manifest.project.key}", partial(report, waiting)):
         features, predictions = _predictions(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
     report(Progress(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows"))
     settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
@@ -109,7 +108,7 @@ def audit_snapshot(
     )
     unread = reading_faults(
         plan,
-        rows,
+        [(row.task_id, row.input.get(plan.field, "")) for row in rows],
         base_model=base_model,
         max_length_tokens=settings.max_length_tokens,
     )
