@@ -111,12 +111,13 @@ class StudioClient:
         shift nothing. Label Studio compares versions by substring (and SQLite without case), so `x-v1` would hide
         tasks that hold `x-v10` alone: those are read a second time, with their predictions, and compared here.
         """
-        for task in self._unlabeled(project_id, "not_contains", [model_version]):
+        for task in self._tasks(project_id, _unlabeled("not_contains", [model_version])):
             yield _bare_task(task)
         lookalikes = self._lookalikes(project_id, model_version)
         if not lookalikes:
             return
-        for task in self._unlabeled(project_id, "contains", lookalikes, fields="id,data,predictions"):
+        unlabeled = _unlabeled("contains", lookalikes)
+        for task in self._tasks(project_id, unlabeled, fields="id,data,predictions"):
             if all(prediction.get("model_version") != model_version for prediction in task["predictions"]):
                 yield _bare_task(task)
 
@@ -247,11 +248,6 @@ class StudioClient:
         query = json.dumps({"filters": {"conjunction": "and", "items": items}})
         params = {"project": project_id, "page_size": 1, "fields": "task_only", "include": "id", "query": query}
         return _count(self._http.get("api/tasks", params), "total")
-
-    def _unlabeled(
-        self, project_id: int, operator: str, versions: Sequence[str], *, fields: str = BARE
-    ) -> Iterator[Mapping[str, Any]]:
-        return self._tasks(project_id, _unlabeled(operator, versions), fields=fields)
 
     def _existing(self, project_id: int, task_ids: Sequence[int]) -> set[int]:
         between = _filter("id", "in", "Number", {"min": min(task_ids), "max": max(task_ids)})

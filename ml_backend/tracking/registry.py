@@ -110,7 +110,7 @@ class MlflowRegistry:
         if self._connection.is_new:
             return []
         with self._connection.calls() as client:
-            return sorted(model.name for model in _models(client) if LAST_NUMBER in model.tags)
+            return sorted(model.name for model in _pages(client.search_registered_models) if LAST_NUMBER in model.tags)
 
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
         """Return all versions of a project, newest first. Files that lie elsewhere are not fetched."""
@@ -191,10 +191,6 @@ def _pages(search: Callable[..., Any], **query: str) -> Iterator[Any]:
         token = page.token
         if not token:
             return
-
-
-def _models(client: "MlflowClient") -> "Iterator[RegisteredModel]":
-    return _pages(client.search_registered_models)
 
 
 def _search(client: "MlflowClient", project_key: str) -> "Iterator[RegisteredVersion]":

@@ -80,7 +80,7 @@ class ClassifierTrainer(PartTrainer):
         return PartOutcome(
             part,
             _metrics(evaluations, numbers, reliability),
-            next((objective.score(evaluation) for evaluation in evaluations.values()), None),
+            next((objective.measure.score(evaluation) for evaluation in evaluations.values()), None),
             tuple(warnings),
             choice.reason,
             partial(verify_logits, texts=training.checked_texts, logits=best.checked_logits),

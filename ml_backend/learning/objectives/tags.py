@@ -163,7 +163,7 @@ class TagsObjective(Objective):
         for bias in BIASES.tolist():
             tagged = decoder.copy_with(entity_bias=bias).tagged(logits, encoded.tokenised)
             answers: list[Target] = [tuple(span for span, _ in spans) for spans, _ in tagged]
-            scores[bias] = self.score(self.measure.evaluate(encoded.rows.targets, answers))
+            scores[bias] = self.measure.score(self.measure.evaluate(encoded.rows.targets, answers))
         return max(bias for bias, score in scores.items() if score >= max(scores.values()) - SPARED_F1)
 
     def _tags_decoder(self) -> TagsDecoder:

@@ -81,11 +81,7 @@ class LabelJudge(ABC):
 
     @abstractmethod
     def label_errors(
-        self,
-        rows: Sequence[AnnotatedRow],
-        predictions: OutOfSamplePredictions,
-        answers: AnswerMatrix,
-        /,
+        self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, answers: AnswerMatrix, /
     ) -> LabelFindings:
         """Return what the rows' agreed answers look like.
 

@@ -90,11 +90,7 @@ class SigmoidJudge(LabelJudge):
         return likely / (likely + contrary) if likely + contrary > 0 else None
 
     def label_errors(
-        self,
-        rows: Sequence[AnnotatedRow],
-        predictions: OutOfSamplePredictions,
-        _answers: AnswerMatrix,
-        /,
+        self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, _answers: AnswerMatrix, /
     ) -> LabelFindings:
         names, control = predictions.names, predictions.control.name
         answers = [set(row.labels) for row in rows]

@@ -65,11 +65,7 @@ class SoftmaxJudge(LabelJudge):
         return likely / (likely + contrary) if likely + contrary > 0 else None
 
     def label_errors(
-        self,
-        rows: Sequence[AnnotatedRow],
-        predictions: OutOfSamplePredictions,
-        answers: AnswerMatrix,
-        /,
+        self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, answers: AnswerMatrix, /
     ) -> LabelFindings:
         names, control = predictions.names, predictions.control.name
         labels = np.array([names.index(str(row.agreed)) for row in rows], dtype=np.int64)

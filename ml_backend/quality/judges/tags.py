@@ -53,11 +53,7 @@ class TagsJudge(LabelJudge):
         return Consensus(answers, targets, confidence, [None] * len(answers.annotators), answers.agreement())
 
     def label_errors(
-        self,
-        rows: Sequence[AnnotatedRow],
-        predictions: OutOfSamplePredictions,
-        _answers: AnswerMatrix,
-        /,
+        self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, _answers: AnswerMatrix, /
     ) -> LabelFindings:
         if predictions.texts is None or predictions.codes is None:
             raise TypeError("probabilities of tags without the words that they are about found; wanted both")

@@ -9,7 +9,7 @@ from sqlalchemy import (
     select,
 )
 
-from ...domain.hint import HintKind
+from ...domain.event import HintKind
 from .base import Repository, String, StudioId, UtcDateTime, metadata
 
 __all__ = ["HintRepository"]

@@ -73,10 +73,10 @@ def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]
     """The two calls that Label Studio makes for one task; neither stores anything."""
     project = str(exam.project_id)
     config = exam.info.label_config
-    task = {"id": 0, "data": plan_of(exam.project.label_config).object.data("a test by labelloop doctor")}
+    task = Task(0, plan_of(exam.project.label_config).object.data("a test by labelloop doctor"))
     setup = {"project": project, "schema": config, "hostname": exam.services.studio.url}
-    predict = {"project": project, "label_config": config, "tasks": [task]}
-    return exam.probe.post("/setup", setup), exam.probe.post("/predict", predict, timeout_s=PREDICT_TIMEOUT_S)
+    promised = exam.probe.post("/setup", setup)
+    return promised, exam.probe.post("/predict", _request(exam, [task]), timeout_s=PREDICT_TIMEOUT_S)
 
 
 def _predictions(exam: Examination) -> Finding:

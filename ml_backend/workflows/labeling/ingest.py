@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ...domain.event import AnnotationEvent, EventAction
+from ...domain.event import AnnotationEvent, EventAction, HintKind
 from ...domain.example import SelectedBy
-from ...domain.hint import HintKind
 from ...labelstudio.payloads import AnnotationChange, WebhookMessage
 from ..connecting.projects import remember_project
 from ..jobs.kinds.train import TrainJob

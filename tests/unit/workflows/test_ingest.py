@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.annotation import Prediction
-from ml_backend.domain.event import EventAction
+from ml_backend.domain.event import EventAction, HintKind
 from ml_backend.domain.example import PrelabelOutcome, SelectedBy
 from ml_backend.domain.flag import Flag
-from ml_backend.domain.hint import HintKind
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Split
