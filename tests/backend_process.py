@@ -150,10 +150,14 @@ def _run_job(job_id: int) -> int:
         shutil.copyfile(_empty_mlflow_store(), home / "mlflow.db")
     path, level = log_path(home, job_id), os.environ.get("LABELLOOP_LOG_LEVEL", "INFO")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as log, redirect_stdout(log), redirect_stderr(log), _logging_to(log, level):
-        services = build_services(load_settings())
-        with closing(services.database):
-            return 0 if run_job(services, job_id) is JobState.SUCCEEDED else 1
+    with (
+        path.open("a") as log,
+        redirect_stdout(log),
+        redirect_stderr(log),
+        _logging_to(log, level),
+        closing(build_services(load_settings())) as services,
+    ):
+        return 0 if run_job(services, job_id) is JobState.SUCCEEDED else 1
 
 
 @cache

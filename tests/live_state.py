@@ -56,7 +56,7 @@ def make_live_state(home: Path, base: Path) -> Project:
     jobs.request("train", project.id, {"seed": 2}, dedupe_key="train:1")
     decision = GateDecision(True, False, "better", 5, "v1", CHAMPION, 0.5, 0.75, 0.25, None, 0.95, 1, ("few rows",))
     services.database.gates.add(project.ref.key, snapshot.id, decision)
-    services.database.close()
+    services.close()
     return project
 
 

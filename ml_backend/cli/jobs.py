@@ -118,7 +118,7 @@ def logs(
 @_child.command("run")
 def run(job_id: JobId) -> None:
     """Run a job that was claimed, in this process. Workers call this."""
-    from ..bootstrap import build_services, configure_logging
+    from ..bootstrap import configure_logging
     from ..config import load_settings
     from ..domain.job import JobState
     from ..jobs.signals import call_at_the_commands_end, interrupt
@@ -128,7 +128,7 @@ def run(job_id: JobId) -> None:
     settings = load_settings()
     configure_logging(settings.log_level)
     # The database may have gone away since the job was claimed.
-    services = with_retries(partial(build_services, settings), settings.jobs.patience_s, lambda s, _: time.sleep(s))
+    services = with_retries(partial(open_services, settings), settings.jobs.patience_s, lambda s, _: time.sleep(s))
     call_at_the_commands_end(lambda: services.database.jobs.cancel(job_id))
     if run_job(services, job_id, interrupt) is not JobState.SUCCEEDED:
         raise typer.Exit(1)

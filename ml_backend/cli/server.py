@@ -9,6 +9,7 @@ import typer
 from .app import app
 from .options import AsJson
 from .output import note
+from .session import open_services
 
 __all__: list[str] = []
 
@@ -72,13 +73,13 @@ def worker() -> None:
 
     Needed only where `labelloop serve` runs with --no-worker, for instance on another machine. Several workers may run.
     """
-    from ..bootstrap import build_services, configure_logging
+    from ..bootstrap import configure_logging
     from ..config import load_settings
     from ..workflows.jobs.worker import Worker
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    services = build_services(settings)
+    services = open_services(settings)
     stop = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stop.set())

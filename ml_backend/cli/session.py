@@ -40,13 +40,16 @@ def read_settings() -> "Options":
     return settings
 
 
-def open_services() -> "Services":
-    """Return services over these settings."""
+def open_services(settings: "Options | None" = None) -> "Services":
+    """Return services, which are closed with the command.
+
+    Args:
+        settings: None: those of `read_settings`.
+    """
     from ..bootstrap import build_services
 
     opened, launcher = _session.get() or (None, None)
-    services = build_services(read_settings(), launcher=launcher)
+    services = build_services(settings or read_settings(), launcher=launcher)
     if opened is not None:
-        opened.callback(services.database.close)
-        opened.callback(services.studio.close)
+        opened.callback(services.close)
     return services

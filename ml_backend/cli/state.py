@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 from .app import app
 from .options import AsJson
 from .output import emit, note
-from .session import read_settings
+from .session import open_services, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,15 +36,11 @@ def move(
     """
     from sqlalchemy import make_url
 
-    from ..bootstrap import build_services
     from ..workflows.state.move import move_state
 
     settings = read_settings()
-    services = build_services(settings)
-    try:
-        state_rows, mlflow_rows = move_state(services, settings.mlflow, database=database_url, mlflow=mlflow_url)
-    finally:
-        services.database.close()
+    services = open_services(settings)
+    state_rows, mlflow_rows = move_state(services, settings.mlflow, database=database_url, mlflow=mlflow_url)
     urls = {"LABELLOOP_DATABASE_URL": database_url, "LABELLOOP_MLFLOW_URL": mlflow_url}
     shown = {name: make_url(url).render_as_string() for name, url in urls.items() if url}
     home = services.options.home

@@ -5,7 +5,7 @@ import random
 import secrets
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from ..bootstrap import build_services, configure_logging
@@ -85,7 +85,7 @@ class _Demo:
         settings = demo_settings(
             folder / "backend", port=port, studio_url=f"http://localhost:{studio_port}", studio_token=token
         )
-        services = build_services(settings)
+        services = stack.enter_context(closing(build_services(settings)))
         with display.step("Starting the backend"):
             log_file = folder / "backend.log"
             backend = stack.enter_context(running_backend(settings, services.database, log_file=log_file))

@@ -39,7 +39,7 @@ def serve(options: Options, *, with_worker: bool) -> None:
     """
     _check_port(options.backend)
     # Opened once here, since of an error in the serving process gunicorn would make a traceback.
-    build_services(options).database.close()
+    build_services(options).close()
     _Server(options, with_worker=with_worker).run()
 
 

@@ -45,3 +45,8 @@ class Services:
     hooks: Hooks = field(default_factory=Hooks)
     answers: AnswerCache = field(default_factory=lambda: AnswerCache(0))
     alarms: Alarms = field(default_factory=Alarms)
+
+    def close(self) -> None:
+        """Close the connections to Label Studio and to the database."""
+        self.studio.close()
+        self.database.close()

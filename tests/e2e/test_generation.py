@@ -84,7 +84,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
             backend.finish(services, connection.job)
         open_tasks = services.studio.tasks_without_prediction(connection.project.id, "no such version")
         yield Loop(services, backend, connection.project, {task.data["prompt"]: task.id for task in open_tasks})
-    services.studio.close()
+    services.close()
 
 
 def _task(prompt: str, response: str | None) -> dict[str, Any]:

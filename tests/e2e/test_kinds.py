@@ -84,7 +84,7 @@ def loop(browser: "Browser", studio: LocalStudio, material: KindMaterial, tmp_pa
             for task in services.studio.tasks_without_prediction(connection.project.id, "no such version")
         }
         yield Loop(services, backend, connection.project, waiting)
-    services.studio.close()
+    services.close()
 
 
 def test_a_kind_is_labeled_learned_and_prelabeled(

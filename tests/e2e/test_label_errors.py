@@ -138,7 +138,7 @@ def desk(browser: "Browser", studio: LocalStudio, material: Material, tmp_path: 
         right = {task_id: material.labels[text] for task_id, text in stored.items()}
         wrong = frozenset(task_id for task_id, text in stored.items() if text in spoiled)
         yield Desk(services, connection.project, right, wrong)
-    services.studio.close()
+    services.close()
 
 
 def test_an_expert_settles_likely_label_errors_in_label_studio(

@@ -66,7 +66,7 @@ def loop(browser: "Browser", studio: LocalStudio, tmp_path: Path) -> Iterator[Lo
         annotator = Annotator.of(services, connection.project, studio.token)
         yield Loop(services, backend, connection.project, annotator)
         annotator.close()
-    services.studio.close()
+    services.close()
 
 
 def _tasks() -> list[dict[str, Any]]:

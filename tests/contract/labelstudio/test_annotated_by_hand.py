@@ -6,6 +6,7 @@ but tasks and exports.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -160,10 +161,8 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    built = build_services(Options(home=tmp_path_factory.mktemp("home")))
-    yield built
-    built.database.close()
-    built.studio.close()
+    with closing(build_services(Options(home=tmp_path_factory.mktemp("home")))) as built:
+        yield built
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))

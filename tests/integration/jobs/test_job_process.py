@@ -29,7 +29,7 @@ def test_a_launched_job_finds_its_row_and_writes_how_it_ended(
     assert child.process.wait(120) == 1
     found = services.database.jobs.get(job.id)
     log = log_path(settings.home, job.id).read_text()
-    services.database.close()
+    services.close()
     assert found.state is JobState.FAILED
     assert found.error == "project 7 is not connected to this backend; run `labelloop connect 7`"
     assert found.finished_at is not None

@@ -74,7 +74,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         seconds = time.monotonic() - started
     assert job.state is JobState.SUCCEEDED, job.error
     yield Bench(home, folder / "snapshot", base, services, dict(job.result), seconds)
-    services.database.close()
+    services.close()
 
 
 def ended(services: Services, job: Job) -> Job:

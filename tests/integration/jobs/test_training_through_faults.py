@@ -73,7 +73,7 @@ def bench(tmp_path: Path, stoppable_postgres: StoppablePostgres) -> Iterator[Ben
     )
     services = build_services(settings)
     yield Bench(settings, services, tmp_path / "snapshot")
-    services.database.close()
+    services.close()
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def services(studio: LocalStudio, tmp_path_factory: pytest.TempPathFactory) -> I
     """What the server that is started again holds."""
     made = _services(studio, tmp_path_factory.mktemp("home"))
     yield made
-    made.studio.close()
+    made.close()
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -68,7 +68,7 @@ def services(restored: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servic
             if result:
                 services.studio.submit_annotation(task, {"result": result, "lead_time": 2.5})
     yield services
-    services.database.close()
+    services.close()
 
 
 def _opened() -> Services:
@@ -140,7 +140,7 @@ def test_where_the_rows_lack_versions_mlflow_and_its_alias_fill_them_once(servic
         "support-tickets-1-v2",
         "support-tickets-1-v1",
     ]
-    opened.database.close()
+    opened.close()
 
 
 def test_it_trains_promotes_and_rolls_back(services: Services) -> None:

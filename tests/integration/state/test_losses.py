@@ -52,7 +52,7 @@ def started(settings: Options) -> Iterator[Services]:
     """A process that starts after the harm was done."""
     services = build_services(settings)
     yield services
-    services.database.close()
+    services.close()
 
 
 def test_without_mlflows_database_the_champion_serves_from_its_files(
@@ -94,7 +94,7 @@ def promote_next(home: Path, project: Project) -> None:
         )
     assert services.versions.serving(project) == CHAMPION
     services.versions.serve("support-tickets-1-v3")
-    services.database.close()
+    services.close()
 
 
 def test_without_its_folder_the_version_before_serves(home: Path, started: Services, project: Project) -> None:

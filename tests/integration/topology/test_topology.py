@@ -80,8 +80,7 @@ def installation(
         workers = [stack.enter_context(running_worker(home, environment=environment)) for _ in range(2)]
         services = build_services(settings)
         yield Installation(home, environment, services, servers, workers, gateway, folder / "gateway")
-        services.database.close()
-        services.studio.close()
+        services.close()
 
 
 @pytest.fixture(scope="module")
