@@ -101,7 +101,9 @@ class ObjectTag:
         """
         if not self.field:
             return {}
-        value: Any = _encoded(text, CHARSETS[self.encoding]) if self.encoding in CHARSETS else text
+        value: Any = text
+        if self.encoding in CHARSETS:
+            value = base64.b64encode(text.encode(CHARSETS[self.encoding], errors="replace")).decode()
         if REFERENCE.fullmatch(self.written) is None:
             return {self.field: value}
         for step in reversed(list(NEST.finditer(self.field))[1:]):
@@ -178,7 +180,3 @@ def _decoded(text: str, charset: str) -> str:
         return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True).decode(charset)
     except (binascii.Error, ValueError):
         return ""
-
-
-def _encoded(text: str, charset: str) -> str:
-    return base64.b64encode(text.encode(charset, errors="replace")).decode()

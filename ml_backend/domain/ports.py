@@ -197,7 +197,7 @@ class Tracker(Protocol):
 
 
 class NewVersion(TypedDict):
-    """What a registry is told of a version: a number, and the bundle that a run logged under `artifact_path`."""
+    """The facts about a version that is registered: the bundle that a run logged under `artifact_path`, and more."""
 
     number: int
     run_id: str

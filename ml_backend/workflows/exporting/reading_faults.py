@@ -69,7 +69,6 @@ def reading_faults(
         max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
         text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
     """
-    """Return the faults of texts, each with the id of its task."""
     faults: list[ReadingFault] = []
     if plan.labeled and (reader := _tokeniser(base_model)) is not None:
         faults += _script_faults(texts, reader, base_model, "LABELLOOP_BASE_MODEL", READERS)
