@@ -20,7 +20,9 @@ FULL_REFRESH_S = 30.0
 DATABASE = "database"
 
 
-def watch_champions(services: Services, stop: threading.Event) -> None:
+def watch_champions(
+    services: Services, stop: threading.Event, *, poll_s: float = POLL_S, full_refresh_s: float = FULL_REFRESH_S
+) -> None:
     """Serve each promotion as soon as it commits, until `stop` is set.
 
     One small query says every second what serves each project. Now and then all are looked at, since the files of a
@@ -39,14 +41,14 @@ def watch_champions(services: Services, stop: threading.Event) -> None:
                         _follow(services, project)
             seen = champions
             if is_full:
-                next_full = time.monotonic() + FULL_REFRESH_S
+                next_full = time.monotonic() + full_refresh_s
             _end_alarms(services)
         except DatabaseUnavailable as error:
             services.alarms.begin(AlarmKind.STATE, DATABASE, str(error))
         except Exception:
             # The thread's outermost frame: one bad round must not end all later ones.
             log.exception("looking for a new champion failed; trying again")
-        stop.wait(POLL_S)
+        stop.wait(poll_s)
 
 
 def _end_alarms(services: Services) -> None:
