@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Source
+from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy
 from ml_backend.domain.row_json import row_to_json, to_line
 from ml_backend.snapshots.store import SnapshotFolder
 
@@ -28,7 +28,6 @@ rows = st.builds(
         st.none() | texts,
     ),
     weight=numbers,
-    source=st.sampled_from(Source),
 )
 
 ROW = Row(

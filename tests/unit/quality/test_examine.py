@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from ml_backend.domain.example import Row
-from ml_backend.domain.quality import Audit, ClassNoise, ClassPair, IssueKind
+from ml_backend.domain.quality import Audit, ClassNoise, ClassPair, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import ConfigurationError
 from ml_backend.quality.examine import examine
 from ml_backend.quality.predictions import OutOfSamplePredictions
-from tests.reviewed_rows import control_of, issues_of, reviewed, separable, spoilt
+from tests.reviewed_rows import control_of, reviewed, separable, spoilt
 
 NAMES = ("billing", "cards", "fraud", "loans")
 TRAIN, TEST = Split.TRAIN, Split.TEST
-NOT_LOOKED_FOR = "label errors could not be looked for"
 
 
 def _project(count: int = 80, wrong: int = 8, seed: int = 1) -> tuple[list[Row], np.ndarray, np.ndarray, list[int]]:
@@ -25,11 +24,26 @@ def _project(count: int = 80, wrong: int = 8, seed: int = 1) -> tuple[list[Row],
     return rows, probabilities, features, (np.flatnonzero(labels != true) + 1).tolist()
 
 
-def _examine(rows: Sequence[Row], probabilities: np.ndarray | None, features: np.ndarray | None = None) -> Audit:
-    return examine(rows, [TRAIN] * len(rows), [_single(probabilities)], features)
+def _of(found: Audit, kind: IssueKind) -> list[Issue]:
+    return [issue for issue in found.issues if issue.kind is kind]
 
 
-def _single(probabilities: np.ndarray | None, names: Sequence[str] = NAMES) -> OutOfSamplePredictions:
+def _examine(rows: Sequence[Row], probabilities: np.ndarray, features: np.ndarray | None = None) -> Audit:
+    return _examined(rows, [TRAIN] * len(rows), _single(probabilities), features)
+
+
+def _examined(
+    rows: Sequence[Row],
+    splits: Sequence[Split],
+    predictions: OutOfSamplePredictions,
+    features: np.ndarray | None = None,
+) -> Audit:
+    unlike = np.eye(len(rows), dtype=np.float32)
+    given = unlike if features is None else features
+    return examine(rows, splits, [predictions], given, snapshot_id="abc", probabilities_from="a model")
+
+
+def _single(probabilities: np.ndarray, names: Sequence[str] = NAMES) -> OutOfSamplePredictions:
     """What models say of a single choice."""
     return OutOfSamplePredictions(control_of(*names), "softmax", probabilities)
 
@@ -41,7 +55,7 @@ def _even(rows: int, classes: int = len(NAMES)) -> np.ndarray:
 def test_wrong_labels_are_found_with_the_right_ones_suggested() -> None:
     rows, probabilities, features, wrong = _project()
     found = _examine(rows, probabilities, features)
-    errors = issues_of(found, IssueKind.LABEL_ERROR)
+    errors = _of(found, IssueKind.LABEL_ERROR)
     assert len({issue.task_id for issue in errors} & set(wrong)) >= 6
     assert {issue.task_id for issue in errors[:5]} <= set(wrong)
     assert all(issue.suggested == NAMES[(issue.task_id - 1) % 4] for issue in errors if issue.task_id in wrong)
@@ -59,7 +73,7 @@ def test_issues_come_kind_by_kind_and_the_most_suspicious_first() -> None:
     assert [*dict.fromkeys(kinds)] == [kind for kind in IssueKind if kind in kinds]
     assert len(set(kinds)) >= 3
     for kind in set(kinds):
-        qualities = [issue.quality for issue in issues_of(_examine(rows, probabilities, features), kind)]
+        qualities = [issue.quality for issue in _of(_examine(rows, probabilities, features), kind)]
         assert qualities == sorted(qualities)
 
 
@@ -67,9 +81,9 @@ def test_held_out_rows_are_flagged_without_a_suggestion() -> None:
     rows, probabilities, features, wrong = _project()
     rows[wrong[0] - 1] = reviewed(wrong[0], "said twice", rows[wrong[0] - 1].targets["topic"])
     rows[wrong[1] - 1] = reviewed(wrong[1], "said twice", NAMES[(wrong[0] - 1) % 4])
-    found = examine(rows, [TEST, Split.VALIDATION] * 40, [_single(probabilities)], features)
-    assert len(issues_of(found, IssueKind.LABEL_ERROR)) >= 6
-    assert len(issues_of(found, IssueKind.CONFLICTING_LABELS)) == 2
+    found = _examined(rows, [TEST, Split.VALIDATION] * 40, _single(probabilities), features)
+    assert len(_of(found, IssueKind.LABEL_ERROR)) >= 6
+    assert len(_of(found, IssueKind.CONFLICTING_LABELS)) == 2
     assert {issue.suggested for issue in found.issues} == {None}
 
 
@@ -78,7 +92,7 @@ def test_noise_is_told_by_class_and_by_pair_of_classes() -> None:
     for index in (0, 4, 8, 12):
         rows[index] = reviewed(index + 1, f"text number {index}", "cards")
     found = _examine(rows, probabilities)
-    flagged = len(issues_of(found, IssueKind.LABEL_ERROR))
+    flagged = len(_of(found, IssueKind.LABEL_ERROR))
     assert flagged >= 3
     assert found.pairs == (ClassPair("cards", "billing", flagged, control="topic"),)
     assert ClassNoise("cards", 24, flagged, 0, "topic") in found.classes
@@ -86,66 +100,58 @@ def test_noise_is_told_by_class_and_by_pair_of_classes() -> None:
     assert [noise.label for noise in found.classes] == list(NAMES)
 
 
+def test_rows_of_one_class_alone_are_said_not_to_be_judged() -> None:
+    rows = [reviewed(i, f"text {i}", "cards") for i in range(10)]
+    found = _examine(rows, _even(10))
+    assert found.issues == ()
+    assert found.controls[0].health is None
+    assert found.controls[0].quality == {}
+    assert found.warnings[0] == (
+        "all 10 labeled rows are 'cards': label errors could not be looked for, "
+        "which takes at least 2 classes of 3 rows"
+    )
+
+
 def test_a_class_with_one_row_is_named_and_the_others_are_judged() -> None:
     rows, probabilities, _, wrong = _project()
     keep = [row for row in rows if row.targets["topic"] != "fraud"]
     lines = [row.task_id - 1 for row in keep]
     keep.append(reviewed(500, "the only one", "fraud"))
-    found = _examine(keep, np.vstack([probabilities[lines], [[1.0, 0, 0, 0]]]), None)
+    found = _examine(keep, np.vstack([probabilities[lines], [[1.0, 0, 0, 0]]]))
     assert "under 3 rows each for fraud (1): their labels were not judged" in found.warnings
     assert 500 not in found.controls[0].quality
     assert 500 not in {issue.task_id for issue in found.issues}
-    assert "fraud" not in {issue.suggested for issue in found.issues}
-    assert {issue.task_id for issue in issues_of(found, IssueKind.LABEL_ERROR)} & set(wrong)
+    assert {issue.task_id for issue in _of(found, IssueKind.LABEL_ERROR)} & set(wrong)
 
 
 def test_classes_without_a_row_are_named_and_never_suggested() -> None:
     rows, probabilities, features, _ = _project()
     names = ("absent", *NAMES, "missing")
     wide = np.pad(probabilities, ((0, 0), (1, 1)))
-    found = examine(rows, [TRAIN] * 80, [_single(wide, names)], features)
+    found = _examined(rows, [TRAIN] * 80, _single(wide, names), features)
     assert found.warnings == ("no row is labeled absent, missing: nothing can be suspected to belong there",)
     assert not {issue.suggested for issue in found.issues} & {"absent", "missing"}
 
 
-@pytest.mark.parametrize(
-    ("labels", "reason"),
-    [
-        ([], f"no row has an agreed answer: {NOT_LOOKED_FOR}"),
-        (
-            ["cards"] * 10,
-            f"all 10 labeled rows are 'cards': {NOT_LOOKED_FOR}, which takes at least 2 classes of 3 rows",
-        ),
-        *((two, NOT_LOOKED_FOR) for two in (["cards", "loans"], ["cards"] * 2, [None, "cards"], [None] * 2)),
-    ],
-    ids=["no rows", "one class alone", "two rows", "two of one class", "one label", "two without"],
-)
-@pytest.mark.parametrize("has_model", [True, False])
-def test_rows_that_cannot_be_judged_give_no_label_errors_and_a_reason(
-    labels: list[str | None], reason: str, has_model: bool
-) -> None:
+@pytest.mark.parametrize("labels", [("cards", "loans"), ("cards", "cards"), (None, "cards"), (None, None)])
+def test_two_rows_give_no_label_errors_and_a_reason(labels: tuple[str | None, ...]) -> None:
     rows = [reviewed(i, f"text {i}", label) for i, label in enumerate(labels, start=1)]
-    features = np.eye(len(rows), len(rows) + 1, dtype=np.float32)
-    found = _examine(rows, _even(len(rows)), features) if has_model else _examine(rows, None)
-    assert (found.rows, found.issues) == (len(rows), ())
-    assert (found.controls[0].quality, found.controls[0].health) == ({}, None)
-    assert (reason if has_model else NOT_LOOKED_FOR) in found.warnings[0]
+    found = _examine(rows, _even(2))
+    assert found.issues == ()
+    assert found.controls[0].quality == {}
+    assert any("could not be looked for" in warning for warning in found.warnings)
 
 
-def test_without_a_model_texts_are_examined_all_the_same() -> None:
-    rows = [reviewed(1, "Hello there", "cards"), reviewed(2, "hello  THERE", "loans"), reviewed(3, "Bye", "loans")]
-    found = _examine(rows, None)
-    assert [(issue.task_id, issue.other_task_id, issue.quality) for issue in found.issues] == [(1, 2, 0.5), (2, 1, 0.5)]
-    assert found.warnings == (
-        f"there are no out-of-fold probabilities: {NOT_LOOKED_FOR}",
-        "there are no features: outliers and texts that are alike but not equal were not looked for",
-    )
+def test_no_rows_at_all_give_a_reason() -> None:
+    found = _examine([], _even(0), np.zeros((0, 3), np.float32))
+    assert (found.rows, found.issues, found.controls[0].health) == (0, (), None)
+    assert found.warnings[0] == "no row has an agreed answer: label errors could not be looked for"
 
 
 def test_one_text_with_two_labels_is_a_conflict_and_the_likelier_label_is_suggested() -> None:
     rows = [reviewed(1, "Where is it?", "cards"), reviewed(2, "where is it?", "loans"), reviewed(3, "Other", "loans")]
     probabilities = np.array([[0, 0.2, 0, 0.8], [0, 0.2, 0, 0.8], [0, 0, 0, 1.0]])
-    conflicts = issues_of(_examine(rows, probabilities), IssueKind.CONFLICTING_LABELS)
+    conflicts = _of(_examine(rows, probabilities), IssueKind.CONFLICTING_LABELS)
     assert [(i.task_id, i.given, i.suggested, i.other_task_id) for i in conflicts] == [
         (1, "cards", "loans", 2),
         (2, "loans", None, 1),
@@ -156,10 +162,7 @@ def test_one_text_with_two_labels_is_a_conflict_and_the_likelier_label_is_sugges
 def test_a_conflict_is_found_where_the_rows_stand_for_no_answer_because_of_it() -> None:
     rows = [reviewed(1, "Same", None, {"1": "cards"}), reviewed(2, "Same", None, {"2": "loans"})]
     found = _examine(rows, _even(2))
-    assert [(i.task_id, i.given) for i in issues_of(found, IssueKind.CONFLICTING_LABELS)] == [
-        (1, "cards"),
-        (2, "loans"),
-    ]
+    assert [(i.task_id, i.given) for i in _of(found, IssueKind.CONFLICTING_LABELS)] == [(1, "cards"), (2, "loans")]
     assert [(d.task_id, d.is_settled) for d in found.disagreements] == [(1, False), (2, False)]
 
 
@@ -169,10 +172,10 @@ def test_of_two_texts_that_say_the_same_the_train_row_is_flagged() -> None:
     splits = [TRAIN] * 80
     splits[15] = TEST
     rows[15], rows[20] = reviewed(16, "text 15", rows[3].targets["topic"]), reviewed(21, "text 20", "billing")
-    found = examine(rows, splits, [_single(probabilities)], features)
-    duplicates = {i.task_id: i.other_task_id for i in issues_of(found, IssueKind.NEAR_DUPLICATE)}
+    found = _examined(rows, splits, _single(probabilities), features)
+    duplicates = {i.task_id: i.other_task_id for i in _of(found, IssueKind.NEAR_DUPLICATE)}
     assert duplicates == {9: 5, 4: 16, 21: 17}
-    assert {i.suggested for i in issues_of(found, IssueKind.NEAR_DUPLICATE)} == {None}
+    assert {i.suggested for i in _of(found, IssueKind.NEAR_DUPLICATE)} == {None}
 
 
 def test_empty_texts_are_issues_and_nothing_else() -> None:
@@ -193,7 +196,7 @@ def test_rows_without_an_agreed_answer_count_for_annotators_and_disagreements_al
     found = _examine(rows, probabilities, features)
     assert 1 not in found.controls[0].quality
     assert 2 in found.controls[0].quality
-    assert 1 not in {issue.task_id for issue in issues_of(found, IssueKind.LABEL_ERROR)}
+    assert 1 not in {issue.task_id for issue in _of(found, IssueKind.LABEL_ERROR)}
     assert [(d.task_id, d.is_settled, d.answers) for d in found.disagreements] == [
         (1, False, (("cards", 1), ("loans", 1))),
         (2, True, (("cards", 2), ("loans", 1))),
@@ -208,12 +211,40 @@ def test_rows_without_an_agreed_answer_count_for_annotators_and_disagreements_al
     assert mixed == {2}
 
 
+def test_the_consensus_on_a_held_out_text_is_not_told() -> None:
+    answers = {"ann": "cards", "bob": "loans"}
+    rows = [reviewed(1, "one", None, answers), reviewed(2, "two", None, answers)]
+    found = _examined(rows, [TRAIN, TEST], _single(np.tile([0, 0.9, 0, 0.1], (2, 1))))
+    assert {d.task_id: d.consensus for d in found.disagreements} == {1: "cards", 2: None}
+
+
 def test_a_text_on_which_nobody_agrees_is_ambiguous() -> None:
     sure = [reviewed(i, f"text {i}", NAMES[i % 4], dict.fromkeys("abc", NAMES[i % 4])) for i in range(1, 21)]
     torn = reviewed(50, "torn", None, {"a": "cards", "b": "loans", "c": "fraud"})
     probabilities = np.vstack([np.eye(4)[[i % 4 for i in range(1, 21)]], _even(1)])
     found = _examine([*sure, torn], probabilities)
-    assert [(i.task_id, i.given, i.suggested) for i in issues_of(found, IssueKind.AMBIGUOUS)] == [(50, None, None)]
+    assert [(i.task_id, i.given, i.suggested) for i in _of(found, IssueKind.AMBIGUOUS)] == [(50, None, None)]
+
+
+def test_of_three_annotators_the_one_who_labels_at_random_comes_first_in_the_list() -> None:
+    random = np.random.default_rng(0)
+    rows, probabilities, features, _ = _project(count=60, wrong=0)
+    for index in range(60):
+        right = NAMES[index % 4]
+        careful = [right if random.random() < 0.9 else NAMES[int(random.integers(4))] for _ in range(2)]
+        answers = {"ann": careful[0], "bob": careful[1], "dice": NAMES[int(random.integers(4))]}
+        votes = list(answers.values())
+        winner = max(votes, key=votes.count)
+        rows[index] = reviewed(index + 1, f"text {index}", winner if votes.count(winner) > 1 else None, answers)
+    found = _examine(rows, probabilities, features)
+    dice, *others = found.annotators
+    assert dice.annotator == "dice"
+    assert dice.quality is not None
+    assert all(other.quality is not None and other.quality > dice.quality + 0.2 for other in others)
+    assert all(
+        other.agreement is not None and dice.agreement is not None and other.agreement > dice.agreement
+        for other in others
+    )
 
 
 def test_annotators_without_a_text_in_common_are_told_how_to_get_one() -> None:
@@ -234,7 +265,7 @@ def test_texts_of_a_hundred_thousand_characters_and_emoji_are_texts_like_others(
     rows[1] = reviewed(2, "👍🏽", "cards")
     rows[5] = reviewed(6, "👍🏽", "loans")
     rows[2] = reviewed(3, "half a pair \ud83d", "fraud")
-    conflicts = issues_of(_examine(rows, probabilities, features), IssueKind.CONFLICTING_LABELS)
+    conflicts = _of(_examine(rows, probabilities, features), IssueKind.CONFLICTING_LABELS)
     assert sorted((i.task_id, i.other_task_id) for i in conflicts) == [(1, 5), (2, 6), (5, 1), (6, 2)]
 
 
@@ -254,8 +285,8 @@ def test_multiple_choices_are_judged_choice_by_choice() -> None:
     answers = [tuple(name for name, is_chosen in zip(NAMES, line, strict=True) if is_chosen) for line in given]
     rows = [reviewed(i + 1, f"text {i}", answer) for i, answer in enumerate(answers)]
     probabilities = np.clip(true * 0.9 + 0.05 + random.normal(scale=0.02, size=true.shape), 0, 1)
-    found = examine(rows, [TRAIN] * 90, [OutOfSamplePredictions(control_of(*NAMES), "sigmoid", probabilities)], None)
-    errors = issues_of(found, IssueKind.LABEL_ERROR)
+    found = _examined(rows, [TRAIN] * 90, OutOfSamplePredictions(control_of(*NAMES), "sigmoid", probabilities))
+    errors = _of(found, IssueKind.LABEL_ERROR)
     assert 4 <= len(errors) <= 6
     for issue in errors:
         right = true[issue.task_id - 1]
@@ -264,18 +295,17 @@ def test_multiple_choices_are_judged_choice_by_choice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("splits", "probabilities", "features", "message"),
-    [
-        ([TRAIN], _even(2), None, "2 rows and 1 splits"),
-        ([TRAIN, TRAIN], _even(2, 3), None, r"probabilities of shape \(2, 3\) found; wanted \(2, 4\)"),
-        ([TRAIN, TRAIN], _even(2), np.ones((3, 4)), "wanted 2 lines"),
-        ([TRAIN, TRAIN], _even(2) * np.nan, None, "probabilities that are not finite"),
-        ([TRAIN, TRAIN], None, np.full((2, 4), np.inf), "features that are not finite"),
-    ],
+    ("probabilities", "features", "named"),
+    [(_even(2) * np.nan, np.eye(2), "probabilities"), (_even(2), np.full((2, 4), np.inf), "features")],
 )
-def test_what_does_not_fit_together_is_refused(
-    splits: list[Split], probabilities: np.ndarray | None, features: np.ndarray | None, message: str
-) -> None:
+def test_numbers_that_are_not_finite_are_refused(probabilities: np.ndarray, features: np.ndarray, named: str) -> None:
     rows = [reviewed(1, "a", "cards"), reviewed(2, "b", "loans")]
-    with pytest.raises(ConfigurationError, match=message):
-        examine(rows, splits, [_single(probabilities)], features)
+    with pytest.raises(ConfigurationError, match=f"{named} that are not finite"):
+        _examine(rows, probabilities, features)
+
+
+def test_an_audit_names_its_snapshot_and_where_the_probabilities_came_from() -> None:
+    rows, probabilities, _, _ = _project()
+    audit = _examine(rows, probabilities)
+    assert (audit.snapshot_id, audit.probabilities_from) == ("abc", "a model")
+    assert (audit.controls[0].control, audit.rows) == ("topic", 80)

@@ -11,7 +11,6 @@ from ml_backend.domain.example import Row, Span
 from ml_backend.domain.label_config import Label
 from ml_backend.domain.quality import Audit, ClassNoise, IssueKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import ConfigurationError
 from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.quality.examine import examine
 from ml_backend.quality.predictions import OutOfSamplePredictions
@@ -57,7 +56,9 @@ def predictions_on(rows: Sequence[Row]) -> list[OutOfSamplePredictions]:
 
 
 def examined(rows: Sequence[Row], splits: Sequence[Split] | None = None) -> Audit:
-    return examine(rows, splits or [TRAIN] * len(rows), predictions_on(rows), None)
+    features = np.eye(len(rows), dtype=np.float32)
+    given = splits or [TRAIN] * len(rows)
+    return examine(rows, given, predictions_on(rows), features, snapshot_id="abc", probabilities_from="a model")
 
 
 def test_every_issue_names_the_control_that_it_is_about() -> None:
@@ -98,7 +99,7 @@ def test_a_text_that_is_marked_in_two_ways_is_a_conflict_and_another_place_in_it
 def test_issues_of_texts_name_no_control_and_no_answer() -> None:
     rows = made_rows()
     rows[7] = replace(rows[7], input={"text": " "})
-    found = examine(rows, [TRAIN] * 40, [OutOfSamplePredictions(TOPIC, "softmax")] * 2, None)
+    found = examined(rows)
 
     assert [(each.control, each.given) for each in issues_of(found, IssueKind.EMPTY)] == [("", None)]
 
@@ -107,8 +108,3 @@ def test_warnings_name_their_control() -> None:
     rows = [replace(row, targets={"topic": "cards"}) for row in made_rows()]
 
     assert "places: no row has an agreed answer: label errors could not be looked for" in examined(rows).warnings
-
-
-def test_probabilities_of_tags_without_their_words_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"wanted \(0, 3\), a line per word"):
-        examine(made_rows(2), [TRAIN] * 2, [OutOfSamplePredictions(PLACES, "tags", np.ones((9, 3)))], None)

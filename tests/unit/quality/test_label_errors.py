@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from ml_backend.errors import ConfigurationError
+from ml_backend.quality.judges.base import LabelJudge
 from ml_backend.quality.judges.sigmoid import multilabel_errors
-from ml_backend.quality.judges.softmax import SoftmaxJudge
 from ml_backend.quality.label_errors import LabelErrors, label_errors
 from ml_backend.quality.predictions import OutOfSamplePredictions
 from tests.reviewed_rows import control_of, separable, spoilt
@@ -13,7 +13,7 @@ def _trust(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """How far labels are believed; -1 where there is none."""
     control = control_of(*map(str, range(probabilities.shape[1])))
     found = OutOfSamplePredictions(control, "softmax", probabilities, labels, None, labels >= 0)
-    return SoftmaxJudge().label_trust(found)
+    return LabelJudge.of("softmax").label_trust(found)
 
 
 def _spoilt(classes: int, per_class: int, wrong: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,11 +5,11 @@ import pytest
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.reasons import Reason
+from ml_backend.tasks import find_kinds
 from ml_backend.tasks.base import GivenAnswer
-from ml_backend.tasks.classification import Classification
 from tests.unit.tasks.plans import choices_region, control
 
-KIND = Classification()
+KIND = find_kinds()["classification"]
 TOPIC = control('<Choices name="topic" toName="text"><Choice value="a"/><Choice value="b" alias="bee"/></Choices>')
 
 

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from ml_backend.domain.example import Span, Target
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.reasons import Reason
+from ml_backend.tasks import find_kinds
 from ml_backend.tasks.base import GivenAnswer
-from ml_backend.tasks.entities import Entities, without_overlaps
+from ml_backend.tasks.entities import without_overlaps
 from tests.unit.tasks.plans import TEXT, control, labels_region
 
-KIND = Entities()
+KIND = find_kinds()["entities"]
 XML = '<Labels name="spans" toName="text"><Label value="PER"/><Label value="LOC" alias="place"/></Labels>'
 SPANS = control(XML)
 PARIS, ROME = Span(14, 19, "place"), Span(57, 61, "place")

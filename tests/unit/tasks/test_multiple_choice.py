@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.model import ScoredTarget
-from ml_backend.tasks.multiple_choice import MultipleChoice
+from ml_backend.tasks import find_kinds
 from tests.unit.tasks.plans import choices_region, control
 
-KIND = MultipleChoice()
+KIND = find_kinds()["multiple_choice"]
 XML = (
     '<Choices name="tags" toName="text" choice="multiple">'
     '<Choice value="Price"/><Choice value="Looks"/><Choice value="Delivery" alias="late"/></Choices>'

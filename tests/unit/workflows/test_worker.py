@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.annotation import ProjectInfo
-from ml_backend.domain.event import AnnotationEvent, EventAction
-from ml_backend.domain.hint import HintKind
+from ml_backend.domain.event import AnnotationEvent, EventAction, HintKind
 from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project

@@ -47,7 +47,7 @@ def test_the_best_epoch_on_validation_is_the_one_that_is_kept(encoder: TextEncod
     assert [each.epoch for each in result.results] == [1, 2, 3, 4, 5, 6]
     assert len({each.score for each in result.results}) > 1, "all epochs are equal, so this test shows nothing"
     assert result.best is not None
-    assert (result.best.score, result.best.metrics) == (bench.objective.score(evaluation), evaluation.summary())
+    assert (result.best.score, result.best.metrics) == (bench.objective.measure.score(evaluation), evaluation.summary())
 
 
 @pytest.mark.parametrize(("few_rows_per_class", "starts_as"), [(8, "regression"), (7, "class means")])
