@@ -40,7 +40,7 @@ from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.quality.judges.softmax import SoftmaxJudge
 from ml_backend.quality.label_errors import label_errors
-from ml_backend.quality.out_of_sample import AUDIT_C, audit_settings, predict_out_of_sample
+from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
 from ml_backend.quality.reviewed_texts import ReviewedTexts
 from ml_backend.tasks import ServedControl, find_kinds
 
@@ -218,7 +218,13 @@ def in_sample(bench: Bench, given: Ints) -> Found:
     """The same engine, given what a regression says of the rows that it was trained on."""
 
     def probabilities() -> Floats2d:
-        head = regression(bench.features, given, np.ones(len(given)), len(bench.labels), c=AUDIT_C)
+        head = regression(
+            bench.features,
+            given,
+            np.ones(len(given)),
+            len(bench.labels),
+            c=audit_settings(is_deep=False, seed=1).regression_c,
+        )
         return softmax(head(bench.features))
 
     return timed(given, probabilities)

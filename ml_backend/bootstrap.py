@@ -3,7 +3,6 @@
 import logging
 import sys
 import threading
-from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -72,7 +71,7 @@ def build_services(options: Options, *, launcher: JobLauncher | None = None) -> 
             predictors.champion,
             predictors.cold_start,
             alarms,
-            memory_of=_memory_of,
+            memory_of=lambda predictor: predictor.memory if isinstance(predictor, CachedPredictor) else {},
             limit_bytes=options.serving.model_memory_mb * MB,
         ),
         load_predictor=load_bundle_predictor,
@@ -169,10 +168,6 @@ def _writer(options: Options) -> "Writer | None":
     if not options.models.text_base_model:
         return None
     return shared_writer(options.models.text_base_model, options.serving.draft_budget_s)
-
-
-def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
-    return predictor.memory if isinstance(predictor, CachedPredictor) else {}
 
 
 def configure_logging(level: str) -> None:

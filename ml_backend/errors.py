@@ -59,6 +59,11 @@ class LabelloopError(Exception):
     is_passing: bool = False
     retry_after_s: float | None = None
 
+    def __init__(self, message: str = "", *, is_passing: bool | None = None) -> None:
+        super().__init__(message)
+        if is_passing is not None:
+            self.is_passing = is_passing
+
 
 class ConfigurationError(LabelloopError):
     """A setting or an argument cannot work as given."""
@@ -83,9 +88,7 @@ class StudioError(LabelloopError):
 class StudioUnreachable(StudioError):
     """Label Studio did not answer, or not in time."""
 
-    def __init__(self, message: str, *, is_passing: bool = True) -> None:
-        super().__init__(message)
-        self.is_passing = is_passing
+    is_passing = True
 
 
 class StudioUnauthorized(StudioError):
@@ -100,10 +103,8 @@ class StudioRejected(StudioError):
     """
 
     def __init__(self, message: str, *, status: int, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.is_passing = status in PASSING_STATUSES
-        self.retry_after_s = retry_after_s
+        super().__init__(message, is_passing=status in PASSING_STATUSES)
+        self.status, self.retry_after_s = status, retry_after_s
 
 
 class PayloadError(LabelloopError):
@@ -132,9 +133,8 @@ class TextServerRejected(TextServerError):
     """
 
     def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
+        super().__init__(message, is_passing=status in PASSING_STATUSES)
         self.status = status
-        self.is_passing = status in PASSING_STATUSES
 
 
 class SnapshotError(LabelloopError):
@@ -156,17 +156,9 @@ class TrainingError(LabelloopError):
 class TrackingError(LabelloopError):
     """MLflow, which keeps runs and models, did not answer, or refused."""
 
-    def __init__(self, message: str, *, is_passing: bool = False) -> None:
-        super().__init__(message)
-        self.is_passing = is_passing
-
 
 class DatabaseUnavailable(LabelloopError):
     """The database that holds the state is locked, away, full or gone; the statement itself is not to blame."""
-
-    def __init__(self, message: str, *, is_passing: bool) -> None:
-        super().__init__(message)
-        self.is_passing = is_passing
 
 
 class ModelNotFound(LabelloopError):

@@ -142,7 +142,7 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
             message = parse_webhook({**data, "action": event})
             if event == START_TRAINING and has_request_context():
                 refuse_training_by_events()
-            return receive(type(self).services(), message).to_json()
+            return receive(type(self).services(), message)
         except LabelloopError as error:
             if has_request_context():
                 abort(_answer(error))

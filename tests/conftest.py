@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.tiny_models import save_tiny_model
+
 pytest_plugins = ["tests.browser", "tests.databases", "tests.mlflow_server", "tests.postgres", "tests.studio"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -50,6 +52,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     }
     for name in known.keys() & set(metafunc.fixturenames):
         metafunc.parametrize(name, known[name] if metafunc.config.getoption("--long") else known[name][:2])
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a tiny base model that all tests share: nothing is written into it."""
+    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
 @pytest.fixture(scope="session")

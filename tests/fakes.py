@@ -32,7 +32,7 @@ class FakeClock:
 
 
 class FakePredictor:
-    """Answers one control by a mapping from text to label; what is not in it gets the default.
+    """Answers one control by a mapping from text to label, what is not in it with the default, and others always alike.
 
     Attributes:
         asked: the texts of every call.
@@ -46,8 +46,10 @@ class FakePredictor:
         score: float = 0.9,
         *,
         control: str = "category",
+        others: Mapping[str, ScoredTarget] | None = None,
     ) -> None:
         self.version = version
+        self._others = others or {}
         self._control = control
         self.asked: list[list[str]] = []
         self._answers = dict(answers or {})
@@ -57,7 +59,8 @@ class FakePredictor:
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         self.asked.append(list(texts))
         answers = [self._answer(text) for text in texts]
-        return [None if answer is None else {self._control: answer} for answer in answers]
+        found = [self._others if answer is None else {**self._others, self._control: answer} for answer in answers]
+        return [each or None for each in found]
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float:
         return random.Random(f"{self.version}:{key}").random()

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from ml_backend.domain.example import AnnotatorLabel, Provenance, Row, Target
 from ml_backend.domain.label_config import Control, Label
 from ml_backend.domain.object_tag import ObjectTag
+from ml_backend.domain.quality import Audit, Issue, IssueKind
 
-__all__ = ["control_of", "reviewed", "separable", "spoilt"]
+__all__ = ["control_of", "issues_of", "reviewed", "separable", "spoilt"]
 
 
 def control_of(*names: str) -> Control:
@@ -32,6 +33,10 @@ def reviewed(task_id: int, text: str, target: Target | None, answers: Mapping[st
         labels=tuple(AnnotatorLabel(name, {"topic": answer}, blind=True) for name, answer in given.items()),
         provenance=Provenance((task_id,)),
     )
+
+
+def issues_of(found: Audit, kind: IssueKind) -> list[Issue]:
+    return [issue for issue in found.issues if issue.kind is kind]
 
 
 def separable(

@@ -1,6 +1,7 @@
 """Services over a real database and fakes of everything outside."""
 
 import atexit
+import json
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,6 +17,7 @@ from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split, SplitFractions
 from ml_backend.errors import BundleError
+from ml_backend.hooks.manager import Hooks
 from ml_backend.options import PREFIX, BackendOptions, Options
 from ml_backend.serving.alarms import Alarms
 from ml_backend.serving.champions import Champions
@@ -41,7 +43,9 @@ __all__ = [
     "texts_in",
     "versions_in",
     "with_backend",
+    "with_hook",
     "with_settings",
+    "write_export",
 ]
 
 BACKEND_URL = "http://localhost:9090"
@@ -140,6 +144,19 @@ def versions_in(home: Path) -> ModelVersions:
 def with_backend(services: Services, backend: BackendOptions) -> Services:
     """The same services for a backend with another address or other credentials."""
     return replace(services, options=services.options.model_copy(update={"backend": backend}))
+
+
+def with_hook(services: Services, plugin: object) -> Services:
+    """The same services with this hook."""
+    hooks = Hooks(5)
+    hooks.register(plugin, type(plugin).__name__)
+    return replace(services, hooks=hooks)
+
+
+def write_export(services: Services, path: Path) -> Path:
+    """The export of every task, as Label Studio writes it into a file."""
+    path.write_text(json.dumps([services.studio.task_json(task_id) for task_id in services.studio.tasks]))
+    return path
 
 
 def add_studio_project(

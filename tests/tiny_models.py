@@ -30,44 +30,56 @@ def tiny_tokenizer(*, has_pad: bool = True, adds_special_tokens: bool = True) ->
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special)
 
 
-SIZES = {
+# The class of the model, which the one of its config is named after, and what the config says.
+_COMMON = {
     "hidden_size": 16,
-    "intermediate_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
+    "intermediate_size": 32,
     "max_position_embeddings": 64,
 }
-ENDS = {"bos_token_id": 2, "eos_token_id": EOS}
-DISTILBERT = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 64}
-GPT2 = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64, "pad_token_id": None}
-T5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "eos_token_id": EOS}
-MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "bert": ("Bert", SIZES),
-    "distilbert": ("DistilBert", DISTILBERT),
-    "roberta": ("Roberta", {**SIZES, "max_position_embeddings": 20, "pad_token_id": PAD}),
-    "gpt2": ("GPT2", {**GPT2, "bos_token_id": EOS, "eos_token_id": EOS}),
-    "llama": ("Llama", {**SIZES, **ENDS, "num_key_value_heads": 1}),
-    "modernbert": ("ModernBert", {**SIZES, **ENDS, "pad_token_id": PAD, "cls_token_id": 2, "sep_token_id": EOS}),
-    "t5": ("T5", {**T5, "pad_token_id": PAD, "decoder_start_token_id": PAD}),
+_FRAMED = {"bos_token_id": 2, "eos_token_id": EOS}
+KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "bert": ("Bert", _COMMON),
+    "distilbert": (
+        "DistilBert",
+        {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 64},
+    ),
+    "roberta": ("Roberta", {**_COMMON, "max_position_embeddings": 20, "pad_token_id": PAD}),
+    "gpt2": (
+        "GPT2",
+        {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64, "pad_token_id": None}
+        | {"bos_token_id": EOS, "eos_token_id": EOS},
+    ),
+    "llama": ("Llama", {**_COMMON, **_FRAMED, "num_key_value_heads": 1}),
+    "modernbert": (
+        "ModernBert",
+        {**_COMMON, **_FRAMED, "pad_token_id": PAD, "cls_token_id": 2, "sep_token_id": EOS},
+    ),
+    "t5": (
+        "T5",
+        {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "pad_token_id": PAD}
+        | {"eos_token_id": EOS, "decoder_start_token_id": PAD},
+    ),
 }
-"""The names that transformers gives their classes, and their configurations."""
+
 
 ARCHITECTURES = [
-    kind if kind in ("bert", "llama") else pytest.param(kind, marks=pytest.mark.long) for kind in sorted(MODELS)
+    kind if kind in ("bert", "llama") else pytest.param(kind, marks=pytest.mark.long) for kind in sorted(KINDS)
 ]
 """Parameters of tests over all architectures: an encoder and a decoder by default."""
 
 
-def tiny_model(kind: str, *, seed: int = 0) -> Any:
-    """A model of the kind with weights drawn from the seed."""
+def tiny_model(kind: str, *, seed: int = 0, **config: Any) -> Any:
+    """A model of the kind with weights drawn from the seed; `config` is what differs from the other tiny models."""
     import torch
     import transformers
 
-    name, sizes = MODELS[kind]
-    config = getattr(transformers, f"{name}Config")(vocab_size=len(WORDS), **sizes)
+    name, usual = KINDS[kind]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return getattr(transformers, f"{name}Model")(config).eval()
+        made = getattr(transformers, f"{name}Config")(**{"vocab_size": len(WORDS), **usual, **config})
+        return getattr(transformers, f"{name}Model")(made).eval()
 
 
 def save_tiny_model(kind: str, folder: Path, *, seed: int = 0) -> str:

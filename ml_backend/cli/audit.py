@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..domain.readable import shortened
 from ..domain.reasons import ReasonCount
 from ..errors import ConfigurationError, SnapshotError
 from .app import app
@@ -163,7 +164,7 @@ def _worst(report: Path, *, has_controls: bool) -> "Iterator[str | Table]":
                 line["quality"],
                 line["given"] or None,
                 line["suggested"] or None,
-                _short(line["text"]),
+                shortened(" ".join(line["text"].split()), TEXT_CHARACTERS),
             )
             for line in first
         ],
@@ -202,8 +203,3 @@ def _precision(entries: list[Mapping[str, Any]]) -> "Iterator[str | Table]":
         ]
         yield table(("past flags", "changed", "confirmed", "precision (95% interval)", ""), rows)
         yield ""
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= TEXT_CHARACTERS else f"{line[: TEXT_CHARACTERS - 1]}…"

@@ -38,7 +38,7 @@ def list_jobs(
             job.state,
             f"{job.progress:.0%}",
             job.stage,
-            _first_line(job.error),
+            (job.error or "").split("; ", maxsplit=1)[0],
         )
         for job in jobs
     ]
@@ -138,7 +138,3 @@ def _cancelled(job: "Job") -> str:
     if job.state.is_over:
         return f"job {job.id} is {job.state}"
     return f"job {job.id} was asked to stop; it stops within seconds"
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "").split("; ", maxsplit=1)[0]

@@ -94,12 +94,7 @@ def promote(
         raise ConfigurationError("--force leaves the gate out; say why with --reason TEXT")
     services = open_services()
     project_id = _project_of(services, version)
-    done = _run_promotion(services, project_id, version, reason=reason, is_forced=force)
-    emit(
-        done.result,
-        as_json=as_json,
-        lines=[f"{done.result['model_version']} serves; before: {done.result['previous']}"],
-    )
+    _run_promotion(services, project_id, version, reason=reason, is_forced=force, as_json=as_json)
 
 
 @_models.command()
@@ -108,17 +103,12 @@ def rollback(project: OptionalProject = None, reason: Reason = "rolled back", as
     if project is None:
         raise ConfigurationError("name the project: --project ID")
     services = open_services()
-    done = _run_promotion(services, project, None, reason=reason, is_forced=True)
-    emit(
-        done.result,
-        as_json=as_json,
-        lines=[f"{done.result['model_version']} serves; before: {done.result['previous']}"],
-    )
+    _run_promotion(services, project, None, reason=reason, is_forced=True, as_json=as_json)
 
 
 def _run_promotion(
-    services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool
-) -> "Job":
+    services: "Services", project_id: int, version: str | None, *, reason: str, is_forced: bool, as_json: bool
+) -> None:
     from ..workflows.jobs.kinds.promote import PromoteJob
     from .foreground import run_in_foreground
 
@@ -129,7 +119,8 @@ def _run_promotion(
             note(f"another promotion is under way: {dict(job.params)}")
         return job, is_new
 
-    return run_in_foreground(services, claim)
+    result = run_in_foreground(services, claim).result
+    emit(result, as_json=as_json, lines=[f"{result['model_version']} serves; before: {result['previous']}"])
 
 
 def _project_of(services: "Services", version: str) -> int:

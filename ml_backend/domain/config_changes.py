@@ -1,15 +1,15 @@
 """Say what the change of a label config means for labels that people gave and models that learned from them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .label_config import Control, LabelConfig
 from .project import SeenConfig
+from .readable import listed
 
 __all__ = ["Absence", "absences", "config_changes"]
 
-SHOWN = 5
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -36,7 +36,11 @@ def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
     pairs = [(old[name], new[name]) for name in old if name in new] + [(old[a], new[b]) for a, b in renamed.items()]
     return (
         *(_renamed_sentence(name, other) for name, other in renamed.items()),
-        *(_gone_sentence(name) for name in old if name not in new and name not in renamed),
+        *(
+            f"the control {name!r} is gone: its annotations are left out, and no answer to it is shown any more."
+            for name in old
+            if name not in new and name not in renamed
+        ),
         *(_new_sentence(name) for name in new if name not in old and name not in renamed.values()),
         *(sentence for pair in pairs for sentence in _control_changes(*pair)),
     )
@@ -99,10 +103,6 @@ def _renamed_sentence(before: str, after: str) -> str:
     )
 
 
-def _gone_sentence(name: str) -> str:
-    return f"the control {name!r} is gone: its annotations are left out, and no answer to it is shown any more."
-
-
 def _new_sentence(name: str) -> str:
     return (
         f"the control {name!r} is new: no version answers it before a training on rows that do, and annotations made "
@@ -133,11 +133,11 @@ def _control_changes(before: Control, after: Control) -> Iterator[str]:
         )
     if removed:
         yield (
-            f"{after.name!r} no longer has {_listed(removed)}: annotations with such a label are left out, and it is "
-            "never suggested."
+            f"{after.name!r} no longer has {listed(map(repr, removed))}: annotations with such a label are left out, "
+            "and it is never suggested."
         )
     if added:
-        yield f"{after.name!r} now has {_listed(added)}, too: {_consequence(after)}"
+        yield f"{after.name!r} now has {listed(map(repr, added))}, too: {_consequence(after)}"
 
 
 def _replaced(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, str]]:
@@ -164,9 +164,3 @@ def _described(control: Control) -> str:
     choice = control.attributes.get("choice")
     written = f'<{control.tag} choice="{choice}">' if choice else f"<{control.tag}>"
     return f"{written} about {control.object.written}" if control.object.field else written
-
-
-def _listed(names: Iterable[str]) -> str:
-    quoted = [repr(name) for name in names]
-    more = len(quoted) - SHOWN
-    return ", ".join(quoted[:SHOWN]) + (f" and {more} more" if more > 0 else "")

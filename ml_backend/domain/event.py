@@ -9,7 +9,7 @@ from functools import reduce
 from .annotation import Annotation
 from .example import PrelabelOutcome, SelectedBy
 
-__all__ = ["AnnotationEvent", "EventAction"]
+__all__ = ["AnnotationEvent", "EventAction", "HintKind"]
 
 
 class EventAction(StrEnum):
@@ -18,6 +18,16 @@ class EventAction(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     DELETED = "deleted"
+
+
+class HintKind(StrEnum):
+    """The subjects of hints, the claims of events about a project that Label Studio has not confirmed yet.
+
+    In the order in which Label Studio is asked about them.
+    """
+
+    SETTINGS = "settings"
+    TASKS = "tasks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Rows of a snapshot: what a person said about a text, and how it came about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 __all__ = [
     "AnnotatorLabel",
@@ -12,11 +12,11 @@ __all__ = [
     "Provenance",
     "Row",
     "SelectedBy",
-    "Source",
     "Span",
     "Target",
     "label_of",
     "parts_of",
+    "spans_in",
 ]
 
 BLANKS = "".join(each for each in map(chr, range(0x3001)) if each.isspace()) + "\u200b\u2060\ufeff"
@@ -52,12 +52,6 @@ Target: TypeAlias = str | tuple[str, ...] | tuple[Span, ...]
 
 Part: TypeAlias = str | Span
 """What a model may get right or wrong by itself within an answer: a name, or a span."""
-
-
-class Source(StrEnum):
-    """Who made the row."""
-
-    HUMAN = "human"
 
 
 class PrelabelOutcome(StrEnum):
@@ -118,6 +112,7 @@ class Row:
         targets: the agreed answer per control name; empty for an unresolved row.
         labels: every annotator's own answers.
         weight: factor on the row's loss.
+        source: who made the row.
     """
 
     id: str
@@ -127,7 +122,7 @@ class Row:
     labels: tuple[AnnotatorLabel, ...]
     provenance: Provenance
     weight: float = 1.0
-    source: Source = field(default=Source.HUMAN)
+    source: Literal["human"] = "human"
 
 
 def parts_of(target: Target) -> tuple[Part, ...]:
@@ -138,3 +133,8 @@ def parts_of(target: Target) -> tuple[Part, ...]:
 def label_of(part: Part) -> str:
     """The label that a part of an answer carries."""
     return part if isinstance(part, str) else part.label
+
+
+def spans_in(target: Target | None) -> tuple[Span, ...]:
+    """The spans of an answer; none where it is of another kind, or there is none."""
+    return () if target is None else tuple(part for part in parts_of(target) if isinstance(part, Span))

@@ -76,18 +76,5 @@ class Flag:
 
     def says_the_same_as(self, other: "Flag") -> bool:
         """Return whether nothing differs but the times and the outcome."""
-        return _sayings(self) == _sayings(other)
-
-
-def _sayings(flag: Flag) -> tuple[object, ...]:
-    shown = (
-        flag.task_id,
-        flag.control,
-        flag.kind,
-        flag.given,
-        flag.suggested,
-        flag.quality,
-        flag.is_held_out,
-        flag.is_decoy,
-    )
-    return (flag.project_id, *shown, flag.snapshot_id, flag.probabilities_from)
+        aside = ("labeled_at", "flagged_at", "decided_at", "outcome", "answer", "id")
+        return replace(self, **{name: getattr(other, name) for name in aside}) == other

@@ -62,7 +62,9 @@ class ObjectTag:
     @property
     def written(self) -> str:
         """The tag's `value`, empty for a constant."""
-        return _written(self.field) if self.field else ""
+        if not self.field:
+            return ""
+        return self.field if "$" in self.field else f"${self.field}"
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -99,17 +101,14 @@ class ObjectTag:
         """
         if not self.field:
             return {}
-        value: Any = _encoded(text, CHARSETS[self.encoding]) if self.encoding in CHARSETS else text
+        value: Any = text
+        if self.encoding in CHARSETS:
+            value = base64.b64encode(text.encode(CHARSETS[self.encoding], errors="replace")).decode()
         if REFERENCE.fullmatch(self.written) is None:
             return {self.field: value}
         for step in reversed(list(NEST.finditer(self.field))[1:]):
             value = {step["key"]: value} if step["key"] else [*([{}] * int(step["index"])), value]
         return {self.keys[0]: value}
-
-
-def _written(field: str) -> str:
-    """Return the `value` that shows the field."""
-    return field if "$" in field else f"${field}"
 
 
 def _resolved(template: str, data: Mapping[str, Any]) -> Any:
@@ -181,7 +180,3 @@ def _decoded(text: str, charset: str) -> str:
         return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True).decode(charset)
     except (binascii.Error, ValueError):
         return ""
-
-
-def _encoded(text: str, charset: str) -> str:
-    return base64.b64encode(text.encode(charset, errors="replace")).decode()

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from .annotation import Prediction, ProjectInfo, Task
 from .job import Job
 from .model import Method, ModelVersion, ScoredTarget
 
-__all__ = ["JobLauncher", "LaunchedJob", "ModelRegistry", "Predictor", "Run", "Studio", "Tracker"]
+__all__ = ["JobLauncher", "LaunchedJob", "ModelRegistry", "NewVersion", "Predictor", "Run", "Studio", "Tracker"]
 
 
 class Studio(Protocol):
@@ -196,6 +196,18 @@ class Tracker(Protocol):
         """End a run whose process died: KILLED where somebody stopped it, else FAILED; one that is over stays so."""
 
 
+class NewVersion(TypedDict):
+    """The facts about a version that is registered: the bundle that a run logged under `artifact_path`, and more."""
+
+    number: int
+    run_id: str
+    artifact_path: str
+    method: Method
+    snapshot_id: str
+    label_config_fingerprint: str
+    metrics: Mapping[str, float]
+
+
 class ModelRegistry(Protocol):
     """The record of versions beside the runs that made them. Which one serves, the database says; aliases repeat it.
 
@@ -205,19 +217,8 @@ class ModelRegistry(Protocol):
     def next_number(self, project_key: str) -> int:
         """Return the number that the next registered version will get."""
 
-    def register(
-        self,
-        project_key: str,
-        *,
-        number: int,
-        run_id: str,
-        artifact_path: str,
-        method: Method,
-        snapshot_id: str,
-        label_config_fingerprint: str,
-        metrics: Mapping[str, float],
-    ) -> ModelVersion:
-        """Register the bundle that the run logged under `artifact_path`, as the challenger.
+    def register(self, project_key: str, **new: Unpack[NewVersion]) -> ModelVersion:
+        """Register a version as the challenger.
 
         Raises:
             JobError: the number was taken meanwhile.

@@ -1,16 +1,28 @@
 """Put answers into words, as people read them in a cell of a table."""
 
 import re
+from collections.abc import Iterable
 
-from .example import Span, Target, parts_of
+from .example import Span, Target, parts_of, spans_in
 from .span_changes import SpanChange, span_changes
 
-__all__ = ["readable", "readable_suggestion"]
+__all__ = ["listed", "readable", "readable_suggestion", "shortened"]
 
 NOTHING = "(nothing)"
 PIECE_CHARACTERS = 40
 SHOWN_PARTS = 20
 HALF_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def shortened(text: str, most: int) -> str:
+    """Return the text, cut with an ellipsis where it has more than this many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """Return the first names, and how many more there are, in words."""
+    first, more = (every := list(names))[:most], len(every) - most
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
 
 
 def readable(target: Target | None, text: str = "") -> str:
@@ -26,14 +38,10 @@ def readable(target: Target | None, text: str = "") -> str:
 
 def readable_suggestion(given: Target, suggested: Target | None, text: str = "") -> str:
     """Return what would be answered instead, in words: for spans what would change, for all else the whole answer."""
-    before, after = _spans(given), _spans(suggested)
+    before, after = spans_in(given), spans_in(suggested)
     if not before and not after:
         return readable(suggested, text)
     return "" if suggested is None else _listed([_change(change, text) for change in span_changes(before, after)])
-
-
-def _spans(target: Target | None) -> list[Span]:
-    return [] if target is None else [part for part in parts_of(target) if isinstance(part, Span)]
 
 
 def _change(change: SpanChange, text: str) -> str:
@@ -51,8 +59,7 @@ def _span(span: Span, text: str) -> str:
     piece = HALF_SURROGATE.sub("\ufffd", " ".join(text[span.start : span.end].split()))
     if not piece:
         return f"{span.label} {span.start}-{span.end}"
-    shown = piece if len(piece) <= PIECE_CHARACTERS else f"{piece[: PIECE_CHARACTERS - 1]}…"
-    return f"“{shown}” {span.label}"
+    return f"“{shortened(piece, PIECE_CHARACTERS)}” {span.label}"
 
 
 def _listed(parts: list[str]) -> str:

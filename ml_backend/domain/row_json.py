@@ -24,7 +24,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
             for label in row.labels
         ],
         "weight": row.weight,
-        "source": row.source.value,
+        "source": row.source,
         "provenance": {
             "annotation_ids": list(origin.annotation_ids),
             "lead_time_s": origin.lead_time_s,
@@ -51,9 +51,9 @@ def to_line(value: Mapping[str, Any]) -> str:
     return line + "\n"
 
 
-def target_to_json(target: Target) -> Any:
-    """Return the answer as a JSON value: text, a list of texts, or a list of spans as objects."""
-    if isinstance(target, str):
+def target_to_json(target: Target | None) -> Any:
+    """Return the answer as a JSON value: text, a list of texts, or a list of spans as objects; null for none."""
+    if target is None or isinstance(target, str):
         return target
     return [
         {"start": part.start, "end": part.end, "label": part.label} if isinstance(part, Span) else part

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..domain.example import Row, Span, parts_of
+from ..domain.example import Row, Span, spans_in
 from ..domain.reasons import Reason, ReasonCounts
 from ..tasks.entities import without_overlaps
 from ..words import tokens
@@ -44,7 +44,7 @@ class _Sentences:
 
     def lines_of(self, row: Row) -> str:
         text = encodable(self._request.text(row))
-        given = [part for part in parts_of(self._request.target(row)) if isinstance(part, Span)]
+        given = spans_in(self._request.target(row))
         spans = without_overlaps(given)
         lines = [f"{token} -X- _ {tag}\n" for token, tag in _tagged(text, spans)]
         if not lines:

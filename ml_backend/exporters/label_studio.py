@@ -30,14 +30,10 @@ class LabelStudioTasks(Exporter):
         """Write the list, a task a line, in flat memory."""
         counter = RowCounter()
         with path.open("w", encoding="utf-8", newline="") as target:
-            for line in counter.convert(rows, lambda row: _line(_task(row, request))):
+            for line in counter.convert(rows, lambda row: to_line(_task(row, request)).removesuffix("\n")):
                 target.write((",\n" if counter.rows > 1 else "[\n") + line)
             target.write("\n]\n" if counter.rows else "[]\n")
         return counter
-
-
-def _line(task: dict[str, Any]) -> str:
-    return to_line(task).removesuffix("\n")
 
 
 def _task(row: Row, request: ExportRequest) -> dict[str, Any]:

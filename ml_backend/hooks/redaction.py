@@ -54,6 +54,10 @@ class Redaction:
 
     An annotator who is named by an e-mail address gets a name made from its hash.
 
+    Args:
+        region: country code, such as `DE`, whose national phone numbers are found as well; "" for international ones
+            alone, which start with a plus.
+
     Raises:
         ConfigurationError: a kind or the region is unknown.
     """
@@ -83,7 +87,17 @@ class Redaction:
         )
 
     def _masked(self, text: str) -> str:
-        return _masked(text, self._kinds, self._region)
+        """Return the text with every letter of personal data as `x` and every digit as `0`.
+
+        Length and punctuation stay, hence also the positions of entities, and a model learns from much the same shapes
+        as it will see.
+        """
+        # A card or an IBAN must not be taken for a phone number, so phone numbers come last.
+        for kind, find in _FINDERS.items():
+            if kind in self._kinds:
+                for start, end in list(find(text, self._region)):
+                    text = text[:start] + "".join(map(_mask, text[start:end])) + text[end:]
+        return text
 
     def _targets(self, targets: Mapping[str, Target], labels: Mapping[str, frozenset[str]]) -> dict[str, Target]:
         return {
@@ -106,24 +120,6 @@ def _checked(region: str) -> str:
                 f"LABELLOOP_REDACT_REGION: {region!r} found; wanted a country's code in two capitals, such as DE"
             )
     return region
-
-
-def _masked(text: str, kinds: frozenset[_PersonalData], region: str) -> str:
-    """Return the text with every letter of personal data as `x` and every digit as `0`.
-
-    Length and punctuation stay, hence also the positions of entities, and a model learns from much the same shapes as
-    it will see.
-
-    Args:
-        region: country code, such as `DE`, whose national phone numbers are found as well; "" for international ones
-            alone, which start with a plus.
-    """
-    # A card or an IBAN must not be taken for a phone number, so phone numbers come last.
-    for kind, find in _FINDERS.items():
-        if kind in kinds:
-            for start, end in list(find(text, region)):
-                text = text[:start] + "".join(map(_mask, text[start:end])) + text[end:]
-    return text
 
 
 def _mask(character: str) -> str:

@@ -111,12 +111,13 @@ class StudioClient:
         shift nothing. Label Studio compares versions by substring (and SQLite without case), so `x-v1` would hide
         tasks that hold `x-v10` alone: those are read a second time, with their predictions, and compared here.
         """
-        for task in self._unlabeled(project_id, "not_contains", [model_version]):
+        for task in self._tasks(project_id, _unlabeled("not_contains", [model_version])):
             yield _bare_task(task)
         lookalikes = self._lookalikes(project_id, model_version)
         if not lookalikes:
             return
-        for task in self._unlabeled(project_id, "contains", lookalikes, fields="id,data,predictions"):
+        unlabeled = _unlabeled("contains", lookalikes)
+        for task in self._tasks(project_id, unlabeled, fields="id,data,predictions"):
             if all(prediction.get("model_version") != model_version for prediction in task["predictions"]):
                 yield _bare_task(task)
 
@@ -151,7 +152,8 @@ class StudioClient:
         return [(int(task["id"]), datetime.fromisoformat(task["updated_at"])) for task in page["tasks"]]
 
     def tasks_with(self, project_id: int, field: str, value: str) -> Iterator[Task]:
-        yield from map(task_from_export, self._tasks(project_id, [_holding(field, value)], fields=None))
+        holding = _filter(f"data.{field}", "equal", "String", value)
+        yield from map(task_from_export, self._tasks(project_id, [holding], fields=None))
 
     def replace_data(self, task_id: int, data: Mapping[str, Any]) -> None:
         self._http.send("PATCH", f"api/tasks/{task_id}/", {"data": dict(data)})
@@ -247,13 +249,8 @@ class StudioClient:
         params = {"project": project_id, "page_size": 1, "fields": "task_only", "include": "id", "query": query}
         return _count(self._http.get("api/tasks", params), "total")
 
-    def _unlabeled(
-        self, project_id: int, operator: str, versions: Sequence[str], *, fields: str = BARE
-    ) -> Iterator[Mapping[str, Any]]:
-        return self._tasks(project_id, _unlabeled(operator, versions), fields=fields)
-
     def _existing(self, project_id: int, task_ids: Sequence[int]) -> set[int]:
-        between = _with_id_between(min(task_ids), max(task_ids))
+        between = _filter("id", "in", "Number", {"min": min(task_ids), "max": max(task_ids)})
         return {int(task["id"]) for task in self._tasks(project_id, [between])}
 
     def _tasks(
@@ -286,7 +283,7 @@ class StudioClient:
             query["selectedItems"] = {"all": False, "included": list(task_ids)}
         last_id = 0
         while True:
-            query["filters"] = {"conjunction": "and", "items": [*items, _after_id(last_id)]}
+            query["filters"] = {"conjunction": "and", "items": [*items, _filter("id", "greater", "Number", last_id)]}
             page = self._http.get("api/tasks", params | {"query": json.dumps(query)})
             yield from page["tasks"]
             # An instance may cap pages below what was asked; the total counts what this query still matched.
@@ -350,21 +347,6 @@ def _count(answer: object, key: str) -> int:
         "labelloop is made for Label Studio Community, whose imports are over when they are answered",
         status=200,
     )
-
-
-def _after_id(task_id: int) -> Filter:
-    """Return a filter for tasks with a higher id."""
-    return _filter("id", "greater", "Number", task_id)
-
-
-def _with_id_between(first: int, last: int) -> Filter:
-    """Return a filter for tasks whose id is one of these, or lies between them."""
-    return _filter("id", "in", "Number", {"min": first, "max": last})
-
-
-def _holding(field: str, value: str) -> Filter:
-    """Return a filter for tasks whose data has this text, or the JSON value spelled like it, under the key."""
-    return _filter(f"data.{field}", "equal", "String", value)
 
 
 def _unlabeled(operator: str, versions: Sequence[str]) -> list[Filter]:

@@ -83,17 +83,9 @@ class StudioHttp:
         """Return the pause before the next attempt: doubled each time, and at least what Label Studio asks for."""
         return max(wait_exponential(multiplier=self._retry_wait_s)(state), _asked_pause_s(_error(state)))
 
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-        timeout_s: float | None = None,
-    ) -> Any:
+    def send(self, method: str, path: str, body: object = None, *, timeout_s: float | None = None) -> Any:
         """Make a call that changes something, never twice, and return its JSON; None where the answer has no body."""
-        return self._call(method, path, params=params, body=body, timeout_s=timeout_s)
+        return self._call(method, path, body=body, timeout_s=timeout_s)
 
     def download(self, path: str, params: Mapping[str, Any], target: IO[bytes]) -> None:
         """Write the body of a GET to a file, piece by piece."""

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass(frozen=True, eq=False)
 class LocalStudio:
     """A running Label Studio, a child of this process. As a context manager it stops at the end of the block.
 
@@ -54,19 +56,13 @@ class LocalStudio:
         leash: the process that stops it when this one is gone.
     """
 
-    def __init__(
-        self,
-        url: str,
-        token: str,
-        *,
-        email: str,
-        password: str,
-        log_file: Path,
-        process: "subprocess.Popen[bytes]",
-        leash: "subprocess.Popen[bytes]",
-    ) -> None:
-        self.url, self.token, self.email, self.password = url, token, email, password
-        self.log_file, self.process, self.leash = log_file, process, leash
+    url: str
+    token: str = field(repr=False)
+    email: str
+    password: str = field(repr=False)
+    log_file: Path
+    process: "subprocess.Popen[bytes]"
+    leash: "subprocess.Popen[bytes]"
 
     @staticmethod
     def find_executable() -> str:

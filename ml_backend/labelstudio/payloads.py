@@ -135,10 +135,6 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _none_to_empty(value: object) -> object:
-    return [] if value is None else value
-
-
 def _objects(value: object) -> object:
     """Return the objects of a list.
 
@@ -271,7 +267,9 @@ class _Annotation(_Payload):
 class _Task(_Payload):
     id: StudioId = 0
     data: dict[str, Any]
-    annotations: Annotated[tuple[_Annotation, ...], FailFast(), BeforeValidator(_none_to_empty)] = ()
+    annotations: Annotated[
+        tuple[_Annotation, ...], FailFast(), BeforeValidator(lambda value: [] if value is None else value)
+    ] = ()
     predictions: Annotated[tuple[_Prediction, ...], FailFast(), BeforeValidator(_objects)] = ()
 
     def value(self) -> Task:

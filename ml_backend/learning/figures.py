@@ -17,6 +17,7 @@ __all__ = ["confusion_figure", "curves_figure", "reliability_figure"]
 NAMED_CLASSES = 40
 """With more classes their names would be too small to read."""
 WRITTEN_CELLS = 15
+BINS = 10
 
 
 def confusion_figure(evaluation: Evaluation) -> "Figure":
@@ -61,13 +62,13 @@ def curves_figure(result: FitResult, *, score: str) -> "Figure":
     return figure
 
 
-def reliability_figure(reliability: Reliability, *, bins: int = 10) -> "Figure":
+def reliability_figure(reliability: Reliability) -> "Figure":
     """Accuracy over confidence, before and after calibration; the diagonal is perfect."""
     figure = _figure(5.0, 5.0)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="gray", linestyle=":")
     for scores, name in ((reliability.raw, "raw"), (reliability.scores, "calibrated")):
-        place = np.minimum((scores * bins).astype(np.int64), bins - 1)
+        place = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
         filled = np.unique(place)
         axes.plot(
             [scores[place == b].mean() for b in filled],

@@ -4,17 +4,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..domain.ports import Run
 from ..domain.progress import ProgressCallback
+from ..models.base.base_model import weights_sha256
 from ..models.bundle.bundle import Bundle, TrainedPart
 from ..models.bundle.manifest import BundleFacts
+from ..models.decoders.base import decoder_of
 from ..models.graphs.store import GraphStore
 from .classification.settings import TrainingSettings
 from .generation.settings import GenerationSettings
 from .loop.checkpoints import Checkpoints
 from .loop.schedule import Deadline
+from .loop.settings import LoopSettings
 from .rows.data import TrainingData
 
 __all__ = ["PartContext", "PartOutcome", "PartTrainer", "VersionSpec"]
@@ -81,15 +84,23 @@ class PartOutcome:
 
 
 class PartTrainer(ABC):
-    """Trains the models of the controls of some kinds of head; the base model is loaded once for all of them."""
+    """Trains the models of the controls of some kinds of head; the base model is loaded once for all of them.
+
+    Attributes:
+        is_for_texts: a language model writes the answers, rather than a linear head giving them.
+    """
+
+    is_for_texts: ClassVar[bool]
+    _base_model: str
+    _settings: LoopSettings
 
     @abstractmethod
     def __init__(self, spec: VersionSpec) -> None: ...
 
-    @staticmethod
-    @abstractmethod
-    def trains(head: str) -> bool:
+    @classmethod
+    def trains(cls, head: str) -> bool:
         """True for the kinds of head that it is for."""
+        return decoder_of(head).is_written is cls.is_for_texts
 
     @staticmethod
     @abstractmethod
@@ -101,9 +112,9 @@ class PartTrainer(ABC):
         """
 
     @property
-    @abstractmethod
     def origin(self) -> dict[str, Any]:
         """JSON values that determine, with the rows, what is trained: checkpoints of another origin are worthless."""
+        return {"settings": self._settings.to_json(), "base_model_sha256": weights_sha256(self._base_model)}
 
     @abstractmethod
     def train(self, data: TrainingData, context: PartContext) -> PartOutcome:

@@ -67,13 +67,9 @@ class TrainingContext:
             of: number of parts.
         """
         start, end = share
-
-        def report(progress: Progress) -> None:
-            self.report(replace(progress, fraction=start + progress.fraction * (end - start)))
-
         return PartContext(
             run=self.run if of == 1 else ControlRun(self.run, data.control),
-            report=report,
+            report=Progress.share_of(self.report, start, end),
             checkpoints=Checkpoints(self.checkpoints / str(position), {"origin": origin}, self.on_checkpoint),
             scratch=scratch / str(position),
             graphs=self.graphs,
@@ -119,7 +115,7 @@ def train_version(
     began_s = time.monotonic()
     if context.deadline is None and spec.settings.budget_min is not None:
         context = replace(context, deadline=Deadline.after(60 * spec.settings.budget_min))
-    kinds = [_trainer_of(data) for data in parts]
+    kinds = [next(kind for kind in TRAINERS if kind.trains(data.head)) for data in parts]
     # The version names the first: a base model of linear heads, where there are any.
     base_model, *_ = [kind.base_model_in(spec) for kind in TRAINERS if kind in kinds]
     context.report(Progress(0.0, "loading", f"loading {base_model}"))
@@ -148,10 +144,6 @@ def train_version(
         seconds,
         "; ".join(reasons),
     )
-
-
-def _trainer_of(data: TrainingData) -> type[PartTrainer]:
-    return next(kind for kind in TRAINERS if kind.trains(data.head))
 
 
 def _write_bundle(

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..arrays import Floats, Ints
 from ..domain.example import Target
+from ..domain.readable import listed
 from .evaluation import Average, Evaluation, count_parts
-from .measures.base import Measure, PairedStatistics
+from .measures.base import Answers, Measure, PairedStatistics
 
 __all__ = ["F1Measure"]
 
@@ -45,21 +46,14 @@ class F1Measure(Measure):
             raise KeyError(head)
         return measure
 
-    def evaluate(
-        self, true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()
-    ) -> Evaluation:
+    def evaluate(self, true: Sequence[Target], predicted: Answers, labels: Sequence[str] = ()) -> Evaluation:
         return Evaluation.of(true, predicted, labels)
 
     def score(self, evaluation: Evaluation) -> float:
         """The figure that methods and versions are compared by."""
         return evaluation.macro_f1 if self.average is Average.MACRO else evaluation.micro_f1
 
-    def compare(
-        self,
-        true: Sequence[Target | None],
-        champion: Sequence[Target | None],
-        challenger: Sequence[Target | None],
-    ) -> PairedStatistics:
+    def compare(self, true: Answers, champion: Answers, challenger: Answers) -> PairedStatistics:
         rows = [row for row, target in enumerate(true) if target is not None]
         given = [target for target in true if target is not None]
         both = [count_parts(given, [answers[row] for row in rows]) for answers in (champion, challenger)]
@@ -99,7 +93,7 @@ def _apart(sums: Floats) -> Floats:
     return np.moveaxis(sums.reshape(*sums.shape[:-1], 3, sums.shape[-1] // 3), -2, 0)
 
 
-def _strata(true: Sequence[Target | None], classes: Counter[str]) -> Ints:
+def _strata(true: Answers, classes: Counter[str]) -> Ints:
     """A number per class; thin classes together, and rows that do not answer."""
     index = {label: k for k, label in enumerate(sorted(classes)) if classes[label] >= THIN_CLASS_ROWS}
     return np.array([-2 if target is None else index.get(str(target), -1) for target in true], dtype=np.int64)
@@ -109,11 +103,10 @@ def _thin(classes: Counter[str]) -> list[str]:
     thin = {label: count for label, count in sorted(classes.items()) if count < THIN_CLASS_ROWS}
     if not thin:
         return []
-    shown = ", ".join(f"{label} {count}" for label, count in list(thin.items())[:5])
-    more = f" and {len(thin) - 5} more" if len(thin) > 5 else ""
+    shown = listed([f"{label} {count}" for label, count in thin.items()])
     which = "1 class" if len(thin) == 1 else f"{len(thin)} classes"
     sentence = (
-        f"{which} with under {THIN_CLASS_ROWS} test rows ({shown}{more}): "
+        f"{which} with under {THIN_CLASS_ROWS} test rows ({shown}): "
         "their F1 is uncertain, and classes without any test row are not judged at all"
     )
     return [sentence]

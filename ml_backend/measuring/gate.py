@@ -38,7 +38,6 @@ def decide(
     confidence: float = _CONFIDENCE,
     earlier_gates: int = 0,
     unknown_origin_rows: int = 0,
-    warnings: Sequence[str] = (),
 ) -> GateDecision:
     """Whether the challenger may serve.
 
@@ -47,7 +46,6 @@ def decide(
         champion: its version; `challenger` is that of the other one.
         earlier_gates: how often this test set has decided before.
         unknown_origin_rows: test rows whose labels were not seen being made (`selected_by: unknown`).
-        warnings: sentences to pass on.
 
     Raises:
         TrainingError: the pairs are about different numbers of rows.
@@ -76,7 +74,7 @@ def decide(
         lower_bound=lower,
         confidence=confidence,
         earlier_gates=earlier_gates,
-        warnings=(*warnings, *_warnings(pairs, rows, earlier_gates, unknown_origin_rows)),
+        warnings=tuple(_warnings(pairs, rows, earlier_gates, unknown_origin_rows)),
         metric=_metric(pairs),
     )
     return replace(decision, reason=_reason(decision, pairs))

@@ -83,18 +83,15 @@ def ambiguous_issues(disagreements: Sequence[Disagreement]) -> list[Issue]:
     ]
 
 
-def crowdlab(
-    codes: Ints, probabilities: AnyFloats | None, *, classes: int
-) -> tuple[Ints, Floats, tuple[float | None, ...]]:
+def crowdlab(codes: Ints, probabilities: AnyFloats) -> tuple[Ints, Floats, tuple[float | None, ...]]:
     """Return the most likely class per text, how likely it is, and the quality of each annotator.
 
     Estimated by CROWDLAB (Goh, Tkachenko and Mueller 2022; `cleanlab.multiannotator`), which weighs annotators by
-    how they agree with each other and the model by how it agrees with them; without a model by agreement alone.
+    how they agree with each other and the model by how it agrees with them.
 
     Args:
         codes: class per text and annotator, shape (N, M), `AnswerMatrix.UNANSWERED` where there is none.
-        probabilities: the model's, shape (N, K), out of fold; None: there is no model.
-        classes: K.
+        probabilities: the model's, shape (N, K), out of fold.
 
     Returns:
         Classes, shape (N,), that of the only answer where there is one; confidences, shape (N,), 0 to 1, never NaN, 1
@@ -106,27 +103,22 @@ def crowdlab(
     if not ((codes != AnswerMatrix.UNANSWERED).sum(axis=1) > 1).any():
         return consensus, confidence, (None,) * codes.shape[1]
     given = np.where(codes == AnswerMatrix.UNANSWERED, np.nan, codes.astype(np.float64))[answered]
-    prior = None if probabilities is None else probabilities[answered]
-    consensus[answered], confidence[answered], quality = _estimate(given, prior, classes)
+    consensus[answered], confidence[answered], quality = _estimate(given, probabilities[answered])
     bounded = tuple(float(np.clip(value, 0, 1)) if np.isfinite(value) else None for value in quality)
     return consensus, confidence, bounded
 
 
-def _estimate(given: Floats, probabilities: AnyFloats | None, classes: int) -> tuple[Ints, Floats, Floats]:
+def _estimate(given: Floats, probabilities: AnyFloats) -> tuple[Ints, Floats, Floats]:
     """Return consensus and confidence per text, quality per annotator."""
     from cleanlab.multiannotator import get_label_quality_multiannotator
 
     # cleanlab breaks ties by the probabilities, and by chance where they tie too: so they never do.
-    prior = np.ones((len(given), classes)) if probabilities is None else probabilities.astype(np.float64)
-    prior = prior + np.linspace(1e-9, 0.0, classes)
+    prior = probabilities.astype(np.float64) + np.linspace(1e-9, 0.0, probabilities.shape[1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         estimate = get_label_quality_multiannotator(
             given,
             prior / prior.sum(axis=1, keepdims=True),
-            # Without a model nothing is known beyond the votes, and cleanlab miscounts them for its other method.
-            consensus_method="majority_vote" if probabilities is None else "best_quality",
-            quality_method="agreement" if probabilities is None else "crowdlab",
             return_detailed_quality=False,
             verbose=False,
         )

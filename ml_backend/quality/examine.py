@@ -32,10 +32,10 @@ def examine(
     rows: Sequence[Row],
     splits: Sequence[Split],
     predictions_by_control: Sequence[OutOfSamplePredictions],
-    features: AnyFloats | None,
+    features: AnyFloats,
     *,
-    snapshot_id: str = "",
-    probabilities_from: str = "",
+    snapshot_id: str,
+    probabilities_from: str,
 ) -> Audit:
     """Return what may be wrong with these rows, as an audit that took no time.
 
@@ -45,12 +45,15 @@ def examine(
         rows: reviewed ones of all splits, in any order; those whose annotators disagree have no target for the control.
         splits: of each row; for one without a target, the split that its text belongs to.
         predictions_by_control: at least one; all are about one text.
-        features: shape (N, D), a line per row; None: there are none, and only equal texts are found alike.
+        features: shape (N, D), a line per row.
 
     Raises:
-        ConfigurationError: the shapes do not fit together, or a number is not finite.
+        ConfigurationError: a number is not finite.
     """
-    _check(len(rows), splits, predictions_by_control, features)
+    arrays = [("features", features), *(("probabilities", each.probabilities) for each in predictions_by_control)]
+    for name, values in arrays:
+        if not np.isfinite(values).all():
+            raise ConfigurationError(f"{name} that are not finite found; wanted finite numbers")
     is_alone = len(predictions_by_control) == 1
     texts = AnnotatedRow.of(rows, splits, predictions_by_control[0].control)
     if not is_alone:
@@ -60,6 +63,7 @@ def examine(
     for predictions in predictions_by_control:
         examination.add(predictions, prefix="" if is_alone else f"{predictions.control.name}: ")
     in_conflict = {each.task_id for each in examination.issues if each.kind is IssueKind.CONFLICTING_LABELS}
+    order = list(IssueKind)
     issues = [
         *examination.issues,
         *similar.issues(in_conflict),
@@ -71,7 +75,7 @@ def examine(
         seconds=0.0,
         probabilities_from=probabilities_from,
         controls=tuple(examination.controls),
-        issues=tuple(sorted(issues, key=_rank)),
+        issues=tuple(sorted(issues, key=lambda one: (order.index(one.kind), one.quality, one.task_id))),
         classes=tuple(examination.classes),
         pairs=tuple(examination.pairs),
         annotators=tuple(examination.annotators),
@@ -114,34 +118,3 @@ class _Examination:
         self.annotators += consensus.annotators(name)
         self.disagreements += disagreements
         self.warnings += [f"{prefix}{sentence}" for sentence in (*findings.warnings, *consensus.warnings())]
-
-
-def _rank(issue: Issue) -> tuple[int, float, int]:
-    return list(IssueKind).index(issue.kind), issue.quality, issue.task_id
-
-
-def _check(
-    rows: int,
-    splits: Sequence[Split],
-    predictions_by_control: Sequence[OutOfSamplePredictions],
-    features: AnyFloats | None,
-) -> None:
-    if len(splits) != rows:
-        raise ConfigurationError(f"{rows} rows and {len(splits)} splits found; wanted a split per row")
-    for predictions in predictions_by_control:
-        _check_shape(rows, predictions)
-    if features is not None and (features.ndim != 2 or len(features) != rows):
-        raise ConfigurationError(f"features of shape {features.shape} found; wanted {rows} lines, one per row")
-    arrays = [("features", features), *(("probabilities", each.probabilities) for each in predictions_by_control)]
-    for name, values in arrays:
-        if values is not None and not np.isfinite(values).all():
-            raise ConfigurationError(f"{name} that are not finite found; wanted finite numbers")
-
-
-def _check_shape(rows: int, predictions: OutOfSamplePredictions) -> None:
-    shape, meaning = LabelJudge.of(predictions.head).wanted_shape(predictions, rows)
-    if predictions.probabilities is not None and predictions.probabilities.shape != shape:
-        raise ConfigurationError(
-            f"probabilities of shape {predictions.probabilities.shape} found; wanted {shape}, {meaning} "
-            f"of {predictions.control.name!r}"
-        )

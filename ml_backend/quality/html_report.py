@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..domain.quality import Audit, ClassNoise, Issue, IssueKind
+from ..domain.quality import Audit, Issue, IssueKind
+from ..domain.readable import shortened
 from ..errors import ConfigurationError
 from .charts import AuditCharts
 from .precision import KindPrecision
@@ -74,7 +75,7 @@ def html_report(
     page = _template().render(
         audit=audit,
         title=title,
-        text=lambda task_id: _cut(texts.get(task_id, "")),
+        text=lambda task_id: shortened(texts.get(task_id, ""), TEXT_CHARACTERS),
         link=lambda task_id: None if project_url is None else f"{project_url.rstrip('/')}/data?task={task_id}",
         given=wording.given,
         suggested=wording.suggested,
@@ -90,7 +91,7 @@ def html_report(
         others=[
             _section(by_kind[kind], kind, SHOWN_OTHERS) for kind in by_kind if by_kind[kind] and kind is not suspects
         ],
-        classes=_noisiest(classes),
+        classes=sorted(classes, key=lambda one: (-(one.suspects + one.missed), one.label)),
         pairs=pairs[:SHOWN_PAIRS],
         disagreements=audit.disagreements[:SHOWN_OTHERS],
         precision=precision,
@@ -120,11 +121,3 @@ def _section(issues: Sequence[Issue], kind: IssueKind, most: int) -> Mapping[str
     has_others = any(issue.other_task_id is not None for issue in shown)
     meaning = MEANINGS[kind]
     return {"title": TITLES[kind], "meaning": meaning, "shown": shown, "count": len(issues), "has_others": has_others}
-
-
-def _noisiest(classes: Sequence[ClassNoise]) -> list[ClassNoise]:
-    return sorted(classes, key=lambda one: (-(one.suspects + one.missed), one.label))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= TEXT_CHARACTERS else text[: TEXT_CHARACTERS - 1] + "…"

@@ -2,15 +2,12 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..arrays import AnyFloats, Bools, Ints
 from ..errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 __all__ = ["LabelErrors", "label_errors"]
 
@@ -131,7 +128,7 @@ def _posterior(given: Ints, prior: AnyFloats) -> AnyFloats:
     is_given = csr_matrix((np.ones(len(given)), (given, np.arange(len(given)))), shape=(classes, len(given)))
     posterior = _bayes(given, prior, joint)
     for _ in range(ROUNDS):
-        posterior = _bayes(given, prior, _counts(is_given, posterior) + PSEUDO_ROWS / classes)
+        posterior = _bayes(given, prior, np.asarray(is_given @ posterior) + PSEUDO_ROWS / classes)
     return posterior
 
 
@@ -139,7 +136,3 @@ def _bayes(given: Ints, prior: AnyFloats, joint: AnyFloats) -> AnyFloats:
     """Return the posterior of each true class; `joint` has a row per given class and a column per true one."""
     given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), np.finfo(np.float64).tiny)
     return _distributions(prior * given_true[given])
-
-
-def _counts(is_given: "csr_matrix", posterior: AnyFloats) -> AnyFloats:
-    return np.asarray(is_given @ posterior, dtype=np.float64)

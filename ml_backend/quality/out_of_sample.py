@@ -28,7 +28,7 @@ from .judges.base import LabelJudge
 from .predictions import OutOfSamplePredictions
 from .reviewed_texts import ReviewedTexts
 
-__all__ = ["AUDIT_C", "audit_settings", "predict_out_of_sample"]
+__all__ = ["audit_settings", "predict_out_of_sample"]
 
 AUDIT_C = 4.0
 """A weaker head than the one that serves: the stronger one believes wrong labels sooner."""
@@ -119,15 +119,7 @@ class _Texts:
 
     def features(self, cache: Path, report: ProgressCallback, start: float, end: float) -> Floats2d:
         meter = ProgressMeter(report, len(self._texts) * ProgressMeter.FORWARD_SHARE, start=start, end=end)
-        done = 0
-
-        def count(rows: int) -> None:
-            nonlocal done
-            meter.advance(
-                (rows - done) * ProgressMeter.FORWARD_SHARE, "embedding", f"{rows} of {len(self._texts)} texts"
-            )
-            done = rows
-
+        count = meter.counter("embedding", f"{{rows}} of {len(self._texts)} texts")
         arrays, _ = Checkpoints(cache, self.origin).arrays(
             "features", lambda: {"rows": self.encoder.embed(self._texts, on_rows=count)}
         )
@@ -315,14 +307,8 @@ class _Block:
             known = self._known_rows()
             tokenised = self._encoded.tokenised.take(np.arange(known, len(self._encoded)))
             texts_per_sequence = tokenised.texts / max(len(tokenised.sequences), 1)
-            done = 0
-
-            def count(sequences: int) -> None:
-                nonlocal done
-                work = (sequences - done) * texts_per_sequence * ProgressMeter.FORWARD_SHARE
-                meter.advance(work, "embedding", f"{sequences} of {len(tokenised.sequences)} pieces of text")
-                done = sequences
-
+            message = f"{{rows}} of {len(tokenised.sequences)} pieces of text"
+            count = meter.counter("embedding", message, work=texts_per_sequence * ProgressMeter.FORWARD_SHARE)
             computed = self._encoder.vectors(tokenised, on_rows=count)
             self._features = np.concatenate([self._text_features, computed]) if known else computed
         return self._features

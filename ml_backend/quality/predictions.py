@@ -18,7 +18,7 @@ class OutOfSamplePredictions:
     Attributes:
         head: how the control is answered.
         probabilities: per unit, shape (U, K): of each class, of each label by itself, or of each tag. Where no model
-            could be trained, the shares of all answers stand instead. None: there is no model.
+            could be trained, the shares of all answers stand instead.
         codes: what people answered, per unit, as the head's objective has it; anything where the row is not usable.
         texts: the rows' texts with their units; None for a head that answers whole texts will do.
         is_usable: which rows have an answer that can be learned from, shape (N,); None: all.
@@ -26,7 +26,7 @@ class OutOfSamplePredictions:
 
     control: Control
     head: str
-    probabilities: AnyFloats | None = None
+    probabilities: AnyFloats
     codes: "Codes | None" = None
     texts: TokenisedTexts | None = None
     is_usable: Bools | None = None

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import IO, Any
 
-from ..domain.example import Span, Target, parts_of
+from ..domain.example import spans_in
 from ..domain.quality import Audit, Disagreement, Issue
-from ..domain.readable import readable, readable_suggestion
+from ..domain.readable import readable, readable_suggestion, shortened
 from ..domain.row_json import target_to_json
 from ..domain.span_changes import span_changes
 
@@ -72,7 +72,7 @@ def write_csv(audit: Audit, texts: Mapping[int, str], target: IO[str]) -> None:
                 _plain(suggested),
                 issue.split.value,
                 "" if issue.other_task_id is None else issue.other_task_id,
-                _plain(_shortened(text, CSV_TEXT_CHARACTERS)),
+                _plain(shortened(text, CSV_TEXT_CHARACTERS)),
                 _plain(issue.control),
             ]
         )
@@ -122,10 +122,6 @@ def _plain(text: str) -> str:
     return f"'{shown}" if shown and is_formula else shown
 
 
-def _shortened(text: str, characters: int) -> str:
-    return text if len(text) <= characters else text[: characters - 1] + "…"
-
-
 def _issue_to_json(issue: Issue) -> dict[str, Any]:
     return {
         "task_id": issue.task_id,
@@ -133,8 +129,8 @@ def _issue_to_json(issue: Issue) -> dict[str, Any]:
         "split": issue.split.value,
         "issue": issue.kind.value,
         "quality": issue.quality,
-        "given": _target_to_json(issue.given),
-        "suggested": _target_to_json(issue.suggested),
+        "given": target_to_json(issue.given),
+        "suggested": target_to_json(issue.suggested),
         "other_task_id": issue.other_task_id,
         "control": issue.control,
         **({"changes": changes} if (changes := _changes_to_json(issue)) else {}),
@@ -145,10 +141,7 @@ def _changes_to_json(issue: Issue) -> list[dict[str, Any]]:
     """Return what the suggestion changes, span by span; empty for answers that are no spans."""
     if issue.given is None or issue.suggested is None:
         return []
-    before, after = (
-        [part for part in parts_of(target) if isinstance(part, Span)] for target in (issue.given, issue.suggested)
-    )
-    return [asdict(change) for change in span_changes(before, after)]
+    return [asdict(change) for change in span_changes(spans_in(issue.given), spans_in(issue.suggested))]
 
 
 def _qualities_to_json(quality: Mapping[int, float]) -> dict[str, float]:
@@ -160,13 +153,9 @@ def _disagreement_to_json(found: Disagreement) -> dict[str, Any]:
         "task_id": found.task_id,
         "row_id": found.row_id,
         "split": found.split.value,
-        "answers": [{"answer": _target_to_json(answer), "annotators": count} for answer, count in found.answers],
+        "answers": [{"answer": target_to_json(answer), "annotators": count} for answer, count in found.answers],
         "is_settled": found.is_settled,
-        "consensus": _target_to_json(found.consensus),
+        "consensus": target_to_json(found.consensus),
         "quality": found.quality,
         "control": found.control,
     }
-
-
-def _target_to_json(target: Target | None) -> Any:
-    return None if target is None else target_to_json(target)

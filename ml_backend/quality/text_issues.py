@@ -48,23 +48,17 @@ class SimilarTexts:
 
     Args:
         rows: with a text; their answers are shown, not looked at.
-        features: shape (N, D), a line per position of a row; None: equal texts alone are found.
+        features: shape (N, D), a line per position of a row.
 
     Attributes:
         pairs: texts that say the same; equal ones are paired with the first of them.
         warnings: sentences on what could not be looked at.
     """
 
-    def __init__(self, rows: Sequence[AnnotatedRow], features: AnyFloats | None) -> None:
+    def __init__(self, rows: Sequence[AnnotatedRow], features: AnyFloats) -> None:
         self._rows = rows
-        self._similarities: AnyFloats | None = None
         self.pairs = _equal_texts([row.key for row in rows])
         self.warnings: list[str] = []
-        if features is None:
-            self.warnings.append(
-                "there are no features: outliers and texts that are alike but not equal were not looked for"
-            )
-            return
         indices, self._similarities = _nearest_neighbours(features[[row.position for row in rows]])
         self.pairs += _near_duplicates([row.key for row in rows], indices, self._similarities)
         if len(rows) < FEWEST_ROWS_FOR_OUTLIERS:
@@ -161,16 +155,16 @@ def _nearest_neighbours(features: AnyFloats) -> tuple[Ints, AnyFloats]:
     return indices[~is_self].reshape(count, k).astype(np.int64), similarities[~is_self].reshape(count, k)
 
 
-def _outliers(similarities: AnyFloats | None) -> Iterator[tuple[int, float]]:
+def _outliers(similarities: AnyFloats) -> Iterator[tuple[int, float]]:
     """Yield the texts that are far from their neighbours, and how many times nearer the median text is, as a share.
 
     The mean distance to the nearest neighbours (Kuan and Mueller 2022, "Back to the Basics"), and the cut of
     cleanlab's Datalab. Under 20 texts have no outliers.
 
     Args:
-        similarities: of each text to its neighbours, shape (N, k); None: not known.
+        similarities: of each text to its neighbours, shape (N, k).
     """
-    if similarities is None or len(similarities) < FEWEST_ROWS_FOR_OUTLIERS:
+    if len(similarities) < FEWEST_ROWS_FOR_OUTLIERS:
         return
     distances = np.maximum(1.0 - similarities.mean(axis=1), 0.0)
     # Texts that were said ten times over say nothing about how far apart the other ones ordinarily are.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class BundlePredictor:
             if isinstance(part.decoder, TextDecoder):
                 writer = remote(self.version) or _own_writer(bundle, position, part.decoder, budget_s)
                 self._writers[part.control] = writer
-                self._answers[part.control] = _drafting(writer)
+                self._answers[part.control] = partial(draft_answers, writer)
                 if isinstance(writer, TextGenerator):
                     self._memory[writer] = sum(each.nbytes for each in writer.model.module.parameters())
             else:
@@ -125,7 +126,3 @@ def _own_writer(bundle: Bundle, position: int, decoder: TextDecoder, budget_s: f
         budget_s=budget_s,
         max_length_tokens=bundle.manifest.parts[position].max_length_tokens,
     )
-
-
-def _drafting(writer: Writer) -> Answers:
-    return lambda texts: draft_answers(writer, texts)

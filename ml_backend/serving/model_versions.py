@@ -9,9 +9,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
-from ..domain.model import Method, ModelVersion
-from ..domain.ports import ModelRegistry
+from ..domain.model import ModelVersion
+from ..domain.ports import ModelRegistry, NewVersion
 from ..domain.project import Project
 from ..errors import BundleError, ModelNotFound
 from ..storage.repositories.versions import VersionRepository
@@ -120,33 +121,13 @@ class ModelVersions:
         numbers = [version.number for version in self._rows.all(project_key)]
         return max(self._registry.next_number(project_key), max(numbers, default=0) + 1)
 
-    def register(
-        self,
-        project_key: str,
-        *,
-        number: int,
-        run_id: str,
-        artifact_path: str,
-        method: Method,
-        snapshot_id: str,
-        label_config_fingerprint: str,
-        metrics: Mapping[str, float],
-    ) -> ModelVersion:
+    def register(self, project_key: str, **new: Unpack[NewVersion]) -> ModelVersion:
         """Register the bundle that the run logged, in MLflow and in the database.
 
         Raises:
             JobError: another version took the number meanwhile.
         """
-        registered = self._registry.register(
-            project_key,
-            number=number,
-            run_id=run_id,
-            artifact_path=artifact_path,
-            method=method,
-            snapshot_id=snapshot_id,
-            label_config_fingerprint=label_config_fingerprint,
-            metrics=metrics,
-        )
+        registered = self._registry.register(project_key, **new)
         # The digest is of what this machine will read, so files on another machine are fetched first.
         self._registry.fetch(registered)
         self._rows.add([self._movable(replace(registered, digest=_digest(registered.path)))])

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenAiServer"]
 
 ATTEMPTS = 3
-RETRIED_STATUSES = (429, 500, 502, 503, 504)
 CONNECT_TIMEOUT_S = 5.0
 LONGEST_DETAIL = 300
 T = TypeVar("T")
@@ -235,6 +234,4 @@ def _choices(response: "APIResponse[Any]") -> Iterator[dict[str, Any]]:
 
 
 def _is_passing(error: BaseException) -> bool:
-    return isinstance(error, _NothingReceived) or (
-        isinstance(error, TextServerRejected) and error.status in RETRIED_STATUSES
-    )
+    return isinstance(error, _NothingReceived) or (isinstance(error, TextServerRejected) and error.is_passing)

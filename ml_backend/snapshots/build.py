@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from ..domain.annotation import Task
 from ..domain.example import Row, SelectedBy, Target
+from ..domain.readable import listed
 from ..domain.reasons import Reason, ReasonCount, ReasonCounts
 from ..domain.snapshot import Split, SplitFractions, normal_form
 from ..tasks import ServedControl, ServingPlan
@@ -265,7 +266,7 @@ def _void_answers(reasons: Sequence[ReasonCount]) -> Iterator[str]:
         if labels := [f"{label} ({count})" for details in unknown for label, count in details.items()]:
             yield (
                 f"answers to {control!r} with labels that the label config no longer has are left out: "
-                f"{_listed(labels)}; put the labels back, or label these tasks again."
+                f"{listed(labels, NAMED_LABELS)}; put the labels back, or label these tasks again."
             )
         if unreadable := sum(each.count for each in about if each.reason in UNREAD):
             yield f"{unreadable} answers to {control!r} cannot be read and are left out."
@@ -284,7 +285,7 @@ def _few_held_out(
         if set(counts.values()) == {len(splits[split])} and len(splits[split]) < enough:
             yield f"{split} holds {len(splits[split])} rows; under {enough}, {consequence}"
         elif thin := [f"{name!r} ({count})" for name, count in counts.items() if count < enough]:
-            yield f"{split} holds few rows that answer {_listed(thin)}; under {enough}, {consequence}"
+            yield f"{split} holds few rows that answer {listed(thin, NAMED_LABELS)}; under {enough}, {consequence}"
 
 
 def _thin_classes(label_counts: LabelCounts, used: Iterable[Split]) -> Iterator[str]:
@@ -294,7 +295,8 @@ def _thin_classes(label_counts: LabelCounts, used: Iterable[Split]) -> Iterator[
             thin = [f"{label} ({count})" for label, count in counts.items() if count < least]
             if thin:
                 quantity = "no row" if split.is_held_out else f"fewer than {THIN_TRAIN_ROWS} rows"
-                yield f"{len(thin)} of {len(counts)} labels of {control!r} have {quantity} in {split}: {_listed(thin)}."
+                named = listed(thin, NAMED_LABELS)
+                yield f"{len(thin)} of {len(counts)} labels of {control!r} have {quantity} in {split}: {named}."
 
 
 def _unseen(splits: Mapping[Split, Sequence[Row]]) -> Iterator[str]:
@@ -305,8 +307,3 @@ def _unseen(splits: Mapping[Split, Sequence[Row]]) -> Iterator[str]:
             f"{unseen} of {len(rows)} rows ({unseen / len(rows):.0%}) hold labels that labelloop did not see being "
             "made, imported ones for instance; the gate uses them, auto-accept does not."
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - NAMED_LABELS
-    return ", ".join(names[:NAMED_LABELS]) + (f" and {more} more" if more > 0 else "")

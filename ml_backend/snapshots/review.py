@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
-from ..domain.annotation import Annotation, Region, Task, flat_choices, region_meaning
+from ..domain.annotation import Annotation, Region, Task, flat_choices
 from ..errors import ConfigurationError
 
 __all__ = ["ReviewRule"]
@@ -63,7 +62,7 @@ class ReviewRule:
         return f"{self.mode}:{self.annotators}" if self.mode is _ReviewMode.AGREEMENT else str(self.mode)
 
     def annotations_that_count(
-        self, task: Task, answer: Callable[[Annotation], Hashable | None] | None = None
+        self, task: Task, answer: Callable[[Annotation], Hashable | None]
     ) -> tuple[Annotation, ...]:
         """Return the annotations that count, ordered by id; empty where the task is not reviewed.
 
@@ -71,7 +70,7 @@ class ReviewRule:
         known may be anybody's, so all of them stay; towards an agreement they are one voice.
 
         Args:
-            answer: what annotators have to agree on, None for no answer; by default their whole result.
+            answer: what annotators have to agree on, None for no answer.
         """
         submitted = [annotation for annotation in task.annotations if not annotation.was_cancelled]
         if self.mode is _ReviewMode.GROUND_TRUTH:
@@ -80,7 +79,7 @@ class ReviewRule:
         latest = _latest_per_annotator(submitted)
         if self.mode is _ReviewMode.APPROVED:
             return tuple(a for a in latest if self._is_approved(a))
-        if self.mode is _ReviewMode.AGREEMENT and _most_agreeing(latest, answer or _whole_result) < self.annotators:
+        if self.mode is _ReviewMode.AGREEMENT and _most_agreeing(latest, answer) < self.annotators:
             return ()
         return latest
 
@@ -97,21 +96,12 @@ class ReviewRule:
 
 def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
     latest: dict[object, Annotation] = {}
-    for annotation in sorted(annotations, key=_age):
+    for annotation in sorted(annotations, key=lambda each: (each.last_change, each.id)):
         is_known = annotation.annotator != Annotation.UNKNOWN_ANNOTATOR
         latest[annotation.annotator if is_known else annotation.id] = annotation
     return tuple(sorted(latest.values(), key=lambda annotation: annotation.id))
 
 
-def _age(annotation: Annotation) -> tuple[datetime, int]:
-    return annotation.last_change, annotation.id
-
-
 def _most_agreeing(annotations: Iterable[Annotation], answer: Callable[[Annotation], Hashable | None]) -> int:
     voices = {(given, a.annotator) for a in annotations if (given := answer(a)) is not None}
     return max(Counter(given for given, _ in voices).values(), default=0)
-
-
-def _whole_result(annotation: Annotation) -> str | None:
-    """Return the result as a text that is equal for two annotators who mean the same."""
-    return "\n".join(sorted(map(region_meaning, annotation.result))) or None

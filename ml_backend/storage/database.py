@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -113,7 +113,8 @@ def open_database(url: str, clock: Callable[[], datetime], *, busy_timeout_ms: i
     try:
         engine = _engine(url, busy_timeout_ms)
         try:
-            use = _use(engine)
+            file = SqliteFile.path_of(engine.url)
+            use = FileUse(file) if file else None
             with _one_migration_at_a_time(engine) as connection:
                 _migrate(connection)
             _stay_with_file(engine)
@@ -205,25 +206,15 @@ def _stay_with_file(engine: Engine) -> None:
         event.listen(engine, "begin", lambda _connection: opened.check(), insert=True)
 
 
-def _use(engine: Engine) -> FileUse | None:
-    file = SqliteFile.path_of(engine.url)
-    return FileUse(file) if file else None
-
-
 @contextmanager
 def _one_migration_at_a_time(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction, held by one process at a time: server, worker and jobs start together."""
-    if engine.dialect.name == "sqlite":
-        file = SqliteFile.path_of(engine.url)
-        if file is None:
-            with engine.begin() as connection:
-                yield connection
-            return
-        with file_lock(file.with_name(f"{file.name}.lock")), engine.begin() as connection:
-            yield connection
-        return
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    with ExitStack() as stack:
+        if file := SqliteFile.path_of(engine.url):
+            stack.enter_context(file_lock(file.with_name(f"{file.name}.lock")))
+        connection = stack.enter_context(engine.begin())
+        if engine.dialect.name != "sqlite":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         yield connection
 
 
@@ -242,8 +233,9 @@ def _translated(error: BaseException, url: URL) -> DatabaseUnavailable | None:
     advice = _advice(error)
     if advice is None:
         return None
+    first_line = str(error).strip().partition("\n")[0]
     return DatabaseUnavailable(
-        f"the database {url.render_as_string()} cannot be used now ({_first_line(error)}); {advice}",
+        f"the database {url.render_as_string()} cannot be used now ({first_line}); {advice}",
         is_passing=advice == TRY_AGAIN,
     )
 
@@ -259,7 +251,3 @@ def _advice(error: BaseException) -> str | None:
     if code == POSTGRES_DISK_FULL:
         return MEND_IT
     return TRY_AGAIN if code.startswith(POSTGRES_PASSING) else None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..domain.annotation import Region
-from ..domain.example import Target
+from ..domain.example import Target, label_of, parts_of
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
@@ -67,6 +67,12 @@ class TaskKind(ABC):
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the answer that several annotators agree on, None where they do not. `votes` is not empty."""
 
-    @abstractmethod
     def labels_in(self, target: Target) -> tuple[str, ...]:
         """Return the labels that an answer uses."""
+        return tuple(label_of(part) for part in parts_of(target)) if self.has_labels else ()
+
+    @staticmethod
+    def region(control: Control, kind: str, value: Any, score: float, **others: Any) -> Region:
+        """Return a region that shows an answer, or a part of it."""
+        names = {"from_name": control.name, "to_name": control.object.name}
+        return {**names, "type": kind, "value": value, "score": score, **others}

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..domain.annotation import Region
-from ..domain.example import Target, label_of, parts_of
+from ..domain.example import Target
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
 from .choices import ticked_choices
 
-__all__ = ["Classification"]
+__all__: list[str] = []
 
 
 class Classification(TaskKind):
@@ -46,19 +46,8 @@ class Classification(TaskKind):
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         if answer.target not in control.label_values:
             return []
-        return [
-            {
-                "from_name": control.name,
-                "to_name": control.object.name,
-                "type": "choices",
-                "value": {"choices": [answer.target]},
-                "score": answer.score,
-            }
-        ]
+        return [self.region(control, "choices", {"choices": [answer.target]}, answer.score)]
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         ((winner, count),) = Counter(votes).most_common(1)
         return winner if count * 2 > len(votes) else None
-
-    def labels_in(self, target: Target) -> tuple[str, ...]:
-        return tuple(label_of(part) for part in parts_of(target))

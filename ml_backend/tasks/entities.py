@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..domain.annotation import Region
-from ..domain.example import Span, Target, label_of, parts_of
+from ..domain.example import Span, Target, spans_in
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
 from .span_positions import Mark, repair_positions
 
-__all__ = ["Entities", "without_overlaps"]
+__all__ = ["without_overlaps"]
 
 
 class Entities(TaskKind):
@@ -59,24 +59,13 @@ class Entities(TaskKind):
         return GivenAnswer(tuple(sorted({span for span in spans if span})), reasons)
 
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:
-        spans = [part for part in parts_of(answer.target) if isinstance(part, Span)]
-        return [
-            {
-                "id": f"{control.name}-{number}",
-                "from_name": control.name,
-                "to_name": control.object.name,
-                "type": "labels",
-                "value": {
-                    "start": span.start,
-                    "end": span.end,
-                    "text": text[span.start : span.end],
-                    "labels": [span.label],
-                },
-                "score": answer.scores.get(span, answer.score),
-            }
-            for number, span in enumerate(spans)
-            if span.label in control.label_values and 0 <= span.start < span.end <= len(text)
-        ]
+        regions = []
+        for number, span in enumerate(spans_in(answer.target)):
+            if span.label in control.label_values and 0 <= span.start < span.end <= len(text):
+                piece, score = text[span.start : span.end], answer.scores.get(span, answer.score)
+                value = {"start": span.start, "end": span.end, "text": piece, "labels": [span.label]}
+                regions.append(self.region(control, "labels", value, score, id=f"{control.name}-{number}"))
+        return regions
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the spans that more than half of the annotators marked alike, in place and label.
@@ -84,7 +73,7 @@ class Entities(TaskKind):
         A span that fewer marked is left out where more than half left its place bare, and where an agreed span
         overlaps it. Otherwise something is there and nobody can say what: None.
         """
-        marked = [[part for part in parts_of(vote) if isinstance(part, Span)] for vote in votes]
+        marked = [spans_in(vote) for vote in votes]
         counts = Counter(span for spans in marked for span in set(spans))
         agreed = {span for span, count in counts.items() if count * 2 > len(votes)}
         for span in counts.keys() - agreed:
@@ -93,9 +82,6 @@ class Entities(TaskKind):
             if is_tied or (busy * 2 >= len(votes) and not any(_overlap(span, other) for other in agreed)):
                 return None
         return tuple(sorted(agreed))
-
-    def labels_in(self, target: Target) -> tuple[str, ...]:
-        return tuple(label_of(part) for part in parts_of(target))
 
 
 def _overlap(one: Span, other: Span) -> bool:

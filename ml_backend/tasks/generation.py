@@ -10,7 +10,7 @@ from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
 
-__all__ = ["Generation"]
+__all__: list[str] = []
 
 
 class Generation(TaskKind):
@@ -46,25 +46,13 @@ class Generation(TaskKind):
     def write(self, control: Control, answer: ScoredTarget, text: str) -> list[Region]:  # noqa: ARG002 (the base's shape)
         if not isinstance(answer.target, str) or not answer.target.strip():
             return []
-        return [
-            {
-                "id": control.name,
-                "from_name": control.name,
-                "to_name": control.object.name,
-                "type": "textarea",
-                "value": {"text": [answer.target]},
-                "score": answer.score,
-            }
-        ]
+        return [self.region(control, "textarea", {"text": [answer.target]}, answer.score, id=control.name)]
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the response that more than half of the annotators wrote, but for white space."""
         words = [" ".join(str(vote).split()) for vote in votes]
         ((winner, count),) = Counter(words).most_common(1)
         return votes[words.index(winner)] if count * 2 > len(votes) else None
-
-    def labels_in(self, target: Target) -> tuple[str, ...]:  # noqa: ARG002 (the base's shape)
-        return ()
 
 
 def _paragraphs(region: Region) -> list[str] | None:

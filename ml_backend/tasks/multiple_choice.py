@@ -1,17 +1,17 @@
 """Multiple choice: `<Choices choice="multiple">` on `<Text>`."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..domain.annotation import Region
-from ..domain.example import Part, Target, label_of, parts_of
+from ..domain.example import Target
 from ..domain.label_config import Control
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason
 from .base import GivenAnswer, TaskKind
 from .choices import ticked_choices
 
-__all__ = ["MultipleChoice"]
+__all__: list[str] = []
 
 DIGITS = 4
 
@@ -50,17 +50,9 @@ class MultipleChoice(TaskKind):
         choices = [value for value in control.label_values if value in chosen]
         if not choices:
             return []
-        return [
-            {
-                "from_name": control.name,
-                "to_name": control.object.name,
-                "type": "choices",
-                "value": {"choices": choices},
-                "score": answer.score,
-                # The editor shows no score of a choice; it keeps what stands here, so exports hold it.
-                "meta": {"scores": _rounded(answer.scores, control.label_values)},
-            }
-        ]
+        # The editor shows no score of a choice; it keeps what stands in `meta`, so exports hold it.
+        meta = {"scores": {v: round(answer.scores[v], DIGITS) for v in control.label_values if v in answer.scores}}
+        return [self.region(control, "choices", {"choices": choices}, answer.score, meta=meta)]
 
     def resolve(self, votes: Sequence[Target]) -> Target | None:
         """Return the labels that more than half of the annotators chose.
@@ -75,10 +67,3 @@ class MultipleChoice(TaskKind):
         if not agreed and sum(bool(vote) for vote in votes) * 2 >= len(votes):
             return None
         return agreed
-
-    def labels_in(self, target: Target) -> tuple[str, ...]:
-        return tuple(label_of(part) for part in parts_of(target))
-
-
-def _rounded(scores: Mapping[Part, float], labels: Sequence[str]) -> dict[str, float]:
-    return {label: round(scores[label], DIGITS) for label in labels if label in scores}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..batches import in_batches
 from ..domain.ports import Run
@@ -24,8 +24,6 @@ ENTRIES_PER_BATCH = 100
 METRICS_PER_BATCH = 1000
 LONGEST_KEY = 250
 LONGEST_DIGEST = 36
-
-_Entry = TypeVar("_Entry")
 
 
 class MlflowTracker:

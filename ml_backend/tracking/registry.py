@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from ..atomic_files import take_place, unfinished_folder
 from ..domain.model import Method, ModelVersion
+from ..domain.ports import NewVersion
 from ..errors import BundleError, JobError, ModelNotFound
 from .connection import MlflowConnection
 
@@ -58,27 +59,15 @@ class MlflowRegistry:
             numbers = [int(found.version) for found in _search(client, project_key)]
             return max([int(model.tags.get(LAST_NUMBER, 0)), *numbers]) + 1
 
-    def register(
-        self,
-        project_key: str,
-        *,
-        number: int,
-        run_id: str,
-        artifact_path: str,
-        method: Method,
-        snapshot_id: str,
-        label_config_fingerprint: str,
-        metrics: Mapping[str, float],
-    ) -> ModelVersion:
+    def register(self, project_key: str, **new: Unpack[NewVersion]) -> ModelVersion:
         """Register the bundle that the run logged under `artifact_path`, as the challenger.
 
-        Args:
-            number: the number from `next_number`, or a higher one.
+        Its number is the one from `next_number`, or a higher one.
 
         Raises:
             JobError: the number was taken meanwhile, or the run logged no file there; nothing is registered.
         """
-        name = ModelVersion.name_of(project_key, number)
+        number, run_id, artifact_path = new["number"], new["run_id"], new["artifact_path"]
         with self._connection.calls() as client:
             sizes = self._files.sizes(run_id, artifact_path)
             if not sizes:
@@ -92,11 +81,11 @@ class MlflowRegistry:
                 source=f"{client.get_run(run_id).info.artifact_uri}/{artifact_path}",
                 run_id=run_id,
                 tags={
-                    "model_version": name,
-                    "method": method.value,
-                    "snapshot_id": snapshot_id,
-                    "fingerprint": label_config_fingerprint,
-                    "metrics": json.dumps(dict(metrics)),
+                    "model_version": ModelVersion.name_of(project_key, number),
+                    "method": new["method"].value,
+                    "snapshot_id": new["snapshot_id"],
+                    "fingerprint": new["label_config_fingerprint"],
+                    "metrics": json.dumps(dict(new["metrics"])),
                     "files": json.dumps(sizes),
                 },
                 await_creation_for=0,
@@ -121,7 +110,7 @@ class MlflowRegistry:
         if self._connection.is_new:
             return []
         with self._connection.calls() as client:
-            return sorted(model.name for model in _models(client) if LAST_NUMBER in model.tags)
+            return sorted(model.name for model in _pages(client.search_registered_models) if LAST_NUMBER in model.tags)
 
     def versions(self, project_key: str) -> Sequence[ModelVersion]:
         """Return all versions of a project, newest first. Files that lie elsewhere are not fetched."""
@@ -193,10 +182,11 @@ def _model(client: "MlflowClient", project_key: str) -> "RegisteredModel | None"
     return _unless("RESOURCE_DOES_NOT_EXIST", lambda: client.get_registered_model(project_key))
 
 
-def _models(client: "MlflowClient") -> "Iterator[RegisteredModel]":
+def _pages(search: Callable[..., Any], **query: str) -> Iterator[Any]:
+    """Yield all that a search finds, page by page."""
     token = None
     while True:
-        page = client.search_registered_models(max_results=PAGE, page_token=token)
+        page = search(**query, max_results=PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:
@@ -204,13 +194,7 @@ def _models(client: "MlflowClient") -> "Iterator[RegisteredModel]":
 
 
 def _search(client: "MlflowClient", project_key: str) -> "Iterator[RegisteredVersion]":
-    token = None
-    while True:
-        page = client.search_model_versions(f"name = '{project_key}'", max_results=PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    return _pages(client.search_model_versions, filter_string=f"name = '{project_key}'")
 
 
 def _find(client: "MlflowClient", project_key: str, number: str) -> "RegisteredVersion | None":

@@ -93,7 +93,7 @@ def _label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
             refuse_training_by_events()
         received = receive(services, message)
         metrics.events.labels(message.action if message.action in KNOWN_ACTIONS else "other").inc()
-        return jsonify(received.to_json())
+        return jsonify(received)
 
     return blueprint
 

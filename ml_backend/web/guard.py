@@ -89,7 +89,8 @@ class Guard:
         g.is_anonymous = bool(self._password) and "Authorization" not in request.headers
 
     def _refusal(self, asked: Request) -> _Refusal | None:
-        if self._is_loopback and _host_name(asked.host) not in self._hosts:
+        host = (urlsplit(f"//{asked.host}").hostname or "").lower()
+        if self._is_loopback and host not in self._hosts:
             wanted = ", ".join(sorted(self._hosts))
             return _Refusal(HTTPStatus.FORBIDDEN, f"Host {asked.host!r} found; wanted one of {wanted}")
         if asked.method == "POST" and asked.mimetype != "application/json":
@@ -177,10 +178,6 @@ def _has_credentials(asked: Request, user: str, password: str) -> bool:
     if given is None or given.type != "basic":
         return False
     return _same(given.username or "", user) and _same(given.password or "", password)
-
-
-def _host_name(host: str) -> str:
-    return (urlsplit(f"//{host}").hostname or "").lower()
 
 
 def _same(given: str, wanted: str) -> bool:

@@ -123,7 +123,8 @@ class Incoming:
         data = bytes(self._buffer[: end + len(HEAD_END)])
         del self._buffer[: len(data)]
         head = Head(self._config, IterUnreader([data]), self._client)
-        self._body, self._limit = _body_of(head), None
+        reader, self._limit = head.body.reader, None
+        self._body = _ChunkedBody() if isinstance(reader, ChunkedReader) else _SizedBody(reader.length)
         return head
 
     def _is_refused(self, request: Head) -> bool:
@@ -229,8 +230,3 @@ def _line(buffer: bytearray) -> bytes | None:
     line = bytes(buffer[:end])
     del buffer[: end + 2]
     return line
-
-
-def _body_of(request: Head) -> _Body:
-    reader = request.body.reader
-    return _ChunkedBody() if isinstance(reader, ChunkedReader) else _SizedBody(reader.length)

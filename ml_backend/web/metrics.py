@@ -10,8 +10,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ..errors import DatabaseUnavailable
-from ..serving.alarms import Alarms
-from ..serving.answer_cache import AnswerCache
 from ..serving.prelabels import Prelabels
 from ..workflows.connecting.projects import announced_version
 from ..workflows.services import Services
@@ -47,9 +45,8 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self.registry.register(_AlarmCollector(services.alarms))
+        self.registry.register(_ProcessCollector(services))
         self.registry.register(_StateCollector(services))
-        self.registry.register(_CacheCollector(services.answers))
 
     def observe(self, app: Flask) -> None:
         """Time every request of the application."""
@@ -72,27 +69,11 @@ class Metrics:
         self.prelabels.labels("answered").inc(len(prelabels.predictions) - prelabels.empty.total())
 
 
-class _CacheCollector(Collector):
-    """Reads the cache's own counts."""
+class _ProcessCollector(Collector):
+    """Reads the current alarms of this process, and the cache's own counts."""
 
-    def __init__(self, answers: AnswerCache) -> None:
-        self._answers = answers
-
-    def collect(self) -> Iterator[Metric]:
-        texts = CounterMetricFamily(
-            "labelloop_cached_texts", "Texts looked up among the answers given before.", labels=["found"]
-        )
-        texts.add_metric(["yes"], self._answers.hits)
-        texts.add_metric(["no"], self._answers.misses)
-        yield texts
-        yield GaugeMetricFamily("labelloop_cache_bytes", "Memory of these answers.", self._answers.used_bytes)
-
-
-class _AlarmCollector(Collector):
-    """Reads the current alarms."""
-
-    def __init__(self, alarms: Alarms) -> None:
-        self._alarms = alarms
+    def __init__(self, services: Services) -> None:
+        self._alarms, self._answers = services.alarms, services.answers
 
     def collect(self) -> Iterator[Metric]:
         alarms = GaugeMetricFamily(
@@ -100,7 +81,13 @@ class _AlarmCollector(Collector):
         )
         for kind, count in self._alarms.counts().items():
             alarms.add_metric([kind], count)
-        yield alarms
+        texts = CounterMetricFamily(
+            "labelloop_cached_texts", "Texts looked up among the answers given before.", labels=["found"]
+        )
+        texts.add_metric(["yes"], self._answers.hits)
+        texts.add_metric(["no"], self._answers.misses)
+        size = GaugeMetricFamily("labelloop_cache_bytes", "Memory of these answers.", self._answers.used_bytes)
+        yield from (alarms, texts, size)
 
 
 class _StateCollector(Collector):

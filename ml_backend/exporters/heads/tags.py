@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...domain.example import Span, Target, parts_of
+from ...domain.example import Target, spans_in
 from .base import AnswerColumn
 
 __all__: list[str] = []
@@ -15,8 +15,7 @@ class SpansColumn(AnswerColumn):
     has_spans = True
 
     def value(self, target: Target) -> list[dict[str, int]]:
-        spans = (part for part in parts_of(target) if isinstance(part, Span))
-        return [{"start": span.start, "end": span.end, "label": self.number(span.label)} for span in spans]
+        return [{"start": each.start, "end": each.end, "label": self.number(each.label)} for each in spans_in(target)]
 
     def feature(self) -> Any:
         position = {"dtype": "int32", "_type": "Value"}

@@ -109,7 +109,8 @@ class _Reader:
     def _regions(self, number: int, record: Mapping[str, Any]) -> Iterator[Region]:
         for control in self._controls:
             if control.name in self._columns.hidden:
-                yield _unreadable_region(control)
+                # It cannot be read: it marks an answer that is not in the file, so that none counts as empty.
+                yield _region(control, None)
             elif (cell := self._columns.answer(record, control.name)) is not None:
                 with self._named(number, control.name):
                     yield from _regions_of(control, cell, self._decode if self._file.is_table else None)
@@ -297,7 +298,8 @@ def _check(file: FlatFile, facts: _ColumnFacts, shown: Set[str]) -> None:
 
 def _distinct_by_form(config: LabelConfig, facts: _ColumnFacts) -> frozenset[str]:
     """Return the controls whose answers differ in their form from the values of a field with the same name."""
-    by_regions = {control.name for control in config.controls if _is_answered_by_regions(control)}
+    # The answer of any other control is a list of regions, such as spans, and never a plain value.
+    by_regions = {control.name for control in config.controls if control.tag.lower() not in PLAIN_KEYS}
     return frozenset((facts.fields & by_regions) - facts.like_regions)
 
 
@@ -332,11 +334,6 @@ def _regions_of(control: Control, cell: object, decode: Callable[[str], Any] | N
         yield _region(control, {PLAIN_KEYS.get(kind, kind): [value]} if isinstance(value, str) else value)
 
 
-def _is_answered_by_regions(control: Control) -> bool:
-    """True where an answer is always a list of regions, such as spans, and never a plain value."""
-    return control.tag.lower() not in PLAIN_KEYS
-
-
 def _are_regions(value: object) -> bool:
     """True where the value has the form of an answer by regions."""
     return isinstance(value, list) and all(isinstance(each, dict) for each in value)
@@ -354,11 +351,6 @@ def _unpack(cell: object, decode: Callable[[str], Any]) -> object:
         return decode(cell)
     except NotJson:
         return cell
-
-
-def _unreadable_region(control: Control) -> Region:
-    """Return a region that cannot be read; it marks an answer that is not in the file, so that none counts as empty."""
-    return _region(control, None)
 
 
 def _region(control: Control, value: object) -> Region:

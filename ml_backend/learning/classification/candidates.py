@@ -81,7 +81,7 @@ class Choice:
         evaluations = {
             method: objective.evaluation(logits, held_out.encoded) for method, logits in held_out.logits.items()
         }
-        scores = {method: objective.score(evaluation) for method, evaluation in evaluations.items()}
+        scores = {method: objective.measure.score(evaluation) for method, evaluation in evaluations.items()}
         tuned = next(method for method in scores if method is not Method.REGRESSION)
         best = tuned if scores[tuned] > scores[Method.REGRESSION] else Method.REGRESSION
         reason = (
@@ -100,6 +100,7 @@ class HeadTraining:
     Attributes:
         VALIDATION: names the metrics on the validation rows among `evaluations`.
         CROSS_VALIDATION: names the metrics on the folds.
+        checked_texts: train texts, spread over all of them, that a bundle is checked with.
     """
 
     VALIDATION: ClassVar[str] = "validation"
@@ -114,6 +115,7 @@ class HeadTraining:
         self._settings, self._context = settings, context
         self._trainer = Trainer.for_rows(encoder, self.objective, settings, learned)
         self._rows = _Rows(data, self._trainer)
+        self.checked_texts = self._rows.checked_texts
         described = learned - len(data.train)
         self._plan = Plan.of(
             self.objective.strata(self._rows.sampled.rows.targets[: len(self._rows.sampled) - described]),
@@ -156,11 +158,6 @@ class HeadTraining:
             return regression, Choice(Method.REGRESSION, {}, reason)
         choice = Choice.of(self._held_out, self.objective, where="train rows held out in turn")
         return (self._tuned(candidates, plan.tuned) if choice.method is plan.tuned else regression), choice
-
-    @property
-    def checked_texts(self) -> tuple[str, ...]:
-        """Train texts, spread over all of them, that a bundle is checked with."""
-        return self._rows.checked_texts
 
     def calibration_rows(self, candidate: TrainedHead) -> tuple[Floats2d, EncodedRows]:
         """Rows to calibrate on, which the model was not trained on, with the logits of their units; may be empty.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from ...domain.progress import Progress
 from ...errors import TrainingError
 from ...measuring.calibration import Reliability
 from ...measuring.evaluation import Evaluation
-from ...models.base.base_model import weights_sha256
 from ...models.bundle.bundle import Bundle, TrainedPart
 from ...models.bundle.manifest import PartFacts
-from ...models.decoders.base import decoder_of
 from ...models.text.classifier import TextClassifier
 from ...models.text.torch_encoder import TextEncoder
 from ..figures import confusion_figure, reliability_figure
@@ -34,22 +31,17 @@ TOLERANCE = 1e-3
 class ClassifierTrainer(PartTrainer):
     """Trains linear heads, on frozen features or on a tuned base model."""
 
+    is_for_texts = False
+    _settings: TrainingSettings
+
     def __init__(self, spec: VersionSpec) -> None:
         self._base_model, self._settings = spec.base_model, spec.settings
         # Frozen; it is so again after every part.
         self._encoder = TextEncoder.load(spec.base_model, max_length_tokens=spec.settings.max_length_tokens)
 
     @staticmethod
-    def trains(head: str) -> bool:
-        return not decoder_of(head).is_written
-
-    @staticmethod
     def base_model_in(spec: VersionSpec) -> str:
         return spec.base_model
-
-    @property
-    def origin(self) -> dict[str, Any]:
-        return {"settings": self._settings.to_json(), "base_model_sha256": weights_sha256(self._base_model)}
 
     def train(self, data: TrainingData, context: PartContext) -> PartOutcome:
         settings, run = self._settings, context.run
@@ -88,7 +80,7 @@ class ClassifierTrainer(PartTrainer):
         return PartOutcome(
             part,
             _metrics(evaluations, numbers, reliability),
-            next((objective.score(evaluation) for evaluation in evaluations.values()), None),
+            next((objective.measure.score(evaluation) for evaluation in evaluations.values()), None),
             tuple(warnings),
             choice.reason,
             partial(verify_logits, texts=training.checked_texts, logits=best.checked_logits),

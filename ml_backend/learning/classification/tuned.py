@@ -165,7 +165,7 @@ class TunedClassifier(Trainable):
             return None
         self._validation_logits = self.logits(self._validation.tokenised)
         evaluation = self._objective.evaluation(self._validation_logits, self._validation)
-        return self._objective.score(evaluation), evaluation.summary()
+        return self._objective.measure.score(evaluation), evaluation.summary()
 
     def _loss(self, batch: "_Batch") -> "torch.Tensor":
         import torch

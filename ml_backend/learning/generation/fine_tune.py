@@ -13,7 +13,7 @@ from ...models.generation.generator import Draft, TextGenerator
 from ...models.generation.language_model import LanguageModel
 from ..loop.fit import FitResult, fit
 from ..loop.meter import ProgressMeter
-from ..loop.observer import Step, TrainingObserver
+from ..loop.observer import TrainingObserver
 from ..part import PartContext
 from .data import Pair, TokenPairs
 from .loss import holdout_loss, perplexity, text_perplexity
@@ -157,7 +157,11 @@ def fine_tune(
             tuned,
             settings,
             observer=TrainingObserver(
-                meter, "training", rows_per_epoch=rows_per_epoch, describe=_described(settings), run=context.run
+                meter,
+                "training",
+                rows_per_epoch=rows_per_epoch,
+                describe=lambda step: f"epoch {step.epoch} of {settings.epochs}, {step}",
+                run=context.run,
             ),
             checkpoints=context.checkpoints.epochs(settings.method),
             deadline=context.deadline and context.deadline.earlier(measuring_s),
@@ -214,10 +218,6 @@ class _Bench:
 @cache
 def _probe() -> tuple[str, ...]:
     return tuple(PROBE.read_text(encoding="utf-8").splitlines())
-
-
-def _described(settings: GenerationSettings) -> Callable[[Step], str]:
-    return lambda step: f"epoch {step.epoch} of {settings.epochs}, {step}"
 
 
 def _warnings(base: _ModelFigures, tuned: _ModelFigures, result: FitResult) -> list[str]:

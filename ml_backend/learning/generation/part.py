@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from ...errors import TrainingError
-from ...models.base.base_model import weights_sha256
 from ...models.bundle.bundle import Bundle, TrainedPart
 from ...models.bundle.manifest import PartFacts
-from ...models.decoders.base import decoder_of
 from ...models.decoders.text import TextDecoder
 from ...models.generation.language_model import LanguageModel
 from ...models.generation.tuned_model import load_tuned_model
@@ -31,12 +28,11 @@ TOLERANCE = 0.02
 class TextTrainer(PartTrainer):
     """Fine-tunes a language model, and measures it against what it was before."""
 
+    is_for_texts = True
+    _settings: GenerationSettings
+
     def __init__(self, spec: VersionSpec) -> None:
         self._base_model, self._settings = self.base_model_in(spec), spec.writing
-
-    @staticmethod
-    def trains(head: str) -> bool:
-        return decoder_of(head).is_written
 
     @staticmethod
     def base_model_in(spec: VersionSpec) -> str:
@@ -46,10 +42,6 @@ class TextTrainer(PartTrainer):
                 "LABELLOOP_TEXT_BASE_MODEL, or give --text-base-model"
             )
         return spec.text_base_model
-
-    @property
-    def origin(self) -> dict[str, Any]:
-        return {"settings": self._settings.to_json(), "base_model_sha256": weights_sha256(self._base_model)}
 
     def train(self, data: TrainingData, context: PartContext) -> PartOutcome:
         settings = self._settings

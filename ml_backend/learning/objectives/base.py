@@ -122,10 +122,6 @@ class Objective(ABC):
         answers = self.calibrated(logits, encoded).answers(logits, encoded.tokenised)
         return self.measure.evaluate(encoded.rows.targets, [answer.target for answer in answers], self.labels)
 
-    def score(self, evaluation: Evaluation) -> float:
-        """The figure that methods are compared by."""
-        return self.measure.score(evaluation)
-
     def sample_for_regression(self, encoded: EncodedRows, _rng: np.random.Generator, /) -> Ints:
         """Rows that frozen features are computed of: all, or as many as fit into memory."""
         return np.arange(len(encoded))

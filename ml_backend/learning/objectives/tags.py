@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...arrays import Bools, Codes, Floats2d, Ints
-from ...domain.example import Span, Target
+from ...domain.example import Span, Target, spans_in
 from ...domain.model import Method
 from ...measuring.calibration import Reliability, fit_logistic, fit_temperature
 from ...models.bundle.head import Head
@@ -51,7 +51,7 @@ class TagsObjective(Objective):
 
     def first_decoder(self, encoder: TextEncoder, rows: LabeledTexts, /) -> Decoder:
         """Return a decoder of words, unless people marked parts of words."""
-        spans = [[(span.start, span.end) for span in _spans(target)] for target in rows.targets]
+        spans = [[(span.start, span.end) for span in spans_in(target)] for target in rows.targets]
         units = [Unit.PIECE] if stands_between_spaces(rows.texts, spans) else [Unit.WORD, Unit.MODEL_WORD]
         fitting = (unit for unit in units if stands_on(unit, encoder, rows.texts, spans))
         return TagsDecoder(labels=self.labels, unit=next(fitting, Unit.TOKEN))
@@ -62,17 +62,17 @@ class TagsObjective(Objective):
         if tokenised.spans is None:
             return codes
         for target, start, end in zip(targets, tokenised.unit_starts[:-1], tokenised.unit_starts[1:], strict=True):
-            codes[start:end] = tags_of(_spans(target), tokenised.spans[start:end], index)
+            codes[start:end] = tags_of(spans_in(target), tokenised.spans[start:end], index)
         return codes
 
     def strata(self, targets: Sequence[Target]) -> Ints:
         """The rarest label of each row; rows without a span are one more class."""
-        counts = Counter(span.label for target in targets for span in _spans(target))
+        counts = Counter(span.label for target in targets for span in spans_in(target))
         index = {label: k for k, label in enumerate(self.labels)}
         return np.array(
             [
                 min(
-                    (index[span.label] for span in _spans(target)),
+                    (index[span.label] for span in spans_in(target)),
                     key=lambda k: (counts[self.labels[k]], k),
                     default=len(index),
                 )
@@ -116,7 +116,7 @@ class TagsObjective(Objective):
         if sum(len(target) for target in encoded.rows.targets) >= LEAST_SPANS:
             decoder = decoder.copy_with(entity_bias=self._best_bias(decoder, logits, encoded))
         tagged = decoder.tagged(logits, encoded.tokenised)
-        given = [set(_spans(target)) for target in encoded.rows.targets]
+        given = [set(spans_in(target)) for target in encoded.rows.targets]
         found = [
             (score, span in truth) for (spans, _), truth in zip(tagged, given, strict=True) for span, score in spans
         ]
@@ -163,7 +163,7 @@ class TagsObjective(Objective):
         for bias in BIASES.tolist():
             tagged = decoder.copy_with(entity_bias=bias).tagged(logits, encoded.tokenised)
             answers: list[Target] = [tuple(span for span, _ in spans) for spans, _ in tagged]
-            scores[bias] = self.score(self.measure.evaluate(encoded.rows.targets, answers))
+            scores[bias] = self.measure.score(self.measure.evaluate(encoded.rows.targets, answers))
         return max(bias for bias, score in scores.items() if score >= max(scores.values()) - SPARED_F1)
 
     def _tags_decoder(self) -> TagsDecoder:
@@ -198,10 +198,6 @@ def tags_of(spans: Sequence[Span], unit_spans: Ints, index: dict[str, int]) -> I
         if tags[nearest] == TagsDecoder.OUTSIDE:
             tags[nearest] = 2 * index[span.label] + 1
     return tags
-
-
-def _spans(target: Target | None) -> list[Span]:
-    return [part for part in target or () if isinstance(part, Span)]
 
 
 def _exact(tagged: Sequence[tuple[Sequence[tuple[Span, float]], float]], given: Sequence[set[Span]]) -> Bools:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...domain.example import Row, Span, Target, parts_of
+from ...domain.example import Row, Target, spans_in
+from ...domain.readable import listed
 from ...domain.reasons import Reason, ReasonCount, ReasonCounts
 from ...errors import TrainingError
 from ...tasks import ServedControl
@@ -16,7 +17,6 @@ from .data import LabeledTexts, TrainingData
 __all__ = ["training_data"]
 
 THIN_CLASS_ROWS = 5
-SHOWN = 5
 
 
 def training_data(
@@ -90,7 +90,7 @@ def _overlapping(rows: Sequence[Row], control: str) -> ReasonCounts:
     """Count the answers of which a model learns only a part, since a word gets one label."""
     counts = ReasonCounts()
     for row in rows:
-        spans = [part for part in parts_of(row.targets.get(control, ())) if isinstance(part, Span)]
+        spans = spans_in(row.targets.get(control))
         if len(without_overlaps(spans)) < len(spans):
             counts.add(Reason.OVERLAPPING_SPAN, row.task_id, control)
     return counts
@@ -114,16 +114,12 @@ def _warnings(
     absent = [label for label in labels if not counts[label]]
     if absent:
         consequence = "the model knows such labels by name and hint only" if knows_names else "it is never answered"
-        warnings.append(f"no train row is labeled {_listed(absent)}: {consequence}")
+        warnings.append(f"no train row is labeled {listed(absent)}: {consequence}")
     thin = [f"{label} ({counts[label]})" for label in labels if 0 < counts[label] < THIN_CLASS_ROWS]
     if thin:
-        warnings.append(f"under {THIN_CLASS_ROWS} train rows each for {_listed(thin)}: answers there are little tested")
+        warnings.append(f"under {THIN_CLASS_ROWS} train rows each for {listed(thin)}: answers there are little tested")
     return warnings
 
 
 def _reasons(left_out: Sequence[ReasonCount]) -> str:
     return ", ".join(map(str, left_out))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

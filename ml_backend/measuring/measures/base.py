@@ -11,9 +11,12 @@ from ...plugins import classes_in
 from ..evaluation import Evaluation
 from ..text_metrics import TextEvaluation
 
-__all__ = ["AnyEvaluation", "Measure", "PairedStatistics"]
+__all__ = ["Answers", "AnyEvaluation", "Measure", "PairedStatistics"]
 
 AnyEvaluation: TypeAlias = Evaluation | TextEvaluation
+
+Answers: TypeAlias = Sequence[Target | None]
+"""Answers to one control, a row each; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,9 +57,7 @@ class Measure(ABC):
     metric: ClassVar[str]
 
     @abstractmethod
-    def evaluate(
-        self, true: Sequence[Target], predicted: Sequence[Target | None], labels: Sequence[str] = ()
-    ) -> AnyEvaluation:
+    def evaluate(self, true: Sequence[Target], predicted: Answers, labels: Sequence[str] = ()) -> AnyEvaluation:
         """Return the metrics of answers against the truth.
 
         Args:
@@ -68,17 +69,11 @@ class Measure(ABC):
         """
 
     @abstractmethod
-    def compare(
-        self,
-        true: Sequence[Target | None],
-        champion: Sequence[Target | None],
-        challenger: Sequence[Target | None],
-    ) -> PairedStatistics:
+    def compare(self, true: Answers, champion: Answers, challenger: Answers) -> PairedStatistics:
         """Return what is needed to compare two versions.
 
         Args:
-            true: per test row, None where the row does not answer the control.
-            champion: its answer per row, None where it gives none; `challenger` is the same for the other version.
+            true: per test row; `champion` and `challenger` are the same for the two versions.
         """
 
     @staticmethod

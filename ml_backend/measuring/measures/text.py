@@ -7,7 +7,7 @@ import numpy as np
 from ...arrays import Floats
 from ...domain.example import Target
 from ..text_metrics import TextEvaluation, rouge_l
-from .base import Measure, PairedStatistics
+from .base import Answers, Measure, PairedStatistics
 
 __all__: list[str] = []
 
@@ -18,19 +18,12 @@ class TextMeasure(Measure):
     head = "text"
     metric = "ROUGE-L"
 
-    def evaluate(
-        self, true: Sequence[Target], predicted: Sequence[Target | None], _labels: Sequence[str] = ()
-    ) -> TextEvaluation:
+    def evaluate(self, true: Sequence[Target], predicted: Answers, _labels: Sequence[str] = ()) -> TextEvaluation:
         return TextEvaluation.of(
             list(map(str, true)), [None if answer is None else str(answer) for answer in predicted]
         )
 
-    def compare(
-        self,
-        true: Sequence[Target | None],
-        champion: Sequence[Target | None],
-        challenger: Sequence[Target | None],
-    ) -> PairedStatistics:
+    def compare(self, true: Answers, champion: Answers, challenger: Answers) -> PairedStatistics:
         rows = [row for row, target in enumerate(true) if target is not None]
         experts = [str(true[row]) for row in rows]
         # Per row its score and a 1, so that the sums of both give the mean of any resample.

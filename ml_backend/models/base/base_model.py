@@ -17,6 +17,7 @@ __all__ = [
     "DEFAULT_BASE_MODEL",
     "Backbone",
     "BaseModelFiles",
+    "first_position",
     "length_limit",
     "load_backbone",
     "set_pad_token",
@@ -224,17 +225,18 @@ def length_limit(module: Any, tokenizer: Any) -> int | None:
     positions = getattr(module.config.get_text_config(), "max_position_embeddings", None)
     # Relative positions (T5) have no table to run out of, whatever the config says.
     if positions is not None and positions > 0:
-        # RoBERTa and its kin count positions from after the padding index, so that part of the table is never used.
-        offsets = [
-            child.padding_idx + 1
-            for path, child in module.named_modules()
-            if path.endswith("position_embeddings") and getattr(child, "padding_idx", None) is not None
-        ]
-        limits.append(positions - max(offsets, default=0))
+        limits.append(positions - first_position(module))
     # Tokenizers without a limit report an astronomically large one.
     if tokenizer.model_max_length < NO_LIMIT:
         limits.append(int(tokenizer.model_max_length))
     return min(limits, default=None)
+
+
+def first_position(module: Any) -> int:
+    """RoBERTa and its kin count positions from after the padding index, so that part of their table is never used."""
+    embeddings = (child for path, child in module.named_modules() if path.endswith("position_embeddings"))
+    paddings = (getattr(child, "padding_idx", None) for child in embeddings)
+    return max((padding + 1 for padding in paddings if padding is not None), default=0)
 
 
 def _source(name: str) -> str:

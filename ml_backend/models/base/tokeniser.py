@@ -18,7 +18,7 @@ from .long_texts import beginning
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["FastTokeniser", "LocatedTokens", "Tokeniser", "load_tokeniser", "tokeniser_of"]
+__all__ = ["FastTokeniser", "LocatedTokens", "Tokeniser", "load_tokeniser", "tokeniser_of", "without_halves"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,11 +106,11 @@ class FastTokeniser:
 
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         cutting = self._cutting.get(max_length_tokens) or self._cut_to(max_length_tokens)
-        read = [_without_halves(beginning(text, max_length_tokens, self._count)) for text in texts]
+        read = [without_halves(beginning(text, max_length_tokens, self._count)) for text in texts]
         return [encoding.ids for encoding in cutting.encode_batch_fast(read)]
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:
-        found = self._whole.encode_batch([_without_halves(text) for text in texts], add_special_tokens=False)
+        found = self._whole.encode_batch([without_halves(text) for text in texts], add_special_tokens=False)
         return [
             LocatedTokens(each.ids, np.array(each.offsets, dtype=np.int64).reshape(-1, 2), each.word_ids)
             for each in found
@@ -121,7 +121,7 @@ class FastTokeniser:
         return _frame(probe.ids, probe.special_tokens_mask)
 
     def _count(self, text: str) -> int:
-        return len(self._whole.encode_batch_fast([_without_halves(text)], add_special_tokens=False)[0].ids)
+        return len(self._whole.encode_batch_fast([without_halves(text)], add_special_tokens=False)[0].ids)
 
     def _cut_to(self, max_length_tokens: int) -> "Tokenizer":
         with self._lock:
@@ -151,7 +151,7 @@ class _SlowTokeniser:
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         with self._lock:
             found: list[list[int]] = self._tokenizer(
-                [_without_halves(beginning(text, max_length_tokens, self._count)) for text in texts],
+                [without_halves(beginning(text, max_length_tokens, self._count)) for text in texts],
                 truncation=True,
                 max_length=max_length_tokens,
                 padding=False,
@@ -162,7 +162,7 @@ class _SlowTokeniser:
         return found
 
     def _count(self, text: str) -> int:
-        return len(self._tokenizer(_without_halves(text), add_special_tokens=False, verbose=False)["input_ids"])
+        return len(self._tokenizer(without_halves(text), add_special_tokens=False, verbose=False)["input_ids"])
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:  # noqa: ARG002 (the shape of every tokeniser)
         raise EncoderError(
@@ -208,7 +208,7 @@ def tokeniser_of(tokenizer: Any, name: str) -> Tokeniser:
     return FastTokeniser(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), int(tokenizer.pad_token_id))
 
 
-def _without_halves(text: str) -> str:
+def without_halves(text: str) -> str:
     """The text with halves of surrogate pairs replaced: Label Studio lets them through, and tokenizers refuse them."""
     return text.encode(errors="replace").decode()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ...errors import EncoderError
 from ..base.long_texts import ending
+from ..base.tokeniser import without_halves
 
 __all__ = ["ChatFormat"]
 
@@ -43,7 +44,7 @@ class ChatFormat:
             most: a longer prompt loses its beginning, the template stays whole; so the result is longer than this
                 only where the template alone is.
         """
-        asked = _whole(prompt)
+        asked = without_halves(prompt)
         prompt = asked if most is None else ending(asked, most, lambda text: len(self._ids(text, is_plain=True)))
         ids = self._turn(prompt)
         if most is None or len(ids) <= most:
@@ -58,7 +59,7 @@ class ChatFormat:
 
     def response_ids(self, response: str) -> list[int]:
         """Token ids of a response, its ending included; what looks like a control token in it is plain text."""
-        return [*self._ids(_whole(response.strip()), is_plain=True), *self.ending]
+        return [*self._ids(without_halves(response.strip()), is_plain=True), *self.ending]
 
     def decode(self, ids: list[int]) -> str:
         """The response that token ids stand for, without its ending."""
@@ -142,8 +143,3 @@ def _first_id(tokenizer: Any) -> int | None:
     """The token that the tokenizer puts before every text; None where it puts none."""
     bare, full = (tokenizer("a", add_special_tokens=is_full)["input_ids"] for is_full in (False, True))
     return full[0] if len(full) > len(bare) and full[0] != bare[0] else None
-
-
-def _whole(text: str) -> str:
-    """The text with halves of surrogate pairs replaced: Label Studio lets them through, and tokenizers refuse them."""
-    return text.encode(errors="replace").decode()

@@ -52,7 +52,7 @@ def save_tuned_model(model: LanguageModel, peft_model: "PeftModel | None", folde
     facts.write(folder / FACTS)
 
 
-def load_tuned_model(folder: Path, *, device: str | None = None) -> LanguageModel:
+def load_tuned_model(folder: Path) -> LanguageModel:
     """A fine-tuned model over its base model, in the precision that it was measured in.
 
     The adapter is not merged into the weights, so that the model writes what it wrote when it was measured: merging
@@ -63,7 +63,7 @@ def load_tuned_model(folder: Path, *, device: str | None = None) -> LanguageMode
         EncoderError: the base model cannot be loaded.
     """
     facts = _read_facts(folder)
-    device = device or pick_device()
+    device = pick_device()
     try:
         base = LanguageModel.load(
             facts.base_model,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ...arrays import Floats2d
 from ...errors import GraphError
-from ..base.base_model import Backbone
+from ..base.base_model import Backbone, first_position
 from ..base.device import on_cpu
 from .graph import INPUTS, Graph, GraphFacts
 from .packing import feed, rows_of, unpacked
@@ -70,7 +70,7 @@ def export_graph(
     joined = [token for sequence in samples for token in sequence]
     checked = [*samples[:CHECKED_SAMPLES], (joined * -(-max_length_tokens // len(joined)))[:max_length_tokens]]
     # Packed first: it computes hardly any padding. Some models take neither a mask of pairs nor positions.
-    first = _first_position(backbone.module)
+    first = first_position(backbone.module)
     reasons = []
     with _quiet(), torch.no_grad(), on_cpu(backbone.module), _plain_attention(backbone.module):
         wanted = [_alone(backbone.module, sequence) for sequence in checked]
@@ -224,18 +224,6 @@ def _sample_rows(
     # Spread over all lengths, because rows come longest first.
     for row in rows[:: -(-len(rows) // SAMPLE_ROWS)]:
         yield facts.inputs(words, feed(samples, [row], shape=(1, row.tokens), pad_id=facts.pad_id))
-
-
-def _first_position(module: "nn.Module") -> int:
-    """RoBERTa and its kin count positions from after the padding index."""
-    return max(
-        (
-            child.padding_idx + 1
-            for path, child in module.named_modules()
-            if path.endswith("position_embeddings") and isinstance(getattr(child, "padding_idx", None), int)
-        ),
-        default=0,
-    )
 
 
 @contextlib.contextmanager

@@ -44,7 +44,6 @@ def open_runtime(
     wanted: str,
     max_length_tokens: int,
     measured: Path,
-    threads: int | None = None,
     kinds: Sequence[type[GraphRuntime]] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> GraphRuntime:
@@ -63,18 +62,17 @@ def open_runtime(
     usable = {kind.name: kind for kind in kinds or GraphRuntime.found() if kind.file_of(graph) is not None}
     if wanted != AUTO:
         kind = usable.get(wanted) or next(iter(usable.values()))
-        return kind(graph, words, max_length_tokens=max_length_tokens, threads=threads)
+        return kind(graph, words, max_length_tokens=max_length_tokens)
     key = _machine(graph)
     name = _read(measured).get(key)
     if name not in usable:
 
         def opened(kind: type[GraphRuntime]) -> GraphRuntime:
-            shapes = kind.trial_shapes
-            return kind(graph, words, max_length_tokens=max_length_tokens, threads=threads, shapes=shapes)
+            return kind(graph, words, max_length_tokens=max_length_tokens, shapes=kind.trial_shapes)
 
         name = _fastest([partial(opened, kind) for kind in usable.values()], len(words), graph, clock)
         _remember(measured, key, name)
-    return usable[name](graph, words, max_length_tokens=max_length_tokens, threads=threads)
+    return usable[name](graph, words, max_length_tokens=max_length_tokens)
 
 
 def _fastest(

@@ -1,6 +1,6 @@
 """One control's model in memory: an encoder, then a linear head, then what its logits say."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +38,9 @@ class TextClassifier:
         """The texts as this model reads them."""
         return self.decoder.tokenise(self.encoder, texts)
 
-    def logits(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
+    def logits(self, tokenised: TokenisedTexts) -> Floats2d:
         """Uncalibrated logits per unit, shape (U, K)."""
-        return self.head.logits(self.encoder.vectors(tokenised, on_rows=on_rows))
+        return self.head.logits(self.encoder.vectors(tokenised))
 
     def answers(self, texts: Sequence[str]) -> list[ScoredTarget]:
         """One answer per text, in the order given."""

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...arrays import AnyFloats, Codes, Floats, Floats2d
+from ...arrays import Codes, Floats, Floats2d
 from ...domain.example import Target
 from ...domain.quality import ClassNoise, ClassPair, Issue
+from ...domain.readable import listed
 from ...models.text.confidence import confidences
 from ...plugins import classes_in
 from ..annotations import AnnotatedRow, AnswerMatrix
@@ -17,8 +18,6 @@ from ..consensus import Consensus
 from ..predictions import OutOfSamplePredictions
 
 __all__ = ["LabelFindings", "LabelJudge"]
-
-SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +64,6 @@ class LabelJudge(ABC):
         """Return how far to believe the answer of each row, above 0 to 1, shape (N,)."""
         raise NotImplementedError(f"the answers of {self.head} are all believed alike ({predictions.control.name!r})")
 
-    def wanted_shape(self, predictions: OutOfSamplePredictions, rows: int) -> tuple[tuple[int, int], str]:
-        """Return the shape that probabilities must have, and what it means, in words."""
-        return (rows, len(predictions.names)), "a line per row and a column per label"
-
     def answer_matrix(self, rows: Sequence[AnnotatedRow], _names: Sequence[str], /) -> AnswerMatrix:
         """Return who gave which answer to each text, with all answers that occur."""
         occurring = {target for row in rows for target in row.answers.values()}
@@ -86,18 +81,12 @@ class LabelJudge(ABC):
 
     @abstractmethod
     def label_errors(
-        self,
-        rows: Sequence[AnnotatedRow],
-        predictions: OutOfSamplePredictions,
-        probabilities: AnyFloats,
-        answers: AnswerMatrix,
-        /,
+        self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, answers: AnswerMatrix, /
     ) -> LabelFindings:
         """Return what the rows' agreed answers look like.
 
         Args:
             rows: at least one; all have an agreed answer, of labels that the config knows.
-            probabilities: see `OutOfSamplePredictions`.
             answers: of the annotators, to these and other rows.
         """
 
@@ -119,11 +108,9 @@ class LabelJudge(ABC):
             warnings.append(
                 f"{len(agreed) - len(known)} rows have an answer that the label config lacks: they were not judged"
             )
-        if predictions.probabilities is None and known:
-            warnings.append("there are no out-of-fold probabilities: label errors could not be looked for")
-        if predictions.probabilities is None or not known:
+        if not known:
             return LabelFindings(pairs=self.disputed_pairs(predictions, answers), warnings=warnings)
-        findings = self.label_errors(known, predictions, predictions.probabilities, answers)
+        findings = self.label_errors(known, predictions, answers)
         return replace(findings, warnings=[*warnings, *findings.warnings])
 
     @staticmethod
@@ -137,12 +124,7 @@ class LabelJudge(ABC):
     def absent_warnings(self, names: Sequence[str], present: Collection[str]) -> list[str]:
         """Return a sentence on the labels that no row has, if there are any."""
         absent = [name for name in names if name not in present]
-        return [f"no row is labeled {self.listed(absent)}: nothing can be suspected to belong there"] if absent else []
-
-    @staticmethod
-    def listed(names: Sequence[str]) -> str:
-        """Return the first names, and how many more there are, in words."""
-        return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        return [f"no row is labeled {listed(absent)}: nothing can be suspected to belong there"] if absent else []
 
     @staticmethod
     def of(head: str) -> "LabelJudge":

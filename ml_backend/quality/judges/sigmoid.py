@@ -54,11 +54,8 @@ class SigmoidJudge(LabelJudge):
             )
             chosen = votes.max(axis=1, initial=AnswerMatrix.UNANSWERED) == 1
             if (chosen & (votes == 0).any(axis=1)).any():
-                prior = None
-                if predictions.probabilities is not None:
-                    chance = np.clip(predictions.probabilities[firsts, k].astype(np.float64), 0.0, 1.0)
-                    prior = np.stack([1.0 - chance, chance], axis=1)
-                classes, sureness, quality = crowdlab(votes, prior, classes=2)
+                chance = np.clip(predictions.probabilities[firsts, k].astype(np.float64), 0.0, 1.0)
+                classes, sureness, quality = crowdlab(votes, np.stack([1.0 - chance, chance], axis=1))
                 chosen = classes == 1
                 is_disputed = (votes == 0).any(axis=1) & (votes == 1).any(axis=1)
                 confidence *= np.where(is_disputed, sureness, 1.0)
@@ -82,7 +79,7 @@ class SigmoidJudge(LabelJudge):
     ) -> float | None:
         column = {name: k for k, name in enumerate(predictions.names)}
         one, two = set(map(str, parts_of(own))), set(map(str, parts_of(other)))
-        if predictions.probabilities is None or not one | two <= column.keys():
+        if not one | two <= column.keys():
             return None
         line = predictions.probabilities[position].astype(np.float64)
         likely, contrary = 1.0, 1.0
@@ -93,17 +90,12 @@ class SigmoidJudge(LabelJudge):
         return likely / (likely + contrary) if likely + contrary > 0 else None
 
     def label_errors(
-        self,
-        rows: Sequence[AnnotatedRow],
-        predictions: OutOfSamplePredictions,
-        probabilities: AnyFloats,
-        _answers: AnswerMatrix,
-        /,
+        self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, _answers: AnswerMatrix, /
     ) -> LabelFindings:
         names, control = predictions.names, predictions.control.name
         answers = [set(row.labels) for row in rows]
         labels = np.array([[name in choices for name in names] for choices in answers], dtype=np.bool_)
-        quality, right = multilabel_errors(labels, probabilities[[row.position for row in rows]])
+        quality, right = multilabel_errors(labels, predictions.probabilities[[row.position for row in rows]])
         turned = right != labels
         is_error = turned.any(axis=1)
         counts = (each.sum(axis=0).tolist() for each in (labels, turned & labels, turned & ~labels))

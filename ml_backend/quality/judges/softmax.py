@@ -6,16 +6,17 @@ from itertools import combinations
 
 import numpy as np
 
-from ...arrays import AnyFloats, Floats, Ints
+from ...arrays import Floats, Ints
 from ...domain.example import Target
 from ...domain.quality import ClassPair, IssueKind
+from ...domain.readable import listed
 from ..annotations import AnnotatedRow, AnswerMatrix
 from ..consensus import Consensus, crowdlab
 from ..label_errors import LabelErrors, label_errors
 from ..predictions import OutOfSamplePredictions
 from .base import LabelFindings, LabelJudge
 
-__all__ = ["SoftmaxJudge"]
+__all__: list[str] = []
 
 MOST_PAIRS = 50
 LEAST_TRUST = 1e-3
@@ -50,31 +51,25 @@ class SoftmaxJudge(LabelJudge):
 
     def consensus(self, answers: AnswerMatrix, predictions: OutOfSamplePredictions) -> Consensus:
         firsts = [group[0].position for group in answers.rows]
-        prior = None if predictions.probabilities is None else predictions.probabilities[firsts]
-        classes, confidence, quality = crowdlab(answers.codes, prior, classes=len(answers.targets))
+        classes, confidence, quality = crowdlab(answers.codes, predictions.probabilities[firsts])
         targets = [None if code == AnswerMatrix.UNANSWERED else answers.targets[code] for code in classes.tolist()]
         return Consensus(answers, targets, confidence.tolist(), quality, answers.agreement())
 
     def preference(
         self, predictions: OutOfSamplePredictions, position: int, own: Target, other: Target, /
     ) -> float | None:
-        if predictions.probabilities is None or not {own, other} <= set(predictions.names):
+        if not {own, other} <= set(predictions.names):
             return None
         line = predictions.probabilities[position].astype(np.float64)
         likely, contrary = (float(line[predictions.names.index(str(target))]) for target in (own, other))
         return likely / (likely + contrary) if likely + contrary > 0 else None
 
     def label_errors(
-        self,
-        rows: Sequence[AnnotatedRow],
-        predictions: OutOfSamplePredictions,
-        probabilities: AnyFloats,
-        answers: AnswerMatrix,
-        /,
+        self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, answers: AnswerMatrix, /
     ) -> LabelFindings:
         names, control = predictions.names, predictions.control.name
         labels = np.array([names.index(str(row.agreed)) for row in rows], dtype=np.int64)
-        errors = label_errors(labels, probabilities[[row.position for row in rows]])
+        errors = label_errors(labels, predictions.probabilities[[row.position for row in rows]])
         given, suggested = labels[errors.is_error], errors.suggested[errors.is_error]
         counts = (np.bincount(each, minlength=len(names)).tolist() for each in (labels, given, suggested))
         return LabelFindings(
@@ -116,7 +111,7 @@ class SoftmaxJudge(LabelJudge):
             )
         elif thin:
             warnings.append(
-                f"under {LabelErrors.FEWEST_CLASS_ROWS} rows each for {self.listed(thin)}: their labels were not judged"
+                f"under {LabelErrors.FEWEST_CLASS_ROWS} rows each for {listed(thin)}: their labels were not judged"
             )
         return warnings + self.absent_warnings(names, {names[index] for index in counts})
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ...arrays import AnyFloats, Bools, Ints
-from ...domain.example import Span, Target, parts_of
+from ...domain.example import Span, Target, spans_in
 from ...domain.label_config import Control
 from ...domain.quality import ClassPair, IssueKind
 from ...domain.span_changes import SpanFault, span_changes
@@ -35,10 +35,6 @@ class TagsJudge(LabelJudge):
     head = "tags"
     has_spans = True
 
-    def wanted_shape(self, predictions: OutOfSamplePredictions, rows: int) -> tuple[tuple[int, int], str]:  # noqa: ARG002
-        units = 0 if predictions.texts is None else predictions.texts.units
-        return (units, 2 * len(predictions.names) + 1), "a line per word of the texts and a column per tag"
-
     def consensus(self, answers: AnswerMatrix, predictions: OutOfSamplePredictions) -> Consensus:  # noqa: ARG002
         """Take the spans that more than half of a text's annotators marked alike.
 
@@ -49,7 +45,7 @@ class TagsJudge(LabelJudge):
         confidence = []
         for line in answers.codes:
             given = [answers.targets[code] for code in line[line != AnswerMatrix.UNANSWERED].tolist()]
-            counts = Counter(span for target in given for span in _spans(target))
+            counts = Counter(span for target in given for span in spans_in(target))
             agreed = [span for span, count in counts.items() if 2 * count > len(given)]
             targets.append(tuple(sorted(agreed)) if given else None)
             pairs = [AnswerMatrix.answer_f1(one, other) for one, other in combinations(given, 2)]
@@ -57,21 +53,16 @@ class TagsJudge(LabelJudge):
         return Consensus(answers, targets, confidence, [None] * len(answers.annotators), answers.agreement())
 
     def label_errors(
-        self,
-        rows: Sequence[AnnotatedRow],
-        predictions: OutOfSamplePredictions,
-        probabilities: AnyFloats,
-        _answers: AnswerMatrix,
-        /,
+        self, rows: Sequence[AnnotatedRow], predictions: OutOfSamplePredictions, _answers: AnswerMatrix, /
     ) -> LabelFindings:
         if predictions.texts is None or predictions.codes is None:
             raise TypeError("probabilities of tags without the words that they are about found; wanted both")
         names, control = predictions.names, predictions.control.name
         positions = np.array([row.position for row in rows], dtype=np.int64)
         units = predictions.texts.units_of(positions)
-        given = [_spans(row.agreed) for row in rows]
+        given = [spans_in(row.agreed) for row in rows]
         codes = np.asarray(predictions.codes[units], dtype=np.int64)
-        errors = tag_errors(given, names, probabilities[units], codes, predictions.texts.take(positions))
+        errors = tag_errors(given, names, predictions.probabilities[units], codes, predictions.texts.take(positions))
         if errors is None:
             return LabelFindings(
                 warnings=["all words of all texts are marked alike: label errors could not be looked for"]
@@ -184,7 +175,3 @@ def _stretches(spans: set[Span]) -> Iterator[tuple[int, int, list[Span]]]:
         stretch.append(span)
     if stretch:
         yield stretch[0].start, end, stretch
-
-
-def _spans(target: Target | None) -> tuple[Span, ...]:
-    return () if target is None else tuple(part for part in parts_of(target) if isinstance(part, Span))

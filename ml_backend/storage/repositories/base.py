@@ -4,16 +4,30 @@ Every repository describes its tables as the newest migration leaves them. A tes
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, Table, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    RowMapping,
+    Select,
+    Table,
+    TypeDecorator,
+    UpdateBase,
+)
 from sqlalchemy import String as PlainString
 from sqlalchemy import Text as PlainText
 from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["Repository", "String", "StudioId", "Text", "UtcDateTime", "metadata"]
+
+ValueT = TypeVar("ValueT")
 
 StudioId = BigInteger().with_variant(Integer(), "sqlite")
 """Ids of Label Studio, whose newer tables use 64 bits, as SQLite's integers always do."""
@@ -78,3 +92,18 @@ class Repository:
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT of the engine's dialect, for its ON CONFLICT clause, which both spell alike."""
         return postgresql.insert(table) if self._engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+    def _rows(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        """Return all rows that a query finds."""
+        with self._engine.connect() as connection:
+            return connection.execute(statement).mappings().all()
+
+    def _value(self, statement: Select[ValueT]) -> ValueT | None:
+        """Return the first row's first value; None where there is no row."""
+        with self._engine.connect() as connection:
+            return connection.execute(statement).scalar()
+
+    def _write(self, statement: UpdateBase, values: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """Change rows in a transaction; with several values, once with each."""
+        with self._engine.begin() as connection:
+            connection.execute(statement, values)

@@ -4,7 +4,6 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -66,6 +65,7 @@ ROWS_AT_ONCE = 5000
 """Rows per transaction, which takes about 0.1 s. Nobody else can write to SQLite meanwhile, and others wait seconds."""
 LONGEST_TRANSACTION = timedelta(minutes=1)
 OUTCOMES = tuple(PrelabelOutcome)
+FIELDS = [field.name for field in dataclasses.fields(AnnotationEvent)]
 
 
 class EventRepository(Repository):
@@ -82,31 +82,28 @@ class EventRepository(Repository):
         added = 0
         for start in range(0, len(new), ROWS_AT_ONCE):
             received_at = self._now()
-            rows = [_values(event) | {"received_at": received_at} for event in new[start : start + ROWS_AT_ONCE]]
+            some = new[start : start + ROWS_AT_ONCE]
+            rows = [{name: getattr(event, name) for name in FIELDS} | {"received_at": received_at} for event in some]
             with self._engine.begin() as connection:
                 added += len(connection.execute(statement, rows).all())
         return added
 
     def last_id(self, project_id: int) -> int:
         """Return the id of the project's newest event, 0 where there is none."""
-        with self._engine.connect() as connection:
-            newest = connection.execute(select(func.max(events.c.id)).where(events.c.project_id == project_id))
-            return newest.scalar() or 0
+        return self._value(select(func.max(events.c.id)).where(events.c.project_id == project_id)) or 0
 
     def received_at(self, event_id: int) -> datetime | None:
         """Return when an event arrived; None where there is no such event."""
-        with self._engine.connect() as connection:
-            return connection.execute(select(events.c.received_at).where(events.c.id == event_id)).scalar()
+        return self._value(select(events.c.received_at).where(events.c.id == event_id))
 
     def last_changes(self, project_id: int, annotation_ids: Sequence[int]) -> Mapping[int, str]:
         """Return the last known time of change of each of these annotations that has events."""
         newest = (
-            select(events.c.annotation_id, func.max(events.c.changed_at))
+            select(events.c.annotation_id, func.max(events.c.changed_at).label("changed_at"))
             .where(events.c.project_id == project_id, events.c.annotation_id.in_(annotation_ids))
             .group_by(events.c.annotation_id)
         )
-        with self._engine.connect() as connection:
-            return {row[0]: row[1] for row in connection.execute(newest)}
+        return {row["annotation_id"]: row["changed_at"] for row in self._rows(newest)}
 
     def by_annotation(self, project_id: int) -> Mapping[int, Sequence[AnnotationEvent]]:
         """Return all events of each annotation, in the order in which they arrived."""
@@ -133,8 +130,7 @@ class EventRepository(Repository):
         """Return the oldest events with new labels about which Label Studio was not asked yet."""
         conditions = (*_new_labels(project_id, after_id), events.c.is_confirmed.is_(None))
         statement = select(events).where(*conditions).order_by(events.c.id).limit(limit)
-        with self._engine.connect() as connection:
-            return [_event(row) for row in connection.execute(statement).mappings()]
+        return [_event(row) for row in self._rows(statement)]
 
     def confirm(self, asked: Sequence[AnnotationEvent], confirmed_ids: Collection[int]) -> None:
         """Record for the events about which Label Studio was asked that it has the labels of these annotations only."""
@@ -154,8 +150,7 @@ class EventRepository(Repository):
             }
             for event in asked
         ]
-        with self._engine.begin() as connection:
-            connection.execute(one, rows)
+        self._write(one, rows)
 
     def prelabel_counts(self, project_id: int) -> Mapping[PrelabelOutcome, int]:
         """Count annotations per pre-label outcome as in `history`, without skipped and deleted ones.
@@ -174,9 +169,7 @@ class EventRepository(Repository):
     def last_received(self, project_id: int) -> AnnotationEvent | None:
         """Return the project's newest event."""
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id.desc()).limit(1)
-        with self._engine.connect() as connection:
-            row = connection.execute(statement).mappings().first()
-        return _event(row) if row else None
+        return next(map(_event, self._rows(statement)), None)
 
     def _settled_id(self, project_id: int) -> int:
         """Return the id of the newest event before which no other one can appear any more, 0 where there is none.
@@ -189,8 +182,7 @@ class EventRepository(Repository):
             .order_by(events.c.id.desc())
             .limit(1)
         )
-        with self._engine.connect() as connection:
-            return connection.execute(statement).scalar() or 0
+        return self._value(statement) or 0
 
     def _recounted(
         self, project_id: int, counts: Mapping[PrelabelOutcome, int], after_id: int, last_id: int
@@ -219,9 +211,7 @@ class EventRepository(Repository):
         return found
 
     def _count(self, *conditions: ColumnElement[bool]) -> int:
-        statement = select(func.count(func.distinct(events.c.annotation_id))).where(*conditions)
-        with self._engine.connect() as connection:
-            return connection.execute(statement).scalar() or 0
+        return self._value(select(func.count(func.distinct(events.c.annotation_id))).where(*conditions)) or 0
 
 
 def _outcome(condition: ColumnElement[bool]) -> ColumnElement[int | None]:
@@ -248,12 +238,8 @@ def _new_labels(project_id: int, after_id: int) -> tuple[ColumnElement[bool], ..
     )
 
 
-def _values(event: AnnotationEvent) -> dict[str, Any]:
-    return {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
-
-
 def _event(row: RowMapping) -> AnnotationEvent:
-    values = {field.name: row[field.name] for field in dataclasses.fields(AnnotationEvent)}
+    values = {name: row[name] for name in FIELDS}
     return AnnotationEvent(
         **values
         | {

@@ -89,19 +89,16 @@ class FlagRepository(Repository):
                 "control",
             )
         }
-        with self._engine.begin() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["project_id", "task_id"], index_where=IS_OPEN, set_=fresh
-                )
-            )
+        self._write(
+            statement.on_conflict_do_update(index_elements=["project_id", "task_id"], index_where=IS_OPEN, set_=fresh)
+        )
 
     def close(self, flag: Flag, outcome: FlagOutcome, answer: Target | None = None) -> bool:
         """Record what became of an open flag; False where it was closed already."""
         statement = (
             update(flags)
             .where(flags.c.id == flag.id, IS_OPEN)
-            .values(outcome=outcome, answer=_json(answer), decided_at=self._now())
+            .values(outcome=outcome, answer=target_to_json(answer), decided_at=self._now())
             .returning(flags.c.id)
         )
         with self._engine.begin() as connection:
@@ -130,24 +127,16 @@ class FlagRepository(Repository):
 
     def _find(self, *conditions: ColumnElement[bool] | TextClause) -> list[Flag]:
         statement = select(flags).where(*conditions).order_by(flags.c.id)
-        with self._engine.connect() as connection:
-            return [_flag(row) for row in connection.execute(statement).mappings()]
+        return [_flag(row) for row in self._rows(statement)]
 
 
 def _values(flag: Flag) -> dict[str, Any]:
     values = {field.name: getattr(flag, field.name) for field in dataclasses.fields(flag) if field.name != "id"}
-    return values | {name: _json(values[name]) for name in ("given", "suggested", "answer")}
-
-
-def _json(target: Target | None) -> Any:
-    return None if target is None else target_to_json(target)
-
-
-def _target(value: Any) -> Target | None:
-    return None if value is None else target_from_json(value)
+    return values | {name: target_to_json(values[name]) for name in ("given", "suggested", "answer")}
 
 
 def _flag(row: RowMapping) -> Flag:
-    targets = {name: _target(row[name]) for name in ("given", "suggested", "answer")}
+    answers = {name: row[name] for name in ("given", "suggested", "answer")}
+    targets = {name: None if value is None else target_from_json(value) for name, value in answers.items()}
     kinds = {"kind": IssueKind(row["kind"]), "outcome": FlagOutcome(row["outcome"])}
     return Flag(**dict(row) | targets | kinds)

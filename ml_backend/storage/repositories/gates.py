@@ -38,20 +38,16 @@ class GateRepository(Repository):
         statement = insert(gates).values(
             project_key=project_key, snapshot_id=snapshot_id, decision=values, created_at=self._now()
         )
-        with self._engine.begin() as connection:
-            connection.execute(statement)
+        self._write(statement)
 
     def count(self, project_key: str) -> int:
         """Gates already held on the project's test rows. Rows never leave the test split, so all of them count."""
-        with self._engine.connect() as connection:
-            held = connection.execute(select(func.count()).where(gates.c.project_key == project_key))
-            return held.scalar() or 0
+        return self._value(select(func.count()).where(gates.c.project_key == project_key)) or 0
 
     def last(self, project_key: str) -> GateDecision | None:
         """The newest decision."""
         statement = (
             select(gates.c.decision).where(gates.c.project_key == project_key).order_by(gates.c.id.desc()).limit(1)
         )
-        with self._engine.connect() as connection:
-            values = connection.execute(statement).scalar()
+        values = self._value(statement)
         return GateDecision(**values | {"warnings": tuple(values["warnings"])}) if values else None

@@ -9,7 +9,7 @@ from sqlalchemy import (
     select,
 )
 
-from ...domain.hint import HintKind
+from ...domain.event import HintKind
 from .base import Repository, String, StudioId, UtcDateTime, metadata
 
 __all__ = ["HintRepository"]
@@ -29,21 +29,14 @@ class HintRepository(Repository):
     def put(self, project_id: int, kind: HintKind) -> None:
         """Store a hint of this kind."""
         statement = self._insert(hints).values(project_id=project_id, kind=kind, told_at=self._now())
-        with self._engine.begin() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["project_id", "kind"], set_={"told_at": statement.excluded.told_at}
-                )
-            )
+        fresh = {"told_at": statement.excluded.told_at}
+        self._write(statement.on_conflict_do_update(index_elements=["project_id", "kind"], set_=fresh))
 
     def find(self, project_id: int, kind: HintKind) -> datetime | None:
         """Return the time of the last event that claimed it; None where none did."""
-        statement = select(hints.c.told_at).where(hints.c.project_id == project_id, hints.c.kind == kind)
-        with self._engine.connect() as connection:
-            return connection.execute(statement).scalar()
+        return self._value(select(hints.c.told_at).where(hints.c.project_id == project_id, hints.c.kind == kind))
 
     def settle(self, project_id: int, kind: HintKind, claimed_at: datetime) -> None:
         """Delete a hint about which Label Studio was asked, unless an event has repeated it since `claimed_at`."""
         is_it = (hints.c.project_id == project_id) & (hints.c.kind == kind)
-        with self._engine.begin() as connection:
-            connection.execute(delete(hints).where(is_it, hints.c.told_at == claimed_at))
+        self._write(delete(hints).where(is_it, hints.c.told_at == claimed_at))

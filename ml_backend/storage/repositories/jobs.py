@@ -178,9 +178,8 @@ class JobRepository(Repository):
 
     def counts(self) -> Mapping[JobState, int]:
         """Return the number of jobs per state."""
-        statement = select(jobs.c.state, func.count()).group_by(jobs.c.state)
-        with self._engine.connect() as connection:
-            counts = {JobState(state): count for state, count in connection.execute(statement)}
+        statement = select(jobs.c.state, func.count().label("jobs")).group_by(jobs.c.state)
+        counts = {JobState(row["state"]): row["jobs"] for row in self._rows(statement)}
         return {state: counts.get(state, 0) for state in JobState}
 
     def claim(self, job_id: int | None = None) -> Job | None:
@@ -196,8 +195,7 @@ class JobRepository(Repository):
         free = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED, ~busy).order_by(jobs.c.id).limit(1)
         if job_id is not None:
             free = free.where(jobs.c.id == job_id)
-        with self._engine.connect() as connection:
-            free_id = connection.execute(free).scalar()
+        free_id = self._value(free)
         if free_id is None:
             return None
         try:
@@ -334,8 +332,7 @@ class JobRepository(Repository):
         return next(iter(self._jobs(statement.limit(1))), None)
 
     def _jobs(self, statement: Select[Any]) -> list[Job]:
-        with self._engine.connect() as connection:
-            return [_job(row) for row in connection.execute(statement).mappings()]
+        return [_job(row) for row in self._rows(statement)]
 
     def _update(self, condition: ColumnElement[bool], **values: Any) -> bool:
         """Change the jobs for which the condition is true; return False where there is none."""

@@ -1,6 +1,6 @@
 """Projects that were connected or seen at `/setup`."""
 
-from typing import Any
+import dataclasses
 
 from sqlalchemy import (
     Boolean,
@@ -53,9 +53,7 @@ class ProjectRepository(Repository):
 
     def find(self, project_id: int) -> Project | None:
         """The project, or None."""
-        with self._engine.connect() as connection:
-            row = connection.execute(select(projects).where(projects.c.id == project_id)).mappings().first()
-        return _project(row) if row else None
+        return next(map(_project, self._rows(select(projects).where(projects.c.id == project_id))), None)
 
     def get(self, project_id: int) -> Project:
         """The project.
@@ -72,8 +70,7 @@ class ProjectRepository(Repository):
 
     def all(self) -> list[Project]:
         """All projects by id."""
-        with self._engine.connect() as connection:
-            return [_project(row) for row in connection.execute(select(projects).order_by(projects.c.id)).mappings()]
+        return [_project(row) for row in self._rows(select(projects).order_by(projects.c.id))]
 
     def add(
         self, project_id: int, *, slug: str, title: str, label_config: str, fingerprint: str, split: SplitFractions
@@ -106,17 +103,16 @@ class ProjectRepository(Repository):
     def label_configs(self, project_id: int) -> list[SeenConfig]:
         """The label configs that the project has had, oldest first; of those that differ in layout alone, the first."""
         statement = select(label_configs).where(label_configs.c.project_id == project_id).order_by(label_configs.c.id)
-        with self._engine.connect() as connection:
-            rows = connection.execute(statement).all()
-        return [SeenConfig(row.label_config, row.fingerprint, row.seen_at, row.is_confirmed) for row in rows]
+        names = [field.name for field in dataclasses.fields(SeenConfig)]
+        return [SeenConfig(**{name: row[name] for name in names}) for row in self._rows(statement)]
 
     def set_title(self, project_id: int, title: str) -> None:
         """Remember the title as it is now."""
-        self._set(project_id, title=title)
+        self._write(update(projects).where(projects.c.id == project_id).values(title=title))
 
     def set_backend(self, project_id: int, backend_id: int) -> None:
         """Remember under which id Label Studio knows this backend."""
-        self._set(project_id, backend_id=backend_id)
+        self._write(update(projects).where(projects.c.id == project_id).values(backend_id=backend_id))
 
     def _add_config(self, connection: Connection, project_id: int, label_config: str, fingerprint: str) -> None:
         connection.execute(
@@ -129,19 +125,6 @@ class ProjectRepository(Repository):
             )
         )
 
-    def _set(self, project_id: int, **values: Any) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(update(projects).where(projects.c.id == project_id).values(**values))
-
 
 def _project(row: RowMapping) -> Project:
-    return Project(
-        id=row["id"],
-        slug=row["slug"],
-        title=row["title"],
-        label_config=row["label_config"],
-        label_config_fingerprint=row["label_config_fingerprint"],
-        split=SplitFractions.parse(row["split"]),
-        connected_at=row["connected_at"],
-        backend_id=row["backend_id"],
-    )
+    return Project(**dict(row) | {"split": SplitFractions.parse(row["split"])})

@@ -47,17 +47,14 @@ class SnapshotRepository(Repository):
             project_id=project_id, id=snapshot_id, last_event_id=last_event_id, created_at=read_at or self._now()
         )
         fresh = {"last_event_id": last_event_id, "created_at": statement.excluded.created_at}
-        with self._engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["project_id", "id"], set_=fresh))
+        self._write(statement.on_conflict_do_update(index_elements=["project_id", "id"], set_=fresh))
 
     def last(self, project_id: int) -> SnapshotRecord | None:
         """Return the project's newest snapshot."""
         statement = (
-            select(snapshots.c.id, snapshots.c.last_event_id, snapshots.c.created_at)
+            select(snapshots.c.id, snapshots.c.last_event_id, snapshots.c.created_at.label("read_at"))
             .where(snapshots.c.project_id == project_id)
             .order_by(snapshots.c.created_at.desc(), snapshots.c.last_event_id.desc())
             .limit(1)
         )
-        with self._engine.connect() as connection:
-            row = connection.execute(statement).first()
-        return SnapshotRecord(row.id, row.last_event_id, row.created_at) if row else None
+        return next((SnapshotRecord(**row) for row in self._rows(statement)), None)

@@ -101,8 +101,7 @@ class VersionRepository(Repository):
 
     def project_keys(self) -> list[str]:
         """Return the keys of the projects that have versions, in alphabetical order."""
-        with self._engine.connect() as connection:
-            return sorted(connection.execute(select(model_versions.c.project_key).distinct()).scalars())
+        return sorted(row["project_key"] for row in self._rows(select(model_versions.c.project_key).distinct()))
 
     def served(self, project_key: str) -> list[ModelVersion]:
         """Return the champion and the versions before it, without those rolled back: after v1, v2, back to v1: v1."""
@@ -116,9 +115,9 @@ class VersionRepository(Repository):
             .where(model_versions.c.served_as.is_not(None))
             .order_by(model_versions.c.served_as)
         )
-        with self._engine.connect() as connection:
-            # The last one of a project is its champion.
-            return {key: ModelVersion.name_of(key, number) for key, number in connection.execute(statement)}
+        # The last one of a project is its champion.
+        names = ((row["project_key"], ModelVersion.name_of(**row)) for row in self._rows(statement))
+        return dict(names)
 
     def serve(self, project_key: str, name: str) -> None:
         """Let a version, or the cold start, serve. A promotion does so within the step that commits it instead.
@@ -131,9 +130,7 @@ class VersionRepository(Repository):
 
     def are_complete(self) -> bool:
         """Return whether `complete` has run on this database."""
-        with self._engine.connect() as connection:
-            found = connection.execute(select(steps.c.name).where(steps.c.name == COPIED_FROM_MLFLOW))
-            return found.first() is not None
+        return bool(self._rows(select(steps.c.name).where(steps.c.name == COPIED_FROM_MLFLOW)))
 
     def complete(self, known: Iterable[ModelVersion]) -> None:
         """Add what MLflow knows, and let its champions serve in the projects in which the rows name none. Runs once.
@@ -161,8 +158,7 @@ class VersionRepository(Repository):
         """Return the versions of a project, newest first, each with its place in the order in which they served."""
         table = model_versions
         statement = select(table).where(table.c.project_key == project_key).order_by(table.c.number.desc())
-        with self._engine.connect() as connection:
-            rows = connection.execute(statement).mappings().all()
+        rows = self._rows(statement)
         last = max((row["served_as"] or 0 for row in rows), default=0)
         newest = rows[0]["number"] if rows else 0
         return [
@@ -216,10 +212,8 @@ class PromotionRepository(Repository):
 
     def advance(self, promotion: Promotion, state: PromotionState) -> Promotion:
         """Record that a step is done."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(promotions).where(promotions.c.id == promotion.id).values(state=state, updated_at=self._now())
-            )
+        this = update(promotions).where(promotions.c.id == promotion.id)
+        self._write(this.values(state=state, updated_at=self._now()))
         return self.get(promotion.id)
 
     def commit(self, promotion: Promotion, project_key: str) -> Promotion:
@@ -236,16 +230,13 @@ class PromotionRepository(Repository):
 
     def get(self, promotion_id: int) -> Promotion:
         """The promotion."""
-        with self._engine.connect() as connection:
-            row = connection.execute(select(promotions).where(promotions.c.id == promotion_id)).mappings().one()
+        (row,) = self._rows(select(promotions).where(promotions.c.id == promotion_id))
         return _promotion(row)
 
     def of_job(self, job_id: int) -> Promotion | None:
         """The promotion that a job began."""
         statement = select(promotions).where(promotions.c.job_id == job_id).order_by(promotions.c.id.desc()).limit(1)
-        with self._engine.connect() as connection:
-            row = connection.execute(statement).mappings().first()
-        return _promotion(row) if row else None
+        return next(map(_promotion, self._rows(statement)), None)
 
     def open(self, project_id: int) -> Promotion | None:
         """The project's promotion that is not finished."""
@@ -254,8 +245,7 @@ class PromotionRepository(Repository):
     def all_open(self) -> list[Promotion]:
         """Every promotion that is not finished, oldest first."""
         statement = select(promotions).where(promotions.c.state.in_(OPEN)).order_by(promotions.c.id)
-        with self._engine.connect() as connection:
-            return [_promotion(row) for row in connection.execute(statement).mappings()]
+        return [_promotion(row) for row in self._rows(statement)]
 
     def history(self, project_id: int, limit: int | None = None) -> list[Promotion]:
         """Return the project's promotions, newest first.
@@ -265,8 +255,7 @@ class PromotionRepository(Repository):
         """
         of_project = select(promotions).where(promotions.c.project_id == project_id)
         statement = of_project.order_by(promotions.c.id.desc()).limit(limit)
-        with self._engine.connect() as connection:
-            return [_promotion(row) for row in connection.execute(statement).mappings()]
+        return [_promotion(row) for row in self._rows(statement)]
 
 
 def _let_serve(connection: Connection, project_key: str, name: str) -> None:
@@ -295,18 +284,9 @@ def _let_serve(connection: Connection, project_key: str, name: str) -> None:
 
 
 def _values(version: ModelVersion) -> dict[str, object]:
-    return {
-        "project_key": version.project_key,
-        "number": version.number,
-        "method": version.method,
-        "snapshot_id": version.snapshot_id,
-        "path": str(version.path),
-        "run_id": version.run_id,
-        "label_config_fingerprint": version.label_config_fingerprint,
-        "metrics": dict(version.metrics),
-        "digest": version.digest,
-        "created_at": version.created_at,
-    }
+    names = (column.name for column in model_versions.c if column.name != "served_as")
+    values = {name: getattr(version, name) for name in names}
+    return values | {"path": str(version.path), "metrics": dict(version.metrics)}
 
 
 def _version(row: RowMapping, **flags: bool) -> ModelVersion:

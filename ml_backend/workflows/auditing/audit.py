@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,7 @@ from ..services import Services
 from .decisions import precision_table
 
 if TYPE_CHECKING:
-    from ...arrays import Floats2d
     from ...quality.precision import KindPrecision
-    from ...quality.predictions import OutOfSamplePredictions
 
 __all__ = ["PUSH_STARTS", "AuditFiles", "AuditReports", "audit_snapshot"]
 
@@ -79,7 +77,8 @@ def audit_snapshot(
         TrainingError: LoRA cannot be trained on it.
     """
     from ...quality.examine import examine
-    from ...quality.out_of_sample import audit_settings
+    from ...quality.out_of_sample import audit_settings, predict_out_of_sample
+    from ...quality.reviewed_texts import ReviewedTexts
 
     began_s = time.monotonic()
     base_model = base_model or services.options.models.base_model
@@ -90,15 +89,19 @@ def audit_snapshot(
             "`labelloop models compare`, which shows what they write"
         )
     rows, splits = _rows(snapshot, plan)
-
-    def report_waiting() -> None:
-        report(Progress(JUDGING_STARTS, "waiting", "another audit of the same project is running"))
-
-    # Two processes must not write the same cache at the same time; the second finds it filled.
-    with services.database.locks.held(f"audit-{snapshot.manifest.project.key}", report_waiting):
-        features, predictions = _predictions(services, snapshot, rows, plan, base_model, is_deep=is_deep, report=report)
-    report(Progress(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows"))
     settings = audit_settings(is_deep=is_deep, seed=services.options.seed)
+
+    waiting = Progress(JUDGING_STARTS, "waiting", "another audit of the same project is running")
+    # Two processes must not write the same cache at the same time; the second finds it filled.
+    with services.database.locks.held(f"audit-{snapshot.manifest.project.key}", partial(report, waiting)):
+        features, predictions = predict_out_of_sample(
+            [ReviewedTexts.of(rows, served) for served in plan.labeled],
+            settings,
+            base_model=base_model,
+            cache=AuditFiles.of(services, snapshot).cache,
+            report=Progress.share_of(report, JUDGING_STARTS, EXAMINING_STARTS),
+        )
+    report(Progress(EXAMINING_STARTS, "examining", f"looking at {len(rows)} rows"))
     audit = examine(
         rows,
         splits,
@@ -109,7 +112,7 @@ def audit_snapshot(
     )
     unread = reading_faults(
         plan,
-        rows,
+        [(row.task_id, row.input.get(plan.field, "")) for row in rows],
         base_model=base_model,
         max_length_tokens=settings.max_length_tokens,
     )
@@ -163,26 +166,3 @@ def _rows(snapshot: Snapshot, plan: ServingPlan) -> tuple[list[Row], list[Split]
         rows.append(row)
         splits.append(moved.get(row.task_id) or snapshot.manifest.split.split_of(row.input.get(plan.field, "")))
     return rows, splits
-
-
-def _predictions(
-    services: Services,
-    snapshot: Snapshot,
-    rows: Sequence[Row],
-    plan: ServingPlan,
-    base_model: str,
-    *,
-    is_deep: bool,
-    report: ProgressCallback,
-) -> tuple["Floats2d", Sequence["OutOfSamplePredictions"]]:
-    """Return features of the rows, and the predictions that their answers are judged by."""
-    from ...quality.out_of_sample import audit_settings, predict_out_of_sample
-    from ...quality.reviewed_texts import ReviewedTexts
-
-    return predict_out_of_sample(
-        [ReviewedTexts.of(rows, served) for served in plan.labeled],
-        audit_settings(is_deep=is_deep, seed=services.options.seed),
-        base_model=base_model,
-        cache=AuditFiles.of(services, snapshot).cache,
-        report=Progress.share_of(report, JUDGING_STARTS, EXAMINING_STARTS),
-    )

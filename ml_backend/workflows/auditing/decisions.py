@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ...domain.annotation import Task
-from ...domain.example import Span, Target, parts_of
+from ...domain.example import Target, spans_in
 from ...domain.flag import Flag, FlagOutcome
 from ...domain.project import Project
 from ...domain.reasons import ReasonCounts
@@ -100,7 +100,7 @@ def _outcome(flag: Flag, label: Target, task: Task, plan: ServingPlan) -> FlagOu
 
 def _trimmed(target: Target, text: str) -> Target:
     """Return an answer as it is read today: in older flags, spans may still have white space at their ends."""
-    spans = [part for part in parts_of(target) if isinstance(part, Span)]
+    spans = spans_in(target)
     trimmed = (span.trimmed(text[span.start : span.end]) for span in spans)
     return tuple(sorted(span for span in trimmed if span)) if spans else target
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ...batches import in_batches
@@ -74,11 +75,8 @@ def push_audit(
         StudioError: Label Studio did not answer or refused, or the label config uses a name of labelloop's fields.
     """
     _check_names(project)
-
-    def report_waiting() -> None:
-        report(Progress(0.0, STAGE, "another process is pushing"))
-
-    with services.database.locks.held(f"review-{project.id}", report_waiting):
+    waiting = partial(report, Progress(0.0, STAGE, "another process is pushing"))
+    with services.database.locks.held(f"review-{project.id}", waiting):
         return _push(services, project, audit, snapshot, report)
 
 

@@ -76,7 +76,7 @@ def connect(services: Services, project_id: int) -> Connection:
     job = _request_prelabels(services, project, log)
     return Connection(
         services.database.projects.get(project_id),
-        _project_url(services, project_id),
+        f"{services.studio.url}/projects/{project_id}/data",
         tuple(log.changes),
         tuple(log.notices),
         job,
@@ -111,11 +111,6 @@ def create_and_connect(
             "or delete the project in Label Studio and start over)"
         ) from error
     return replace(connection, changes=(*done, *connection.changes))
-
-
-def _project_url(services: Services, project_id: int) -> str:
-    """Return the URL of the project's tasks in Label Studio."""
-    return f"{services.studio.url}/projects/{project_id}/data"
 
 
 def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> None:

@@ -1,6 +1,6 @@
 """Checks of a project's loop: what serves, what annotators see of it, whether labels come back, and its tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,10 +73,10 @@ def _setup_and_predict(exam: Examination) -> tuple[BackendAnswer, BackendAnswer]
     """The two calls that Label Studio makes for one task; neither stores anything."""
     project = str(exam.project_id)
     config = exam.info.label_config
-    task = {"id": 0, "data": plan_of(exam.project.label_config).object.data("a test by labelloop doctor")}
+    task = Task(0, plan_of(exam.project.label_config).object.data("a test by labelloop doctor"))
     setup = {"project": project, "schema": config, "hostname": exam.services.studio.url}
-    predict = {"project": project, "label_config": config, "tasks": [task]}
-    return exam.probe.post("/setup", setup), exam.probe.post("/predict", predict, timeout_s=PREDICT_TIMEOUT_S)
+    promised = exam.probe.post("/setup", setup)
+    return promised, exam.probe.post("/predict", _request(exam, [task]), timeout_s=PREDICT_TIMEOUT_S)
 
 
 def _predictions(exam: Examination) -> Finding:
@@ -216,9 +216,10 @@ def _task_texts(exam: Examination) -> Finding:
     some = f"the first {len(tasks)} tasks" if len(tasks) > 1 else "the only task"
     if not empty:
         return Finding.fine(f"{some} {'have' if len(tasks) > 1 else 'has'} a text at {shown.written}")
+    keys = ", ".join(map(repr, empty[0].data)) or "nothing"
     found = (
         f"{'all' if len(empty) == len(tasks) else len(empty)} of {some} have no text at {shown.written}, task "
-        f"{empty[0].id} for one, whose data holds {_keys(empty[0].data)}; they get no pre-label, and give no row"
+        f"{empty[0].id} for one, whose data holds {keys}; they get no pre-label, and give no row"
     )
     if len(empty) < len(tasks):
         return Finding.warning(found, "fill it in, or delete these tasks")
@@ -227,10 +228,6 @@ def _task_texts(exam: Examination) -> Finding:
         'let value="$..." under Settings, Labeling Interface name what the tasks hold, or import tasks that hold it'
         + ("" if shown.encoding == "none" else f", encoded as {shown.encoding}"),
     )
-
-
-def _keys(data: Mapping[str, Any]) -> str:
-    return ", ".join(map(repr, data)) or "nothing"
 
 
 def _prelabels(exam: Examination) -> Finding:

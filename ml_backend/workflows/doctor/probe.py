@@ -93,12 +93,12 @@ class BackendProbe:
             return BackendAnswer(response.status_code, None, response.reason_phrase)
 
     @staticmethod
-    def why_unreachable(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
+    def why_unreachable(url: str) -> str:
         """Return `unknown_host`, `refused`, `silent` or, where a connection can be made after all, `reachable`."""
         parts = urlsplit(url)
         try:
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            socket.create_connection((parts.hostname or "", port), timeout=timeout_s).close()
+            socket.create_connection((parts.hostname or "", port), timeout=CONNECT_TIMEOUT_S).close()
         except (socket.gaierror, ValueError, UnicodeError):
             return "unknown_host"
         except ConnectionRefusedError:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 
 from ...domain.addresses import LOOPBACK_HOSTS
-from ...domain.job import Job, JobState
+from ...domain.job import JobState
 from ...errors import ModelNotFound, StudioUnauthorized, StudioUnreachable
 from .examination import Check, Examination, Finding
 from .probe import BackendProbe
@@ -15,7 +15,7 @@ from .probe import BackendProbe
 __all__ = ["CHECKS"]
 
 TESTED_RELEASE = "1.23"
-LONGEST_WAIT_S = 30.0
+LONGEST_WAIT = timedelta(seconds=30)
 MODEL_CLASSES = ("labelloop", "LabelloopModel")  # the latter where label-studio-ml serves it
 JOBS_READ = 1000
 HOW_TO_GET_ACCESS = (
@@ -180,7 +180,7 @@ def _worker(exam: Examination) -> Finding:
     newest = jobs.newest(limit=JOBS_READ)
     busy = {job.project_id for job in newest if job.state is JobState.RUNNING and job.project_id}
     waiting = [job for job in newest if job.state is JobState.QUEUED and job.project_id not in busy]
-    if stuck := [job for job in waiting if _waits_too_long(job, exam)]:
+    if stuck := [each for each in waiting if each.created_at and now - each.created_at > LONGEST_WAIT]:
         job = stuck[-1]
         waited_s = (now - job.created_at).total_seconds() if job.created_at else 0.0
         return Finding.broken(
@@ -193,10 +193,6 @@ def _worker(exam: Examination) -> Finding:
             "a running worker ends such jobs by itself; if none runs, start `labelloop serve`",
         )
     return Finding.fine(f"{len(newest) - len(waiting)} jobs were taken, {len(waiting)} wait for their turn")
-
-
-def _waits_too_long(job: Job, exam: Examination) -> bool:
-    return job.created_at is not None and exam.services.clock() - job.created_at > timedelta(seconds=LONGEST_WAIT_S)
 
 
 def _is_loopback(url: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...domain.annotation import Task
-from ...domain.example import Row
+from ...domain.readable import listed
 from ...errors import EncoderError
 from ...exporters.heads.base import AnswerColumn
 from ...models.text.encoder import Encoder
@@ -20,7 +20,6 @@ __all__ = ["ReadingFault", "reading_faults", "task_faults"]
 
 MOST_UNKNOWN, MOST_SPELLED, MOST_ALIKE = 0.1, 0.4, 0.1
 """Up to these shares, texts are read well enough; languages that a model knows stay far below, others far above."""
-NAMED_TASKS = 5
 READERS = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2", "intfloat/multilingual-e5-small"
 WRITERS = "Qwen/Qwen3-0.6B", "bigscience/bloomz-560m"
 
@@ -43,7 +42,7 @@ class ReadingFault:
 
 def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) -> list[ReadingFault]:
     """Return what the models in the settings cannot read of these tasks."""
-    return _faults(
+    return reading_faults(
         plan,
         [(task.id, plan.text(task.data)) for task in tasks],
         base_model=services.options.models.base_model,
@@ -53,35 +52,23 @@ def task_faults(services: Services, plan: ServingPlan, tasks: Iterable[Task]) ->
 
 
 def reading_faults(
-    plan: ServingPlan, rows: Iterable[Row], *, base_model: str, max_length_tokens: int, text_base_model: str = ""
-) -> list[ReadingFault]:
-    """Return what the models behind a plan's controls cannot read of these rows' texts.
-
-    A base model is skipped where its tokenizer cannot be loaded, or does not give the positions of its tokens.
-
-    Args:
-        base_model: the model that reads for controls that are answered with labels.
-        max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
-        text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
-    """
-    return _faults(
-        plan,
-        [(row.task_id, row.input.get(plan.field, "")) for row in rows],
-        base_model=base_model,
-        max_length_tokens=max_length_tokens,
-        text_base_model=text_base_model,
-    )
-
-
-def _faults(
     plan: ServingPlan,
     texts: Sequence[tuple[int, str]],
     *,
     base_model: str,
     max_length_tokens: int,
-    text_base_model: str,
+    text_base_model: str = "",
 ) -> list[ReadingFault]:
-    """Return the faults of texts, each with the id of its task."""
+    """Return what the models behind a plan's controls cannot read of these texts.
+
+    A base model is skipped where its tokenizer cannot be loaded, or does not give the positions of its tokens.
+
+    Args:
+        texts: each with the id of its task.
+        base_model: the model that reads for controls that are answered with labels.
+        max_length_tokens: how many tokens of a text are read for choices. Entities read all of it.
+        text_base_model: the model that writes for controls that are answered with a text; "" if there is none.
+    """
     faults: list[ReadingFault] = []
     if plan.labeled and (reader := _tokeniser(base_model)) is not None:
         faults += _script_faults(texts, reader, base_model, "LABELLOOP_BASE_MODEL", READERS)
@@ -144,10 +131,10 @@ def _length_faults(
     read = min(max_length_tokens, most or max_length_tokens)
     longer = longer_texts([text for _, text in texts], tokeniser, read)
     if longer:
-        tasks = list(dict.fromkeys(texts[position][0] for position in longer))
+        tasks = listed(map(str, dict.fromkeys(texts[position][0] for position in longer)))
         yield ReadingFault(
             f"{len(longer)} of {len(texts)} texts ({len(longer) / len(texts):.1%}) have more than {read} tokens, and "
-            f"what comes after those is not read for {' and '.join(map(repr, choices))} (tasks {_listed(tasks)})",
+            f"what comes after those is not read for {' and '.join(map(repr, choices))} (tasks {tasks})",
             _longer_reading(read, most),
         )
 
@@ -156,8 +143,3 @@ def _longer_reading(read: int, most: int | None) -> str:
     if most is not None and most <= read:
         return "choose a base model that reads more, or put what matters first"
     return f"train with `--set max_length_tokens={most or 2 * read}` to have more of them read, which takes longer"
-
-
-def _listed(tasks: Sequence[int]) -> str:
-    more = len(tasks) - NAMED_TASKS
-    return ", ".join(map(str, tasks[:NAMED_TASKS])) + (f" and {more} more" if more > 0 else "")

@@ -77,7 +77,8 @@ class RowSource:
             is_flat = FlatFile(export).is_flat()
             yield from read_flat_export(export, plan.config, notes) if is_flat else read_export(export, notes)
 
-        return cls(services, str(export), tasks(), plan, _no_history)
+        # labelloop did not see the annotations of a file being made.
+        return cls(services, str(export), tasks(), plan, lambda _task, _annotation: None)
 
     def settings(self, split: SplitFractions) -> BuildSettings:
         """Return what decides on rows."""
@@ -137,8 +138,3 @@ def _event_history(services: Services, project: Project, plan: ServingPlan) -> H
         return credible_event(events.get(annotation.id, ()), task, annotation, is_held_out=is_held_out)
 
     return history
-
-
-def _no_history(_task: Task, _annotation: Annotation) -> AnnotationEvent | None:
-    """Return nothing, as labelloop did not see the annotations of a file being made."""
-    return None

@@ -8,8 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from ...domain.event import AnnotationEvent
-from ...domain.hint import HintKind
+from ...domain.event import AnnotationEvent, HintKind
 from ...domain.job import Job
 from ...domain.model import ModelVersion
 from ...domain.project import Project

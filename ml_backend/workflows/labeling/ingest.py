@@ -7,19 +7,17 @@ snapshot come from the API as well. Events add only facts that the API does not 
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from ...domain.event import AnnotationEvent, EventAction
+from ...domain.event import AnnotationEvent, EventAction, HintKind
 from ...domain.example import SelectedBy
-from ...domain.hint import HintKind
-from ...domain.job import Job
 from ...labelstudio.payloads import AnnotationChange, WebhookMessage
 from ..connecting.projects import remember_project
 from ..jobs.kinds.train import TrainJob
 from ..services import Services
 
-__all__ = ["KNOWN_ACTIONS", "START_TRAINING", "UNCERTAINTY_SAMPLING", "Received", "receive"]
+__all__ = ["KNOWN_ACTIONS", "START_TRAINING", "UNCERTAINTY_SAMPLING", "receive"]
 
 log = logging.getLogger(__name__)
 
@@ -27,54 +25,36 @@ START_TRAINING = "START_TRAINING"
 UNCERTAINTY_SAMPLING = "Uncertainty sampling"
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """The consequences of an event.
+def receive(services: Services, message: WebhookMessage) -> dict[str, Any]:
+    """Store the content of a webhook call, and queue the job of Start Training; return the answer to the call.
 
-    Attributes:
-        new_events: annotation events that were not known before.
-        job: the job that it started, or that was under way already.
-    """
-
-    action: str
-    new_events: int = 0
-    job: Job | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the answer to the event."""
-        answer: dict[str, Any] = {"status": "ok", "new_events": self.new_events}
-        if self.job is not None:
-            answer |= {"job": self.job.id, "state": self.job.state}
-        return answer
-
-
-def receive(services: Services, message: WebhookMessage) -> Received:
-    """Store the content of a webhook call, and queue the job of Start Training. A repeated call does no harm.
+    The answer counts the annotation events that were not known before, and names the job that was started, or that
+    was under way already. A repeated call does no harm.
 
     Raises:
         LabelConfigError: START_TRAINING for a project whose label config cannot be served.
         ProjectNotFound: START_TRAINING for a project that nobody connected.
     """
+    answer: dict[str, Any] = {"status": "ok", "new_events": 0}
     if message.project_id is None:
         log.info("event %s names no project; nothing to do", message.action)
-        return Received(message.action)
-    if message.action == START_TRAINING:
+    elif message.action == START_TRAINING:
         if message.project is not None and message.project.label_config:
             remember_project(services, message.project_id, message.project.label_config, title=message.project.title)
         job, _ = TrainJob.by_settings(services, "label-studio").request(services, message.project_id)
-        return Received(message.action, job=job)
-    handler = _HANDLERS.get(message.action)
-    if handler is None:
+        answer |= {"job": job.id, "state": job.state}
+    elif (handler := _HANDLERS.get(message.action)) is None:
         log.info("event %s is not one that labelloop acts on", message.action)
-        return Received(message.action)
-    return handler(services, message, message.project_id)
+    else:
+        answer["new_events"] = handler(services, message, message.project_id)
+    return answer
 
 
-def _annotated(services: Services, message: WebhookMessage, project_id: int) -> Received:
+def _annotated(services: Services, message: WebhookMessage, project_id: int) -> int:
     action = EventAction.UPDATED if message.action.endswith("UPDATED") else EventAction.CREATED
     is_connected = services.database.projects.find(project_id) is not None
     events = [_event(message, project_id, change, action, is_connected=is_connected) for change in message.annotations]
-    return Received(message.action, new_events=services.database.events.add(_suspects(services, project_id, events)))
+    return services.database.events.add(_suspects(services, project_id, events))
 
 
 def _suspects(services: Services, project_id: int, events: list[AnnotationEvent]) -> list[AnnotationEvent]:
@@ -98,26 +78,26 @@ def _selected_by(message: WebhookMessage) -> SelectedBy:
     return SelectedBy.ACTIVE if is_uncertain else SelectedBy.RANDOM
 
 
-def _deleted(services: Services, message: WebhookMessage, project_id: int) -> Received:
+def _deleted(services: Services, message: WebhookMessage, project_id: int) -> int:
     events = [
         AnnotationEvent(project_id=project_id, action=EventAction.DELETED, annotation_id=annotation_id)
         for annotation_id in message.deleted_annotation_ids
     ]
-    return Received(message.action, new_events=services.database.events.add(events))
+    return services.database.events.add(events)
 
 
-def _hint(kind: HintKind) -> Callable[[Services, WebhookMessage, int], Received]:
+def _hint(kind: HintKind) -> Callable[[Services, WebhookMessage, int], int]:
     """Return a handler that stores a hint for the worker to ask Label Studio; it ignores projects nobody connected."""
 
-    def remember(services: Services, message: WebhookMessage, project_id: int) -> Received:
+    def remember(services: Services, _message: WebhookMessage, project_id: int) -> int:
         if services.database.projects.find(project_id) is not None:
             services.database.hints.put(project_id, kind)
-        return Received(message.action)
+        return 0
 
     return remember
 
 
-_HANDLERS: dict[str, Callable[[Services, WebhookMessage, int], Received]] = {
+_HANDLERS: dict[str, Callable[[Services, WebhookMessage, int], int]] = {
     "ANNOTATION_CREATED": _annotated,
     "ANNOTATION_UPDATED": _annotated,
     "ANNOTATIONS_CREATED": _annotated,

@@ -6,6 +6,7 @@ repeated; the promotion's row says which one was the last, and whoever finds an 
 """
 
 import logging
+from functools import partial
 
 from ...domain.job import Job, JobState
 from ...domain.model import ModelVersion, Promotion, PromotionState
@@ -86,11 +87,8 @@ class Promoter:
 
     def finish(self, project: Project, promotion: Promotion, report: ProgressCallback = Progress.ignore) -> Promotion:
         """Continue a promotion after its last step to the end, once no other process works on it."""
-
-        def report_waiting() -> None:
-            report(Progress(0.0, STAGE, "another process is finishing it"))
-
-        with self._services.database.locks.held(_lock(project.id), report_waiting):
+        waiting = partial(report, Progress(0.0, STAGE, "another process is finishing it"))
+        with self._services.database.locks.held(_lock(project.id), waiting):
             return self._finish(project, promotion, Progress.share_of(report, 0.0, 1.0, STAGE))
 
     def reconcile(self) -> int:

@@ -166,7 +166,7 @@ def _unread(plan: ServingPlan, rows: Sequence[Row], parts: Sequence["PartFacts"]
     writers = [part.decoder.writer for part in parts if part.decoder.is_written]
     faults = reading_faults(
         plan,
-        rows,
+        [(row.task_id, row.input[plan.field]) for row in rows],
         base_model=base_model,
         max_length_tokens=min((part.max_length_tokens for part in labeled), default=0),
         text_base_model=next(iter(writers), ""),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...atomic_files import atomic_text
 from ...domain.example import Row
@@ -50,7 +50,10 @@ def trusted_rows(
     if suspicions is None:
         suspicions = suspicion(services, snapshot, base_model=base_model, report=report)
         with atomic_text(context.folder / SUSPICIONS) as file:
-            json.dump({CONTROLS: {name: _to_json(each) for name, each in suspicions.items()}}, file)
+            controls = {
+                name: {"quality": each.quality, "suspects": sorted(each.suspects)} for name, each in suspicions.items()
+            }
+            json.dump({CONTROLS: controls}, file)
         context.keep(is_audited=True)  # progress: deaths before and after it are not in a row
     notes = []
     for served in plan.labeled:
@@ -99,7 +102,3 @@ def _earlier_suspicions(path: Path) -> Mapping[str, "Suspicion"] | None:
     if controls is None:
         return None  # of a release that knew one control alone
     return {name: Suspicion(each["quality"], frozenset(each["suspects"])) for name, each in controls.items()}
-
-
-def _to_json(suspicion: "Suspicion") -> dict[str, Any]:
-    return {"quality": suspicion.quality, "suspects": sorted(suspicion.suspects)}

@@ -142,7 +142,11 @@ def _fit(
     text_base_model = _text_base_model(services, choices, plan)
     unread = reading_faults(
         plan,
-        (row for split in Split for row in SnapshotFolder(snapshot.path).rows(split)),
+        [
+            (row.task_id, row.input.get(plan.field, ""))
+            for split in Split
+            for row in SnapshotFolder(snapshot.path).rows(split)
+        ],
         base_model=choices.base_model,
         max_length_tokens=settings.max_length_tokens,
         text_base_model=text_base_model,

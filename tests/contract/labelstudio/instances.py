@@ -1,17 +1,21 @@
 """The Label Studios that the tests of the port run against, and what these tests ask of them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from ml_backend.domain.annotation import Prediction, Task
 from ml_backend.domain.ports import Studio
+from ml_backend.errors import StudioRejected
 from ml_backend.labelstudio.client import StudioClient
 from tests.fake_studio import FakeStudio
 from tests.studio import choice
 
-__all__ = ["Instance", "missing", "prediction", "prelabel_ids", "reviewed"]
+__all__ = ["Instance", "missing", "prediction", "prelabel_ids", "refused", "reviewed"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,14 @@ class Instance:
     port: Studio
     delete_task: Callable[[int], None]
     update_annotation: Callable[[int, Mapping[str, Any]], object]
+
+
+@contextmanager
+def refused(status: int, match: str | None = None) -> Iterator[None]:
+    """Expects Label Studio to refuse what the block asks for."""
+    with pytest.raises(StudioRejected, match=match) as caught:
+        yield
+    assert caught.value.status == status
 
 
 def prediction(version: str, label: str = "Billing", score: float | None = 0.8) -> Prediction:

@@ -1,6 +1,6 @@
 import pytest
 
-from ml_backend.domain.hint import HintKind
+from ml_backend.domain.event import HintKind
 from ml_backend.storage.database import Database
 from tests.fakes import FakeClock
 

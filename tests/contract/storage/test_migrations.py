@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, Engine, MetaData, inspect, text
 
-from ml_backend.domain.hint import HintKind
+from ml_backend.domain.event import HintKind
 from ml_backend.domain.job import JobState
 from ml_backend.domain.model import GateDecision
 from ml_backend.domain.project import SeenConfig

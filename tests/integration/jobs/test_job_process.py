@@ -13,15 +13,9 @@ from ml_backend.options import Options
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Options:
-    return Options(home=tmp_path / "home")
-
-
-def test_a_launched_job_finds_its_row_and_writes_how_it_ended(
-    settings: Options, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_launched_job_finds_its_row_and_writes_how_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    settings = Options(home=tmp_path / "home")
     services = build_services(settings)
     job, _ = services.database.jobs.request("prelabel", 7, {"trigger": "test"}, dedupe_key="prelabel-7", claim=True)
     assert isinstance(services.launcher, SubprocessLauncher)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -206,7 +207,7 @@ def test_a_backend_is_asked_for_predictions_with_the_tasks_in_order(
 
     body = {"selectedItems": {"all": True, "excluded": []}}
     params = {"id": "retrieve_tasks_predictions", "project": project.id}
-    studio_client._http.send("POST", "api/dm/actions", body, params=params)
+    studio_client._http.send("POST", f"api/dm/actions?{urlencode(params)}", body)
 
     (asked,) = [PredictRequest.read(body) for path, _, body in stub.received if path == "/predict"]
     assert asked.project_id == project.id

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ml_backend.learning.classification.adversarial import WordVectors
@@ -45,14 +44,3 @@ def test_the_shift_raises_the_loss_more_than_a_random_one_does(architecture: str
     handle.remove()
     assert shifted - plain > 2 * abs(random - plain)
     assert after == pytest.approx(plain, abs=1e-6)
-
-
-def test_the_hook_goes_with_the_block(tmp_path: Path) -> None:
-    encoder = tiny_encoder(tmp_path / "bert")
-    before = encoder.embed(TEXTS)
-
-    with WordVectors(encoder.backbone.module):
-        assert len(encoder.backbone.module.get_input_embeddings()._forward_hooks) == 1
-
-    assert len(encoder.backbone.module.get_input_embeddings()._forward_hooks) == 0
-    np.testing.assert_array_equal(encoder.embed(TEXTS), before)

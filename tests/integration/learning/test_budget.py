@@ -1,7 +1,6 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,6 @@ from ml_backend.domain.model import Method
 from ml_backend.learning.loop.schedule import Deadline
 from ml_backend.models.bundle.bundle import read_bundle
 from tests.integration.learning.trials import Trial
-from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, keyword_data, linear_data
 
 SETTINGS = replace(FAST, epochs=4, adversarial_size=0.1, least_validation_rows=12, budget_min=3.0)
@@ -27,16 +25,6 @@ class Ticking:
 
 def ticking(tick_s: float) -> Deadline:
     return Deadline.after(180, Ticking(tick_s))
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
-
-
-@pytest.fixture
-def trial(tmp_path: Path, base: str) -> Trial:
-    return Trial(tmp_path, base)
 
 
 def test_a_fast_machine_leaves_nothing_out(trial: Trial) -> None:

@@ -16,18 +16,7 @@ from ml_backend.models.graphs.fastest import open_runtime
 from ml_backend.models.graphs.store import GraphStore
 from ml_backend.models.text.classifier import TextClassifier, served_graph
 from tests.integration.learning.trials import Trial
-from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import FAST, LINEAR_HEADS, topic_data
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
-    return GraphStore(tmp_path_factory.mktemp("home") / "graphs")
 
 
 @pytest.mark.parametrize(("method", "heads"), [(Method.LORA, LINEAR_HEADS), (Method.FULL, LINEAR_HEADS[:1])])

@@ -1,6 +1,5 @@
 """Whole fine-tunings of small decoders that never saw a word before."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,16 +67,6 @@ def test_twenty_pairs_are_learned_by_heart_and_written_again_after_reloading(
     assert again == found.tuned.texts
 
 
-def test_a_model_trained_on_another_base_is_refused(tmp_path: Path) -> None:
-    name = save_base(tmp_path / "base")
-    tune(name, tmp_path / "tuned", replace(LORA, epochs=1))
-    shutil.rmtree(name)
-    save_base(tmp_path / "base", seed=1)
-
-    with pytest.raises(BundleError, match=r"was trained on .* with weights .* found"):
-        load_tuned_model(tmp_path / "tuned")
-
-
 @pytest.mark.parametrize("damage", ["{", "{}"])
 def test_a_damaged_model_is_refused(damage: str, tmp_path: Path) -> None:
     tune(save_base(tmp_path / "base"), tmp_path / "tuned", replace(LORA, epochs=1))
@@ -112,16 +101,6 @@ def test_progress_rises_to_the_end_and_names_the_loss(tmp_path: Path) -> None:
     assert [step.message.split(",")[0] for step in steps] == ["epoch 1 of 2"] * 2 + ["epoch 2 of 2"] * 2
 
 
-def test_what_the_report_raises_stops_the_training(tmp_path: Path) -> None:
-    def stop(progress: Progress) -> None:
-        if progress.stage == "training":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        tune(save_base(tmp_path / "base"), tmp_path / "tuned", LORA, report=stop)
-    assert not (tmp_path / "tuned").exists()
-
-
 def test_an_interrupted_fine_tuning_comes_to_the_same_model(tmp_path: Path) -> None:
     name, settings = save_base(tmp_path / "base"), replace(LORA, epochs=4)
     whole = tune(name, tmp_path / "whole", settings, holdout=PAIRS[:5])
@@ -133,6 +112,7 @@ def test_an_interrupted_fine_tuning_comes_to_the_same_model(tmp_path: Path) -> N
 
     with pytest.raises(KeyboardInterrupt):
         tune(name, tmp_path / "tuned", settings, holdout=PAIRS[:5], report=stop, checkpoints=kept)
+    assert not (tmp_path / "tuned").exists()
     told: list[Progress] = []
     found = tune(name, tmp_path / "tuned", settings, holdout=PAIRS[:5], report=told.append, checkpoints=kept)
 

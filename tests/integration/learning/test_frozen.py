@@ -17,13 +17,8 @@ from tests.unit.learning.builders import LINEAR_HEADS, topic_data
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
-    return TextEncoder.load(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> GraphStore:
-    return GraphStore(tmp_path_factory.mktemp("home") / "graphs")
+def frozen(base: str) -> TextEncoder:
+    return TextEncoder.load(base)
 
 
 def reading_of(encoder: TextEncoder, head: str = "softmax") -> TokenisedTexts:
@@ -34,47 +29,47 @@ def reading_of(encoder: TextEncoder, head: str = "softmax") -> TokenisedTexts:
 
 
 @pytest.mark.parametrize("head", LINEAR_HEADS)
-def test_the_graph_gives_the_vectors_that_torch_gives(base: TextEncoder, store: GraphStore, head: str) -> None:
-    tokenised = reading_of(base, head)
+def test_the_graph_gives_the_vectors_that_torch_gives(frozen: TextEncoder, store: GraphStore, head: str) -> None:
+    tokenised = reading_of(frozen, head)
     told: list[int] = []
 
-    with frozen_encoder(base, store, tokenised) as encoder:
+    with frozen_encoder(frozen, store, tokenised) as encoder:
         assert isinstance(encoder, GraphEncoder)
         found = encoder.vectors(tokenised, on_rows=told.append)
 
-    np.testing.assert_allclose(found, base.vectors(tokenised), atol=0.05)
+    np.testing.assert_allclose(found, frozen.vectors(tokenised), atol=0.05)
     assert told[-1] == len(tokenised.sequences)
 
 
 def test_a_graph_of_another_model_is_not_believed(
-    base: TextEncoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    frozen: TextEncoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = TextEncoder.load(save_tiny_model("bert", tmp_path / "other", seed=1))
     store = GraphStore(tmp_path / "graphs")
-    mine, theirs = (store.share(encoder).graph.onnx for encoder in (base, other))
+    mine, theirs = (store.share(encoder).graph.onnx for encoder in (frozen, other))
     mine.write_bytes(theirs.read_bytes())
 
-    with caplog.at_level(logging.WARNING), frozen_encoder(base, store, reading_of(base)) as encoder:
-        assert encoder is base
+    with caplog.at_level(logging.WARNING), frozen_encoder(frozen, store, reading_of(frozen)) as encoder:
+        assert encoder is frozen
 
     assert "the ones of the graph differ" in caplog.text
 
 
-def test_torch_computes_where_there_is_no_graph(base: TextEncoder, tmp_path: Path) -> None:
+def test_torch_computes_where_there_is_no_graph(frozen: TextEncoder, tmp_path: Path) -> None:
     store = GraphStore(tmp_path / "graphs")
-    store.share(base).graph.onnx.write_bytes(b"no graph")
+    store.share(frozen).graph.onnx.write_bytes(b"no graph")
 
     for graphs in (None, store):
-        with frozen_encoder(base, graphs, reading_of(base)) as encoder:
-            assert encoder is base
+        with frozen_encoder(frozen, graphs, reading_of(frozen)) as encoder:
+            assert encoder is frozen
 
 
-def test_the_vectors_are_the_same_every_time(base: TextEncoder, store: GraphStore) -> None:
-    tokenised = reading_of(base, "tags")
+def test_the_vectors_are_the_same_every_time(frozen: TextEncoder, store: GraphStore) -> None:
+    tokenised = reading_of(frozen, "tags")
 
     found = []
     for _ in range(2):
-        with frozen_encoder(base, store, tokenised) as encoder:
+        with frozen_encoder(frozen, store, tokenised) as encoder:
             found.append(encoder.vectors(tokenised))
 
     np.testing.assert_array_equal(*found)

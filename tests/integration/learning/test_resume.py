@@ -14,7 +14,6 @@ from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingOutcome
 from ml_backend.models.bundle.bundle import read_bundle
 from tests.integration.learning.trials import Trial
-from tests.tiny_models import save_tiny_model
 from tests.unit.learning.builders import FAST, keyword_data, topic_data
 
 FOLDS = ([keyword_data(8)], replace(FAST, epochs=4, lora_dropout=0.2))
@@ -34,11 +33,6 @@ SEVERAL = (
 
 class Killed(Exception):
     """Stands for the death of the process: nothing catches it."""
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
 class Attempts:
@@ -147,17 +141,3 @@ def test_progress_goes_on_where_it_was_and_never_says_that_all_is_to_do_again(tm
     fractions = [report.fraction for report in attempts.reports]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-
-
-def test_full_training_goes_on_after_the_last_epoch_that_was_kept(tmp_path: Path, base: str) -> None:
-    wanted = Attempts(tmp_path / "whole", base, *FULL).train()
-    attempts = Attempts(tmp_path / "killed", base, *FULL)
-    with pytest.raises(Killed):
-        attempts.train(dies=lambda: attempts.saved[-1:] == ["full, epoch 3"])
-
-    assert_same(attempts.train(), wanted)
-
-    assert attempts.saved[:4] == ["features", "full, epoch 1", "full, epoch 2", "full, epoch 3"]
-    assert len(attempts.saved) == len(set(attempts.saved)), "an epoch was trained twice"
-    first_step = next(report for report in attempts.reports if report.stage == "training")
-    assert first_step.message.startswith("step 10 of 15, ")

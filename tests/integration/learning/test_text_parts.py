@@ -14,7 +14,7 @@ from ml_backend.errors import BundleError, TrainingError
 from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.rows.collect import training_data
-from ml_backend.learning.rows.data import LabeledTexts, TrainingData
+from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingOutcome
 from ml_backend.models.bundle.bundle import read_bundle
 from ml_backend.models.bundle.manifest import BundleFacts
@@ -24,7 +24,6 @@ from ml_backend.tasks import ServingPlan
 from tests.bank_questions import PAIRS, save_base
 from tests.integration.learning.trials import Trial
 from tests.openai_server import Script, openai_server
-from tests.tiny_models import save_tiny_model
 from tests.unit.tasks.plans import plan
 
 AREA = '<TextArea name="reply" toName="text" required="true"/>'
@@ -35,11 +34,6 @@ WRITING = GenerationSettings(
     train_embeddings=True, epochs=12, learning_rate=1e-2, batch_size=10, max_new_tokens=30, max_length_tokens=128
 )
 PROMPTS = [pair.prompt for pair in PAIRS]
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +65,8 @@ def train(trial: Trial, served: ServingPlan, writing: GenerationSettings = WRITI
 
 
 @pytest.fixture
-def trial(tmp_path: Path, encoder: str, decoder: str) -> Trial:
-    return Trial(tmp_path, encoder, decoder, FACTS)
+def trial(tmp_path: Path, base: str, decoder: str) -> Trial:
+    return Trial(tmp_path, base, decoder, FACTS)
 
 
 def test_a_version_answers_with_labels_and_with_texts(trial: Trial) -> None:
@@ -107,15 +101,6 @@ def test_a_version_of_texts_alone_needs_no_encoder(tmp_path: Path, decoder: str)
     assert "ROUGE-L" in outcome.reason
     assert trial.run.params["train_embeddings"] is True
     assert {"training_curves.png", "base_and_tuned.json"} <= {*trial.run.figures, *trial.run.tables}
-
-
-def test_drafts_of_a_reloaded_version_are_those_it_was_measured_by(trial: Trial) -> None:
-    train(trial, plan(AREA))
-    table = trial.run.tables["base_and_tuned.json"]
-
-    answers = BundlePredictor(trial.out).predict([row["prompt"] for row in table])
-
-    assert [answer["reply"].target if answer else "" for answer in answers] == [row["tuned"] for row in table]
 
 
 @pytest.mark.parametrize("method", [Method.LORA, Method.FULL])
@@ -159,22 +144,6 @@ def test_a_bundle_whose_base_is_gone_is_refused(trial: Trial, tmp_path: Path) ->
         BundlePredictor(trial.out)
 
 
-def test_a_base_model_has_to_be_named(tmp_path: Path, encoder: str) -> None:
+def test_a_base_model_has_to_be_named(tmp_path: Path, base: str) -> None:
     with pytest.raises(TrainingError, match="LABELLOOP_TEXT_BASE_MODEL"):
-        train(Trial(tmp_path, encoder, "", FACTS), plan(AREA))
-
-
-def test_rows_without_a_response_are_left_out_with_a_warning() -> None:
-    served = plan(AREA).controls[0]
-    rows = rows_of([("card?", "Block it."), (" ", "Nothing."), ("fee?", "We pay.")])
-    rows[2] = replace(rows[2], targets={})
-
-    data = training_data(rows, [], served, "text")
-
-    assert (data.train.texts, data.train.targets) == (("card?",), ("Block it.",))
-    empty, unanswered = rows[1].task_id, rows[2].task_id
-    (warning,) = data.warnings
-    told = f"1 task with an empty text ({empty}), 1 task without an answer that counts ({unanswered})"
-    assert warning == f"2 train rows were left out: {told}"
-    assert isinstance(data.validation, LabeledTexts)
-    assert len(data.validation) == 0
+        train(Trial(tmp_path, base, "", FACTS), plan(AREA))

@@ -11,7 +11,8 @@ from ml_backend.learning.rows.data import TrainingData
 from ml_backend.learning.run import TrainingContext, TrainingOutcome, train_version
 from ml_backend.models.bundle.manifest import BundleFacts
 from tests.fakes import FakeRun
-from tests.unit.learning.builders import FACTS, FAST, fake_run
+from tests.trained_parts import FACTS
+from tests.unit.learning.builders import FAST, fake_run
 
 
 class Trial:

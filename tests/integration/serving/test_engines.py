@@ -9,26 +9,16 @@ import numpy as np
 import pytest
 
 from ml_backend.errors import BundleError, EncoderError
-from ml_backend.models.base.base_model import weights_sha256
-from ml_backend.models.bundle.bundle import Bundle, read_bundle, write_bundle
-from ml_backend.models.bundle.head import Head
-from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
-from ml_backend.models.decoders.softmax import SoftmaxDecoder
+from ml_backend.models.bundle.bundle import Bundle
 from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
 from ml_backend.serving.engine import Engine
 from ml_backend.serving.engines import EngineEncoder, Engines
-from tests.tiny_models import save_tiny_model
-from tests.trained_parts import written_part
+from tests.trained_parts import random_head, softmax_part, written_bundle
 
 TEXTS = ["where is my card", "cash please", "refund", "late bank transfer a b c " * 30]
 LABELS = ("card", "cash", "refund")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
 @pytest.fixture(scope="module")
@@ -41,24 +31,9 @@ def bundle(base: str, tmp_path: Path) -> Callable[..., Bundle]:
     """Makes a version whose head is random and whose base is frozen."""
 
     def write(version: str, *, base_sha256: str = "") -> Bundle:
-        seed = sum(map(ord, version))
-        weight = np.random.default_rng(seed).normal(size=(len(LABELS), 16)).astype(np.float32)
-        head = Head(weight, np.zeros(len(LABELS), dtype=np.float32))
-        manifest = BundleManifest(
-            model_version=version,
-            base_model=base,
-            base_model_sha256=base_sha256 or weights_sha256(base),
-            facts=BundleFacts(
-                field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef"
-            ),
-            parts=(),
-            seed=7,
-            created_at="2026-01-01T00:00:00+00:00",
-            libraries={},
-        )
-        part = written_part(tmp_path / version / "part", head, SoftmaxDecoder(labels=LABELS))
-        write_bundle(tmp_path / version / "bundle", manifest, [part], trained_on=[])
-        return read_bundle(tmp_path / version / "bundle")
+        head = random_head(len(LABELS), 16, seed=sum(map(ord, version)))
+        part = softmax_part(tmp_path / version / "part", head, LABELS)
+        return written_bundle(tmp_path / version / "bundle", base, part, version=version, base_sha256=base_sha256)
 
     return write
 

@@ -15,17 +15,15 @@ from safetensors.numpy import load_file, save_file
 
 from ml_backend.errors import BundleError, LabelloopError
 from ml_backend.models.base.adapters import save_adapter
-from ml_backend.models.base.base_model import load_backbone, weights_sha256
-from ml_backend.models.bundle.bundle import Bundle, read_bundle, write_bundle
+from ml_backend.models.base.base_model import load_backbone
+from ml_backend.models.bundle.bundle import Bundle, read_bundle
 from ml_backend.models.bundle.head import Head
-from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.word_shapes import WIDTH
 from ml_backend.serving.bundle_predictor import BundlePredictor
-from tests.tiny_models import save_tiny_model
-from tests.trained_parts import written_part
+from tests.trained_parts import written_bundle, written_part
 
 TEXTS = ["where is my card", "cash please"]
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -34,12 +32,11 @@ VALUES: list[Any] = [None, -1, 0, 2**80, math.nan, math.inf, "", "x", [], {}, [N
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def bundle(tmp_path_factory: pytest.TempPathFactory, base: str) -> Bundle:
     """A version with an adapter, with thresholds, and with entities."""
     from peft import LoraConfig, get_peft_model
 
     folder = tmp_path_factory.mktemp("tampered")
-    base = save_tiny_model("bert", folder / "bert")
     width = load_backbone(base).hidden_size
     heads = {rows: Head(np.ones((rows, width), dtype=np.float32), np.zeros(rows, dtype=np.float32)) for rows in (2, 3)}
     tags = Head(np.ones((3, width + WIDTH), dtype=np.float32), np.zeros(3, dtype=np.float32))
@@ -52,19 +49,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     ]
     tuned = get_peft_model(load_backbone(base).module, LoraConfig(r=2, target_modules=["query"]))
     save_adapter(tuned, parts[0].folder, base_model=base)
-    manifest = BundleManifest(
-        model_version="tickets-1-v3",
-        base_model=base,
-        base_model_sha256=weights_sha256(base),
-        facts=BundleFacts(
-            field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef"
-        ),
-        parts=(),
-        seed=7,
-        created_at="2026-01-01T00:00:00+00:00",
-        libraries={"torch": "2"},
-    )
-    return write_bundle(folder / "bundle", manifest, parts, trained_on=TEXTS)
+    return written_bundle(folder / "bundle", base, *parts)
 
 
 def outcome(bundle: Path) -> str:
@@ -147,7 +132,7 @@ def refusal(bundle: Path) -> str:
         (("parts", 1, "readout", "slope"), math.inf, r"slope: inf found"),
         (("parts", 1, "control"), "intent", r"answers a control twice"),
         (("base_model_sha256",), "ab" * 32, r"trained on .* with weights abababababab"),
-        (("base_model",), "no/such model", r"needs its base model"),
+        (("base_model",), "no/such model", r"tickets-1-v3 needs its base model"),
     ],
     ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else None,
 )
@@ -205,6 +190,7 @@ ONES = np.ones((3, 16), dtype=np.float32)
         (HEAD, head(weight=ONES * np.nan), "not finite, or absurd"),
         (HEAD, head(bias=ONES[:, 0] * 1e30), "not finite, or absurd"),
         (HEAD, head(weight=ONES[None]), "wanted as many rows in both"),
+        (HEAD, head(weight=ONES[:2]), r"weight \(2, 16\) and bias \(3,\); wanted as many rows in both"),
         (HEAD, head(weight=ONES[:, :9]), "from 9 features; wanted 3 from the 16"),
         (HEAD, head(weight=np.ones((3, 99), dtype=np.float32)), "from 99 features; wanted 3 from the 16"),
         (HEAD, head(weight=ONES[:0], bias=ONES[:0, 0]), "gives 0 numbers"),

@@ -26,34 +26,29 @@ def spread(median: float, low: float | None = None, high: float | None = None) -
     return {"median": median, "low": median if low is None else low, "high": median if high is None else high}
 
 
+def _spreads(**medians: float) -> dict[str, Any]:
+    return {name: spread(median) for name, median in medians.items()}
+
+
 def _wait(clients: int) -> dict[str, Any]:
-    return {
-        "clients": clients,
-        "requests": [100, 40],
-        "failed": 0,
-        "peer_failed": 1,
-        "p50_ms": spread(4.0, 3.5, 5.0),
-        "p95_ms": spread(8.0),
-        "texts_per_s": spread(250.0),
-        "peer_p50_ms": spread(12.0),
-        "peer_p95_ms": spread(20.0),
-        "peer_texts_per_s": spread(80.0),
-        "p50_ratio": spread(3.0),
-        "p95_ratio": spread(2.5),
-        "texts_per_s_ratio": spread(3.125),
-    }
+    own = _spreads(p95_ms=8.0, texts_per_s=250.0)
+    peers = _spreads(peer_p50_ms=12.0, peer_p95_ms=20.0, peer_texts_per_s=80.0)
+    ratios = _spreads(p50_ratio=3.0, p95_ratio=2.5, texts_per_s_ratio=3.125)
+    counts = {"clients": clients, "requests": [100, 40], "failed": 0, "peer_failed": 1}
+    return {**counts, "p50_ms": spread(4.0, 3.5, 5.0), **own, **peers, **ratios}
 
 
 def _phase(failed: int) -> dict[str, Any]:
-    times = {name: spread(12.0) for name in ("p50_ms", "p95_ms", "p99_ms", "slowest_ms", "texts_per_s")}
+    times = _spreads(p50_ms=12.0, p95_ms=12.0, p99_ms=12.0, slowest_ms=12.0, texts_per_s=12.0)
     return {"requests": 5000, "failed": failed, "failures": [], **times}
 
 
+# What most results begin with.
+_ROUNDS = {"texts": "Banking77", "runtime": "openvino", "rounds": 5}
 _SERVER = {
-    "health_s": spread(1.5),
-    "first_prediction_s": spread(2.5),
-    "idle_mib": {"rss": spread(300), "pss": spread(200)},
-    "loaded_mib": {"rss": spread(320), "pss": spread(220)},
+    **_spreads(health_s=1.5, first_prediction_s=2.5),
+    "idle_mib": _spreads(rss=300, pss=200),
+    "loaded_mib": _spreads(rss=320, pss=220),
     "modules": ["openvino"],
 }
 
@@ -77,33 +72,26 @@ FIGURES: dict[str, dict[str, Any]] = {
         ],
     },
     "predict_http": {
-        "texts": "Banking77",
-        "runtime": "openvino",
-        "rounds": 5,
+        **_ROUNDS,
         "throughput": [
             {
                 "kind": "short",
                 "batch": 8,
-                "texts_per_s": spread(900.0),
-                "peer_texts_per_s": spread(75.0),
                 "ratio": spread(12.0, 11.0, 12.5),
+                **_spreads(texts_per_s=900.0, peer_texts_per_s=75.0),
             }
         ],
         "latency": [_wait(1), _wait(32)],
     },
     "beside_training": {
-        "texts": "Banking77",
-        "runtime": "openvino",
-        "rounds": 5,
+        **_ROUNDS,
         "stages": {"embedding": 1, "training": 3},
         "idle": [_wait(1), _wait(32)],
         "training": [_wait(1), _wait(32)],
     },
     "hot_swap": {
-        "texts": "Banking77",
-        "runtime": "openvino",
+        **_ROUNDS,
         "clients": 32,
-        "rounds": 5,
         "seconds_per_phase": 16.0,
         "swaps": 20,
         "versions_seen": 2,
@@ -120,13 +108,11 @@ FIGURES: dict[str, dict[str, Any]] = {
         ],
     },
     "start_up": {
-        "texts": "Banking77",
-        "runtime": "openvino",
-        "rounds": 5,
+        **_ROUNDS,
         "help_s": spread(0.3),
         "labelloop": _SERVER,
         "peer": {**_SERVER, "modules": ["torch", "transformers"]},
-        "ratios": {"health_s": spread(1.0), "first_prediction_s": spread(3.0)},
+        "ratios": _spreads(health_s=1.0, first_prediction_s=3.0),
     },
     "training_time": {
         "runs": [

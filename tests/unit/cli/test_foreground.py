@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,15 +67,27 @@ def services(tmp_path: Path) -> Iterator[Services]:
     services.database.close()
 
 
-def run(services: Services, launcher: Launcher, number: signal.Signals) -> Job:
-    """The job, of which a signal comes while it runs."""
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), number))
+def run(
+    services: Services,
+    launcher: Launcher,
+    *,
+    before: Callable[[], None] = lambda: None,
+    after: Callable[[Job], object] = lambda _: None,
+) -> Job:
+    """Run the job, and do something before or after it is claimed."""
 
     def claim() -> tuple[Job, bool]:
-        timer.start()
-        return PrelabelJob(trigger="test").request(services, 1, claim=True)
+        before()
+        job, is_new = PrelabelJob(trigger="test").request(services, 1, claim=True)
+        after(job)
+        return job, is_new
 
     return run_in_foreground(replace(services, launcher=launcher), claim)
+
+
+def soon(number: signal.Signals) -> Callable[[], None]:
+    """Send this process a signal while the job runs."""
+    return threading.Timer(0.1, os.kill, (os.getpid(), number)).start
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -85,7 +97,7 @@ def test_a_signal_cancels_the_job_of_a_command(
     launcher = Launcher(services)
 
     with pytest.raises(Interrupted) as raised:
-        run(services, launcher, number)
+        run(services, launcher, before=soon(number))
 
     assert raised.value.code == 128 + number
     assert services.database.jobs.get(1).state is JobState.CANCELLED
@@ -97,7 +109,9 @@ def test_a_signal_cancels_the_job_of_a_command(
 def test_a_job_that_was_done_before_it_heard_of_the_signal_has_succeeded(
     number: signal.Signals, services: Services
 ) -> None:
-    assert run(services, Launcher(services, JobState.SUCCEEDED), number).state is JobState.SUCCEEDED
+    job = run(services, Launcher(services, JobState.SUCCEEDED), before=soon(number))
+
+    assert job.state is JobState.SUCCEEDED
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -107,28 +121,19 @@ def test_a_signal_ends_the_watching_and_not_the_job_of_somebody_else(
     services.database.jobs.started(PrelabelJob(trigger="page").request(services, 1, claim=True)[0], 5001, "there")
 
     with pytest.raises(Interrupted):
-        run(services, Launcher(services), number)
+        run(services, Launcher(services), before=soon(number))
 
     assert services.database.jobs.get(1).state is JobState.RUNNING
     assert capsys.readouterr().err.endswith("job 1 goes on\n")
 
 
 def test_a_signal_that_comes_while_the_job_is_claimed_cancels_it_too(services: Services) -> None:
-    def claim() -> tuple[Job, bool]:
-        signal.raise_signal(signal.SIGTERM)
-        return PrelabelJob(trigger="test").request(services, 1, claim=True)
-
     with pytest.raises(Interrupted):
-        run_in_foreground(replace(services, launcher=Launcher(services)), claim)
+        run(services, Launcher(services), before=lambda: signal.raise_signal(signal.SIGTERM))
 
     assert services.database.jobs.get(1).state is JobState.CANCELLED
 
 
 def test_a_job_that_somebody_cancels_elsewhere_is_an_error(services: Services) -> None:
-    def claim() -> tuple[Job, bool]:
-        job, is_new = PrelabelJob(trigger="test").request(services, 1, claim=True)
-        services.database.jobs.cancel(job.id)
-        return job, is_new
-
     with pytest.raises(JobError, match="job 1 was cancelled: as told"):
-        run_in_foreground(replace(services, launcher=Launcher(services)), claim)
+        run(services, Launcher(services), after=lambda job: services.database.jobs.cancel(job.id))

@@ -33,7 +33,8 @@ class ScriptedExpert(Expert):
 
 
 def _annotator(studio: FakeStudio) -> Annotator:
-    """An annotator whose reads are answered from the fake's state, two tasks a page."""
+    """An annotator whose reads are answered from the fake's state, two tasks a page; the version's pre-labels show."""
+    studio.update_project(1, {"model_version": VERSION})
 
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/api/tasks"
@@ -71,7 +72,6 @@ def test_tasks_come_least_certain_first_and_those_without_a_prediction_do_not_co
     for task_id, score in ((1, 0.9), (2, 0.2), (4, 0.2)):
         _predict(studio, task_id, "Billing", score)
     _predict(studio, 5, "Billing", 0.1, "another version")
-    studio.update_project(1, {"model_version": VERSION})
     order: list[str] = []
 
     expert = ScriptedExpert(dict.fromkeys(texts, "Billing"))
@@ -85,7 +85,6 @@ def test_the_expert_answers_all_tasks_but_those_to_leave_with_the_selected_versi
     for task_id, score in ((1, 0.9), (2, 0.3), (3, 0.5)):
         _predict(studio, task_id, "Returns", 0.1, "tickets-1-v0")
         _predict(studio, task_id, None if task_id == 3 else "Billing", score)
-    studio.update_project(1, {"model_version": VERSION})
     expert = ScriptedExpert(dict.fromkeys(EASY, "Billing"))
     answered: list[str] = []
 
@@ -109,7 +108,6 @@ def test_the_expert_answers_all_tasks_but_those_to_leave_with_the_selected_versi
 def test_submit_sends_what_the_editor_sends(shown: str | None, said: str, origin: str) -> None:
     studio = _studio(EASY[:1])
     prediction_id = _predict(studio, 1, shown, 0.4)
-    studio.update_project(1, {"model_version": VERSION})
 
     _annotator(studio).label(ScriptedExpert({EASY[0]: said}), _tickets(EASY), lambda *_: None)
 
@@ -125,7 +123,6 @@ def test_submit_sends_what_the_editor_sends(shown: str | None, said: str, origin
 def test_a_skipped_task_carries_the_untouched_prelabel(shown: str | None, carried: list[str]) -> None:
     studio = _studio(EASY[:1])
     _predict(studio, 1, shown, 0.4)
-    studio.update_project(1, {"model_version": VERSION})
 
     _annotator(studio).label(ScriptedExpert({EASY[0]: None}), _tickets(EASY), lambda *_: None)
 
@@ -138,7 +135,6 @@ def test_answered_and_skipped_tasks_are_not_open() -> None:
     studio = _studio(EASY)
     for task_id in (1, 2, 3):
         _predict(studio, task_id, "Billing", task_id / 10)
-    studio.update_project(1, {"model_version": VERSION})
     annotator, answers = _annotator(studio), {EASY[0]: "Billing", EASY[1]: None}
 
     annotator.label(ScriptedExpert(answers), _tickets(EASY), lambda *_: None, leave={EASY[2]})

@@ -1,5 +1,6 @@
 """The simulated expert behaves as it says it does."""
 
+from functools import cache
 from statistics import mean
 
 import pytest
@@ -15,6 +16,7 @@ def _wrong(ticket: Ticket) -> str:
     return Expert.CONFUSABLE[ticket.label][-1]
 
 
+@cache
 def _answers(prelabel: str) -> list[tuple[Ticket, str | None, str | None, float]]:
     """Every ticket with pre-label, answer and seconds, for all experts; the pre-label is `none`, `right` or `wrong`."""
     shown = {"none": lambda _ticket: None, "right": lambda ticket: ticket.label, "wrong": _wrong}[prelabel]
@@ -45,12 +47,12 @@ def test_about_four_in_a_hundred_labels_made_without_a_prelabel_are_wrong() -> N
     assert 0.025 < _share(wrong) < 0.055
 
 
-def test_hard_tickets_are_mistaken_more_often_than_easy_ones() -> None:
-    answers = _answers("none")
-    hard = [label != ticket.label for ticket, _, label, _ in answers if label and ticket.is_hard]
-    easy = [label != ticket.label for ticket, _, label, _ in answers if label and not ticket.is_hard]
+def test_hard_tickets_are_mistaken_more_often_and_take_longer_than_easy_ones() -> None:
+    hard, easy = ([each for each in _answers("none") if each[0].is_hard is is_hard] for is_hard in (True, False))
+    of_hard, of_easy = ([label != ticket.label for ticket, _, label, _ in each if label] for each in (hard, easy))
 
-    assert _share(hard) > 3 * _share(easy) > 0
+    assert _share(of_hard) > 3 * _share(of_easy) > 0
+    assert mean(seconds for *_, seconds in hard) > 1.5 * mean(seconds for *_, seconds in easy)
 
 
 def test_a_mistake_names_a_class_that_people_mix_up_with_the_right_one() -> None:
@@ -86,10 +88,3 @@ def test_a_right_prelabel_saves_time_and_a_wrong_one_costs_some(slower: str, fas
         return mean(seconds for *_, seconds in _answers(prelabel))
 
     assert seconds(slower) > 1.1 * seconds(faster) > 0
-
-
-def test_hard_tickets_take_longer() -> None:
-    hard = [seconds for ticket, *_, seconds in _answers("none") if ticket.is_hard]
-    easy = [seconds for ticket, *_, seconds in _answers("none") if not ticket.is_hard]
-
-    assert mean(hard) > 1.5 * mean(easy)

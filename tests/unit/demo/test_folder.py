@@ -33,24 +33,15 @@ def test_what_the_demo_wrote_stays_after_its_end(tmp_path: Path) -> None:
     assert (tmp_path / "demo" / "backend.log").exists()
 
 
-def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "thesis.txt").touch()
+@pytest.mark.parametrize("file", ["demo/thesis.txt", "demo"], ids=["a folder", "a file"])
+def test_what_no_demo_made_is_left_alone(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("something")
 
-    with (
-        pytest.raises(ConfigurationError, match=r"was not made by a demo; move it away"),
-        fresh_folder(tmp_path / "demo"),
-    ):
+    refused = pytest.raises(ConfigurationError, match=r"was not made by a demo; move it away")
+    with refused, fresh_folder(tmp_path / "demo"):
         pass
-    assert (tmp_path / "demo" / "thesis.txt").exists()
-
-
-def test_a_file_in_its_place_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "demo").write_text("something")
-
-    with pytest.raises(ConfigurationError, match=r"was not made by a demo"), fresh_folder(tmp_path / "demo"):
-        pass
-    assert (tmp_path / "demo").read_text() == "something"
+    assert (tmp_path / file).read_text() == "something"
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:

@@ -80,13 +80,8 @@ def test_the_labeling_tells_time_per_label_acceptance_and_mistakes() -> None:
 
 
 def test_an_outcome_that_never_happened_has_no_row() -> None:
-    never_changed = replace(
-        COST,
-        prelabels={**COST.prelabels, PrelabelOutcome.CHANGED: 0},
-        mean_seconds={
-            outcome: seconds for outcome, seconds in COST.mean_seconds.items() if outcome is not PrelabelOutcome.CHANGED
-        },
-    )
+    others = {PrelabelOutcome.ACCEPTED: 6.04, PrelabelOutcome.NONE: 9.0}
+    never_changed = replace(COST, prelabels={**COST.prelabels, PrelabelOutcome.CHANGED: 0}, mean_seconds=others)
 
     assert "pre-label changed" not in _text(labeling_section(never_changed, mistakes=0))
 
@@ -167,21 +162,12 @@ def test_credentials_are_not_in_the_representation_that_logs_and_tracebacks_show
 
 
 def test_everything_is_one_json_object(tmp_path: Path) -> None:
-    figures = json.loads(
-        json.dumps(
-            to_json(
-                tickets=152,
-                cost=COST,
-                mistakes=4,
-                training=TRAINING,
-                compared=_compared(("Returns", "Billing"), ("Billing", "Billing")),
-                addresses=_addresses(tmp_path),
-            )
-        )
-    )
+    compared, places = _compared(("Returns", "Billing"), ("Billing", "Billing")), _addresses(tmp_path)
+    told = to_json(tickets=152, cost=COST, mistakes=4, training=TRAINING, compared=compared, addresses=places)
 
-    assert figures["is_success"] is True
-    assert figures["tickets"] == 152
+    figures = json.loads(json.dumps(told))
+
+    assert (figures["is_success"], figures["tickets"]) == (True, 152)
     assert figures["labeling"]["prelabels"] == {"accepted": 45, "changed": 30, "none": 25}
     assert figures["labeling"]["acceptance"] == 0.6
     assert figures["training"]["after"]["model_version"] == "tickets-1-v1"

@@ -39,6 +39,10 @@ RENAMED = (
     "the control 'topic' seems to be called 'subject' now: annotations and versions know it under its old name alone, "
     "so both are left out; name it 'topic' again to keep them."
 )
+RENAMED_LABEL = (
+    "the label 'Returns' of 'topic' seems to be 'Refunds' now: annotations with 'Returns' are left out, and 'Refunds' "
+    'is new to every version; to rename what people see and keep both, write value="Refunds" alias="Returns".'
+)
 
 
 def changes(*after: Control, before: Control = TOPIC) -> tuple[str, ...]:
@@ -50,10 +54,41 @@ def test_nothing_has_changed_where_labels_stand_in_another_order() -> None:
     assert config_changes(config(TOPIC, spans("parts", "A")), config(spans("parts", "A"), TOPIC)) == ()
 
 
-def test_a_label_that_was_added_waits_for_a_training() -> None:
-    assert changes(choices("topic", "Billing", "Shipping", "Returns", "Tax", "Legal")) == (
-        "'topic' now has 'Tax', 'Legal', too: no version gives it before a training on rows that have it.",
-    )
+@pytest.mark.parametrize(
+    ("after", "sentences"),
+    [
+        (
+            [choices("topic", "Billing", "Shipping", "Returns", "Tax", "Legal")],
+            ["'topic' now has 'Tax', 'Legal', too: no version gives it before a training on rows that have it."],
+        ),
+        (
+            [choices("topic", "Billing", "Shipping")],
+            ["'topic' no longer has 'Returns': annotations with such a label are left out, and it is never suggested."],
+        ),
+        (
+            [choices("topic", "Billing", "Shipping", "Refunds")],
+            [RENAMED_LABEL],
+        ),
+        (
+            [spans("parts", "A")],
+            [
+                "the control 'topic' is gone: its annotations are left out, and no answer to it is shown any more.",
+                NEW_PARTS,
+            ],
+        ),
+        (
+            [choices("subject", "Billing", "Shipping", "Returns", "Tax"), spans("parts", "A")],
+            [
+                RENAMED,
+                NEW_PARTS,
+                "'subject' now has 'Tax', too: no version gives it before a training on rows that have it.",
+            ],
+        ),
+    ],
+    ids=["a label added", "a label removed", "a label renamed", "controls come and go", "a control renamed"],
+)
+def test_what_has_changed_is_said(after: list[Control], sentences: list[str]) -> None:
+    assert list(changes(*after)) == sentences
 
 
 @pytest.mark.parametrize(
@@ -72,43 +107,10 @@ def test_old_annotations_deny_a_new_label_where_several_may_apply(before: Contro
     )
 
 
-def test_a_label_that_was_removed_leaves_its_annotations_out() -> None:
-    assert changes(choices("topic", "Billing", "Shipping")) == (
-        "'topic' no longer has 'Returns': annotations with such a label are left out, and it is never suggested.",
-    )
-
-
-def test_a_label_in_the_place_of_another_is_taken_for_its_new_name() -> None:
-    (sentence,) = changes(choices("topic", "Billing", "Shipping", "Refunds"))
-
-    assert sentence == (
-        "the label 'Returns' of 'topic' seems to be 'Refunds' now: annotations with 'Returns' are left out, and "
-        "'Refunds' is new to every version; to rename what people see and keep both, write value=\"Refunds\" "
-        'alias="Returns".'
-    )
-
-
 def test_many_labels_are_not_all_listed() -> None:
     (sentence,) = changes(choices("topic", *TOPIC.label_values, *(f"new {n}" for n in range(9))))
 
     assert "'new 4' and 4 more" in sentence
-
-
-def test_controls_come_and_go() -> None:
-    assert changes(spans("parts", "A")) == (
-        "the control 'topic' is gone: its annotations are left out, and no answer to it is shown any more.",
-        NEW_PARTS,
-    )
-
-
-def test_a_control_with_the_labels_of_one_that_is_gone_is_taken_for_its_new_name() -> None:
-    found = changes(choices("subject", "Billing", "Shipping", "Returns", "Tax"), spans("parts", "A"))
-
-    assert found == (
-        RENAMED,
-        NEW_PARTS,
-        "'subject' now has 'Tax', too: no version gives it before a training on rows that have it.",
-    )
 
 
 @pytest.mark.parametrize(
@@ -162,41 +164,44 @@ def seen(
     ]
 
 
-def test_controls_that_were_there_all_the_time_were_never_absent() -> None:
-    assert absences([]) == {}
-    assert absences(seen(ALONE)) == {}
-    assert absences(seen(ALONE, config(choices("topic", "A", "B")), BOTH, ALONE)) == {}
+MORE = config(choices("topic", "A", "B"))
+RENAMED_AND = config(TOPIC, spans("pieces", "A"))
+MULTIPLE = config(choices("topic", *TOPIC.label_values, choice="multiple"))
+OTHER_FIELD = config(choices("topic", *TOPIC.label_values, shown=ObjectTag("text", "Text", "body")))
+SINCE_FIRST = (Absence(BEGINNING, hour(1)),)
 
 
-def test_a_control_is_absent_before_it_comes_and_while_it_is_gone() -> None:
-    assert absences(seen(ALONE, BOTH, BOTH)) == {"parts": (Absence(BEGINNING, hour(1)),)}
-    assert absences(seen(BOTH, ALONE, BOTH)) == {"parts": (Absence(hour(1), hour(2)),)}
-    assert absences(seen(ALONE, BOTH, ALONE, ALONE, BOTH, BOTH)) == {
-        "parts": (Absence(BEGINNING, hour(1)), Absence(hour(2), hour(4)))
-    }
-    assert absences(seen(ALONE, BOTH, ALONE)) == {}
-
-
-def test_a_control_that_was_renamed_and_back_is_absent_meanwhile_alone() -> None:
-    renamed = config(TOPIC, spans("pieces", "A"))
-
-    assert absences(seen(BOTH, renamed, BOTH)) == {"parts": (Absence(hour(1), hour(2)),)}
-    assert absences(seen(BOTH, renamed)) == {"pieces": (Absence(BEGINNING, hour(1)),)}
+@pytest.mark.parametrize(
+    ("configs_in_order", "absent"),
+    [
+        # A control that was there all the time was never absent.
+        ([], {}),
+        ([ALONE], {}),
+        ([ALONE, MORE, BOTH, ALONE], {}),
+        # It is absent before it comes and while it is gone.
+        ([ALONE, BOTH, BOTH], {"parts": SINCE_FIRST}),
+        ([BOTH, ALONE, BOTH], {"parts": (Absence(hour(1), hour(2)),)}),
+        ([ALONE, BOTH, ALONE, ALONE, BOTH, BOTH], {"parts": (*SINCE_FIRST, Absence(hour(2), hour(4)))}),
+        ([ALONE, BOTH, ALONE], {}),
+        # One that was renamed and back is absent meanwhile alone.
+        ([BOTH, RENAMED_AND, BOTH], {"parts": (Absence(hour(1), hour(2)),)}),
+        ([BOTH, RENAMED_AND], {"pieces": SINCE_FIRST}),
+        # One of another kind or field has come anew.
+        ([ALONE, MULTIPLE], {"topic": SINCE_FIRST}),
+        ([ALONE, ALONE, OTHER_FIELD], {"topic": (Absence(BEGINNING, hour(2)),)}),
+        ([ALONE, MULTIPLE, ALONE], {"topic": (Absence(hour(1), hour(2)),)}),
+    ],
+)
+def test_a_control_is_absent_before_it_comes_and_while_it_is_gone(
+    configs_in_order: list[LabelConfig], absent: dict[str, tuple[Absence, ...]]
+) -> None:
+    assert absences(seen(*configs_in_order)) == absent
 
 
 def test_a_config_that_nobody_confirmed_takes_no_control_away() -> None:
     assert absences(seen(BOTH, ALONE, BOTH, unconfirmed=[1])) == {}
-    assert absences(seen(ALONE, BOTH, ALONE, BOTH, unconfirmed=range(3))) == {"parts": (Absence(BEGINNING, hour(1)),)}
+    assert absences(seen(ALONE, BOTH, ALONE, BOTH, unconfirmed=range(3))) == {"parts": SINCE_FIRST}
     assert absences(seen(BOTH, ALONE, ALONE, BOTH, unconfirmed=[0, 1])) == {"parts": (Absence(hour(2), hour(3)),)}
-
-
-def test_a_control_of_another_kind_or_field_has_come_anew() -> None:
-    multiple = choices("topic", *TOPIC.label_values, choice="multiple")
-    other_field = choices("topic", *TOPIC.label_values, shown=ObjectTag("text", "Text", "body"))
-
-    assert absences(seen(ALONE, config(multiple))) == {"topic": (Absence(BEGINNING, hour(1)),)}
-    assert absences(seen(ALONE, ALONE, config(other_field))) == {"topic": (Absence(BEGINNING, hour(2)),)}
-    assert absences(seen(ALONE, config(multiple), ALONE)) == {"topic": (Absence(hour(1), hour(2)),)}
 
 
 @pytest.mark.parametrize(
@@ -214,7 +219,7 @@ def test_a_control_that_is_asked_where_it_was_not_before_has_come_anew() -> None
     )
 
     for before, after in ((mostly, always), (seldom, mostly)):
-        assert absences(seen(config(before), config(after))) == {"parts": (Absence(BEGINNING, hour(1)),)}
+        assert absences(seen(config(before), config(after))) == {"parts": SINCE_FIRST}
         assert absences(seen(config(after), config(before))) == {}
         (sentence,) = config_changes(config(before), config(after))
         assert sentence.startswith("'parts' is asked where it was not before (visibleWhen)")

@@ -115,7 +115,7 @@ def test_what_is_not_encoded_as_it_should_be_is_no_text(code: str) -> None:
     ("value", "field", "keys"),
     [
         ("$text", "text", ("text",)),
-        ("$my text", "my text", ("my text",)),
+        (" $my text ", "my text", ("my text",)),
         ("$doc.text", "doc.text", ("doc",)),
         ("$items[0].text", "items[0].text", ("items",)),
         ("$title: $doc.text", "$title: $doc.text", ("title", "doc")),

@@ -2,10 +2,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Source
+from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy
 from ml_backend.domain.row_json import row_to_json, to_line
 from ml_backend.snapshots.store import SnapshotFolder
 
@@ -28,7 +28,6 @@ rows = st.builds(
         st.none() | texts,
     ),
     weight=numbers,
-    source=st.sampled_from(Source),
 )
 
 ROW = Row(
@@ -42,6 +41,7 @@ ROW = Row(
 
 
 @given(rows)
+@example(Row("r", 1, {"text": "broken \ud83d here"}, {}, (), Provenance(())))
 def test_a_row_survives_the_way_to_a_line_and_back(row: Row) -> None:
     line = to_line(row_to_json(row))
     assert line.endswith("\n")
@@ -68,10 +68,6 @@ def test_the_keys_are_those_of_the_published_format() -> None:
     }
 
 
-def test_text_is_kept_as_it_is() -> None:
-    assert "Grüße, 世界 🎉" in to_line(row_to_json(ROW))
-
-
 def changed(**values: Any) -> dict[str, Any]:
     return row_to_json(ROW) | values
 
@@ -84,7 +80,6 @@ def changed(**values: Any) -> dict[str, Any]:
         ({"id": "task-7"}, "task_id: .* found; Field required"),
         (changed(task_id="7"), "task_id: '7' found; Input should be a valid integer"),
         (changed(task_id=True), "task_id: True found"),
-        (changed(task_id=1.5), "task_id: 1.5 found"),
         (changed(input={"text": None}), r"input\.text: None found; Input should be a valid string"),
         (changed(targets={"topic": 3}), r"targets\.topic.*: 3 found"),
         (changed(targets={"topic": ["a", 3]}), r"targets\.topic.*1: 3 found"),
@@ -101,15 +96,3 @@ def changed(**values: Any) -> dict[str, Any]:
 def test_what_is_not_a_row_is_refused_by_name(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SnapshotFolder.row_from_line(json.dumps(value))
-
-
-def test_a_number_that_json_cannot_carry_is_refused() -> None:
-    row = Row("r", 1, {}, {}, (), Provenance(()), weight=float("nan"))
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        to_line(row_to_json(row))
-
-
-def test_half_a_surrogate_pair_survives() -> None:
-    row = Row("r", 1, {"text": "broken \ud83d here"}, {}, (), Provenance(()))
-    assert json.loads(to_line(row_to_json(row)).encode())["input"]["text"] == "broken \ud83d here"
-    assert SnapshotFolder.row_from_line(to_line(row_to_json(row))) == row

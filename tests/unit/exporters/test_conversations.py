@@ -46,12 +46,6 @@ def faults(example: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def test_text_and_answer_are_a_conversation(path: Path) -> None:
-    assert conversations(path, [row("Where is my card? 🙂", "login")]) == [
-        [{"role": "user", "content": "Where is my card? 🙂"}, {"role": "assistant", "content": "login"}]
-    ]
-
-
 def test_a_system_prompt_opens_every_conversation(path: Path) -> None:
     found = conversations(path, [row("a"), row("b")], request(system_prompt=" Name the topic. "))
     assert [messages[0] for messages in found] == [{"role": "system", "content": "Name the topic."}] * 2

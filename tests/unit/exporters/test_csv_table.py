@@ -38,10 +38,6 @@ def test_an_answer_that_a_row_lacks_is_an_empty_cell(path: Path) -> None:
     assert read_csv(path, rows, request(BOTH)) == [["text", "topic", "tone"], ["a", "", "calm"], ["b", "login", ""]]
 
 
-def test_no_row_gives_the_header(path: Path) -> None:
-    assert written("csv", [], path) == "text,topic\r\n"
-
-
 @pytest.mark.parametrize(
     "text",
     ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://x")', "=cmd|' /C calc'!A0"],

@@ -49,26 +49,25 @@ def test_spans_keep_positions_overlaps_and_any_character(path: Path) -> None:
 
 def test_a_text_without_entities_is_written(path: Path) -> None:
     assert json.loads(written("spans", [marked("nobody")], path, ASKED))["spans"] == []
-    assert tags(path, "nobody") == [("nobody", "O")]
 
 
-def test_tokens_have_iob2_tags(path: Path) -> None:
-    assert tags(path, "Ann Lee lives in Paris.", Span(0, 7, "PER"), Span(17, 22, "LOC")) == [
-        ("Ann", "B-PER"),
-        ("Lee", "I-PER"),
-        ("lives", "O"),
-        ("in", "O"),
-        ("Paris", "B-LOC"),
-        (".", "O"),
-    ]
-
-
-def test_neighbours_of_one_label_stay_two_entities(path: Path) -> None:
-    assert [tag for _, tag in tags(path, "Ann Lee", Span(0, 3, "PER"), Span(4, 7, "PER"))] == ["B-PER", "B-PER"]
-
-
-def test_a_span_within_a_word_cuts_the_word(path: Path) -> None:
-    assert tags(path, "Berlinreise", Span(0, 6, "LOC")) == [("Berlin", "B-LOC"), ("reise", "O")]
+@pytest.mark.parametrize(
+    ("text", "spans", "wanted"),
+    [
+        ("nobody", [], ["nobody O"]),
+        (
+            "Ann Lee lives in Paris.",
+            [Span(0, 7, "PER"), Span(17, 22, "LOC")],
+            ["Ann B-PER", "Lee I-PER", "lives O", "in O", "Paris B-LOC", ". O"],
+        ),
+        ("Ann Lee", [Span(0, 3, "PER"), Span(4, 7, "PER")], ["Ann B-PER", "Lee B-PER"]),
+        ("Berlinreise", [Span(0, 6, "LOC")], ["Berlin B-LOC", "reise O"]),
+        ("Ann", [Span(0, 3, "FULL NAME")], ["Ann B-FULL_NAME"]),
+    ],
+    ids=["no entity", "IOB2", "neighbours of one label", "a span within a word cuts it", "spaces in a label"],
+)
+def test_tokens_have_tags(path: Path, text: str, spans: list[Span], wanted: list[str]) -> None:
+    assert [f"{token} {tag}" for token, tag in tags(path, text, *spans)] == wanted
 
 
 @pytest.mark.parametrize(
@@ -90,10 +89,6 @@ def test_tokens_of_any_script_are_whole_words_within_the_marks(
     found = tags(path, text, Span(text.index(name), text.index(name) + len(name), "LOC"))
 
     assert [f"{token} {tag[0]}" for token, tag in found] == wanted
-
-
-def test_spaces_in_a_label_do_not_make_a_column(path: Path) -> None:
-    assert tags(path, "Ann", Span(0, 3, "FULL NAME")) == [("Ann", "B-FULL_NAME")]
 
 
 def test_of_overlapping_entities_the_longest_is_kept_and_the_others_are_counted(path: Path) -> None:

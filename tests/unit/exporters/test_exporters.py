@@ -63,9 +63,12 @@ def test_rows_are_taken_one_at_a_time(format_name: str, tmp_path: Path) -> None:
     assert 90_000 < sizes[0] < sizes[1] < sizes[2] <= path.stat().st_size
 
 
-@pytest.mark.parametrize("format_name", ["rows", "openai-chat", "prompt-completion"])
-def test_no_row_gives_an_empty_file(format_name: str, tmp_path: Path) -> None:
-    assert written(format_name, [], tmp_path / "file") == ""
+@pytest.mark.parametrize(
+    ("format_name", "content"),
+    [("rows", ""), ("openai-chat", ""), ("prompt-completion", ""), ("csv", "text,topic\r\n"), ("label-studio", "[]\n")],
+)
+def test_no_row_gives_an_empty_file_or_what_stands_around_rows(format_name: str, content: str, tmp_path: Path) -> None:
+    assert written(format_name, [], tmp_path / "file") == content
 
 
 @pytest.mark.parametrize("format_name", ["csv", "openai-chat", "prompt-completion", "label-studio", "rows"])

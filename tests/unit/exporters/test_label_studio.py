@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, Span
+from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row
 from ml_backend.domain.reasons import ReasonCounts
 from ml_backend.exporters.base import ExportRequest
 from ml_backend.labelstudio.config.parse import parse_label_config
@@ -16,17 +16,19 @@ from ml_backend.labelstudio.files.export_file import read_export
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
 from ml_backend.tasks import ServingPlan, serving_plan, template_path
 from tests.recordings import recording_path
-from tests.unit.exporters.builders import TOPIC, export, request, row, text_plan, written
+from tests.unit.exporters.builders import TOPIC, export, row, text_plan, written
 
+SENTIMENT = (
+    '<Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/>'
+    '<Choice value="Neutral"/></Choices>'
+)
 CONFIGS = {
-    "export_choices": '<Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/>'
-    '<Choice value="Neutral"/></Choices>',
+    "export_choices": SENTIMENT,
     "export_entities": '<Labels name="label" toName="text"><Label value="PER"/><Label value="LOC"/><Label value="ORG"/>'
     "</Labels>",
     "export_multiple_choices": '<Choices name="topics" toName="text" choice="multiple"><Choice value="Sports"/>'
     '<Choice value="Economy"/><Choice value="Politics"/></Choices>',
-    "export_several_annotators": '<Choices name="sentiment" toName="text"><Choice value="Positive"/>'
-    '<Choice value="Negative"/><Choice value="Neutral"/></Choices>',
+    "export_several_annotators": SENTIMENT,
 }
 
 
@@ -65,24 +67,6 @@ def test_responses_that_label_studio_exported_are_read_again_as_they_were(tmp_pa
     assert carried(read(tmp_path / "again.json", plan)) == carried(rows)
 
 
-def test_several_controls_and_annotators_are_read_again(tmp_path: Path) -> None:
-    controls = f'{TOPIC}<Labels name="who" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>'
-    first = {"topic": "login", "who": (Span(0, 4, "PER"), Span(0, 14, "LOC"))}
-    rows = [
-        Row(
-            "task-5",
-            5,
-            {"text": "Anna saw Paris 🙂"},
-            first,
-            (AnnotatorLabel("3", first, False), AnnotatorLabel("4", first, False)),
-            Provenance((50, 51), 4.5, reviewed_at="2026-01-01T12:00:00Z"),
-        )
-    ]
-    export("label-studio", rows, tmp_path / "x.json", request(controls))
-
-    assert read(tmp_path / "x.json", text_plan(controls)) == rows
-
-
 def test_a_disagreement_that_a_star_settled_is_settled_again(tmp_path: Path) -> None:
     labels = (AnnotatorLabel("3", {"topic": "login"}, False), AnnotatorLabel("4", {"topic": "billing"}, False))
     settled = Row("task-5", 5, {"text": "a"}, {"topic": "login"}, labels, Provenance((50, 51)))
@@ -90,13 +74,6 @@ def test_a_disagreement_that_a_star_settled_is_settled_again(tmp_path: Path) -> 
 
     assert [[each["ground_truth"] for each in task["annotations"]] for task in tasks] == [[True, False], [False]]
     assert read(tmp_path / "x.json", text_plan(TOPIC), trust_ground_truth=True)[0] == settled
-
-
-def test_annotators_can_be_left_out(tmp_path: Path) -> None:
-    for names_annotators, wanted in ((True, [3]), (False, [])):
-        asked = request(names_annotators=names_annotators)
-        (task,) = json.loads(written("label-studio", [row("a")], tmp_path / "x.json", asked))
-        assert [each["completed_by"] for each in task["annotations"] if "completed_by" in each] == wanted
 
 
 @pytest.mark.parametrize(
@@ -121,7 +98,3 @@ def test_the_text_is_written_where_the_label_config_looks_for_it(
 
     assert json.loads(text)[0]["data"] == data
     assert [each.input for each in read(tmp_path / "x.json", plan)] == [{plan.field: "Grüße"}]
-
-
-def test_no_row_is_an_empty_list(tmp_path: Path) -> None:
-    assert json.loads(written("label-studio", [], tmp_path / "x.json")) == []

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.domain.example import Span
 from ml_backend.errors import ConfigurationError
 from ml_backend.hooks.redaction import Redaction
 from tests.unit.hooks.builders import changed, hooks_of, row
@@ -35,13 +34,6 @@ def test_annotators_stay_apart() -> None:
     found = changed(hooks, row("a", 1, annotator="ann@x.org"), row("a", 2, annotator="bob@x.org"), row("a", 3))
     assert len({each.labels[0].annotator for each in found}) == 3
     assert found[2].labels[0].annotator == "3"
-
-
-def test_positions_of_entities_stay_right() -> None:
-    spans = (Span(9, 25, "CONTACT"), Span(29, 34, "LOC"))
-    (found,) = changed(hooks_of(Redaction("email,card")), row(TEXT, 1, {"who": spans}))
-    assert found.targets == {"who": spans}
-    assert [found.input["text"][span.start : span.end] for span in spans] == ["xxxx@xxxxxxx.xxx", "Paris"]
 
 
 def test_a_label_of_the_config_is_never_masked() -> None:

@@ -114,24 +114,6 @@ def test_predictions_are_pushed_in_few_large_calls(client: StudioClient, server:
     }
 
 
-def test_a_refused_push_is_made_again_without_the_tasks_that_are_gone(client: StudioClient, server: Server) -> None:
-    server.on("POST", PUSH, httpx.Response(400), lambda _, body: {"created": len(body)})
-    server.on("GET", "/api/tasks", tasks_in(1, 2, 3, 5, 6, 7))
-
-    assert client.push_predictions(1, [(number, prediction()) for number in range(2, 8)]) == 5
-
-    first, second = server.made("POST", PUSH)
-    assert [each["task"] for each in first] == [2, 3, 4, 5, 6, 7]
-    assert [each["task"] for each in second] == [2, 3, 5, 6, 7]
-
-
-def test_a_push_of_tasks_that_are_all_gone_stores_nothing(client: StudioClient, server: Server) -> None:
-    server.on("POST", PUSH, httpx.Response(400))
-    server.on("GET", "/api/tasks", tasks_in())
-
-    assert client.push_predictions(1, [(1, prediction())]) == 0
-
-
 @pytest.mark.parametrize(
     ("answer", "message", "calls"),
     [
@@ -177,42 +159,6 @@ def test_pages_that_are_smaller_than_asked_for_are_read_to_the_end(client: Studi
     assert list(client.tasks_without_prediction(1, "m-v1")) == []
 
 
-def test_tasks_of_look_alike_versions_are_read_only_where_there_are_some(client: StudioClient, server: Server) -> None:
-    versions = [{"model_version": name, "count": 1} for name in ("m-v1", "other-v10", "m-v10")]
-    held = {1: ["m-v10"], 2: ["m-v10", "m-v1"]}
-
-    def tasks(params: Any, _body: Any) -> dict[str, Any]:
-        column = next(each for each in json.loads(params["query"])["filters"]["items"] if each["type"] == "List")
-        if column["operator"] == "not_contains":
-            return {"total": 0, "tasks": []}
-        assert column["value"] == ["m-v10"]
-        found = [
-            {"id": number, "data": {}, "predictions": [{"model_version": name} for name in names]}
-            for number, names in held.items()
-        ]
-        return {"total": 2, "tasks": found}
-
-    server.on("GET", "/api/tasks", tasks)
-    server.on("GET", "/api/projects/1/model-versions/", {"static": versions})
-
-    assert [task.id for task in client.tasks_without_prediction(1, "m-v1")] == [1]
-
-
-def test_annotations_of_an_import_are_no_ground_truth_unless_they_say_so(client: StudioClient, server: Server) -> None:
-    server.on("POST", IMPORT, lambda _, body: {"task_count": len(body)})
-    tasks: list[dict[str, Any]] = [
-        {"data": {"text": "a"}, "annotations": [{"result": []}, {"result": [], "ground_truth": True}]},
-        {"text": "b"},
-    ]
-
-    assert client.import_tasks(1, tasks) == 2
-
-    ((first, second),) = server.made("POST", IMPORT)
-    assert [each["ground_truth"] for each in first["annotations"]] == [False, True]
-    assert second == {"text": "b"}
-    assert tasks[0]["annotations"][0] == {"result": []}
-
-
 def test_large_imports_go_in_batches_and_must_be_over_when_answered(client: StudioClient, server: Server) -> None:
     server.on("POST", IMPORT, lambda _, body: {"task_count": len(body)})
     assert client.import_tasks(1, [{"text": str(number)} for number in range(2500)]) == 2500
@@ -229,33 +175,6 @@ def test_json_of_another_shape_is_no_label_studio(client: StudioClient, server: 
 
     with pytest.raises(StudioRejected, match=r"a JSON object was wanted .* LABELLOOP_STUDIO_URL"):
         client.version()
-
-
-def test_an_export_is_asked_for_with_whole_predictions_and_deleted_when_read(
-    client: StudioClient, server: Server, export: dict[str, Any]
-) -> None:
-    tasks = list(client.reviewed_tasks(1))
-
-    (wish,) = server.made("POST", EXPORTS)
-    assert [task.id for task in tasks] == [1]
-    assert wish["task_filter_options"] == {"annotated": "only"}
-    assert wish["serialization_options"] == {"predictions": {"only_id": False}}
-    assert ("DELETE", f"{EXPORTS}9", {}, None) in server.calls
-    assert ("GET", f"{EXPORTS}9/download", {"exportType": "JSON"}, None) in server.calls
-
-
-def test_skipped_tasks_are_exported_where_the_project_has_some_and_those_labeled_too_come_once(
-    client: StudioClient, server: Server, export: dict[str, Any]
-) -> None:
-    skipped = {"id": 2, "data": {}, "annotations": [{"id": 6, "was_cancelled": True}]}
-    both = {**TASK, "annotations": [*TASK["annotations"], {"id": 7, "was_cancelled": True}]}
-    server.on("GET", "/api/projects/1/", {"id": 1, "skipped_annotations_number": 2})
-    server.on("GET", f"{EXPORTS}9/download", [both], [both, skipped])
-
-    assert [task.id for task in client.reviewed_tasks(1)] == [1, 2]
-
-    wishes = server.made("POST", EXPORTS)
-    assert [wish["task_filter_options"] for wish in wishes] == [{"annotated": "only"}, {"skipped": "only"}]
 
 
 @pytest.mark.parametrize("first", ["in progress", "gateway timeout"])

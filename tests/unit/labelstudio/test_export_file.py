@@ -50,26 +50,16 @@ def test_a_recorded_json_min_export_is_called_by_its_name() -> None:
         list(read_export(recording_path("export_json_min")))
 
 
-def test_numbers_in_data_stay_numbers(write: Write) -> None:
-    (task,) = read_export(write([labeled(data={"text": 5, "price": 1.5, "none": None, "on": True})]))
-
-    assert task.data == {"text": 5, "price": 1.5, "none": None, "on": True}
-    assert [type(value) for value in task.data.values()] == [int, float, type(None), bool]
-
-
-def test_an_export_may_be_empty_or_start_with_a_byte_order_mark_and_space(write: Write) -> None:
+def test_an_export_may_be_empty(write: Write) -> None:
     assert list(read_export(write([]))) == []
-    assert len(list(read_export(write(b"\xef\xbb\xbf \n" + json.dumps([labeled()]).encode())))) == 1
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "after item 0: the text is empty; wanted a JSON list of tasks"),
-        (b" \n\t ", "the text is empty"),
         (b'{"id": 1}', r"item 1: no object under `data` \(keys found: id\)"),
         (b"text,sentiment\na,b\n", "it starts with 'text,sentiment"),
-        (b"-DOCSTART- -X- O\n", "it starts with '-DOCSTART-"),
         (b"<!DOCTYPE html>", "it starts with '<!DOCTYPE html>'"),
         (b"PK\x03\x04 and so on", "a ZIP archive, or a workbook of a spreadsheet found; wanted text: unpack it"),
         (b"x" * 257 + b"ustar", "a tar archive found"),
@@ -85,7 +75,6 @@ def test_an_export_may_be_empty_or_start_with_a_byte_order_mark_and_space(write:
         (b'[{"a": ' + b"7" * 4301 + b"}]", "after item 0: a whole number of more digits than can be read"),
         (b"[1]", r"after item 0: '1\]' found; wanted an object"),
         (b'["' + b"x" * 500 + b'"]', "after item 0: '\"" + "x" * 39 + r"'\.\.\. found"),
-        (b"[[]]", r"after item 0: '\[\]\]' found"),
         (b"[null]", r"after item 0: 'null\]' found"),
         (b"[{}]", r"item 1: no object under `data` \(keys found: none\)"),
         (b'[{"id": 1, "text": "a"}]', r"item 1: no object under `data` \(keys found: id, text\)"),
@@ -94,7 +83,6 @@ def test_an_export_may_be_empty_or_start_with_a_byte_order_mark_and_space(write:
         (b'[{"id": 1, "data": {}, "annotations": null}]', "item 1: a task without a list of annotations"),
         (b'[{"id": 1, "data": {}, "completions": []}]', "item 1: written by Label Studio before 1.0"),
         (b'[{"id": 1, "data": {}, "annotations": [5]}]', r"item 1: .* annotations\.0: "),
-        (b'[{"id": 1, "text": "a", "annotator": 1}]', "item 1: this is the JSON_MIN format"),
     ],
 )
 def test_what_is_no_export_is_refused_with_what_was_found(write: Write, content: bytes, message: str) -> None:
@@ -132,6 +120,7 @@ NEARLY_RIGHT = {
     "gzip": gzip.compress(json.dumps([labeled(1), labeled(2)]).encode()),
     "JSON lines": f"{json.dumps(labeled(1))}\n{json.dumps(labeled(2))}\n".encode(),
     "JSON lines in gzip": gzip.compress(f"{json.dumps(labeled(1))}\r\n\r\n{json.dumps(labeled(2))}".encode()),
+    "a byte order mark and space": b"\xef\xbb\xbf \n" + json.dumps([labeled(1), labeled(2)]).encode(),
     "UTF-16": json.dumps([labeled(1), labeled(2)]).encode("utf-16"),
     "UTF-16 without a mark": json.dumps([labeled(1), labeled(2)]).encode("utf-16-be"),
     "UTF-32": json.dumps([labeled(1), labeled(2)], indent=1).encode("utf-32"),
@@ -143,21 +132,15 @@ def test_a_file_may_be_packed_in_lines_or_in_another_encoding(content: bytes, wr
     assert [task.data["text"] for task in read_export(write(content))] == ["text 1", "text 2"]
 
 
-def test_numbers_that_json_does_not_have_are_null_and_counted_and_large_ones_stay(write: Write) -> None:
-    data = (
-        '{"text": "a", "x": NaN, "y": [-Infinity, 1e999], "hash": 14695981039346656037, "long": 98765432109876543210}'
-    )
+def test_numbers_that_json_does_not_have_are_null_and_counted_and_all_others_stay(write: Write) -> None:
+    data = '{"text": 5, "price": 1.5, "on": true, "x": NaN, "y": [-Infinity, 1e999], "long": 98765432109876543210}'
     notes = FileNotes()
 
     (task,) = read_export(write(f'[{{"id": 1, "data": {data}, "annotations": []}}]'.encode()), notes)
 
-    assert task.data == {
-        "text": "a",
-        "x": None,
-        "y": [None, None],
-        "hash": 14695981039346656037,
-        "long": 98765432109876543210,
-    }
+    odd = {"x": None, "y": [None, None], "long": 98765432109876543210}
+    assert task.data == {"text": 5, "price": 1.5, "on": True} | odd
+    assert [type(task.data[name]) for name in ("text", "price", "on")] == [int, float, bool]
     assert notes.sentences == ("values that are NaN or infinite, which JSON does not have, read as null: 3",)
 
 

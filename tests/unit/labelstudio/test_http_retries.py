@@ -35,12 +35,22 @@ def test_a_read_is_given_up_after_the_third_attempt(http_over: Make) -> None:
     assert len(transport.requests) == 3
 
 
-@pytest.mark.parametrize("failure", [httpx.ReadTimeout("slow"), refused(500), refused(404), refused(400)])
-def test_a_read_that_will_not_get_better_is_not_tried_again(http_over: Make, failure: Answer) -> None:
+@pytest.mark.parametrize(
+    ("method", "failure"),
+    [
+        *(("GET", failure) for failure in (httpx.ReadTimeout("slow"), *map(refused, (500, 404, 400)))),
+        *(("POST", failure) for failure in (httpx.ConnectError("refused"), httpx.ReadTimeout("slow"))),
+        *(("POST", failure) for failure in map(refused, (502, 503))),
+    ],
+)
+def test_a_read_that_will_not_get_better_and_any_change_are_sent_once(
+    http_over: Make, method: str, failure: Answer
+) -> None:
     transport = Scripted(failure, ok())
+    http = http_over(transport)
 
     with pytest.raises(StudioError):
-        http_over(transport).get("api/x")
+        http.get("api/x") if method == "GET" else http.send("POST", "api/x", {})
 
     assert len(transport.requests) == 1
 

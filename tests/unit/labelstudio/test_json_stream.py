@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml_backend.errors import PayloadError
@@ -22,20 +22,6 @@ class Pieces(io.StringIO):
         return super().read(min(size or 0, 3))
 
 
-@pytest.mark.parametrize(
-    "items",
-    [[], [{}], [{"a": {"b": [1, {"c": 2.5}]}}], [{"a": []}, {"a": [{}]}, {}], [{"[": "]{", 'q"': '\\"', "": "\\"}]],
-    ids=str,
-)
-@pytest.mark.parametrize("indent", [None, 1])
-def test_every_object_of_a_list_comes_out_as_json_has_it(items: list[Any], indent: int | None) -> None:
-    text = json.dumps(items, indent=indent)
-    lines = "\r\n".join(map(json.dumps, items))
-
-    assert list(stream_objects(Pieces(text))) == items
-    assert not items or list(stream_objects(Pieces(lines))) == items
-
-
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -43,9 +29,21 @@ VALUES = st.recursive(
 )
 
 
-@given(items=st.lists(st.dictionaries(st.text(), VALUES, max_size=3), max_size=3), ascii_only=st.booleans())
-def test_any_object_survives(items: list[dict[str, Any]], ascii_only: bool) -> None:
-    assert list(stream_objects(Pieces(json.dumps(items, ensure_ascii=ascii_only)))) == items
+@given(
+    items=st.lists(st.dictionaries(st.text(), VALUES, max_size=3), max_size=3),
+    ascii_only=st.booleans(),
+    indent=st.sampled_from([None, 1]),
+)
+@example([{"a": []}, {"a": [{}]}, {}], True, 1)
+@example([{"[": "]{", 'q"': '\\"', "": "\\"}], True, None)
+def test_any_object_survives_in_a_list_and_in_lines(
+    items: list[dict[str, Any]], ascii_only: bool, indent: int | None
+) -> None:
+    text = json.dumps(items, ensure_ascii=ascii_only, indent=indent)
+    lines = "\r\n".join(json.dumps(item, ensure_ascii=ascii_only) for item in items)
+
+    assert list(stream_objects(Pieces(text))) == items
+    assert not items or list(stream_objects(Pieces(lines))) == items
 
 
 @pytest.mark.parametrize(

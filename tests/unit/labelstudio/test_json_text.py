@@ -3,12 +3,9 @@
 import json
 
 import pytest
-from flask import Flask, jsonify, request
-from flask.typing import ResponseReturnValue
 
 from ml_backend.errors import PayloadError
 from ml_backend.labelstudio.json_text import read_json
-from ml_backend.web.limits import limit_requests
 
 DEEP = {
     "arrays": b"[" * 300 + b"]" * 300,
@@ -55,18 +52,3 @@ def test_characters_need_not_be_escaped() -> None:
 def test_what_is_no_json_is_said_to_be_none(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_json(text)
-
-
-@pytest.mark.parametrize("text", [*DEEP.values(), b"{", b""])
-def test_an_application_that_asks_flask_for_the_body_answers_400(text: bytes) -> None:
-    app = Flask(__name__)
-    limit_requests(app)
-
-    @app.post("/predict")
-    def echo() -> ResponseReturnValue:
-        return jsonify(request.get_json())
-
-    client = app.test_client()
-
-    assert client.post("/predict", data=text, content_type="application/json").status_code == 400
-    assert client.post("/predict", data=b'{"a": [1]}', content_type="application/json").get_json() == {"a": [1]}

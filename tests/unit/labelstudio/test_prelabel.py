@@ -35,6 +35,7 @@ def outcome(result: list[Any], prelabel: list[Any] | None = None, **more: Any) -
     [
         ([ticked("A")], [ticked("A")], ACCEPTED),
         ([ticked("A", id="x", origin="prediction")], [ticked("A", score=0.9)], ACCEPTED),
+        ([ticked("A", origin="prediction-changed")], [ticked("A")], ACCEPTED),
         ([ticked("B")], [ticked("A")], CHANGED),
         ([], [ticked("A")], CHANGED),
         ([ticked("A")], [], NONE),
@@ -62,10 +63,10 @@ def outcome(result: list[Any], prelabel: list[Any] | None = None, **more: Any) -
         ([{"from_name": "topic", "value": None}], [{"from_name": "topic", "value": None}], ACCEPTED),
     ],
     ids=[
-        "same choice", "ids, origins and scores aside", "other choice", "choice taken away", "nothing was shown",
-        "nothing at all", "order of choices aside", "one of two", "a comment beside it", "twice", "another control",
-        "a path of one step", "paths in another order", "a path to another choice", "a path of two steps",
-        "white space behind a span", "white space around a span", "a letter more",
+        "same choice", "ids, origins and scores aside", "the editor's marks aside", "other choice", "choice taken away",
+        "nothing was shown", "nothing at all", "order of choices aside", "one of two", "a comment beside it", "twice",
+        "another control", "a path of one step", "paths in another order", "a path to another choice",
+        "a path of two steps", "white space behind a span", "white space around a span", "a letter more",
         "the span's text aside", "order of spans aside", "a span deleted", "a span moved", "a span renamed",
         "text as string or list", "text added", "numbers", "malformed",
     ],

@@ -12,13 +12,6 @@ def region(label: str, control: str = "category") -> tuple[Region, ...]:
 
 
 @pytest.mark.parametrize(
-    "prediction", [Prediction(region("Billing"), 0.5, "v1"), Prediction((), 0.3, "v1"), Prediction((), None, "v1")]
-)
-def test_what_fits_is_not_named(prediction: Prediction) -> None:
-    assert StudioRules(CONFIG).misfits([(7, prediction)]) == {}
-
-
-@pytest.mark.parametrize(
     ("prediction", "reason"),
     [
         (Prediction(region("Weather"), 0.5, "v1"), "Weather"),

@@ -10,12 +10,13 @@ from ml_backend.domain.example import Provenance, Row, Span, Target
 from ml_backend.domain.label_config import Control, Label
 from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.learning.classification.settings import TrainingSettings
+from ml_backend.learning.loop.meter import ProgressMeter
+from ml_backend.learning.loop.observer import Step, TrainingObserver
 from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.collect import training_data
 from ml_backend.learning.rows.data import LabeledTexts, TrainingData
 from ml_backend.learning.rows.encoded import EncodedRows
 from ml_backend.models.base.base_model import load_backbone
-from ml_backend.models.bundle.manifest import BundleFacts
 from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.tasks import ServedControl, find_kinds
@@ -33,7 +34,6 @@ TOPICS = replace(CONTROL, name="topics", attributes={"choice": "multiple"})
 THINGS = replace(CONTROL, name="things", tag="Labels", attributes={})
 CONTROLS = {"softmax": CONTROL, "sigmoid": TOPICS, "tags": THINGS}
 LINEAR_HEADS = list(CONTROLS)
-FACTS = BundleFacts(field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef")
 FILLERS = ["please", "my", "the", "is", "where", "lost", "late", "a", "b", "c", "d", "e"]
 KEYWORDS = {"card": "card", "cash": "cash money", "refund": "refund transfer"}
 FAST = TrainingSettings(max_length_tokens=32, batch_size=8, lora_r=2, lora_alpha=4, epochs=2, folds=2)
@@ -121,13 +121,37 @@ def unread_rows(targets: Sequence[Target], head: str = "softmax", labels: Sequen
     return EncodedRows(rows, tokenised, Objective.of(head, tuple(labels)).codes(targets, tokenised))
 
 
-def tiny_encoder(folder: Path, kind: str = "bert", *, use_bf16: bool | None = False) -> TextEncoder:
-    return TextEncoder(load_backbone(save_tiny_model(kind, folder)), max_length_tokens=32, use_bf16=use_bf16)
+def encoder_of(base: str) -> TextEncoder:
+    return TextEncoder(load_backbone(base), max_length_tokens=32, use_bf16=False)
+
+
+def tiny_encoder(folder: Path, kind: str = "bert") -> TextEncoder:
+    return encoder_of(save_tiny_model(kind, folder))
 
 
 def tensors_of(encoder: TextEncoder) -> Mapping[str, np.ndarray]:
     """A copy of the weights of an encoder."""
     return {name: tensor.numpy().copy() for name, tensor in encoder.backbone.module.state_dict().items()}
+
+
+class Interruption(Exception):
+    """Somebody pulled the plug."""
+
+
+class Interrupter(TrainingObserver):
+    """Stops a training at a step, and remembers what it was told."""
+
+    def __init__(self, at_step: int = 100) -> None:
+        super().__init__(ProgressMeter(lambda _: None, 1), "training", rows_per_epoch=5)
+        self._at_step = at_step
+        self.resumed: list[int] = []
+
+    def on_resume(self, epoch: int) -> None:
+        self.resumed.append(epoch)
+
+    def on_step(self, step: Step) -> None:
+        if step.number == self._at_step:
+            raise Interruption
 
 
 def fake_run(folder: Path) -> FakeRun:

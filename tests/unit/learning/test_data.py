@@ -3,10 +3,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ml_backend.domain.example import Row, Span
+from ml_backend.domain.example import Row, Span, Target
+from ml_backend.domain.label_config import Control
 from ml_backend.errors import TrainingError
 from ml_backend.learning.rows.data import TrainingData
-from tests.unit.learning.builders import THINGS, TOPICS, data_of, keyword_rows, make_row, topic_rows
+from tests.unit.learning.builders import CONTROL, THINGS, TOPICS, data_of, keyword_rows, make_row, topic_rows
 
 
 def topics_of(train: Sequence[Row], validation: Sequence[Row]) -> TrainingData:
@@ -39,17 +40,17 @@ def test_labels_are_described_by_their_name_and_the_phrases_of_their_hint() -> N
     assert len(data.learned(0)) == 15
 
 
-def test_a_class_without_rows_is_named_in_a_warning_and_never_blocks() -> None:
-    data = data_of(keyword_rows(5, classes=["card", "cash"]), [])
+@pytest.mark.parametrize(
+    ("refunds", "warning"),
+    [
+        ([], "no train row is labeled refund: the model knows such labels by name and hint only"),
+        ([make_row(99, "refund", "refund")], "under 5 train rows each for refund (1): answers there are little tested"),
+    ],
+)
+def test_a_class_with_few_rows_or_none_is_named_in_a_warning_and_never_blocks(refunds: list[Row], warning: str) -> None:
+    data = data_of([*keyword_rows(5, classes=["card", "cash"]), *refunds], [])
 
-    assert data.labels == ("card", "cash", "refund")
-    assert data.warnings == ("no train row is labeled refund: the model knows such labels by name and hint only",)
-
-
-def test_a_class_with_a_single_row_is_named_in_a_warning() -> None:
-    rows = [*keyword_rows(5, classes=["card", "cash"]), make_row(99, "refund", "refund")]
-
-    assert data_of(rows, []).warnings == ("under 5 train rows each for refund (1): answers there are little tested",)
+    assert (data.labels, data.warnings) == (("card", "cash", "refund"), (warning,))
 
 
 def test_rows_that_cannot_be_learned_from_are_left_out_with_the_reason() -> None:
@@ -72,24 +73,25 @@ def test_rows_that_cannot_be_learned_from_are_left_out_with_the_reason() -> None
     )
 
 
-def test_a_single_class_is_refused_with_what_to_do() -> None:
-    with pytest.raises(TrainingError, match=r"all 4 train rows are labeled 'cash'; wanted .* at least 2 classes"):
-        data_of(keyword_rows(4, classes=["cash"]), keyword_rows(1))
+def alike(target: Target, count: int, control: Control) -> list[Row]:
+    return [make_row(number, "my card", target, control=control.name) for number in range(count)]
 
 
 @pytest.mark.parametrize(
-    ("rows", "message"),
+    ("control", "rows", "message"),
     [
-        ([], r"none of the 0 train rows can be learned from \(there is none\)"),
-        (
-            [make_row(1, "", "card")],
-            r"none of the 1 train rows can be learned from \(1 task with an empty text \(",
-        ),
+        (CONTROL, [], r"none of the 0 train rows can be learned from \(there is none\)"),
+        (CONTROL, [make_row(1, "", "card")], r"none of the 1 train rows can be learned from \(1 task with an empty"),
+        (CONTROL, alike("cash", 4, CONTROL), r"all 4 train rows are labeled 'cash'; wanted .* at least 2 classes"),
+        (TOPICS, alike(("card", "cash"), 4, TOPICS), r"'topics' .*: all 4 train rows have the same choices, card"),
+        (TOPICS, alike((), 3, TOPICS), r"all 3 train rows have the same choices, none; wanted rows that differ"),
+        (THINGS, alike((), 4, THINGS), r"'things' cannot be learned: none of the 4 train rows marks anything"),
     ],
+    ids=["no row", "no text", "one class", "one set", "nothing chosen", "nothing marked"],
 )
-def test_no_usable_row_is_refused_with_the_reason(rows: list, message: str) -> None:
+def test_rows_that_teach_nothing_are_refused_with_the_reason(control: Control, rows: list[Row], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
-        data_of(rows, [])
+        data_of(rows, [], control)
 
 
 def test_positions_pick_texts_in_their_order() -> None:
@@ -158,20 +160,3 @@ def test_a_row_with_any_label_that_the_config_lacks_is_left_out() -> None:
             f"2 train rows were left out: 1 task without an answer that counts ({unanswered}), "
             f"1 task with a label that the label config lacks ({unknown})"
         )
-
-
-def test_rows_that_all_choose_alike_are_refused_with_what_to_do() -> None:
-    rows = [make_row(n, "my card", ("card", "cash"), control="topics") for n in range(4)]
-    empty = [make_row(n, "my card", (), control="topics") for n in range(3)]
-
-    with pytest.raises(TrainingError, match=r"'topics' cannot be learned: all 4 train rows have the same choices, car"):
-        topics_of(rows, [])
-    with pytest.raises(TrainingError, match=r"all 3 train rows have the same choices, none; wanted rows that differ"):
-        topics_of(empty, [])
-
-
-def test_rows_that_mark_nothing_are_refused_with_what_to_do() -> None:
-    rows = [make_row(n, "my card", (), control="things") for n in range(4)]
-
-    with pytest.raises(TrainingError, match=r"'things' cannot be learned: none of the 4 train rows marks anything"):
-        things_of(rows, [])

@@ -24,10 +24,6 @@ def suspicion_of(*suspects: str) -> Suspicion:
     return Suspicion(QUALITY, frozenset(suspects))
 
 
-def test_suspects_that_are_kept_change_nothing() -> None:
-    assert treat_suspects(ROWS, suspicion_of("r1"), Suspects.KEEP, "intent") == (ROWS, ())
-
-
 def test_suspects_are_left_out_and_counted() -> None:
     rows, notes = treat_suspects(ROWS, suspicion_of("r2", "r9"), Suspects.EXCLUDE, "intent")
 

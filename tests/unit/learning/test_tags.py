@@ -32,7 +32,7 @@ def decoded(spans: list[Span], tokenised: TokenisedTexts) -> tuple[Span, ...]:
     return answer.target
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ANY_TEXT, st.sampled_from(Unit), st.data())
 def test_spans_that_stand_on_units_come_back_as_they_were(text: str, unit: Unit, data: st.DataObject) -> None:
     tokenised = tokenise_units(BYTES, [text], unit)
@@ -51,7 +51,7 @@ def test_spans_that_stand_on_units_come_back_as_they_were(text: str, unit: Unit,
     assert decoded(spans, tokenised) == tuple(spans)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ANY_TEXT, st.data())
 def test_other_spans_come_back_as_the_nearest_that_can_be_told(text: str, data: st.DataObject) -> None:
     """In the text, apart from each other, and of every unit that a kept span covers more than half of."""

@@ -8,18 +8,14 @@ from hypothesis import strategies as st
 from ml_backend.domain.example import Span
 from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.encoded import EncodedRows
-from ml_backend.measuring.calibration import (
-    Reliability,
-    fit_logistic,
-    fit_temperature,
-)
+from ml_backend.measuring.calibration import Reliability, fit_logistic, fit_temperature
 from ml_backend.measuring.evaluation import Evaluation
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.confidence import Logistic, log_odds
 from ml_backend.models.text.torch_encoder import TextEncoder
-from tests.unit.learning.builders import NAMES, labeled_as, tiny_encoder, topic_data, unread_rows
+from tests.unit.learning.builders import NAMES, encoder_of, labeled_as, topic_data, unread_rows
 
 RNG = np.random.default_rng(0)
 CLASSES = ("a", "b", "c", "d")
@@ -154,6 +150,12 @@ def test_the_map_of_slope_1_changes_nothing(probabilities: list[float]) -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-log_odds(np.array(probabilities)))), probabilities, rtol=1e-6)
 
 
+def calibrated_sets(logits: np.ndarray, encoded: EncodedRows) -> SigmoidDecoder:
+    decoder = Objective.of("sigmoid", NAMES).calibrated(logits, encoded)
+    assert isinstance(decoder, SigmoidDecoder)
+    return decoder
+
+
 def sets(rows: int, *, sharpness: float, seed: int = 1) -> tuple[np.ndarray, EncodedRows]:
     """Logits of three labels, too sure by a factor, with sets of labels drawn from what they should say."""
     random = np.random.default_rng(seed)
@@ -165,16 +167,13 @@ def sets(rows: int, *, sharpness: float, seed: int = 1) -> tuple[np.ndarray, Enc
 
 @pytest.mark.parametrize("sharpness", [0.25, 4.0])
 def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float) -> None:
-    objective = Objective.of("sigmoid", NAMES)
-
-    decoder = objective.calibrated(*sets(4000, sharpness=sharpness))
+    decoder = calibrated_sets(*sets(4000, sharpness=sharpness))
 
     logits, fresh = sets(4000, sharpness=sharpness, seed=2)
-    assert isinstance(decoder, SigmoidDecoder)
     assert decoder.slope == pytest.approx(1 / sharpness, rel=0.1)
     confidence, chosen = decoder.probabilities(logits), fresh.codes.astype(bool)
     assert Reliability(confidence.ravel(), confidence.ravel(), chosen.ravel()).expected_error() < 0.02
-    reliability = objective.reliability(decoder, logits, fresh)
+    reliability = Objective.of("sigmoid", NAMES).reliability(decoder, logits, fresh)
     assert reliability.expected_error() < 0.05
     answers = decoder.answers(logits, fresh.tokenised)
     right = [answer.target == target for answer, target in zip(answers, fresh.rows.targets, strict=True)]
@@ -185,9 +184,8 @@ def test_confidences_in_labels_and_in_whole_sets_are_calibrated(sharpness: float
 def test_thresholds_of_frequent_labels_are_where_their_f1_is_highest() -> None:
     logits, encoded = sets(4000, sharpness=1.0)
 
-    decoder = Objective.of("sigmoid", NAMES).calibrated(logits, encoded)
+    decoder = calibrated_sets(logits, encoded)
 
-    assert isinstance(decoder, SigmoidDecoder)
     confidence, chosen = decoder.probabilities(logits), encoded.codes.astype(bool)
     for k, threshold in enumerate(decoder.thresholds):
         f1 = {t: f1_of(confidence[:, k] >= t, chosen[:, k]) for t in (threshold, *np.linspace(0.05, 0.95, 91))}
@@ -202,18 +200,15 @@ def test_the_threshold_of_a_rare_label_is_drawn_to_that_of_all() -> None:
     rare[0] = (*rare[0], "refund")
     logits[0, 2] = 9.0
 
-    decoder = Objective.of("sigmoid", NAMES).calibrated(logits, unread_rows(rare, "sigmoid"))
+    decoder = calibrated_sets(logits, unread_rows(rare, "sigmoid"))
 
-    assert isinstance(decoder, SigmoidDecoder)
     frequent, alone = decoder.thresholds[0], decoder.thresholds[2]
     # By itself it would be near 1, between its only row and all others.
     assert alone < frequent + 0.25
 
 
 def test_few_rows_leave_sets_uncalibrated() -> None:
-    decoder = Objective.of("sigmoid", NAMES).calibrated(*sets(29, sharpness=3.0))
-
-    assert decoder == SigmoidDecoder(labels=NAMES)
+    assert calibrated_sets(*sets(29, sharpness=3.0)) == SigmoidDecoder(labels=NAMES)
 
 
 def f1_of(named: np.ndarray, true: np.ndarray) -> float:
@@ -221,8 +216,8 @@ def f1_of(named: np.ndarray, true: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
-    return tiny_encoder(tmp_path_factory.mktemp("models") / "bert")
+def encoder(base: str) -> TextEncoder:
+    return encoder_of(base)
 
 
 def tagged(

@@ -16,15 +16,6 @@ from ml_backend.measuring.text_metrics import TextEvaluation, rouge_l
         ("Grüße aus Köln", "grüße aus Bonn", 2 / 3),
         ("我的卡丢了", "我的卡", 0.75),
         (":-)", ":-)", 1.0),
-    ],
-)
-def test_rouge_l_of_known_pairs(reference: str, response: str, expected: float) -> None:
-    assert rouge_l([reference], [response]) == [pytest.approx(expected, abs=1e-6)]
-
-
-@pytest.mark.parametrize(
-    ("reference", "response", "expected"),
-    [
         ("Don't PANIC_now, Ärzte 24!", "don t _panic_ now ärzte 24", 1.0),
         ("東京 is big", "東 is big", 6 / 7),
         ("?! ...", "...", 2 / 3),
@@ -37,7 +28,7 @@ def test_rouge_l_of_known_pairs(reference: str, response: str, expected: float) 
         ("한국어", "\u1112\u1161\u11ab국어", 1.0),
     ],
 )
-def test_words_are_those_of_any_script(reference: str, response: str, expected: float) -> None:
+def test_rouge_l_counts_words_of_any_script(reference: str, response: str, expected: float) -> None:
     assert rouge_l([reference], [response]) == [pytest.approx(expected, abs=1e-6)]
     assert TextEvaluation.of([reference], [response]).exact == (expected == 1.0)
 
@@ -58,12 +49,7 @@ def test_figures_over_a_set_of_rows() -> None:
     assert found.exact == pytest.approx(1 / 3)
     assert (found.rows, found.unanswered) == (3, 1)
     assert set(found.summary()) == {"rows", "rouge_l", "bleu", "exact"}
-
-
-def test_no_rows_have_no_figures() -> None:
-    found = TextEvaluation.of([], [])
-
-    assert (found.rows, found.rouge_l, found.bleu, found.exact) == (0, 0.0, 0.0, 0.0)
+    assert set(TextEvaluation.of([], []).summary().values()) == {0}
 
 
 def test_a_response_per_row_is_wanted() -> None:

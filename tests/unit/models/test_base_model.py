@@ -1,5 +1,9 @@
+import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -12,7 +16,12 @@ from ml_backend.models.base.base_model import (
     load_backbone,
     weights_sha256,
 )
+from ml_backend.models.generation.language_model import LanguageModel
+from tests.tiny_language_models import save_tiny_decoder
 from tests.tiny_models import ARCHITECTURES, save_tiny_model, tiny_model, tiny_tokenizer
+
+Load: TypeAlias = Callable[[str], object]
+Save: TypeAlias = Callable[[Path], str]
 
 
 def test_the_default_model_comes_from_its_package_and_its_weights_are_the_expected_ones() -> None:
@@ -71,10 +80,18 @@ def test_the_length_limit_leaves_out_positions_that_are_never_used(kind: str, li
     assert load_backbone(save_tiny_model(kind, tmp_path / kind)).max_length_tokens == limit
 
 
+LOADING = pytest.mark.parametrize(
+    ("load", "save"),
+    [(load_backbone, partial(save_tiny_model, "bert")), (LanguageModel.load, partial(save_tiny_decoder, "llama"))],
+    ids=["to read", "to write"],
+)
+
+
+@pytest.mark.parametrize("load", [load_backbone, LanguageModel.load])
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "a/b/c", " "])
-def test_a_path_that_is_no_folder_says_what_to_give(name: str) -> None:
+def test_a_path_that_is_no_folder_says_what_to_give(name: str, load: Load) -> None:
     with pytest.raises(EncoderError, match=r"is not a folder; give a folder with config\.json"):
-        load_backbone(name)
+        load(name)
 
 
 def test_a_hub_name_without_a_hub_says_so() -> None:
@@ -87,23 +104,24 @@ def test_a_folder_without_config_says_so(tmp_path: Path) -> None:
         load_backbone(str(tmp_path))
 
 
-def test_pickled_weights_are_never_read(tmp_path: Path) -> None:
-    folder = Path(save_tiny_model("bert", tmp_path / "bert"))
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+@LOADING
+def test_pickled_weights_are_never_read(load: Load, save: Save, tmp_path: Path) -> None:
+    save(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
 
     with pytest.raises(EncoderError, match="only safetensors weights are read"):
-        load_backbone(str(folder))
+        load(str(tmp_path))
 
 
-def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path) -> None:
-    folder = Path(save_tiny_model("bert", tmp_path / "bert"))
-    (folder / "modeling_own.py").write_text("raise SystemExit('ran')\n")
-    (folder / "config.json").write_text(
-        '{"model_type": "own", "auto_map": {"AutoConfig": "modeling_own.C", "AutoModel": "modeling_own.M"}}'
-    )
+@LOADING
+def test_code_that_comes_with_a_model_is_never_run(load: Load, save: Save, tmp_path: Path) -> None:
+    save(tmp_path)
+    (tmp_path / "modeling_own.py").write_text("raise SystemExit('ran')\n")
+    own = dict.fromkeys(("AutoModel", "AutoModelForCausalLM"), "modeling_own.M") | {"AutoConfig": "modeling_own.C"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": own}))
 
     with pytest.raises(EncoderError, match="which is never run"):
-        load_backbone(str(folder))
+        load(str(tmp_path))
 
 
 def test_the_weights_digest_follows_the_weights_and_not_the_folder(tmp_path: Path) -> None:

@@ -10,26 +10,13 @@ from ml_backend.domain.model import Method
 from ml_backend.errors import BundleError
 from ml_backend.models.bundle.bundle import Bundle, TrainedPart, read_bundle, write_bundle
 from ml_backend.models.bundle.head import Head
-from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
 from ml_backend.models.decoders.base import decoder_of
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
 from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.windows import Unit
-from tests.trained_parts import written_part
+from tests.trained_parts import MANIFEST, written_part
 
-MANIFEST = BundleManifest(
-    model_version="tickets-1-v3",
-    base_model="tiny",
-    base_model_sha256="ab" * 32,
-    facts=BundleFacts(
-        field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef"
-    ),
-    parts=(),
-    seed=7,
-    created_at="2026-01-01T00:00:00+00:00",
-    libraries={"torch": "2.13.0"},
-)
 TEXTS = ["Where is my card?", "cash  please"]
 HEAD = Head(np.arange(8, dtype=np.float32).reshape(2, 4), np.array([0.5, -0.5], dtype=np.float32))
 TAGS_HEAD = Head(np.ones((3, 4), dtype=np.float32), np.zeros(3, dtype=np.float32))
@@ -138,8 +125,6 @@ def _edit_part(path: Path, **changes: object) -> None:
         (lambda path: (path / "controls/2/weights.safetensors").unlink(), r"lacks controls/2/weights\.safetensors"),
         (lambda path: (path / "extra.bin").write_bytes(b""), r"holds extra\.bin, which bundle\.json does not list"),
         (lambda path: (path / "bundle.json").unlink(), r"holds no bundle\.json"),
-        (lambda path: (path / "bundle.json").write_text("{"), "not readable"),
-        (lambda path: (path / "bundle.json").write_text("[]"), "not readable"),
         (lambda path: _edit(path, schema_version=99), "schema version 99; this labelloop reads 2"),
         (lambda path: _edit(path, schema_version=1), "schema version 1; .* that wrote it, or train again"),
         (lambda path: _edit(path, surprise=1), "holds an unknown one"),
@@ -188,31 +173,6 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
         write_bundle(tmp_path / "models" / "bundle", MANIFEST, [], trained_on=TEXTS)
 
     assert list((tmp_path / "models").iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("head", "message"),
-    [
-        (Head(HEAD.weight[:1], HEAD.bias), r"weight \(1, 4\) and bias \(2,\); wanted as many rows in both"),
-        (Head(HEAD.weight, HEAD.bias * np.float32("nan")), "not finite"),
-        (Head(HEAD.weight[0], HEAD.bias), r"weight \(4,\) and bias \(2,\)"),
-    ],
-)
-def test_a_head_that_cannot_work_is_refused(tmp_path: Path, head: Head, message: str) -> None:
-    part = written_part(tmp_path / "part", head, SOFTMAX)
-    bundle = write_bundle(tmp_path / "bundle", MANIFEST, [part], trained_on=TEXTS)
-
-    with pytest.raises(BundleError, match=message):
-        bundle.head(0)
-
-
-def test_a_head_that_is_none_is_refused(tmp_path: Path) -> None:
-    part = written_part(tmp_path / "part", HEAD, SOFTMAX)
-    (part.folder / "head.safetensors").write_bytes(b"not a head")
-    bundle = write_bundle(tmp_path / "bundle", MANIFEST, [part], trained_on=TEXTS)
-
-    with pytest.raises(BundleError, match="does not hold a head's weight and bias"):
-        bundle.head(0)
 
 
 def test_other_users_may_read_a_bundle(bundle: Bundle) -> None:

@@ -20,54 +20,41 @@ def test_a_tokenizer_without_a_template_gets_a_plain_one_and_its_first_token() -
     assert not is_cut
 
 
-def test_a_chat_template_is_followed_and_begins_as_it_says() -> None:
-    ids, _ = ChatFormat.of(CHAT).prompt_ids("My card was stolen")
-
-    assert CHAT.decode(ids) == "<|start|>user\nMy card was stolen<|end|>\n<|start|>assistant\n"
-
-
 def test_prompts_with_braces_are_taken_as_they_are() -> None:
     assert "{prompt} and {0}" in ChatFormat.of(PLAIN).text("{prompt} and {0}")
 
 
-def test_a_response_ends_as_the_template_ends_a_turn() -> None:
-    chat = ChatFormat.of(CHAT)
+@pytest.mark.parametrize(("tokenizer", "ending"), [(CHAT, "<|end|>"), (PLAIN, "</s>")], ids=["chat", "plain"])
+def test_a_response_ends_as_the_template_ends_a_turn_or_with_the_eos_token(tokenizer: Any, ending: str) -> None:
+    chat = ChatFormat.of(tokenizer)
 
-    assert chat.ending == (id_of("<|end|>"),)
-    assert chat.response_ids("Done.")[-1] == id_of("<|end|>")
+    assert tokenizer.decode(chat.ending) == ending
+    assert chat.response_ids("Done.")[-1:] == list(chat.ending)
 
 
-def test_a_response_without_a_template_ends_with_the_eos_token() -> None:
-    plain = ChatFormat.of(PLAIN)
+def with_template(template: str) -> Any:
+    tokenizer = byte_tokenizer(has_chat_template=True)
+    tokenizer.chat_template = template
+    return tokenizer
 
-    assert plain.ending == (PLAIN.eos_token_id,)
-    assert plain.response_ids("Done.")[-1] == PLAIN.eos_token_id
+
+@pytest.mark.parametrize(
+    ("turn", "ending"),
+    [("[{{ m['role'] }}] {{ m['content'] | trim }} <|end|>\n-- ", " <|end|>"), ("{{ m['content'] }}\n", "</s>")],
+    ids=["what is written after the turn is cut off", "without a control token it is the eos token"],
+)
+def test_the_ending_is_read_from_the_template(turn: str, ending: str) -> None:
+    tokenizer = with_template("{% for m in messages %}" + turn + "{% endfor %}")
+
+    assert tokenizer.decode(ChatFormat.of(tokenizer).ending) == ending
 
 
 def test_generation_ends_at_the_turn_the_eos_token_and_what_the_model_names() -> None:
     assert ChatFormat.of(CHAT, (9, 9)).stop_ids == (id_of("<|end|>"), CHAT.eos_token_id, 9)
 
 
-def test_a_template_that_writes_after_the_turn_is_cut_there() -> None:
-    tokenizer = byte_tokenizer(has_chat_template=True)
-    tokenizer.chat_template = (
-        "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] | trim }} <|end|>\n-- {% endfor %}"
-    )
-    ending = ChatFormat.of(tokenizer).ending
-
-    assert tokenizer.decode(ending) == " <|end|>"
-
-
-def test_a_template_without_a_control_token_ends_with_the_eos_token() -> None:
-    tokenizer = byte_tokenizer(has_chat_template=True)
-    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
-
-    assert ChatFormat.of(tokenizer).ending == (tokenizer.eos_token_id,)
-
-
 def test_models_that_think_aloud_are_asked_not_to() -> None:
-    tokenizer = byte_tokenizer(has_chat_template=True)
-    tokenizer.chat_template = "{{ messages[0]['content'] }}{% if not enable_thinking %}<|start|>{% endif %}"
+    tokenizer = with_template("{{ messages[0]['content'] }}{% if not enable_thinking %}<|start|>{% endif %}")
 
     assert ChatFormat.of(tokenizer).text("a") == "a<|start|>"
 
@@ -120,8 +107,7 @@ def test_halves_of_surrogate_pairs_do_no_harm() -> None:
 
 
 def test_a_template_that_wants_something_else_is_refused() -> None:
-    tokenizer = byte_tokenizer(has_chat_template=True)
-    tokenizer.chat_template = "{{ raise_exception('a system prompt comes first') }}"
+    tokenizer = with_template("{{ raise_exception('a system prompt comes first') }}")
 
     with pytest.raises(EncoderError, match="does not take a prompt of a user by itself: a system prompt comes first"):
         ChatFormat.of(tokenizer)

@@ -31,7 +31,7 @@ def may_follow(tags: tuple[int, ...]) -> bool:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(1, 5), st.integers(1, 2), st.integers(0, 2**32 - 1))
+@given(st.integers(0, 5), st.integers(1, 2), st.integers(0, 2**32 - 1))
 def test_the_best_tags_are_those_of_trying_all(length: int, labels: int, seed: int) -> None:
     scores = np.random.default_rng(seed).normal(scale=2.0, size=(length, 2 * labels + 1))
     allowed = [tags for tags in product(range(2 * labels + 1), repeat=length) if may_follow(tags)]
@@ -41,17 +41,6 @@ def test_the_best_tags_are_those_of_trying_all(length: int, labels: int, seed: i
 
     assert found in totals
     assert totals[found] == pytest.approx(max(totals.values()))
-
-
-@settings(deadline=None)
-@given(st.integers(0, 60), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_no_span_goes_on_that_did_not_begin(length: int, labels: int, seed: int) -> None:
-    scores = np.random.default_rng(seed).normal(scale=4.0, size=(length, 2 * labels + 1))
-
-    found = best_tags(scores)
-
-    assert found.shape == (length,)
-    assert may_follow(tuple(found.tolist()))
 
 
 def test_a_likely_inside_makes_the_word_before_it_begin() -> None:

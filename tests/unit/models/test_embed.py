@@ -9,17 +9,12 @@ from hypothesis import strategies as st
 from ml_backend.models.base.base_model import load_backbone
 from ml_backend.models.base.token_batches import padded, token_batches
 from ml_backend.models.text.torch_encoder import TextEncoder
-from tests.tiny_models import MODELS, WORDS, save_tiny_model
+from tests.tiny_models import KINDS, WORDS, save_tiny_model
 
 TEXTS = ["where is my card", "cash", "my refund is late please", "", "the bank lost my money top up a b c d e"]
 
 
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
-
-
-@pytest.mark.parametrize("kind", sorted(MODELS))
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_vector_depends_on_its_text_alone(kind: str, tmp_path: Path) -> None:
     encoder = TextEncoder.load(save_tiny_model(kind, tmp_path / kind))
 
@@ -32,8 +27,8 @@ def test_a_vector_depends_on_its_text_alone(kind: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-5)
 
 
-def test_order_survives_sorting_by_length_over_several_chunks(bert: str) -> None:
-    encoder = TextEncoder.load(bert)
+def test_order_survives_sorting_by_length_over_several_chunks(base: str) -> None:
+    encoder = TextEncoder.load(base)
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(WORDS[5:], size=rng.integers(1, 30))) for _ in range(1100)]
     seen: list[int] = []
@@ -46,10 +41,10 @@ def test_order_survives_sorting_by_length_over_several_chunks(bert: str) -> None
     assert seen == sorted(seen)
 
 
-def test_the_mean_leaves_padding_out(bert: str) -> None:
+def test_the_mean_leaves_padding_out(base: str) -> None:
     import torch
 
-    encoder = TextEncoder(load_backbone(bert), use_bf16=False)
+    encoder = TextEncoder(load_backbone(base), use_bf16=False)
     ids = torch.tensor(encoder.tokenise(["cash card"]))
     with torch.inference_mode():
         hidden = encoder.backbone.module(input_ids=ids).last_hidden_state[0].numpy()
@@ -60,19 +55,19 @@ def test_the_mean_leaves_padding_out(bert: str) -> None:
     np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
 
 
-def test_longer_texts_are_cut_to_the_bound_of_setting_and_model(bert: str) -> None:
+def test_longer_texts_are_cut_to_the_bound_of_setting_and_model(base: str) -> None:
     text = " ".join(["card"] * 500)
 
-    assert [len(row) for row in TextEncoder.load(bert, max_length_tokens=10).tokenise([text])] == [10]
-    assert [len(row) for row in TextEncoder.load(bert, max_length_tokens=4096).tokenise([text])] == [64]
+    assert [len(row) for row in TextEncoder.load(base, max_length_tokens=10).tokenise([text])] == [10]
+    assert [len(row) for row in TextEncoder.load(base, max_length_tokens=4096).tokenise([text])] == [64]
 
 
-def test_no_texts_give_an_empty_array(bert: str) -> None:
-    assert TextEncoder.load(bert).embed([]).shape == (0, 16)
+def test_no_texts_give_an_empty_array(base: str) -> None:
+    assert TextEncoder.load(base).embed([]).shape == (0, 16)
 
 
-def test_threads_get_the_same_vectors(bert: str) -> None:
-    encoder = TextEncoder.load(bert)
+def test_threads_get_the_same_vectors(base: str) -> None:
+    encoder = TextEncoder.load(base)
     batches = [[*TEXTS[i:], "cash " * i] for i in range(5)] * 8
     expected = [encoder.embed(batch) for batch in batches]
 
@@ -83,19 +78,11 @@ def test_threads_get_the_same_vectors(bert: str) -> None:
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_bf16_stays_close_to_fp32(bert: str) -> None:
-    exact = TextEncoder(load_backbone(bert), use_bf16=False)
+def test_bf16_stays_close_to_fp32(base: str) -> None:
+    exact = TextEncoder(load_backbone(base), use_bf16=False)
     rough = TextEncoder(exact.backbone, use_bf16=True)
 
     assert (exact.embed(TEXTS) * rough.embed(TEXTS)).sum(axis=1).min() > 0.999
-
-
-def test_what_the_progress_callback_raises_passes_through(bert: str) -> None:
-    def refuse(_: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        TextEncoder.load(bert).embed(TEXTS, on_rows=refuse)
 
 
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 2000))

@@ -39,7 +39,7 @@ def computed(name: str, number: int, seconds: float | None, machine: Machine) ->
     class Computed(GraphRuntime):
         order, package, memory_bytes = number, "numpy", 0
 
-        def __init__(self, graph: Graph, words: Floats2d, **options: int | None) -> None:
+        def _prepare(self, *_: object) -> None:
             if seconds is None:
                 raise GraphError(f"{name} cannot")
             machine.opened.append(name)

@@ -67,20 +67,14 @@ def test_a_response_ends_with_the_first_token_that_ends_it() -> None:
     assert (draft.tokens, draft.is_complete) == (written.index(written[4]) + 1, True)
 
 
-def test_what_is_there_when_the_time_is_up_is_the_draft() -> None:
+@pytest.mark.parametrize(("prompts", "tokens"), [(1, 3), (2, 6)], ids=["one prompt", "a batch has the time of all"])
+def test_what_is_there_when_the_time_is_up_is_the_draft(prompts: int, tokens: int) -> None:
     ticks = count()
     generator = TextGenerator(tiny(), max_new_tokens=50, budget_s=3.0, clock=lambda: float(next(ticks)))
 
-    (draft,) = generator.generate(["Hello"])
+    drafts = generator.generate(["Hello"] * prompts)
 
-    assert (draft.tokens, draft.is_complete) == (3, False)
-
-
-def test_a_batch_may_take_the_time_of_all_its_prompts() -> None:
-    ticks = count()
-    generator = TextGenerator(tiny(), max_new_tokens=50, budget_s=3.0, clock=lambda: float(next(ticks)))
-
-    assert [draft.tokens for draft in generator.generate(["Hello", "Hello"])] == [6, 6]
+    assert [(draft.tokens, draft.is_complete) for draft in drafts] == [(tokens, False)] * prompts
 
 
 def test_a_prompt_longer_than_the_model_reads_is_cut_and_answered() -> None:

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -46,35 +45,6 @@ def test_a_decoder_saved_without_its_head_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(EncoderError, match=r"lack lm_head\.weight.*decoder with its language-model head"):
         LanguageModel.load(name)
-
-
-def test_weights_that_are_not_safetensors_are_refused(tmp_path: Path) -> None:
-    save_tiny_decoder("llama", tmp_path)
-    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-
-    with pytest.raises(EncoderError, match="only safetensors weights are read"):
-        LanguageModel.load(str(tmp_path))
-
-
-def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path) -> None:
-    save_tiny_decoder("llama", tmp_path)
-    marker = tmp_path / "was-run"
-    (tmp_path / "modeling_own.py").write_text(f"open({str(marker)!r}, 'w')\n")
-    config = json.loads((tmp_path / "config.json").read_text())
-    config |= {
-        "model_type": "own",
-        "auto_map": {"AutoConfig": "modeling_own.Config", "AutoModelForCausalLM": "modeling_own.Model"},
-    }
-    (tmp_path / "config.json").write_text(json.dumps(config))
-
-    with pytest.raises(EncoderError):
-        LanguageModel.load(str(tmp_path))
-    assert not marker.exists()
-
-
-def test_a_name_that_leads_nowhere_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="is not a folder"):
-        LanguageModel.load(str(tmp_path / "absent"))
 
 
 def test_a_tokenizer_without_a_pad_token_uses_its_eos_token() -> None:

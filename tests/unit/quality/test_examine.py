@@ -28,11 +28,22 @@ def _of(found: Audit, kind: IssueKind) -> list[Issue]:
     return [issue for issue in found.issues if issue.kind is kind]
 
 
-def _examine(rows: Sequence[Row], probabilities: np.ndarray | None, features: np.ndarray | None = None) -> Audit:
-    return examine(rows, [TRAIN] * len(rows), [_single(probabilities)], features)
+def _examine(rows: Sequence[Row], probabilities: np.ndarray, features: np.ndarray | None = None) -> Audit:
+    return _examined(rows, [TRAIN] * len(rows), _single(probabilities), features)
 
 
-def _single(probabilities: np.ndarray | None, names: Sequence[str] = NAMES) -> OutOfSamplePredictions:
+def _examined(
+    rows: Sequence[Row],
+    splits: Sequence[Split],
+    predictions: OutOfSamplePredictions,
+    features: np.ndarray | None = None,
+) -> Audit:
+    unlike = np.eye(len(rows), dtype=np.float32)
+    given = unlike if features is None else features
+    return examine(rows, splits, [predictions], given, snapshot_id="abc", probabilities_from="a model")
+
+
+def _single(probabilities: np.ndarray, names: Sequence[str] = NAMES) -> OutOfSamplePredictions:
     """What models say of a single choice."""
     return OutOfSamplePredictions(control_of(*names), "softmax", probabilities)
 
@@ -70,7 +81,7 @@ def test_held_out_rows_are_flagged_without_a_suggestion() -> None:
     rows, probabilities, features, wrong = _project()
     rows[wrong[0] - 1] = reviewed(wrong[0], "said twice", rows[wrong[0] - 1].targets["topic"])
     rows[wrong[1] - 1] = reviewed(wrong[1], "said twice", NAMES[(wrong[0] - 1) % 4])
-    found = examine(rows, [TEST, Split.VALIDATION] * 40, [_single(probabilities)], features)
+    found = _examined(rows, [TEST, Split.VALIDATION] * 40, _single(probabilities), features)
     assert len(_of(found, IssueKind.LABEL_ERROR)) >= 6
     assert len(_of(found, IssueKind.CONFLICTING_LABELS)) == 2
     assert {issue.suggested for issue in found.issues} == {None}
@@ -91,12 +102,11 @@ def test_noise_is_told_by_class_and_by_pair_of_classes() -> None:
 
 def test_rows_of_one_class_alone_are_said_not_to_be_judged() -> None:
     rows = [reviewed(i, f"text {i}", "cards") for i in range(10)]
-    for probabilities in (_even(10), None):
-        found = _examine(rows, probabilities)
-        assert found.issues == ()
-        assert found.controls[0].health is None
-        assert found.controls[0].quality == {}
-    assert _examine(rows, _even(10)).warnings[0] == (
+    found = _examine(rows, _even(10))
+    assert found.issues == ()
+    assert found.controls[0].health is None
+    assert found.controls[0].quality == {}
+    assert found.warnings[0] == (
         "all 10 labeled rows are 'cards': label errors could not be looked for, "
         "which takes at least 2 classes of 3 rows"
     )
@@ -107,7 +117,7 @@ def test_a_class_with_one_row_is_named_and_the_others_are_judged() -> None:
     keep = [row for row in rows if row.targets["topic"] != "fraud"]
     lines = [row.task_id - 1 for row in keep]
     keep.append(reviewed(500, "the only one", "fraud"))
-    found = _examine(keep, np.vstack([probabilities[lines], [[1.0, 0, 0, 0]]]), None)
+    found = _examine(keep, np.vstack([probabilities[lines], [[1.0, 0, 0, 0]]]))
     assert "under 3 rows each for fraud (1): their labels were not judged" in found.warnings
     assert 500 not in found.controls[0].quality
     assert 500 not in {issue.task_id for issue in found.issues}
@@ -118,16 +128,15 @@ def test_classes_without_a_row_are_named_and_never_suggested() -> None:
     rows, probabilities, features, _ = _project()
     names = ("absent", *NAMES, "missing")
     wide = np.pad(probabilities, ((0, 0), (1, 1)))
-    found = examine(rows, [TRAIN] * 80, [_single(wide, names)], features)
+    found = _examined(rows, [TRAIN] * 80, _single(wide, names), features)
     assert found.warnings == ("no row is labeled absent, missing: nothing can be suspected to belong there",)
     assert not {issue.suggested for issue in found.issues} & {"absent", "missing"}
 
 
 @pytest.mark.parametrize("labels", [("cards", "loans"), ("cards", "cards"), (None, "cards"), (None, None)])
-@pytest.mark.parametrize("has_model", [True, False])
-def test_two_rows_give_no_label_errors_and_a_reason(labels: tuple[str | None, ...], has_model: bool) -> None:
+def test_two_rows_give_no_label_errors_and_a_reason(labels: tuple[str | None, ...]) -> None:
     rows = [reviewed(i, f"text {i}", label) for i, label in enumerate(labels, start=1)]
-    found = _examine(rows, _even(2) if has_model else None, np.eye(2, dtype=np.float32) if has_model else None)
+    found = _examine(rows, _even(2))
     assert found.issues == ()
     assert found.controls[0].quality == {}
     assert any("could not be looked for" in warning for warning in found.warnings)
@@ -137,16 +146,6 @@ def test_no_rows_at_all_give_a_reason() -> None:
     found = _examine([], _even(0), np.zeros((0, 3), np.float32))
     assert (found.rows, found.issues, found.controls[0].health) == (0, (), None)
     assert found.warnings[0] == "no row has an agreed answer: label errors could not be looked for"
-
-
-def test_without_a_model_texts_are_examined_all_the_same() -> None:
-    rows = [reviewed(1, "Hello there", "cards"), reviewed(2, "hello  THERE", "loans"), reviewed(3, "Bye", "loans")]
-    found = _examine(rows, None)
-    assert [(issue.task_id, issue.other_task_id, issue.quality) for issue in found.issues] == [(1, 2, 0.5), (2, 1, 0.5)]
-    assert found.warnings == (
-        "there are no out-of-fold probabilities: label errors could not be looked for",
-        "there are no features: outliers and texts that are alike but not equal were not looked for",
-    )
 
 
 def test_one_text_with_two_labels_is_a_conflict_and_the_likelier_label_is_suggested() -> None:
@@ -173,7 +172,7 @@ def test_of_two_texts_that_say_the_same_the_train_row_is_flagged() -> None:
     splits = [TRAIN] * 80
     splits[15] = TEST
     rows[15], rows[20] = reviewed(16, "text 15", rows[3].targets["topic"]), reviewed(21, "text 20", "billing")
-    found = examine(rows, splits, [_single(probabilities)], features)
+    found = _examined(rows, splits, _single(probabilities), features)
     duplicates = {i.task_id: i.other_task_id for i in _of(found, IssueKind.NEAR_DUPLICATE)}
     assert duplicates == {9: 5, 4: 16, 21: 17}
     assert {i.suggested for i in _of(found, IssueKind.NEAR_DUPLICATE)} == {None}
@@ -215,7 +214,7 @@ def test_rows_without_an_agreed_answer_count_for_annotators_and_disagreements_al
 def test_the_consensus_on_a_held_out_text_is_not_told() -> None:
     answers = {"ann": "cards", "bob": "loans"}
     rows = [reviewed(1, "one", None, answers), reviewed(2, "two", None, answers)]
-    found = examine(rows, [TRAIN, TEST], [_single(np.tile([0, 0.9, 0, 0.1], (2, 1)))], None)
+    found = _examined(rows, [TRAIN, TEST], _single(np.tile([0, 0.9, 0, 0.1], (2, 1))))
     assert {d.task_id: d.consensus for d in found.disagreements} == {1: "cards", 2: None}
 
 
@@ -286,7 +285,7 @@ def test_multiple_choices_are_judged_choice_by_choice() -> None:
     answers = [tuple(name for name, is_chosen in zip(NAMES, line, strict=True) if is_chosen) for line in given]
     rows = [reviewed(i + 1, f"text {i}", answer) for i, answer in enumerate(answers)]
     probabilities = np.clip(true * 0.9 + 0.05 + random.normal(scale=0.02, size=true.shape), 0, 1)
-    found = examine(rows, [TRAIN] * 90, [OutOfSamplePredictions(control_of(*NAMES), "sigmoid", probabilities)], None)
+    found = _examined(rows, [TRAIN] * 90, OutOfSamplePredictions(control_of(*NAMES), "sigmoid", probabilities))
     errors = _of(found, IssueKind.LABEL_ERROR)
     assert 4 <= len(errors) <= 6
     for issue in errors:
@@ -296,25 +295,17 @@ def test_multiple_choices_are_judged_choice_by_choice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("splits", "probabilities", "features", "message"),
-    [
-        ([TRAIN], _even(2), None, "2 rows and 1 splits"),
-        ([TRAIN, TRAIN], _even(2, 3), None, r"probabilities of shape \(2, 3\) found; wanted \(2, 4\)"),
-        ([TRAIN, TRAIN], _even(2), np.ones((3, 4)), "wanted 2 lines"),
-        ([TRAIN, TRAIN], _even(2) * np.nan, None, "probabilities that are not finite"),
-        ([TRAIN, TRAIN], None, np.full((2, 4), np.inf), "features that are not finite"),
-    ],
+    ("probabilities", "features", "named"),
+    [(_even(2) * np.nan, np.eye(2), "probabilities"), (_even(2), np.full((2, 4), np.inf), "features")],
 )
-def test_what_does_not_fit_together_is_refused(
-    splits: list[Split], probabilities: np.ndarray | None, features: np.ndarray | None, message: str
-) -> None:
+def test_numbers_that_are_not_finite_are_refused(probabilities: np.ndarray, features: np.ndarray, named: str) -> None:
     rows = [reviewed(1, "a", "cards"), reviewed(2, "b", "loans")]
-    with pytest.raises(ConfigurationError, match=message):
-        examine(rows, splits, [_single(probabilities)], features)
+    with pytest.raises(ConfigurationError, match=f"{named} that are not finite"):
+        _examine(rows, probabilities, features)
 
 
 def test_an_audit_names_its_snapshot_and_where_the_probabilities_came_from() -> None:
-    rows, _, _, _ = _project()
-    audit = examine(rows, [TRAIN] * 80, [_single(None)], None, snapshot_id="abc", probabilities_from="nothing")
-    assert (audit.snapshot_id, audit.probabilities_from) == ("abc", "nothing")
+    rows, probabilities, _, _ = _project()
+    audit = _examine(rows, probabilities)
+    assert (audit.snapshot_id, audit.probabilities_from) == ("abc", "a model")
     assert (audit.controls[0].control, audit.rows) == ("topic", 80)

@@ -9,23 +9,18 @@ import pytest
 
 from ml_backend.domain.example import Row, Span
 from ml_backend.domain.label_config import Label
-from ml_backend.domain.quality import Audit, ClassNoise, Issue, IssueKind
+from ml_backend.domain.quality import Audit, ClassNoise, IssueKind
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import ConfigurationError
 from ml_backend.models.text.tokenised import TokenisedTexts
 from ml_backend.quality.examine import examine
 from ml_backend.quality.predictions import OutOfSamplePredictions
-from tests.reviewed_rows import control_of, reviewed
+from tests.reviewed_rows import control_of, issues_of, reviewed
 
 NAMES = ("billing", "cards", "fraud", "loans")
 TRAIN, TEST = Split.TRAIN, Split.TEST
 TOPIC = control_of(*NAMES)
 PLACES = replace(TOPIC, name="places", tag="Labels", labels=(Label("place", "place"),))
 YORK, LEEDS = Span(5, 9, "place"), Span(14, 19, "place")
-
-
-def _of(found: Audit, kind: IssueKind) -> list[Issue]:
-    return [issue for issue in found.issues if issue.kind is kind]
 
 
 def made_rows(count: int = 40, wrong: int = 3) -> list[Row]:
@@ -61,13 +56,15 @@ def predictions_on(rows: Sequence[Row]) -> list[OutOfSamplePredictions]:
 
 
 def examined(rows: Sequence[Row], splits: Sequence[Split] | None = None) -> Audit:
-    return examine(rows, splits or [TRAIN] * len(rows), predictions_on(rows), None)
+    features = np.eye(len(rows), dtype=np.float32)
+    given = splits or [TRAIN] * len(rows)
+    return examine(rows, given, predictions_on(rows), features, snapshot_id="abc", probabilities_from="a model")
 
 
 def test_every_issue_names_the_control_that_it_is_about() -> None:
     found = examined(made_rows())
 
-    errors = _of(found, IssueKind.LABEL_ERROR)
+    errors = issues_of(found, IssueKind.LABEL_ERROR)
     assert [(issue.task_id, issue.control, issue.suggested) for issue in errors] == [
         (number, "places", (YORK, LEEDS)) for number in (1, 2, 3)
     ]
@@ -84,12 +81,6 @@ def test_the_quality_of_a_task_is_that_of_its_worst_answer() -> None:
     assert found.health == min(each.health or 1.0 for each in found.controls)
 
 
-def test_held_out_spans_get_no_suggestion() -> None:
-    found = examined(made_rows(), [TEST] * 40)
-
-    assert {issue.suggested for issue in _of(found, IssueKind.LABEL_ERROR)} == {None}
-
-
 def test_a_text_that_is_marked_in_two_ways_is_a_conflict_and_another_place_in_it_is_none() -> None:
     rows = made_rows(wrong=0)
     rows[0] = replace(rows[0], input={"text": "SEE: York and  Leeds number 5"}, targets={"topic": "cards"})
@@ -98,8 +89,8 @@ def test_a_text_that_is_marked_in_two_ways_is_a_conflict_and_another_place_in_it
     rows[0] = replace(rows[0], targets={"topic": "cards", "places": (YORK,)})
     found = examined(rows)
 
-    assert _of(alike, IssueKind.CONFLICTING_LABELS) == []
-    assert [(each.task_id, each.control, each.quality) for each in _of(found, IssueKind.CONFLICTING_LABELS)] == [
+    assert issues_of(alike, IssueKind.CONFLICTING_LABELS) == []
+    assert [(each.task_id, each.control, each.quality) for each in issues_of(found, IssueKind.CONFLICTING_LABELS)] == [
         (1, "places", 0.5),
         (6, "places", 0.5),
     ]
@@ -108,17 +99,12 @@ def test_a_text_that_is_marked_in_two_ways_is_a_conflict_and_another_place_in_it
 def test_issues_of_texts_name_no_control_and_no_answer() -> None:
     rows = made_rows()
     rows[7] = replace(rows[7], input={"text": " "})
-    found = examine(rows, [TRAIN] * 40, [OutOfSamplePredictions(TOPIC, "softmax")] * 2, None)
+    found = examined(rows)
 
-    assert [(each.control, each.given) for each in _of(found, IssueKind.EMPTY)] == [("", None)]
+    assert [(each.control, each.given) for each in issues_of(found, IssueKind.EMPTY)] == [("", None)]
 
 
 def test_warnings_name_their_control() -> None:
     rows = [replace(row, targets={"topic": "cards"}) for row in made_rows()]
 
     assert "places: no row has an agreed answer: label errors could not be looked for" in examined(rows).warnings
-
-
-def test_probabilities_of_tags_without_their_words_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"wanted \(0, 3\), a line per word"):
-        examine(made_rows(2), [TRAIN] * 2, [OutOfSamplePredictions(PLACES, "tags", np.ones((9, 3)))], None)

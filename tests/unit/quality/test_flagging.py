@@ -1,6 +1,5 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from ml_backend.domain.example import Target
@@ -8,8 +7,7 @@ from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.quality.flagging import FlagCandidate, choose_flags
-
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.unit.quality.audits import flag
 
 
 def audit(issues: Sequence[Issue], snapshot_id: str = "00ff") -> Audit:
@@ -30,26 +28,6 @@ def labeled(train: int = 0, held_out: int = 0) -> dict[int, dict[str, Target]]:
 
 def choose(found: Audit, rows: Mapping[int, Mapping[str, Target]], history: Sequence[Flag]) -> list[FlagCandidate]:
     return choose_flags(found, rows, {number for number in rows if number > 100}, history, at_most=10)
-
-
-def flag(task_id: int, outcome: FlagOutcome, *, answer: str | None = None, decoy: bool = True) -> Flag:
-    return Flag(
-        project_id=7,
-        task_id=task_id,
-        kind=IssueKind.LABEL_ERROR,
-        given="Billing",
-        suggested=None,
-        quality=0.1,
-        is_held_out=True,
-        is_decoy=decoy,
-        snapshot_id="00ff",
-        probabilities_from="frozen base",
-        labeled_at="",
-        flagged_at=MOMENT,
-        outcome=outcome,
-        answer=answer,
-        control="category",
-    )
 
 
 def decoys(found: Sequence[object]) -> set[int]:
@@ -80,37 +58,24 @@ def test_a_decoy_that_somebody_has_looked_at_gives_way_to_another() -> None:
     issues, rows = [issue(101, Split.TEST)], labeled(held_out=20)
     (first,) = decoys(choose(audit(issues), rows, []))
 
-    (second,) = decoys(choose(audit(issues), rows, [flag(first, FlagOutcome.CONFIRMED, answer="Billing")]))
+    (second,) = decoys(
+        choose(audit(issues), rows, [flag(first, FlagOutcome.CONFIRMED, answer="Billing", is_decoy=True)])
+    )
 
     assert second != first
 
 
 def test_an_open_decoy_that_an_audit_now_suspects_is_one_no_longer() -> None:
     rows = labeled(held_out=20)
-    found = choose(audit([issue(101, Split.TEST)]), rows, [flag(101, FlagOutcome.OPEN)])
+    found = choose(audit([issue(101, Split.TEST)]), rows, [flag(101, FlagOutcome.OPEN, is_decoy=True)])
 
     assert [each.is_decoy for each in found if each.task_id == 101] == [False]
 
 
 def test_a_withdrawn_flag_may_come_back() -> None:
-    past = [flag(1, FlagOutcome.WITHDRAWN, decoy=False)]
+    past = [flag(1, FlagOutcome.WITHDRAWN)]
 
     assert [each.task_id for each in choose(audit([issue(1)]), labeled(train=1), past)] == [1]
-
-
-def test_a_task_with_several_issues_is_flagged_once_by_the_first() -> None:
-    conflict = Issue(
-        1, "task-1", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.0, "Billing", "Shipping", control="category"
-    )
-    issues = [issue(1), conflict]
-
-    (found,) = choose(audit(issues), labeled(train=1), [])
-
-    assert (found.kind, found.suggested, found.quality) == (IssueKind.LABEL_ERROR, "Returns", 0.1)
-
-
-def test_a_task_without_a_label_in_the_snapshot_is_not_flagged() -> None:
-    assert choose(audit([issue(9)]), labeled(train=1), []) == []
 
 
 class TestSeveralControls:
@@ -131,7 +96,7 @@ class TestSeveralControls:
         assert (found.control, found.given, found.suggested) == ("category", "Billing", "Returns")
 
     def test_once_that_was_decided_it_is_flagged_for_the_other(self) -> None:
-        past = [flag(1, FlagOutcome.CONFIRMED, answer="Billing", decoy=False)]
+        past = [flag(1, FlagOutcome.CONFIRMED, answer="Billing")]
 
         (found,) = choose(audit([issue(1), self.tone(1)]), self.ROWS, past)
 
@@ -148,5 +113,5 @@ class TestSeveralControls:
         (decoy,) = (each for each in found if each.is_decoy)
         assert (decoy.task_id, decoy.control, decoy.given) == (103, "tone", ("kind",))
 
-    def test_a_task_without_an_answer_to_the_control_is_not_flagged(self) -> None:
-        assert choose(audit([issue(2)]), self.ROWS, []) == []
+    def test_a_task_without_an_answer_is_not_flagged(self) -> None:
+        assert choose(audit([issue(2), issue(9)]), self.ROWS, []) == []

@@ -21,27 +21,10 @@ from ml_backend.errors import ConfigurationError
 from ml_backend.quality.charts import AuditCharts
 from ml_backend.quality.html_report import html_report
 from ml_backend.quality.precision import KindPrecision
+from tests.unit.quality.audits import AUDIT
 
 HOSTILE = "<script>alert('x')</script>\"&<img src=x onerror=y>"
 EMPTY = Audit("id", 0, 0.0, "nothing", (ControlQuality("topic", {}, None),), (), warnings=("there is nothing",))
-AUDIT = Audit(
-    snapshot_id="0123456789abcdef",
-    rows=40,
-    seconds=1.25,
-    probabilities_from="logistic regression",
-    controls=(ControlQuality("topic", {task: task / 40 for task in range(1, 41)}, 0.95),),
-    issues=(
-        Issue(1, "r1", Split.TRAIN, IssueKind.LABEL_ERROR, 0.025, "cards", "loans"),
-        Issue(2, "r2", Split.TEST, IssueKind.LABEL_ERROR, 0.05, "cards", None),
-        Issue(3, "r3", Split.TRAIN, IssueKind.CONFLICTING_LABELS, 0.2, "cards", "loans", 4),
-        Issue(5, "r5", Split.TRAIN, IssueKind.OUTLIER, 0.3, "loans"),
-    ),
-    classes=(ClassNoise("cards", 30, 2, 0), ClassNoise("loans", 10, 0, 2)),
-    pairs=(ClassPair("cards", "loans", 2, 1),),
-    annotators=(AnnotatorQuality("ann", 40, 0.875, 0.5), AnnotatorQuality("bob", 3, None, None)),
-    disagreements=(Disagreement(6, "r6", Split.TRAIN, (("cards", 2), ("loans", 1)), True, "cards", 0.625),),
-    warnings=("mind this",),
-)
 TEXTS = {1: "Where is my card?", 6: "Whose turn?"}
 
 
@@ -112,15 +95,12 @@ def test_the_page_tells_health_suspects_classes_annotators_and_warnings() -> Non
         assert told in text.replace("\xa0", " "), told
 
 
-def test_held_out_suspects_are_counted_and_not_listed() -> None:
+def test_held_out_suspects_are_counted_and_not_listed_and_other_held_out_texts_get_no_suggestion() -> None:
     text = _page().text
+    conflict = Issue(9, "r9", Split.TEST, IssueKind.CONFLICTING_LABELS, 0.125, "cards", None, 4)
     assert "1 of the 2 are held out and not in this list." in text
     assert "0.050 2 cards" not in text
-
-
-def test_the_suggestion_for_a_held_out_text_is_not_shown() -> None:
-    held_out = Issue(9, "r9", Split.TEST, IssueKind.CONFLICTING_LABELS, 0.125, "cards", None, 4)
-    assert "0.125 9 cards held out 4" in _page(replace(AUDIT, issues=(held_out,))).text
+    assert "0.125 9 cards held out 4" in _page(replace(AUDIT, issues=(conflict,))).text
 
 
 def test_tasks_are_linked_into_label_studio() -> None:
@@ -165,18 +145,14 @@ def test_hostile_texts_stay_texts_wherever_they_come_from() -> None:
     assert _Page(page).text.count("<script>alert('x')</script>") >= 12
 
 
-def test_texts_of_any_direction_and_length_stay_within_their_cell() -> None:
-    page = html_report(AUDIT, {1: "\u202eevil", 2: "long " * 20_000}, title="\u05e9\u05dc\u05d5\u05dd")
+def test_texts_of_any_direction_and_length_stay_within_their_cell_and_what_no_file_can_hold_is_replaced() -> None:
+    texts = {1: "half \ud83d and \x00", 2: "long " * 20_000, 3: "\u202eevil"}
+    page = html_report(AUDIT, texts, title="\u05e9\u05dc\u05d5\u05dd")
     parsed = _Page(page)
     assert {cell["dir"] for cell in parsed.named("td") if cell.get("class") == "text"} == {"auto"}
-    assert len(page) < 40_000
-    assert "<h1>Label audit of <bdi>\u05e9\u05dc\u05d5\u05dd</bdi></h1>" in page
-
-
-def test_what_no_file_can_hold_is_replaced() -> None:
-    page = html_report(AUDIT, {1: "half \ud83d and \x00"}, title="Tickets")
+    assert len(page.encode()) < 40_000
     assert "half \ufffd and \ufffd" in page
-    page.encode()
+    assert "<h1>Label audit of <bdi>\u05e9\u05dc\u05d5\u05dd</bdi></h1>" in page
 
 
 def test_an_audit_of_nothing_says_so() -> None:

@@ -18,8 +18,9 @@ def compared(
     rows: list[Row], head: str, probabilities: np.ndarray | None = None, split: Split = Split.TRAIN
 ) -> Consensus:
     control, judge = control_of(*NAMES), LabelJudge.of(head)
+    given = np.full((len(rows), len(NAMES)), 0.5) if probabilities is None else probabilities
     answers = judge.answer_matrix(AnnotatedRow.of(rows, [split] * len(rows), control), NAMES)
-    return judge.consensus(answers, OutOfSamplePredictions(control, head, probabilities))
+    return judge.consensus(answers, OutOfSamplePredictions(control, head, given))
 
 
 def by_name(found: Consensus) -> dict[str, AnnotatorQuality]:

@@ -1,21 +1,15 @@
-from datetime import UTC, datetime
-
 import pytest
 
 from ml_backend.domain.flag import Flag, FlagOutcome
 from ml_backend.domain.quality import IssueKind
 from ml_backend.quality.precision import measured_precision
-
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.unit.quality.audits import flag
 
 
 def flags(
-    outcome: FlagOutcome, count: int, kind: IssueKind = IssueKind.LABEL_ERROR, *, decoy: bool = False
+    outcome: FlagOutcome, count: int, kind: IssueKind = IssueKind.LABEL_ERROR, *, is_decoy: bool = False
 ) -> list[Flag]:
-    return [
-        Flag(7, number, kind, "Billing", "Returns", 0.1, decoy, decoy, "00ff", "frozen base", "", MOMENT, outcome)
-        for number in range(count)
-    ]
+    return [flag(number, outcome, kind, is_decoy=is_decoy) for number in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +45,7 @@ def test_both_ways_of_changing_a_label_count_as_right() -> None:
 
 def test_kinds_come_in_their_order_and_decoys_apart_at_the_end() -> None:
     found = [
-        *flags(FlagOutcome.CONFIRMED, 3, decoy=True),
+        *flags(FlagOutcome.CONFIRMED, 3, is_decoy=True),
         *flags(FlagOutcome.CHANGED, 1, IssueKind.CONFLICTING_LABELS),
         *flags(FlagOutcome.OPEN, 1),
     ]
@@ -71,24 +65,26 @@ def test_no_flag_gives_no_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "is_silenced"),
-    [(0, 19, False), (0, 20, True), (1, 19, False), (4, 46, True), (6, 44, False), (40, 60, False)],
+    ("right", "wrong", "floor", "is_silenced"),
+    [
+        (0, 19, 0.2, False),
+        (0, 20, 0.2, True),
+        (1, 19, 0.2, False),
+        (4, 46, 0.2, True),
+        (6, 44, 0.2, False),
+        (40, 60, 0.2, False),
+        (0, 500, 0.0, False),
+    ],
 )
 def test_a_kind_is_silenced_only_where_its_whole_interval_lies_below_the_floor(
-    right: int, wrong: int, is_silenced: bool
+    right: int, wrong: int, floor: float, is_silenced: bool
 ) -> None:
     found = [*flags(FlagOutcome.CHANGED, right), *flags(FlagOutcome.CONFIRMED, wrong)]
 
-    table = measured_precision(found, floor=0.2)
-
-    assert [row.is_silenced for row in table] == [is_silenced]
-
-
-def test_a_floor_of_zero_silences_nothing() -> None:
-    assert [row.is_silenced for row in measured_precision(flags(FlagOutcome.CONFIRMED, 500), floor=0.0)] == [False]
+    assert [row.is_silenced for row in measured_precision(found, floor=floor)] == [is_silenced]
 
 
 def test_decoys_are_never_silenced() -> None:
-    table = measured_precision(flags(FlagOutcome.CONFIRMED, 100, decoy=True), floor=0.5)
+    table = measured_precision(flags(FlagOutcome.CONFIRMED, 100, is_decoy=True), floor=0.5)
 
     assert [row.is_silenced for row in table] == [False]

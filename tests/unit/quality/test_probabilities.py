@@ -6,28 +6,20 @@ import pytest
 
 from ml_backend.domain.example import Row
 from ml_backend.domain.label_config import Control, Label
-from ml_backend.domain.model import Method
 from ml_backend.domain.object_tag import ObjectTag
 from ml_backend.domain.progress import Progress
 from ml_backend.errors import JobCancelled
-from ml_backend.learning.classification.settings import TrainingSettings
 from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.folds import Fold
 from ml_backend.quality.judges.softmax import SoftmaxJudge
 from ml_backend.quality.out_of_sample import audit_settings, predict_out_of_sample
 from ml_backend.quality.predictions import OutOfSamplePredictions
 from ml_backend.quality.reviewed_texts import ReviewedTexts
-from tests.tiny_models import save_tiny_model
-from tests.unit.learning.builders import CONTROL, FAST, keyword_rows, make_row, served
+from tests.unit.learning.builders import CONTROL, keyword_rows, make_row, served
 
 NAMELESS = Control("intent", "Choices", ObjectTag("text", "Text", "body"), (Label("", ""), Label(" ", " ")), {})
 
 FOLDER = Path("control-0", "block-1", "regression")
-
-
-@pytest.fixture(scope="module")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
 
 
 class OneRound(SoftmaxJudge):
@@ -51,16 +43,15 @@ def predict(
     base_model: str,
     cache: Path,
     *,
-    settings: TrainingSettings | None = None,
-    report: list[Progress] | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
     judge: SoftmaxJudge | None = None,
 ) -> OutOfSamplePredictions:
     _, (found,) = predict_out_of_sample(
         [ReviewedTexts.of(rows, served(CONTROL))],
-        settings or audit_settings(is_deep=False, seed=1),
+        audit_settings(is_deep=False, seed=1),
         base_model=base_model,
         cache=cache,
-        report=([] if report is None else report).append,
+        report=report,
         judge_of=lambda _: judge or OneRound(),
     )
     return found
@@ -68,17 +59,6 @@ def predict(
 
 def folds_of(reviewed: ReviewedTexts, *, folds: int = 5, seed: int = 1) -> list[Fold]:
     return reviewed.grouped_folds(Objective.of(reviewed.head, reviewed.labels), folds=folds, seed=seed)
-
-
-def test_every_row_gets_probabilities_that_sum_to_one_and_agree_with_its_words(base_model: str, tmp_path: Path) -> None:
-    rows = keyword_rows(20)
-
-    found = predict(rows, base_model, tmp_path)
-
-    assert found.probabilities.shape == (60, 3)
-    assert found.probabilities.dtype == np.float32
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
-    assert (found.probabilities.argmax(axis=1) == np.repeat([0, 1, 2], 20)).mean() > 0.7
 
 
 def test_a_row_is_judged_by_a_model_that_knows_neither_it_nor_its_copies(base_model: str, tmp_path: Path) -> None:
@@ -123,20 +103,23 @@ def test_one_class_alone_gives_its_share(base_model: str, tmp_path: Path) -> Non
     assert found.probabilities.argmax(axis=1).tolist() == [1] * 6
 
 
-def test_a_class_with_a_single_text_is_known_by_its_description(base_model: str, tmp_path: Path) -> None:
-    rows = [*keyword_rows(6, classes=["card", "cash"]), make_row(50, "refund please", "refund")]
-
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [make_row(1, "card", "card"), make_row(2, "cash", "cash")],
+        [*keyword_rows(6, classes=["card", "cash"]), make_row(50, "refund please", "refund")],
+        [*keyword_rows(5), *(make_row(60, text, "cash") for text in ("card 😀 " * 15000, "😀", "\ud83d"))],
+    ],
+    ids=["none", "two", "a class with a single text", "a very long text, an emoji and half of one"],
+)
+def test_every_row_gets_probabilities_however_few_and_odd_they_are(
+    rows: list[Row], base_model: str, tmp_path: Path
+) -> None:
     found = predict(rows, base_model, tmp_path)
 
+    assert found.probabilities.shape == (len(rows), 3)
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
-
-
-def test_no_row_and_two_rows_give_probabilities_too(base_model: str, tmp_path: Path) -> None:
-    for rows in ([], [make_row(1, "card", "card"), make_row(2, "cash", "cash")]):
-        found = predict(rows, base_model, tmp_path / str(len(rows)))
-
-        assert found.probabilities.shape == (len(rows), 3)
-        np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_without_descriptions_a_fold_that_knows_one_class_only_is_left_out() -> None:
@@ -149,57 +132,19 @@ def test_without_descriptions_a_fold_that_knows_one_class_only_is_left_out() -> 
     assert all(len({reviewed.targets[row] for row in fold.train}) == 2 for fold in folds)
 
 
-def test_very_long_texts_and_emoji_are_judged(base_model: str, tmp_path: Path) -> None:
-    rows = [
-        *keyword_rows(5),
-        make_row(60, "card 😀 " * 15000, "card"),
-        make_row(61, "😀", "cash"),
-        make_row(62, "\ud83d", "cash"),
-    ]
-
-    found = predict(rows, base_model, tmp_path)
-
-    assert np.isfinite(found.probabilities).all()
-
-
-def test_a_second_time_everything_comes_from_the_cache(base_model: str, tmp_path: Path) -> None:
-    rows = keyword_rows(8)
+def test_other_labels_are_judged_anew_from_the_same_features_and_other_texts_from_others(
+    base_model: str, tmp_path: Path
+) -> None:
+    rows, features = keyword_rows(8), tmp_path / "features" / "features.safetensors"
     first = predict(rows, base_model, tmp_path)
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
-
-    second = predict(rows, base_model, tmp_path)
-
-    assert {path.relative_to(tmp_path).as_posix() for path in before} >= {
-        "features/features.safetensors",
-        "control-0/block-1/regression/probabilities.safetensors",
-    }
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before
-    np.testing.assert_array_equal(first.probabilities, second.probabilities)
-
-
-def test_other_texts_are_not_served_from_the_cache(base_model: str, tmp_path: Path) -> None:
-    def features_of(rows: list[Row]) -> np.ndarray:
-        reviewed = [ReviewedTexts.of(rows, served(CONTROL))]
-        settings = audit_settings(is_deep=False, seed=1)
-        return predict_out_of_sample(reviewed, settings, base_model=base_model, cache=tmp_path, report=lambda _: None)[
-            0
-        ]
-
-    first = features_of(keyword_rows(8))
-
-    assert first.shape == (24, 16)
-    assert not np.allclose(first, features_of(keyword_rows(8, seed=5)))
-
-
-def test_other_labels_are_judged_anew_from_the_same_features(base_model: str, tmp_path: Path) -> None:
-    rows = keyword_rows(8)
-    first = predict(rows, base_model, tmp_path)
-    features = (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns
+    before, content = features.stat().st_mtime_ns, features.read_bytes()
 
     second = predict([make_row(1, rows[0].input["body"], "refund"), *rows[1:]], base_model, tmp_path)
 
-    assert (tmp_path / "features" / "features.safetensors").stat().st_mtime_ns == features
+    assert features.stat().st_mtime_ns == before
     assert not np.allclose(first.probabilities, second.probabilities, atol=1e-4)
+    predict(keyword_rows(8, seed=5), base_model, tmp_path)
+    assert features.read_bytes() != content
 
 
 def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_path: Path) -> None:
@@ -209,12 +154,8 @@ def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_
         if progress.message.startswith("fold 3"):
             raise JobCancelled("enough")
 
-    reviewed = ReviewedTexts.of(rows, served(CONTROL))
-    settings = audit_settings(is_deep=False, seed=1)
     with pytest.raises(JobCancelled):
-        predict_out_of_sample(
-            [reviewed], settings, base_model=base_model, cache=tmp_path, report=stop, judge_of=lambda _: OneRound()
-        )
+        predict(rows, base_model, tmp_path, report=stop)
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / FOLDER).glob("fold-*")}
 
     found = predict(rows, base_model, tmp_path)
@@ -222,33 +163,6 @@ def test_work_that_was_stopped_goes_on_after_the_last_fold(base_model: str, tmp_
     assert sorted(kept) == ["fold-1.safetensors", "fold-2.safetensors"]
     assert {name: (tmp_path / FOLDER / name).stat().st_mtime_ns for name in kept} == kept
     np.testing.assert_array_equal(found.probabilities, predict(rows, base_model, tmp_path / "other").probabilities)
-
-
-def test_progress_rises_from_nothing_to_all(base_model: str, tmp_path: Path) -> None:
-    told: list[Progress] = []
-
-    predict(keyword_rows(8), base_model, tmp_path, report=told)
-
-    fractions = [progress.fraction for progress in told]
-    assert fractions == sorted(fractions)
-    assert fractions[0] == 0.0
-    assert fractions[-1] == pytest.approx(1.0)
-    assert [*dict.fromkeys(progress.stage for progress in told)] == ["loading", "embedding", "judging"]
-
-
-def test_lora_is_trained_anew_for_every_fold(base_model: str, tmp_path: Path) -> None:
-    rows = keyword_rows(8)
-    told: list[Progress] = []
-    settings = TrainingSettings(**FAST.to_json() | {"method": Method.LORA})
-
-    found = predict(rows, base_model, tmp_path, settings=settings, report=told)
-
-    assert audit_settings(is_deep=True, seed=1).method is Method.LORA
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
-    folds = {progress.message.split(",")[0] for progress in told if "loss" in progress.message}
-    assert folds == {"fold 1 of 2", "fold 2 of 2"}
-    assert not np.allclose(found.probabilities, predict(rows, base_model, tmp_path / "frozen").probabilities, atol=1e-3)
-    assert told[-1].fraction == pytest.approx(1.0)
 
 
 def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_model: str, tmp_path: Path) -> None:
@@ -269,18 +183,20 @@ def test_a_second_round_learns_nothing_from_labels_that_are_not_trusted(base_mod
     np.testing.assert_allclose(twice, without.probabilities[60:], atol=0.15)
 
 
-def test_both_rounds_are_kept_and_progress_never_goes_back(base_model: str, tmp_path: Path) -> None:
+def test_both_rounds_are_kept_and_progress_rises_from_nothing_to_all(base_model: str, tmp_path: Path) -> None:
     rows, asked, told = keyword_rows(12), [], list[Progress]()
 
     def trust(first: OutOfSamplePredictions) -> np.ndarray:
         asked.append(len(first.is_usable))
         return np.linspace(0.5, 1.0, len(first.is_usable))
 
-    first = predict(rows, base_model, tmp_path, judge=Trusting(trust), report=told)
+    first = predict(rows, base_model, tmp_path, judge=Trusting(trust), report=told.append)
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, pytest.approx(1.0))
+    assert [*dict.fromkeys(progress.stage for progress in told)] == ["loading", "embedding", "judging"]
     again = list[Progress]()
-    second = predict(rows, base_model, tmp_path, judge=Trusting(trust), report=again)
+    second = predict(rows, base_model, tmp_path, judge=Trusting(trust), report=again.append)
     np.testing.assert_array_equal(first.probabilities, second.probabilities)
     assert asked == [36, 36]
     assert {progress.stage for progress in again} == {"loading"}

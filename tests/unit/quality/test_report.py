@@ -6,39 +6,10 @@ from dataclasses import replace
 import pytest
 
 from ml_backend.domain.example import Span
-from ml_backend.domain.quality import (
-    AnnotatorQuality,
-    Audit,
-    ClassNoise,
-    ClassPair,
-    ControlQuality,
-    Disagreement,
-    Issue,
-    IssueKind,
-)
+from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Split
 from ml_backend.quality.report import audit_to_json, write_csv
-
-AUDIT = Audit(
-    snapshot_id="0123456789abcdef",
-    rows=4,
-    seconds=1.25,
-    probabilities_from="logistic regression",
-    controls=(ControlQuality("topic", {7: 0.1, 8: 0.9}, 0.5),),
-    issues=(
-        Issue(7, "row-7", Split.TRAIN, IssueKind.LABEL_ERROR, 0.1, "cards", "loans", None, "topic"),
-        Issue(8, "row-8", Split.TEST, IssueKind.CONFLICTING_LABELS, 0.25, ("a", "b"), None, 7, "topic"),
-        Issue(9, "row-9", Split.VALIDATION, IssueKind.EMPTY, 0.0),
-    ),
-    classes=(ClassNoise("cards", 3, 1, 0, "topic"),),
-    pairs=(ClassPair("cards", "loans", 1, 2, "topic"),),
-    annotators=(AnnotatorQuality("5", 4, 0.75, None, "topic"), AnnotatorQuality("6", 1, None, None, "topic")),
-    disagreements=(
-        Disagreement(7, "row-7", Split.TRAIN, (("cards", 2), (("a", "b"), 1)), True, "cards", 0.6, "topic"),
-        Disagreement(8, "row-8", Split.TEST, (("cards", 1), ("loans", 1)), False, None, 0.4, "topic"),
-    ),
-    warnings=("mind this",),
-)
+from tests.unit.quality.audits import AUDIT
 
 
 def _cells(texts: dict[int, str], audit: Audit = AUDIT) -> list[dict[str, str]]:
@@ -47,51 +18,52 @@ def _cells(texts: dict[int, str], audit: Audit = AUDIT) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(target.getvalue(), newline="")))
 
 
-def test_the_json_names_tasks_issues_and_qualities() -> None:
-    value = audit_to_json(AUDIT)
-    assert (value["rows"], value["seconds"], value["quality"]) == (4, 1.25, {"7": 0.1, "8": 0.9})
-    assert value["issues"][0] == {
-        "task_id": 7,
-        "row_id": "row-7",
+def test_the_json_has_all_that_an_audit_holds() -> None:
+    value = json.loads(json.dumps(audit_to_json(AUDIT), allow_nan=False))
+
+    quality = {str(task): task / 40 for task in range(1, 41)}
+    assert value.pop("issues")[0] == {
+        "task_id": 1,
+        "row_id": "r1",
         "split": "train",
         "issue": "label_error",
-        "quality": 0.1,
+        "quality": 0.025,
         "given": "cards",
         "suggested": "loans",
         "other_task_id": None,
         "control": "topic",
     }
-    assert (value["control"], value["health"]) == ("topic", 0.5)
-    assert value["controls"] == [{"control": "topic", "health": 0.5, "quality": {"7": 0.1, "8": 0.9}}]
-
-
-def test_the_json_has_all_else_that_an_audit_holds() -> None:
-    value = json.loads(json.dumps(audit_to_json(AUDIT), allow_nan=False))
-    assert [value[key] for key in ("snapshot_id", "probabilities_from", "warnings")] == [
-        "0123456789abcdef",
-        "logistic regression",
-        ["mind this"],
+    assert value.pop("disagreements") == [
+        {
+            "task_id": 6,
+            "row_id": "r6",
+            "split": "train",
+            "answers": [{"answer": "cards", "annotators": 2}, {"answer": "loans", "annotators": 1}],
+            "is_settled": True,
+            "consensus": "cards",
+            "quality": 0.625,
+            "control": "topic",
+        }
     ]
-    assert value["classes"] == [{"label": "cards", "rows": 3, "suspects": 1, "missed": 0, "control": "topic"}]
-    assert value["pairs"] == [
-        {"given": "cards", "suggested": "loans", "rows": 1, "disagreements": 2, "control": "topic"}
-    ]
-    assert value["annotators"][0] == {
-        "annotator": "5",
-        "rows": 4,
-        "quality": 0.75,
-        "agreement": None,
+    assert value == {
+        "snapshot_id": "0123456789abcdef",
         "control": "topic",
-    }
-    assert value["disagreements"][0] == {
-        "task_id": 7,
-        "row_id": "row-7",
-        "split": "train",
-        "answers": [{"answer": "cards", "annotators": 2}, {"answer": ["a", "b"], "annotators": 1}],
-        "is_settled": True,
-        "consensus": "cards",
-        "quality": 0.6,
-        "control": "topic",
+        "rows": 40,
+        "seconds": 1.25,
+        "probabilities_from": "logistic regression",
+        "health": 0.95,
+        "quality": quality,
+        "controls": [{"control": "topic", "health": 0.95, "quality": quality}],
+        "classes": [
+            {"label": "cards", "rows": 30, "suspects": 2, "missed": 0, "control": "topic"},
+            {"label": "loans", "rows": 10, "suspects": 0, "missed": 2, "control": "topic"},
+        ],
+        "pairs": [{"given": "cards", "suggested": "loans", "rows": 2, "disagreements": 1, "control": "topic"}],
+        "annotators": [
+            {"annotator": "ann", "rows": 40, "quality": 0.875, "agreement": 0.5, "control": "topic"},
+            {"annotator": "bob", "rows": 3, "quality": None, "agreement": None, "control": "topic"},
+        ],
+        "warnings": ["mind this"],
     }
 
 
@@ -106,11 +78,16 @@ def test_the_json_of_several_controls_names_none_and_spans_say_what_changes() ->
 
 
 def test_the_table_has_a_line_per_issue() -> None:
-    first, second, third = _cells({7: "Where is my card?", 8: 'two\nlines, "quoted"'})
+    conflict = Issue(8, "row-8", Split.TEST, IssueKind.CONFLICTING_LABELS, 0.25, ("a", "b"), None, 7, "topic")
+    empty = Issue(9, "row-9", Split.VALIDATION, IssueKind.EMPTY, 0.0)
+    audit = replace(AUDIT, issues=(AUDIT.issues[0], conflict, empty))
+
+    first, second, third = _cells({1: "Where is my card?", 8: 'two\nlines, "quoted"'}, audit)
+
     assert first == {
-        "task_id": "7",
+        "task_id": "1",
         "issue": "label_error",
-        "quality": "0.1000",
+        "quality": "0.0250",
         "given": "cards",
         "suggested": "loans",
         "split": "train",
@@ -124,7 +101,7 @@ def test_the_table_has_a_line_per_issue() -> None:
 
 @pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "＝1", "\n+1", "\r-1"])
 def test_what_a_spreadsheet_would_compute_becomes_text(text: str) -> None:
-    assert _cells({7: text})[0]["text"] == f"'{text}"
+    assert _cells({1: text})[0]["text"] == f"'{text}"
 
 
 def test_labels_that_a_spreadsheet_would_compute_become_text_too() -> None:
@@ -134,6 +111,6 @@ def test_labels_that_a_spreadsheet_would_compute_become_text_too() -> None:
 
 
 def test_long_texts_are_cut_and_what_files_cannot_hold_is_replaced() -> None:
-    cells = _cells({7: "x" * 100_000, 8: "half \ud83d and \x00 👍"})
+    cells = _cells({1: "x" * 100_000, 2: "half \ud83d and \x00 👍"})
     assert cells[0]["text"] == "x" * 999 + "…"
     assert cells[1]["text"] == "half \ufffd and \ufffd 👍"

@@ -10,7 +10,7 @@ from ml_backend.quality.text_issues import SimilarTexts, is_empty
 from tests.reviewed_rows import control_of, reviewed
 
 
-def similar(texts: Sequence[str], features: np.ndarray | None) -> SimilarTexts:
+def similar(texts: Sequence[str], features: np.ndarray) -> SimilarTexts:
     rows = [reviewed(number, text, "cards") for number, text in enumerate(texts)]
     return SimilarTexts(AnnotatedRow.of(rows, [Split.TRAIN] * len(rows), control_of("cards", "loans")), features)
 
@@ -49,16 +49,14 @@ def test_texts_whose_features_are_all_alike_are_pairs_of_two_texts(features: np.
 
 
 def test_equal_texts_and_texts_that_are_alike_are_pairs() -> None:
+    assert similar(["a", "b", "a", "a"], np.eye(4, dtype=np.float32)).pairs == [(0, 2, 1.0), (0, 3, 1.0)]
+
     features = np.eye(5, dtype=np.float32)[[0, 0, 1, 1, 2]]
     features[3, 4] = 0.1
     assert similar(["a", "A ", "b", "c", "d"], features).pairs == [
         (0, 1, 1.0),
         (2, 3, pytest.approx(0.99504, abs=1e-4)),
     ]
-
-
-def test_without_features_equal_texts_alone_are_pairs() -> None:
-    assert similar(["a", "b", "a", "a"], None).pairs == [(0, 2, 1.0), (0, 3, 1.0)]
 
 
 def test_a_text_far_from_all_others_is_an_outlier() -> None:

@@ -58,25 +58,14 @@ def test_what_was_answered_is_not_computed_again_and_keeps_its_place() -> None:
     assert len(predictor.asked) == 2
 
 
-def test_two_versions_do_not_share_answers() -> None:
-    cache = AnswerCache(LARGE)
-    one, two = CachedPredictor(Counting("m-v1"), cache), CachedPredictor(Counting("m-v2"), cache)
+@pytest.mark.parametrize(("version", "known_as"), [("m-v2", None), ("m-v1", "m-v1 of another config")])
+def test_versions_do_not_share_answers_and_neither_do_label_configs(version: str, known_as: str | None) -> None:
+    cache, other = AnswerCache(LARGE), Counting(version)
+    CachedPredictor(Counting("m-v1"), cache).predict(["a"])
 
-    assert one.predict(["a"]) != two.predict(["a"])
-    assert [one.predict(["a"]), two.predict(["a"])] == [
-        Counting("m-v1").predict(["a"]),
-        Counting("m-v2").predict(["a"]),
-    ]
+    found = CachedPredictor(other, cache, known_as=known_as).predict(["a"])
 
-
-def test_predictors_of_one_version_can_be_told_apart() -> None:
-    cache = AnswerCache(LARGE)
-    first, second = Counting(), Counting()
-    CachedPredictor(first, cache, known_as="m-v1 of one config").predict(["a"])
-
-    CachedPredictor(second, cache, known_as="m-v1 of another").predict(["a"])
-
-    assert second.asked == [["a"]]
+    assert (found, other.asked) == (Counting(version).predict(["a"]), [["a"]])
 
 
 def test_an_answer_without_a_draft_is_asked_for_again() -> None:

@@ -1,16 +1,11 @@
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ml_backend.domain.example import Span
-from ml_backend.errors import BundleError
-from ml_backend.models.base.base_model import weights_sha256
-from ml_backend.models.bundle.bundle import TrainedPart, read_bundle, write_bundle
-from ml_backend.models.bundle.head import Head
-from ml_backend.models.bundle.manifest import BundleFacts, BundleManifest
+from ml_backend.models.bundle.bundle import TrainedPart, read_bundle
 from ml_backend.models.decoders.base import Decoder
 from ml_backend.models.decoders.sigmoid import SigmoidDecoder
 from ml_backend.models.decoders.softmax import SoftmaxDecoder
@@ -18,17 +13,11 @@ from ml_backend.models.decoders.tags import TagsDecoder
 from ml_backend.models.text.classifier import TextClassifier
 from ml_backend.models.text.torch_encoder import TextEncoder
 from ml_backend.serving.bundle_predictor import BundlePredictor
-from tests.tiny_models import save_tiny_model
-from tests.trained_parts import written_part
+from tests.trained_parts import random_head, written_bundle, written_part
 
 TEXTS = ["where is my card", "cash please", "refund", "late bank transfer a b c"]
 LABELS = ("card", "cash", "refund")
 QUANTILES = tuple(0.4 + 0.5 * i / 100 for i in range(101))
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert")
 
 
 @pytest.fixture
@@ -37,29 +26,14 @@ def make(base: str, tmp_path: Path) -> Callable[..., BundlePredictor]:
     encoder = TextEncoder.load(base)
 
     def part(folder: Path, control: str, decoder: Decoder) -> TrainedPart:
-        width = encoder.vectors(decoder.tokenise(encoder, ["a"])).shape[1]
-        weight = np.random.default_rng(0).normal(size=(decoder.columns, width)).astype(np.float32)
-        head = Head(weight, np.zeros(decoder.columns, dtype=np.float32))
+        head = random_head(decoder.columns, encoder.width + decoder.added_features)
         return written_part(folder, head, decoder, control=control, quantiles=QUANTILES)
 
     def write(version: str = "tickets-1-v3", **decoders: Decoder) -> BundlePredictor:
         folder = tmp_path / version
-        manifest = BundleManifest(
-            model_version=version,
-            base_model=base,
-            base_model_sha256=weights_sha256(base),
-            facts=BundleFacts(
-                field="body", label_config="<View/>", label_config_fingerprint="0123456789ab", snapshot_id="cdef"
-            ),
-            parts=(),
-            seed=7,
-            created_at="2026-01-01T00:00:00+00:00",
-            libraries={},
-        )
         wanted = decoders or {"intent": SoftmaxDecoder(labels=LABELS)}
         parts = [part(folder / control, control, decoder) for control, decoder in wanted.items()]
-        write_bundle(folder / "bundle", manifest, parts, trained_on=[])
-        return BundlePredictor(folder / "bundle")
+        return BundlePredictor(written_bundle(folder / "bundle", base, *parts, version=version).path)
 
     return write
 
@@ -108,13 +82,6 @@ def test_every_control_has_its_answer_to_every_text(make: Callable[..., BundlePr
         assert set(found["people"].scores) == set(found["people"].target)
 
 
-def test_only_texts_with_content_are_asked_about(make: Callable[..., BundlePredictor]) -> None:
-    predictor = make(mood=SigmoidDecoder(labels=("angry", "late")), people=TagsDecoder(labels=("PER",)))
-
-    assert [found is None for found in predictor.predict(["", "a", " ", "b"])] == [True, False, True, False]
-    assert predictor.predict([" "]) == [None]
-
-
 def test_an_empty_text_has_no_answer_and_keeps_its_place(make: Callable[..., BundlePredictor]) -> None:
     predictor = make()
 
@@ -154,19 +121,3 @@ def test_a_drawn_score_of_several_controls_is_the_product_of_draws_of_their_own(
     assert draws.std() == pytest.approx(np.sqrt((0.65**2 + 0.25 / 12) ** 2 - 0.65**4), abs=0.01)
     assert 0.16 <= draws.min() <= draws.max() <= 0.81
     assert np.mean([one.draw_score(key) for key in range(4000)]) == pytest.approx(0.65, abs=0.01)
-
-
-def test_threads_get_the_same_answers(make: Callable[..., BundlePredictor]) -> None:
-    predictor = make()
-    batches = [TEXTS[i:] + TEXTS[:i] for i in range(4)] * 6
-    expected = [[answer["intent"].target for answer in predictor.predict(batch) if answer] for batch in batches]
-
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(predictor.predict, batches))
-
-    assert [[answer["intent"].target for answer in answers if answer] for answers in found] == expected
-
-
-def test_a_missing_bundle_is_refused_at_construction(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"holds no bundle\.json"):
-        BundlePredictor(tmp_path / "nothing")

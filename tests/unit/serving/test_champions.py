@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.ports import Predictor
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import BundleError, DatabaseUnavailable
 from ml_backend.serving.champions import Champions
-from tests.fakes import FakeClock, FakePredictor, register_version
+from tests.fakes import FakePredictor, register_version
 from tests.services import versions_in
+from tests.unit.serving.projects import cold_start, project_of
 
 SHARED_BYTES, OWN_BYTES = 100, 10
 
@@ -39,15 +38,16 @@ class House:
         self.versions = versions_in(folder)
         self.loads: list[str] = []
         self.broken: set[str] = set()
-        self.champions = Champions(
-            self.versions, self._load, self._cold_start, memory_of=_memory_of, limit_bytes=limit_bytes
-        )
+        self.champions = Champions(self.versions, self._load, cold_start, memory_of=_memory_of, limit_bytes=limit_bytes)
 
     def project(self, number: int, *, has_champion: bool = True) -> Project:
-        project = Project(number, "p", "P", "<View/>", "0123456789ab", SplitFractions(), FakeClock()())
+        made = project_of(number)
         if has_champion:
-            self.promote(project)
-        return project
+            self.promote(made)
+        return made
+
+    def projects(self, count: int = 3) -> list[Project]:
+        return [self.project(number) for number in range(1, count + 1)]
 
     def promote(self, project: Project) -> str:
         key = project.ref.key
@@ -58,9 +58,17 @@ class House:
     def in_memory(self, *projects: Project) -> list[bool]:
         return [self.champions.loaded(project) is not None for project in projects]
 
-    def ask(self, project: Project) -> str:
-        time.sleep(0.001)  # the clock that tells who was asked last may be coarse
-        return self.champions.get(project).version
+    def ask(self, *projects: Project) -> list[str]:
+        """The versions that answer the projects, one after the other."""
+        answers = []
+        for project in projects:
+            time.sleep(0.001)  # the clock that tells who was asked last may be coarse
+            answers.append(self.champions.get(project).version)
+        return answers
+
+    def follow(self, *projects: Project) -> None:
+        for project in projects:
+            self.champions.follow(project)
 
     def _load(self, path: Path) -> Predictor:
         version = path.parent.name.replace("-1-", "-1-v").replace("-2-", "-2-v").replace("-3-", "-3-v")
@@ -69,15 +77,9 @@ class House:
         self.loads.append(version)
         return Loaded(version, default="Billing")
 
-    def _cold_start(self, project: Project) -> Predictor:
-        return Loaded(
-            ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint), default="Billing"
-        )
-
 
 def _memory_of(predictor: Predictor) -> Mapping[Hashable, int]:
-    assert isinstance(predictor, Loaded)
-    return predictor.memory
+    return predictor.memory if isinstance(predictor, Loaded) else {}
 
 
 @pytest.fixture
@@ -87,88 +89,71 @@ def bounded(tmp_path: Path) -> House:
 
 
 def test_the_version_that_was_not_asked_for_the_longest_time_is_put_away(bounded: House) -> None:
-    one, two, three = (bounded.project(number) for number in (1, 2, 3))
-    for project in (one, two, one):
-        bounded.ask(project)
+    one, two, three = bounded.projects()
 
-    bounded.ask(three)
+    bounded.ask(one, two, one, three)
 
     assert bounded.in_memory(one, two, three) == [True, False, True]
 
 
 def test_a_version_that_was_put_away_is_loaded_by_its_next_request(bounded: House) -> None:
-    projects = [bounded.project(number) for number in (1, 2, 3)]
-    for project in projects:
-        bounded.ask(project)
+    projects = bounded.projects()
 
-    assert bounded.ask(projects[0]) == "p-1-v1"
+    assert bounded.ask(*projects, projects[0])[-1] == "p-1-v1"
     assert bounded.in_memory(*projects) == [True, False, True]
     assert bounded.loads == ["p-1-v1", "p-2-v1", "p-3-v1", "p-1-v1"]
 
 
 def test_following_promotions_does_not_load_what_was_put_away(bounded: House) -> None:
-    projects = [bounded.project(number) for number in (1, 2, 3)]
-    for project in projects:
-        bounded.ask(project)
+    projects = bounded.projects()
+    bounded.ask(*projects)
     newer = bounded.promote(projects[0])
 
-    for _ in range(3):
-        for project in projects:
-            bounded.champions.follow(project)
+    bounded.follow(*projects * 3)
 
     assert bounded.in_memory(*projects) == [False, True, True]
     assert len(bounded.loads) == 3
-    assert bounded.ask(projects[0]) == newer
+    assert bounded.ask(projects[0]) == [newer]
 
 
-def test_at_the_start_only_as_many_are_loaded_as_fit_in(bounded: House) -> None:
-    projects = [bounded.project(number) for number in (1, 2, 3)]
+@pytest.mark.parametrize(("limit_bytes", "in_memory"), [(SHARED_BYTES + 2 * OWN_BYTES, 1), (0, 3)])
+def test_at_the_start_only_as_many_are_loaded_as_fit_in(tmp_path: Path, limit_bytes: int, in_memory: int) -> None:
+    house = House(tmp_path, limit_bytes)
+    projects = house.projects()
 
-    for project in projects:
-        bounded.champions.follow(project)
+    house.follow(*projects)
 
-    assert bounded.loads == ["p-1-v1"]
-    assert bounded.in_memory(*projects) == [True, False, False]
+    assert house.loads == ["p-1-v1", "p-2-v1", "p-3-v1"][:in_memory]
+    assert house.in_memory(*projects) == [number < in_memory for number in range(3)]
 
 
 def test_one_version_is_served_however_large_it_is(tmp_path: Path) -> None:
     house = House(tmp_path, 1)
-    one, two = house.project(1), house.project(2)
+    projects = house.projects(2)
 
-    assert [house.ask(one), house.ask(two)] == ["p-1-v1", "p-2-v1"]
-    assert house.in_memory(one, two) == [False, True]
+    assert house.ask(*projects) == ["p-1-v1", "p-2-v1"]
+    assert house.in_memory(*projects) == [False, True]
 
 
 def test_putting_away_what_others_share_anyway_is_of_no_use(tmp_path: Path) -> None:
     house = House(tmp_path, SHARED_BYTES // 2)
     house.champions._memory_of = lambda _: {"base": SHARED_BYTES}
-    one, two = house.project(1), house.project(2)
-    house.ask(one)
+    projects = house.projects(2)
 
-    house.ask(two)
+    house.ask(*projects)
 
-    assert house.in_memory(one, two) == [True, True]
-
-
-def test_without_a_limit_all_stay(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    projects = [house.project(number) for number in (1, 2, 3)]
-
-    for project in projects:
-        house.champions.follow(project)
-
-    assert house.in_memory(*projects) == [True] * 3
+    assert house.in_memory(*projects) == [True, True]
 
 
 def test_a_promotion_takes_the_place_of_what_serves(bounded: House) -> None:
     project = bounded.project(1)
-    before = bounded.champions.get(project)
+    before = bounded.ask(project)
     newer = bounded.promote(project)
 
-    bounded.champions.follow(project)
+    bounded.follow(project)
 
-    assert before.version == "p-1-v1"
-    assert bounded.ask(project) == newer == "p-1-v2"
+    assert (before, newer) == (["p-1-v1"], "p-1-v2")
+    assert bounded.ask(project) == [newer]
 
 
 def test_a_version_that_cannot_be_loaded_leaves_the_former_one_serving(bounded: House) -> None:
@@ -177,29 +162,28 @@ def test_a_version_that_cannot_be_loaded_leaves_the_former_one_serving(bounded: 
     newer = bounded.promote(project)
     bounded.broken.add(newer)
 
-    bounded.champions.follow(project)
-    assert bounded.ask(project) == "p-1-v1"
+    bounded.follow(project)
+    assert bounded.ask(project) == ["p-1-v1"]
 
     bounded.broken.clear()
-    bounded.champions.follow(project)
-    assert bounded.ask(project) == newer
+    bounded.follow(project)
+    assert bounded.ask(project) == [newer]
 
 
 def test_a_project_without_a_champion_is_served_by_its_cold_start(bounded: House) -> None:
     project = bounded.project(1, has_champion=False)
 
-    assert bounded.ask(project) == "p-1-cold-start-0123456789ab"
+    assert bounded.ask(project) == ["p-1-cold-start-0123456789ab"]
     assert bounded.loads == []
 
 
 def test_while_the_database_is_away_what_served_last_goes_on_serving_and_is_loaded_again(bounded: House) -> None:
-    projects = [bounded.project(number) for number in (1, 2, 3)]
-    for project in projects:
-        bounded.ask(project)
+    projects = bounded.projects()
+    bounded.ask(*projects)
     assert bounded.in_memory(*projects) == [False, True, True]
     stranger = bounded.project(4)
     (bounded.folder / "labelloop.db").rename(bounded.folder / "aside.db")
 
-    assert bounded.ask(projects[0]) == "p-1-v1"
+    assert bounded.ask(projects[0]) == ["p-1-v1"]
     with pytest.raises(DatabaseUnavailable):
         bounded.ask(stranger)

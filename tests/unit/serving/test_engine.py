@@ -4,7 +4,7 @@ import gc
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -65,21 +65,43 @@ def pool(runtime: Vectors) -> Iterator[ThreadPoolExecutor]:
         runtime.gate.set()
 
 
-def wait_until(engine: Engine, requests: int) -> None:
-    """So many requests wait behind the batch under way."""
-    deadline = time.monotonic() + 10
-    while len(engine._queue._waiting) < requests:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+@pytest.fixture
+def engine(runtime: Vectors) -> Engine:
+    return Engine(runtime)
 
 
-def test_many_threads_get_what_the_runtime_alone_gives(runtime: Vectors, pool: ThreadPoolExecutor) -> None:
+class Line:
+    """Requests to an engine whose first batch does not end before the others wait behind it."""
+
+    def __init__(self, engine: Engine, runtime: Vectors, pool: ThreadPoolExecutor) -> None:
+        self._engine, self._runtime, self._pool = engine, runtime, pool
+
+    def ask(self, first: Sequence[Sequence[int]], *others: Sequence[Sequence[int]]) -> list["Future[list[Floats2d]]"]:
+        self._runtime.gate.clear()
+        asked = [self._pool.submit(self._engine.hidden, first)]
+        self._runtime.has_begun.wait()
+        asked += [self._pool.submit(self._engine.hidden, each) for each in others]
+        deadline = time.monotonic() + 10
+        # What is left of a first request that is larger than a batch waits as well.
+        while len(self._engine._queue._waiting) < len(others) + (len(first) > 8):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        return asked
+
+
+@pytest.fixture
+def line(engine: Engine, runtime: Vectors, pool: ThreadPoolExecutor) -> Line:
+    return Line(engine, runtime, pool)
+
+
+def test_many_threads_get_what_the_runtime_alone_gives(
+    engine: Engine, runtime: Vectors, pool: ThreadPoolExecutor
+) -> None:
     draw = np.random.default_rng(1)
     requests = [
         [draw.integers(100, 999, size=draw.integers(1, 40)).tolist() for _ in range(draw.integers(0, 30))]
         for _ in range(200)
     ]
-    engine = Engine(runtime)
 
     answers = list(pool.map(engine.hidden, requests))
 
@@ -93,53 +115,33 @@ def test_many_threads_get_what_the_runtime_alone_gives(runtime: Vectors, pool: T
     assert all(sum(lengths) <= 64 and lengths == sorted(lengths, reverse=True) for lengths in runtime.batches)
 
 
-def test_requests_that_come_meanwhile_are_computed_together(runtime: Vectors, pool: ThreadPoolExecutor) -> None:
-    engine = Engine(runtime)
-    runtime.gate.clear()
-    first = pool.submit(engine.hidden, [[1]])
-    runtime.has_begun.wait()
-    others = [pool.submit(engine.hidden, [[n] * n]) for n in range(2, 9)]
-    wait_until(engine, 7)
+def test_requests_that_come_meanwhile_are_computed_together(runtime: Vectors, line: Line) -> None:
+    asked = line.ask(*([[n] * n] for n in range(1, 9)))
     runtime.gate.set()
 
-    assert [len(each.result()[0]) for each in [first, *others]] == list(range(1, 9))
+    assert [len(each.result()[0]) for each in asked] == list(range(1, 9))
     assert runtime.batches == [[1], [8, 7, 6, 5, 4, 3, 2]]
 
 
-def test_one_text_waits_for_no_more_than_the_batch_under_way(runtime: Vectors, pool: ThreadPoolExecutor) -> None:
-    engine = Engine(runtime)
-    runtime.gate.clear()
-    large = pool.submit(engine.hidden, [[7] * 8] * 5000)
-    runtime.has_begun.wait()
-    small = pool.submit(engine.hidden, [[1, 2, 3]])
-    wait_until(engine, 2)
+def test_one_text_waits_for_no_more_than_the_batch_under_way(runtime: Vectors, line: Line) -> None:
+    large, small = line.ask([[7] * 8] * 5000, [[1, 2, 3]])
     runtime.gate.set()
 
     assert len(small.result()[0]) == 3
     assert len(large.result()) == 5000
-    assert runtime.batches[0] == [8] * 8
-    assert runtime.batches[1] == [8, 8, 8, 8, 3]
-    assert runtime.batches[2] == [8] * 8
+    assert runtime.batches[:3] == [[8] * 8, [8, 8, 8, 8, 3], [8] * 8]
 
 
-def test_two_large_requests_share_the_batches(runtime: Vectors, pool: ThreadPoolExecutor) -> None:
-    engine = Engine(runtime)
-    runtime.gate.clear()
-    blocker = pool.submit(engine.hidden, [[1]])
-    runtime.has_begun.wait()
-    requests = [pool.submit(engine.hidden, [[7] * length] * 100) for length in (8, 4)]
-    wait_until(engine, 2)
+def test_two_large_requests_share_the_batches(runtime: Vectors, line: Line) -> None:
+    requests = line.ask([[1]], [[7] * 8] * 100, [[7] * 4] * 100)
     runtime.gate.set()
 
-    assert len(blocker.result()) == 1
-    assert [len(each.result()) for each in requests] == [100, 100]
+    assert [len(each.result()) for each in requests] == [1, 100, 100]
     assert runtime.batches[1] == [8] * 4 + [4] * 8
     assert sum(map(sum, runtime.batches)) == 1 + 100 * 8 + 100 * 4
 
 
-def test_a_sequence_above_the_budget_has_a_batch_for_itself(runtime: Vectors, pool: ThreadPoolExecutor) -> None:
-    engine = Engine(runtime)
-
+def test_a_sequence_above_the_budget_has_a_batch_for_itself(engine: Engine, runtime: Vectors) -> None:
     found = engine.hidden([[5] * 3, [6] * 100, [7] * 2])
 
     assert [vectors[0, 0] for vectors in found] == [5, 6, 7]
@@ -147,15 +149,9 @@ def test_a_sequence_above_the_budget_has_a_batch_for_itself(runtime: Vectors, po
 
 
 def test_a_request_that_cannot_be_computed_fails_and_its_neighbours_do_not(
-    runtime: Vectors, pool: ThreadPoolExecutor
+    engine: Engine, runtime: Vectors, line: Line
 ) -> None:
-    engine = Engine(runtime)
-    runtime.gate.clear()
-    blocker = pool.submit(engine.hidden, [[1]])
-    runtime.has_begun.wait()
-    good = [pool.submit(engine.hidden, [[n], [n, n]]) for n in range(20, 24)]
-    bad = pool.submit(engine.hidden, [[POISON]] + [[1] * 10] * 50)
-    wait_until(engine, 5)
+    blocker, *good, bad = line.ask([[1]], *([[n], [n, n]] for n in range(20, 24)), [[POISON], *[[1] * 10] * 50])
     runtime.gate.set()
 
     with pytest.raises(RuntimeError, match="the device says no"):
@@ -179,13 +175,10 @@ def test_nothing_is_asked_for_nothing(runtime: Vectors) -> None:
     assert runtime.batches == []
 
 
-def test_a_closed_engine_answers_those_who_wait_and_refuses_others(runtime: Vectors, pool: ThreadPoolExecutor) -> None:
-    engine = Engine(runtime)
-    runtime.gate.clear()
-    waiting = [pool.submit(engine.hidden, [[1]])]
-    runtime.has_begun.wait()
-    waiting += [pool.submit(engine.hidden, [[n]]) for n in (2, 3)]
-    wait_until(engine, 2)
+def test_a_closed_engine_answers_those_who_wait_and_refuses_others(
+    engine: Engine, runtime: Vectors, line: Line
+) -> None:
+    waiting = line.ask([[1]], [[2]], [[3]])
 
     engine.close()
 
@@ -214,9 +207,3 @@ def test_an_engine_that_was_never_asked_closes_its_runtime_too(runtime: Vectors)
     Engine(runtime).close()
 
     assert runtime.is_closed.is_set()
-
-
-def test_an_engine_says_what_its_runtime_is(runtime: Vectors) -> None:
-    engine = Engine(runtime)
-
-    assert (engine.name, engine.memory_bytes) == ("vectors", 5)

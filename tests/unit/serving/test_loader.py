@@ -3,18 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import EncoderError
 from ml_backend.serving.loader import Loader
-
-
-def project(number: int) -> Project:
-    return Project(number, "p", "P", "<View/>", "f", SplitFractions(), datetime(2026, 1, 1, tzinfo=UTC))
+from tests.unit.serving.projects import project_of
 
 
 class Shelf:
@@ -46,7 +41,7 @@ def test_hundreds_of_projects_are_loaded_by_one_thread_in_their_order() -> None:
     loader = Loader(shelf)
 
     for number in range(300):
-        loader.add(project(number))
+        loader.add(project_of(number))
 
     assert threading.active_count() == before + 1
     shelf.may_load.set()
@@ -59,12 +54,12 @@ def test_a_project_that_waits_is_not_put_in_line_again_and_may_come_back_later()
     shelf = Shelf()
     loader = Loader(shelf)
     for number in (1, 2, 3, 2, 3, 3):
-        loader.add(project(number))
+        loader.add(project_of(number))
     shelf.may_load.set()
     assert ended()
     assert sorted(shelf.loaded) == [1, 2, 3]
 
-    loader.add(project(2))
+    loader.add(project_of(2))
     assert ended()
     assert shelf.loaded[3:] == [2]
 
@@ -79,7 +74,7 @@ def test_one_that_fails_is_logged_and_keeps_no_other_waiting(
     loader = Loader(shelf)
 
     for number in (1, 2, 3):
-        loader.add(project(number))
+        loader.add(project_of(number))
 
     assert ended()
     assert shelf.loaded == [1, 2, 3]

@@ -8,15 +8,14 @@ import pytest
 
 from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.ports import Predictor
-from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import SplitFractions
 from ml_backend.errors import BundleError
 from ml_backend.serving.alarms import AlarmKind, Alarms
 from ml_backend.serving.champions import Champions
-from tests.fakes import FakeClock, FakePredictor, register_version
+from tests.fakes import FakePredictor, register_version
 from tests.services import versions_in
+from tests.unit.serving.projects import cold_start, project_of
 
-PROJECT = Project(1, "tickets", "Tickets", "<View/>", "0123456789ab", SplitFractions(), FakeClock()())
+PROJECT = project_of(1)
 KEY = PROJECT.ref.key
 
 
@@ -36,17 +35,13 @@ class Shelf:
 
     def process(self) -> tuple[Champions, Alarms]:
         alarms = Alarms()
-        return Champions(self.rows, _load, _cold_start, alarms), alarms
+        return Champions(self.rows, _load, cold_start, alarms), alarms
 
 
 def _load(path: Path) -> Predictor:
     if not (path / "controls" / "head.safetensors").exists():
         raise BundleError(f"{path} lacks head.safetensors")
     return FakePredictor((path / "bundle.json").read_text())
-
-
-def _cold_start(project: Project) -> Predictor:
-    return FakePredictor(ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint))
 
 
 def cut(path: Path) -> None:
@@ -71,15 +66,21 @@ def test_a_champion_in_memory_goes_on_serving_with_an_alarm(tmp_path: Path, harm
     harm(shelf.versions[-1].path)
 
     for _ in range(2):
-        assert champions.refresh(PROJECT).version == "tickets-1-v2"
+        assert champions.refresh(PROJECT).version == "p-1-v2"
     sentence = alarms.about(AlarmKind.MODEL, KEY) or ""
     assert "the champion of project 1 cannot be read" in sentence
-    assert "tickets-1-v2 answers for now" in sentence
+    assert "p-1-v2 answers for now" in sentence
 
 
 @pytest.mark.parametrize(
     ("lost", "answers"),
-    [([3], "tickets-1-v2"), ([3, 2], "tickets-1-v1"), ([3, 1], "tickets-1-v2"), ([1], "tickets-1-v3")],
+    [
+        ([3], "p-1-v2"),
+        ([3, 2], "p-1-v1"),
+        ([3, 1], "p-1-v2"),
+        ([1], "p-1-v3"),
+        ([3, 2, 1], ModelVersion.cold_start_name(KEY, "0123456789ab")),
+    ],
 )
 def test_a_process_that_starts_serves_the_newest_whole_version(tmp_path: Path, lost: list[int], answers: str) -> None:
     shelf = Shelf(tmp_path, 3)
@@ -92,24 +93,14 @@ def test_a_process_that_starts_serves_the_newest_whole_version(tmp_path: Path, l
     assert len(alarms.sentences()) == (3 in lost)
 
 
-def test_where_none_is_whole_the_cold_start_answers(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, 2)
-    for version in shelf.versions:
-        shutil.rmtree(version.path)
-    champions, alarms = shelf.process()
-
-    assert champions.refresh(PROJECT).version == ModelVersion.cold_start_name(KEY, "0123456789ab")
-    assert alarms.counts()[AlarmKind.MODEL] == 1
-
-
 def test_files_that_are_back_end_the_alarm(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, 2)
     path = shelf.versions[-1].path
     path.rename(path.with_name("aside"))
     champions, alarms = shelf.process()
-    assert champions.refresh(PROJECT).version == "tickets-1-v1"
+    assert champions.refresh(PROJECT).version == "p-1-v1"
 
     path.with_name("aside").rename(path)
 
-    assert champions.refresh(PROJECT).version == "tickets-1-v2"
+    assert champions.refresh(PROJECT).version == "p-1-v2"
     assert alarms.sentences() == []

@@ -114,16 +114,6 @@ def test_a_version_that_mlflow_has_lost_cannot_be_mirrored(installation: Install
         versions.mirror(KEY)
 
 
-def test_a_process_that_starts_while_mlflow_is_away_serves_what_serves(installation: Installation) -> None:
-    installation.after_loss()
-    installation.mlflow = Away(installation.home)
-
-    champion = installation.versions.champion(KEY)
-
-    assert champion is not None
-    assert installation.versions.get(champion.name).path == champion.path
-
-
 def test_a_home_of_an_earlier_release_is_completed_once(installation: Installation) -> None:
     for number in (1, 2):
         register_version(installation.mlflow, KEY, run_id=f"run-{number}")

@@ -12,12 +12,13 @@ def client(url: str, **options: object) -> OpenAiServer:
 
 @pytest.mark.parametrize("streams", [True, False])
 def test_every_prompt_gets_its_draft_in_order(streams: bool) -> None:
-    script = Script(streams=streams)
-    with openai_server(script) as url:
-        drafts = client(url).generate(["one", "two", "three"])
+    told: list[int] = []
+    with openai_server(Script(streams=streams)) as url:
+        drafts = client(url).generate(["one", "two", "three"], on_rows=told.append)
 
     assert [draft.text for draft in drafts] == ["You said one", "You said two", "You said three"]
     assert all(draft.is_complete for draft in drafts)
+    assert told == [1, 2, 3]
 
 
 def test_a_prompt_is_sent_as_the_turn_of_a_user_and_answered_greedily() -> None:
@@ -72,19 +73,11 @@ def test_a_server_that_writes_nothing_in_time_is_unreachable() -> None:
 
 
 def test_no_more_prompts_are_with_the_server_than_allowed() -> None:
-    script = Script(pauses_s=(0.2,))
+    script = Script(pauses_s=(0.05,))
     with openai_server(script) as url:
         client(url, concurrency=2).generate([str(number) for number in range(8)])
 
     assert script.most_at_a_time == 2
-
-
-def test_rows_are_counted_as_they_are_done() -> None:
-    told: list[int] = []
-    with openai_server(Script()) as url:
-        client(url).generate(["a", "b", "c"], on_rows=told.append)
-
-    assert told == [1, 2, 3]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -97,21 +90,30 @@ def test_a_server_that_is_busy_is_asked_again(status: int) -> None:
     assert len(script.requests) == 3
 
 
-def test_a_server_that_stays_busy_is_asked_three_times() -> None:
-    script = Script(refusals=[(503, "busy")] * 5)
-    with openai_server(script) as url, pytest.raises(TextServerRejected, match="answered 503: busy") as caught:
+OUT_OF_MEMORY = '{"error": {"message": "out of memory"}}'
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "asked", "message"),
+    [
+        ((503, "busy"), "text/plain", 3, "answered 503: busy"),
+        ((400, "max_tokens is too large"), "text/plain", 1, "400: max_tokens is too large"),
+        ((307, "elsewhere"), "text/plain", 1, "307: elsewhere"),
+        ((200, "<html>It works!</html>"), "text/plain", 1, "something else than chat completions"),
+        ((200, OUT_OF_MEMORY), "application/json", 1, "broke off: .*out of memory"),
+        ((200, f"data: {OUT_OF_MEMORY}\n\n"), "text/event-stream", 1, "broke off: .*out of memory"),
+    ],
+    ids=["busy for long", "bad request", "redirect", "something else", "error in the answer", "error in the stream"],
+)
+def test_a_refusal_is_told_with_what_the_server_said(
+    refusal: tuple[int, str], kind: str, asked: int, message: str
+) -> None:
+    script = Script(refusals=[refusal] * 5, refusal_kind=kind)
+    with openai_server(script) as url, pytest.raises(TextServerRejected, match=message) as caught:
         client(url).generate(["now"])
 
-    assert len(script.requests) == 3
-    assert caught.value.status == 503
-
-
-def test_a_refusal_is_told_at_once_with_what_the_server_said() -> None:
-    script = Script(refusals=[(400, "max_tokens is too large")])
-    with openai_server(script) as url, pytest.raises(TextServerRejected, match="400: max_tokens is too large"):
-        client(url).generate(["now"])
-
-    assert len(script.requests) == 1
+    assert len(script.requests) == asked
+    assert caught.value.status == refusal[0]
 
 
 def test_the_api_key_is_sent_and_a_wrong_one_is_explained() -> None:
@@ -143,12 +145,6 @@ def test_a_url_without_the_version_is_explained() -> None:
         client(url.removesuffix("/v1")).generate(["x"])
 
 
-def test_an_answer_of_something_else_is_explained() -> None:
-    script = Script(refusals=[(200, "<html>It works!</html>")])
-    with openai_server(script) as url, pytest.raises(TextServerRejected, match="something else than chat completions"):
-        client(url).generate(["x"])
-
-
 def test_what_a_listener_raises_stops_the_work() -> None:
     def stop(_: int) -> None:
         raise KeyboardInterrupt
@@ -166,18 +162,3 @@ def test_nothing_of_the_environment_reaches_the_server(monkeypatch: pytest.Monke
 
     assert "of-the-user" not in str(script.headers)
     assert "Authorization" not in script.headers[0]
-
-
-def test_a_redirect_is_not_followed() -> None:
-    script = Script(refusals=[(307, "elsewhere")])
-    with openai_server(script) as url, pytest.raises(TextServerRejected, match="307: elsewhere"):
-        client(url).generate(["now"])
-
-
-@pytest.mark.parametrize("streams", [True, False])
-def test_an_error_in_the_answer_is_explained_with_what_the_server_said(streams: bool) -> None:
-    event = '{"error": {"message": "out of memory"}}'
-    body, kind = (f"data: {event}\n\n", "text/event-stream") if streams else (event, "application/json")
-    script = Script(refusals=[(200, body)], refusal_kind=kind)
-    with openai_server(script) as url, pytest.raises(TextServerRejected, match=r"broke off: .*out of memory"):
-        client(url).generate(["now"])

@@ -11,16 +11,11 @@ from ml_backend.errors import ConfigurationError
 from ml_backend.snapshots.build import BuiltRows
 from ml_backend.snapshots.review import ReviewRule
 from ml_backend.snapshots.reviewed import BuildSettings
-from tests.unit.snapshots.builders import annotation, built, history_of, task, text_in
+from tests.unit.snapshots.builders import annotation, built, history_of, only, task, text_in
 
 
 def event(annotation_id: int, **values: Any) -> AnnotationEvent:
     return AnnotationEvent(1, values.pop("action", EventAction.CREATED), annotation_id, **values)
-
-
-def only(rows: BuiltRows) -> Row:
-    (row,) = [row for split in Split for row in rows.splits[split]] + list(rows.unresolved)
-    return row
 
 
 def drops(rows: BuiltRows) -> list[tuple[int, str, str | None]]:
@@ -34,16 +29,6 @@ def counted(rows: BuiltRows) -> list[tuple[str, str, int, tuple[int, ...]]]:
 def test_a_reviewed_task_becomes_a_row_with_the_referenced_field_alone() -> None:
     row = only(built([task(7, "My Text", "billing")]))
     assert (row.id, row.task_id, row.input, row.targets) == ("task-7", 7, {"text": "My Text"}, {"topic": "billing"})
-
-
-def test_rows_land_where_the_split_rule_puts_their_text() -> None:
-    tasks = [task(number, text_in(split), "login") for number, split in enumerate(Split, start=1)]
-    rows = built(tasks)
-    assert {split: [row.task_id for row in rows.splits[split]] for split in Split} == {
-        Split.TRAIN: [1],
-        Split.VALIDATION: [2],
-        Split.TEST: [3],
-    }
 
 
 def test_the_order_of_tasks_does_not_matter() -> None:
@@ -73,10 +58,6 @@ def test_a_task_without_text_or_answer_is_dropped(text: str | None, answer: Any,
     rows = built([task(1, text, answer)])
     assert drops(rows) == [(1, reason, None)]
     assert rows.dropped_counts == {reason: 1}
-
-
-def test_a_number_is_text() -> None:
-    assert only(built([task(1, 42, "login")])).input == {"text": "42"}
 
 
 def test_a_label_that_left_the_config_is_void_beside_a_valid_one() -> None:
@@ -171,20 +152,23 @@ def test_lead_times_add_up_over_annotators() -> None:
     assert only(built([task(1, "one", *answers)])).provenance.lead_time_s == 0.3
 
 
-def test_the_first_of_equal_texts_with_one_answer_stays() -> None:
-    rows = built([task(3, "Same  text", "login"), task(2, "same text", "login"), task(1, "other text", "login")])
-    assert drops(rows) == [(3, "duplicate", "task-2")]
+@pytest.mark.parametrize(
+    ("tasks", "dropped"),
+    [
+        ([(3, "Same  text"), (2, "same text"), (1, "other text")], (3, "duplicate", "task-2")),
+        ([(1, "one"), (1, "one")], (1, "repeated_task", "task-1")),
+    ],
+    ids=["of equal texts the first", "a task that comes twice"],
+)
+def test_what_says_the_same_twice_gives_one_row(tasks: list[tuple[int, str]], dropped: tuple[int, str, str]) -> None:
+    assert drops(built([task(number, text, "login") for number, text in tasks])) == [dropped]
 
 
 def test_equal_texts_with_different_answers_are_all_unresolved() -> None:
     rows = built([task(1, "same text", "login"), task(2, "Same text", "other"), task(3, "SAME TEXT", "login")])
     assert [row.task_id for row in rows.unresolved] == [1, 2, 3]
     assert all(row.targets == {} and row.labels for row in rows.unresolved)
-    assert drops(rows) == []
-
-
-def test_a_task_that_comes_twice_gives_one_row() -> None:
-    assert drops(built([task(1, "one", "login"), task(1, "one", "login")])) == [(1, "repeated_task", "task-1")]
+    assert counted(rows) == [("unresolved", "", 3, (1, 2, 3))]
 
 
 def test_a_train_row_that_repeats_a_held_out_one_is_dropped_whatever_its_answer() -> None:

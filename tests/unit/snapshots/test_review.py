@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.domain.annotation import Annotation, Task
+from ml_backend.domain.annotation import Annotation, Task, flat_choices
 from ml_backend.errors import ConfigurationError
 from ml_backend.snapshots.review import ReviewRule
 from tests.unit.snapshots.builders import annotation, choice, task
@@ -34,8 +36,12 @@ def test_nonsense_is_refused_with_the_choices(text: str) -> None:
         ReviewRule.parse(text)
 
 
+def chosen(found: Annotation) -> frozenset[str] | None:
+    return frozenset(str(flat_choices(region["value"]["choices"])) for region in found.result) or None
+
+
 def ids(rule: str, *annotations: Annotation) -> list[int]:
-    return [found.id for found in ReviewRule.parse(rule).annotations_that_count(Task(1, {}, annotations))]
+    return [found.id for found in ReviewRule.parse(rule).annotations_that_count(Task(1, {}, annotations), chosen)]
 
 
 @pytest.mark.parametrize("rule", ["submitted", "ground_truth", "approved:topic=billing", "agreement:1"])
@@ -57,11 +63,12 @@ def test_the_ground_truth_rule_keeps_starred_annotations_only() -> None:
     assert ids("ground_truth", starred, newer, other) == [1]
 
 
-def test_approval_is_a_value_of_the_named_control() -> None:
+def test_approval_is_a_value_of_the_named_control_and_falls_with_a_newer_rejection_of_the_same_person() -> None:
     approved = Annotation(1, "1", (choice("billing"), choice("ok", "review")))
     rejected = Annotation(2, "2", (choice("billing"), choice("redo", "review")))
     elsewhere = Annotation(3, "3", (choice("ok", "topic"),))
     assert ids("approved:review=ok", approved, rejected, elsewhere) == [1]
+    assert ids("approved:review=ok", approved, replace(rejected, annotator="1")) == []
 
 
 @pytest.mark.parametrize(
@@ -84,12 +91,6 @@ def test_an_approval_may_be_stored_as_a_path_and_must_not_contradict_itself(
     assert bool(ids("approved:review=ok", Annotation(1, "1", verdicts))) == is_approved
 
 
-def test_an_approval_falls_with_a_newer_rejection_of_the_same_person() -> None:
-    approved = Annotation(1, "1", (choice("ok", "review"),))
-    rejected = Annotation(2, "1", (choice("redo", "review"),))
-    assert ids("approved:review=ok", approved, rejected) == []
-
-
 @pytest.mark.parametrize("value", [{"rating": 5}, {"text": ["5"]}, {"number": 5}])
 def test_approval_may_be_a_rating_or_a_text(value: dict[str, object]) -> None:
     approved = Annotation(1, "1", ({"from_name": "review", "type": "rating", "value": value},))
@@ -101,16 +102,15 @@ def test_approval_may_be_a_rating_or_a_text(value: dict[str, object]) -> None:
     [(["login"], False), (["login", "billing"], False), (["login", "billing", "login"], True)],
 )
 def test_agreement_needs_n_annotators_with_one_answer(values: list[str], is_reviewed: bool) -> None:
-    found = ReviewRule.parse("agreement:2").annotations_that_count(task(1, "text", *values))
+    found = ReviewRule.parse("agreement:2").annotations_that_count(task(1, "text", *values), chosen)
     assert len(found) == (len(values) if is_reviewed else 0)
 
 
-def test_agreement_ignores_region_ids_their_order_and_how_choices_are_stored() -> None:
+def test_annotators_who_are_not_known_are_one_voice_towards_an_agreement() -> None:
     path = {**choice("login"), "value": {"choices": [["login"]]}, "id": "a"}
     one = Annotation(1, "1", (path, choice("ok", "review")))
     two = Annotation(2, "2", (choice("ok", "review"), {**choice("login"), "id": "b"}))
     assert ids("agreement:2", one, two) == [1, 2]
-    # Unknown annotators are one voice.
     assert ids("agreement:2", annotation(1, "login", "unknown"), annotation(2, "login", "unknown")) == []
 
 

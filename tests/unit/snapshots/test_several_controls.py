@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -6,12 +5,13 @@ import pytest
 
 from ml_backend.domain.annotation import Annotation, Region, Task
 from ml_backend.domain.config_changes import Absence
-from ml_backend.domain.example import Row, Span
+from ml_backend.domain.example import Span
 from ml_backend.domain.reasons import Reason, ReasonCounts
 from ml_backend.domain.snapshot import Split, SplitFractions
-from ml_backend.snapshots.build import BuiltRows, build_rows
+from ml_backend.snapshots.build import BuiltRows
 from ml_backend.snapshots.reviewed import BuildSettings, reviewed_rows
-from tests.unit.snapshots.builders import text_in
+from tests.unit.snapshots import builders
+from tests.unit.snapshots.builders import ALL_TRAIN, choice, no_history, only, task, text_in
 from tests.unit.tasks.plans import choices_region, labels_region, plan
 
 PLAN = plan(
@@ -19,37 +19,19 @@ PLAN = plan(
     '<Choices name="tags" toName="text" choice="multiple"><Choice value="angry"/><Choice value="urgent"/></Choices>'
     '<Labels name="spans" toName="text"><Label value="PER"/><Label value="LOC"/></Labels>'
 )
-ALL_TRAIN = SplitFractions(1, 0, 0)
-
-
-def topic(label: str) -> Region:
-    return choices_region([label], "topic")
+topic = choice
 
 
 def tags(*labels: str) -> Region:
     return choices_region(list(labels))
 
 
+def built(*tasks: Task, **settings: Any) -> BuiltRows:
+    return builders.built(tasks, **{"over": PLAN, "split": ALL_TRAIN} | settings)
+
+
 def span(start: int, end: int, label: str = "PER") -> Region:
     return labels_region(start, end, [label])
-
-
-def task(number: int, text: str, *answers: Sequence[Region] | Annotation) -> Task:
-    """A task whose answers are those of annotators "1", "2" and so on, or whole annotations."""
-    annotations = [
-        answer if isinstance(answer, Annotation) else Annotation(100 * number + place, str(place), tuple(answer))
-        for place, answer in enumerate(answers, start=1)
-    ]
-    return Task(number, {"text": text}, tuple(annotations))
-
-
-def built(*tasks: Task, **settings: Any) -> BuiltRows:
-    return build_rows(tasks, PLAN, BuildSettings(**{"split": ALL_TRAIN} | settings), lambda _task, _annotation: None)
-
-
-def only(rows: BuiltRows) -> Row:
-    (row,) = [*rows.splits[Split.TRAIN], *rows.unresolved]
-    return row
 
 
 def test_a_row_holds_the_answers_to_all_controls() -> None:
@@ -90,7 +72,7 @@ def test_labels_that_left_the_config_are_counted_over_all_annotations_the_droppe
     choice_alone = plan('<Choices name="topic" toName="text"><Choice value="a"/><Choice value="b"/></Choices>')
     tasks = [task(number, f"text {number}", [topic("old" if number % 2 else "older")]) for number in range(1, 6)]
 
-    rows = build_rows(tasks, choice_alone, BuildSettings(split=ALL_TRAIN), lambda _task, _annotation: None)
+    rows = built(*tasks, over=choice_alone)
 
     assert rows.dropped_counts == {"unknown_label": 5}
     assert "are left out: old (3), older (2);" in rows.warnings[0]
@@ -145,10 +127,9 @@ def test_labels_are_counted_per_control_once_per_row() -> None:
 
 def test_few_held_out_rows_are_told_per_control_where_controls_differ() -> None:
     answers = {1: [topic("login")], 2: []}
-    fractions = SplitFractions()
-    tasks = [task(n, text_in(Split.TEST, f"held out {n}", fractions), answers[n]) for n in (1, 2)]
+    tasks = [task(n, text_in(Split.TEST, f"held out {n}"), answers[n]) for n in (1, 2)]
 
-    found = built(*tasks, split=fractions).warnings
+    found = built(*tasks, split=SplitFractions()).warnings
 
     assert "test holds few rows that answer 'topic' (1), 'tags' (2), 'spans' (2); under 100," in "\n".join(found)
     assert "validation holds 0 rows; under 200, models are compared" in "\n".join(found)
@@ -165,8 +146,7 @@ def test_annotators_agree_only_where_they_say_the_same_of_every_control() -> Non
 def lost(*tasks: Task) -> list[tuple[Reason, str, int, tuple[int, ...]]]:
     """Answers that are left out of a snapshot, which are those that are left out of a stream of its rows."""
     reasons = ReasonCounts()
-    settings = BuildSettings(split=ALL_TRAIN)
-    list(reviewed_rows(tasks, PLAN, settings, lambda _task, _annotation: None, reasons=reasons))
+    list(reviewed_rows(tasks, PLAN, BuildSettings(split=ALL_TRAIN), no_history, reasons=reasons))
     assert tuple(reasons) == built(*tasks).reasons
     return [(each.reason, each.control, each.count, each.task_ids) for each in reasons]
 
@@ -200,15 +180,6 @@ def test_a_lost_row_is_told_with_the_answers_that_it_lost() -> None:
         (Reason.UNREADABLE, "tags", 1, (7,)),
         (Reason.UNREADABLE, "topic", 1, (7,)),
         (Reason.DOUBTFUL_POSITIONS, "spans", 1, (7,)),
-    ]
-
-
-def test_equal_texts_with_different_answers_lose_them_aloud() -> None:
-    rows = built(task(1, "a text", [topic("login")]), task(2, "A text", [topic("other")]))
-
-    assert [(str(each.reason), each.control, each.task_ids) for each in rows.reasons] == [
-        ("unresolved", "topic", (1, 2)),
-        ("duplicate", "", (2,)),
     ]
 
 

@@ -35,15 +35,12 @@ def write(root: Path, rows: BuiltRows | None = None, **values: Any) -> Snapshot:
     return write_snapshot(root, rows or built(TASKS), **given)
 
 
-def test_a_snapshot_is_a_folder_of_jsonl_files_and_a_manifest(tmp_path: Path) -> None:
-    snapshot = write(tmp_path)
+def test_rows_read_back_from_a_folder_of_jsonl_files_as_they_were(tmp_path: Path) -> None:
+    rows, snapshot = built(TASKS), write(tmp_path)
+    path = snapshot.path
     names = ("dropped.jsonl", "manifest.json", "test.jsonl", "train.jsonl", "unresolved.jsonl", "validation.jsonl")
-    assert (snapshot.is_new, snapshot.path) == (True, tmp_path / "tickets-3" / snapshot.id)
-    assert sorted(file.name for file in snapshot.path.iterdir()) == list(names)
-
-
-def test_rows_read_back_as_they_were(tmp_path: Path) -> None:
-    rows, path = built(TASKS), write(tmp_path).path
+    assert (snapshot.is_new, path) == (True, tmp_path / "tickets-3" / snapshot.id)
+    assert sorted(file.name for file in path.iterdir()) == list(names)
     assert {split: tuple(SnapshotFolder(path).rows(split)) for split in Split} == rows.splits
     assert tuple(SnapshotFolder(path).unresolved()) == rows.unresolved
     content = (path / "test.jsonl").read_bytes()
@@ -52,24 +49,18 @@ def test_rows_read_back_as_they_were(tmp_path: Path) -> None:
     assert json.loads((path / "dropped.jsonl").read_text()) == {"task_id": 5, "reason": "empty_text", "of": None}
 
 
-def test_the_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
+def test_the_manifest_reads_back_as_it_was_and_reasons_do_not_change_its_id(tmp_path: Path) -> None:
     created_at = datetime(2026, 5, 2, tzinfo=UTC)
     snapshot = write(tmp_path, parent="abc", created_at=created_at)
     manifest = SnapshotFolder(snapshot.path).manifest()
     assert manifest == snapshot.manifest
-    assert (manifest.parent, manifest.created_at) == ("abc", "2026-05-02T00:00:00+00:00")
+    assert (manifest.id, manifest.parent, manifest.created_at) == (ID, "abc", "2026-05-02T00:00:00+00:00")
     assert manifest.counts == {"train": 2, "validation": 1, "test": 1, "unresolved": 1, "dropped": 1}
     assert manifest.dropped == {"empty_text": 1}
     assert manifest.label_config_fingerprint == CONFIG.fingerprint
     assert set(manifest.files) == {f"{name}.jsonl" for name in ("train", "validation", "test", "unresolved", "dropped")}
-
-
-def test_a_manifest_keeps_what_was_left_out_and_its_id_does_not_change_for_that(tmp_path: Path) -> None:
-    snapshot = write(tmp_path)
-
-    assert snapshot.id == ID
-    assert SnapshotFolder(snapshot.path).manifest().reasons == built(TASKS).reasons
-    assert [(str(each.reason), each.task_ids) for each in snapshot.manifest.reasons] == [
+    assert manifest.reasons == built(TASKS).reasons
+    assert [(str(each.reason), each.task_ids) for each in manifest.reasons] == [
         ("empty_text", (5,)),
         ("unknown_label", (6,)),
         ("unresolved", (4,)),

@@ -1,8 +1,7 @@
 """A database file that somebody deletes or replaces under a process that uses it."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,6 @@ from ml_backend.storage.database import Database, open_database
 from tests.fakes import FakeClock
 
 EVENT = AnnotationEvent(1, EventAction.CREATED, 1)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "labelloop.db"
-
-
-@pytest.fixture
-def database(file: Path) -> Iterator[Database]:
-    with closing(open_database(f"sqlite:///{file}", FakeClock())) as database:
-        yield database
 
 
 def replace(file: Path) -> None:

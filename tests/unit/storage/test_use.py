@@ -3,13 +3,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from ml_backend.errors import StateError
-from ml_backend.storage.database import open_database
+from ml_backend.storage.database import Database, open_database
 from tests.fakes import FakeClock
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -25,11 +25,6 @@ with database.alone() if sys.argv[2] == "alone" else database.engine.connect():
 """
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'labelloop.db'}"
-
-
 @contextmanager
 def other_process(url: str, *, how: str = "beside") -> Iterator["subprocess.Popen[str]"]:
     """A process that has the database open until the block ends."""
@@ -42,27 +37,22 @@ def other_process(url: str, *, how: str = "beside") -> Iterator["subprocess.Pope
     process.communicate(timeout=30)
 
 
-def test_nobody_is_alone_while_another_process_has_the_database_open(url: str) -> None:
-    database = open_database(url, FakeClock())
-    with (
-        other_process(url),
-        pytest.raises(StateError, match=r"another process uses .*labelloop\.db; stop"),
-        database.alone(),
-    ):
-        pass
+def nobody_else_uses(database: Database) -> bool:
     with database.alone():
-        pass
-    database.close()
+        return True
 
 
-def test_a_process_that_was_killed_does_not_use_the_database_any_more(url: str) -> None:
-    database = open_database(url, FakeClock())
+def test_nobody_is_alone_while_another_process_has_the_database_open(url: str, database: Database) -> None:
+    with other_process(url), pytest.raises(StateError, match=r"another process uses .*labelloop\.db; stop"):
+        nobody_else_uses(database)
+    assert nobody_else_uses(database)
+
+
+def test_a_process_that_was_killed_does_not_use_the_database_any_more(url: str, database: Database) -> None:
     with other_process(url) as process:
         process.kill()
         process.wait()
-        with database.alone():
-            pass
-    database.close()
+        assert nobody_else_uses(database)
 
 
 def test_nobody_opens_a_database_that_is_being_moved_and_everybody_afterwards(url: str) -> None:
@@ -71,41 +61,33 @@ def test_nobody_opens_a_database_that_is_being_moved_and_everybody_afterwards(ur
     open_database(url, FakeClock()).close()
 
 
-def test_being_alone_for_a_while_does_not_end_ones_own_use(url: str) -> None:
-    first, second = open_database(url, FakeClock()), None
-    with first.alone():
-        pass
-    second = open_database(url, FakeClock())
-    with pytest.raises(StateError, match="another process uses"), second.alone():
-        pass
-    first.close()
-    with second.alone():
-        pass
-    second.close()
+def test_being_alone_for_a_while_does_not_end_ones_own_use(url: str, database: Database) -> None:
+    assert nobody_else_uses(database)
+    with closing(open_database(url, FakeClock())) as second:
+        with pytest.raises(StateError, match="another process uses"):
+            nobody_else_uses(second)
+        database.close()
+        assert nobody_else_uses(second)
 
 
-def test_a_child_process_does_not_inherit_the_use(url: str) -> None:
-    database = open_database(url, FakeClock())
+def test_a_child_process_does_not_inherit_the_use(url: str, database: Database) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as child:
         database.close()
-        again = open_database(url, FakeClock())
-        with again.alone():
-            pass
-        again.close()
+        with closing(open_database(url, FakeClock())) as again:
+            assert nobody_else_uses(again)
         child.communicate(b"\n")
 
 
-def test_a_forked_process_keeps_the_use_and_does_not_end_that_of_its_parent(url: str) -> None:
-    database = open_database(url, FakeClock())
+def test_a_forked_process_keeps_the_use_and_does_not_end_that_of_its_parent(url: str, database: Database) -> None:
     if (child := os.fork()) == 0:
         database.close()
         os._exit(0)
     os.waitpid(child, 0)
-    other = open_database(url, FakeClock())
-    with pytest.raises(StateError, match="another process uses"), other.alone():
-        pass
-    other.close()
-    database.close()
+    with (
+        closing(open_database(url, FakeClock())) as other,
+        pytest.raises(StateError, match="another process uses"),
+    ):
+        nobody_else_uses(other)
 
 
 def test_a_database_that_nobody_closed_is_not_used_once_it_is_gone(url: str) -> None:
@@ -113,27 +95,22 @@ def test_a_database_that_nobody_closed_is_not_used_once_it_is_gone(url: str) -> 
     forgotten.engine.dispose()
     del forgotten
     gc.collect()
-    database = open_database(url, FakeClock())
-    with database.alone():
-        pass
-    database.close()
+    with closing(open_database(url, FakeClock())) as database:
+        assert nobody_else_uses(database)
 
 
 def test_where_nothing_can_be_locked_work_goes_on_with_a_warning_and_nobody_is_alone(
-    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    url: str, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "labelloop.db.use").mkdir()
-    database = open_database(url, FakeClock())
-    database.snapshots.add(7, "00ff", 3)
-    assert "cannot be locked (Is a directory)" in caplog.text
-    with pytest.raises(StateError, match="nobody can say whether another process uses"), database.alone():
-        pass
-    database.close()
+    file.with_name("labelloop.db.use").mkdir(parents=True)
+    with closing(open_database(url, FakeClock())) as database:
+        database.snapshots.add(7, "00ff", 3)
+        assert "cannot be locked (Is a directory)" in caplog.text
+        with pytest.raises(StateError, match="nobody can say whether another process uses"):
+            nobody_else_uses(database)
 
 
 def test_a_database_in_memory_is_nobody_elses() -> None:
-    database = open_database("sqlite://", FakeClock())
-    assert database.use is None
-    with database.alone():
-        pass
-    database.close()
+    with closing(open_database("sqlite://", FakeClock())) as database:
+        assert database.use is None
+        assert nobody_else_uses(database)

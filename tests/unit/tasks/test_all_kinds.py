@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_backend.domain.example import Span, parts_of
+from ml_backend.domain.example import Span, Target, parts_of
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.labelstudio.config.parse import parse_label_config
 from ml_backend.tasks import find_kinds, serving_plan, template_path
@@ -87,3 +87,46 @@ def test_settling_depends_neither_on_order_nor_on_what_nobody_said(
     assert kind.resolve(shuffled) == agreed
     assert agreed is None or set(parts_of(agreed)) <= {part for vote in votes for part in parts_of(vote)}
     assert kind.resolve([votes[0]] * count) == votes[0]
+
+
+A, B, LONG_A, OTHER_A = Span(0, 3, "PER"), Span(9, 12, "PER"), Span(0, 5, "PER"), Span(0, 3, "ORG")
+
+
+@pytest.mark.parametrize(
+    ("kind", "votes", "agreed"),
+    [
+        ("classification", ["a"], "a"),
+        ("classification", ["a", "a", "b"], "a"),
+        ("classification", ["a", "b"], None),
+        ("classification", ["a", "a", "b", "b"], None),
+        ("classification", ["a", "b", "c"], None),
+        ("multiple_choice", [("a", "b")], ("a", "b")),
+        ("multiple_choice", [()], ()),
+        ("multiple_choice", [("a",), ("a",)], ("a",)),
+        ("multiple_choice", [("a",), ("a", "b")], None),
+        ("multiple_choice", [("a",), ()], None),
+        ("multiple_choice", [("a", "b"), ("a", "c"), ("a",)], ("a",)),
+        ("multiple_choice", [("a",), (), ()], ()),
+        ("multiple_choice", [("a",), ("b",), ("c",)], None),
+        ("multiple_choice", [("a",), ("b",), (), (), ()], ()),
+        ("multiple_choice", [("a",), ("b",), ("c",), ()], None),
+        ("entities", [(A, B)], (A, B)),
+        ("entities", [()], ()),
+        ("entities", [(A,), (A,)], (A,)),
+        ("entities", [(A, B), (A,)], None),
+        ("entities", [(A,), ()], None),
+        ("entities", [(A, B), (A,), (A,)], (A,)),
+        ("entities", [(A,), (A,), (LONG_A,)], (A,)),
+        ("entities", [(A,), (LONG_A,), ()], None),
+        ("entities", [(A,), (OTHER_A,), (LONG_A, B)], None),
+        ("entities", [(A,), (), ()], ()),
+        ("entities", [(A, B), (A, LONG_A), (A,), ()], (A,)),
+        ("generation", ["Block it."], "Block it."),
+        ("generation", ["Block it.", "Block  it.\n"], "Block it."),
+        ("generation", ["Block it.", "Call us.", "Block it."], "Block it."),
+        ("generation", ["Block it.", "Call us."], None),
+        ("generation", ["a", "b", "c"], None),
+    ],
+)
+def test_an_answer_stands_that_more_than_half_gave_alike(kind: str, votes: list[Target], agreed: Target | None) -> None:
+    assert find_kinds()[kind].resolve(votes) == agreed

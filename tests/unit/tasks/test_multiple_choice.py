@@ -2,12 +2,11 @@ from typing import Any
 
 import pytest
 
-from ml_backend.domain.example import Target
 from ml_backend.domain.model import ScoredTarget
-from ml_backend.tasks.multiple_choice import MultipleChoice
+from ml_backend.tasks import find_kinds
 from tests.unit.tasks.plans import choices_region, control
 
-KIND = MultipleChoice()
+KIND = find_kinds()["multiple_choice"]
 XML = (
     '<Choices name="tags" toName="text" choice="multiple">'
     '<Choice value="Price"/><Choice value="Looks"/><Choice value="Delivery" alias="late"/></Choices>'
@@ -16,13 +15,18 @@ TAGS = control(XML)
 REQUIRED = control(XML.replace("<Choices ", '<Choices required="true" '))
 
 
-def test_choices_are_read_in_order_of_their_names_and_unknown_ones_are_kept() -> None:
-    assert KIND.read(TAGS, [choices_region(["late", "Price", "Gone"])], "a text").target == ("Gone", "Price", "late")
-
-
-@pytest.mark.parametrize("choices", [[["late"], ["Price"]], ["Price", ["late"]], [["Price"], "late", ["late"]]])
-def test_choices_side_by_side_may_be_stored_as_paths(choices: list[Any]) -> None:
-    assert KIND.read(TAGS, [choices_region(choices)], "a text").target == ("Price", "late")
+@pytest.mark.parametrize(
+    ("choices", "answer"),
+    [
+        (["late", "Price", "Gone"], ("Gone", "Price", "late")),
+        ([["late"], ["Price"]], ("Price", "late")),
+        ([["Price"], "late", ["late"]], ("Price", "late")),
+    ],
+)
+def test_choices_are_read_in_order_of_their_names_also_as_paths_and_unknown_ones_are_kept(
+    choices: list[Any], answer: tuple[str, ...]
+) -> None:
+    assert KIND.read(TAGS, [choices_region(choices)], "a text").target == answer
 
 
 @pytest.mark.parametrize("result", [[], [choices_region([])], [choices_region(["Price"], name="others")]])
@@ -70,27 +74,3 @@ def test_one_region_holds_all_known_choices_in_the_order_of_the_config_and_the_s
             "meta": {"scores": {"Price": 0.9013, "Looks": 0.04, "late": 0.8}},
         }
     ]
-
-
-@pytest.mark.parametrize("target", [(), ("Gone",)])
-def test_nothing_to_tick_is_no_region(target: Target) -> None:
-    assert KIND.write(TAGS, ScoredTarget(target, 0.9, {}), "a text") == []
-
-
-@pytest.mark.parametrize(
-    ("votes", "agreed"),
-    [
-        ([("a", "b")], ("a", "b")),
-        ([()], ()),
-        ([("a",), ("a",)], ("a",)),
-        ([("a",), ("a", "b")], None),
-        ([("a",), ()], None),
-        ([("a", "b"), ("a", "c"), ("a",)], ("a",)),
-        ([("a",), (), ()], ()),
-        ([("a",), ("b",), ("c",)], None),
-        ([("a",), ("b",), (), (), ()], ()),
-        ([("a",), ("b",), ("c",), ()], None),
-    ],
-)
-def test_a_label_stands_that_more_than_half_chose(votes: list[Target], agreed: Target | None) -> None:
-    assert KIND.resolve(votes) == agreed

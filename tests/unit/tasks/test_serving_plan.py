@@ -21,14 +21,14 @@ def test_all_controls_of_a_config_are_served_in_its_order_each_by_its_kind() -> 
     assert found.notices == ()
 
 
-def test_a_control_about_another_field_is_not_served_and_said_so() -> None:
-    two_texts = '<Text name="text" value="$text"/><Text name="title" value="$title"/>'
-    labels = LABELS.replace('toName="text"', 'toName="title"')
-
-    found = serving_plan(parse_label_config(f"<View>{two_texts}{SINGLE}{labels}</View>"))
+@pytest.mark.parametrize(("shown", "about"), [("$title", "$title"), ('$text" encoding="base64unicode', "$text")])
+def test_a_control_about_another_text_is_not_served_and_said_so(shown: str, about: str) -> None:
+    found = plan(f'<Text name="title" value="{shown}"/>{SINGLE}{LABELS.replace("text", "title")}')
 
     assert [each.name for each in found.controls] == ["topic"]
-    assert found.notices == ("<Labels name='spans'> is about $title, and the controls that are served are about $text",)
+    assert found.notices == (
+        f"<Labels name='spans'> is about {about}, and the controls that are served are about $text",
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,16 +108,6 @@ def test_a_control_without_the_name_of_its_object_is_served_and_said_to_get_no_p
     (notice,) = plan(SINGLE.replace('toName="text"', "")).notices
 
     assert notice.startswith("<Choices name='topic'> has no toName: the editor takes 'text' for it")
-
-
-def test_texts_that_are_shown_decoded_and_as_they_are_are_two_texts() -> None:
-    encoded = '<Text name="code" value="$text" encoding="base64unicode"/>'
-    config = f'<View><Text name="text" value="$text"/>{encoded}{SINGLE}{LABELS.replace("text", "code")}</View>'
-
-    found = serving_plan(parse_label_config(config))
-
-    assert [each.name for each in found.controls] == ["topic"]
-    assert len(found.notices) == 1
 
 
 def test_a_control_that_waits_for_one_that_is_not_served_is_said_to_get_no_pre_label() -> None:

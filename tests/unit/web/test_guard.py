@@ -124,16 +124,13 @@ def test_start_training_with_the_webhooks_credentials_makes_no_job(services: Ser
     assert len(services.database.jobs.newest()) == 1
 
 
-def test_on_loopback_no_password_is_needed(services: Services) -> None:
-    client = app_of(services).test_client()
+def test_on_loopback_no_password_is_needed(client: FlaskClient) -> None:
     client.post("/setup", json=SETUP)
 
     assert {name: ask(client, name, None).status_code for name in REQUESTS} == dict.fromkeys(REQUESTS, 200)
 
 
-def test_without_a_password_the_webhooks_user_is_nobody_special(services: Services) -> None:
-    client = app_of(services).test_client()
-
+def test_without_a_password_the_webhooks_user_is_nobody_special(client: FlaskClient) -> None:
     assert ask(client, "start training", basic_auth("webhook", "")).status_code == 200
 
 
@@ -146,8 +143,7 @@ def test_on_loopback_the_hosts_own_names_are_answered(services: Services, host: 
     assert client.get("/health", headers={"Host": host}).status_code == 200
 
 
-def test_on_loopback_a_foreign_host_is_refused(services: Services) -> None:
-    client = app_of(services).test_client()
+def test_on_loopback_a_foreign_host_is_refused(services: Services, client: FlaskClient) -> None:
     hosts = ("evil.test", "evil.test:9090", "localhost.evil.test", "127.0.0.1.evil.test", "127.0.0.2", "0.0.0.0")
     answers = {}
 
@@ -187,12 +183,8 @@ def test_bodies_that_a_foreign_page_could_send_unasked_are_refused(
         assert "wanted application/json" in response.get_json()["error"]
 
 
-def test_a_charset_beside_the_content_type_is_in_order(services: Services) -> None:
-    response = (
-        app_of(services)
-        .test_client()
-        .post("/setup", data=json.dumps(SETUP), content_type="application/json; charset=utf-8")
-    )
+def test_a_charset_beside_the_content_type_is_in_order(client: FlaskClient) -> None:
+    response = client.post("/setup", data=json.dumps(SETUP), content_type="application/json; charset=utf-8")
 
     assert response.status_code == 200
 

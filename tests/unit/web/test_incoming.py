@@ -75,21 +75,15 @@ def test_the_limit_is_asked_for_once_and_only_while_a_body_is_awaited() -> None:
     assert asked == ["/setup"]
 
 
-def test_a_request_that_will_be_refused_is_given_out_without_its_body() -> None:
-    each = incoming(limit=0)
-
-    assert requests_of(each, [SIZED[:-5]]) == [("/setup", b"hello ")]
-    assert each.is_cut_short
-    assert each.held_bytes == 0
-
-
-def test_it_is_the_last_one_of_its_connection() -> None:
+def test_a_request_that_will_be_refused_is_given_out_without_its_body_as_the_last_one() -> None:
     each = incoming(limit=0)
     each.receive(SIZED[:-5])
+
     request = each.next_request()
 
     assert request is not None
-    assert request.should_close()
+    assert (request.path, request.body.read(), request.should_close()) == ("/setup", b"hello ", True)
+    assert (each.is_cut_short, each.held_bytes) == (True, 0)
 
 
 @pytest.mark.parametrize(

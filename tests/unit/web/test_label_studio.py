@@ -1,7 +1,7 @@
 """What Label Studio calls."""
 
 import logging
-import time
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -61,23 +61,18 @@ def test_setup_predict_and_versions_follow_a_promotion_together(services: Servic
     assert client.get("/versions").get_json() == {"versions": [version.name]}
 
 
-def test_setup_answers_while_the_model_is_still_loading(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path)
-    started, finished = [], []
+def test_setup_answers_while_the_model_is_still_loading(services: Services, client: FlaskClient) -> None:
+    may_load = threading.Event()
 
     def load_slowly(project: object) -> FakePredictor:
-        started.append(project)
-        time.sleep(0.5)
-        finished.append(project)
+        may_load.wait()
         return FakePredictor("labelloop-1-cold-start-x", {}, "Billing")
 
     services.champions._cold_start = load_slowly
-    client = create_app(services).test_client()
-
-    response = client.post("/setup", json=SETUP)
-
-    assert response.status_code == 200
-    assert finished == []
+    try:
+        assert client.post("/setup", json=SETUP).status_code == 200
+    finally:
+        may_load.set()
 
 
 def test_a_model_that_cannot_be_loaded_fails_predict_and_not_setup(services: Services, client: FlaskClient) -> None:
@@ -92,11 +87,18 @@ def test_a_model_that_cannot_be_loaded_fails_predict_and_not_setup(services: Ser
     assert client.get("/health").status_code == 200
 
 
+SETUPS = [[], "x", 5, {}, {"project": "1.1"}, {"project": "x.1", "schema": CONFIG}, {"project": "1.1", "schema": 5}]
+PREDICTS = [
+    {"project": "1.1", "label_config": CONFIG, "tasks": tasks}
+    for tasks in (None, {}, [{"id": 1}], [{"id": 1, "data": []}], ["x"])
+]
+
+
 @pytest.mark.parametrize(
-    "body", [[], "x", 5, {}, {"project": "1.1"}, {"project": "x.1", "schema": CONFIG}, {"project": "1.1", "schema": 5}]
+    ("path", "body"), [*(("/setup", body) for body in SETUPS), *(("/predict", body) for body in PREDICTS)]
 )
-def test_a_setup_that_is_none_is_a_bad_request(client: FlaskClient, body: object) -> None:
-    assert client.post("/setup", json=body).status_code == 400
+def test_a_call_that_is_none_is_a_bad_request(client: FlaskClient, path: str, body: object) -> None:
+    assert client.post(path, json=body).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -157,10 +159,7 @@ def test_what_has_no_such_id_is_not_found(client: FlaskClient) -> None:
 @pytest.mark.parametrize("typed", ["\0", "half \ud800", "\udc00\ud83d", "x" * 100_000])
 def test_titles_and_texts_hold_any_characters(services: Services, client: FlaskClient, typed: str) -> None:
     add_project(services)
-    event = {
-        "action": "PROJECT_UPDATED",
-        "project": {"id": 1, "title": typed, "label_config": CONFIG},
-    }
+    event = {"action": "PROJECT_UPDATED", "project": {"id": 1, "title": typed, "label_config": CONFIG}}
 
     assert client.post("/webhook", json=event).status_code == 200
     assert client.get("/").status_code == 200
@@ -193,13 +192,6 @@ def test_tasks_carry_annotations_and_predictions_of_all_shapes(client: FlaskClie
     body = {"project": "1.1", "label_config": CONFIG, "tasks": [task], "params": params}
 
     assert len(client.post("/predict", json=body).get_json()["results"]) == 1
-
-
-@pytest.mark.parametrize("tasks", [None, {}, [{"id": 1}], [{"id": 1, "data": []}], ["x"]])
-def test_tasks_that_are_none_are_a_bad_request(client: FlaskClient, tasks: object) -> None:
-    body = {"project": "1.1", "label_config": CONFIG, "tasks": tasks}
-
-    assert client.post("/predict", json=body).status_code == 400
 
 
 def test_one_bad_event_does_not_spoil_the_next(services: Services, client: FlaskClient) -> None:

@@ -1,7 +1,8 @@
 """The status page, its buttons, the metrics, and the thread that follows the champion."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic, sleep
 
 import pytest
@@ -120,10 +121,6 @@ def test_the_train_button_queues_one_job(services: Services, client: FlaskClient
     assert services.database.jobs.get(1).params["trigger"] == "page"
 
 
-def test_the_train_button_of_an_unknown_project_is_not_found(client: FlaskClient) -> None:
-    assert client.post("/projects/9/train", json={}).status_code == 404
-
-
 def test_the_cancel_button_cancels(services: Services, client: FlaskClient, project: Project) -> None:
     client.post("/projects/1/train", json={})
 
@@ -183,35 +180,33 @@ def loaded(services: Services, project: Project) -> str | None:
     return predictor.version if predictor else None
 
 
-@pytest.mark.parametrize("full_refresh_s", [3600.0, 0.0])
-def test_a_promotion_is_served_without_a_restart(services: Services, project: Project, full_refresh_s: float) -> None:
+@contextmanager
+def watching(services: Services, **options: float) -> Iterator[None]:
     stop = threading.Event()
-    arguments = {"poll_s": 0.005, "full_refresh_s": full_refresh_s}
-    thread = threading.Thread(target=watch_champions, args=(services, stop), kwargs=arguments)
+    thread = threading.Thread(target=watch_champions, args=(services, stop), kwargs={"poll_s": 0.005, **options})
     thread.start()
     try:
-        until(lambda: loaded(services, project) == services.cold_start(project).version)
-        version = add_version(services, project)
-        Promoter(services).promote(project, version.name, reason="r")
-        until(lambda: loaded(services, project) == version.name)
+        yield
     finally:
         stop.set()
         thread.join(5)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("full_refresh_s", [3600.0, 0.0])
+def test_a_promotion_is_served_without_a_restart(services: Services, project: Project, full_refresh_s: float) -> None:
+    with watching(services, full_refresh_s=full_refresh_s):
+        until(lambda: loaded(services, project) == services.cold_start(project).version)
+        version = add_version(services, project)
+        Promoter(services).promote(project, version.name, reason="r")
+        until(lambda: loaded(services, project) == version.name)
 
 
 def test_an_alias_moved_by_hand_is_found_at_the_next_full_look(services: Services, project: Project) -> None:
     version = add_version(services, project)
     services.versions.serve(version.name)
-    stop = threading.Event()
-    thread = threading.Thread(target=watch_champions, args=(services, stop), kwargs={"poll_s": 0.005})
-    thread.start()
-    try:
+    with watching(services):
         until(lambda: loaded(services, project) == version.name)
-    finally:
-        stop.set()
-        thread.join(5)
-    assert not thread.is_alive()
 
 
 def test_the_resume_button_lets_a_failed_job_go_on(services: Services, client: FlaskClient, project: Project) -> None:

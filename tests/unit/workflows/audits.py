@@ -3,23 +3,26 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ml_backend.domain.example import Row
-from ml_backend.domain.flag import FlagOutcome
+from ml_backend.domain.flag import Flag, FlagOutcome
+from ml_backend.domain.job import Job
 from ml_backend.domain.project import Project
 from ml_backend.domain.quality import Audit, ControlQuality, Disagreement, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
 from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.auditing.push_flags import PushedFlags, push_audit
 from ml_backend.workflows.exporting.snapshots import export_project
+from ml_backend.workflows.jobs.context import JobContext
+from ml_backend.workflows.jobs.kinds.audit import AuditJob
+from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from tests.services import add_project, choice
 
-__all__ = ["Case", "audit_of", "labeled_case", "push", "suspects_in"]
-
 CONTROL = "category"
-LABELS = ("Billing", "Shipping", "Returns")
+FILLERS = ["my", "the", "is", "where", "please", "a", "b", "c", "d", "e", "f", "g", "h", "lost", "bank", "money"]
 
 
 @dataclass
@@ -139,3 +142,48 @@ def push(case: Case, snapshot: Snapshot, audit: Audit) -> PushedFlags:
     """The push, after forgetting what was written before."""
     case.studio.changes.clear()
     return push_audit(case.services, case.project, audit, snapshot)
+
+
+def suspect(case: Case, snapshot: Snapshot, tasks: Sequence[int], **how: Any) -> PushedFlags:
+    """Push an audit that suspects these tasks."""
+    return push(case, snapshot, audit_of(snapshot, tasks, **how))
+
+
+def suspect_first(case: Case, train: int = 1, held_out: int = 0) -> tuple[Snapshot, list[int]]:
+    """A snapshot, and tasks of its first rows that are pushed as suspects."""
+    snapshot = case.snapshot()
+    tasks = suspects_in(snapshot, train, held_out)
+    suspect(case, snapshot, tasks)
+    return snapshot, tasks
+
+
+def put_flag(services: Services, **how: Any) -> None:
+    """Put a flag of task 1 of project 1, with what differs from a suspected train row."""
+    values: dict[str, Any] = {
+        "project_id": 1,
+        "task_id": 1,
+        "kind": IssueKind.LABEL_ERROR,
+        "given": "Billing",
+        "suggested": None,
+        "quality": 0.1,
+        "is_held_out": False,
+        "is_decoy": False,
+        "snapshot_id": "00ff",
+        "probabilities_from": "frozen base",
+        "labeled_at": "",
+        "flagged_at": services.clock(),
+    }
+    services.database.flags.put(Flag(**values | how))
+
+
+def run_audit(services: Services, **request: Any) -> Job:
+    """The job of an audit of project 1, at its end."""
+    job, _ = AuditJob(trigger="command", **request).request(services, 1, claim=True)
+    run_job(services, job.id)
+    return services.database.jobs.get(job.id)
+
+
+def training_context(services: Services, folder: Path) -> JobContext:
+    """What a training that is at work has of its job."""
+    job, _ = services.database.jobs.request("train", 0, {}, dedupe_key="t", claim=True)
+    return JobContext(services.database, job, folder)

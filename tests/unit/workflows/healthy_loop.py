@@ -9,18 +9,20 @@ from typing import Any
 
 import httpx
 
+from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.options import BackendOptions
 from ml_backend.web.app import create_app
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.doctor.diagnose import diagnose
-from ml_backend.workflows.doctor.examination import Finding
+from ml_backend.workflows.doctor.examination import Finding, State
 from ml_backend.workflows.doctor.probe import BackendProbe
 from ml_backend.workflows.labeling.prelabel import push_missing, select_version
 from ml_backend.workflows.services import Services
 from tests.fake_studio import FakeStudio
 from tests.fakes import FakeRegistry
 from tests.services import add_studio_project, build_test_services, texts_in, with_settings
+from tests.unit.workflows.bundles import add_whole_version
 
 ACCESS = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
 SETTINGS = {"password": "secret-of-backend", "webhook_password": "secret-of-webhook"}
@@ -30,7 +32,7 @@ TEXTS = texts_in(Split.TRAIN, 3)
 
 @dataclasses.dataclass
 class Loop:
-    """A connected project, and the running backend that doctor talks to."""
+    """A connected project, or none where its id is 0, and the running backend that doctor talks to."""
 
     services: Services
     project_id: int
@@ -39,11 +41,28 @@ class Loop:
 
     def findings(self, project_id: int | None = None) -> dict[str, Finding]:
         probe = BackendProbe(self.services.options.backend, self.transport)
-        found = diagnose(self.services, project_id or self.project_id, probe=probe)
+        found = diagnose(self.services, project_id or self.project_id or None, probe=probe)
         return {finding.check: finding for finding in found}
 
     def finding(self, check: str) -> Finding:
         return self.findings()[check]
+
+    def assert_finding(self, check: str, state: State, message: str = "", fix: str = "") -> None:
+        """Assert what a check finds, by parts of its messages."""
+        finding = self.finding(check)
+        assert finding.state is state, finding
+        assert message in finding.found, finding
+        assert fix in finding.fix, finding
+
+    @property
+    def project(self) -> Project:
+        return self.services.database.projects.get(self.project_id)
+
+    def serve_whole_version(self) -> str:
+        """Have a version serve that has a bundle on disk, and return its name."""
+        version = add_whole_version(self.services, self.project).name
+        self.services.versions.serve(version)
+        return version
 
 
 def app_transport(services: Services, **settings: Any) -> httpx.WSGITransport:
@@ -69,6 +88,13 @@ class Original:
 
 def answering(respond: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:
     return httpx.MockTransport(respond)
+
+
+def asking_for_credentials(respond: Callable[[str], httpx.Response]) -> httpx.MockTransport:
+    """A backend that asks for credentials, and answers by the path of the request."""
+    return answering(
+        lambda request: respond(request.url.path) if "authorization" in request.headers else httpx.Response(401)
+    )
 
 
 def refuse_connection(request: httpx.Request) -> httpx.Response:

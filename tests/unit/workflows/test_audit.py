@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,29 +14,22 @@ from ml_backend.domain.model import Method, Suspects
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.quality import IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split, SplitFractions
+from ml_backend.learning.rows.suspects import Suspicion
 from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.auditing.audit import AuditFiles, audit_snapshot
 from ml_backend.workflows.jobs.context import JobContext
-from ml_backend.workflows.jobs.kinds.audit import AuditJob
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.jobs.run_job import run_job
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services, choice
-from tests.tiny_models import save_tiny_model
-from tests.unit.workflows.audits import Case
+from tests.unit.workflows.audits import FILLERS, Case, run_audit, training_context
 
 WORDS = {"Billing": "card", "Shipping": "late", "Returns": "refund"}
-FILLERS = ["my", "the", "is", "where", "please", "a", "b", "c", "d", "e", "f", "g", "h", "lost", "bank", "money"]
 ROWS_PER_CLASS = 30
 CONTROL = "category"
 WRONG = 3
 """Tasks whose label is not that of their word."""
-
-
-@pytest.fixture(scope="module")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
 
 
 @pytest.fixture
@@ -71,61 +65,40 @@ def labeled_by_word(services: Services) -> Case:
     return Case(services, project, services.studio)
 
 
-def audit_job(services: Services, **request: object) -> Job:
-    return AuditJob(trigger="command", **request).request(services, 1, claim=True)[0]  # type: ignore[arg-type]
-
-
-def ended(services: Services, job: Job) -> Job:
-    run_job(services, job.id)
-    return services.database.jobs.get(job.id)
-
-
 def train_rows(snapshot: Snapshot) -> list[Row]:
     return list(SnapshotFolder(snapshot.path).rows(Split.TRAIN))
 
 
-def context_of(services: Services, tmp_path: Path) -> JobContext:
-    job, _ = services.database.jobs.request("train", 0, {}, dedupe_key="t", claim=True)
-    return JobContext(services.database, job, tmp_path)
+def suspicion_of(services: Services, snapshot: Snapshot) -> Suspicion:
+    return suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
 
 
 def trusted(services: Services, snapshot: Snapshot, context: JobContext, handling: Suspects) -> Any:
     return trusted_rows(services, snapshot, context, handling, base_model=services.options.models.base_model)
 
 
-def test_an_audit_of_a_project_writes_three_reports(services: Services, case: Case) -> None:
-    job = ended(services, audit_job(services))
+def test_an_audit_of_a_project_writes_three_reports_and_labels_still_count_as_new_to_training(
+    services: Services, case: Case
+) -> None:
+    job = run_audit(services)
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
     folder = Path(job.result["path"])
+    assert folder == services.options.home / "audits" / case.project.ref.key / job.result["snapshot_id"]
     assert {"audit.json", "audit.csv", "audit.html"} <= {path.name for path in folder.iterdir()}
     found = json.loads((folder / "audit.json").read_text())
     assert found["snapshot_id"] == job.result["snapshot_id"]
     assert found["rows"] == job.result["rows"] == 3 * ROWS_PER_CLASS
     assert found["probabilities_from"].startswith("logistic regression on frozen features of ")
-    assert job.result["counts"] == {
-        kind: sum(issue["issue"] == kind for issue in found["issues"])
-        for kind in dict.fromkeys(issue["issue"] for issue in found["issues"])
-    }
+    assert job.result["counts"] == Counter(issue["issue"] for issue in found["issues"])
     assert job.result["pushed"] is None
     assert case.writes() == []
-
-
-def test_labels_still_count_as_new_to_training_after_an_audit(services: Services, case: Case) -> None:
-    job = ended(services, audit_job(services))
-
-    assert job.state is JobState.SUCCEEDED
     assert services.database.snapshots.last(case.project.id) is None
 
 
-def test_held_out_rows_get_no_suggestion(services: Services, case: Case) -> None:
-    audit = audit_snapshot(services, case.snapshot())
-
-    assert {issue.suggested for issue in audit.issues if issue.split.is_held_out} <= {None}
-    assert len(audit.quality) == 3 * ROWS_PER_CLASS
-
-
-def test_a_second_audit_takes_the_probabilities_of_the_first(services: Services, case: Case) -> None:
+def test_held_out_rows_get_no_suggestion_and_a_second_audit_takes_the_probabilities_of_the_first(
+    services: Services, case: Case
+) -> None:
     snapshot = case.snapshot()
     stages: list[str] = []
     first = audit_snapshot(services, snapshot)
@@ -135,10 +108,12 @@ def test_a_second_audit_takes_the_probabilities_of_the_first(services: Services,
     assert replace(second, seconds=first.seconds) == first
     assert "embedding" not in stages
     assert "judging" not in stages
+    assert {issue.suggested for issue in first.issues if issue.split.is_held_out} <= {None}
+    assert len(first.quality) == 3 * ROWS_PER_CLASS
 
 
 def test_an_audit_is_pushed_where_that_was_asked_for(services: Services, case: Case) -> None:
-    job = ended(services, audit_job(services, is_pushed=True))
+    job = run_audit(services, is_pushed=True)
 
     assert job.state is JobState.SUCCEEDED
     assert set(job.result["pushed"]["tabs"]) == {"Likely label errors", "Annotators disagree"}
@@ -162,20 +137,12 @@ def test_an_audit_waits_for_another_of_the_same_project(services: Services, case
     assert stages == ["waiting"]
 
 
-def test_the_folder_of_an_audit_is_that_of_its_snapshot(services: Services, case: Case) -> None:
-    snapshot = case.snapshot()
-
-    folder = AuditFiles.of(services, snapshot).folder
-
-    assert folder == services.options.home / "audits" / case.project.ref.key / snapshot.id
-
-
 class TestSuspects:
     def test_they_are_the_train_rows_with_a_likely_error(self, services: Services, case: Case) -> None:
         snapshot = case.snapshot()
         audit = audit_snapshot(services, snapshot)
 
-        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
+        found = suspicion_of(services, snapshot)
 
         errors = [issue for issue in audit.issues if issue.kind is IssueKind.LABEL_ERROR]
         assert found.suspects == {issue.row_id for issue in errors if issue.split is Split.TRAIN}
@@ -183,14 +150,14 @@ class TestSuspects:
         assert found.quality == {row.id: audit.quality[row.task_id] for row in train_rows(snapshot)}
 
     def test_a_label_that_somebody_confirmed_is_beyond_doubt(self, services: Services, case: Case) -> None:
-        ended(services, audit_job(services, is_pushed=True))
+        run_audit(services, is_pushed=True)
         flag = next(flag for flag in services.database.flags.open(case.project.id) if not flag.is_held_out)
         services.clock.advance(3600)  # type: ignore[attr-defined]
         case.confirm(flag.task_id)
-        ended(services, audit_job(services, is_pushed=True))
+        run_audit(services, is_pushed=True)
         snapshot = case.snapshot()
 
-        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
+        found = suspicion_of(services, snapshot)
 
         (row,) = (row for row in train_rows(snapshot) if row.task_id == flag.task_id)
         assert row.id not in found.suspects
@@ -200,8 +167,8 @@ class TestSuspects:
         self, services: Services, case: Case, tmp_path: Path
     ) -> None:
         snapshot = case.snapshot()
-        context = context_of(services, tmp_path / "job")
-        found = suspicion(services, snapshot, base_model=services.options.models.base_model)[CONTROL]
+        context = training_context(services, tmp_path / "job")
+        found = suspicion_of(services, snapshot)
 
         less, left_out = trusted(services, snapshot, context, Suspects.EXCLUDE)
         lighter, _ = trusted(services, snapshot, context, Suspects.DOWNWEIGHT)
@@ -219,7 +186,7 @@ class TestSuspects:
         self, services: Services, case: Case, tmp_path: Path
     ) -> None:
         snapshot = case.snapshot()
-        context = context_of(services, tmp_path / "job")
+        context = training_context(services, tmp_path / "job")
         first, _ = trusted(services, snapshot, context, Suspects.DOWNWEIGHT)
         shutil.rmtree(AuditFiles.of(services, snapshot).folder)
 
@@ -239,7 +206,9 @@ class TestAfterTraining:
     def trained(self, case: Case) -> Job:
         base_model = case.services.options.models.base_model
         wanted = TrainJob(trigger="test", base_model=base_model, seed=1, method=Method.REGRESSION)
-        return ended(case.services, wanted.request(case.services, 1, claim=True)[0])
+        job, _ = wanted.request(case.services, 1, claim=True)
+        run_job(case.services, job.id)
+        return case.services.database.jobs.get(job.id)
 
     def audits(self, case: Case) -> list[Job]:
         return [job for job in case.services.database.jobs.newest() if job.kind == "audit"]

@@ -13,14 +13,9 @@ from ml_backend.domain.model import Suspects
 from ml_backend.domain.quality import Audit, ControlQuality, Issue, IssueKind
 from ml_backend.domain.snapshot import Snapshot, Split
 from ml_backend.snapshots.store import SnapshotFolder
-from ml_backend.workflows.jobs.context import JobContext
-from ml_backend.workflows.jobs.kinds.audit import AuditJob
-from ml_backend.workflows.jobs.run_job import run_job
-from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.suspects import suspicion, trusted_rows
 from tests.services import add_project, build_test_services
-from tests.tiny_models import save_tiny_model
-from tests.unit.workflows.audits import Case, push
+from tests.unit.workflows.audits import FILLERS, Case, push, run_audit, training_context
 
 CONFIG = """<View>
   <Text name="text" value="$text"/>
@@ -32,7 +27,6 @@ CONFIG = """<View>
 </View>"""
 NAMES = ["category", "tone", "things"]
 ROWS = 60
-FILLERS = ["my", "the", "is", "where", "please", "a", "b", "c", "d", "e", "f", "g", "h", "lost", "bank", "late"]
 
 
 def regions(control: str, kind: str, values: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -48,11 +42,6 @@ def answered(text: str, category: str, tone: list[str], things: list[Span]) -> d
         *regions("things", "labels", marked),
     ]
     return {"data": {"text": text}, "annotations": [{"result": result}]}
-
-
-@pytest.fixture(scope="module")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(save_tiny_model("bert", tmp_path_factory.mktemp("models") / "bert"))
 
 
 @pytest.fixture
@@ -80,14 +69,8 @@ def made_up(snapshot: Snapshot, control: str, given: Any, suggested: Any) -> tup
     return row.task_id, Audit(snapshot.id, ROWS, 1.0, "frozen base", controls, (issue,))
 
 
-def audited(services: Services, **request: Any) -> Any:
-    job = AuditJob(trigger="command", **request).request(services, 1, claim=True)[0]
-    run_job(services, job.id)
-    return services.database.jobs.get(job.id)
-
-
 def test_an_audit_looks_at_every_control_and_says_which_it_means(case: Case) -> None:
-    job = audited(case.services)
+    job = run_audit(case.services)
 
     assert job.error is None
     folder = Path(job.result["path"])
@@ -102,7 +85,7 @@ def test_an_audit_looks_at_every_control_and_says_which_it_means(case: Case) -> 
 
 
 def test_marks_that_are_missing_are_found_and_shown_as_pieces_of_the_text(case: Case) -> None:
-    folder = Path(audited(case.services).result["path"])
+    folder = Path(run_audit(case.services).result["path"])
 
     found = json.loads((folder / "audit.json").read_text())
     things = [
@@ -171,11 +154,10 @@ def test_a_task_that_is_suspected_of_something_else_now_gets_another_flag(case: 
 def test_suspects_are_treated_control_by_control(case: Case, tmp_path: Path) -> None:
     services, snapshot = case.services, case.snapshot()
     base_model = services.options.models.base_model
-    job, _ = services.database.jobs.request("train", 0, {}, dedupe_key="t", claim=True)
-    context = JobContext(services.database, job, tmp_path / "job")
+    context = training_context(services, tmp_path / "job")
     every = {row.id for row in SnapshotFolder(snapshot.path).rows(Split.TRAIN)}
 
-    found = suspicion(services, snapshot, base_model=services.options.models.base_model)
+    found = suspicion(services, snapshot, base_model=base_model)
     less, notes = trusted_rows(services, snapshot, context, Suspects.EXCLUDE, base_model=base_model)
 
     assert list(found) == list(less) == NAMES
@@ -183,5 +165,3 @@ def test_suspects_are_treated_control_by_control(case: Case, tmp_path: Path) -> 
     assert {row.id for row in less["things"]} == every - found["things"].suspects
     assert {row.id for row in less["category"]} >= every - found["category"].suspects
     assert [note.split(":")[0] for note in notes] == NAMES
-    again, _ = trusted_rows(services, snapshot, context, Suspects.EXCLUDE, base_model=base_model)
-    assert again == less

@@ -1,4 +1,4 @@
-"""What doctor finds of a project's loop."""
+"""What doctor finds of a project's loop and of its tasks: missing texts, and pre-labels that are all empty."""
 
 import dataclasses
 import shutil
@@ -10,15 +10,15 @@ import pytest
 
 from ml_backend.domain.annotation import Prediction
 from ml_backend.domain.job import JobState
+from ml_backend.domain.snapshot import Split
 from ml_backend.errors import StudioRejected
 from ml_backend.models.base.base_model import DEFAULT_BASE_MODEL
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.exporting.snapshots import export_project
-from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice, with_settings
-from tests.unit.workflows.bundles import add_whole_version
-from tests.unit.workflows.healthy_loop import Loop, answering, app_transport, small_base_model
+from tests.services import CONFIG, add_studio_project, add_version, build_test_services, choice, texts_in, with_settings
+from tests.unit.workflows.healthy_loop import Loop, app_transport, asking_for_credentials, small_base_model
 
 AREA = """<View>
   <Text name="text" value="$text"/>
@@ -26,123 +26,87 @@ AREA = """<View>
 </View>"""
 
 
-def text_model_of(loop: Loop, name: str) -> Any:
-    """What doctor finds of the model that writes, in a project that asks for texts."""
+def asking_for_texts(loop: Loop, text_base_model: str) -> Loop:
+    """The project once it asks for texts, with such a model that writes."""
     remember_project(loop.services, loop.project_id, AREA)
-    return dataclasses.replace(loop, services=with_settings(loop.services, text_base_model=name)).finding("text_model")
+    return dataclasses.replace(loop, services=with_settings(loop.services, text_base_model=text_base_model))
 
 
-def test_a_project_of_labels_needs_no_model_that_writes(loop: Loop) -> None:
-    assert loop.finding("text_model").found == "not needed: no control is answered with a text"
+def test_what_is_in_order_is_named(loop: Loop) -> None:
+    findings = loop.findings()
+
+    assert findings["text_model"].found == "not needed: no control is answered with a text"
+    assert findings["task_texts"].found == "the first 3 tasks have a text at $text"
+    assert "has an answer to 3 of 3 tasks that were asked about" in findings["prelabels"].found
+    assert {findings[check].state for check in ("text_model", "task_texts", "prelabels")} == {State.OK}
 
 
 def test_the_model_that_writes_is_looked_for(loop: Loop, tmp_path: Path) -> None:
-    there = text_model_of(loop, small_base_model(tmp_path / "decoder"))
-    absent = text_model_of(loop, str(tmp_path / "absent"))
+    there = asking_for_texts(loop, small_base_model(tmp_path / "decoder"))
+    there.assert_finding("text_model", State.OK, f"{tmp_path / 'decoder'}, weights sha256 ")
 
-    assert there.state is State.OK
-    assert f"{tmp_path / 'decoder'}, weights sha256 " in there.found
-    assert absent.state is State.BROKEN
-    assert "is not a folder" in absent.found
-    assert "LABELLOOP_TEXT_BASE_MODEL" in absent.fix
+    absent = asking_for_texts(loop, str(tmp_path / "absent"))
+    absent.assert_finding("text_model", State.BROKEN, "is not a folder", "LABELLOOP_TEXT_BASE_MODEL")
 
 
 def test_a_project_of_texts_without_a_model_that_writes_is_a_warning(loop: Loop) -> None:
-    finding = text_model_of(loop, "")
-
-    assert finding.state is State.WARNING
-    assert "nothing is drafted before the first version" in finding.found
-
-
-def test_a_whole_champion_is_in_order(loop: Loop) -> None:
-    project = loop.services.database.projects.get(loop.project_id)
-    version = add_whole_version(loop.services, project)
-    loop.services.versions.serve(version.name)
-
-    assert loop.finding("model").found == f"{version.name} serves, its files are whole"
+    asking_for_texts(loop, "").assert_finding(
+        "text_model", State.WARNING, "nothing is drafted before the first version"
+    )
 
 
 def test_a_champion_trained_for_other_labels_is_a_warning(loop: Loop) -> None:
-    project = loop.services.database.projects.get(loop.project_id)
-    loop.services.versions.serve(add_whole_version(loop.services, project).name)
-    remember_project(loop.services, project.id, CONFIG.replace("Returns", "Refunds"))
+    loop.serve_whole_version()
+    remember_project(loop.services, loop.project_id, CONFIG.replace("Returns", "Refunds"))
 
-    finding = loop.finding("model")
-
-    assert finding.state is State.WARNING
-    assert "serves what is left of what it was trained for. Since then, the label 'Returns'" in finding.found
-    assert finding.fix == "label what is new, then train again: `labelloop train --project 1`"
+    message = "serves what is left of what it was trained for. Since then, the label 'Returns'"
+    fix = "label what is new, then train again: `labelloop train --project 1`"
+    loop.assert_finding("model", State.WARNING, message, fix)
 
 
 def test_a_champion_trained_for_the_same_labels_in_another_order_is_in_order(loop: Loop) -> None:
-    project = loop.services.database.projects.get(loop.project_id)
-    version = add_whole_version(loop.services, project)
-    loop.services.versions.serve(version.name)
+    version = loop.serve_whole_version()
     billing = '<Choice value="Billing"/>'
-    remember_project(
-        loop.services, project.id, CONFIG.replace(billing, "").replace("</Choices>", f"{billing}</Choices>")
-    )
+    config = CONFIG.replace(billing, "").replace("</Choices>", f"{billing}</Choices>")
+    remember_project(loop.services, loop.project_id, config)
 
-    assert loop.finding("model").found == f"{version.name} serves, its files are whole"
+    assert loop.finding("model").found == f"{version} serves, its files are whole"
 
 
 def test_a_champion_with_damaged_files_is_broken(loop: Loop) -> None:
-    project = loop.services.database.projects.get(loop.project_id)
-    loop.services.versions.serve(add_version(loop.services, project).name)
+    loop.services.versions.serve(add_version(loop.services, loop.project).name)
 
-    finding = loop.finding("model")
-
-    assert finding.state is State.BROKEN
-    assert "labelloop models rollback" in finding.fix
+    loop.assert_finding("model", State.BROKEN, fix="labelloop models rollback")
 
 
 def test_a_backend_that_serves_another_version_than_the_database_says_is_broken(loop: Loop) -> None:
-    project = loop.services.database.projects.get(loop.project_id)
-    loop.services.champions.get(project)
-    loop.services.versions.serve(add_version(loop.services, project).name)
+    loop.services.champions.get(loop.project)
+    loop.services.versions.serve(add_version(loop.services, loop.project).name)
 
-    finding = loop.finding("versions")
-
-    assert finding.state is State.BROKEN
-    assert "the database says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-" in (
-        finding.found
-    )
+    message = "the database says that tickets-1-v1 serves, and the running backend names tickets-1-cold-start-"
+    loop.assert_finding("versions", State.BROKEN, message)
 
 
 def test_setup_and_predict_that_disagree_are_broken(loop: Loop) -> None:
     version = loop.findings()["selection"].found.split()[0]
-    answers = {
+    answers: dict[str, dict[str, Any]] = {
         "/health": {"model_class": "labelloop"},
         "/versions": {"versions": [version]},
         "/setup": {"model_version": version},
         "/predict": {"results": [{"result": [], "score": None, "model_version": "another"}]},
         "/webhook": {"status": "ok"},
     }
+    loop.transport = asking_for_credentials(lambda path: httpx.Response(200, json=answers[path]))
 
-    def respond(request: httpx.Request) -> httpx.Response:
-        if "authorization" not in request.headers:
-            return httpx.Response(401)
-        return httpx.Response(200, json=answers[request.url.path])
-
-    loop.transport = answering(respond)
-
-    finding = loop.finding("versions")
-
-    assert finding.state is State.BROKEN
-    assert f"/setup promises {version} and /predict answers with another" in finding.found
+    message = f"/setup promises {version} and /predict answers with another"
+    loop.assert_finding("versions", State.BROKEN, message)
 
 
 def test_a_failing_setup_is_broken(loop: Loop) -> None:
     version = loop.findings()["selection"].found.split()[0]
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        if "authorization" not in request.headers:
-            return httpx.Response(401)
-        if request.url.path == "/versions":
-            return httpx.Response(200, json={"versions": [version]})
-        return httpx.Response(200 if request.url.path == "/health" else 500, json={"model_class": "labelloop"})
-
-    loop.transport = answering(respond)
+    body = {"model_class": "labelloop", "versions": [version]}
+    whole = ("/health", "/versions")
+    loop.transport = asking_for_credentials(lambda path: httpx.Response(200 if path in whole else 500, json=body))
 
     assert loop.finding("versions").found.startswith("the running backend fails with 500")
 
@@ -150,11 +114,8 @@ def test_a_failing_setup_is_broken(loop: Loop) -> None:
 def test_tasks_without_pre_labels_are_counted(loop: Loop) -> None:
     loop.services.studio.import_tasks(loop.project_id, [{"data": {"text": "new"}}])
 
-    finding = loop.finding("predictions")
-
-    assert finding.state is State.WARNING
-    assert finding.found.startswith("1 unlabeled tasks have no pre-label of tickets-1-cold-start-")
-    assert finding.fix == "run `labelloop prelabel --project 1`"
+    message = "1 unlabeled tasks have no pre-label of tickets-1-cold-start-"
+    loop.assert_finding("predictions", State.WARNING, message, "run `labelloop prelabel --project 1`")
 
 
 def test_counting_stops_above_a_thousand(loop: Loop) -> None:
@@ -166,10 +127,8 @@ def test_counting_stops_above_a_thousand(loop: Loop) -> None:
 def test_a_selected_live_backend_is_a_warning_that_says_why(loop: Loop) -> None:
     loop.services.studio.update_project(loop.project_id, {"model_version": "labelloop"})
 
-    finding = loop.finding("selection")
-
-    assert finding.state is State.WARNING
-    assert "draws the next task at random, whatever the sampling says" in finding.found
+    message = "draws the next task at random, whatever the sampling says"
+    loop.assert_finding("selection", State.WARNING, message)
 
 
 def test_a_selected_live_backend_is_right_for_an_empty_project(tmp_path: Path) -> None:
@@ -177,39 +136,31 @@ def test_a_selected_live_backend_is_right_for_an_empty_project(tmp_path: Path) -
     info = add_studio_project(services)
     connect(services, info.id)
 
-    findings = Loop(services, info.id, app_transport(services)).findings()
-
-    assert findings["selection"].state is State.OK
+    Loop(services, info.id, app_transport(services)).assert_finding("selection", State.OK)
 
 
 @pytest.mark.parametrize(
-    ("selected", "state", "found"),
+    ("selected", "state", "message"),
     [("", State.BROKEN, "no version is selected"), ("other", State.WARNING, "see the pre-labels of other, while")],
 )
-def test_another_selection_is_named(loop: Loop, selected: str, state: State, found: str) -> None:
+def test_another_selection_is_named(loop: Loop, selected: str, state: State, message: str) -> None:
     loop.services.studio.predict_in_editor(1, Prediction(tuple(choice("Billing")), 0.5, "other"))
     loop.services.studio.update_project(loop.project_id, {"model_version": selected})
 
-    finding = loop.finding("selection")
-
-    assert finding.state is state
-    assert found in finding.found
+    loop.assert_finding("selection", state, message)
 
 
 @pytest.mark.parametrize(
-    ("settings", "found"),
+    ("settings", "message"),
     [
         ({"sampling": "Sequential sampling"}, "'Sequential sampling', so annotators do not get"),
         ({"show_collab_predictions": False}, "predictions do not prelabel tasks"),
     ],
 )
-def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings: dict[str, Any], found: str) -> None:
+def test_sampling_that_defeats_active_learning_is_a_warning(loop: Loop, settings: dict[str, Any], message: str) -> None:
     loop.services.studio.update_project(loop.project_id, settings)
 
-    finding = loop.finding("sampling")
-
-    assert finding.state is State.WARNING
-    assert found in finding.found
+    loop.assert_finding("sampling", State.WARNING, message)
 
 
 def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
@@ -217,10 +168,8 @@ def test_the_error_of_the_last_job_is_shown(loop: Loop) -> None:
     job, _ = jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     jobs.finish(job, JobState.FAILED, error="one label only")
 
-    finding = loop.finding("jobs")
-
-    assert (finding.state, finding.found) == (State.WARNING, f"job {job.id} (train) failed: one label only")
-    assert f"labelloop jobs logs {job.id}" in finding.fix
+    message = f"job {job.id} (train) failed: one label only"
+    loop.assert_finding("jobs", State.WARNING, message, f"labelloop jobs logs {job.id}")
 
 
 def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
@@ -233,16 +182,10 @@ def test_a_failed_job_that_succeeded_later_is_forgotten(loop: Loop) -> None:
 
 
 def test_annotations_that_no_event_told_of_show_that_webhooks_do_not_arrive(loop: Loop) -> None:
-    annotation = {"result": choice("Billing"), "lead_time": 4.2}
-    stored = loop.services.studio.submit_annotation(1, annotation)
+    stored = loop.services.studio.submit_annotation(1, {"result": choice("Billing"), "lead_time": 4.2})
 
-    finding = loop.finding("events")
-
-    assert finding.state is State.BROKEN
-    assert (
-        f"holds 1 annotations made since the project was connected that no event told of, such as {stored['id']}"
-        in (finding.found)
-    )
+    message = f"1 annotations made since the project was connected that no event told of, such as {stored['id']}"
+    loop.assert_finding("events", State.BROKEN, f"holds {message}")
 
 
 def test_imported_annotations_are_not_expected_to_send_events(loop: Loop) -> None:
@@ -257,30 +200,16 @@ def test_a_large_project_is_not_exported_for_the_comparison(loop: Loop) -> None:
     loop.services.studio.import_tasks(loop.project_id, [{"data": {"text": str(n)}} for n in range(5001)])
     loop.services.studio.refusals["reviewed_tasks"] = StudioRejected("too much", status=500)
 
-    finding = loop.finding("events")
-
-    assert finding.state is State.OK
-    assert "because there are many tasks" in finding.found
+    loop.assert_finding("events", State.OK, "because there are many tasks")
 
 
-@pytest.mark.parametrize(
-    ("text", "found", "fix"),
-    [
-        ("อาหารอร่อยมาก", "all-MiniLM-L6-v2 cannot read these texts well", "set LABELLOOP_BASE_MODEL to"),
-        ("Где моя карта? " * 9, "of their letters are read one by one", "set LABELLOOP_BASE_MODEL to"),
-        ("card " * 300, "1 of 4 texts (25.0%) have more than 256 tokens", "--set max_length_tokens=512"),
-    ],
-)
-def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop, text: str, found: str, fix: str) -> None:
+def test_texts_that_cannot_be_read_in_full_are_a_warning(loop: Loop) -> None:
     real = dataclasses.replace(loop, services=with_settings(loop.services, base_model=DEFAULT_BASE_MODEL))
     assert real.finding("texts").state is State.OK
-    real.services.studio.import_tasks(loop.project_id, [{"text": text}])
+    real.services.studio.import_tasks(loop.project_id, [{"text": "card " * 300}])
 
-    finding = real.finding("texts")
-
-    assert finding.state is State.WARNING
-    assert found in finding.found
-    assert fix in finding.fix
+    message = "1 of 4 texts (25.0%) have more than 256 tokens"
+    real.assert_finding("texts", State.WARNING, message, "--set max_length_tokens=512")
 
 
 def test_answers_that_were_given_in_vain_are_told_with_their_tasks(loop: Loop) -> None:
@@ -300,3 +229,78 @@ def test_answers_that_were_given_in_vain_are_told_with_their_tasks(loop: Loop) -
     assert "1 answer to 'category' with different choices where one was asked for (task 2)" in finding.found
     shutil.rmtree(snapshot.path)
     assert loop.finding("answers").found == f"snapshot {snapshot.id} is on the machine whose worker made it"
+
+
+def with_config(loop: Loop, label_config: str) -> None:
+    loop.services.studio.update_project(loop.project_id, {"label_config": label_config})
+    remember_project(loop.services, loop.project_id, label_config)
+
+
+def with_tasks(loop: Loop, *data: dict[str, Any]) -> None:
+    """Put these tasks in place of the project's."""
+    for task in loop.services.studio.first_tasks(loop.project_id, 100):
+        loop.services.studio.remove_task(task.id)
+    for each in data:
+        loop.services.studio.import_tasks(loop.project_id, [{"data": each | {"text": each.get("text", "")}}])
+
+
+@pytest.mark.parametrize(
+    ("shown", "named"),
+    [
+        ("$body", "$body"),
+        ("$text.body", "$text.body"),
+        ("$letters[0]", "$letters[0]"),
+        ("$subject $body", "$subject $body"),
+        ('$text" encoding="base64unicode', "$text"),
+    ],
+)
+def test_a_project_whose_texts_cannot_be_read_is_broken(loop: Loop, shown: str, named: str) -> None:
+    with_config(loop, CONFIG.replace('value="$text"', f'value="{shown}"'))
+
+    message = f"all of the first 3 tasks have no text at {named}, task 1 for one, whose data holds 'text'"
+    fix = 'let value="$..." under Settings, Labeling Interface name what the tasks hold'
+    loop.assert_finding("task_texts", State.BROKEN, message, fix)
+
+
+def test_some_tasks_without_a_text_are_a_warning(loop: Loop) -> None:
+    with_tasks(loop, {"text": "one"}, {"text": " "}, {"text": "two"}, {"text": ""})
+
+    message = "2 of the first 4 tasks have no text at $text, task "
+    loop.assert_finding("task_texts", State.WARNING, message, "fill it in, or delete these tasks")
+
+
+def test_a_project_without_tasks_is_in_order(loop: Loop) -> None:
+    with_tasks(loop)
+
+    assert loop.finding("task_texts").found == "there is no task yet"
+    assert loop.finding("prelabels").state is State.OK
+
+
+def test_pre_labels_that_are_all_empty_are_a_warning(loop: Loop) -> None:
+    version = loop.finding("selection").found.split()[0]
+    empty = {"result": [], "score": 0.9, "model_version": version}
+    answer = {"model_class": "labelloop", "model_version": version, "versions": [version], "results": [empty] * 3}
+    loop.transport = asking_for_credentials(lambda _path: httpx.Response(200, json=answer))
+
+    message = "are empty, those of 3 tasks with texts that were asked about"
+    loop.assert_finding("prelabels", State.WARNING, message, "labelloop train --project 1")
+
+
+def test_blind_tasks_are_not_asked_about(loop: Loop) -> None:
+    with_tasks(loop, *({"text": text} for text in texts_in(Split.TEST, 3)))
+
+    assert loop.finding("prelabels").found == "not asked for: each of the first tasks is blind or has no text"
+
+
+def test_no_answer_is_expected_of_a_cold_start_that_has_none(loop: Loop) -> None:
+    with_config(loop, CONFIG.replace('choice="single"', 'choice="multiple"'))
+
+    assert loop.finding("prelabels").found.startswith("none before the first training")
+
+
+def test_a_control_that_cannot_be_served_is_named_with_what_to_do(loop: Loop) -> None:
+    with_config(loop, CONFIG.replace("</View>", '<Rating name="stars" toName="text"/></View>'))
+
+    message = "<Rating name='stars'> is of a kind that stays in Label Studio"
+    fix = "docs/label-configs.md says how to write what is served"
+    loop.assert_finding("label_config", State.WARNING, message, fix)

@@ -1,4 +1,4 @@
-"""What doctor finds of settings, Label Studio, the running backend, models and the worker."""
+"""What doctor finds of settings, Label Studio, the running backend, models and the worker, and of all together."""
 
 import dataclasses
 import socket
@@ -10,13 +10,16 @@ import pytest
 from ml_backend.errors import StudioUnauthorized, StudioUnreachable
 from ml_backend.serving.alarms import AlarmKind
 from ml_backend.serving.model_versions import ModelVersions
+from ml_backend.workflows.connecting.connect import connect
+from ml_backend.workflows.doctor import connection as check_connection
+from ml_backend.workflows.doctor import loop as check_loop
+from ml_backend.workflows.doctor import surroundings as check_surroundings
 from ml_backend.workflows.doctor.diagnose import diagnose
 from ml_backend.workflows.doctor.examination import State
 from ml_backend.workflows.doctor.probe import BackendProbe
 from tests.fakes import FakeRegistry
-from tests.services import BACKEND_URL, build_test_services
-from tests.unit.workflows.bundles import add_whole_version
-from tests.unit.workflows.healthy_loop import SETTINGS, Loop, answering, app_transport, refuse_connection
+from tests.services import BACKEND_URL, add_studio_project, build_test_services
+from tests.unit.workflows.healthy_loop import ACCESS, SETTINGS, Loop, answering, app_transport, refuse_connection
 
 
 def test_a_silent_label_studio_does_not_hide_the_rest(loop: Loop) -> None:
@@ -24,10 +27,8 @@ def test_a_silent_label_studio_does_not_hide_the_rest(loop: Loop) -> None:
     loop.services.studio.refusals = {"version": error, "current_user": error, "project": error}
     loop.services.studio.url = "http://127.0.0.1:9"
 
+    loop.assert_finding("label_studio", State.BROKEN, fix="nothing listens there: start Label Studio")
     findings = loop.findings()
-
-    assert findings["label_studio"].state is State.BROKEN
-    assert "nothing listens there: start Label Studio" in findings["label_studio"].fix
     assert findings["token"].found == "not looked at while label_studio is broken"
     assert findings["delivery"].because == ("label_studio",)
     assert findings["webhook"].state is State.SKIPPED
@@ -49,24 +50,20 @@ def test_without_a_token_the_address_is_still_looked_at(loop: Loop) -> None:
     loop.services.studio.refusals = {"version": no_token, "current_user": no_token}
     with socket.create_server(("127.0.0.1", 0)) as server:
         loop.services.studio.url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        findings = loop.findings()
-
-    assert findings["label_studio"].state is State.OK
-    assert (findings["token"].state, findings["token"].found) == (State.BROKEN, "LABELLOOP_STUDIO_TOKEN is not set")
-    assert "Personal Access Token, Create New Token" in findings["token"].fix
+        loop.assert_finding("label_studio", State.OK)
+        fix = "Personal Access Token, Create New Token"
+        loop.assert_finding("token", State.BROKEN, "LABELLOOP_STUDIO_TOKEN is not set", fix)
 
 
 def test_a_missing_token_and_a_wrong_address_are_told_apart(loop: Loop) -> None:
     loop.services.studio.refusals["version"] = StudioUnauthorized("no token")
     loop.services.studio.url = "http://127.0.0.1:9"
 
-    found = loop.finding("label_studio")
-
-    assert (found.state, found.found) == (State.BROKEN, "http://127.0.0.1:9 is refused")
+    loop.assert_finding("label_studio", State.BROKEN, "http://127.0.0.1:9 is refused")
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("said", "message"),
     [
         (
             "refused the token (legacy token authentication has been disabled for this organization)",
@@ -75,30 +72,22 @@ def test_a_missing_token_and_a_wrong_address_are_told_apart(loop: Loop) -> None:
         ("refused the token (Invalid token)", "refused the token (Invalid token)"),
     ],
 )
-def test_a_refused_token_is_explained(loop: Loop, said: str, found: str) -> None:
+def test_a_refused_token_is_explained(loop: Loop, said: str, message: str) -> None:
     loop.services.studio.refusals["current_user"] = StudioUnauthorized(said)
 
-    finding = loop.finding("token")
-
-    assert (finding.state, finding.found) == (State.BROKEN, found)
-    assert "set LABELLOOP_STUDIO_TOKEN to it" in finding.fix
+    loop.assert_finding("token", State.BROKEN, message, "set LABELLOOP_STUDIO_TOKEN to it")
 
 
 def test_an_untested_release_is_a_warning(loop: Loop) -> None:
     loop.services.studio.release = "1.30.0"
 
-    finding = loop.finding("label_studio")
-
-    assert (finding.state, finding.found[:14]) == (State.WARNING, "version 1.30.0")
+    loop.assert_finding("label_studio", State.WARNING, "version 1.30.0")
 
 
 def test_a_backend_on_loopback_for_a_label_studio_elsewhere_is_a_warning(loop: Loop) -> None:
     loop.services.studio.url = "https://studio.example.com"
 
-    finding = loop.finding("settings")
-
-    assert finding.state is State.WARNING
-    assert "LABELLOOP_PUBLIC_URL" in finding.fix
+    loop.assert_finding("settings", State.WARNING, fix="LABELLOOP_PUBLIC_URL")
 
 
 def test_a_database_that_went_away_hides_only_what_needs_it(loop: Loop, tmp_path: Path) -> None:
@@ -127,7 +116,7 @@ def test_a_backend_that_is_not_running_is_to_be_started(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "found"),
+    ("response", "message"),
     [
         (httpx.Response(401, json={"error": "x"}), "refuses the user and password that are set here"),
         (httpx.Response(403, json={"error": "Host 'x' found"}), "does not answer to the name in"),
@@ -136,13 +125,10 @@ def test_a_backend_that_is_not_running_is_to_be_started(loop: Loop) -> None:
         (httpx.Response(404, text="nothing"), "is not labelloop (status 404)"),
     ],
 )
-def test_what_answers_in_place_of_the_backend_is_told(loop: Loop, response: httpx.Response, found: str) -> None:
+def test_what_answers_in_place_of_the_backend_is_told(loop: Loop, response: httpx.Response, message: str) -> None:
     loop.transport = answering(lambda _request: response)
 
-    finding = loop.finding("backend")
-
-    assert finding.state is State.BROKEN
-    assert found in finding.found
+    loop.assert_finding("backend", State.BROKEN, message)
 
 
 def test_the_backend_is_known_by_the_name_that_label_studio_ml_gives_it_too(loop: Loop) -> None:
@@ -154,10 +140,8 @@ def test_the_backend_is_known_by_the_name_that_label_studio_ml_gives_it_too(loop
 def test_other_passwords_of_the_running_backend_are_noticed(loop: Loop) -> None:
     loop.transport = app_transport(loop.services, password="other", webhook_password="another")
 
-    findings = loop.findings()
-
-    assert "refuses the user and password that are set here" in findings["backend"].found
-    assert findings["webhook"].state is State.OK
+    loop.assert_finding("backend", State.BROKEN, "refuses the user and password that are set here")
+    loop.assert_finding("webhook", State.OK)
 
 
 def test_a_running_backend_without_the_password_is_noticed(loop: Loop) -> None:
@@ -168,51 +152,37 @@ def test_a_running_backend_without_the_password_is_noticed(loop: Loop) -> None:
 
 def test_a_password_that_is_not_set_here_is_noticed(tmp_path: Path) -> None:
     services = build_test_services(tmp_path)
-    probe = BackendProbe(services.options.backend, app_transport(services, **SETTINGS))
+    loop = Loop(services, 0, app_transport(services, **SETTINGS))
 
-    findings = {f.check: f for f in diagnose(services, None, probe=probe)}
-
-    assert findings["credentials"].found == "the backend asks for a password, and none is set here"
+    assert loop.finding("credentials").found == "the backend asks for a password, and none is set here"
 
 
 def test_a_missing_base_model_is_named(tmp_path: Path) -> None:
     services = build_test_services(tmp_path, base_model=str(tmp_path / "nowhere"))
 
-    findings = diagnose(services, None, probe=BackendProbe(services.options.backend, app_transport(services)))
+    loop = Loop(services, 0, app_transport(services))
 
-    (finding,) = [f for f in findings if f.check == "base_model"]
-    assert finding.state is State.BROKEN
-    assert "is not a folder" in finding.found
-
-
-def promoted(loop: Loop) -> str:
-    project = loop.services.database.projects.get(loop.project_id)
-    version = add_whole_version(loop.services, project).name
-    loop.services.versions.serve(version)
-    return version
+    loop.assert_finding("base_model", State.BROKEN, "is not a folder")
 
 
 def test_an_alias_that_somebody_moved_is_reported_and_set_again(loop: Loop) -> None:
-    version = promoted(loop)
+    version = loop.serve_whole_version()
     loop.mlflow.champions.clear()
 
-    found = [loop.finding("registry") for _ in range(2)]
+    findings = [loop.finding("registry") for _ in range(2)]
 
-    assert [each.state for each in found] == [State.WARNING, State.OK]
-    assert f"MLflow's alias named no champion in tickets-1, and {version} serves" in found[0].found
+    assert [each.state for each in findings] == [State.WARNING, State.OK]
+    assert f"MLflow's alias named no champion in tickets-1, and {version} serves" in findings[0].found
     assert loop.mlflow.champions == {"tickets-1": version}
 
 
 def test_an_mlflow_that_has_lost_the_champion_is_broken_while_it_goes_on_serving(loop: Loop) -> None:
-    version = promoted(loop)
+    version = loop.serve_whole_version()
     loop.mlflow.forget()
 
-    findings = loop.findings()
-
-    assert findings["registry"].state is State.BROKEN
-    assert f"MLflow knows no model '{version}'" in findings["registry"].found
-    assert "restore MLflow's database" in findings["registry"].fix
-    assert findings["model"].found == f"{version} serves, its files are whole"
+    message = f"MLflow knows no model '{version}'"
+    loop.assert_finding("registry", State.BROKEN, message, "restore MLflow's database")
+    assert loop.finding("model").found == f"{version} serves, its files are whole"
 
 
 def test_an_mlflow_that_is_away_hides_nothing(loop: Loop) -> None:
@@ -220,7 +190,7 @@ def test_an_mlflow_that_is_away_hides_nothing(loop: Loop) -> None:
         def set_champion(self, project_key: str, version: str | None) -> str | None:
             raise ConnectionError(f"no route to {version} of {project_key}")
 
-    version = promoted(loop)
+    version = loop.serve_whole_version()
     away = ModelVersions(loop.services.database.versions, AwayRegistry(loop.services.options.home), Path())
     loop.services = dataclasses.replace(loop.services, versions=away)
 
@@ -236,10 +206,8 @@ def test_a_job_that_waits_shows_that_no_worker_runs(loop: Loop) -> None:
     assert loop.finding("worker").state is State.OK
     loop.services.clock.advance(31)
 
-    finding = loop.finding("worker")
-
-    assert finding.found == "job 2 (train of project 1) has waited for 31 s; nobody runs it"
-    assert "labelloop worker" in finding.fix
+    message = "job 2 (train of project 1) has waited for 31 s; nobody runs it"
+    loop.assert_finding("worker", State.BROKEN, message, "labelloop worker")
 
 
 def test_a_job_behind_a_running_one_of_its_project_waits_rightly(loop: Loop) -> None:
@@ -255,18 +223,11 @@ def test_a_job_without_a_sign_of_life_is_a_warning(loop: Loop) -> None:
     loop.services.database.jobs.request("train", loop.project_id, {}, dedupe_key="x", claim=True)
     loop.services.clock.advance(61)
 
-    finding = loop.finding("worker")
-
-    assert finding.state is State.WARNING
-    assert finding.found == "job 2 runs, but gave no sign of life since 2026-01-01 12:00:00 UTC"
+    message = "job 2 runs, but gave no sign of life since 2026-01-01 12:00:00 UTC"
+    loop.assert_finding("worker", State.WARNING, message)
 
 
-def test_why_an_address_is_unreachable_is_found_out() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert BackendProbe.why_unreachable(f"http://127.0.0.1:{port}") == "reachable"
-    assert BackendProbe.why_unreachable(f"http://127.0.0.1:{port}") == "refused"
-    assert BackendProbe.why_unreachable("http://no-such-host.invalid") == "unknown_host"
+def test_an_address_whose_port_is_no_number_is_as_good_as_unknown() -> None:
     assert BackendProbe.why_unreachable("http://localhost:notaport") == "unknown_host"
 
 
@@ -276,6 +237,81 @@ def test_what_the_running_backend_has_to_say_is_passed_on(loop: Loop, kind: Alar
 
     loop.services.alarms.begin(kind, "x", "the champion is gone")
 
-    finding = loop.finding("alarms")
-    assert (finding.state, finding.found) == (State.BROKEN, "the running backend says: the champion is gone")
-    assert loop.finding("backend").state is State.OK
+    loop.assert_finding("alarms", State.BROKEN, "the running backend says: the champion is gone")
+    loop.assert_finding("backend", State.OK)
+
+
+def test_a_healthy_loop_has_no_finding_but_ok(loop: Loop) -> None:
+    findings = loop.findings()
+
+    assert {check: (f.state, f.found) for check, f in findings.items() if f.state is not State.OK} == {}
+    assert " ".join(findings) == (
+        "settings database label_studio token backend alarms credentials base_model registry worker "
+        "project label_config connected registration webhook private_addresses delivery "
+        "text_model texts model versions predictions selection sampling jobs events answers task_texts prelabels"
+    )
+    assert all(f.fix == "" for f in findings.values())
+    assert {f.project_id for f in findings.values()} == {None, loop.project_id}
+
+
+def test_doctor_changes_nothing(loop: Loop) -> None:
+    studio = loop.services.studio
+    before = [studio.projects, studio.backend_rows, studio.webhook_rows, studio.predictions]
+    before = [{key: dict(value) for key, value in rows.items()} for rows in before]
+
+    loop.findings()
+
+    assert [studio.projects, studio.backend_rows, studio.webhook_rows, studio.predictions] == before
+    assert loop.services.database.events.last_id(loop.project_id) == 0
+
+
+def test_no_finding_repeats_a_secret(loop: Loop) -> None:
+    for hook in loop.services.studio.webhook_rows.values():
+        hook["headers"] = {"Authorization": "Basic c2VjcmV0LW9sZA=="}
+    loop.transport = app_transport(loop.services, password="other-secret", webhook_password="another-secret")
+
+    text = repr(loop.findings())
+
+    assert loop.finding("webhook").state is State.BROKEN
+    assert "secret" not in text
+    assert "c2VjcmV0" not in text
+
+
+def test_two_broken_links_are_both_named_where_they_stand_in_the_way(loop: Loop) -> None:
+    loop.services.studio.refusals["current_user"] = StudioUnauthorized("refused the token")
+    loop.transport = answering(refuse_connection)
+
+    finding = loop.finding("delivery")
+
+    assert (finding.found, finding.because) == (
+        "not looked at while token and backend are broken",
+        ("token", "backend"),
+    )
+
+
+def test_every_check_needs_only_checks_that_come_before_it() -> None:
+    seen: set[str] = set()
+    every = (*check_surroundings.CHECKS, *check_connection.CHECKS, *check_loop.CHECKS)
+    for check in every:
+        assert set(check.needs) <= seen, check.name
+        assert check.name not in seen
+        seen.add(check.name)
+
+
+def test_without_a_project_every_connected_one_is_looked_at(loop: Loop) -> None:
+    other = add_studio_project(loop.services, title="Other")
+    connect(loop.services, other.id)
+    probe = BackendProbe(ACCESS, loop.transport)
+
+    findings = diagnose(loop.services, None, probe=probe)
+
+    assert [f.project_id for f in findings if f.check == "webhook"] == [loop.project_id, other.id]
+
+
+def test_without_any_project_the_next_step_is_named(tmp_path: Path) -> None:
+    services = build_test_services(tmp_path)
+
+    last = diagnose(services, None, probe=BackendProbe(services.options.backend, app_transport(services)))[-1]
+
+    assert (last.check, last.state) == ("project", State.SKIPPED)
+    assert last.fix == "run `labelloop connect PROJECT`"

@@ -20,11 +20,9 @@ from ml_backend.workflows.connecting.webhook import basic_auth
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.services import Services
 from tests.services import BACKEND_URL, CONFIG, add_studio_project, build_test_services, choice, texts_in
+from tests.unit.workflows.healthy_loop import ACCESS
 
 TEXTS = texts_in(Split.TRAIN, 3)
-GUARDED = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
-REFUSED = "Label Studio refused POST api/ml with 400: Validation error: "
-
 ACTIONS = [
     "ANNOTATIONS_CREATED",
     "ANNOTATIONS_DELETED",
@@ -35,16 +33,9 @@ ACTIONS = [
 ]
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path, backend=GUARDED)
-
-
-def rejected(status: int, detail: str) -> StudioRejected:
-    return StudioRejected(REFUSED + detail, status=status)
-
-
-def test_a_fresh_project_gets_a_backend_a_webhook_and_uncertainty_sampling(services: Services) -> None:
+def test_a_fresh_project_gets_a_backend_a_webhook_uncertainty_sampling_and_a_job_that_pushes_pre_labels(
+    services: Services,
+) -> None:
     info = add_studio_project(services, TEXTS)
 
     connection = connect(services, info.id)
@@ -59,6 +50,10 @@ def test_a_fresh_project_gets_a_backend_a_webhook_and_uncertainty_sampling(servi
     assert connection.url == "http://studio.test:8080/projects/1/data"
     assert connection.sentences == connection.changes
     assert "Project 1 is remembered as tickets-1, with the split 0.8,0.1,0.1" in connection.changes[0]
+    assert connection.job is not None
+    assert (connection.job.kind, connection.job.state) == ("prelabel", JobState.QUEUED)
+    assert connection.job.params == {"trigger": "connect"}
+    assert any("pushes the pre-labels of tickets-1-cold-start-" in change for change in connection.changes)
 
 
 def test_credentials_go_to_the_backend_and_weaker_ones_to_the_webhook(guarded: Services) -> None:
@@ -66,8 +61,7 @@ def test_credentials_go_to_the_backend_and_weaker_ones_to_the_webhook(guarded: S
 
     connection = connect(guarded, info.id)
 
-    made = dict(guarded.studio.changes)["create_backend"]
-    assert made == {
+    assert dict(guarded.studio.changes)["create_backend"] == {
         "url": BACKEND_URL,
         "title": "labelloop",
         "auth_method": "BASIC_AUTH",
@@ -79,7 +73,7 @@ def test_credentials_go_to_the_backend_and_weaker_ones_to_the_webhook(guarded: S
     assert "secret" not in repr(connection)
 
 
-@pytest.mark.parametrize("access", [BackendOptions(), GUARDED])
+@pytest.mark.parametrize("access", [BackendOptions(), ACCESS])
 def test_a_second_run_changes_nothing_and_says_so(tmp_path: Path, access: BackendOptions) -> None:
     services = build_test_services(tmp_path, backend=access)
     info = add_studio_project(services, TEXTS)
@@ -93,17 +87,6 @@ def test_a_second_run_changes_nothing_and_says_so(tmp_path: Path, access: Backen
     assert second.sentences == ("Project 1 is connected already; nothing was changed.",)
     assert (second.job, first.job) == (first.job, second.job)
     assert len(services.database.jobs.newest()) == 1
-
-
-def test_a_job_pushes_the_missing_pre_labels(services: Services) -> None:
-    info = add_studio_project(services, TEXTS)
-
-    connection = connect(services, info.id)
-
-    assert connection.job is not None
-    assert (connection.job.kind, connection.job.state) == ("prelabel", JobState.QUEUED)
-    assert connection.job.params == {"trigger": "connect"}
-    assert any("pushes the pre-labels of tickets-1-cold-start-" in change for change in connection.changes)
 
 
 def test_an_empty_project_gets_no_job_and_is_served_by_the_live_backend(services: Services) -> None:
@@ -234,7 +217,7 @@ def test_nothing_is_made_when_a_task_lacks_the_field(services: Services) -> None
 
 
 def test_a_failure_after_the_project_was_made_names_the_project(services: Services) -> None:
-    services.studio.refusals["create_backend"] = rejected(400, "Can't connect to ML backend")
+    services.studio.refusals["create_backend"] = StudioRejected("Can't connect to ML backend", status=400)
 
     with pytest.raises(StudioError, match=r"Made project 1, 'Tickets'\. .* `labelloop connect 1`"):
         create_and_connect(services, "Tickets", CONFIG, [])

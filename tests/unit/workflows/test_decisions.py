@@ -4,25 +4,20 @@ from typing import Any
 import pytest
 
 from ml_backend.domain.example import Span
-from ml_backend.domain.flag import Flag, FlagOutcome
+from ml_backend.domain.flag import FlagOutcome
 from ml_backend.domain.quality import IssueKind
 from ml_backend.workflows.auditing.decisions import learn_decisions, precision_table
 from tests.services import add_project, build_test_services, choice
-from tests.unit.workflows.audits import Case, audit_of, labeled_case, push, suspects_in
-
-
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return labeled_case(build_test_services(tmp_path), customer=7)
+from tests.unit.workflows.audits import Case, audit_of, push, put_flag, suspect, suspect_first, suspects_in
 
 
 def test_what_an_audit_no_longer_finds_is_cleared_and_its_flag_withdrawn(case: Case) -> None:
     snapshot = case.snapshot()
     first, second = suspects_in(snapshot, 2)
     before = dict(case.data(first))
-    push(case, snapshot, audit_of(snapshot, [first, second]))
+    suspect(case, snapshot, [first, second])
 
-    pushed = push(case, snapshot, audit_of(snapshot, [second]))
+    pushed = suspect(case, snapshot, [second])
 
     assert case.data(first) == before | {"labelloop_suspect": False}
     assert (pushed.written, pushed.cleared, pushed.unchanged) == (1, 1, 0)  # the second one is the worst now
@@ -31,14 +26,12 @@ def test_what_an_audit_no_longer_finds_is_cleared_and_its_flag_withdrawn(case: C
 
 
 def test_a_label_that_was_changed_leaves_the_tab_and_counts_as_found(case: Case) -> None:
-    first = case.snapshot()
-    to_suggestion, to_other, left = suspects_in(first, 3)
-    push(case, first, audit_of(first, [to_suggestion, to_other, left]))
+    _, (to_suggestion, to_other, left) = suspect_first(case, 3)
     case.relabel(to_suggestion, "Returns")
     case.relabel(to_other, "Shipping")
     second = case.snapshot()
 
-    pushed = push(case, second, audit_of(second, [left]))
+    pushed = suspect(case, second, [left])
 
     assert pushed.decided == 2
     assert case.suspects() == {left}
@@ -53,12 +46,10 @@ def test_a_label_that_was_changed_leaves_the_tab_and_counts_as_found(case: Case)
 def test_a_label_that_was_confirmed_leaves_the_tab_though_the_audit_still_suspects_it(
     case: Case, how: dict[str, Any]
 ) -> None:
-    snapshot = case.snapshot()
-    task, other = suspects_in(snapshot, 2)
-    push(case, snapshot, audit_of(snapshot, [task, other]))
+    snapshot, (task, other) = suspect_first(case, 2)
     case.studio.update_annotation(case.annotation(task)["id"], how)
 
-    pushed = push(case, snapshot, audit_of(snapshot, [task, other]))
+    pushed = suspect(case, snapshot, [task, other])
 
     assert pushed.decided == 1
     assert case.suspects() == {other}
@@ -66,29 +57,25 @@ def test_a_label_that_was_confirmed_leaves_the_tab_though_the_audit_still_suspec
 
 
 def test_a_confirmed_label_is_left_in_peace_until_it_is_another_one(case: Case) -> None:
-    first = case.snapshot()
-    (task,) = suspects_in(first, 1)
-    push(case, first, audit_of(first, [task]))
+    first, (task,) = suspect_first(case)
     case.confirm(task)
-    push(case, first, audit_of(first, [task]))
+    suspect(case, first, [task])
     assert case.suspects() == set()
 
     case.relabel(task, "Shipping")
     second = case.snapshot()
-    push(case, second, audit_of(second, [task]))
+    suspect(case, second, [task])
 
     assert case.suspects() == {task}
     assert case.data(task)["labelloop_given_label"] == "Shipping"
 
 
 def test_a_label_that_an_expert_chose_against_the_suggestion_is_not_flagged_at_once_again(case: Case) -> None:
-    first = case.snapshot()
-    (task,) = suspects_in(first, 1)
-    push(case, first, audit_of(first, [task]))
+    _, (task,) = suspect_first(case)
     case.relabel(task, "Shipping")
     second = case.snapshot()
 
-    push(case, second, audit_of(second, [task]))
+    suspect(case, second, [task])
 
     assert case.suspects() == set()
 
@@ -110,12 +97,12 @@ def test_a_kind_that_people_keep_rejecting_is_not_added_any_more(case: Case) -> 
     snapshot = case.snapshot()
     tasks = suspects_in(snapshot, 32)
     good, new = tasks[30], tasks[31]
-    push(case, snapshot, audit_of(snapshot, tasks[:30]))
+    suspect(case, snapshot, tasks[:30])
     for task in tasks[:29]:
         case.confirm(task)
     kinds = {good: IssueKind.CONFLICTING_LABELS}
 
-    push(case, snapshot, audit_of(snapshot, [tasks[29], good, new], kinds=kinds))
+    suspect(case, snapshot, [tasks[29], good, new], kinds=kinds)
 
     (row,) = [row for row in precision_table(case.services, case.project) if row.kind is IssueKind.LABEL_ERROR]
     assert (row.decided, row.confirmed, row.value, row.is_silenced) == (29, 29, 0.0, True)
@@ -123,53 +110,37 @@ def test_a_kind_that_people_keep_rejecting_is_not_added_any_more(case: Case) -> 
 
 
 def test_a_second_annotator_s_equal_answer_confirms(case: Case) -> None:
-    snapshot = case.snapshot()
-    (task,) = suspects_in(snapshot, 1)
-    push(case, snapshot, audit_of(snapshot, [task]))
+    snapshot, (task,) = suspect_first(case)
     case.studio.submit_annotation(task, {"result": choice("Billing"), "completed_by": 2})
 
-    push(case, snapshot, audit_of(snapshot, [task]))
+    suspect(case, snapshot, [task])
 
     assert case.outcomes() == {task: FlagOutcome.CONFIRMED}
 
 
 def test_a_second_annotator_s_other_answer_decides_nothing(case: Case) -> None:
-    first = case.snapshot()
-    (task,) = suspects_in(first, 1)
-    push(case, first, audit_of(first, [task]))
+    _, (task,) = suspect_first(case)
     case.studio.submit_annotation(task, {"result": choice("Returns"), "completed_by": 2})
     second = case.snapshot()
 
-    pushed = push(case, second, audit_of(second, []))
+    pushed = suspect(case, second, [])
 
     assert (pushed.decided, pushed.cleared) == (0, 1)
     assert case.outcomes() == {task: FlagOutcome.WITHDRAWN}
 
 
-def test_flags_of_deleted_tasks_and_annotations_are_not_decided(case: Case) -> None:
-    snapshot = case.snapshot()
-    gone, unlabeled = suspects_in(snapshot, 2)
-    push(case, snapshot, audit_of(snapshot, [gone, unlabeled]))
+def test_flags_of_what_was_deleted_and_of_labels_that_nobody_touched_are_not_decided(case: Case) -> None:
+    _, (gone, unlabeled, untouched) = suspect_first(case, 3)
     case.studio.remove_task(gone)
     case.studio.remove_annotation(case.annotation(unlabeled)["id"])
+    case.studio.replace_data(untouched, {**case.data(untouched), "note": "theirs"})
 
     assert learn_decisions(case.services, case.project) == 0
     assert set(case.outcomes().values()) == {FlagOutcome.OPEN}
 
 
-def test_labels_that_nobody_touched_stay_undecided_whatever_else_is_written_to_the_task(case: Case) -> None:
-    snapshot = case.snapshot()
-    (task,) = suspects_in(snapshot, 1)
-    push(case, snapshot, audit_of(snapshot, [task]))
-    case.studio.replace_data(task, {**case.data(task), "note": "theirs"})
-
-    assert learn_decisions(case.services, case.project) == 0
-
-
 def test_what_people_decided_about_decoys_counts_apart(case: Case) -> None:
-    snapshot = case.snapshot()
-    held_out = suspects_in(snapshot, 0, 2)
-    push(case, snapshot, audit_of(snapshot, held_out))
+    _, held_out = suspect_first(case, 0, 2)
     decoys = sorted(case.suspects() - set(held_out))
     case.relabel(held_out[0], "Shipping")
     case.relabel(decoys[0], "Shipping")
@@ -182,10 +153,8 @@ def test_what_people_decided_about_decoys_counts_apart(case: Case) -> None:
 
 
 def test_a_flag_from_before_several_controls_is_about_the_first_one(case: Case) -> None:
-    snapshot = case.snapshot()
-    changed, confirmed = suspects_in(snapshot, 2)
+    snapshot, (changed, confirmed) = suspect_first(case, 2)
     audit = audit_of(snapshot, [changed, confirmed])
-    push(case, snapshot, audit)
     with case.services.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE flags SET control = ''")
     case.services.clock.advance(3600)  # type: ignore[attr-defined]
@@ -224,23 +193,7 @@ def test_white_space_at_the_ends_of_a_span_is_no_change_even_of_a_flag_from_befo
     people = f'<View><Text name="text" value="$text"/>{labels}</View>'
     project = add_project(services, [text], label_config=people)
     services.studio.submit_annotation(1, marked(*now, text))
-    services.database.flags.put(
-        Flag(
-            project_id=project.id,
-            task_id=1,
-            kind=IssueKind.LABEL_ERROR,
-            given=(Span(*given, "PER"),),
-            suggested=(),
-            quality=0.1,
-            is_held_out=False,
-            is_decoy=False,
-            snapshot_id="s",
-            probabilities_from="frozen base",
-            labeled_at="2999-01-01T00:00:00Z",
-            flagged_at=services.clock(),
-            control="who",
-        )
-    )
+    put_flag(services, given=(Span(*given, "PER"),), suggested=(), labeled_at="2999-01-01T00:00:00Z", control="who")
 
     learn_decisions(services, project)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
 from ml_backend.errors import BundleError, SnapshotError, StudioExportError, UnsupportedLabelConfig
@@ -13,16 +14,11 @@ from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.labeling.predict import predict_file
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.evaluate import EvaluationReport
-from tests.services import CONFIG, add_project, choice, texts_in
-from tests.tiny_models import save_tiny_model
+from tests.services import CONFIG, add_project, choice, texts_in, write_export
 from tests.unit.workflows.bundles import add_whole_version
 
 TRAIN, TEST = texts_in(Split.TRAIN, 2), texts_in(Split.TEST, 4)
-
-
-@pytest.fixture
-def base_model(tmp_path: Path) -> str:
-    return str(save_tiny_model("bert", tmp_path / "base"))
+WITH_PEOPLE = CONFIG.replace("</View>", '<Labels name="people" toName="text"><Label value="PER"/></Labels></View>')
 
 
 @pytest.fixture
@@ -36,7 +32,13 @@ def project(services: Services) -> Project:
 
 @pytest.fixture
 def export(services: Services, project: Project, tmp_path: Path) -> Path:
-    return written(tmp_path / "export.json", [services.studio.task_json(task_id) for task_id in services.studio.tasks])
+    return write_export(services, tmp_path / "export.json")
+
+
+@pytest.fixture
+def version(services: Services, project: Project) -> ModelVersion:
+    """A version that answers every text with Shipping."""
+    return add_whole_version(services, project, "Shipping")
 
 
 def written(path: Path, content: Sequence[object]) -> Path:
@@ -44,9 +46,7 @@ def written(path: Path, content: Sequence[object]) -> Path:
     return path
 
 
-def test_a_snapshot_is_scored_on_its_test_rows(services: Services, project: Project) -> None:
-    version = add_whole_version(services, project, "Shipping")
-
+def test_a_snapshot_is_scored_on_its_test_rows(services: Services, project: Project, version: ModelVersion) -> None:
     report = EvaluationReport.on_snapshot(services, version.path, export_project(services, project).path)
 
     assert (report.model_version, report.overlap, report.warnings) == (version.name, 0, ())
@@ -67,8 +67,9 @@ def test_an_export_is_scored_on_every_reviewed_row_and_training_rows_are_pointed
     )
 
 
-def test_what_an_export_holds_and_is_not_scored_is_told(services: Services, project: Project, export: Path) -> None:
-    version = add_whole_version(services, project, "Shipping")
+def test_what_an_export_holds_and_is_not_scored_is_told(
+    services: Services, version: ModelVersion, export: Path
+) -> None:
     tasks = json.loads(export.read_text())
     tasks[0]["annotations"] = []
     tasks[1]["annotations"][0]["result"] = [*choice("Shipping"), *choice("Billing")]
@@ -87,8 +88,7 @@ def test_what_an_export_holds_and_is_not_scored_is_told(services: Services, proj
     assert (found["rows"], found["reasons"][0]["reason"]) == (3, "not_annotated")
 
 
-def test_a_snapshot_tells_what_was_left_out_of_it(services: Services, project: Project) -> None:
-    version = add_whole_version(services, project, "Shipping")
+def test_a_snapshot_tells_what_was_left_out_of_it(services: Services, project: Project, version: ModelVersion) -> None:
     services.studio.submit_annotation(1, {"result": choice("Billing"), "completed_by": 2})
     snapshot = export_project(services, project)
 
@@ -98,9 +98,8 @@ def test_a_snapshot_tells_what_was_left_out_of_it(services: Services, project: P
 
 
 def test_labels_that_the_version_cannot_give_are_pointed_out(
-    services: Services, project: Project, export: Path
+    services: Services, version: ModelVersion, export: Path
 ) -> None:
-    version = add_whole_version(services, project, "Shipping")
     config = CONFIG.replace('<Choice value="Returns"/>', '<Choice value="Refunds"/>')
     tasks = json.loads(export.read_text())
     tasks[0]["annotations"][0]["result"] = choice("Refunds")
@@ -119,8 +118,7 @@ def test_a_snapshot_without_test_rows_is_refused(services: Services) -> None:
         EvaluationReport.on_snapshot(services, version.path, export_project(services, project).path)
 
 
-def test_rows_of_another_control_are_refused(services: Services, project: Project, export: Path) -> None:
-    version = add_whole_version(services, project)
+def test_rows_of_another_control_are_refused(services: Services, version: ModelVersion, export: Path) -> None:
     other = CONFIG.replace('name="category"', 'name="topic"')
     export.write_text(export.read_text().replace('"category"', '"topic"'))
 
@@ -129,21 +127,17 @@ def test_rows_of_another_control_are_refused(services: Services, project: Projec
 
 
 def test_several_controls_are_scored_each_on_the_rows_that_answer_it(
-    services: Services, project: Project, export: Path
+    services: Services, version: ModelVersion, export: Path
 ) -> None:
     """The version answers one of two controls; the other is no part of its report."""
-    version = add_whole_version(services, project, "Shipping")
-    both = CONFIG.replace("</View>", '<Labels name="people" toName="text"><Label value="PER"/></Labels></View>')
-
-    report = EvaluationReport.on_export(services, version.path, export, both)
+    report = EvaluationReport.on_export(services, version.path, export, WITH_PEOPLE)
 
     assert set(report.evaluations) == {"category"}
     assert report.to_json()["rows"] == 6
 
 
 def test_a_version_of_several_controls_reports_them_by_name(services: Services, tmp_path: Path) -> None:
-    both = CONFIG.replace("</View>", '<Labels name="people" toName="text"><Label value="PER"/></Labels></View>')
-    project = add_project(services, TEST, label_config=both)
+    project = add_project(services, TEST, label_config=WITH_PEOPLE)
     version = add_whole_version(services, project, "Shipping")
     for task_id in services.studio.tasks:
         services.studio.submit_annotation(task_id, {"result": choice("Shipping") if task_id < 3 else []})
@@ -157,17 +151,16 @@ def test_a_version_of_several_controls_reports_them_by_name(services: Services, 
     assert document["controls"]["people"]["unanswered"] == 4
 
 
-def test_an_export_without_a_reviewed_row_is_refused(services: Services, project: Project, tmp_path: Path) -> None:
+def test_an_export_without_a_reviewed_row_is_refused(services: Services, version: ModelVersion, tmp_path: Path) -> None:
     path = written(tmp_path / "empty.json", [{"id": 1, "data": {"text": "a"}, "annotations": []}])
 
     with pytest.raises(SnapshotError, match=r"holds no reviewed task .*: 1 task that nobody annotated \(1\)"):
-        EvaluationReport.on_export(services, add_whole_version(services, project).path, path, CONFIG)
+        EvaluationReport.on_export(services, version.path, path, CONFIG)
 
 
 def test_a_file_of_tasks_is_answered_in_order_and_nobody_is_blind(
-    services: Services, project: Project, tmp_path: Path
+    services: Services, version: ModelVersion, tmp_path: Path
 ) -> None:
-    version = add_whole_version(services, project, "Returns")
     texts = [TEST[0], "", TRAIN[0]]
     path = written(tmp_path / "tasks.json", [{"id": 10 + n, "data": {"text": text}} for n, text in enumerate(texts)])
 
@@ -175,18 +168,18 @@ def test_a_file_of_tasks_is_answered_in_order_and_nobody_is_blind(
 
     assert [item["data"]["text"] for item, _ in answers] == texts
     labels = [[region["value"]["choices"][0] for region in prediction.result] for _, prediction in answers]
-    assert labels == [["Returns"], [], ["Returns"]]
+    assert labels == [["Shipping"], [], ["Shipping"]]
     assert {prediction.model_version for _, prediction in answers} == {version.name}
 
 
-def test_what_cannot_be_read_is_said(services: Services, project: Project, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_said(services: Services, version: ModelVersion, tmp_path: Path) -> None:
     broken = tmp_path / "tasks.json"
     broken.write_text("{")
 
     with pytest.raises(BundleError):
         list(predict_file(services, tmp_path / "nowhere", broken))
     with pytest.raises(StudioExportError):
-        list(predict_file(services, add_whole_version(services, project).path, broken))
+        list(predict_file(services, version.path, broken))
 
 
 def test_texts_that_the_version_reads_in_part_are_named(

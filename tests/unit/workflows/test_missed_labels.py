@@ -9,13 +9,14 @@ from ml_backend.domain.example import SelectedBy
 from ml_backend.domain.project import Project
 from ml_backend.errors import StudioRejected, StudioUnauthorized, StudioUnreachable
 from ml_backend.labelstudio.payloads import parse_webhook
+from ml_backend.workflows.connecting.projects import remember_project
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.worker import Worker
 from ml_backend.workflows.labeling.ingest import receive
 from ml_backend.workflows.labeling.reconcile import TASKS_AT_ONCE, MissedLabels
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.training.policy import new_labels
-from tests.services import add_project, choice
+from tests.services import add_project, add_studio_project, choice
 
 TEXTS = [f"message number {number}" for number in range(8)]
 
@@ -66,15 +67,6 @@ def test_a_change_that_no_event_told_of_is_counted(services: Services, project: 
     assert services.database.events.history(1)[annotation].action is EventAction.UPDATED
 
 
-def test_what_was_told_is_left_alone(services: Services, project: Project, missed: MissedLabels) -> None:
-    annotation = label(services, 1, is_told=True)
-    services.studio.update_annotation(annotation)
-    receive(services, parse_webhook(services.studio.event("ANNOTATION_UPDATED", annotation)))
-    later(services)
-
-    assert missed.look() == 0
-
-
 def test_imported_labels_are_not_what_anybody_missed(services: Services, missed: MissedLabels) -> None:
     add_project(services)
     tasks = [{"data": {"text": "a"}, "annotations": [{"result": choice("Billing"), "lead_time": 3.0}]}]
@@ -100,22 +92,15 @@ def test_a_label_whose_event_may_be_on_its_way_is_waited_for(
 
 
 def test_labels_of_before_the_connection_are_not_new(services: Services, missed: MissedLabels) -> None:
-    studio = services.studio
-    studio.create_project("Tickets", (add_project(services, ["a"]).label_config))
-    studio.import_tasks(2, [{"data": {"text": "b"}}])
-    studio.submit_annotation(2, {"result": choice("Billing")})
+    info = add_studio_project(services, ["a"])
+    label(services, 1)
     later(services)
-    connected = add_project_of(services, 2)
-    studio.annotations[1]["updated_at"] = (connected.connected_at - timedelta(seconds=1)).isoformat()
+    connected = remember_project(services, info.id, info.label_config)
+    just_before = connected.connected_at - timedelta(seconds=1)
+    services.studio.annotations[1]["updated_at"] = just_before.isoformat()
     later(services)
 
     assert missed.look() == 0
-
-
-def add_project_of(services: Services, project_id: int) -> Project:
-    from ml_backend.workflows.connecting.projects import remember_project
-
-    return remember_project(services, project_id, services.studio.project(project_id).label_config)
 
 
 def test_what_is_in_the_newest_snapshot_is_not_counted_again(

@@ -24,11 +24,6 @@ def services(tmp_path: Path) -> Services:
     return build_test_services(tmp_path, retrain_after=3)
 
 
-@pytest.fixture
-def project(services: Services) -> Project:
-    return add_project(services)
-
-
 def label(
     services: Services,
     *annotation_ids: int,
@@ -138,9 +133,7 @@ def test_skipped_tasks_start_no_training_whatever_events_say(services: Services,
     assert retrain_if_due(services, project) is None
 
 
-def test_a_flood_is_asked_about_in_turns_and_once(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path, retrain_after=3)
-    project = add_project(services)
+def test_a_flood_is_asked_about_in_turns_and_once(services: Services, project: Project) -> None:
     label(services, *range(10_000, 12_500))
     submit(services, 3)
     services.clock.advance(3600)
@@ -173,22 +166,6 @@ def test_nothing_is_trained_while_label_studio_cannot_be_asked(services: Service
     assert retrain_if_due(services, project) is not None
 
 
-def test_an_annotation_changed_twice_is_one_new_label(services: Services, project: Project) -> None:
-    label(services, 1)
-    label(services, 1, action=EventAction.UPDATED, at="a")
-    label(services, 1, action=EventAction.UPDATED, at="b")
-
-    assert new_labels(services, project) == 1
-
-
-def test_labels_count_from_the_last_snapshot_on(services: Services, project: Project) -> None:
-    label(services, 1, 2, 3)
-    services.database.snapshots.add(1, "abc", services.database.events.last_id(1))
-    label(services, 4)
-
-    assert new_labels(services, project) == 1
-
-
 @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.ABANDONED])
 def test_two_trainings_keep_their_distance(services: Services, project: Project, state: JobState) -> None:
     submit(services, 3)
@@ -213,14 +190,3 @@ def test_no_policy_no_training(tmp_path: Path) -> None:
     services.clock.advance(3600)
 
     assert retrain_if_due(services, project) is None
-
-
-def test_projects_are_judged_one_by_one(services: Services, project: Project) -> None:
-    quiet = add_project(services, title="Quiet")
-    submit(services, 3)
-    services.clock.advance(60)
-
-    assert retrain_if_due(services, quiet) is None
-    job = retrain_if_due(services, project)
-    assert job is not None
-    assert job.project_id == 1

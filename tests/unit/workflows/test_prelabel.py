@@ -1,30 +1,47 @@
-"""Pushing pre-labels in bulk, and selecting their version."""
+"""Pre-labels: pushed in bulk, with their version selected, and for the tasks of a request."""
 
+import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ml_backend.domain.annotation import Prediction
+from ml_backend.domain.annotation import Prediction, Task
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import ScoredTarget
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
-from ml_backend.errors import JobCancelled, LabelConfigError, StudioError, StudioUnreachable
+from ml_backend.errors import BundleError, JobCancelled, LabelConfigError, StudioError, StudioUnreachable
 from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.labeling.predict import predict_file, predict_for_studio
 from ml_backend.workflows.labeling.prelabel import BatchSizes, push_missing, select_version
+from ml_backend.workflows.labeling.read_ahead import read_ahead
 from ml_backend.workflows.services import Services
 from tests.fakes import FakePredictor
 from tests.services import CONFIG, add_project, choice, texts_in
+from tests.unit.workflows.bundles import add_whole_version
 
-TRAIN, HELD_OUT = texts_in(Split.TRAIN, 3), texts_in(Split.TEST, 1)
+TRAIN, (VALIDATION,), (TEST,) = texts_in(Split.TRAIN, 3), texts_in(Split.VALIDATION, 1), texts_in(Split.TEST, 1)
 
 
 @pytest.fixture
 def project(services: Services) -> Project:
-    return add_project(services, [*TRAIN, *HELD_OUT])
+    return add_project(services, [*TRAIN, TEST])
+
+
+class Doing(FakePredictor):
+    """Does something before it answers `Billing` to everything."""
+
+    def __init__(self, before: Callable[[], object], **more: Any) -> None:
+        super().__init__("m1", {}, "Billing", **more)
+        self._before = before
+
+    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
+        self._before()
+        return super().predict(texts)
 
 
 def push(services: Services, project: Project, version: str = "m1", label: str = "Billing") -> int:
@@ -41,17 +58,12 @@ def test_every_unlabeled_task_gets_a_prediction_and_held_out_ones_a_blind_one(
     assert all(0 <= p["score"] <= 1 and p["model_version"] == "m1" for p in stored.values())
 
 
-def test_pushing_again_pushes_nothing(services: Services, project: Project) -> None:
-    push(services, project)
-
-    assert push(services, project) == 0
-    assert services.studio.prediction_counts(project.id) == {"m1": 4}
-
-
-def test_an_interrupted_push_goes_on_where_it_stopped(services: Services, project: Project) -> None:
+def test_an_interrupted_push_goes_on_where_it_stopped_and_a_whole_one_is_not_made_again(
+    services: Services, project: Project
+) -> None:
     services.studio.push_predictions(project.id, [(1, Prediction(tuple(choice("Billing")), 0.9, "m1"))])
 
-    assert push(services, project) == 3
+    assert [push(services, project) for _ in range(2)] == [3, 0]
     assert services.studio.prediction_counts(project.id) == {"m1": 4}
 
 
@@ -69,13 +81,6 @@ ANSWERS: dict[str, ScoredTarget] = {
 }
 
 
-class EveryControl(FakePredictor):
-    """Answers controls that were there when it was trained."""
-
-    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-        return [ANSWERS for _ in texts]
-
-
 def with_controls(*controls: str) -> str:
     return CONFIG.replace("</View>", f"{''.join(controls)}</View>")
 
@@ -85,7 +90,7 @@ def test_a_control_that_has_gone_unheard_is_not_answered(services: Services, gon
     project = add_project(services, TRAIN, label_config=with_controls(gone, kept))
     services.studio.update_project(project.id, {"label_config": with_controls(kept)})
 
-    assert push_missing(services, project, EveryControl("m1", {})) == 3
+    assert push_missing(services, project, FakePredictor("m1", others=ANSWERS)) == 3
 
     answered = [{region["from_name"] for region in p["result"]} for p in services.studio.predictions.values()]
     assert answered == [{"category", kept.partition('name="')[2].partition('"')[0]}] * 3
@@ -96,16 +101,13 @@ def test_a_control_that_has_gone_unheard_is_not_answered(services: Services, gon
 def test_a_control_that_goes_while_predictions_are_made_stops_the_push(services: Services, gone: str) -> None:
     project = add_project(services, TRAIN, label_config=with_controls(gone))
 
-    class Slow(EveryControl):
-        def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-            services.studio.update_project(project.id, {"label_config": CONFIG})
-            return super().predict(texts)
+    slow = Doing(lambda: services.studio.update_project(project.id, {"label_config": CONFIG}), others=ANSWERS)
 
     with pytest.raises(StudioError, match="The config has changed since"):
-        push_missing(services, project, Slow("m1", {}))
+        push_missing(services, project, slow)
 
     assert services.studio.predictions == {}
-    assert push_missing(services, project, EveryControl("m1", {})) == 3
+    assert push_missing(services, project, FakePredictor("m1", others=ANSWERS)) == 3
 
 
 def test_a_label_config_that_can_no_longer_be_served_stops_the_push(services: Services, project: Project) -> None:
@@ -122,14 +124,6 @@ def test_labeled_tasks_are_left_alone(services: Services, project: Project) -> N
     assert 2 not in {p["task"] for p in services.studio.predictions.values()}
 
 
-class Doubly(FakePredictor):
-    """Answers another control as well."""
-
-    def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
-        more = {"more": ScoredTarget("x", 0.5, {})}
-        return [answers and {**answers, **more} for answers in super().predict(texts)]
-
-
 def test_a_control_that_label_studio_takes_no_predictions_for_does_not_keep_the_others_from_being_pushed(
     services: Services, project: Project
 ) -> None:
@@ -137,7 +131,9 @@ def test_a_control_that_label_studio_takes_no_predictions_for_does_not_keep_the_
     more = CONFIG.replace("</View>", f'<Collapse><Panel value="More">{choices}</Panel></Collapse></View>')
     services.studio.update_project(project.id, {"label_config": more})
 
-    assert push_missing(services, remember_project(services, project.id, more), Doubly("m1", {}, "Billing")) == 4
+    predictor = FakePredictor("m1", {}, "Billing", others={"more": ScoredTarget("x", 0.5, {})})
+
+    assert push_missing(services, remember_project(services, project.id, more), predictor) == 4
 
     found = [region["from_name"] for each in services.studio.predictions.values() for region in each["result"]]
     assert found == ["category"] * 3
@@ -153,12 +149,7 @@ def test_dropped_predictions_are_an_error_that_names_one(services: Services, pro
 def test_a_task_deleted_meanwhile_is_no_error(services: Services) -> None:
     project = add_project(services, [f"text {n}" for n in range(7)])
 
-    class Deleting(FakePredictor):
-        def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
-            services.studio.tasks.pop(2, None)
-            return super().predict(texts)
-
-    push_missing(services, project, Deleting("m1", {"": "Returns"}, "Billing"))
+    push_missing(services, project, Doing(lambda: services.studio.tasks.pop(2, None)))
 
     assert services.studio.prediction_counts(project.id) == {"m1": 6}
 
@@ -181,15 +172,10 @@ def test_large_projects_are_predicted_and_pushed_in_parts_of_their_own(services:
 
 def test_progress_tells_the_rate_and_the_time_left(services: Services) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 8))
-    clock = services.clock
+    slow = Doing(lambda: services.clock.advance(10))
     reported: list[Progress] = []
 
-    class Slow(FakePredictor):
-        def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
-            clock.advance(10)
-            return super().predict(texts)
-
-    push_missing(services, project, Slow("m1", {}, "Billing"), reported.append, BatchSizes(2, 8))
+    push_missing(services, project, slow, reported.append, BatchSizes(2, 8))
 
     assert reported[0].message == "predicted 2 of 8 pre-labels, 0.2 tasks/s, about 70 s left"
     assert reported[-1].message == "pushed 8 of 8 pre-labels, 0.2 tasks/s"
@@ -203,28 +189,26 @@ def test_predicting_goes_on_while_a_push_is_under_way(services: Services) -> Non
         assert second_asked.wait(30)  # stored only once the next tasks are being predicted
         return store(*arguments)
 
-    class Telling(FakePredictor):
-        def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
-            if self.asked:
-                second_asked.set()
-            return super().predict(texts)
+    def tell() -> None:
+        if telling.asked:
+            second_asked.set()
 
+    telling = Doing(tell)
     services.studio.push_predictions = push_slowly
 
-    assert push_missing(services, project, Telling("m1", {}, "Billing"), batch_sizes=BatchSizes(2, 2)) == 4
+    assert push_missing(services, project, telling, batch_sizes=BatchSizes(2, 2)) == 4
 
 
 def test_an_error_of_the_model_is_raised_and_what_was_on_its_way_is_kept(services: Services) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 6))
 
-    class Failing(FakePredictor):
-        def predict(self, texts: Sequence[str]) -> list[ScoredTarget | None]:
-            if len(self.asked) == 1:
-                raise ZeroDivisionError("no model")
-            return super().predict(texts)
+    def fail() -> None:
+        if len(failing.asked) == 1:
+            raise ZeroDivisionError("no model")
 
+    failing = Doing(fail)
     with pytest.raises(ZeroDivisionError, match="no model"):
-        push_missing(services, project, Failing("m1", {}, "Billing"), batch_sizes=BatchSizes(2, 2))
+        push_missing(services, project, failing, batch_sizes=BatchSizes(2, 2))
 
     assert pushes(services) == [[1, 2]]
     assert push(services, project) == 4
@@ -259,7 +243,11 @@ def pushes(services: Services) -> list[list[int]]:
     return [ids for method, ids in services.studio.changes if method == "push_predictions"]
 
 
-def test_a_pushed_version_is_selected_once(services: Services, project: Project) -> None:
+def test_a_pushed_version_is_selected_once_and_one_without_predictions_never(
+    services: Services, project: Project
+) -> None:
+    assert select_version(services, project, "m1") is False
+    assert services.studio.project(project.id).model_version == ""
     push(services, project)
 
     assert select_version(services, project, "m1") is True
@@ -270,13 +258,96 @@ def test_a_pushed_version_is_selected_once(services: Services, project: Project)
     ]
 
 
-def test_a_version_without_predictions_is_not_selected(services: Services, project: Project) -> None:
-    assert select_version(services, project, "m1") is False
-    assert services.studio.project(project.id).model_version == ""
+def task(number: int, text: object) -> Task:
+    return Task(number, {"text": text})
 
 
-def test_an_unreachable_label_studio_is_an_error(services: Services, project: Project) -> None:
-    services.studio.refusals["push_predictions"] = StudioUnreachable("nobody answers")
+def test_every_task_gets_one_answer_in_its_order(services: Services) -> None:
+    project = add_project(services)
+    tasks = [task(1, TRAIN[0]), task(2, VALIDATION), task(3, ""), task(4, TRAIN[1]), task(5, TEST), Task(6, {})]
 
-    with pytest.raises(StudioUnreachable):
-        push(services, project)
+    prelabels = predict_for_studio(services, project, tasks)
+
+    billing = ({**choice("Billing")[0], "score": 0.6},)
+    assert [p.result for p in prelabels.predictions] == [billing, (), (), billing, (), ()]
+    assert prelabels.predictions[0].score == 0.6
+    assert {p.model_version for p in prelabels.predictions} == {services.champions.get(project).version}
+    assert dict(prelabels.empty) == {"blind": 2, "no_text": 2}
+
+
+def test_held_out_tasks_get_no_label_and_a_score_that_is_not_the_models(services: Services) -> None:
+    project = add_project(services)
+    predictor = services.champions.get(project)
+
+    (prediction,) = predict_for_studio(services, project, [task(9, TEST)]).predictions
+
+    assert prediction.result == ()
+    assert prediction.score == predictor.draw_score(9)
+    assert predictor.asked == []
+
+
+def test_a_number_as_text_is_answered(services: Services) -> None:
+    project = add_project(services)
+    number = next(n for n in range(50) if project.split.split_of(str(n)) is Split.TRAIN)
+
+    (prediction,) = predict_for_studio(services, project, [task(1, number)]).predictions
+
+    assert prediction.result[0]["value"] == {"choices": ["Billing"]}
+
+
+@pytest.mark.parametrize(
+    ("label_config", "said"),
+    [
+        ("", "the label config in .* cannot be used"),
+        ("<View", "the label config in .* cannot be used"),
+        ('<View><Text name="t" value="$t"/></View>', "the label config in .* cannot be used"),
+        (CONFIG.replace('name="category"', 'name="other"'), "answers no control of the label config in it"),
+    ],
+)
+def test_a_version_whose_label_config_was_changed_is_refused(
+    label_config: str, said: str, services: Services, tmp_path: Path
+) -> None:
+    version = add_whole_version(services, add_project(services))
+    file = version.path / "bundle.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    document["facts"]["label_config"] = label_config
+    file.write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "tasks.json").write_text("[]", encoding="utf-8")
+
+    with pytest.raises(BundleError, match=said):
+        list(predict_file(services, version.path, tmp_path / "tasks.json"))
+
+
+def test_no_more_is_read_than_there_is_room_for() -> None:
+    read: list[int] = []
+    third = threading.Event()
+
+    def source() -> Iterator[int]:
+        for number in range(100):
+            read.append(number)
+            if number == 2:
+                third.set()
+            yield number
+
+    with read_ahead(source(), 3):
+        assert third.wait(30)
+
+    assert read == [0, 1, 2]
+
+
+def test_an_error_of_the_source_comes_after_the_items_before_it() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        raise LookupError("nothing more")
+
+    with read_ahead(source(), 3) as items:
+        assert next(items) == 1
+        with pytest.raises(LookupError, match="nothing more"):
+            next(items)
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    with read_ahead(iter(int, 1), 3) as items:
+        assert next(items) == 0
+
+    assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"]

@@ -26,7 +26,7 @@ def plan_for(*controls: str) -> ServingPlan:
 def faults(*texts: str, plan: ServingPlan, **options: str | int) -> list[ReadingFault]:
     options = {"base_model": DEFAULT_BASE_MODEL, "max_length_tokens": 256, **options}
     rows = [Row(str(n), n, {"text": text}, {}, (), Provenance(())) for n, text in enumerate(texts, start=1)]
-    return reading_faults(plan, rows, **options)
+    return reading_faults(plan, [(row.task_id, row.input["text"]) for row in rows], **options)
 
 
 @pytest.mark.parametrize("control", [CHOICES, MULTIPLE, ENTITIES])

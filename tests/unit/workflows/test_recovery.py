@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.job import HeartbeatReply, Job, JobState
-from ml_backend.domain.model import PromotionState
+from ml_backend.domain.model import ModelVersion, PromotionState
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
@@ -39,6 +39,29 @@ def job(services: Services, project: Project) -> Job:
     claimed, _ = TrainJob.by_settings(services, "test").request(services, project.id, claim=True)
     services.database.jobs.progress(claimed, 0.5, "training", "epoch 2")
     return services.database.jobs.get(claimed.id)
+
+
+@pytest.fixture
+def version(services: Services, project: Project) -> ModelVersion:
+    """A version that is not promoted."""
+    return add_version(services, project)
+
+
+@pytest.fixture
+def promotion_job(services: Services, version: ModelVersion) -> Job:
+    """A promotion of this version that is at work."""
+    wanted = PromoteJob(version=version.name, reason="asked", is_forced=True)
+    return wanted.request(services, 1, claim=True)[0]
+
+
+def begin(services: Services, job: Job, version: ModelVersion) -> None:
+    services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
+
+
+def promotion_state(services: Services, job: Job) -> PromotionState:
+    found = services.database.promotions.of_job(job.id)
+    assert found is not None
+    return found.state
 
 
 def now(services: Services, job: Job) -> Job:
@@ -189,58 +212,46 @@ def stop_after(services: Services, pushes: int, what: Callable[[], None]) -> Non
 
 
 def test_a_promotion_cancelled_while_it_pushes_is_withdrawn_with_its_predictions(
-    services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
+    services: Services, project: Project, promotion_job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A push holds thousands of predictions; there have to be two, so that the job can be cancelled between them.
     monkeypatch.setattr("ml_backend.workflows.labeling.prelabel.LABELS", BatchSizes(1, 1))
-    version = add_version(services, project)
-    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
 
     def cancel_and_let_it_be_heard() -> None:
-        services.database.jobs.cancel(job.id)
+        services.database.jobs.cancel(promotion_job.id)
         time.sleep(0.5)
 
     stop_after(services, 1, cancel_and_let_it_be_heard)
 
-    assert run_job(services, job.id, heartbeat_s=0.005) is JobState.CANCELLED
+    assert run_job(services, promotion_job.id, heartbeat_s=0.005) is JobState.CANCELLED
 
-    promotion = services.database.promotions.of_job(job.id)
-    assert promotion is not None
-    assert promotion.state is PromotionState.ABANDONED
+    assert promotion_state(services, promotion_job) is PromotionState.ABANDONED
     assert services.studio.prediction_counts(1) == {}
     assert services.versions.champion(project.ref.key) is None
 
 
 def test_a_cancelled_promotion_that_could_not_be_withdrawn_is_withdrawn_by_the_worker(
-    services: Services, project: Project
+    services: Services, project: Project, version: ModelVersion, promotion_job: Job
 ) -> None:
-    version = add_version(services, project)
-    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
-    services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
-    services.database.jobs.finish(job, JobState.CANCELLED)
+    begin(services, promotion_job, version)
+    services.database.jobs.finish(promotion_job, JobState.CANCELLED)
     services.studio.refusals["delete_predictions"] = StudioUnreachable("away")
-    JobRecovery(services).clean_up_after(now(services, job))
-    promotion = services.database.promotions.of_job(job.id)
-    assert promotion is not None
-    assert promotion.state is PromotionState.INTENT
+    JobRecovery(services).clean_up_after(now(services, promotion_job))
+    assert promotion_state(services, promotion_job) is PromotionState.INTENT
 
     del services.studio.refusals["delete_predictions"]
     assert Promoter(services).reconcile() == 0
 
-    promotion = services.database.promotions.of_job(job.id)
-    assert promotion is not None
-    assert promotion.state is PromotionState.ABANDONED
+    assert promotion_state(services, promotion_job) is PromotionState.ABANDONED
     assert services.versions.champion(project.ref.key) is None
 
 
 @pytest.mark.parametrize("is_finished_by_the_worker", [False, True])
 def test_a_promotion_whose_process_died_succeeds_at_the_next_attempt(
-    services: Services, project: Project, is_finished_by_the_worker: bool
+    services: Services, version: ModelVersion, promotion_job: Job, is_finished_by_the_worker: bool
 ) -> None:
-    version = add_version(services, project)
-    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
-    services.database.promotions.begin(1, version.name, previous="x", reason="asked", is_forced=True, job_id=job.id)
-    JobRecovery(services).recover(job, "it died")
+    begin(services, promotion_job, version)
+    JobRecovery(services).recover(promotion_job, "it died")
     if is_finished_by_the_worker:
         Promoter(services).reconcile()
     again = services.database.jobs.claim()
@@ -248,7 +259,7 @@ def test_a_promotion_whose_process_died_succeeds_at_the_next_attempt(
 
     assert run_job(services, again.id) is JobState.SUCCEEDED
 
-    assert now(services, job).result["model_version"] == version.name
+    assert now(services, promotion_job).result["model_version"] == version.name
     assert len(services.database.promotions.history(1)) == 1
     assert services.database.promotions.open(1) is None
 
@@ -263,17 +274,15 @@ def test_a_process_whose_job_was_taken_up_by_another_one_stops(services: Service
     assert now(services, job).checkpoint == {}
 
 
-def test_a_job_that_was_lost_writes_nothing(services: Services, project: Project) -> None:
-    version = add_version(services, project)
-    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
+def test_a_job_that_was_lost_writes_nothing(services: Services, promotion_job: Job) -> None:
     services.studio.refusals["push_predictions"] = JobLost("in other hands")
 
-    assert run_job(services, job.id) is JobState.RUNNING
-    assert now(services, job).error is None
+    assert run_job(services, promotion_job.id) is JobState.RUNNING
+    assert now(services, promotion_job).error is None
 
 
 def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
-    services: Services, project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    services: Services, promotion_job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     repository = type(services.database.jobs)
     finish, failures = repository.finish, ["progress", "beat", "finish"]
@@ -299,11 +308,9 @@ def test_a_database_that_is_away_for_a_while_costs_news_and_not_the_job(
     for name, method in {"progress": progress, "beat": beat, "finish": finish_at_last}.items():
         monkeypatch.setattr(repository, name, method)
     stop_after(services, 1, lambda: time.sleep(0.1))
-    version = add_version(services, project)
-    job, _ = PromoteJob(version=version.name, reason="asked", is_forced=True).request(services, 1, claim=True)
 
-    assert run_job(services, job.id, heartbeat_s=0.005) is JobState.SUCCEEDED
+    assert run_job(services, promotion_job.id, heartbeat_s=0.005) is JobState.SUCCEEDED
 
     assert failures == []
-    assert f"the progress of job {job.id} was not written" in caplog.text
-    assert f"no sign of life of job {job.id} could be written" in caplog.text
+    assert f"the progress of job {promotion_job.id} was not written" in caplog.text
+    assert f"no sign of life of job {promotion_job.id} could be written" in caplog.text

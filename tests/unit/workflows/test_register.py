@@ -4,29 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.errors import (
-    StudioError,
-    StudioRejected,
-    StudioUnreachable,
-)
+from ml_backend.errors import StudioError, StudioRejected, StudioUnreachable
 from ml_backend.options import BackendOptions
 from ml_backend.workflows.connecting.connect import connect
 from ml_backend.workflows.connecting.webhook import basic_auth, same_address, wanted_webhook
 from ml_backend.workflows.labeling.ingest import KNOWN_ACTIONS
 from ml_backend.workflows.services import Services
 from tests.services import BACKEND_URL, add_studio_project, build_test_services
+from tests.unit.workflows.healthy_loop import ACCESS, SETTINGS
 
-GUARDED = BackendOptions(password="secret-of-backend", webhook_password="secret-of-webhook")
-REFUSED = "Label Studio refused POST api/ml with 400: Validation error: "
-
-
-@pytest.fixture
-def guarded(tmp_path: Path) -> Services:
-    return build_test_services(tmp_path, backend=GUARDED)
-
-
-def rejected(status: int, detail: str) -> StudioRejected:
-    return StudioRejected(REFUSED + detail, status=status)
+AUTHORIZATION = {"Authorization": basic_auth("webhook", SETTINGS["webhook_password"])}
 
 
 def test_a_backend_added_by_hand_is_kept_and_its_bare_webhook_repaired(guarded: Services) -> None:
@@ -40,15 +27,9 @@ def test_a_backend_added_by_hand_is_kept_and_its_bare_webhook_repaired(guarded: 
     (row,) = guarded.studio.backends(info.id)
     (hook,) = guarded.studio.webhooks(info.id)
     assert (row["id"], row["title"]) == (added["id"], "my backend")
-    assert (row["auth_method"], row["basic_auth_user"], row["basic_auth_pass_is_set"]) == (
-        "BASIC_AUTH",
-        "labelloop",
-        True,
-    )
-    assert (hook["id"], hook["headers"]) == (
-        bare["id"],
-        {"Authorization": basic_auth("webhook", "secret-of-webhook")},
-    )
+    access = (row["auth_method"], row["basic_auth_user"], row["basic_auth_pass_is_set"])
+    assert access == ("BASIC_AUTH", "labelloop", True)
+    assert (hook["id"], hook["headers"]) == (bare["id"], AUTHORIZATION)
     assert f"Repaired the webhook to {BACKEND_URL}/webhook." in connection.changes
 
 
@@ -60,7 +41,7 @@ def test_headers_that_somebody_added_for_a_proxy_stay(guarded: Services) -> None
     connect(guarded, info.id)
 
     (hook,) = guarded.studio.webhooks(info.id)
-    assert hook["headers"] == {"X-Proxy": "1", "Authorization": basic_auth("webhook", "secret-of-webhook")}
+    assert hook["headers"] == {"X-Proxy": "1"} | AUTHORIZATION
 
 
 @pytest.mark.parametrize(
@@ -152,26 +133,17 @@ def test_a_backend_listed_twice_is_pointed_out(services: Services) -> None:
     assert connect(services, info.id).notices == ("This backend is listed twice; delete 'twin' under Settings, Model.",)
 
 
-def test_blocked_private_addresses_leave_nothing_behind(services: Services) -> None:
+@pytest.mark.parametrize("blocked", ["blocks_webhooks", "blocks_backends"])
+def test_blocked_private_addresses_leave_nothing_behind(services: Services, blocked: str) -> None:
     info = add_studio_project(services)
-    services.studio.blocks_webhooks = True
+    setattr(services.studio, blocked, True)
 
-    with pytest.raises(StudioRejected) as caught:
+    with pytest.raises(StudioRejected, match="refuses to call http://localhost:9090, a private address") as caught:
         connect(services, info.id)
 
     assert caught.value.status == 403
     assert "LABEL_STUDIO_ML_BLOCK_LOCAL_IP=false" in str(caught.value)
     assert "LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false" in str(caught.value)
-    assert (services.studio.backends(info.id), services.studio.webhooks(info.id)) == ([], [])
-
-
-def test_a_backend_refused_after_the_webhook_was_made_takes_the_webhook_with_it(services: Services) -> None:
-    info = add_studio_project(services)
-    services.studio.blocks_backends = True
-
-    with pytest.raises(StudioRejected, match="refuses to call http://localhost:9090, a private address"):
-        connect(services, info.id)
-
     assert (services.studio.backends(info.id), services.studio.webhooks(info.id)) == ([], [])
 
 
@@ -209,7 +181,7 @@ def test_the_row_that_a_refused_attempt_in_the_interface_left_is_reused(services
 )
 def test_a_refusal_of_label_studio_says_what_to_do(services: Services, detail: str, advice: str) -> None:
     info = add_studio_project(services)
-    services.studio.refusals["create_backend"] = rejected(400, detail)
+    services.studio.refusals["create_backend"] = StudioRejected(detail, status=400)
 
     with pytest.raises(StudioRejected) as caught:
         connect(services, info.id)
@@ -219,7 +191,7 @@ def test_a_refusal_of_label_studio_says_what_to_do(services: Services, detail: s
     assert detail in str(caught.value)
 
 
-@pytest.mark.parametrize("error", [rejected(404, "Not found."), StudioUnreachable("nobody answers")])
+@pytest.mark.parametrize("error", [StudioRejected("Not found.", status=404), StudioUnreachable("nobody answers")])
 def test_other_errors_of_label_studio_pass_through_unchanged(services: Services, error: StudioError) -> None:
     info = add_studio_project(services)
     services.studio.refusals["create_backend"] = error
@@ -231,7 +203,7 @@ def test_other_errors_of_label_studio_pass_through_unchanged(services: Services,
 
 
 def test_every_action_of_the_webhook_is_acted_upon() -> None:
-    assert set(wanted_webhook(GUARDED)["actions"]) <= KNOWN_ACTIONS
+    assert set(wanted_webhook(ACCESS)["actions"]) <= KNOWN_ACTIONS
 
 
 @pytest.mark.parametrize(

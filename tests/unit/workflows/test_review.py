@@ -12,7 +12,16 @@ from ml_backend.errors import StudioError, StudioRejected, StudioUnreachable
 from ml_backend.workflows.auditing.push_flags import push_audit
 from ml_backend.workflows.exporting.snapshots import export_project
 from tests.services import CONFIG, add_project, build_test_services
-from tests.unit.workflows.audits import Case, audit_of, labeled_case, push, rows_of, suspects_in
+from tests.unit.workflows.audits import (
+    Case,
+    audit_of,
+    labeled_case,
+    push,
+    rows_of,
+    suspect,
+    suspect_first,
+    suspects_in,
+)
 
 FIELDS = (
     "labelloop_suspect",
@@ -24,17 +33,12 @@ FIELDS = (
 )
 
 
-@pytest.fixture
-def case(tmp_path: Path) -> Case:
-    return labeled_case(build_test_services(tmp_path), customer=7)
-
-
 def test_a_suspect_gets_its_fields_beside_the_data_that_it_had(case: Case) -> None:
     snapshot = case.snapshot()
     (task,) = suspects_in(snapshot, 1)
     before = dict(case.data(task))
 
-    pushed = push(case, snapshot, audit_of(snapshot, [task]))
+    pushed = suspect(case, snapshot, [task])
 
     assert case.data(task) == before | {
         "labelloop_given_label": "Billing",
@@ -83,27 +87,22 @@ def test_a_push_that_was_killed_half_way_is_gone_on_with(case: Case) -> None:
 
 
 def test_a_mark_whose_flag_was_never_stored_gets_it_with_the_next_push(case: Case) -> None:
-    snapshot = case.snapshot()
-    tasks = suspects_in(snapshot, 2)
-    audit = audit_of(snapshot, tasks)
-    push(case, snapshot, audit)
+    snapshot, tasks = suspect_first(case, 2)
     with case.services.database.engine.begin() as connection:
         connection.exec_driver_sql(f"DELETE FROM flags WHERE task_id = {tasks[1]}")
 
-    push(case, snapshot, audit)
+    suspect(case, snapshot, tasks)
 
     assert case.writes() == []
     assert set(case.outcomes()) == set(tasks)
 
 
 def test_a_key_that_somebody_wrote_between_two_pushes_stays(case: Case) -> None:
-    snapshot = case.snapshot()
-    first, second = suspects_in(snapshot, 2)
-    push(case, snapshot, audit_of(snapshot, [first, second]))
+    snapshot, (first, second) = suspect_first(case, 2)
     case.studio.tasks[first]["data"]["note"] = "theirs"
     case.studio.tasks[second]["data"]["note"] = "theirs"
 
-    push(case, snapshot, audit_of(snapshot, [second], qualities={second: 0.5}))
+    suspect(case, snapshot, [second], qualities={second: 0.5})
 
     assert case.data(first)["note"] == case.data(second)["note"] == "theirs"
     assert case.data(second)["labelloop_label_quality"] == 0.5
@@ -157,40 +156,31 @@ def test_held_out_tasks_come_last_in_an_order_that_says_nothing(case: Case) -> N
     is_suspect = [task in held_out for task in order[5:]]
     assert is_suspect not in (sorted(is_suspect), sorted(is_suspect, reverse=True))
 
-    push(case, snapshot, audit_of(snapshot, [*reversed(held_out), *train]))
+    suspect(case, snapshot, [*reversed(held_out), *train])
 
     assert [task for task in tab() if task not in train] == order[5:]
 
 
 def test_decoys_stay_in_the_tab_as_the_suspects_do(case: Case) -> None:
-    first = case.snapshot()
-    held_out = suspects_in(first, 0, 3)
-    push(case, first, audit_of(first, held_out))
+    first, held_out = suspect_first(case, 0, 3)
     decoys = case.suspects() - set(held_out)
     case.relabel(suspects_in(first, 1)[0], "Shipping")
     second = case.snapshot()
     assert second.id != first.id
 
-    push(case, second, audit_of(second, held_out))
+    suspect(case, second, held_out)
 
     assert case.suspects() == set(held_out) | decoys
 
 
-def test_only_the_most_suspicious_are_shown(tmp_path: Path) -> None:
-    case = labeled_case(build_test_services(tmp_path, push_flags_at_most=3))
-    snapshot = case.snapshot()
-    tasks = suspects_in(snapshot, 5)
+@pytest.mark.parametrize("most", [3, 0])
+def test_only_the_most_suspicious_are_shown(tmp_path: Path, most: int) -> None:
+    case = labeled_case(build_test_services(tmp_path, push_flags_at_most=most))
 
-    push(case, snapshot, audit_of(snapshot, tasks))
+    _, tasks = suspect_first(case, 5)
 
-    assert case.suspects() == set(tasks[:3])
-
-
-def test_no_flag_is_shown_where_the_setting_says_none(tmp_path: Path) -> None:
-    case = labeled_case(build_test_services(tmp_path, push_flags_at_most=0))
-    snapshot = case.snapshot()
-
-    assert push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 5))).written == 0
+    assert case.suspects() == set(tasks[:most])
+    assert len(case.writes()) == most
 
 
 def test_findings_that_no_label_settles_are_not_flagged(case: Case) -> None:
@@ -198,7 +188,7 @@ def test_findings_that_no_label_settles_are_not_flagged(case: Case) -> None:
     tasks = suspects_in(snapshot, 6)
     kinds = dict(zip(tasks, IssueKind, strict=True))
 
-    push(case, snapshot, audit_of(snapshot, tasks, kinds=kinds))
+    suspect(case, snapshot, tasks, kinds=kinds)
 
     shown = {kinds[task] for task in case.suspects()}
     assert shown == {IssueKind.LABEL_ERROR, IssueKind.CONFLICTING_LABELS}
@@ -224,7 +214,7 @@ def test_tasks_that_annotators_disagree_about_get_a_mark_of_their_own(case: Case
         disagreement(settled, Split.TRAIN, is_settled=True),
     ]
 
-    push(case, snapshot, audit_of(snapshot, [], disagreements=found))
+    suspect(case, snapshot, [], disagreements=found)
 
     def fields(task_id: int) -> dict[str, Any]:
         return {key: value for key, value in case.data(task_id).items() if key in FIELDS}
@@ -239,7 +229,7 @@ def test_tasks_that_annotators_disagree_about_get_a_mark_of_their_own(case: Case
     assert fields(settled.task_id) == {}
     assert case.services.database.flags.all(case.project.id) == []
 
-    push(case, snapshot, audit_of(snapshot, []))
+    suspect(case, snapshot, [])
 
     assert fields(row.task_id) == {"labelloop_disagreement": False}
 
@@ -247,7 +237,7 @@ def test_tasks_that_annotators_disagree_about_get_a_mark_of_their_own(case: Case
 def test_a_project_without_tabs_keeps_one_of_all_tasks_before_the_two_new_ones(case: Case) -> None:
     snapshot = case.snapshot()
 
-    tabs = push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 1))).tabs
+    tabs = suspect(case, snapshot, suspects_in(snapshot, 1)).tabs
 
     default, errors, disagree = case.studio.views(case.project.id)
     titles = [view["data"]["title"] for view in (default, errors, disagree)]
@@ -294,8 +284,7 @@ def test_a_project_whose_texts_lie_under_such_a_name_is_refused(case: Case) -> N
 
 
 def test_marks_change_neither_the_snapshot_nor_what_is_predicted(case: Case) -> None:
-    first = case.snapshot()
-    push(case, first, audit_of(first, suspects_in(first, 5, 2)))
+    first, _ = suspect_first(case, 5, 2)
 
     second = export_project(case.services, case.project)
 
@@ -303,12 +292,14 @@ def test_marks_change_neither_the_snapshot_nor_what_is_predicted(case: Case) -> 
     assert not second.is_new
 
 
-def test_label_studio_s_refusal_ends_the_push(case: Case) -> None:
-    snapshot = case.snapshot()
-    case.studio.refusals["replace_data"] = StudioUnreachable("gone")
+@pytest.mark.parametrize(
+    "refusal", [StudioUnreachable("gone"), StudioRejected("not yours", status=403)], ids=["away", "forbidden"]
+)
+def test_any_other_refusal_ends_the_push(case: Case, refusal: StudioError) -> None:
+    case.studio.refusals["replace_data"] = refusal
 
-    with pytest.raises(StudioUnreachable, match="gone"):
-        push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 1)))
+    with pytest.raises(type(refusal), match=str(refusal)):
+        suspect_first(case)
 
     assert case.outcomes() == {}
 
@@ -320,18 +311,10 @@ def test_a_task_whose_data_label_studio_does_not_take_is_passed_over(
     (task,) = suspects_in(snapshot, 1)
     case.studio.refusals["replace_data"] = StudioRejected("no text", status=400)
 
-    assert push(case, snapshot, audit_of(snapshot, [task])).written == 0
+    assert suspect(case, snapshot, [task]).written == 0
 
     assert f"task {task} was not marked: no text" in caplog.text
     assert case.outcomes() == {}
-
-
-def test_any_other_refusal_ends_the_push(case: Case) -> None:
-    snapshot = case.snapshot()
-    case.studio.refusals["replace_data"] = StudioRejected("not yours", status=403)
-
-    with pytest.raises(StudioRejected, match="not yours"):
-        push(case, snapshot, audit_of(snapshot, suspects_in(snapshot, 1)))
 
 
 def test_a_tab_without_settings_is_no_obstacle(case: Case) -> None:
@@ -339,4 +322,4 @@ def test_a_tab_without_settings_is_no_obstacle(case: Case) -> None:
     view = case.studio.create_view(case.project.id, {})
     case.studio.view_rows[view["id"]]["data"] = None
 
-    assert len(push(case, snapshot, audit_of(snapshot, [])).tabs) == 2
+    assert len(suspect(case, snapshot, []).tabs) == 2

@@ -135,8 +135,7 @@ def test_a_training_without_a_reviewed_task_fails_before_anything_is_loaded(
     job = ended(services, job)
 
     assert job.state is JobState.FAILED
-    assert job.error is not None
-    assert "project 1 holds no reviewed task that gives a row" in job.error
+    assert "project 1 holds no reviewed task that gives a row" in str(job.error)
     assert services.tracker.runs == []
 
 
@@ -145,11 +144,8 @@ def test_a_forced_promotion_needs_no_gate(services: Services, project: Project) 
 
     job = ended(services, promotion_job(services, version.name, is_forced=True))
 
-    assert job.result == {
-        "model_version": version.name,
-        "previous": services.cold_start(project).version,
-        "is_cold_start": False,
-    }
+    cold_start = services.cold_start(project).version
+    assert job.result == {"model_version": version.name, "previous": cold_start, "is_cold_start": False}
     assert services.database.gates.count(project.ref.key) == 0
 
 
@@ -188,8 +184,7 @@ def test_a_promotion_by_request_that_fails_its_gate_changes_nothing(services: Se
     job = ended(services, promotion_job(services, version.name))
 
     assert job.state is JobState.FAILED
-    assert job.error is not None
-    assert f"`labelloop models promote {version.name} --force" in job.error
+    assert f"`labelloop models promote {version.name} --force" in str(job.error)
     assert services.versions.champion(project.ref.key) is None
     assert services.database.promotions.history(1) == []
 

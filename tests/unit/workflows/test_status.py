@@ -1,20 +1,18 @@
 """How the loop stands, project by project."""
 
-from pathlib import Path
-
 from ml_backend.domain.event import AnnotationEvent, EventAction
 from ml_backend.domain.example import PrelabelOutcome
 from ml_backend.domain.model import GateDecision
 from ml_backend.workflows.jobs.kinds.train import TrainJob
 from ml_backend.workflows.promoting.promote import Promoter
+from ml_backend.workflows.services import Services
 from ml_backend.workflows.status import JOBS_SHOWN, ProjectStatus
-from tests.services import add_project, add_version, build_test_services
+from tests.services import add_project, add_version
 
 DECISION = GateDecision(True, True, "better by 0.2", 12, "a", "b", 0.5, 0.7, 0.2, None, 0.95, 0, ("thin class",))
 
 
-def test_a_fresh_project_has_nothing_to_show_but_its_cold_start(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path)
+def test_a_fresh_project_has_nothing_to_show_but_its_cold_start(services: Services) -> None:
     project = add_project(services)
 
     status = ProjectStatus.of(services, project)
@@ -25,8 +23,7 @@ def test_a_fresh_project_has_nothing_to_show_but_its_cold_start(tmp_path: Path) 
     assert set(status.prelabels.values()) == {0}
 
 
-def test_it_shows_labels_jobs_gate_and_promotions_of_this_project_alone(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path)
+def test_it_shows_labels_jobs_gate_and_promotions_of_this_project_alone(services: Services) -> None:
     project, other = add_project(services), add_project(services, title="Other")
     events = [
         AnnotationEvent(project.id, EventAction.CREATED, 1, prelabel=PrelabelOutcome.ACCEPTED),
@@ -53,8 +50,7 @@ def test_it_shows_labels_jobs_gate_and_promotions_of_this_project_alone(tmp_path
     }
 
 
-def test_only_the_newest_jobs_are_shown(tmp_path: Path) -> None:
-    services = build_test_services(tmp_path)
+def test_only_the_newest_jobs_are_shown(services: Services) -> None:
     project = add_project(services)
     for _ in range(JOBS_SHOWN + 2):
         job, _is_new = TrainJob.by_settings(services, "page").request(services, project.id)

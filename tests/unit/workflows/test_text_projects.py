@@ -1,7 +1,12 @@
-"""What is done otherwise in projects that ask for texts, because a model takes seconds for each."""
+"""What is done otherwise in projects that ask for texts, because a model takes seconds for each.
 
+Responses are shown side by side, and nothing is asked for twice.
+"""
+
+from dataclasses import replace
 from typing import Any
 
+from ml_backend.domain.example import Provenance, Row
 from ml_backend.domain.progress import Progress
 from ml_backend.domain.project import Project
 from ml_backend.domain.snapshot import Split
@@ -10,8 +15,10 @@ from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.gate import TEXTS_AT_ONCE, compare_versions, hold_gate
 from ml_backend.workflows.services import Services
+from ml_backend.workflows.training.side_by_side import Remembering, SideBySide, Writing, side_by_side
 from tests.fakes import FakePredictor
 from tests.services import add_project, add_version, texts_in
+from tests.unit.tasks.plans import plan
 
 AREA = """<View>
   <Text name="text" value="$text"/>
@@ -59,13 +66,8 @@ def test_the_gate_tells_how_far_the_versions_have_written(services: Services) ->
     services.versions.serve(champion)
     reports: list[Progress] = []
 
-    outcome = hold_gate(
-        services,
-        export_project(services, project),
-        services.versions.get(challenger),
-        project,
-        report=reports.append,
-    )
+    snapshot, version = export_project(services, project), services.versions.get(challenger)
+    outcome = hold_gate(services, snapshot, version, project, report=reports.append)
 
     assert outcome is not None
     assert outcome.decision.promote
@@ -94,3 +96,55 @@ def test_a_comparison_shows_what_everybody_wrote(services: Services) -> None:
         (challenger, RIGHT, 1.0),
     ]
     assert compare_versions(services, champion, challenger).drafts == ()
+
+
+PLAN = plan(
+    '<Choices name="topic" toName="text"><Choice value="a"/><Choice value="b"/></Choices>'
+    '<TextArea name="reply" toName="text" required="true"/>'
+)
+
+
+def writer() -> FakePredictor:
+    """Writes the same words to everything."""
+    return FakePredictor("v1", {}, "block it", control="reply")
+
+
+def row(task_id: int, text: str, **targets: str) -> Row:
+    return Row(str(task_id), task_id, {"text": text}, targets, (), Provenance((task_id,)))
+
+
+ROWS = [
+    row(1, "card?", reply="block it now"),
+    row(2, "cash?", topic="a"),
+    row(3, "fee?", reply="we pay"),
+    row(4, "pin?", reply="by letter"),
+]
+
+
+def test_everybodys_response_to_the_first_answered_prompts_is_shown() -> None:
+    found = side_by_side({"base model": FakePredictor("cold"), "v1": writer()}, ROWS, PLAN, most=2)
+
+    nothing, alike = Writing("base model", "", 0.0), Writing("v1", "block it", 0.8)
+    assert found == [
+        SideBySide("reply", 1, "card?", "block it now", (nothing, alike)),
+        SideBySide("reply", 3, "fee?", "we pay", (nothing, replace(alike, rouge_l=0.0))),
+    ]
+
+
+def test_controls_without_responses_are_left_out() -> None:
+    asked = writer()
+
+    assert side_by_side({"v1": asked}, [ROWS[1]], PLAN, most=2) == []
+    assert asked.asked == []
+
+
+def test_every_text_is_asked_about_once() -> None:
+    asked = writer()
+    remembering = Remembering(asked)
+
+    answers = [remembering.predict(texts) for texts in (["a", "b", "a"], ["b", "c"])]
+
+    assert asked.asked == [["a", "b"], ["c"]]
+    assert [len(each) for each in answers] == [3, 2]
+    assert (remembering.version, remembering.draw_score(3)) == ("v1", asked.draw_score(3))
+    assert remembering.language_model("reply") is None

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.domain.annotation import ProjectInfo
-from ml_backend.domain.event import AnnotationEvent, EventAction
-from ml_backend.domain.hint import HintKind
+from ml_backend.domain.event import AnnotationEvent, EventAction, HintKind
 from ml_backend.domain.job import Job, JobState
 from ml_backend.domain.model import ModelVersion
 from ml_backend.domain.project import Project
@@ -49,8 +48,6 @@ class FakeLauncher:
 
     children: dict[int, FakeChild] = field(default_factory=dict)
     error: OSError | None = None
-    gone: set[int] = field(default_factory=set)
-    killed: list[int] = field(default_factory=list)
 
     def launch(self, job: Job, *, is_bound: bool = False) -> FakeChild:
         if self.error:
@@ -59,10 +56,10 @@ class FakeLauncher:
         return self.children[job.id]
 
     def is_gone(self, job: Job) -> bool:
-        return job.id in self.gone
+        return False
 
     def kill(self, job: Job) -> None:
-        self.killed.append(job.id)
+        """No test has a hanging child."""
 
 
 @pytest.fixture
@@ -82,8 +79,37 @@ def project(services: Services) -> Project:
     return services.database.projects.get(1)
 
 
+@dataclass
+class Watched:
+    """A pre-labeling that waits, and the worker that will start its process."""
+
+    id: int
+    services: Services
+    launcher: FakeLauncher
+    worker: Worker
+
+    @property
+    def now(self) -> Job:
+        return self.services.database.jobs.get(self.id)
+
+    @property
+    def child(self) -> FakeChild:
+        return self.launcher.children[self.id]
+
+
+@pytest.fixture
+def job(services: Services, launcher: FakeLauncher) -> Watched:
+    return Watched(PrelabelJob(trigger="test").request(services, 1)[0].id, services, launcher, Worker(services))
+
+
 def state(services: Services, job: Job) -> JobState:
     return services.database.jobs.get(job.id).state
+
+
+def succeed(services: Services, job_id: int, child: FakeChild) -> None:
+    """Have a job and its process come to their end."""
+    services.database.jobs.finish(services.database.jobs.get(job_id), JobState.SUCCEEDED)
+    child.status = 0
 
 
 def test_a_queued_job_runs_to_its_end_in_process(tmp_path: Path) -> None:
@@ -100,49 +126,30 @@ def test_a_queued_job_runs_to_its_end_in_process(tmp_path: Path) -> None:
 
 
 def test_a_project_has_one_running_job_and_projects_do_not_wait_for_each_other(
-    services: Services, launcher: FakeLauncher
+    services: Services, job: Watched
 ) -> None:
     add_project(services, TEXTS, title="Other")
-    first, _ = PrelabelJob(trigger="test").request(services, 1)
     second, _ = TrainJob.by_settings(services, "test").request(services, 1)
     other, _ = TrainJob.by_settings(services, "test").request(services, 2)
-    worker = Worker(services)
 
-    worker.step()
+    job.worker.step()
 
-    assert [state(services, job) for job in (first, second, other)] == [
-        JobState.RUNNING,
-        JobState.QUEUED,
-        JobState.RUNNING,
-    ]
-    services.database.jobs.finish(first, JobState.SUCCEEDED)
-    launcher.children[first.id].status = 0
-    worker.step()
+    states = [state(services, each) for each in (job.now, second, other)]
+    assert states == [JobState.RUNNING, JobState.QUEUED, JobState.RUNNING]
+    succeed(services, job.id, job.child)
+    job.worker.step()
     assert state(services, second) is JobState.RUNNING
-    assert not worker.is_idle
+    assert not job.worker.is_idle
 
 
-def test_two_workers_share_the_jobs_without_running_one_twice(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    first, second = Worker(services), Worker(services)
-
-    first.step()
-    second.step()
-
-    assert list(launcher.children) == [job.id]
-    assert (first.is_idle, second.is_idle) == (False, True)
-
-
-def test_a_process_that_cannot_be_started_fails_its_job(services: Services, launcher: FakeLauncher) -> None:
+def test_a_process_that_cannot_be_started_fails_its_job(launcher: FakeLauncher, job: Watched) -> None:
     launcher.error = OSError("too many processes")
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
 
-    worker.step()
+    job.worker.step()
 
-    found = services.database.jobs.get(job.id)
-    assert (found.state, found.error) == (JobState.FAILED, "the process did not start: too many processes")
-    assert worker.is_idle
+    found = (job.now.state, job.now.error)
+    assert found == (JobState.FAILED, "the process did not start: too many processes")
+    assert job.worker.is_idle
 
 
 @pytest.mark.parametrize(
@@ -156,58 +163,46 @@ def test_a_process_that_cannot_be_started_fails_its_job(services: Services, laun
         (255, "its process ended with status 255 without saying how the job went"),
     ],
 )
-def test_a_job_whose_process_died_goes_on_by_itself(
-    services: Services, launcher: FakeLauncher, status: int, reason: str
-) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
-    worker.step()
-    launcher.children[job.id].status = status
+def test_a_job_whose_process_died_goes_on_by_itself(services: Services, job: Watched, status: int, reason: str) -> None:
+    job.worker.step()
+    job.child.status = status
 
-    worker.look_after_children()
-    assert services.database.jobs.get(job.id).message == f"goes on by itself: {reason}, while 'starting'"
-    worker.step()
+    job.worker.look_after_children()
+    assert job.now.message == f"goes on by itself: {reason}, while 'starting'"
+    job.worker.step()
 
-    again = services.database.jobs.get(job.id)
-    assert (again.state, again.attempt, again.pid) == (JobState.RUNNING, 2, launcher.children[job.id].pid)
-    services.database.jobs.finish(again, JobState.SUCCEEDED)
-    launcher.children[job.id].status = 0
-    worker.step()
-    assert (state(services, job), worker.is_idle) == (JobState.SUCCEEDED, True)
+    assert (job.now.state, job.now.attempt, job.now.pid) == (JobState.RUNNING, 2, job.child.pid)
+    succeed(services, job.id, job.child)
+    job.worker.step()
+    assert (job.now.state, job.worker.is_idle) == (JobState.SUCCEEDED, True)
 
 
-def test_a_job_whose_processes_keep_dying_fails(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
+def test_a_job_whose_processes_keep_dying_fails(services: Services, job: Watched) -> None:
     for _ in range(services.options.jobs.attempts):
-        worker.step()
-        launcher.children[job.id].status = -signal.SIGSEGV
+        job.worker.step()
+        job.child.status = -signal.SIGSEGV
 
-    worker.step()
+    job.worker.step()
 
-    found = services.database.jobs.get(job.id)
-    assert (found.state, found.attempt) == (JobState.FAILED, 3)
-    assert found.error == (
+    assert (job.now.state, job.now.attempt) == (JobState.FAILED, 3)
+    assert job.now.error == (
         "its process was killed by SIGSEGV, while 'starting'; death 3 of 3 without progress, so the job is over; "
         f"its output: `labelloop jobs logs {job.id}`; `labelloop jobs resume {job.id}` tries again"
     )
-    worker.step()
-    assert state(services, job) is JobState.FAILED
+    job.worker.step()
+    assert job.now.state is JobState.FAILED
 
 
-def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
+def test_a_job_that_gets_on_between_deaths_is_never_given_up(services: Services, job: Watched) -> None:
     for attempt in range(1, 8):
-        worker.step()
-        running = services.database.jobs.get(job.id)
-        assert (running.state, running.attempt) == (JobState.RUNNING, attempt)
-        services.database.jobs.keep(running, {"epoch": attempt})
-        launcher.children[job.id].status = -signal.SIGKILL
+        job.worker.step()
+        assert (job.now.state, job.now.attempt) == (JobState.RUNNING, attempt)
+        services.database.jobs.keep(job.now, {"epoch": attempt})
+        job.child.status = -signal.SIGKILL
 
-    worker.step()
+    job.worker.step()
 
-    assert services.database.jobs.get(job.id).checkpoint == {"epoch": 7}
+    assert job.now.checkpoint == {"epoch": 7}
 
 
 def test_a_worker_runs_no_more_jobs_at_once_than_it_may(tmp_path: Path, launcher: FakeLauncher) -> None:
@@ -217,40 +212,35 @@ def test_a_worker_runs_no_more_jobs_at_once_than_it_may(tmp_path: Path, launcher
 
     worker.step()
     assert [state(services, job) for job in jobs] == [JobState.RUNNING, JobState.RUNNING, JobState.QUEUED]
-    services.database.jobs.finish(jobs[0], JobState.SUCCEEDED)
-    launcher.children[jobs[0].id].status = 0
+    succeed(services, jobs[0].id, launcher.children[jobs[0].id])
     worker.step()
 
     assert [state(services, job) for job in jobs] == [JobState.SUCCEEDED, JobState.RUNNING, JobState.RUNNING]
 
 
-def test_what_the_job_itself_wrote_stands(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
-    worker = Worker(services)
-    worker.step()
-    services.database.jobs.finish(job, JobState.FAILED, error="one label only")
-    launcher.children[job.id].status = 1
+def test_what_the_job_itself_wrote_stands(services: Services, job: Watched) -> None:
+    job.worker.step()
+    services.database.jobs.finish(job.now, JobState.FAILED, error="one label only")
+    job.child.status = 1
 
-    worker.step()
+    job.worker.step()
 
-    assert services.database.jobs.get(job.id).error == "one label only"
+    assert job.now.error == "one label only"
 
 
-def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Services, launcher: FakeLauncher) -> None:
-    job, _ = PrelabelJob(trigger="test").request(services, 1)
+def test_a_cancelled_job_gets_time_to_stop_and_is_then_stopped(services: Services, job: Watched) -> None:
     worker = Worker(services, WorkerIntervals(cancel_grace_s=0.05))
     worker.step()
     services.database.jobs.cancel(job.id)
 
     worker.step()
-    assert not launcher.children[job.id].was_terminated
+    assert not job.child.was_terminated
     time.sleep(0.06)
     worker.step()
-    assert launcher.children[job.id].was_terminated
+    assert job.child.was_terminated
     worker.step()
 
-    assert state(services, job) is JobState.CANCELLED
-    assert worker.is_idle
+    assert (job.now.state, worker.is_idle) == (JobState.CANCELLED, True)
 
 
 def test_the_worker_keeps_house(services: Services, project: Project, launcher: FakeLauncher) -> None:

@@ -46,7 +46,6 @@ class GraphRuntime(Runtime):
 
     Args:
         max_length_tokens: longest sequence that will be asked for.
-        threads: that compute; None: as many as there are cores.
         shapes: most shapes of the input to prepare, all of them before anything is computed, where shapes are
             prepared; None: as many as are worth it.
 
@@ -71,19 +70,15 @@ class GraphRuntime(Runtime):
     trial_shapes: ClassVar[int | None] = None
     tokens_per_batch = 4 * row_tokens
 
-    @abstractmethod
-    def __init__(
-        self,
-        graph: Graph,
-        words: Floats2d,
-        *,
-        max_length_tokens: int,
-        threads: int | None = None,
-        shapes: int | None = None,
-    ) -> None:
+    def __init__(self, graph: Graph, words: Floats2d, *, max_length_tokens: int, shapes: int | None = None) -> None:
         self._facts, self._words = graph.facts, words
         # Sequences of a graph that is not packed have a row each.
         self._row_tokens = self.row_tokens if graph.facts.is_packed else 0
+        self._prepare(graph, max_length_tokens, shapes)
+
+    @abstractmethod
+    def _prepare(self, graph: Graph, max_length_tokens: int, shapes: int | None, /) -> None:
+        """Load the graph, and settle `memory_bytes`."""
 
     @classmethod
     def file_of(cls, graph: Graph) -> Path | None:

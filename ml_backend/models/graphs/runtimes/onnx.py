@@ -22,21 +22,12 @@ class OnnxRuntime(GraphRuntime):
     order = 3
     is_exact = True
 
-    def __init__(
-        self,
-        graph: Graph,
-        words: Floats2d,
-        *,
-        max_length_tokens: int,
-        threads: int | None = None,
-        shapes: int | None = None,
-    ) -> None:
-        super().__init__(graph, words, max_length_tokens=max_length_tokens, threads=threads, shapes=shapes)
+    def _prepare(self, graph: Graph, _max_length_tokens: int, _shapes: int | None, /) -> None:
         try:
             import onnxruntime
 
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = threads or cores()
+            options.intra_op_num_threads = cores()
             self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             # onnxruntime's own exceptions have no common base but this.

@@ -41,16 +41,7 @@ class OpenVinoRuntime(GraphRuntime):
     # A few shapes, all of them ready: one that still compiled others would lose to one that was done with it.
     trial_shapes = EAGER
 
-    def __init__(
-        self,
-        graph: Graph,
-        words: Floats2d,
-        *,
-        max_length_tokens: int,
-        threads: int | None = None,
-        shapes: int | None = None,
-    ) -> None:
-        super().__init__(graph, words, max_length_tokens=max_length_tokens, threads=threads, shapes=shapes)
+    def _prepare(self, graph: Graph, max_length_tokens: int, shapes: int | None, /) -> None:
         file = self.file_of(graph)
         if file is None:
             raise GraphError(f"{graph.folder} holds no graph in 8 bits")
@@ -61,7 +52,7 @@ class OpenVinoRuntime(GraphRuntime):
             self._model = self._core.read_model(file)
         except (ImportError, RuntimeError) as error:
             raise GraphError(f"OpenVINO cannot read {file}: {error}") from error
-        self._properties = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads or cores()}
+        self._properties = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": cores()}
         copy_bytes = self._copy_bytes(file)
         eager = shapes or EAGER
         wanted = _shapes(max_length_tokens, shapes or max(EAGER, COPIES_BYTES // copy_bytes))

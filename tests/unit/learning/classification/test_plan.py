@@ -68,15 +68,6 @@ def test_every_fold_learns_from_the_descriptions_and_none_scores_them() -> None:
     assert max(fold.train.max() for fold in without.folds) < 18
 
 
-def test_the_same_seed_plans_the_same() -> None:
-    data = keyword_data(6)
-
-    first, again = (plan_for(data, FAST).folds for _ in range(2))
-
-    for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one.train, other.train)
-
-
 def test_the_work_is_bounded_by_the_settings() -> None:
     data = keyword_data(100)
     settings = replace(FAST, epochs=None, folds=5, fold_rows=60, fold_most_rows=30, description_weight=0.0)
@@ -117,13 +108,10 @@ def test_adversarial_passes_take_as_long_again() -> None:
     assert plain.tuning_s(0.01) == pytest.approx(13.133, abs=1e-3)
 
 
-def test_what_fits_is_left_as_it_is() -> None:
-    assert PLAN.within(26.2, row_s=0.01, is_asked=False) is PLAN
-
-
 @pytest.mark.parametrize(
     ("left_s", "folds", "adversarial_size", "epochs", "cuts"),
     [
+        (26.2, 2, 0.1, 5, ()),
         (26.0, 1, 0.1, 5, ("1 fold instead of 2",)),
         (18.0, 1, 0.0, 5, ("1 fold instead of 2", "no adversarial passes")),
         (8.1, 1, 0.0, 4, ("1 fold instead of 2", "no adversarial passes", "4 epochs instead of 5")),
@@ -135,11 +123,22 @@ def test_folds_then_adversarial_passes_then_epochs_are_left_out(
 ) -> None:
     plan = PLAN.within(left_s, row_s=0.01, is_asked=False)
 
-    assert len(plan.folds) == folds
-    assert plan.hyperparameters.adversarial_size == adversarial_size
-    assert plan.hyperparameters.epochs == epochs
-    assert plan.cuts == cuts
+    figures = plan.hyperparameters
+    assert (len(plan.folds), figures.adversarial_size, figures.epochs) == (folds, adversarial_size, epochs)
+    assert (plan.cuts, plan.tuned) == (cuts, Method.LORA)
     assert plan.tuning_s(0.01) <= left_s
+
+
+@pytest.mark.parametrize(
+    ("is_asked", "tuned", "folds", "cut"),
+    [(False, None, 2, "no lora"), (True, Method.LORA, 0, "as many steps as there was time for")],
+    ids=["the regression is all there is and has its folds", "tuning that was asked for gets what time there is"],
+)
+def test_where_no_epoch_fits(is_asked: bool, tuned: Method | None, folds: int, cut: str) -> None:
+    plan = PLAN.within(1.0, row_s=0.01, is_asked=is_asked)
+
+    assert (plan.tuned, len(plan.folds), plan.cuts[-1]) == (tuned, folds, cut)
+    assert plan.tuned is None or plan.hyperparameters.epochs == 1
 
 
 def test_a_small_fold_keeps_the_epochs_that_give_it_the_steps_of_the_whole_training() -> None:
@@ -150,20 +149,3 @@ def test_a_small_fold_keeps_the_epochs_that_give_it_the_steps_of_the_whole_train
     assert plan.hyperparameters.epochs == 2
     assert plan.fold_epochs == 5
     assert whole.within(2.0, row_s=0.01, is_asked=False).fold_epochs == 2
-
-
-def test_where_no_epoch_fits_the_regression_is_all_there_is_and_still_has_its_folds() -> None:
-    plan = PLAN.within(1.0, row_s=0.01, is_asked=False)
-
-    assert plan.tuned is None
-    assert len(plan.folds) == 2
-    assert plan.cuts == ("no lora",)
-
-
-def test_tuning_that_was_asked_for_gets_what_time_there_is() -> None:
-    plan = PLAN.within(1.0, row_s=0.01, is_asked=True)
-
-    assert plan.tuned is Method.LORA
-    assert plan.folds == ()
-    assert plan.hyperparameters.epochs == 1
-    assert plan.cuts[-1] == "as many steps as there was time for"

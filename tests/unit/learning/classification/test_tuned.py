@@ -9,14 +9,12 @@ import torch
 
 from ml_backend.domain.example import Span
 from ml_backend.domain.model import Method
-from ml_backend.domain.progress import Progress
 from ml_backend.errors import TrainingError
 from ml_backend.learning.classification.settings import Hyperparameters, TrainingSettings
 from ml_backend.learning.classification.tuned import TunedClassifier
 from ml_backend.learning.loop.checkpoints import Checkpoints, EpochCheckpoints
 from ml_backend.learning.loop.fit import FitResult, fit, training_steps
-from ml_backend.learning.loop.meter import ProgressMeter
-from ml_backend.learning.loop.observer import Step, TrainingObserver
+from ml_backend.learning.loop.observer import Step
 from ml_backend.learning.objectives.base import Objective
 from ml_backend.learning.rows.data import LabeledTexts
 from ml_backend.learning.rows.encoded import EncodedRows
@@ -24,8 +22,9 @@ from ml_backend.models.bundle.head import Head
 from ml_backend.models.text.torch_encoder import TextEncoder
 from tests.unit.learning.builders import (
     FAST,
-    LINEAR_HEADS,
     NAMES,
+    Interrupter,
+    Interruption,
     keyword_data,
     labeled,
     labeled_as,
@@ -39,11 +38,6 @@ HYPERPARAMETERS = Hyperparameters(epochs=2, lora_r=2, lora_alpha=4, batch_size=8
 ROWS, VALIDATION = keyword_data(8).train, keyword_data(4).train
 State = dict[str, torch.Tensor]
 TUNED = [Method.LORA, Method.FULL]
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
-    return tiny_encoder(tmp_path_factory.mktemp("models") / "bert")
 
 
 class Tuning:
@@ -110,10 +104,9 @@ def test_training_lowers_the_loss_on_every_architecture(architecture: str, metho
         np.testing.assert_array_equal(after[name], tensor)
 
 
-@pytest.mark.parametrize("method", TUNED)
-@pytest.mark.parametrize("kind", LINEAR_HEADS)
-def test_training_lowers_the_loss_of_every_kind(encoder: TextEncoder, kind: str, method: Method) -> None:
-    rows = ROWS if kind == "softmax" else topic_data(kind, 24).train
+@pytest.mark.parametrize(("kind", "method"), [("sigmoid", Method.LORA), ("tags", Method.FULL)])
+def test_training_lowers_the_loss_of_the_other_kinds(encoder: TextEncoder, kind: str, method: Method) -> None:
+    rows = topic_data(kind, 24).train
 
     with tuning(encoder, None, method=method, kind=kind, rows=rows, epochs=8, **RATES) as it:
         losses = [step.loss for step in it.train(rows)]
@@ -121,24 +114,15 @@ def test_training_lowers_the_loss_of_every_kind(encoder: TextEncoder, kind: str,
     assert np.mean(losses[-6:]) < 0.75 * np.mean(losses[:3])
 
 
-def test_fresh_adapters_change_nothing_and_leave_nothing_behind(encoder: TextEncoder) -> None:
-    before = encoder.embed(ROWS.texts)
-
-    with tuning(encoder) as it:
-        np.testing.assert_allclose(it.logits(), HEAD.logits(before), atol=1e-5)
-        it.train()
-        assert np.abs(encoder.embed(ROWS.texts) - before).max() > 1e-4
-
-    np.testing.assert_array_equal(encoder.embed(ROWS.texts), before)
-    assert not [name for name, _ in encoder.backbone.module.named_parameters() if "lora" in name]
-
-
 @pytest.mark.parametrize("method", TUNED)
-def test_what_was_trained_is_taken_out_after_an_error_too(encoder: TextEncoder, method: Method) -> None:
+def test_what_is_trained_begins_as_the_base_model_and_is_taken_out_also_after_an_error(
+    encoder: TextEncoder, method: Method
+) -> None:
     before = encoder.embed(ROWS.texts)
 
     def interrupted() -> None:
         with tuning(encoder, method=method, full_learning_rate=1e-2) as it:
+            np.testing.assert_allclose(it.logits(), HEAD.logits(before), atol=1e-5)
             it.train()
             assert np.abs(encoder.embed(ROWS.texts) - before).max() > 1e-4
             raise KeyboardInterrupt
@@ -147,20 +131,9 @@ def test_what_was_trained_is_taken_out_after_an_error_too(encoder: TextEncoder, 
         interrupted()
 
     np.testing.assert_array_equal(encoder.embed(ROWS.texts), before)
-    assert not any(parameter.requires_grad for parameter in encoder.backbone.module.parameters())
-
-
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_the_same_seed_gives_the_same_logits_and_another_one_does_not(encoder: TextEncoder, dropout: float) -> None:
-    def logits(seed: int) -> np.ndarray:
-        with tuning(encoder, settings=replace(FAST, lora_dropout=dropout, seed=seed)) as it:
-            it.train()
-            return it.logits()
-
-    first = logits(1)
-
-    np.testing.assert_array_equal(logits(1), first)
-    assert np.abs(logits(2) - first).max() > 1e-4
+    parameters = dict(encoder.backbone.module.named_parameters())
+    assert not [name for name, parameter in parameters.items() if "lora" in name or parameter.requires_grad]
+    assert not encoder.backbone.module.training
 
 
 def test_training_leaves_the_callers_random_numbers_alone(encoder: TextEncoder) -> None:
@@ -168,7 +141,7 @@ def test_training_leaves_the_callers_random_numbers_alone(encoder: TextEncoder) 
     expected = torch.rand(3)
     torch.manual_seed(5)
     for method in TUNED:
-        with tuning(encoder, method=method) as it:
+        with tuning(encoder, method=method, epochs=1) as it:
             it.train()
 
     assert torch.equal(torch.rand(3), expected)
@@ -194,7 +167,6 @@ def test_only_the_scale_of_weights_relative_to_each_other_matters(encoder: TextE
             return it.logits(rows)
 
     np.testing.assert_allclose(logits(1.0), logits(10.0), atol=1e-5)
-    assert np.abs(logits(1.0) - logits(1.0)).max() == 0
 
 
 def test_a_loss_that_is_not_finite_says_what_to_lower(encoder: TextEncoder) -> None:
@@ -206,26 +178,6 @@ def test_a_loss_that_is_not_finite_says_what_to_lower(encoder: TextEncoder) -> N
     )
     with tuning(encoder, broken, adapter_learning_rate=3e-3) as it, pytest.raises(TrainingError, match=said):
         it.train()
-
-
-@pytest.mark.parametrize("method", TUNED)
-def test_a_former_state_comes_back(encoder: TextEncoder, method: Method) -> None:
-    with tuning(encoder, method=method) as it:
-        it.train()
-        state, expected = it.model.state(), it.logits()
-        it.train()
-        assert np.abs(it.logits() - expected).max() > 1e-4
-
-        it.model.restore(state)
-
-        np.testing.assert_array_equal(it.logits(), expected)
-
-
-def test_emoji_and_texts_beyond_every_limit_train(encoder: TextEncoder) -> None:
-    rows = labeled(["🙂" * 3000, "card " * 5000, "\x00 \u202e cash", "ﷺ" * 10], [0, 1, 2, 0])
-
-    with tuning(encoder) as it:
-        assert all(np.isfinite(step.loss) for step in it.train(rows))
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "tags"])
@@ -284,33 +236,24 @@ def test_adversarial_steps_learn_something_else_and_leave_no_hook(encoder: TextE
             return it.logits()
 
     assert np.abs(logits(0.0) - logits(0.1)).max() > 1e-4
-    np.testing.assert_array_equal(logits(0.1), logits(0.1))
     assert not encoder.backbone.module.get_input_embeddings()._forward_hooks
 
 
-@pytest.mark.parametrize("has_validation", [True, False])
-@pytest.mark.parametrize("method", TUNED)
+@pytest.mark.parametrize(("method", "has_validation"), [(Method.LORA, False), (Method.FULL, True)])
 def test_an_interrupted_training_ends_as_one_that_was_not(
     encoder: TextEncoder, method: Method, has_validation: bool, tmp_path: Path
 ) -> None:
     settings = replace(FAST, lora_dropout=0.2, patience_epochs=4)
 
     def train(checkpoints: EpochCheckpoints | None = None, *, until: int = 100) -> tuple[FitResult, State]:
-        def report(_: Progress) -> None:
-            nonlocal until
-            until -= 1
-            if not until:
-                raise KeyboardInterrupt
-
-        observer = TrainingObserver(ProgressMeter(report, 1), "training", rows_per_epoch=1)
         with tuning(encoder, method=method, settings=settings, epochs=4, full_learning_rate=1e-2) as it:
             it.model.set_rows(it.encode(ROWS), it.encode(VALIDATION) if has_validation else None)
-            result = fit(it.model, settings, observer=observer, checkpoints=checkpoints)
+            result = fit(it.model, settings, observer=Interrupter(until), checkpoints=checkpoints)
             return result, it.model.state()
 
     result, state = train()
     checkpoints = Checkpoints(tmp_path, {}).epochs("lora")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interruption):
         train(checkpoints, until=8)
     resumed, resumed_state = train(checkpoints)
 

@@ -15,16 +15,14 @@ def decoded(row: TokenPair, part: slice) -> str:
 
 
 def test_a_pair_is_its_prompt_in_the_template_then_its_response_with_the_ending() -> None:
-    (row,) = TokenPairs.of([Pair("My card?", "Block it.", 0.5)], FORMAT, max_length_tokens=200).rows
+    pairs = TokenPairs.of([Pair("My card?", "Block it.", 0.5)], FORMAT, max_length_tokens=200)
 
+    (row,) = pairs.rows
+    assert pairs.warnings("train rows") == []
     assert decoded(row, slice(0, row.prompt_tokens)) == "<|start|>user\nMy card?<|end|>\n<|start|>assistant\n"
     assert decoded(row, slice(row.prompt_tokens, None)) == "Block it.<|end|>"
     assert row.weight == 0.5
-
-
-def test_generation_goes_on_from_just_the_tokens_that_training_saw() -> None:
-    (row,) = TokenPairs.of([Pair("My card?", "Block it.")], FORMAT, max_length_tokens=200).rows
-
+    # Generation goes on from just the tokens that training saw.
     assert list(row.ids[: row.prompt_tokens]) == FORMAT.prompt_ids("My card?")[0]
 
 
@@ -61,10 +59,6 @@ def test_a_long_prompt_leaves_half_of_the_length_to_a_long_response() -> None:
     assert (pairs.cut_prompts, pairs.cut_responses) == (1, 1)
     assert 45 <= pairs.rows[0].prompt_tokens <= 50
     assert len(pairs.rows[0].ids) == 100
-
-
-def test_nothing_is_told_where_nothing_was_cut() -> None:
-    assert TokenPairs.of([Pair("a", "b")], FORMAT, max_length_tokens=100).warnings("train rows") == []
 
 
 def test_a_template_that_leaves_no_room_is_refused() -> None:

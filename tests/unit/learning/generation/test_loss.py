@@ -8,14 +8,9 @@ from ml_backend.learning.generation.loss import holdout_loss, perplexity, respon
 from ml_backend.models.base.device import has_bf16
 from ml_backend.models.base.token_batches import compute_context
 from ml_backend.models.generation.language_model import LanguageModel
-from tests.tiny_language_models import byte_tokenizer, tiny_decoder
+from tests.unit.learning.generation.builders import tiny
 
 ROWS = [TokenPair((1, 20, 30, 40, 50, 60), 3), TokenPair((1, 21, 31, 41), 2), TokenPair((1, 22, 32), 2)]
-
-
-def tiny(kind: str = "llama") -> LanguageModel:
-    tokenizer = byte_tokenizer()
-    return LanguageModel.of(tiny_decoder(kind, tokenizer), tokenizer, name=kind, digest="")
 
 
 def by_hand(model: LanguageModel, row: TokenPair) -> list[float]:
@@ -50,15 +45,6 @@ def test_prompt_tokens_have_no_weight() -> None:
     assert embeddings.grad[[1, 20, 30]].abs().sum() > 0
     assert embeddings.grad[40].abs().sum() == 0  # read after all that is learned
     assert told.argmax() == 40
-
-
-def test_a_loss_does_not_depend_on_what_it_is_padded_with() -> None:
-    model = tiny()
-    with torch.inference_mode():
-        alone = [float(response_losses(model, [row]).sum()) for row in ROWS]
-        together = [float(losses.sum()) for losses in response_losses(model, ROWS)]
-
-    assert together == pytest.approx(alone, rel=2e-2)
 
 
 def test_the_holdout_loss_is_the_mean_over_tokens_however_many_go_through_at_a_time() -> None:

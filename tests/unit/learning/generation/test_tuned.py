@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +5,6 @@ import pytest
 import torch
 
 from ml_backend.domain.model import Method
-from ml_backend.domain.progress import Progress
 from ml_backend.errors import TrainingError
 from ml_backend.learning.generation.data import TokenPairs
 from ml_backend.learning.generation.loss import holdout_loss
@@ -14,9 +12,9 @@ from ml_backend.learning.generation.settings import GenerationSettings
 from ml_backend.learning.generation.tuned import TunedLanguageModel
 from ml_backend.learning.loop.checkpoints import Checkpoints, EpochCheckpoints
 from ml_backend.learning.loop.fit import FitResult, fit, training_steps
-from ml_backend.learning.loop.meter import ProgressMeter
-from ml_backend.learning.loop.observer import Step, TrainingObserver
+from ml_backend.learning.loop.observer import Step
 from ml_backend.models.generation.language_model import LanguageModel
+from tests.unit.learning.builders import Interrupter, Interruption
 from tests.unit.learning.generation.builders import FAST, OTHERS, PAIRS, tiny, tokens
 
 State = dict[str, torch.Tensor]
@@ -99,7 +97,7 @@ def test_a_heavier_row_counts_for_more() -> None:
     model = tiny()
     rows = tokens(model, PAIRS[:2])
     heavy = replace(rows, rows=(replace(rows.rows[0], weight=50.0), rows.rows[1]))
-    settings = replace(FAST, epochs=20, learning_rate=1e-2)
+    settings = replace(FAST, epochs=8, learning_rate=1e-2)
 
     def losses_after(pairs: TokenPairs) -> list[float]:
         with TunedLanguageModel.over(model, settings) as tuned:
@@ -131,27 +129,19 @@ def test_the_epoch_with_the_lowest_holdout_loss_is_kept() -> None:
     assert sum(passes) == result.epochs * len(OTHERS)
 
 
-@pytest.mark.parametrize("has_holdout", [True, False], ids=["holdout", "no-holdout"])
-@pytest.mark.parametrize("method", [Method.LORA, Method.FULL])
+@pytest.mark.parametrize(("method", "has_holdout"), [(Method.LORA, False), (Method.FULL, True)])
 def test_an_interrupted_training_ends_as_one_that_was_not(method: Method, has_holdout: bool, tmp_path: Path) -> None:
     settings = replace(FAST, method=method, epochs=4, lora_dropout=0.2, patience_epochs=4)
 
     def tune(checkpoints: EpochCheckpoints | None = None, *, until: int = 100) -> tuple[FitResult, State]:
-        def report(_: Progress) -> None:
-            nonlocal until
-            until -= 1
-            if not until:
-                raise KeyboardInterrupt
-
         model = tiny()
-        observer = TrainingObserver(ProgressMeter(report, 1), "training", rows_per_epoch=1)
         with TunedLanguageModel.over(model, settings) as tuned:
             tuned.set_rows(tokens(model), tokens(model, OTHERS) if has_holdout else None)
-            return fit(tuned, settings, observer=observer, checkpoints=checkpoints), tuned.state()
+            return fit(tuned, settings, observer=Interrupter(until), checkpoints=checkpoints), tuned.state()
 
     result, state = tune()
     checkpoints = Checkpoints(tmp_path, {}).epochs("text")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interruption):
         tune(checkpoints, until=6)
     resumed, resumed_state = tune(checkpoints)
 
@@ -220,14 +210,15 @@ def test_small_models_keep_their_activations_unless_they_are_told_not_to(
 
 
 def test_dropout_is_in_the_adapters_alone_and_ends_with_training() -> None:
-    def active(modules: Sequence[tuple[str, torch.nn.Module]]) -> list[str]:
-        return [name for name, each in modules if isinstance(each, torch.nn.Dropout) and each.training and each.p > 0]
+    def active() -> list[str]:
+        dropouts = [(name, m) for name, m in model.module.named_modules() if isinstance(m, torch.nn.Dropout)]
+        return [name for name, dropout in dropouts if dropout.training and dropout.p > 0]
 
     model = tiny("gpt2")
     settings = replace(FAST, lora_dropout=0.3, gradient_checkpointing=True)
     with TunedLanguageModel.over(model, settings) as tuned:
         with tuned.training():
-            within = active(list(model.module.named_modules()))
+            within = active()
         assert within
         assert all("lora_dropout" in name for name in within)
-        assert not active(list(model.module.named_modules()))
+        assert not active()

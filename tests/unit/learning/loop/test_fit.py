@@ -17,6 +17,7 @@ from ml_backend.learning.loop.observer import EpochResult, Step, TrainingObserve
 from ml_backend.learning.loop.schedule import Deadline
 from ml_backend.learning.loop.settings import LoopSettings
 from ml_backend.learning.loop.trainable import Trainable
+from tests.unit.learning.builders import Interrupter, Interruption, fake_run
 
 SETTINGS = LoopSettings(patience_epochs=2)
 
@@ -131,26 +132,6 @@ def test_a_loss_that_is_not_finite_says_what_to_lower() -> None:
         result_of(Line(lr=1e30))
 
 
-class Interruption(Exception):
-    """Somebody pulled the plug."""
-
-
-class Interrupter(TrainingObserver):
-    """Stops a training at a step, and remembers what it was told."""
-
-    def __init__(self, at_step: int = 100) -> None:
-        super().__init__(ProgressMeter(lambda _: None, 1), "training", rows_per_epoch=5)
-        self._at_step = at_step
-        self.resumed: list[int] = []
-
-    def on_resume(self, epoch: int) -> None:
-        self.resumed.append(epoch)
-
-    def on_step(self, step: Step) -> None:
-        if step.number == self._at_step:
-            raise Interruption
-
-
 def checkpoints_in(folder: Path) -> EpochCheckpoints:
     return Checkpoints(folder, {}).epochs("line")
 
@@ -193,7 +174,6 @@ def test_on_a_gpu_its_random_state_is_saved_and_put_back(tmp_path: Path, monkeyp
 
 
 def test_an_observer_reports_progress_and_about_200_points(tmp_path: Path) -> None:
-    from tests.unit.learning.builders import fake_run
 
     seen, run = [], fake_run(tmp_path)
     meter = ProgressMeter(seen.append, 4 * 500)

@@ -1,4 +1,7 @@
-"""What changes of a label config mean, from `/setup` and PROJECT_UPDATED to the status page and the rows."""
+"""Projects as they are remembered: what answers them, and what changes of their label configs mean.
+
+Changes are followed from `/setup` and PROJECT_UPDATED to the status page and the rows.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,12 +14,14 @@ from sqlalchemy import text
 from ml_backend.domain.annotation import Task
 from ml_backend.domain.config_changes import Absence
 from ml_backend.domain.example import Target
+from ml_backend.domain.model import ModelVersion, PromotionState
 from ml_backend.domain.project import Project
-from ml_backend.domain.snapshot import Split
+from ml_backend.domain.snapshot import Split, SplitFractions
+from ml_backend.errors import UnreadableLabelConfig, UnsupportedLabelConfig
 from ml_backend.labelstudio.payloads import parse_webhook
 from ml_backend.snapshots.store import SnapshotFolder
 from ml_backend.workflows.connecting.config_history import changes_between, changes_since_training, control_absences
-from ml_backend.workflows.connecting.projects import remember_project
+from ml_backend.workflows.connecting.projects import announced_version, remember_project, slug_of
 from ml_backend.workflows.exporting.snapshots import export_project
 from ml_backend.workflows.jobs.project_upkeep import ProjectUpkeep
 from ml_backend.workflows.labeling.ingest import receive
@@ -25,7 +30,6 @@ from ml_backend.workflows.labeling.prelabel import push_missing
 from ml_backend.workflows.promoting.promote import Promoter
 from ml_backend.workflows.services import Services
 from ml_backend.workflows.status import ProjectStatus
-from tests.fakes import FakeClock
 from tests.services import CONFIG, add_project, add_version, build_test_services, choice, texts_in
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -33,16 +37,6 @@ WITHOUT_RETURNS = CONFIG.replace('<Choice value="Returns"/>', "")
 PARTS = '<Labels name="parts" toName="text"><Label value="Number"/></Labels>'
 WITH_PARTS = CONFIG.replace("</View>", f"{PARTS}</View>")
 LOST = ("'category' no longer has 'Returns': annotations with such a label are left out, and it is never suggested.",)
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def services(tmp_path: Path, clock: FakeClock) -> Services:
-    return build_test_services(tmp_path, clock=clock)
 
 
 def champion(services: Services, project: Project, label: str = "Shipping") -> str:
@@ -106,6 +100,7 @@ def test_a_champion_keeps_giving_the_labels_that_are_left_and_no_others(
 
     assert [region["value"]["choices"] for region in found.predictions[0].result] == shown
     assert found.predictions[0].model_version == name
+    assert dict(found.empty) == ({} if shown else {"unknown_label": 1})
 
 
 def test_a_champion_whose_control_was_renamed_answers_nothing(services: Services) -> None:
@@ -125,7 +120,7 @@ def tell(services: Services, **claims: Any) -> str | None:
         claims: what a forged event says otherwise than Label Studio.
     """
     body = {"action": "PROJECT_UPDATED", "project": services.studio.project_json(1) | claims}
-    assert receive(services, parse_webhook(body)).job is None
+    assert "job" not in receive(services, parse_webhook(body))
     ProjectUpkeep(services, again_s=0).run()
     jobs = services.database.jobs.newest()
     return jobs[0].kind if jobs else None
@@ -163,19 +158,6 @@ def test_what_an_event_claims_of_a_project_is_not_believed(services: Services, c
     assert len(services.database.projects.label_configs(1)) == 1
 
 
-def test_a_forged_event_between_two_true_ones_leaves_no_trace(services: Services) -> None:
-    add_project(services, title="Before")
-    services.studio.update_project(1, {"title": "After"})
-
-    tell(services)
-    tell(services, title="Forged", label_config=WITH_PARTS)
-    update(services, WITHOUT_RETURNS)
-
-    seen = services.database.projects.label_configs(1)
-    assert [each.label_config for each in seen] == [CONFIG, WITHOUT_RETURNS]
-    assert services.database.projects.get(1).title == "After"
-
-
 def test_a_changed_label_config_leaves_the_pre_labels_of_a_champion(services: Services) -> None:
     champion(services, add_project(services))
 
@@ -190,11 +172,11 @@ def test_pre_labels_are_not_pushed_where_that_is_switched_off(tmp_path: Path) ->
     assert update(services, WITHOUT_RETURNS) is None
 
 
-def labelled(services: Services, clock: FakeClock, task_id: int) -> None:
+def labelled(services: Services, task_id: int) -> None:
     """An annotation of now that leaves all controls but the first one empty."""
     stored = services.studio.submit_annotation(task_id, {"result": choice("Billing")})
-    services.studio.annotations[stored["id"]]["updated_at"] = clock().isoformat()
-    clock.advance(60)
+    services.studio.annotations[stored["id"]]["updated_at"] = services.clock().isoformat()
+    services.clock.advance(60)
 
 
 def targets(services: Services, project: Project) -> list[dict[str, Target]]:
@@ -205,12 +187,12 @@ EMPTY_PARTS: dict[str, Target] = {"category": "Billing", "parts": ()}
 NO_PARTS: dict[str, Target] = {"category": "Billing"}
 
 
-def test_a_control_that_came_later_is_answered_by_later_annotations_alone(services: Services, clock: FakeClock) -> None:
+def test_a_control_that_came_later_is_answered_by_later_annotations_alone(services: Services) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 2))
-    labelled(services, clock, 1)
+    labelled(services, 1)
     update(services, WITH_PARTS)
-    came_at = clock()
-    labelled(services, clock, 2)
+    came_at = services.clock()
+    labelled(services, 2)
 
     assert control_absences(services, project) == {"parts": (Absence(BEGINNING, came_at),)}
     assert targets(services, project) == [NO_PARTS, EMPTY_PARTS]
@@ -220,58 +202,44 @@ RENAMED = WITH_PARTS.replace('name="parts"', 'name="pieces"')
 
 
 @pytest.mark.parametrize("meanwhile", [CONFIG, RENAMED])
-def test_a_control_that_comes_back_as_it_was_keeps_its_answers(
-    services: Services, clock: FakeClock, meanwhile: str
-) -> None:
+def test_a_control_that_comes_back_as_it_was_keeps_its_answers(services: Services, meanwhile: str) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 3), label_config=WITH_PARTS)
-    labelled(services, clock, 1)
+    labelled(services, 1)
     update(services, meanwhile)
-    labelled(services, clock, 2)
+    labelled(services, 2)
     update(services, WITH_PARTS)
-    labelled(services, clock, 3)
+    labelled(services, 3)
 
     assert targets(services, project) == [EMPTY_PARTS, NO_PARTS, EMPTY_PARTS]
 
 
-def test_a_label_config_that_is_saved_and_reverted_at_once_does_no_harm(services: Services, clock: FakeClock) -> None:
+def test_a_label_config_that_is_saved_and_reverted_at_once_does_no_harm(services: Services) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 3), label_config=WITH_PARTS)
     for task_id in (1, 2, 3):
-        labelled(services, clock, task_id)
+        labelled(services, task_id)
     for config in (CONFIG, WITH_PARTS, RENAMED, WITH_PARTS):
         update(services, config)
 
     assert targets(services, project) == [EMPTY_PARTS] * 3
 
 
-def test_a_late_event_with_an_older_config_does_no_harm(services: Services, clock: FakeClock) -> None:
-    project = add_project(services, texts_in(Split.TRAIN, 2))
-    update(services, WITH_PARTS)
-    labelled(services, clock, 1)
-    tell(services, label_config=CONFIG)
-    labelled(services, clock, 2)
-
-    assert targets(services, project) == [EMPTY_PARTS] * 2
-
-
 @pytest.mark.parametrize("claimed", [CONFIG, RENAMED, WITH_PARTS.replace("<Labels ", '<Choices choice="multiple" ')])
-def test_a_control_keeps_its_answers_in_databases_that_believed_an_event(
-    services: Services, clock: FakeClock, claimed: str
-) -> None:
+def test_a_control_keeps_its_answers_in_databases_that_believed_an_event(services: Services, claimed: str) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 2), label_config=WITH_PARTS)
-    labelled(services, clock, 1)
+    labelled(services, 1)
     services.database.projects.set_label_config(1, claimed, "another")
-    clock.advance(60)
+    services.clock.advance(60)
     with services.database.engine.begin() as connection:
         connection.execute(text("UPDATE label_configs SET is_confirmed = false"))
-    labelled(services, clock, 2)
+    labelled(services, 2)
 
     assert targets(services, project) == [EMPTY_PARTS] * 2
 
 
-def test_a_former_config_that_cannot_be_served_any_more_tells_nothing(services: Services, clock: FakeClock) -> None:
+def test_a_former_config_that_cannot_be_served_any_more_tells_nothing(services: Services) -> None:
     project = add_project(services, texts_in(Split.TRAIN, 1), label_config=WITH_PARTS)
     services.database.projects.set_label_config(1, "<View/>", "another")
-    labelled(services, clock, 1)
+    labelled(services, 1)
 
     assert targets(services, project) == [EMPTY_PARTS]
 
@@ -289,3 +257,120 @@ def test_a_snapshot_tells_how_many_annotations_hold_labels_that_are_gone(service
         "answers to 'category' with labels that the label config no longer has are left out: Returns (2); put the "
         "labels back, or label these tasks again."
     )
+
+
+OTHER = CONFIG.replace("Returns", "Refunds")
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        ("Support Tickets", "support-tickets"),
+        ("  Ä/ö -- B2B!  ", "b2b"),
+        ("東京", "labelloop"),
+        ("", "labelloop"),
+        ("x" * 39 + " yz", "x" * 39),
+        ("a" * 60, "a" * 40),
+    ],
+)
+def test_a_slug_is_short_and_plain(title: str, slug: str) -> None:
+    assert slug_of(title) == slug
+
+
+def test_a_new_project_gets_slug_and_split_and_keeps_them(services: Services) -> None:
+    first = remember_project(services, 7, CONFIG, title="Tickets", split=SplitFractions(0.6, 0.2, 0.2))
+    again = remember_project(services, 7, CONFIG, title="Renamed", slug="other", split=SplitFractions(1, 0, 0))
+
+    assert (first.ref.key, first.title, first.split) == ("tickets-7", "Tickets", SplitFractions(0.6, 0.2, 0.2))
+    assert (again.ref.key, again.title, again.split) == ("tickets-7", "Renamed", SplitFractions(0.6, 0.2, 0.2))
+
+
+def test_setup_tells_no_title_so_the_known_one_stays(services: Services) -> None:
+    remember_project(services, 7, CONFIG, title="Tickets")
+
+    assert remember_project(services, 7, CONFIG).title == "Tickets"
+    assert remember_project(services, 8, CONFIG).title == "Project 8"
+
+
+def test_what_a_changed_label_config_means_is_logged(services: Services, caplog: pytest.LogCaptureFixture) -> None:
+    remember_project(services, 7, CONFIG)
+    caplog.clear()
+
+    remember_project(services, 7, CONFIG.replace('<Choice value="Returns"/>', ""))
+
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "the label config of project 7 has changed: 'category' no longer has 'Returns': annotations with such a label "
+        "are left out, and it is never suggested."
+    )
+
+
+def test_layout_changes_the_config_and_not_its_fingerprint(services: Services) -> None:
+    before = remember_project(services, 7, CONFIG)
+    after = remember_project(services, 7, CONFIG.replace("<View>", "<View><Header value='Which?'/>"))
+
+    assert "Header" in after.label_config
+    assert after.label_config_fingerprint == before.label_config_fingerprint
+
+
+@pytest.mark.parametrize(("config", "error"), [("<View", UnreadableLabelConfig), ("<View/>", UnsupportedLabelConfig)])
+def test_a_config_that_cannot_be_served_leaves_the_known_one(
+    services: Services, config: str, error: type[Exception]
+) -> None:
+    remember_project(services, 7, CONFIG)
+
+    with pytest.raises(error):
+        remember_project(services, 7, config)
+    with pytest.raises(error):
+        remember_project(services, 8, config)
+
+    assert [project.label_config for project in services.database.projects.all()] == [CONFIG]
+
+
+def test_a_promoted_version_is_announced_from_its_commit_point_on(services: Services) -> None:
+    project = add_project(services)
+    version, promotions = add_version(services, project).name, services.database.promotions
+    begun = promotions.begin(1, version, previous="x", reason="r", is_forced=False)
+    announced = [announced_version(services, project)]
+    pushed = promotions.advance(begun, PromotionState.PUSHED)
+    announced.append(announced_version(services, project))
+    promotions.commit(pushed, project.ref.key)
+    announced.append(announced_version(services, project))
+
+    cold_start = ModelVersion.cold_start_name(project.ref.key, project.label_config_fingerprint)
+    assert announced == [cold_start, cold_start, version]
+
+
+def test_a_loaded_model_is_announced_even_after_the_next_one_was_promoted(services: Services) -> None:
+    project = add_project(services)
+    first, second = add_version(services, project), add_version(services, project)
+    Promoter(services).promote(project, first.name, reason="r")
+    services.champions.get(project)
+    Promoter(services).promote(project, second.name, reason="r")
+
+    assert announced_version(services, project) == first.name
+    services.champions.refresh(project)
+    assert announced_version(services, project) == second.name
+
+
+def test_a_champion_that_cannot_be_loaded_is_not_announced_once_the_cold_start_answers(services: Services) -> None:
+    project = add_project(services)
+    damaged = add_version(services, project)
+    Promoter(services).promote(project, damaged.name, reason="r")
+    services.load_predictor.remove(damaged.path)
+
+    answering = services.champions.get(project).version
+
+    assert answering == f"tickets-1-cold-start-{project.label_config_fingerprint}"
+    assert announced_version(services, project) == answering
+
+
+def test_what_is_announced_answers_also_after_the_labels_changed(services: Services) -> None:
+    before = add_project(services)
+    assert services.champions.get(before).version == announced_version(services, before)
+
+    after = remember_project(services, before.id, OTHER)
+
+    announced = announced_version(services, after)
+    assert announced.endswith(after.label_config_fingerprint)
+    assert services.champions.get(after).version == announced
