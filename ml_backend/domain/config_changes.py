@@ -46,27 +46,27 @@ def config_changes(before: LabelConfig, after: LabelConfig) -> tuple[str, ...]:
     )
 
 
-def absences(seen: Sequence[tuple[SeenConfig, Sequence[Control]]]) -> dict[str, tuple[Absence, ...]]:
+def absences(configs: Sequence[tuple[SeenConfig, Sequence[Control]]]) -> dict[str, tuple[Absence, ...]]:
     """Return the periods in which a control of the last config was missing, for those that were not always there.
 
     A control that comes back unchanged counts as the same one. It counts as new where its kind or its field changed,
     or where it is asked in cases in which it was not asked before.
 
     Args:
-        seen: the project's configs with their controls, in the order in which they were seen. A config that nobody
+        configs: the project's configs with their controls, in the order in which they were seen. A config that nobody
             confirmed may be made up, so it removes no control.
     """
-    now = seen[-1][1] if seen else ()
-    periods = {control.name: tuple(_absences(control, seen)) for control in now}
+    now = configs[-1][1] if configs else ()
+    periods = {control.name: tuple(_absences(control, configs)) for control in now}
     return {name: times for name, times in periods.items() if times}
 
 
-def _absences(control: Control, seen: Sequence[tuple[SeenConfig, Sequence[Control]]]) -> Iterator[Absence]:
+def _absences(control: Control, configs: Sequence[tuple[SeenConfig, Sequence[Control]]]) -> Iterator[Absence]:
     """Yield the time before the first config with the control, and each from a confirmed one without it to the next."""
     gone_at: datetime | None = BEGINNING
-    for config, controls in seen:
+    for config, controls in configs:
         if any(each.name == control.name and _was_asked(control, each) for each in controls):
-            if gone_at is not None and config is not seen[0][0]:
+            if gone_at is not None and config is not configs[0][0]:
                 yield Absence(gone_at, config.seen_at)
             gone_at = None
         elif gone_at is None and config.is_confirmed:

@@ -42,9 +42,9 @@ class Span:
         Args:
             piece: the text that the span marks.
         """
-        kept = piece.strip(BLANKS)
+        text = piece.strip(BLANKS)
         start = self.start + len(piece) - len(piece.lstrip(BLANKS))
-        return Span(start, start + len(kept), self.label) if kept else None
+        return Span(start, start + len(text), self.label) if text else None
 
 
 Target: TypeAlias = str | tuple[str, ...] | tuple[Span, ...]

@@ -36,22 +36,22 @@ def readable(target: Target | None, text: str = "") -> str:
     return _listed([_span(part, text) if isinstance(part, Span) else part for part in parts_of(target)])
 
 
-def readable_suggestion(given: Target, suggested: Target | None, text: str = "") -> str:
+def readable_suggestion(answer: Target, suggested: Target | None, text: str = "") -> str:
     """Return what would be answered instead, in words: for spans what would change, for all else the whole answer."""
-    before, after = spans_in(given), spans_in(suggested)
+    before, after = spans_in(answer), spans_in(suggested)
     if not before and not after:
         return readable(suggested, text)
     return "" if suggested is None else _listed([_change(change, text) for change in span_changes(before, after)])
 
 
 def _change(change: SpanChange, text: str) -> str:
-    given, suggested = change.given, change.suggested
-    if given is not None and suggested is not None:
+    span, suggested = change.given, change.suggested
+    if span is not None and suggested is not None:
         after = _span(suggested, text)
-        is_in_place = (given.start, given.end) == (suggested.start, suggested.end)
-        return f"{_span(given, text)} → {suggested.label if is_in_place else after}"
-    if given is not None:
-        return f"not {_span(given, text)}"
+        is_in_place = (span.start, span.end) == (suggested.start, suggested.end)
+        return f"{_span(span, text)} → {suggested.label if is_in_place else after}"
+    if span is not None:
+        return f"not {_span(span, text)}"
     return f"also {_span(suggested, text)}" if suggested is not None else ""
 
 

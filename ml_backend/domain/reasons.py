@@ -153,9 +153,9 @@ class ReasonCounts:
     def __iter__(self) -> Iterator[ReasonCount]:
         """Yield the counts in the order of the reasons, then of the controls' names."""
         order = {reason: position for position, reason in enumerate(Reason)}
-        for (reason, control), found in sorted(self._found.items(), key=lambda each: (order[each[0][0]], each[0][1])):
+        for (reason, control), tally in sorted(self._found.items(), key=lambda each: (order[each[0][0]], each[0][1])):
             yield ReasonCount(
-                reason, control, found.count, found.tasks, tuple(found.task_ids), dict(sorted(found.details.items()))
+                reason, control, tally.count, tally.tasks, tuple(tally.task_ids), dict(sorted(tally.details.items()))
             )
 
 

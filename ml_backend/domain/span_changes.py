@@ -32,13 +32,13 @@ class SpanChange:
     suggested: Span | None
 
 
-def span_changes(given: Iterable[Span], suggested: Iterable[Span]) -> tuple[SpanChange, ...]:
+def span_changes(spans: Iterable[Span], suggested: Iterable[Span]) -> tuple[SpanChange, ...]:
     """Return what turns the given spans into the suggested ones, in the order of the text.
 
     A span that is taken away and one that is added are one change where they share characters; each is paired with the
     one that it shares the most with, of those with the same label if there are any.
     """
-    before, after = set(given), set(suggested)
+    before, after = set(spans), set(suggested)
     removed, added = sorted(before - after), sorted(after - before)
     near = [(one, other) for one in removed for other in added if _shared(one, other) > 0]
     near.sort(key=lambda pair: (pair[0].label != pair[1].label, -_shared(*pair), pair))

@@ -31,12 +31,12 @@ def settings_from(
     )
     is_open = settings.method in (Method.AUTO, Method.REGRESSION)
     writing = GenerationSettings(method=Method.LORA if is_open else settings.method, seed=settings.seed)
-    taken = {
+    changes = {
         name: text
         for name, text in overrides.items()
         if name in for_texts - {"method", "seed"} and not _is_left_open(name, text)
     }
-    return settings, writing.with_overrides(taken)
+    return settings, writing.with_overrides(changes)
 
 
 def _is_left_open(name: str, text: str) -> bool:

@@ -60,8 +60,8 @@ class Reliability:
         """A sentence where the rows were too few."""
         if self.rows >= Reliability.LEAST_ROWS:
             return []
-        found = f"{self.rows} held-out rows calibrate the confidence scores, {Reliability.LEAST_ROWS} are wanted"
-        return [f"{found}: read the scores as a ranking until more tasks are reviewed"]
+        fact = f"{self.rows} held-out rows calibrate the confidence scores, {Reliability.LEAST_ROWS} are wanted"
+        return [f"{fact}: read the scores as a ranking until more tasks are reviewed"]
 
 
 def fit_temperature(logits: Floats2d, indices: Ints) -> float:
@@ -81,8 +81,8 @@ def fit_temperature(logits: Floats2d, indices: Ints) -> float:
         normaliser = np.log(np.exp(scaled).sum(axis=1))
         return float((normaliser - scaled[np.arange(len(rows)), indices]).mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
-    return float(np.exp(found.x))
+    fit = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
+    return float(np.exp(fit.x))
 
 
 def fit_logistic(log_odds: Floats, is_right: Bools) -> Logistic:
@@ -110,5 +110,5 @@ def fit_logistic(log_odds: Floats, is_right: Bools) -> Logistic:
         error = 1 / (1 + np.exp(-np.clip(scaled, -500, 500))) - aim
         return value, np.array([(error * odds).mean(), error.mean()])
 
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=((0.0, STEEPEST), (None, None)), method="L-BFGS-B")
-    return Logistic(float(found.x[0]), float(found.x[1]))
+    fit = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=((0.0, STEEPEST), (None, None)), method="L-BFGS-B")
+    return Logistic(float(fit.x[0]), float(fit.x[1]))

@@ -29,8 +29,8 @@ class LabelingCost:
     @property
     def acceptance(self) -> float:
         """Share of the pre-labels seen that were accepted; 0 where none was seen."""
-        seen = self.prelabels[PrelabelOutcome.ACCEPTED] + self.prelabels[PrelabelOutcome.CHANGED]
-        return self.prelabels[PrelabelOutcome.ACCEPTED] / seen if seen else 0.0
+        count = self.prelabels[PrelabelOutcome.ACCEPTED] + self.prelabels[PrelabelOutcome.CHANGED]
+        return self.prelabels[PrelabelOutcome.ACCEPTED] / count if count else 0.0
 
     @property
     def seconds_per_label(self) -> float:

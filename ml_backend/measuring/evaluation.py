@@ -104,7 +104,7 @@ class Evaluation:
         support, named, hits = counts.sum(axis=1)
         precision, recall, f1 = _ratio(hits, named), _ratio(hits, support), _ratio(2 * hits, named + support)
         all_hits, all_named, all_support = int(hits.sum()), int(named.sum()), int(support.sum())
-        right = sum(given == answer for given, answer in zip(true, predicted, strict=True))
+        right = sum(truth == answer for truth, answer in zip(true, predicted, strict=True))
         return cls(
             rows=len(true),
             accuracy=right / max(len(true), 1),
@@ -130,16 +130,16 @@ def count_parts(
         The labels that occur, ordered as in `evaluate`, and true parts, answered parts and parts in both, per row and
         label: shape (3, N, L).
     """
-    given = [Counter(parts_of(target)) for target in true]
+    targets = [Counter(parts_of(target)) for target in true]
     answered = [Counter(() if target is None else parts_of(target)) for target in predicted]
-    occurring = {label_of(part) for parts in (*given, *answered) for part in parts}
+    occurring = {label_of(part) for parts in (*targets, *answered) for part in parts}
     order = [label for label in dict.fromkeys(labels) if label in occurring]
     order += sorted(occurring - set(order))
     index = {label: k for k, label in enumerate(order)}
-    counts = np.zeros((3, len(given), len(order)), dtype=np.int64)
-    for row, (parts, answer) in enumerate(zip(given, answered, strict=True)):
-        for kind, found in enumerate((parts, answer, parts & answer)):
-            for part, count in found.items():
+    counts = np.zeros((3, len(targets), len(order)), dtype=np.int64)
+    for row, (parts, answer) in enumerate(zip(targets, answered, strict=True)):
+        for kind, counter in enumerate((parts, answer, parts & answer)):
+            for part, count in counter.items():
                 counts[kind, row, index[label_of(part)]] += count
     return order, counts
 
@@ -151,9 +151,9 @@ def _confusion(
         return ()
     index = {label: k for k, label in enumerate(order)}
     confusion = np.zeros((len(order), len(order)), dtype=np.int64)
-    for given, answer in zip(true, predicted, strict=True):
-        if isinstance(given, str) and isinstance(answer, str):
-            confusion[index[given], index[answer]] += 1
+    for truth, answer in zip(true, predicted, strict=True):
+        if isinstance(truth, str) and isinstance(answer, str):
+            confusion[index[truth], index[answer]] += 1
     return tuple(tuple(int(count) for count in row) for row in confusion)
 
 

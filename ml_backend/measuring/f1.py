@@ -55,8 +55,8 @@ class F1Measure(Measure):
 
     def compare(self, true: Answers, champion: Answers, challenger: Answers) -> PairedStatistics:
         rows = [row for row, target in enumerate(true) if target is not None]
-        given = [target for target in true if target is not None]
-        both = [count_parts(given, [answers[row] for row in rows]) for answers in (champion, challenger)]
+        targets = [target for target in true if target is not None]
+        both = [count_parts(targets, [answers[row] for row in rows]) for answers in (champion, challenger)]
         # Each names other labels; the columns of both must stand for the same ones.
         labels = sorted({label for occurring, _ in both for label in occurring})
         statistics: Floats = np.zeros((2, len(true), 3, len(labels)))

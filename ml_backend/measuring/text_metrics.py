@@ -78,8 +78,8 @@ def rouge_l(references: Sequence[str], responses: Sequence[str]) -> list[float]:
 
     scores = []
     for reference, response in zip(references, responses, strict=True):
-        found = rouge_score(response, reference, rouge_keys="rougeL", tokenizer=_spoken, normalizer=str)
-        scores.append(round(float(found["rougeL_fmeasure"]), 6))  # it comes in single precision
+        result = rouge_score(response, reference, rouge_keys="rougeL", tokenizer=_spoken, normalizer=str)
+        scores.append(round(float(result["rougeL_fmeasure"]), 6))  # it comes in single precision
     return scores
 
 

@@ -53,8 +53,8 @@ class AnnotatedRow:
     @property
     def answer(self) -> Target | None:
         """The agreed answer, else the one that all annotators gave, else None."""
-        given = set(self.answers.values())
-        return self.agreed if self.agreed is not None or len(given) != 1 else given.pop()
+        targets = set(self.answers.values())
+        return self.agreed if self.agreed is not None or len(targets) != 1 else targets.pop()
 
     @property
     def labels(self) -> tuple[str, ...]:

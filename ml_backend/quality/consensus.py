@@ -102,13 +102,13 @@ def crowdlab(codes: Ints, probabilities: AnyFloats) -> tuple[Ints, Floats, tuple
     confidence = np.ones(len(codes))
     if not ((codes != AnswerMatrix.UNANSWERED).sum(axis=1) > 1).any():
         return consensus, confidence, (None,) * codes.shape[1]
-    given = np.where(codes == AnswerMatrix.UNANSWERED, np.nan, codes.astype(np.float64))[answered]
-    consensus[answered], confidence[answered], quality = _estimate(given, probabilities[answered])
+    votes = np.where(codes == AnswerMatrix.UNANSWERED, np.nan, codes.astype(np.float64))[answered]
+    consensus[answered], confidence[answered], quality = _estimate(votes, probabilities[answered])
     bounded = tuple(float(np.clip(value, 0, 1)) if np.isfinite(value) else None for value in quality)
     return consensus, confidence, bounded
 
 
-def _estimate(given: Floats, probabilities: AnyFloats) -> tuple[Ints, Floats, Floats]:
+def _estimate(votes: Floats, probabilities: AnyFloats) -> tuple[Ints, Floats, Floats]:
     """Return consensus and confidence per text, quality per annotator."""
     from cleanlab.multiannotator import get_label_quality_multiannotator
 
@@ -117,14 +117,14 @@ def _estimate(given: Floats, probabilities: AnyFloats) -> tuple[Ints, Floats, Fl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         estimate = get_label_quality_multiannotator(
-            given,
+            votes,
             prior / prior.sum(axis=1, keepdims=True),
             return_detailed_quality=False,
             verbose=False,
         )
     texts = estimate["label_quality"]
     confidence = np.nan_to_num(texts["consensus_quality_score"].to_numpy(dtype=np.float64))
-    quality = estimate["annotator_stats"]["annotator_quality"].reindex(range(given.shape[1]))
+    quality = estimate["annotator_stats"]["annotator_quality"].reindex(range(votes.shape[1]))
     return (
         texts["consensus_label"].to_numpy(dtype=np.int64),
         np.clip(confidence, 0.0, 1.0),

@@ -74,17 +74,17 @@ def label_errors(labels: Ints, probabilities: AnyFloats) -> LabelErrors:
     judged = np.flatnonzero(np.isin(labels, present))
     if len(present) < 2:
         return result
-    given = np.searchsorted(present, labels[judged])
+    codes = np.searchsorted(present, labels[judged])
     prior = _distributions(probabilities[np.ix_(judged, present)])
-    expected = _expected_errors(given, prior)
-    posterior = _posterior(given, prior)
-    rows = np.arange(len(given))
-    quality = np.clip(posterior[rows, given], 0.0, 1.0)
+    expected = _expected_errors(codes, prior)
+    posterior = _posterior(codes, prior)
+    rows = np.arange(len(codes))
+    quality = np.clip(posterior[rows, codes], 0.0, 1.0)
     result.quality[judged] = quality
     result.is_judged[judged] = True
     lowest = np.argsort(quality, kind="stable")[:expected]
-    result.is_error[judged[lowest]] = prior[lowest].argmax(axis=1) != given[lowest]
-    posterior[rows, given] = -1.0
+    result.is_error[judged[lowest]] = prior[lowest].argmax(axis=1) != codes[lowest]
+    posterior[rows, codes] = -1.0
     result.suggested[judged] = present[posterior.argmax(axis=1)]
     return LabelErrors(result.quality, result.is_error, result.suggested, result.is_judged, expected)
 
@@ -108,31 +108,31 @@ def _distributions(probabilities: AnyFloats) -> AnyFloats:
     return even
 
 
-def _expected_errors(given: Ints, prior: AnyFloats) -> int:
+def _expected_errors(codes: Ints, prior: AnyFloats) -> int:
     from cleanlab.count import num_label_issues
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return int(num_label_issues(given, prior))
+        return int(num_label_issues(codes, prior))
 
 
-def _posterior(given: Ints, prior: AnyFloats) -> AnyFloats:
+def _posterior(codes: Ints, prior: AnyFloats) -> AnyFloats:
     """Return the probability of each true class, given the text and the label."""
     from cleanlab.count import estimate_joint
     from scipy.sparse import csr_matrix
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        joint = np.asarray(estimate_joint(given, prior), dtype=np.float64)
+        joint = np.asarray(estimate_joint(codes, prior), dtype=np.float64)
     classes = prior.shape[1]
-    is_given = csr_matrix((np.ones(len(given)), (given, np.arange(len(given)))), shape=(classes, len(given)))
-    posterior = _bayes(given, prior, joint)
+    is_given = csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(classes, len(codes)))
+    posterior = _bayes(codes, prior, joint)
     for _ in range(ROUNDS):
-        posterior = _bayes(given, prior, np.asarray(is_given @ posterior) + PSEUDO_ROWS / classes)
+        posterior = _bayes(codes, prior, np.asarray(is_given @ posterior) + PSEUDO_ROWS / classes)
     return posterior
 
 
-def _bayes(given: Ints, prior: AnyFloats, joint: AnyFloats) -> AnyFloats:
+def _bayes(codes: Ints, prior: AnyFloats, joint: AnyFloats) -> AnyFloats:
     """Return the posterior of each true class; `joint` has a row per given class and a column per true one."""
     given_true = joint / np.maximum(joint.sum(axis=0, keepdims=True), np.finfo(np.float64).tiny)
-    return _distributions(prior * given_true[given])
+    return _distributions(prior * given_true[codes])

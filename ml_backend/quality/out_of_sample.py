@@ -304,13 +304,13 @@ class _Block:
     def _unit_features(self, meter: ProgressMeter) -> Floats2d:
         """Return the features of the encoded rows' units."""
         if self._features is None:
-            known = self._known_rows()
-            tokenised = self._encoded.tokenised.take(np.arange(known, len(self._encoded)))
+            start = self._known_rows()
+            tokenised = self._encoded.tokenised.take(np.arange(start, len(self._encoded)))
             texts_per_sequence = tokenised.texts / max(len(tokenised.sequences), 1)
             message = f"{{rows}} of {len(tokenised.sequences)} pieces of text"
             count = meter.counter("embedding", message, work=texts_per_sequence * ProgressMeter.FORWARD_SHARE)
             computed = self._encoder.vectors(tokenised, on_rows=count)
-            self._features = np.concatenate([self._text_features, computed]) if known else computed
+            self._features = np.concatenate([self._text_features, computed]) if start else computed
         return self._features
 
     def _observer(self, meter: ProgressMeter, number: int) -> TrainingObserver:

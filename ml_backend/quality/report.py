@@ -102,14 +102,14 @@ class AnswerWording:
             return ""
         return readable_suggestion(issue.given, issue.suggested, self._text(issue.task_id))
 
-    def answers(self, found: Disagreement) -> list[tuple[str, int]]:
+    def answers(self, dispute: Disagreement) -> list[tuple[str, int]]:
         """Return what annotators answered, with how many of them did."""
-        text = self._text(found.task_id)
-        return [(self.named(found.control, readable(answer, text)), count) for answer, count in found.answers]
+        text = self._text(dispute.task_id)
+        return [(self.named(dispute.control, readable(answer, text)), count) for answer, count in dispute.answers]
 
-    def consensus(self, found: Disagreement) -> str:
+    def consensus(self, dispute: Disagreement) -> str:
         """Return what is most likely right; empty where that is not shown."""
-        return readable(found.consensus, self._text(found.task_id))
+        return readable(dispute.consensus, self._text(dispute.task_id))
 
     def _text(self, task_id: int) -> str:
         return self._texts.get(task_id, "")
@@ -148,14 +148,14 @@ def _qualities_to_json(quality: Mapping[int, float]) -> dict[str, float]:
     return {str(task_id): value for task_id, value in quality.items()}
 
 
-def _disagreement_to_json(found: Disagreement) -> dict[str, Any]:
+def _disagreement_to_json(dispute: Disagreement) -> dict[str, Any]:
     return {
-        "task_id": found.task_id,
-        "row_id": found.row_id,
-        "split": found.split.value,
-        "answers": [{"answer": target_to_json(answer), "annotators": count} for answer, count in found.answers],
-        "is_settled": found.is_settled,
-        "consensus": target_to_json(found.consensus),
-        "quality": found.quality,
-        "control": found.control,
+        "task_id": dispute.task_id,
+        "row_id": dispute.row_id,
+        "split": dispute.split.value,
+        "answers": [{"answer": target_to_json(answer), "annotators": count} for answer, count in dispute.answers],
+        "is_settled": dispute.is_settled,
+        "consensus": target_to_json(dispute.consensus),
+        "quality": dispute.quality,
+        "control": dispute.control,
     }

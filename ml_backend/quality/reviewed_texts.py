@@ -40,7 +40,7 @@ class ReviewedTexts:
     def of(cls, rows: Sequence[Row], served: ServedControl) -> "ReviewedTexts":
         """Return the rows' texts and answers, in their order."""
         control = served.control
-        known = set(control.label_values)
+        labels = set(control.label_values)
         texts = tuple(row.input.get(control.object.field or "", "") for row in rows)
         targets = [row.targets.get(control.name) for row in rows]
         described = [(text, label.value) for label in control.labels for text in label.descriptions]
@@ -50,7 +50,7 @@ class ReviewedTexts:
             texts,
             tuple(
                 target
-                if target is not None and text.strip() and known.issuperset(served.kind.labels_in(target))
+                if target is not None and text.strip() and labels.issuperset(served.kind.labels_in(target))
                 else None
                 for text, target in zip(texts, targets, strict=True)
             ),

@@ -102,13 +102,13 @@ class SimilarTexts:
             if {rows[pair.first].row.task_id, rows[pair.second].row.task_id} <= conflicting:
                 continue
             # The later row is flagged; the one to train on where the other is held out.
-            flagged, kept = pair.second, pair.first
-            if rows[flagged].split.is_held_out and not rows[kept].split.is_held_out:
-                flagged, kept = kept, flagged
-            best[flagged] = max(best.get(flagged, (0.0, -1)), (pair.similarity, kept))
-        for flagged, (similarity, kept) in sorted(best.items()):
+            flagged, other = pair.second, pair.first
+            if rows[flagged].split.is_held_out and not rows[other].split.is_held_out:
+                flagged, other = other, flagged
+            best[flagged] = max(best.get(flagged, (0.0, -1)), (pair.similarity, other))
+        for flagged, (similarity, other) in sorted(best.items()):
             quality = min(max((1.0 - similarity) / (1.0 - NEAR_DUPLICATE_SIMILARITY), 0.0), 1.0)
-            yield rows[flagged].issue(IssueKind.NEAR_DUPLICATE, quality, other=rows[kept])
+            yield rows[flagged].issue(IssueKind.NEAR_DUPLICATE, quality, other=rows[other])
         for index, quality in _outliers(self._similarities):
             yield rows[index].issue(IssueKind.OUTLIER, quality)
 

@@ -59,5 +59,5 @@ class Alarms:
     def counts(self) -> Mapping[AlarmKind, int]:
         """Return the number of alarms per kind."""
         with self._guard:
-            found = Counter(kind for kind, _ in self._sentences)
-        return {kind: found[kind] for kind in AlarmKind}
+            counts = Counter(kind for kind, _ in self._sentences)
+        return {kind: counts[kind] for kind in AlarmKind}

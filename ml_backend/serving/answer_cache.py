@@ -59,27 +59,27 @@ class AnswerCache:
     def find(self, version: str, texts: Sequence[str]) -> list[Answers | None]:
         """The answers of a version to texts, in order; None where they are not known."""
         keys = [_key(version, text) for text in texts]
-        found: list[Answers | None] = []
+        answers: list[Answers | None] = []
         with self._guard:
             for key in keys:
                 entry = self._entries.get(key)
                 if entry is None:
-                    found.append(None)
+                    answers.append(None)
                 else:
                     self._entries.move_to_end(key)
-                    found.append(entry[0])
-            self.hits += sum(each is not None for each in found)
-            self.misses += sum(each is None for each in found)
-        return found
+                    answers.append(entry[0])
+            self.hits += sum(each is not None for each in answers)
+            self.misses += sum(each is None for each in answers)
+        return answers
 
     def keep(self, version: str, answers: Mapping[str, Answers]) -> None:
         """Remember the answers of a version, by text."""
-        entries = [(_key(version, text), given, _bytes_of(given)) for text, given in answers.items()]
+        entries = [(_key(version, text), answer, _bytes_of(answer)) for text, answer in answers.items()]
         with self._guard:
-            for key, given, size in entries:
-                known = self._entries.pop(key, None)
-                self._entries[key] = given, size
-                self._bytes += size - (known[1] if known else 0)
+            for key, answer, size in entries:
+                former = self._entries.pop(key, None)
+                self._entries[key] = answer, size
+                self._bytes += size - (former[1] if former else 0)
             while self._bytes > self.limit_bytes and self._entries:
                 _, (_, size) = self._entries.popitem(last=False)
                 self._bytes -= size
@@ -110,14 +110,14 @@ class CachedPredictor:
         if not self._cache.limit_bytes:
             return self._predictor.predict(texts)
         answers = self._cache.find(self._known_as, texts)
-        asked = list(dict.fromkeys(text for text, answer in zip(texts, answers, strict=True) if answer is None))
-        if not asked:
+        misses = list(dict.fromkeys(text for text, answer in zip(texts, answers, strict=True) if answer is None))
+        if not misses:
             return answers
-        given = dict(zip(asked, self._predictor.predict(asked), strict=True))
+        results = dict(zip(misses, self._predictor.predict(misses), strict=True))
         controls = self._predictor.controls
-        whole = {text: answer for text, answer in given.items() if answer is not None and answer.keys() == controls}
+        whole = {text: answer for text, answer in results.items() if answer is not None and answer.keys() == controls}
         self._cache.keep(self._known_as, whole)
-        return [given[text] if answer is None else answer for text, answer in zip(texts, answers, strict=True)]
+        return [results[text] if answer is None else answer for text, answer in zip(texts, answers, strict=True)]
 
     def draw_score(self, key: int, unasked: Collection[str] = ()) -> float | None:
         """As the predictor draws."""

@@ -102,11 +102,11 @@ class BundlePredictor:
 
     def predict(self, texts: Sequence[str]) -> list[Mapping[str, ScoredTarget] | None]:
         """Answers per control for each text, in order; None for an empty text."""
-        asked = [position for position, text in enumerate(texts) if text.strip()]
+        positions = [position for position, text in enumerate(texts) if text.strip()]
         answers: list[Mapping[str, ScoredTarget] | None] = [None] * len(texts)
-        by_control = {name: answer([texts[i] for i in asked]) for name, answer in self._answers.items()}
-        for number, position in enumerate(asked):
-            rows = {name: found[number] for name, found in by_control.items()}
+        by_control = {name: answer([texts[i] for i in positions]) for name, answer in self._answers.items()}
+        for number, position in enumerate(positions):
+            rows = {name: column[number] for name, column in by_control.items()}
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
         return answers
 

@@ -213,13 +213,13 @@ def _sizes(folder: Path) -> Mapping[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
-def _check_files(folder: Path, known: Mapping[str, int]) -> None:
+def _check_files(folder: Path, sizes: Mapping[str, int]) -> None:
     """Check that a version that serves from memory could be loaded again, without reading its files.
 
     Raises:
         BundleError: files of the loaded version are gone or have changed; OSError: they cannot be accessed.
     """
-    found = _sizes(folder)
-    wrong = [name for name, size in known.items() if found.get(name) != size]
+    now = _sizes(folder)
+    wrong = [name for name, size in sizes.items() if now.get(name) != size]
     if wrong:
-        raise BundleError(f"{len(wrong)} of {len(known)} files in {folder}, such as {wrong[0]}, are gone or changed")
+        raise BundleError(f"{len(wrong)} of {len(sizes)} files in {folder}, such as {wrong[0]}, are gone or changed")

@@ -71,18 +71,18 @@ class ColdStartPredictor:
         Scores are plausible but not calibrated: no row is labeled yet.
         """
         answers: list[Mapping[str, ScoredTarget] | None] = [{} if text.strip() else None for text in texts]
-        asked = [position for position, answer in enumerate(answers) if answer is not None]
-        if not asked:
+        positions = [position for position, answer in enumerate(answers) if answer is not None]
+        if not positions:
             return answers
-        prompts = [texts[position] for position in asked]
+        prompts = [texts[position] for position in positions]
         per_control: dict[str, Sequence[ScoredTarget | None]] = {}
         if self._labels:
             per_control.update(self._answers(prompts))
         if self._written and self._writer is not None:
             # All of them are about the same text, and an untuned model has the same to say to each.
             per_control.update(dict.fromkeys(self._written, draft_answers(self._writer, prompts)))
-        for row, position in enumerate(asked):
-            rows = {name: given[row] for name, given in per_control.items()}
+        for row, position in enumerate(positions):
+            rows = {name: column[row] for name, column in per_control.items()}
             answers[position] = {name: answer for name, answer in rows.items() if answer is not None}
         return answers
 

@@ -160,11 +160,11 @@ class _Queue:
         return batch
 
     def _compute(self, batch: _Batch) -> None:
-        asked = [(request, position) for request, chunk in batch for position in chunk]
-        asked.sort(key=lambda each: -len(each[0].sequences[each[1]]))
+        items = [(request, position) for request, chunk in batch for position in chunk]
+        items.sort(key=lambda each: -len(each[0].sequences[each[1]]))
         try:
-            found = self._runtime.hidden([request.sequences[position] for request, position in asked])
-            answers = list(zip(asked, found, strict=True))
+            outputs = self._runtime.hidden([request.sequences[position] for request, position in items])
+            answers = list(zip(items, outputs, strict=True))
         except BaseException as error:
             # What the libraries raise has no common base, and a thread that waits would wait for ever.
             self._recover(batch, error)

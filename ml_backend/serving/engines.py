@@ -73,8 +73,8 @@ class Engines:
         """
         with self._lock:
             shared = self._shared(base_model)
-            found = None if shared is None else self._over(shared, lambda: shared.graph, max_length_tokens)
-            return found or self._frozen_by_torch(base_model, max_length_tokens)
+            encoder = None if shared is None else self._over(shared, lambda: shared.graph, max_length_tokens)
+            return encoder or self._frozen_by_torch(base_model, max_length_tokens)
 
     def classifier(self, bundle: Bundle, position: int) -> TextClassifier:
         """The model of a bundle's part with a linear head.
@@ -92,12 +92,12 @@ class Engines:
             shared = self._shared(manifest.base_model)
         except EncoderError as error:
             raise EncoderError(f"{manifest.model_version} needs its base model: {error}") from error
-        found = None
+        encoder = None
         if shared is not None:
-            found = self._over(shared, lambda: served_graph(bundle, position, shared), part.max_length_tokens)
-        if found is None:
+            encoder = self._over(shared, lambda: served_graph(bundle, position, shared), part.max_length_tokens)
+        if encoder is None:
             log.info("%r of %s is computed by torch", part.control, manifest.model_version)
-        return found or self._part_by_torch(bundle, position)
+        return encoder or self._part_by_torch(bundle, position)
 
     def _shared(self, base_model: str) -> SharedBase | None:
         """Return what is needed of a base model beside a graph; None where torch computes it."""

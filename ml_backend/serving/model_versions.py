@@ -61,11 +61,11 @@ class ModelVersions:
 
     def served(self, project_key: str) -> Sequence[ModelVersion]:
         """Return the champion and the versions that served before it, newest first, without those rolled back."""
-        found = self._rows.served(project_key)
-        if not found:
+        versions = self._rows.served(project_key)
+        if not versions:
             self._complete()
-            found = self._rows.served(project_key)
-        return [self._placed(version) for version in found]
+            versions = self._rows.served(project_key)
+        return [self._placed(version) for version in versions]
 
     def champions(self) -> Mapping[str, str]:
         """Return the name of each project's champion by the project's key; projects without one are absent."""
@@ -79,13 +79,13 @@ class ModelVersions:
             BundleError: the folder holds another bundle than the one that was registered.
             TrackingError: MLflow holds the files and does not answer.
         """
-        found = self._rows.find(name)
-        if found is None:
+        version = self._rows.find(name)
+        if version is None:
             self._complete()
-            found = self._rows.find(name)
-        if found is None:
+            version = self._rows.find(name)
+        if version is None:
             raise ModelNotFound(f"no model {name!r} is known; `labelloop models list` shows what there is")
-        return self.at_hand(self._placed(found))
+        return self.at_hand(self._placed(version))
 
     def at_hand(self, version: ModelVersion) -> ModelVersion:
         """Return the same version once its files are on this machine, as `get` does, though without the database."""
@@ -158,8 +158,8 @@ class ModelVersions:
             if self._is_complete or self._rows.are_complete():
                 self._is_complete = True
                 return
-            found = [version for key in self._registry.project_keys() for version in self._registry.versions(key)]
-            self._rows.complete(map(self._movable, found))
+            versions = [version for key in self._registry.project_keys() for version in self._registry.versions(key)]
+            self._rows.complete(map(self._movable, versions))
             self._is_complete = True
 
     def _copy(self, project_key: str) -> None:

@@ -46,8 +46,8 @@ def prelabel(tasks: Sequence[Task], predictor: Predictor, plan: ServingPlan, spl
     """
     texts = [plan.text(task.data) for task in tasks]
     blind = [split is not None and bool(text.strip()) and split.split_of(text).is_held_out for text in texts]
-    asked = [index for index, is_blind in enumerate(blind) if not is_blind]
-    answers = dict(zip(asked, predictor.predict([texts[index] for index in asked]), strict=True)) if asked else {}
+    places = [index for index, is_blind in enumerate(blind) if not is_blind]
+    answers = dict(zip(places, predictor.predict([texts[index] for index in places]), strict=True)) if places else {}
     empty: Counter[str] = Counter()
     predictions = []
     for index, task in enumerate(tasks):
@@ -75,17 +75,17 @@ def _shown(
     """
     if answers is None:
         return Prediction((), None, version), "no_text"
-    given = [(served, answers[served.name]) for served in plan.controls if served.name in answers]
-    regions = _written(given, text)
+    pairs = [(served, answers[served.name]) for served in plan.controls if served.name in answers]
+    regions = _written(pairs, text)
     if hidden := plan.config.hidden(regions):
-        given = [(served, answer) for served, answer in given if served.name not in hidden]
-        regions = _written(given, text)
-    score = math.prod(answer.score for _, answer in given) if given else None
+        pairs = [(served, answer) for served, answer in pairs if served.name not in hidden]
+        regions = _written(pairs, text)
+    score = math.prod(answer.score for _, answer in pairs) if pairs else None
     if regions:
         reason = None
-    elif not given:
+    elif not pairs:
         reason = "no_model"
-    elif any(served.kind.labels_in(answer.target) for served, answer in given):
+    elif any(served.kind.labels_in(answer.target) for served, answer in pairs):
         reason = "unknown_label"
     else:
         reason = "nothing_found"
@@ -107,5 +107,5 @@ def _drawn_label(control: Control, key: int) -> str:
     return control.labels[min(int(draw_from_quantiles((0, count), control.name, key)), count - 1)].value
 
 
-def _written(given: Sequence[tuple[ServedControl, ScoredTarget]], text: str) -> list[Region]:
-    return [region for served, answer in given for region in served.kind.write(served.control, answer, text)]
+def _written(pairs: Sequence[tuple[ServedControl, ScoredTarget]], text: str) -> list[Region]:
+    return [region for served, answer in pairs for region in served.kind.write(served.control, answer, text)]

@@ -164,8 +164,8 @@ def _revision(connection: Connection) -> str | None:
     """The last migration that a database has seen; None for a new one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return found
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
 
 
 def _engine(url: str, busy_timeout_ms: int) -> Engine:

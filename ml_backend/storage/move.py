@@ -27,7 +27,7 @@ def check_database(url: str, known_tables: Collection[str]) -> None:
         if make_url(url).get_backend_name() not in ENGINES:
             raise ConfigurationError(f"{shown} is no database for this; wanted a URL of {' or '.join(ENGINES)}")
         with reading(url) as connection:
-            found = set(inspect(connection).get_table_names()) - {VERSION_TABLE, *known_tables}
+            others = set(inspect(connection).get_table_names()) - {VERSION_TABLE, *known_tables}
     except ArgumentError:
         raise ConfigurationError(
             "the URL is none that SQLAlchemy reads; wanted one such as postgresql+psycopg://user@host/database"
@@ -37,9 +37,9 @@ def check_database(url: str, known_tables: Collection[str]) -> None:
             f"cannot open {shown}: {getattr(error, 'orig', None) or error}. Wanted: a database that was made and "
             "whose server is up (PostgreSQL needs the extra labelloop[postgres])"
         ) from None
-    if found:
+    if others:
         raise StateError(
-            f"{shown} holds other tables already ({', '.join(sorted(found)[:5])}); wanted an empty database"
+            f"{shown} holds other tables already ({', '.join(sorted(others)[:5])}); wanted an empty database"
         )
 
 
@@ -85,11 +85,11 @@ def copy_tables(source: Connection, target: Connection, tables: Sequence[Table])
             f"table {table.name} cannot be copied: {getattr(error, 'orig', None) or error}; the target was left as it "
             "was. Repair the row that the message names in the source, then try again"
         ) from None
-    wanted, found = _row_counts(source, tables), _row_counts(target, tables)
-    if wanted != found:
-        names = [name for name in wanted if wanted[name] != found[name]]
+    wanted, counts = _row_counts(source, tables), _row_counts(target, tables)
+    if wanted != counts:
+        names = [name for name in wanted if wanted[name] != counts[name]]
         raise StateError(f"{', '.join(names)} did not arrive whole; the target was left as it was, so try again")
-    return found
+    return counts
 
 
 def _row_counts(connection: Connection, tables: Sequence[Table]) -> dict[str, int]:

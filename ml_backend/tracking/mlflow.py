@@ -81,17 +81,17 @@ class MlflowTracker:
         from mlflow.exceptions import MlflowException
 
         location = None if self._connection.is_server else self._artifact_root.resolve().as_uri()
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             try:
                 return client.create_experiment(name, artifact_location=location)
             except MlflowException as error:
-                found = client.get_experiment_by_name(name)  # another process was first
-                if found is None:
+                experiment = client.get_experiment_by_name(name)  # another process was first
+                if experiment is None:
                     raise error from None
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
+        if experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
 
 
 class MlflowRun:

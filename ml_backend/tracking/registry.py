@@ -56,7 +56,7 @@ class MlflowRegistry:
             model = _model(client, project_key)
             if model is None:
                 return 1
-            numbers = [int(found.version) for found in _search(client, project_key)]
+            numbers = [int(entry.version) for entry in _search(client, project_key)]
             return max([int(model.tags.get(LAST_NUMBER, 0)), *numbers]) + 1
 
     def register(self, project_key: str, **new: Unpack[NewVersion]) -> ModelVersion:
@@ -91,18 +91,18 @@ class MlflowRegistry:
                 await_creation_for=0,
             )
             registered = create()
-            while (given := int(registered.version)) < number:
+            while (serial := int(registered.version)) < number:
                 # A new store starts at 1 again: register until the names that are taken are used up.
-                client.delete_model_version(project_key, str(given))
+                client.delete_model_version(project_key, str(serial))
                 registered = create()
-            client.set_registered_model_tag(project_key, LAST_NUMBER, str(given))
-            if given != number:
-                client.delete_model_version(project_key, str(given))
+            client.set_registered_model_tag(project_key, LAST_NUMBER, str(serial))
+            if serial != number:
+                client.delete_model_version(project_key, str(serial))
                 raise JobError(
-                    f"version {number} of {project_key} was taken while this one trained (the registry gave {given}); "
+                    f"version {number} of {project_key} was taken while this one trained (the registry gave {serial}); "
                     "start the training again"
                 )
-            client.set_registered_model_alias(project_key, CHALLENGER, str(given))
+            client.set_registered_model_alias(project_key, CHALLENGER, str(serial))
             return self._version(registered, {})
 
     def project_keys(self) -> Sequence[str]:
@@ -118,8 +118,8 @@ class MlflowRegistry:
             model = _model(client, project_key)
             if model is None:
                 return []
-            found = [self._version(entry, model.aliases) for entry in _search(client, project_key) if _is_whole(entry)]
-        return sorted(found, key=lambda version: version.number, reverse=True)
+            whole = [self._version(entry, model.aliases) for entry in _search(client, project_key) if _is_whole(entry)]
+        return sorted(whole, key=lambda version: version.number, reverse=True)
 
     def fetch(self, version: ModelVersion) -> None:
         """Copy a version's files to its path, once, unless they lie on this machine anyway.
@@ -131,10 +131,10 @@ class MlflowRegistry:
         if version.path.exists() or not self._files.is_cached(version.path):
             return
         with self._connection.calls() as client:
-            found = _find(client, version.project_key, str(version.number))
-            if found is None:
+            entry = _find(client, version.project_key, str(version.number))
+            if entry is None:
                 raise ModelNotFound(f"MLflow knows no model {version.name!r}, and its files are not on this machine")
-            self._files.fetch(str(found.source), json.loads(found.tags["files"]), version.path)
+            self._files.fetch(str(entry.source), json.loads(entry.tags["files"]), version.path)
 
     def set_champion(self, project_key: str, version: str | None) -> str | None:
         """Let the alias name a version, or none; returns the one that it named before.
@@ -160,19 +160,19 @@ class MlflowRegistry:
                 )
             return before
 
-    def _version(self, found: "RegisteredVersion", aliases: Mapping[str, object]) -> ModelVersion:
-        number, tags = int(found.version), found.tags
-        name, run_id = ModelVersion.name_of(found.name, number), str(found.run_id)
+    def _version(self, entry: "RegisteredVersion", aliases: Mapping[str, object]) -> ModelVersion:
+        number, tags = int(entry.version), entry.tags
+        name, run_id = ModelVersion.name_of(entry.name, number), str(entry.run_id)
         return ModelVersion(
             name=name,
             number=number,
-            project_key=found.name,
+            project_key=entry.name,
             method=Method(tags["method"]),
             snapshot_id=tags["snapshot_id"],
-            path=_local_path(str(found.source)) or self._files.cached(name, run_id),
+            path=_local_path(str(entry.source)) or self._files.cached(name, run_id),
             run_id=run_id,
             label_config_fingerprint=tags["fingerprint"],
-            created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+            created_at=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
             metrics=json.loads(tags["metrics"]),
             is_champion=str(aliases.get(CHAMPION)) == str(number),
         )
@@ -198,13 +198,13 @@ def _search(client: "MlflowClient", project_key: str) -> "Iterator[RegisteredVer
 
 
 def _find(client: "MlflowClient", project_key: str, number: str) -> "RegisteredVersion | None":
-    found = _unless("RESOURCE_DOES_NOT_EXIST", lambda: client.get_model_version(project_key, number))
-    return found if found is not None and _is_whole(found) else None
+    entry = _unless("RESOURCE_DOES_NOT_EXIST", lambda: client.get_model_version(project_key, number))
+    return entry if entry is not None and _is_whole(entry) else None
 
 
-def _is_whole(found: "RegisteredVersion") -> bool:
+def _is_whole(entry: "RegisteredVersion") -> bool:
     """False for a version whose number was not the one reserved, while it waits for being deleted."""
-    return bool(found.tags.get("model_version") == ModelVersion.name_of(found.name, int(found.version)))
+    return bool(entry.tags.get("model_version") == ModelVersion.name_of(entry.name, int(entry.version)))
 
 
 def _unless(error_code: str, call: Callable[[], _Answer]) -> _Answer | None:
@@ -240,14 +240,14 @@ class _BundleFiles:
     def sizes(self, run_id: str, artifact_path: str) -> dict[str, int]:
         """Return the size in bytes of every file that a run logged below a path, by path relative to it."""
         with self._connection.calls() as client:
-            found, folders = {}, [artifact_path]
+            sizes, folders = {}, [artifact_path]
             while folders:
                 for entry in client.list_artifacts(run_id, folders.pop()):
                     if entry.is_dir:
                         folders.append(entry.path)
                     else:
-                        found[entry.path.removeprefix(f"{artifact_path}/")] = entry.file_size or 0
-        return found
+                        sizes[entry.path.removeprefix(f"{artifact_path}/")] = entry.file_size or 0
+        return sizes
 
     def fetch(self, source: str, sizes: Mapping[str, int], target: Path) -> None:
         """Copy files to the target folder, which appears only once all of them are there.

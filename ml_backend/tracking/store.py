@@ -79,13 +79,13 @@ class MlflowTables:
 
 def _reflected(connection: DatabaseConnection) -> list[Table]:
     """Return MLflow's tables in the order in which they refer to each other, of types that every engine knows."""
-    found = MetaData()
+    metadata = MetaData()
 
-    @event.listens_for(found, "column_reflect")
+    @event.listens_for(metadata, "column_reflect")
     def generalise(_inspector: Inspector, _table: Table, column: Any) -> None:
         column["type"] = column["type"].as_generic()
         if hasattr(column["type"], "none_as_null"):
             column["type"].none_as_null = True  # no value is to stay no value, rather than become JSON's `null`
 
-    found.reflect(connection)
-    return [table for table in found.sorted_tables if table.name != VERSION_TABLE]
+    metadata.reflect(connection)
+    return [table for table in metadata.sorted_tables if table.name != VERSION_TABLE]

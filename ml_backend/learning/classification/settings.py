@@ -106,6 +106,6 @@ class Hyperparameters:
 
     def with_settings(self, settings: TrainingSettings) -> "Hyperparameters":
         """Return these, with whatever the settings do not leave open in place of it."""
-        asked = {each.name: getattr(settings, each.name) for each in fields(self)}
+        values = {each.name: getattr(settings, each.name) for each in fields(self)}
         own = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Hyperparameters(**{name: own[name] if value is None else value for name, value in asked.items()})
+        return Hyperparameters(**{name: own[name] if value is None else value for name, value in values.items()})

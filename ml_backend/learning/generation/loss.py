@@ -28,9 +28,9 @@ def response_losses(model: LanguageModel, rows: Sequence[TokenPair]) -> "torch.T
     ids, mask, labels = TokenPair.padded(rows, model.tokenizer.pad_token_id, model.device)
     # A token is predicted by the logits of the token before it.
     first = max(min(row.prompt_tokens for row in rows), 1)
-    kept = ids.shape[1] - first + 1
+    count = ids.shape[1] - first + 1
     with compute_context(model.use_bf16, model.device):
-        logits = _logits(model.module, ids, mask, kept)[:, :-1]
+        logits = _logits(model.module, ids, mask, count)[:, :-1]
     flat = functional.cross_entropy(
         logits.float().flatten(0, 1), labels[:, first:].flatten(), reduction="none", ignore_index=TokenPair.IGNORED
     )
@@ -77,10 +77,10 @@ def text_perplexity(model: LanguageModel, texts: Sequence[str], *, tokens_per_pa
     return perplexity(holdout_loss(model, rows, tokens_per_pass=tokens_per_pass))
 
 
-def _logits(module: Any, ids: "torch.Tensor", mask: "torch.Tensor", kept: int) -> "torch.Tensor":
-    """Logits of the last `kept` positions: with large vocabularies the others would take most of the memory."""
+def _logits(module: Any, ids: "torch.Tensor", mask: "torch.Tensor", count: int) -> "torch.Tensor":
+    """Logits of the last `count` positions: with large vocabularies the others would take most of the memory."""
     options: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
     if "logits_to_keep" in inspect.signature(module.forward).parameters:
-        options["logits_to_keep"] = kept
+        options["logits_to_keep"] = count
     logits: torch.Tensor = module(**options).logits
-    return logits[:, -kept:]
+    return logits[:, -count:]

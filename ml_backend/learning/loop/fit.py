@@ -137,11 +137,11 @@ class _Training:
     def steps(self, *, after: EpochState | None = None, deadline: Deadline | None = None) -> Iterator[Step]:
         """Make the steps after an epoch. With the item that ends an epoch the model is out of its training mode."""
         model, settings = self._model, self._settings
-        made = after.epoch * self._steps_per_epoch if after else 0
+        count = after.epoch * self._steps_per_epoch if after else 0
         schedule = Schedule(
             model.epochs * self._steps_per_epoch,
             warmup_fraction=settings.warmup_fraction,
-            made=made,
+            made=count,
             deadline=deadline,
         )
         rng = np.random.default_rng(settings.seed)
@@ -149,21 +149,21 @@ class _Training:
             batches = batches_of_like_length(model.lengths, model.batch_size, settings.chunk_rows, rng)
             if after is not None and epoch <= after.epoch:
                 continue  # drawn all the same: the later epochs' draws come after these
-            for step in self._epoch(epoch, batches, made, schedule):
+            for step in self._epoch(epoch, batches, count, schedule):
                 if not step.ends_epoch:
                     yield step
             # The last one from outside the epoch: the caller may compute with the model now, in any precision.
-            made = step.number
+            count = step.number
             yield step
-            if schedule.is_over(made):
+            if schedule.is_over(count):
                 return
 
-    def _epoch(self, epoch: int, batches: Sequence[Sequence[int]], made: int, schedule: Schedule) -> Iterator[Step]:
+    def _epoch(self, epoch: int, batches: Sequence[Sequence[int]], count: int, schedule: Schedule) -> Iterator[Step]:
         import torch
 
         trained = [parameter for group in self._groups for parameter in group["params"]]
         with self._model.training() as add_gradients:
-            for number, batch in enumerate(batches, start=made + 1):
+            for number, batch in enumerate(batches, start=count + 1):
                 factor = schedule.rate_factor(number - 1)
                 for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
                     group["lr"] = peak * factor
@@ -176,7 +176,7 @@ class _Training:
                         f"the loss is {loss} at step {number} of {schedule.steps}; wanted a finite number. "
                         f"{self._model.rates_to_lower}"
                     )
-                is_last = number == made + len(batches) or schedule.is_over(number)
+                is_last = number == count + len(batches) or schedule.is_over(number)
                 yield Step(number, schedule.steps, len(batch), loss, self._peaks[0] * factor, epoch, is_last)
                 if is_last:
                     return

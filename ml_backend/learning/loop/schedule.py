@@ -58,17 +58,17 @@ class Schedule:
         self._warmup = max(1, round(warmup_fraction * steps))
         self._allowed_s = deadline.left_s if deadline else 0.0
 
-    def position(self, made: int) -> float:
+    def position(self, count: int) -> float:
         """Steps, from 0 to all of them, after this many were made."""
-        return max(float(made), self._by_time())
+        return max(float(count), self._by_time())
 
-    def is_over(self, made: int) -> bool:
+    def is_over(self, count: int) -> bool:
         """True after the last step, and as soon as the time is up."""
-        return self.position(made) >= self.steps
+        return self.position(count) >= self.steps
 
-    def rate_factor(self, made: int) -> float:
+    def rate_factor(self, count: int) -> float:
         """Share of the peak rate for the next step: a linear rise, then a linear fall that ends just above 0."""
-        step = self.position(made)
+        step = self.position(count)
         if step < self._warmup:
             return min(1.0, (step + 1) / self._warmup)
         return max(0.0, (self.steps - step) / max(1, self.steps - self._warmup))

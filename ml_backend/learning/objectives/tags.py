@@ -116,15 +116,15 @@ class TagsObjective(Objective):
         if sum(len(target) for target in encoded.rows.targets) >= LEAST_SPANS:
             decoder = decoder.copy_with(entity_bias=self._best_bias(decoder, logits, encoded))
         tagged = decoder.tagged(logits, encoded.tokenised)
-        given = [set(spans_in(target)) for target in encoded.rows.targets]
-        found = [
-            (score, span in truth) for (spans, _), truth in zip(tagged, given, strict=True) for span, score in spans
+        marks = [set(spans_in(target)) for target in encoded.rows.targets]
+        pairs = [
+            (score, span in truth) for (spans, _), truth in zip(tagged, marks, strict=True) for span, score in spans
         ]
         of_span = fit_logistic(
-            log_odds(np.array([score for score, _ in found])),
-            np.array([is_right for _, is_right in found], dtype=np.bool_),
+            log_odds(np.array([score for score, _ in pairs])),
+            np.array([is_right for _, is_right in pairs], dtype=np.bool_),
         )
-        of_task = fit_logistic(log_odds(np.array([joint for _, joint in tagged])), _exact(tagged, given))
+        of_task = fit_logistic(log_odds(np.array([joint for _, joint in tagged])), _exact(tagged, marks))
         return decoder.copy_with(
             span_slope=of_span.slope,
             span_offset=of_span.offset,
@@ -200,7 +200,7 @@ def tags_of(spans: Sequence[Span], unit_spans: Ints, index: dict[str, int]) -> I
     return tags
 
 
-def _exact(tagged: Sequence[tuple[Sequence[tuple[Span, float]], float]], given: Sequence[set[Span]]) -> Bools:
+def _exact(tagged: Sequence[tuple[Sequence[tuple[Span, float]], float]], marks: Sequence[set[Span]]) -> Bools:
     return np.array(
-        [{span for span, _ in spans} == truth for (spans, _), truth in zip(tagged, given, strict=True)], dtype=np.bool_
+        [{span for span, _ in spans} == truth for (spans, _), truth in zip(tagged, marks, strict=True)], dtype=np.bool_
     )

@@ -69,7 +69,7 @@ def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[Lab
     """Return the rows that can be learned from, and the reasons why others cannot."""
     usable: list[tuple[str, Target, float]] = []
     left_out = ReasonCounts()
-    known = set(served.control.label_values)
+    labels = set(served.control.label_values)
     for row in rows:
         text = row.input.get(field, "")
         target = row.targets.get(served.name)
@@ -77,7 +77,7 @@ def _usable(rows: Sequence[Row], served: ServedControl, field: str) -> tuple[Lab
             left_out.add(Reason.EMPTY_TEXT, row.task_id)
         elif target is None:
             left_out.add(Reason.NO_ANSWER, row.task_id)
-        elif not known.issuperset(served.kind.labels_in(target)):
+        elif not labels.issuperset(served.kind.labels_in(target)):
             left_out.add(Reason.UNKNOWN_LABEL, row.task_id)
         elif not row.weight > 0:
             left_out.add(Reason.NO_WEIGHT, row.task_id)

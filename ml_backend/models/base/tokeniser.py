@@ -110,10 +110,10 @@ class FastTokeniser:
         return [encoding.ids for encoding in cutting.encode_batch_fast(read)]
 
     def locate(self, texts: Sequence[str]) -> list[LocatedTokens]:
-        found = self._whole.encode_batch([without_halves(text) for text in texts], add_special_tokens=False)
+        encodings = self._whole.encode_batch([without_halves(text) for text in texts], add_special_tokens=False)
         return [
             LocatedTokens(each.ids, np.array(each.offsets, dtype=np.int64).reshape(-1, 2), each.word_ids)
-            for each in found
+            for each in encodings
         ]
 
     def frame(self) -> tuple[list[int], list[int]]:
@@ -145,12 +145,12 @@ class _SlowTokeniser:
 
     @property
     def unknown_id(self) -> int | None:
-        found = self._tokenizer.unk_token_id
-        return None if found is None else int(found)
+        token_id = self._tokenizer.unk_token_id
+        return None if token_id is None else int(token_id)
 
     def ids(self, texts: Sequence[str], max_length_tokens: int) -> list[list[int]]:
         with self._lock:
-            found: list[list[int]] = self._tokenizer(
+            rows: list[list[int]] = self._tokenizer(
                 [without_halves(beginning(text, max_length_tokens, self._count)) for text in texts],
                 truncation=True,
                 max_length=max_length_tokens,
@@ -159,7 +159,7 @@ class _SlowTokeniser:
                 return_token_type_ids=False,
                 verbose=False,
             )["input_ids"]
-        return found
+        return rows
 
     def _count(self, text: str) -> int:
         return len(self._tokenizer(without_halves(text), add_special_tokens=False, verbose=False)["input_ids"])

@@ -93,8 +93,8 @@ class Bundle:
 
     def was_trained_on(self, texts: Sequence[str]) -> list[bool]:
         """Per text whether the version has seen it in training, apart from case and white space."""
-        known = set((self.path / TEXTS_NAME).read_text(encoding="ascii", errors="replace").split())
-        return [text_digest(text)[:DIGEST_LENGTH] in known for text in texts]
+        digests = set((self.path / TEXTS_NAME).read_text(encoding="ascii", errors="replace").split())
+        return [text_digest(text)[:DIGEST_LENGTH] in digests for text in texts]
 
 
 def write_bundle(

@@ -81,11 +81,11 @@ class PartFacts(StoredFacts):
     def _check_ranges(self) -> Self:
         quantiles, tokens = self.score_quantiles, self.max_length_tokens
         if len(quantiles) != PartFacts.QUANTILES or not all(0 <= score <= 1 for score in quantiles):
-            found = f"{len(quantiles)} score quantiles found; wanted {PartFacts.QUANTILES}, all from 0 to 1"
-            raise ValueError(f"the part of {self.control!r} is wrong: {found}")
+            fault = f"{len(quantiles)} score quantiles found; wanted {PartFacts.QUANTILES}, all from 0 to 1"
+            raise ValueError(f"the part of {self.control!r} is wrong: {fault}")
         if not 0 < tokens <= LONGEST_SEQUENCE:
-            found = f"lengths of [{tokens}] tokens found; wanted 1 to {LONGEST_SEQUENCE}"
-            raise ValueError(f"the part of {self.control!r} is wrong: {found}")
+            fault = f"lengths of [{tokens}] tokens found; wanted 1 to {LONGEST_SEQUENCE}"
+            raise ValueError(f"the part of {self.control!r} is wrong: {fault}")
         return self
 
 

@@ -73,7 +73,7 @@ class TagsDecoder(Decoder):
         biased[:, TagsDecoder.OUTSIDE + 1 :] += self.entity_bias
         # Bounded from below, because the logarithm of a probability that underflowed would be infinite.
         log_probabilities = np.log(np.maximum(confidences(biased, self.temperature), 1e-12))
-        found = []
+        answers = []
         for text, (start, end) in enumerate(pairwise(tokenised.unit_starts.tolist())):
             tags = best_tags(log_probabilities[start:end])
             chosen = log_probabilities[np.arange(start, end), tags]
@@ -81,8 +81,8 @@ class TagsDecoder(Decoder):
                 (span, float(np.exp(chosen[first:last].mean())))
                 for span, first, last in _spans_and_units(tags, tokenised, text, self.labels)
             ]
-            found.append((spans, float(np.exp(chosen.sum()))))
-        return found
+            answers.append((spans, float(np.exp(chosen.sum()))))
+        return answers
 
     def answers(self, logits: Floats2d, tokenised: TokenisedTexts, /) -> list[ScoredTarget]:
         of_span, of_task = Logistic(self.span_slope, self.span_offset), Logistic(self.task_slope, self.task_offset)

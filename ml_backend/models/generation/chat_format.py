@@ -44,11 +44,11 @@ class ChatFormat:
             most: a longer prompt loses its beginning, the template stays whole; so the result is longer than this
                 only where the template alone is.
         """
-        asked = without_halves(prompt)
-        prompt = asked if most is None else ending(asked, most, lambda text: len(self._ids(text, is_plain=True)))
+        whole = without_halves(prompt)
+        prompt = whole if most is None else ending(whole, most, lambda text: len(self._ids(text, is_plain=True)))
         ids = self._turn(prompt)
         if most is None or len(ids) <= most:
-            return ids, prompt != asked
+            return ids, prompt != whole
         starts = self._token_starts(prompt)
         cut = 0
         while len(ids) > most and cut < len(starts):

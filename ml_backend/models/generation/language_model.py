@@ -93,9 +93,9 @@ class LanguageModel:
             tokenizer = AutoTokenizer.from_pretrained(files.source, trust_remote_code=False)
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise EncoderError(files.failure(error)) from error
-        module, found = loaded
-        if found["missing_keys"]:
-            missing = sorted(found["missing_keys"])
+        module, info = loaded
+        if info["missing_keys"]:
+            missing = sorted(info["missing_keys"])
             raise EncoderError(
                 f"the weights of {name!r} lack {missing[0]}, which {type(module).__name__} needs to write text; "
                 "choose a decoder with its language-model head, such as a GPT, Llama or Qwen model"
@@ -121,13 +121,13 @@ def can_quantise(device: str) -> bool:
 def _require_quantisation(name: str, device: str) -> None:
     if can_quantise(device):
         return
-    found = (
+    reason = (
         "the package bitsandbytes is not installed"
         if device.startswith("cuda")
         else f"the device is {device}, not CUDA"
     )
     raise EncoderError(
-        f"{name!r} cannot be loaded in 4 bits: {found}. Wanted: a CUDA device and `pip install bitsandbytes`; "
+        f"{name!r} cannot be loaded in 4 bits: {reason}. Wanted: a CUDA device and `pip install bitsandbytes`; "
         "or train with method lora, which needs neither"
     )
 

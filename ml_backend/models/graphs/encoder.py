@@ -35,18 +35,18 @@ class GraphEncoder(Encoder):
         return self._width
 
     def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
-        found = np.zeros((tokenised.units, self._width), dtype=np.float32)
+        matrix = np.zeros((tokenised.units, self._width), dtype=np.float32)
         for batch in _batches(tokenised.sequences):
             hidden = self._hidden([tokenised.sequences[i] for i in batch])
             units = tokenised.units_of_sequences(batch)
             if tokenised.places is None:
-                found[units] = _scaled(np.stack([vectors.mean(axis=0) for vectors in hidden]))
+                matrix[units] = _scaled(np.stack([vectors.mean(axis=0) for vectors in hidden]))
             else:
                 means = [_means(vectors, tokenised.places[i]) for vectors, i in zip(hidden, batch, strict=True)]
-                found[units] = _scaled(np.concatenate(means))
+                matrix[units] = _scaled(np.concatenate(means))
             if on_rows is not None:
                 on_rows(batch[-1] + 1)
-        return found if tokenised.added is None else np.concatenate([found, tokenised.added], axis=1)
+        return matrix if tokenised.added is None else np.concatenate([matrix, tokenised.added], axis=1)
 
 
 def _batches(sequences: Sequence[Sequence[int]]) -> Iterator[list[int]]:

@@ -117,13 +117,13 @@ def add_int8(graph: Graph, *, words: Floats2d, samples: Sequence[Sequence[int]])
             # It sets its level when it is imported. `nncf.set_log_level` would set that of others' handlers as well.
             logging.getLogger("nncf").setLevel(logging.ERROR)
             data = list(_sample_rows(graph.facts, words, samples))
-            found = nncf.quantize(
+            model = nncf.quantize(
                 openvino.Core().read_model(graph.onnx),
                 nncf.Dataset(data),
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(data),
             )
-            openvino.save_model(found, graph.folder / Graph.INT8_NAMES[0], compress_to_fp16=False)
+            openvino.save_model(model, graph.folder / Graph.INT8_NAMES[0], compress_to_fp16=False)
     except Exception as error:
         # A quantiser meets graphs that nobody tried before; without 8 bits a model serves all the same.
         raise GraphError(f"{graph.folder} cannot be quantised: {_first_line(error)}") from error
@@ -186,14 +186,14 @@ def _arguments(facts: GraphFacts, words: Floats2d, sequences: Sequence[Sequence[
     lengths = [len(sequence) for sequence in sequences]
     rows = rows_of(lengths, max(lengths) if facts.is_packed else 0)
     shape = (max(len(rows), 2), max(row.tokens for row in rows) + 1)
-    given = facts.inputs(words, feed(sequences, rows, shape=shape, pad_id=facts.pad_id))
-    return {name: torch.from_numpy(given[name]) for name in INPUTS if name in given}
+    inputs = facts.inputs(words, feed(sequences, rows, shape=shape, pad_id=facts.pad_id))
+    return {name: torch.from_numpy(inputs[name]) for name in INPUTS if name in inputs}
 
 
-def _check(wanted: Sequence[Floats2d], found: Floats2d, facts: GraphFacts, sequences: Sequence[Sequence[int]]) -> None:
+def _check(wanted: Sequence[Floats2d], output: Floats2d, facts: GraphFacts, sequences: Sequence[Sequence[int]]) -> None:
     lengths = [len(sequence) for sequence in sequences]
     rows = rows_of(lengths, max(lengths) if facts.is_packed else 0)
-    for member, vectors in unpacked(found, rows, sequences):
+    for member, vectors in unpacked(output, rows, sequences):
         difference = float(np.abs(vectors - wanted[member]).max())
         allowed = TOLERANCE * max(1.0, float(np.abs(wanted[member]).max()))
         if not difference <= allowed:

@@ -49,10 +49,10 @@ class GraphFacts(StoredFacts):
     def inputs(self, words: Floats2d, arrays: tuple[Ints, Ints, Ints]) -> dict[str, npt.NDArray[Any]]:
         """Return the inputs of a graph, by name, from the arrays of `packing.feed`."""
         ids, positions, numbers = arrays
-        given: dict[str, npt.NDArray[Any]] = {EMBEDS: words[ids], NUMBERS: numbers}
+        inputs: dict[str, npt.NDArray[Any]] = {EMBEDS: words[ids], NUMBERS: numbers}
         if self.is_packed:
-            given[POSITIONS] = positions + self.first_position
-        return given
+            inputs[POSITIONS] = positions + self.first_position
+        return inputs
 
 
 @dataclass(frozen=True, slots=True)

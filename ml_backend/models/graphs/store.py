@@ -78,8 +78,8 @@ class SharedBase:
     @cached_property
     def words(self) -> Floats2d:
         """The word vectors, mapped from their file."""
-        found: Floats2d = np.load(self.folder / WORDS_NAME, mmap_mode="r")
-        return found
+        vectors: Floats2d = np.load(self.folder / WORDS_NAME, mmap_mode="r")
+        return vectors
 
     @cached_property
     def tokeniser(self) -> FastTokeniser:

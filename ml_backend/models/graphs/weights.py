@@ -74,13 +74,13 @@ class _Places:
             GraphError: see `reweighted_graph`.
         """
         digest = self._digests[name]
-        found, alike = self._tensors[digest], list(self._digests.values()).count(digest)
-        if len(found) == alike > 1:
-            found, alike = [place for place in found if place[0].name.endswith(f".{name}")], 1
-        if len(found) != 1 or alike != 1:
+        places, alike = self._tensors[digest], list(self._digests.values()).count(digest)
+        if len(places) == alike > 1:
+            places, alike = [place for place in places if place[0].name.endswith(f".{name}")], 1
+        if len(places) != 1 or alike != 1:
             # Exporters join tensors of like values; one of them cannot be changed alone then.
-            raise GraphError(f"{alike} parameters have the values of {name}, and {len(found)} tensors of the graph")
-        return found[0]
+            raise GraphError(f"{alike} parameters have the values of {name}, and {len(places)} tensors of the graph")
+        return places[0]
 
 
 def _weights(module: "nn.Module") -> Weights:

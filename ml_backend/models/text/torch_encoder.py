@@ -70,18 +70,18 @@ class TextEncoder(Encoder):
     def vectors(self, tokenised: TokenisedTexts, *, on_rows: Callable[[int], None] | None = None) -> Floats2d:
         import torch
 
-        found = np.zeros((tokenised.units, self.width), dtype=np.float32)
+        matrix = np.zeros((tokenised.units, self.width), dtype=np.float32)
         done = 0
         lengths = [len(row) for row in tokenised.sequences]
         for batch in token_batches(lengths, tokens_per_batch=self.tokens_per_batch):
             ids, mask = padded([tokenised.sequences[i] for i in batch], self.pad_id, self.device)
             with torch.inference_mode(), compute_context(self.use_bf16, self.device):
                 features = unit_vectors(self.backbone.module, ids, mask, tokenised.places_of(batch))
-            found[tokenised.units_of_sequences(batch)] = features.float().cpu().numpy()
+            matrix[tokenised.units_of_sequences(batch)] = features.float().cpu().numpy()
             done += len(batch)
             if on_rows is not None:
                 on_rows(done)
-        return found if tokenised.added is None else np.concatenate([found, tokenised.added], axis=1)
+        return matrix if tokenised.added is None else np.concatenate([matrix, tokenised.added], axis=1)
 
 
 def unit_vectors(

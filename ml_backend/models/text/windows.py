@@ -74,8 +74,8 @@ def stands_on(unit: Unit, encoder: Encoder, texts: Sequence[str], spans: Sequenc
         spans: characters from and to, per text.
     """
     for text, tokens, wanted in zip(texts, encoder.locate(texts), spans, strict=True):
-        _, found = _units(tokens, text, unit)
-        begins, ends = set(found[:, 0].tolist()), set(found[:, 1].tolist())
+        _, bounds = _units(tokens, text, unit)
+        begins, ends = set(bounds[:, 0].tolist()), set(bounds[:, 1].tolist())
         if any(start not in begins or end not in ends for start, end in wanted):
             return False
     return True

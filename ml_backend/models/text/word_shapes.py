@@ -63,14 +63,14 @@ def _own(word: str) -> list[bool]:
 def _around(text: str, spans: Sequence[tuple[int, int]]) -> list[list[bool]]:
     """Describe the text between the spaces around each word; where a word holds a space, its first piece."""
     pieces = BETWEEN_SPACES.finditer(text)
-    found = []
+    shapes = []
     piece = next(pieces, None)
     for start, end in spans:
         while piece is not None and piece.end() <= start:
             piece = next(pieces, None)
         whole = piece.group() if piece is not None else ""
         from_start, to_end = (piece.start(), piece.end()) if piece is not None else (start, end)
-        found.append(
+        shapes.append(
             [
                 whole.startswith("@"),
                 whole.startswith("#"),
@@ -79,4 +79,4 @@ def _around(text: str, spans: Sequence[tuple[int, int]]) -> list[list[bool]]:
                 end < to_end,
             ]
         )
-    return found
+    return shapes

@@ -100,17 +100,17 @@ class LabelJudge(ABC):
         """Return what the rows' agreed answers look like, as far as they can be judged."""
         names = set(predictions.names)
         agreed = [row for row in rows if row.agreed is not None]
-        known = [row for row in agreed if names.issuperset(row.labels)]
+        cases = [row for row in agreed if names.issuperset(row.labels)]
         warnings = []
         if not agreed:
             warnings.append("no row has an agreed answer: label errors could not be looked for")
-        if len(known) < len(agreed):
+        if len(cases) < len(agreed):
             warnings.append(
-                f"{len(agreed) - len(known)} rows have an answer that the label config lacks: they were not judged"
+                f"{len(agreed) - len(cases)} rows have an answer that the label config lacks: they were not judged"
             )
-        if not known:
+        if not cases:
             return LabelFindings(pairs=self.disputed_pairs(predictions, answers), warnings=warnings)
-        findings = self.label_errors(known, predictions, answers)
+        findings = self.label_errors(cases, predictions, answers)
         return replace(findings, warnings=[*warnings, *findings.warnings])
 
     @staticmethod

@@ -40,13 +40,13 @@ class SigmoidJudge(LabelJudge):
         is the mean over the choices.
         """
         codes = answers.codes
-        given = [frozenset(map(str, parts_of(target))) for target in answers.targets]
+        choice_sets = [frozenset(map(str, parts_of(target))) for target in answers.targets]
         chosen_together: list[set[str]] = [set() for _ in answers.rows]
         confidence = np.ones(len(answers.rows))
         qualities: list[list[float]] = [[] for _ in answers.annotators]
         firsts = [group[0].position for group in answers.rows]
         for k, name in enumerate(predictions.names):
-            has = np.array([name in choices for choices in given], dtype=np.int64)
+            has = np.array([name in choices for choices in choice_sets], dtype=np.int64)
             votes = np.where(
                 codes == AnswerMatrix.UNANSWERED,
                 AnswerMatrix.UNANSWERED,
@@ -68,7 +68,7 @@ class SigmoidJudge(LabelJudge):
         agreement = answers.agreement()
         return Consensus(
             answers,
-            [tuple(sorted(each)) if known else None for each, known in zip(chosen_together, is_answered, strict=True)],
+            [tuple(sorted(each)) if vote else None for each, vote in zip(chosen_together, is_answered, strict=True)],
             confidence.tolist(),
             [fmean(each) if each else share for each, share in zip(qualities, agreement, strict=True)],
             agreement,

@@ -70,8 +70,8 @@ class SoftmaxJudge(LabelJudge):
         names, control = predictions.names, predictions.control.name
         labels = np.array([names.index(str(row.agreed)) for row in rows], dtype=np.int64)
         errors = label_errors(labels, predictions.probabilities[[row.position for row in rows]])
-        given, suggested = labels[errors.is_error], errors.suggested[errors.is_error]
-        counts = (np.bincount(each, minlength=len(names)).tolist() for each in (labels, given, suggested))
+        suspects, suggested = labels[errors.is_error], errors.suggested[errors.is_error]
+        counts = (np.bincount(each, minlength=len(names)).tolist() for each in (labels, suspects, suggested))
         return LabelFindings(
             quality={row.row.task_id: float(errors.quality[i]) for i, row in enumerate(rows) if errors.is_judged[i]},
             issues=[
@@ -85,7 +85,7 @@ class SoftmaxJudge(LabelJudge):
             ],
             health=_health(errors),
             classes=self.noise(control, names, *counts),
-            pairs=_pairs(predictions, Counter(zip(given.tolist(), suggested.tolist(), strict=True)), answers),
+            pairs=_pairs(predictions, Counter(zip(suspects.tolist(), suggested.tolist(), strict=True)), answers),
             warnings=self._warnings(names, labels),
         )
 

@@ -44,11 +44,11 @@ class TagsJudge(LabelJudge):
         targets: list[Target | None] = []
         confidence = []
         for line in answers.codes:
-            given = [answers.targets[code] for code in line[line != AnswerMatrix.UNANSWERED].tolist()]
-            counts = Counter(span for target in given for span in spans_in(target))
-            agreed = [span for span, count in counts.items() if 2 * count > len(given)]
-            targets.append(tuple(sorted(agreed)) if given else None)
-            pairs = [AnswerMatrix.answer_f1(one, other) for one, other in combinations(given, 2)]
+            marks = [answers.targets[code] for code in line[line != AnswerMatrix.UNANSWERED].tolist()]
+            counts = Counter(span for target in marks for span in spans_in(target))
+            agreed = [span for span, count in counts.items() if 2 * count > len(marks)]
+            targets.append(tuple(sorted(agreed)) if marks else None)
+            pairs = [AnswerMatrix.answer_f1(one, other) for one, other in combinations(marks, 2)]
             confidence.append(fmean(pairs) if pairs else 1.0)
         return Consensus(answers, targets, confidence, [None] * len(answers.annotators), answers.agreement())
 
@@ -60,17 +60,17 @@ class TagsJudge(LabelJudge):
         names, control = predictions.names, predictions.control.name
         positions = np.array([row.position for row in rows], dtype=np.int64)
         units = predictions.texts.units_of(positions)
-        given = [spans_in(row.agreed) for row in rows]
+        marks = [spans_in(row.agreed) for row in rows]
         codes = np.asarray(predictions.codes[units], dtype=np.int64)
-        errors = tag_errors(given, names, predictions.probabilities[units], codes, predictions.texts.take(positions))
+        errors = tag_errors(marks, names, predictions.probabilities[units], codes, predictions.texts.take(positions))
         if errors is None:
             return LabelFindings(
                 warnings=["all words of all texts are marked alike: label errors could not be looked for"]
             )
         quality, right = errors
-        is_error = [spans != suggested for spans, suggested in zip(given, right, strict=True)]
+        is_error = [spans != suggested for spans, suggested in zip(marks, right, strict=True)]
         return replace(
-            self._noise_and_pairs(given, right, predictions.control),
+            self._noise_and_pairs(marks, right, predictions.control),
             quality={row.row.task_id: float(quality[i]) for i, row in enumerate(rows)},
             issues=[
                 row.issue(IssueKind.LABEL_ERROR, float(quality[i]), control=control, suggested=right[i])
@@ -80,10 +80,10 @@ class TagsJudge(LabelJudge):
             health=1.0 - float(np.mean(is_error)),
         )
 
-    def _noise_and_pairs(self, given: SpansPerText, suggested: SpansPerText, control: Control) -> LabelFindings:
+    def _noise_and_pairs(self, marks: SpansPerText, suggested: SpansPerText, control: Control) -> LabelFindings:
         """Return the noise per label, counted in spans, and labels that are taken for each other."""
-        rows = Counter(span.label for spans in given for span in spans)
-        changes = [change for pair in zip(given, suggested, strict=True) for change in span_changes(*pair)]
+        rows = Counter(span.label for spans in marks for span in spans)
+        changes = [change for pair in zip(marks, suggested, strict=True) for change in span_changes(*pair)]
         suspects = Counter(change.given.label for change in changes if change.given)
         missed = Counter(
             change.suggested.label
@@ -105,7 +105,7 @@ class TagsJudge(LabelJudge):
 
 
 def tag_errors(
-    given: SpansPerText, labels: Sequence[str], probabilities: AnyFloats, codes: Ints, texts: TokenisedTexts
+    marks: SpansPerText, labels: Sequence[str], probabilities: AnyFloats, codes: Ints, texts: TokenisedTexts
 ) -> tuple[AnyFloats, SpansPerText] | None:
     """Return the quality of the marks in texts, and the marks with those set right that are likely wrong.
 
@@ -117,7 +117,7 @@ def tag_errors(
     one, a wrong boundary or a wrong label, and marks that nothing speaks against stay as they are.
 
     Args:
-        given: spans per text, as people marked them; they may overlap.
+        marks: spans per text, as people marked them; they may overlap.
         probabilities: per unit of the texts and tag, shape (U, 2K + 1), of a model that was not trained on the text.
         codes: tag per unit that the given spans amount to, shape (U,).
 
@@ -132,8 +132,8 @@ def tag_errors(
     if not errors.is_judged.any():
         return None
     given_chance = chances[np.arange(len(classes)), classes].astype(np.float64)
-    quality, right = np.ones(len(given)), []
-    for text, spans in enumerate(given):
+    quality, right = np.ones(len(marks)), []
+    for text, spans in enumerate(marks):
         units = slice(int(texts.unit_starts[text]), int(texts.unit_starts[text + 1]))
         flagged = _places(texts, units, errors.is_error[units])
         quality[text] = np.clip(given_chance[units].min(initial=1.0), 0.0, 1.0)
@@ -153,13 +153,13 @@ def _places(texts: TokenisedTexts, units: slice, chosen: Bools) -> list[tuple[in
 
 
 def _corrected(
-    given: tuple[Span, ...], likely: tuple[Span, ...], flagged: Sequence[tuple[int, int]]
+    marks: tuple[Span, ...], likely: tuple[Span, ...], flagged: Sequence[tuple[int, int]]
 ) -> tuple[Span, ...]:
     """Return the given spans, but the likely ones in each stretch of the text with a flagged place."""
     corrected: list[Span] = []
-    for start, end, stretch in _stretches({*given, *likely}):
+    for start, end, stretch in _stretches({*marks, *likely}):
         is_doubtful = any(begin < end and start < after for begin, after in flagged)
-        corrected += [span for span in stretch if span in (likely if is_doubtful else given)]
+        corrected += [span for span in stretch if span in (likely if is_doubtful else marks)]
     return tuple(sorted(corrected))
 
 

@@ -107,16 +107,16 @@ class EventRepository(Repository):
 
     def by_annotation(self, project_id: int) -> Mapping[int, Sequence[AnnotationEvent]]:
         """Return all events of each annotation, in the order in which they arrived."""
-        found: dict[int, list[AnnotationEvent]] = defaultdict(list)
+        histories: dict[int, list[AnnotationEvent]] = defaultdict(list)
         statement = select(events).where(events.c.project_id == project_id).order_by(events.c.id)
         with self._engine.connect() as connection:
             for row in connection.execute(statement).mappings():
-                found[row["annotation_id"]].append(_event(row))
-        return found
+                histories[row["annotation_id"]].append(_event(row))
+        return histories
 
     def history(self, project_id: int) -> Mapping[int, AnnotationEvent]:
         """Return the merged event of each annotation."""
-        return {number: AnnotationEvent.merge(found) for number, found in self.by_annotation(project_id).items()}
+        return {number: AnnotationEvent.merge(group) for number, group in self.by_annotation(project_id).items()}
 
     def new_label_count(self, project_id: int, after_id: int) -> int:
         """Count annotations made or changed since an event, without skipped ones and those that Label Studio denies."""
@@ -132,7 +132,7 @@ class EventRepository(Repository):
         statement = select(events).where(*conditions).order_by(events.c.id).limit(limit)
         return [_event(row) for row in self._rows(statement)]
 
-    def confirm(self, asked: Sequence[AnnotationEvent], confirmed_ids: Collection[int]) -> None:
+    def confirm(self, batch: Sequence[AnnotationEvent], confirmed_ids: Collection[int]) -> None:
         """Record for the events about which Label Studio was asked that it has the labels of these annotations only."""
         one = update(events).where(
             events.c.project_id == bindparam("of_project"),
@@ -148,7 +148,7 @@ class EventRepository(Repository):
                 "of_change": event.changed_at,
                 "is_confirmed": event.annotation_id in confirmed_ids,
             }
-            for event in asked
+            for event in batch
         ]
         self._write(one, rows)
 
@@ -163,8 +163,8 @@ class EventRepository(Repository):
         if counted_to < settled_id:
             counts = self._recounted(project_id, counts, counted_to, settled_id)
             self._counted[project_id] = settled_id, counts
-        found = self._recounted(project_id, counts, max(counted_to, settled_id), self.last_id(project_id))
-        return {outcome: found.get(outcome, 0) for outcome in PrelabelOutcome}
+        totals = self._recounted(project_id, counts, max(counted_to, settled_id), self.last_id(project_id))
+        return {outcome: totals.get(outcome, 0) for outcome in PrelabelOutcome}
 
     def last_received(self, project_id: int) -> AnnotationEvent | None:
         """Return the project's newest event."""
@@ -202,13 +202,13 @@ class EventRepository(Repository):
         pairs = select(annotations.c.before, annotations.c.now, func.count()).group_by(
             annotations.c.before, annotations.c.now
         )
-        found: dict[PrelabelOutcome, int] = {outcome: counts.get(outcome, 0) for outcome in OUTCOMES}
+        totals: dict[PrelabelOutcome, int] = {outcome: counts.get(outcome, 0) for outcome in OUTCOMES}
         with self._engine.connect() as connection:
             for before, now, number in connection.execute(pairs):
                 for place, change in ((before, -number), (now, number)):
                     if place is not None:
-                        found[OUTCOMES[place]] += change
-        return found
+                        totals[OUTCOMES[place]] += change
+        return totals
 
     def _count(self, *conditions: ColumnElement[bool]) -> int:
         return self._value(select(func.count(func.distinct(events.c.annotation_id))).where(*conditions)) or 0

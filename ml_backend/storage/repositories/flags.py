@@ -114,7 +114,7 @@ class FlagRepository(Repository):
 
     def flagged(self, project_id: int, task_ids: Collection[int]) -> set[int]:
         """Return which of these tasks have an open flag; an index answers it."""
-        found: set[int] = set()
+        ids: set[int] = set()
         with self._engine.connect() as connection:
             for batch in in_batches(sorted(task_ids), IDS_AT_ONCE):
                 statement = select(flags.c.task_id).where(
@@ -122,8 +122,8 @@ class FlagRepository(Repository):
                     IS_OPEN,
                     flags.c.task_id.in_(batch),
                 )
-                found |= set(connection.execute(statement).scalars())
-        return found
+                ids |= set(connection.execute(statement).scalars())
+        return ids
 
     def _find(self, *conditions: ColumnElement[bool] | TextClause) -> list[Flag]:
         statement = select(flags).where(*conditions).order_by(flags.c.id)

@@ -132,13 +132,13 @@ class VersionRepository(Repository):
         """Return whether `complete` has run on this database."""
         return bool(self._rows(select(steps.c.name).where(steps.c.name == COPIED_FROM_MLFLOW)))
 
-    def complete(self, known: Iterable[ModelVersion]) -> None:
+    def complete(self, entries: Iterable[ModelVersion]) -> None:
         """Add what MLflow knows, and let its champions serve in the projects in which the rows name none. Runs once.
 
         Args:
-            known: the versions there; `is_champion` says that they hold the alias.
+            entries: the versions there; `is_champion` says that they hold the alias.
         """
-        versions = list(known)
+        versions = list(entries)
         once = self._insert(steps).values(name=COPIED_FROM_MLFLOW, done_at=self._now())
         with self._engine.begin() as connection:
             if connection.execute(once.on_conflict_do_nothing().returning(steps.c.name)).first() is None:

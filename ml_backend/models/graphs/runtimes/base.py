@@ -86,14 +86,14 @@ class GraphRuntime(Runtime):
         return graph.int8 if cls.is_int8 else graph.onnx
 
     def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
-        found: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
+        outputs: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
         rows = rows_of([len(sequence) for sequence in sequences], self._row_tokens)
         for batch, shape in self._batches(rows):
             arrays = feed(sequences, batch, shape=shape, pad_id=self._facts.pad_id)
             computed = self._compute(self._facts.inputs(self._words, arrays), shape)
             for member, vectors in unpacked(computed, batch, sequences):
-                found[member] = vectors
-        return found
+                outputs[member] = vectors
+        return outputs
 
     @abstractmethod
     def _batches(self, rows: Sequence[PackedRow], /) -> Iterator[tuple[Sequence[PackedRow], Shape]]:

@@ -26,7 +26,7 @@ class TorchRuntime(Runtime):
     def hidden(self, sequences: Sequence[Sequence[int]]) -> list[Floats2d]:
         import torch
 
-        found: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
+        outputs: list[Floats2d] = [None] * len(sequences)  # type: ignore[list-item]  # every one is filled in below
         encoder = self._encoder
         for batch in token_batches([len(sequence) for sequence in sequences], tokens_per_batch=self.tokens_per_batch):
             ids, mask = padded([sequences[i] for i in batch], encoder.pad_id, encoder.device)
@@ -34,8 +34,8 @@ class TorchRuntime(Runtime):
                 hidden = encoder.backbone.module(input_ids=ids, attention_mask=mask).last_hidden_state
             vectors = hidden.float().cpu().numpy()
             for row, member in enumerate(batch):
-                found[member] = vectors[row, : len(sequences[member])]
-        return found
+                outputs[member] = vectors[row, : len(sequences[member])]
+        return outputs
 
     def close(self) -> None:
         """The memory goes with the last reference to this."""
