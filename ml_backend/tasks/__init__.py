@@ -145,8 +145,8 @@ def _unread_text(shown: ObjectTag) -> str | None:
             f"themselves, and take {attribute} away"
         )
     if shown.encoding not in ObjectTag.ENCODINGS:
-        known = " or ".join(ObjectTag.ENCODINGS)
-        return f'is about <Text name={shown.name!r} encoding="{shown.encoding}">, and wanted is {known}'
+        encodings = " or ".join(ObjectTag.ENCODINGS)
+        return f'is about <Text name={shown.name!r} encoding="{shown.encoding}">, and wanted is {encodings}'
     return None
 
 
