@@ -87,8 +87,8 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
             notices.append(f"<{control.tag} name={control.name!r}> {kind}")
         elif (control.object.field, control.object.encoding) != (about.field, about.encoding):
             notices.append(
-                f"<{control.tag} name={control.name!r}> is about {control.object.written}, and the controls that are "
-                f"served are about {about.written}"
+                f"<{control.tag} name={control.name!r}> is about {_written(control.object, about)}, and the "
+                f"controls that are served are about {_written(about, control.object)}"
             )
         else:
             served.append(ServedControl(control, kind))
@@ -100,6 +100,13 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
             "label_config/ holds working templates."
         )
     return ServingPlan(config, tuple(served), (*notices, *_without_pre_labels(served)))
+
+
+def _written(shown: ObjectTag, other: ObjectTag) -> str:
+    """Return what the tag shows, with its encoding where this alone distinguishes it from the other tag."""
+    if shown.field != other.field or shown.encoding == "none":
+        return shown.written
+    return f"{shown.written} (encoding {shown.encoding})"
 
 
 def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
