@@ -50,8 +50,8 @@ def load_settings(**overrides: object) -> Options:
     Raises:
         ConfigurationError: a value cannot work, or the environment holds a `LABELLOOP_` name that is no setting.
     """
-    known = {PREFIX + name.upper() for name in all_settings()}
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    names = {PREFIX + name.upper() for name in all_settings()}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in names)
     if unknown:
         raise ConfigurationError(
             f"unknown setting {', '.join(unknown)} in the environment; the known ones are listed in the README "

@@ -127,10 +127,10 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
             LabelloopError: outside a request; inside one, it becomes the answer.
         """
         with _refusals_as_answers():
-            asked = PredictRequest.read({"project": self.project_id, "label_config": self._config(), "tasks": tasks})
+            body = PredictRequest.read({"project": self.project_id, "label_config": self._config(), "tasks": tasks})
             services = type(self).services()
-            project = served_project(services, asked.project_id, asked.label_config)
-            return [prediction_to_json(each) for each in predict_for_studio(services, project, asked.tasks).predictions]
+            project = served_project(services, body.project_id, body.label_config)
+            return [prediction_to_json(each) for each in predict_for_studio(services, project, body.tasks).predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002 (the base's shape)
         """Take in an event; returns the answer. START_TRAINING leaves a job for the worker, so nothing is trained here.
@@ -154,8 +154,8 @@ class LabelloopModel(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-m
         return announced_version(services, project)
 
     def _project(self) -> Project:
-        asked = SetupRequest.read({"project": self.project_id, "schema": self._config()})
-        return served_project(type(self).services(), asked.project_id, asked.label_config)
+        body = SetupRequest.read({"project": self.project_id, "schema": self._config()})
+        return served_project(type(self).services(), body.project_id, body.label_config)
 
     def _config(self) -> str:
         return self.label_config or ""

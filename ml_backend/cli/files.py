@@ -279,9 +279,9 @@ def _exported(
 
 
 def _refuse_options(**options: object) -> None:
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
-    if given:
-        raise ConfigurationError(f"{', '.join(given)} found without --format; a snapshot always holds everything")
+    flags = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if flags:
+        raise ConfigurationError(f"{', '.join(flags)} found without --format; a snapshot always holds everything")
 
 
 def _show_file(exported: "ExportReport", as_json: bool) -> None:

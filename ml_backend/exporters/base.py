@@ -141,10 +141,10 @@ class Exporter(ABC):
         Raises:
             ConfigurationError: there is no such format; the message lists those there are.
         """
-        known = _exporters()
-        if name not in known:
+        exporters = _exporters()
+        if name not in exporters:
             raise ConfigurationError(f"unknown export format {name!r}; wanted one of {', '.join(Exporter.names())}")
-        return known[name]
+        return exporters[name]
 
     @staticmethod
     def names() -> tuple[str, ...]:

@@ -44,12 +44,12 @@ class _Sentences:
 
     def lines_of(self, row: Row) -> str:
         text = encodable(self._request.text(row))
-        given = spans_in(self._request.target(row))
-        spans = without_overlaps(given)
+        all_spans = spans_in(self._request.target(row))
+        spans = without_overlaps(all_spans)
         lines = [f"{token} -X- _ {tag}\n" for token, tag in _tagged(text, spans)]
         if not lines:
             raise NotCarried("the text has no token")
-        for _ in range(len(given) - len(spans)):
+        for _ in range(len(all_spans) - len(spans)):
             self._cut.add(Reason.OVERLAPPING_SPAN, row.task_id, self._request.control)
         head, self._is_first = DOCUMENT_START if self._is_first else "", False
         return f"{head}{''.join(lines)}\n"

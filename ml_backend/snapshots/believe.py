@@ -42,8 +42,8 @@ def _agrees(event: AnnotationEvent, task: Task, annotation: Annotation) -> bool:
     """True where the event can be about this annotation, at a time between its creation and its last change."""
     if event.action is EventAction.DELETED or event.task_id not in (None, task.id):
         return False
-    known = {event.annotator, annotation.annotator} - {Annotation.UNKNOWN_ANNOTATOR}
-    return len(known) <= 1 and _is_in_time(event, annotation)
+    annotators = {event.annotator, annotation.annotator} - {Annotation.UNKNOWN_ANNOTATOR}
+    return len(annotators) <= 1 and _is_in_time(event, annotation)
 
 
 def _is_in_time(event: AnnotationEvent, annotation: Annotation) -> bool:

@@ -150,12 +150,12 @@ def _without_duplicates(rows: Sequence[Row], plan: ServingPlan) -> tuple[list[Ro
     for same in _by_text(rows, plan):
         fullest: list[Row] = []
         for row in sorted(same, key=lambda row: -len(row.targets)):
-            known = next((each for each in fullest if row.targets.items() <= each.targets.items()), None)
-            if known is None:
+            superset = next((each for each in fullest if row.targets.items() <= each.targets.items()), None)
+            if superset is None:
                 fullest.append(row)
             else:
                 del remaining[row.id]
-                dropped.append(DroppedRow(row.task_id, Reason.DUPLICATE, known.id))
+                dropped.append(DroppedRow(row.task_id, Reason.DUPLICATE, superset.id))
     return list(remaining.values()), dropped
 
 

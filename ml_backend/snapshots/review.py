@@ -103,5 +103,5 @@ def _latest_per_annotator(annotations: Iterable[Annotation]) -> tuple[Annotation
 
 
 def _most_agreeing(annotations: Iterable[Annotation], answer: Callable[[Annotation], Hashable | None]) -> int:
-    voices = {(given, a.annotator) for a in annotations if (given := answer(a)) is not None}
-    return max(Counter(given for given, _ in voices).values(), default=0)
+    voices = {(reply, a.annotator) for a in annotations if (reply := answer(a)) is not None}
+    return max(Counter(reply for reply, _ in voices).values(), default=0)

@@ -162,17 +162,17 @@ def row_of(
     has_unknown_labels = False
     for annotation in reviewed:
         targets: dict[str, Target] = {}
-        for served, given in zip(plan.controls, _given(annotation, plan, text, settings.absences), strict=True):
-            for reason in given.reasons:
+        for served, reply in zip(plan.controls, _given(annotation, plan, text, settings.absences), strict=True):
+            for reason in reply.reasons:
                 reasons.add(reason, task.id, served.name)
             # An answer with a label that has left the config is void rather than a dissent: its annotator could not
             # have chosen among today's labels. The same annotation's answers to other controls count.
-            unknown = _unknown_labels(served, given.target)
+            unknown = _unknown_labels(served, reply.target)
             for label in unknown:
                 reasons.add(Reason.UNKNOWN_LABEL, task.id, served.name, label)
             has_unknown_labels |= bool(unknown)
-            if given.target is not None and not unknown:
-                targets[served.name] = given.target
+            if reply.target is not None and not unknown:
+                targets[served.name] = reply.target
         if targets:
             answers.append(_AnnotationAnswer(annotation, history(task, annotation), targets))
     if not answers:

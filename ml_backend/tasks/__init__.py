@@ -87,8 +87,8 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
             notices.append(f"<{control.tag} name={control.name!r}> {kind}")
         elif (control.object.field, control.object.encoding) != (about.field, about.encoding):
             notices.append(
-                f"<{control.tag} name={control.name!r}> is about {control.object.written}, and the controls that are "
-                f"served are about {about.written}"
+                f"<{control.tag} name={control.name!r}> is about {_written(control.object, about)}, and the "
+                f"controls that are served are about {_written(about, control.object)}"
             )
         else:
             served.append(ServedControl(control, kind))
@@ -100,6 +100,13 @@ def serving_plan(config: LabelConfig) -> ServingPlan:
             "label_config/ holds working templates."
         )
     return ServingPlan(config, tuple(served), (*notices, *_without_pre_labels(served)))
+
+
+def _written(shown: ObjectTag, other: ObjectTag) -> str:
+    """Return what the tag shows, with its encoding where this alone distinguishes it from the other tag."""
+    if shown.field != other.field or shown.encoding == "none":
+        return shown.written
+    return f"{shown.written} (encoding {shown.encoding})"
 
 
 def _without_pre_labels(served: Sequence[ServedControl]) -> Iterator[str]:
@@ -145,8 +152,8 @@ def _unread_text(shown: ObjectTag) -> str | None:
             f"themselves, and take {attribute} away"
         )
     if shown.encoding not in ObjectTag.ENCODINGS:
-        known = " or ".join(ObjectTag.ENCODINGS)
-        return f'is about <Text name={shown.name!r} encoding="{shown.encoding}">, and wanted is {known}'
+        encodings = " or ".join(ObjectTag.ENCODINGS)
+        return f'is about <Text name={shown.name!r} encoding="{shown.encoding}">, and wanted is {encodings}'
     return None
 
 

@@ -69,16 +69,16 @@ def _label_studio_blueprint(services: Services, metrics: Metrics) -> Blueprint:
 
     @blueprint.post("/setup")
     def setup() -> ResponseReturnValue:
-        asked = SetupRequest.read(_body())
-        project = served_project(services, asked.project_id, asked.label_config)
+        body = SetupRequest.read(_body())
+        project = served_project(services, body.project_id, body.label_config)
         services.champions.load_soon(project)
         return jsonify(model_version=announced_version(services, project))
 
     @blueprint.post("/predict")
     def predict() -> ResponseReturnValue:
-        asked = PredictRequest.read(_body())
-        project = served_project(services, asked.project_id, asked.label_config)
-        prelabels = predict_for_studio(services, project, asked.tasks)
+        body = PredictRequest.read(_body())
+        project = served_project(services, body.project_id, body.label_config)
+        prelabels = predict_for_studio(services, project, body.tasks)
         metrics.count_prelabels(prelabels)
         return jsonify(results=[prediction_to_json(each) for each in prelabels.predictions])
 

@@ -76,8 +76,8 @@ class Guard:
 
     def _body_limit(self, head: "Head") -> int:
         """Return how many bytes of the body to read after this head; 0 where the head alone refuses the request."""
-        asked = Request(_environ(head))
-        return 0 if self._refusal(asked) else body_limit(asked.path)
+        request = Request(_environ(head))
+        return 0 if self._refusal(request) else body_limit(request.path)
 
     def _check(self) -> None:
         refusal = self._refusal(request)
@@ -88,25 +88,25 @@ class Guard:
         g.may_only_post_events = self._is_from_webhook(request)
         g.is_anonymous = bool(self._password) and "Authorization" not in request.headers
 
-    def _refusal(self, asked: Request) -> _Refusal | None:
-        host = (urlsplit(f"//{asked.host}").hostname or "").lower()
+    def _refusal(self, request: Request) -> _Refusal | None:
+        host = (urlsplit(f"//{request.host}").hostname or "").lower()
         if self._is_loopback and host not in self._hosts:
             wanted = ", ".join(sorted(self._hosts))
-            return _Refusal(HTTPStatus.FORBIDDEN, f"Host {asked.host!r} found; wanted one of {wanted}")
-        if asked.method == "POST" and asked.mimetype != "application/json":
+            return _Refusal(HTTPStatus.FORBIDDEN, f"Host {request.host!r} found; wanted one of {wanted}")
+        if request.method == "POST" and request.mimetype != "application/json":
             return _Refusal(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"Content-Type {asked.mimetype!r} found; wanted application/json",
+                f"Content-Type {request.mimetype!r} found; wanted application/json",
             )
-        return self._refusal_by_credentials(asked) if self._password else None
+        return self._refusal_by_credentials(request) if self._password else None
 
-    def _refusal_by_credentials(self, asked: Request) -> _Refusal | None:
-        if "Authorization" not in asked.headers and asked.path == "/health":
+    def _refusal_by_credentials(self, request: Request) -> _Refusal | None:
+        if "Authorization" not in request.headers and request.path == "/health":
             return None  # container probes send no credentials; Label Studio does, and these are checked
-        if _has_credentials(asked, self._user, self._password):
+        if _has_credentials(request, self._user, self._password):
             return None
-        if self._is_from_webhook(asked):
-            if asked.path == "/webhook":
+        if self._is_from_webhook(request):
+            if request.path == "/webhook":
                 return None
             return _Refusal(
                 HTTPStatus.FORBIDDEN,
@@ -117,11 +117,11 @@ class Guard:
         return _Refusal(
             HTTPStatus.UNAUTHORIZED,
             "the credentials are missing or wrong; set those of LABELLOOP_USER and LABELLOOP_PASSWORD",
-            "wrong credentials" if "Authorization" in asked.headers else "no credentials",
+            "wrong credentials" if "Authorization" in request.headers else "no credentials",
         )
 
-    def _is_from_webhook(self, asked: Request) -> bool:
-        return bool(self._password) and _has_credentials(asked, WEBHOOK_USER, self._webhook_password)
+    def _is_from_webhook(self, request: Request) -> bool:
+        return bool(self._password) and _has_credentials(request, WEBHOOK_USER, self._webhook_password)
 
 
 class _FailedLogins:
@@ -169,19 +169,19 @@ def _environ(head: "Head") -> dict[str, str]:
     return environ
 
 
-def _has_credentials(asked: Request, user: str, password: str) -> bool:
+def _has_credentials(request: Request, user: str, password: str) -> bool:
     """True where the request has exactly these credentials, in the scheme that was asked for."""
     try:
-        given = asked.authorization
+        credentials = request.authorization
     except ValueError:  # the header is not even ASCII
         return False
-    if given is None or given.type != "basic":
+    if credentials is None or credentials.type != "basic":
         return False
-    return _same(given.username or "", user) and _same(given.password or "", password)
+    return _same(credentials.username or "", user) and _same(credentials.password or "", password)
 
 
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+def _same(text: str, wanted: str) -> bool:
+    return hmac.compare_digest(text.encode(), wanted.encode())
 
 
 def _peer(request: Request) -> str:

@@ -28,18 +28,18 @@ def watch_champions(
     One small query says every second what serves each project. Now and then all are looked at, since the files of a
     champion may be gone, or back, and a project or its label config may be new.
     """
-    seen: Mapping[str, str] = {}
+    champions_before: Mapping[str, str] = {}
     next_full = 0.0
     while not stop.is_set():
         try:
             is_full = time.monotonic() >= next_full
             champions = services.versions.champions()
-            if is_full or champions != seen:
+            if is_full or champions != champions_before:
                 for project in services.database.projects.all():
                     key = project.ref.key
-                    if is_full or champions.get(key) != seen.get(key):
+                    if is_full or champions.get(key) != champions_before.get(key):
                         _follow(services, project)
-            seen = champions
+            champions_before = champions
             if is_full:
                 next_full = time.monotonic() + full_refresh_s
             _end_alarms(services)

@@ -71,8 +71,8 @@ def parse_label_config(xml: str) -> LabelConfig:
         else:
             controls[control.name], paths_of[control.name] = control, path
             faults += _nameless_labels(path[-1])
-    asked, never = _with_conditions(controls, paths_of)
-    return LabelConfig(xml, asked, (*faults, *never))
+    questions, never = _with_conditions(controls, paths_of)
+    return LabelConfig(xml, questions, (*faults, *never))
 
 
 def _spelling_faults(misspelled: Sequence[str]) -> Iterator[str]:
@@ -155,9 +155,9 @@ def _target_fault(target: str, names: _Names) -> str | None:
     if not target:
         return 'does not say what it is about; name a tag that shows something, such as toName="text"'
     if target not in names.tags:
-        known = ", ".join(map(repr, names.objects)) or "none"
+        objects = ", ".join(map(repr, names.objects)) or "none"
         return (
-            f"has toName={target!r}, but no tag has that name (objects found: {known}); an object tag looks like "
+            f"has toName={target!r}, but no tag has that name (objects found: {objects}); an object tag looks like "
             f'<Text name={target!r} value="$text"/>'
         )
     if names.uses[target] > 1:
@@ -224,11 +224,11 @@ def _with_conditions(
             never[name] = conditions
         else:
             conditional[name] = replace(controls[name], conditions=conditions)
-    asked = {control.name for control in Control.in_order_of_asking(conditional.values())}
-    for name in conditional.keys() - asked:
+    names = {control.name for control in Control.in_order_of_asking(conditional.values())}
+    for name in conditional.keys() - names:
         never[name] = "waits for questions that are never asked themselves (visibleWhen); correct whenTagName"
     sentences = [f"{_called(paths[name][-1])} {never[name]}" for name in controls if name in never]
-    return tuple(control for name, control in conditional.items() if name in asked), sentences
+    return tuple(control for name, control in conditional.items() if name in names), sentences
 
 
 def _called(element: Element) -> str:

@@ -82,9 +82,9 @@ def push_audit(
 
 def _check_names(project: Project) -> None:
     used = {key for control in plan_of(project.label_config).config.controls for key in control.object.keys}
-    if taken := [name for name in QualityField if name in used]:
+    if clashes := [name for name in QualityField if name in used]:
         raise StudioError(
-            f"the label config of project {project.id} shows {', '.join(taken)}, where labelloop would write what it "
+            f"the label config of project {project.id} shows {', '.join(clashes)}, where labelloop would write what it "
             "finds; rename that field in the tasks and in the label config, then push again"
         )
 
@@ -124,12 +124,12 @@ def _tabs(services: Services, project: Project) -> dict[str, str]:
     views, columns = studio.views(project.id), studio.columns(project.id)
     if not views:
         studio.create_view(project.id, ReviewTab.default_view(columns))
-    known = {(view["data"] or {}).get("title"): view for view in views}
+    views_by_title = {(view["data"] or {}).get("title"): view for view in views}
     text_field = plan_of(project.label_config).object.keys[0]
     addresses = {}
     for tab in ReviewTab:
         wanted = tab.view(text_field, columns)
-        view = known.get(tab.value)
+        view = views_by_title.get(tab.value)
         if view is None:
             view = studio.create_view(project.id, wanted)
         elif any(view["data"].get(key) != wanted[key] for key in ("filters", "ordering")):
@@ -276,17 +276,17 @@ class _Marker:
             labeled_at=labeled_at(task),
             flagged_at=self._now(),
         )
-        known = self._open.get(task.id)
-        if known is not None and known.control != flag.control:
-            self._flags.close(known, FlagOutcome.WITHDRAWN)
-        if known is None or not known.says_the_same_as(flag):
+        open_flag = self._open.get(task.id)
+        if open_flag is not None and open_flag.control != flag.control:
+            self._flags.close(open_flag, FlagOutcome.WITHDRAWN)
+        if open_flag is None or not open_flag.says_the_same_as(flag):
             self._flags.put(flag)
 
 
-def _suspect_fields(each: FlagCandidate, asked: str, text: str) -> dict[str, Any]:
-    fields: dict[str, Any] = {QualityField.GIVEN: f"{asked}{readable(each.given, text)}"}
+def _suspect_fields(each: FlagCandidate, prefix: str, text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {QualityField.GIVEN: f"{prefix}{readable(each.given, text)}"}
     if each.suggested is not None:
-        fields[QualityField.SUGGESTED] = f"{asked}{readable_suggestion(each.given, each.suggested, text)}"
+        fields[QualityField.SUGGESTED] = f"{prefix}{readable_suggestion(each.given, each.suggested, text)}"
     return fields | {
         QualityField.ISSUE: each.kind.value,
         QualityField.QUALITY: each.quality,
@@ -294,11 +294,11 @@ def _suspect_fields(each: FlagCandidate, asked: str, text: str) -> dict[str, Any
     }
 
 
-def _disagreement_fields(each: Disagreement, asked: str, text: str) -> dict[str, Any]:
+def _disagreement_fields(each: Disagreement, prefix: str, text: str) -> dict[str, Any]:
     answers = "; ".join(f"{readable(answer, text)} ({count})" for answer, count in each.answers)
-    fields: dict[str, Any] = {QualityField.GIVEN: f"{asked}{answers}"}
+    fields: dict[str, Any] = {QualityField.GIVEN: f"{prefix}{answers}"}
     if each.consensus is not None:
-        fields[QualityField.SUGGESTED] = f"{asked}{readable(each.consensus, text)}"
+        fields[QualityField.SUGGESTED] = f"{prefix}{readable(each.consensus, text)}"
     return fields | {
         QualityField.QUALITY: round(each.quality, FlagCandidate.QUALITY_DIGITS),
         QualityField.DISAGREEMENT: True,

@@ -36,8 +36,8 @@ def changes_since_training(services: Services, project: Project) -> tuple[str, .
     champion = services.versions.champion(project.ref.key)
     if champion is None or champion.label_config_fingerprint == project.label_config_fingerprint:
         return ()
-    seen = {each.fingerprint: each.label_config for each in services.database.projects.label_configs(project.id)}
-    trained_for = seen.get(champion.label_config_fingerprint)
+    configs = {each.fingerprint: each.label_config for each in services.database.projects.label_configs(project.id)}
+    trained_for = configs.get(champion.label_config_fingerprint)
     return changes_between(trained_for, project.label_config) if trained_for else (UNKNOWN,)
 
 
@@ -47,7 +47,7 @@ def control_absences(services: Services, project: Project) -> Mapping[str, Seque
     Label Studio stores nothing for a control that was left empty, so only the time distinguishes an annotation made
     while the control did not exist from one that says that nothing applies.
     """
-    return absences([seen for each in services.database.projects.label_configs(project.id) for seen in _seen(each)])
+    return absences([pair for each in services.database.projects.label_configs(project.id) for pair in _seen(each)])
 
 
 def _seen(config: SeenConfig) -> Iterator[tuple[SeenConfig, Sequence[Control]]]:

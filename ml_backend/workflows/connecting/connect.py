@@ -102,8 +102,8 @@ def create_and_connect(
     done = [f"Made project {info.id}, {title!r}."]
     try:
         if tasks:
-            made = services.studio.import_tasks(info.id, tasks)
-            done.append(f"Imported {made} tasks.")
+            count = services.studio.import_tasks(info.id, tasks)
+            done.append(f"Imported {count} tasks.")
         connection = connect(services, info.id)
     except StudioError as error:
         raise StudioError(
@@ -127,14 +127,14 @@ def _check_tasks(tasks: Sequence[Mapping[str, Any]], config: LabelConfig) -> Non
 
 def _remembered(services: Services, project_id: int, log: _ConnectingLog) -> Project:
     info = services.studio.project(project_id)
-    known = services.database.projects.find(project_id)
+    record = services.database.projects.find(project_id)
     project = remember_project(services, project_id, info.label_config, title=info.title)
-    if known is None:
+    if record is None:
         log.changes.append(
             f"Project {project_id} is remembered as {project.ref.key}, with the split {project.split} "
             "(train, validation, test); both are fixed from now on."
         )
-    elif known.label_config != project.label_config:
+    elif record.label_config != project.label_config:
         log.changes.append("The label config was read again, since it has changed.")
     if project.split != services.options.labels.split:
         log.notices.append(
@@ -223,9 +223,9 @@ def _repair_webhooks(
     ours = [hook for hook in studio.webhooks(project_id) if any(same_address(hook["url"], each) for each in places)]
     ours.sort(key=lambda hook: hook["url"] != url)
     if not ours:
-        made = studio.create_webhook(project_id, wanted_webhook(access))
+        webhook = studio.create_webhook(project_id, wanted_webhook(access))
         log.changes.append(f"Made the webhook to {url}.")
-        return int(made["id"])
+        return int(webhook["id"])
     first, *others = ours
     wanted = wanted_webhook(access, first)
     if not _is_like(first, wanted):
@@ -239,8 +239,8 @@ def _repair_webhooks(
 
 def _is_like(webhook: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """True where nothing has to change. Label Studio returns actions in another order than it got them."""
-    found = {name: webhook.get(name) for name in wanted} | {"actions": sorted(webhook.get("actions") or ())}
-    return found == {**wanted, "actions": sorted(wanted["actions"])}
+    fields = {name: webhook.get(name) for name in wanted} | {"actions": sorted(webhook.get("actions") or ())}
+    return fields == {**wanted, "actions": sorted(wanted["actions"])}
 
 
 def _repair_row(services: Services, project_id: int, row: Mapping[str, Any] | None, log: _ConnectingLog) -> int:
@@ -253,9 +253,9 @@ def _repair_row(services: Services, project_id: int, row: Mapping[str, Any] | No
             "basic_auth_pass": access.password.get_secret_value(),
         }
     if row is None:
-        made = services.studio.create_backend(project_id, {**settings, "title": BACKEND_TITLE})
+        backend = services.studio.create_backend(project_id, {**settings, "title": BACKEND_TITLE})
         log.changes.append(f"Added the backend {access.url} to the project.")
-        return int(made["id"])
+        return int(backend["id"])
     if not _is_registered_like(row, settings):
         services.studio.update_backend(int(row["id"]), {**settings, "project": project_id})
         log.changes.append(f"Brought the backend {row['title']!r} up to date: {access.url}.")
@@ -268,8 +268,8 @@ def _is_registered_like(row: Mapping[str, Any], settings: Mapping[str, Any]) -> 
         return False
     if settings["auth_method"] == NO_AUTH:
         return bool(row.get("auth_method", NO_AUTH) == NO_AUTH)
-    found = (row.get("auth_method"), row.get("basic_auth_user"), bool(row.get("basic_auth_pass_is_set")))
-    return found == (BASIC_AUTH, settings["basic_auth_user"], True)
+    login = (row.get("auth_method"), row.get("basic_auth_user"), bool(row.get("basic_auth_pass_is_set")))
+    return login == (BASIC_AUTH, settings["basic_auth_user"], True)
 
 
 def _warn_of_others(services: Services, project_id: int, backend_id: int, log: _ConnectingLog) -> None:

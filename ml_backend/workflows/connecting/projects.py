@@ -45,8 +45,8 @@ def remember_project(
     plan = plan_of(label_config)
     project = services.database.projects.find(project_id)
     fingerprint = plan.config.fingerprint
-    seen = (label_config, fingerprint)
-    if project is not None and _seen_of(project) == seen and title in ("", project.title):
+    config = (label_config, fingerprint)
+    if project is not None and _seen_of(project) == config and title in ("", project.title):
         return project
     for notice in plan.notices:
         log.info("project %s: %s", project_id, notice)
@@ -59,7 +59,7 @@ def remember_project(
             fingerprint=fingerprint,
             split=split or services.options.labels.split,
         )
-    if _seen_of(project) != seen:
+    if _seen_of(project) != config:
         for sentence in changes_between(project.label_config, label_config):
             log.warning("the label config of project %s has changed: %s", project_id, sentence)
         services.database.projects.set_label_config(project_id, label_config, fingerprint)
@@ -97,12 +97,12 @@ def served_project(services: Services, project_id: int, label_config: str) -> Pr
     try:
         return remember_project(services, project_id, label_config)
     except DatabaseUnavailable as error:
-        known = services.champions.project(project_id)
-        if known is None:
+        project = services.champions.project(project_id)
+        if project is None:
             raise
         log.warning("project %s is answered from memory: %s", project_id, error)
         fingerprint = plan_of(label_config).config.fingerprint
-        return replace(known, label_config=label_config, label_config_fingerprint=fingerprint)
+        return replace(project, label_config=label_config, label_config_fingerprint=fingerprint)
 
 
 def announced_version(services: Services, project: Project) -> str:

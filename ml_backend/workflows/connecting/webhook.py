@@ -81,10 +81,10 @@ def webhook_faults(webhook: Mapping[str, Any], access: BackendOptions) -> list[s
     missing = sorted(set(_USED_ACTIONS) - set(webhook.get("actions") or ()))
     if missing and not webhook.get("send_for_all_actions"):
         faults.append(f"is not sent for {', '.join(missing)}")
-    found, wanted = _authorization(webhook), _authorization(wanted_webhook(access))
-    if wanted and not found:
+    header, wanted = _authorization(webhook), _authorization(wanted_webhook(access))
+    if wanted and not header:
         faults.append("carries no Authorization header")
-    elif wanted and found != wanted:
+    elif wanted and header != wanted:
         faults.append("carries other credentials than this backend takes")
     return faults
 

@@ -38,9 +38,9 @@ def _label_config(exam: Examination) -> Finding:
             str(error),
             "correct it under Settings, Labeling Interface; label_config/ holds working templates",
         )
-    known = exam.services.database.projects.find(exam.project_id)
-    if known is not None and known.label_config_fingerprint != plan.config.fingerprint:
-        changes = changes_between(known.label_config, plan.config.xml) or (
+    record = exam.services.database.projects.find(exam.project_id)
+    if record is not None and record.label_config_fingerprint != plan.config.fingerprint:
+        changes = changes_between(record.label_config, plan.config.xml) or (
             "controls or labels stand in another order.",
         )
         return Finding.warning(

@@ -54,19 +54,19 @@ class Finding:
         return self.state in (State.BROKEN, State.SKIPPED)
 
     @classmethod
-    def fine(cls, found: str) -> "Finding":
+    def fine(cls, sentence: str) -> "Finding":
         """Return that nothing is to be done."""
-        return cls("", State.OK, found)
+        return cls("", State.OK, sentence)
 
     @classmethod
-    def warning(cls, found: str, fix: str) -> "Finding":
+    def warning(cls, sentence: str, fix: str) -> "Finding":
         """Return that it works, though not as well as it could."""
-        return cls("", State.WARNING, found, fix)
+        return cls("", State.WARNING, sentence, fix)
 
     @classmethod
-    def broken(cls, found: str, fix: str) -> "Finding":
+    def broken(cls, sentence: str, fix: str) -> "Finding":
         """Return that it does not work."""
-        return cls("", State.BROKEN, found, fix)
+        return cls("", State.BROKEN, sentence, fix)
 
 
 class Examination:
@@ -91,8 +91,8 @@ class Examination:
         findings = []
         for check in checks:
             because = tuple(dict.fromkeys(cause for name in check.needs for cause in blocked.get(name, ())))
-            found = _skipped(because) if because else _run(check, self)
-            finding = replace(found, check=check.name, project_id=self._project_id, because=because)
+            outcome = _skipped(because) if because else _run(check, self)
+            finding = replace(outcome, check=check.name, project_id=self._project_id, because=because)
             if finding.is_in_the_way:
                 blocked[check.name] = because or (check.name,)
             findings.append(finding)

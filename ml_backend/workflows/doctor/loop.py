@@ -53,13 +53,13 @@ def _versions(exam: Examination) -> Finding:
             "it runs with another LABELLOOP_HOME or database, or could not load the model: look at its log, "
             "and restart `labelloop serve` with the settings of this command",
         )
-    promised, given = _setup_and_predict(exam)
-    if promised.status != 200 or given.status != 200:
-        failed = promised if promised.status != 200 else given
+    promised, prediction = _setup_and_predict(exam)
+    if promised.status != 200 or prediction.status != 200:
+        failed = promised if promised.status != 200 else prediction
         return Finding.broken(
             f"the running backend fails with {failed.status} {failed.reason}", "look at the log of `labelloop serve`"
         )
-    answered = next((entry.get("model_version") for entry in given.get("results") or ()), None)
+    answered = next((entry.get("model_version") for entry in prediction.get("results") or ()), None)
     if promised.get("model_version") != answered:
         return Finding.broken(
             f"/setup promises {promised.get('model_version')} and /predict answers with {answered}: "
@@ -119,12 +119,12 @@ def _sampling(exam: Examination) -> Finding:
 
 def _jobs(exam: Examination) -> Finding:
     last = [exam.services.database.jobs.last(kind, exam.project_id) for kind in JobKind.all()]
-    found = [job for job in last if job is not None]
-    failed = [job for job in found if job.state in ERROR_STATES]
+    jobs = [job for job in last if job is not None]
+    failed = [job for job in jobs if job.state in ERROR_STATES]
     if failed:
         job = max(failed, key=lambda each: each.id)
         return Finding.warning(f"job {job.id} ({job.kind}) {job.state}: {job.error}", _retry(job))
-    return Finding.fine("; ".join(f"last {job.kind} {job.state}" for job in found) or "none so far")
+    return Finding.fine("; ".join(f"last {job.kind} {job.state}" for job in jobs) or "none so far")
 
 
 def _retry(job: Job) -> str:
@@ -141,12 +141,12 @@ def _events(exam: Examination) -> Finding:
     )
     if exam.info.task_count > MOST_TASKS_READ:
         return Finding.fine(f"{last}; not compared with Label Studio's annotations, because there are many tasks")
-    known = events.history(exam.project_id)
+    history = events.history(exam.project_id)
     unheard = [
         annotation
         for task in exam.services.studio.reviewed_tasks(exam.project_id)
         for annotation in task.annotations
-        if annotation.id not in known and _was_made_in_editor_since(annotation, exam.project.connected_at)
+        if annotation.id not in history and _was_made_in_editor_since(annotation, exam.project.connected_at)
     ]
     if unheard:
         return Finding.broken(
@@ -180,10 +180,10 @@ def _was_made_in_editor_since(annotation: Annotation, moment: datetime) -> bool:
     if annotation.lead_time_s is None or annotation.created_at is None:
         return False
     try:
-        made = datetime.fromisoformat(annotation.created_at)
+        created_at = datetime.fromisoformat(annotation.created_at)
     except ValueError:
         return False
-    return (made if made.tzinfo else made.replace(tzinfo=UTC)) > moment
+    return (created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)) > moment
 
 
 def _text_model(exam: Examination) -> Finding:
@@ -217,14 +217,14 @@ def _task_texts(exam: Examination) -> Finding:
     if not empty:
         return Finding.fine(f"{some} {'have' if len(tasks) > 1 else 'has'} a text at {shown.written}")
     keys = ", ".join(map(repr, empty[0].data)) or "nothing"
-    found = (
+    problem = (
         f"{'all' if len(empty) == len(tasks) else len(empty)} of {some} have no text at {shown.written}, task "
         f"{empty[0].id} for one, whose data holds {keys}; they get no pre-label, and give no row"
     )
     if len(empty) < len(tasks):
-        return Finding.warning(found, "fill it in, or delete these tasks")
+        return Finding.warning(problem, "fill it in, or delete these tasks")
     return Finding.broken(
-        found,
+        problem,
         'let value="$..." under Settings, Labeling Interface name what the tasks hold, or import tasks that hold it'
         + ("" if shown.encoding == "none" else f", encoded as {shown.encoding}"),
     )

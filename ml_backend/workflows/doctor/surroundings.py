@@ -90,15 +90,15 @@ def _token(exam: Examination) -> Finding:
     try:
         return Finding.fine(f"belongs to {exam.services.studio.current_user()}")
     except StudioUnauthorized as error:
-        found = str(error)
-        if "legacy token authentication has been disabled" in found:
+        message = str(error)
+        if "legacy token authentication has been disabled" in message:
             return Finding.broken(
                 "the token is a legacy token, and this Label Studio has those switched off (its default)",
                 HOW_TO_GET_ACCESS,
             )
-        if found.startswith("no token"):
+        if message.startswith("no token"):
             return Finding.broken("LABELLOOP_STUDIO_TOKEN is not set", HOW_TO_GET_ACCESS)
-        return Finding.broken(found, HOW_TO_GET_ACCESS)
+        return Finding.broken(message, HOW_TO_GET_ACCESS)
 
 
 def _backend(exam: Examination) -> Finding:

@@ -95,10 +95,10 @@ def _script_faults(
     from ...models.base.legibility import Legibility
 
     try:
-        found = Legibility.of([text for _, text in texts], tokeniser)
+        legibility = Legibility.of([text for _, text in texts], tokeniser)
     except EncoderError:
         return  # such a tokenizer does not give the positions of its tokens
-    if reasons := _reasons(found):
+    if reasons := _reasons(legibility):
         instead = " or ".join(name for name in others if name != base_model)
         yield ReadingFault(
             f"{base_model} cannot read these texts well: {', '.join(reasons)}",
@@ -106,14 +106,14 @@ def _script_faults(
         )
 
 
-def _reasons(found: "Legibility") -> list[str]:
+def _reasons(legibility: "Legibility") -> list[str]:
     reasons = []
-    if found.unknown > MOST_UNKNOWN:
-        reasons.append(f"{found.unknown:.0%} of their letters are unknown tokens to it")
-    if found.spelled > MOST_SPELLED:
-        reasons.append(f"{found.spelled:.0%} of their letters are read one by one, as in a foreign script")
-    if found.alike > MOST_ALIKE:
-        reasons.append(f"{found.alike:.0%} of their words look like another one without accents and vowel signs")
+    if legibility.unknown > MOST_UNKNOWN:
+        reasons.append(f"{legibility.unknown:.0%} of their letters are unknown tokens to it")
+    if legibility.spelled > MOST_SPELLED:
+        reasons.append(f"{legibility.spelled:.0%} of their letters are read one by one, as in a foreign script")
+    if legibility.alike > MOST_ALIKE:
+        reasons.append(f"{legibility.alike:.0%} of their words look like another one without accents and vowel signs")
     return reasons
 
 

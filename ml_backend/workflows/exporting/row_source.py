@@ -58,9 +58,9 @@ class RowSource:
             StudioError: Label Studio cannot be read; raised when the reading gets there.
         """
         plan = plan_of(project.label_config)
-        given = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
+        source = services.studio.reviewed_tasks(project.id) if tasks is None else tasks
         history, absences = _event_history(services, project, plan), control_absences(services, project)
-        return cls(services, f"project {project.id}", given, plan, history, absences)
+        return cls(services, f"project {project.id}", source, plan, history, absences)
 
     @classmethod
     def of_file(cls, services: Services, export: Path, plan: ServingPlan, notes: FileNotes) -> "RowSource":

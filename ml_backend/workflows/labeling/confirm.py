@@ -57,10 +57,10 @@ def confirm_labels(services: Services, project: Project, wanted: int) -> int:
     for _ in range(CALLS_AT_ONCE):
         if events.confirmed_label_count(project.id, after_id) >= wanted:
             break
-        asked = events.unconfirmed(project.id, after_id, limit=LABELS_PER_CALL)
-        if not asked:
+        batch = events.unconfirmed(project.id, after_id, limit=LABELS_PER_CALL)
+        if not batch:
             break
-        events.confirm(asked, _new_ones(services, project, asked, since))
+        events.confirm(batch, _new_ones(services, project, batch, since))
     return events.confirmed_label_count(project.id, after_id)
 
 

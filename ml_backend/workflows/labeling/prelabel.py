@@ -79,7 +79,7 @@ def push_missing(
     sizes = batch_sizes or (DRAFTS if plan.has_texts else LABELS)
     expected = services.studio.count_without_prediction(project.id, version)
     progress = _PushProgress(report, expected, services.clock)
-    taken = StudioRules(project.label_config).controls
+    names = StudioRules(project.label_config).controls
 
     def push(pairs: TasksPredictions) -> None:
         _check_fit(services, project, version, pairs)
@@ -98,7 +98,7 @@ def push_missing(
         ready: list[tuple[int, Prediction]] = []
         for batch in batches:
             predictions = prelabel(batch, predictor, plan, project.split).predictions
-            ready += [(task.id, _part(prediction, taken)) for task, prediction in zip(batch, predictions, strict=True)]
+            ready += [(task.id, _part(prediction, names)) for task, prediction in zip(batch, predictions, strict=True)]
             progress.predicted += len(batch)
             progress.report()
             if len(ready) >= sizes.pushed:
@@ -112,9 +112,9 @@ def push_missing(
     return progress.pushed
 
 
-def _part(prediction: Prediction, taken: Collection[str]) -> Prediction:
+def _part(prediction: Prediction, names: Collection[str]) -> Prediction:
     """Keep the regions of controls for which Label Studio accepts predictions; connect and doctor name the others."""
-    regions = tuple(region for region in prediction.result if region["from_name"] in taken)
+    regions = tuple(region for region in prediction.result if region["from_name"] in names)
     return prediction if len(regions) == len(prediction.result) else replace(prediction, result=regions)
 
 

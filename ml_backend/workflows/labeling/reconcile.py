@@ -47,18 +47,18 @@ class MissedLabels:
 
     def look(self) -> int:
         """Store the missed labels and return their number. Does nothing while Label Studio is away."""
-        found = 0
+        count = 0
         for project in self._next():
             self._turns[project.id] = time.monotonic()
             try:
-                found += self._look_at(project)
+                count += self._look_at(project)
             except StudioRejected as error:
                 log.debug("project %s: labels whose event was lost cannot be looked for: %s", project.id, error)
             except StudioError as error:
                 log.info("labels whose event was lost are looked for later: %s", error)
                 self._not_before = time.monotonic() + self._pause_s
                 break
-        return found
+        return count
 
     def _next(self) -> list[Project]:
         """Return the projects whose turn it is, those that have waited the longest first."""

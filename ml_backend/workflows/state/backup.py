@@ -214,7 +214,7 @@ def _beside(home: Path) -> Iterator[Path]:
     Raises:
         StateError: the home folder holds something, or such a folder is there already.
     """
-    found = sorted(path.name for path in home.iterdir() if path.name not in NOT_OURS) if home.exists() else []
+    names = sorted(path.name for path in home.iterdir() if path.name not in NOT_OURS) if home.exists() else []
     # A mount point cannot be replaced, nor can a folder whose parent belongs to somebody else.
     is_fixed = home.is_mount() or (home.exists() and not os.access(home.parent, os.W_OK))
     unpacked = home / ".restoring" if is_fixed else home.with_name(f".{home.name}.restoring")
@@ -222,9 +222,9 @@ def _beside(home: Path) -> Iterator[Path]:
         raise StateError(
             f"{unpacked} exists: another restore is under way, or one was killed; remove the folder if none is"
         )
-    if found:
+    if names:
         raise StateError(
-            f"{home} holds {', '.join(found[:5])} already; wanted in LABELLOOP_HOME a folder that is empty, or none yet"
+            f"{home} holds {', '.join(names[:5])} already; wanted in LABELLOOP_HOME a folder that is empty, or none yet"
         )
     unpacked.mkdir(parents=True)
     try:
@@ -249,10 +249,10 @@ def _move_in(unpacked: Path, home: Path) -> None:
 def _check_databases(unpacked: Path, manifest: Manifest) -> None:
     """Raise a StateError where a file is not a database, or not the one that the manifest describes."""
     for name, wanted in ((DATABASE, manifest.database_schema), (MLFLOW, manifest.mlflow_schema)):
-        found = SqliteFile(unpacked / name).schema_revision() if (unpacked / name).exists() else None
-        if found != wanted:
+        schema = SqliteFile(unpacked / name).schema_revision() if (unpacked / name).exists() else None
+        if schema != wanted:
             raise StateError(
-                f"{name} of the backup has the schema {found}, and its manifest says {wanted}; take another backup"
+                f"{name} of the backup has the schema {schema}, and its manifest says {wanted}; take another backup"
             )
 
 
@@ -371,7 +371,7 @@ def _manifest(content: bytes) -> Manifest:
         document = json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
-        raise ValueError(f"its form is {found!r}, wanted {FORMAT}: another labelloop wrote it")
+    form = document.get("format") if isinstance(document, dict) else None
+    if form != FORMAT:
+        raise ValueError(f"its form is {form!r}, wanted {FORMAT}: another labelloop wrote it")
     return Manifest.parse(content)

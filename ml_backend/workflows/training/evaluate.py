@@ -109,7 +109,7 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
     from ...measuring.measures.base import Measure
     from ...measuring.text_metrics import TextEvaluation
 
-    found: dict[str, AnyEvaluation] = {}
+    by_control: dict[str, AnyEvaluation] = {}
     predicted = answers_of(predictor, rows, plan)
     for served in plan.controls:
         answered = [row for row in rows if served.name in row.targets]
@@ -124,8 +124,8 @@ def evaluations(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) ->
         if model is not None and answered and isinstance(evaluation, TextEvaluation):
             prompts = [row.input[plan.field] for row in answered]
             evaluation = replace(evaluation, perplexity=perplexity_of(model, prompts, list(map(str, true))))
-        found[served.name] = evaluation
-    return found
+        by_control[served.name] = evaluation
+    return by_control
 
 
 def answers_of(predictor: Predictor, rows: Sequence[Row], plan: ServingPlan) -> dict[str, list[Target | None]]:

@@ -39,10 +39,10 @@ def job_snapshot(
         return Snapshot(path, SnapshotFolder(path).manifest())
     if project is None:
         raise SnapshotError("neither a project nor a snapshot was given; name one of them")
-    if known := context.checkpoint.get("snapshot_id"):
+    if snapshot_id := context.checkpoint.get("snapshot_id"):
         try:
             # Labels that came since then belong to the next job.
-            return stored_snapshot(services, project, known)
+            return stored_snapshot(services, project, snapshot_id)
         except SnapshotError as error:
             log.warning("taking a new snapshot, since the one of the attempt before is not here: %s", error)
     context.report(Progress(0.0, "snapshot", "reading the reviewed tasks from Label Studio"))

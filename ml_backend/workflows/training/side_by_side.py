@@ -93,7 +93,7 @@ def side_by_side(
     """
     from ...measuring.text_metrics import rouge_l
 
-    found = []
+    comparisons = []
     for served in plan.controls:
         if served.kind.has_labels:
             continue
@@ -106,8 +106,8 @@ def side_by_side(
             scores = rouge_l(experts, responses)
             for row, response, score in zip(written, responses, scores, strict=True):
                 row.append(Writing(name, response, score))
-        found += [
+        comparisons += [
             SideBySide(served.name, row.task_id, row.input[plan.field], expert, tuple(of_row))
             for row, expert, of_row in zip(chosen, experts, written, strict=True)
         ]
-    return found
+    return comparisons

@@ -67,8 +67,8 @@ def train_and_register(
     """
     key = snapshot.manifest.project.key
     run_id = _resumable_run(services, context)
-    if run_id and (made := services.versions.made_by(key, run_id)):
-        return services.versions.get(made.name), context.checkpoint["trained"]
+    if run_id and (version := services.versions.made_by(key, run_id)):
+        return services.versions.get(version.name), context.checkpoint["trained"]
     number = services.versions.next_number(key)
     name = ModelVersion.name_of(key, number)
     services.hooks.before_training(TrainingInfo(key, snapshot, name, {}))

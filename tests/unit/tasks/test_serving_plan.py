@@ -21,13 +21,29 @@ def test_all_controls_of_a_config_are_served_in_its_order_each_by_its_kind() -> 
     assert found.notices == ()
 
 
-@pytest.mark.parametrize(("shown", "about"), [("$title", "$title"), ('$text" encoding="base64unicode', "$text")])
+@pytest.mark.parametrize(
+    ("shown", "about"),
+    [
+        ("$title", "$title"),
+        ('$title" encoding="base64unicode', "$title"),
+        ('$text" encoding="base64unicode', "$text (encoding base64unicode)"),
+    ],
+)
 def test_a_control_about_another_text_is_not_served_and_said_so(shown: str, about: str) -> None:
     found = plan(f'<Text name="title" value="{shown}"/>{SINGLE}{LABELS.replace("text", "title")}')
 
     assert [each.name for each in found.controls] == ["topic"]
     assert found.notices == (
         f"<Labels name='spans'> is about {about}, and the controls that are served are about $text",
+    )
+
+
+def test_the_notice_names_the_encoding_of_the_text_that_is_served_too() -> None:
+    title = '<Text name="title" value="$text" encoding="base64"/>'
+    notices = plan(title + LABELS.replace("text", "title") + SINGLE).notices
+
+    assert notices == (
+        "<Choices name='topic'> is about $text, and the controls that are served are about $text (encoding base64)",
     )
 
 
