@@ -70,7 +70,7 @@ def of_task(**values: Any) -> dict[str, Any]:
         (PredictRequest.read, "/predict", of_task(id=1, data={}, predictions=[{"id": "x"}])),
         (task_from_export, "task", {"data": {}}),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__qualname__", str(value)),
 )
 def test_what_label_studio_would_not_send_is_refused(read: Callable[[Any], Any], path: str, body: Any) -> None:
     with pytest.raises(PayloadError, match=f"{path}: not what Label Studio sends"):
