@@ -133,7 +133,7 @@ class StudioHttp:
         headers = None if body is None else {"Content-Type": "application/json"}
         with self._translated(method, path, timeout_s):
             response = self._client.request(
-                method, path, params=dict(params or {}), content=content, headers=headers, timeout=waits
+                method, path, params=dict(params) if params else None, content=content, headers=headers, timeout=waits
             )
             if response.status_code >= 300:
                 self._refuse(method, path, response)

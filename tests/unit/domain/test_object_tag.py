@@ -134,7 +134,11 @@ def test_a_field_is_called_by_its_path_and_what_is_put_together_by_all_of_it(
 
 @pytest.mark.parametrize("value", ["", "$", "The same for all", "5 $", "100 $ each"])
 def test_a_constant_is_no_field(value: str) -> None:
-    assert ObjectTag.field_of(value) is None
+    constant = tag(ObjectTag.field_of(value))
+    assert (constant.field, constant.written, constant.keys) == (None, "", ())
+    assert constant.is_in({})
+    assert constant.text({"text": "x"}) == ""
+    assert constant.data("x") == {}
 
 
 @pytest.mark.parametrize(

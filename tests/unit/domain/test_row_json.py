@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml_backend.domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy
-from ml_backend.domain.row_json import row_to_json, to_line
+from ml_backend.domain.row_json import row_to_json, target_from_json, to_line
 from ml_backend.snapshots.store import SnapshotFolder
 
 texts = st.text(st.characters(exclude_categories=()), max_size=30)
@@ -96,3 +96,17 @@ def changed(**values: Any) -> dict[str, Any]:
 def test_what_is_not_a_row_is_refused_by_name(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SnapshotFolder.row_from_line(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (3, "target: 3 found; wanted text"),
+        (["a", 3], "target: 3 found; wanted text"),
+        ([{"start": 0, "end": 3}], "target: end, start found; wanted exactly start, end, label"),
+        ([{"start": True, "end": 3, "label": "a"}], "target.start: True found; wanted a whole number"),
+    ],
+)
+def test_what_is_not_an_answer_is_refused_by_name(value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        target_from_json(value)
