@@ -188,7 +188,7 @@ def command_result(home: Path, *arguments: str, environment: Mapping[str, str] |
 
 
 def command_error(home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """What a command says that must fail."""
+    """Return the error message of a command that must fail."""
     done = command(home, *arguments, environment=environment)
     assert done.returncode == 1, done.stderr
     return done.stderr

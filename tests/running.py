@@ -32,7 +32,7 @@ def until(look: Callable[[], Answer | None], what: str = "it", *, timeout_s: flo
 
 
 def at_once(count: int, call: Callable[[int], Answer]) -> list[Answer]:
-    """What a call returns on many threads that start it at the same moment."""
+    """Return the answers to a call that many threads start at the same moment."""
     answers: list[Answer] = []
     gate = threading.Barrier(count)
 

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a backend as a process, a project connected to it, and an expert's page."""
+"""Shared parts of the end-to-end tests: a backend as a process, a project connected to it, and an expert's page."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

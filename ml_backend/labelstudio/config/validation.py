@@ -37,7 +37,7 @@ class StudioRules:
         reasons: dict[int, str] = {}
         for task_id, prediction in predictions:
             document = prediction_to_json(prediction)
-            errors = self._interface.validate_prediction(document, return_errors=True)  # type: ignore[no-untyped-call]
+            errors = self._interface.validate_prediction(document, return_errors=True)  # type: ignore[no-untyped-call]  # SDK
             if errors:
                 reasons[task_id] = "; ".join(map(str, errors))
         return reasons

@@ -81,7 +81,7 @@ class LanguageModel:
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging as transformers_logging
 
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it has no types
         is_bf16_native = has_bf16(device)
         options: dict[str, Any] = {"dtype": torch.bfloat16 if is_bf16_native and not in_fp32 else torch.float32}
         if quantised:

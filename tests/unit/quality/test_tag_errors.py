@@ -45,7 +45,7 @@ def tags_of(given: Sequence[Sequence[Span]], tokenised: TokenisedTexts) -> np.nd
 def found_in(
     given: Sequence[tuple[Span, ...]], tagged: Sequence[tuple[Span, ...]] | None = None
 ) -> tuple[np.ndarray, Sequence[tuple[Span, ...]]] | None:
-    """What is found where a model knows what is right, and the tags are of other spans than the given ones, or not."""
+    """Return the findings for spans that a model judges rightly; the tags may belong to other spans."""
     tokenised = reading_of(TEXTS)
     probabilities = np.full((tokenised.units, 2 * len(LABELS) + 1), 0.025)
     probabilities[np.arange(tokenised.units), tags_of(RIGHT, tokenised)] = 0.9

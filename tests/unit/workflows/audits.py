@@ -184,6 +184,6 @@ def run_audit(services: Services, **request: Any) -> Job:
 
 
 def training_context(services: Services, folder: Path) -> JobContext:
-    """What a training that is at work has of its job."""
+    """The job's context of a training that is under way."""
     job, _ = services.database.jobs.request("train", 0, {}, dedupe_key="t", claim=True)
     return JobContext(services.database, job, folder)

@@ -1,4 +1,4 @@
-"""What doctor finds of a project's connection."""
+"""Findings of doctor about a project's connection."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What doctor finds of a project's loop and of its tasks: missing texts, and pre-labels that are all empty."""
+"""Findings of doctor about a project's loop and its tasks: missing texts, and pre-labels that are all empty."""
 
 import dataclasses
 import shutil

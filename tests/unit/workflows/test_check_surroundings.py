@@ -1,4 +1,4 @@
-"""What doctor finds of settings, Label Studio, the running backend, models and the worker, and of all together."""
+"""Findings of doctor about settings, Label Studio, the running backend, models and the worker."""
 
 import dataclasses
 import socket

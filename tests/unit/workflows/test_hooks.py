@@ -1,4 +1,4 @@
-"""What hooks do to snapshots, exports, promotions and predictions, and what redaction keeps out of files."""
+"""Effects of hooks on snapshots, exports, promotions and predictions, and of redaction on files."""
 
 import json
 import logging
@@ -69,7 +69,7 @@ def planted(services: Services, count: int = 40) -> Project:
 
 
 def leaks(folder: Path) -> list[str]:
-    """What of the personal data stands in the files of a folder."""
+    """Return the personal data that the files of a folder still hold."""
     written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     assert written
     return [part for part in (MAIL, CARD, "jane", "4111") if any(part.encode() in content for content in written)]

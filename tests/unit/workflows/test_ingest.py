@@ -1,4 +1,4 @@
-"""What becomes of webhook calls: of every action, in any order, and forged, for Label Studio can deny any of them."""
+"""Webhook calls of every action, in any order, and forged ones, which Label Studio does not confirm."""
 
 from itertools import permutations
 from pathlib import Path

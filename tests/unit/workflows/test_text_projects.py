@@ -1,4 +1,4 @@
-"""What is done otherwise in projects that ask for texts, because a model takes seconds for each.
+"""Projects that ask for texts are treated differently, because a model takes seconds for each text.
 
 Responses are shown side by side, and nothing is asked for twice.
 """

@@ -22,7 +22,7 @@ def test_a_pair_is_its_prompt_in_the_template_then_its_response_with_the_ending(
     assert decoded(row, slice(0, row.prompt_tokens)) == "<|start|>user\nMy card?<|end|>\n<|start|>assistant\n"
     assert decoded(row, slice(row.prompt_tokens, None)) == "Block it.<|end|>"
     assert row.weight == 0.5
-    # Generation goes on from just the tokens that training saw.
+    # Generation continues exactly the tokens that training saw.
     assert list(row.ids[: row.prompt_tokens]) == FORMAT.prompt_ids("My card?")[0]
 
 
