@@ -124,7 +124,7 @@ class Control:
         return self.tag == "Labels"
 
     def text_in(self, text: str) -> str:
-        """Return what it is decided on out of a task's text: that of its own object where it marks regions, else all.
+        """Return what it is decided on out of a task's text: its object's text where it marks regions, else all.
 
         Args:
             text: of one field or several, as `join_fields` returns it.
