@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from .field_texts import join_fields
+
 __all__ = [
     "AnnotatorLabel",
     "Part",
@@ -123,6 +125,11 @@ class Row:
     provenance: Provenance
     weight: float = 1.0
     source: Literal["human"] = "human"
+
+    @property
+    def text(self) -> str:
+        """The texts of all fields as one, as `field_texts` joins them."""
+        return join_fields(self.input)
 
 
 def parts_of(target: Target) -> tuple[Part, ...]:
