@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from .snapshot import ProjectRef, SplitFractions
+from .snapshot import ProjectRef, SplitFractions, SplitRule
 
 __all__ = ["Project", "SeenConfig"]
 
@@ -30,6 +30,7 @@ class Project:
     Attributes:
         label_config: the XML last seen.
         split: fixed when the project is connected, because a changed split would move rows between sets.
+        split_rule: fixed for the same reason.
         backend_id: the backend's row in Label Studio, None until `connect` made or found it.
     """
 
@@ -44,6 +45,7 @@ class Project:
     split: SplitFractions
     connected_at: datetime
     backend_id: int | None = None
+    split_rule: SplitRule = SplitRule.TEXT
 
     @property
     def ref(self) -> ProjectRef:

@@ -1,7 +1,7 @@
 """Make reviewed tasks into the rows of a snapshot: settled, split, freed of duplicates and leaks, and counted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..domain.annotation import Task
@@ -44,7 +44,7 @@ class BuiltRows:
     Attributes:
         splits: rows per split; every split is there, if empty.
         unresolved: rows whose annotators agree on no control, with empty targets.
-        moved: the split of each unresolved row, by task id, whose changed text would belong to another split.
+        moved: the split of each unresolved row, by task id, to which the hash of its text alone gives another one.
         label_counts: rows per split, control and label that they hold; labels without a row count 0.
         reasons: the tasks and single answers that are left out and why, including tasks that are not reviewed.
         warnings: what a reader should know before trusting the rows, in sentences.
@@ -76,21 +76,25 @@ def build_rows(
     plan: ServingPlan,
     settings: BuildSettings,
     history: History,
+    *,
     change: RowChange = lambda rows: rows,
+    split_of: Callable[[str], Split] | None = None,
 ) -> BuiltRows:
     """Return the rows of all reviewed tasks, the same ones whatever order the tasks come in.
 
     Args:
+        split_of: returns the split of a task's text, and is called once all tasks were read. None: by its hash alone.
         change: applied to every row, after its text has decided on its split and before leaks are looked for, which
             are leaks to those who read the changed text.
     """
+    split_of = split_of or settings.split.split_of
     reasons = ReasonCounts()
     rows, dropped = _rows_of(tasks, plan, settings, history, reasons)
     voids = tuple(reasons)
     rows = _agreed(rows, plan)
     count_disagreements(rows, reasons)
     rows, duplicates = _without_duplicates(rows)
-    splits = _split(rows, settings.split)
+    splits = _split(rows, split_of)
     splits = {split: list(change(splits[split])) for split in Split}
     disagreed = [row for row in rows if not row.targets]
     unresolved = tuple(change(disagreed))
@@ -105,7 +109,7 @@ def build_rows(
     return BuiltRows(
         splits={split: tuple(splits[split]) for split in Split},
         unresolved=unresolved,
-        moved=_moved(disagreed, unresolved, settings.split),
+        moved=_moved(disagreed, unresolved, split_of, settings.split),
         dropped=tuple(sorted(all_dropped, key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
         reasons=tuple(reasons),
@@ -183,19 +187,21 @@ def _without_conflicts(rows: Sequence[Row], plan: ServingPlan) -> list[Row]:
     ]
 
 
-def _split(rows: Iterable[Row], fractions: SplitFractions) -> dict[Split, list[Row]]:
+def _split(rows: Iterable[Row], split_of: Callable[[str], Split]) -> dict[Split, list[Row]]:
     splits: dict[Split, list[Row]] = {split: [] for split in Split}
     for row in rows:
         if row.targets:
-            splits[fractions.split_of(row.text)].append(row)
+            splits[split_of(row.text)].append(row)
     return splits
 
 
-def _moved(original: Iterable[Row], changed: Iterable[Row], fractions: SplitFractions) -> dict[int, Split]:
-    """Return by task id the splits that can no longer be computed, because a hook changed the text."""
-    splits = {row.task_id: fractions.split_of(row.text) for row in original}
-    now = ((row.task_id, fractions.split_of(row.text)) for row in changed)
-    return {task_id: splits[task_id] for task_id, split in now if splits.get(task_id, split) is not split}
+def _moved(
+    original: Iterable[Row], changed: Iterable[Row], split_of: Callable[[str], Split], fractions: SplitFractions
+) -> dict[int, Split]:
+    """Return by task id the splits that the hash of the text does not give, by a group or since a hook changed it."""
+    splits = {row.task_id: split_of(row.text) for row in original}
+    by_hash = {row.task_id: fractions.split_of(row.text) for row in changed}
+    return {task_id: splits[task_id] for task_id, split in by_hash.items() if splits.get(task_id, split) is not split}
 
 
 def _without_leaks(splits: Mapping[Split, Sequence[Row]], threshold: float) -> tuple[list[Row], list[DroppedRow]]:

@@ -13,7 +13,7 @@ from ..domain.event import AnnotationEvent, EventAction
 from ..domain.example import AnnotatorLabel, PrelabelOutcome, Provenance, Row, SelectedBy, Target
 from ..domain.model import ScoredTarget
 from ..domain.reasons import Reason, ReasonCounts
-from ..domain.snapshot import SplitFractions, normal_form
+from ..domain.snapshot import SplitFractions, SplitRule, normal_form
 from ..errors import ConfigurationError
 from ..tasks import ServedControl, ServingPlan
 from ..tasks.base import GivenAnswer
@@ -44,6 +44,7 @@ class BuildSettings:
     """The settings that decide which tasks become rows.
 
     Attributes:
+        split_rule: by which the given splits of texts came about.
         trust_ground_truth: a ground-truth annotation settles a disagreement even where nobody was seen starring it.
         absences: the periods in which controls were missing from the label config, for those that were not always
             there; an annotation from such a period that leaves them empty says nothing about them.
@@ -54,6 +55,7 @@ class BuildSettings:
     """
 
     split: SplitFractions = field(default_factory=SplitFractions)
+    split_rule: SplitRule = SplitRule.TEXT
     review_rule: ReviewRule = field(default_factory=ReviewRule)
     trust_ground_truth: bool = False
     near_duplicate_threshold: float = 0.8

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from ...domain.project import Project, SeenConfig
-from ...domain.snapshot import SplitFractions
+from ...domain.snapshot import SplitFractions, SplitRule
 from ...errors import ProjectNotFound
 from .base import Repository, String, StudioId, Text, UtcDateTime, metadata
 
@@ -45,11 +45,13 @@ projects = Table(
     Column("split", String(64), nullable=False),
     Column("backend_id", StudioId),
     Column("connected_at", UtcDateTime, nullable=False),
+    # That of projects from before migration 0013 is "text".
+    Column("split_rule", String(16), nullable=False, server_default="text"),
 )
 
 
 class ProjectRepository(Repository):
-    """Slug and split are written once, when the project is added; the rest may change."""
+    """Slug, split and its rule are written once, when the project is added; the rest may change."""
 
     def find(self, project_id: int) -> Project | None:
         """The project, or None."""
@@ -73,7 +75,15 @@ class ProjectRepository(Repository):
         return [_project(row) for row in self._rows(select(projects).order_by(projects.c.id))]
 
     def add(
-        self, project_id: int, *, slug: str, title: str, label_config: str, fingerprint: str, split: SplitFractions
+        self,
+        project_id: int,
+        *,
+        slug: str,
+        title: str,
+        label_config: str,
+        fingerprint: str,
+        split: SplitFractions,
+        split_rule: SplitRule = SplitRule.GROUP,
     ) -> Project:
         """The project, added unless it is there already."""
         statement = self._insert(projects).values(
@@ -83,6 +93,7 @@ class ProjectRepository(Repository):
             label_config=label_config,
             label_config_fingerprint=fingerprint,
             split=str(split),
+            split_rule=split_rule.value,
             connected_at=self._now(),
         )
         with self._engine.begin() as connection:
@@ -127,4 +138,5 @@ class ProjectRepository(Repository):
 
 
 def _project(row: RowMapping) -> Project:
-    return Project(**dict(row) | {"split": SplitFractions.parse(row["split"])})
+    split, rule = SplitFractions.parse(row["split"]), SplitRule(row["split_rule"])
+    return Project(**dict(row) | {"split": split, "split_rule": rule})

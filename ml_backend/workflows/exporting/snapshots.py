@@ -85,7 +85,7 @@ def export_file(
         HookError: a hook failed with a row.
     """
     notes = FileNotes()
-    source = RowSource.of_file(services, export, plan_of(label_config), notes)
+    source = RowSource.of_file(services, export, plan_of(label_config), notes, split)
     settings = source.settings(split)
     built = source.build(settings)
     if not any(built.splits.values()):
