@@ -55,7 +55,7 @@ def one(
     answers: Mapping[str, ScoredTarget], text: str = "Anna is here", over: ServingPlan = PLAN
 ) -> tuple[list[str], float | None, list[str]]:
     """Names of the regions' controls, the score, and the reasons for an empty result."""
-    found = prelabel([Task(1, {"text": text})], Answering(answers), over, split=None)
+    found = prelabel([Task(1, {"text": text})], Answering(answers), over, splits=None)
     (prediction,) = found.predictions
     assert StudioRules(over.config.xml).misfits([(1, prediction)]) == {}
     assert bool(found.empty) == (prediction.result == ())
