@@ -11,7 +11,7 @@ from pathlib import Path
 __all__ = ["SETS", "templated_texts", "templates_of"]
 
 FOLDER = Path(__file__).parent / "templates"
-SETS = ("forms", "invoice lines", "logs")
+SETS = ("forms", "invoice lines", "logs", "prompts")
 NUMBERS = {"few": (1, 5), "count": (1, 60), "number": (10_000, 99_999), "ms": (1, 3000), "percent": (70, 99)}
 
 

@@ -1,5 +1,6 @@
 """Make reviewed tasks into the rows of a snapshot: settled, split, freed of duplicates and leaks, and counted."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from ..domain.annotation import Task
 from ..domain.example import Row, SelectedBy, Target
 from ..domain.readable import listed
 from ..domain.reasons import Reason, ReasonCount, ReasonCounts
-from ..domain.snapshot import Split, SplitFractions, normal_form
+from ..domain.snapshot import Split, SplitFractions, SplitRule, normal_form
 from ..tasks import ServedControl, ServingPlan
 from .leakage import find_leaks
 from .reviewed import BuildSettings, History, RowChange, count_disagreements, row_of
@@ -19,6 +20,8 @@ THIN_TRAIN_ROWS = 5
 FULL_VALIDATION_ROWS = 200
 FULL_TEST_ROWS = 100
 NAMED_LABELS = 10
+FAR_OFF = 0.07
+"""The difference between wanted and actual share of a split from which a snapshot warns."""
 UNREAD = frozenset({Reason.UNREADABLE, Reason.CONTRADICTORY, Reason.DOUBTFUL_POSITIONS, Reason.EMPTY_ANSWER})
 
 LabelCounts = Mapping[str, Mapping[str, Mapping[str, int]]]
@@ -113,7 +116,7 @@ def build_rows(
         dropped=tuple(sorted(all_dropped, key=lambda drop: (drop.task_id, drop.reason))),
         label_counts=label_counts,
         reasons=tuple(reasons),
-        warnings=_warnings(splits, label_counts, settings.split, voids),
+        warnings=_warnings(splits, label_counts, settings, voids),
     )
 
 
@@ -235,22 +238,18 @@ def _rows_per_label(rows: Iterable[Row], served: ServedControl) -> dict[str, int
 def _warnings(
     splits: Mapping[Split, Sequence[Row]],
     label_counts: LabelCounts,
-    fractions: SplitFractions,
+    settings: BuildSettings,
     reasons: Sequence[ReasonCount],
 ) -> tuple[str, ...]:
-    """Return sentences about void answers, thin classes, few held-out rows and labels that nobody was seen making.
+    """Return sentences about void answers, uneven splits, thin classes and labels that nobody was seen making.
 
     Warnings never block. A held-out split that is switched off by a share of 0 is not missed.
     """
-    shares = {
-        Split.TRAIN: fractions.train,
-        Split.VALIDATION: fractions.validation,
-        Split.TEST: fractions.test,
-    }
-    used = [split for split in Split if shares[split] > 0]
+    used = [split for split in Split if settings.split.of(split) > 0]
     return (
         *_void_answers(reasons),
         *_few_held_out(splits, used, list(label_counts[Split.TRAIN.value])),
+        *(_far_off(splits, settings.split) if settings.split_rule is SplitRule.GROUP else ()),
         *_thin_classes(label_counts, used),
         *_unseen(splits),
     )
@@ -287,6 +286,20 @@ def _few_held_out(
             yield f"{split} holds {len(splits[split])} rows; under {enough}, {consequence}"
         elif thin := [f"{name!r} ({count})" for name, count in counts.items() if count < enough]:
             yield f"{split} holds few rows that answer {listed(thin, NAMED_LABELS)}; under {enough}, {consequence}"
+
+
+def _far_off(splits: Mapping[Split, Sequence[Row]], fractions: SplitFractions) -> Iterator[str]:
+    """Yield a sentence where groups of similar texts, each of which is in one split, cannot make up the shares."""
+    total = sum(map(len, splits.values()))
+    shares = {split: len(splits[split]) / total for split in Split if total}
+    if any(
+        abs(share - (wanted := fractions.of(split))) > max(FAR_OFF, 3 * math.sqrt(wanted * (1 - wanted) / total))
+        for split, share in shares.items()
+    ):
+        yield (
+            f"{', '.join(f'{share:.0%} {split}' for split, share in shares.items())}: that is far from the shares "
+            f"{fractions}, since texts that resemble each other share a split and some groups of them are large."
+        )
 
 
 def _thin_classes(label_counts: LabelCounts, used: Iterable[Split]) -> Iterator[str]:
