@@ -24,8 +24,8 @@ NEAR = 0.75
 """The similarity of near duplicates, .8, less what a sketch may err."""
 CLOSE = 0.6
 LOOSE = 0.5
-"""Lower values make groups too large to divide evenly; higher ones divide chains. With .7 instead of .6, a tenth of some
-templated sets is lost."""
+"""Lower values make groups too large to divide evenly; higher ones divide chains. With .7 instead of .6, a tenth of
+some templated sets is lost."""
 MOST_PER_KEY = 8
 """The number of texts that may be found by one key. Many have the same in large groups, whose later texts are found by
 what the first ones have in common with them."""

@@ -157,7 +157,7 @@ def test_shares_far_from_those_wanted_are_a_warning(tmp_path: Path) -> None:
         project = add_project(services, texts)
         label_all(services)
         warnings = " ".join(export_project(services, project).manifest.warnings)
-        assert "0% validation, 97% test: that is far from the shares 0.8,0.1,0.1" in warnings
+        assert "97% test: that is far from the shares 0.8,0.1,0.1" in warnings
 
         former = with_former_rule(services, project)
         assert "far from the shares" not in " ".join(export_project(services, former).manifest.warnings)
