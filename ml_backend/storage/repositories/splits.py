@@ -1,12 +1,16 @@
 """Texts that were seen and the split of each, without the texts."""
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Engine,
     Index,
     Integer,
     LargeBinary,
@@ -28,6 +32,7 @@ __all__ = ["SplitRepository"]
 DIGEST_BYTES = 16
 """The kept part of a digest: enough that no two of a project's texts have the same."""
 
+MOST_REMEMBERED = 20_000
 VALUES_AT_ONCE = 5000
 """A statement may have 32,766 values with SQLite."""
 
@@ -67,12 +72,24 @@ each split holds that did not come there by their hash."""
 
 
 class SplitRepository(Repository):
-    """Stores the split of a text once; it never changes."""
+    """Stores the split of a text once. It never changes, so this process remembers those that it came across last."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        super().__init__(engine, clock)
+        self._lock = threading.Lock()
+        self._remembered: dict[tuple[int, str], Split] = {}
 
     def find(self, project_id: int, digests: Collection[str]) -> dict[str, Split]:
         """Return the splits of those texts that have one, by digest."""
-        with self._engine.connect() as connection:
-            return _find(connection, project_id, digests)
+        with self._lock:
+            remembered = {digest: self._remembered.get((project_id, digest)) for digest in digests}
+        known = {digest: split for digest, split in remembered.items() if split is not None}
+        if len(known) < len(remembered):
+            with self._engine.connect() as connection:
+                found = _find(connection, project_id, remembered.keys() - known.keys())
+            self._remember(project_id, found)
+            known |= found
+        return known
 
     def place(self, project_id: int, sketches: Sequence[TextSketch], rule: PlacingRule) -> dict[str, Split]:
         """Return the splits of these texts by digest; those that have none get one by the rule, in their order.
@@ -96,6 +113,7 @@ class SplitRepository(Repository):
                 placed = rule(new, _with_keys(connection, project_id, keys), _counts(connection, similar))
                 self._add(connection, project_id, placed)
                 known |= {text.digest: text.split for text in placed}
+        self._remember(project_id, known)
         return known
 
     def counts(self, project_id: int) -> dict[Split, int]:
@@ -103,6 +121,12 @@ class SplitRepository(Repository):
         columns = split_counts.c
         with self._engine.connect() as connection:
             return _counts(connection, select(columns.split, columns.texts).where(columns.project_id == project_id))
+
+    def _remember(self, project_id: int, splits: Mapping[str, Split]) -> None:
+        with self._lock:
+            self._remembered |= {(project_id, digest): split for digest, split in splits.items()}
+            for oldest in list(islice(self._remembered, max(0, len(self._remembered) - MOST_REMEMBERED))):
+                del self._remembered[oldest]
 
     def _add(self, connection: Connection, project_id: int, texts: Sequence[PlacedText]) -> None:
         own = {"project_id": project_id}
