@@ -1,4 +1,4 @@
-"""What is kept of texts that have a split: not the text, but a digest and a sketch that tells similarity."""
+"""Digests and sketches of texts, which tell how similar texts are, and the split of each; the texts are not kept."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["PlacedText", "TextSketch"]
 
 @dataclass(frozen=True, slots=True)
 class TextSketch:
-    """What is kept of a text to recognise it, and texts that resemble it.
+    """Recognises a text, and texts that resemble it, without holding the text.
 
     Attributes:
         digest: its `text_digest`.

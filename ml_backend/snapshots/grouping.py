@@ -22,10 +22,9 @@ __all__ = ["place_texts"]
 
 NEAR = 0.75
 """The similarity of near duplicates, .8, less what a sketch may err."""
-CLOSE = 0.6
-LOOSE = 0.5
-"""Lower values make groups too large to divide evenly; higher ones divide chains. With .7 instead of .6, a tenth of
-some templated sets is lost."""
+LOOSE, LESS_LOOSE = 0.5, 0.55
+"""Lower values make groups that are too large to divide evenly; higher ones divide chains. With .7 instead of .55, a
+sixth of some templated sets is lost."""
 MOST_PER_KEY = 8
 """The number of texts that may be found by one key. Many have the same in large groups, whose later texts are found by
 what the first ones have in common with them."""
@@ -95,7 +94,7 @@ class _Index:
             abs(share * count - self._counts[split]) > 2 + min(share, 1 - share) * count / 2
             for split, share in self._shares.items()
         )
-        return CLOSE if is_far_off else LOOSE
+        return LESS_LOOSE if is_far_off else LOOSE
 
     def _short_of_texts(self) -> Split | None:
         """Return the split that is the emptiest for its share, where a split is off by more than chance would have it.
