@@ -36,7 +36,7 @@ from ml_backend.storage.database import Database, open_database
 
 SIZES = (400, 2000)
 THRESHOLD = 0.8
-BATCH = 100
+BATCH = 25
 TIMED = 200
 PROJECT = 1
 FRACTIONS = SplitFractions()

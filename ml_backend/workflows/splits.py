@@ -16,7 +16,8 @@ from .services import Services
 
 __all__ = ["FileSplits", "ProjectSplits", "TaskSplits", "splits_of"]
 
-PLACED_AT_ONCE = 100
+PLACED_AT_ONCE = 25
+"""Others wait for the transaction, which should take some hundredths of a second."""
 READ_AT_ONCE = 500
 
 

@@ -56,7 +56,7 @@ placed_text_keys = Table(
     sqlite_with_rowid=False,
 )
 
-# How many texts a split holds, since to count them takes as long as to place a hundred.
+# How many texts a split holds, because counting them takes longer than placing one.
 split_counts = Table(
     "split_counts",
     metadata,
@@ -95,7 +95,7 @@ class SplitRepository(Repository):
         """Return the splits of these texts by digest; those that have none get one by the rule, in their order.
 
         Processes that place texts of one project take turns, so a text gets one split and sees all that were placed
-        before it. The transaction keeps other writers of a SQLite file waiting: give it a hundred texts or so.
+        before it. The transaction keeps other writers of a SQLite file waiting: give it some tens of texts.
 
         Args:
             sketches: of different texts.
